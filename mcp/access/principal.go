@@ -1,0 +1,44 @@
+package access
+
+import (
+	"context"
+	"slices"
+)
+
+// A Scope is one kind of permission.
+type Scope string
+
+const (
+	// Read lets a caller read from Slack.
+	Read Scope = "read"
+	// Events lets a caller read and wait for received events.
+	Events Scope = "events"
+	// Write lets a caller change things in Slack.
+	Write Scope = "write"
+	// Admin lets a caller work the queue: redrive, replay, drop.
+	Admin Scope = "admin"
+)
+
+// A Principal is an authenticated caller. It is immutable.
+type Principal struct {
+	// Name identifies the caller in logs and binds its sessions: the token's name, or
+	// issuer and subject of a JWT.
+	Name   string
+	Scopes []Scope
+}
+
+// Has reports whether the principal was given the scope.
+func (p *Principal) Has(s Scope) bool { return p != nil && slices.Contains(p.Scopes, s) }
+
+type contextKey struct{}
+
+// With returns a context that carries the principal.
+func With(ctx context.Context, p *Principal) context.Context {
+	return context.WithValue(ctx, contextKey{}, p)
+}
+
+// From returns the principal of a context, or nil when nobody was authenticated.
+func From(ctx context.Context) *Principal {
+	p, _ := ctx.Value(contextKey{}).(*Principal)
+	return p
+}

@@ -1,0 +1,90 @@
+package event
+
+import "time"
+
+// SourceSlack is the Source of everything that Slack posts.
+const SourceSlack = "slack"
+
+// Unknown is the Kind's type of an event whose sender named none.
+const Unknown = "unknown"
+
+// An Event is one delivery of one sender. It is a value; the slice in Raw is
+// shared by all copies and must not be written to.
+type Event struct {
+	// Source names who sent it: "slack", or the name of a configured source.
+	Source string
+	// ID is the delivery's id, unique within Source: Slack's event_id, webhook-id,
+	// X-GitHub-Delivery and the like. Without one it is [DerivedID] of the body.
+	ID string
+	// Kind is the type and subtype as the sender wrote them.
+	Kind Kind
+
+	// Team, Channel, ChannelType and User are Slack's ids; empty where the event has none.
+	// ChannelType is Slack's channel_type: channel, group, im, mpim or app_home.
+	Team, Channel, ChannelType, User string
+	// Thread is the ts of the thread that the event belongs to. A message outside
+	// every thread is the root of the thread that it may get: its own ts.
+	Thread string
+	// FromSelf reports that our own app caused the event, as far as the envelope tells.
+	FromSelf bool
+
+	// At is when it happened by the sender's word; zero where the sender says nothing.
+	At time.Time
+	// ReceivedAt is when the last byte of the body was read.
+	ReceivedAt time.Time
+	// Position is the event's place in the store, given by Publish; empty before.
+	Position Position
+
+	// Encoding says how Raw is to be parsed.
+	Encoding Encoding
+	// Raw is the request's body as it came, never re-encoded. It may hold secrets;
+	// show it through [Sanitize] only.
+	Raw []byte
+	// Retry is what the sender said about this delivery's being a repetition.
+	Retry Retry
+}
+
+// Kind is what a sender called an event, for example {message channel_join}.
+type Kind struct {
+	Type    string
+	Subtype string
+}
+
+// String returns "type" or "type/subtype".
+func (k Kind) String() string {
+	if k.Subtype == "" {
+		return k.Type
+	}
+	return k.Type + "/" + k.Subtype
+}
+
+// Encoding says how an event's Raw bytes are written.
+type Encoding uint8
+
+const (
+	// JSON is an object in JSON (RFC 8259).
+	JSON Encoding = iota
+	// Form is application/x-www-form-urlencoded: Slack's slash commands and interactivity.
+	Form
+)
+
+// String returns "json" or "form".
+func (e Encoding) String() string {
+	if e == Form {
+		return "form"
+	}
+	return "json"
+}
+
+// Retry is Slack's X-Slack-Retry-Num and X-Slack-Retry-Reason. The zero value is a
+// first delivery. It is recorded and counted, and never a reason to drop an event:
+// a repetition may be the only copy that arrived.
+type Retry struct {
+	Num    int
+	Reason string
+}
+
+// Position is an event's place in a store: opaque, ordered as strings are within
+// one epoch of the store, and never reused. The empty Position is before the first
+// event.
+type Position string

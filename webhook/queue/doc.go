@@ -1,0 +1,19 @@
+// Package queue is the contract between the receiving HTTP handler and whoever works
+// or reads the events: [Queue], and the retry [Policy] that all backends share.
+//
+// Promises, which package queuetest holds every backend to:
+//
+//   - Publish that returned nil means durable as the backend is configured. A crash at
+//     any moment loses no acknowledged event.
+//   - Deduplication by (source, id) is atomic with the write. Seen ids live apart from
+//     the events: they expire by the dedupe TTL only and survive trimming.
+//   - Each event is handled by every group once, or again after a crash; attempts are
+//     counted across crashes. A handler that fails delays itself and no other event.
+//   - A lease is renewed while its handler runs, up to the handler's deadline, so that
+//     a slow handler never runs twice at once.
+//   - Retention never removes what a registered group has not finished; Publish then
+//     fails with [ErrFull]. What expires is counted.
+//   - accepted = done + waiting (in flight included) + dead + expired, for every group, exactly.
+//
+// It does not promise an order among the events that a group works.
+package queue

@@ -1,0 +1,107 @@
+package queue
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// A Policy decides what follows a failed attempt. It is a pure function of the
+// attempt, the error and a random number, shared by all backends.
+type Policy struct {
+	// MaxAttempts is how often an event is tried in all; 0 means 5.
+	MaxAttempts int
+	// Base is the delay after the first failure, doubled with each further one; 0 means 1 s.
+	Base time.Duration
+	// Cap bounds the delay; 0 means 10 minutes.
+	Cap time.Duration
+	// Jitter is the share of the delay that is random, from 0 to 1; 0 means 0.2, and
+	// a negative value means none.
+	Jitter float64
+}
+
+// DefaultPolicy tries five times within about half a minute.
+func DefaultPolicy() Policy {
+	return Policy{MaxAttempts: 5, Base: time.Second, Cap: 10 * time.Minute, Jitter: 0.2}
+}
+
+// A Verdict is what becomes of an event after a failed attempt.
+type Verdict struct {
+	// Dead sends it to the dead letters; otherwise it is due again after Delay.
+	Dead  bool
+	Delay time.Duration
+}
+
+// Next judges the failure of an attempt (counted from 1).
+func (p Policy) Next(attempt int, err error) Verdict {
+	return p.next(attempt, err, rand.Float64())
+}
+
+func (p Policy) next(attempt int, err error, random float64) Verdict {
+	d := DefaultPolicy()
+	if p.MaxAttempts <= 0 {
+		p.MaxAttempts = d.MaxAttempts
+	}
+	if p.Base <= 0 {
+		p.Base = d.Base
+	}
+	if p.Cap <= 0 {
+		p.Cap = d.Cap
+	}
+	if p.Jitter == 0 {
+		p.Jitter = d.Jitter
+	}
+	if attempt >= p.MaxAttempts || IsPermanent(err) {
+		return Verdict{Dead: true}
+	}
+	delay := p.Cap
+	if shift := attempt - 1; shift < 40 && p.Base<<shift < p.Cap && p.Base<<shift > 0 {
+		delay = p.Base << shift
+	}
+	if p.Jitter > 0 {
+		// Full delay at random 0, down to (1-Jitter) of it: never later than said.
+		delay -= time.Duration(float64(delay) * min(p.Jitter, 1) * random)
+	}
+	var ra *retryAfterError
+	if errors.As(err, &ra) && ra.after > delay {
+		delay = ra.after
+	}
+	return Verdict{Delay: delay}
+}
+
+// Permanent marks an error that no further attempt can cure: the event goes to the
+// dead letters at once. Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+// IsPermanent reports whether err was marked by Permanent.
+func IsPermanent(err error) bool {
+	var p *permanentError
+	return errors.As(err, &p)
+}
+
+// RetryAfter marks an error whose sender asked for a pause: the next attempt comes no
+// sooner than after it. RetryAfter(nil, d) is nil.
+func RetryAfter(err error, after time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &retryAfterError{err, after}
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+type retryAfterError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *retryAfterError) Error() string { return e.err.Error() }
+func (e *retryAfterError) Unwrap() error { return e.err }

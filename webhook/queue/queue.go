@@ -1,0 +1,164 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"slackmcp/webhook/event"
+)
+
+// Sentinels of Publish and of the operator's calls. All are wrapped with their cause.
+var (
+	// ErrFull says that the bound on stored events is reached and nothing may be removed.
+	ErrFull = errors.New("queue is full")
+	// ErrUnavailable says that the store cannot be written or reached now. What was
+	// being published may or may not be stored; the sender has to send it again.
+	ErrUnavailable = errors.New("queue is unavailable")
+	// ErrClosed says that Close was called.
+	ErrClosed = errors.New("queue is closed")
+	// ErrNoGroup says that no such group is registered.
+	ErrNoGroup = errors.New("no such group")
+	// ErrLocked says that another process owns the embedded store.
+	ErrLocked = errors.New("store is in use by another process")
+)
+
+// A Queue is a durable, deduplicating log of events with consumer groups.
+// All methods are safe for concurrent use.
+type Queue interface {
+	// Publish stores e unless an event with the same source and id was stored within
+	// the dedupe TTL. It returns when the event is durable, and honours ctx's deadline:
+	// after an error the event may or may not have been stored. Publish reads e.Raw
+	// only until it returns. Errors: ErrFull, ErrUnavailable, ErrClosed, ctx's.
+	Publish(ctx context.Context, e event.Event) (Receipt, error)
+
+	// Consume registers g, durably, unless it exists, and works its events until ctx is
+	// done; then it waits for the handlers that run (whose contexts it cancels after
+	// g.Drain) and returns nil. Several calls, in this process or another, compete.
+	Consume(ctx context.Context, g Group, h Handler) error
+
+	// Tail calls fn with every event after from, in order, and then with each new one
+	// as it becomes durable, until ctx is done (nil) or fn fails (its error). Tails
+	// never compete and never slow Publish. A start that is no longer kept is
+	// *event.CursorExpiredError.
+	Tail(ctx context.Context, from Start, fn func(event.Event) error) error
+
+	// History reads one page; see event.Query. It may be called while others write.
+	History(ctx context.Context, q event.Query) (event.Page, error)
+
+	// Get returns the stored event, or event.ErrNotFound once retention has removed it.
+	Get(ctx context.Context, source, id string) (event.Event, error)
+
+	// Groups lists the registered groups by name.
+	Groups(ctx context.Context) ([]string, error)
+	// DropGroup forgets a group with its schedule and dead letters. ErrNoGroup.
+	DropGroup(ctx context.Context, group string) error
+
+	// DeadLetters lists a group's dead letters, oldest first, after a position.
+	DeadLetters(ctx context.Context, group string, after event.Position, limit int) ([]DeadLetter, error)
+	// Redrive gives dead letters back to their group with a fresh attempt count and
+	// returns how many it found. ErrNoGroup.
+	Redrive(ctx context.Context, group string, at ...event.Position) (int, error)
+	// Drop removes dead letters for good; they count as done. It returns how many it found.
+	Drop(ctx context.Context, group string, at ...event.Position) (int, error)
+	// Replay schedules stored events once more for a group, whatever became of them
+	// there, and returns how many it found. An event that is being handled is left alone.
+	Replay(ctx context.Context, group string, at ...event.Position) (int, error)
+
+	// Stats counts, without writing.
+	Stats(ctx context.Context) (Stats, error)
+
+	// Close ends all calls and releases the store. It is idempotent.
+	Close() error
+}
+
+// Receipt is Publish's answer.
+type Receipt struct {
+	// Position is where the event is stored; for a duplicate, where the first copy
+	// was, or empty when the backend cannot tell.
+	Position event.Position
+	// Duplicate reports that an event with this source and id was stored before.
+	Duplicate bool
+}
+
+// Start says where a Tail begins; the zero value is the oldest event that is kept.
+type Start struct {
+	// After begins behind a position. It wins over the others.
+	After event.Position
+	// Since begins with the first event received at or after an instant.
+	Since time.Time
+	// Now begins with the next event that is published.
+	Now bool
+}
+
+// A Handler works one event. nil is done; an error is tried again by the group's
+// policy; see Permanent and RetryAfter.
+type Handler func(ctx context.Context, d Delivery) error
+
+// A Delivery is one attempt at an event.
+type Delivery struct {
+	Event event.Event
+	Group string
+	// Attempt counts from 1 and includes attempts that ended in a crash.
+	Attempt int
+}
+
+// A Group describes the consumers that share one copy of each event.
+type Group struct {
+	// Name is 1 to 64 characters of [a-zA-Z0-9._-]. Required.
+	Name string
+	// Start is where a group that is registered for the first time begins; the zero
+	// value is the oldest event that is kept. Ignored for a registered group.
+	Start Start
+	// Filter selects what the handler sees; the rest counts as done.
+	Filter event.Filter
+	// Workers is how many handlers run at once in this call; 0 means 8.
+	Workers int
+	// Deadline bounds one attempt; 0 means one minute. An attempt that reaches it has failed.
+	Deadline time.Duration
+	// Drain is how long handlers may go on after ctx is done; 0 means 10 seconds.
+	Drain time.Duration
+	// Policy decides what follows a failure; the zero value is DefaultPolicy.
+	Policy Policy
+}
+
+// A DeadLetter is an event that a group gave up.
+type DeadLetter struct {
+	Event    event.Event
+	Group    string
+	Attempts int
+	// Reason is the last error's text.
+	Reason string
+	DiedAt time.Time
+}
+
+// Stats is a snapshot of the store.
+type Stats struct {
+	// Backend is "memory", "sqlite", "redis" or "nats".
+	Backend string
+	// Durability says in words what a crash and a power loss can take.
+	Durability string
+	// Epoch identifies the store: positions of another epoch are refused.
+	Epoch string
+	// Accepted counts the events ever stored, Expired those that retention removed.
+	Accepted, Expired int64
+	// Events is how many are kept now, SeenIDs how many ids deduplication remembers.
+	Events, SeenIDs int64
+	// Oldest and Newest bound what is kept; empty when nothing is.
+	Oldest, Newest event.Position
+	Groups         []GroupStats
+}
+
+// GroupStats counts one group's events: all that were accepted since its start are
+// Done, Waiting, Dead or Expired.
+type GroupStats struct {
+	Name string
+	// Waiting includes InFlight and Retrying.
+	Waiting, InFlight, Retrying int64
+	Done, Dead, Expired         int64
+	// OldestWaiting is when the oldest waiting event was received; zero when none waits.
+	OldestWaiting time.Time
+	// StalledSince is when the watchdog first saw events due and nothing delivered;
+	// zero when all is well or nobody consumes.
+	StalledSince time.Time
+}
