@@ -1,0 +1,190 @@
+package arch_test
+
+import (
+	"bufio"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "slackmcp"
+
+// A rule forbids the packages under one folder to import others.
+type rule struct {
+	in      string   // folder, "" is all
+	except  []string // folders inside it that may
+	forbids []string // import path prefixes
+	because string
+}
+
+var rules = []rule{
+	{in: "", except: []string{"server"}, forbids: []string{"github.com/labstack/echo"}, because: "only server speaks Echo"},
+	{in: "", except: []string{"mcp"}, forbids: []string{"github.com/mark3labs/mcp-go"}, because: "only mcp speaks mcp-go"},
+	{in: "", except: []string{"slackapi"}, forbids: []string{"github.com/slack-go/slack"}, because: "only slackapi speaks slack-go"},
+	{in: "", except: []string{"cmd"}, forbids: []string{"github.com/spf13/cobra"}, because: "only cmd speaks cobra"},
+	{in: "config", forbids: []string{module + "/"}, because: "config is the ground: it imports no room of the house"},
+	{in: "slackapi", forbids: []string{module + "/config", module + "/webhook", module + "/mcp", module + "/server", module + "/cmd"}, because: "slackapi is the door to Slack and knows nobody"},
+	{in: "slackapi/sandbox", forbids: []string{module + "/webhook"}, because: "the sandbox signs with its own lines, to judge our verifier"},
+	{in: "webhook", forbids: []string{module + "/config", module + "/slackapi", module + "/mcp", module + "/server", module + "/cmd"}, because: "receiving knows neither its readers nor Slack's API"},
+	{in: "webhook/event", forbids: []string{module + "/", "github.com/", "golang.org/x/"}, because: "the noun imports the standard library only"},
+	{in: "mcp", forbids: []string{module + "/config", module + "/server", module + "/cmd", module + "/webhook/queue", module + "/webhook/journal", module + "/webhook/worker", module + "/webhook/signature"}, because: "mcp sees of webhook only the event"},
+	{in: "server", forbids: []string{module + "/cmd"}, because: "cmd is the roof"},
+}
+
+func TestImportMap(t *testing.T) {
+	for file, imports := range sources(t) {
+		for _, r := range rules {
+			if !inside(file, r.in) || r.allows(file) {
+				continue
+			}
+			for _, imp := range imports {
+				for _, bad := range r.forbids {
+					if strings.HasPrefix(imp+"/", strings.TrimSuffix(bad, "/")+"/") {
+						t.Errorf("%s imports %s: %s", file, imp, r.because)
+					}
+				}
+			}
+		}
+		if inside(file, "mcp") {
+			for _, imp := range imports {
+				if imp == module+"/webhook" {
+					t.Errorf("%s imports %s: mcp sees of webhook only the event", file, imp)
+				}
+			}
+		}
+	}
+}
+
+func (r rule) allows(file string) bool {
+	for _, dir := range r.except {
+		if inside(file, dir) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestEveryPackageHasOneDocComment(t *testing.T) {
+	docs := map[string][]string{}
+	for file := range sources(t) {
+		dir := filepath.Dir(file)
+		docs[dir] = append(docs[dir], nil...)
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root(t), file), nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Doc != nil && !onlyDirectives(f.Doc) {
+			docs[dir] = append(docs[dir], file)
+			want := "Package " + f.Name.Name + " "
+			if f.Name.Name == "main" {
+				want = "Command "
+			}
+			if !strings.HasPrefix(f.Doc.Text(), want) {
+				t.Errorf("%s: the package comment does not begin with %q", file, want)
+			}
+		}
+	}
+	for dir, files := range docs {
+		if len(files) != 1 {
+			t.Errorf("package %s has %d package comments %v, want one", dir, len(files), files)
+		}
+	}
+}
+
+func onlyDirectives(g *ast.CommentGroup) bool { return strings.TrimSpace(g.Text()) == "" }
+
+// maxLines is the length after which a file holds more than one idea.
+const maxLines = 400
+
+func TestNoFileIsLong(t *testing.T) {
+	for file := range sources(t) {
+		if n := lines(t, filepath.Join(root(t), file)); n > maxLines {
+			t.Errorf("%s has %d lines, the most is %d: is it still one idea?", file, n, maxLines)
+		}
+	}
+}
+
+// sources returns the imports of each non-test Go file, by its path from the root.
+func sources(t *testing.T) map[string][]string {
+	t.Helper()
+	top := root(t)
+	found := map[string][]string{}
+	err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			if path != top && (strings.HasPrefix(name, ".") || name == "node_modules" || name == "testdata" || nested(path, top)) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(top, path)
+		if err != nil {
+			return err
+		}
+		found[rel] = nil
+		for _, s := range f.Imports {
+			p, err := strconv.Unquote(s.Path.Value)
+			if err != nil {
+				return err
+			}
+			found[rel] = append(found[rel], p)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) < 10 {
+		t.Fatalf("found only %d Go files under %s", len(found), top)
+	}
+	return found
+}
+
+// nested reports whether dir is another module, such as an example.
+func nested(dir, top string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil && dir != top
+}
+
+func inside(file, dir string) bool {
+	return dir == "" || strings.HasPrefix(file, filepath.FromSlash(dir)+string(filepath.Separator))
+}
+
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func lines(t *testing.T, path string) int {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	n := 0
+	for s := bufio.NewScanner(f); s.Scan(); {
+		n++
+	}
+	return n
+}
