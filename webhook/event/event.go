@@ -83,8 +83,3 @@ type Retry struct {
 	Num    int
 	Reason string
 }
-
-// Position is an event's place in a store: opaque, ordered as strings are within
-// one epoch of the store, and never reused. The empty Position is before the first
-// event.
-type Position string
