@@ -7,11 +7,11 @@ import (
 
 // A Pattern names kinds of events, as a handler, a rule or a list filter does:
 //
-//	*                      every event
-//	message                every message, whatever its subtype
-//	message/channel_join   one subtype
-//	message/               a message without a subtype
-//	message.channels       a message in a public channel, by its channel_type
+//   - every event
+//     message                every message, whatever its subtype
+//     message/channel_join   one subtype
+//     message/               a message without a subtype
+//     message.channels       a message in a public channel, by its channel_type
 //
 // The dotted names are those that Slack's subscription page uses; no event carries
 // them, so they are matched by channel_type (docs.slack.dev/reference/events).
