@@ -1,0 +1,56 @@
+# One line a target; the logic lives in Go and in scripts/.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GOLANGCI_VERSION := v2.15.0
+NATS_VERSION     := v2.15.2
+BIN              := bin/slack-webhook-server
+VERSION          ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS          := -s -w -X main.version=$(VERSION)
+TESTFLAGS        ?=
+
+.PHONY: help build run test race lint fmt check docs bench kills fuzz tools ci clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+build: ## Build the binary into bin/
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/slack-webhook-server
+
+run: build ## Run the integrated server: with your .env when there is one, else in the sandbox
+	@scripts/run.sh $(BIN)
+
+test: ## Run every test; what needs another program says so and skips
+	@go test $(TESTFLAGS) ./...
+
+race: ## Run every test under the race detector
+	@go test -race $(TESTFLAGS) ./...
+
+lint: ## Lint with the pinned golangci-lint
+	@golangci-lint run ./...
+
+fmt: ## Format
+	@golangci-lint fmt ./...
+
+docs: ## Write the generated documents anew
+	@go generate ./...
+
+check: lint test ## What a change must pass before it is committed
+
+bench: build ## Measure the receive path beside a bare handler; writes docs/performance.md's table
+	@go run ./test/bench -server $(BIN)
+
+kills: build ## Kill the server 200 times under load and count what is lost (long)
+	@KILLS=200 KILL_EVENTS=200000 go test -count=1 -timeout 60m -run TestKill ./test/e2e
+
+fuzz: ## Fuzz each parser of outside bytes for 30 s
+	@scripts/fuzz.sh 30s
+
+tools: ## Install the pinned tools (Go proxy)
+	@scripts/tools.sh $(GOLANGCI_VERSION) $(NATS_VERSION)
+
+ci: ## What CI runs
+	@.ci/run
+
+clean: ## Remove what was built
+	@rm -rf bin
