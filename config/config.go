@@ -1,0 +1,254 @@
+package config
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// Config is the whole of the settings, parsed and checked. Load makes it; after that
+// it is only read. Its fields are plain values that each room translates into its own
+// Options.
+type Config struct {
+	// Mode says which sides run. It follows from the command and INTEGRATED.
+	Mode Mode
+	// Sandbox runs against the fake Slack workspace; no real token is set then.
+	Sandbox bool
+	// Retry is how often a retryable publish, or a safe Slack call, is tried in all;
+	// 0 and 1 both mean one try.
+	Retry int
+	// Drain bounds the end: open requests and running handlers get this long.
+	Drain time.Duration
+
+	Listen  Listen
+	Log     Log
+	Slack   Slack
+	Receive Receive
+	Senders Senders
+	Queue   Queue
+	Worker  Worker
+	Journal Journal
+	MCP     MCP
+	Admin   Admin
+
+	// Warnings are what an operator should know and the start survives: a key of the
+	// .env file that looks like a misspelt setting, a token of an unusual form. They
+	// contain no secret.
+	Warnings []string
+
+	integrated  bool              // what INTEGRATED says; Mode is what follows
+	noAuthTimes int               // how often MCP_NO_AUTH was said; MCP.NoAuth is what follows
+	origins     map[string]Origin // setting key -> where its value came from
+}
+
+// A Mode says which sides of the product run.
+type Mode string
+
+const (
+	// ModeStandalone runs the webhook side alone.
+	ModeStandalone Mode = "standalone"
+	// ModeIntegrated runs the webhook side and the MCP side in one process.
+	ModeIntegrated Mode = "integrated"
+	// ModeMCP runs the MCP side alone.
+	ModeMCP Mode = "mcp"
+)
+
+// Webhook reports whether the webhook side runs.
+func (m Mode) Webhook() bool { return m == ModeStandalone || m == ModeIntegrated }
+
+// MCP reports whether the MCP side runs.
+func (m Mode) MCP() bool { return m == ModeMCP || m == ModeIntegrated }
+
+// Listen is where the process is reached.
+type Listen struct {
+	// Host is an address or a name; Port 0 takes any free one.
+	Host string
+	Port int
+	// PublicURL is how the world reaches this server through a proxy, without a slash
+	// at its end; "" when nobody said.
+	PublicURL string
+	// RequireHTTPS refuses requests that came over plain HTTP.
+	RequireHTTPS bool
+	// TrustedProxies may name the client's address and scheme by X-Forwarded-*.
+	TrustedProxies []netip.Prefix
+}
+
+// Addr joins host and port.
+func (l Listen) Addr() string { return net.JoinHostPort(l.Host, strconv.Itoa(l.Port)) }
+
+// Loopback reports whether only this machine can connect.
+func (l Listen) Loopback() bool {
+	if l.Host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(l.Host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// Log says what is logged and how.
+type Log struct {
+	Level slog.Level
+	// Format is one of the LogFormat constants.
+	Format string
+}
+
+// The values of LOG_FORMAT.
+const (
+	// LogAuto is text on a terminal and JSON elsewhere.
+	LogAuto = "auto"
+	// LogText is slog's key=value lines.
+	LogText = "text"
+	// LogJSON is one JSON object a line.
+	LogJSON = "json"
+)
+
+// Slack is what connects to Slack.
+type Slack struct {
+	// SigningSecrets are tried in order; several while one replaces another.
+	SigningSecrets Secrets
+	BotToken       Secret
+	UserToken      Secret
+	AppToken       Secret
+	// APIURL is the base of the Web API and ends in a slash.
+	APIURL string
+}
+
+// Receive is how events are accepted.
+type Receive struct {
+	// MaxBodyBytes bounds one request's body.
+	MaxBodyBytes int64
+	// TimestampTolerance is how far a signature's time may be off, either way.
+	TimestampTolerance time.Duration
+}
+
+// Senders are the secrets of the senders that are not Slack; one that is unset is not
+// served.
+type Senders struct {
+	// Webhook signs delivery receipts at /webhooks.
+	Webhook Secret
+	// Contact signs /events/contact_created.
+	Contact Secret
+	// Stripe signs /events/payment_succeeded.
+	Stripe Secret
+}
+
+// Any reports whether at least one sender is configured.
+func (s Senders) Any() bool { return s.Webhook.IsSet() || s.Contact.IsSet() || s.Stripe.IsSet() }
+
+// A Backend is an engine that keeps the queue.
+type Backend string
+
+// The values of QUEUE_BACKEND_TYPE.
+const (
+	SQLite Backend = "sqlite"
+	Memory Backend = "memory"
+	Redis  Backend = "redis"
+	NATS   Backend = "nats"
+)
+
+// Embedded reports whether the engine lives inside the process.
+func (b Backend) Embedded() bool { return b == SQLite || b == Memory }
+
+// Queue is where events are kept.
+type Queue struct {
+	Backend Backend
+	// Because says in words why this backend was chosen.
+	Because string
+	// Topic names the queue inside the engine.
+	Topic string
+	// DedupeTTL is how long an event id is remembered.
+	DedupeTTL time.Duration
+	// RetentionAge and RetentionCount bound what is kept of finished events.
+	RetentionAge   time.Duration
+	RetentionCount int
+	// DataDir holds the embedded store, the MCP token and the operator socket.
+	DataDir string
+
+	RedisURL            SecretURL
+	RedisMaxConnections int
+	NATSURL             SecretURL
+}
+
+// Worker is how handlers work the queue.
+type Worker struct {
+	// Workers is how many handlers run at once.
+	Workers int
+	// MaxAttempts is how often an event is tried in all before it is a dead letter.
+	MaxAttempts int
+}
+
+// Journal bounds the window of newest events that is held in memory.
+type Journal struct {
+	Events int
+	Bytes  int64
+}
+
+// A Transport is how assistants connect.
+type Transport string
+
+// The values of MCP_TRANSPORT.
+const (
+	SSE            Transport = "sse"
+	StreamableHTTP Transport = "streamable-http"
+	Stdio          Transport = "stdio"
+)
+
+// MCP is the assistants' side.
+type MCP struct {
+	Transport Transport
+	// MountPath begins with a slash and does not end in one.
+	MountPath string
+	// AuthToken grants read, events and write; unset means the one in DataDir.
+	AuthToken Secret
+	// Tokens are further bearers with names and scopes of their own.
+	Tokens []Token
+	// NoAuth serves MCP to everyone who can connect.
+	NoAuth bool
+	// AllowedOrigins are origins of browser pages that may connect, as a browser sends
+	// them; "*" is any. Empty means those of this machine and of PublicURL.
+	AllowedOrigins []string
+	// AllowedHosts are further values of the Host header that are ours.
+	AllowedHosts []string
+	OAuth        OAuth
+	// ReadOnly hides and refuses every tool that writes.
+	ReadOnly bool
+	// Toolsets and Tools choose what is offered; both empty means the default.
+	Toolsets []string
+	Tools    []string
+}
+
+// A Token is a named bearer.
+type Token struct {
+	Name string
+	// Scopes are of read, events, write, admin.
+	Scopes []string
+	Secret Secret
+}
+
+// OAuth describes the authorization server whose tokens are accepted.
+type OAuth struct {
+	// Issuer is its URL as it stands in the tokens; "" means that OAuth is off.
+	Issuer string
+	// Audience is what the tokens must be made for.
+	Audience string
+	// JWKSURL is where its keys are; "" means that its metadata says so.
+	JWKSURL string
+}
+
+// Enabled reports whether tokens of an authorization server are accepted.
+func (o OAuth) Enabled() bool { return o.Issuer != "" }
+
+// Admin is the operator's listener.
+type Admin struct {
+	// Addr is host:port of a second listener for health details, metrics and docs;
+	// "" keeps them on the first.
+	Addr string
+	// Token shows engine errors and addresses on the detailed pages.
+	Token Secret
+}
+
+// Origin returns where the value of a setting came from; an unknown key has the zero
+// Origin.
+func (c Config) Origin(key string) Origin { return c.origins[key] }

@@ -1,0 +1,223 @@
+package config
+
+import (
+	"net"
+	"path/filepath"
+	"strings"
+)
+
+// derive fills what follows from other settings.
+func (l *loader) derive() {
+	c := &l.config
+	c.Slack.APIURL = strings.TrimRight(c.Slack.APIURL, "/") + "/"
+	c.Listen.PublicURL = strings.TrimRight(c.Listen.PublicURL, "/")
+	c.Mode = ModeStandalone
+	switch {
+	case l.src.Command == CommandMCP:
+		c.Mode = ModeMCP
+	case c.integrated, c.Sandbox && c.Origin("INTEGRATED").Kind == FromDefault:
+		c.Mode = ModeIntegrated
+	}
+	l.chooseBackend()
+	if c.Queue.DataDir == "" {
+		c.Queue.DataDir = l.defaultDataDir()
+	}
+	if c.MCP.OAuth.Audience == "" && c.Listen.PublicURL != "" {
+		c.MCP.OAuth.Audience = c.Listen.PublicURL + c.MCP.MountPath
+	}
+}
+
+// chooseBackend takes the backend that was named, or the one whose address is known.
+func (l *loader) chooseBackend() {
+	q := &l.config.Queue
+	origin := l.config.Origin("QUEUE_BACKEND_TYPE")
+	switch {
+	case origin.Kind != FromDefault:
+		q.Because = "chosen by " + origin.String()
+	case q.RedisURL.IsSet() && q.NATSURL.IsSet():
+		l.problems.add("QUEUE_BACKEND_TYPE", "is not set, and both REDIS_URL and NATS_URL are", "set it to redis or nats, or unset one of the addresses")
+	case q.RedisURL.IsSet():
+		q.Backend, q.Because = Redis, "chosen because REDIS_URL is set"
+	case q.NATSURL.IsSet():
+		q.Backend, q.Because = NATS, "chosen because NATS_URL is set"
+	default:
+		q.Backend, q.Because = SQLite, "the default"
+	}
+	if q.Backend == Redis && !q.RedisURL.IsSet() {
+		l.problems.add("REDIS_URL", "is missing, and the queue is to be kept in Redis", "set it, for example to redis://localhost:6379/0, or choose another QUEUE_BACKEND_TYPE")
+	}
+	if q.Backend == NATS && !q.NATSURL.IsSet() {
+		l.problems.add("NATS_URL", "is missing, and the queue is to be kept in NATS", "set it, for example to nats://localhost:4222, or choose another QUEUE_BACKEND_TYPE")
+	}
+}
+
+// dirName is the directory's name below the place where the system keeps state.
+const dirName = "slack-webhook-server"
+
+// defaultDataDir is in the state directory of the system for root and of the person
+// otherwise. The sandbox has its own below it, so that what is played never mixes
+// with what is real.
+func (l *loader) defaultDataDir() string {
+	dir := "/var/lib/" + dirName
+	if !l.src.Root {
+		state, _ := l.fromEnv("XDG_STATE_HOME")
+		home, _ := l.fromEnv("HOME")
+		switch {
+		case filepath.IsAbs(state): // the specification has relative ones ignored
+			dir = filepath.Join(state, dirName)
+		case filepath.IsAbs(home):
+			dir = filepath.Join(home, ".local", "state", dirName)
+		}
+	}
+	if l.config.Sandbox {
+		dir = filepath.Join(dir, "sandbox")
+	}
+	return dir
+}
+
+const (
+	signingRemedy = "copy it from api.slack.com/apps, your app, Basic Information, and set it in the environment or the .env file"
+	botRemedy     = "copy it from api.slack.com/apps, your app, OAuth & Permissions, and set it in the environment or the .env file"
+	orSandbox     = "; or try --sandbox, which needs nothing"
+)
+
+// judge holds the settings against what the command needs.
+func (l *loader) judge() {
+	switch l.src.Command {
+	case CommandServe:
+		l.judgeSecrets()
+		l.judgeListening()
+		l.judgeMCP()
+	case CommandMCP:
+		l.judgeSecrets()
+		l.judgeMCP()
+		if l.config.MCP.Transport != Stdio {
+			l.judgeListening()
+		}
+	case CommandSend:
+		if !l.config.Slack.SigningSecrets.IsSet() && !l.config.Senders.Any() && !l.config.Sandbox {
+			l.problems.add("SLACK_SIGNING_SECRET", "is missing", "set it to the secret of the server that you send to")
+		}
+	case CommandSandbox:
+	}
+}
+
+// judgeSecrets holds the table of requirements: which secrets each mode needs.
+func (l *loader) judgeSecrets() {
+	c := &l.config
+	if c.Sandbox {
+		l.refuseRealTokens()
+		return
+	}
+	switch c.Mode {
+	case ModeStandalone:
+		if !c.Slack.SigningSecrets.IsSet() && !c.Senders.Any() {
+			l.problems.add("SLACK_SIGNING_SECRET", "is missing, and so is every other sender's secret", signingRemedy+orSandbox)
+		}
+	case ModeIntegrated:
+		if !c.Slack.SigningSecrets.IsSet() {
+			l.problems.add("SLACK_SIGNING_SECRET", "is missing, and --integrated needs it", signingRemedy+orSandbox)
+		}
+		if !c.Slack.BotToken.IsSet() {
+			l.problems.add("SLACK_BOT_TOKEN", "is missing, and --integrated needs it", botRemedy+orSandbox)
+		}
+	case ModeMCP:
+		if !c.Slack.BotToken.IsSet() {
+			l.problems.add("SLACK_BOT_TOKEN", "is missing", botRemedy)
+		}
+	}
+	l.warnOfForm("SLACK_BOT_TOKEN", c.Slack.BotToken, "xoxb-", "xoxe.xoxb-")
+	l.warnOfForm("SLACK_USER_TOKEN", c.Slack.UserToken, "xoxp-", "xoxe.xoxp-")
+	l.warnOfForm("SLACK_APP_TOKEN", c.Slack.AppToken, "xapp-")
+}
+
+// refuseRealTokens keeps a token that opens a real workspace out of a run that is
+// meant to be harmless.
+func (l *loader) refuseRealTokens() {
+	for _, token := range []struct {
+		key   string
+		value Secret
+	}{
+		{"SLACK_BOT_TOKEN", l.config.Slack.BotToken},
+		{"SLACK_USER_TOKEN", l.config.Slack.UserToken},
+		{"SLACK_APP_TOKEN", l.config.Slack.AppToken},
+	} {
+		if token.value.IsSet() {
+			l.problems.add(token.key, "is set, and the sandbox takes no real token (from "+l.config.Origin(token.key).String()+")",
+				"unset it, or add --no-env-file if it stands in the .env file; or leave --sandbox out")
+		}
+	}
+}
+
+func (l *loader) warnOfForm(key string, token Secret, prefixes ...string) {
+	if !token.IsSet() {
+		return
+	}
+	for _, prefix := range prefixes {
+		if strings.HasPrefix(token.Reveal(), prefix) {
+			return
+		}
+	}
+	l.warn("%s does not begin with %s: is it another kind of token?", key, prefixes[0])
+}
+
+func (l *loader) judgeListening() {
+	c := &l.config
+	if !plausibleHost(c.Listen.Host) {
+		l.problems.add("HOST", "is not an address or a name", "write for example 0.0.0.0, 127.0.0.1, ::1 or localhost")
+	}
+	if c.Admin.Addr != "" {
+		if _, port, err := net.SplitHostPort(c.Admin.Addr); err != nil || !isPort(port) {
+			l.problems.add("ADMIN_ADDR", "is not an address with a port", "write for example 127.0.0.1:9090")
+		}
+	}
+}
+
+func plausibleHost(host string) bool {
+	if net.ParseIP(host) != nil {
+		return true
+	}
+	return host != "" && isPrintable(host) && !strings.ContainsAny(host, ":/@?#[] ")
+}
+
+func isPort(port string) bool {
+	_, err := parseNumber(port, 0, maxPort)
+	return err == nil
+}
+
+// minToken is the length below which a bearer can be guessed.
+const minToken = 16
+
+func (l *loader) judgeMCP() {
+	c := &l.config
+	if !c.Mode.MCP() {
+		return
+	}
+	if c.MCP.Transport == Stdio && c.Mode != ModeMCP {
+		l.problems.add("MCP_TRANSPORT", "is stdio, which only the command mcp serves", "use sse or streamable-http, or run: slack-webhook-server mcp --transport stdio")
+	}
+	c.MCP.NoAuth = l.config.noAuthTimes > 0
+	if c.noAuthTimes == 1 && !c.Listen.Loopback() && c.MCP.Transport != Stdio {
+		l.problems.add("MCP_NO_AUTH", "would open MCP, and Slack through it, to everyone who reaches "+c.Listen.Host,
+			"listen on --host 127.0.0.1, or set MCP_AUTH_TOKEN instead, or say it twice if the network is closed")
+	}
+	l.judgeOAuth()
+	if c.MCP.AuthToken.IsSet() && len(c.MCP.AuthToken.Reveal()) < minToken {
+		l.warn("MCP_AUTH_TOKEN is shorter than %d characters: make one with openssl rand -hex 32", minToken)
+	}
+	for _, token := range c.MCP.Tokens {
+		if len(token.Secret.Reveal()) < minToken {
+			l.warn("MCP_TOKENS: the token of %s is shorter than %d characters: make one with openssl rand -hex 32", token.Name, minToken)
+		}
+	}
+}
+
+func (l *loader) judgeOAuth() {
+	oauth := l.config.MCP.OAuth
+	switch {
+	case oauth.Enabled() && oauth.Audience == "":
+		l.problems.add("MCP_OAUTH_AUDIENCE", "is missing, and MCP_OAUTH_ISSUER is set", "set it, or PUBLIC_URL, to how assistants reach this server")
+	case !oauth.Enabled() && oauth.JWKSURL != "":
+		l.problems.add("MCP_OAUTH_ISSUER", "is missing, and MCP_OAUTH_JWKS_URL is set", "set it to the issuer that stands in the tokens")
+	}
+}

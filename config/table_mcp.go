@@ -1,0 +1,85 @@
+package config
+
+var mcpSettings = []Setting{
+	{
+		Key: "MCP_TRANSPORT", Flag: "mcp-transport", Section: SectionMCP, Kind: KindChoice, Default: string(SSE),
+		Help: "How assistants connect; stdio for the command mcp only",
+		More: "Over HTTP every era of the protocol is served either way: it decides what a bare GET of the mount means.",
+		bind: choice(func(c *Config) *Transport { return &c.MCP.Transport }, SSE, StreamableHTTP, Stdio),
+	},
+	{
+		Key: "MCP_MOUNT_PATH", Flag: "mcp-mount-path", Section: SectionMCP, Kind: KindText, Default: "/mcp",
+		Help: "Path of the MCP endpoint",
+		bind: into(func(c *Config) *string { return &c.MCP.MountPath }, parseMount),
+	},
+}
+
+var accessSettings = []Setting{
+	{
+		Key: "MCP_AUTH_TOKEN", Section: SectionAccess, Kind: KindSecret,
+		DefaultNote: "made once, in DATA_DIR/mcp-token",
+		Help:        "Bearer token of assistants, with the scopes read, events and write",
+		bind:        slackSecret(func(c *Config) *Secret { return &c.MCP.AuthToken }),
+	},
+	{
+		Key: "MCP_TOKENS", Section: SectionAccess, Kind: KindSecret, Example: "alice:read+events:TOKEN,ops:read+admin:TOKEN",
+		Help: "Further bearer tokens, each as name:scope+scope:token; the scopes are read, events, write, admin",
+		bind: into(func(c *Config) *[]Token { return &c.MCP.Tokens }, parseTokens),
+	},
+	{
+		Key: "MCP_NO_AUTH", Flag: "mcp-no-auth", Section: SectionAccess, Kind: KindTimes, Default: "false",
+		Help: "Serve MCP without a token; refused beyond loopback unless said twice",
+		More: "Said twice is the flag given twice, or the value 2.",
+		bind: into(func(c *Config) *int { return &c.noAuthTimes }, parseTimes),
+	},
+	{
+		Key: "MCP_ALLOWED_ORIGINS", Flag: "mcp-allowed-origins", Section: SectionAccess, Kind: KindList, Example: "https://app.example.com",
+		DefaultNote: "pages of this machine and of PUBLIC_URL",
+		Help:        "Origins of browser pages that may use MCP; * is any",
+		bind:        into(func(c *Config) *[]string { return &c.MCP.AllowedOrigins }, parseOrigins),
+	},
+	{
+		Key: "MCP_ALLOWED_HOSTS", Flag: "mcp-allowed-hosts", Section: SectionAccess, Kind: KindList, Example: "events.example.com",
+		DefaultNote: "PUBLIC_URL's host, and loopback names on a loopback address",
+		Help:        "Further Host headers that are ours, as a proxy may send",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.AllowedHosts }),
+	},
+	{
+		Key: "MCP_OAUTH_ISSUER", Flag: "mcp-oauth-issuer", Section: SectionAccess, Kind: KindURL, Example: "https://login.example.com",
+		DefaultNote: "OAuth is off",
+		Help:        "Authorization server whose tokens are accepted",
+		bind:        address(func(c *Config) *string { return &c.MCP.OAuth.Issuer }, "https", "http"),
+	},
+	{
+		Key: "MCP_OAUTH_AUDIENCE", Flag: "mcp-oauth-audience", Section: SectionAccess, Kind: KindText, Example: "https://events.example.com/mcp",
+		DefaultNote: "PUBLIC_URL with the mount path",
+		Help:        "Audience that these tokens must be made for",
+		bind:        text(func(c *Config) *string { return &c.MCP.OAuth.Audience }, "uri"),
+	},
+	{
+		Key: "MCP_OAUTH_JWKS_URL", Flag: "mcp-oauth-jwks-url", Section: SectionAccess, Kind: KindURL, Example: "https://login.example.com/jwks.json",
+		DefaultNote: "what the issuer's metadata says",
+		Help:        "Where the keys of the authorization server are",
+		bind:        address(func(c *Config) *string { return &c.MCP.OAuth.JWKSURL }, "https", "http"),
+	},
+}
+
+var toolSettings = []Setting{
+	{
+		Key: "READ_ONLY", Flag: "read-only", Section: SectionTools, Kind: KindBoolean, Default: "false",
+		Help: "Hide and refuse every tool that changes something in Slack",
+		bind: boolean(func(c *Config) *bool { return &c.MCP.ReadOnly }),
+	},
+	{
+		Key: "TOOLSETS", Flag: "toolsets", Section: SectionTools, Kind: KindList, Example: "all",
+		DefaultNote: "the default set",
+		Help:        "Groups of tools to offer; all is every one",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.Toolsets }),
+	},
+	{
+		Key: "TOOLS", Flag: "tools", Section: SectionTools, Kind: KindList, Example: "slack_post_message,slack_list_events",
+		DefaultNote: "those of the toolsets",
+		Help:        "Single tools to offer; with TOOLSETS unset, only these",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.Tools }),
+	},
+}
