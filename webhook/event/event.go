@@ -23,9 +23,11 @@ type Event struct {
 	// ChannelType is Slack's channel_type: channel, group, im, mpim or app_home.
 	Team, Channel, ChannelType, User string
 	// Thread is the ts of the thread that the event belongs to. A message outside
-	// every thread is the root of the thread that it may get: its own ts.
+	// every thread is the root of the thread that it may get: its own ts. A reaction,
+	// a pin or a click has the ts of its message, where Slack tells no thread.
 	Thread string
-	// FromSelf reports that our own app caused the event, as far as the envelope tells.
+	// FromSelf reports that our own app caused the event, as far as the envelope
+	// tells. That somebody invited or removed our bot is never its own doing.
 	FromSelf bool
 
 	// At is when it happened by the sender's word; zero where the sender says nothing.
