@@ -151,6 +151,17 @@ const (
 // Embedded reports whether the engine lives inside the process.
 func (b Backend) Embedded() bool { return b == SQLite || b == Memory }
 
+// Synchronous is when the embedded store syncs its log to the disk.
+type Synchronous string
+
+// The values of SQLITE_SYNCHRONOUS.
+const (
+	// SyncFull syncs before each answer.
+	SyncFull Synchronous = "full"
+	// SyncNormal leaves it to the operating system and the checkpoints.
+	SyncNormal Synchronous = "normal"
+)
+
 // Queue is where events are kept.
 type Queue struct {
 	Backend Backend
@@ -163,6 +174,8 @@ type Queue struct {
 	// RetentionAge and RetentionCount bound what is kept of finished events.
 	RetentionAge   time.Duration
 	RetentionCount int
+	// Synchronous says when sqlite syncs its log.
+	Synchronous Synchronous
 	// DataDir holds the embedded store, the MCP token and the operator socket.
 	DataDir string
 

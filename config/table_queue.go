@@ -44,6 +44,12 @@ var queueSettings = []Setting{
 		bind: number(func(c *Config) *int { return &c.Queue.RetentionCount }, 1, maxRetention),
 	},
 	{
+		Key: "SQLITE_SYNCHRONOUS", Section: SectionQueue, Kind: KindChoice, Default: string(SyncFull),
+		Help: "When the embedded store syncs its log to the disk",
+		More: "full: before each answer, so that a power loss takes nothing. normal: now and then; a power loss can then take the last seconds, a crash of the process still nothing.",
+		bind: choice(func(c *Config) *Synchronous { return &c.Queue.Synchronous }, SyncFull, SyncNormal),
+	},
+	{
 		Key: "REDIS_URL", Section: SectionQueue, Kind: KindSecretURL, Example: "redis://localhost:6379/0",
 		Help: "Address of Redis",
 		bind: secretURL(func(c *Config) *SecretURL { return &c.Queue.RedisURL }, redisSchemes...),

@@ -16,27 +16,31 @@ var tokenScopes = []string{"read", "events", "write", "admin"}
 func parseTokens(raw string) ([]Token, error) {
 	var tokens []Token
 	for i, entry := range splitList(raw) {
-		name, rest, _ := strings.Cut(entry, ":")
-		scopes, bearer, _ := strings.Cut(rest, ":")
-		if name == "" || scopes == "" || bearer == "" {
-			return nil, fmt.Errorf("write entry %d as name:scope+scope:token", i+1)
+		token, err := parseToken(entry)
+		if err == nil && slices.ContainsFunc(tokens, func(t Token) bool { return t.Name == token.Name || t.Secret.Equal(token.Secret) }) {
+			err = errors.New("with a name and a token of its own")
 		}
-		if slices.ContainsFunc(tokens, func(t Token) bool { return t.Name == name }) {
-			return nil, fmt.Errorf("give entry %d another name: that of an earlier one was used again", i+1)
-		}
-		token := Token{Name: name, Secret: NewSecret(bearer)}
-		if slices.ContainsFunc(tokens, func(t Token) bool { return t.Secret.Equal(token.Secret) }) {
-			return nil, fmt.Errorf("give entry %d a token of its own: an earlier one has the same", i+1)
-		}
-		for scope := range strings.SplitSeq(scopes, "+") {
-			if !slices.Contains(tokenScopes, scope) {
-				return nil, fmt.Errorf("write the scopes of entry %d from %s, with + between", i+1, strings.Join(tokenScopes, ", "))
-			}
-			token.Scopes = append(token.Scopes, scope)
+		if err != nil {
+			return nil, fmt.Errorf("write entry %d %w", i+1, err)
 		}
 		tokens = append(tokens, token)
 	}
 	return tokens, nil
+}
+
+func parseToken(entry string) (Token, error) {
+	name, rest, _ := strings.Cut(entry, ":")
+	scopes, bearer, _ := strings.Cut(rest, ":")
+	if name == "" || scopes == "" || bearer == "" {
+		return Token{}, errors.New("as name:scope+scope:token")
+	}
+	token := Token{Name: name, Secret: NewSecret(bearer), Scopes: strings.Split(scopes, "+")}
+	for _, scope := range token.Scopes {
+		if !slices.Contains(tokenScopes, scope) {
+			return Token{}, fmt.Errorf("with scopes of %s, and a + between", strings.Join(tokenScopes, ", "))
+		}
+	}
+	return token, nil
 }
 
 // parseOrigins reads what browsers send: scheme, host and port.

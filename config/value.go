@@ -11,6 +11,8 @@ import (
 type binding struct {
 	// set parses raw into the field. Its error is the remedy: how to write the value.
 	set func(c *Config, raw string) error
+	// get returns the field's value.
+	get func(c *Config) any
 	// choices are the words of an enumerated setting.
 	choices []string
 	// word is the placeholder of a text's value.
@@ -19,14 +21,17 @@ type binding struct {
 
 // into makes a binding of a field and a parser.
 func into[T any](field func(*Config) *T, parse func(string) (T, error)) binding {
-	return binding{set: func(c *Config, raw string) error {
-		value, err := parse(raw)
-		if err != nil {
-			return err
-		}
-		*field(c) = value
-		return nil
-	}}
+	return binding{
+		set: func(c *Config, raw string) error {
+			value, err := parse(raw)
+			if err != nil {
+				return err
+			}
+			*field(c) = value
+			return nil
+		},
+		get: func(c *Config) any { return *field(c) },
+	}
 }
 
 func text(field func(*Config) *string, word string) binding {
