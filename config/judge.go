@@ -142,11 +142,17 @@ func (l *loader) refuseRealTokens() {
 		{"SLACK_USER_TOKEN", l.config.Slack.UserToken},
 		{"SLACK_APP_TOKEN", l.config.Slack.AppToken},
 	} {
-		if token.value.IsSet() {
+		if token.value.IsSet() && !sandboxToken(token.value) {
 			l.problems.add(token.key, "is set, and the sandbox takes no real token (from "+l.config.Origin(token.key).String()+")",
 				"unset it, or add --no-env-file if it stands in the .env file; or leave --sandbox out")
 		}
 	}
+}
+
+// sandboxToken reports a token that only the fake workspace takes.
+func sandboxToken(token Secret) bool {
+	kind, rest, _ := strings.Cut(token.Reveal(), "-")
+	return (kind == "xoxb" || kind == "xoxp" || kind == "xapp") && strings.HasPrefix(rest, "sandbox-")
 }
 
 func (l *loader) warnOfForm(key string, token Secret, prefixes ...string) {

@@ -163,8 +163,7 @@ func (l *loader) read(name string) ([]byte, error) {
 
 // reason says why a file could not be read, without repeating its name.
 func reason(err error) string {
-	var path *fs.PathError
-	if errors.As(err, &path) {
+	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		err = path.Err
 	}
 	return err.Error()

@@ -44,7 +44,7 @@ var queueSettings = []Setting{
 		bind: number(func(c *Config) *int { return &c.Queue.RetentionCount }, 1, maxRetention),
 	},
 	{
-		Key: "SQLITE_SYNCHRONOUS", Section: SectionQueue, Kind: KindChoice, Default: string(SyncFull),
+		Key: "SQLITE_SYNCHRONOUS", Flag: "sqlite-synchronous", Section: SectionQueue, Kind: KindChoice, Default: string(SyncFull),
 		Help: "When the embedded store syncs its log to the disk",
 		More: "full: before each answer, so that a power loss takes nothing. normal: now and then; a power loss can then take the last seconds, a crash of the process still nothing.",
 		bind: choice(func(c *Config) *Synchronous { return &c.Queue.Synchronous }, SyncFull, SyncNormal),
