@@ -72,7 +72,10 @@ func assignment(line string) (key, raw string) {
 	if strings.HasPrefix(line, "#") {
 		return "", ""
 	}
-	key, raw, _ = strings.Cut(line, "=")
+	key, raw, found := strings.Cut(line, "=")
+	if !found {
+		return "", ""
+	}
 	key = strings.TrimSpace(key)
 	if rest, ok := strings.CutPrefix(key, "export "); ok {
 		key = rest
@@ -109,9 +112,16 @@ func known(key string) bool {
 	return isFile && ok && setting.FileKey() == key
 }
 
+// formerNames are keys of the Python original that have another name here.
+var formerNames = map[string]string{"SLACK_TOKEN": "SLACK_BOT_TOKEN", "CORS_ALLOW_ORIGINS": "MCP_ALLOWED_ORIGINS"}
+
 // hint warns of a key that is close to one of ours.
 func (l *loader) hint(key string, number int) {
-	if near, ok := nearest(strings.ToUpper(key), allKeys()); ok {
+	near, ok := formerNames[key]
+	if !ok {
+		near, ok = nearest(strings.ToUpper(key), allKeys())
+	}
+	if ok {
 		l.warn("%s:%d %s is not a setting; did you mean %s?", l.src.EnvFile, number, shorten(key), near)
 	}
 }

@@ -3,10 +3,13 @@ package config
 import "strings"
 
 // nearest finds the word that a misspelt one most likely meant, if any is close: at
-// most one edit for every three letters.
+// most one edit for every four letters.
 func nearest(word string, among []string) (string, bool) {
-	best, distance := "", len(word)/3+1
+	best, distance := "", len(word)/4+1
 	for _, candidate := range among {
+		if gap := len(word) - len(candidate); gap >= distance || -gap >= distance {
+			continue // also what keeps a word of a megabyte cheap
+		}
 		if d := edits(word, candidate); d < distance {
 			best, distance = candidate, d
 		}

@@ -36,6 +36,9 @@ func (c Config) Shown(key string) string {
 	case int64:
 		return FormatSize(v)
 	case slog.Level:
+		if v == LevelCritical {
+			return "critical"
+		}
 		return strings.ToLower(v.String())
 	default:
 		return fmt.Sprint(v)

@@ -22,7 +22,7 @@ var accessSettings = []Setting{
 		bind:        slackSecret(func(c *Config) *Secret { return &c.MCP.AuthToken }),
 	},
 	{
-		Key: "MCP_TOKENS", Section: SectionAccess, Kind: KindSecret, Example: "alice:read+events:TOKEN,ops:read+admin:TOKEN",
+		Key: "MCP_TOKENS", Section: SectionAccess, Kind: KindSecret, Example: "alice:read+events:TOKEN1,ops:read+admin:TOKEN2",
 		Help: "Further bearer tokens, each as name:scope+scope:token; the scopes are read, events, write, admin",
 		bind: into(func(c *Config) *[]Token { return &c.MCP.Tokens }, parseTokens),
 	},

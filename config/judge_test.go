@@ -1,0 +1,170 @@
+package config_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"slackmcp/config"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestRequirements holds the table of what each way to start needs.
+func TestRequirements(t *testing.T) {
+	t.Parallel()
+	const signing, bot = "SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN"
+	for _, tc := range []struct {
+		name    string
+		command config.Command
+		vars    map[string]string
+		want    []string // settings with a problem
+	}{
+		{"standalone with nothing", config.CommandServe, nil, []string{signing}},
+		{"standalone with the signing secret", config.CommandServe, map[string]string{signing: "s"}, nil},
+		{"standalone with a contact secret", config.CommandServe, map[string]string{"CONTACT_WEBHOOK_SECRET": "s"}, nil},
+		{"standalone with a stripe secret", config.CommandServe, map[string]string{"STRIPE_WEBHOOK_SECRET": "s"}, nil},
+		{"standalone with a receipt secret", config.CommandServe, map[string]string{"WEBHOOK_SECRET": "s"}, nil},
+		{"integrated with nothing", config.CommandServe, map[string]string{"INTEGRATED": "true"}, []string{signing, bot}},
+		{"integrated with a sender's secret", config.CommandServe, map[string]string{"INTEGRATED": "true", bot: "xoxb-1", "WEBHOOK_SECRET": "s"}, []string{signing}},
+		{"integrated with both", config.CommandServe, map[string]string{"INTEGRATED": "true", signing: "s", bot: "xoxb-1"}, nil},
+		{"mcp with nothing", config.CommandMCP, nil, []string{bot}},
+		{"mcp with a bot token", config.CommandMCP, map[string]string{bot: "xoxb-1"}, nil},
+		{"sandbox with nothing", config.CommandServe, map[string]string{"SANDBOX": "1"}, nil},
+		{"sandbox with a signing secret", config.CommandServe, map[string]string{"SANDBOX": "1", signing: "s"}, nil},
+		{"sandbox with a real bot token", config.CommandServe, map[string]string{"SANDBOX": "1", bot: "xoxb-1"}, []string{bot}},
+		{"sandbox with real tokens of other kinds", config.CommandServe, map[string]string{"SANDBOX": "1", "SLACK_USER_TOKEN": "xoxp-1", "SLACK_APP_TOKEN": "xapp-1"}, []string{"SLACK_USER_TOKEN", "SLACK_APP_TOKEN"}},
+		{"sandbox with its own token", config.CommandServe, map[string]string{"SANDBOX": "1", bot: "xoxb-sandbox-bot"}, nil},
+		{"mcp in the sandbox", config.CommandMCP, map[string]string{"SANDBOX": "1"}, nil},
+		{"send with nothing", config.CommandSend, nil, []string{signing}},
+		{"send with a secret", config.CommandSend, map[string]string{signing: "s"}, nil},
+		{"the workspace alone with nothing", config.CommandSandbox, nil, nil},
+		{"stdio is for the command mcp", config.CommandServe, map[string]string{signing: "s", bot: "xoxb-1", "INTEGRATED": "1", "MCP_TRANSPORT": "stdio"}, []string{"MCP_TRANSPORT"}},
+		{"mcp over stdio", config.CommandMCP, map[string]string{bot: "xoxb-1", "MCP_TRANSPORT": "stdio"}, nil},
+		{"no auth on every address", config.CommandMCP, map[string]string{bot: "xoxb-1", "MCP_NO_AUTH": "true"}, []string{"MCP_NO_AUTH"}},
+		{"no auth said twice", config.CommandMCP, map[string]string{bot: "xoxb-1", "MCP_NO_AUTH": "true,true"}, nil},
+		{"no auth said twice by number", config.CommandMCP, map[string]string{bot: "xoxb-1", "MCP_NO_AUTH": "2"}, nil},
+		{"no auth on loopback", config.CommandMCP, map[string]string{bot: "xoxb-1", "MCP_NO_AUTH": "1", "HOST": "127.0.0.1"}, nil},
+		{"no auth on loopback by name", config.CommandMCP, map[string]string{bot: "xoxb-1", "MCP_NO_AUTH": "1", "HOST": "localhost"}, nil},
+		{"no auth over stdio", config.CommandMCP, map[string]string{bot: "xoxb-1", "MCP_NO_AUTH": "1", "MCP_TRANSPORT": "stdio"}, nil},
+		{"oauth without an audience", config.CommandMCP, map[string]string{bot: "xoxb-1", "MCP_OAUTH_ISSUER": "https://i.example"}, []string{"MCP_OAUTH_AUDIENCE"}},
+		{"oauth with a public address", config.CommandMCP, map[string]string{bot: "xoxb-1", "MCP_OAUTH_ISSUER": "https://i.example", "PUBLIC_URL": "https://p.example"}, nil},
+		{"keys without an issuer", config.CommandMCP, map[string]string{bot: "xoxb-1", "MCP_OAUTH_JWKS_URL": "https://i.example/k"}, []string{"MCP_OAUTH_ISSUER"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			got := problems(t, config.Sources{Command: tc.command, LookupEnv: env(tc.vars)})
+			names := slices.Sorted(maps.Keys(got))
+			if diff := cmp.Diff(slices.Sorted(slices.Values(tc.want)), names); diff != "" {
+				t.Errorf("settings with problems (-want +got):\n%s\n%v", diff, got)
+			}
+			for setting, text := range got {
+				if !strings.Contains(text, ": ") {
+					t.Errorf("%s has no remedy: %s", setting, text)
+				}
+			}
+		})
+	}
+}
+
+func TestMode(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		command config.Command
+		vars    map[string]string
+		want    config.Mode
+	}{
+		{"alone", config.CommandServe, nil, config.ModeStandalone},
+		{"integrated", config.CommandServe, map[string]string{"INTEGRATED": "yes"}, config.ModeIntegrated},
+		{"the sandbox shows both sides", config.CommandServe, map[string]string{"SANDBOX": "yes", "SLACK_BOT_TOKEN": ""}, config.ModeIntegrated},
+		{"unless it was told not to", config.CommandServe, map[string]string{"SANDBOX": "yes", "SLACK_BOT_TOKEN": "", "INTEGRATED": "no"}, config.ModeStandalone},
+		{"mcp", config.CommandMCP, map[string]string{"INTEGRATED": "yes"}, config.ModeMCP},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			c := load(t, config.Sources{Command: tc.command, LookupEnv: env(enough(tc.vars))})
+			if c.Mode != tc.want {
+				t.Errorf("mode %q, want %q", c.Mode, tc.want)
+			}
+		})
+	}
+}
+
+func TestBackendChoice(t *testing.T) {
+	t.Parallel()
+	const redisURL, natsURL = "redis://h", "nats://h"
+	for _, tc := range []struct {
+		name    string
+		vars    map[string]string
+		want    config.Backend
+		because string
+		problem string
+	}{
+		{"nothing said", nil, config.SQLite, "the default", ""},
+		{"an address of Redis", map[string]string{"REDIS_URL": redisURL}, config.Redis, "chosen because REDIS_URL is set", ""},
+		{"an address of NATS", map[string]string{"NATS_URL": natsURL}, config.NATS, "chosen because NATS_URL is set", ""},
+		{"both addresses", map[string]string{"REDIS_URL": redisURL, "NATS_URL": natsURL}, "", "", "QUEUE_BACKEND_TYPE"},
+		{"both, and a word", map[string]string{"REDIS_URL": redisURL, "NATS_URL": natsURL, "QUEUE_BACKEND_TYPE": "nats"}, config.NATS, "chosen by environment QUEUE_BACKEND_TYPE", ""},
+		{"memory beside an address", map[string]string{"REDIS_URL": redisURL, "QUEUE_BACKEND_TYPE": "memory"}, config.Memory, "chosen by environment QUEUE_BACKEND_TYPE", ""},
+		{"redis without an address", map[string]string{"QUEUE_BACKEND_TYPE": "redis"}, config.Redis, "chosen by environment QUEUE_BACKEND_TYPE", "REDIS_URL"},
+		{"nats without an address", map[string]string{"QUEUE_BACKEND_TYPE": "nats"}, config.NATS, "chosen by environment QUEUE_BACKEND_TYPE", "NATS_URL"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			src := config.Sources{LookupEnv: env(enough(tc.vars))}
+			got := problems(t, src)
+			if _, ok := got[tc.problem]; ok != (tc.problem != "") || len(got) > 1 {
+				t.Fatalf("problems %v, want one about %q", got, tc.problem)
+			}
+			c, _ := config.Load(src)
+			if c.Queue.Backend != tc.want || c.Queue.Because != tc.because {
+				t.Errorf("backend %q %q, want %q %q", c.Queue.Backend, c.Queue.Because, tc.want, tc.because)
+			}
+		})
+	}
+}
+
+func TestDataDirDefault(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		root bool
+		vars map[string]string
+		want string
+	}{
+		{"root", true, map[string]string{"HOME": "/root"}, "/var/lib/slack-webhook-server"},
+		{"a person", false, nil, "/home/u/.local/state/slack-webhook-server"},
+		{"a person with a state directory", false, map[string]string{"XDG_STATE_HOME": "/state"}, "/state/slack-webhook-server"},
+		{"a relative state directory is ignored", false, map[string]string{"XDG_STATE_HOME": "state"}, "/home/u/.local/state/slack-webhook-server"},
+		{"nobody's home", false, map[string]string{"HOME": ""}, "/var/lib/slack-webhook-server"},
+		{"the sandbox has its own", false, map[string]string{"SANDBOX": "1", "SLACK_BOT_TOKEN": ""}, "/home/u/.local/state/slack-webhook-server/sandbox"},
+		{"a named one is taken as it is", false, map[string]string{"SANDBOX": "1", "SLACK_BOT_TOKEN": "", "DATA_DIR": "/d"}, "/d"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			c := load(t, config.Sources{Root: tc.root, LookupEnv: env(enough(tc.vars))})
+			if c.Queue.DataDir != tc.want {
+				t.Errorf("directory %q, want %q", c.Queue.DataDir, tc.want)
+			}
+		})
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Sources{Flags: integrated(), LookupEnv: env(enough(map[string]string{
+		"SLACK_BOT_TOKEN": "xapp-canary", "SLACK_APP_TOKEN": "xoxb-canary", "SLACK_USER_TOKEN": "xoxp-right",
+		"MCP_AUTH_TOKEN": "canary", "MCP_TOKENS": "bob:read:canary",
+	}))})
+	want := []string{
+		"SLACK_BOT_TOKEN does not begin with xoxb-: is it another kind of token?",
+		"SLACK_APP_TOKEN does not begin with xapp-: is it another kind of token?",
+		"MCP_AUTH_TOKEN is shorter than 16 characters: make one with openssl rand -hex 32",
+		"MCP_TOKENS: the token of bob is shorter than 16 characters: make one with openssl rand -hex 32",
+	}
+	if diff := cmp.Diff(want, c.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,108 @@
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"slackmcp/config"
+)
+
+func TestLogFormat(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		format   string
+		terminal bool
+		json     bool
+	}{
+		{"auto", true, false},
+		{"auto", false, true},
+		{"text", false, false},
+		{"json", true, true},
+	} {
+		c := load(t, config.Sources{LookupEnv: env(enough(map[string]string{"LOG_FORMAT": tc.format}))})
+		var out bytes.Buffer
+		config.NewLogger(c, &out, tc.terminal).Info("started", slog.String("addr", "127.0.0.1:1"))
+		if got := strings.HasPrefix(out.String(), "{"); got != tc.json {
+			t.Errorf("format %s, terminal %v: %s", tc.format, tc.terminal, out.String())
+		}
+		if !strings.Contains(out.String(), "127.0.0.1:1") {
+			t.Errorf("the attribute is lost: %s", out.String())
+		}
+	}
+}
+
+func TestLogLevel(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Sources{LookupEnv: env(enough(map[string]string{"LOG_LEVEL": "Warning"}))})
+	var out bytes.Buffer
+	log := config.NewLogger(c, &out, false)
+	log.Info("quiet")
+	log.Warn("heard")
+	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, "heard") {
+		t.Errorf("log %s", got)
+	}
+}
+
+// TestLogsAreScrubbed puts secrets where they must never be.
+func TestLogsAreScrubbed(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Sources{LookupEnv: env(map[string]string{
+		"SLACK_SIGNING_SECRET": "signing-canary,second-canary", "SLACK_BOT_TOKEN": "xoxb-bot-canary", "WEBHOOK_SECRET": "webhook-canary",
+		"MCP_TOKENS": "bob:read:bearer-canary", "REDIS_URL": "redis://user:redis-canary@h", "INTEGRATED": "true",
+	})})
+	for name, attr := range map[string]slog.Attr{
+		"a string":             slog.String("detail", "the key is signing-canary"),
+		"the second secret":    slog.String("detail", "second-canary"),
+		"an error":             slog.Any("error", fmt.Errorf("call: %w", errors.New("webhook-canary refused"))),
+		"a struct":             slog.Any("options", struct{ Key string }{"bearer-canary"}),
+		"an engine's address":  slog.String("url", "redis://user:redis-canary@h"),
+		"a password alone":     slog.String("reason", "redis-canary"),
+		"an unknown token":     slog.String("text", "got xoxp-1234567890-canary"),
+		"a rotated token":      slog.String("text", "got xoxe.xoxb-1234567890-canary"),
+		"a header":             slog.String("text", "Authorization: bearer abcdefgh-canary"),
+		"a name that says so":  slog.String("authorization", "canary"),
+		"a name that ends so":  slog.String("client_secret", "canary"),
+		"a value in a group":   slog.Group("request", slog.String("body", "signing-canary")),
+		"the configuration":    slog.Any("config", c),
+		"the secrets' holders": slog.Any("senders", c.Senders),
+	} {
+		for _, terminal := range []bool{true, false} {
+			var out bytes.Buffer
+			config.NewLogger(c, &out, terminal).With(attr).Error("trouble with signing-canary", attr)
+			if strings.Contains(out.String(), "canary") {
+				t.Errorf("%s: %s", name, out.String())
+			}
+		}
+	}
+}
+
+func TestLogsKeepTheRest(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": "short"})})
+	var out bytes.Buffer
+	config.NewLogger(c, &out, true).Info("note", slog.String("next_cursor", "abc"), slog.Any("error", errors.New("short read")), slog.Int("n", 7), slog.String("token_file", "/d/mcp-token"))
+	for _, want := range []string{"next_cursor=abc", `error="short read"`, "n=7", "token_file=/d/mcp-token"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s lacks %s", out.String(), want)
+		}
+	}
+}
+
+func TestConfigLogsWhatWasSet(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": canary, "PORT": "8080"}), Flags: map[string]config.Flag{"WORKERS": {Name: "workers", Value: "2"}}})
+	var out bytes.Buffer
+	config.NewLogger(c, &out, true).Info("configuration", slog.Any("settings", c))
+	for _, want := range []string{`settings.port_setting="8080 from environment PORT"`, `settings.workers_setting="2 from --workers"`, `settings.slack_signing_secret_setting="[redacted] from environment SLACK_SIGNING_SECRET"`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s lacks %s", out.String(), want)
+		}
+	}
+	if strings.Contains(out.String(), "retry") {
+		t.Errorf("%s has a default", out.String())
+	}
+}

@@ -1,0 +1,116 @@
+package config_test
+
+import (
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"slackmcp/config"
+)
+
+// TestTable holds what every row promises.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	keys, flags := map[string]bool{}, map[string]bool{}
+	for _, s := range config.Settings() {
+		t.Run(s.Key, func(t *testing.T) {
+			for _, name := range append(s.Aliases, s.Key, s.FileKey()) {
+				if name != "" && keys[name] {
+					t.Errorf("%s stands in the table twice", name)
+				}
+				keys[name] = true
+			}
+			if s.Secret() != (s.Flag == "") {
+				t.Errorf("flag %q of a setting whose secret is %v: a secret has none, all others have one", s.Flag, s.Secret())
+			}
+			if s.Flag != "" && flags[s.Flag] {
+				t.Errorf("flag --%s stands in the table twice", s.Flag)
+			}
+			flags[s.Flag] = true
+			if !slices.Contains(config.Sections(), s.Section) {
+				t.Errorf("section %q is not listed", s.Section)
+			}
+			if !regexp.MustCompile(`^[A-Z][a-zA-Z].*[^.]$`).MatchString(s.Help) || len(s.Help) > 110 {
+				t.Errorf("help %q is not one short sentence without its full stop", s.Help)
+			}
+			if s.More != "" && !strings.HasSuffix(s.More, ".") {
+				t.Errorf("further sentences %q do not end in a full stop", s.More)
+			}
+			if s.Default != "" && s.DefaultNote != "" {
+				t.Error("both a default and a note of it")
+			}
+			if !s.Secret() && s.Default+s.DefaultNote == "" {
+				t.Error("neither a default nor a note of it")
+			}
+		})
+	}
+}
+
+// TestDefaultsAndExamplesParse loads each default and each example from the environment.
+func TestDefaultsAndExamplesParse(t *testing.T) {
+	t.Parallel()
+	for _, s := range config.Settings() {
+		for _, value := range []string{s.Default, s.Example} {
+			if value == "" || s.Key == "SANDBOX" {
+				continue
+			}
+			vars := enough(map[string]string{s.Key: value, "PUBLIC_URL": "https://p.example", "MCP_OAUTH_ISSUER": "https://i.example"})
+			c := load(t, config.Sources{LookupEnv: env(vars)})
+			if got := c.Shown(s.Key); s.Secret() && strings.Contains(got, value) && s.Kind == config.KindSecret {
+				t.Errorf("%s is shown as %q", s.Key, got)
+			} else if got == "" {
+				t.Errorf("%s=%s is lost", s.Key, value)
+			}
+		}
+	}
+}
+
+// derived are fields that follow from others and so have no row.
+var derived = []string{"Mode", "Warnings", "Queue.Because", "MCP.NoAuth"}
+
+// TestEveryFieldHasASetting sets every setting to something else than its default and
+// looks for fields of Config that stayed as they were.
+func TestEveryFieldHasASetting(t *testing.T) {
+	t.Parallel()
+	before := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": "s"})})
+	vars := map[string]string{
+		"SLACK_SIGNING_SECRET": "other", "SLACK_BOT_TOKEN": "xoxb-sandbox-1", "SLACK_USER_TOKEN": "xoxp-sandbox-1", "SLACK_APP_TOKEN": "xapp-sandbox-1",
+		"SANDBOX": "yes", "HOST": "::1", "PORT": "1", "RETRY": "1", "TIMESTAMP_TOLERANCE": "1", "REQUIRE_HTTPS": "y", "READ_ONLY": "y", "WORKERS": "1",
+		"QUEUE_BACKEND_TYPE": "nats", "DATA_DIR": "/d", "MCP_TRANSPORT": "streamable-http", "LOG_LEVEL": "error", "LOG_FORMAT": "json",
+		"SQLITE_SYNCHRONOUS": "normal", "MCP_MOUNT_PATH": "/m", "SLACK_API_URL": "http://h/", "MAX_BODY_BYTES": "2048", "MAX_ATTEMPTS": "1",
+		"JOURNAL_EVENTS": "1", "JOURNAL_BYTES": "1MiB", "DRAIN_TIMEOUT": "1", "SLACK_EVENTS_TOPIC": "t", "DEDUPE_TTL": "1h", "RETENTION_AGE": "1h",
+		"RETENTION_COUNT": "1", "REDIS_MAX_CONNECTIONS": "1", "WEBHOOK_SECRET": "a", "CONTACT_WEBHOOK_SECRET": "b", "STRIPE_WEBHOOK_SECRET": "c",
+		"MCP_AUTH_TOKEN": "d", "ADMIN_TOKEN": "e",
+	}
+	for _, s := range config.Settings() {
+		if _, ok := vars[s.Key]; !ok && s.Example != "" {
+			vars[s.Key] = s.Example
+		}
+	}
+	after := load(t, config.Sources{LookupEnv: env(vars)})
+	same := unchanged(reflect.ValueOf(before), reflect.ValueOf(after), "")
+	for _, field := range same {
+		if !slices.Contains(derived, field) {
+			t.Errorf("Config.%s did not change: no setting reaches it, or this test sets it to its default", field)
+		}
+	}
+}
+
+// unchanged lists the exported fields in which two structs are equal.
+func unchanged(a, b reflect.Value, path string) []string {
+	var same []string
+	for i := range a.NumField() {
+		field := a.Type().Field(i)
+		name := strings.TrimPrefix(path+"."+field.Name, ".")
+		switch {
+		case !field.IsExported():
+		case field.Type.Kind() == reflect.Struct && reflect.Indirect(a.Field(i)).NumField() > 0 && field.Type.Field(0).IsExported():
+			same = append(same, unchanged(a.Field(i), b.Field(i), name)...)
+		case reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()):
+			same = append(same, name)
+		}
+	}
+	return same
+}
