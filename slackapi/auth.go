@@ -1,0 +1,61 @@
+package slackapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+)
+
+// An Identity is who a token is.
+type Identity struct {
+	URL          string   `json:"url"` // of the workspace
+	Team         string   `json:"team"`
+	TeamID       string   `json:"team_id"`
+	EnterpriseID string   `json:"enterprise_id,omitempty"`
+	User         string   `json:"user"`
+	UserID       string   `json:"user_id"`
+	BotID        string   `json:"bot_id,omitempty"`
+	AppID        string   `json:"app_id,omitempty"`
+	Scopes       []string `json:"scopes"` // from X-OAuth-Scopes
+}
+
+// Has reports whether the token has a scope.
+func (i Identity) Has(scope string) bool {
+	for _, s := range i.Scopes {
+		if s == scope {
+			return true
+		}
+	}
+	return false
+}
+
+type authReply struct {
+	Identity
+	header http.Header
+}
+
+func (r *authReply) setHeader(h http.Header) { r.header = h }
+
+// AuthTest asks who the client's token is, and which scopes it has.
+func (c *Client) AuthTest(ctx context.Context) (Identity, error) {
+	var r authReply
+	err := c.call(ctx, authTest, "", func(ctx context.Context, d door) error {
+		_, err := d.slack.AuthTestContext(ctx)
+		return err
+	}, &r)
+	if err != nil {
+		return Identity{}, err
+	}
+	r.Scopes = scopes(r.header)
+	return r.Identity, nil
+}
+
+func scopes(h http.Header) []string {
+	found := []string{}
+	for s := range strings.SplitSeq(h.Get("X-OAuth-Scopes"), ",") {
+		if s = strings.TrimSpace(s); s != "" {
+			found = append(found, s)
+		}
+	}
+	return found
+}

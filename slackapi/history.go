@@ -1,0 +1,99 @@
+package slackapi
+
+import (
+	"context"
+
+	"github.com/slack-go/slack"
+)
+
+// A HistoryQuery asks for a part of a channel's history, newest first.
+type HistoryQuery struct {
+	Channel string
+	// Oldest and Latest are ts and bound the part; they are exclusive unless Inclusive.
+	Oldest, Latest string
+	Inclusive      bool
+	// Limit is the most messages of the page; 0 is Slack's default, 100. Slack may
+	// return fewer and still have more.
+	Limit  int
+	Cursor string
+	// Metadata asks for the metadata that apps attached.
+	Metadata bool
+}
+
+// A RepliesQuery asks for a part of a thread: the parent first, then the replies in
+// order, on every page.
+type RepliesQuery struct {
+	Channel string
+	// ThreadTS is the ts of the parent; that of a reply finds the thread as well.
+	ThreadTS       string
+	Oldest, Latest string
+	Inclusive      bool
+	Limit          int
+	Cursor         string
+	Metadata       bool
+}
+
+// cappedPage is the most that Slack gives to apps of the capped class, see [Client.Capped].
+const cappedPage = 15
+
+type messagesReply struct {
+	Messages []Message `json:"messages"`
+	HasMore  bool      `json:"has_more"`
+	PinCount int       `json:"pin_count"`
+	cursor
+}
+
+// History reads a page of a channel.
+func (c *Client) History(ctx context.Context, q HistoryQuery) (MessagePage, error) {
+	var r messagesReply
+	err := c.call(ctx, conversationsHistory, "", func(ctx context.Context, d door) error {
+		_, err := d.slack.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+			ChannelID: q.Channel, Cursor: q.Cursor, Inclusive: q.Inclusive, Latest: q.Latest,
+			Limit: q.Limit, Oldest: q.Oldest, IncludeAllMetadata: q.Metadata,
+		})
+		return err
+	}, &r)
+	return c.page(r, q.Channel, q.Limit), err
+}
+
+// Replies reads a page of a thread.
+func (c *Client) Replies(ctx context.Context, q RepliesQuery) (MessagePage, error) {
+	var r messagesReply
+	err := c.call(ctx, conversationsReplies, "", func(ctx context.Context, d door) error {
+		_, _, _, err := d.slack.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
+			ChannelID: q.Channel, Timestamp: q.ThreadTS, Cursor: q.Cursor, Inclusive: q.Inclusive,
+			Latest: q.Latest, Limit: q.Limit, Oldest: q.Oldest, IncludeAllMetadata: q.Metadata,
+		})
+		return err
+	}, &r)
+	return c.page(r, q.Channel, q.Limit), err
+}
+
+// page completes a page, and learns from it whether the app is of the capped class.
+func (c *Client) page(r messagesReply, channel string, asked int) MessagePage {
+	for i := range r.Messages {
+		r.Messages[i].Channel = channel
+	}
+	switch n := len(r.Messages); {
+	case asked > cappedPage && n == cappedPage && r.HasMore:
+		if c.capped.CompareAndSwap(false, true) {
+			c.pace.slow(conversationsHistory)
+			c.pace.slow(conversationsReplies)
+		}
+	case n > cappedPage:
+		if c.capped.CompareAndSwap(true, false) {
+			c.pace.restore(conversationsHistory)
+			c.pace.restore(conversationsReplies)
+		}
+	}
+	return MessagePage{Messages: r.Messages, HasMore: r.HasMore, NextCursor: r.next(), PinCount: r.PinCount}
+}
+
+// cursor is embedded by the replies of methods that page.
+type cursor struct {
+	Metadata struct {
+		NextCursor string `json:"next_cursor"`
+	} `json:"response_metadata"`
+}
+
+func (c cursor) next() string { return c.Metadata.NextCursor }

@@ -1,0 +1,111 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+)
+
+const maxControl = 1 << 20
+
+// control adds the endpoints by which another process acts in the workspace. They
+// answer loopback clients only: they can speak as anybody.
+func (s *Sandbox) control(mux *http.ServeMux) {
+	routes := map[string]func(*http.Request) (any, error){
+		"POST /sandbox/messages":    s.controlMessage,
+		"POST /sandbox/reactions":   s.controlReaction,
+		"GET /sandbox/deliveries":   func(*http.Request) (any, error) { return object{"deliveries": s.Deliveries()}, nil },
+		"POST /sandbox/request_url": s.controlRequestURL,
+		"POST /sandbox/faults":      s.controlFault,
+		"DELETE /sandbox/faults":    func(*http.Request) (any, error) { s.ClearFaults(); return object{"ok": true}, nil },
+	}
+	for route, run := range routes {
+		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
+			if !fromLoopback(r) {
+				reply(w, http.StatusForbidden, object{"error": "forbidden", "detail": "the control endpoints answer loopback clients only"})
+				return
+			}
+			v, err := run(r)
+			if err != nil {
+				reply(w, http.StatusBadRequest, object{"error": or(Code(err), "bad_request"), "detail": err.Error()})
+				return
+			}
+			reply(w, http.StatusOK, v)
+		})
+	}
+}
+
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
+}
+
+// fromLoopback reports that a request comes from this machine, not through a browser
+// page of somebody else's.
+func fromLoopback(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil || r.Header.Get("Origin") != "" {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func decode(r *http.Request, into any) error {
+	d := json.NewDecoder(io.LimitReader(r.Body, maxControl))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return errors.New("the body is not the JSON object that this endpoint takes")
+	}
+	return nil
+}
+
+func (s *Sandbox) controlMessage(r *http.Request) (any, error) {
+	var in struct {
+		User      string          `json:"user"`
+		Channel   string          `json:"channel"`
+		Text      string          `json:"text"`
+		ThreadTS  string          `json:"thread_ts"`
+		Broadcast bool            `json:"reply_broadcast"`
+		Blocks    json.RawMessage `json:"blocks"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	ts, err := s.PostAs(in.User, in.Channel, in.Text, Saying{ThreadTS: in.ThreadTS, Broadcast: in.Broadcast, Blocks: in.Blocks})
+	return object{"ok": true, "ts": ts}, err
+}
+
+func (s *Sandbox) controlReaction(r *http.Request) (any, error) {
+	var in struct {
+		User    string `json:"user"`
+		Channel string `json:"channel"`
+		TS      string `json:"ts"`
+		Name    string `json:"name"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	return object{"ok": true}, s.ReactAs(in.User, in.Channel, in.TS, in.Name)
+}
+
+func (s *Sandbox) controlRequestURL(r *http.Request) (any, error) {
+	var in struct {
+		URL string `json:"url"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	return object{"ok": true}, s.SetRequestURL(r.Context(), in.URL)
+}
+
+func (s *Sandbox) controlFault(r *http.Request) (any, error) {
+	var in Fault
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	return object{"ok": true}, s.Inject(in)
+}

@@ -1,0 +1,59 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Handler serves the Web API below /api/, what its answers point to (files, uploads,
+// response URLs), and the control endpoints below /sandbox/ to loopback clients.
+func (s *Sandbox) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/api/", s.serveAPI)
+	s.control(mux)
+	return mux
+}
+
+// Serve serves Handler on a listener and delivers events until ctx ends. It closes
+// the listener, and returns nil after a stop by ctx.
+func (s *Sandbox) Serve(ctx context.Context, ln net.Listener) error {
+	if s.RequestBase() == "" {
+		if err := s.SetBaseURL("http://" + ln.Addr().String()); err != nil {
+			return err
+		}
+	}
+	server := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ln) }()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	delivering := make(chan error, 1)
+	go func() { delivering <- s.Run(ctx) }()
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-done:
+		stop()
+	}
+	err = errors.Join(err, server.Close(), <-delivering)
+	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("sandbox: serve: %w", err)
+	}
+	return nil
+}
+
+// RequestBase is the base URL that the sandbox was told; empty without one.
+func (s *Sandbox) RequestBase() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opt.BaseURL
+}

@@ -1,0 +1,161 @@
+package sandbox
+
+import (
+	"slices"
+	"strconv"
+)
+
+const (
+	historyLimit = 999
+	repliesLimit = 1000
+	cappedLimit  = 15
+)
+
+// A span is the part of a history that a call asks for, in microseconds; both ends
+// are inside.
+type span struct{ oldest, latest int64 }
+
+func (c *call) span() (span, error) {
+	sp := span{latest: 1<<63 - 1}
+	inclusive := c.truth("inclusive", false)
+	if text := c.params["oldest"]; text != "" && text != "0" {
+		ts, ok := parseTS(text)
+		if !ok {
+			return sp, fail("invalid_ts_oldest")
+		}
+		if sp.oldest = ts; !inclusive {
+			sp.oldest++
+		}
+	}
+	if text := c.params["latest"]; text != "" && text != "now" {
+		ts, ok := parseTS(text)
+		if !ok {
+			return sp, fail("invalid_ts_latest")
+		}
+		if sp.latest = ts; !inclusive {
+			sp.latest--
+		}
+	}
+	return sp, nil
+}
+
+func (sp span) holds(m *message) bool {
+	ts, _ := parseTS(m.TS)
+	return ts >= sp.oldest && ts <= sp.latest
+}
+
+// pageSize is the limit of a page of messages, for the app's class.
+func (c *call) pageSize(otherwise, most int) (int, error) {
+	if c.opt.CappedHistory {
+		otherwise, most = cappedLimit, cappedLimit
+	}
+	return c.limit(otherwise, most)
+}
+
+// readable finds the channel of a call whose messages the caller may read: a bot
+// those that it is in, a person every public one as well.
+func (c *call) readable() (*channel, error) {
+	ch, err := c.conversation("history")
+	if err == nil && c.who.bot() && !ch.has(c.who.user.ID) {
+		err = fail("not_in_channel")
+	}
+	return ch, err
+}
+
+func conversationsHistory(c *call) (object, error) {
+	ch, err := c.readable()
+	if err != nil {
+		return nil, err
+	}
+	sp, err := c.span()
+	if err != nil {
+		return nil, err
+	}
+	limit, err := c.pageSize(100, historyLimit)
+	if err != nil {
+		return nil, err
+	}
+	if cursor := c.params["cursor"]; cursor != "" {
+		at, ok := decodeCursor("next_ts", cursor)
+		ts, err := strconv.ParseInt(at, 10, 64)
+		if !ok || err != nil {
+			return nil, fail("invalid_cursor")
+		}
+		sp.latest = min(sp.latest, ts)
+	}
+	newest := len(ch.log) - 1
+	items, next := page(len(ch.log), 0, limit, func(i int) (*message, bool) {
+		m := ch.log[newest-i]
+		if !sp.holds(m) {
+			return nil, false
+		}
+		return c.view(m, c.who), true
+	})
+	reply := object{
+		"messages": items, "has_more": next >= 0, "pin_count": len(ch.pins),
+		"channel_actions_ts": nil, "channel_actions_count": 0,
+	}
+	if latest := c.params["latest"]; latest != "" {
+		reply["latest"] = latest
+	}
+	if next >= 0 {
+		ts, _ := parseTS(ch.log[newest-next].TS)
+		reply["response_metadata"] = object{"next_cursor": encodeCursor("next_ts", strconv.FormatInt(ts, 10))}
+	}
+	return reply, nil
+}
+
+func conversationsReplies(c *call) (object, error) {
+	ch, err := c.readable()
+	if err != nil {
+		return nil, err
+	}
+	sp, err := c.span()
+	if err != nil {
+		return nil, err
+	}
+	limit, err := c.pageSize(repliesLimit, repliesLimit)
+	if err != nil {
+		return nil, err
+	}
+	root := ch.byTS[c.params["ts"]]
+	if root == nil {
+		return nil, fail("thread_not_found")
+	}
+	if root.reply() && ch.byTS[root.ThreadTS] != nil {
+		root = ch.byTS[root.ThreadTS]
+	}
+	replies := ch.threads[root.TS]
+	from := 0
+	if cursor := c.params["cursor"]; cursor != "" {
+		at, ok := decodeCursor("next_ts", cursor)
+		from = slices.IndexFunc(replies, func(m *message) bool { ts, _ := parseTS(m.TS); return strconv.FormatInt(ts, 10) == at })
+		if !ok || from < 0 {
+			return nil, fail("invalid_cursor")
+		}
+	}
+	items, next := page(len(replies), from, max(limit-1, 1), func(i int) (*message, bool) {
+		return c.view(replies[i], c.who), sp.holds(replies[i])
+	})
+	// Slack begins every page with the root, whatever the span.
+	reply := object{"messages": append([]*message{c.view(root, c.who)}, items...), "has_more": next >= 0}
+	if next >= 0 {
+		ts, _ := parseTS(replies[next].TS)
+		reply["response_metadata"] = object{"next_cursor": encodeCursor("next_ts", strconv.FormatInt(ts, 10))}
+	}
+	return reply, nil
+}
+
+// view is a message as somebody sees it: with its files as they are now.
+func (s *Sandbox) view(m *message, who actor) *message {
+	v := m.copy()
+	for _, id := range m.files {
+		if f := s.files[id]; f != nil {
+			v.Files = append(v.Files, s.fileView(f))
+		}
+	}
+	if v.ReplyCount > 0 && who.user != nil {
+		v.Subscribed = new(contains(v.ReplyUsers, who.user.ID) || v.User == who.user.ID)
+	}
+	return v
+}
