@@ -1,0 +1,178 @@
+package resources
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+	"github.com/yosida95/uritemplate/v3"
+
+	"slackmcp/mcp/access"
+	"slackmcp/webhook/event"
+)
+
+const mimeType = "application/json"
+
+// A Resource is the description of one resource, or of a family of them, and the way
+// to read it.
+type Resource struct {
+	// URI is an address, or an RFC 6570 template of addresses.
+	URI string
+	// Name is unique among all: clients page by it. Title and Description are for
+	// people and models.
+	Name, Title, Description string
+	// Scope is what a principal needs to list, read and follow it.
+	Scope access.Scope
+
+	template *uritemplate.Template // nil for a single resource
+	read     func(ctx context.Context, v vars) (any, error)
+}
+
+// vars are the values of a template's variables, decoded.
+type vars map[string]string
+
+// A Set is the resources of a server. It is immutable.
+type Set struct {
+	all []Resource
+}
+
+func newSet(list []Resource) (*Set, error) {
+	s := &Set{}
+	seen := map[string]bool{}
+	var errs []error
+	for _, r := range list {
+		if seen[r.Name] || seen[r.URI] {
+			errs = append(errs, fmt.Errorf("resources: %s (%s) is there twice", r.Name, r.URI))
+		}
+		seen[r.Name], seen[r.URI] = true, true
+		if strings.Contains(r.URI, "{") {
+			t, err := uritemplate.New(r.URI)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("resources: %s: %w", r.URI, err))
+				continue
+			}
+			r.template = t
+		}
+		s.all = append(s.all, r)
+	}
+	return s, errors.Join(errs...)
+}
+
+// List returns the descriptions in order.
+func (s *Set) List() []Resource { return append([]Resource(nil), s.all...) }
+
+// IsTemplate reports whether URI is a template.
+func (r *Resource) IsTemplate() bool { return r.template != nil }
+
+// Register adds the resources to an MCP server, which must have been built with the
+// hooks that [Set.Hooks] adds.
+func (s *Set) Register(m *server.MCPServer) {
+	for i := range s.all {
+		r := &s.all[i]
+		if r.template == nil {
+			m.AddResource(mcp.NewResource(r.URI, r.Name, mcp.WithResourceTitle(r.Title),
+				mcp.WithResourceDescription(r.Description), mcp.WithMIMEType(mimeType)), s.handle)
+			continue
+		}
+		m.AddResourceTemplate(mcp.NewResourceTemplate(r.URI, r.Name, mcp.WithTemplateTitle(r.Title),
+			mcp.WithTemplateDescription(r.Description), mcp.WithTemplateMIMEType(mimeType)), s.handle)
+	}
+}
+
+// Hooks makes lists leave out what the caller may not read: mcp-go has no filter for
+// resources.
+func (s *Set) Hooks(h *server.Hooks) {
+	h.AddAfterListResources(func(ctx context.Context, _ any, _ *mcp.ListResourcesRequest, res *mcp.ListResourcesResult) {
+		kept := []mcp.Resource{}
+		for _, r := range res.Resources {
+			if s.allowed(ctx, r.Name) {
+				kept = append(kept, r)
+			}
+		}
+		res.Resources = kept
+	})
+	h.AddAfterListResourceTemplates(func(ctx context.Context, _ any, _ *mcp.ListResourceTemplatesRequest, res *mcp.ListResourceTemplatesResult) {
+		kept := []mcp.ResourceTemplate{}
+		for _, r := range res.ResourceTemplates {
+			if s.allowed(ctx, r.Name) {
+				kept = append(kept, r)
+			}
+		}
+		res.ResourceTemplates = kept
+	})
+}
+
+func (s *Set) allowed(ctx context.Context, name string) bool {
+	for i := range s.all {
+		if s.all[i].Name == name {
+			return access.From(ctx).Has(s.all[i].Scope)
+		}
+	}
+	return false
+}
+
+// handle reads any resource. It looks the URI up itself, so that one rule says what an
+// address means, however mcp-go came here.
+func (s *Set) handle(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+	text, err := s.Read(ctx, req.Params.URI)
+	if err != nil {
+		return nil, err
+	}
+	return []mcp.ResourceContents{mcp.TextResourceContents{URI: req.Params.URI, MIMEType: mimeType, Text: text}}, nil
+}
+
+// Read returns a resource as JSON. What is not there, or not for the caller, is
+// mcp-go's ErrResourceNotFound.
+func (s *Set) Read(ctx context.Context, uri string) (string, error) {
+	r, v, ok := s.find(uri)
+	if !ok || !access.From(ctx).Has(r.Scope) {
+		return "", server.ErrResourceNotFound
+	}
+	value, err := r.read(ctx, v)
+	if errors.Is(err, event.ErrNotFound) {
+		return "", server.ErrResourceNotFound
+	}
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", r.Name, err)
+	}
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		return "", fmt.Errorf("encode %s: %w", r.Name, err)
+	}
+	return strings.TrimSuffix(b.String(), "\n"), nil
+}
+
+// Subscribable is nil for a URI that the caller may follow, whether or not anything is
+// there yet; otherwise mcp-go's ErrResourceNotFound.
+func (s *Set) Subscribable(ctx context.Context, uri string) error {
+	if r, _, ok := s.find(uri); !ok || !access.From(ctx).Has(r.Scope) {
+		return server.ErrResourceNotFound
+	}
+	return nil
+}
+
+func (s *Set) find(uri string) (*Resource, vars, bool) {
+	for i := range s.all {
+		r := &s.all[i]
+		if r.template == nil {
+			if r.URI == uri {
+				return r, nil, true
+			}
+			continue
+		}
+		if m := r.template.Match(uri); m != nil {
+			v := vars{}
+			for name, value := range m {
+				v[name] = value.String()
+			}
+			return r, v, true
+		}
+	}
+	return nil, nil, false
+}

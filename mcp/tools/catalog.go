@@ -1,0 +1,18 @@
+package tools
+
+import "slackmcp/mcp/toolset"
+
+// Catalog returns every tool that can work with what the options hold.
+func Catalog(o Options) (*toolset.Catalog, error) {
+	k, err := newKit(o)
+	if err != nil {
+		return nil, err
+	}
+	var all []toolset.Tool
+	for _, set := range []func(*kit) []toolset.Tool{
+		eventTools,
+	} {
+		all = append(all, set(k)...)
+	}
+	return toolset.NewCatalog(all...)
+}

@@ -1,0 +1,49 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"slackmcp/webhook/event"
+)
+
+// An EventLog is what the events tools read; see the interface of the same name in
+// package mcp.
+type EventLog interface {
+	Query(ctx context.Context, q event.Query) (event.Page, error)
+	Get(ctx context.Context, source, id string) (event.Event, error)
+	Watch() (changed <-chan struct{}, stop func())
+	Newest() event.Position
+}
+
+// Options configure the tools.
+type Options struct {
+	// Events is the log of received events. Nil leaves the events toolset without its
+	// log: its tools are not made.
+	Events EventLog
+	// Lockdown withholds the words of authors who are not known to be of the workspace.
+	Lockdown bool
+	// MaxWaits bounds the calls that wait for events at once; 0 is 200. One principal
+	// may hold a quarter of them.
+	MaxWaits int
+}
+
+const defaultMaxWaits = 200
+
+// A kit is what the tools share.
+type kit struct {
+	Options
+	waits *waitingRoom
+	now   func() time.Time
+}
+
+func newKit(o Options) (*kit, error) {
+	if o.MaxWaits < 0 {
+		return nil, errors.New("tools: MaxWaits is negative")
+	}
+	if o.MaxWaits == 0 {
+		o.MaxWaits = defaultMaxWaits
+	}
+	return &kit{Options: o, waits: newWaitingRoom(o.MaxWaits), now: time.Now}, nil
+}

@@ -1,0 +1,155 @@
+package tools
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
+	"slackmcp/webhook/event"
+)
+
+const (
+	progressEvery = 10 * time.Second
+	// waitShare is the part of all waits that one principal may hold.
+	waitShare = 4
+)
+
+type waitIn struct {
+	eventFilter
+	TimeoutSeconds int    `json:"timeout_seconds,omitempty" alias:"timeout" min:"1" max:"300" default:"25" doc:"How long to wait"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most events to return at once"`
+	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call: returns first what came since"`
+}
+
+type waitOut struct {
+	Events     []view.Event `json:"events"`
+	TimedOut   bool         `json:"timed_out"`
+	NextCursor string       `json:"next_cursor" doc:"Pass as cursor to the next call; always set"`
+}
+
+func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (waitOut, error) {
+	filter, err := k.filter(ctx, in.eventFilter)
+	if err != nil {
+		return waitOut{}, err
+	}
+	filter.ExcludeSelf = !in.IncludeSelf
+	leave, err := k.waits.enter(c.Principal.Name)
+	if err != nil {
+		return waitOut{}, err
+	}
+	defer leave()
+	changed, stop := k.Events.Watch()
+	defer stop()
+	after, err := position(in.Cursor)
+	if err != nil {
+		return waitOut{}, err
+	}
+	if in.Cursor == "" {
+		after = k.Events.Newest()
+	}
+	w := wait{
+		kit: k, call: c, changed: changed,
+		query:   event.Query{Filter: filter, After: after, Order: event.OldestFirst, Limit: in.Limit},
+		timeout: time.Duration(in.TimeoutSeconds) * time.Second,
+	}
+	return w.run(ctx)
+}
+
+// A wait is one call that waits.
+type wait struct {
+	kit     *kit
+	call    *toolset.Call
+	changed <-chan struct{}
+	query   event.Query
+	timeout time.Duration
+}
+
+// run reads what is there and then waits for more. What it has read lies before the
+// cursor that it returns, and nothing else does.
+func (w *wait) run(ctx context.Context) (waitOut, error) {
+	timeout := time.NewTimer(w.timeout)
+	defer timeout.Stop()
+	progress := time.NewTicker(progressEvery)
+	defer progress.Stop()
+	began := time.Now()
+	for {
+		page, err := w.kit.Events.Query(ctx, w.query)
+		if err != nil {
+			return waitOut{}, err
+		}
+		if page.Next != "" {
+			w.query.After = page.Next
+		}
+		if len(page.Events) > 0 {
+			return w.out(page.Events), nil
+		}
+		if page.More {
+			select {
+			case <-timeout.C:
+				return w.out(nil), nil
+			default:
+				continue
+			}
+		}
+		for waiting := true; waiting; {
+			select {
+			case <-w.changed:
+				waiting = false
+			case <-progress.C:
+				w.call.Progress(time.Since(began).Seconds(), w.timeout.Seconds(), "waiting for an event")
+			case <-timeout.C:
+				return w.out(nil), nil
+			case <-ctx.Done():
+				return waitOut{}, ctx.Err()
+			}
+		}
+	}
+}
+
+func (w *wait) out(events []event.Event) waitOut {
+	out := waitOut{Events: []view.Event{}, TimedOut: len(events) == 0, NextCursor: string(w.query.After)}
+	if out.NextCursor == "" {
+		out.NextCursor = CursorStart
+	}
+	for i := range events {
+		row, _ := w.kit.row(&events[i], concise)
+		out.Events = append(out.Events, row)
+	}
+	return out
+}
+
+// A waitingRoom bounds the waits that are open at once.
+type waitingRoom struct {
+	limit int
+
+	mu    sync.Mutex
+	total int
+	held  map[string]int // principal -> open waits; guarded by mu, as is total
+}
+
+func newWaitingRoom(limit int) *waitingRoom {
+	return &waitingRoom{limit: limit, held: map[string]int{}}
+}
+
+// enter takes a place, which leave gives back.
+func (r *waitingRoom) enter(principal string) (leave func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.total >= r.limit || r.held[principal] >= max(1, r.limit/waitShare) {
+		return nil, fault("too_many_waits: as many calls are waiting for events as the server allows. Let one end, or use slack_list_events with a cursor.")
+	}
+	r.total++
+	r.held[principal]++
+	return func() { r.leave(principal) }, nil
+}
+
+func (r *waitingRoom) leave(principal string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.total--
+	if r.held[principal]--; r.held[principal] == 0 {
+		delete(r.held, principal)
+	}
+}

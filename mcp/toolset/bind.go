@@ -1,0 +1,319 @@
+package toolset
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// An ArgumentError says which argument of a call is wrong and how to put it right. It
+// holds names and bounds of the schema, never the value that was sent.
+type ArgumentError struct {
+	// Argument is the member's name, empty when the arguments as a whole are wrong.
+	Argument string
+	// Problem is the sentence for the model.
+	Problem string
+}
+
+// Error returns the argument and the sentence.
+func (e *ArgumentError) Error() string {
+	if e.Argument == "" {
+		return "invalid arguments: " + e.Problem
+	}
+	return "invalid argument " + e.Argument + ": " + e.Problem
+}
+
+// wrapper is the member in which the Python original expects all arguments.
+const wrapper = "input_params"
+
+// bind reads a call's arguments into the struct that into points to. It takes them as
+// models write them: flat or inside input_params; null for absent; a number or a
+// truth value as text and the reverse; one text for a list of one. What it cannot
+// place it refuses by name.
+func bind(raw json.RawMessage, into any) error {
+	v := reflect.ValueOf(into).Elem()
+	fs, err := fields(v.Type())
+	if err != nil {
+		return err
+	}
+	members, err := arguments(raw, fs)
+	if err != nil {
+		return err
+	}
+	return bindObject(members, fs, v, "")
+}
+
+// arguments returns the members of the arguments, unwrapped.
+func arguments(raw json.RawMessage, fs []field) (map[string]json.RawMessage, error) {
+	members := map[string]json.RawMessage{}
+	if isAbsent(raw) {
+		return members, nil
+	}
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, &ArgumentError{Problem: "they must be one JSON object"}
+	}
+	inner, wrapped := members[wrapper]
+	if !wrapped || slices.ContainsFunc(fs, func(f field) bool { return f.name == wrapper }) {
+		return members, nil
+	}
+	if len(members) > 1 {
+		return nil, &ArgumentError{Argument: wrapper, Problem: "put all arguments inside it, or none and leave it out"}
+	}
+	members = map[string]json.RawMessage{}
+	if isAbsent(inner) {
+		return members, nil
+	}
+	if err := json.Unmarshal(inner, &members); err != nil {
+		return nil, &ArgumentError{Argument: wrapper, Problem: "must be an object"}
+	}
+	return members, nil
+}
+
+func bindObject(members map[string]json.RawMessage, fs []field, v reflect.Value, path string) error {
+	taken := 0
+	var errs []error
+	for _, f := range fs {
+		raw, n, err := pick(members, f)
+		taken += n
+		if err == nil {
+			err = bindField(raw, f, v.FieldByIndex(f.index), path)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if taken < len(members) {
+		errs = append(errs, unknown(members, fs, path))
+	}
+	return errors.Join(errs...)
+}
+
+// pick finds a field's value under its name or one of its aliases.
+func pick(members map[string]json.RawMessage, f field) (raw json.RawMessage, taken int, err error) {
+	for _, name := range append([]string{f.name}, f.aliases...) {
+		r, ok := members[name]
+		if !ok {
+			continue
+		}
+		if taken++; isAbsent(r) {
+			continue
+		}
+		if raw != nil {
+			return nil, taken, &ArgumentError{Argument: f.name, Problem: "it is given twice, as " + name + " too"}
+		}
+		raw = r
+	}
+	return raw, taken, nil
+}
+
+func unknown(members map[string]json.RawMessage, fs []field, path string) error {
+	var names []string
+	known := map[string]bool{}
+	for _, f := range fs {
+		names = append(names, f.name)
+		for _, n := range append([]string{f.name}, f.aliases...) {
+			known[n] = true
+		}
+	}
+	var odd []string
+	for name := range members {
+		if !known[name] {
+			odd = append(odd, name)
+		}
+	}
+	slices.Sort(odd)
+	// The name comes from the caller: it is shown only as far as it is a plain one.
+	shown := "this"
+	if isPlainName(odd[0]) {
+		shown = path + odd[0]
+	}
+	problem := "there is no such argument"
+	if n := nearest(odd[0], names); n != "" {
+		problem += "; did you mean " + n + "?"
+	} else if len(names) > 0 {
+		problem += "; there are " + strings.Join(names, ", ")
+	}
+	return &ArgumentError{Argument: shown, Problem: problem}
+}
+
+func isPlainName(s string) bool {
+	if len(s) == 0 || len(s) > 40 {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '_' && r != '-'
+	})
+}
+
+func bindField(raw json.RawMessage, f field, v reflect.Value, path string) error {
+	f.name = path + f.name
+	if string(raw) == `""` && !f.required && f.typ.Kind() == reflect.String {
+		raw = nil // what a model writes for "not given"
+	}
+	if raw == nil {
+		switch {
+		case f.hasDef:
+			raw, _ = json.Marshal(literal(f.typ, f.def)) // a string, number, truth value or list of strings
+		case f.required:
+			return &ArgumentError{Argument: f.name, Problem: "it is required"}
+		default:
+			return nil
+		}
+	}
+	if err := assign(raw, f, v); err != nil {
+		return err
+	}
+	return check(f, v)
+}
+
+// assign decodes raw into v, changing its JSON type where the meaning is plain.
+func assign(raw json.RawMessage, f field, v reflect.Value) error {
+	t := v.Type()
+	if t.Kind() == reflect.Pointer {
+		v.Set(reflect.New(t.Elem()))
+		return assign(raw, f, v.Elem())
+	}
+	switch {
+	case t == rawType || t.Kind() == reflect.Interface:
+		return decode(raw, f, v, "valid JSON")
+	case t.Kind() == reflect.Slice:
+		return assignList(raw, f, v)
+	case t.Kind() == reflect.Struct:
+		fs, err := fields(t)
+		if err != nil {
+			return err
+		}
+		members := map[string]json.RawMessage{}
+		if json.Unmarshal(raw, &members) != nil {
+			return &ArgumentError{Argument: f.name, Problem: "must be an object"}
+		}
+		return bindObject(members, fs, v, f.name+".")
+	case t.Kind() == reflect.String:
+		return decode(asString(raw), f, v, "a text")
+	case t.Kind() == reflect.Bool:
+		return decode(unquoted(raw), f, v, "true or false")
+	case t.Kind() == reflect.Int || t.Kind() == reflect.Int64:
+		return decode(asWhole(raw), f, v, "a whole number")
+	case t.Kind() == reflect.Float64:
+		return decode(unquoted(raw), f, v, "a number")
+	}
+	return decode(raw, f, v, "an object")
+}
+
+func assignList(raw json.RawMessage, f field, v reflect.Value) error {
+	items := []json.RawMessage{}
+	if json.Unmarshal(raw, &items) != nil {
+		items = []json.RawMessage{raw}
+		var s string
+		if f.split && json.Unmarshal(raw, &s) == nil {
+			items = items[:0]
+			for part := range strings.SplitSeq(s, ",") {
+				if part = strings.TrimSpace(part); part != "" {
+					b, _ := json.Marshal(part) // a string
+					items = append(items, b)
+				}
+			}
+		}
+	}
+	out := reflect.MakeSlice(v.Type(), len(items), len(items))
+	item := f
+	for i, r := range items {
+		item.name = f.name + "[" + strconv.Itoa(i) + "]"
+		if err := assign(r, item, out.Index(i)); err != nil {
+			return err
+		}
+	}
+	v.Set(out)
+	return nil
+}
+
+func decode(raw json.RawMessage, f field, v reflect.Value, want string) error {
+	if json.Unmarshal(raw, v.Addr().Interface()) != nil {
+		return &ArgumentError{Argument: f.name, Problem: "must be " + want}
+	}
+	return nil
+}
+
+// check holds a value against the bounds that the schema publishes.
+func check(f field, v reflect.Value) error {
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	wrong := func(problem string) error { return &ArgumentError{Argument: f.name, Problem: problem} }
+	var n int
+	unit := ""
+	switch v.Kind() {
+	case reflect.String:
+		if f.required && v.String() == "" {
+			return wrong("it is required and may not be empty")
+		}
+		if len(f.enum) > 0 && v.String() != "" && !slices.Contains(f.enum, v.String()) {
+			return wrong("must be one of " + strings.Join(f.enum, ", "))
+		}
+		n, unit = utf8.RuneCountInString(v.String()), " characters"
+	case reflect.Slice:
+		if f.required && v.Len() == 0 && v.Type() != rawType {
+			return wrong("it is required and may not be empty")
+		}
+		if v.Type() == rawType {
+			return nil
+		}
+		for i := range v.Len() {
+			if item := v.Index(i); len(f.enum) > 0 && item.Kind() == reflect.String && !slices.Contains(f.enum, item.String()) {
+				return wrong("each must be one of " + strings.Join(f.enum, ", "))
+			}
+		}
+		n, unit = v.Len(), " items"
+	case reflect.Int, reflect.Int64:
+		n = int(v.Int())
+	case reflect.Float64:
+		n = int(v.Float())
+	default:
+		return nil
+	}
+	switch {
+	case f.max != nil && n > *f.max:
+		return wrong(fmt.Sprintf("must be at most %d%s", *f.max, unit))
+	case f.min != nil && n < *f.min:
+		return wrong(fmt.Sprintf("must be at least %d%s", *f.min, unit))
+	}
+	return nil
+}
+
+func isAbsent(raw json.RawMessage) bool {
+	raw = bytes.TrimSpace(raw)
+	return len(raw) == 0 || string(raw) == "null"
+}
+
+// asString quotes a number as its own digits: a ts that was sent as a number.
+func asString(raw json.RawMessage) json.RawMessage {
+	raw = bytes.TrimSpace(raw)
+	if c := raw[0]; c == '-' || '0' <= c && c <= '9' {
+		return json.RawMessage(strconv.Quote(string(raw)))
+	}
+	return raw
+}
+
+// unquoted takes the quotes off a number or truth value that was sent as text.
+func unquoted(raw json.RawMessage) json.RawMessage {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return json.RawMessage(strings.ToLower(strings.TrimSpace(s)))
+	}
+	return raw
+}
+
+// asWhole also takes 20.0 for 20.
+func asWhole(raw json.RawMessage) json.RawMessage {
+	raw = unquoted(raw)
+	if whole, rest, ok := bytes.Cut(raw, []byte(".")); ok && len(rest) > 0 && len(bytes.Trim(rest, "0")) == 0 {
+		return whole
+	}
+	return raw
+}

@@ -1,0 +1,59 @@
+package toolset
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Grant is what Slack gave to the tokens at hand. The zero value is a bot token whose
+// scopes are not known yet, with which every bot's tool is worth a try.
+type Grant struct {
+	// Known reports that the scopes below are Slack's word.
+	Known bool
+	// Bot and User are the scopes of the two tokens.
+	Bot, User []string
+	// HasUser reports that there is a user token.
+	HasUser bool
+}
+
+// Missing returns the Slack scopes for want of which the tool cannot be called, as
+// the tool's Needs write them; nil when it can.
+func (g Grant) Missing(t *Tool) []string {
+	if len(t.Needs) == 0 && len(t.UserNeeds) == 0 {
+		return nil
+	}
+	var lacking []string
+	if len(t.Needs) > 0 {
+		if !g.Known {
+			return nil
+		}
+		if lacking = without(t.Needs, g.Bot); len(lacking) == 0 {
+			return nil
+		}
+	}
+	if len(t.UserNeeds) > 0 {
+		if g.HasUser && !g.Known {
+			return nil
+		}
+		if g.HasUser && len(without(t.UserNeeds, g.User)) == 0 {
+			return nil
+		}
+		if lacking == nil {
+			for _, n := range t.UserNeeds {
+				lacking = append(lacking, "user token: "+n)
+			}
+		}
+	}
+	return lacking
+}
+
+// without returns the needs that no scope of have satisfies.
+func without(needs, have []string) []string {
+	var lacking []string
+	for _, need := range needs {
+		if !slices.ContainsFunc(strings.Split(need, "|"), func(s string) bool { return slices.Contains(have, s) }) {
+			lacking = append(lacking, need)
+		}
+	}
+	return lacking
+}

@@ -1,0 +1,175 @@
+package toolset
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"slackmcp/mcp/access"
+)
+
+// A Registry gives chosen tools to an MCP server and decides, for each list and each
+// call, which of them the caller may use. It is safe for concurrent use.
+type Registry struct {
+	tools  []Tool
+	byName map[string]*Tool
+	fault  func(error) string
+	done   func(Outcome)
+	grant  atomic.Pointer[Grant]
+}
+
+// An Outcome is how a call ended.
+type Outcome struct {
+	Tool      string
+	Principal string
+	ReadOnly  bool
+	Duration  time.Duration
+	Err       error // nil for a success
+}
+
+// RegistryOptions configure a [Registry].
+type RegistryOptions struct {
+	// Fault turns a handler's error into words for the model. Required.
+	Fault func(error) string
+	// Done is told of each call when it has ended, from the goroutine that made it;
+	// nil is nobody.
+	Done func(Outcome)
+}
+
+// NewRegistry returns a registry of the tools.
+func NewRegistry(tools []Tool, o RegistryOptions) (*Registry, error) {
+	if o.Fault == nil {
+		return nil, errors.New("toolset: Fault is required")
+	}
+	if o.Done == nil {
+		o.Done = func(Outcome) {}
+	}
+	r := &Registry{tools: tools, byName: map[string]*Tool{}, fault: o.Fault, done: o.Done}
+	for i := range tools {
+		r.byName[tools[i].Name] = &tools[i]
+	}
+	r.grant.Store(&Grant{})
+	return r, nil
+}
+
+// SetGrant says what Slack gave to the tokens. It reports whether other tools are
+// visible now than before.
+func (r *Registry) SetGrant(g Grant) (changed bool) {
+	old := r.grant.Swap(&g)
+	for i := range r.tools {
+		t := &r.tools[i]
+		if (old.Missing(t) == nil) != (g.Missing(t) == nil) {
+			return true
+		}
+	}
+	return false
+}
+
+// Hidden lists the tools that are chosen but hidden, with the Slack scopes that are
+// missing, in order.
+func (r *Registry) Hidden() []Hidden {
+	var list []Hidden
+	g := r.grant.Load()
+	for i := range r.tools {
+		if missing := g.Missing(&r.tools[i]); missing != nil {
+			list = append(list, Hidden{Tool: r.tools[i].Name, Missing: missing})
+		}
+	}
+	return list
+}
+
+// Hidden is a tool that the tokens are not enough for.
+type Hidden struct {
+	Tool    string
+	Missing []string
+}
+
+// Filter leaves the tools out that the caller may not use. mcp-go applies it to lists
+// and to calls; pass it with server.WithToolFilter.
+func (r *Registry) Filter(ctx context.Context, all []mcp.Tool) []mcp.Tool {
+	kept := make([]mcp.Tool, 0, len(all))
+	for _, t := range all {
+		if r.may(ctx, r.byName[t.Name]) {
+			kept = append(kept, t)
+		}
+	}
+	return kept
+}
+
+func (r *Registry) may(ctx context.Context, t *Tool) bool {
+	return t != nil && access.From(ctx).Has(t.Scope) && r.grant.Load().Missing(t) == nil
+}
+
+// Register adds the tools to s.
+func (r *Registry) Register(s *server.MCPServer) {
+	for i := range r.tools {
+		t := &r.tools[i]
+		s.AddTool(t.protocol(), func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			return r.call(ctx, s, t, req), nil
+		})
+	}
+}
+
+// protocol is the tool as tools/list shows it.
+func (t *Tool) protocol() mcp.Tool {
+	return mcp.Tool{
+		Name:            t.Name,
+		Title:           t.Title,
+		Description:     t.Description,
+		RawInputSchema:  t.InputSchema,
+		RawOutputSchema: t.OutputSchema,
+		Annotations: mcp.ToolAnnotation{
+			Title:           t.Title,
+			ReadOnlyHint:    new(t.Effect.ReadOnly()),
+			DestructiveHint: new(t.Effect.Destructive()),
+			IdempotentHint:  new(t.Effect.Idempotent()),
+			OpenWorldHint:   new(true), // what people on Slack write comes from outside
+		},
+	}
+}
+
+func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req mcp.CallToolRequest) *mcp.CallToolResult {
+	c := &Call{Tool: t.Name, Principal: access.From(ctx), Progress: progress(ctx, s, req)}
+	began := time.Now()
+	out, err := t.run(ctx, c, rawArguments(req))
+	r.done(Outcome{Tool: t.Name, Principal: c.Principal.Name, ReadOnly: t.Effect.ReadOnly(), Duration: time.Since(began), Err: err})
+	if err != nil {
+		return mcp.NewToolResultError(r.fault(err))
+	}
+	res := mcp.NewToolResultStructured(out.Structured, string(out.Structured))
+	for _, m := range out.Media {
+		res.Content = append(res.Content, mcp.NewImageContent(base64.StdEncoding.EncodeToString(m.Data), m.MIMEType))
+	}
+	return res
+}
+
+func rawArguments(req mcp.CallToolRequest) json.RawMessage {
+	if len(req.Params.RawArguments) > 0 {
+		return req.Params.RawArguments
+	}
+	b, err := json.Marshal(req.Params.Arguments)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// progress returns the function that tells a client how far its call has come.
+func progress(ctx context.Context, s *server.MCPServer, req mcp.CallToolRequest) func(done, total float64, message string) {
+	if req.Params.Meta == nil || req.Params.Meta.ProgressToken == nil {
+		return func(float64, float64, string) {}
+	}
+	token := req.Params.Meta.ProgressToken
+	return func(done, total float64, message string) {
+		// A client that takes no progress still gets its result.
+		_ = s.SendNotificationToClient(ctx, string(mcp.MethodNotificationProgress), map[string]any{
+			"progressToken": token, "progress": done, "total": total, "message": message,
+		})
+	}
+}

@@ -1,0 +1,125 @@
+package toolset
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// A field is one member of an argument or result struct, as its tags describe it:
+//
+//	json     the name; with omitempty or omitzero the member is optional
+//	doc      what a model reads about it
+//	enum     the allowed values, separated by commas
+//	min, max bounds of a number, of a text's length in characters, of a list's length
+//	default  what stands for a missing value; it makes the member optional
+//	alias    further names that are understood, separated by commas, but not published
+//	split    for a list of names: a single text is cut at its commas
+type field struct {
+	name     string
+	aliases  []string
+	index    []int
+	typ      reflect.Type
+	doc      string
+	enum     []string
+	min, max *int
+	def      string
+	hasDef   bool
+	required bool
+	split    bool
+}
+
+// fields lists the members of a struct type in order; embedded structs are part of it.
+func fields(t reflect.Type) ([]field, error) {
+	var list []field
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		tag := sf.Tag.Get("json")
+		if sf.Anonymous && tag == "" {
+			inner, err := fields(deref(sf.Type))
+			if err != nil {
+				return nil, err
+			}
+			for _, f := range inner {
+				f.index = append([]int{i}, f.index...)
+				list = append(list, f)
+			}
+			continue
+		}
+		if !sf.IsExported() || tag == "-" {
+			continue
+		}
+		f, err := newField(sf, tag)
+		if err != nil {
+			return nil, fmt.Errorf("%s.%s: %w", t, sf.Name, err)
+		}
+		f.index = []int{i}
+		list = append(list, f)
+	}
+	return list, unique(t, list)
+}
+
+func newField(sf reflect.StructField, tag string) (field, error) {
+	name, options, _ := strings.Cut(tag, ",")
+	if name == "" {
+		return field{}, fmt.Errorf("no json name")
+	}
+	f := field{
+		name:     name,
+		typ:      sf.Type,
+		doc:      sf.Tag.Get("doc"),
+		enum:     list(sf.Tag.Get("enum")),
+		aliases:  list(sf.Tag.Get("alias")),
+		split:    sf.Tag.Get("split") != "",
+		required: !strings.Contains(options, "omit"),
+	}
+	if f.def, f.hasDef = sf.Tag.Lookup("default"); f.hasDef {
+		f.required = false
+	}
+	var err error
+	if f.min, err = bound(sf.Tag, "min"); err != nil {
+		return field{}, err
+	}
+	f.max, err = bound(sf.Tag, "max")
+	return f, err
+}
+
+func bound(tag reflect.StructTag, key string) (*int, error) {
+	s, ok := tag.Lookup(key)
+	if !ok {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return nil, fmt.Errorf("tag %s is %q, want a whole number", key, s)
+	}
+	return &n, nil
+}
+
+func list(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
+}
+
+func unique(t reflect.Type, fs []field) error {
+	seen := map[string]bool{}
+	for _, f := range fs {
+		for _, name := range append([]string{f.name}, f.aliases...) {
+			if seen[name] {
+				return fmt.Errorf("%s has two members %q", t, name)
+			}
+			seen[name] = true
+		}
+	}
+	return nil
+}
+
+func deref(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
+}
