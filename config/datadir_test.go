@@ -12,44 +12,38 @@ import (
 
 func TestPrepareDataDir(t *testing.T) {
 	t.Parallel()
-	t.Run("makes it for its owner alone", func(t *testing.T) {
-		t.Parallel()
-		dir := filepath.Join(t.TempDir(), "a", "b")
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	for range 2 { // made, then there
 		if err := config.PrepareDataDir(dir); err != nil {
 			t.Fatal(err)
 		}
-		info, err := os.Stat(dir)
-		if err != nil || info.Mode().Perm() != 0o700 {
-			t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("mode %v, %v, want it for its owner alone", info.Mode(), err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind %v, %v", left, err)
+	}
+}
+
+func TestPrepareDataDirNamesTheRemedy(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below"), "/proc/none"} {
+		err := config.PrepareDataDir(dir)
+		if _, ok := errors.AsType[*config.Error](err); !ok {
+			t.Fatalf("%s: error %v", dir, err)
 		}
-		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-			t.Errorf("left behind %v, %v", left, err)
-		}
-	})
-	t.Run("takes what is there", func(t *testing.T) {
-		t.Parallel()
-		if err := config.PrepareDataDir(t.TempDir()); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Run("names the remedy", func(t *testing.T) {
-		t.Parallel()
-		file := filepath.Join(t.TempDir(), "file")
-		if err := os.WriteFile(file, nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		for _, dir := range []string{file, filepath.Join(file, "below"), "/proc/none"} {
-			err := config.PrepareDataDir(dir)
-			if _, ok := errors.AsType[*config.Error](err); !ok {
-				t.Fatalf("%s: error %v", dir, err)
-			}
-			for _, want := range []string{"DATA_DIR cannot be used at " + dir + " (", "--data-dir"} {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q lacks %q", err, want)
-				}
+		for _, want := range []string{"DATA_DIR cannot be used at " + dir + " (", "--data-dir"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q lacks %q", err, want)
 			}
 		}
-	})
+	}
 }
 
 func TestNeedsDataDir(t *testing.T) {

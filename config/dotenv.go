@@ -113,7 +113,10 @@ func known(key string) bool {
 }
 
 // formerNames are keys of the Python original that have another name here.
-var formerNames = map[string]string{"SLACK_TOKEN": "SLACK_BOT_TOKEN", "CORS_ALLOW_ORIGINS": "MCP_ALLOWED_ORIGINS"}
+var formerNames = map[string]string{ //nolint:gosec // names of tokens, not tokens
+	"SLACK_TOKEN":        "SLACK_BOT_TOKEN",
+	"CORS_ALLOW_ORIGINS": "MCP_ALLOWED_ORIGINS",
+}
 
 // hint warns of a key that is close to one of ours.
 func (l *loader) hint(key string, number int) {

@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -33,9 +34,7 @@ func files(contents map[string]string) func(string) ([]byte, error) {
 // enough are the secrets without which nothing is judged further.
 func enough(more map[string]string) map[string]string {
 	vars := map[string]string{"SLACK_SIGNING_SECRET": "s3cret", "SLACK_BOT_TOKEN": "xoxb-1", "HOME": "/home/u"}
-	for key, value := range more {
-		vars[key] = value
-	}
+	maps.Copy(vars, more)
 	return vars
 }
 
@@ -125,27 +124,30 @@ func TestAliases(t *testing.T) {
 	})
 }
 
+// secretFiles are what the tests' VAR_FILEs name.
+var secretFiles = map[string]string{"/run/bot": "xoxb-file\n", "/run/two": "a\n\n", "/run/crlf": "pass phrase\r\n", "/run/empty": "\n"}
+
 func TestSecretFile(t *testing.T) {
 	t.Parallel()
-	read := files(map[string]string{"/run/bot": "xoxb-file\n", "/run/two": "a\n\n", "/run/crlf": "pass phrase\r\n", "/run/empty": "\n"})
-	t.Run("one line break is cut", func(t *testing.T) {
-		t.Parallel()
-		c := load(t, config.Sources{ReadFile: read, LookupEnv: env(map[string]string{
-			"SLACK_SIGNING_SECRET": "s", "SLACK_BOT_TOKEN_FILE": "/run/bot", "WEBHOOK_SECRET_FILE": "/run/two", "STRIPE_WEBHOOK_SECRET_FILE": "/run/crlf",
-		})})
-		if got := c.Slack.BotToken.Reveal(); got != "xoxb-file" {
-			t.Errorf("bot token %q", got)
+	c := load(t, config.Sources{ReadFile: files(secretFiles), LookupEnv: env(map[string]string{
+		"SLACK_SIGNING_SECRET": "s", "SLACK_BOT_TOKEN_FILE": "/run/bot", "WEBHOOK_SECRET_FILE": "/run/two", "STRIPE_WEBHOOK_SECRET_FILE": "/run/crlf",
+		"PORT_FILE": "/run/bot", // only secrets come from files
+	})})
+	for _, tc := range []struct{ name, got, want string }{
+		{"one line break is cut", c.Slack.BotToken.Reveal(), "xoxb-file"},
+		{"a second one is kept", c.Senders.Webhook.Reveal(), "a\n"},
+		{"that of Windows is cut, a space is kept", c.Senders.Stripe.Reveal(), "pass phrase"},
+		{"origin", c.Origin("SLACK_BOT_TOKEN").String(), "environment SLACK_BOT_TOKEN_FILE (/run/bot)"},
+		{"no secret", c.Shown("PORT"), "3000"},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("%s: got %q, want %q", tc.name, tc.got, tc.want)
 		}
-		if got := c.Senders.Webhook.Reveal(); got != "a\n" {
-			t.Errorf("webhook secret %q, want the second line break kept", got)
-		}
-		if got := c.Senders.Stripe.Reveal(); got != "pass phrase" {
-			t.Errorf("stripe secret %q", got)
-		}
-		if got := c.Origin("SLACK_BOT_TOKEN").String(); got != "environment SLACK_BOT_TOKEN_FILE (/run/bot)" {
-			t.Errorf("origin %q", got)
-		}
-	})
+	}
+}
+
+func TestSecretFileProblems(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name string
 		vars map[string]string
@@ -157,26 +159,20 @@ func TestSecretFile(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			got := problems(t, config.Sources{LookupEnv: env(enough(tc.vars)), ReadFile: read, Flags: integrated()})
+			got := problems(t, config.Sources{LookupEnv: env(enough(tc.vars)), ReadFile: files(secretFiles), Flags: integrated()})
 			if !strings.Contains(got["SLACK_BOT_TOKEN"], tc.want) || len(got) != 1 {
 				t.Errorf("problems %v, want one with %q", got, tc.want)
 			}
 		})
 	}
-	t.Run("the environment's secret beats the .env file's VAR_FILE", func(t *testing.T) {
-		t.Parallel()
-		c := load(t, config.Sources{LookupEnv: env(enough(nil)), EnvFile: ".env", ReadFile: files(map[string]string{".env": "SLACK_BOT_TOKEN_FILE=/nowhere"})})
-		if got := c.Slack.BotToken.Reveal(); got != "xoxb-1" {
-			t.Errorf("bot token %q", got)
-		}
-	})
-	t.Run("only secrets come from files", func(t *testing.T) {
-		t.Parallel()
-		c := load(t, config.Sources{LookupEnv: env(enough(map[string]string{"PORT_FILE": "/run/bot"})), ReadFile: read})
-		if c.Listen.Port != 3000 {
-			t.Errorf("port %d", c.Listen.Port)
-		}
-	})
+}
+
+func TestSecretBeatsTheFileOfAWeakerSource(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Sources{LookupEnv: env(enough(nil)), EnvFile: ".env", ReadFile: files(map[string]string{".env": "SLACK_BOT_TOKEN_FILE=/nowhere"})})
+	if got := c.Slack.BotToken.Reveal(); got != "xoxb-1" {
+		t.Errorf("bot token %q", got)
+	}
 }
 
 func integrated() map[string]config.Flag {

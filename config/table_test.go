@@ -10,41 +10,39 @@ import (
 	"slackmcp/config"
 )
 
-// TestTable holds what every row promises.
-func TestTable(t *testing.T) {
+// TestRows holds what every row of the table promises.
+func TestRows(t *testing.T) {
 	t.Parallel()
-	keys, flags := map[string]bool{}, map[string]bool{}
+	help := regexp.MustCompile(`^[A-Z][a-zA-Z].{1,105}[^.]$`)
 	for _, s := range config.Settings() {
-		t.Run(s.Key, func(t *testing.T) {
-			for _, name := range append(s.Aliases, s.Key, s.FileKey()) {
-				if name != "" && keys[name] {
-					t.Errorf("%s stands in the table twice", name)
-				}
-				keys[name] = true
+		for _, rule := range []struct {
+			kept bool
+			text string
+		}{
+			{s.Secret() == (s.Flag == ""), "a secret has no flag, everything else has one"},
+			{slices.Contains(config.Sections(), s.Section), "its section is listed"},
+			{help.MatchString(s.Help), "help is one short sentence without its full stop"},
+			{s.More == "" || strings.HasSuffix(s.More, "."), "further sentences end in a full stop"},
+			{s.Default == "" || s.DefaultNote == "", "a default needs no note"},
+			{s.Secret() || s.Default+s.DefaultNote != "", "what is no secret has a default, or a note of what happens"},
+		} {
+			if !rule.kept {
+				t.Errorf("%s: %s", s.Key, rule.text)
 			}
-			if s.Secret() != (s.Flag == "") {
-				t.Errorf("flag %q of a setting whose secret is %v: a secret has none, all others have one", s.Flag, s.Secret())
+		}
+	}
+}
+
+func TestNamesAreUnique(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{"--env-file": "the loader", "--no-env-file": "the loader"}
+	for _, s := range config.Settings() {
+		for _, name := range append(s.Aliases, s.Key, s.FileKey(), "--"+s.Flag) {
+			if other, taken := seen[name]; taken && name != "" && name != "--" {
+				t.Errorf("%s belongs to %s and to %s", name, other, s.Key)
 			}
-			if s.Flag != "" && flags[s.Flag] {
-				t.Errorf("flag --%s stands in the table twice", s.Flag)
-			}
-			flags[s.Flag] = true
-			if !slices.Contains(config.Sections(), s.Section) {
-				t.Errorf("section %q is not listed", s.Section)
-			}
-			if !regexp.MustCompile(`^[A-Z][a-zA-Z].*[^.]$`).MatchString(s.Help) || len(s.Help) > 110 {
-				t.Errorf("help %q is not one short sentence without its full stop", s.Help)
-			}
-			if s.More != "" && !strings.HasSuffix(s.More, ".") {
-				t.Errorf("further sentences %q do not end in a full stop", s.More)
-			}
-			if s.Default != "" && s.DefaultNote != "" {
-				t.Error("both a default and a note of it")
-			}
-			if !s.Secret() && s.Default+s.DefaultNote == "" {
-				t.Error("neither a default nor a note of it")
-			}
-		})
+			seen[name] = s.Key
+		}
 	}
 }
 
@@ -75,7 +73,7 @@ var derived = []string{"Mode", "Warnings", "Queue.Because", "MCP.NoAuth"}
 func TestEveryFieldHasASetting(t *testing.T) {
 	t.Parallel()
 	before := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": "s"})})
-	vars := map[string]string{
+	vars := map[string]string{ //nolint:gosec // secrets of nothing
 		"SLACK_SIGNING_SECRET": "other", "SLACK_BOT_TOKEN": "xoxb-sandbox-1", "SLACK_USER_TOKEN": "xoxp-sandbox-1", "SLACK_APP_TOKEN": "xapp-sandbox-1",
 		"SANDBOX": "yes", "HOST": "::1", "PORT": "1", "RETRY": "1", "TIMESTAMP_TOLERANCE": "1", "REQUIRE_HTTPS": "y", "READ_ONLY": "y", "WORKERS": "1",
 		"QUEUE_BACKEND_TYPE": "nats", "DATA_DIR": "/d", "MCP_TRANSPORT": "streamable-http", "LOG_LEVEL": "error", "LOG_FORMAT": "json",
