@@ -2,33 +2,102 @@ package event
 
 import "time"
 
+// The fields that are text, in the order in which they are gathered.
+const (
+	typeText = iota
+	kindText
+	subtypeText
+	idText
+	teamText
+	channelText
+	channelTypeText
+	userText
+	threadText
+	texts // how many there are
+)
+
+// sources says where each field may be, the surest place first.
+var sources = [texts][]slot{
+	typeText:        {outerType},
+	kindText:        {outerType},
+	idText:          {eventID},
+	teamText:        {outerTeamID, outerTeam, authTeam},
+	channelText:     {innerChannel, innerChannelID, itemChannel, assistantChannel, outerChannel, containerChannel},
+	channelTypeText: {innerChannelType},
+	userText:        {innerUser, innerUserID, changedUser, deletedUser, assistantUser, outerUser},
+	// A reaction, a pin or a click belongs to the message it was done to. Slack does
+	// not say whether that message is in a thread; by its own ts a reader who waits
+	// for a reaction to a message that he knows finds it.
+	threadText: {
+		innerThread, itemThread, itemTS, assistantThread, innerMessageTS,
+		containerThread, clickedThread, containerTS, clickedTS, messageTS,
+	},
+}
+
+// What an event_callback has elsewhere.
+var (
+	innerKind    = []slot{innerType}
+	innerSubkind = []slot{innerSubtype}
+	// A message that changed is in the thread of what it is now, not of the notice's own ts.
+	messageThread = []slot{innerThread, changedThread, changedTS, deletedThread, deletedTS, innerTS}
+)
+
 // envelope makes an Envelope of what was found. All its strings are cut from one, so
 // that an event costs one allocation and holds nothing of the body.
 func (p *picker) envelope() Envelope {
-	var env Envelope
 	callback := p.is(outerType, "event_callback")
-	kind, subtype := outerType, noSlot
+	from := sources
 	if callback {
-		kind, subtype = innerType, innerSubtype
+		from[kindText], from[subtypeText] = innerKind, innerSubkind
+		if p.is(innerType, "message") || p.is(innerType, "app_mention") {
+			from[threadText] = messageThread
+		}
 	}
-	var c cutter
-	c.take(p, &env.Type, outerType)
-	c.take(p, &env.Kind.Type, kind)
-	c.take(p, &env.Kind.Subtype, subtype)
-	c.take(p, &env.ID, eventID)
-	c.take(p, &env.Team, outerTeamID, outerTeam, authTeam)
-	c.take(p, &env.Channel, innerChannel, innerChannelID, itemChannel, assistantChannel, outerChannel, containerChannel)
-	c.take(p, &env.ChannelType, innerChannelType)
-	c.take(p, &env.User, innerUser, innerUserID, changedUser, deletedUser, assistantUser, outerUser)
-	c.take(p, &env.Thread, p.thread()...)
-	c.cut()
-
-	env.At = p.at()
-	env.FromSelf = callback && p.fromSelf()
+	var (
+		buf  [256]byte
+		text = buf[:0]
+		end  [texts]int
+	)
+	for i := range from {
+		text = p.appendFirst(text, from[i])
+		end[i] = len(text)
+	}
+	all := string(text)
+	cut := func(i int) string {
+		if i == 0 {
+			return all[:end[0]]
+		}
+		return all[end[i-1]:end[i]]
+	}
+	env := Envelope{
+		Type: cut(typeText),
+		Event: Event{
+			ID:          cut(idText),
+			Kind:        Kind{Type: cut(kindText), Subtype: cut(subtypeText)},
+			Team:        cut(teamText),
+			Channel:     cut(channelText),
+			ChannelType: cut(channelTypeText),
+			User:        cut(userText),
+			Thread:      cut(threadText),
+			FromSelf:    callback && p.fromSelf(),
+			At:          p.at(),
+		},
+	}
 	if v := p.found[challenge]; v.kind == plain || v.kind == escaped {
 		env.Challenge = string(p.s.text(v, nil))
 	}
 	return env
+}
+
+// appendFirst appends the first of some fields that is there.
+func (p *picker) appendFirst(dst []byte, from []slot) []byte {
+	for _, at := range from {
+		if p.has(at) {
+			var scratch [32]byte
+			return append(dst, p.s.text(p.found[at], scratch[:])...)
+		}
+	}
+	return dst
 }
 
 // is reports whether a field says want.
@@ -49,27 +118,6 @@ func (p *picker) has(at slot) bool {
 	case absent, literal:
 	}
 	return false
-}
-
-// thread lists where the thread's ts may be, the surest place first.
-func (p *picker) thread() []slot {
-	switch {
-	case p.is(outerType, "event_callback") && (p.is(innerType, "message") || p.is(innerType, "app_mention")):
-		return messageThread[:]
-	default:
-		return otherThread[:]
-	}
-}
-
-// A message that changed is in the thread of what it is now, not of the notice's own ts.
-var messageThread = [...]slot{innerThread, changedThread, changedTS, deletedThread, deletedTS, innerTS}
-
-// A reaction, a pin or a click belongs to the message it was done to. Slack does not
-// say whether that message is in a thread; by its own ts a reader who waits for a
-// reaction to a message that he knows finds it.
-var otherThread = [...]slot{
-	innerThread, itemThread, itemTS, assistantThread, innerMessageTS,
-	containerThread, clickedThread, containerTS, clickedTS, messageTS,
 }
 
 // at is when it happened: to the microsecond where Slack says so.
@@ -116,37 +164,4 @@ func (p *picker) same(a, b slot) bool {
 	}
 	var x, y [32]byte
 	return string(p.s.text(p.found[a], x[:])) == string(p.s.text(p.found[b], y[:]))
-}
-
-// A cutter gathers fields and cuts them from one string.
-type cutter struct {
-	buf   [256]byte
-	text  []byte
-	n     int
-	field [9]*string
-	end   [9]int
-}
-
-// take adds the first of some fields that is there.
-func (c *cutter) take(p *picker, to *string, from ...slot) {
-	if c.text == nil {
-		c.text = c.buf[:0]
-	}
-	for _, at := range from {
-		if p.has(at) {
-			var scratch [32]byte
-			c.text = append(c.text, p.s.text(p.found[at], scratch[:])...)
-			break
-		}
-	}
-	c.field[c.n], c.end[c.n] = to, len(c.text)
-	c.n++
-}
-
-func (c *cutter) cut() {
-	all, start := string(c.text), 0
-	for i, to := range c.field[:c.n] {
-		*to = all[start:c.end[i]]
-		start = c.end[i]
-	}
 }

@@ -82,6 +82,14 @@ func (p Pattern) Match(e *Event) bool {
 	return true
 }
 
+// Type returns the one type that p matches, or "" when it matches several or none.
+func (p Pattern) Type() string {
+	if p.typ == "*" {
+		return ""
+	}
+	return p.typ
+}
+
 // String returns the pattern as ParsePattern reads it.
 func (p Pattern) String() string {
 	switch {

@@ -156,9 +156,9 @@ type span struct {
 type spanKind uint8
 
 const (
-	absent spanKind = iota
-	plain           // a string without escapes
-	escaped         // a string with escapes
+	absent  spanKind = iota
+	plain            // a string without escapes
+	escaped          // a string with escapes
 	number
 	literal // true, false or null
 )

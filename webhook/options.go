@@ -1,0 +1,99 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue"
+)
+
+// A Publisher stores events. A [queue.Queue] is one; its Publish states the contract.
+type Publisher interface {
+	Publish(ctx context.Context, e event.Event) (queue.Receipt, error)
+}
+
+// The defaults of Options.
+const (
+	// DefaultMaxBodyBytes is far above what Slack sends; Slack documents no maximum.
+	DefaultMaxBodyBytes = 1 << 20
+	// DefaultBodyBudget lets 16 of the largest bodies be read at once, and thousands of usual ones.
+	DefaultBodyBudget = 16 << 20
+	// DefaultPublishTries is how often a publish is tried in all.
+	DefaultPublishTries = 3
+	// DefaultPublishTimeout leaves a second of Slack's three for the network.
+	DefaultPublishTimeout = 2 * time.Second
+)
+
+// Options configure a Receiver.
+type Options struct {
+	// Publisher is required.
+	Publisher Publisher
+	// SlackSecrets are Slack's signing secrets that are valid now. Without one
+	// /slack/events is not registered.
+	SlackSecrets []string
+	// Tolerance bounds how far a signed timestamp may be from now; 0 means 5 minutes.
+	Tolerance time.Duration
+	// Sources are the other senders, each with its route /events/{name}.
+	Sources []Source
+	// ReceiptSecrets are the secrets of delivery receipts. Without one /webhooks is not
+	// registered.
+	ReceiptSecrets []string
+	// ReceiptOutput is where each accepted receipt is printed as a line of JSON; nil
+	// prints nothing. A failed write is ignored: the receipt is stored.
+	ReceiptOutput io.Writer
+
+	// MaxBodyBytes bounds one body; 0 means DefaultMaxBodyBytes.
+	MaxBodyBytes int64
+	// BodyBudget bounds the bytes of all bodies that are being read or published; 0
+	// means DefaultBodyBudget. It has to hold one body of MaxBodyBytes.
+	BodyBudget int64
+	// PublishTries is how often a publish that failed for a passing reason is tried in
+	// all; 0 means DefaultPublishTries, 1 tries once.
+	PublishTries int
+	// PublishTimeout bounds all tries of one event together; 0 means DefaultPublishTimeout.
+	PublishTimeout time.Duration
+
+	// Logger gets one line a request; nil logs nothing.
+	Logger *slog.Logger
+	// Observe is told of every finished request, before the next one of its connection
+	// begins; nil tells nobody. It is called concurrently and must return at once.
+	Observe func(Observation)
+	// Now is the clock of timestamps and signatures; nil means time.Now.
+	Now func() time.Time
+}
+
+// withDefaults checks the options and fills in what is left out.
+func (o Options) withDefaults() (Options, error) {
+	if o.Publisher == nil {
+		return o, errors.New("webhook: Publisher is required")
+	}
+	if o.MaxBodyBytes < 0 || o.BodyBudget < 0 || o.PublishTries < 0 || o.PublishTimeout < 0 {
+		return o, errors.New("webhook: MaxBodyBytes, BodyBudget, PublishTries and PublishTimeout must not be negative")
+	}
+	setDefault(&o.MaxBodyBytes, DefaultMaxBodyBytes)
+	setDefault(&o.BodyBudget, max(DefaultBodyBudget, o.MaxBodyBytes))
+	setDefault(&o.PublishTries, DefaultPublishTries)
+	setDefault(&o.PublishTimeout, DefaultPublishTimeout)
+	if o.BodyBudget < o.MaxBodyBytes {
+		return o, fmt.Errorf("webhook: BodyBudget (%d) must hold one body of MaxBodyBytes (%d)", o.BodyBudget, o.MaxBodyBytes)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o, nil
+}
+
+func setDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}

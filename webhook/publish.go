@@ -1,0 +1,73 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue"
+)
+
+// firstPause is the pause before the second try of a publish; it doubles with each.
+const firstPause = 50 * time.Millisecond
+
+// publish stores the event, trying again while that may help and time is left. A
+// sender who hangs up does not stop it: what was verified is stored all the same, and
+// the sender's next delivery is the duplicate.
+func (rc *Receiver) publish(ctx context.Context, v *visit, e event.Event) Outcome {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rc.opt.PublishTimeout)
+	defer cancel()
+	var err error
+	for pause := firstPause; ; pause *= 2 {
+		v.Tries++
+		var receipt queue.Receipt
+		if receipt, err = rc.opt.Publisher.Publish(ctx, e); err == nil {
+			v.Publish = time.Since(start)
+			v.event.Position = receipt.Position
+			if receipt.Duplicate {
+				return Duplicate
+			}
+			return Accepted
+		}
+		if v.Tries >= rc.opt.PublishTries || !passing(err) || !wait(ctx, jitter(pause)) {
+			break
+		}
+	}
+	v.Publish = time.Since(start)
+	switch {
+	case errors.Is(err, queue.ErrFull):
+		return Full
+	case errors.Is(err, queue.ErrClosed):
+		return v.end(Unavailable, "closed")
+	case errors.Is(err, context.DeadlineExceeded):
+		return v.end(Unavailable, "timeout")
+	}
+	return v.end(Unavailable, "store")
+}
+
+// passing reports whether another try within the next second may succeed.
+func passing(err error) bool {
+	return !errors.Is(err, queue.ErrFull) && !errors.Is(err, queue.ErrClosed) &&
+		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+}
+
+// jitter returns between half of d and d, so that senders that failed together do not
+// come back together.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + rand.N(d/2) //nolint:gosec // no secret
+}
+
+// wait waits for d and reports whether it did: false when ctx was done first.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

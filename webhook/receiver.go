@@ -1,0 +1,185 @@
+package webhook
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/signature"
+)
+
+// SlackPath is where Slack posts events, slash commands and interactions.
+const SlackPath = "/slack/events"
+
+// A Receiver is the http.Handler of all routes that senders post to. It routes by the
+// request's path, so it can be mounted on any mux under these very paths. It is safe
+// for concurrent use.
+type Receiver struct {
+	opt       Options
+	bodies    *bodies
+	endpoints map[string]*endpoint // by path
+}
+
+// An endpoint is one route: who may post there, and how it is read and answered.
+type endpoint struct {
+	source   string
+	verifier *signature.Verifier
+	// strictMedia refuses what says to be neither JSON nor a form.
+	strictMedia bool
+	// probe answers requests that carry no signature at all; nil has none to answer.
+	probe func(rc *Receiver, r *http.Request) bool
+	// decode reads a verified body.
+	decode func(in incoming) decoded
+	// unauthorized and accepted are the bodies of a 401 and a 200.
+	unauthorized, accepted []byte
+}
+
+// incoming is a verified request, before it is read.
+type incoming struct {
+	header http.Header
+	media  media
+	claim  *signature.Claim
+	body   []byte
+}
+
+// decoded is what an endpoint made of a request. Unless outcome is empty the request
+// ends there and nothing is published.
+type decoded struct {
+	event   event.Event
+	outcome Outcome
+	reason  string
+	reply   []byte
+	// after is called when the event was accepted, or was a duplicate.
+	after func()
+}
+
+// New returns a Receiver. It fails when an option is wrong, or when no secret is given
+// at all: then nothing could ever be accepted.
+func New(o Options) (*Receiver, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	rc := &Receiver{opt: o, bodies: newBodies(o.MaxBodyBytes, o.BodyBudget), endpoints: map[string]*endpoint{}}
+	if err := rc.register(); err != nil {
+		return nil, err
+	}
+	return rc, nil
+}
+
+// Paths lists the registered routes, sorted.
+func (rc *Receiver) Paths() []string {
+	var paths []string
+	for p := range rc.endpoints {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// BytesInFlight returns how much of the body budget is in use.
+func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.used.Load() }
+
+// ServeHTTP takes one delivery.
+func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	v := visit{endpoint: rc.endpoints[r.URL.Path]}
+	v.Outcome = rc.receive(&v, r)
+	v.Status = answer(w, v.Outcome, v.reply)
+	v.Duration = time.Since(start)
+	rc.report(r.Context(), &v)
+}
+
+// A visit is one request on its way through the pipeline.
+type visit struct {
+	Observation
+	endpoint *endpoint
+	reply    []byte // in place of the outcome's own; nil keeps that
+	event    event.Event
+}
+
+// end notes how a request ended.
+func (v *visit) end(o Outcome, reason string) Outcome {
+	v.Reason = reason
+	return o
+}
+
+// receive is the pipeline up to the body.
+func (rc *Receiver) receive(v *visit, r *http.Request) Outcome {
+	ep := v.endpoint
+	if ep == nil {
+		return Unregistered
+	}
+	v.Source = ep.source
+	if r.Method != http.MethodPost {
+		return WrongMethod
+	}
+	claim, err := ep.verifier.Open(r.Header)
+	if claim.At != 0 {
+		v.Skew = rc.opt.Now().Sub(time.Unix(claim.At, 0))
+	}
+	if err != nil {
+		if ep.probe != nil && ep.probe(rc, r) {
+			return SSLCheck
+		}
+		v.reply = ep.unauthorized
+		return v.end(refusal(err))
+	}
+	m := mediaOf(r.Header)
+	if m == otherMedia && ep.strictMedia || encoded(r.Header) {
+		return WrongMediaType
+	}
+	b, err := rc.bodies.read(r)
+	defer b.release()
+	v.Bytes = len(b.bytes)
+	if err != nil {
+		return outcomeOf(err)
+	}
+	return rc.accept(v, r, incoming{header: r.Header, media: m, claim: &claim, body: b.bytes})
+}
+
+// accept is the pipeline from the body on.
+func (rc *Receiver) accept(v *visit, r *http.Request, in incoming) Outcome {
+	ep := v.endpoint
+	secret, err := ep.verifier.Verify(in.claim, in.body)
+	if err != nil {
+		v.reply = ep.unauthorized
+		return v.end(refusal(err))
+	}
+	v.Secret = secret + 1
+	d := ep.decode(in)
+	if d.outcome != "" {
+		v.reply = d.reply
+		return v.end(d.outcome, d.reason)
+	}
+	d.event.ReceivedAt = rc.opt.Now()
+	v.Kind, v.ID, v.Retry = d.event.Kind, d.event.ID, d.event.Retry
+	v.event = d.event
+	v.event.Raw = nil // the bytes go back to the pool
+
+	outcome := rc.publish(r.Context(), v, d.event)
+	if outcome == Accepted || outcome == Duplicate {
+		v.reply = d.reply
+		if v.reply == nil {
+			v.reply = ep.accepted
+		}
+		if d.after != nil {
+			d.after()
+		}
+	}
+	return outcome
+}
+
+// refusal names what was wrong with a signature.
+func refusal(err error) (o Outcome, reason string) {
+	switch err { //nolint:errorlint // the verifier returns these very values
+	case signature.ErrStale:
+		return Stale, ""
+	case signature.ErrMissing:
+		return BadSignature, "missing"
+	case signature.ErrMalformed:
+		return BadSignature, "malformed"
+	}
+	return BadSignature, "mismatch"
+}

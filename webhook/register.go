@@ -1,0 +1,27 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+
+	"slackmcp/webhook/signature"
+)
+
+// register makes the routes that the options name.
+func (rc *Receiver) register() error {
+	if len(rc.opt.SlackSecrets) > 0 {
+		v, err := rc.verifier(signature.SlackV0, rc.opt.SlackSecrets)
+		if err != nil {
+			return fmt.Errorf("webhook: SlackSecrets: %w", err)
+		}
+		rc.endpoints[SlackPath] = slackEndpoint(v)
+	}
+	if len(rc.endpoints) == 0 {
+		return errors.New("webhook: no secret is given: set SlackSecrets, Sources or ReceiptSecrets")
+	}
+	return nil
+}
+
+func (rc *Receiver) verifier(s signature.Scheme, secrets []string) (*signature.Verifier, error) {
+	return signature.New(signature.Options{Scheme: s, Secrets: secrets, Tolerance: rc.opt.Tolerance, Now: rc.opt.Now})
+}

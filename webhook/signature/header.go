@@ -1,0 +1,74 @@
+package signature
+
+import (
+	"crypto/sha256"
+	"math"
+	"net/http"
+)
+
+// single returns the value of a header that has to be there exactly once. Two could
+// mean that a proxy and we read different ones.
+func single(h http.Header, name string) (string, error) {
+	switch vs := h[name]; len(vs) {
+	case 0:
+		return "", ErrMissing
+	case 1:
+		if vs[0] == "" {
+			return "", ErrMissing
+		}
+		return vs[0], nil
+	default:
+		return "", ErrMalformed
+	}
+}
+
+// unixTime reads digits, and nothing but digits. A time that no int64 of seconds
+// holds is ill-formed; the year 0 to 292277026596 are not, and are judged as stale.
+func unixTime(s string) (int64, error) {
+	if s == "" {
+		return 0, ErrMalformed
+	}
+	var t int64
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, ErrMalformed
+		}
+		digit := int64(s[i] - '0')
+		if t > (math.MaxInt64-digit)/10 {
+			return 0, ErrMalformed
+		}
+		t = t*10 + digit
+	}
+	if t == 0 {
+		return 0, ErrMalformed // 0 stands for "no timestamp" in a Claim
+	}
+	return t, nil
+}
+
+// addHex adds a sum that is written as 64 hexadecimal digits.
+func (c *Claim) addHex(s string) error {
+	if len(s) != 2*sha256.Size || c.n == maxSums {
+		return ErrMalformed
+	}
+	for i := range sha256.Size {
+		hi, lo := unhex(s[2*i]), unhex(s[2*i+1])
+		if hi < 0 || lo < 0 {
+			return ErrMalformed
+		}
+		c.sums[c.n][i] = byte(hi<<4 | lo)
+	}
+	c.n++
+	return nil
+}
+
+func unhex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}

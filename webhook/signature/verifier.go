@@ -1,0 +1,175 @@
+package signature
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Why a request is refused.
+var (
+	// ErrMissing says that a header of the scheme is not there.
+	ErrMissing = errors.New("signature header is missing")
+	// ErrMalformed says that a header is there, but not as the scheme writes it, or twice.
+	ErrMalformed = errors.New("signature header is ill-formed")
+	// ErrStale says that the signed timestamp is further from now than the tolerance.
+	ErrStale = errors.New("timestamp is outside the tolerance")
+	// ErrMismatch says that no secret yields any of the signatures.
+	ErrMismatch = errors.New("signature does not match")
+)
+
+// DefaultTolerance is how far a timestamp may be from now, in both directions: what
+// Slack, Stripe and Standard Webhooks advise.
+const DefaultTolerance = 5 * time.Minute
+
+// maxSums is how many signatures one request may carry: senders add one for each
+// secret that is valid while they rotate.
+const maxSums = 8
+
+// A Scheme is one sender's way to sign. The schemes of this package are all there are.
+type Scheme interface {
+	// Name is what a configuration calls the scheme.
+	Name() string
+	// Claim reads what the headers claim. Errors: ErrMissing, ErrMalformed.
+	Claim(h http.Header) (Claim, error)
+	// Key returns the key that a configured secret stands for.
+	Key(secret string) ([]byte, error)
+	// Timed reports whether the scheme signs a timestamp. Without one a genuine request
+	// stays genuine for ever.
+	Timed() bool
+}
+
+// A Claim is what a request's headers say about its signature.
+type Claim struct {
+	// ID is the delivery's id, where the scheme has one; else empty.
+	ID string
+	// At is the signed Unix time in seconds; 0 where the scheme has none.
+	At int64
+
+	prefix [5]string // what is signed before the body
+	sums   [maxSums][sha256.Size]byte
+	n      int
+}
+
+// Options configure a Verifier.
+type Options struct {
+	// Scheme is required.
+	Scheme Scheme
+	// Secrets are the secrets that are valid now; at least one, none of them empty.
+	Secrets []string
+	// Tolerance bounds the distance of a signed timestamp from now; 0 means DefaultTolerance.
+	Tolerance time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// A Verifier checks the requests of one sender. It is safe for concurrent use.
+type Verifier struct {
+	scheme    Scheme
+	keys      []*key
+	tolerance time.Duration
+	now       func() time.Time
+}
+
+// New returns a Verifier. Its errors name the option and never hold a secret.
+func New(o Options) (*Verifier, error) {
+	if o.Scheme == nil {
+		return nil, errors.New("signature: Scheme is required")
+	}
+	if len(o.Secrets) == 0 {
+		return nil, fmt.Errorf("signature: Secrets of %s: at least one is required", o.Scheme.Name())
+	}
+	if o.Tolerance < 0 {
+		return nil, errors.New("signature: Tolerance must not be negative")
+	}
+	v := &Verifier{scheme: o.Scheme, tolerance: o.Tolerance, now: o.Now}
+	if v.tolerance == 0 {
+		v.tolerance = DefaultTolerance
+	}
+	if v.now == nil {
+		v.now = time.Now
+	}
+	for i, s := range o.Secrets {
+		if strings.TrimSpace(s) == "" {
+			return nil, fmt.Errorf("signature: Secrets of %s: number %d is empty", o.Scheme.Name(), i+1)
+		}
+		k, err := o.Scheme.Key(s)
+		if err != nil {
+			return nil, fmt.Errorf("signature: Secrets of %s: number %d: %w", o.Scheme.Name(), i+1, err)
+		}
+		v.keys = append(v.keys, newKey(k))
+	}
+	return v, nil
+}
+
+// Scheme returns the verifier's scheme.
+func (v *Verifier) Scheme() Scheme { return v.scheme }
+
+// Open judges the headers. Its errors are ErrMissing, ErrMalformed and ErrStale; with
+// ErrStale the claim is returned all the same, so that the clocks' distance can be told.
+func (v *Verifier) Open(h http.Header) (Claim, error) {
+	c, err := v.scheme.Claim(h)
+	if err != nil {
+		return Claim{}, err
+	}
+	if c.At != 0 && v.now().Sub(time.Unix(c.At, 0)).Abs() > v.tolerance {
+		return c, ErrStale
+	}
+	return c, nil
+}
+
+// Verify checks the body against a claim of Open and returns which secret signed it,
+// counted from 0. Its error is ErrMismatch.
+func (v *Verifier) Verify(c *Claim, body []byte) (secret int, err error) {
+	for i, k := range v.keys {
+		if k.signed(c, body) {
+			return i, nil
+		}
+	}
+	return 0, ErrMismatch
+}
+
+// A key holds the HMACs of one secret; each is keyed once and then used again.
+type key struct {
+	pool sync.Pool // of *mac
+}
+
+type mac struct {
+	hash hash.Hash
+	text []byte
+	sum  [sha256.Size]byte
+}
+
+func newKey(secret []byte) *key {
+	k := &key{}
+	k.pool.New = func() any {
+		return &mac{hash: hmac.New(sha256.New, secret), text: make([]byte, 0, 64)}
+	}
+	return k
+}
+
+// signed reports whether one of the claim's sums is the body's.
+func (k *key) signed(c *Claim, body []byte) bool {
+	m := k.pool.Get().(*mac) //nolint:errcheck // the pool holds nothing else
+	defer k.pool.Put(m)
+	m.text = m.text[:0]
+	for _, p := range c.prefix {
+		m.text = append(m.text, p...)
+	}
+	m.hash.Reset()
+	m.hash.Write(m.text)
+	m.hash.Write(body)
+	sum := m.hash.Sum(m.sum[:0])
+	match := false
+	for i := range c.n {
+		// Every sum is compared, each in constant time.
+		match = hmac.Equal(sum, c.sums[i][:]) || match
+	}
+	return match
+}

@@ -1,0 +1,119 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/signature"
+)
+
+// slackEndpoint serves what Slack posts: events, slash commands, interactions, and the
+// two requests by which it tries an address out.
+func slackEndpoint(v *signature.Verifier) *endpoint {
+	return &endpoint{
+		source:       event.SourceSlack,
+		verifier:     v,
+		strictMedia:  true,
+		probe:        (*Receiver).isSSLCheck,
+		decode:       decodeSlack,
+		unauthorized: []byte(invalidSignature),
+	}
+}
+
+func decodeSlack(in incoming) decoded {
+	enc := event.JSON
+	// A form never begins with a brace; that is JSON whose sender forgot to say so.
+	if in.media == formMedia && !beginsObject(in.body) {
+		enc = event.Form
+	}
+	env, err := event.DecodeSlack(in.body, enc)
+	if err != nil {
+		return illFormed(err)
+	}
+	switch {
+	case enc == event.JSON && env.Type == "url_verification":
+		return challenge(env.Challenge)
+	case enc == event.Form && env.Kind.Type == event.Unknown && isProbe(in.body):
+		return decoded{outcome: SSLCheck}
+	}
+	env.Retry = retryOf(in.header)
+	d := decoded{event: env.Event}
+	if enc == event.Form {
+		// Slack shows the body of the answer to a slash command as a message, and reads
+		// that of a view as an instruction; no body says "got it" to all of them.
+		d.reply = []byte{}
+	}
+	return d
+}
+
+func beginsObject(b []byte) bool {
+	b = bytes.TrimLeft(b, " \t\r\n")
+	return len(b) > 0 && b[0] == '{'
+}
+
+// challenge answers the handshake by which Slack learns that the address is ours.
+func challenge(text string) decoded {
+	if text == "" {
+		return decoded{outcome: IllFormed, reason: "challenge", reply: problem("ill-formed body", "url_verification without a challenge")}
+	}
+	b, err := json.Marshal(struct {
+		Challenge string `json:"challenge"`
+	}{text})
+	if err != nil {
+		return decoded{outcome: IllFormed, reason: "challenge"} // a string can always be written
+	}
+	return decoded{outcome: Challenge, reply: b}
+}
+
+// maxProbe is the longest body in which an unsigned ssl_check is looked for.
+const maxProbe = 1 << 10
+
+// isSSLCheck reports whether a request without any signature is Slack's ssl_check=1.
+// Nothing else in the body is looked at, so that nothing can be smuggled in with it.
+func (rc *Receiver) isSSLCheck(r *http.Request) bool {
+	if !signature.NotSigned(r.Header) || mediaOf(r.Header) != formMedia || r.ContentLength > maxProbe || encoded(r.Header) {
+		return false
+	}
+	var buf [maxProbe + 1]byte
+	n, err := io.ReadFull(r.Body, buf[:])
+	return err != nil && n <= maxProbe && isProbe(buf[:n])
+}
+
+// isProbe scans a form for the pair ssl_check=1.
+func isProbe(form []byte) bool {
+	for pair := range bytes.SplitSeq(form, []byte("&")) {
+		if string(bytes.TrimRight(pair, "\r\n")) == "ssl_check=1" {
+			return true
+		}
+	}
+	return false
+}
+
+// retryOf records what Slack says about a repeated delivery. The reason is one of a
+// few words; anything else is kept out of logs and stores.
+func retryOf(h http.Header) event.Retry {
+	num := h["X-Slack-Retry-Num"]
+	if len(num) == 0 {
+		return event.Retry{}
+	}
+	var retry event.Retry
+	if s := num[0]; len(s) > 0 && len(s) <= 4 {
+		for i := range len(s) {
+			if s[i] < '0' || s[i] > '9' {
+				return event.Retry{Reason: "unknown"}
+			}
+			retry.Num = retry.Num*10 + int(s[i]-'0')
+		}
+	}
+	retry.Reason = "unknown"
+	if reason := h["X-Slack-Retry-Reason"]; len(reason) > 0 {
+		switch reason[0] {
+		case "http_timeout", "too_many_redirects", "connection_failed", "ssl_error", "http_error", "unknown_error":
+			retry.Reason = reason[0]
+		}
+	}
+	return retry
+}

@@ -1,0 +1,4 @@
+package webhook
+
+// A Source is a sender beside Slack.
+type Source struct{}

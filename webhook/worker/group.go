@@ -1,0 +1,141 @@
+package worker
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"slackmcp/webhook/queue"
+)
+
+// A group works the handlers of one consumer group.
+type group struct {
+	spec     queue.Group
+	routes   []route
+	log      *slog.Logger
+	observe  func(Observation)
+	progress progress
+}
+
+func (m *Mux) newGroup(name string) *group {
+	g := &group{spec: m.opt.Group, log: m.opt.Logger, observe: m.opt.Observe, progress: newProgress()}
+	g.spec.Name = name
+	g.spec.Filter.Patterns = nil
+	for _, r := range m.routes {
+		if r.group == name {
+			g.routes = append(g.routes, r)
+			g.spec.Filter.Patterns = append(g.spec.Filter.Patterns, r.pattern)
+		}
+	}
+	return g
+}
+
+// handle is one attempt at an event: every handler that matches and is not yet done
+// with it is called, in the order of registration, whatever became of the others.
+func (g *group) handle(ctx context.Context, d queue.Delivery) error {
+	p := g.progress.take(d, len(g.routes))
+	var again []error
+	for i, r := range g.routes {
+		if !r.pattern.Match(&d.Event) || p.done(i) {
+			continue
+		}
+		err := g.call(ctx, r, d)
+		switch {
+		case err == nil:
+			p.finish(i, nil)
+		case queue.IsPermanent(err):
+			p.finish(i, fmt.Errorf("%s: %w", r.pattern, err))
+		default:
+			again = append(again, fmt.Errorf("%s: %w", r.pattern, err))
+		}
+	}
+	switch {
+	case len(again) > 0:
+		g.progress.keep(d.Event.Position, p)
+		return retryable(again, p.errs)
+	case len(p.errs) > 0:
+		return queue.Permanent(errors.Join(p.errs...))
+	}
+	return nil
+}
+
+// retryable joins the errors of the handlers that may yet succeed, the one that asked
+// for the longest pause first, for the policy heeds the first. Those that have given
+// up are told in words only: they may not end the event.
+func retryable(again, given []error) error {
+	pause := func(err error) time.Duration {
+		return queue.Policy{Base: 1, Jitter: -1}.Next(1, err).Delay
+	}
+	slices.SortStableFunc(again, func(a, b error) int { return cmp.Compare(pause(b), pause(a)) })
+	for _, err := range given {
+		again = append(again, errors.New(err.Error()))
+	}
+	return errors.Join(again...)
+}
+
+// call calls one handler and turns a panic into an error.
+func (g *group) call(ctx context.Context, r route, d queue.Delivery) (err error) {
+	start := time.Now()
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+		if err == nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("handler returned after its deadline: %w", context.DeadlineExceeded)
+		}
+		g.report(ctx, r, d, err, time.Since(start))
+	}()
+	return r.fn(ctx, &d.Event)
+}
+
+func (g *group) report(ctx context.Context, r route, d queue.Delivery, err error, took time.Duration) {
+	if g.observe != nil {
+		g.observe(Observation{
+			Group: g.spec.Name, Pattern: r.pattern.String(), Kind: d.Event.Kind,
+			Attempt: d.Attempt, Err: err, Duration: took,
+		})
+	}
+	if err == nil || !g.log.Enabled(ctx, slog.LevelWarn) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("group", g.spec.Name), slog.String("pattern", r.pattern.String()),
+		slog.String("event_id", d.Event.ID), slog.Int("attempt", d.Attempt), slog.Any("error", err),
+	}
+	level := slog.LevelWarn
+	var p *PanicError
+	if errors.As(err, &p) {
+		level = slog.LevelError
+		attrs = append(attrs, slog.String("stack", string(p.Stack)))
+	}
+	g.log.LogAttrs(ctx, level, "handler did not finish", attrs...)
+}
+
+// A PanicError is what a handler's panic becomes.
+type PanicError struct {
+	// Value is what was panicked with.
+	Value any
+	// Stack is where.
+	Stack []byte
+}
+
+// Error names the panic; a long value is cut.
+func (e *PanicError) Error() string {
+	const longest = 200
+	s := fmt.Sprint(e.Value)
+	if len(s) > longest {
+		s = s[:longest] + "…"
+	}
+	return "handler panicked: " + s
+}
+
+// Unwrap returns the value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

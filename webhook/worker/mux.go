@@ -1,0 +1,137 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue"
+)
+
+// DefaultGroup is the consumer group of the handlers that name none.
+const DefaultGroup = "handlers"
+
+// A HandlerFunc works one event. nil is done; an error is tried again. The event is
+// shared with other handlers and must not be written to.
+type HandlerFunc func(ctx context.Context, e *event.Event) error
+
+// A Consumer hands out events; a [queue.Queue] is one.
+type Consumer interface {
+	Consume(ctx context.Context, g queue.Group, h queue.Handler) error
+}
+
+// Options configure a Mux. The zero value is ready to use.
+type Options struct {
+	// Group describes the consumer group that handlers share, and, but for the name,
+	// the groups of those with one of their own. An empty name means DefaultGroup. Its
+	// Filter applies to all.
+	Group queue.Group
+	// Logger is told of panics and of each failed attempt; nil logs nothing.
+	Logger *slog.Logger
+	// Observe is told of each handler's call that ended; nil tells nobody.
+	Observe func(Observation)
+}
+
+// An Observation is one call of a handler.
+type Observation struct {
+	Group, Pattern string
+	Kind           event.Kind
+	Attempt        int
+	// Err is nil when the handler was done.
+	Err      error
+	Duration time.Duration
+}
+
+// A Mux routes events to handlers. On is called before Run; a Mux is not safe for
+// concurrent use until then.
+type Mux struct {
+	opt     Options
+	routes  []route
+	names   []string // groups, in the order of their first handler
+	running bool
+}
+
+type route struct {
+	pattern event.Pattern
+	group   string
+	fn      HandlerFunc
+}
+
+// New returns a Mux without handlers.
+func New(o Options) *Mux {
+	if o.Group.Name == "" {
+		o.Group.Name = DefaultGroup
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Mux{opt: o}
+}
+
+// An Option changes one handler's registration.
+type Option func(*route)
+
+// InGroup gives the handler a consumer group of that name; several handlers may share
+// it. The name is durable: under a new one the handler begins with the oldest event.
+func InGroup(name string) Option { return func(r *route) { r.group = name } }
+
+// On registers a handler for what a pattern matches; see [event.ParsePattern]. It
+// fails when the pattern or the group's name is ill-formed, or when Run was called.
+func (m *Mux) On(pattern string, fn HandlerFunc, opts ...Option) error {
+	if m.running {
+		return errors.New("worker: On was called after Run")
+	}
+	if fn == nil {
+		return fmt.Errorf("worker: handler for %q is nil", pattern)
+	}
+	p, err := event.ParsePattern(pattern)
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	r := route{pattern: p, group: m.opt.Group.Name, fn: fn}
+	for _, o := range opts {
+		o(&r)
+	}
+	known := false
+	for _, name := range m.names {
+		known = known || name == r.group
+	}
+	if !known {
+		m.names = append(m.names, r.group)
+	}
+	m.routes = append(m.routes, r)
+	return nil
+}
+
+// Groups lists the consumer groups that Run will work, in order of registration.
+func (m *Mux) Groups() []string { return append([]string(nil), m.names...) }
+
+// Run works the queue with all handlers until ctx is done and those that run have
+// ended; then it returns nil. When one group fails the others are ended too, and the
+// error is returned. Without handlers it waits for ctx.
+func (m *Mux) Run(ctx context.Context, c Consumer) error {
+	m.running = true
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if len(m.names) == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	var wg sync.WaitGroup
+	failures := make([]error, len(m.names))
+	for i, name := range m.names {
+		g := m.newGroup(name)
+		wg.Go(func() {
+			if err := c.Consume(ctx, g.spec, g.handle); err != nil {
+				failures[i] = fmt.Errorf("consumer group %s: %w", name, err)
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(failures...)
+}
