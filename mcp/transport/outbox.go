@@ -1,0 +1,244 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// A listKind is a bit for each list that can change.
+type listKind uint8
+
+const (
+	toolsList listKind = 1 << iota
+	promptsList
+	resourcesList
+)
+
+// lists in the order in which their changes are written.
+var lists = []struct {
+	kind   listKind
+	method string
+}{
+	{toolsList, "notifications/tools/list_changed"},
+	{promptsList, "notifications/prompts/list_changed"},
+	{resourcesList, "notifications/resources/list_changed"},
+}
+
+// errClosed says that the client is gone.
+var errClosed = errors.New("the client's stream ended")
+
+// An outbox holds what one client is still to be sent. Messages wait in order, in
+// bounded bytes, and whoever adds one waits for room; updates are a set, so a slow
+// client makes it no longer than its subscriptions.
+//
+// It outlives the stream that empties it: a session's outbox waits for the client to
+// come back.
+type outbox struct {
+	limit int
+	wake  chan struct{} // capacity 1: there is something to send
+
+	mu       sync.Mutex
+	messages [][]byte
+	bytes    int
+	room     chan struct{} // closed and replaced when messages were taken
+	updated  []*subscription
+	changed  listKind
+	wants    listKind // the lists that this client is told of
+	listMeta []byte   // as subscription.meta
+	closed   bool
+
+	// Events of a session's stream are numbered, so that a client that comes back can
+	// say what it saw last.
+	epoch    string
+	event    uint64
+	listSent [3]uint64       // event that last carried each list
+	taken    []*subscription // of the last batch, until it was written
+	takenL   listKind
+}
+
+// newOutbox returns an empty outbox of limit bytes. What is put in it wakes the reader
+// of wake, a channel of capacity 1.
+func newOutbox(limit int, wake chan struct{}) *outbox {
+	return &outbox{limit: limit, wake: wake, room: make(chan struct{})}
+}
+
+func (b *outbox) signal() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// push appends a message and waits for room until ctx ends. The slice must not be
+// changed afterwards.
+func (b *outbox) push(ctx context.Context, msg []byte) error {
+	for {
+		b.mu.Lock()
+		if b.closed {
+			b.mu.Unlock()
+			return errClosed
+		}
+		// A single message may exceed the limit when it is alone, or it could never be sent.
+		if b.bytes == 0 || b.bytes+len(msg) <= b.limit {
+			b.messages = append(b.messages, msg)
+			b.bytes += len(msg)
+			b.mu.Unlock()
+			b.signal()
+			return nil
+		}
+		room := b.room
+		b.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (b *outbox) markUpdated(s *subscription) {
+	b.mu.Lock()
+	fresh := !s.dirty && !s.gone && !b.closed
+	if fresh {
+		s.dirty = true
+		b.updated = append(b.updated, s)
+	}
+	b.mu.Unlock()
+	if fresh {
+		b.signal()
+	}
+}
+
+func (b *outbox) markChanged(kind listKind) {
+	b.mu.Lock()
+	b.changed |= kind & b.wants
+	b.mu.Unlock()
+	b.signal()
+}
+
+// forget drops what waits for a subscription.
+func (b *outbox) forget(s *subscription) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.gone = true
+}
+
+// close fails every push from now on.
+func (b *outbox) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.closed = true
+		close(b.room)
+	}
+}
+
+// take appends everything that waits to dst, framed, and empties the outbox. The
+// caller tells with wrote or failed what became of it.
+func (b *outbox) take(dst []byte, f framing) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, m := range b.messages {
+		dst = f.message(dst, "", m)
+	}
+	if b.bytes > 0 {
+		b.messages, b.bytes = nil, 0
+		if !b.closed {
+			close(b.room)
+			b.room = make(chan struct{})
+		}
+	}
+	for i, l := range lists {
+		if b.changed&l.kind == 0 {
+			continue
+		}
+		id := b.nextEvent()
+		b.listSent[i] = b.event
+		dst = f.listChanged(dst, id, l.method, b.listMeta)
+	}
+	b.takenL, b.changed = b.changed, 0
+	b.taken = b.taken[:0]
+	for _, s := range b.updated {
+		if s.gone {
+			continue
+		}
+		s.dirty = false
+		id := b.nextEvent()
+		s.sent = b.event
+		dst = f.updated(dst, id, s)
+		b.taken = append(b.taken, s)
+	}
+	clear(b.updated)
+	b.updated = b.updated[:0]
+	return dst
+}
+
+// nextEvent requires b.mu. It returns "" for a stream without event ids.
+func (b *outbox) nextEvent() string {
+	if b.epoch == "" {
+		return ""
+	}
+	b.event++
+	return b.epoch + "-" + strconv.FormatUint(b.event, 10)
+}
+
+// failed puts the updates of the last batch back: its stream broke.
+func (b *outbox) failed() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.changed |= b.takenL
+	for _, s := range b.taken {
+		if !s.dirty && !s.gone {
+			s.dirty = true
+			b.updated = append(b.updated, s)
+		}
+	}
+	b.taken = b.taken[:0]
+}
+
+// resume marks what a client missed that saw lastEvent last, given its subscriptions.
+// An id of another process or epoch says nothing about what was seen, so then
+// everything counts as missed: to read once too often is harmless.
+func (b *outbox) resume(lastEvent string, subs []*subscription) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var seen uint64
+	epoch, number, ok := strings.Cut(lastEvent, "-")
+	if n, err := strconv.ParseUint(number, 10, 64); ok && err == nil && epoch == b.epoch {
+		seen = n
+	} else {
+		b.changed |= b.wants
+		for _, s := range subs {
+			b.missed(s)
+		}
+		return
+	}
+	for i, l := range lists {
+		if b.listSent[i] > seen {
+			b.changed |= l.kind
+		}
+	}
+	for _, s := range subs {
+		if s.sent > seen {
+			b.missed(s)
+		}
+	}
+}
+
+// missed requires b.mu.
+func (b *outbox) missed(s *subscription) {
+	if !s.dirty && !s.gone {
+		s.dirty = true
+		b.updated = append(b.updated, s)
+	}
+}
+
+// lastEvent is the id of the newest event.
+func (b *outbox) lastEvent() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.epoch + "-" + strconv.FormatUint(b.event, 10)
+}

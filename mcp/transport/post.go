@@ -1,0 +1,154 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// post serves a message of any era.
+func (t *Transport) post(w http.ResponseWriter, r *http.Request) {
+	if !accepts(r, jsonMedia) && !accepts(r, eventStream) {
+		reply(w, http.StatusNotAcceptable, "not_acceptable", "accept "+jsonMedia+" and "+eventStream)
+		return
+	}
+	m, ok := t.readMessage(w, r)
+	if !ok {
+		return
+	}
+	switch {
+	case m.isStateless(r.Header):
+		t.postStateless(w, r, m)
+	case m.isRequest() && m.Method == string(mcp.MethodInitialize):
+		t.postInitialize(w, r, m)
+	default:
+		t.postToSession(w, r, m)
+	}
+}
+
+// postInitialize opens a session. An id that the request carries is of an older one.
+func (t *Transport) postInitialize(w http.ResponseWriter, r *http.Request, m *message) {
+	name := principal(r)
+	ses := t.sessions.fresh(t.sessions.sign.mint(name), name)
+	c, err := t.begin(r.Context(), ses, m)
+	if err != nil {
+		t.refuseCall(w, m, err)
+		return
+	}
+	defer c.release()
+	p := t.newResponse(w, r, func() { c.cancel(errGone) })
+	p.calm()
+	c.out = p
+	body, code := t.serve(c, m)
+	if code == 0 {
+		if err := t.sessions.open(r.Context(), ses); err != nil {
+			t.refuseSession(w, p, m, err)
+			return
+		}
+		t.count.sessionsOpened.Add(1)
+		p.header = func() { w.Header().Set(mcp.HeaderSessionID, ses.id) }
+	}
+	p.finish(http.StatusOK, body)
+}
+
+func (t *Transport) refuseSession(w http.ResponseWriter, p *response, m *message, err error) {
+	code := internalError
+	if errors.Is(err, ErrTooManySessions) {
+		t.count.sessionsFull.Add(1)
+		code = ErrTooManySessions.Error()
+	} else {
+		t.log.Error("session was not stored", "error", err)
+	}
+	body, _ := encode(m.ID, rpcError(m.ID, mcp.INTERNAL_ERROR, code, nil))
+	p.header = func() { w.Header().Set("Retry-After", retryAfter) }
+	p.finish(http.StatusServiceUnavailable, body)
+}
+
+// session finds the session that a request names, or answers 400 without one and 404
+// for one that there is not, to this principal.
+func (t *Transport) session(w http.ResponseWriter, r *http.Request) (*session, bool) {
+	if v := r.Header.Get(mcp.HeaderProtocolVersion); v != "" && !mcp.IsValidProtocolVersion(v) {
+		replyRPC(w, http.StatusBadRequest, nil, mcp.INVALID_REQUEST, "unsupported protocol version", mcp.UnsupportedProtocolVersionData{Supported: t.versions, Requested: v})
+		return nil, false
+	}
+	id := r.Header.Get(mcp.HeaderSessionID)
+	if id == "" {
+		replyRPC(w, http.StatusBadRequest, nil, mcp.INVALID_REQUEST, "missing "+mcp.HeaderSessionID+": send initialize first", nil)
+		return nil, false
+	}
+	ses, err := t.sessions.find(r.Context(), id, principal(r))
+	switch {
+	case err == nil && ses.stored:
+		return ses, true
+	case err == nil, errors.Is(err, ErrNoSession):
+		replyRPC(w, http.StatusNotFound, nil, sessionNotFound, "session not found: send initialize again", nil)
+	default:
+		t.log.Error("session was not read", "error", err)
+		t.unavailable(w, "sessions_unavailable")
+	}
+	return nil, false
+}
+
+// sessionNotFound is the code that SDKs use for it.
+const sessionNotFound = -32001
+
+// postToSession serves a message of a session.
+func (t *Transport) postToSession(w http.ResponseWriter, r *http.Request, m *message) {
+	ses, ok := t.session(w, r)
+	if !ok {
+		return
+	}
+	if !m.isRequest() {
+		ses.use()
+		t.take(r.Context(), ses, m)
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	c, err := t.begin(r.Context(), ses, m)
+	if err != nil {
+		t.refuseCall(w, m, err)
+		return
+	}
+	defer c.release()
+	t.respond(w, r, c, m, func(int) int { return http.StatusOK })
+}
+
+// respond serves a call and answers it on its own response.
+func (t *Transport) respond(w http.ResponseWriter, r *http.Request, c *call, m *message, status func(code int) int) {
+	p := t.newResponse(w, r, func() { c.cancel(errGone) })
+	c.out = p
+	body, code := t.serve(c, m)
+	p.finish(status(code), body)
+}
+
+// take serves what is not answered: a client's answer to us, or a notification.
+func (t *Transport) take(ctx context.Context, ses *session, m *message) {
+	switch {
+	case m.Method == "":
+		ses.answer(m)
+	case m.Method == string(mcp.MethodNotificationCancelled):
+		if id := m.cancelledID(); id != nil {
+			ses.cancel(id)
+		}
+	default:
+		// Whatever a handler was registered for. mcp-go answers nothing.
+		c := &call{t: t, ses: ses, ctx: ctx, cancel: func(error) {}, method: m.Method, out: nobody{}}
+		t.handle(c, m)
+		c.finish()
+	}
+}
+
+// refuseCall answers a request that was not begun.
+func (t *Transport) refuseCall(w http.ResponseWriter, m *message, err error) {
+	switch {
+	case errors.Is(err, errBusy):
+		w.Header().Set("Retry-After", "1")
+		replyRPC(w, http.StatusTooManyRequests, m.ID, mcp.INTERNAL_ERROR, errBusy.Error(), nil)
+	case errors.Is(err, errClosed):
+		replyRPC(w, http.StatusNotFound, m.ID, sessionNotFound, "session not found: send initialize again", nil)
+	default:
+		t.unavailable(w, "stopping")
+	}
+}

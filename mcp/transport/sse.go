@@ -1,0 +1,145 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// openSSE opens the HTTP+SSE transport of 2024-11-05: the stream is the session.
+func (t *Transport) openSSE(w http.ResponseWriter, r *http.Request) {
+	if !accepts(r, eventStream) {
+		reply(w, http.StatusNotAcceptable, "not_acceptable", "accept "+eventStream)
+		return
+	}
+	if t.sessions.count() >= t.opt.MaxSessions {
+		t.count.sessionsFull.Add(1)
+		t.unavailable(w, "too_many_sessions")
+		return
+	}
+	if !t.enterStream(w) {
+		return
+	}
+	defer t.leaveStream()
+	ses, end := t.pinned(r.Context(), t.sessions.sign.mint(principal(r)), principal(r))
+	defer end()
+	s := openWire(w, http.NewResponseController(w), t.opt.WriteTimeout)
+	// The path alone: a client resolves it against the address that it used, which a
+	// proxy may have changed.
+	endpoint := t.public + t.opt.Mount + messagePath + "?" + sessionKey + "=" + url.QueryEscape(ses.id)
+	if err := s.write([]byte("event: endpoint\ndata: " + endpoint + "\n\n")); err != nil {
+		return
+	}
+	t.carry(r.Context(), s, ses.box, nil, ses.done)
+}
+
+// pinned returns a session that lives with one stream. Its calls run under ctx; end
+// closes it and waits for them.
+func (t *Transport) pinned(ctx context.Context, id, principal string) (*session, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ses := newSession(id, principal, t.opt.MaxQueueBytes)
+	ses.box.wants = toolsList | promptsList | resourcesList
+	ses.pin = &pin{ctx: ctx, calls: newGate()}
+	t.sessions.keep(ses)
+	t.count.sessionsOpened.Add(1)
+	return ses, func() {
+		cancel(errGone)
+		t.sessions.drop(ses, errGone)
+		ses.pin.calls.close()
+		<-ses.pin.calls.empty
+	}
+}
+
+// A pin is the stream that a session lives with.
+type pin struct {
+	ctx    context.Context //nolint:containedctx // the stream's life, which bounds its calls
+	calls  *gate
+	anyEra bool // 2026-07-28 is spoken too
+}
+
+// boxSink puts a call's messages on its session's stream.
+type boxSink struct{ box *outbox }
+
+func (s boxSink) send(ctx context.Context, msg []byte) error { return s.box.push(ctx, msg) }
+
+// nobody is the sink of what cannot be answered.
+type nobody struct{}
+
+func (nobody) send(context.Context, []byte) error { return errNoAnswers }
+
+// messageSSE takes a message for an SSE session. The answer goes onto its stream.
+func (t *Transport) messageSSE(w http.ResponseWriter, r *http.Request) {
+	id := r.URL.Query().Get(sessionKey)
+	if id == "" {
+		replyRPC(w, http.StatusBadRequest, nil, mcp.INVALID_REQUEST, "missing "+sessionKey+": open the event stream first", nil)
+		return
+	}
+	var ses *session
+	if name := principal(r); t.sessions.sign.valid(id, name) {
+		ses = t.sessions.get(id)
+	}
+	if ses == nil || ses.pin == nil {
+		replyRPC(w, http.StatusNotFound, nil, sessionNotFound, "session not found: open the event stream again", nil)
+		return
+	}
+	m, ok := t.readMessage(w, r)
+	if !ok {
+		return
+	}
+	if !m.isRequest() {
+		t.take(r.Context(), ses, m)
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	if err := t.start(r.Context(), ses, m); err != nil {
+		t.refuseCall(w, m, err)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// start serves a request beside its session's stream. It runs as the principal of the
+// request, for as long as the stream lives.
+func (t *Transport) start(ctx context.Context, ses *session, m *message) error {
+	if !ses.pin.calls.enter() {
+		return errClosed
+	}
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	unpin := context.AfterFunc(ses.pin.ctx, func() { cancel(errGone) })
+	c, err := t.begin(ctx, ses, m)
+	if err != nil {
+		unpin()
+		cancel(err)
+		ses.pin.calls.leave()
+		return err
+	}
+	c.out = boxSink{ses.box}
+	go func() {
+		defer ses.pin.calls.leave()
+		defer c.release()
+		defer cancel(nil)
+		defer unpin()
+		t.answerPinned(c, m)
+	}()
+	return nil
+}
+
+// answerPinned serves a call of an SSE or stdio session.
+func (t *Transport) answerPinned(c *call, m *message) {
+	c.stateless = mcp.IsModernProtocol(m.metaVersion())
+	if c.stateless && !c.ses.pin.anyEra {
+		e := mcp.UnsupportedProtocolVersionError{Version: m.metaVersion(), Supported: mcp.LegacyProtocolVersions()}.JSONRPCError()
+		c.finish()
+		body, _ := encode(c.id, e)
+		_ = c.out.send(c.ctx, body)
+		return
+	}
+	body, _ := t.serve(c, m)
+	if errors.Is(context.Cause(c.ctx), errCancelled) {
+		return // the specification wants no answer to a cancelled request
+	}
+	_ = c.out.send(c.ctx, body) // a client that left needs no answer
+}
