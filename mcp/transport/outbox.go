@@ -1,8 +1,10 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -221,6 +223,7 @@ func (b *outbox) resume(lastEvent string, subs []*subscription) {
 			b.changed |= l.kind
 		}
 	}
+	slices.SortFunc(subs, func(x, y *subscription) int { return cmp.Compare(x.sent, y.sent) })
 	for _, s := range subs {
 		if s.sent > seen {
 			b.missed(s)

@@ -33,6 +33,8 @@ func (t *Transport) newResponse(w http.ResponseWriter, r *http.Request, lost fun
 		interval: t.opt.Heartbeat, json: accepts(r, jsonMedia), streams: accepts(r, eventStream), lost: lost,
 	}
 	if p.streams {
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		p.beat = time.AfterFunc(p.interval, p.heartbeat)
 	}
 	return p
