@@ -101,7 +101,7 @@ func (r *reader) time() time.Time {
 		return time.Time{}
 	}
 	sec, nsec := r.varint(), r.uvarint()
-	return time.Unix(sec, int64(min(nsec, 999_999_999))).UTC() //nolint:gosec // bounded
+	return time.Unix(sec, int64(min(nsec, 999_999_999))).UTC()
 }
 
 func (r *reader) varint() int64 {

@@ -19,37 +19,34 @@ func full(t *testing.T) event.Event {
 	t.Helper()
 	var e event.Event
 	n := 0
-	var fill func(v reflect.Value)
-	fill = func(v reflect.Value) {
-		n++
-		switch v.Interface().(type) {
-		case time.Time:
-			v.Set(reflect.ValueOf(time.Unix(1_800_000_000+int64(n), int64(n)).UTC()))
-			return
-		case []byte:
-			v.SetBytes([]byte{0, 1, 0xff, byte(n)})
-			return
-		}
-		switch v.Kind() {
-		case reflect.Struct:
-			for i := range v.NumField() {
-				fill(v.Field(i))
-			}
-		case reflect.String:
-			v.SetString(strings.Repeat("é", n))
-		case reflect.Bool:
-			v.SetBool(true)
-		case reflect.Int:
-			v.SetInt(int64(n))
-		case reflect.Uint8:
-			v.SetUint(1)
-		default:
-			t.Fatalf("field of kind %v: teach this test and the record about it", v.Kind())
-		}
-	}
-	fill(reflect.ValueOf(&e).Elem())
+	fill(t, reflect.ValueOf(&e).Elem(), &n)
 	e.Position = ""
 	return e
+}
+
+func fill(t *testing.T, v reflect.Value, n *int) {
+	t.Helper()
+	*n++
+	switch kind := v.Kind(); {
+	case v.Type() == reflect.TypeFor[time.Time]():
+		v.Set(reflect.ValueOf(time.Unix(1_800_000_000+int64(*n), int64(*n)).UTC()))
+	case v.Type() == reflect.TypeFor[[]byte]():
+		v.SetBytes([]byte{0, 1, 0xff, '{'})
+	case kind == reflect.Struct:
+		for _, field := range v.Fields() {
+			fill(t, field, n)
+		}
+	case kind == reflect.String:
+		v.SetString(strings.Repeat("é", *n))
+	case kind == reflect.Bool:
+		v.SetBool(true)
+	case kind == reflect.Int:
+		v.SetInt(int64(*n))
+	case kind == reflect.Uint8:
+		v.SetUint(1)
+	default:
+		t.Fatalf("field of kind %v: teach this test and the record about it", kind)
+	}
 }
 
 func TestRoundTrip(t *testing.T) {
