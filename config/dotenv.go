@@ -122,7 +122,7 @@ var formerNames = map[string]string{ //nolint:gosec // names of tokens, not toke
 func (l *loader) hint(key string, number int) {
 	near, ok := formerNames[key]
 	if !ok {
-		near, ok = nearest(strings.ToUpper(key), allKeys())
+		near, ok = Nearest(strings.ToUpper(key), allKeys())
 	}
 	if ok {
 		l.warn("%s:%d %s is not a setting; did you mean %s?", l.src.EnvFile, number, shorten(key), near)

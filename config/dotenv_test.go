@@ -4,9 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"slackmcp/config"
-
 	"github.com/google/go-cmp/cmp"
+
+	"slackmcp/config"
 )
 
 func TestEnvFileDialect(t *testing.T) {

@@ -2,9 +2,9 @@ package config
 
 import "strings"
 
-// nearest finds the word that a misspelt one most likely meant, if any is close: at
+// Nearest finds the word that a misspelt one most likely meant, if any is close: at
 // most one edit for every four letters.
-func nearest(word string, among []string) (string, bool) {
+func Nearest(word string, among []string) (string, bool) {
 	best, distance := "", len(word)/4+1
 	for _, candidate := range among {
 		if gap := len(word) - len(candidate); gap >= distance || -gap >= distance {

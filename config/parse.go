@@ -31,7 +31,7 @@ func parseChoice(raw string, words []string) (string, error) {
 		}
 	}
 	remedy := "write one of " + strings.Join(words, ", ")
-	if near, ok := nearest(strings.ToLower(raw), words); ok {
+	if near, ok := Nearest(strings.ToLower(raw), words); ok {
 		remedy += " (did you mean " + near + "?)"
 	}
 	return "", errors.New(remedy)
