@@ -110,7 +110,7 @@ func (o RequireOptions) refuse(w http.ResponseWriter, f *fault) {
 	} else {
 		h.Set("WWW-Authenticate", o.challenge(f))
 	}
-	body, _ := json.Marshal(map[string]string{"error": f.code, "detail": f.detail}) //nolint:errcheck,errchkjson // strings always encode
+	body, _ := json.Marshal(map[string]string{"error": f.code, "detail": f.detail}) // strings always encode
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(f.status)

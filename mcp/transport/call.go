@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -130,7 +131,7 @@ const flushed = "transport/flushed"
 func (c *call) deliver(n mcp.JSONRPCNotification) {
 	c.signalRoom()
 	if n.Method == flushed {
-		close(n.Params.AdditionalFields[flushed].(chan struct{})) //nolint:errcheck,forcetypeassert // flush below is the only sender
+		close(n.Params.AdditionalFields[flushed].(chan struct{})) //nolint:forcetypeassert // flush below is the only sender
 		return
 	}
 	if c.ctx.Err() != nil {
@@ -138,7 +139,7 @@ func (c *call) deliver(n mcp.JSONRPCNotification) {
 	}
 	msg, err := json.Marshal(n)
 	if err != nil {
-		c.t.log.Error("notification cannot be encoded", "method", n.Method, "error", err)
+		c.t.log.Error("notification cannot be encoded", slog.String("method", n.Method), slog.Any("error", err))
 		return
 	}
 	if err := c.out.send(c.ctx, msg); err != nil {

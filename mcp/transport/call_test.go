@@ -92,8 +92,9 @@ func TestNotificationsOfAnSSECall(t *testing.T) {
 
 func TestACallEndsWhenItsClientGoesAway(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, transport.Options{})
 	t.Run("session", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t, transport.Options{})
 		p := f.peerOf(t).initialize()
 		s := make(chan struct{})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -101,7 +102,7 @@ func TestACallEndsWhenItsClientGoesAway(t *testing.T) {
 			defer close(s)
 			res, err := p.client.Do(p.request(ctx, http.MethodPost, f.url, strings.NewReader(encodeRequest(t, 9, "tools/call", tool("wait", map[string]any{"label": "post"})))))
 			if err == nil {
-				res.Body.Close()
+				_ = res.Body.Close()
 			}
 		}()
 		receive(t, f.waiting, "the call to begin")
@@ -112,6 +113,8 @@ func TestACallEndsWhenItsClientGoesAway(t *testing.T) {
 		}
 	})
 	t.Run("sse", func(t *testing.T) {
+		t.Parallel()
+		f := newFixture(t, transport.Options{})
 		c := f.sse(t)
 		c.call("initialize", initializeParams)
 		c.post(encodeRequest(t, 9, "tools/call", tool("wait", map[string]any{"label": "sse"})))
@@ -210,12 +213,10 @@ func TestNothingInternalIsTold(t *testing.T) {
 		{"an error of a resource", "resources/read", map[string]any{"uri": "test://one/broken"}, mcp.INTERNAL_ERROR},
 		{"parameters of the wrong type", "tools/call", map[string]any{"name": 7}, mcp.INVALID_PARAMS},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			x, r := p.call(tc.method, tc.params)
-			if r.Error == nil || r.Error.Code != tc.code || strings.Contains(x.body, "secret") || strings.Contains(x.body, "struct") {
-				t.Fatalf("got %s", x.body)
-			}
-		})
+		x, r := p.call(tc.method, tc.params)
+		if r.Error == nil || r.Error.Code != tc.code || strings.Contains(x.body, "secret") || strings.Contains(x.body, "struct") {
+			t.Errorf("%s: got %s", tc.name, x.body)
+		}
 	}
 	for _, secret := range []string{"house", "cellar", "attic"} {
 		if !strings.Contains(f.log.String(), "the secret of the "+secret) {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"log/slog"
 	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -37,7 +38,7 @@ func (c *call) SetLogLevel(level mcp.LoggingLevel) {
 	c.ses.level = level
 	c.ses.mu.Unlock()
 	if err := c.t.sessions.change(c.ctx, c.ses, func(r *Record) { r.LogLevel = string(level) }); err != nil {
-		c.t.log.Warn("log level was not stored", "error", err)
+		c.t.log.Warn("log level was not stored", slog.Any("error", err))
 	}
 }
 
@@ -120,7 +121,7 @@ func (c *call) SubscribeToResourceErr(uri string) error {
 		if errors.Is(err, server.ErrResourceNotFound) {
 			return c.notFound(uri)
 		}
-		c.t.log.Error("subscription was not decided", "error", err)
+		c.t.log.Error("subscription was not decided", slog.Any("error", err))
 		c.fault = &fault{code: mcp.INTERNAL_ERROR, message: internalError}
 		return err
 	}
@@ -132,7 +133,7 @@ func (c *call) SubscribeToResourceErr(uri string) error {
 	case errors.Is(err, errTooManySubscriptions):
 		c.fault = &fault{code: mcp.INVALID_PARAMS, message: err.Error()}
 	case err != nil:
-		c.t.log.Error("subscription was not stored", "error", err)
+		c.t.log.Error("subscription was not stored", slog.Any("error", err))
 		c.fault = &fault{code: mcp.INTERNAL_ERROR, message: internalError}
 	}
 	return err
@@ -148,7 +149,7 @@ func (c *call) UnsubscribeFromResource(uri string) {
 		return
 	}
 	if err := c.t.sessions.unsubscribe(c.ctx, c.ses, uri); err != nil {
-		c.t.log.Error("end of a subscription was not stored", "error", err)
+		c.t.log.Error("end of a subscription was not stored", slog.Any("error", err))
 	}
 }
 

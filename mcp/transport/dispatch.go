@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 
@@ -78,7 +79,7 @@ func encode(id json.RawMessage, resp mcp.JSONRPCMessage) ([]byte, int) {
 	}
 	body, err := json.Marshal(resp)
 	if err != nil {
-		body, _ = json.Marshal(rpcError(id, mcp.INTERNAL_ERROR, internalError, nil)) //nolint:errcheck,errchkjson // plain strings and a checked id
+		body, _ = json.Marshal(rpcError(id, mcp.INTERNAL_ERROR, internalError, nil)) // plain strings and a checked id
 		return body, mcp.INTERNAL_ERROR
 	}
 	return body, code
@@ -94,7 +95,7 @@ func (t *Transport) handleAs(ctx context.Context, s server.ClientSession, c *cal
 	defer func() {
 		if p := recover(); p != nil {
 			t.count.panics.Add(1)
-			t.log.Error("handler panicked", "method", c.method, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			t.log.Error("handler panicked", slog.String("method", c.method), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 			resp = rpcError(c.id, mcp.INTERNAL_ERROR, internalError, nil)
 		}
 	}()
@@ -118,7 +119,7 @@ func (t *Transport) refine(c *call, m *message, resp mcp.JSONRPCMessage) mcp.JSO
 	case e.Error.Code == mcp.INTERNAL_ERROR && c.ctx.Err() != nil:
 		e.Error = mcp.NewJSONRPCErrorDetails(mcp.REQUEST_INTERRUPTED, interrupted(c.ctx), nil)
 	case e.Error.Code == mcp.INTERNAL_ERROR:
-		t.log.Error("request failed", "method", c.method, "error", e.Error.Message)
+		t.log.Error("request failed", slog.String("method", c.method), slog.String("error", e.Error.Message))
 		e.Error = mcp.NewJSONRPCErrorDetails(mcp.INTERNAL_ERROR, internalError, nil)
 	case strings.HasPrefix(e.Error.Message, "unparsable "):
 		// The text names Go types; the parameters are what is wrong.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -36,9 +37,8 @@ type fixture struct {
 	stopped chan struct{} // closed when Run returned
 	log     *lockedBuffer
 
-	waiting   chan string // a "wait" call began, by its label
-	ended     chan string // and ended by its context, with the cause
-	principal string
+	waiting chan string // a "wait" call began, by its label
+	ended   chan string // and ended by its context, with the cause
 }
 
 type lockedBuffer struct {
@@ -227,9 +227,7 @@ func (p *peer) request(ctx context.Context, method, url string, body io.Reader) 
 		req.Header.Set("Mcp-Session-Id", p.session)
 		req.Header.Set("Mcp-Protocol-Version", p.version)
 	}
-	for k, v := range p.header {
-		req.Header[k] = v
-	}
+	maps.Copy(req.Header, p.header)
 	return req
 }
 
@@ -239,7 +237,7 @@ func (p *peer) do(req *http.Request) exchange {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		p.t.Fatal(err)
@@ -364,7 +362,7 @@ func (p *peer) open(method, url, body string) *tap {
 	s := &tap{status: res.StatusCode, header: res.Header, events: make(chan event, 4096), closed: make(chan struct{}), cancel: cancel}
 	go func() {
 		defer close(s.closed)
-		defer res.Body.Close()
+		defer func() { _ = res.Body.Close() }()
 		var e event
 		lines := bufio.NewScanner(res.Body)
 		for lines.Scan() {

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -59,7 +60,7 @@ func (t *Transport) delete(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := t.sessions.close(r.Context(), ses, ErrNoSession); err != nil && !errors.Is(err, ErrNoSession) {
-		t.log.Error("session was not deleted", "error", err)
+		t.log.Error("session was not deleted", slog.Any("error", err))
 		t.unavailable(w, "sessions_unavailable")
 		return
 	}

@@ -128,7 +128,7 @@ func (o Options) complete() (Options, error) {
 	}
 	if len(o.Key) == 0 {
 		o.Key = make([]byte, minKeyBytes)
-		rand.Read(o.Key) //nolint:errcheck // crypto/rand.Read never returns an error since Go 1.24
+		rand.Read(o.Key) // never fails
 	}
 	if o.Store == nil {
 		o.Store = NewMemoryStore(o.MaxSessions, o.IdleTimeout)

@@ -207,11 +207,9 @@ func (b *outbox) failed() {
 func (b *outbox) resume(lastEvent string, subs []*subscription) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var seen uint64
-	epoch, number, ok := strings.Cut(lastEvent, "-")
-	if n, err := strconv.ParseUint(number, 10, 64); ok && err == nil && epoch == b.epoch {
-		seen = n
-	} else {
+	epoch, number, _ := strings.Cut(lastEvent, "-")
+	seen, err := strconv.ParseUint(number, 10, 64)
+	if err != nil || epoch != b.epoch {
 		b.changed |= b.wants
 		for _, s := range subs {
 			b.missed(s)

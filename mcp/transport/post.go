@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -59,7 +60,7 @@ func (t *Transport) refuseSession(w http.ResponseWriter, p *response, m *message
 		t.count.sessionsFull.Add(1)
 		code = ErrTooManySessions.Error()
 	} else {
-		t.log.Error("session was not stored", "error", err)
+		t.log.Error("session was not stored", slog.Any("error", err))
 	}
 	body, _ := encode(m.ID, rpcError(m.ID, mcp.INTERNAL_ERROR, code, nil))
 	p.header = func() { w.Header().Set("Retry-After", retryAfter) }
@@ -85,7 +86,7 @@ func (t *Transport) session(w http.ResponseWriter, r *http.Request) (*session, b
 	case err == nil, errors.Is(err, ErrNoSession):
 		replyRPC(w, http.StatusNotFound, nil, sessionNotFound, "session not found: send initialize again", nil)
 	default:
-		t.log.Error("session was not read", "error", err)
+		t.log.Error("session was not read", slog.Any("error", err))
 		t.unavailable(w, "sessions_unavailable")
 	}
 	return nil, false

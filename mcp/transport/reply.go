@@ -15,7 +15,7 @@ type errorBody struct {
 
 // reply refuses a request at the HTTP level.
 func reply(w http.ResponseWriter, status int, code, detail string) {
-	body, _ := json.Marshal(errorBody{Error: code, Detail: detail}) //nolint:errcheck,errchkjson // two strings always encode
+	body, _ := json.Marshal(errorBody{Error: code, Detail: detail}) // two strings always encode
 	writeJSON(w, status, body)
 }
 

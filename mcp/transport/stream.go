@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"sync"
@@ -168,5 +169,5 @@ func (t *Transport) refused(r *http.Request, reason string) {
 	} else {
 		t.count.refusedOrigin.Add(1)
 	}
-	t.log.Warn("request refused", "reason", reason, "remote_addr", r.RemoteAddr, "path", r.URL.Path)
+	t.log.Warn("request refused", slog.String("reason", reason), slog.String("remote_addr", r.RemoteAddr), slog.String("path", r.URL.Path))
 }

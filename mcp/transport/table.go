@@ -55,7 +55,7 @@ func (t *table) follow(box *outbox, uri string, meta []byte) *subscription {
 	defer t.mu.Unlock()
 	tp, ok := t.topics[uri]
 	if !ok {
-		quoted, _ := json.Marshal(uri) //nolint:errcheck,errchkjson // a string always encodes
+		quoted, _ := json.Marshal(uri) // a string always encodes
 		tp = &topic{uri: uri, param: append([]byte(`"uri":`), quoted...), subs: map[*subscription]struct{}{}}
 		t.topics[uri] = tp
 	}

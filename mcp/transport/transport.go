@@ -182,7 +182,7 @@ func (t *Transport) keepHouse(ctx context.Context) {
 		select {
 		case <-tick.C:
 			if err := t.sessions.round(ctx); err != nil && ctx.Err() == nil {
-				t.log.Warn("sessions were not refreshed", "error", err)
+				t.log.Warn("sessions were not refreshed", slog.Any("error", err))
 			}
 		case <-ctx.Done():
 			return
