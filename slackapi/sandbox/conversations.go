@@ -23,13 +23,17 @@ func (c *call) conversation(family string) (*channel, error) {
 }
 
 // familyScope checks a scope that depends on the conversation's kind. What writes to
-// channels is channels:manage for bots and channels:write for people.
+// channels is channels:manage for bots and channels:write for people, who need it for
+// joining as well.
 func (c *call) familyScope(k kind, family string) error {
 	if family == "" {
 		return nil
 	}
 	scope := k.scope(family)
-	if family == "write" && k == public && c.who.bot() {
+	switch {
+	case family == "join" && !c.who.bot():
+		scope = "channels:write"
+	case family == "write" && k == public && c.who.bot():
 		scope = "channels:manage"
 	}
 	if c.who.has(scope) {

@@ -10,11 +10,15 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
-// Run delivers events until ctx ends and returns nil when none is under way. It must
-// run once.
+// Run delivers events, and posts scheduled messages at their time, until ctx ends. It
+// returns nil when nothing is under way. It must run once.
 func (s *Sandbox) Run(ctx context.Context) error {
+	var clock sync.WaitGroup
+	clock.Go(func() { s.runClock(ctx.Done()) })
+	defer clock.Wait()
 	if err := s.sender.run(ctx); err != nil && !errors.Is(err, errStopped) {
 		return err
 	}

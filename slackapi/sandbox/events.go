@@ -13,21 +13,23 @@ type wireMessage struct {
 	*message
 	Channel     string `json:"channel"`
 	EventTS     string `json:"event_ts"`
-	ChannelType kind   `json:"channel_type"`
+	ChannelType kind   `json:"channel_type,omitempty"`
+	// ActionToken lets an agent search on behalf of who wrote the message.
+	ActionToken string `json:"action_token,omitempty"`
 }
 
 // messageEvent tells of a new message, and of a mention of the app in it.
 func (s *Sandbox) messageEvent(ch *channel, m *message) {
 	v := s.view(m, actor{})
-	s.emit("message", ch, wireMessage{message: v, Channel: ch.id, EventTS: m.TS, ChannelType: ch.kind})
+	e := wireMessage{message: v, Channel: ch.id, EventTS: m.TS, ChannelType: ch.kind}
+	if ch.kind == direct && m.User != s.app.botUser {
+		e.ActionToken = s.newActionToken()
+	}
+	s.emit("message", ch, e)
 	if ch.kind != direct && contains(mentions(m.Text), s.app.botUser) {
 		mention := *v
 		mention.Type, mention.Subtype = "app_mention", ""
-		s.emit("app_mention", ch, struct {
-			*message
-			Channel string `json:"channel"`
-			EventTS string `json:"event_ts"`
-		}{&mention, ch.id, m.TS})
+		s.emit("app_mention", ch, wireMessage{message: &mention, Channel: ch.id, EventTS: m.TS, ActionToken: s.newActionToken()})
 	}
 	for _, id := range m.files {
 		s.emit("file_shared", ch, object{

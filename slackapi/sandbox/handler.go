@@ -14,6 +14,11 @@ import (
 func (s *Sandbox) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/", s.serveAPI)
+	mux.HandleFunc("POST /upload/v1/{secret}", s.serveUpload)
+	mux.HandleFunc("GET /files-pri/{file}/{name}", s.serveFile)
+	mux.HandleFunc("GET /files-pri/{file}/download/{name}", s.serveFile)
+	mux.HandleFunc("POST /actions/{team}/{secret}", s.serveResponse)
+	mux.HandleFunc("GET /{$}", serveSignIn)
 	s.control(mux)
 	return mux
 }

@@ -18,13 +18,12 @@ func (s *Sandbox) newID(prefix string) string {
 
 // newTS makes a message's ts: the time in microseconds, later than any before.
 func (s *Sandbox) newTS() string {
-	now := time.Now().UnixMicro()
-	if now <= s.lastMicro {
-		now = s.lastMicro + 1
-	}
-	s.lastMicro = now
-	return formatTS(now)
+	s.lastMicro = max(time.Now().UnixMicro(), s.lastMicro+1)
+	return formatTS(s.lastMicro)
 }
+
+// nowMicro is the time of the workspace, which no ts is ahead of.
+func (s *Sandbox) nowMicro() int64 { return max(time.Now().UnixMicro(), s.lastMicro) }
 
 func formatTS(micro int64) string {
 	return fmt.Sprintf("%d.%06d", micro/1e6, micro%1e6)

@@ -61,27 +61,31 @@ type Options struct {
 type Sandbox struct {
 	opt    Options
 	sender *sender
+	clock  chan struct{} // wakes the clock of scheduled messages
 
-	mu        sync.Mutex // guards everything below
-	base      string
-	serial    uint64
-	lastMicro int64
-	team      team
-	app       app
-	users     registry[*user]
-	channels  registry[*channel]
-	crowd     crowd
-	emoji     map[string]string
-	groups    []*userGroup
-	files     map[string]*file
-	fileOrder []string
-	uploads   map[string]*file
-	scheduled []*scheduled
-	canvases  map[string]*canvas
-	views     map[string]*responseURL
-	revoked   map[string]bool
-	faults    []*Fault
-	rates     map[string]*window
+	mu            sync.Mutex // guards everything below
+	base          string
+	serial        uint64
+	lastMicro     int64
+	team          team
+	app           app
+	users         registry[*user]
+	channels      registry[*channel]
+	crowd         crowd
+	emoji         map[string]string
+	groups        []*userGroup
+	files         map[string]*file
+	fileOrder     []string
+	uploads       map[string]*file
+	scheduled     []*scheduled // by their time
+	ephemerals    []Ephemeral
+	canvases      map[string]*canvas
+	views         map[string]*responseURL
+	interactivity string
+	actionTokens  []string
+	revoked       map[string]bool
+	faults        []*Fault
+	rates         map[string]*window
 }
 
 // A team is the workspace.
@@ -130,6 +134,7 @@ func New(opt Options) (*Sandbox, error) {
 		views:    map[string]*responseURL{},
 		revoked:  map[string]bool{},
 		rates:    map[string]*window{},
+		clock:    make(chan struct{}, 1),
 	}
 	s.sender = newSender(opt)
 	s.populate()

@@ -1,0 +1,261 @@
+package sandbox
+
+import (
+	"mime"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	maxFile   = 64 << 20 // that the sandbox takes
+	maxFiles  = 2000     // that it keeps; the oldest go
+	previewed = 500      // bytes of a text that its description shows
+)
+
+// A file is a description and contents.
+type file struct {
+	id, name, title, user string
+	mediaType, kind       string
+	created               int64
+	data                  []byte
+	expects               int               // bytes that were announced
+	shared                map[string]string // channel → ts of the message
+	deleted               bool
+	canvas                bool
+}
+
+// fileTypes are Slack's names of what files are.
+var fileTypes = map[string][2]string{
+	".txt": {"text", "Plain Text"}, ".md": {"markdown", "Markdown (raw)"}, ".png": {"png", "PNG"}, ".jpg": {"jpg", "JPEG"},
+	".jpeg": {"jpg", "JPEG"}, ".gif": {"gif", "GIF"}, ".pdf": {"pdf", "PDF"}, ".csv": {"csv", "CSV"}, ".json": {"json", "JSON"},
+	".go": {"go", "Go"}, ".py": {"python", "Python"}, ".js": {"javascript", "JavaScript/JSON"}, ".html": {"html", "HTML"},
+	".zip": {"zip", "Zip"}, ".log": {"text", "Plain Text"},
+}
+
+func (s *Sandbox) newFile(name, title, user string) *file {
+	ext := strings.ToLower(filepath.Ext(name))
+	media := mime.TypeByExtension(ext)
+	if media == "" {
+		media = "application/octet-stream"
+	}
+	media, _, _ = strings.Cut(media, ";")
+	switch ext {
+	case ".txt", ".log":
+		media = "text/plain"
+	case ".md":
+		media = "text/markdown"
+	}
+	return &file{
+		id: s.newID("F"), name: name, title: or(title, name), user: user, mediaType: media, kind: ext,
+		created: time.Now().Unix(), shared: map[string]string{},
+	}
+}
+
+// keepFile makes a file part of the workspace.
+func (s *Sandbox) keepFile(f *file) {
+	s.files[f.id] = f
+	s.fileOrder = append(s.fileOrder, f.id)
+	if len(s.fileOrder) > maxFiles {
+		delete(s.files, s.fileOrder[0])
+		s.fileOrder = s.fileOrder[1:]
+	}
+}
+
+// fileView is a file as the API describes it.
+func (s *Sandbox) fileView(f *file) object {
+	if f.deleted {
+		return object{"id": f.id, "mode": "tombstone"}
+	}
+	kind, pretty := "binary", "Binary"
+	if t, ok := fileTypes[f.kind]; ok {
+		kind, pretty = t[0], t[1]
+	}
+	mode := "hosted"
+	if f.canvas {
+		kind, pretty, mode = "quip", "Canvas", "quip"
+	}
+	path := s.team.id + "-" + f.id
+	channels, groups, ims := []string{}, []string{}, []string{}
+	open, closed := object{}, object{}
+	for id, ts := range f.shared {
+		ch, ok := s.channel(id)
+		if !ok {
+			continue
+		}
+		share := []object{{
+			"reply_users": []string{}, "reply_users_count": 0, "reply_count": 0, "ts": ts, "channel_name": ch.name,
+			"team_id": s.team.id, "share_user_id": f.user, "source": "UNKNOWN", "is_silent_share": false,
+		}}
+		switch ch.kind {
+		case public:
+			channels, open[id] = append(channels, id), share
+		case private:
+			groups, closed[id] = append(groups, id), share
+		case direct, group:
+			ims, closed[id] = append(ims, id), share
+		}
+	}
+	shares := object{}
+	if len(open) > 0 {
+		shares["public"] = open
+	}
+	if len(closed) > 0 {
+		shares["private"] = closed
+	}
+	for _, ids := range [][]string{channels, groups, ims} {
+		slices.Sort(ids)
+	}
+	view := object{
+		"id": f.id, "created": f.created, "timestamp": f.created, "name": f.name, "title": f.title, "mimetype": f.mediaType,
+		"filetype": kind, "pretty_type": pretty, "user": f.user, "user_team": s.team.id, "editable": f.canvas, "size": len(f.data),
+		"mode": mode, "is_external": false, "external_type": "", "is_public": len(channels) > 0, "public_url_shared": false,
+		"display_as_bot": false, "username": "", "url_private": s.base + "/files-pri/" + path + "/" + safeName(f.name),
+		"url_private_download": s.base + "/files-pri/" + path + "/download/" + safeName(f.name),
+		"permalink":            "https://" + s.team.domain + ".slack.com/files/" + f.user + "/" + f.id + "/" + safeName(f.name),
+		"permalink_public":     "https://slack-files.com/" + path + "-" + digest(10, f.id), "comments_count": 0,
+		"is_starred": false, "shares": shares, "channels": channels, "groups": groups, "ims": ims, "has_rich_preview": false,
+		"file_access": "visible",
+	}
+	if strings.HasPrefix(f.mediaType, "text/") && utf8.Valid(f.data) {
+		head := f.data[:min(len(f.data), previewed)]
+		view["preview"], view["preview_is_truncated"] = strings.ToValidUTF8(string(head), ""), len(head) < len(f.data)
+		view["lines"] = strings.Count(string(f.data), "\n") + 1
+	}
+	return view
+}
+
+// safeName is a file's name as Slack's URLs have it.
+func safeName(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '_'
+	}, name)
+}
+
+// seesFile reports whether somebody may read a file: its owner, and who is where it
+// was shared.
+func (s *Sandbox) seesFile(who actor, f *file) bool {
+	if f.user == who.user.ID {
+		return true
+	}
+	for id := range f.shared {
+		if ch, ok := s.channel(id); ok && (ch.kind == public || ch.has(who.user.ID)) {
+			return true
+		}
+	}
+	return false
+}
+
+// theFile finds the file of a call.
+func (c *call) theFile() (*file, error) {
+	f := c.files[c.params["file"]]
+	switch {
+	case f == nil || !c.seesFile(c.who, f):
+		return nil, fail("file_not_found")
+	case f.deleted:
+		return nil, fail("file_deleted")
+	}
+	return f, nil
+}
+
+func filesInfo(c *call) (object, error) {
+	f, err := c.theFile()
+	if err != nil {
+		return nil, err
+	}
+	reply := object{"file": c.fileView(f), "comments": []object{}, "response_metadata": object{"next_cursor": ""}}
+	if strings.HasPrefix(f.mediaType, "text/") {
+		reply["content"] = string(f.data)
+	}
+	return reply, nil
+}
+
+func filesList(c *call) (object, error) {
+	limit, err := c.limit(100, 1000)
+	if err != nil {
+		return nil, err
+	}
+	number, err := strconv.Atoi(or(c.params["page"], "1"))
+	if err != nil || number < 1 {
+		number = 1
+	}
+	types := c.list("types")
+	from, to := c.seconds("ts_from", 0), c.seconds("ts_to", 1<<62)
+	all := []object{}
+	for _, id := range slices.Backward(c.fileOrder) {
+		f := c.files[id]
+		if f == nil || f.deleted || !c.seesFile(c.who, f) || f.created < from || f.created > to {
+			continue
+		}
+		if u := c.params["user"]; u != "" && u != f.user {
+			continue
+		}
+		if ch := c.params["channel"]; ch != "" && f.shared[ch] == "" {
+			continue
+		}
+		if !ofTypes(f, types) {
+			continue
+		}
+		all = append(all, c.fileView(f))
+	}
+	pages := (len(all) + limit - 1) / limit
+	begin := min((number-1)*limit, len(all))
+	return object{
+		"files":  all[begin:min(begin+limit, len(all))],
+		"paging": object{"count": limit, "total": len(all), "page": number, "pages": pages},
+	}, nil
+}
+
+// ofTypes reports whether a file is of one of Slack's coarse types.
+func ofTypes(f *file, types []string) bool {
+	if len(types) == 0 || slices.Contains(types, "all") {
+		return true
+	}
+	for _, t := range types {
+		switch t {
+		case "images":
+			if strings.HasPrefix(f.mediaType, "image/") {
+				return true
+			}
+		case "pdfs":
+			if f.mediaType == "application/pdf" {
+				return true
+			}
+		case "zips":
+			if f.kind == ".zip" {
+				return true
+			}
+		case "snippets", "spaces", "gdocs":
+			if t == "spaces" && f.canvas {
+				return true
+			}
+		case "canvas", "canvases":
+			if f.canvas {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func filesDelete(c *call) (object, error) {
+	f, err := c.theFile()
+	if err != nil {
+		return nil, err
+	}
+	if f.user != c.who.user.ID {
+		return nil, fail("cant_delete_file")
+	}
+	f.deleted, f.data = true, nil
+	c.emitAll("file_deleted", object{"type": "file_deleted", "file_id": f.id, "event_ts": c.newTS()})
+	return nil, nil
+}

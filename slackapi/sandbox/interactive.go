@@ -1,0 +1,280 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An Answer is what the app said to an interaction within Slack's three seconds.
+type Answer struct {
+	Attempt
+	// ResponseURL is where the app may post for half an hour, five times.
+	ResponseURL string `json:"response_url,omitempty"`
+	Body        []byte `json:"body,omitempty"`
+}
+
+// SetInteractivityURL says where interactions and commands go; until then they go to
+// the Request URL.
+func (s *Sandbox) SetInteractivityURL(to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.interactivity = to
+}
+
+// Click lets a person press a button, or use another element, of a message: the first
+// whose action_id is given. The payload is Slack's block_actions.
+func (s *Sandbox) Click(ctx context.Context, person, channel, ts, actionID string) (Answer, error) {
+	payload, responseURL, err := s.clickPayload(person, channel, ts, actionID)
+	if err != nil {
+		return Answer{}, err
+	}
+	return s.interact(ctx, payload, responseURL)
+}
+
+func (s *Sandbox) clickPayload(person, channel, ts, actionID string) (object, string, error) {
+	var payload object
+	var responseURL string
+	err := s.act(person, channel, func(who actor, ch *channelRef) error {
+		m := ch.byTS[ts]
+		if m == nil {
+			return fail("message_not_found")
+		}
+		action, err := findAction(m.Blocks, actionID)
+		if err != nil {
+			return err
+		}
+		action["action_ts"] = s.newTS()
+		responseURL = s.newResponseURL(ch.channel, m, who.user)
+		payload = s.interaction("block_actions", who.user)
+		payload["container"] = object{"type": "message", "message_ts": m.TS, "channel_id": ch.id, "is_ephemeral": false}
+		payload["channel"] = object{"id": ch.id, "name": or(ch.name, "directmessage")}
+		payload["message"] = s.view(m, who)
+		payload["response_url"] = responseURL
+		payload["actions"] = []object{action}
+		payload["state"] = object{"values": object{}}
+		return nil
+	})
+	return payload, responseURL, err
+}
+
+// findAction finds the element with an action_id, and makes of it what Slack sends.
+func findAction(blocks json.RawMessage, actionID string) (object, error) {
+	var all []struct {
+		BlockID   string   `json:"block_id"`
+		Elements  []object `json:"elements"`
+		Accessory object   `json:"accessory"`
+	}
+	if blocks != nil {
+		if err := json.Unmarshal(blocks, &all); err != nil {
+			return nil, fail("invalid_blocks")
+		}
+	}
+	for i, b := range all {
+		for _, e := range append(b.Elements, b.Accessory) {
+			if e == nil || e["action_id"] != actionID {
+				continue
+			}
+			action := object{"block_id": or(b.BlockID, "b"+strconv.Itoa(i))}
+			for _, key := range []string{"type", "action_id", "text", "value", "style", "selected_option"} {
+				if v, ok := e[key]; ok {
+					action[key] = v
+				}
+			}
+			return action, nil
+		}
+	}
+	return nil, errors.New("the message has no element with action_id " + strconv.Quote(actionID))
+}
+
+// interaction is what all interactive payloads have in common.
+func (s *Sandbox) interaction(what string, u *user) object {
+	return object{
+		"type": what, "token": s.app.verification, "api_app_id": s.app.id, "is_enterprise_install": false, "enterprise": nil,
+		"team":       object{"id": s.team.id, "domain": s.team.domain},
+		"user":       object{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": s.teamOf(u)},
+		"trigger_id": strconv.FormatInt(s.nowMicro(), 10) + "." + strconv.FormatInt(s.nowMicro()/1e6, 10) + "." + digest(32, s.newID("trigger")),
+	}
+}
+
+// Shortcut lets a person use a global shortcut of the app.
+func (s *Sandbox) Shortcut(ctx context.Context, person, callbackID string) (Answer, error) {
+	s.mu.Lock()
+	u := s.personNamed(person)
+	if u == nil {
+		s.mu.Unlock()
+		return Answer{}, fmt.Errorf("sandbox: person %q: %w", person, fail("user_not_found"))
+	}
+	payload := s.interaction("shortcut", u)
+	payload["callback_id"], payload["action_ts"] = callbackID, s.newTS()
+	s.mu.Unlock()
+	return s.interact(ctx, payload, "")
+}
+
+// SubmitView lets a person submit a modal of the app: its callback_id, what was put
+// into it (the "values" of Slack's view state, as JSON), and its private_metadata.
+func (s *Sandbox) SubmitView(ctx context.Context, person, callbackID string, values json.RawMessage, metadata string) (Answer, error) {
+	if len(values) == 0 {
+		values = json.RawMessage("{}")
+	}
+	if !json.Valid(values) {
+		return Answer{}, errors.New("sandbox: values is not JSON")
+	}
+	s.mu.Lock()
+	u := s.personNamed(person)
+	if u == nil {
+		s.mu.Unlock()
+		return Answer{}, fmt.Errorf("sandbox: person %q: %w", person, fail("user_not_found"))
+	}
+	payload := s.interaction("view_submission", u)
+	id := s.newID("V")
+	payload["view"] = object{
+		"id": id, "team_id": s.team.id, "type": "modal", "blocks": []object{}, "private_metadata": metadata, "callback_id": callbackID,
+		"state": object{"values": values}, "hash": strconv.FormatInt(s.nowMicro()/1e6, 10) + "." + digest(8, id),
+		"title": object{"type": "plain_text", "text": "Sandbox", "emoji": true}, "clear_on_close": false, "notify_on_close": false,
+		"close": nil, "submit": object{"type": "plain_text", "text": "Submit", "emoji": true}, "previous_view_id": nil,
+		"root_view_id": id, "app_id": s.app.id, "external_id": "", "app_installed_team_id": s.team.id, "bot_id": s.app.botID,
+	}
+	payload["response_urls"] = []string{}
+	s.mu.Unlock()
+	return s.interact(ctx, payload, "")
+}
+
+// interact posts a payload as Slack does: a form with one field.
+func (s *Sandbox) interact(ctx context.Context, payload object, responseURL string) (Answer, error) {
+	raw, err := json.Marshal(payload)
+	if err != nil {
+		return Answer{}, fmt.Errorf("sandbox: encode payload: %w", err)
+	}
+	return s.sendForm(ctx, url.Values{"payload": {string(raw)}}, responseURL)
+}
+
+// Slash lets a person use a slash command in a channel.
+func (s *Sandbox) Slash(ctx context.Context, person, channel, command, text string) (Answer, error) {
+	form := url.Values{}
+	responseURL := ""
+	err := s.act(person, channel, func(who actor, ch *channelRef) error {
+		if !ch.has(who.user.ID) {
+			return fail("not_in_channel")
+		}
+		name := ch.name
+		if ch.kind == direct {
+			name = "directmessage"
+		}
+		responseURL = s.newResponseURL(ch.channel, nil, who.user)
+		for key, v := range map[string]string{
+			"token": s.app.verification, "team_id": s.team.id, "team_domain": s.team.domain, "channel_id": ch.id, "channel_name": name,
+			"user_id": who.user.ID, "user_name": who.user.Name, "command": "/" + strings.TrimPrefix(command, "/"), "text": text,
+			"api_app_id": s.app.id, "is_enterprise_install": "false", "response_url": responseURL,
+			"trigger_id": s.interaction("", who.user)["trigger_id"].(string),
+		} {
+			form.Set(key, v)
+		}
+		return nil
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	return s.sendForm(ctx, form, responseURL)
+}
+
+func (s *Sandbox) sendForm(ctx context.Context, form url.Values, responseURL string) (Answer, error) {
+	s.mu.Lock()
+	to := s.interactivity
+	s.mu.Unlock()
+	if to = or(to, s.RequestURL()); to == "" {
+		return Answer{}, errors.New("sandbox: nobody to tell: set a request URL or an interactivity URL")
+	}
+	a := s.sender.post(ctx, to, []byte(form.Encode()), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
+	return Answer{Attempt: a.attempt, ResponseURL: responseURL, Body: a.body}, nil
+}
+
+const (
+	responseUses = 5
+	responseLife = 30 * time.Minute
+	maxResponses = 1000
+)
+
+// A responseURL is a place where the app may post for a while.
+type responseURL struct {
+	channel *channel
+	message *message // that the interaction was on; nil for a command
+	user    *user
+	left    int
+	until   time.Time
+}
+
+func (s *Sandbox) newResponseURL(ch *channel, m *message, u *user) string {
+	secret := digest(24, s.newID("response"), s.opt.SigningSecret)
+	for old, r := range s.views {
+		if r.left == 0 || time.Now().After(r.until) || len(s.views) >= maxResponses {
+			delete(s.views, old)
+		}
+	}
+	s.views[secret] = &responseURL{channel: ch, message: m, user: u, left: responseUses, until: time.Now().Add(responseLife)}
+	return s.base + "/actions/" + s.team.id + "/" + secret
+}
+
+// serveResponse takes what the app posts to a response URL.
+func (s *Sandbox) serveResponse(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Text            string          `json:"text"`
+		Blocks          json.RawMessage `json:"blocks"`
+		ResponseType    string          `json:"response_type"`
+		ThreadTS        string          `json:"thread_ts"`
+		ReplaceOriginal any             `json:"replace_original"`
+		DeleteOriginal  any             `json:"delete_original"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxControl)).Decode(&in); err != nil {
+		reply(w, http.StatusBadRequest, object{"ok": false, "error": "invalid_payload"})
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	view := s.views[r.PathValue("secret")]
+	if view == nil || view.left == 0 || time.Now().After(view.until) {
+		reply(w, http.StatusNotFound, object{"ok": false, "error": "used_url"})
+		return
+	}
+	view.left--
+	d := draft{text: in.Text, blocks: in.Blocks, threadTS: in.ThreadTS}
+	bot := actor{kind: botToken, user: s.users.byID[s.app.botUser]}
+	switch {
+	case yes(in.DeleteOriginal) && view.message != nil:
+		s.erase(view.channel, view.message)
+	case d.check() != nil:
+		reply(w, http.StatusBadRequest, object{"ok": false, "error": "no_text"})
+		return
+	case yes(in.ReplaceOriginal) && view.message != nil:
+		s.edit(view.channel, view.message, d, bot.user)
+	case in.ResponseType == "in_channel":
+		m := s.compose(bot, d)
+		if root := view.channel.byTS[d.threadTS]; root != nil {
+			s.thread(view.channel, root, m, false)
+		}
+		view.channel.add(m)
+		s.messageEvent(view.channel, m)
+	default:
+		s.whisper(Ephemeral{Channel: view.channel.id, User: view.user.ID, Text: normalise(in.Text), TS: s.newTS()})
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok")) // the client may be gone
+}
+
+// yes reads a flag that apps write as true or as "true".
+func yes(v any) bool { return v == true || v == "true" }
+
+// whisper remembers a message for one person.
+func (s *Sandbox) whisper(e Ephemeral) {
+	s.ephemerals = append(s.ephemerals, e)
+	if len(s.ephemerals) > maxEphemerals {
+		s.ephemerals = slices.Delete(s.ephemerals, 0, 1)
+	}
+}

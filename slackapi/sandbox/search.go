@@ -1,0 +1,251 @@
+package sandbox
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A search is a query as people type it into Slack: words, "phrases", -words, and
+// modifiers such as in:#channel, from:@name, before:2026-01-31.
+type search struct {
+	words, without []string
+	in, from       []string
+	before, after  int64 // microseconds, exclusive; 0 is open
+	has            []string
+	threads        bool
+}
+
+// parseSearch reads a query. me is who asks, for from:me.
+func (s *Sandbox) parseSearch(query, me string) search {
+	var q search
+	for _, term := range terms(query) {
+		name, value, found := strings.Cut(term, ":")
+		value = strings.Trim(value, `"`)
+		if !found || value == "" || strings.HasPrefix(value, "//") {
+			name = ""
+		}
+		switch strings.ToLower(name) {
+		case "in":
+			q.in = append(q.in, s.placeID(value))
+		case "from":
+			q.from = append(q.from, s.authorID(value, me))
+		case "before", "after", "on", "during":
+			q.when(strings.ToLower(name), value)
+		case "has":
+			q.has = append(q.has, value)
+		case "is":
+			q.threads = q.threads || value == "thread"
+		default:
+			if word, no := strings.CutPrefix(term, "-"); no && word != "" {
+				q.without = append(q.without, strings.ToLower(strings.Trim(word, `"`)))
+				continue
+			}
+			q.words = append(q.words, strings.ToLower(strings.Trim(term, `"`)))
+		}
+	}
+	return q
+}
+
+// terms cuts a query at spaces outside quotes.
+func terms(query string) []string {
+	quoted := false
+	return strings.FieldsFunc(query, func(r rune) bool {
+		if r == '"' {
+			quoted = !quoted
+		}
+		return !quoted && (r == ' ' || r == '\t' || r == '\n')
+	})
+}
+
+func (s *Sandbox) placeID(value string) string {
+	value = strings.Trim(value, "<>#")
+	value, _, _ = strings.Cut(value, "|")
+	if ch, ok := s.channel(value); ok {
+		return ch.id
+	}
+	if ch := s.named(value); ch != nil {
+		return ch.id
+	}
+	if u := s.personNamed(strings.TrimPrefix(value, "@")); u != nil {
+		return u.ID
+	}
+	return value
+}
+
+func (s *Sandbox) authorID(value, me string) string {
+	value = strings.Trim(value, "<>@")
+	if value == "me" {
+		return me
+	}
+	if u := s.personNamed(value); u != nil {
+		return u.ID
+	}
+	return value
+}
+
+func (q *search) when(name, value string) {
+	day, err := time.Parse(time.DateOnly, value)
+	length := 24 * time.Hour
+	if err != nil {
+		if day, err = time.Parse("2006-01", value); err != nil {
+			return
+		}
+		length = day.AddDate(0, 1, 0).Sub(day)
+	}
+	switch name {
+	case "before":
+		q.before = day.UnixMicro()
+	case "after":
+		q.after = day.Add(length).UnixMicro() - 1
+	case "on", "during":
+		q.after, q.before = day.UnixMicro()-1, day.Add(length).UnixMicro()
+	}
+}
+
+// match scores a message; 0 is none.
+func (q search) match(ch *channel, m *message) int {
+	ts, _ := parseTS(m.TS)
+	place := append([]string{ch.id}, ch.members...)
+	if ch.kind != direct {
+		place = place[:1]
+	}
+	switch {
+	case len(q.in) > 0 && !slices.ContainsFunc(q.in, func(id string) bool { return slices.Contains(place, id) }),
+		len(q.from) > 0 && !slices.Contains(q.from, m.User),
+		q.before > 0 && ts >= q.before,
+		q.after > 0 && ts <= q.after,
+		q.threads && m.ThreadTS == "":
+		return 0
+	}
+	for _, what := range q.has {
+		if !has(m, what) {
+			return 0
+		}
+	}
+	text, score := strings.ToLower(unescape(m.Text)), 1
+	for _, w := range q.without {
+		if strings.Contains(text, w) {
+			return 0
+		}
+	}
+	for _, w := range q.words {
+		n := strings.Count(text, w)
+		if n == 0 {
+			return 0
+		}
+		score += n
+	}
+	return score
+}
+
+func has(m *message, what string) bool {
+	switch what {
+	case "link":
+		return strings.Contains(m.Text, "<http")
+	case "reaction":
+		return len(m.Reactions) > 0
+	case "file":
+		return len(m.files) > 0
+	case "pin":
+		return len(m.PinnedTo) > 0
+	}
+	return slices.ContainsFunc(m.Reactions, func(r reaction) bool { return r.Name == strings.Trim(what, ":") })
+}
+
+// A hit is a message that a search found.
+type hit struct {
+	ch    *channel
+	m     *message
+	score int
+}
+
+// find runs a search over what may be seen, newest first or by score.
+func (s *Sandbox) find(q search, may func(*channel) bool, byScore bool) []hit {
+	var hits []hit
+	look := func(ch *channel) {
+		if !may(ch) {
+			return
+		}
+		for _, m := range ch.byTS {
+			if m.Subtype != "" && m.Subtype != "thread_broadcast" && m.Subtype != "file_share" && m.Subtype != "bot_message" {
+				continue
+			}
+			if score := q.match(ch, m); score > 0 {
+				hits = append(hits, hit{ch, m, score})
+			}
+		}
+	}
+	for _, ch := range s.channels.byID {
+		look(ch)
+	}
+	for _, ch := range s.crowd.kept {
+		look(ch)
+	}
+	slices.SortFunc(hits, func(a, b hit) int {
+		if byScore && a.score != b.score {
+			return b.score - a.score
+		}
+		return strings.Compare(b.m.TS+b.ch.id, a.m.TS+a.ch.id)
+	})
+	return hits
+}
+
+func searchMessages(c *call) (object, error) {
+	query := strings.TrimSpace(c.params["query"])
+	if query == "" {
+		return nil, fail("no_query")
+	}
+	count, err := c.limit(20, 100)
+	if err != nil {
+		return nil, err
+	}
+	number, err := strconv.Atoi(or(c.params["page"], "1"))
+	if err != nil || number < 1 || number > 100 {
+		return nil, badArgument("page must be 1 to 100 [json-pointer:/page]")
+	}
+	hits := c.find(c.parseSearch(query, c.who.user.ID), c.sees, or(c.params["sort"], "score") == "score")
+	if c.params["sort_dir"] == "asc" {
+		slices.Reverse(hits)
+	}
+	pages := (len(hits) + count - 1) / count
+	begin := min((number-1)*count, len(hits))
+	matches := []object{}
+	for _, h := range hits[begin:min(begin+count, len(hits))] {
+		matches = append(matches, c.matchView(h))
+	}
+	first, last := 0, 0
+	if len(matches) > 0 {
+		first, last = begin+1, begin+len(matches)
+	}
+	return object{"query": query, "messages": object{
+		"total": len(hits), "matches": matches,
+		"pagination": object{"total_count": len(hits), "page": number, "per_page": count, "page_count": pages, "first": first, "last": last},
+		"paging":     object{"count": count, "total": len(hits), "page": number, "pages": pages},
+	}}, nil
+}
+
+func (c *call) matchView(h hit) object {
+	name := h.ch.name
+	if h.ch.kind == direct {
+		for _, id := range h.ch.members {
+			if id != c.who.user.ID {
+				name = id
+			}
+		}
+	}
+	view := object{
+		"iid": uuidOf(h.ch.id, h.m.TS), "team": c.team.id, "score": h.score, "type": "message", "user": h.m.User,
+		"username": or(h.m.Username, c.nameOf(h.m.User)), "ts": h.m.TS, "text": h.m.Text, "permalink": c.permalink(h.ch, h.m),
+		"no_reactions": len(h.m.Reactions) == 0, "channel": object{
+			"id": h.ch.id, "name": name, "is_channel": h.ch.kind == public, "is_group": h.ch.kind == private, "is_im": h.ch.kind == direct,
+			"is_mpim": h.ch.kind == group, "is_private": h.ch.kind != public, "is_shared": h.ch.external, "is_org_shared": false,
+			"is_ext_shared": h.ch.external, "is_pending_ext_shared": false, "pending_shared": []string{},
+		},
+	}
+	if h.m.Blocks != nil {
+		view["blocks"] = h.m.Blocks
+	}
+	return view
+}
