@@ -45,7 +45,7 @@ func newBodies(limit, budget int64) *bodies {
 // read reads the whole body of r. The caller releases what it returns, with an error
 // too. Errors: errTooLarge, errBusy, and those of the connection.
 func (b *bodies) read(r *http.Request) (*body, error) {
-	d := b.pool.Get().(*body) //nolint:errcheck // the pool holds nothing else
+	d := b.pool.Get().(*body)
 	d.bytes = d.bytes[:0]
 	n := r.ContentLength
 	if n > b.limit {
@@ -113,9 +113,11 @@ func (d *body) release() {
 
 // outcomeOf says how a request ends whose body could not be read.
 func outcomeOf(err error) Outcome {
-	var tooLarge *http.MaxBytesError
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return TooLarge // a server before us has a smaller limit
+	}
 	switch {
-	case errors.Is(err, errTooLarge), errors.As(err, &tooLarge):
+	case errors.Is(err, errTooLarge):
 		return TooLarge
 	case errors.Is(err, errBusy):
 		return Busy

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -173,12 +174,12 @@ func (rc *Receiver) accept(v *visit, r *http.Request, in incoming) Outcome {
 
 // refusal names what was wrong with a signature.
 func refusal(err error) (o Outcome, reason string) {
-	switch err { //nolint:errorlint // the verifier returns these very values
-	case signature.ErrStale:
+	switch {
+	case errors.Is(err, signature.ErrStale):
 		return Stale, ""
-	case signature.ErrMissing:
+	case errors.Is(err, signature.ErrMissing):
 		return BadSignature, "missing"
-	case signature.ErrMalformed:
+	case errors.Is(err, signature.ErrMalformed):
 		return BadSignature, "malformed"
 	}
 	return BadSignature, "mismatch"

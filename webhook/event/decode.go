@@ -224,5 +224,5 @@ func seconds(b []byte) time.Time {
 		}
 		nano = nano*10 + int64(digit-'0')
 	}
-	return time.Unix(int64(sec), nano).UTC() //nolint:gosec // at most 11 digits
+	return time.Unix(int64(sec), nano).UTC()
 }

@@ -36,15 +36,12 @@ func FuzzDecodeSlack(f *testing.F) {
 		if err != nil {
 			return
 		}
-		opts := cmpopts.IgnoreFields(event.Envelope{}, "Event.Raw", "Event.ID", "Event.At")
-		if diff := cmp.Diff(want, env, opts); diff != "" {
+		if want.ID == "" {
+			want.ID = event.DerivedID("slack", body)
+		}
+		want.Raw = body
+		if diff := cmp.Diff(want, env, cmpopts.IgnoreFields(event.Envelope{}, "Event.At")); diff != "" {
 			t.Fatalf("DecodeSlack(%q) (-want +got):\n%s", body, diff)
-		}
-		if want.ID != "" && env.ID != want.ID || want.ID == "" && env.ID != event.DerivedID("slack", body) {
-			t.Fatalf("DecodeSlack(%q).ID = %q, want %q", body, env.ID, want.ID)
-		}
-		if !bytes.Equal(env.Raw, body) {
-			t.Fatal("Raw is not the body")
 		}
 	})
 }

@@ -1,8 +1,8 @@
 package event_test
 
 import (
+	"io/fs"
 	"os"
-	"path/filepath"
 	"testing"
 )
 
@@ -14,17 +14,18 @@ type fixture struct {
 // fixtures reads the committed examples of what Slack posts.
 func fixtures(t testing.TB) []fixture {
 	t.Helper()
-	files, err := filepath.Glob("../testdata/slack/*.json")
+	dir := os.DirFS("../testdata/slack")
+	files, err := fs.Glob(dir, "*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no fixtures: %v", err)
 	}
 	var all []fixture
 	for _, file := range files {
-		body, err := os.ReadFile(file)
+		body, err := fs.ReadFile(dir, file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, fixture{filepath.Base(file), body})
+		all = append(all, fixture{file, body})
 	}
 	return all
 }

@@ -86,15 +86,25 @@ func formDecode(b []byte) []byte {
 	}
 	dst := make([]byte, 0, len(b))
 	for i := 0; i < len(b); i++ {
-		switch {
+		switch c, ok := percent(b[i:]); {
+		case ok:
+			dst = append(dst, c)
+			i += 2
 		case b[i] == '+':
 			dst = append(dst, ' ')
-		case b[i] == '%' && len(b)-i > 2 && unhex(b[i+1]) >= 0 && unhex(b[i+2]) >= 0:
-			dst = append(dst, byte(unhex(b[i+1])<<4|unhex(b[i+2])))
-			i += 2
 		default:
 			dst = append(dst, b[i])
 		}
 	}
 	return dst
+}
+
+// percent returns the byte of the escape that b begins with.
+func percent(b []byte) (c byte, ok bool) {
+	if len(b) < 3 || b[0] != '%' {
+		return 0, false
+	}
+	hi, ok1 := unhex(b[1])
+	lo, ok2 := unhex(b[2])
+	return hi<<4 | lo, ok1 && ok2
 }

@@ -209,29 +209,30 @@ func (s *scanner) word(w string) (span, error) {
 
 func (s *scanner) num() (span, error) {
 	start := s.pos
-	if s.b[s.pos] == '-' {
-		s.pos++
-	}
+	s.one('-', '-')
 	leading := s.pos
 	if !s.digits() || (s.b[leading] == '0' && s.pos > leading+1) {
 		return span{}, ErrNotJSON
 	}
-	if s.pos < len(s.b) && s.b[s.pos] == '.' {
-		s.pos++
-		if !s.digits() {
-			return span{}, ErrNotJSON
-		}
+	if s.one('.', '.') && !s.digits() {
+		return span{}, ErrNotJSON
 	}
-	if s.pos < len(s.b) && (s.b[s.pos] == 'e' || s.b[s.pos] == 'E') {
-		s.pos++
-		if s.pos < len(s.b) && (s.b[s.pos] == '+' || s.b[s.pos] == '-') {
-			s.pos++
-		}
+	if s.one('e', 'E') {
+		s.one('+', '-')
 		if !s.digits() {
 			return span{}, ErrNotJSON
 		}
 	}
 	return spanOf(start, s.pos, number), nil
+}
+
+// one moves over one byte if it is a or b, and reports whether it did.
+func (s *scanner) one(a, b byte) bool {
+	if s.pos < len(s.b) && (s.b[s.pos] == a || s.b[s.pos] == b) {
+		s.pos++
+		return true
+	}
+	return false
 }
 
 // digits moves over one digit or more.

@@ -131,8 +131,8 @@ func hex4(b []byte) (rune, bool) {
 	}
 	var r rune
 	for _, c := range b[:4] {
-		v := unhex(c)
-		if v < 0 {
+		v, ok := unhex(c)
+		if !ok {
 			return 0, false
 		}
 		r = r<<4 | rune(v)
@@ -140,15 +140,15 @@ func hex4(b []byte) (rune, bool) {
 	return r, true
 }
 
-// unhex returns the value of a hexadecimal digit, or -1.
-func unhex(c byte) int {
+// unhex returns the value of a hexadecimal digit.
+func unhex(c byte) (v byte, ok bool) {
 	switch {
 	case '0' <= c && c <= '9':
-		return int(c - '0')
+		return c - '0', true
 	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
+		return c - 'a' + 10, true
 	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
+		return c - 'A' + 10, true
 	}
-	return -1
+	return 0, false
 }

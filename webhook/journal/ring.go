@@ -49,7 +49,7 @@ func (r *ring) grow() {
 	old := *r
 	r.buf = make([]record, max(16, 2*len(r.buf)))
 	for i := range old.n {
-		seq := old.first + uint64(i) //nolint:gosec // lengths are small
+		seq := old.first + uint64(i)
 		*r.at(seq) = *old.at(seq)
 	}
 }

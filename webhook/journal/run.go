@@ -66,8 +66,7 @@ func (j *Journal) follow(ctx context.Context, s Store) error {
 		j.add(e)
 		return nil
 	})
-	var expired *event.CursorExpiredError
-	if errors.As(err, &expired) {
+	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
 		// The store was emptied, or has dropped what came after the window: it no longer
 		// joins on. The next round begins with what the store has.
 		j.mu.Lock()

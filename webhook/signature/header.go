@@ -51,24 +51,25 @@ func (c *Claim) addHex(s string) error {
 		return ErrMalformed
 	}
 	for i := range sha256.Size {
-		hi, lo := unhex(s[2*i]), unhex(s[2*i+1])
-		if hi < 0 || lo < 0 {
+		hi, ok1 := unhex(s[2*i])
+		lo, ok2 := unhex(s[2*i+1])
+		if !ok1 || !ok2 {
 			return ErrMalformed
 		}
-		c.sums[c.n][i] = byte(hi<<4 | lo)
+		c.sums[c.n][i] = hi<<4 | lo
 	}
 	c.n++
 	return nil
 }
 
-func unhex(c byte) int {
+func unhex(c byte) (v byte, ok bool) {
 	switch {
 	case '0' <= c && c <= '9':
-		return int(c - '0')
+		return c - '0', true
 	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
+		return c - 'a' + 10, true
 	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
+		return c - 'A' + 10, true
 	}
-	return -1
+	return 0, false
 }

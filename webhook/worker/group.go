@@ -108,8 +108,7 @@ func (g *group) report(ctx context.Context, r route, d queue.Delivery, err error
 		slog.String("event_id", d.Event.ID), slog.Int("attempt", d.Attempt), slog.Any("error", err),
 	}
 	level := slog.LevelWarn
-	var p *PanicError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*PanicError](err); ok {
 		level = slog.LevelError
 		attrs = append(attrs, slog.String("stack", string(p.Stack)))
 	}
