@@ -10,6 +10,8 @@ func Catalog(o Options) (*toolset.Catalog, error) {
 	}
 	var all []toolset.Tool
 	for _, set := range []func(*kit) []toolset.Tool{
+		messageTools,
+		reactionTools,
 		eventTools,
 	} {
 		all = append(all, set(k)...)

@@ -196,7 +196,7 @@ func (k *kit) filter(ctx context.Context, in eventFilter) (event.Filter, error) 
 		f.Patterns = append(f.Patterns, p)
 	}
 	var err error
-	if f.Thread, err = thread(in.Thread, &in.Channel); err != nil {
+	if f.Thread, err = thread("thread", in.Thread, &in.Channel); err != nil {
 		return f, err
 	}
 	if in.Channel != "" {
@@ -213,13 +213,13 @@ func (k *kit) filter(ctx context.Context, in eventFilter) (event.Filter, error) 
 }
 
 // thread reads a thread's ts; a permalink also tells the channel, where none was given.
-func thread(s string, channel *string) (string, error) {
+func thread(argument, s string, channel *string) (string, error) {
 	if s == "" || names.IsTS(s) {
 		return s, nil
 	}
 	m, err := names.ParseLink(s)
 	if err != nil || m.TS == "" {
-		return "", &toolset.ArgumentError{Argument: "thread", Problem: "write a thread as the ts (1700000000.123456) or the permalink of its first message"}
+		return "", &toolset.ArgumentError{Argument: argument, Problem: "write a thread as the ts (1700000000.123456) or the permalink of its first message"}
 	}
 	if *channel == "" {
 		*channel = m.Channel

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
@@ -82,10 +83,13 @@ func Fault(err error) string {
 		arg     *toolset.ArgumentError
 		slack   *slackapi.Error
 		expired *event.CursorExpiredError
+		refusal *guard.Refusal
 	)
 	switch {
 	case errors.As(err, &f):
 		return string(f)
+	case errors.As(err, &refusal):
+		return refusal.Error()
 	case errors.As(err, &arg):
 		return strings.ReplaceAll(err.Error(), "\n", "; ")
 	case errors.As(err, &slack):

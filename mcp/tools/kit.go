@@ -1,10 +1,14 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
+	"slackmcp/mcp/guard"
+	"slackmcp/mcp/names"
+	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 )
 
@@ -19,9 +23,14 @@ type EventLog interface {
 
 // Options configure the tools.
 type Options struct {
-	// Events is the log of received events. Nil leaves the events toolset without its
-	// log: its tools are not made.
+	// Events is the log of received events. Without it the events tools are left out.
 	Events EventLog
+	// Slack makes the calls. Without it all tools but those of events are left out,
+	// and names cannot be resolved.
+	Slack *slackapi.Client
+	// Names and Guard are required with Slack.
+	Names *names.Resolver
+	Guard *guard.Guard
 	// Lockdown withholds the words of authors who are not known to be of the workspace.
 	Lockdown bool
 	// MaxWaits bounds the calls that wait for events at once; 0 is 200. One principal
@@ -39,11 +48,14 @@ type kit struct {
 }
 
 func newKit(o Options) (*kit, error) {
-	if o.MaxWaits < 0 {
+	switch {
+	case o.MaxWaits < 0:
 		return nil, errors.New("tools: MaxWaits is negative")
+	case o.Slack != nil && o.Names == nil:
+		return nil, errors.New("tools: Names is required with Slack")
+	case o.Slack != nil && o.Guard == nil:
+		return nil, errors.New("tools: Guard is required with Slack")
 	}
-	if o.MaxWaits == 0 {
-		o.MaxWaits = defaultMaxWaits
-	}
+	o.MaxWaits = cmp.Or(o.MaxWaits, defaultMaxWaits)
 	return &kit{Options: o, waits: newWaitingRoom(o.MaxWaits), now: time.Now}, nil
 }

@@ -2,9 +2,12 @@ package tools
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
+	"slackmcp/slackapi"
 )
 
 // The two values of response_format.
@@ -13,26 +16,90 @@ const (
 	detailed = "detailed"
 )
 
+const (
+	// resolvePatience bounds the search for one name.
+	resolvePatience = 25 * time.Second
+	// namePatience and nameCalls bound what is spent on showing people's names.
+	namePatience = 3 * time.Second
+	nameCalls    = 20
+)
+
 // channel returns the id of a channel as somebody wrote it.
-func (k *kit) channel(_ context.Context, s string) (string, error) {
+func (k *kit) channel(ctx context.Context, s string) (string, error) {
 	ref, err := names.ParseChannel(s)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", &toolset.ArgumentError{Argument: "channel", Problem: err.Error()}
-	}
-	if ref.ID != "" {
+	case ref.ID != "":
 		return ref.ID, nil
+	case k.Names == nil:
+		return "", &toolset.ArgumentError{Argument: "channel", Problem: "without a Slack token names cannot be resolved; give the id"}
 	}
-	return "", &toolset.ArgumentError{Argument: "channel", Problem: "names cannot be resolved here; give the id"}
+	ctx, cancel := context.WithTimeout(ctx, resolvePatience)
+	defer cancel()
+	if ref.User != nil {
+		return k.directMessage(ctx, *ref.User)
+	}
+	id, err := k.Names.ChannelID(ctx, ref.Name)
+	if err != nil {
+		return "", unresolved(err)
+	}
+	return id, nil
 }
 
 // user returns the id of a user as somebody wrote it.
-func (k *kit) user(_ context.Context, s string) (string, error) {
+func (k *kit) user(ctx context.Context, s string) (string, error) {
 	ref, err := names.ParseUser(s)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", &toolset.ArgumentError{Argument: "user", Problem: err.Error()}
-	}
-	if ref.ID != "" {
+	case ref.ID != "":
 		return ref.ID, nil
+	case k.Names == nil:
+		return "", &toolset.ArgumentError{Argument: "user", Problem: "without a Slack token names cannot be resolved; give the id"}
 	}
-	return "", &toolset.ArgumentError{Argument: "user", Problem: "names cannot be resolved here; give the id"}
+	return "", unresolved(names.ErrNoUser)
+}
+
+func (k *kit) directMessage(_ context.Context, _ names.UserRef) (string, error) {
+	return "", unresolved(names.ErrNoUser)
+}
+
+// unresolved turns a resolver's error into words.
+func unresolved(err error) error {
+	switch {
+	case errors.Is(err, names.ErrNoChannel):
+		return fault("channel_not_found: no channel of that name is in sight of the bot. Find channels with slack_list_channels; ask a member of a private channel to invite the bot; an archived channel needs its id.")
+	case errors.Is(err, names.ErrNoUser):
+		return fault("user_not_found: nobody has that name or address. Find users with slack_search_users.")
+	case errors.Is(err, names.ErrUnfinished):
+		return fault("still_searching: the workspace is large and Slack limits how fast its lists can be read. Call again in 30 seconds to go on searching, or give the id.")
+	}
+	return err
+}
+
+// self returns who the bot is, or nobody when that cannot be found out: provenance is
+// then unknown, which is the careful side.
+func (k *kit) self(ctx context.Context) slackapi.Identity {
+	id, err := k.Names.Self(ctx)
+	if err != nil {
+		return slackapi.Identity{}
+	}
+	return id
+}
+
+// userNames returns what the users are called. With ask, a few that are not known are
+// asked for.
+func (k *kit) userNames(ctx context.Context, ids []string, ask bool) map[string]string {
+	calls := 0
+	if ask {
+		calls = nameCalls
+	}
+	ctx, cancel := context.WithTimeout(ctx, namePatience)
+	defer cancel()
+	found := map[string]string{}
+	for id, u := range k.Names.Users(ctx, ids, calls) {
+		found[id] = u.Name()
+	}
+	return found
 }

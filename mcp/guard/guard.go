@@ -1,0 +1,146 @@
+package guard
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Options configure a [Guard].
+type Options struct {
+	// Allow and Deny are channels by id or name (with or without "#"). With Allow
+	// nothing else may be written to; Deny wins over Allow.
+	Allow, Deny []string
+	// MassMentions lets @channel, @here and @everyone call people.
+	MassMentions bool
+	// PerMinute bounds the messages to one channel within a minute; 0 is 30, and
+	// negative is no bound.
+	PerMinute int
+	// Remember is how long an idempotency key is remembered; 0 is one hour.
+	Remember time.Duration
+	// ChannelName returns the name of a channel's id, for rules that are names. It is
+	// required when Allow or Deny holds a name.
+	ChannelName func(ctx context.Context, id string) (string, error)
+	// Logger receives the audit lines; nil discards them.
+	Logger *slog.Logger
+}
+
+const (
+	defaultPerMinute = 30
+	defaultRemember  = time.Hour
+)
+
+// A Guard is safe for concurrent use.
+type Guard struct {
+	rules        rules
+	massMentions bool
+	budget       *budget
+	memory       *memory
+	log          *slog.Logger
+}
+
+// New checks the options.
+func New(o Options) (*Guard, error) {
+	if o.Remember < 0 {
+		return nil, errors.New("guard: Remember is negative")
+	}
+	r, err := newRules(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Guard{
+		rules:        r,
+		massMentions: o.MassMentions,
+		budget:       newBudget(cmp.Or(o.PerMinute, defaultPerMinute), time.Now),
+		memory:       newMemory(cmp.Or(o.Remember, defaultRemember), time.Now),
+		log:          o.Logger,
+	}, nil
+}
+
+// A Refusal is a write that was not sent because a rule forbids it. Its text is for
+// the model and holds nothing that came from Slack.
+type Refusal struct {
+	Code   string
+	Remedy string
+}
+
+// Error returns the code and the remedy.
+func (r *Refusal) Error() string { return r.Code + ": " + r.Remedy }
+
+// A Write is what somebody is about to do.
+type Write struct {
+	// Tool and Principal are who does it, for the audit.
+	Tool, Principal string
+	// Channel is the id of the channel that it goes to; empty for what goes to none.
+	Channel string
+	// Sends reports that people will see a new message: it counts against the budget.
+	Sends bool
+	// Key is the caller's idempotency key, empty for none; Arguments is all that the
+	// call is made of, so that a key that is used for something else is noticed.
+	Key       string
+	Arguments any
+}
+
+// Check returns the refusal of a channel that may not be written to, without sending
+// anything or using anything up.
+func (g *Guard) Check(ctx context.Context, channel string) error {
+	return g.rules.check(ctx, channel)
+}
+
+// Do carries a write out, unless a rule forbids it or its key is known. It reports
+// whether the result is that of an earlier call. Send returns the result and the ts of
+// what it wrote, "" for nothing.
+func Do[T any](ctx context.Context, g *Guard, w Write, send func() (T, string, error)) (result T, repeated bool, err error) {
+	if err := g.rules.check(ctx, w.Channel); err != nil {
+		g.audit(ctx, w, "", err)
+		return result, false, err
+	}
+	once := func() (any, error) {
+		if w.Sends {
+			if err := g.budget.take(w.Channel); err != nil {
+				g.audit(ctx, w, "", err)
+				return nil, err
+			}
+		}
+		v, ts, err := send()
+		g.audit(ctx, w, ts, err)
+		return v, err
+	}
+	if w.Key == "" {
+		v, err := once()
+		result, _ = v.(T)
+		return result, false, err
+	}
+	v, repeated, err := g.memory.once(ctx, w.Tool+"\x00"+w.Principal+"\x00"+w.Key, digest(w.Arguments), once)
+	result, ok := v.(T)
+	if err == nil && !ok {
+		return result, repeated, fmt.Errorf("remembered result of %s has another type", w.Tool)
+	}
+	return result, repeated, err
+}
+
+// audit writes one line for a write, without what was written.
+func (g *Guard) audit(ctx context.Context, w Write, ts string, err error) {
+	level, outcome := slog.LevelInfo, "ok"
+	var refusal *Refusal
+	switch {
+	case errors.As(err, &refusal):
+		level, outcome = slog.LevelWarn, "refused: "+refusal.Code
+	case err != nil:
+		level, outcome = slog.LevelWarn, "error"
+	}
+	attrs := []slog.Attr{
+		slog.String("principal", w.Principal), slog.String("tool", w.Tool), slog.String("channel", w.Channel),
+		slog.String("ts", ts), slog.String("outcome", outcome),
+	}
+	if err != nil && refusal == nil {
+		attrs = append(attrs, slog.Any("error", err))
+	}
+	g.log.LogAttrs(ctx, level, "slack write", attrs...)
+}

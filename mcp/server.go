@@ -1,0 +1,208 @@
+package mcp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/mark3labs/mcp-go/server"
+	"golang.org/x/sync/errgroup"
+
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/guard"
+	"slackmcp/mcp/names"
+	"slackmcp/mcp/resources"
+	"slackmcp/mcp/tools"
+	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/transport"
+	"slackmcp/slackapi"
+)
+
+// Options configure a [Server].
+type Options struct {
+	// Name and Version are what clients are told; "slack-webhook-server" and "dev"
+	// when empty.
+	Name, Version string
+	// Events is the log of received events; nil leaves the events tools and resources
+	// out.
+	Events EventLog
+	// Slack makes the calls; nil leaves the tools and resources out that need it.
+	Slack *slackapi.Client
+	// Write bounds what the writing tools may do. Its ChannelName and Logger are set by
+	// New where they are nil.
+	Write guard.Options
+	// Choice says which tools are offered.
+	Choice toolset.Choice
+	// Lockdown withholds the words of authors who are not known to be of the workspace.
+	Lockdown bool
+	// MaxWaits bounds the calls that wait for events at once; 0 is 200.
+	MaxWaits int
+	// Transport configures how clients connect. Subscribable is set by New.
+	Transport transport.Options
+	// Logger receives one line for each call; silent when nil.
+	Logger *slog.Logger
+	// OnCall is told of each tool call when it has ended, with its outcome; nil is nobody.
+	OnCall func(toolset.Outcome)
+}
+
+// A Server is the assistant's side of the process. It is safe for concurrent use.
+type Server struct {
+	events    EventLog
+	log       *slog.Logger
+	mcp       *server.MCPServer
+	transport *transport.Transport
+	tools     *toolset.Registry
+	names     *names.Resolver
+	resources *resources.Set
+}
+
+// New composes a server. It calls nobody; [Server.Run] brings it to life.
+func New(o Options) (*Server, error) {
+	if o.Name == "" {
+		o.Name = "slack-webhook-server"
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{events: o.Events, log: o.Logger}
+	if err := s.compose(o); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) compose(o Options) error {
+	to, err := toolOptions(o)
+	if err != nil {
+		return err
+	}
+	s.names = to.Names
+	catalog, err := tools.Catalog(to)
+	if err != nil {
+		return err
+	}
+	chosen, err := catalog.Choose(o.Choice)
+	if err != nil {
+		return err
+	}
+	s.tools, err = toolset.NewRegistry(chosen, toolset.RegistryOptions{Fault: tools.Fault, Done: s.called(o.OnCall)})
+	if err != nil {
+		return err
+	}
+	ro := resources.Options{Lockdown: o.Lockdown}
+	if o.Events != nil {
+		ro.Events = o.Events
+	}
+	if s.resources, err = resources.New(ro); err != nil {
+		return err
+	}
+	return s.connect(o)
+}
+
+// connect builds the protocol's server and puts it behind the transport.
+func (s *Server) connect(o Options) (err error) {
+	o.Transport.Subscribable = s.resources.Subscribable
+	if s.transport, err = transport.New(o.Transport); err != nil {
+		return err
+	}
+	hooks := &server.Hooks{}
+	s.resources.Hooks(hooks)
+	s.mcp = server.NewMCPServer(o.Name, o.Version, append(s.transport.ServerOptions(),
+		server.WithInstructions(instructions),
+		server.WithHooks(hooks),
+		server.WithToolFilter(s.tools.Filter),
+	)...)
+	s.tools.Register(s.mcp)
+	s.resources.Register(s.mcp)
+	return s.transport.Attach(s.mcp)
+}
+
+// toolOptions makes what the tools share.
+func toolOptions(o Options) (tools.Options, error) {
+	to := tools.Options{Lockdown: o.Lockdown, MaxWaits: o.MaxWaits, Slack: o.Slack}
+	if o.Events != nil {
+		to.Events = o.Events
+	}
+	if o.Slack == nil {
+		return to, nil
+	}
+	var err error
+	if to.Names, err = names.New(o.Slack); err != nil {
+		return to, err
+	}
+	if o.Write.ChannelName == nil {
+		o.Write.ChannelName = func(ctx context.Context, id string) (string, error) {
+			c, err := to.Names.Channel(ctx, id)
+			return c.Name, err
+		}
+	}
+	if o.Write.Logger == nil {
+		o.Write.Logger = o.Logger
+	}
+	to.Guard, err = guard.New(o.Write)
+	return to, err
+}
+
+// called logs a call's end, without arguments or results.
+func (s *Server) called(next func(toolset.Outcome)) func(toolset.Outcome) {
+	return func(out toolset.Outcome) {
+		level, outcome := slog.LevelInfo, "ok"
+		if out.Err != nil {
+			level, outcome = slog.LevelWarn, "error"
+		}
+		s.log.LogAttrs(context.Background(), level, "tool call", slog.String("tool", out.Tool),
+			slog.String("principal", out.Principal), slog.String("outcome", outcome), slog.Duration("duration", out.Duration))
+		if next != nil {
+			next(out)
+		}
+	}
+}
+
+// Handler serves the mount and everything under it.
+func (s *Server) Handler() http.Handler { return s.transport.Handler() }
+
+// RootHandler serves MCP clients that were given the bare address; see
+// [transport.Transport.RootHandler].
+func (s *Server) RootHandler(next http.Handler) http.Handler { return s.transport.RootHandler(next) }
+
+// Transport gives access to what an operator wants to see.
+func (s *Server) Transport() *transport.Transport { return s.transport }
+
+// Hidden lists the chosen tools for which the Slack tokens are not enough.
+func (s *Server) Hidden() []toolset.Hidden { return s.tools.Hidden() }
+
+// SetGrant says which scopes Slack gave to the tokens, once that is known. Tools that
+// need others vanish from lists, and clients are told.
+func (s *Server) SetGrant(g toolset.Grant) {
+	if s.tools.SetGrant(g) {
+		s.transport.ListChanged(transport.Tools)
+	}
+}
+
+// Run announces received events to those who follow them and keeps the sessions, until
+// ctx ends; then it ends every stream, lets running calls finish within the
+// transport's grace, and returns.
+func (s *Server) Run(ctx context.Context) error {
+	var g errgroup.Group
+	g.Go(func() error { return s.transport.Run(ctx) })
+	if s.events != nil {
+		g.Go(func() error { return s.announce(ctx) })
+	}
+	return g.Wait()
+}
+
+// ServeStdio serves one client over in and out until in ends or ctx does. Whoever
+// started the process owns it: the caller has every scope but admin.
+func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
+	owner := &access.Principal{Name: "stdio", Scopes: []access.Scope{access.Read, access.Events, access.Write}}
+	err := s.transport.ServeStdio(access.With(ctx, owner), in, out)
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}

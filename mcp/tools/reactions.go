@@ -1,0 +1,211 @@
+package tools
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/guard"
+	"slackmcp/mcp/names"
+	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
+)
+
+const setReactions = "reactions"
+
+func reactionTools(k *kit) []toolset.Tool {
+	if k.Slack == nil {
+		return nil
+	}
+	return []toolset.Tool{
+		toolset.Define(toolset.Tool{
+			Name: "slack_add_reactions", Title: "Add reactions", Set: setReactions, Default: true,
+			Scope: access.Write, Effect: toolset.Sets, Needs: []string{"reactions:write"},
+			Description: "Put one or more emoji on a message. One that is there already counts as done. Each emoji has its own result. The workspace's own emoji: slack_read_emojis.",
+		}, k.addReactions),
+		toolset.Define(toolset.Tool{
+			Name: "slack_remove_reactions", Title: "Remove reactions", Set: setReactions,
+			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{"reactions:write"},
+			Description: "Take the bot's own emoji off a message. One that is not there counts as done. Each emoji has its own result.",
+		}, k.removeReactions),
+		toolset.Define(toolset.Tool{
+			Name: "slack_get_reactions", Title: "Get reactions", Set: setReactions,
+			Scope: access.Read, Needs: []string{"reactions:read"},
+			Description: "Get a message with all its reactions and who reacted. Use it to count votes or see who confirmed.",
+		}, k.getReactions),
+		toolset.Define(toolset.Tool{
+			Name: "slack_read_emojis", Title: "Read custom emoji", Set: setReactions, Default: true,
+			Scope: access.Read, Needs: []string{"emoji:read"},
+			Description: "Read the workspace's own emoji: name and image, or alias. Slack's standard emoji (thumbsup, eyes, white_check_mark …) are not among them and can always be used.",
+		}, k.readEmojis),
+	}
+}
+
+// messageRef is how a tool is told which message.
+type messageRef struct {
+	Channel   string `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; not needed with a permalink"`
+	Timestamp string `json:"timestamp" alias:"ts,message_ts,message" doc:"ts or permalink of the message"`
+}
+
+// message returns the ids of a message.
+func (k *kit) message(ctx context.Context, in messageRef) (channel, ts string, err error) {
+	ts = in.Timestamp
+	if !names.IsTS(ts) {
+		m, err := names.ParseLink(ts)
+		if err != nil || m.TS == "" {
+			return "", "", &toolset.ArgumentError{Argument: "timestamp", Problem: "write a ts (1700000000.123456) or a message's permalink"}
+		}
+		ts = m.TS
+		if in.Channel == "" {
+			return m.Channel, ts, nil
+		}
+	}
+	if in.Channel == "" {
+		return "", "", &toolset.ArgumentError{Argument: "channel", Problem: "give the channel, or the message's permalink as timestamp"}
+	}
+	channel, err = k.channel(ctx, in.Channel)
+	return channel, ts, err
+}
+
+type reactionsIn struct {
+	messageRef
+	Emojis []string `json:"emojis" alias:"emoji,name,reactions" split:"," max:"23" doc:"Emoji names without colons"`
+	safety
+}
+
+func (k *kit) addReactions(ctx context.Context, c *toolset.Call, in reactionsIn) (responses, error) {
+	return k.react(ctx, c, in, "already_reacted", func(api *slackapi.Client, channel, ts, emoji string) error {
+		return api.AddReaction(ctx, channel, ts, emoji)
+	})
+}
+
+func (k *kit) removeReactions(ctx context.Context, c *toolset.Call, in reactionsIn) (responses, error) {
+	return k.react(ctx, c, in, "no_reaction", func(api *slackapi.Client, channel, ts, emoji string) error {
+		return api.RemoveReaction(ctx, channel, ts, emoji)
+	})
+}
+
+// react does one thing for each emoji. The code done is Slack's word for "so already".
+func (k *kit) react(ctx context.Context, c *toolset.Call, in reactionsIn, done string, do func(api *slackapi.Client, channel, ts, emoji string) error) (responses, error) {
+	channel, ts, err := k.message(ctx, in.messageRef)
+	if err != nil {
+		return responses{}, err
+	}
+	out := responses{Responses: []item{}}
+	var stopped error
+	var first error
+	for i, emoji := range in.Emojis {
+		emoji = strings.Trim(strings.TrimSpace(emoji), ":")
+		if stopped != nil {
+			out.Responses = append(out.Responses, item{Emoji: emoji, Error: notSent})
+			continue
+		}
+		s := in.safety
+		if s.IdempotencyKey != "" {
+			s.IdempotencyKey += "#" + emoji
+		}
+		_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts, emoji}}, s,
+			func(api *slackapi.Client) (struct{}, string, error) {
+				err := do(api, channel, ts, emoji)
+				if is(err, done) {
+					err = nil
+				}
+				return struct{}{}, ts, err
+			})
+		one := item{OK: err == nil, Emoji: emoji}
+		if err != nil {
+			one.Error = Fault(err)
+			if i == 0 {
+				first = err
+			}
+			if stops(err) {
+				stopped = err
+			}
+		}
+		out.join(how)
+		out.Responses = append(out.Responses, one)
+	}
+	if first != nil && !slices.ContainsFunc(out.Responses, func(i item) bool { return i.OK }) {
+		return responses{}, first
+	}
+	return out, nil
+}
+
+type getReactionsIn struct {
+	messageRef
+}
+
+type messageOut struct {
+	OK      bool         `json:"ok"`
+	Channel string       `json:"channel"`
+	Message view.Message `json:"message"`
+}
+
+func (k *kit) getReactions(ctx context.Context, _ *toolset.Call, in getReactionsIn) (messageOut, error) {
+	channel, ts, err := k.message(ctx, in.messageRef)
+	if err != nil {
+		return messageOut{}, err
+	}
+	m, err := k.Slack.Reactions(ctx, channel, ts)
+	if err != nil {
+		return messageOut{}, err
+	}
+	o := k.messageOptions(ctx, channel, []slackapi.Message{m}, detailed)
+	return messageOut{OK: true, Channel: channel, Message: view.NewMessage(&m, o)}, nil
+}
+
+type emojisIn struct {
+	Limit  int    `json:"limit,omitempty" min:"1" max:"2000" default:"500" doc:"Most emoji to return"`
+	Cursor string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
+}
+
+type emojisOut struct {
+	Untrusted  bool              `json:"untrusted"`
+	OK         bool              `json:"ok"`
+	Emoji      map[string]string `json:"emoji" doc:"name to image, or to alias:name"`
+	Total      int               `json:"total"`
+	HasMore    bool              `json:"has_more"`
+	NextCursor string            `json:"next_cursor,omitempty"`
+	Flags      view.Flags        `json:"flags,omitempty"`
+}
+
+func (k *kit) readEmojis(ctx context.Context, _ *toolset.Call, in emojisIn) (emojisOut, error) {
+	all, err := k.Slack.EmojiList(ctx)
+	if err != nil {
+		return emojisOut{}, err
+	}
+	list := make([]string, 0, len(all))
+	for name := range all {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	out := emojisOut{Untrusted: true, OK: true, Emoji: map[string]string{}, Total: len(all)}
+	size := 0
+	for i, name := range list[firstAfter(list, in.Cursor):] {
+		size += len(name) + len(all[name])
+		if i == in.Limit || size > maxResult {
+			out.HasMore = true
+			break
+		}
+		out.Emoji[out.Flags.Name(name)] = out.Flags.Name(all[name])
+		out.NextCursor = name
+	}
+	if !out.HasMore {
+		out.NextCursor = ""
+	}
+	return out, nil
+}
+
+// firstAfter is where a sorted list goes on behind a cursor, which is one of its items.
+func firstAfter(sorted []string, cursor string) int {
+	if cursor == "" {
+		return 0
+	}
+	i, found := slices.BinarySearch(sorted, cursor)
+	if found {
+		i++
+	}
+	return i
+}

@@ -1,0 +1,186 @@
+package tools
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"slackmcp/mcp/names"
+	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
+)
+
+type readChannelIn struct {
+	Channel        string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"999" default:"100" doc:"Most messages to return"`
+	Oldest         string `json:"oldest,omitempty" alias:"since" doc:"Not before: ts, ISO 8601, or an age (2h, 1d, 2w)"`
+	Latest         string `json:"latest,omitempty" alias:"until" doc:"Not after, written likewise"`
+	Inclusive      bool   `json:"inclusive,omitempty" doc:"Include messages exactly at oldest or latest"`
+	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same arguments"`
+	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: names, blocks, attachments, permalinks"`
+}
+
+type readThreadIn struct {
+	Channel        string `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; not needed with a permalink"`
+	ThreadTS       string `json:"thread_ts" alias:"message_ts" doc:"ts or permalink of the thread's first message"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"999" default:"100" doc:"Most messages to return"`
+	Oldest         string `json:"oldest,omitempty" alias:"since" doc:"Replies not before: ts, ISO 8601, or an age"`
+	Latest         string `json:"latest,omitempty" alias:"until" doc:"Replies not after, written likewise"`
+	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same arguments"`
+	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: names, blocks, attachments, permalinks"`
+}
+
+type messagesOut struct {
+	OK         bool           `json:"ok"`
+	Channel    string         `json:"channel"`
+	ThreadTS   string         `json:"thread_ts,omitempty"`
+	Messages   []view.Message `json:"messages"`
+	HasMore    bool           `json:"has_more"`
+	NextCursor string         `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
+	// Metadata repeats the cursor where Slack's own answers have it.
+	Metadata *metadata `json:"response_metadata,omitempty"`
+	Note     string    `json:"note,omitempty"`
+}
+
+type metadata struct {
+	NextCursor string `json:"next_cursor"`
+}
+
+// A cursor of ours goes on from a message where a page was cut; any other is Slack's.
+const (
+	cursorBefore = "before:"
+	cursorAfter  = "after:"
+)
+
+const noteCapped = "Slack allows this app one such request a minute and 15 messages at once (the class of apps that are sold outside Slack's Marketplace). Ask for little, and wait a minute between calls."
+
+func (k *kit) readChannel(ctx context.Context, _ *toolset.Call, in readChannelIn) (messagesOut, error) {
+	channel, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return messagesOut{}, err
+	}
+	q := slackapi.HistoryQuery{Channel: channel, Limit: in.Limit, Inclusive: in.Inclusive, Cursor: in.Cursor}
+	if q.Oldest, err = slackTS("oldest", in.Oldest, k.now()); err != nil {
+		return messagesOut{}, err
+	}
+	if q.Latest, err = slackTS("latest", in.Latest, k.now()); err != nil {
+		return messagesOut{}, err
+	}
+	if before, ok := strings.CutPrefix(in.Cursor, cursorBefore); ok && names.IsTS(before) {
+		q.Cursor, q.Latest, q.Inclusive = "", before, false
+	}
+	page, err := k.Slack.History(ctx, q)
+	if err != nil {
+		return messagesOut{}, err
+	}
+	out := messagesOut{OK: true, Channel: channel, HasMore: page.HasMore, NextCursor: page.NextCursor}
+	shown, cut := k.show(ctx, channel, page.Messages, in.ResponseFormat)
+	out.Messages = shown
+	if cut {
+		out.cut(cursorBefore + shown[len(shown)-1].TS)
+	}
+	return k.finish(out), nil
+}
+
+func (k *kit) readThread(ctx context.Context, _ *toolset.Call, in readThreadIn) (messagesOut, error) {
+	thread, err := thread("thread_ts", in.ThreadTS, &in.Channel)
+	if err != nil {
+		return messagesOut{}, err
+	}
+	if in.Channel == "" {
+		return messagesOut{}, &toolset.ArgumentError{Argument: "channel", Problem: "give the channel, or the permalink of the thread's first message as thread_ts"}
+	}
+	channel, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return messagesOut{}, err
+	}
+	q := slackapi.RepliesQuery{Channel: channel, ThreadTS: thread, Limit: in.Limit, Cursor: in.Cursor}
+	if q.Oldest, err = slackTS("oldest", in.Oldest, k.now()); err != nil {
+		return messagesOut{}, err
+	}
+	if q.Latest, err = slackTS("latest", in.Latest, k.now()); err != nil {
+		return messagesOut{}, err
+	}
+	q.Inclusive = q.Oldest != "" || q.Latest != ""
+	if after, ok := strings.CutPrefix(in.Cursor, cursorAfter); ok && names.IsTS(after) {
+		q.Cursor, q.Oldest, q.Inclusive = "", after, false
+	}
+	page, err := k.Slack.Replies(ctx, q)
+	if err != nil {
+		return messagesOut{}, err
+	}
+	if in.Cursor != "" {
+		// Slack puts the thread's first message onto each page.
+		page.Messages = without(page.Messages, thread)
+	}
+	out := messagesOut{OK: true, Channel: channel, ThreadTS: thread, HasMore: page.HasMore, NextCursor: page.NextCursor}
+	shown, cut := k.show(ctx, channel, page.Messages, in.ResponseFormat)
+	out.Messages = shown
+	if cut {
+		out.cut(cursorAfter + shown[len(shown)-1].TS)
+	}
+	return k.finish(out), nil
+}
+
+func without(list []slackapi.Message, ts string) []slackapi.Message {
+	kept := list[:0]
+	for _, m := range list {
+		if m.TS != ts {
+			kept = append(kept, m)
+		}
+	}
+	return kept
+}
+
+func (o *messagesOut) cut(cursor string) {
+	o.HasMore, o.NextCursor = true, cursor
+	o.Note = "The list was cut to keep it readable: go on with next_cursor."
+}
+
+func (k *kit) finish(o messagesOut) messagesOut {
+	if o.NextCursor != "" {
+		o.Metadata = &metadata{NextCursor: o.NextCursor}
+	}
+	if k.Slack.Capped() {
+		o.Note = strings.TrimSpace(o.Note + " " + noteCapped)
+	}
+	return o
+}
+
+// show makes views of messages until there is enough to read; it reports whether it
+// left some out.
+func (k *kit) show(ctx context.Context, channel string, list []slackapi.Message, format string) ([]view.Message, bool) {
+	o := k.messageOptions(ctx, channel, list, format)
+	shown, size := []view.Message{}, 0
+	for i := range list {
+		m := view.NewMessage(&list[i], o)
+		b, err := json.Marshal(m)
+		if err != nil {
+			continue
+		}
+		if size += len(b); size > maxResult && len(shown) > 0 {
+			return shown, true
+		}
+		shown = append(shown, m)
+	}
+	return shown, false
+}
+
+func (k *kit) messageOptions(ctx context.Context, channel string, list []slackapi.Message, format string) view.MessageOptions {
+	var ids []string
+	for i := range list {
+		if list[i].User != "" {
+			ids = append(ids, list[i].User)
+		}
+	}
+	known, ok := k.Names.KnownChannel(channel)
+	o := view.MessageOptions{
+		Self: k.self(ctx), Shared: !ok || known.Shared, Lockdown: k.Lockdown,
+		Names: k.userNames(ctx, ids, format == detailed), Detailed: format == detailed,
+	}
+	if !o.Detailed {
+		o.MaxText = passage
+	}
+	return o
+}
