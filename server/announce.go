@@ -1,0 +1,83 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+
+	"slackmcp/config"
+)
+
+// announce tells that the server can be reached: a line in the log for programs, the
+// banner for people. In the sandbox it also connects the workspace to the receiver.
+func (b *builder) announce(ctx context.Context) {
+	paths := []string{}
+	if b.receiver != nil {
+		paths = b.receiver.Paths()
+	}
+	b.log.LogAttrs(ctx, slog.LevelInfo, "serving",
+		slog.String("addr", b.Addr()), slog.String("mode", string(b.cfg.Mode)), slog.Bool("sandbox", b.cfg.Sandbox),
+		slog.String("queue_backend", string(b.cfg.Queue.Backend)), slog.String("because", b.cfg.Queue.Because),
+		slog.Any("receives", paths), slog.String("version", b.version))
+	if b.tokenPath != "" {
+		b.log.LogAttrs(ctx, slog.LevelInfo, "the mcp token is in a file", slog.String("file", b.tokenPath))
+	}
+	if b.sandbox != nil {
+		b.sandbox.subscribe(ctx, "http://"+b.localAddr()+"/slack/events")
+	}
+	if b.out == nil {
+		return
+	}
+	if err := b.banner(ctx).write(b.out, b.terminal || b.cfg.Sandbox); err != nil {
+		b.log.LogAttrs(ctx, slog.LevelWarn, "the start lines could not be printed", slog.String("error", err.Error()))
+	}
+}
+
+// localAddr is the listener's address as a client on this machine writes it.
+func (s *Server) localAddr() string {
+	host, port, err := net.SplitHostPort(s.Addr())
+	if err != nil {
+		return s.Addr()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+func (b *builder) banner(ctx context.Context) *banner {
+	bn := &banner{version: b.version, mode: string(b.cfg.Mode), token: b.token, tokenPath: b.tokenPath, notes: b.notes()}
+	row := func(what, where string) { bn.rows = append(bn.rows, [2]string{what, where}) }
+	if b.cfg.Sandbox {
+		bn.mode += ", in the sandbox (no Slack account is used)"
+	}
+	if b.receiver != nil {
+		row("receives", "http://"+b.localAddr()+strings.Join(b.receiver.Paths(), ", "))
+	}
+	if b.mcp != nil {
+		bn.mcpURL = b.endpointURL()
+		row("mcp", bn.mcpURL+" (streamable HTTP), "+bn.mcpURL+"/sse (SSE)")
+		if b.tokenPath != "" {
+			row("token", "in "+b.tokenPath)
+		}
+	}
+	row("health", "http://"+b.localAddr()+"/health/detailed")
+	if stats, err := b.store.Stats(ctx); err == nil {
+		row("queue", stats.Backend+": "+stats.Durability+" ("+b.cfg.Queue.Because+")")
+	}
+	if b.sandbox != nil {
+		row("workspace", b.sandbox.url())
+		row("try", `slack-webhook-server send --sandbox --url http://`+b.localAddr()+`/slack/events --text "hello"`)
+	}
+	return bn
+}
+
+// notes are what the operator should know about this start.
+func (s *Server) notes() []string {
+	var notes []string
+	if s.cfg.Queue.Backend == config.Memory {
+		notes = append(notes, "the memory backend forgets every event when the process ends")
+	}
+	return notes
+}

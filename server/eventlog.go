@@ -1,0 +1,116 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/journal"
+)
+
+// eventLog is what the assistant's side reads: the journal for what is recent, the
+// store's history for what is older. A page never mixes the two unless the journal
+// alone could not fill it.
+type eventLog struct {
+	*journal.Journal
+	store *watchedStore
+}
+
+// catchUp bounds how long a reader waits for the journal to show what this process has
+// just acknowledged; the follower of Tail is behind by well under a millisecond.
+const catchUp = 250 * time.Millisecond
+
+// Query reads one page, from the journal as far as its window reaches. What this
+// process has acknowledged before the call is in it.
+func (l *eventLog) Query(ctx context.Context, q event.Query) (event.Page, error) {
+	l.await(ctx, l.store.last())
+	if q.Limit <= 0 {
+		q.Limit = event.DefaultLimit
+	}
+	q.Limit = min(q.Limit, event.MaxLimit)
+	floor := l.Floor()
+	if floor == "" || !l.reaches(q, floor) {
+		return l.store.History(ctx, q)
+	}
+	page, err := l.Journal.Query(ctx, q)
+	var moved *event.CursorExpiredError
+	switch {
+	case errors.As(err, &moved):
+		return l.store.History(ctx, q) // the window moved on in between
+	case err != nil:
+		return event.Page{}, err
+	case q.Order == event.OldestFirst, page.More:
+		return page, nil
+	case len(page.Events) >= q.Limit:
+		// The window is used up with the page; what lies behind it is the store's.
+		page.Next, page.More = page.Events[len(page.Events)-1].Position, true
+		return page, nil
+	}
+	return l.older(ctx, q, page)
+}
+
+// reaches reports whether the journal can begin the page: its window holds the place
+// where the query starts. A cursor is compared only with positions of its own epoch;
+// the store judges the others.
+func (l *eventLog) reaches(q event.Query, floor event.Position) bool {
+	if q.After == "" {
+		return q.Order == event.NewestFirst
+	}
+	newest := l.Newest()
+	return q.After.Epoch() == floor.Epoch() && q.After >= floor && q.After <= newest
+}
+
+// older fills the rest of a page from the store. The window may have moved since the
+// page was read, upwards only: the store goes on below its floor of now, or below the
+// page's last event where that lies deeper.
+func (l *eventLog) older(ctx context.Context, q event.Query, page event.Page) (event.Page, error) {
+	rest := q
+	rest.After = l.Floor()
+	if n := len(page.Events); n > 0 {
+		rest.After = min(rest.After, page.Events[n-1].Position)
+	}
+	rest.Limit = q.Limit - len(page.Events)
+	more, err := l.store.History(ctx, rest)
+	var expired *event.CursorExpiredError
+	if errors.As(err, &expired) {
+		// Retention has just removed what lay behind the window.
+		page.Next, page.More = "", false
+		return page, nil
+	}
+	if err != nil {
+		return event.Page{}, err
+	}
+	more.Events = append(page.Events, more.Events...)
+	return more, nil
+}
+
+// await returns when the journal has reached p, or when that takes too long: then the
+// page is older than it could be, and nothing is lost.
+func (l *eventLog) await(ctx context.Context, p event.Position) {
+	if p == "" || l.Newest() >= p {
+		return
+	}
+	changed, stop := l.Watch()
+	defer stop()
+	timeout := time.NewTimer(catchUp)
+	defer timeout.Stop()
+	for l.Newest() < p {
+		select {
+		case <-changed:
+		case <-timeout.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Get looks into the window first, then into the store.
+func (l *eventLog) Get(ctx context.Context, source, id string) (event.Event, error) {
+	e, err := l.Journal.Get(ctx, source, id)
+	if errors.Is(err, event.ErrNotFound) {
+		return l.store.Get(ctx, source, id)
+	}
+	return e, err
+}

@@ -1,0 +1,154 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Time limits of the HTTP side. Slack gives up after three seconds; everybody else who
+// takes longer than these to say what they want is let go. Streams clear their own
+// deadlines.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	idleTimeout       = 75 * time.Second // longer than the keep-alive of common proxies
+	maxHeaderBytes    = 32 << 10
+	journalPatience   = 3 * time.Second
+)
+
+// A part is something that runs beside the listener until its context ends.
+type part struct {
+	name string
+	run  func(context.Context) error
+}
+
+// parts are run together; the first that fails unexpectedly ends the server.
+type parts struct {
+	wg     sync.WaitGroup
+	cancel context.CancelFunc
+}
+
+// startParts runs each part under one context. fail is told of a part that ended with
+// an error before it was asked to.
+func startParts(ctx context.Context, list []part, fail func(error)) *parts {
+	ctx, cancel := context.WithCancel(ctx)
+	p := &parts{cancel: cancel}
+	for _, one := range list {
+		p.wg.Go(func() {
+			if err := one.run(ctx); err != nil && ctx.Err() == nil {
+				fail(fmt.Errorf("%s: %w", one.name, err))
+			}
+		})
+	}
+	return p
+}
+
+// stop asks the parts to end and waits for them.
+func (p *parts) stop() {
+	p.cancel()
+	p.wg.Wait()
+}
+
+// Run listens and serves until ctx is done; then it drains and returns nil. It
+// returns an error when it cannot listen or when a part fails. The store is closed
+// either way. Run may be called once.
+//
+// Draining goes from the outside in: not ready, no new connections, streams closed,
+// requests finished, handlers finished, journal ended, store closed. It is bounded by
+// the drain time of the configuration.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.store.Close()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen.Addr())
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	s.addr.Store(listener.Addr())
+
+	// What runs here outlives ctx until the drain says otherwise.
+	life := context.WithoutCancel(ctx)
+	failed := make(chan error, 1)
+	fail := func(err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+	}
+	readers := startParts(life, s.readers, fail)
+	s.awaitJournal(ctx)
+	workers := startParts(life, s.workers, fail)
+	assistants := startParts(life, s.assistants, fail)
+	serve := &http.Server{
+		Handler: s.echo, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := serve.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			fail(fmt.Errorf("serve: %w", err))
+		}
+	}()
+	s.started(ctx)
+
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-failed:
+	}
+
+	s.health.set(draining)
+	s.log.LogAttrs(ctx, slog.LevelInfo, "draining", slog.Duration("at_most", s.cfg.Drain))
+	drain, cancel := context.WithTimeout(life, s.cfg.Drain)
+	defer cancel()
+	assistants.cancel() // ends the open streams, which Shutdown would wait for
+	if shutdownErr := serve.Shutdown(drain); shutdownErr != nil {
+		err = errors.Join(err, fmt.Errorf("requests were cut off: %w", shutdownErr), serve.Close())
+	}
+	<-served
+	assistants.stop()
+	workers.stop()
+	readers.stop()
+	s.log.LogAttrs(ctx, slog.LevelInfo, "stopped")
+	return errors.Join(err, s.store.Close())
+}
+
+// awaitJournal gives the journal a moment to read its window, so that the first reader
+// finds it filled. A store that is slow delays nobody for longer: readers then ask it.
+func (s *Server) awaitJournal(ctx context.Context) {
+	if s.journal == nil {
+		return
+	}
+	select {
+	case <-s.journal.Loaded():
+	case <-time.After(journalPatience):
+		s.log.LogAttrs(ctx, slog.LevelWarn, "the journal is still being read")
+	case <-ctx.Done():
+	}
+}
+
+// started marks the server ready once it can be reached.
+func (s *Server) started(ctx context.Context) {
+	s.health.set(serving)
+	close(s.ready)
+	if s.onListen != nil {
+		s.onListen(ctx)
+	}
+}
+
+// Addr returns the address that Run listens on, or "" before it does.
+func (s *Server) Addr() string {
+	if a, ok := s.addr.Load().(net.Addr); ok {
+		return a.String()
+	}
+	return ""
+}
+
+// Ready is closed when the server can be reached.
+func (s *Server) Ready() <-chan struct{} { return s.ready }

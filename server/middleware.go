@@ -1,0 +1,144 @@
+package server
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/labstack/echo/v4"
+)
+
+// requestIDHeader carries the request's id in and out. Inside it stands in the
+// request's own header, so that plain http.Handlers find it without a context.
+const requestIDHeader = "X-Request-Id"
+
+// requestIDs names requests: a sender's own id is kept when it is harmless, any other
+// is replaced. The ids of one process share a random prefix and count up.
+type requestIDs struct {
+	prefix string
+	n      atomic.Uint64
+}
+
+func newRequestIDs() *requestIDs {
+	return &requestIDs{prefix: rand.Text()[:10] + "-"}
+}
+
+func (ids *requestIDs) middleware(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Request().Header
+		id := h.Get(requestIDHeader)
+		if !harmless(id) {
+			id = ids.prefix + strconv.FormatUint(ids.n.Add(1), 10)
+			h[requestIDHeader] = []string{id}
+		}
+		c.Response().Header()[requestIDHeader] = h[requestIDHeader][:1]
+		return next(c)
+	}
+}
+
+// harmless reports whether a sender's id can be written to a log and back.
+func harmless(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
+	}
+	for _, r := range []byte(id) {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// recoverPanics answers 500 in our one shape and logs where the panic came from; its
+// words stay inside.
+func recoverPanics(log *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) (err error) {
+			defer func() {
+				v := recover()
+				if v == nil {
+					return
+				}
+				if v == http.ErrAbortHandler { //nolint:errorlint // the sentinel is compared by identity, as net/http does
+					panic(v)
+				}
+				log.LogAttrs(c.Request().Context(), slog.LevelError, "panic in a handler",
+					slog.String("request_id", c.Request().Header.Get(requestIDHeader)),
+					slog.String("route", c.Path()), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+				if !c.Response().Committed {
+					err = c.JSONBlob(http.StatusInternalServerError, []byte(`{"error":"internal"}`))
+				}
+			}()
+			return next(c)
+		}
+	}
+}
+
+// securityHeaders are set on every answer: nothing here is a page that another site
+// may frame, sniff or cache. A handler that serves a page sets its own.
+func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	nosniff := []string{"nosniff"}
+	return func(c echo.Context) error {
+		c.Response().Header()["X-Content-Type-Options"] = nosniff
+		return next(c)
+	}
+}
+
+// requireHTTPS refuses what came in clear. The proxy's word counts only where proxies
+// are trusted (TRUSTED_PROXIES); health probes are let through.
+func requireHTTPS(trusted func(*http.Request) bool) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			if r.TLS != nil || probe(r.URL.Path) || (trusted(r) && r.Header.Get("X-Forwarded-Proto") == "https") {
+				return next(c)
+			}
+			return c.JSON(http.StatusForbidden, errorBody{Error: "https required", Detail: "REQUIRE_HTTPS is set: send this request over https"})
+		}
+	}
+}
+
+func probe(path string) bool {
+	switch path {
+	case "/", "/health", "/livez", "/readyz":
+		return true
+	}
+	return false
+}
+
+// errorBody is the one JSON shape of an error.
+type errorBody struct {
+	Error  string `json:"error"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// handleError translates what Echo itself refuses: an unknown route, a wrong verb.
+func handleError(err error, c echo.Context) {
+	if c.Response().Committed {
+		return
+	}
+	status := http.StatusInternalServerError
+	body := errorBody{Error: "internal"}
+	if he, ok := err.(*echo.HTTPError); ok { //nolint:errorlint // Echo hands over its own errors unwrapped
+		status = he.Code
+		body.Error = statusWords(status)
+	}
+	_ = c.JSON(status, body)
+}
+
+func statusWords(status int) string {
+	switch status {
+	case http.StatusNotFound:
+		return "not found"
+	case http.StatusMethodNotAllowed:
+		return "method not allowed"
+	case http.StatusInternalServerError:
+		return "internal"
+	}
+	return http.StatusText(status)
+}

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+)
+
+// web builds the Echo instance: every middleware and every route, on one screen.
+func (b *builder) web(context.Context) error {
+	b.health = newHealth(b.Server)
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = handleError
+	e.IPExtractor = b.clientAddress()
+	e.Use(recoverPanics(b.log), newRequestIDs().middleware, securityHeaders)
+	if b.cfg.Listen.RequireHTTPS {
+		e.Use(requireHTTPS(b.trusted))
+	}
+
+	e.GET("/health", b.health.simple)
+	e.GET("/livez", b.health.live)
+	e.GET("/readyz", b.health.ready)
+	e.GET("/health/detailed", b.health.detailed)
+	root := echo.HandlerFunc(b.health.simple)
+
+	if b.receiver != nil {
+		for _, path := range append(b.receiver.Paths(), "/events/*") {
+			e.Any(path, plain(b.receiver)) // it answers 405 and 404 in its own words
+		}
+	}
+	if b.mcp != nil {
+		mount := b.cfg.MCP.MountPath
+		e.Any(mount, plain(b.mcp.Handler()))
+		e.Any(mount+"/*", plain(b.mcp.Handler()))
+		e.Any("/", plain(b.mcp.RootHandler(asHandler(e, root))))
+	} else {
+		e.GET("/", root)
+	}
+	b.echo = e
+	b.onListen = b.announce
+	return nil
+}
+
+// plain serves a route by a handler that does not know Echo.
+func plain(h http.Handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h.ServeHTTP(c.Response(), c.Request())
+		return nil
+	}
+}
+
+// asHandler makes an http.Handler of one of our own routes: GET only.
+func asHandler(e *echo.Echo, route echo.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := e.NewContext(r, w)
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", http.MethodGet)
+			handleError(echo.ErrMethodNotAllowed, c)
+			return
+		}
+		if err := route(c); err != nil {
+			handleError(err, c)
+		}
+	})
+}

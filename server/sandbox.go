@@ -1,0 +1,75 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"slackmcp/slackapi/sandbox"
+)
+
+// A fakeSlack is the sandbox workspace that runs in this process, with a listener of
+// its own on the loopback.
+type fakeSlack struct {
+	box      *sandbox.Sandbox
+	listener net.Listener
+	log      *slog.Logger
+
+	signingSecret, botToken, userToken string
+}
+
+// newFakeSlack makes the workspace and takes a loopback port for it.
+func newFakeSlack(ctx context.Context, signingSecret string, log *slog.Logger) (*fakeSlack, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for the sandbox: %w", err)
+	}
+	if signingSecret == "" {
+		signingSecret = sandbox.DefaultSigningSecret
+	}
+	box, err := sandbox.New(sandbox.Options{SigningSecret: signingSecret, BaseURL: "http://" + l.Addr().String()})
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return &fakeSlack{
+		box: box, listener: l, log: log,
+		signingSecret: signingSecret, botToken: sandbox.DefaultBotToken, userToken: sandbox.DefaultUserToken,
+	}, nil
+}
+
+// apiURL is the root of the workspace's Web API.
+func (f *fakeSlack) apiURL() string { return "http://" + f.listener.Addr().String() + "/api/" }
+
+// url is where people and tests act in the workspace.
+func (f *fakeSlack) url() string { return "http://" + f.listener.Addr().String() }
+
+// run serves the workspace and delivers its events until ctx is done.
+func (f *fakeSlack) run(ctx context.Context) error {
+	srv := &http.Server{Handler: f.box.Handler(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(f.listener) }()
+	err := f.box.Run(ctx)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if shutdownErr := srv.Shutdown(stop); shutdownErr != nil {
+		_ = srv.Close() //nolint:errcheck // what is cut off is a fake's answer to a client that is going too
+	}
+	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	return err
+}
+
+// subscribe tells the workspace where its events go, as a person does in the app's
+// settings; the workspace asks for the challenge first.
+func (f *fakeSlack) subscribe(ctx context.Context, requestURL string) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := f.box.SetRequestURL(ctx, requestURL); err != nil {
+		f.log.LogAttrs(ctx, slog.LevelWarn, "the sandbox could not verify the request url", slog.String("error", err.Error()))
+	}
+}

@@ -1,0 +1,176 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"slackmcp/config"
+	"slackmcp/mcp"
+	"slackmcp/slackapi"
+	"slackmcp/webhook"
+	"slackmcp/webhook/journal"
+)
+
+// Options are what New needs. Config, and what it was loaded for, decide the rest.
+type Options struct {
+	// Config is a loaded configuration. Required.
+	Config config.Config
+	// Logger receives what happens; nil discards it.
+	Logger *slog.Logger
+	// Out is where a person is shown the start lines; nil shows them to nobody.
+	Out io.Writer
+	// Terminal says that a person reads Out, who may be shown the MCP token.
+	Terminal bool
+	// Version is this build's; empty is "dev".
+	Version string
+}
+
+// A Server is the composed product. New makes it, Run runs it once.
+type Server struct {
+	cfg     config.Config
+	log     *slog.Logger
+	version string
+
+	store    *watchedStore
+	receiver *webhook.Receiver
+	journal  *journal.Journal // nil without an MCP side
+	slack    *slackapi.Client // nil without a bot token
+	mcp      *mcp.Server      // nil without an MCP side
+	sandbox  *fakeSlack       // nil outside of --sandbox
+	health   *health
+	echo     *echo.Echo
+
+	readers, workers, assistants []part
+
+	addr     atomic.Value // net.Addr
+	ready    chan struct{}
+	onListen func(context.Context)
+}
+
+// New composes a server and opens its store. What it cannot start with is an error;
+// that Slack cannot be reached is not.
+func New(ctx context.Context, o Options) (_ *Server, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	s := &Server{cfg: o.Config, log: o.Logger, version: o.Version, ready: make(chan struct{})}
+	b := &builder{Server: s, out: o.Out, terminal: o.Terminal}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.abandon())
+		}
+	}()
+	for _, step := range []func(context.Context) error{
+		b.dataDir, b.fakeSlack, b.slackClient, b.openStore, b.receive, b.assist, b.web,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// A builder carries what only the building needs from step to step.
+type builder struct {
+	*Server
+	out      io.Writer
+	terminal bool
+
+	signingSecrets []string
+	botToken       string
+	userToken      string
+	apiURL         string
+	token          string // MCP's own bearer token
+	tokenPath      string
+}
+
+// abandon releases what a failed New has opened.
+func (b *builder) abandon() error {
+	var errs []error
+	if b.store != nil {
+		errs = append(errs, b.store.Close())
+	}
+	if b.sandbox != nil {
+		errs = append(errs, b.sandbox.listener.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (b *builder) dataDir(context.Context) error {
+	if !b.cfg.NeedsDataDir() {
+		return nil
+	}
+	return config.PrepareDataDir(b.cfg.Queue.DataDir)
+}
+
+// fakeSlack puts the sandbox in Slack's place when the configuration says so.
+func (b *builder) fakeSlack(ctx context.Context) error {
+	s := b.cfg.Slack
+	b.signingSecrets, b.apiURL = s.SigningSecrets.Reveal(), s.APIURL
+	b.botToken, b.userToken = s.BotToken.Reveal(), s.UserToken.Reveal()
+	if !b.cfg.Sandbox {
+		return nil
+	}
+	secret := ""
+	if len(b.signingSecrets) > 0 {
+		secret = b.signingSecrets[0]
+	}
+	f, err := newFakeSlack(ctx, secret, b.log)
+	if err != nil {
+		return err
+	}
+	b.sandbox = f
+	b.signingSecrets, b.apiURL = []string{f.signingSecret}, f.apiURL()
+	b.botToken, b.userToken = f.botToken, f.userToken
+	b.readers = append(b.readers, part{"sandbox", f.run})
+	return nil
+}
+
+func (b *builder) slackClient(context.Context) error {
+	if b.botToken == "" {
+		return nil
+	}
+	c, err := slackapi.New(slackapi.Options{
+		BotToken: b.botToken, UserToken: b.userToken, URL: b.apiURL, Retries: b.cfg.Retry,
+	})
+	if err != nil {
+		return fmt.Errorf("slack client: %w", err)
+	}
+	b.slack = c
+	return nil
+}
+
+func (b *builder) openStore(ctx context.Context) error {
+	q, err := openStore(ctx, b.cfg, b.log)
+	if err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	b.store = &watchedStore{Queue: q}
+	return nil
+}
+
+// slackState says what is known of the Slack side without asking it.
+func (s *Server) slackState() string {
+	if s.slack == nil {
+		return "not_initialized"
+	}
+	return "initialized"
+}
+
+func newHealth(s *Server) *health {
+	h := &health{started: time.Now(), store: s.store, slack: s.slackState, notes: s.notes, trouble: s.store.trouble.Load}
+	if s.journal != nil {
+		h.journal = s.journal
+	}
+	return h
+}

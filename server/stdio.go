@@ -1,0 +1,43 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+)
+
+// errNoMCP says that a stdio server was asked of a configuration without an MCP side.
+var errNoMCP = errors.New("this configuration has no MCP side to serve over stdio")
+
+// RunStdio serves one MCP client over in and out, and listens nowhere, until in ends
+// or ctx does. Nothing but the protocol is written to out. RunStdio may be called
+// once, in Run's place.
+func (s *Server) RunStdio(ctx context.Context, in io.Reader, out io.Writer) error {
+	defer s.store.Close()
+	if s.mcp == nil {
+		return errNoMCP
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, 1)
+	fail := func(err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+		cancel()
+	}
+	life := context.WithoutCancel(ctx)
+	readers := startParts(life, s.readers, fail)
+	s.awaitJournal(ctx)
+	assistants := startParts(life, s.assistants, fail)
+	err := s.mcp.ServeStdio(ctx, in, out)
+	assistants.stop()
+	readers.stop()
+	select {
+	case partErr := <-failed:
+		err = errors.Join(err, partErr)
+	default:
+	}
+	return errors.Join(err, s.store.Close())
+}

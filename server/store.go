@@ -1,0 +1,80 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"slackmcp/config"
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue"
+	"slackmcp/webhook/queue/memory"
+)
+
+// openStore opens the backend that the configuration chose.
+func openStore(ctx context.Context, cfg config.Config, _ *slog.Logger) (queue.Queue, error) {
+	q := cfg.Queue
+	if !cfg.Mode.Webhook() {
+		// Nothing arrives here; the embedded store may belong to a server beside this one.
+		return memory.New(memory.Options{})
+	}
+	switch q.Backend {
+	case config.Memory, config.SQLite:
+		return memory.New(memory.Options{
+			DedupeTTL: q.DedupeTTL, RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount,
+		})
+	case config.Redis, config.NATS:
+	}
+	return nil, fmt.Errorf("queue backend %q is not part of this build", q.Backend)
+}
+
+// watchedStore is the store as the receiver sees it: it remembers how far this process
+// has published, so that a reader finds what was just acknowledged, and whether the
+// last publish found the store broken, for the health answers.
+type watchedStore struct {
+	queue.Queue
+	published atomic.Pointer[event.Position]
+	trouble   atomic.Bool
+}
+
+// Publish notes the outcome and changes nothing about it.
+func (w *watchedStore) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
+	r, err := w.Queue.Publish(ctx, e)
+	switch {
+	case err != nil:
+		// A sender that went away says nothing about the store; a deadline does.
+		if !errors.Is(ctx.Err(), context.Canceled) {
+			w.trouble.Store(true)
+		}
+	default:
+		if w.trouble.Load() {
+			w.trouble.Store(false)
+		}
+		if !r.Duplicate {
+			w.advance(r.Position)
+		}
+	}
+	return r, err
+}
+
+func (w *watchedStore) advance(p event.Position) {
+	for {
+		old := w.published.Load()
+		if old != nil && *old >= p {
+			return
+		}
+		if w.published.CompareAndSwap(old, &p) {
+			return
+		}
+	}
+}
+
+// last is the newest position that this process has published.
+func (w *watchedStore) last() event.Position {
+	if p := w.published.Load(); p != nil {
+		return *p
+	}
+	return ""
+}
