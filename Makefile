@@ -38,7 +38,7 @@ docs: ## Write the generated documents anew
 check: lint test ## What a change must pass before it is committed
 
 bench: build ## Measure the receive path beside a bare handler; writes docs/performance.md's table
-	@go run ./test/bench -server $(BIN)
+	@go run ./test/bench -server $(BIN) -write docs/performance.md
 
 kills: build ## Kill the server 200 times under load and count what is lost (long)
 	@KILLS=200 KILL_EVENTS=200000 go test -count=1 -timeout 60m -run TestKill ./test/e2e

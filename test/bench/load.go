@@ -110,12 +110,12 @@ func sendOn(ctx context.Context, addr string, requests [][]byte, next *atomic.In
 }
 
 // warm sends a few events outside of the measurement.
-func warm(addr string) error {
+func warm(ctx context.Context, addr string) error {
 	requests, err := makeRequests(500, addr)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	_, _, err = blast(ctx, addr, requests, 4)
 	return err

@@ -96,26 +96,37 @@ func measure(ctx context.Context, o options, log io.Writer) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("-conns: %w", err)
 		}
-		results := map[string][]result{}
-		events := o.events
-		if conns == 1 {
-			events = o.events / 4
+		more, err := measureAt(ctx, server, o, conns, log)
+		if err != nil {
+			return "", err
 		}
-		for i := range o.runs {
-			for _, v := range variants() {
-				r, err := once(ctx, server, v, conns, events)
-				if err != nil {
-					return "", fmt.Errorf("%s at %d connections: %w", v.name, conns, err)
-				}
-				fmt.Fprintf(log, "%d conns, run %d, %-26s %s\n", conns, i+1, v.name, r)
-				results[v.name] = append(results[v.name], r)
-			}
-		}
-		for _, v := range variants() {
-			rows = append(rows, row{conns: conns, name: v.name, median: median(results[v.name])})
-		}
+		rows = append(rows, more...)
 	}
 	return markdown(rows), nil
+}
+
+// measureAt is measure at one number of connections.
+func measureAt(ctx context.Context, server string, o options, conns int, log io.Writer) ([]row, error) {
+	events := o.events
+	if conns == 1 {
+		events /= 4
+	}
+	results := map[string][]result{}
+	for i := range o.runs {
+		for _, v := range variants() {
+			r, err := once(ctx, server, v, conns, events)
+			if err != nil {
+				return nil, fmt.Errorf("%s at %d connections: %w", v.name, conns, err)
+			}
+			fmt.Fprintf(log, "%d conns, run %d, %-26s %s\n", conns, i+1, v.name, r)
+			results[v.name] = append(results[v.name], r)
+		}
+	}
+	var rows []row
+	for _, v := range variants() {
+		rows = append(rows, row{conns: conns, name: v.name, median: median(results[v.name])})
+	}
+	return rows, nil
 }
 
 // once starts a server, sends it events over conns connections and stops it.
@@ -131,7 +142,7 @@ func once(ctx context.Context, server string, v variant, conns, events int) (res
 	if err != nil {
 		return result{}, err
 	}
-	if err := warm(p.addr); err != nil {
+	if err := warm(ctx, p.addr); err != nil {
 		return result{}, err
 	}
 	before, err := p.cpu()
