@@ -16,7 +16,7 @@ import (
 )
 
 // assist builds the assistant's side: the journal, who may connect, and what it sees.
-func (b *builder) assist(context.Context) error {
+func (b *builder) assist(ctx context.Context) error {
 	if !b.cfg.Mode.MCP() {
 		return nil
 	}
@@ -24,7 +24,7 @@ func (b *builder) assist(context.Context) error {
 	if err != nil {
 		return err
 	}
-	authenticate, err := b.access()
+	authenticate, err := b.access(ctx)
 	if err != nil {
 		return err
 	}
@@ -74,10 +74,10 @@ func (b *builder) follow() (*eventLog, error) {
 
 // access builds what stands in front of every MCP route. It is closed unless the
 // operator opened it.
-func (b *builder) access() (func(http.Handler) http.Handler, error) {
+func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, error) {
 	m := b.cfg.MCP
 	if m.NoAuth {
-		b.log.LogAttrs(context.Background(), slog.LevelWarn, "mcp is open to everyone who can connect")
+		b.log.LogAttrs(ctx, slog.LevelWarn, "mcp is open to everyone who can connect")
 		return access.As(&access.Principal{Name: "anyone", Scopes: []access.Scope{access.Read, access.Events, access.Write}}), nil
 	}
 	if m.Transport == config.Stdio {

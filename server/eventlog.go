@@ -34,9 +34,9 @@ func (l *eventLog) Query(ctx context.Context, q event.Query) (event.Page, error)
 		return l.store.History(ctx, q)
 	}
 	page, err := l.Journal.Query(ctx, q)
-	var moved *event.CursorExpiredError
+	_, moved := errors.AsType[*event.CursorExpiredError](err)
 	switch {
-	case errors.As(err, &moved):
+	case moved:
 		return l.store.History(ctx, q) // the window moved on in between
 	case err != nil:
 		return event.Page{}, err
@@ -72,8 +72,7 @@ func (l *eventLog) older(ctx context.Context, q event.Query, page event.Page) (e
 	}
 	rest.Limit = q.Limit - len(page.Events)
 	more, err := l.store.History(ctx, rest)
-	var expired *event.CursorExpiredError
-	if errors.As(err, &expired) {
+	if _, ok := errors.AsType[*event.CursorExpiredError](err); ok {
 		// Retention has just removed what lay behind the window.
 		page.Next, page.More = "", false
 		return page, nil

@@ -56,7 +56,7 @@ func (f *fakeSlack) run(ctx context.Context) error {
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if shutdownErr := srv.Shutdown(stop); shutdownErr != nil {
-		_ = srv.Close() //nolint:errcheck // what is cut off is a fake's answer to a client that is going too
+		_ = srv.Close() // what is cut off is a fake's answer to a client that is going too
 	}
 	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
 		err = errors.Join(err, serveErr)
