@@ -2,6 +2,7 @@ package signature
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"math"
 	"net/http"
 )
@@ -20,6 +21,14 @@ func single(h http.Header, name string) (string, error) {
 	default:
 		return "", ErrMalformed
 	}
+}
+
+// optional returns the value of a header that may be missing, but not be there twice.
+func optional(h http.Header, name string) (string, error) {
+	if len(h[name]) == 0 {
+		return "", nil
+	}
+	return single(h, name)
 }
 
 // unixTime reads digits, and nothing but digits. A time that no int64 of seconds
@@ -58,6 +67,21 @@ func (c *Claim) addHex(s string) error {
 		}
 		c.sums[c.n][i] = hi<<4 | lo
 	}
+	c.n++
+	return nil
+}
+
+// addBase64 adds a sum that is written in base64.
+func (c *Claim) addBase64(s string) error {
+	var buf [sha256.Size + 3]byte
+	if len(s) != base64.StdEncoding.EncodedLen(sha256.Size) || c.n == maxSums {
+		return ErrMalformed
+	}
+	n, err := base64.StdEncoding.Decode(buf[:], []byte(s))
+	if err != nil || n != sha256.Size {
+		return ErrMalformed
+	}
+	copy(c.sums[c.n][:], buf[:])
 	c.n++
 	return nil
 }
