@@ -154,7 +154,7 @@ func TestDataDirDefault(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	c := load(t, config.Sources{Flags: integrated(), LookupEnv: env(enough(map[string]string{ //nolint:gosec // tokens of nothing
+	c := load(t, config.Sources{Flags: integrated(), LookupEnv: env(enough(map[string]string{
 		"SLACK_BOT_TOKEN": "xapp-canary", "SLACK_APP_TOKEN": "xoxb-canary", "SLACK_USER_TOKEN": "xoxp-right",
 		"MCP_AUTH_TOKEN": "canary", "MCP_TOKENS": "bob:read:canary",
 	}))})

@@ -50,7 +50,7 @@ func TestLogLevel(t *testing.T) {
 // TestLogsAreScrubbed puts secrets where they must never be.
 func TestLogsAreScrubbed(t *testing.T) {
 	t.Parallel()
-	c := load(t, config.Sources{LookupEnv: env(map[string]string{ //nolint:gosec // secrets of nothing
+	c := load(t, config.Sources{LookupEnv: env(map[string]string{
 		"SLACK_SIGNING_SECRET": "signing-canary,second-canary", "SLACK_BOT_TOKEN": "xoxb-bot-canary", "WEBHOOK_SECRET": "webhook-canary",
 		"MCP_TOKENS": "bob:read:bearer-canary", "REDIS_URL": "redis://user:redis-canary@h", "INTEGRATED": "true",
 	})})

@@ -23,15 +23,15 @@ func TestGeneratedDocuments(t *testing.T) {
 		"../.env.example":          config.EnvExample(),
 	} {
 		if *update {
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // documents are for everyone
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(path, []byte(want), 0o644); err != nil { //nolint:gosec // documents are for everyone
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 				t.Fatal(err)
 			}
 			continue
 		}
-		got, err := os.ReadFile(path) //nolint:gosec // one of the two above
+		got, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatalf("%v: write it with `go generate ./...`", err)
 		}

@@ -32,8 +32,8 @@ var startSettings = []Setting{
 	},
 	{
 		Key: "SANDBOX", Flag: "sandbox", Section: SectionStart, Kind: KindBoolean, Default: "false",
-		Help: "Run both sides against a fake Slack workspace inside the process",
-		More: "It needs no other setting, implies INTEGRATED, and refuses a real token.",
+		Help: "Use a fake Slack workspace inside the process",
+		More: "It needs no other setting, implies INTEGRATED unless that is set, and refuses a real token.",
 		bind: boolean(func(c *Config) *bool { return &c.Sandbox }),
 	},
 }

@@ -73,7 +73,7 @@ var derived = []string{"Mode", "Warnings", "Queue.Because", "MCP.NoAuth"}
 func TestEveryFieldHasASetting(t *testing.T) {
 	t.Parallel()
 	before := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": "s"})})
-	vars := map[string]string{ //nolint:gosec // secrets of nothing
+	vars := map[string]string{
 		"SLACK_SIGNING_SECRET": "other", "SLACK_BOT_TOKEN": "xoxb-sandbox-1", "SLACK_USER_TOKEN": "xoxp-sandbox-1", "SLACK_APP_TOKEN": "xapp-sandbox-1",
 		"SANDBOX": "yes", "HOST": "::1", "PORT": "1", "RETRY": "1", "TIMESTAMP_TOLERANCE": "1", "REQUIRE_HTTPS": "y", "READ_ONLY": "y", "WORKERS": "1",
 		"QUEUE_BACKEND_TYPE": "nats", "DATA_DIR": "/d", "MCP_TRANSPORT": "streamable-http", "LOG_LEVEL": "error", "LOG_FORMAT": "json",
