@@ -1,0 +1,190 @@
+package tools_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"slackmcp/mcp/internal/eventtest"
+	"slackmcp/mcp/tools"
+	"slackmcp/webhook/event"
+)
+
+type eventRow struct {
+	Untrusted bool     `json:"untrusted"`
+	EventID   string   `json:"event_id"`
+	Type      string   `json:"type"`
+	Channel   string   `json:"channel"`
+	User      string   `json:"user"`
+	TS        string   `json:"ts"`
+	ThreadTS  string   `json:"thread_ts"`
+	Text      string   `json:"text"`
+	URI       string   `json:"uri"`
+	Flags     []string `json:"flags"`
+	Payload   any      `json:"payload"`
+}
+
+type eventPage struct {
+	Events     []eventRow `json:"events"`
+	NextCursor string     `json:"next_cursor"`
+	HasMore    bool       `json:"has_more"`
+	TimedOut   bool       `json:"timed_out"`
+	Note       string     `json:"note"`
+}
+
+func (p eventPage) ids() []string {
+	ids := []string{}
+	for _, e := range p.Events {
+		ids = append(ids, e.EventID)
+	}
+	return ids
+}
+
+func said(id, channel, user, ts, text string) event.Event {
+	return eventtest.Envelope(id, a{
+		"type": "message", "channel": channel, "channel_type": "channel", "user": user, "ts": ts, "text": text, "team": "T0LANTERN01",
+	})
+}
+
+func TestListEvents(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.events.Append(
+		said("EvA", "C0GENERAL01", "U0ALICE0001", "1700000001.000100", "first"),
+		eventtest.Envelope("EvB", a{"type": "reaction_added", "user": "U0BOB000001", "reaction": "eyes", "item": a{"type": "message", "channel": "C0GENERAL01", "ts": "1700000001.000100"}}),
+		said("EvC", "C0RANDOM001", "U0BOB000001", "1700000003.000100", "second"),
+		eventtest.Envelope("EvD", a{"type": "message", "subtype": "channel_join", "channel": "C0RANDOM001", "channel_type": "channel", "user": "U0CARLA0001", "ts": "1700000004.000100", "text": "joined"}),
+		eventtest.Envelope("EvE", a{"type": "message", "channel": "D0ALICEBOT1", "channel_type": "im", "user": "U0ALICE0001", "ts": "1700000005.000100", "text": "hi"}),
+		event.Event{Source: "orders", ID: "o1", Kind: event.Kind{Type: "order_created"}, Raw: []byte(`{"id":1}`)},
+	)
+	for name, tc := range map[string]struct {
+		args a
+		want []string
+	}{
+		"newest first by default":             {a{}, []string{"o1", "EvE", "EvD", "EvC", "EvB", "EvA"}},
+		"oldest first on demand":              {a{"order": "oldest_first", "limit": 2}, []string{"EvA", "EvB"}},
+		"a channel":                           {a{"channel": "C0RANDOM001"}, []string{"EvD", "EvC"}},
+		"a channel by name":                   {a{"channel": "#random"}, []string{"EvD", "EvC"}},
+		"a channel by link":                   {a{"channel": "https://lantern-works.slack.com/archives/C0RANDOM001"}, []string{"EvD", "EvC"}},
+		"a type":                              {a{"types": []string{"reaction_added"}}, []string{"EvB"}},
+		"a type as a single text":             {a{"type": "reaction_added"}, []string{"EvB"}},
+		"several types":                       {a{"types": "reaction_added, message.im"}, []string{"EvE", "EvB"}},
+		"a subtype":                           {a{"types": []string{"message/channel_join"}}, []string{"EvD"}},
+		"messages in public channels":         {a{"types": []string{"message.channels"}}, []string{"EvD", "EvC", "EvA"}},
+		"a user":                              {a{"user": "U0BOB000001"}, []string{"EvC", "EvB"}},
+		"a thread":                            {a{"thread": "1700000001.000100"}, []string{"EvB", "EvA"}},
+		"a thread by permalink":               {a{"thread": "https://lantern-works.slack.com/archives/C0GENERAL01/p1700000001000100"}, []string{"EvB", "EvA"}},
+		"another source":                      {a{"source": "orders"}, []string{"o1"}},
+		"received since an instant":           {a{"since": "1700000004"}, []string{"o1", "EvE"}},
+		"received before an instant":          {a{"until": "2023-11-14T22:13:21Z"}, []string{"EvA"}},
+		"arguments inside input_params":       {a{"input_params": a{"source": "orders"}}, []string{"o1"}},
+		"null for an argument that is absent": {a{"channel": nil, "source": "orders"}, []string{"o1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var page eventPage
+			r.call("slack_list_events", tc.args, &page)
+			if diff := cmp.Diff(tc.want, page.ids()); diff != "" {
+				t.Errorf("slack_list_events(%v) (-want +got):\n%s", tc.args, diff)
+			}
+		})
+	}
+}
+
+func TestListEventsPages(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var want []string
+	for i := range 1003 {
+		id := fmt.Sprintf("Ev%04d", i)
+		want = append(want, id)
+		r.events.Append(said(id, "C1AA", "U1AA", fmt.Sprintf("17%08d.000100", i), strings.Repeat("x", i%700)))
+	}
+	for _, order := range []string{"oldest_first", "newest_first"} {
+		for _, scan := range []int{0, 7} {
+			r.events.Scan = scan
+			args := a{"limit": 200, "order": order}
+			var got []string
+			for range 100 {
+				var page eventPage
+				r.call("slack_list_events", args, &page)
+				got = append(got, page.ids()...)
+				if !page.HasMore {
+					break
+				}
+				args["cursor"] = page.NextCursor
+			}
+			if order == "newest_first" {
+				slices.Reverse(got)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s, %d events a scan: paging lost or repeated events (-want +got):\n%s", order, scan, diff)
+			}
+		}
+	}
+}
+
+func TestListEventsRefuses(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for name, tc := range map[string]struct {
+		args a
+		want string
+	}{
+		"too many":              {a{"limit": 201}, "invalid argument limit: must be at most 200"},
+		"a misspelt argument":   {a{"chanel": "C1"}, "invalid argument chanel: there is no such argument; did you mean channel?"},
+		"a type of no pattern":  {a{"types": []string{"message.nowhere"}}, "invalid argument types"},
+		"a cursor of nobody":    {a{"cursor": "abc"}, "invalid argument cursor"},
+		"a cursor of old":       {a{"cursor": "other-0000000000000001"}, "cursor_expired"},
+		"an order of its own":   {a{"order": "sideways"}, "invalid argument order: must be one of newest_first, oldest_first"},
+		"a time in no form":     {a{"since": "whenever"}, "invalid argument since"},
+		"both ways of wrapping": {a{"input_params": a{}, "limit": 1}, "invalid argument input_params"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := r.fails("slack_list_events", tc.args); !strings.HasPrefix(got, tc.want) {
+				t.Errorf("refused with %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestGetEvent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.events.Append(said("EvA", "C0GENERAL01", "U0ALICE0001", "1700000001.000100", "hello\u202eworld"))
+	var out struct{ Event eventRow }
+	for _, id := range []string{"EvA", "slack://events/EvA"} {
+		r.call("slack_get_event", a{"event_id": id}, &out)
+	}
+	e := out.Event
+	if !e.Untrusted || e.Text != "helloworld" || e.TS != "1700000001.000100" || e.URI != "slack://events/EvA" {
+		t.Errorf("slack_get_event returned %+v", e)
+	}
+	if diff := cmp.Diff([]string{"invisible_characters_removed"}, e.Flags); diff != "" {
+		t.Errorf("flags (-want +got):\n%s", diff)
+	}
+	payload, ok := e.Payload.(map[string]any)
+	if !ok || payload["event_id"] != "EvA" {
+		t.Fatalf("payload is %v", e.Payload)
+	}
+	if _, leaked := payload["token"]; leaked {
+		t.Error("the payload holds the verification token")
+	}
+	r.refuses("slack_get_event", a{"event_id": "EvNone"}, "event_not_found")
+	r.refuses("slack_get_event", a{}, "invalid argument event_id: it is required")
+}
+
+func TestEventsWithoutSlack(t *testing.T) {
+	t.Parallel()
+	catalog, err := tools.Catalog(tools.Options{Events: &eventtest.Log{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tool := range catalog.Tools() {
+		if tool.Set != "events" || len(tool.Needs) > 0 {
+			t.Errorf("%s is offered without a Slack token", tool.Name)
+		}
+	}
+}
