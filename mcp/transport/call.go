@@ -37,7 +37,7 @@ type call struct {
 	id        json.RawMessage
 	method    string
 	out       sink
-	fault     *fault // what to answer instead of mcp-go's own error
+	fault     *ProtocolError // what to answer instead of mcp-go's own error
 
 	// Of the request itself, in 2026-07-28.
 	client mcp.Implementation
@@ -51,13 +51,6 @@ type call struct {
 	room     chan struct{} // capacity 1: a note was taken
 	finished chan struct{} // closed when the handler returned
 	pumped   chan struct{} // closed when the last note was sent
-}
-
-// A fault replaces an error of mcp-go's, whose codes cannot be chosen.
-type fault struct {
-	code    int
-	message string
-	data    any
 }
 
 const (

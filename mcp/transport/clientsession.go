@@ -119,10 +119,11 @@ func (c *call) SetProtocolVersion(version string) {
 func (c *call) SubscribeToResourceErr(uri string) error {
 	if err := c.t.opt.Subscribable(c.ctx, uri); err != nil {
 		if errors.Is(err, server.ErrResourceNotFound) {
-			return c.notFound(uri)
+			c.fault = c.notFound(uri)
+			return c.fault
 		}
 		c.t.log.Error("subscription was not decided", slog.Any("error", err))
-		c.fault = &fault{code: mcp.INTERNAL_ERROR, message: internalError}
+		c.fault = &ProtocolError{Code: mcp.INTERNAL_ERROR, Message: internalError}
 		return err
 	}
 	if c.ses == nil {
@@ -131,10 +132,10 @@ func (c *call) SubscribeToResourceErr(uri string) error {
 	err := c.t.sessions.subscribe(c.ctx, c.ses, uri)
 	switch {
 	case errors.Is(err, errTooManySubscriptions):
-		c.fault = &fault{code: mcp.INVALID_PARAMS, message: err.Error()}
+		c.fault = &ProtocolError{Code: mcp.INVALID_PARAMS, Message: err.Error()}
 	case err != nil:
 		c.t.log.Error("subscription was not stored", slog.Any("error", err))
-		c.fault = &fault{code: mcp.INTERNAL_ERROR, message: internalError}
+		c.fault = &ProtocolError{Code: mcp.INTERNAL_ERROR, Message: internalError}
 	}
 	return err
 }

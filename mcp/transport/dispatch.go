@@ -111,11 +111,11 @@ func (t *Transport) refine(c *call, m *message, resp mcp.JSONRPCMessage) mcp.JSO
 		return resp
 	}
 	if m.Method == string(mcp.MethodResourcesRead) && c.fault == nil && strings.HasPrefix(e.Error.Message, "handler not found") {
-		_ = c.notFound(m.uri())
+		c.fault = c.notFound(m.uri())
 	}
 	switch {
 	case c.fault != nil:
-		e.Error = mcp.NewJSONRPCErrorDetails(c.fault.code, c.fault.message, c.fault.data)
+		e.Error = mcp.NewJSONRPCErrorDetails(c.fault.Code, c.fault.Message, c.fault.Data)
 	case e.Error.Code == mcp.INTERNAL_ERROR && c.ctx.Err() != nil:
 		e.Error = mcp.NewJSONRPCErrorDetails(mcp.REQUEST_INTERRUPTED, interrupted(c.ctx), nil)
 	case e.Error.Code == mcp.INTERNAL_ERROR:
@@ -136,28 +136,4 @@ func interrupted(ctx context.Context) string {
 		}
 	}
 	return "the request was interrupted"
-}
-
-// watchRead notes when a read failed because there is no such resource: mcp-go answers
-// that as an internal error.
-func (t *Transport) watchRead(next server.ResourceHandlerFunc) server.ResourceHandlerFunc {
-	return func(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
-		contents, err := next(ctx, req)
-		if errors.Is(err, server.ErrResourceNotFound) {
-			if c, ok := ctx.Value(callKey{}).(*call); ok {
-				return nil, c.notFound(req.Params.URI)
-			}
-		}
-		return contents, err
-	}
-}
-
-// notFound makes the call answer that there is no such resource, with its era's code.
-func (c *call) notFound(uri string) error {
-	code := mcp.RESOURCE_NOT_FOUND
-	if c.stateless {
-		code = mcp.INVALID_PARAMS
-	}
-	c.fault = &fault{code: code, message: notFoundText, data: map[string]any{"uri": uri}}
-	return server.ErrResourceNotFound
 }

@@ -66,13 +66,15 @@ func New(o Options) (*Transport, error) {
 }
 
 // ServerOptions returns what the mcp-go server must be built with: the capabilities
-// that this layer serves, and the hook that tells it why a read failed.
+// that this layer serves, and the middleware that tells it why a handler failed.
 func (t *Transport) ServerOptions() []server.ServerOption {
 	return []server.ServerOption{
 		server.WithResourceCapabilities(true, true),
 		server.WithToolCapabilities(true),
 		server.WithLogging(),
 		server.WithResourceHandlerMiddleware(t.watchRead),
+		server.WithToolHandlerMiddleware(t.watchTool),
+		server.WithPromptHandlerMiddleware(t.watchPrompt),
 	}
 }
 
