@@ -55,28 +55,42 @@ type envelope struct {
 
 // Do sends the request, and answers slack-go with the outcome.
 func (a *attempt) Do(req *http.Request) (*http.Response, error) {
+	resp, err := a.exchange(req)
+	switch {
+	case err != nil, a.record != nil:
+	case resp.StatusCode != http.StatusOK:
+		err = a.status(resp)
+	default:
+		err = a.judge()
+	}
+	return a.outcome(err)
+}
+
+// exchange sends a request and reads the answer within its bound; the response's body
+// is in a.body.
+func (a *attempt) exchange(req *http.Request) (*http.Response, *Error) {
 	a.asked = true
 	if a.record != nil {
-		return a.outcome(a.record.add(a.method, req))
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}}, a.record.add(a.method, req)
 	}
 	var sent sending
-	req = req.WithContext(httptrace.WithClientTrace(req.Context(), sent.trace()))
-	resp, err := a.client.Do(req)
+	ctx := req.Context()
+	resp, err := a.client.Do(req.WithContext(httptrace.WithClientTrace(ctx, sent.trace())))
 	if err != nil {
-		return a.outcome(a.failure(req.Context(), &sent, err))
+		return nil, a.failure(ctx, &sent, err)
 	}
 	defer resp.Body.Close()
 	a.header = resp.Header
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, a.limit+1))
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return a.outcome(a.status(resp))
+		return resp, nil
 	case err != nil:
-		return a.outcome(a.failure(req.Context(), &sent, err))
+		return nil, a.failure(ctx, &sent, err)
 	case int64(len(a.body)) > a.limit:
-		return a.outcome(a.doubt(&Error{Code: CodeReplyTooLarge, Kind: TooLarge}))
+		return nil, a.doubt(&Error{Code: CodeReplyTooLarge, Kind: TooLarge})
 	}
-	return a.outcome(a.judge())
+	return resp, nil
 }
 
 // outcome keeps the verdict and words it for slack-go.

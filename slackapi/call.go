@@ -2,7 +2,6 @@ package slackapi
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log"
 	"math/rand/v2"
@@ -54,7 +53,7 @@ func form(values url.Values) ask {
 func (c *Client) call(ctx context.Context, m method, scope string, ask ask, reply any) error {
 	token := c.token(m)
 	if token == "" {
-		return &Error{Method: m.name, Code: CodeNoToken, Kind: Auth, err: errors.New("it needs a user token, and none is configured")}
+		return noToken(m)
 	}
 	return c.repeat(ctx, m, scope, func(ctx context.Context) *Error {
 		a := &attempt{client: c.http, method: m, limit: c.opt.MaxReplyBytes, record: c.record}

@@ -3,8 +3,9 @@ package slackapi
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
+	"net/url"
+	"strconv"
+	"time"
 
 	"github.com/slack-go/slack"
 )
@@ -50,90 +51,122 @@ func (c *Client) PostMessage(ctx context.Context, p Post) (Posted, error) {
 		return r, refused(chatPostMessage, err)
 	}
 	err = c.call(ctx, chatPostMessage, p.Channel, func(ctx context.Context, d door) error {
-		_, _, _, err := d.slack.SendMessageContext(ctx, p.Channel, options...)
+		_, _, err := d.slack.PostMessageContext(ctx, p.Channel, options...)
 		return err
 	}, &r)
 	r.Message.Channel = r.Channel
 	return r, err
 }
 
-// options are the post in slack-go's words.
-func (p Post) options() ([]slack.MsgOption, error) {
-	content, err := content(p.Text, p.Markdown, p.Blocks)
+// An Update gives a message of the bot's another text. Text and Blocks replace what is
+// there; a message whose blocks are to go needs Blocks to be "[]".
+type Update struct {
+	Channel, TS string
+	Text        string
+	Blocks      json.RawMessage
+	Markdown    string
+}
+
+// UpdateMessage changes a message.
+func (c *Client) UpdateMessage(ctx context.Context, u Update) (Posted, error) {
+	var r Posted
+	options, err := content(u.Text, u.Markdown, u.Blocks)
 	if err != nil {
-		return nil, err
+		return r, refused(chatUpdate, err)
 	}
-	options := append(content, unfurl(p.UnfurlLinks, p.UnfurlMedia))
-	if p.ThreadTS != "" {
-		options = append(options, slack.MsgOptionTS(p.ThreadTS))
-	}
-	if p.Broadcast {
-		options = append(options, slack.MsgOptionBroadcast())
-	}
-	if p.Plain {
-		options = append(options, slack.MsgOptionDisableMarkdown())
-	}
-	if p.Username != "" {
-		options = append(options, slack.MsgOptionUsername(p.Username))
-	}
-	if p.IconEmoji != "" {
-		options = append(options, slack.MsgOptionIconEmoji(p.IconEmoji))
-	}
-	if p.IconURL != "" {
-		options = append(options, slack.MsgOptionIconURL(p.IconURL))
-	}
-	if len(p.Metadata) > 0 {
-		var m slack.SlackMetadata
-		if err := json.Unmarshal(p.Metadata, &m); err != nil {
-			return nil, errors.New("metadata is not an object with event_type and event_payload")
-		}
-		options = append(options, slack.MsgOptionMetadata(m))
-	}
-	return options, nil
+	err = c.call(ctx, chatUpdate, "", func(ctx context.Context, d door) error {
+		_, _, _, err := d.slack.UpdateMessageContext(ctx, u.Channel, u.TS, options...)
+		return err
+	}, &r)
+	r.Message.Channel = r.Channel
+	return r, err
 }
 
-// content is what a message says. Blocks pass through slack-go untouched: its own
-// types would refuse an element that they do not know.
-func content(text, markdown string, blocks json.RawMessage) ([]slack.MsgOption, error) {
-	var options []slack.MsgOption
-	if text != "" {
-		options = append(options, slack.MsgOptionText(text, false))
-	}
-	if markdown != "" {
-		options = append(options, slack.MsgOptionMarkdownText(markdown))
-	}
-	if len(blocks) == 0 {
-		return options, nil
-	}
-	var raw []json.RawMessage
-	if err := json.Unmarshal(blocks, &raw); err != nil {
-		return nil, errors.New("blocks is not an array of objects")
-	}
-	set := make([]slack.Block, len(raw))
-	for i, r := range raw {
-		b, err := slack.BlockFromJSON(string(r))
-		if err != nil {
-			return nil, fmt.Errorf("block %d is not an object with a type", i)
-		}
-		set[i] = b
-	}
-	return append(options, slack.MsgOptionBlocks(set...)), nil
+// DeleteMessage deletes a message of the bot's.
+func (c *Client) DeleteMessage(ctx context.Context, channel, ts string) error {
+	return c.call(ctx, chatDelete, "", func(ctx context.Context, d door) error {
+		_, _, err := d.slack.DeleteMessageContext(ctx, channel, ts)
+		return err
+	}, nil)
 }
 
-func unfurl(links, media bool) slack.MsgOption {
-	var options []slack.MsgOption
-	if links {
-		options = append(options, slack.MsgOptionEnableLinkUnfurl())
-	} else {
-		options = append(options, slack.MsgOptionDisableLinkUnfurl())
+// PostEphemeral shows a message to one user in a channel, as long as they look; Slack
+// does not keep it. It returns the message's ts.
+func (c *Client) PostEphemeral(ctx context.Context, user string, p Post) (string, error) {
+	var r struct {
+		TS string `json:"message_ts"`
 	}
-	if !media {
-		options = append(options, slack.MsgOptionDisableMediaUnfurl())
+	options, err := p.options()
+	if err != nil {
+		return "", refused(chatPostEphemeral, err)
 	}
-	return slack.MsgOptionCompose(options...)
+	err = c.call(ctx, chatPostEphemeral, "", func(ctx context.Context, d door) error {
+		_, err := d.slack.PostEphemeralContext(ctx, p.Channel, user, options...)
+		return err
+	}, &r)
+	return r.TS, err
 }
 
-// refused is an argument that is wrong before anything is sent.
-func refused(m method, err error) *Error {
-	return &Error{Method: m.name, Code: CodeBadRequest, Kind: InvalidArgument, err: err}
+// Permalink returns the URL of a message.
+func (c *Client) Permalink(ctx context.Context, channel, ts string) (string, error) {
+	var r struct {
+		Permalink string `json:"permalink"`
+	}
+	err := c.call(ctx, chatGetPermalink, "", func(ctx context.Context, d door) error {
+		_, err := d.slack.GetPermalinkContext(ctx, &slack.PermalinkParameters{Channel: channel, Ts: ts})
+		return err
+	}, &r)
+	return r.Permalink, err
+}
+
+// A Scheduled message waits for its time.
+type Scheduled struct {
+	ID        string `json:"id"`
+	Channel   string `json:"channel_id"`
+	PostAt    int64  `json:"post_at"`      // Unix seconds
+	CreatedAt int64  `json:"date_created"` // Unix seconds; 0 where the method does not say
+	Text      string `json:"text"`
+}
+
+// A ScheduledPage is a part of the list of scheduled messages.
+type ScheduledPage struct {
+	Messages   []Scheduled `json:"messages"`
+	NextCursor string      `json:"next_cursor,omitempty"`
+}
+
+// ScheduleMessage lets Slack post a message at a time, at most 120 days ahead.
+func (c *Client) ScheduleMessage(ctx context.Context, p Post, at time.Time) (Scheduled, error) {
+	var r struct {
+		ID      string `json:"scheduled_message_id"`
+		Channel string `json:"channel"`
+		PostAt  int64  `json:"post_at"`
+	}
+	options, err := p.options()
+	if err != nil {
+		return Scheduled{}, refused(chatScheduleMessage, err)
+	}
+	err = c.call(ctx, chatScheduleMessage, "", func(ctx context.Context, d door) error {
+		_, _, err := d.slack.ScheduleMessageContext(ctx, p.Channel, strconv.FormatInt(at.Unix(), 10), options...)
+		return err
+	}, &r)
+	return Scheduled{ID: r.ID, Channel: r.Channel, PostAt: or(r.PostAt, at.Unix()), Text: p.Text}, err
+}
+
+// ScheduledList returns a page of the app's scheduled messages, of one channel or,
+// where channel is empty, of all.
+func (c *Client) ScheduledList(ctx context.Context, channel, cursorAt string, limit int) (ScheduledPage, error) {
+	var r struct {
+		Messages []Scheduled `json:"scheduled_messages"`
+		cursor
+	}
+	err := c.call(ctx, chatScheduledMessagesList, "", func(ctx context.Context, d door) error {
+		_, _, err := d.slack.GetScheduledMessagesContext(ctx, &slack.GetScheduledMessagesParameters{Channel: channel, Cursor: cursorAt, Limit: limit})
+		return err
+	}, &r)
+	return ScheduledPage{Messages: r.Messages, NextCursor: r.next()}, err
+}
+
+// DeleteScheduled takes a scheduled message back.
+func (c *Client) DeleteScheduled(ctx context.Context, channel, id string) error {
+	return c.call(ctx, chatDeleteScheduledMessage, "", form(url.Values{"channel": {channel}, "scheduled_message_id": {id}}), nil)
 }

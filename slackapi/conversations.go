@@ -45,3 +45,35 @@ func (c *Client) ConversationList(ctx context.Context, q ListQuery) (ChannelPage
 	}, &r)
 	return ChannelPage{Channels: r.Channels, NextCursor: r.next()}, err
 }
+
+// A MemberPage is a part of a channel's members.
+type MemberPage struct {
+	Members    []string `json:"members"`
+	NextCursor string   `json:"next_cursor,omitempty"`
+}
+
+// Members returns a page of a channel's members, by their ids; limit 0 is 100.
+func (c *Client) Members(ctx context.Context, channel, cursorAt string, limit int) (MemberPage, error) {
+	var r struct {
+		Members []string `json:"members"`
+		cursor
+	}
+	err := c.call(ctx, conversationsMembers, "", func(ctx context.Context, d door) error {
+		_, _, err := d.slack.GetUsersInConversationContext(ctx, &slack.GetUsersInConversationParameters{ChannelID: channel, Cursor: cursorAt, Limit: limit})
+		return err
+	}, &r)
+	return MemberPage{Members: r.Members, NextCursor: r.next()}, err
+}
+
+// UserConversations returns a page of the conversations that a user is in, as far as
+// the token can see them; an empty user is the token's own.
+func (c *Client) UserConversations(ctx context.Context, userID string, q ListQuery) (ChannelPage, error) {
+	var r channelsReply
+	err := c.call(ctx, usersConversations, "", func(ctx context.Context, d door) error {
+		_, _, err := d.slack.GetConversationsForUserContext(ctx, &slack.GetConversationsForUserParameters{
+			UserID: userID, Cursor: q.Cursor, ExcludeArchived: q.ExcludeArchived, Limit: q.Limit, Types: q.Types,
+		})
+		return err
+	}, &r)
+	return ChannelPage{Channels: r.Channels, NextCursor: r.next()}, err
+}

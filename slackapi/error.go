@@ -50,6 +50,10 @@ const (
 	CodeNoToken = "no_token"
 	// CodeRefusedHost is a URL whose host may not be called.
 	CodeRefusedHost = "refused_host"
+	// CodeSignIn is a file that the token may not read: Slack led to its sign-in page.
+	CodeSignIn = "sign_in_required"
+	// CodeTooManyRedirects is a file that moved on and on.
+	CodeTooManyRedirects = "too_many_redirects"
 	// CodeBadRequest is an argument that was refused before it was sent.
 	CodeBadRequest = "bad_request"
 )

@@ -20,8 +20,8 @@ type HistoryQuery struct {
 	Metadata bool
 }
 
-// A RepliesQuery asks for a part of a thread: the parent first, then the replies in
-// order, on every page.
+// A RepliesQuery asks for a part of a thread. Every page begins with the parent, which
+// Limit does not count; the replies follow in order.
 type RepliesQuery struct {
 	Channel string
 	// ThreadTS is the ts of the parent; that of a reply finds the thread as well.
@@ -74,7 +74,7 @@ func (c *Client) page(r messagesReply, channel string, asked int) MessagePage {
 	for i := range r.Messages {
 		r.Messages[i].Channel = channel
 	}
-	switch n := len(r.Messages); {
+	switch n := listed(r.Messages); {
 	case asked > cappedPage && n == cappedPage && r.HasMore:
 		if c.capped.CompareAndSwap(false, true) {
 			c.pace.slow(conversationsHistory)
@@ -87,6 +87,15 @@ func (c *Client) page(r messagesReply, channel string, asked int) MessagePage {
 		}
 	}
 	return MessagePage{Messages: r.Messages, HasMore: r.HasMore, NextCursor: r.next(), PinCount: r.PinCount}
+}
+
+// listed is how many messages the limit counted: the root that begins every page of a
+// thread is not among them.
+func listed(messages []Message) int {
+	if len(messages) > 0 && messages[0].ReplyCount > 0 && len(messages) > 1 && messages[1].ThreadTS == messages[0].TS {
+		return len(messages) - 1
+	}
+	return len(messages)
 }
 
 // cursor is embedded by the replies of methods that page.

@@ -100,6 +100,7 @@ var (
 	canvasesCreate         = method{name: "canvases.create", tier: tier2}
 	canvasesEdit           = method{name: "canvases.edit", tier: tier3}
 	canvasesSectionsLookup = method{name: "canvases.sections.lookup", tier: tier3, safe: true}
+	canvasesGetContent     = method{name: "canvases.getContent", tier: tier3, safe: true}
 
 	respond = method{name: "response_url", tier: tierNone}
 )

@@ -50,9 +50,13 @@ func (r *recorder) add(m method, req *http.Request) *Error {
 }
 
 func read(params map[string]any, mediaType, body string) {
-	if strings.HasPrefix(mediaType, "application/json") {
+	switch {
+	case strings.HasPrefix(mediaType, "application/json"):
 		// What cannot be read here was made here: it is shown as far as it goes.
 		_ = json.Unmarshal([]byte(body), &params)
+		return
+	case !strings.HasPrefix(mediaType, "application/x-www-form-urlencoded"):
+		params["bytes"] = len(body)
 		return
 	}
 	values, err := url.ParseQuery(body)

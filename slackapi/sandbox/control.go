@@ -16,10 +16,12 @@ func (s *Sandbox) control(mux *http.ServeMux) {
 	routes := map[string]func(*http.Request) (any, error){
 		"POST /sandbox/messages":    s.controlMessage,
 		"POST /sandbox/reactions":   s.controlReaction,
-		"GET /sandbox/deliveries":   func(*http.Request) (any, error) { return object{"deliveries": s.Deliveries()}, nil },
+		"POST /sandbox/click":       s.controlClick,
+		"POST /sandbox/commands":    s.controlCommand,
 		"POST /sandbox/request_url": s.controlRequestURL,
+		"GET /sandbox/deliveries":   s.controlDeliveries,
 		"POST /sandbox/faults":      s.controlFault,
-		"DELETE /sandbox/faults":    func(*http.Request) (any, error) { s.ClearFaults(); return object{"ok": true}, nil },
+		"DELETE /sandbox/faults":    s.controlClear,
 	}
 	for route, run := range routes {
 		mux.HandleFunc(route, func(w http.ResponseWriter, r *http.Request) {
@@ -108,4 +110,39 @@ func (s *Sandbox) controlFault(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return object{"ok": true}, s.Inject(in)
+}
+
+func (s *Sandbox) controlClear(*http.Request) (any, error) {
+	s.ClearFaults()
+	return object{"ok": true}, nil
+}
+
+func (s *Sandbox) controlDeliveries(*http.Request) (any, error) {
+	return object{"request_url": s.RequestURL(), "disabled": s.Disabled(), "deliveries": s.Deliveries()}, nil
+}
+
+func (s *Sandbox) controlClick(r *http.Request) (any, error) {
+	var in struct {
+		User     string `json:"user"`
+		Channel  string `json:"channel"`
+		TS       string `json:"ts"`
+		ActionID string `json:"action_id"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	return s.Click(r.Context(), in.User, in.Channel, in.TS, in.ActionID)
+}
+
+func (s *Sandbox) controlCommand(r *http.Request) (any, error) {
+	var in struct {
+		User    string `json:"user"`
+		Channel string `json:"channel"`
+		Command string `json:"command"`
+		Text    string `json:"text"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	return s.Slash(r.Context(), in.User, in.Channel, in.Command, in.Text)
 }

@@ -134,10 +134,10 @@ func conversationsReplies(c *call) (object, error) {
 			return nil, fail("invalid_cursor")
 		}
 	}
-	items, next := page(len(replies), from, max(limit-1, 1), func(i int) (*message, bool) {
+	items, next := page(len(replies), from, limit, func(i int) (*message, bool) {
 		return c.view(replies[i], c.who), sp.holds(replies[i])
 	})
-	// Slack begins every page with the root, whatever the span.
+	// Slack begins every page with the root, whatever the span and beyond the limit.
 	reply := object{"messages": append([]*message{c.view(root, c.who)}, items...), "has_more": next >= 0}
 	if next >= 0 {
 		ts, _ := parseTS(replies[next].TS)

@@ -1,0 +1,140 @@
+package slackapi
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/slack-go/slack"
+)
+
+// A SearchQuery is what search.messages takes: Slack's own query language (words,
+// "phrases", in:#channel, from:@name, before:2026-01-31, has:link …).
+type SearchQuery struct {
+	Query     string
+	ByTime    bool // newest first; otherwise the best match first
+	Ascending bool
+	Count     int // of the page; 0 is 20, the most is 100
+	Page      int // from 1; 0 is 1
+}
+
+// A SearchMatch is a message that was found.
+type SearchMatch struct {
+	Channel   Channel         `json:"channel"`
+	User      string          `json:"user,omitempty"`
+	Username  string          `json:"username,omitempty"`
+	Team      string          `json:"team,omitempty"`
+	TS        string          `json:"ts"`
+	ThreadTS  string          `json:"thread_ts,omitempty"`
+	Text      string          `json:"text"`
+	Permalink string          `json:"permalink,omitempty"`
+	Blocks    json.RawMessage `json:"blocks,omitempty"`
+}
+
+// A SearchPage is a part of what was found.
+type SearchPage struct {
+	Matches []SearchMatch `json:"matches"`
+	Total   int           `json:"total"`
+	Page    int           `json:"page"`
+	Pages   int           `json:"pages"`
+}
+
+// SearchMessages searches what the owner of the user token can see. Bots may not: see
+// [Client.SearchContext].
+func (c *Client) SearchMessages(ctx context.Context, q SearchQuery) (SearchPage, error) {
+	var r struct {
+		Messages struct {
+			Matches []SearchMatch `json:"matches"`
+			Total   int           `json:"total"`
+			Paging  struct {
+				Page  int `json:"page"`
+				Pages int `json:"pages"`
+			} `json:"paging"`
+		} `json:"messages"`
+	}
+	p := slack.NewSearchParameters()
+	p.Count, p.Page = or(q.Count, p.Count), or(q.Page, p.Page)
+	if q.ByTime {
+		p.Sort = "timestamp"
+	}
+	if q.Ascending {
+		p.SortDirection = "asc"
+	}
+	err := c.call(ctx, searchMessages, "", func(ctx context.Context, d door) error {
+		_, err := d.slack.SearchMessagesContext(ctx, q.Query, p)
+		return err
+	}, &r)
+	m := r.Messages
+	return SearchPage{Matches: m.Matches, Total: m.Total, Page: m.Paging.Page, Pages: m.Paging.Pages}, err
+}
+
+// A ContextQuery is what assistant.search.context takes: a question or words.
+type ContextQuery struct {
+	Query string
+	// ActionToken is the action_token of the event on whose behalf a bot searches;
+	// Slack wants it of bot tokens.
+	ActionToken string
+	// ChannelTypes are public_channel, private_channel, mpim and im; none is
+	// public_channel. A bot finds what is public.
+	ChannelTypes  []string
+	Before, After time.Time
+	Bots          bool // messages of bots as well
+	Around        bool // with the messages around each one
+	ByTime        bool
+	Limit         int // of the page, at most 20
+	Cursor        string
+}
+
+// A ContextMatch is a message that was found.
+type ContextMatch struct {
+	AuthorName  string `json:"author_name,omitempty"`
+	AuthorID    string `json:"author_user_id"`
+	AuthorIsBot bool   `json:"is_author_bot"`
+	Team        string `json:"team_id"`
+	Channel     string `json:"channel_id"`
+	ChannelName string `json:"channel_name,omitempty"`
+	TS          string `json:"message_ts"`
+	Text        string `json:"content"`
+	Permalink   string `json:"permalink,omitempty"`
+	Context     *struct {
+		Before []ContextMatch `json:"before"`
+		After  []ContextMatch `json:"after"`
+	} `json:"context_messages,omitempty"`
+}
+
+// A ContextPage is a part of what was found.
+type ContextPage struct {
+	Messages   []ContextMatch `json:"messages"`
+	NextCursor string         `json:"next_cursor,omitempty"`
+}
+
+// SearchContext searches messages by assistant.search.context, which bots may where
+// the app is an agent with the scope search:read.public.
+func (c *Client) SearchContext(ctx context.Context, q ContextQuery) (ContextPage, error) {
+	var r struct {
+		Results struct {
+			Messages []ContextMatch `json:"messages"`
+		} `json:"results"`
+		cursor
+	}
+	p := slack.AssistantSearchContextParameters{
+		Query: q.Query, ActionToken: q.ActionToken, ChannelTypes: q.ChannelTypes, ContentTypes: []string{"messages"},
+		Cursor: q.Cursor, IncludeBots: q.Bots, Limit: q.Limit, Before: unix(q.Before), After: unix(q.After),
+		IncludeContextMessages: q.Around,
+	}
+	if q.ByTime {
+		p.Sort = "timestamp"
+	}
+	err := c.call(ctx, assistantSearchContext, "", func(ctx context.Context, d door) error {
+		_, err := d.slack.SearchAssistantContextContext(ctx, p)
+		return err
+	}, &r)
+	return ContextPage{Messages: r.Results.Messages, NextCursor: r.next()}, err
+}
+
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
