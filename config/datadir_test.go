@@ -33,7 +33,7 @@ func TestPrepareDataDirNamesTheRemedy(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{file, filepath.Join(file, "below"), "/proc/none"} {
+	for _, dir := range []string{file, filepath.Join(file, "below"), "/proc/none", "/proc"} {
 		err := config.PrepareDataDir(dir)
 		if _, ok := errors.AsType[*config.Error](err); !ok {
 			t.Fatalf("%s: error %v", dir, err)

@@ -65,7 +65,7 @@ func (l *loader) readEnvLine(line string, number int) {
 	}
 }
 
-// assignment parts a line into its key and what follows the equals sign; key is ""
+// assignment parts a line into its key and all that follows the equals sign; key is ""
 // for a comment, an empty line and anything else.
 func assignment(line string) (key, raw string) {
 	line = strings.TrimSpace(line)
@@ -80,23 +80,23 @@ func assignment(line string) (key, raw string) {
 	if rest, ok := strings.CutPrefix(key, "export "); ok {
 		key = rest
 	}
-	return key, strings.TrimSpace(raw)
+	return key, raw
 }
 
-// hashInside reports a # that the parser takes for a comment although nothing parts
+// hashInside reports a # that the parser takes for a comment although no space parts
 // it from the value: a secret would silently be cut there.
 func hashInside(raw string) bool {
 	quote := byte(0)
-	for i := range len(raw) {
+	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
 		case quote == '"' && c == '\\':
-			return false // an escape: leave quotes beyond it to the parser
+			i++ // what is escaped ends no quote
 		case quote != 0 && c == quote:
 			quote = 0
 		case quote == 0 && (c == '"' || c == '\''):
 			quote = c
 		case quote == 0 && c == '#':
-			return i > 0 && raw[i-1] != ' ' && raw[i-1] != '\t'
+			return i == 0 || raw[i-1] != ' ' && raw[i-1] != '\t'
 		}
 	}
 	return false

@@ -22,6 +22,7 @@ func TestEnvFileDialect(t *testing.T) {
 		{"single quotes are literal", `WEBHOOK_SECRET='a"b\n#c'`, `a"b\n#c`},
 		{"double quotes know escapes", `WEBHOOK_SECRET="a\"b\tc"`, "a\"b\tc"},
 		{"a comment after a space", `WEBHOOK_SECRET=abc # the secret`, `abc`},
+		{"a comment and no value", "WEBHOOK_SECRET= # canary\nWEBHOOK_SECRET=x", `x`},
 		{"a hash in quotes", `WEBHOOK_SECRET="ab#c"`, `ab#c`},
 		{"an equals sign", `WEBHOOK_SECRET=abc==`, `abc==`},
 		{"the last line wins", "WEBHOOK_SECRET=one\nWEBHOOK_SECRET=two", `two`},
@@ -40,6 +41,8 @@ func TestEnvFileProblems(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, content, setting, want string }{
 		{"a hash that would cut a secret", "\nWEBHOOK_SECRET=ab#canary", "WEBHOOK_SECRET", "has a # in its value, which would begin a comment (in .env:2 WEBHOOK_SECRET)"},
+		{"a hash after an escaped quote", `WEBHOOK_SECRET="a\"b"c#canary`, "WEBHOOK_SECRET", "has a # in its value"},
+		{"a hash at the beginning", `WEBHOOK_SECRET=#canary`, "WEBHOOK_SECRET", "has a # in its value"},
 		{"an open quote", `WEBHOOK_SECRET="canary`, "WEBHOOK_SECRET", "is ill-formed (in .env:1 WEBHOOK_SECRET)"},
 		{"an unknown escape", `WEBHOOK_SECRET="canary\x"`, "WEBHOOK_SECRET", "is ill-formed"},
 	} {

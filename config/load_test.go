@@ -131,12 +131,14 @@ func TestSecretFile(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{ReadFile: files(secretFiles), LookupEnv: env(map[string]string{
 		"SLACK_SIGNING_SECRET": "s", "SLACK_BOT_TOKEN_FILE": "/run/bot", "WEBHOOK_SECRET_FILE": "/run/two", "STRIPE_WEBHOOK_SECRET_FILE": "/run/crlf",
-		"PORT_FILE": "/run/bot", // only secrets come from files
+		"CONTACT_WEBHOOK_SECRET": "from base64\n",
+		"PORT_FILE":              "/run/bot", // only secrets come from files
 	})})
 	for _, tc := range []struct{ name, got, want string }{
 		{"one line break is cut", c.Slack.BotToken.Reveal(), "xoxb-file"},
 		{"a second one is kept", c.Senders.Webhook.Reveal(), "a\n"},
 		{"that of Windows is cut, a space is kept", c.Senders.Stripe.Reveal(), "pass phrase"},
+		{"of a variable too", c.Senders.Contact.Reveal(), "from base64"},
 		{"origin", c.Origin("SLACK_BOT_TOKEN").String(), "environment SLACK_BOT_TOKEN_FILE (/run/bot)"},
 		{"no secret", c.Shown("PORT"), "3000"},
 	} {

@@ -62,6 +62,9 @@ func TestSecretTexts(t *testing.T) {
 	if !set.IsSet() || set.String() != config.Redacted || set.Reveal() != "x" || !set.Equal(config.NewSecret("x")) || set.Equal(unset) {
 		t.Error("a set secret does not keep its text")
 	}
+	if text := fmt.Sprintf("%d %x %#v %v", set, config.Secrets{set}, set, config.NewSecretURL("redis://:p@h")); text != "[redacted] [redacted] [redacted] redis://[redacted]@h" {
+		t.Errorf("printed as %s", text)
+	}
 	if text, err := json.Marshal(set); err != nil || string(text) != `"[redacted]"` {
 		t.Errorf("JSON %s, %v", text, err)
 	}

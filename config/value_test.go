@@ -43,6 +43,7 @@ var values = []struct{ key, raw, want string }{
 	{"MAX_BODY_BYTES", "2 mb", "2000000B"},
 	{"MAX_BODY_BYTES", "1.5M", "1536KiB"},
 	{"MAX_BODY_BYTES", "0", ""},
+	{"MAX_BODY_BYTES", "2048.5", ""},
 	{"MAX_BODY_BYTES", "1TiB", ""},
 	{"MAX_BODY_BYTES", "NaN", ""},
 	{"LOG_LEVEL", "WARNING", "warn"},
