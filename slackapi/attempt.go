@@ -35,7 +35,8 @@ type attempt struct {
 	limit  int64
 	record *recorder
 
-	asked  bool
+	asked  bool // a request was made
+	status int
 	header http.Header
 	body   []byte
 	err    *Error
@@ -55,42 +56,42 @@ type envelope struct {
 
 // Do sends the request, and answers slack-go with the outcome.
 func (a *attempt) Do(req *http.Request) (*http.Response, error) {
-	resp, err := a.exchange(req)
+	err := a.exchange(req)
 	switch {
 	case err != nil, a.record != nil:
-	case resp.StatusCode != http.StatusOK:
-		err = a.status(resp)
+	case a.status != http.StatusOK:
+		err = a.refusal()
 	default:
 		err = a.judge()
 	}
 	return a.outcome(err)
 }
 
-// exchange sends a request and reads the answer within its bound; the response's body
-// is in a.body.
-func (a *attempt) exchange(req *http.Request) (*http.Response, *Error) {
+// exchange sends a request and keeps the answer, whose body it reads within the bound.
+func (a *attempt) exchange(req *http.Request) *Error {
 	a.asked = true
 	if a.record != nil {
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}}, a.record.add(a.method, req)
+		a.status, a.header = http.StatusOK, http.Header{}
+		return a.record.add(a.method, req)
 	}
 	var sent sending
 	ctx := req.Context()
 	resp, err := a.client.Do(req.WithContext(httptrace.WithClientTrace(ctx, sent.trace())))
 	if err != nil {
-		return nil, a.failure(ctx, &sent, err)
+		return a.failure(ctx, &sent, err)
 	}
 	defer resp.Body.Close()
-	a.header = resp.Header
+	a.status, a.header = resp.StatusCode, resp.Header
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, a.limit+1))
 	switch {
-	case resp.StatusCode != http.StatusOK:
-		return resp, nil
+	case a.status != http.StatusOK:
+		return nil
 	case err != nil:
-		return nil, a.failure(ctx, &sent, err)
+		return a.failure(ctx, &sent, err)
 	case int64(len(a.body)) > a.limit:
-		return nil, a.doubt(&Error{Code: CodeReplyTooLarge, Kind: TooLarge})
+		return a.doubt(&Error{Code: CodeReplyTooLarge, Kind: TooLarge})
 	}
-	return resp, nil
+	return nil
 }
 
 // outcome keeps the verdict and words it for slack-go.
@@ -121,27 +122,26 @@ func (a *attempt) judge() *Error {
 		return a.doubt(&Error{Code: CodeUnreadable, Kind: Internal})
 	}
 	err := &Error{Code: e.Error, Kind: kindOf(e.Error), Needed: e.Needed, Provided: e.Provided, Pointers: pointers(e.Metadata.Messages)}
-	switch err.Kind {
-	case RateLimited:
+	if err.Kind == RateLimited {
 		err.RetryAfter = retryAfter(a.header)
-	case Unavailable:
+	}
+	if err.Kind == Unavailable {
 		// Slack says of internal_error and fatal_error that a part may have succeeded.
 		return a.doubt(err)
-	default:
 	}
 	return err
 }
 
-// status classifies an answer that is not 200.
-func (a *attempt) status(resp *http.Response) *Error {
-	err := &Error{Code: CodeHTTPStatus, Kind: Internal, Status: resp.StatusCode}
+// refusal classifies an answer that is not 200.
+func (a *attempt) refusal() *Error {
+	err := &Error{Code: CodeHTTPStatus, Kind: Internal, Status: a.status}
 	switch {
-	case resp.StatusCode == http.StatusTooManyRequests:
-		return &Error{Code: "ratelimited", Kind: RateLimited, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header)}
-	case resp.StatusCode >= 500, resp.StatusCode == http.StatusRequestTimeout:
+	case a.status == http.StatusTooManyRequests:
+		return &Error{Code: "ratelimited", Kind: RateLimited, Status: a.status, RetryAfter: retryAfter(a.header)}
+	case a.status >= 500, a.status == http.StatusRequestTimeout:
 		err.Kind = Unavailable
 		return a.doubt(err)
-	case resp.StatusCode < 300:
+	case a.status < 300:
 		return a.doubt(err)
 	}
 	return err

@@ -3,6 +3,7 @@ package slackapi
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -21,12 +22,7 @@ type Identity struct {
 
 // Has reports whether the token has a scope.
 func (i Identity) Has(scope string) bool {
-	for _, s := range i.Scopes {
-		if s == scope {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(i.Scopes, scope)
 }
 
 type authReply struct {

@@ -162,7 +162,7 @@ func backoff(n int, err *Error) time.Duration {
 		return err.RetryAfter
 	}
 	d := min(firstBackoff<<(n-1), maxBackoff)
-	return d/2 + rand.N(d/2+1)
+	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter needs no secrecy
 }
 
 // sleep waits for d and reports whether it did. It begins no wait that the context's

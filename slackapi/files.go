@@ -81,58 +81,55 @@ func (c *Client) Download(ctx context.Context, rawURL string, limit int64) (Cont
 	}
 	err := c.repeat(ctx, filesDownload, "", func(ctx context.Context) *Error {
 		a := &attempt{client: c.http, method: filesDownload, limit: limit, record: c.record}
-		resp, err := c.fetch(ctx, a, rawURL, token)
-		if err == nil {
-			content = Content{MediaType: resp.Header.Get("Content-Type"), Data: a.body}
-			return nil
+		if err := c.fetch(ctx, a, rawURL, token); err != nil {
+			err.Method = filesDownload.name
+			return err
 		}
-		err.Method = filesDownload.name
-		return err
+		content = Content{MediaType: a.header.Get("Content-Type"), Data: a.body}
+		return nil
 	})
 	return content, err
 }
 
 // fetch gets a file over the redirects that stay with Slack.
-func (c *Client) fetch(ctx context.Context, a *attempt, rawURL, token string) (*http.Response, *Error) {
+func (c *Client) fetch(ctx context.Context, a *attempt, rawURL, token string) *Error {
 	at, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, refused(filesDownload, errors.New("the file's URL cannot be parsed"))
+		return refused(filesDownload, errors.New("the file's URL cannot be parsed"))
 	}
 	for range maxFileRedirects + 1 {
 		call, show := c.reach(at)
 		if !call {
-			return nil, &Error{Code: CodeRefusedHost, Kind: InvalidArgument, err: errors.New("the file is not on a host of Slack's")}
+			return &Error{Code: CodeRefusedHost, Kind: InvalidArgument, err: errors.New("the file is not on a host of Slack's")}
 		}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), http.NoBody)
 		if err != nil {
-			return nil, refused(filesDownload, errors.New("the file's URL cannot be called"))
+			return refused(filesDownload, errors.New("the file's URL cannot be called"))
 		}
 		if show {
 			req.Header.Set("Authorization", "Bearer "+token)
 		}
-		resp, fault := a.exchange(req)
+		fault := a.exchange(req)
 		switch {
-		case fault != nil:
-			return nil, fault
-		case resp.StatusCode == http.StatusOK:
-			return resp, nil
-		case resp.StatusCode/100 != 3:
-			return nil, a.missing(resp)
+		case fault != nil, a.status == http.StatusOK:
+			return fault
+		case a.status/100 != 3:
+			return a.missing()
 		}
-		if at, err = resp.Location(); err != nil {
-			return nil, &Error{Code: CodeUnreadable, Kind: Internal, Status: resp.StatusCode}
+		if at, err = at.Parse(a.header.Get("Location")); err != nil {
+			return &Error{Code: CodeUnreadable, Kind: Internal, Status: a.status}
 		}
 		if at.Query().Has("redir") {
-			return nil, &Error{Code: CodeSignIn, Kind: Forbidden, err: errors.New("the token may not read this file: it needs files:read, and to be where the file was shared")}
+			return &Error{Code: CodeSignIn, Kind: Forbidden, err: errors.New("the token may not read this file: it needs files:read, and to be where the file was shared")}
 		}
 	}
-	return nil, &Error{Code: CodeTooManyRedirects, Kind: Internal}
+	return &Error{Code: CodeTooManyRedirects, Kind: Internal}
 }
 
 // missing classifies a refusal of a file host, which speaks HTTP and not Slack's JSON.
-func (a *attempt) missing(resp *http.Response) *Error {
-	err := a.status(resp)
-	switch resp.StatusCode {
+func (a *attempt) missing() *Error {
+	err := a.refusal()
+	switch a.status {
 	case http.StatusNotFound, http.StatusGone:
 		err.Kind = NotFound
 	case http.StatusUnauthorized, http.StatusForbidden:

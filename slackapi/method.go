@@ -32,8 +32,7 @@ type method struct {
 }
 
 var (
-	authTest     = method{name: "auth.test", tier: tierSpecial, safe: true}
-	authTestUser = method{name: "auth.test", tier: tierSpecial, safe: true, as: user}
+	authTest = method{name: "auth.test", tier: tierSpecial, safe: true}
 
 	chatPostMessage            = method{name: "chat.postMessage", tier: tierPost}
 	chatPostEphemeral          = method{name: "chat.postEphemeral", tier: tier4}

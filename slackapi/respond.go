@@ -51,9 +51,9 @@ func (c *Client) Respond(ctx context.Context, responseURL string, r Response) er
 			return refused(respond, errors.New("the response URL cannot be called"))
 		}
 		req.Header.Set("Content-Type", "application/json; charset=utf-8")
-		resp, fault := a.exchange(req)
-		if fault == nil && resp.StatusCode != http.StatusOK {
-			fault = a.spent(resp)
+		fault := a.exchange(req)
+		if fault == nil && a.status != http.StatusOK {
+			fault = a.spent()
 		}
 		if fault != nil {
 			fault.Method = respond.name
@@ -63,8 +63,8 @@ func (c *Client) Respond(ctx context.Context, responseURL string, r Response) er
 }
 
 // spent classifies a refusal of a response URL, with Slack's code where it says one.
-func (a *attempt) spent(resp *http.Response) *Error {
-	err := a.missing(resp)
+func (a *attempt) spent() *Error {
+	err := a.missing()
 	var e envelope
 	if json.Unmarshal(a.body, &e) == nil && e.Error != "" {
 		err.Code = e.Error

@@ -82,9 +82,9 @@ func (c *Client) send(ctx context.Context, rawURL string, data []byte) error {
 			return refused(filesUpload, errors.New("the upload URL cannot be called"))
 		}
 		req.Header.Set("Content-Type", "application/octet-stream")
-		resp, fault := a.exchange(req)
-		if fault == nil && resp.StatusCode != http.StatusOK {
-			fault = a.missing(resp)
+		fault := a.exchange(req)
+		if fault == nil && a.status != http.StatusOK {
+			fault = a.missing()
 		}
 		if fault != nil {
 			fault.Method = filesUpload.name

@@ -126,8 +126,7 @@ func (s *Sandbox) UploadAs(person, channel, name string, data []byte, comment st
 	err = s.act(person, channel, func(who actor, ch *channelRef) error {
 		f := s.newFile(name, "", who.user.ID)
 		f.data = data
-		s.keepFile(f)
-		s.emitAll("file_created", object{"type": "file_created", "file_id": f.id, "user_id": f.user, "file": object{"id": f.id}, "event_ts": s.newTS()})
+		s.admit(f)
 		m, err := s.post(ch.channel, who, draft{text: comment, files: []string{f.id}, clientMsgID: true})
 		if err != nil {
 			return err

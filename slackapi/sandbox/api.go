@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -53,6 +54,7 @@ func (a actor) has(scope string) bool {
 func (s *Sandbox) serveAPI(w http.ResponseWriter, r *http.Request) {
 	s.sawHost(r)
 	method := strings.TrimPrefix(r.URL.Path, "/api/")
+	r.Body = http.MaxBytesReader(w, r.Body, maxParamBytes)
 	p, warnings, err := readParams(r)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("X-Slack-Req-Id", digest(32, method, r.Header.Get("Date"), strconv.FormatUint(s.nextSerial(), 36)))
@@ -72,14 +74,10 @@ func (s *Sandbox) serveAPI(w http.ResponseWriter, r *http.Request) {
 
 func write(w http.ResponseWriter, method string, reply object, warnings []string, err error) {
 	out := object{"ok": true}
-	for key, v := range reply {
-		out[key] = v
-	}
+	maps.Copy(out, reply)
 	if f := (*failure)(nil); errors.As(err, &f) {
 		out = object{"ok": false, "error": f.code}
-		for key, v := range f.extra {
-			out[key] = v
-		}
+		maps.Copy(out, f.extra)
 		if f.code == "ratelimited" {
 			w.WriteHeader(http.StatusTooManyRequests)
 		}

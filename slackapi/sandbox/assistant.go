@@ -14,11 +14,8 @@ func contextSearch(c *call) (object, error) {
 	if query == "" {
 		return nil, fail("missing_query")
 	}
-	if c.who.bot() && c.params["action_token"] == "" {
-		return nil, fail("missing_action_token")
-	}
-	if c.who.bot() && !c.actionToken(c.params["action_token"]) {
-		return nil, fail("invalid_action_token")
+	if err := c.mayAsk(); err != nil {
+		return nil, err
 	}
 	limit, err := c.limit(20, 20)
 	if err != nil {
@@ -50,6 +47,17 @@ func contextSearch(c *call) (object, error) {
 		cursor = encodeCursor("offset", strconv.Itoa(from+limit))
 	}
 	return object{"results": object{"messages": messages}, "response_metadata": object{"next_cursor": cursor}}, nil
+}
+
+// mayAsk checks that a bot has somebody on whose behalf it searches.
+func (c *call) mayAsk() error {
+	switch t := c.params["action_token"]; {
+	case !c.who.bot() || slices.Contains(c.actionTokens, t):
+		return nil
+	case t == "":
+		return fail("missing_action_token")
+	}
+	return fail("invalid_action_token")
 }
 
 // searchable are the conversations of the kinds that the call asks for; a bot gets
@@ -104,5 +112,3 @@ func (s *Sandbox) newActionToken() string {
 	}
 	return t
 }
-
-func (s *Sandbox) actionToken(t string) bool { return slices.Contains(s.actionTokens, t) }

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -151,7 +152,7 @@ func (s *Sandbox) post(ch *channel, who actor, d draft) (*message, error) {
 	switch {
 	case ch.archived:
 		return nil, fail("is_archived")
-	case !ch.has(who.user.ID) && !(ch.kind == public && who.bot() && who.has("chat:write.public")):
+	case !ch.has(who.user.ID) && (ch.kind != public || !who.bot() || !who.has("chat:write.public")):
 		return nil, fail("not_in_channel")
 	}
 	m := s.compose(who, d)
@@ -221,7 +222,7 @@ func (s *Sandbox) thread(ch *channel, root, m *message, broadcast bool) {
 	root.LatestReply = m.TS
 	root.IsLocked = new(false)
 	author := or(m.User, m.BotID)
-	if !contains(root.ReplyUsers, author) {
+	if !slices.Contains(root.ReplyUsers, author) {
 		root.ReplyUsers = append(root.ReplyUsers, author)
 		root.ReplyUsersCount++
 	}
@@ -229,15 +230,6 @@ func (s *Sandbox) thread(ch *channel, root, m *message, broadcast bool) {
 		m.Subtype = "thread_broadcast"
 		m.Root = root.copy()
 	}
-}
-
-func contains(all []string, s string) bool {
-	for _, a := range all {
-		if a == s {
-			return true
-		}
-	}
-	return false
 }
 
 // teamOf is the workspace of a person; a stranger has another.

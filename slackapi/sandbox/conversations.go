@@ -110,18 +110,9 @@ func usersConversations(c *call) (object, error) {
 
 // listChannels is a page of the conversations of the types that the call names.
 func (c *call) listChannels(want func(*channel) bool) (object, error) {
-	types := c.list("types")
-	if len(types) == 0 {
-		types = []string{"public_channel"}
-	}
-	for _, t := range types {
-		k := kindOf(t)
-		if k == "" {
-			return nil, fail("invalid_types")
-		}
-		if err := c.familyScope(k, "read"); err != nil {
-			return nil, err
-		}
+	types, err := c.listTypes()
+	if err != nil {
+		return nil, err
 	}
 	limit, err := c.limit(100, 1000)
 	if err != nil {
@@ -129,9 +120,8 @@ func (c *call) listChannels(want func(*channel) bool) (object, error) {
 	}
 	from := 0
 	if cursor := c.params["cursor"]; cursor != "" {
-		id, ok := decodeCursor("team", cursor)
-		if from, ok = c.channelIndex(strings.ToUpper(id)); !ok {
-			return nil, fail("invalid_cursor")
+		if from, err = c.position("team", cursor, c.channelIndex); err != nil {
+			return nil, err
 		}
 	}
 	items, next := page(c.channelCount(), from, limit, func(i int) (object, bool) {
@@ -150,6 +140,34 @@ func (c *call) listChannels(want func(*channel) bool) (object, error) {
 		cursor = encodeCursor("team", c.channelAt(next).id)
 	}
 	return object{"channels": items, "response_metadata": object{"next_cursor": cursor}}, nil
+}
+
+// listTypes are the kinds of conversations that the call asks for and may see.
+func (c *call) listTypes() ([]string, error) {
+	types := c.list("types")
+	if len(types) == 0 {
+		types = []string{"public_channel"}
+	}
+	for _, t := range types {
+		k := kindOf(t)
+		if k == "" {
+			return nil, fail("invalid_types")
+		}
+		if err := c.familyScope(k, "read"); err != nil {
+			return nil, err
+		}
+	}
+	return types, nil
+}
+
+// position is where a cursor of a kind points to, by the index of its id.
+func (c *call) position(kind, cursor string, index func(string) (int, bool)) (int, error) {
+	if id, ok := decodeCursor(kind, cursor); ok {
+		if i, found := index(id); found {
+			return i, nil
+		}
+	}
+	return 0, fail("invalid_cursor")
 }
 
 func kindOf(listType string) kind {

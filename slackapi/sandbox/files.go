@@ -215,36 +215,20 @@ func filesList(c *call) (object, error) {
 	}, nil
 }
 
-// ofTypes reports whether a file is of one of Slack's coarse types.
+// coarse tells whether a file is of one of Slack's coarse types.
+var coarse = map[string]func(*file) bool{
+	"all":      func(*file) bool { return true },
+	"images":   func(f *file) bool { return strings.HasPrefix(f.mediaType, "image/") },
+	"pdfs":     func(f *file) bool { return f.mediaType == "application/pdf" },
+	"zips":     func(f *file) bool { return f.kind == ".zip" },
+	"spaces":   func(f *file) bool { return f.canvas },
+	"canvas":   func(f *file) bool { return f.canvas },
+	"canvases": func(f *file) bool { return f.canvas },
+}
+
+// ofTypes reports whether a file is of one of the types that a call names; none is all.
 func ofTypes(f *file, types []string) bool {
-	if len(types) == 0 || slices.Contains(types, "all") {
-		return true
-	}
-	for _, t := range types {
-		switch t {
-		case "images":
-			if strings.HasPrefix(f.mediaType, "image/") {
-				return true
-			}
-		case "pdfs":
-			if f.mediaType == "application/pdf" {
-				return true
-			}
-		case "zips":
-			if f.kind == ".zip" {
-				return true
-			}
-		case "snippets", "spaces", "gdocs":
-			if t == "spaces" && f.canvas {
-				return true
-			}
-		case "canvas", "canvases":
-			if f.canvas {
-				return true
-			}
-		}
-	}
-	return false
+	return len(types) == 0 || slices.ContainsFunc(types, func(t string) bool { return coarse[t] != nil && coarse[t](f) })
 }
 
 func filesDelete(c *call) (object, error) {

@@ -155,7 +155,7 @@ func (s *Sandbox) view(m *message, who actor) *message {
 		}
 	}
 	if v.ReplyCount > 0 && who.user != nil {
-		v.Subscribed = new(contains(v.ReplyUsers, who.user.ID) || v.User == who.user.ID)
+		v.Subscribed = new(slices.Contains(v.ReplyUsers, who.user.ID) || v.User == who.user.ID)
 	}
 	return v
 }

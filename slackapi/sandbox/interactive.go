@@ -79,19 +79,22 @@ func findAction(blocks json.RawMessage, actionID string) (object, error) {
 	}
 	for i, b := range all {
 		for _, e := range append(b.Elements, b.Accessory) {
-			if e == nil || e["action_id"] != actionID {
-				continue
+			if e != nil && e["action_id"] == actionID {
+				return actionOf(e, or(b.BlockID, "b"+strconv.Itoa(i))), nil
 			}
-			action := object{"block_id": or(b.BlockID, "b"+strconv.Itoa(i))}
-			for _, key := range []string{"type", "action_id", "text", "value", "style", "selected_option"} {
-				if v, ok := e[key]; ok {
-					action[key] = v
-				}
-			}
-			return action, nil
 		}
 	}
 	return nil, errors.New("the message has no element with action_id " + strconv.Quote(actionID))
+}
+
+func actionOf(element object, block string) object {
+	action := object{"block_id": block}
+	for _, key := range []string{"type", "action_id", "text", "value", "style", "selected_option"} {
+		if v, ok := element[key]; ok {
+			action[key] = v
+		}
+	}
+	return action
 }
 
 // interaction is what all interactive payloads have in common.

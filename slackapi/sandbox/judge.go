@@ -75,7 +75,7 @@ func (s *sender) follow(ctx context.Context, to string, body []byte, h http.Head
 		if err != nil || hops == maxRedirects {
 			return resp, hops + 1, err
 		}
-		resp.Body.Close()
+		_ = resp.Body.Close() // nothing of it was wanted
 		to = next.String()
 	}
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -115,7 +116,7 @@ func (s *Sandbox) openDirect(who *user, others []*user) *channel {
 	ids := []string{who.ID}
 	names := []string{who.Name}
 	for _, o := range others {
-		if !contains(ids, o.ID) {
+		if !slices.Contains(ids, o.ID) {
 			ids, names = append(ids, o.ID), append(names, o.Name)
 		}
 	}
@@ -148,7 +149,7 @@ func (s *Sandbox) openDirect(who *user, others []*user) *channel {
 
 func subset(all, of []string) bool {
 	for _, a := range all {
-		if !contains(of, a) {
+		if !slices.Contains(of, a) {
 			return false
 		}
 	}

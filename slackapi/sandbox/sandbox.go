@@ -13,8 +13,8 @@ import (
 // Tokens that a new sandbox knows. Any other token with the prefix of its kind is
 // taken as well; after xoxp-sandbox- a user's id makes it that user's.
 const (
-	DefaultBotToken  = "xoxb-sandbox-bot"
-	DefaultUserToken = "xoxp-sandbox-user"
+	DefaultBotToken  = "xoxb-sandbox-bot"  //nolint:gosec // worth nothing outside a sandbox
+	DefaultUserToken = "xoxp-sandbox-user" //nolint:gosec // worth nothing outside a sandbox
 )
 
 // DefaultSigningSecret signs the deliveries of a sandbox that was given no other.

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,23 +107,8 @@ func (q *search) when(name, value string) {
 
 // match scores a message; 0 is none.
 func (q search) match(ch *channel, m *message) int {
-	ts, _ := parseTS(m.TS)
-	place := append([]string{ch.id}, ch.members...)
-	if ch.kind != direct {
-		place = place[:1]
-	}
-	switch {
-	case len(q.in) > 0 && !slices.ContainsFunc(q.in, func(id string) bool { return slices.Contains(place, id) }),
-		len(q.from) > 0 && !slices.Contains(q.from, m.User),
-		q.before > 0 && ts >= q.before,
-		q.after > 0 && ts <= q.after,
-		q.threads && m.ThreadTS == "":
+	if !q.admits(ch, m) {
 		return 0
-	}
-	for _, what := range q.has {
-		if !has(m, what) {
-			return 0
-		}
 	}
 	text, score := strings.ToLower(unescape(m.Text)), 1
 	for _, w := range q.without {
@@ -139,6 +125,23 @@ func (q search) match(ch *channel, m *message) int {
 	}
 	return score
 }
+
+// admits reports whether a message passes the modifiers.
+func (q search) admits(ch *channel, m *message) bool {
+	ts, _ := parseTS(m.TS)
+	switch {
+	case len(q.in) > 0 && !slices.ContainsFunc(q.in, ch.called),
+		len(q.from) > 0 && !slices.Contains(q.from, m.User),
+		q.before > 0 && ts >= q.before,
+		q.after > 0 && ts <= q.after,
+		q.threads && m.ThreadTS == "":
+		return false
+	}
+	return !slices.ContainsFunc(q.has, func(what string) bool { return !has(m, what) })
+}
+
+// called reports whether an id is the channel's, or of a person in a direct message.
+func (c *channel) called(id string) bool { return id == c.id || c.kind == direct && c.has(id) }
 
 func has(m *message, what string) bool {
 	switch what {
@@ -161,27 +164,21 @@ type hit struct {
 	score int
 }
 
+// said are the subtypes of messages that somebody wrote.
+var said = map[string]bool{"": true, "thread_broadcast": true, "file_share": true, "bot_message": true, "me_message": true}
+
 // find runs a search over what may be seen, newest first or by score.
 func (s *Sandbox) find(q search, may func(*channel) bool, byScore bool) []hit {
 	var hits []hit
-	look := func(ch *channel) {
+	for _, ch := range slices.AppendSeq(slices.Collect(maps.Values(s.channels.byID)), maps.Values(s.crowd.kept)) {
 		if !may(ch) {
-			return
+			continue
 		}
 		for _, m := range ch.byTS {
-			if m.Subtype != "" && m.Subtype != "thread_broadcast" && m.Subtype != "file_share" && m.Subtype != "bot_message" {
-				continue
-			}
-			if score := q.match(ch, m); score > 0 {
+			if score := q.match(ch, m); score > 0 && said[m.Subtype] {
 				hits = append(hits, hit{ch, m, score})
 			}
 		}
-	}
-	for _, ch := range s.channels.byID {
-		look(ch)
-	}
-	for _, ch := range s.crowd.kept {
-		look(ch)
 	}
 	slices.SortFunc(hits, func(a, b hit) int {
 		if byScore && a.score != b.score {

@@ -3,7 +3,10 @@ package sandbox
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -69,25 +72,12 @@ func contents(r *http.Request) ([]byte, error) {
 	}
 }
 
-// A finished upload gets its title, and is shared where the call says.
+// filesCompleteUpload gives finished uploads their titles, and shares them where the
+// call says.
 func filesCompleteUpload(c *call) (object, error) {
-	var list []struct {
-		ID    string `json:"id"`
-		Title string `json:"title"`
-	}
-	if err := json.Unmarshal([]byte(c.params["files"]), &list); err != nil || len(list) == 0 {
-		return nil, badArgument("missing required field: files")
-	}
-	done := make([]*file, len(list))
-	for i, entry := range list {
-		for _, f := range c.uploads {
-			if f.id == entry.ID && f.data != nil && f.user == c.who.user.ID {
-				done[i] = f
-			}
-		}
-		if done[i] == nil {
-			return nil, fail("file_not_found")
-		}
+	done, titles, err := c.finished()
+	if err != nil {
+		return nil, err
 	}
 	targets := c.list("channels")
 	if id := c.params["channel_id"]; id != "" {
@@ -102,30 +92,63 @@ func filesCompleteUpload(c *call) (object, error) {
 		return nil, err
 	}
 	for i, f := range done {
-		f.title = or(list[i].Title, f.title)
-		c.keepFile(f)
+		f.title = or(titles[i], f.title)
 		d.files = append(d.files, f.id)
-		for secret, u := range c.uploads {
-			if u == f {
-				delete(c.uploads, secret)
-			}
-		}
-		c.emitAll("file_created", object{"type": "file_created", "file_id": f.id, "user_id": f.user, "file": object{"id": f.id}, "event_ts": c.newTS()})
+		c.admit(f)
 	}
-	for _, ch := range channels {
-		m, err := c.post(ch, c.who, d)
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range done {
-			f.shared[ch.id] = m.TS
-		}
+	if err := c.share(channels, done, d); err != nil {
+		return nil, err
 	}
 	views := make([]object, len(done))
 	for i, f := range done {
 		views[i] = c.fileView(f)
 	}
 	return object{"files": views}, nil
+}
+
+// finished are the uploads that a call names, whose contents have come.
+func (c *call) finished() (done []*file, titles []string, err error) {
+	var list []struct {
+		ID    string `json:"id"`
+		Title string `json:"title"`
+	}
+	if err := json.Unmarshal([]byte(c.params["files"]), &list); err != nil || len(list) == 0 {
+		return nil, nil, badArgument("missing required field: files")
+	}
+	for _, entry := range list {
+		i := slices.IndexFunc(c.pending(), func(f *file) bool { return f.id == entry.ID && f.data != nil && f.user == c.who.user.ID })
+		if i < 0 {
+			return nil, nil, fail("file_not_found")
+		}
+		done, titles = append(done, c.pending()[i]), append(titles, entry.Title)
+	}
+	return done, titles, nil
+}
+
+// pending are the uploads under way, in a fixed order.
+func (s *Sandbox) pending() []*file {
+	return slices.SortedFunc(maps.Values(s.uploads), func(a, b *file) int { return strings.Compare(a.id, b.id) })
+}
+
+// admit makes an upload a file of the workspace.
+func (s *Sandbox) admit(f *file) {
+	maps.DeleteFunc(s.uploads, func(_ string, u *file) bool { return u == f })
+	s.keepFile(f)
+	s.emitAll("file_created", object{"type": "file_created", "file_id": f.id, "user_id": f.user, "file": object{"id": f.id}, "event_ts": s.newTS()})
+}
+
+// share posts files to channels.
+func (c *call) share(channels []*channel, files []*file, d draft) error {
+	for _, ch := range channels {
+		m, err := c.post(ch, c.who, d)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			f.shared[ch.id] = m.TS
+		}
+	}
+	return nil
 }
 
 // shareTargets are the channels that a file goes to; all must take it.
@@ -166,7 +189,7 @@ func (s *Sandbox) serveFile(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Unlock()
 	if !allowed {
-		http.Redirect(w, r, "/?redir="+r.URL.EscapedPath(), http.StatusFound)
+		http.Redirect(w, r, "/?redir="+url.QueryEscape(r.URL.Path), http.StatusFound)
 		return
 	}
 	w.Header().Set("Content-Type", media)

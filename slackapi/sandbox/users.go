@@ -44,9 +44,8 @@ func usersList(c *call) (object, error) {
 	}
 	from := 0
 	if cursor := c.params["cursor"]; cursor != "" {
-		id, ok := decodeCursor("user", cursor)
-		if from, ok = c.userIndex(id); !ok {
-			return nil, fail("invalid_cursor")
+		if from, err = c.position("user", cursor, c.userIndex); err != nil {
+			return nil, err
 		}
 	}
 	items, next := page(c.userCount(), from, limit, func(i int) (*user, bool) {
