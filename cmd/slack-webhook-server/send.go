@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"slackmcp/cmd/slack-webhook-server/internal/sender"
+	"slackmcp/config"
+	"slackmcp/slackapi/sandbox"
+)
+
+// A sendOptions is what the flags of send say.
+type sendOptions struct {
+	url         string
+	message     sender.Message
+	count       int
+	repeat      int
+	form        bool
+	sandbox     bool
+	json        bool
+	payloadFile string // "" makes a message up, "-" is stdin
+}
+
+// newSend signs an event and posts it.
+func newSend(w world) *cobra.Command {
+	var o sendOptions
+	settings := slices.DeleteFunc(config.Settings(), func(s config.Setting) bool {
+		return s.Section != config.SectionSenders && s.Key != "SLACK_SIGNING_SECRET"
+	})
+	cmd := &cobra.Command{
+		Use:   "send [flags] [<payload-file> | -]",
+		Short: "Sign an event as Slack does and post it to a server",
+		Long: `Sign an event as its sender does and post it to a server: the payload of a file, of
+stdin (-), or a made-up Slack event. The address decides the signature: Slack's, or for
+/events/<type> and /webhooks that of the other senders, with the secret of the same name
+that the server reads. Anything but a 2xx answer is a failure.`,
+		Example: `  # A made-up message, to a server on this machine
+  slack-webhook-server send --text "hello" --channel C0123456789
+
+  # A recorded payload, three times over, as Slack repeats what was not answered
+  slack-webhook-server send --repeat 3 --url https://events.example.com/slack/events payload.json`,
+		Args:        atMost(1),
+		Annotations: secretsOf(settings),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.payloadFile = args[0]
+			}
+			return send(cmd.Context(), cmd, w, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.url, "url", "http://127.0.0.1:3000/slack/events", "Post to this `address`")
+	f.StringVar(&o.message.Type, "type", "message", "Event `type`, or type/subtype, of a made-up event")
+	f.StringVar(&o.message.Text, "text", "hello", "Its `text`; for a reaction the emoji")
+	f.StringVar(&o.message.Channel, "channel", "C0SENDER00", "Its `channel` id")
+	f.StringVar(&o.message.User, "user", "U0SENDER00", "Its `user` id")
+	f.StringVar(&o.message.Team, "team", "T0SENDER00", "Its `team` id")
+	f.IntVar(&o.count, "count", 1, "How many made-up events to send")
+	f.IntVar(&o.repeat, "repeat", 1, "How often to send each, as Slack does when no answer came")
+	f.BoolVar(&o.form, "form", false, "Send the payload as the form field payload, as Slack sends interactions")
+	f.BoolVar(&o.sandbox, "sandbox", false, "Sign with the secret of --sandbox")
+	f.BoolVar(&o.json, "json", false, "Print one JSON object for each answer")
+	addEnvFile(cmd)
+	return cmd
+}
+
+// send reads the payload and the secret, and posts.
+func send(ctx context.Context, cmd *cobra.Command, w world, o sendOptions) error {
+	if o.count < 1 || o.repeat < 1 {
+		return &usageError{"--count and --repeat begin at 1", cmd.CommandPath()}
+	}
+	if o.payloadFile != "" && cmd.Flags().Changed("count") {
+		return &usageError{"--count is for made-up events; --repeat sends a payload again", cmd.CommandPath()}
+	}
+	target, err := url.Parse(o.url)
+	if err != nil || target.Host == "" {
+		return &usageError{"--url is no address such as http://127.0.0.1:3000/slack/events", cmd.CommandPath()}
+	}
+	payload, err := o.payload(w.stdin)
+	if err != nil {
+		return err
+	}
+	scheme, secret, err := o.secret(cmd, w, target.Path)
+	if err != nil {
+		return err
+	}
+	s, err := sender.New(sender.Options{URL: o.url, Scheme: scheme, Secret: secret, Form: o.form})
+	if err != nil {
+		return err
+	}
+	return sender.Batch{
+		Sender: s, Payload: payload, Message: o.message, Count: o.count, Repeat: o.repeat, JSON: o.json,
+	}.Send(ctx, w.stdout)
+}
+
+// payload is the content of the file or of stdin; nil when a message is to be made up.
+func (o sendOptions) payload(stdin io.Reader) ([]byte, error) {
+	const most = 64 << 20
+	var source io.Reader
+	switch o.payloadFile {
+	case "":
+		return nil, nil
+	case "-":
+		source = stdin
+	default:
+		f, err := os.Open(o.payloadFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the payload: %w", err)
+		}
+		defer func() { _ = f.Close() }() // read only: there is nothing to lose
+		source = f
+	}
+	content, err := io.ReadAll(io.LimitReader(source, most))
+	if err != nil {
+		return nil, fmt.Errorf("read the payload: %w", err)
+	}
+	return content, nil
+}
+
+// secret chooses the signature and its secret for a path.
+func (o sendOptions) secret(cmd *cobra.Command, w world, path string) (sender.Scheme, string, error) {
+	if o.sandbox {
+		return sender.Slack, sandbox.DefaultSigningSecret, nil
+	}
+	c, err := load(cmd, w, config.CommandSend)
+	if err != nil {
+		return 0, "", err
+	}
+	scheme, key := sender.Slack, "SLACK_SIGNING_SECRET"
+	var secret config.Secret
+	switch path {
+	case "/events/contact_created":
+		scheme, key, secret = sender.Hex, "CONTACT_WEBHOOK_SECRET", c.Senders.Contact
+	case "/events/payment_succeeded":
+		scheme, key, secret = sender.Hex, "STRIPE_WEBHOOK_SECRET", c.Senders.Stripe //nolint:gosec // the secret's name
+	case "/webhooks":
+		scheme, key, secret = sender.Bearer, "WEBHOOK_SECRET", c.Senders.Webhook
+	default:
+		if c.Slack.SigningSecrets.IsSet() {
+			secret = c.Slack.SigningSecrets[0]
+		}
+	}
+	if !secret.IsSet() {
+		return 0, "", &config.Error{Problems: []config.Problem{{
+			Setting: key, What: "is missing, and signs what goes to " + path, Remedy: "set it to the secret of the server that you send to",
+		}}}
+	}
+	return scheme, secret.Reveal(), nil
+}
