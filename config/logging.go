@@ -13,7 +13,8 @@ import (
 // NewLogger makes the program's logger, which writes to w: JSON lines, or text when
 // LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. Every record
 // passes a filter that takes out the configured secrets and whatever looks like a
-// token. It is the last line of defence and no leave to log secrets.
+// token; it is the last line of defence and no leave to log secrets. Durations are
+// written as Go writes them, in JSON too.
 func NewLogger(c Config, w io.Writer, terminal bool) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.Log.Level, ReplaceAttr: newScrubber(c).attr}
 	if c.Log.Format == LogText || c.Log.Format != LogJSON && terminal {
@@ -82,6 +83,8 @@ func (s scrubber) attr(_ []string, a slog.Attr) slog.Attr {
 	switch {
 	case secretName(a.Key):
 		return slog.String(a.Key, Redacted)
+	case a.Value.Kind() == slog.KindDuration:
+		return slog.String(a.Key, a.Value.Duration().String()) // JSON would have nanoseconds
 	case a.Value.Kind() == slog.KindString:
 		if text := a.Value.String(); s.text(text) != text {
 			return slog.String(a.Key, s.text(text))

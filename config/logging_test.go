@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"slackmcp/config"
 )
@@ -25,12 +26,12 @@ func TestLogFormat(t *testing.T) {
 	} {
 		c := load(t, config.Sources{LookupEnv: env(enough(map[string]string{"LOG_FORMAT": tc.format}))})
 		var out bytes.Buffer
-		config.NewLogger(c, &out, tc.terminal).Info("started", slog.String("addr", "127.0.0.1:1"))
+		config.NewLogger(c, &out, tc.terminal).Info("started", slog.String("addr", "127.0.0.1:1"), slog.Duration("took", 90*time.Second))
 		if got := strings.HasPrefix(out.String(), "{"); got != tc.json {
 			t.Errorf("format %s, terminal %v: %s", tc.format, tc.terminal, out.String())
 		}
-		if !strings.Contains(out.String(), "127.0.0.1:1") {
-			t.Errorf("the attribute is lost: %s", out.String())
+		if !strings.Contains(out.String(), "127.0.0.1:1") || !strings.Contains(out.String(), "1m30s") {
+			t.Errorf("an attribute is lost: %s", out.String())
 		}
 	}
 }
