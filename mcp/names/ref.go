@@ -36,13 +36,13 @@ type MessageRef struct {
 }
 
 var (
-	channelID  = regexp.MustCompile(`^[CGD][A-Z0-9]{2,20}$`)
-	userID     = regexp.MustCompile(`^[UWB][A-Z0-9]{2,20}$`)
-	channelTag = regexp.MustCompile(`^<#([CGD][A-Z0-9]{2,20})(\|[^>]*)?>$`)
-	userTag    = regexp.MustCompile(`^<@([UWB][A-Z0-9]{2,20})(\|[^>]*)?>$`)
+	channelID  = regexp.MustCompile(`^[CGD][A-Z0-9]{1,20}$`)
+	userID     = regexp.MustCompile(`^[UWB][A-Z0-9]{1,20}$`)
+	channelTag = regexp.MustCompile(`^<#([CGD][A-Z0-9]{1,20})(\|[^>]*)?>$`)
+	userTag    = regexp.MustCompile(`^<@([UWB][A-Z0-9]{1,20})(\|[^>]*)?>$`)
 	timestamp  = regexp.MustCompile(`^[0-9]{1,12}\.[0-9]{6}$`)
 	linkTS     = regexp.MustCompile(`^p([0-9]{7,18})$`)
-	clientTS   = regexp.MustCompile(`^([CGD][A-Z0-9]{2,20})-([0-9]{1,12}\.[0-9]{6})$`)
+	clientTS   = regexp.MustCompile(`^([CGD][A-Z0-9]{1,20})-([0-9]{1,12}\.[0-9]{6})$`)
 )
 
 // IsTS reports whether s is a message's ts, such as 1700000000.123456.
