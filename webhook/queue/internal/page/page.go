@@ -60,10 +60,13 @@ func (b Bounds) After(p event.Position) (int64, error) {
 // there, or with an error.
 type Scan func(from int64, back bool) iter.Seq2[Item, error]
 
-// An Item is one stored event. Event may be reused by the scan once the loop's body ends.
+// An Item is one stored event.
 type Item struct {
 	Seq   int64
 	Event *event.Event
+	// Load, unless it is nil, reads what Event lacks. It is called for what matches,
+	// before the scan goes on.
+	Load func(*event.Event)
 }
 
 // Read answers a query on the log.
@@ -143,6 +146,9 @@ func (r *reader) run(items iter.Seq2[Item, error]) error {
 		r.budget--
 		if r.q.Filter.Match(item.Event) {
 			r.events = append(r.events, *item.Event)
+			if item.Load != nil {
+				item.Load(&r.events[len(r.events)-1])
+			}
 		}
 		if len(r.events) >= r.limit || r.budget <= 0 {
 			return nil

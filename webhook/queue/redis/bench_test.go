@@ -1,0 +1,97 @@
+package redis_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue/internal/idkey"
+	"slackmcp/webhook/queue/internal/record"
+	"slackmcp/webhook/queue/redis"
+)
+
+// BenchmarkPublish measures Publish beside what Redis itself takes in the same run: the
+// same dedupe-and-append script and a bare XADD, each sent by as many callers, whose
+// commands the client library joins to pipelines. The ratios are what counts:
+//
+//	go test -run - -bench Publish -benchtime 2s ./webhook/queue/redis
+func BenchmarkPublish(b *testing.B) {
+	for _, sync := range [][]string{everysec, always} {
+		for _, callers := range []int{1, 32, 64} {
+			b.Run(fmt.Sprintf("%s/callers=%d", sync[3], callers), func(b *testing.B) { benchPublish(b, sync, callers) })
+		}
+	}
+}
+
+func benchPublish(b *testing.B, sync []string, callers int) {
+	s := newServer(b, sync...)
+	q := s.open(redis.Options{RetentionCount: 1 << 30})
+	raw := bytes.Repeat([]byte("x"), 1024)
+	rate := func(publish func(n int64) error) float64 {
+		began := time.Now()
+		share(b, callers, publish)
+		return float64(b.N) / time.Since(began).Seconds()
+	}
+	ours := rate(func(n int64) error {
+		_, err := q.Publish(context.Background(), bench(n, raw))
+		return err
+	})
+	b.StopTimer()
+	c := goredis.NewClient(&goredis.Options{Addr: s.addr(), Protocol: 2, PoolSize: 50})
+	defer c.Close()
+	auto, err := c.AutoPipeline()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer auto.Close()
+	script, keys := redis.PublishScript(), redis.PublishKeys("ceiling")
+	if err := script.Load(context.Background(), c).Err(); err != nil {
+		b.Fatal(err)
+	}
+	ceiling := rate(func(n int64) error {
+		e := bench(n, raw)
+		digest := idkey.Of(e.Source, e.ID)
+		return auto.EvalSha(context.Background(), script.Hash(), keys, "e", 172800000000, 604800000000, 1<<30, 0, "e",
+			digest[:], e.ReceivedAt.UnixMicro(), record.Append(nil, &e)).Err()
+	})
+	bare := rate(func(n int64) error {
+		e := bench(n, raw)
+		return auto.XAdd(context.Background(), &goredis.XAddArgs{Stream: "bare", Values: []any{"e", record.Append(nil, &e)}}).Err()
+	})
+	b.ReportMetric(ours, "events/s")
+	b.ReportMetric(ours/ceiling, "of-the-script")
+	b.ReportMetric(ours/bare, "of-XADD")
+	b.ReportMetric(0, "ns/op")
+}
+
+func bench(n int64, raw []byte) event.Event {
+	return event.Event{
+		Source: "slack", ID: "Ev" + strconv.FormatInt(n, 10), Kind: event.Kind{Type: "message"}, Team: "T0001",
+		Channel: "C0001", User: "U0001", ReceivedAt: time.Now(), Raw: raw,
+	}
+}
+
+// share divides b.N calls among callers.
+func share(b *testing.B, callers int, fn func(n int64) error) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+				if err := fn(n); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,37 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"slackmcp/webhook/queue"
+)
+
+// fault says what a failed command means to the queue's caller. Redis's own words are
+// kept: they hold no credentials.
+func (q *Queue) fault(err error) error {
+	switch {
+	case q.life.Err() != nil, errors.Is(err, goredis.ErrClosed):
+		return queue.ErrClosed
+	case errors.Is(err, context.Canceled):
+		return err
+	case strings.HasPrefix(err.Error(), "OOM"), strings.Contains(err.Error(), "OOM command not allowed"):
+		return fmt.Errorf("%w: redis has reached its maxmemory: %w", queue.ErrFull, err)
+	}
+	return fmt.Errorf("%w: redis: %w", queue.ErrUnavailable, err)
+}
+
+// refused reports whether Redis answered and will not be of another mind later: the
+// password is wrong, or a permission is missing.
+func refused(err error) bool {
+	for _, p := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password", "ERR AUTH", "ERR Client sent AUTH", "ERR DB index"} {
+		if strings.Contains(err.Error(), p) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,187 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"slackmcp/webhook/queue"
+	"slackmcp/webhook/queue/internal/batch"
+)
+
+// callTimeout bounds one call to Redis that is not told to wait.
+const callTimeout = 3 * time.Second
+
+// A Queue is a queue.Queue in Redis. Make one with Open.
+type Queue struct {
+	o      Options
+	keys   keys
+	client goredis.UniversalClient
+	bell   *bell
+	life   context.Context // done, with ErrClosed as cause, once Close was called
+	end    context.CancelCauseFunc
+
+	publishes *batch.Batcher[publishing, queue.Receipt]
+	settles   *batch.Batcher[settling, struct{}]
+
+	known      atomic.Pointer[horizon]
+	durability atomic.Pointer[string]
+	swept      atomic.Int64 // when sweep ran last, in Unix nanoseconds
+
+	mu    sync.Mutex
+	calls sync.WaitGroup // Consume and Tail; Add is guarded by mu
+	watch map[string]*watched
+}
+
+var _ queue.Queue = (*Queue)(nil)
+
+// A horizon is the highest position of the store that this process has seen.
+type horizon struct {
+	epoch string
+	seq   int64
+}
+
+// Open makes a queue on the Redis of a URL, which has one of these forms (rediss
+// instead of redis for TLS):
+//
+//	redis://[user:password@]host:port[/database]
+//	redis://[user:password@]host:port[/database]?master_name=name&addr=host:port…
+//	redis://[user:password@]host:port?cluster=true
+//	redis://[user:password@]host:port?addr=host:port…
+//	unix://[user:password@]/path/to/socket[?db=database]
+//
+// The second names Sentinels: user and password are theirs, and Redis's own are the
+// parameters username and password. The third and fourth are a cluster. skip_verify=true
+// accepts any certificate. The remaining parameters are go-redis's; those on pools,
+// retries and timeouts have no effect.
+//
+// A Redis that cannot be reached is no error: the queue waits for it, and ctx bounds how
+// long Open looks. One that refuses the credentials or is older than 6.2 is.
+func Open(ctx context.Context, o Options) (*Queue, error) {
+	o, err := o.normalize()
+	if err != nil {
+		return nil, err
+	}
+	c, err := connect(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	goredis.SetLogger(libraryLog{o.Logger})
+	q := &Queue{
+		o: o, keys: keysOf(o.Topic), client: c.make(o.MaxConnections - 1), watch: map[string]*watched{},
+	}
+	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	q.bell = newBell(q.keys.log, o.Logger, func() goredis.UniversalClient { return c.make(1) })
+	q.publishes = newPublishes(q)
+	q.settles = newSettles(q)
+	if err := q.greet(ctx); err != nil {
+		if refused(err) || errors.Is(err, errTooOld) {
+			return nil, errors.Join(fmt.Errorf("redis queue at %s: %w", c.text, err), q.Close())
+		}
+		o.Logger.LogAttrs(ctx, slog.LevelWarn, "redis cannot be reached yet, the queue waits for it",
+			slog.String("redis", c.text), slog.Any("error", err))
+		return q, nil
+	}
+	o.Logger.LogAttrs(ctx, slog.LevelInfo, "queue is open", slog.String("redis", c.text),
+		slog.String("durability", *q.durability.Load()))
+	return q, nil
+}
+
+// errTooOld names the oldest Redis that has the commands.
+var errTooOld = errors.New("redis is older than 6.2")
+
+// greet asks Redis who it is.
+func (q *Queue) greet(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	node, err := q.node(ctx)
+	if err != nil {
+		return err
+	}
+	if err := node.Ping(ctx).Err(); err != nil {
+		return err
+	}
+	// Who may not ask for the version finds out by the first command that fails.
+	if info, err := node.Info(ctx, "server").Result(); err == nil && tooOld(info) {
+		return errTooOld
+	}
+	text, err := q.inspect(ctx)
+	if err != nil {
+		return err
+	}
+	q.durability.Store(&text)
+	return nil
+}
+
+// tooOld reads the version in the answer to INFO; an unknown one is not too old.
+func tooOld(info string) bool {
+	_, rest, ok := strings.Cut(info, "redis_version:")
+	if !ok {
+		return false
+	}
+	parts := strings.SplitN(rest, ".", 3)
+	if len(parts) < 3 {
+		return false
+	}
+	major, err1 := strconv.Atoi(parts[0])
+	minor, err2 := strconv.Atoi(parts[1])
+	return err1 == nil && err2 == nil && (major < 6 || major == 6 && minor < 2)
+}
+
+// enter counts a long call in, or refuses it when the queue is closed. The caller calls
+// q.calls.Done at its end.
+func (q *Queue) enter(op string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.life.Err() != nil {
+		return fmt.Errorf("%s: %w", op, queue.ErrClosed)
+	}
+	q.calls.Add(1)
+	return nil
+}
+
+// check begins a short call.
+func (q *Queue) check(ctx context.Context, op string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	if q.life.Err() != nil {
+		return fmt.Errorf("%s: %w", op, queue.ErrClosed)
+	}
+	return nil
+}
+
+// Close ends all calls, waits for them, and closes the connections. What the store has
+// stays. It is idempotent.
+func (q *Queue) Close() error {
+	q.mu.Lock()
+	closed := q.life.Err() != nil
+	q.end(queue.ErrClosed)
+	q.mu.Unlock()
+	if closed {
+		return nil
+	}
+	q.calls.Wait()
+	q.publishes.Close()
+	q.settles.Close()
+	if err := q.client.Close(); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return nil
+}
+
+// libraryLog gives the client library's remarks to our log, where they are details.
+type libraryLog struct{ log *slog.Logger }
+
+// Printf implements the library's interface.
+func (l libraryLog) Printf(ctx context.Context, format string, v ...any) {
+	l.log.LogAttrs(ctx, slog.LevelDebug, "redis client", slog.String("remark", fmt.Sprintf(format, v...)))
+}

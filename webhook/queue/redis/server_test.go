@@ -1,0 +1,145 @@
+package redis_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"slackmcp/internal/requires"
+	"slackmcp/webhook/queue/redis"
+)
+
+// A server is a redis-server of a test's own, with an append-only file in a directory of
+// its own and a free port. It can be killed, paused and started again.
+type server struct {
+	t    testing.TB
+	port string
+	dir  string
+	args []string
+	cmd  *exec.Cmd
+}
+
+// newServer starts a server; args are added to its command line.
+func newServer(t testing.TB, args ...string) *server {
+	t.Helper()
+	s := &server{t: t, port: freePort(t), dir: t.TempDir(), args: args}
+	s.start()
+	t.Cleanup(s.kill)
+	return s
+}
+
+// everysec and always are when the append-only file is synced.
+var (
+	everysec = []string{"--appendonly", "yes", "--appendfsync", "everysec"}
+	always   = []string{"--appendonly", "yes", "--appendfsync", "always"}
+)
+
+func (s *server) start() {
+	s.t.Helper()
+	path := requires.Program(s.t, "redis-server", "apt-get install redis-server")
+	log := filepath.Join(s.dir, "redis.log")
+	args := append([]string{
+		"--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--daemonize", "no", "--logfile", log,
+	}, s.args...)
+	s.cmd = exec.Command(path, args...)
+	// A test that dies takes its server with it.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	c := goredis.NewClient(&goredis.Options{Addr: s.addr(), MaxRetries: -1, DialerRetries: 1})
+	defer c.Close()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		if err := c.Ping(context.Background()).Err(); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			text, _ := os.ReadFile(log)
+			s.t.Fatalf("redis-server does not answer:\n%s", text)
+		}
+		pause(5 * time.Millisecond)
+	}
+}
+
+func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
+func (s *server) url() string  { return "redis://" + s.addr() + "/0" }
+
+// kill ends the server as a crash would.
+func (s *server) kill() {
+	if s.cmd.Process == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
+
+func (s *server) signal(sig os.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// client returns a plain client.
+func (s *server) client() *goredis.Client {
+	c := goredis.NewClient(&goredis.Options{Addr: s.addr()})
+	s.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// open opens a queue on the server.
+func (s *server) open(o redis.Options) *redis.Queue {
+	s.t.Helper()
+	o.URL = s.url()
+	q, err := redis.Open(context.Background(), o)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		if err := q.Close(); err != nil {
+			s.t.Errorf("Close: %v", err)
+		}
+	})
+	return q
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// pause waits on a timer: between looks at what another process does.
+func pause(d time.Duration) { <-time.After(d) }
+
+// eventually polls until ok says yes.
+func eventually(t testing.TB, within time.Duration, what string, ok func() (bool, string)) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		done, seen := ok()
+		if done {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %v; last seen: %s", what, within, seen)
+		}
+		pause(2 * time.Millisecond)
+	}
+}
+
+func id(n int) string { return fmt.Sprintf("Ev%08d", n) }
