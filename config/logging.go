@@ -1,45 +1,63 @@
 package config
 
 import (
+	"bytes"
 	"context"
-	"fmt"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/url"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
 // NewLogger makes the program's logger, which writes to w: JSON lines, or text when
-// LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. Every record
-// passes a filter that takes out the configured secrets and whatever looks like a
-// token; it is the last line of defence and no leave to log secrets. Durations are
-// written as Go writes them, in JSON too.
+// LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. Durations are
+// nanoseconds in JSON, and as Go writes them in text. Every line passes a filter that
+// takes out the configured secrets and whatever looks like a token; it is the last
+// line of defence and no leave to log secrets.
 func NewLogger(c Config, w io.Writer, terminal bool) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.Log.Level, ReplaceAttr: newScrubber(c).attr}
+	options := &slog.HandlerOptions{Level: c.Log.Level}
+	w = newScrubber(c, w)
 	if c.Log.Format == LogText || c.Log.Format != LogJSON && terminal {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))
 }
 
-// A scrubber takes secrets out of log records.
-type scrubber struct{ known *strings.Replacer }
+// A scrubber takes secrets out of log lines on their way to a writer. It looks at whole
+// lines, as slog's handlers write them: a few searches for fixed bytes cost less than a
+// look at each attribute, and nothing is missed for being nested.
+type scrubber struct {
+	to    io.Writer
+	known [][]byte // the secrets, also as JSON writes them
+}
 
 // minScrubbed is the length below which a secret is no rare text: taking it out would
 // maim the log and tell the secret by its holes.
 const minScrubbed = 8
 
-func newScrubber(c Config) scrubber {
-	var pairs []string
+func newScrubber(c Config, to io.Writer) *scrubber {
+	s := &scrubber{to: to}
 	for _, setting := range table {
 		for _, text := range revealed(setting.bind.get(&c)) {
-			if len(text) >= minScrubbed {
-				pairs = append(pairs, text, Redacted)
+			if len(text) < minScrubbed {
+				continue
+			}
+			s.known = append(s.known, []byte(text))
+			if quoted := strings.Trim(strconv.Quote(text), `"`); quoted != text {
+				s.known = append(s.known, []byte(quoted))
+			}
+			if b, err := json.Marshal(text); err == nil && string(b[1:len(b)-1]) != text {
+				s.known = append(s.known, b[1:len(b)-1])
 			}
 		}
 	}
-	return scrubber{known: strings.NewReplacer(pairs...)}
+	// A longer secret may hold a shorter one, which would leave its ends behind.
+	slices.SortFunc(s.known, func(a, b []byte) int { return len(b) - len(a) })
+	return s
 }
 
 // revealed lists the secret texts inside a value of Config.
@@ -78,50 +96,49 @@ func urlSecrets(address SecretURL) []string {
 	return texts
 }
 
-// attr is slog's ReplaceAttr.
-func (s scrubber) attr(_ []string, a slog.Attr) slog.Attr {
-	switch {
-	case secretName(a.Key):
-		return slog.String(a.Key, Redacted)
-	case a.Value.Kind() == slog.KindDuration:
-		return slog.String(a.Key, a.Value.Duration().String()) // JSON would have nanoseconds
-	case a.Value.Kind() == slog.KindString:
-		if text := a.Value.String(); s.text(text) != text {
-			return slog.String(a.Key, s.text(text))
-		}
-	case a.Value.Kind() == slog.KindAny && !builtin(a):
-		// Structs and errors are judged as they would be written.
-		if text := fmt.Sprintf("%+v", a.Value.Any()); s.text(text) != text {
-			return slog.String(a.Key, s.text(text))
+// Write passes one line on, scrubbed. It reports the length of what it was given.
+func (s *scrubber) Write(line []byte) (int, error) {
+	clean := line
+	for _, secret := range s.known {
+		if bytes.Contains(clean, secret) {
+			clean = bytes.ReplaceAll(clean, secret, []byte(Redacted))
 		}
 	}
-	return a
-}
-
-func builtin(a slog.Attr) bool { return a.Key == slog.LevelKey || a.Key == slog.SourceKey }
-
-func (s scrubber) text(text string) string {
-	text = s.known.Replace(text)
-	if strings.Contains(text, "xox") || strings.Contains(text, "xapp-") {
-		text = slackToken.ReplaceAllString(text, Redacted)
+	if bytes.Contains(clean, []byte("xox")) || bytes.Contains(clean, []byte("xapp-")) {
+		clean = slackToken.ReplaceAll(clean, []byte(Redacted))
 	}
-	if bearerWord.MatchString(text) {
-		text = bearerWord.ReplaceAllString(text, "${1} "+Redacted)
+	if bytes.Contains(clean, []byte("earer ")) || bytes.Contains(clean, []byte("EARER ")) {
+		clean = bearerWord.ReplaceAll(clean, []byte("${1} "+Redacted))
 	}
-	return text
+	if saysSecret(clean) {
+		clean = secretField.ReplaceAll(clean, []byte("${1}"+Redacted+"${2}"))
+	}
+	if _, err := s.to.Write(clean); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 var (
 	slackToken = regexp.MustCompile(`\b(?:xoxe\.)?(?:xox[a-z]|xapp)-[A-Za-z0-9-]{6,}`)
 	bearerWord = regexp.MustCompile(`(?i)\b(bearer) +[A-Za-z0-9._~+/=-]{8,}`)
+	// secretField is an attribute whose name promises a secret, in JSON or in text.
+	secretField = regexp.MustCompile(`(?i)((?:"|\b)(?:[a-z0-9_.]*[_.])?(?:token|secret|password|authorization|cookie|signature)(?:":"|="?))(?:[^"\\ ]|\\.)+("?)`)
+	secretNames = [][]byte{[]byte("token"), []byte("secret"), []byte("password"), []byte("authorization"), []byte("cookie"), []byte("signature")}
 )
 
-// secretName reports that an attribute's name promises a secret.
-func secretName(key string) bool {
-	lower := strings.ToLower(key)
-	for _, word := range []string{"token", "secret", "password", "authorization", "cookie", "signature"} {
-		if lower == word || strings.HasSuffix(lower, "_"+word) {
-			return true
+// saysSecret reports that a name which promises a secret stands before a value.
+func saysSecret(line []byte) bool {
+	for _, name := range secretNames {
+		for rest := line; ; {
+			i := bytes.Index(rest, name)
+			if i < 0 {
+				break
+			}
+			rest = rest[i+len(name):]
+			if len(rest) > 0 && (rest[0] == '"' || rest[0] == '=') {
+				return true
+			}
 		}
 	}
 	return false

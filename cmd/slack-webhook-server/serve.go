@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -20,15 +19,16 @@ func serve(cmd *cobra.Command, w world, command config.Command) error {
 	log := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
 	log.LogAttrs(ctx, slog.LevelDebug, "configuration", slog.Any("settings", c))
 	c.LogWarnings(ctx, log)
-	out := w.stdout
+	options := server.Options{Config: c, Logger: log, Out: w.stdout, Terminal: isTerminal(w.stdout), Version: w.version}
 	if c.MCP.Transport == config.Stdio {
-		out = io.Discard // stdout carries the protocol
+		options.Out = nil // stdout carries the protocol
 	}
-	s, err := server.New(ctx, server.Options{
-		Config: c, Logger: log, Out: out, Terminal: isTerminal(w.stdout), Version: w.version,
-	})
+	s, err := server.New(ctx, options)
 	if err != nil {
 		return err
+	}
+	if c.MCP.Transport == config.Stdio {
+		return s.RunStdio(ctx, w.stdin, w.stdout)
 	}
 	return s.Run(ctx)
 }
