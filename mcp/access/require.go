@@ -15,6 +15,8 @@ type RequireOptions struct {
 	// Scopes are those of which a caller needs at least one, to be let in at all. None
 	// given, everybody with a good token is.
 	Scopes []Scope
+	// ScopePrefix is put before the scopes that refused clients are told to ask for.
+	ScopePrefix string
 	// MetadataURL is where the protected-resource metadata of RFC 9728 is, told to
 	// clients that are refused. Empty without OAuth.
 	MetadataURL string
@@ -129,15 +131,15 @@ func (o RequireOptions) challenge(f *fault) string {
 		b.WriteString(`, resource_metadata="` + o.MetadataURL + `"`)
 	}
 	if len(o.Scopes) > 0 {
-		b.WriteString(`, scope="` + joinScopes(o.Scopes) + `"`)
+		b.WriteString(`, scope="` + o.scopeNames() + `"`)
 	}
 	return b.String()
 }
 
-func joinScopes(scopes []Scope) string {
-	names := make([]string, len(scopes))
-	for i, s := range scopes {
-		names[i] = string(s)
+func (o RequireOptions) scopeNames() string {
+	names := make([]string, len(o.Scopes))
+	for i, s := range o.Scopes {
+		names[i] = o.ScopePrefix + string(s)
 	}
 	return strings.Join(names, " ")
 }

@@ -20,11 +20,12 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/transport"
 )
 
 // patience bounds every wait of these tests.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // A fixture is a transport with a small server, on a real port.
 type fixture struct {
@@ -60,6 +61,15 @@ func (l *lockedBuffer) String() string {
 
 func newFixture(t *testing.T, o transport.Options) *fixture {
 	t.Helper()
+	return newFixtureAt(t, func(string, *http.ServeMux) transport.Options { return o })
+}
+
+// newFixtureAt is newFixture for options that depend on the server's address.
+func newFixtureAt(t *testing.T, configure func(base string, mux *http.ServeMux) transport.Options) *fixture {
+	t.Helper()
+	mux := http.NewServeMux()
+	srv := httptest.NewUnstartedServer(mux)
+	o := configure("http://"+srv.Listener.Addr().String(), mux)
 	f := &fixture{t: t, stopped: make(chan struct{}), log: &lockedBuffer{}, waiting: make(chan string, 64), ended: make(chan string, 64)}
 	o.Logger = slog.New(slog.NewTextHandler(f.log, nil))
 	tr, err := transport.New(o)
@@ -71,7 +81,6 @@ func newFixture(t *testing.T, o transport.Options) *fixture {
 	if err := tr.Attach(f.mcp); err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
 	mount := o.Mount
 	if mount == "" {
 		mount = "/mcp"
@@ -81,7 +90,7 @@ func newFixture(t *testing.T, o transport.Options) *fixture {
 	mux.Handle("/", tr.RootHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "the other handler")
 	})))
-	srv := httptest.NewServer(mux)
+	srv.Start()
 	ctx, cancel := context.WithCancel(context.Background())
 	f.base, f.url, f.stop = srv.URL, srv.URL+mount, cancel
 	go func() {
@@ -123,6 +132,14 @@ func (f *fixture) newServer(opts []server.ServerOption) *server.MCPServer {
 			<-ctx.Done()
 			f.ended <- fmt.Sprintf("%s: %v", r.GetString("label", ""), context.Cause(ctx))
 			return nil, ctx.Err()
+		})
+	s.AddTool(mcp.NewTool("whoami", mcp.WithDescription("says who calls")),
+		func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			p := access.From(ctx)
+			if p == nil {
+				return mcp.NewToolResultText("nobody"), nil
+			}
+			return mcp.NewToolResultText(fmt.Sprint(p.Name, " ", p.Scopes)), nil
 		})
 	s.AddTool(mcp.NewTool("panic", mcp.WithDescription("panics")),
 		func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {

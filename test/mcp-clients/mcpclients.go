@@ -61,9 +61,9 @@ func Dir() string {
 	return filepath.Dir(file)
 }
 
-// Run runs one of the scripts and fails the test unless it succeeds. Env is added to
-// the environment, as KEY=value.
-func Run(t testing.TB, env []string, script string, args ...string) {
+// Run runs one of the scripts, fails the test unless it succeeds, and returns what it
+// printed. Env is added to the environment, as KEY=value.
+func Run(t testing.TB, env []string, script string, args ...string) string {
 	t.Helper()
 	node := requires.Program(t, "node", "install Node 20 or newer")
 	ctx, cancel := context.WithTimeout(t.Context(), runLimit)
@@ -71,7 +71,9 @@ func Run(t testing.TB, env []string, script string, args ...string) {
 	cmd := exec.CommandContext(ctx, node, append([]string{script}, args...)...)
 	cmd.Dir = Install(t, Dir())
 	cmd.Env = append(cmd.Environ(), env...)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Errorf("node %s %v: %v\n%s", script, args, err, out)
 	}
+	return string(out)
 }

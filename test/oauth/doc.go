@@ -1,0 +1,3 @@
+// Package oauth holds a real OAuth authorization server for the tests: server.mjs, on
+// npm's oidc-provider.
+package oauth
