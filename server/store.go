@@ -5,25 +5,33 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync/atomic"
 
 	"slackmcp/config"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/memory"
+	"slackmcp/webhook/queue/sqlite"
 )
 
 // openStore opens the backend that the configuration chose.
-func openStore(ctx context.Context, cfg config.Config, _ *slog.Logger) (queue.Queue, error) {
+func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.Queue, error) {
 	q := cfg.Queue
 	if !cfg.Mode.Webhook() {
 		// Nothing arrives here; the embedded store may belong to a server beside this one.
 		return memory.New(memory.Options{})
 	}
 	switch q.Backend {
-	case config.Memory, config.SQLite:
+	case config.Memory:
 		return memory.New(memory.Options{
 			DedupeTTL: q.DedupeTTL, RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount,
+		})
+	case config.SQLite:
+		return sqlite.Open(ctx, sqlite.Options{
+			Dir: filepath.Clean(q.DataDir), Topic: q.Topic, DedupeTTL: q.DedupeTTL,
+			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount,
+			Synchronous: sqlite.Synchronous(q.Synchronous), Logger: log,
 		})
 	case config.Redis, config.NATS:
 	}

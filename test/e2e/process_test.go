@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 
 const (
 	signingSecret = "e2e-signing-secret"
-	authToken     = "e2e-auth-token"
+	authToken     = "e2e-auth-token-0123456789"
 )
 
 // A process is a running server.
