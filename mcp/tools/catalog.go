@@ -2,7 +2,8 @@ package tools
 
 import "slackmcp/mcp/toolset"
 
-// Catalog returns every tool that can work with what the options hold.
+// Catalog returns every tool that can work with what the options hold. The order is
+// that of the documentation.
 func Catalog(o Options) (*toolset.Catalog, error) {
 	k, err := newKit(o)
 	if err != nil {
@@ -10,9 +11,15 @@ func Catalog(o Options) (*toolset.Catalog, error) {
 	}
 	var all []toolset.Tool
 	for _, set := range []func(*kit) []toolset.Tool{
+		eventTools,
 		messageTools,
 		reactionTools,
-		eventTools,
+		conversationTools,
+		userTools,
+		fileTools,
+		pinTools,
+		bookmarkTools,
+		canvasTools,
 	} {
 		all = append(all, set(k)...)
 	}

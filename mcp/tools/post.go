@@ -3,7 +3,7 @@ package tools
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"slices"
 	"strconv"
 
 	"slackmcp/mcp/guard"
@@ -131,11 +131,6 @@ type threadReplyIn struct {
 	safety
 }
 
-type responses struct {
-	Responses []item `json:"responses" doc:"one for each part, in order"`
-	carried
-}
-
 func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn) (responses, error) {
 	channel, err := k.channel(ctx, in.Channel)
 	if err != nil {
@@ -145,49 +140,18 @@ func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn
 	if err != nil {
 		return responses{}, err
 	}
-	for i, text := range in.Texts {
-		if text == "" {
-			return responses{}, &toolset.ArgumentError{Argument: fmt.Sprintf("texts[%d]", i), Problem: "it is empty"}
-		}
+	if slices.Contains(in.Texts, "") {
+		return responses{}, &toolset.ArgumentError{Argument: "texts", Problem: "one of them is empty"}
 	}
-	out := responses{Responses: []item{}}
-	var failed error
-	for i, text := range in.Texts {
-		if failed != nil {
-			out.Responses = append(out.Responses, item{Error: notSent})
-			continue
-		}
+	n := 0
+	always := func(error) bool { return true }
+	return k.eachUntil(in.Texts, always, func(b *batch, text string) error {
+		s := in.safety.part(strconv.Itoa(n))
+		n++
 		text, calmed := k.Guard.Text(text)
-		s := in.safety
-		if s.IdempotencyKey != "" {
-			s.IdempotencyKey += "#" + strconv.Itoa(i)
-		}
 		p := slackapi.Post{Channel: channel, ThreadTS: thread, Text: text, Broadcast: in.Broadcast}
 		r, err := k.deliver(ctx, c, p, calmed, s)
-		if err != nil {
-			if i == 0 {
-				return responses{}, err
-			}
-			failed = err
-			out.Responses = append(out.Responses, item{Error: Fault(err)})
-			continue
-		}
-		out.join(r.carried)
-		one := item{OK: true, TS: r.TS}
-		if r.Message != nil {
-			one.Text = r.Message.Text
-		}
-		out.Responses = append(out.Responses, one)
-	}
-	return out, nil
-}
-
-// join adds how one part was carried out.
-func (r *responses) join(c carried) {
-	r.DryRun = r.DryRun || c.DryRun
-	r.Repeated = r.Repeated || c.Repeated
-	r.Requests = append(r.Requests, c.Requests...)
-	if c.Note != "" {
-		r.Note = c.Note
-	}
+		b.add(item{TS: r.TS}, r.carried, err)
+		return err
+	})
 }

@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,6 +41,11 @@ func reactionTools(k *kit) []toolset.Tool {
 			Scope: access.Read, Needs: []string{"emoji:read"},
 			Description: "Read the workspace's own emoji: name and image, or alias. Slack's standard emoji (thumbsup, eyes, white_check_mark …) are not among them and can always be used.",
 		}, k.readEmojis),
+		toolset.Define(toolset.Tool{
+			Name: "slack_search_emojis", Title: "Search custom emoji", Set: setReactions,
+			Scope: access.Read, Needs: []string{"emoji:read"},
+			Description: "Search the workspace's own emoji by parts of their names. Use what it finds with slack_add_reactions, or as :name: in a text.",
+		}, k.searchEmojis),
 	}
 }
 
@@ -93,20 +99,9 @@ func (k *kit) react(ctx context.Context, c *toolset.Call, in reactionsIn, done s
 	if err != nil {
 		return responses{}, err
 	}
-	out := responses{Responses: []item{}}
-	var stopped error
-	var first error
-	for i, emoji := range in.Emojis {
+	return k.each(in.Emojis, func(b *batch, emoji string) error {
 		emoji = strings.Trim(strings.TrimSpace(emoji), ":")
-		if stopped != nil {
-			out.Responses = append(out.Responses, item{Emoji: emoji, Error: notSent})
-			continue
-		}
-		s := in.safety
-		if s.IdempotencyKey != "" {
-			s.IdempotencyKey += "#" + emoji
-		}
-		_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts, emoji}}, s,
+		_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts, emoji}}, in.safety.part(emoji),
 			func(api *slackapi.Client) (struct{}, string, error) {
 				err := do(api, channel, ts, emoji)
 				if is(err, done) {
@@ -114,23 +109,9 @@ func (k *kit) react(ctx context.Context, c *toolset.Call, in reactionsIn, done s
 				}
 				return struct{}{}, ts, err
 			})
-		one := item{OK: err == nil, Emoji: emoji}
-		if err != nil {
-			one.Error = Fault(err)
-			if i == 0 {
-				first = err
-			}
-			if stops(err) {
-				stopped = err
-			}
-		}
-		out.join(how)
-		out.Responses = append(out.Responses, one)
-	}
-	if first != nil && !slices.ContainsFunc(out.Responses, func(i item) bool { return i.OK }) {
-		return responses{}, first
-	}
-	return out, nil
+		b.add(item{Emoji: emoji}, how, err)
+		return err
+	})
 }
 
 type getReactionsIn struct {
@@ -176,11 +157,7 @@ func (k *kit) readEmojis(ctx context.Context, _ *toolset.Call, in emojisIn) (emo
 	if err != nil {
 		return emojisOut{}, err
 	}
-	list := make([]string, 0, len(all))
-	for name := range all {
-		list = append(list, name)
-	}
-	slices.Sort(list)
+	list := slices.Sorted(maps.Keys(all))
 	out := emojisOut{Untrusted: true, OK: true, Emoji: map[string]string{}, Total: len(all)}
 	size := 0
 	for i, name := range list[firstAfter(list, in.Cursor):] {
@@ -194,6 +171,30 @@ func (k *kit) readEmojis(ctx context.Context, _ *toolset.Call, in emojisIn) (emo
 	}
 	if !out.HasMore {
 		out.NextCursor = ""
+	}
+	return out, nil
+}
+
+type searchEmojisIn struct {
+	Query []string `json:"query" split:"," max:"20" doc:"Parts of names, separated by commas; any of them"`
+	Limit int      `json:"limit,omitempty" min:"1" max:"200" default:"50" doc:"Most emoji to return"`
+}
+
+func (k *kit) searchEmojis(ctx context.Context, _ *toolset.Call, in searchEmojisIn) (emojisOut, error) {
+	all, err := k.Slack.EmojiList(ctx)
+	if err != nil {
+		return emojisOut{}, err
+	}
+	out := emojisOut{Untrusted: true, OK: true, Emoji: map[string]string{}}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if !slices.ContainsFunc(in.Query, func(q string) bool { return strings.Contains(name, strings.ToLower(strings.Trim(q, ":"))) }) {
+			continue
+		}
+		if out.Total++; len(out.Emoji) == in.Limit {
+			out.HasMore = true
+			continue
+		}
+		out.Emoji[out.Flags.Name(name)] = out.Flags.Name(all[name])
 	}
 	return out, nil
 }

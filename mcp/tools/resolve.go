@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"slackmcp/mcp/names"
@@ -58,16 +59,45 @@ func (k *kit) user(ctx context.Context, s string) (string, error) {
 	case k.Names == nil:
 		return "", &toolset.ArgumentError{Argument: "user", Problem: "without a Slack token names cannot be resolved; give the id"}
 	}
-	return "", unresolved(names.ErrNoUser)
+	ctx, cancel := context.WithTimeout(ctx, resolvePatience)
+	defer cancel()
+	id, err := k.Names.UserID(ctx, ref)
+	if err != nil {
+		return "", unresolved(err)
+	}
+	return id, nil
 }
 
-func (k *kit) directMessage(_ context.Context, _ names.UserRef) (string, error) {
-	return "", unresolved(names.ErrNoUser)
+// users returns the ids of several users.
+func (k *kit) users(ctx context.Context, list []string) ([]string, error) {
+	ids := make([]string, len(list))
+	for i, s := range list {
+		id, err := k.user(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = id
+	}
+	return ids, nil
+}
+
+// directMessage returns the conversation of the bot with a user. Slack makes it when
+// there is none, which nobody sees.
+func (k *kit) directMessage(ctx context.Context, ref names.UserRef) (string, error) {
+	id, err := k.Names.UserID(ctx, ref)
+	if err != nil {
+		return "", unresolved(err)
+	}
+	c, err := k.Slack.OpenDM(ctx, id)
+	return c.ID, err
 }
 
 // unresolved turns a resolver's error into words.
 func unresolved(err error) error {
+	var several *names.AmbiguousError
 	switch {
+	case errors.As(err, &several):
+		return faultf("ambiguous_user: several users have that name. Give one of the ids: %s.", strings.Join(several.IDs, ", "))
 	case errors.Is(err, names.ErrNoChannel):
 		return fault("channel_not_found: no channel of that name is in sight of the bot. Find channels with slack_list_channels; ask a member of a private channel to invite the bot; an archived channel needs its id.")
 	case errors.Is(err, names.ErrNoUser):

@@ -81,3 +81,21 @@ func slackTS(argument, s string, now time.Time) (string, error) {
 	}
 	return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000), nil
 }
+
+// upcoming reads a point in time that is still to come: an age is how far ahead it is.
+func upcoming(argument, s string, now time.Time) (time.Time, error) {
+	s = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(s), "in "))
+	if m := age.FindStringSubmatch(strings.ToLower(strings.TrimPrefix(s, "+"))); m != nil {
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			return now.Add(time.Duration(n) * units[m[2]]), nil
+		}
+	}
+	t, err := instant(argument, s, now)
+	if err != nil {
+		return time.Time{}, &toolset.ArgumentError{Argument: argument, Problem: "write a time to come as ISO 8601 with its zone (2026-01-31T09:00:00+01:00), as Unix seconds, or as how far ahead it is (30m, 2h, 1d)"}
+	}
+	if !t.After(now) {
+		return time.Time{}, &toolset.ArgumentError{Argument: argument, Problem: "it is in the past"}
+	}
+	return t, nil
+}

@@ -17,6 +17,14 @@ type safety struct {
 	IdempotencyKey string `json:"idempotency_key,omitempty" max:"200" doc:"Repeating a key within an hour sends nothing and returns the first result"`
 }
 
+// part is the safety of one part of a call that does several things.
+func (s safety) part(name string) safety {
+	if s.IdempotencyKey != "" {
+		s.IdempotencyKey += "#" + name
+	}
+	return s
+}
+
 // carried is what every writing tool tells about how it was carried out.
 type carried struct {
 	DryRun   bool               `json:"dry_run,omitempty"`
@@ -46,20 +54,6 @@ func write[T any](ctx context.Context, k *kit, c *toolset.Call, w guard.Write, s
 	v, repeated, err := guard.Do(ctx, k.Guard, w, func() (T, string, error) { return do(k.Slack) })
 	return v, carried{Repeated: repeated}, err
 }
-
-// An item is what became of one part of a call that does several things.
-type item struct {
-	OK    bool   `json:"ok"`
-	TS    string `json:"ts,omitempty"`
-	Emoji string `json:"emoji,omitempty"`
-	User  string `json:"user,omitempty"`
-	Text  string `json:"text,omitempty"`
-	Error string `json:"error,omitempty"`
-	Note  string `json:"note,omitempty"`
-}
-
-// notSent is the error of the parts that come after one that failed.
-const notSent = "not_sent: an earlier part failed"
 
 // stops reports an error after which the other parts of a call would fail as well, or
 // would come out of order.

@@ -103,7 +103,8 @@ func (r *Registry) Filter(ctx context.Context, all []mcp.Tool) []mcp.Tool {
 }
 
 func (r *Registry) may(ctx context.Context, t *Tool) bool {
-	return t != nil && access.From(ctx).Has(t.Scope) && r.grant.Load().Missing(t) == nil
+	p := access.From(ctx)
+	return t != nil && p.Has(t.Scope) && (t.And == "" || p.Has(t.And)) && r.grant.Load().Missing(t) == nil
 }
 
 // Register adds the tools to s.

@@ -26,8 +26,9 @@ type Tool struct {
 	Default bool
 	// Effect is what a call does to the world.
 	Effect Effect
-	// Scope is what a principal needs to list and call the tool.
-	Scope access.Scope
+	// Scope is what a principal needs to list and call the tool, And what it needs as
+	// well; And may be empty.
+	Scope, And access.Scope
 	// Needs are the Slack scopes that a bot token needs, UserNeeds those with which a
 	// user token can stand in for it. "a|b" means that either will do. A tool that
 	// has neither calls nothing in Slack; one that has only UserNeeds takes a user token.

@@ -1,0 +1,265 @@
+package tools
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/guard"
+	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
+)
+
+const (
+	setFiles = "files"
+
+	maxFileRead  = 5 << 20 // bytes of a file that is read
+	maxFileText  = 100_000 // characters of a text in one answer
+	maxImage     = 3 << 20 // bytes of an image in an answer
+	maxFileWrite = 3 << 20 // bytes of a file that is uploaded: it comes in one message
+)
+
+func fileTools(k *kit) []toolset.Tool {
+	if k.Slack == nil {
+		return nil
+	}
+	return []toolset.Tool{
+		toolset.Define(toolset.Tool{
+			Name: "slack_get_file_info", Title: "Get a file's details", Set: setFiles, Scope: access.Read, Needs: []string{"files:read"},
+			Description: "Get a file's name, kind, size, owner and where it is shared. Its contents: slack_read_file.",
+		}, k.fileInfo),
+		toolset.Define(toolset.Tool{
+			Name: "slack_read_file", Title: "Read a file", Set: setFiles, Default: true, Scope: access.Read, Needs: []string{"files:read"},
+			Description: "Read a file of up to 5 MB: a text as text, page by page with offset, an image as an image. File ids stand in messages and events. Other kinds are described only.",
+		}, k.readFile),
+		toolset.Define(toolset.Tool{
+			Name: "slack_upload_file", Title: "Upload a file", Set: setFiles, Default: true,
+			Scope: access.Write, Effect: toolset.Adds, Needs: []string{"files:write"},
+			Description: "Upload a text, or base64 data of up to 3 MB, as a file and share it in a channel or thread, with a comment. For a few lines use slack_post_message instead.",
+		}, k.uploadFile),
+		toolset.Define(toolset.Tool{
+			Name: "slack_share_file", Title: "Share a file", Set: setFiles,
+			Scope: access.Write, Effect: toolset.Adds, Needs: []string{"files:read", scopePost},
+			Description: "Share a file that is in Slack already with another channel, by posting its link. It can be opened there by whoever may see it.",
+		}, k.shareFile),
+	}
+}
+
+var fileID = regexp.MustCompile(`\bF[A-Z0-9]{6,20}\b`)
+
+// file reads a file's id, which may stand in a link.
+func file(argument, s string) (string, error) {
+	if id := fileID.FindString(s); id != "" {
+		return id, nil
+	}
+	return "", &toolset.ArgumentError{Argument: argument, Problem: "write a file's id (F0123456789) or its link"}
+}
+
+type fileIn struct {
+	FileID string `json:"file_id" alias:"file,id" doc:"File id (F…) or link"`
+}
+
+type fileOut struct {
+	OK   bool      `json:"ok"`
+	File view.File `json:"file"`
+	carried
+}
+
+func (k *kit) fileInfo(ctx context.Context, _ *toolset.Call, in fileIn) (fileOut, error) {
+	id, err := file("file_id", in.FileID)
+	if err != nil {
+		return fileOut{}, err
+	}
+	f, err := k.Slack.FileInfo(ctx, id)
+	return fileOut{OK: true, File: view.NewFile(&f)}, err
+}
+
+type readFileIn struct {
+	FileID string `json:"file_id" alias:"file,id" doc:"File id (F…) or link"`
+	Offset int    `json:"offset,omitempty" min:"0" doc:"First character to return: next_offset of the last call"`
+	Limit  int    `json:"limit,omitempty" alias:"max_chars" min:"1" max:"100000" default:"40000" doc:"Most characters to return"`
+}
+
+// contents is what a file holds.
+type contents struct {
+	Untrusted  bool       `json:"untrusted"`
+	Encoding   string     `json:"encoding" enum:"text,image,none" doc:"image: beside this object; none: of a kind that is not shown"`
+	Text       string     `json:"text,omitempty"`
+	TotalChars int        `json:"total_chars,omitempty"`
+	NextOffset int        `json:"next_offset,omitempty" doc:"Pass as offset to go on"`
+	Flags      view.Flags `json:"flags,omitempty"`
+}
+
+type readFileOut struct {
+	OK       bool      `json:"ok"`
+	File     view.File `json:"file"`
+	Contents contents  `json:"contents"`
+	Note     string    `json:"note,omitempty"`
+
+	image []byte
+	kind  string
+}
+
+// Media sends an image beside the result.
+func (o readFileOut) Media() []toolset.Media {
+	if o.image == nil {
+		return nil
+	}
+	return []toolset.Media{{MIMEType: o.kind, Data: o.image}}
+}
+
+// images are what MCP clients show.
+var images = map[string]bool{"image/png": true, "image/jpeg": true, "image/gif": true, "image/webp": true}
+
+func (k *kit) readFile(ctx context.Context, _ *toolset.Call, in readFileIn) (readFileOut, error) {
+	id, err := file("file_id", in.FileID)
+	if err != nil {
+		return readFileOut{}, err
+	}
+	f, err := k.Slack.FileInfo(ctx, id)
+	if err != nil {
+		return readFileOut{}, err
+	}
+	out := readFileOut{OK: true, File: view.NewFile(&f), Contents: contents{Untrusted: true, Encoding: "none"}}
+	switch {
+	case k.Lockdown && f.User != k.self(ctx).UserID:
+		out.Contents.Flags.Add(view.FlagWithheld)
+		return out, nil
+	case f.IsExternal || f.URLPrivate == "":
+		out.Note = "The file is kept outside Slack or is gone: only its description can be read."
+		return out, nil
+	case f.Size > maxFileRead:
+		out.Note = fmt.Sprintf("The file is larger than %d MB: only its description can be read.", maxFileRead>>20)
+		return out, nil
+	}
+	c, err := k.Slack.Download(ctx, f.URLPrivate, maxFileRead)
+	if err != nil {
+		return readFileOut{}, err
+	}
+	out.fill(f.MimeType, c.Data, in)
+	return out, nil
+}
+
+// fill puts the contents in, as what they are by their bytes.
+func (o *readFileOut) fill(mime string, data []byte, in readFileIn) {
+	mime, _, _ = strings.Cut(mime, ";")
+	switch {
+	case images[mime] && len(data) <= maxImage:
+		o.Contents.Encoding, o.image, o.kind = "image", data, mime
+	case images[mime]:
+		o.Note = fmt.Sprintf("The image is larger than %d MB: only its description can be read.", maxImage>>20)
+	case utf8.Valid(data) && !strings.Contains(string(data), "\x00"):
+		o.text(string(data), in)
+	default:
+		o.Note = "The file is neither a text nor an image: only its description can be read."
+	}
+}
+
+func (o *readFileOut) text(s string, in readFileIn) {
+	c := &o.Contents
+	c.Encoding = "text"
+	runes := []rune(c.Flags.Text(s, maxFileRead))
+	c.TotalChars = len(runes)
+	from := min(in.Offset, len(runes))
+	to := min(from+in.Limit, len(runes))
+	c.Text = string(runes[from:to])
+	if to < len(runes) {
+		c.NextOffset = to
+		c.Flags.Add(view.FlagTruncated)
+	}
+}
+
+type uploadIn struct {
+	Filename string `json:"filename" alias:"name" max:"255" doc:"Name with its ending"`
+	Content  string `json:"content,omitempty" alias:"text" max:"3000000" doc:"The text of the file"`
+	Base64   string `json:"content_base64,omitempty" doc:"Or its bytes in base64"`
+	Title    string `json:"title,omitempty" max:"255" doc:"Shown in place of the name"`
+	Channel  string `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; without one nobody sees the file yet"`
+	ThreadTS string `json:"thread_ts,omitempty" doc:"Share it in the thread of this message (ts)"`
+	Comment  string `json:"comment,omitempty" alias:"initial_comment" max:"4000" doc:"The message with the file"`
+	AltText  string `json:"alt_text,omitempty" max:"1000" doc:"What an image shows"`
+	safety
+}
+
+func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (fileOut, error) {
+	u, calmed, err := k.upload(ctx, in)
+	if err != nil {
+		return fileOut{}, err
+	}
+	f, how, err := write(ctx, k, c, guard.Write{Channel: u.Channel, Sends: u.Channel != "", Arguments: u}, in.safety,
+		func(api *slackapi.Client) (slackapi.File, string, error) {
+			f, err := api.Upload(ctx, u)
+			return f, f.ID, err
+		})
+	if err != nil {
+		return fileOut{}, err
+	}
+	if calmed {
+		how.Note = noteMentions
+	}
+	return fileOut{OK: true, File: view.NewFile(&f), carried: how}, nil
+}
+
+func (k *kit) upload(ctx context.Context, in uploadIn) (u slackapi.Upload, calmed bool, err error) {
+	u = slackapi.Upload{Name: in.Filename, Title: in.Title, AltText: in.AltText, Data: []byte(in.Content)}
+	switch {
+	case in.Content != "" && in.Base64 != "":
+		return u, false, &toolset.ArgumentError{Argument: "content", Problem: "give content or content_base64, not both"}
+	case in.Base64 != "":
+		if u.Data, err = base64.StdEncoding.DecodeString(in.Base64); err != nil {
+			return u, false, &toolset.ArgumentError{Argument: "content_base64", Problem: "it is not base64"}
+		}
+	}
+	if n := len(u.Data); n == 0 || n > maxFileWrite {
+		return u, false, &toolset.ArgumentError{Argument: "content", Problem: fmt.Sprintf("give 1 byte to %d MB", maxFileWrite>>20)}
+	}
+	if in.Channel != "" {
+		if u.Channel, err = k.channel(ctx, in.Channel); err != nil {
+			return u, false, err
+		}
+	}
+	if u.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
+		return u, false, err
+	}
+	u.Comment, calmed = k.Guard.Text(in.Comment)
+	return u, calmed, nil
+}
+
+type shareIn struct {
+	FileID   string `json:"file_id" alias:"file,id" doc:"File id (F…) or link"`
+	Channel  string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link; a user for a direct message"`
+	ThreadTS string `json:"thread_ts,omitempty" doc:"Share it in the thread of this message (ts)"`
+	Comment  string `json:"comment,omitempty" max:"4000" doc:"What to say about it"`
+	safety
+}
+
+func (k *kit) shareFile(ctx context.Context, c *toolset.Call, in shareIn) (posted, error) {
+	id, err := file("file_id", in.FileID)
+	if err != nil {
+		return posted{}, err
+	}
+	channel, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return posted{}, err
+	}
+	thread, err := ts("thread_ts", in.ThreadTS)
+	if err != nil {
+		return posted{}, err
+	}
+	f, err := k.Slack.FileInfo(ctx, id)
+	if err != nil {
+		return posted{}, err
+	}
+	if !strings.HasPrefix(f.Permalink, "https://") || strings.ContainsAny(f.Permalink, " <>|") {
+		return posted{}, fault("file_has_no_link: Slack gives no link for this file, so it cannot be shared.")
+	}
+	comment, calmed := k.Guard.Text(in.Comment)
+	// Slack shows a file of its own below its link only when links may unfold.
+	p := slackapi.Post{Channel: channel, ThreadTS: thread, Text: strings.TrimSpace(comment + "\n<" + f.Permalink + ">"), UnfurlLinks: comment == ""}
+	return k.deliver(ctx, c, p, calmed, in.safety)
+}

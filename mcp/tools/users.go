@@ -1,0 +1,189 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/names"
+	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
+)
+
+const (
+	setUsers   = "users"
+	scopeUsers = "users:read"
+)
+
+func userTools(k *kit) []toolset.Tool {
+	if k.Slack == nil {
+		return nil
+	}
+	return []toolset.Tool{
+		toolset.Define(toolset.Tool{
+			Name: "slack_list_users", Title: "List users", Set: setUsers, Scope: access.Read, Needs: []string{scopeUsers},
+			Description: "List all members of the workspace, page by page, bots and former members too. To find somebody use slack_search_users.",
+		}, k.listUsers),
+		toolset.Define(toolset.Tool{
+			Name: "slack_search_users", Title: "Search users", Set: setUsers, Default: true, Scope: access.Read, Needs: []string{scopeUsers},
+			Description: "Find people by words of their name or title, or by e-mail address. More about them: slack_get_user_profiles. Elsewhere a user can be given as @name or e-mail at once.",
+		}, k.searchUsers),
+		toolset.Define(toolset.Tool{
+			Name: "slack_get_user_profiles", Title: "Get user profiles", Set: setUsers, Default: true, Scope: access.Read, Needs: []string{scopeUsers},
+			Description: "Get the profiles of one or several users: names, title, e-mail, time zone, status, whether they are guests or of another organisation. Use it for the user ids in events and messages.",
+		}, k.userProfiles),
+		toolset.Define(toolset.Tool{
+			Name: "slack_get_user_presence", Title: "Get a user's presence", Set: setUsers, Scope: access.Read, Needs: []string{scopeUsers},
+			Description: "See whether a user is active or away just now.",
+		}, k.presence),
+		toolset.Define(toolset.Tool{
+			Name: "slack_list_user_groups", Title: "List user groups", Set: setUsers, Scope: access.Read, Needs: []string{"usergroups:read"},
+			Description: "List the workspace's user groups (such as @support), with their ids and sizes. Members: slack_list_user_group_members. Mention one in a text as <!subteam^ID>.",
+		}, k.userGroups),
+		toolset.Define(toolset.Tool{
+			Name: "slack_list_user_group_members", Title: "List a user group's members", Set: setUsers, Scope: access.Read, Needs: []string{"usergroups:read"},
+			Description: "List who is in a user group, with names where they are known.",
+		}, k.userGroupMembers),
+	}
+}
+
+type listUsersIn struct {
+	Limit  int    `json:"limit,omitempty" min:"1" max:"200" default:"100" doc:"Most users to return"`
+	Cursor string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
+}
+
+func (k *kit) listUsers(ctx context.Context, _ *toolset.Call, in listUsersIn) (usersOut, error) {
+	page, err := k.Slack.UserList(ctx, in.Cursor, in.Limit)
+	if err != nil {
+		return usersOut{}, err
+	}
+	out := usersOut{Users: []view.User{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}
+	team := k.self(ctx).TeamID
+	for i := range page.Users {
+		k.Names.KeepUser(&page.Users[i])
+		out.Users = append(out.Users, view.NewUser(&page.Users[i], team, false))
+	}
+	return out, nil
+}
+
+type searchUsersIn struct {
+	Query  string `json:"query" max:"200" doc:"Words of the name or title, or an e-mail address"`
+	Limit  int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most users to return"`
+	Cursor string `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same query"`
+}
+
+func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn) (usersOut, error) {
+	after, err := openCursor(in.Cursor)
+	if err != nil {
+		return usersOut{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, searchPatience)
+	defer cancel()
+	team := k.self(ctx).TeamID
+	if ref, err := names.ParseUser(in.Query); err == nil && ref.Email != "" {
+		return k.userByEmail(ctx, ref, team)
+	}
+	found, err := k.Names.SearchUsers(ctx, strings.TrimPrefix(in.Query, "@"), after, in.Limit)
+	if err != nil {
+		return usersOut{}, unresolved(err)
+	}
+	out := usersOut{Users: []view.User{}, NextCursor: sealCursor(found.Next), HasMore: found.Next != "" || !found.Complete}
+	for i := range found.Items {
+		out.Users = append(out.Users, view.KnownUser(&found.Items[i], team))
+	}
+	if !found.Complete {
+		out.Note = noteUnfinished
+	}
+	return out, nil
+}
+
+func (k *kit) userByEmail(ctx context.Context, ref names.UserRef, team string) (usersOut, error) {
+	out := usersOut{Users: []view.User{}}
+	id, err := k.Names.UserID(ctx, ref)
+	if errors.Is(err, names.ErrNoUser) {
+		return out, nil
+	}
+	if err != nil {
+		return usersOut{}, err
+	}
+	u, err := k.Slack.UserInfo(ctx, id)
+	if err != nil {
+		return usersOut{}, err
+	}
+	out.Users = append(out.Users, view.NewUser(&u, team, false))
+	return out, nil
+}
+
+type profilesIn struct {
+	Users []string `json:"users" alias:"user,user_id,user_ids" split:"," max:"30" doc:"User ids, @names or e-mails"`
+}
+
+// profile is one user, or why there is none.
+type profile struct {
+	OK    bool       `json:"ok"`
+	User  *view.User `json:"user,omitempty"`
+	Error string     `json:"error,omitempty"`
+}
+
+type profilesOut struct {
+	Profiles []profile `json:"profiles" doc:"one for each user, in order"`
+}
+
+func (k *kit) userProfiles(ctx context.Context, _ *toolset.Call, in profilesIn) (profilesOut, error) {
+	out := profilesOut{Profiles: []profile{}}
+	team := k.self(ctx).TeamID
+	var first error
+	found := 0
+	for _, s := range in.Users {
+		p, err := k.profile(ctx, s, team)
+		if err != nil {
+			p.Error = Fault(err)
+			if first == nil {
+				first = err
+			}
+		} else {
+			found++
+		}
+		out.Profiles = append(out.Profiles, p)
+	}
+	if found == 0 {
+		return out, first
+	}
+	return out, nil
+}
+
+func (k *kit) profile(ctx context.Context, s, team string) (profile, error) {
+	id, err := k.user(ctx, s)
+	if err != nil {
+		return profile{}, err
+	}
+	u, err := k.Slack.UserInfo(ctx, id)
+	if err != nil {
+		return profile{}, err
+	}
+	k.Names.KeepUser(&u)
+	return profile{OK: true, User: new(view.NewUser(&u, team, true))}, nil
+}
+
+type userIn struct {
+	User string `json:"user" alias:"user_id" doc:"User id, @name or e-mail"`
+}
+
+type presenceOut struct {
+	OK       bool   `json:"ok"`
+	User     string `json:"user"`
+	Presence string `json:"presence" enum:"active,away"`
+}
+
+func (k *kit) presence(ctx context.Context, _ *toolset.Call, in userIn) (presenceOut, error) {
+	id, err := k.user(ctx, in.User)
+	if err != nil {
+		return presenceOut{}, err
+	}
+	presence, err := k.Slack.Presence(ctx, id)
+	if presence != "active" {
+		presence = "away"
+	}
+	return presenceOut{OK: true, User: id, Presence: presence}, err
+}
