@@ -52,7 +52,7 @@ func (c *Client) Respond(ctx context.Context, responseURL string, r Response) er
 		}
 		req.Header.Set("Content-Type", "application/json; charset=utf-8")
 		fault := a.exchange(req)
-		if fault == nil && a.status != http.StatusOK {
+		if fault == nil {
 			fault = a.spent()
 		}
 		if fault != nil {
@@ -62,11 +62,21 @@ func (c *Client) Respond(ctx context.Context, responseURL string, r Response) er
 	})
 }
 
-// spent classifies a refusal of a response URL, with Slack's code where it says one.
+// spent classifies the answer of a response URL: "ok" or {"ok":true}, or a refusal with
+// a status, a code, or both.
 func (a *attempt) spent() *Error {
-	err := a.missing()
 	var e envelope
-	if json.Unmarshal(a.body, &e) == nil && e.Error != "" {
+	said := json.Unmarshal(a.body, &e) == nil && e.Error != ""
+	var err *Error
+	switch {
+	case a.status != http.StatusOK:
+		err = a.missing()
+	case said:
+		err = &Error{Kind: kindOf(e.Error)}
+	default:
+		return nil
+	}
+	if said {
 		err.Code = e.Error
 	}
 	return err
