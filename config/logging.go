@@ -111,7 +111,7 @@ func (s *scrubber) Write(line []byte) (int, error) {
 		clean = bearerWord.ReplaceAll(clean, []byte("${1} "+Redacted))
 	}
 	if saysSecret(clean) {
-		clean = secretField.ReplaceAll(clean, []byte("${1}"+Redacted+"${2}"))
+		clean = secretField.ReplaceAll(clean, []byte(`${1}"`+Redacted+`"`))
 	}
 	if _, err := s.to.Write(clean); err != nil {
 		return 0, err
@@ -122,8 +122,10 @@ func (s *scrubber) Write(line []byte) (int, error) {
 var (
 	slackToken = regexp.MustCompile(`\b(?:xoxe\.)?(?:xox[a-z]|xapp)-[A-Za-z0-9-]{6,}`)
 	bearerWord = regexp.MustCompile(`(?i)\b(bearer) +[A-Za-z0-9._~+/=-]{8,}`)
-	// secretField is an attribute whose name promises a secret, in JSON or in text.
-	secretField = regexp.MustCompile(`(?i)((?:"|\b)(?:[a-z0-9_.]*[_.])?(?:token|secret|password|authorization|cookie|signature)(?:":"|="?))(?:[^"\\ ]|\\.)+("?)`)
+	// secretField is an attribute whose name promises a secret, in JSON or in text, with
+	// its value: quoted, a flat list or object, or a word.
+	secretField = regexp.MustCompile(`((?:"|\b)(?:[a-z0-9_.]*[_.])?(?:token|secret|password|authorization|cookie|signature)(?:":|=))` +
+		`(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\{[^{}]*\}|[^\s",{}\[\]]+)`)
 	secretNames = [][]byte{[]byte("token"), []byte("secret"), []byte("password"), []byte("authorization"), []byte("cookie"), []byte("signature")}
 )
 

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,6 +70,9 @@ func TestLogsAreScrubbed(t *testing.T) {
 		"a header":             slog.String("text", "Authorization: bearer abcdefgh-canary"),
 		"a name that says so":  slog.String("authorization", "canary"),
 		"a name that ends so":  slog.String("client_secret", "canary"),
+		"a value with spaces":  slog.String("password", `a "quoted" canary phrase`),
+		"a value after spaces": slog.String("signature", "v0 canary"),
+		"no text":              slog.Any("token", []string{"canary"}),
 		"a value in a group":   slog.Group("request", slog.String("body", "signing-canary")),
 		"the configuration":    slog.Any("config", c),
 		"the secrets' holders": slog.Any("senders", c.Senders),
@@ -78,6 +82,9 @@ func TestLogsAreScrubbed(t *testing.T) {
 			config.NewLogger(c, &out, terminal).With(attr).Error("trouble with signing-canary", attr)
 			if strings.Contains(out.String(), "canary") {
 				t.Errorf("%s: %s", name, out.String())
+			}
+			if !terminal && !json.Valid(out.Bytes()) {
+				t.Errorf("%s: no longer JSON: %s", name, out.String())
 			}
 		}
 	}
