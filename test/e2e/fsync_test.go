@@ -29,7 +29,7 @@ func TestFsyncBeforeTheAnswer(t *testing.T) {
 		t.Run(tc.synchronous, func(t *testing.T) {
 			trace := filepath.Join(t.TempDir(), "trace")
 			p := start(t, options{
-				wrap: []string{strace, "-f", "-y", "-s", "300", "-e", "trace=read,write,fsync,fdatasync", "-o", trace},
+				wrap: []string{strace, "-f", "-y", "-s", "2000", "-e", "trace=read,write,fsync,fdatasync", "-o", trace},
 				env:  []string{"SQLITE_SYNCHRONOUS=" + tc.synchronous},
 			})
 			for i := range 5 {

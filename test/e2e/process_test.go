@@ -132,7 +132,8 @@ func (p *process) kill() {
 // stop asks the process to end and returns its exit code.
 func (p *process) stop() int {
 	p.t.Helper()
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	// To the whole group: strace keeps what it is sent from what it traces.
+	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
 	select {
 	case <-p.done:
 	case <-time.After(20 * time.Second):
