@@ -57,7 +57,7 @@ func (e *Envelope) seal(body []byte, enc Encoding) {
 		e.ID = DerivedID(SourceSlack, body)
 	}
 	if e.Kind.Type == "" {
-		e.Kind = Kind{Type: Unknown}
+		e.Kind.Type = Unknown
 	}
 }
 

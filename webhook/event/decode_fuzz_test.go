@@ -62,9 +62,22 @@ func decodeSeeds() []string {
 		`{"type":"block_actions","team":{"id":"T"},"user":{"id":"U"},"channel":{"id":"C"},"container":{"message_ts":"1.1","channel_id":"C9"},"message":{"ts":"1.1","thread_ts":"0.9"}}`,
 		`{"type":"event_callback","event":{"type":"assistant_thread_started","assistant_thread":{"user_id":"U","channel_id":"D","thread_ts":"7.7"}}}`,
 		`{"type":5,"event_id":-1.5e+7,"team_id":true}`, `{"a":01}`, `{"a":-}`, `{"a":1.}`, `{"a":1e}`, `{"a":"\u12g4"}`, "{\"a\":\"\x1f\"}",
+	}
+}
+
+// TestDecodeDepth holds the limit to that of encoding/json. The bodies are no seeds of
+// the fuzz test: there they would only slow it down.
+func TestDecodeDepth(t *testing.T) {
+	for _, body := range []string{
 		strings.Repeat(`[`, 10_000) + strings.Repeat(`]`, 10_000), strings.Repeat(`[`, 10_001) + strings.Repeat(`]`, 10_001),
 		`{"a":` + strings.Repeat(`{"b":`, 9_999) + `1` + strings.Repeat(`}`, 10_000),
 		`{"event":` + strings.Repeat(`[`, 10_000) + strings.Repeat(`]`, 10_000) + `}`,
+	} {
+		_, err := event.DecodeSlack([]byte(body), event.JSON)
+		_, want := reference([]byte(body))
+		if !errors.Is(err, want) {
+			t.Errorf("DecodeSlack(%.20s…) = %v, want %v", body, err, want)
+		}
 	}
 }
 

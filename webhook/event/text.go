@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -19,7 +20,11 @@ func (s *scanner) str() (span, error) {
 	start, kind := s.pos, plain
 	b := s.b
 	for i := start; ; {
-		for len(b)-i >= 8 && !special(binary.LittleEndian.Uint64(b[i:])) {
+		for len(b)-i >= 8 {
+			if m := special(binary.LittleEndian.Uint64(b[i:])); m != 0 {
+				i += bits.TrailingZeros64(m) / 8
+				break
+			}
 			i += 8
 		}
 		if i >= len(b) {
@@ -44,11 +49,12 @@ func (s *scanner) str() (span, error) {
 	}
 }
 
-// special reports whether one of eight bytes is a quote, a backslash or below the
-// space. It may say so of a word without any, never the reverse.
-func special(w uint64) bool {
+// special marks with its highest bit each of eight bytes that is a quote, a backslash
+// or below the space. The lowest mark is right; a byte above one may be marked wrongly,
+// by the borrow of the subtraction.
+func special(w uint64) uint64 {
 	quote, slash := w^(ones*'"'), w^(ones*'\\')
-	return ((quote-ones)&^quote|(slash-ones)&^slash|(w-ones*' ')&^w)&highs != 0
+	return ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w) & highs
 }
 
 // escapeLen returns the length of the escape that b begins with, or 0 when it is none.
