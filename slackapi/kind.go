@@ -1,5 +1,7 @@
 package slackapi
 
+import "strings"
+
 // A Kind says what to do about a failed call. The set is closed: a code that Slack
 // invents later is [Internal] until the table knows it.
 type Kind string
@@ -39,194 +41,69 @@ const (
 
 // kinds maps Slack's error codes. The codes are those that the method pages of
 // docs.slack.dev list for the methods of this package.
-var kinds = map[string]Kind{
-	"channel_not_found":            NotFound,
-	"message_not_found":            NotFound,
-	"thread_not_found":             NotFound,
-	"user_not_found":               NotFound,
-	"users_not_found":              NotFound,
-	"users_not_visible":            NotFound,
-	"user_not_visible":             NotFound,
-	"file_not_found":               NotFound,
-	"file_deleted":                 NotFound,
-	"no_such_subteam":              NotFound,
-	"subteam_not_found":            NotFound,
-	"bookmark_not_found":           NotFound,
-	"canvas_not_found":             NotFound,
-	"canvas_deleted":               NotFound,
-	"section_not_found":            NotFound,
-	"not_found":                    NotFound,
-	"team_not_found":               NotFound,
-	"bot_not_found":                NotFound,
-	"invalid_scheduled_message_id": NotFound,
-	"no_item_specified":            InvalidArgument,
+var kinds = byCode(map[Kind]string{
+	NotFound: `
+		bookmark_not_found bot_not_found canvas_deleted canvas_not_found channel_not_found file_deleted
+		file_not_found invalid_scheduled_message_id message_not_found no_such_subteam not_found section_not_found
+		subteam_not_found team_not_found thread_not_found user_not_found user_not_visible users_not_found
+		users_not_visible
+	`,
+	NotInChannel: `not_in_channel user_not_in_channel`,
+	MissingScope: `missing_scope`,
+	Auth: `
+		account_inactive invalid_auth invalid_token_type no_permission not_allowed_token_type not_authed
+		org_login_required token_expired token_revoked two_factor_setup_required
+	`,
+	Forbidden: `
+		access_denied assistant_search_context_disabled cannot_dm_bot cant_archive_general cant_archive_required
+		cant_delete_file cant_delete_message cant_invite cant_invite_self cant_kick_from_general cant_kick_self
+		cant_leave_general cant_update_message canvas_disabled_user_team edit_window_closed ekm_access_denied
+		feature_not_enabled file_uploads_disabled file_uploads_except_images_disabled free_team_not_allowed
+		free_teams_cannot_create_non_tabbed_canvases is_bot mcp_externally_shared_channel_restricted
+		messages_tab_disabled method_not_supported_for_channel_type not_allowed not_authorized not_pinnable
+		not_reactable paid_only paid_teams_only permission_denied plan_upgrade_required posting_to_channel_denied
+		posting_to_general_channel_denied restricted_action restricted_action_non_threadable_channel
+		restricted_action_read_only_channel restricted_action_thread_locked restricted_action_thread_only_channel
+		team_access_not_granted ura_max_channels user_disabled user_is_bot user_is_restricted
+		user_is_ultra_restricted user_team_not_in_channel
+	`,
+	RateLimited: `message_limit_exceeded rate_limited ratelimited`,
+	InvalidArgument: `
+		bad_timestamp cannot_reply_to_message cannot_reply_to_thread canvas_creation_failed canvas_editing_failed
+		channel_type_not_supported file_type_not_supported invalid_action_token invalid_arg_name invalid_arguments
+		invalid_array_arg invalid_attachments invalid_blocks invalid_blocks_format invalid_bookmark_type
+		invalid_changes invalid_channel invalid_charset invalid_cursor invalid_email invalid_emoji invalid_form_data
+		invalid_json invalid_limit invalid_link invalid_metadata_format invalid_metadata_keys invalid_name
+		invalid_name_maxlength invalid_name_punctuation invalid_name_required invalid_name_specials
+		invalid_post_type invalid_query invalid_time invalid_timestamp invalid_ts_latest invalid_ts_oldest
+		invalid_types invalid_user_id invalid_users json_not_object limit_required markdown_text_conflict
+		metadata_must_be_sent_from_app missing_action_token missing_argument missing_post_type missing_query
+		no_channel no_file_specified no_item_specified no_query no_text no_user no_users
+		posting_to_thread_not_allowed request_timeout slack_connect_file_link_sharing_blocked time_in_past
+		time_too_far unknown_method unknown_subtype unknown_type users_list_not_supplied
+	`,
+	Conflict: `
+		already_archived already_in_channel already_pinned already_reacted channel_canvas_already_exists
+		duplicate_channel_not_found duplicate_message_not_found is_archived last_member last_ra_channel name_taken
+		no_pin no_reaction not_archived not_pinned restricted_too_many too_many_bookmarks too_many_emoji
+		too_many_pins too_many_reactions
+	`,
+	TooLarge: `
+		file_too_large file_upload_size_restricted msg_blocks_too_long msg_too_long over_file_size_limit
+		snippet_too_large storage_limit_reached too_long too_many_attachments too_many_contact_cards too_many_users
+		upload_too_large
+	`,
+	Unavailable: `accesslimited fatal_error internal_error service_unavailable team_added_to_org timeout`,
+})
 
-	"not_in_channel":      NotInChannel,
-	"user_not_in_channel": NotInChannel,
-
-	"missing_scope": MissingScope,
-
-	"invalid_auth":              Auth,
-	"not_authed":                Auth,
-	"account_inactive":          Auth,
-	"token_revoked":             Auth,
-	"token_expired":             Auth,
-	"no_permission":             Auth,
-	"not_allowed_token_type":    Auth,
-	"invalid_token_type":        Auth,
-	"org_login_required":        Auth,
-	"two_factor_setup_required": Auth,
-
-	"access_denied":                                Forbidden,
-	"ekm_access_denied":                            Forbidden,
-	"restricted_action":                            Forbidden,
-	"restricted_action_read_only_channel":          Forbidden,
-	"restricted_action_thread_only_channel":        Forbidden,
-	"restricted_action_non_threadable_channel":     Forbidden,
-	"restricted_action_thread_locked":              Forbidden,
-	"team_access_not_granted":                      Forbidden,
-	"cant_update_message":                          Forbidden,
-	"cant_delete_message":                          Forbidden,
-	"edit_window_closed":                           Forbidden,
-	"cant_invite_self":                             Forbidden,
-	"cant_invite":                                  Forbidden,
-	"cant_kick_self":                               Forbidden,
-	"cant_kick_from_general":                       Forbidden,
-	"cant_leave_general":                           Forbidden,
-	"cant_archive_general":                         Forbidden,
-	"cant_archive_required":                        Forbidden,
-	"user_is_bot":                                  Forbidden,
-	"user_is_restricted":                           Forbidden,
-	"user_is_ultra_restricted":                     Forbidden,
-	"ura_max_channels":                             Forbidden,
-	"is_bot":                                       Forbidden,
-	"not_authorized":                               Forbidden,
-	"not_allowed":                                  Forbidden,
-	"permission_denied":                            Forbidden,
-	"cannot_dm_bot":                                Forbidden,
-	"messages_tab_disabled":                        Forbidden,
-	"not_reactable":                                Forbidden,
-	"not_pinnable":                                 Forbidden,
-	"free_team_not_allowed":                        Forbidden,
-	"free_teams_cannot_create_non_tabbed_canvases": Forbidden,
-	"canvas_disabled_user_team":                    Forbidden,
-	"paid_only":                                    Forbidden,
-	"paid_teams_only":                              Forbidden,
-	"plan_upgrade_required":                        Forbidden,
-	"method_not_supported_for_channel_type":        Forbidden,
-	"mcp_externally_shared_channel_restricted":     Forbidden,
-	"feature_not_enabled":                          Forbidden,
-	"assistant_search_context_disabled":            Forbidden,
-	"file_uploads_disabled":                        Forbidden,
-	"file_uploads_except_images_disabled":          Forbidden,
-	"posting_to_general_channel_denied":            Forbidden,
-	"posting_to_channel_denied":                    Forbidden,
-
-	"ratelimited":            RateLimited,
-	"rate_limited":           RateLimited,
-	"message_limit_exceeded": RateLimited,
-
-	"invalid_arguments":                       InvalidArgument,
-	"invalid_arg_name":                        InvalidArgument,
-	"invalid_array_arg":                       InvalidArgument,
-	"invalid_charset":                         InvalidArgument,
-	"invalid_form_data":                       InvalidArgument,
-	"invalid_post_type":                       InvalidArgument,
-	"missing_post_type":                       InvalidArgument,
-	"invalid_json":                            InvalidArgument,
-	"json_not_object":                         InvalidArgument,
-	"request_timeout":                         InvalidArgument,
-	"invalid_cursor":                          InvalidArgument,
-	"invalid_limit":                           InvalidArgument,
-	"invalid_types":                           InvalidArgument,
-	"invalid_ts_latest":                       InvalidArgument,
-	"invalid_ts_oldest":                       InvalidArgument,
-	"invalid_metadata_keys":                   InvalidArgument,
-	"metadata_must_be_sent_from_app":          InvalidArgument,
-	"invalid_name":                            InvalidArgument,
-	"invalid_name_maxlength":                  InvalidArgument,
-	"invalid_name_punctuation":                InvalidArgument,
-	"invalid_name_required":                   InvalidArgument,
-	"invalid_name_specials":                   InvalidArgument,
-	"invalid_channel":                         InvalidArgument,
-	"invalid_users":                           InvalidArgument,
-	"invalid_user_id":                         InvalidArgument,
-	"invalid_email":                           InvalidArgument,
-	"invalid_blocks":                          InvalidArgument,
-	"invalid_blocks_format":                   InvalidArgument,
-	"invalid_attachments":                     InvalidArgument,
-	"invalid_timestamp":                       InvalidArgument,
-	"bad_timestamp":                           InvalidArgument,
-	"invalid_time":                            InvalidArgument,
-	"time_in_past":                            InvalidArgument,
-	"time_too_far":                            InvalidArgument,
-	"invalid_query":                           InvalidArgument,
-	"invalid_action_token":                    InvalidArgument,
-	"missing_query":                           InvalidArgument,
-	"no_query":                                InvalidArgument,
-	"no_text":                                 InvalidArgument,
-	"no_channel":                              InvalidArgument,
-	"no_user":                                 InvalidArgument,
-	"no_users":                                InvalidArgument,
-	"no_file_specified":                       InvalidArgument,
-	"missing_argument":                        InvalidArgument,
-	"channel_type_not_supported":              InvalidArgument,
-	"unknown_method":                          InvalidArgument,
-	"unknown_type":                            InvalidArgument,
-	"unknown_subtype":                         InvalidArgument,
-	"file_type_not_supported":                 InvalidArgument,
-	"posting_to_thread_not_allowed":           InvalidArgument,
-	"cannot_reply_to_message":                 InvalidArgument,
-	"cannot_reply_to_thread":                  InvalidArgument,
-	"slack_connect_file_link_sharing_blocked": InvalidArgument,
-	"snippet_too_large":                       TooLarge,
-	"invalid_link":                            InvalidArgument,
-	"invalid_emoji":                           InvalidArgument,
-	"invalid_bookmark_type":                   InvalidArgument,
-	"canvas_creation_failed":                  InvalidArgument,
-	"canvas_editing_failed":                   InvalidArgument,
-	"invalid_changes":                         InvalidArgument,
-
-	"already_reacted":               Conflict,
-	"no_reaction":                   Conflict,
-	"already_pinned":                Conflict,
-	"no_pin":                        Conflict,
-	"not_pinned":                    Conflict,
-	"already_in_channel":            Conflict,
-	"already_archived":              Conflict,
-	"not_archived":                  Conflict,
-	"is_archived":                   Conflict,
-	"name_taken":                    Conflict,
-	"last_member":                   Conflict,
-	"last_ra_channel":               Conflict,
-	"channel_canvas_already_exists": Conflict,
-	"too_many_emoji":                Conflict,
-	"too_many_reactions":            Conflict,
-	"too_many_pins":                 Conflict,
-	"too_many_bookmarks":            Conflict,
-	"restricted_too_many":           Conflict,
-	"duplicate_channel_not_found":   Conflict,
-	"duplicate_message_not_found":   Conflict,
-
-	"msg_too_long":                TooLarge,
-	"msg_blocks_too_long":         TooLarge,
-	"too_many_attachments":        TooLarge,
-	"too_many_contact_cards":      TooLarge,
-	"too_long":                    TooLarge,
-	"too_many_users":              TooLarge,
-	"limit_required":              InvalidArgument,
-	"file_too_large":              TooLarge,
-	"file_upload_size_restricted": TooLarge,
-	"over_file_size_limit":        TooLarge,
-	"upload_too_large":            TooLarge,
-	"storage_limit_reached":       TooLarge,
-
-	"internal_error":      Unavailable,
-	"fatal_error":         Unavailable,
-	"service_unavailable": Unavailable,
-	"team_added_to_org":   Unavailable,
-	"accesslimited":       Unavailable,
-	"timeout":             Unavailable,
+func byCode(codes map[Kind]string) map[string]Kind {
+	all := map[string]Kind{}
+	for k, list := range codes {
+		for code := range strings.FieldsSeq(list) {
+			all[code] = k
+		}
+	}
+	return all
 }
 
 // kindOf is the Kind of one of Slack's codes.

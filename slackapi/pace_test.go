@@ -151,7 +151,7 @@ func TestPace(t *testing.T) {
 			var n atomic.Int32
 			c, at := paced(t, slackapi.Options{Retries: 1, Timeout: time.Minute}, func(*http.Request) (*http.Response, error) {
 				if n.Add(1) == 10 {
-					time.Sleep(time.Second) //nolint:forbidigo // on the fake clock: the answer takes a second
+					<-time.After(time.Second) // on the fake clock
 					return answer(429, `{}`, "Retry-After", "7"), nil
 				}
 				return answer(200, `{"ok":true}`), nil
