@@ -69,9 +69,15 @@ type sseClient struct {
 	n int
 }
 
-func (f *fixture) sse(t *testing.T) *sseClient {
+func (f *fixture) sse(t *testing.T) *sseClient { return f.sseAs(t, "") }
+
+// sseAs is sse for a server that wants a token.
+func (f *fixture) sseAs(t *testing.T, token string) *sseClient {
 	t.Helper()
 	p := f.peerOf(t)
+	if token != "" {
+		p.header.Set("Authorization", "Bearer "+token)
+	}
 	s := p.open(http.MethodGet, f.url+"/sse", "")
 	if s.status != http.StatusOK {
 		t.Fatalf("GET sse: %d", s.status)
@@ -90,6 +96,12 @@ func (f *fixture) sse(t *testing.T) *sseClient {
 	}
 	p.url = u.String()
 	return &sseClient{peer: p, tap: s}
+}
+
+// id is the session's, as the endpoint names it.
+func (c *sseClient) id() string {
+	_, id, _ := strings.Cut(c.url, "sessionId=")
+	return id
 }
 
 func (c *sseClient) call(method string, params any) rpc {
