@@ -305,3 +305,10 @@ func TestAGrantHidesTools(t *testing.T) {
 		}
 	}
 }
+
+func (h *house) tryCall(c *client.Client, tool string) error {
+	req := protocol.CallToolRequest{}
+	req.Params.Name = tool
+	_, err := c.CallTool(h.t.Context(), req)
+	return err
+}

@@ -20,7 +20,7 @@ func bookmarkTools(k *kit) []toolset.Tool {
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_bookmarks", Title: "List bookmarks", Set: setBookmarks, Scope: access.Read, Needs: []string{"bookmarks:read"},
-			Description: "List the links at the top of a channel.",
+			Description: "List the links at the top of a channel: what its members want to be found.",
 		}, k.listBookmarks),
 		toolset.Define(toolset.Tool{
 			Name: "slack_add_bookmark", Title: "Add a bookmark", Set: setBookmarks,

@@ -65,7 +65,7 @@ func conversationTools(k *kit) []toolset.Tool {
 			Description: "Close a channel for everybody: it can be read, not written to. A bot cannot open it again. Do it only when the user asked for it.",
 		}, k.archiveChannel),
 		toolset.Define(toolset.Tool{
-			Name: "slack_open_conversation", Title: "Open a direct message", Set: setConversations, Default: true,
+			Name: "slack_open_conversation", Title: "Open a direct message", Set: setConversations,
 			Scope: access.Write, Effect: toolset.Sets, Needs: []string{scopeOpen},
 			Description: "Find or make the direct message of the bot with one user, or the group message with up to eight, and get its channel id for slack_post_message. For one user slack_post_message also takes the user as channel.",
 		}, k.openConversation),

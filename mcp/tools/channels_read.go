@@ -76,9 +76,8 @@ type channelIn struct {
 }
 
 type channelOut struct {
-	OK      bool          `json:"ok"`
-	Channel *view.Channel `json:"channel,omitempty"`
-	carried
+	OK      bool         `json:"ok"`
+	Channel view.Channel `json:"channel"`
 }
 
 func (k *kit) channelInfo(ctx context.Context, _ *toolset.Call, in channelIn) (channelOut, error) {
@@ -90,16 +89,8 @@ func (k *kit) channelInfo(ctx context.Context, _ *toolset.Call, in channelIn) (c
 	if err != nil {
 		return channelOut{}, err
 	}
-	return k.channelResult(&c), nil
-}
-
-// channelResult shows a channel that Slack has just told of.
-func (k *kit) channelResult(c *slackapi.Channel) channelOut {
-	if c.ID == "" {
-		return channelOut{OK: true}
-	}
-	k.Names.KeepChannel(c)
-	return channelOut{OK: true, Channel: new(view.NewChannel(c, true))}
+	k.Names.KeepChannel(&c)
+	return channelOut{OK: true, Channel: view.NewChannel(&c, true)}, nil
 }
 
 type membersIn struct {
@@ -110,10 +101,10 @@ type membersIn struct {
 }
 
 type usersOut struct {
-	Users      []view.User `json:"users"`
-	HasMore    bool        `json:"has_more"`
-	NextCursor string      `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
-	Note       string      `json:"note,omitempty"`
+	Users      []view.Person `json:"users"`
+	HasMore    bool          `json:"has_more"`
+	NextCursor string        `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
+	Note       string        `json:"note,omitempty"`
 }
 
 func (k *kit) channelMembers(ctx context.Context, _ *toolset.Call, in membersIn) (usersOut, error) {
@@ -131,7 +122,7 @@ func (k *kit) channelMembers(ctx context.Context, _ *toolset.Call, in membersIn)
 }
 
 // known shows users by what is known of them; with ask, some of the others are asked for.
-func (k *kit) known(ctx context.Context, ids []string, ask bool) []view.User {
+func (k *kit) known(ctx context.Context, ids []string, ask bool) []view.Person {
 	calls := 0
 	if ask {
 		calls = nameCalls
@@ -140,13 +131,13 @@ func (k *kit) known(ctx context.Context, ids []string, ask bool) []view.User {
 	defer cancel()
 	found := k.Names.Users(ctx, ids, calls)
 	team := k.self(ctx).TeamID
-	list := []view.User{}
+	list := []view.Person{}
 	for _, id := range ids {
 		u, ok := found[id]
 		if !ok {
 			u.ID = id
 		}
-		list = append(list, view.KnownUser(&u, team))
+		list = append(list, view.NewPerson(&u, team))
 	}
 	return list
 }

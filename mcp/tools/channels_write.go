@@ -5,21 +5,46 @@ import (
 
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 )
 
+// changedOut is what became of a channel.
+type changedOut struct {
+	OK      bool        `json:"ok"`
+	Channel *channelRef `json:"channel,omitempty"`
+	carried
+}
+
+// A channelRef is a channel in short.
+type channelRef struct {
+	Untrusted bool       `json:"untrusted"`
+	ID        string     `json:"id"`
+	Name      string     `json:"name,omitempty"`
+	Topic     string     `json:"topic,omitempty"`
+	Purpose   string     `json:"purpose,omitempty"`
+	Flags     view.Flags `json:"flags,omitempty"`
+}
+
 // changeChannel carries out one call that changes a channel and answers with it.
-func (k *kit) changeChannel(ctx context.Context, c *toolset.Call, channel string, arguments any, s safety, do func(api *slackapi.Client) (slackapi.Channel, error)) (channelOut, error) {
+func (k *kit) changeChannel(ctx context.Context, c *toolset.Call, channel string, arguments any, s safety, do func(api *slackapi.Client) (slackapi.Channel, error)) (changedOut, error) {
 	ch, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: arguments}, s,
 		func(api *slackapi.Client) (slackapi.Channel, string, error) {
 			ch, err := do(api)
 			return ch, "", err
 		})
 	if err != nil {
-		return channelOut{}, err
+		return changedOut{}, err
 	}
-	out := k.channelResult(&ch)
-	out.carried = how
+	out := changedOut{OK: true, carried: how}
+	if ch.ID == "" {
+		return out, nil
+	}
+	if ch.Name != "" {
+		k.Names.KeepChannel(&ch)
+	}
+	v := view.NewChannel(&ch, false)
+	out.Channel = &channelRef{Untrusted: true, ID: v.ID, Name: v.Name, Topic: v.Topic, Purpose: v.Purpose, Flags: v.Flags}
 	return out, nil
 }
 
@@ -29,7 +54,7 @@ type createChannelIn struct {
 	safety
 }
 
-func (k *kit) createChannel(ctx context.Context, c *toolset.Call, in createChannelIn) (channelOut, error) {
+func (k *kit) createChannel(ctx context.Context, c *toolset.Call, in createChannelIn) (changedOut, error) {
 	return k.changeChannel(ctx, c, "", []any{in.Name, in.Private}, in.safety, func(api *slackapi.Client) (slackapi.Channel, error) {
 		return api.CreateChannel(ctx, in.Name, in.Private)
 	})
@@ -40,30 +65,30 @@ type changeChannelIn struct {
 	safety
 }
 
-func (k *kit) joinChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (channelOut, error) {
+func (k *kit) joinChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (changedOut, error) {
 	id, err := k.channel(ctx, in.Channel)
 	if err != nil {
-		return channelOut{}, err
+		return changedOut{}, err
 	}
 	return k.changeChannel(ctx, c, id, id, in.safety, func(api *slackapi.Client) (slackapi.Channel, error) {
 		return api.JoinChannel(ctx, id)
 	})
 }
 
-func (k *kit) leaveChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (channelOut, error) {
+func (k *kit) leaveChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (changedOut, error) {
 	id, err := k.channel(ctx, in.Channel)
 	if err != nil {
-		return channelOut{}, err
+		return changedOut{}, err
 	}
 	return k.changeChannel(ctx, c, id, id, in.safety, func(api *slackapi.Client) (slackapi.Channel, error) {
 		return slackapi.Channel{}, api.LeaveChannel(ctx, id)
 	})
 }
 
-func (k *kit) archiveChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (channelOut, error) {
+func (k *kit) archiveChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (changedOut, error) {
 	id, err := k.channel(ctx, in.Channel)
 	if err != nil {
-		return channelOut{}, err
+		return changedOut{}, err
 	}
 	return k.changeChannel(ctx, c, id, id, in.safety, func(api *slackapi.Client) (slackapi.Channel, error) {
 		return slackapi.Channel{}, api.ArchiveChannel(ctx, id)
@@ -108,13 +133,13 @@ type setTopicIn struct {
 	safety
 }
 
-func (k *kit) setTopic(ctx context.Context, c *toolset.Call, in setTopicIn) (channelOut, error) {
+func (k *kit) setTopic(ctx context.Context, c *toolset.Call, in setTopicIn) (changedOut, error) {
 	if in.Topic == nil && in.Purpose == nil {
-		return channelOut{}, &toolset.ArgumentError{Argument: "topic", Problem: "give a topic, a purpose, or both"}
+		return changedOut{}, &toolset.ArgumentError{Argument: "topic", Problem: "give a topic, a purpose, or both"}
 	}
 	id, err := k.channel(ctx, in.Channel)
 	if err != nil {
-		return channelOut{}, err
+		return changedOut{}, err
 	}
 	return k.changeChannel(ctx, c, id, []any{id, in.Topic, in.Purpose}, in.safety, func(api *slackapi.Client) (ch slackapi.Channel, err error) {
 		if in.Topic != nil {
@@ -134,10 +159,10 @@ type openIn struct {
 	safety
 }
 
-func (k *kit) openConversation(ctx context.Context, c *toolset.Call, in openIn) (channelOut, error) {
+func (k *kit) openConversation(ctx context.Context, c *toolset.Call, in openIn) (changedOut, error) {
 	users, err := k.users(ctx, in.Users)
 	if err != nil {
-		return channelOut{}, err
+		return changedOut{}, err
 	}
 	return k.changeChannel(ctx, c, "", users, in.safety, func(api *slackapi.Client) (slackapi.Channel, error) {
 		return api.OpenDM(ctx, users...)

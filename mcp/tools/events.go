@@ -31,12 +31,11 @@ const (
 
 // eventFilter is how the events tools are told which events.
 type eventFilter struct {
-	Channel     string   `json:"channel,omitempty" doc:"Channel id, #name or link"`
-	Types       []string `json:"types,omitempty" alias:"type,event_type,event_types" split:"," max:"50" doc:"Event types, any of them: message, message.channels, message/channel_join, reaction_added, app_mention …"`
-	User        string   `json:"user,omitempty" doc:"User id, @name or e-mail: who caused it"`
-	Thread      string   `json:"thread,omitempty" alias:"thread_ts" doc:"ts or permalink of a thread's first message"`
-	Source      string   `json:"source,omitempty" doc:"slack, or a webhook source's name; all when absent"`
-	IncludeSelf bool     `json:"include_self,omitempty" doc:"Also what our own bot caused"`
+	Channel string   `json:"channel,omitempty" doc:"Channel id, #name or link"`
+	Types   []string `json:"types,omitempty" alias:"type,event_type,event_types" split:"," max:"50" doc:"Event types, any of them: message, message.channels, message/channel_join, reaction_added, app_mention …"`
+	User    string   `json:"user,omitempty" doc:"User id, @name or e-mail: who caused it"`
+	Thread  string   `json:"thread,omitempty" alias:"thread_ts" doc:"ts or permalink of a thread's first message"`
+	Source  string   `json:"source,omitempty" doc:"slack, or a webhook source's name; all when absent"`
 }
 
 type listEventsIn struct {
@@ -45,6 +44,7 @@ type listEventsIn struct {
 	Until          string `json:"until,omitempty" doc:"Received before, written likewise"`
 	Order          string `json:"order,omitempty" enum:"newest_first,oldest_first" default:"newest_first" doc:"Direction"`
 	Limit          int    `json:"limit,omitempty" min:"1" max:"200" default:"50" doc:"Most events to return"`
+	ExcludeSelf    bool   `json:"exclude_self,omitempty" doc:"Leave out what our own bot caused"`
 	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same filters and order"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts and payloads"`
 }
@@ -173,6 +173,7 @@ func (k *kit) query(ctx context.Context, in listEventsIn) (event.Query, error) {
 	if err != nil {
 		return event.Query{}, err
 	}
+	f.ExcludeSelf = in.ExcludeSelf
 	now := k.now()
 	if f.Since, err = instant("since", in.Since, now); err != nil {
 		return event.Query{}, err

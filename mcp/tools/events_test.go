@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -60,11 +61,14 @@ func TestListEvents(t *testing.T) {
 		eventtest.Envelope("EvE", a{"type": "message", "channel": "D0ALICEBOT1", "channel_type": "im", "user": "U0ALICE0001", "ts": "1700000005.000100", "text": "hi"}),
 		event.Event{Source: "orders", ID: "o1", Kind: event.Kind{Type: "order_created"}, Raw: []byte(`{"id":1}`)},
 	)
+	own := said("EvSelf", "C0GENERAL01", "U0SANDBOX01", "1700000000.000100", "our own")
+	own.FromSelf, own.ReceivedAt = true, time.Unix(1_600_000_000, 0)
+	r.events.Append(own)
 	for name, tc := range map[string]struct {
 		args a
 		want []string
 	}{
-		"newest first by default":             {a{}, []string{"o1", "EvE", "EvD", "EvC", "EvB", "EvA"}},
+		"newest first by default":             {a{}, []string{"EvSelf", "o1", "EvE", "EvD", "EvC", "EvB", "EvA"}},
 		"oldest first on demand":              {a{"order": "oldest_first", "limit": 2}, []string{"EvA", "EvB"}},
 		"a channel":                           {a{"channel": "C0RANDOM001"}, []string{"EvD", "EvC"}},
 		"a channel by name":                   {a{"channel": "#random"}, []string{"EvD", "EvC"}},
@@ -73,13 +77,14 @@ func TestListEvents(t *testing.T) {
 		"a type as a single text":             {a{"type": "reaction_added"}, []string{"EvB"}},
 		"several types":                       {a{"types": "reaction_added, message.im"}, []string{"EvE", "EvB"}},
 		"a subtype":                           {a{"types": []string{"message/channel_join"}}, []string{"EvD"}},
-		"messages in public channels":         {a{"types": []string{"message.channels"}}, []string{"EvD", "EvC", "EvA"}},
+		"messages in public channels":         {a{"types": []string{"message.channels"}}, []string{"EvSelf", "EvD", "EvC", "EvA"}},
 		"a user":                              {a{"user": "U0BOB000001"}, []string{"EvC", "EvB"}},
 		"a thread":                            {a{"thread": "1700000001.000100"}, []string{"EvB", "EvA"}},
 		"a thread by permalink":               {a{"thread": "https://lantern-works.slack.com/archives/C0GENERAL01/p1700000001000100"}, []string{"EvB", "EvA"}},
 		"another source":                      {a{"source": "orders"}, []string{"o1"}},
 		"received since an instant":           {a{"since": "1700000004"}, []string{"o1", "EvE"}},
-		"received before an instant":          {a{"until": "2023-11-14T22:13:21Z"}, []string{"EvA"}},
+		"received before an instant":          {a{"until": "2023-11-14T22:13:21Z"}, []string{"EvSelf", "EvA"}},
+		"nothing of our own":                  {a{"exclude_self": true, "source": "slack"}, []string{"EvE", "EvD", "EvC", "EvB", "EvA"}},
 		"arguments inside input_params":       {a{"input_params": a{"source": "orders"}}, []string{"o1"}},
 		"null for an argument that is absent": {a{"channel": nil, "source": "orders"}, []string{"o1"}},
 	} {

@@ -67,6 +67,11 @@ type fileIn struct {
 type fileOut struct {
 	OK   bool      `json:"ok"`
 	File view.File `json:"file"`
+}
+
+type uploadOut struct {
+	OK     bool   `json:"ok"`
+	FileID string `json:"file_id,omitempty"`
 	carried
 }
 
@@ -186,10 +191,10 @@ type uploadIn struct {
 	safety
 }
 
-func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (fileOut, error) {
+func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (uploadOut, error) {
 	u, calmed, err := k.upload(ctx, in)
 	if err != nil {
-		return fileOut{}, err
+		return uploadOut{}, err
 	}
 	f, how, err := write(ctx, k, c, guard.Write{Channel: u.Channel, Sends: u.Channel != "", Arguments: u}, in.safety,
 		func(api *slackapi.Client) (slackapi.File, string, error) {
@@ -197,12 +202,12 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (fil
 			return f, f.ID, err
 		})
 	if err != nil {
-		return fileOut{}, err
+		return uploadOut{}, err
 	}
 	if calmed {
 		how.Note = noteMentions
 	}
-	return fileOut{OK: true, File: view.NewFile(&f), carried: how}, nil
+	return uploadOut{OK: true, FileID: f.ID, carried: how}, nil
 }
 
 func (k *kit) upload(ctx context.Context, in uploadIn) (u slackapi.Upload, calmed bool, err error) {

@@ -20,7 +20,7 @@ type eventContextIn struct {
 type eventContextOut struct {
 	Event     view.Event     `json:"event"`
 	Channel   *view.Channel  `json:"channel,omitempty"`
-	User      *view.User     `json:"user,omitempty" doc:"who caused it"`
+	User      *view.Person   `json:"user,omitempty" doc:"who caused it"`
 	Thread    []view.Message `json:"thread,omitempty" doc:"the thread that it belongs to, oldest first"`
 	Before    []view.Message `json:"before,omitempty" doc:"the channel's messages before it, oldest first"`
 	Permalink string         `json:"permalink,omitempty"`
@@ -38,7 +38,7 @@ func (k *kit) eventContext(ctx context.Context, _ *toolset.Call, in eventContext
 	out := eventContextOut{Event: view.NewEvent(&e, view.EventOptions{Lockdown: k.Lockdown, MaxText: passage})}
 	if e.User != "" {
 		if u, err := k.Names.User(ctx, e.User); err == nil {
-			out.User = new(view.KnownUser(&u, k.self(ctx).TeamID))
+			out.User = new(view.NewPerson(&u, k.self(ctx).TeamID))
 		}
 	}
 	if e.Source != event.SourceSlack || e.Channel == "" {

@@ -58,11 +58,11 @@ func (k *kit) listUsers(ctx context.Context, _ *toolset.Call, in listUsersIn) (u
 	if err != nil {
 		return usersOut{}, err
 	}
-	out := usersOut{Users: []view.User{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}
+	out := usersOut{Users: []view.Person{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}
 	team := k.self(ctx).TeamID
 	for i := range page.Users {
-		k.Names.KeepUser(&page.Users[i])
-		out.Users = append(out.Users, view.NewUser(&page.Users[i], team, false))
+		u := k.Names.KeepUser(&page.Users[i])
+		out.Users = append(out.Users, view.NewPerson(&u, team))
 	}
 	return out, nil
 }
@@ -88,9 +88,9 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 	if err != nil {
 		return usersOut{}, unresolved(err)
 	}
-	out := usersOut{Users: []view.User{}, NextCursor: sealCursor(found.Next), HasMore: found.Next != "" || !found.Complete}
+	out := usersOut{Users: []view.Person{}, NextCursor: sealCursor(found.Next), HasMore: found.Next != "" || !found.Complete}
 	for i := range found.Items {
-		out.Users = append(out.Users, view.KnownUser(&found.Items[i], team))
+		out.Users = append(out.Users, view.NewPerson(&found.Items[i], team))
 	}
 	if !found.Complete {
 		out.Note = noteUnfinished
@@ -99,7 +99,7 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 }
 
 func (k *kit) userByEmail(ctx context.Context, ref names.UserRef, team string) (usersOut, error) {
-	out := usersOut{Users: []view.User{}}
+	out := usersOut{Users: []view.Person{}}
 	id, err := k.Names.UserID(ctx, ref)
 	if errors.Is(err, names.ErrNoUser) {
 		return out, nil
@@ -107,11 +107,11 @@ func (k *kit) userByEmail(ctx context.Context, ref names.UserRef, team string) (
 	if err != nil {
 		return usersOut{}, err
 	}
-	u, err := k.Slack.UserInfo(ctx, id)
+	u, err := k.Names.User(ctx, id)
 	if err != nil {
 		return usersOut{}, err
 	}
-	out.Users = append(out.Users, view.NewUser(&u, team, false))
+	out.Users = append(out.Users, view.NewPerson(&u, team))
 	return out, nil
 }
 
@@ -163,7 +163,7 @@ func (k *kit) profile(ctx context.Context, s, team string) (profile, error) {
 		return profile{}, err
 	}
 	k.Names.KeepUser(&u)
-	return profile{OK: true, User: new(view.NewUser(&u, team, true))}, nil
+	return profile{OK: true, User: new(view.NewUser(&u, team))}, nil
 }
 
 type userIn struct {

@@ -13,8 +13,8 @@ import (
 
 // safety are the arguments of every tool that writes.
 type safety struct {
-	DryRun         bool   `json:"dry_run,omitempty" doc:"Send nothing; return the exact request"`
-	IdempotencyKey string `json:"idempotency_key,omitempty" max:"200" doc:"Repeating a key within an hour sends nothing and returns the first result"`
+	DryRun         bool   `json:"dry_run,omitempty" doc:"Send nothing, return the request"`
+	IdempotencyKey string `json:"idempotency_key,omitempty" max:"200" doc:"A key that is repeated within an hour sends nothing and returns the first result"`
 }
 
 // part is the safety of one part of a call that does several things.
@@ -28,8 +28,8 @@ func (s safety) part(name string) safety {
 // carried is what every writing tool tells about how it was carried out.
 type carried struct {
 	DryRun   bool               `json:"dry_run,omitempty"`
-	Requests []slackapi.Request `json:"requests,omitempty"`
-	Repeated bool               `json:"repeated,omitempty" doc:"nothing was sent: this is the first call's result"`
+	Requests []slackapi.Request `json:"requests,omitempty" opaque:"1" doc:"of dry_run: method and params"`
+	Repeated bool               `json:"repeated,omitempty" doc:"by idempotency_key"`
 	Note     string             `json:"note,omitempty"`
 }
 

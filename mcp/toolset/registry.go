@@ -126,7 +126,6 @@ func (t *Tool) protocol() mcp.Tool {
 		RawInputSchema:  t.InputSchema,
 		RawOutputSchema: t.OutputSchema,
 		Annotations: mcp.ToolAnnotation{
-			Title:           t.Title,
 			ReadOnlyHint:    new(t.Effect.ReadOnly()),
 			DestructiveHint: new(t.Effect.Destructive()),
 			IdempotentHint:  new(t.Effect.Idempotent()),

@@ -5,38 +5,108 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 )
 
 var rawType = reflect.TypeFor[json.RawMessage]()
 
 // schemaOf writes the JSON Schema of a struct type, members in the struct's order. A
-// closed schema allows no other members.
+// closed schema allows no other members. A struct that is used more than once is
+// described once, in $defs.
 func schemaOf(t reflect.Type, closed bool) (json.RawMessage, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("%s is not a struct", t)
 	}
-	w := &schemaWriter{closed: closed}
+	w := &schemaWriter{closed: closed, uses: map[reflect.Type]int{}}
+	if err := w.count(t, 0); err != nil {
+		return nil, err
+	}
 	if err := w.value(t, field{}); err != nil {
 		return nil, err
 	}
-	return json.RawMessage(w.Bytes()), nil
+	if len(w.shared) == 0 {
+		return json.RawMessage(w.Bytes()), nil
+	}
+	return w.withDefs()
 }
 
 type schemaWriter struct {
 	bytes.Buffer
 	closed bool
-	depth  int
+	uses   map[reflect.Type]int
+	shared []reflect.Type // those with more than one use, as they were met
+}
+
+// withDefs adds the shared structs. Describing one may bring up another.
+func (w *schemaWriter) withDefs() (json.RawMessage, error) {
+	w.Truncate(w.Len() - 1)
+	w.WriteString(`,"$defs":{`)
+	names := map[string]bool{}
+	for i := 0; i < len(w.shared); i++ {
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		if name := w.shared[i].Name(); name == "" || names[name] {
+			return nil, fmt.Errorf("%s has no name of its own", w.shared[i])
+		}
+		names[w.shared[i].Name()] = true
+		w.json(w.shared[i].Name())
+		w.WriteString(":{")
+		if err := w.object(w.shared[i]); err != nil {
+			return nil, err
+		}
+		w.WriteByte('}')
+	}
+	w.WriteString("}}")
+	return json.RawMessage(w.Bytes()), nil
+}
+
+// count finds how often each struct is used, and refuses a type that contains itself.
+func (w *schemaWriter) count(t reflect.Type, depth int) error {
+	if depth > maxSchemaDepth {
+		return fmt.Errorf("%s is nested too deep, or contains itself", t)
+	}
+	switch t = deref(t); {
+	case t == rawType:
+	case t.Kind() == reflect.Slice, t.Kind() == reflect.Map:
+		return w.count(t.Elem(), depth+1)
+	case t.Kind() == reflect.Struct:
+		if w.uses[t]++; w.uses[t] > 1 {
+			return nil
+		}
+		fs, err := fields(t)
+		if err != nil {
+			return err
+		}
+		for _, f := range fs {
+			if f.opaque {
+				continue
+			}
+			if err := w.count(f.typ, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// refers writes a reference in place of a struct that is used more than once.
+func (w *schemaWriter) refers(t reflect.Type) bool {
+	if w.uses[t] < 2 {
+		return false
+	}
+	if !slices.Contains(w.shared, t) {
+		w.shared = append(w.shared, t)
+	}
+	w.WriteString(`"$ref":"#/$defs/` + t.Name() + `"`)
+	return true
 }
 
 // maxSchemaDepth refuses a type that contains itself.
 const maxSchemaDepth = 12
 
 func (w *schemaWriter) value(t reflect.Type, f field) error {
-	if w.depth++; w.depth > maxSchemaDepth {
-		return fmt.Errorf("%s is nested too deep, or contains itself", t)
-	}
-	defer func() { w.depth-- }()
 	t = deref(t)
 	w.WriteByte('{')
 	var err error
@@ -44,7 +114,11 @@ func (w *schemaWriter) value(t reflect.Type, f field) error {
 	case t == rawType, t.Kind() == reflect.Interface:
 		// Any value: no type.
 	case t.Kind() == reflect.Struct:
-		err = w.object(t)
+		if !w.refers(t) {
+			err = w.object(t)
+		}
+	case t.Kind() == reflect.Slice && f.opaque:
+		w.WriteString(`"type":"array"`)
 	case t.Kind() == reflect.Slice:
 		w.WriteString(`"type":"array","items":`)
 		err = w.value(t.Elem(), field{enum: f.enum})

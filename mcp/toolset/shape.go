@@ -15,6 +15,7 @@ import (
 //	min, max bounds of a number, of a text's length in characters, of a list's length
 //	default  what stands for a missing value; it makes the member optional
 //	alias    further names that are understood, separated by commas, but not published
+//	opaque   for a list: the schema does not describe its items
 //	split    for a list of names: a single text is cut at its commas
 type field struct {
 	name     string
@@ -28,6 +29,7 @@ type field struct {
 	hasDef   bool
 	required bool
 	split    bool
+	opaque   bool
 }
 
 // fields lists the members of a struct type in order; embedded structs are part of it.
@@ -72,6 +74,7 @@ func newField(sf reflect.StructField, tag string) (field, error) {
 		enum:     list(sf.Tag.Get("enum")),
 		aliases:  list(sf.Tag.Get("alias")),
 		split:    sf.Tag.Get("split") != "",
+		opaque:   sf.Tag.Get("opaque") != "",
 		required: !strings.Contains(options, "omit"),
 	}
 	if f.def, f.hasDef = sf.Tag.Lookup("default"); f.hasDef {

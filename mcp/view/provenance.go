@@ -21,7 +21,7 @@ const (
 type Provenance struct {
 	// Author is the id of a user or a bot, or the name of a webhook source.
 	Author string `json:"author,omitempty"`
-	Kind   string `json:"kind" enum:"person,bot,self,system,service"`
+	Kind   string `json:"kind"`
 	// External reports an author of another organisation.
 	External bool `json:"external,omitempty"`
 	// SameTeam reports an author of the workspace itself.
