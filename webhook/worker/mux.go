@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -96,11 +97,12 @@ func (m *Mux) On(pattern string, fn HandlerFunc, opts ...Option) error {
 	for _, o := range opts {
 		o(&r)
 	}
-	known := false
-	for _, name := range m.names {
-		known = known || name == r.group
+	spec := m.opt.Group
+	spec.Name = r.group
+	if _, err := spec.Normalize(); err != nil {
+		return fmt.Errorf("worker: handler for %q: %w", pattern, err)
 	}
-	if !known {
+	if !slices.Contains(m.names, r.group) {
 		m.names = append(m.names, r.group)
 	}
 	m.routes = append(m.routes, r)
@@ -108,7 +110,7 @@ func (m *Mux) On(pattern string, fn HandlerFunc, opts ...Option) error {
 }
 
 // Groups lists the consumer groups that Run will work, in order of registration.
-func (m *Mux) Groups() []string { return append([]string(nil), m.names...) }
+func (m *Mux) Groups() []string { return slices.Clone(m.names) }
 
 // Run works the queue with all handlers until ctx is done and those that run have
 // ended; then it returns nil. When one group fails the others are ended too, and the
