@@ -59,7 +59,7 @@ func TestNeedsDataDir(t *testing.T) {
 		{"memory alone", config.CommandServe, map[string]string{"QUEUE_BACKEND": "memory"}, false},
 		{"redis alone", config.CommandServe, redis, false},
 		{"redis with an own MCP token", config.CommandServe, map[string]string{"REDIS_URL": "redis://h", "INTEGRATED": "1"}, true},
-		{"redis with a given MCP token", config.CommandServe, map[string]string{"REDIS_URL": "redis://h", "INTEGRATED": "1", "MCP_AUTH_TOKEN": "t"}, false},
+		{"redis with a given MCP token", config.CommandServe, map[string]string{"REDIS_URL": "redis://h", "INTEGRATED": "1", "MCP_AUTH_TOKEN": "0123456789abcdef"}, false},
 		{"mcp over HTTP", config.CommandMCP, nil, true},
 		{"mcp over stdio", config.CommandMCP, map[string]string{"MCP_TRANSPORT": "stdio"}, false},
 	} {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"path/filepath"
 	"strings"
@@ -192,7 +193,10 @@ func isPort(port string) bool {
 }
 
 // minToken is the length below which a bearer can be guessed.
-const minToken = 16
+const (
+	minToken    = 16
+	tokenRemedy = "make one with: openssl rand -hex 32"
+)
 
 func (l *loader) judgeMCP() {
 	c := &l.config
@@ -209,11 +213,11 @@ func (l *loader) judgeMCP() {
 	}
 	l.judgeOAuth()
 	if c.MCP.AuthToken.IsSet() && len(c.MCP.AuthToken.Reveal()) < minToken {
-		l.warn("MCP_AUTH_TOKEN is shorter than %d characters: make one with openssl rand -hex 32", minToken)
+		l.problems.add("MCP_AUTH_TOKEN", fmt.Sprintf("is shorter than %d characters", minToken), tokenRemedy)
 	}
 	for _, token := range c.MCP.Tokens {
 		if len(token.Secret.Reveal()) < minToken {
-			l.warn("MCP_TOKENS: the token of %s is shorter than %d characters: make one with openssl rand -hex 32", token.Name, minToken)
+			l.problems.add("MCP_TOKENS", fmt.Sprintf("has a token for %s that is shorter than %d characters", token.Name, minToken), tokenRemedy)
 		}
 	}
 }

@@ -156,13 +156,10 @@ func TestWarnings(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{Flags: integrated(), LookupEnv: env(enough(map[string]string{
 		"SLACK_BOT_TOKEN": "xapp-canary", "SLACK_APP_TOKEN": "xoxb-canary", "SLACK_USER_TOKEN": "xoxp-right",
-		"MCP_AUTH_TOKEN": "canary", "MCP_TOKENS": "bob:read:canary",
 	}))})
 	want := []string{
 		"SLACK_BOT_TOKEN does not begin with xoxb-: is it another kind of token?",
 		"SLACK_APP_TOKEN does not begin with xapp-: is it another kind of token?",
-		"MCP_AUTH_TOKEN is shorter than 16 characters: make one with openssl rand -hex 32",
-		"MCP_TOKENS: the token of bob is shorter than 16 characters: make one with openssl rand -hex 32",
 	}
 	if diff := cmp.Diff(want, c.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

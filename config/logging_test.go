@@ -56,13 +56,13 @@ func TestLogsAreScrubbed(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{LookupEnv: env(map[string]string{
 		"SLACK_SIGNING_SECRET": "signing-canary,second-canary", "SLACK_BOT_TOKEN": "xoxb-bot-canary", "WEBHOOK_SECRET": "webhook-canary",
-		"MCP_TOKENS": "bob:read:bearer-canary", "REDIS_URL": "redis://user:redis-canary@h", "INTEGRATED": "true",
+		"MCP_TOKENS": "bob:read:a-long-bearer-canary", "REDIS_URL": "redis://user:redis-canary@h", "INTEGRATED": "true",
 	})})
 	for name, attr := range map[string]slog.Attr{
 		"a string":             slog.String("detail", "the key is signing-canary"),
 		"the second secret":    slog.String("detail", "second-canary"),
 		"an error":             slog.Any("error", fmt.Errorf("call: %w", errors.New("webhook-canary refused"))),
-		"a struct":             slog.Any("options", struct{ Key string }{"bearer-canary"}),
+		"a struct":             slog.Any("options", struct{ Key string }{"a-long-bearer-canary"}),
 		"an engine's address":  slog.String("url", "redis://user:redis-canary@h"),
 		"a password alone":     slog.String("reason", "redis-canary"),
 		"an unknown token":     slog.String("text", "got xoxp-1234567890-canary"),

@@ -22,7 +22,7 @@ var accessSettings = []Setting{
 		bind:        slackSecret(func(c *Config) *Secret { return &c.MCP.AuthToken }),
 	},
 	{
-		Key: "MCP_TOKENS", Section: SectionAccess, Kind: KindSecret, Example: "alice:read+events:TOKEN1,ops:read+admin:TOKEN2",
+		Key: "MCP_TOKENS", Section: SectionAccess, Kind: KindSecret, Example: "alice:read+events:3f9a0c6e1b7d4a52,bob:read+events+write:77c1d0e2a94b4f6e",
 		Help: "Further bearer tokens, each as name:scope+scope:token; the scopes are read, events, write, admin",
 		bind: into(func(c *Config) *[]Token { return &c.MCP.Tokens }, parseTokens),
 	},

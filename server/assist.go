@@ -32,6 +32,7 @@ func (b *builder) assist(ctx context.Context) error {
 	o := mcp.Options{
 		Name: serviceName, Version: b.version,
 		Choice: toolset.Choice{Toolsets: m.Toolsets, Tools: m.Tools, ReadOnly: m.ReadOnly},
+		Slack:  b.slack,
 		Logger: b.log,
 		Transport: transport.Options{
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
@@ -45,13 +46,13 @@ func (b *builder) assist(ctx context.Context) error {
 	if events != nil {
 		o.Events = events
 	}
-	if b.slack != nil {
-		o.Slack = b.slack
-	}
 	if b.mcp, err = mcp.New(o); err != nil {
 		return fmt.Errorf("mcp: %w", err)
 	}
 	b.assistants = append(b.assistants, part{"mcp", b.mcp.Run})
+	if b.identity != nil {
+		b.identity.grant = b.mcp.SetGrant
+	}
 	return nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"time"
 
 	"slackmcp/slackapi/sandbox"
@@ -48,21 +47,7 @@ func (f *fakeSlack) apiURL() string { return "http://" + f.listener.Addr().Strin
 func (f *fakeSlack) url() string { return "http://" + f.listener.Addr().String() }
 
 // run serves the workspace and delivers its events until ctx is done.
-func (f *fakeSlack) run(ctx context.Context) error {
-	srv := &http.Server{Handler: f.box.Handler(), ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(f.listener) }()
-	err := f.box.Run(ctx)
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if shutdownErr := srv.Shutdown(stop); shutdownErr != nil {
-		_ = srv.Close() // what is cut off is a fake's answer to a client that is going too
-	}
-	if serveErr := <-served; !errors.Is(serveErr, http.ErrServerClosed) {
-		err = errors.Join(err, serveErr)
-	}
-	return err
-}
+func (f *fakeSlack) run(ctx context.Context) error { return f.box.Serve(ctx, f.listener) }
 
 // subscribe tells the workspace where its events go, as a person does in the app's
 // settings; the workspace asks for the challenge first.

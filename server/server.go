@@ -42,6 +42,7 @@ type Server struct {
 	receiver *webhook.Receiver
 	journal  *journal.Journal // nil without an MCP side
 	slack    *slackapi.Client // nil without a bot token
+	identity *identity        // nil without a bot token
 	mcp      *mcp.Server      // nil without an MCP side
 	sandbox  *fakeSlack       // nil outside of --sandbox
 	health   *health
@@ -147,6 +148,8 @@ func (b *builder) slackClient(context.Context) error {
 		return fmt.Errorf("slack client: %w", err)
 	}
 	b.slack = c
+	b.identity = &identity{slack: c, hasUser: b.userToken != "", log: b.log}
+	b.readers = append(b.readers, part{"slack identity", b.identity.run})
 	return nil
 }
 
@@ -161,10 +164,10 @@ func (b *builder) openStore(ctx context.Context) error {
 
 // slackState says what is known of the Slack side without asking it.
 func (s *Server) slackState() string {
-	if s.slack == nil {
+	if s.identity == nil {
 		return "not_initialized"
 	}
-	return "initialized"
+	return s.identity.String()
 }
 
 func newHealth(s *Server) *health {

@@ -31,6 +31,8 @@ func (s *Sandbox) Serve(ctx context.Context, ln net.Listener) error {
 			return err
 		}
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	server := &http.Server{
 		Handler:           s.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -38,8 +40,6 @@ func (s *Sandbox) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ln) }()
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	delivering := make(chan error, 1)
 	go func() { delivering <- s.Run(ctx) }()
 
