@@ -36,12 +36,12 @@ func newBell(log string, logger *slog.Logger, connect func() goredis.UniversalCl
 
 // join keeps the bell listening until leave is called, which waits for its end when it
 // is the last.
-func (b *bell) join() (leave func()) {
+func (b *bell) join(ctx context.Context) (leave func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.joined++
 	if b.joined == 1 {
-		ctx, cancel := context.WithCancel(context.Background())
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		stopped := make(chan struct{})
 		b.stop = func() {
 			cancel()

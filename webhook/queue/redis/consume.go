@@ -31,7 +31,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 		return err
 	}
 	defer q.calls.Done()
-	defer q.bell.join()()
+	defer q.bell.join(ctx)()
 	defer q.attend(g)()
 
 	c := &consumer{q: q, g: g, keys: q.keys.group(g.Name)}
@@ -66,7 +66,7 @@ func (c *consumer) begin(ctx context.Context) error {
 	c.token = hex.EncodeToString(b[:])
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(c.q.life, func() { cancel(queue.ErrClosed) })()
+	defer context.AfterFunc(c.q.life, func() { cancel(queue.ErrClosed) })() //nolint:contextcheck // the queue's life is not the caller's
 	trouble := outage.New(c.q.o.Logger, "group "+c.g.Name)
 	for {
 		err := c.register(ctx, c.g.Start)

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -65,8 +66,8 @@ func ask(ctx context.Context, client goredis.UniversalClient) (map[string]string
 
 // isReply reports whether Redis itself refused, and not the way to it.
 func isReply(err error) bool {
-	_, ok := err.(goredis.Error) //nolint:errorlint // the library returns it bare
-	return ok && err != goredis.Nil && !strings.HasPrefix(err.Error(), "LOADING")
+	_, ok := errors.AsType[goredis.Error](err)
+	return ok && !errors.Is(err, goredis.Nil) && !strings.HasPrefix(err.Error(), "LOADING")
 }
 
 // fields reads from INFO what stands for a setting.

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"slackmcp/webhook/event"
@@ -77,33 +78,25 @@ func (q *Queue) publish(list []publishing) ([]queue.Receipt, error) {
 	ctx, cancel := context.WithTimeout(q.background(), publishTimeout)
 	defer cancel()
 	receipts, err := q.append(ctx, list)
-	if err != nil {
+	if err != nil || !slices.Contains(receipts, full) {
+		return receipts, err
+	}
+	if err := q.sweep(ctx, true); err != nil {
 		return nil, err
 	}
 	var refused []int
+	var again []publishing
 	for i, r := range receipts {
 		if r == full {
 			refused = append(refused, i)
+			again = append(again, list[i])
 		}
 	}
-	if len(refused) == 0 {
-		return receipts, nil
-	}
-	again := make([]publishing, len(refused))
-	for i, j := range refused {
-		again[i] = list[j]
-	}
-	if err := q.sweep(ctx, true); err != nil {
-		return receipts, nil //nolint:nilerr // full is the truth that is known
-	}
 	second, err := q.append(ctx, again)
-	if err != nil {
-		return receipts, nil //nolint:nilerr // full is the truth that is known
+	for i, r := range second {
+		receipts[refused[i]] = r
 	}
-	for i, j := range refused {
-		receipts[j] = second[i]
-	}
-	return receipts, nil
+	return receipts, err
 }
 
 // append runs the script.

@@ -38,35 +38,51 @@ func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, err
 
 // scan reads the log piece by piece, from one end of a query's range to the other.
 func (q *Queue) scan(ctx context.Context, query event.Query, b page.Bounds, from int64, back bool) iter.Seq2[page.Item, error] {
-	bound, step, n := b.Last, int64(1), piece
+	bound, step := b.Last, int64(1)
 	if back {
 		bound, step = max(b.Trimmed, b.Floor)+1, -1
 	}
-	if f := query.Filter; len(f.Patterns) == 0 && f.Channel == "" && f.User == "" && f.Thread == "" && query.Limit > 0 {
-		n = min(piece, query.Limit) // nearly every event is wanted
-	}
+	n := pieceFor(query)
 	return func(yield func(page.Item, error) bool) {
 		for (bound-from)*step >= 0 {
-			now, events, err := q.read(ctx, from, bound, back, n)
-			if err == nil && (now.Epoch != b.Epoch || !back && now.Trimmed >= from) {
-				err = now.Expired() // what was to come has gone meanwhile
-			}
+			events, err := q.piece(ctx, b, from, bound, back, n)
 			if err != nil {
 				yield(page.Item{}, err)
+			}
+			if len(events) == 0 || !yieldAll(events, yield) {
 				return
 			}
-			for i := range events {
-				seq := seqOf(&events[i])
-				if !yield(page.Item{Seq: seq, Event: &events[i]}, nil) {
-					return
-				}
-				from = seq + step
-			}
-			if len(events) == 0 {
-				return
-			}
+			from = seqOf(&events[len(events)-1]) + step
 		}
 	}
+}
+
+func yieldAll(events []event.Event, yield func(page.Item, error) bool) bool {
+	for i := range events {
+		if !yield(page.Item{Seq: seqOf(&events[i]), Event: &events[i]}, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// piece reads a part of a query's range, which has to be there still.
+func (q *Queue) piece(ctx context.Context, b page.Bounds, from, bound int64, back bool, n int) ([]event.Event, error) {
+	now, events, err := q.read(ctx, from, bound, back, n)
+	if err == nil && (now.Epoch != b.Epoch || !back && now.Trimmed >= from) {
+		return nil, now.Expired()
+	}
+	return events, err
+}
+
+// pieceFor is how many events to read at a time: no more than the page has when nearly
+// every event is wanted.
+func pieceFor(query event.Query) int {
+	f := query.Filter
+	if len(f.Patterns) > 0 || f.Channel != "" || f.User != "" || f.Thread != "" || query.Limit <= 0 {
+		return piece
+	}
+	return min(piece, query.Limit)
 }
 
 // seqOf returns the sequence number of an event that was read from the store.

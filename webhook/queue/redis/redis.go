@@ -32,9 +32,8 @@ type Queue struct {
 	publishes *batch.Batcher[publishing, queue.Receipt]
 	settles   *batch.Batcher[settling, struct{}]
 
-	known      atomic.Pointer[horizon]
-	durability atomic.Pointer[string]
-	swept      atomic.Int64 // when sweep ran last, in Unix nanoseconds
+	known atomic.Pointer[horizon]
+	swept atomic.Int64 // when sweep ran last, in Unix nanoseconds
 
 	mu    sync.Mutex
 	calls sync.WaitGroup // Consume and Tail; Add is guarded by mu
@@ -82,43 +81,38 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	q.bell = newBell(q.keys.log, o.Logger, func() goredis.UniversalClient { return c.make(1) })
 	q.publishes = newPublishes(q)
 	q.settles = newSettles(q)
-	if err := q.greet(ctx); err != nil {
-		if refused(err) || errors.Is(err, errTooOld) {
-			return nil, errors.Join(fmt.Errorf("redis queue at %s: %w", c.text, err), q.Close())
-		}
+	durability, err := q.greet(ctx)
+	switch {
+	case err == nil:
+		o.Logger.LogAttrs(ctx, slog.LevelInfo, "queue is open", slog.String("redis", c.text), slog.String("durability", durability))
+	case refused(err) || errors.Is(err, errTooOld):
+		return nil, errors.Join(fmt.Errorf("redis queue at %s: %w", c.text, err), q.Close())
+	default:
 		o.Logger.LogAttrs(ctx, slog.LevelWarn, "redis cannot be reached yet, the queue waits for it",
 			slog.String("redis", c.text), slog.Any("error", err))
-		return q, nil
 	}
-	o.Logger.LogAttrs(ctx, slog.LevelInfo, "queue is open", slog.String("redis", c.text),
-		slog.String("durability", *q.durability.Load()))
-	return q, nil
+	return q, nil //nolint:nilerr // the queue waits for it
 }
 
 // errTooOld names the oldest Redis that has the commands.
 var errTooOld = errors.New("redis is older than 6.2")
 
-// greet asks Redis who it is.
-func (q *Queue) greet(ctx context.Context) error {
+// greet asks Redis who it is, and how durable.
+func (q *Queue) greet(ctx context.Context) (durability string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	node, err := q.node(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if err := node.Ping(ctx).Err(); err != nil {
-		return err
+		return "", err
 	}
 	// Who may not ask for the version finds out by the first command that fails.
-	if info, err := node.Info(ctx, "server").Result(); err == nil && tooOld(info) {
-		return errTooOld
+	if tooOld(node.Info(ctx, "server").Val()) {
+		return "", errTooOld
 	}
-	text, err := q.inspect(ctx)
-	if err != nil {
-		return err
-	}
-	q.durability.Store(&text)
-	return nil
+	return q.inspect(ctx)
 }
 
 // tooOld reads the version in the answer to INFO; an unknown one is not too old.

@@ -28,8 +28,10 @@ type tail struct {
 	// delivered: set after each failure, when another server may be answering.
 	verify bool
 	recent recent
-	// since drops what came before it at the beginning: the store's times are coarser.
+	// since and until drop, of what was stored before the tail began, what was received
+	// too early: the store's times are coarser.
 	since time.Time
+	until int64
 }
 
 // Tail follows the log; see queue.Queue. While Redis is away it waits.
@@ -41,10 +43,10 @@ func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 		return err
 	}
 	defer q.calls.Done()
-	defer q.bell.join()()
+	defer q.bell.join(ctx)()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(q.life, func() { cancel(queue.ErrClosed) })()
+	defer context.AfterFunc(q.life, func() { cancel(queue.ErrClosed) })() //nolint:contextcheck // the queue's life is not the caller's
 
 	t := &tail{q: q, fn: fn}
 	if from.After == "" {
@@ -68,7 +70,7 @@ func (t *tail) run(ctx context.Context, from queue.Start) error {
 		if !begun {
 			var b page.Bounds
 			b, t.at, err = t.q.start(ctx, from)
-			t.epoch, begun = b.Epoch, err == nil
+			t.epoch, t.until, begun = b.Epoch, b.Last, err == nil
 		} else {
 			err = t.step(ctx)
 		}
@@ -77,12 +79,9 @@ func (t *tail) run(ctx context.Context, from queue.Start) error {
 			trouble.Over(ctx)
 		case errors.Is(err, queue.ErrUnavailable):
 			t.verify = begun
-			if !trouble.Wait(ctx, err) {
-				return nil
-			}
+			trouble.Wait(ctx, err)
 		default:
-			var own *handlerError
-			if errors.As(err, &own) {
+			if own, ok := errors.AsType[*handlerError](err); ok {
 				return own.err
 			}
 			return fmt.Errorf("tail: %w", err)
@@ -120,8 +119,8 @@ func (t *tail) step(ctx context.Context) error {
 		return errors.Join(errOvertaken, b.Expired())
 	}
 	for i := range events {
-		if ctx.Err() != nil {
-			return nil
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 		if err := t.deliver(events[i]); err != nil {
 			return err
@@ -136,11 +135,11 @@ func (t *tail) step(ctx context.Context) error {
 
 func (t *tail) deliver(e event.Event) error {
 	seq := seqOf(&e)
-	if e.ReceivedAt.Before(t.since) {
+	if seq <= t.until && e.ReceivedAt.Before(t.since) {
 		t.at = seq
 		return nil
 	}
-	t.since = time.Time{}
+	t.until = 0
 	if err := t.fn(e); err != nil {
 		return &handlerError{err}
 	}
@@ -160,26 +159,9 @@ func (t *tail) emptied(ctx context.Context, b page.Bounds) {
 // server that answers now lacks some that were read before. What was put in their places
 // is delivered then.
 func (t *tail) rejoin(ctx context.Context) error {
-	common, from := int64(-1), t.at
-	for common < 0 {
-		b, events, err := t.q.read(ctx, from, t.recent.first(), true, 64)
-		if err != nil {
-			return err
-		}
-		if b.Epoch != t.epoch || t.at <= b.Trimmed {
-			common = t.at // step sees to it
-			break
-		}
-		for i := range events {
-			from = seqOf(&events[i]) - 1
-			if t.recent.has(idkey.Of(events[i].Source, events[i].ID), from+1) {
-				common = from + 1
-				break
-			}
-		}
-		if common < 0 && (len(events) == 0 || from < t.recent.first()) {
-			common = min(max(b.Trimmed, from), b.Last)
-		}
+	common, err := t.common(ctx)
+	if err != nil {
+		return err
 	}
 	t.verify = false
 	if common < t.at {
@@ -188,4 +170,28 @@ func (t *tail) rejoin(ctx context.Context) error {
 		t.at = common
 	}
 	return nil
+}
+
+// common looks for that event from the end backwards.
+func (t *tail) common(ctx context.Context) (int64, error) {
+	from := t.at
+	for {
+		b, events, err := t.q.read(ctx, from, t.recent.first(), true, 64)
+		if err != nil {
+			return 0, err
+		}
+		if b.Epoch != t.epoch || t.at <= b.Trimmed {
+			return t.at, nil // step sees to it
+		}
+		for i := range events {
+			seq := seqOf(&events[i])
+			if t.recent.has(idkey.Of(events[i].Source, events[i].ID), seq) {
+				return seq, nil
+			}
+			from = seq - 1
+		}
+		if len(events) == 0 || from < t.recent.first() {
+			return min(max(b.Trimmed, from), b.Last), nil
+		}
+	}
 }

@@ -84,7 +84,7 @@ func Run[L comparable](ctx context.Context, g queue.Group, h queue.Handler, e En
 	defer cancel(nil)
 	run, stop := attempt.Drain(ctx, g.Drain)
 	defer stop(nil)
-	defer context.AfterFunc(o.Life, func() {
+	defer context.AfterFunc(o.Life, func() { //nolint:contextcheck // the queue's life is not the caller's
 		cancel(context.Cause(o.Life))
 		stop(attempt.ErrStopping)
 	})()
@@ -133,17 +133,13 @@ func (c *crew[L]) dispatch(ctx, run context.Context, end func(error)) error {
 			})
 		}
 		switch {
-		case ctx.Err() != nil:
-			return nil
+		case err == nil:
+			trouble.Over(ctx)
 		case errors.Is(err, queue.ErrNoGroup), errors.Is(err, queue.ErrClosed):
 			end(err)
 			return err
-		case err != nil:
-			if !trouble.Wait(ctx, err) {
-				return nil
-			}
 		default:
-			trouble.Over(ctx)
+			trouble.Wait(ctx, err)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (o *Outage) Wait(ctx context.Context, err error) bool {
 	}
 	o.tries++
 	// Replicas that lost the engine at once do not come back at once.
-	t := time.NewTimer(delay - rand.N(delay/2))
+	t := time.NewTimer(delay - rand.N(delay/2)) //nolint:gosec // spreads load, hides nothing
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -62,4 +62,3 @@ func (o *Outage) Over(ctx context.Context) {
 		slog.Duration("away", time.Since(o.since)), slog.Int("tries", o.tries))
 	o.tries = 0
 }
-

@@ -8,7 +8,9 @@ end
 
 -- An entry of the log has the id <sequence>-<rank>: the sequence is the position, the
 -- rank counts what was accepted. Its fields are m (the latest time of receipt so far),
--- d (the digest of source and id) and e (the record).
+-- a (when it was accepted), d (the digest of source and id) and e (the record); get
+-- their values by name with the indices below.
+local M, A, D, E = 2, 4, 6, 8
 local function seqof(id) return string.match(id, '^(%d+)') end
 local function rankof(id) return tonumber(string.match(id, '-(%d+)$')) end
 local function entry(log, seq) return redis.call('XRANGE', log, seq, seq, 'COUNT', 1)[1] end

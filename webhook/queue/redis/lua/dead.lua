@@ -7,7 +7,7 @@ for _, seq in ipairs(redis.call('ZRANGEBYSCORE', dead, '(' .. ARGV[2], '+inf', '
   local value, e = redis.call('HGET', works, seq), entry(log, seq) or entry(kept, seq)
   if value and e then
     local attempts, _, reason = parse(value)
-    out[#out + 1] = { tonumber(seq), attempts, tonumber(redis.call('ZSCORE', died, seq)), reason, e[2][6] }
+    out[#out + 1] = { tonumber(seq), attempts, tonumber(redis.call('ZSCORE', died, seq)), reason, e[2][E] }
   end
 end
 return out

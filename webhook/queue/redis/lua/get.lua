@@ -5,4 +5,4 @@ if not place then return {} end
 local seq = seqof(place)
 local e = entry(log, seq)
 if not e then return {} end
-return { redis.call('HGET', meta, 'epoch'), tonumber(seq), e[2][6] }
+return { redis.call('HGET', meta, 'epoch'), tonumber(seq), e[2][E] }

@@ -11,7 +11,7 @@ local function locate(log, s, kind, value)
   while lo < hi do
     local mid = math.ceil((lo + hi) / 2)
     local e = redis.call('XRANGE', log, num(mid), '+', 'COUNT', 1)[1]
-    if e and tonumber(e[2][2]) < value then
+    if e and tonumber(e[2][M]) < value then
       lo = tonumber(seqof(e[1]))
     else
       hi = mid - 1

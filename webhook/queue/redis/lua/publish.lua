@@ -30,9 +30,9 @@ end
 
 local function append(digest, received, rec)
   if high > s.seq then s.seq = high + gap end
-  if redis.call('XLEN', log) == 0 then s.trimmed, s.head = s.seq, math.max(s.mark, received) end
+  if redis.call('XLEN', log) == 0 then s.trimmed, s.head = s.seq, t end
   s.seq, s.accepted, s.mark = s.seq + 1, s.accepted + 1, math.max(s.mark, received)
-  redis.call('XADD', log, num(s.seq) .. '-' .. num(s.accepted), 'm', num(s.mark), 'd', digest, 'e', rec)
+  redis.call('XADD', log, num(s.seq) .. '-' .. num(s.accepted), 'm', num(s.mark), 'a', num(t), 'd', digest, 'e', rec)
   redis.call('HSET', ids, digest, num(s.seq) .. ':' .. num(t))
   s.changed, stored = true, stored + 1
 end

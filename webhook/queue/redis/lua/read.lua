@@ -15,8 +15,8 @@ while #list < 2 * most and bytes < 1048576 do
   end
   for _, e in ipairs(part) do
     list[#list + 1] = tonumber(seqof(e[1]))
-    list[#list + 1] = e[2][6]
-    bytes = bytes + #e[2][6]
+    list[#list + 1] = e[2][E]
+    bytes = bytes + #e[2][E]
   end
   if #part < n then break end
   from = num(list[#list - 1] + (up and 1 or -1))

@@ -36,10 +36,10 @@ for i, name in ipairs(ARGV) do
     local firstdue = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
     if firstdue and tonumber(firstdue) <= t then since = tonumber(firstdue) end
     local fresh = redis.call('XRANGE', log, num(cursor + 1), '+', 'COUNT', 1)[1]
-    if fresh and (since == 0 or tonumber(fresh[2][2]) < since) then since = tonumber(fresh[2][2]) end
+    if fresh and (since == 0 or tonumber(fresh[2][M]) < since) then since = tonumber(fresh[2][M]) end
     if since > 0 then since = math.max(since, tonumber(h[5])) end
     local list = out[8]
-    list[#list + 1] = { name, waiting, inflight, retrying, done, buried, tonumber(h[4]), e and e[2][6] or '', since, t }
+    list[#list + 1] = { name, waiting, inflight, retrying, done, buried, tonumber(h[4]), e and e[2][E] or '', since, t }
   end
 end
 return out

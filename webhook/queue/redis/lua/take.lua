@@ -30,7 +30,7 @@ local function resume(seq, more, crashed)
   end
   local attempts, _, reason = parse(value)
   redis.call('HSET', works, seq, work(attempts + more, token, reason))
-  hand(seq, attempts + more, crashed, e[2][6])
+  hand(seq, attempts + more, crashed, e[2][E])
 end
 
 -- First what a crash left behind.
@@ -62,7 +62,7 @@ if left > 0 and accepted > rank then
     local seq = seqof(e[1])
     redis.call('HSET', works, seq, work(1, token, ''))
     redis.call('HINCRBY', pins, seq, 1)
-    hand(seq, 1, 0, e[2][6])
+    hand(seq, 1, 0, e[2][E])
   end
   if #list > 0 then
     cursor = seqof(list[#list][1])

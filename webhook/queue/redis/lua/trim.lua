@@ -52,7 +52,7 @@ local function lowest(groups)
   return low
 end
 
--- trim takes the oldest events out of the log, at most n, and only those received
+-- trim takes the oldest events out of the log, at most n, and only those accepted
 -- before a time when one is given. It stops at what a group has yet to begin. What a
 -- group has begun and not finished is kept for it elsewhere. It returns how many left.
 local function trim(s, log, kept, ids, seen, groups, pins, n, before, t, ttl)
@@ -62,18 +62,18 @@ local function trim(s, log, kept, ids, seen, groups, pins, n, before, t, ttl)
   for i = 1, math.min(n, #list) do
     local id, f = list[i][1], list[i][2]
     local seq = seqof(id)
-    if tonumber(seq) > low or (before and tonumber(f[2]) >= before) then break end
+    if tonumber(seq) > low or (before and tonumber(f[A]) >= before) then break end
     if redis.call('HEXISTS', pins, seq) == 1 then
-      redis.call('XADD', kept, id, 'm', f[2], 'd', f[4], 'e', f[6])
+      redis.call('XADD', kept, id, 'm', f[M], 'a', f[A], 'd', f[D], 'e', f[E])
     end
-    forget(ids, seen, f[4], id, t, ttl)
+    forget(ids, seen, f[D], id, t, ttl)
     removed = i
   end
   if removed == 0 then return 0 end
   local nxt = list[removed + 1]
   if nxt then
     redis.call('XTRIM', log, 'MINID', '=', nxt[1])
-    s.trimmed, s.head = tonumber(seqof(nxt[1])) - 1, tonumber(nxt[2][2])
+    s.trimmed, s.head = tonumber(seqof(nxt[1])) - 1, tonumber(nxt[2][A])
   else
     redis.call('XTRIM', log, 'MAXLEN', '=', 0)
     s.trimmed, s.head = s.seq, 0

@@ -1,0 +1,276 @@
+package queuetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"slackmcp/webhook/event"
+)
+
+func historyTests() []test {
+	return []test{
+		{name: "pages in both orders", run: historyPages},
+		{name: "limits have a default and a maximum", run: historyLimits},
+		{name: "every filter selects", run: historyFilters},
+		{name: "a budget that runs out leaves a cursor", run: historyBudget},
+		{name: "the end of the log is a cursor for what comes", run: historyEnd},
+		{name: "pages do not shift while others write", run: historyWhileWriting},
+		{name: "a cursor of another store has expired", run: historyForeign},
+		{name: "a cursor that was trimmed has expired", run: historyTrimmed},
+		{name: "a cursor survives a restart", restart: true, run: historyAcrossRestart},
+		{name: "get finds by source and id", run: getOne},
+	}
+}
+
+// pages reads a query to its end, and returns the ids and the sizes of the pages.
+func (e *env) pages(q event.Query) (list []string, sizes []int) {
+	e.Helper()
+	for range 10_000 {
+		p, err := e.q.History(e.Context(), q)
+		if err != nil {
+			e.Fatalf("History(%+v): %v", q, err)
+		}
+		list = append(list, ids(p.Events)...)
+		sizes = append(sizes, len(p.Events))
+		if p.More && p.Next == "" {
+			e.Fatalf("History(%+v): there is more and no cursor", q)
+		}
+		if !p.More {
+			return list, sizes
+		}
+		q.After = p.Next
+	}
+	e.Fatalf("History(%+v) does not end", q)
+	return nil, nil
+}
+
+func reversed(list []string) []string {
+	out := slices.Clone(list)
+	slices.Reverse(out)
+	return out
+}
+
+func historyPages(e *env) {
+	e.open(Config{})
+	p, err := e.q.History(e.Context(), event.Query{})
+	if err != nil || len(p.Events) != 0 || p.More || p.Next != "" {
+		e.Errorf("History of an empty store = %+v, %v", p, err)
+	}
+	all := names("m", 23)
+	e.publish(all...)
+	for _, limit := range []int{1, 5, 22, 23, 24} {
+		got, sizes := e.pages(event.Query{Order: event.OldestFirst, Limit: limit})
+		e.same(fmt.Sprint("oldest first by ", limit), got, all)
+		if slices.Max(sizes) > limit {
+			e.Errorf("pages have %v events, want at most %d", sizes, limit)
+		}
+		got, _ = e.pages(event.Query{Order: event.NewestFirst, Limit: limit})
+		e.same(fmt.Sprint("newest first by ", limit), got, reversed(all))
+	}
+	last, err := e.q.History(e.Context(), event.Query{Order: event.NewestFirst, Limit: 23})
+	if err != nil || last.More || last.Next != "" {
+		e.Errorf("the last page of newest first has More %v and Next %q (%v), want neither", last.More, last.Next, err)
+	}
+}
+
+func historyLimits(e *env) {
+	e.open(Config{})
+	e.publish(names("m", event.DefaultLimit+1)...)
+	for limit, want := range map[int]int{0: event.DefaultLimit, -1: event.DefaultLimit, 7: 7, 1 << 30: event.DefaultLimit + 1} {
+		p, err := e.q.History(e.Context(), event.Query{Limit: limit})
+		if err != nil || len(p.Events) != want {
+			e.Errorf("History with limit %d: %d events, %v, want %d", limit, len(p.Events), err, want)
+		}
+	}
+}
+
+func historyFilters(e *env) {
+	e.open(Config{})
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i, m := range []event.Event{
+		{Source: "slack", Kind: event.Kind{Type: "message"}, Team: "T1", Channel: "C1", ChannelType: "channel", User: "U1", Thread: "1.1"},
+		{Source: "slack", Kind: event.Kind{Type: "message", Subtype: "channel_join"}, Team: "T1", Channel: "C1", ChannelType: "channel", User: "U2"},
+		{Source: "slack", Kind: event.Kind{Type: "message"}, Team: "T2", Channel: "C2", ChannelType: "im", User: "U1", FromSelf: true},
+		{Source: "github", Kind: event.Kind{Type: "push"}},
+		{Source: "slack", Kind: event.Kind{Type: "reaction_added"}, Team: "T1", Channel: "C1", User: "U1", Thread: "1.1"},
+	} {
+		m.ID, m.ReceivedAt, m.Raw = fmt.Sprint(i), start.Add(time.Duration(i)*time.Hour), []byte("{}")
+		if _, err := e.q.Publish(e.Context(), m); err != nil {
+			e.Fatalf("Publish: %v", err)
+		}
+	}
+	kinds := func(list ...string) []event.Pattern {
+		p, err := event.ParsePatterns(list...)
+		if err != nil {
+			e.Fatalf("ParsePatterns: %v", err)
+		}
+		return p
+	}
+	for _, tc := range []struct {
+		f    event.Filter
+		want []string
+	}{
+		{event.Filter{}, []string{"0", "1", "2", "3", "4"}},
+		{event.Filter{Source: "github"}, []string{"3"}},
+		{event.Filter{Team: "T1"}, []string{"0", "1", "4"}},
+		{event.Filter{Channel: "C1", User: "U1"}, []string{"0", "4"}},
+		{event.Filter{User: "U2"}, []string{"1"}},
+		{event.Filter{Thread: "1.1"}, []string{"0", "4"}},
+		{event.Filter{ExcludeSelf: true, Source: "slack"}, []string{"0", "1", "4"}},
+		{event.Filter{Patterns: kinds("message")}, []string{"0", "1", "2"}},
+		{event.Filter{Patterns: kinds("message/channel_join", "push")}, []string{"1", "3"}},
+		{event.Filter{Patterns: kinds("message.im")}, []string{"2"}},
+		{event.Filter{Since: start.Add(2 * time.Hour)}, []string{"2", "3", "4"}},
+		{event.Filter{Until: start.Add(2 * time.Hour)}, []string{"0", "1"}},
+		{event.Filter{Since: start.Add(time.Hour), Until: start.Add(4 * time.Hour), Channel: "C1"}, []string{"1"}},
+		{event.Filter{Channel: "C9"}, nil},
+	} {
+		got, _ := e.pages(event.Query{Filter: tc.f, Order: event.OldestFirst, Limit: 2})
+		e.same(fmt.Sprintf("oldest first with %+v", tc.f), got, tc.want)
+		got, _ = e.pages(event.Query{Filter: tc.f, Order: event.NewestFirst, Limit: 2})
+		e.same(fmt.Sprintf("newest first with %+v", tc.f), got, reversed(tc.want))
+	}
+}
+
+func historyBudget(e *env) {
+	e.open(Config{})
+	e.publish(names("m", 40)...)
+	special := e.message("special")
+	special.Channel = "C2"
+	if _, err := e.q.Publish(e.Context(), special); err != nil {
+		e.Fatalf("Publish: %v", err)
+	}
+	e.publish(names("n", 40)...)
+	for _, order := range []event.Order{event.OldestFirst, event.NewestFirst} {
+		q := event.Query{Filter: event.Filter{Channel: "C2"}, Order: order, ScanBudget: 10}
+		p, err := e.q.History(e.Context(), q)
+		if err != nil || len(p.Events) != 0 || !p.More || p.Next == "" {
+			e.Errorf("order %d: the first page is %d events, more %v, next %q, %v; want an empty page with a cursor", order, len(p.Events), p.More, p.Next, err)
+		}
+		got, sizes := e.pages(q)
+		e.same(fmt.Sprint("order ", order), got, []string{"special"})
+		if len(sizes) < 8 {
+			e.Errorf("order %d: 81 events were looked at in %d pages of at most 10", order, len(sizes))
+		}
+	}
+}
+
+func historyEnd(e *env) {
+	e.open(Config{})
+	at := e.publish("a", "b")
+	q := event.Query{Order: event.OldestFirst}
+	p, err := e.q.History(e.Context(), q)
+	if err != nil || p.Next != at[1] || p.More {
+		e.Fatalf("the whole log ends with Next %q, more %v (%v), want %q", p.Next, p.More, err, at[1])
+	}
+	q.After = p.Next
+	for range 2 {
+		if p, err = e.q.History(e.Context(), q); err != nil || len(p.Events) != 0 || p.Next != at[1] || p.More {
+			e.Fatalf("behind the end: %+v, %v, want nothing and the same cursor", p, err)
+		}
+	}
+	e.publish("c")
+	p, err = e.q.History(e.Context(), q)
+	if err != nil {
+		e.Fatalf("History: %v", err)
+	}
+	e.same("behind the cursor", ids(p.Events), []string{"c"})
+}
+
+func historyWhileWriting(e *env) {
+	e.open(Config{})
+	before := names("old", 200)
+	e.publish(before...)
+	ctx, cancel := context.WithCancel(e.Context())
+	var writers sync.WaitGroup
+	for w := range 2 {
+		writers.Go(func() {
+			for i := 0; i < 2000 && ctx.Err() == nil; i++ {
+				if _, err := e.q.Publish(e.Context(), e.message(fmt.Sprint("new", w, "-", i))); err != nil {
+					e.Errorf("Publish: %v", err)
+				}
+			}
+		})
+	}
+	for range 5 {
+		newest, _ := e.pages(event.Query{Order: event.NewestFirst, Limit: 17})
+		old := slices.DeleteFunc(newest, func(id string) bool { return id[:3] == "new" })
+		e.same("newest first", old, reversed(before))
+		p, err := e.q.History(e.Context(), event.Query{Order: event.OldestFirst, Limit: 200})
+		if err != nil {
+			e.Fatalf("History: %v", err)
+		}
+		e.same("oldest first", ids(p.Events), before)
+	}
+	cancel()
+	writers.Wait()
+}
+
+func historyForeign(e *env) {
+	e.open(Config{})
+	e.publish(names("m", 5)...)
+	for _, p := range []event.Position{e.foreign(), "nonsense", "-", "x-0000000000000001"} {
+		for _, order := range []event.Order{event.OldestFirst, event.NewestFirst} {
+			_, err := e.q.History(e.Context(), event.Query{After: p, Order: order})
+			oldest := e.expired(fmt.Sprintf("History after %q", p), err)
+			got, _ := e.pages(event.Query{After: oldest, Order: event.OldestFirst})
+			e.same("from the oldest position", got, names("m", 5))
+		}
+	}
+}
+
+func historyTrimmed(e *env) {
+	e.open(Config{RetentionCount: 3})
+	at := e.publish(names("m", 10)...)
+	e.trimmed(7)
+	_, err := e.q.History(e.Context(), event.Query{After: at[1], Order: event.OldestFirst})
+	oldest := e.expired("History after a trimmed position", err)
+	got, _ := e.pages(event.Query{After: oldest, Order: event.OldestFirst})
+	e.same("from the oldest position", got, names("m", 10)[7:])
+	// Backwards there is simply nothing left.
+	p, err := e.q.History(e.Context(), event.Query{After: at[1], Order: event.NewestFirst})
+	if err != nil || len(p.Events) != 0 || p.More {
+		e.Errorf("newest first behind a trimmed position: %+v, %v, want nothing", p, err)
+	}
+}
+
+func historyAcrossRestart(e *env) {
+	e.open(Config{})
+	all := names("m", 9)
+	e.publish(all...)
+	for _, order := range []event.Order{event.OldestFirst, event.NewestFirst} {
+		p, err := e.q.History(e.Context(), event.Query{Order: order, Limit: 4})
+		if err != nil {
+			e.Fatalf("History: %v", err)
+		}
+		first := ids(p.Events)
+		e.restart()
+		rest, _ := e.pages(event.Query{Order: order, Limit: 4, After: p.Next})
+		want := all
+		if order == event.NewestFirst {
+			want = reversed(all)
+		}
+		e.same("both halves", append(first, rest...), want)
+	}
+}
+
+func getOne(e *env) {
+	e.open(Config{RetentionCount: 50})
+	e.publish(names("m", 60)...)
+	e.trimmed(10)
+	for i, id := range names("m", 60) {
+		got, err := e.q.Get(e.Context(), "slack", id)
+		if gone := i < 10; gone != errors.Is(err, event.ErrNotFound) || !gone && got.ID != id {
+			e.Errorf("Get(%s) = %q, %v", id, got.ID, err)
+		}
+	}
+	for _, k := range [][2]string{{"slack", "m"}, {"github", "m30"}, {"", ""}} {
+		if _, err := e.q.Get(e.Context(), k[0], k[1]); !errors.Is(err, event.ErrNotFound) {
+			e.Errorf("Get(%q, %q): %v, want ErrNotFound", k[0], k[1], err)
+		}
+	}
+}
