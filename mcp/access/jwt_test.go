@@ -221,7 +221,7 @@ func TestJWTFollowsRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.set(func() { a.keys = append(a.keys, fresh) })
-		time.Sleep(11 * time.Second) //nolint:forbidigo // the clock of synctest
+		time.Sleep(11 * time.Second) // the clock of synctest
 		if err := works(freshKey, "new"); err != nil {
 			t.Fatalf("a new key: %v", err)
 		}
@@ -229,7 +229,7 @@ func TestJWTFollowsRotation(t *testing.T) {
 			t.Fatalf("the old key, still published: %v", err)
 		}
 		a.set(func() { a.keys = []jose.JSONWebKey{fresh} })
-		time.Sleep(10 * time.Minute) //nolint:forbidigo // the clock of synctest
+		time.Sleep(10 * time.Minute) // the clock of synctest
 		if err := works(oldKey, "old"); !errors.Is(err, access.ErrInvalidToken) {
 			t.Fatalf("the old key, withdrawn: %v", err)
 		}
@@ -254,16 +254,16 @@ func TestJWTWhileTheIssuerIsDown(t *testing.T) {
 		if err := works(); !errors.Is(err, access.ErrUnavailable) {
 			t.Fatalf("before it is time to try again: %v", err)
 		}
-		time.Sleep(10 * time.Second) //nolint:forbidigo // the clock of synctest
+		time.Sleep(10 * time.Second) // the clock of synctest
 		if err := works(); err != nil {
 			t.Fatalf("when it is back: %v", err)
 		}
 		a.set(func() { a.down = true })
-		time.Sleep(time.Hour) //nolint:forbidigo // the clock of synctest
+		time.Sleep(time.Hour) // the clock of synctest
 		if err := works(); err != nil {
 			t.Fatalf("with keys of an hour ago: %v", err)
 		}
-		time.Sleep(24 * time.Hour) //nolint:forbidigo // the clock of synctest
+		time.Sleep(24 * time.Hour) // the clock of synctest
 		if err := works(); !errors.Is(err, access.ErrUnavailable) {
 			t.Fatalf("with keys of yesterday: %v", err)
 		}

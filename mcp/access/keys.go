@@ -50,34 +50,47 @@ func newKeySet(o JWTOptions) *keySet {
 func (s *keySet) find(ctx context.Context, kid, alg string) ([]jose.JSONWebKey, error) {
 	for {
 		s.mu.Lock()
-		found := choose(s.keys, kid, alg)
-		age := time.Since(s.gotAt)
-		due := time.Since(s.triedAt) >= keysPause
-		usable := s.keys != nil && age < keysStale
-		if len(found) > 0 && usable && (age < keysFresh || !due || s.fetching != nil) {
-			s.mu.Unlock()
-			return found, nil
+		found, running, err := s.look(kid, alg)
+		mine := running == nil && found == nil && err == nil
+		var fetch chan struct{}
+		if mine {
+			fetch = make(chan struct{})
+			s.fetching, s.triedAt = fetch, time.Now()
 		}
-		if running := s.fetching; running != nil {
-			s.mu.Unlock()
-			select {
-			case <-running:
-				continue
-			case <-ctx.Done():
-				return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
-			}
-		}
-		if !due {
-			s.mu.Unlock()
-			if usable {
-				return nil, ErrInvalidToken
-			}
-			return nil, ErrUnavailable
-		}
-		running := make(chan struct{})
-		s.fetching, s.triedAt = running, time.Now()
 		s.mu.Unlock()
-		s.refresh(ctx, running)
+		switch {
+		case found != nil || err != nil:
+			return found, err
+		case mine:
+			s.refresh(ctx, fetch)
+			continue
+		}
+		select {
+		case <-running:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		}
+	}
+}
+
+// look decides on what is known: it returns keys, an error, a fetch to wait for, or
+// nothing when it is time for one. It requires s.mu.
+func (s *keySet) look(kid, alg string) ([]jose.JSONWebKey, <-chan struct{}, error) {
+	age := time.Since(s.gotAt)
+	due := time.Since(s.triedAt) >= keysPause
+	usable := s.keys != nil && age < keysStale
+	found := choose(s.keys, kid, alg)
+	switch {
+	case len(found) > 0 && usable && (age < keysFresh || !due || s.fetching != nil):
+		return found, nil, nil
+	case s.fetching != nil:
+		return nil, s.fetching, nil
+	case due:
+		return nil, nil, nil
+	case usable:
+		return nil, nil, ErrInvalidToken
+	default:
+		return nil, nil, ErrUnavailable
 	}
 }
 

@@ -302,7 +302,7 @@ func TestIdleSessions(t *testing.T) {
 		}
 
 		for range 3 {
-			time.Sleep(40 * time.Minute) //nolint:forbidigo // the clock of synctest
+			time.Sleep(40 * time.Minute) // the clock of synctest
 			if got := do(http.MethodPost, used, ping).Code; got != http.StatusOK {
 				t.Fatalf("a session in use: %d", got)
 			}
@@ -318,7 +318,7 @@ func TestIdleSessions(t *testing.T) {
 		}
 		endStream()
 		<-streamDone
-		time.Sleep(62 * time.Minute) //nolint:forbidigo // the clock of synctest
+		time.Sleep(62 * time.Minute) // the clock of synctest
 		if got := do(http.MethodPost, streaming, ping).Code; got != http.StatusNotFound {
 			t.Errorf("an hour after its stream ended: %d", got)
 		}

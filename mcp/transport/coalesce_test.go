@@ -67,7 +67,7 @@ func TestCoalescing(t *testing.T) {
 		}()
 		synctest.Wait()
 		at := func(d time.Duration, uris ...string) {
-			time.Sleep(d - time.Since(began)) //nolint:forbidigo // the clock of synctest
+			time.Sleep(d - time.Since(began)) // the clock of synctest
 			tr.Notify(uris...)
 			synctest.Wait()
 		}
@@ -78,10 +78,13 @@ func TestCoalescing(t *testing.T) {
 		}
 		at(60*time.Millisecond, "a://")  // within the next window
 		at(300*time.Millisecond, "a://") // after silence: at once again
-		time.Sleep(time.Second)          //nolint:forbidigo // the clock of synctest
+		time.Sleep(time.Second)          // the clock of synctest
 		want := []update{
-			{"a://", 1 * time.Millisecond}, {"b://", 2 * time.Millisecond}, {"a://", 51 * time.Millisecond},
-			{"a://", 101 * time.Millisecond}, {"a://", 300 * time.Millisecond},
+			{"a://", 1 * time.Millisecond},
+			{"b://", 2 * time.Millisecond},
+			{"a://", 51 * time.Millisecond},
+			{"a://", 101 * time.Millisecond},
+			{"a://", 300 * time.Millisecond},
 		}
 		cancel()
 		<-served

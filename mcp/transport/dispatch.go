@@ -34,14 +34,16 @@ func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call,
 	}
 	c := &call{t: t, ses: ses, id: m.ID, method: m.Method}
 	ctx, c.cancel = context.WithCancelCause(ctx)
-	stop := context.AfterFunc(t.hard, func() { c.cancel(errStopping) })
+	stop := context.AfterFunc(t.hard, func() { c.cancel(errStopping) }) //nolint:contextcheck // a call ends with the transport as well as with its client
 	if ses != nil {
 		if err := ses.add(c, t.opt.MaxCallsPerSession); err != nil {
 			stop()
 			c.cancel(err)
 			t.running.Add(-1)
 			t.gate.leave()
-			t.count.busy.Add(1)
+			if errors.Is(err, errBusy) {
+				t.count.busy.Add(1)
+			}
 			return nil, err
 		}
 	}

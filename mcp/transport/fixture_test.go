@@ -371,7 +371,7 @@ func (p *peer) open(method, url, body string) *tap {
 	if body != "" {
 		r = strings.NewReader(body)
 	}
-	res, err := p.client.Do(p.request(ctx, method, url, r))
+	res, err := p.client.Do(p.request(ctx, method, url, r)) //nolint:bodyclose // closed by the reader below
 	if err != nil {
 		cancel()
 		p.t.Fatal(err)

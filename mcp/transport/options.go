@@ -150,20 +150,35 @@ func (o Options) validate() error {
 	if o.Heartbeat < 0 || o.Heartbeat > maxHeartbeat {
 		errs = append(errs, fmt.Errorf("transport: Heartbeat is %s, want at most %s", o.Heartbeat, maxHeartbeat))
 	}
+	errs = append(errs, o.validateNames()...)
 	for _, f := range []struct {
 		name  string
 		value int64
 	}{
-		{"MaxBodyBytes", o.MaxBodyBytes}, {"MaxSessions", int64(o.MaxSessions)}, {"MaxStreams", int64(o.MaxStreams)},
-		{"MaxCalls", int64(o.MaxCalls)}, {"MaxCallsPerSession", int64(o.MaxCallsPerSession)},
-		{"MaxSubscriptions", int64(o.MaxSubscriptions)}, {"MaxQueueBytes", int64(o.MaxQueueBytes)},
-		{"IdleTimeout", int64(o.IdleTimeout)}, {"WriteTimeout", int64(o.WriteTimeout)}, {"ReadTimeout", int64(o.ReadTimeout)},
-		{"AnswerTimeout", int64(o.AnswerTimeout)}, {"Coalesce", int64(o.Coalesce)}, {"Grace", int64(o.Grace)},
+		{"MaxBodyBytes", o.MaxBodyBytes},
+		{"MaxSessions", int64(o.MaxSessions)},
+		{"MaxStreams", int64(o.MaxStreams)},
+		{"MaxCalls", int64(o.MaxCalls)},
+		{"MaxCallsPerSession", int64(o.MaxCallsPerSession)},
+		{"MaxSubscriptions", int64(o.MaxSubscriptions)},
+		{"MaxQueueBytes", int64(o.MaxQueueBytes)},
+		{"IdleTimeout", int64(o.IdleTimeout)},
+		{"WriteTimeout", int64(o.WriteTimeout)},
+		{"ReadTimeout", int64(o.ReadTimeout)},
+		{"AnswerTimeout", int64(o.AnswerTimeout)},
+		{"Coalesce", int64(o.Coalesce)},
+		{"Grace", int64(o.Grace)},
 	} {
 		if f.value < 0 {
 			errs = append(errs, fmt.Errorf("transport: %s is negative", f.name))
 		}
 	}
+	return errors.Join(errs...)
+}
+
+// validateNames checks what says who may call.
+func (o Options) validateNames() []error {
+	var errs []error
 	if o.PublicURL != "" {
 		if u, err := url.Parse(o.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 			errs = append(errs, errors.New("transport: PublicURL is not an absolute http or https URL"))
@@ -174,5 +189,5 @@ func (o Options) validate() error {
 			errs = append(errs, fmt.Errorf("transport: AllowedOrigins has %q, want scheme://host[:port] (list each one; there is no wildcard)", origin))
 		}
 	}
-	return errors.Join(errs...)
+	return errs
 }

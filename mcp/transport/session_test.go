@@ -13,7 +13,8 @@ func TestSessionLife(t *testing.T) {
 	f := newFixture(t, transport.Options{})
 
 	t.Run("initialize gives an id that is asked for afterwards", func(t *testing.T) {
-		p := f.peer().initialize()
+		t.Parallel()
+		p := f.peerOf(t).initialize()
 		if len(p.session) < 40 {
 			t.Fatalf("session id %q", p.session)
 		}
@@ -22,19 +23,22 @@ func TestSessionLife(t *testing.T) {
 		}
 	})
 	t.Run("a request without an id is 400", func(t *testing.T) {
-		if x, _ := f.peer().call("tools/list", nil); x.status != http.StatusBadRequest {
+		t.Parallel()
+		if x, _ := f.peerOf(t).call("tools/list", nil); x.status != http.StatusBadRequest {
 			t.Fatalf("got %d", x.status)
 		}
 	})
 	t.Run("a forged id is 404", func(t *testing.T) {
-		p := f.peer().initialize()
+		t.Parallel()
+		p := f.peerOf(t).initialize()
 		p.session = strings.Repeat("A", len(p.session))
 		if x, _ := p.call("tools/list", nil); x.status != http.StatusNotFound {
 			t.Fatalf("got %d", x.status)
 		}
 	})
 	t.Run("after DELETE everything is 404 and the stream ends", func(t *testing.T) {
-		p := f.peer().initialize()
+		t.Parallel()
+		p := f.peerOf(t).initialize()
 		s := p.stream()
 		if x := p.do(p.request(t.Context(), http.MethodDelete, p.url, nil)); x.status != http.StatusNoContent {
 			t.Fatalf("DELETE: %d %s", x.status, x.body)
@@ -50,7 +54,8 @@ func TestSessionLife(t *testing.T) {
 		}
 	})
 	t.Run("an unknown protocol version is 400", func(t *testing.T) {
-		p := f.peer().initialize()
+		t.Parallel()
+		p := f.peerOf(t).initialize()
 		p.version = "1999-01-01"
 		if x, _ := p.call("tools/list", nil); x.status != http.StatusBadRequest {
 			t.Fatalf("got %d", x.status)
@@ -61,7 +66,7 @@ func TestSessionLife(t *testing.T) {
 func TestStreamNewestWins(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transport.Options{})
-	p := f.peer().initialize()
+	p := f.peerOf(t).initialize()
 	p.call("resources/subscribe", map[string]any{"uri": "test://all"})
 	first := p.stream()
 	second := p.stream()

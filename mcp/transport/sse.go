@@ -108,7 +108,7 @@ func (t *Transport) start(ctx context.Context, ses *session, m *message) error {
 		return errClosed
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	unpin := context.AfterFunc(ses.pin.ctx, func() { cancel(errGone) })
+	unpin := context.AfterFunc(ses.pin.ctx, func() { cancel(errGone) }) //nolint:contextcheck // a call ends with its stream, which the request does not know
 	c, err := t.begin(ctx, ses, m)
 	if err != nil {
 		unpin()

@@ -135,7 +135,7 @@ func (p *stdio) listen(ctx context.Context, m *message) {
 	}
 	c.stateless = true
 	defer c.release()
-	l, body, _ := p.t.grant(c, m, p.ses.box.wake)
+	l, body, _ := p.t.grant(c, m, p.ses.box.wake) //nolint:contextcheck // a call carries its own
 	if l == nil {
 		_ = p.ses.box.push(ctx, body)
 		return

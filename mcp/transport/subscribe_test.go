@@ -184,10 +184,11 @@ func TestUpdatesReachFollowers(t *testing.T) {
 
 func TestListChangesReachEverybody(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, transport.Options{})
-	for era, open := range eras(f) {
+	for _, era := range []string{"session", "sse", "stateless"} {
 		t.Run(era, func(t *testing.T) {
-			fo := open(t, "test://all")
+			t.Parallel()
+			f := newFixture(t, transport.Options{})
+			fo := eras(f)[era](t, "test://all")
 			f.ListChanged(transport.Resources)
 			if m, _ := fo.next(t); m.Method != "notifications/resources/list_changed" {
 				t.Fatalf("got %+v", m)

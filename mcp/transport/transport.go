@@ -86,7 +86,7 @@ func (t *Transport) Attach(s *server.MCPServer) error {
 	}
 	// mcp-go tells its registered sessions when a list changed; ours are not among them,
 	// so one stands there for all.
-	if err := s.RegisterSession(context.Background(), t.hub); err != nil {
+	if err := s.RegisterSession(t.hard, t.hub); err != nil {
 		return err
 	}
 	t.server = s

@@ -23,6 +23,7 @@ func addAskingTools(s *server.MCPServer) {
 	s.AddTool(
 		mcp.NewTool("test_sampling", mcp.WithDescription("Asks the client's model."), mcp.WithString("prompt", mcp.Required())),
 		func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			//nolint:staticcheck // deprecated since 2026-07-28, and what the suite asks of the older revisions
 			answer, err := s.RequestSampling(ctx, mcp.CreateMessageRequest{CreateMessageParams: mcp.CreateMessageParams{
 				Messages:  []mcp.SamplingMessage{{Role: mcp.RoleUser, Content: text(r.GetString("prompt", ""))}},
 				MaxTokens: 100,

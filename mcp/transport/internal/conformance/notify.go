@@ -24,36 +24,40 @@ func wait(ctx context.Context) error {
 
 // addNotifyingTools adds the tools that speak before they answer.
 func addNotifyingTools(s *server.MCPServer) {
-	log := func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		for _, line := range []string{"Tool execution started", "Tool processing data", "Tool execution completed"} {
-			err := s.SendLogMessageToClient(ctx, mcp.NewLoggingMessageNotification(mcp.LoggingLevelInfo, "conformance", line))
+	s.AddTool(mcp.NewTool("test_tool_with_logging", mcp.WithDescription("Logs three lines.")), logThrice)
+	s.AddTool(mcp.NewTool("test_logging_tool", mcp.WithDescription("Logs three lines.")), logThrice)
+	s.AddTool(mcp.NewTool("test_tool_with_progress", mcp.WithDescription("Reports its progress.")), report)
+}
+
+func logThrice(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	s := server.ServerFromContext(ctx)
+	for _, line := range []string{"Tool execution started", "Tool processing data", "Tool execution completed"} {
+		if err := s.SendLogMessageToClient(ctx, mcp.NewLoggingMessageNotification(mcp.LoggingLevelInfo, "conformance", line)); err != nil {
+			return nil, err
+		}
+		if err := wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return mcp.NewToolResultText("logged"), nil
+}
+
+func report(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	s := server.ServerFromContext(ctx)
+	asked := r.Params.Meta != nil && r.Params.Meta.ProgressToken != nil
+	for _, progress := range []int{0, 50, 100} {
+		if asked {
+			err := s.SendNotificationToClient(ctx, string(mcp.MethodNotificationProgress),
+				map[string]any{"progressToken": r.Params.Meta.ProgressToken, "progress": progress, "total": 100})
 			if err != nil {
 				return nil, err
 			}
-			if err := wait(ctx); err != nil {
-				return nil, err
-			}
 		}
-		return mcp.NewToolResultText("logged"), nil
+		if err := wait(ctx); err != nil {
+			return nil, err
+		}
 	}
-	s.AddTool(mcp.NewTool("test_tool_with_logging", mcp.WithDescription("Logs three lines.")), log)
-	s.AddTool(mcp.NewTool("test_logging_tool", mcp.WithDescription("Logs three lines.")), log)
-	s.AddTool(mcp.NewTool("test_tool_with_progress", mcp.WithDescription("Reports its progress.")),
-		func(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-			for _, progress := range []int{0, 50, 100} {
-				if r.Params.Meta != nil && r.Params.Meta.ProgressToken != nil {
-					err := s.SendNotificationToClient(ctx, string(mcp.MethodNotificationProgress),
-						map[string]any{"progressToken": r.Params.Meta.ProgressToken, "progress": progress, "total": 100})
-					if err != nil {
-						return nil, err
-					}
-				}
-				if err := wait(ctx); err != nil {
-					return nil, err
-				}
-			}
-			return mcp.NewToolResultText("done"), nil
-		})
+	return mcp.NewToolResultText("done"), nil
 }
 
 // addChangingTools adds the tools that change what is listed.
