@@ -13,6 +13,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/names"
+	"slackmcp/mcp/prompts"
 	"slackmcp/mcp/resources"
 	"slackmcp/mcp/tools"
 	"slackmcp/mcp/toolset"
@@ -94,7 +95,7 @@ func (s *Server) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	ro := resources.Options{Lockdown: o.Lockdown}
+	ro := resources.Options{Lockdown: o.Lockdown, Tools: catalog.Tools()}
 	if o.Events != nil {
 		ro.Events = o.Events
 	}
@@ -112,11 +113,19 @@ func (s *Server) connect(o Options) (err error) {
 	}
 	hooks := &server.Hooks{}
 	s.resources.Hooks(hooks)
+	starters := prompts.New(o.Events != nil, o.Slack != nil)
+	complete := &completer{names: s.names, events: o.Events}
 	s.mcp = server.NewMCPServer(o.Name, o.Version, append(s.transport.ServerOptions(),
 		server.WithInstructions(instructions),
 		server.WithHooks(hooks),
 		server.WithToolFilter(s.tools.Filter),
+		server.WithPromptCapabilities(true),
+		server.WithPromptFilter(starters.Filter),
+		server.WithCompletions(),
+		server.WithPromptCompletionProvider(complete),
+		server.WithResourceCompletionProvider(complete),
 	)...)
+	starters.Register(s.mcp)
 	s.tools.Register(s.mcp)
 	s.resources.Register(s.mcp)
 	return s.transport.Attach(s.mcp)

@@ -117,10 +117,22 @@ func Changed(e *event.Event) []string {
 	if e.Channel != "" {
 		uris = append(uris, "slack://channels/"+view.Escape(e.Channel)+"/events")
 		if e.Thread != "" {
-			uris = append(uris, "slack://threads/"+view.Escape(e.Channel)+"/"+view.Escape(e.Thread)+"/events")
+			uris = append(uris, threadURI(e.Channel, e.Thread)+"/events")
 		}
 	}
-	return uris
+	return append(uris, changedInSlack(e)...)
+}
+
+func threadURI(channel, thread string) string {
+	return "slack://threads/" + view.Escape(channel) + "/" + view.Escape(thread)
+}
+
+// fill lists a list's address and, where there is an id, that of its one member.
+func fill(list, prefix, id string) []string {
+	if id == "" {
+		return []string{list}
+	}
+	return []string{list, prefix + view.Escape(id)}
 }
 
 // Lists are the resources that any event of Slack's may change.

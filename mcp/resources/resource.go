@@ -12,6 +12,8 @@ import (
 	"github.com/yosida95/uritemplate/v3"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/toolset"
+	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 )
 
@@ -133,7 +135,9 @@ func (s *Set) Read(ctx context.Context, uri string) (string, error) {
 		return "", server.ErrResourceNotFound
 	}
 	value, err := r.read(ctx, v)
-	if errors.Is(err, event.ErrNotFound) {
+	var slack *slackapi.Error
+	var argument *toolset.ArgumentError
+	if errors.Is(err, event.ErrNotFound) || errors.As(err, &slack) && slack.Kind == slackapi.NotFound || errors.As(err, &argument) {
 		return "", server.ErrResourceNotFound
 	}
 	if err != nil {

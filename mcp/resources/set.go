@@ -1,9 +1,13 @@
 package resources
 
+import "slackmcp/mcp/toolset"
+
 // Options configure the resources.
 type Options struct {
 	// Events is the log of received events; nil leaves its resources out.
 	Events EventLog
+	// Tools are those by which Slack is read; what has no tool is no resource.
+	Tools []toolset.Tool
 	// Lockdown withholds the words of authors who are not known to be of the workspace.
 	Lockdown bool
 }
@@ -14,5 +18,19 @@ func New(o Options) (*Set, error) {
 	if o.Events != nil {
 		all = append(all, (&eventReader{log: o.Events, lockdown: o.Lockdown}).resources()...)
 	}
-	return newSet(all)
+	r := &toolReader{tools: map[string]toolset.Tool{}}
+	for _, t := range o.Tools {
+		r.tools[t.Name] = t
+	}
+	return newSet(append(all, r.resources()...))
+}
+
+// Describe returns every resource that there is with those tools, to be described and
+// not to be read.
+func Describe(tools []toolset.Tool) (*Set, error) {
+	r := &toolReader{tools: map[string]toolset.Tool{}}
+	for _, t := range tools {
+		r.tools[t.Name] = t
+	}
+	return newSet(append((&eventReader{}).resources(), r.resources()...))
 }

@@ -14,9 +14,6 @@ import (
 const setBookmarks = "bookmarks"
 
 func bookmarkTools(k *kit) []toolset.Tool {
-	if k.Slack == nil {
-		return nil
-	}
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_bookmarks", Title: "List bookmarks", Set: setBookmarks, Scope: access.Read, Needs: []string{"bookmarks:read"},

@@ -13,9 +13,6 @@ import (
 const setCanvases = "canvases"
 
 func canvasTools(k *kit) []toolset.Tool {
-	if k.Slack == nil {
-		return nil
-	}
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_create_canvas", Title: "Create a canvas", Set: setCanvases,

@@ -15,9 +15,6 @@ const (
 )
 
 func conversationTools(k *kit) []toolset.Tool {
-	if k.Slack == nil {
-		return nil
-	}
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_channels", Title: "List or search channels", Set: setConversations, Default: true,

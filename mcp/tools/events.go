@@ -66,10 +66,7 @@ type getEventOut struct {
 }
 
 func eventTools(k *kit) []toolset.Tool {
-	if k.Events == nil {
-		return nil
-	}
-	list := []toolset.Tool{
+	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_events", Title: "List received events", Set: setEvents, Default: true, Scope: access.Events,
 			Description: "List events that Slack (or another webhook sender) has delivered to this server: messages, mentions, reactions, joins. Use it to see what happened; it reaches back through everything that is stored, newest first. Then call slack_event_context for one event's surroundings, slack_reply_to_event to answer it, slack_wait_for_event to wait for the next.",
@@ -82,11 +79,6 @@ func eventTools(k *kit) []toolset.Tool {
 			Name: "slack_wait_for_event", Title: "Wait for an event", Set: setEvents, Default: true, Scope: access.Events,
 			Description: "Wait until an event arrives that matches the filters, up to timeout_seconds. Without a cursor it waits for events from now on; with the next_cursor of an earlier call it first returns what came meanwhile, so that nothing is missed. On a timeout call it again with next_cursor. Our own bot's events are left out unless include_self.",
 		}, k.waitForEvent),
-	}
-	if k.Slack == nil {
-		return list
-	}
-	return append(list,
 		toolset.Define(toolset.Tool{
 			Name: "slack_event_context", Title: "Get an event's surroundings", Set: setEvents, Default: true,
 			Scope: access.Read, And: access.Events, Needs: []string{scopeHistory},
@@ -97,7 +89,7 @@ func eventTools(k *kit) []toolset.Tool {
 			Scope: access.Write, And: access.Events, Effect: toolset.Adds, Needs: []string{scopePost},
 			Description: "Answer a received event where it happened: in the thread of its message, or in its channel. Channel and thread are taken from the event. Read slack_event_context first when you do not know what it is about.",
 		}, k.replyToEvent),
-	)
+	}
 }
 
 func (k *kit) listEvents(ctx context.Context, _ *toolset.Call, in listEventsIn) (eventsOut, error) {

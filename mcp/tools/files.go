@@ -25,9 +25,6 @@ const (
 )
 
 func fileTools(k *kit) []toolset.Tool {
-	if k.Slack == nil {
-		return nil
-	}
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_get_file_info", Title: "Get a file's details", Set: setFiles, Scope: access.Read, Needs: []string{"files:read"},

@@ -16,9 +16,6 @@ const (
 )
 
 func messageTools(k *kit) []toolset.Tool {
-	if k.Slack == nil {
-		return nil
-	}
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_post_message", Title: "Post a message", Set: setMessages, Default: true,

@@ -13,9 +13,6 @@ import (
 const setPins = "pins"
 
 func pinTools(k *kit) []toolset.Tool {
-	if k.Slack == nil {
-		return nil
-	}
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_pins", Title: "List pins", Set: setPins, Scope: access.Read, Needs: []string{"pins:read"},

@@ -17,9 +17,6 @@ import (
 const setReactions = "reactions"
 
 func reactionTools(k *kit) []toolset.Tool {
-	if k.Slack == nil {
-		return nil
-	}
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_add_reactions", Title: "Add reactions", Set: setReactions, Default: true,

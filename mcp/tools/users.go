@@ -17,9 +17,6 @@ const (
 )
 
 func userTools(k *kit) []toolset.Tool {
-	if k.Slack == nil {
-		return nil
-	}
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_users", Title: "List users", Set: setUsers, Scope: access.Read, Needs: []string{scopeUsers},

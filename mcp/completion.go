@@ -1,0 +1,116 @@
+package mcp
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/names"
+	"slackmcp/mcp/view"
+	"slackmcp/webhook/event"
+)
+
+const (
+	// completions is the most that the protocol allows in one answer.
+	completions = 100
+	// completionPatience bounds what is spent on one: somebody is typing.
+	completionPatience = 2 * time.Second
+)
+
+// A completer completes the arguments of prompts and of templates of addresses.
+type completer struct {
+	names  *names.Resolver // nil without Slack
+	events EventLog        // nil without events
+}
+
+// CompletePromptArgument completes a channel by its name, an event by its id.
+func (c *completer) CompletePromptArgument(ctx context.Context, _ string, argument mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+	switch argument.Name {
+	case "channel", "channels":
+		before, last := "", argument.Value
+		if i := strings.LastIndexByte(argument.Value, ','); i >= 0 {
+			before, last = argument.Value[:i+1], argument.Value[i+1:]
+		}
+		return c.channels(ctx, strings.TrimSpace(last), func(ch names.Channel) string { return before + "#" + ch.Name })
+	case "event_id":
+		return c.eventIDs(ctx, argument.Value)
+	}
+	return complete(nil), nil
+}
+
+// CompleteResourceArgument completes the ids that addresses are made of: a name that is
+// begun finds the ids of its channels or users.
+func (c *completer) CompleteResourceArgument(ctx context.Context, _ string, argument mcp.CompleteArgument, _ mcp.CompleteContext) (*mcp.Completion, error) {
+	switch argument.Name {
+	case "channel":
+		return c.channels(ctx, argument.Value, func(ch names.Channel) string { return ch.ID })
+	case "user":
+		return c.users(ctx, argument.Value)
+	case "event_id":
+		return c.eventIDs(ctx, argument.Value)
+	}
+	return complete(nil), nil
+}
+
+func (c *completer) channels(ctx context.Context, typed string, show func(names.Channel) string) (*mcp.Completion, error) {
+	if c.names == nil || !access.From(ctx).Has(access.Read) {
+		return complete(nil), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, completionPatience)
+	defer cancel()
+	found, err := c.names.SearchChannels(ctx, strings.TrimPrefix(typed, "#"), "", completions)
+	if err != nil {
+		return complete(nil), nil //nolint:nilerr // who types is not to be stopped by a slow Slack
+	}
+	var values []string
+	for _, ch := range found.Items {
+		values = append(values, show(ch))
+	}
+	return complete(values), nil
+}
+
+func (c *completer) users(ctx context.Context, typed string) (*mcp.Completion, error) {
+	if c.names == nil || !access.From(ctx).Has(access.Read) {
+		return complete(nil), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, completionPatience)
+	defer cancel()
+	found, err := c.names.SearchUsers(ctx, strings.TrimPrefix(typed, "@"), "", completions)
+	if err != nil {
+		return complete(nil), nil //nolint:nilerr // who types is not to be stopped by a slow Slack
+	}
+	var values []string
+	for _, u := range found.Items {
+		values = append(values, u.ID)
+	}
+	return complete(values), nil
+}
+
+func (c *completer) eventIDs(ctx context.Context, typed string) (*mcp.Completion, error) {
+	if c.events == nil || !access.From(ctx).Has(access.Events) {
+		return complete(nil), nil
+	}
+	page, err := c.events.Query(ctx, event.Query{Filter: event.Filter{Source: event.SourceSlack}, Limit: completions})
+	if err != nil {
+		return nil, err
+	}
+	var values []string
+	for i := range page.Events {
+		if id := page.Events[i].ID; strings.HasPrefix(id, typed) {
+			values = append(values, id)
+		}
+	}
+	return complete(values), nil
+}
+
+func complete(values []string) *mcp.Completion {
+	clean := []string{}
+	for _, v := range values {
+		v, _ = view.Clean(v)
+		clean = append(clean, v)
+	}
+	return &mcp.Completion{Values: clean, Total: len(clean)}
+}

@@ -1,0 +1,54 @@
+package mcp
+
+import (
+	"fmt"
+	"io"
+
+	"slackmcp/mcp/prompts"
+	"slackmcp/mcp/resources"
+	"slackmcp/mcp/tools"
+)
+
+// WriteReference writes docs/tools.md: every tool, resource and prompt that there is.
+func WriteReference(w io.Writer) error {
+	catalog, err := tools.Describe()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, `# Tools, resources and prompts
+
+Written from the code by `+"`go generate ./mcp`"+`; a test fails when it is stale.
+
+There are %d tools. Without a choice the server offers those marked so; `+"`--toolsets`"+` takes names of toolsets,
+`+"`default`"+` and `+"`all`"+`, `+"`--tools`"+` single tools, and `+"`--read-only`"+` leaves out whatever changes anything. A tool for
+which the Slack token lacks a scope is hidden. Arguments may stand flat or inside `+"`input_params`"+`. Every
+writing tool takes `+"`dry_run` and `idempotency_key`"+`. What came from Slack stands in objects with `+"`\"untrusted\": true`"+`.
+
+`, len(catalog.Tools()))
+	if err := catalog.WriteReference(w); err != nil {
+		return err
+	}
+	set, err := resources.Describe(catalog.Tools())
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(w, "\n## Resources\n\nEach can be read, and followed with resources/subscribe or subscriptions/listen.\n\n| address | scope | what it is |\n|---|---|---|\n")
+	for _, r := range set.List() {
+		fmt.Fprintf(w, "| `%s` | `%s` | %s |\n", r.URI, r.Scope, r.Description)
+	}
+	fmt.Fprint(w, "\n## Prompts\n\n| prompt | arguments | what it does |\n|---|---|---|\n")
+	for _, p := range prompts.New(true, true).List() {
+		arguments := ""
+		for i, a := range p.Arguments {
+			if i > 0 {
+				arguments += ", "
+			}
+			arguments += "`" + a.Name + "`"
+			if a.Required {
+				arguments += " (required)"
+			}
+		}
+		fmt.Fprintf(w, "| `%s` | %s | %s |\n", p.Name, arguments, p.Description)
+	}
+	return nil
+}
