@@ -27,7 +27,7 @@ func (s *Sandbox) messageEvent(ch *channel, m *message) {
 		e.ActionToken = s.newActionToken()
 	}
 	s.emit("message", ch, e)
-	if ch.kind != direct && slices.Contains(mentions(m.Text), s.app.botUser) {
+	if ch.kind != direct && said[m.Subtype] && m.BotID != s.app.botID && slices.Contains(mentions(m.Text), s.app.botUser) {
 		mention := *v
 		mention.Type, mention.Subtype = "app_mention", ""
 		s.emit("app_mention", ch, wireMessage{message: &mention, Channel: ch.id, EventTS: m.TS, ActionToken: s.newActionToken()})

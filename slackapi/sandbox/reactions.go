@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -137,5 +138,5 @@ func reactionsGet(c *call) (object, error) {
 }
 
 func emojiList(c *call) (object, error) {
-	return object{"emoji": c.emoji, "cache_ts": formatTS(crowdEpoch * 1e6)}, nil
+	return object{"emoji": maps.Clone(c.emoji), "cache_ts": formatTS(crowdEpoch * 1e6)}, nil
 }
