@@ -212,7 +212,8 @@ func groupFilterBacklog(e *env) {
 	}
 }
 
-// fill publishes many events quickly.
+// fill publishes many events quickly. While the store is full it tries again, as a
+// sender would: a group may work more slowly than the store fills.
 func (e *env) fill(prefix string, n int) {
 	e.Helper()
 	list := names(prefix, n)
@@ -220,13 +221,23 @@ func (e *env) fill(prefix string, n int) {
 	for part := range slices.Chunk(list, (n+15)/16) {
 		publishers.Go(func() {
 			for _, id := range part {
-				if _, err := e.q.Publish(e.Context(), e.message(id)); err != nil {
+				if err := e.insist(e.message(id)); err != nil {
 					e.Errorf("Publish: %v", err)
 				}
 			}
 		})
 	}
 	publishers.Wait()
+}
+
+// insist publishes an event, waiting while the store is full.
+func (e *env) insist(m event.Event) error {
+	for deadline := time.Now().Add(e.ticks(200)); ; e.sleep(e.h.Tick / 20) {
+		_, err := e.q.Publish(e.Context(), m)
+		if !errors.Is(err, queue.ErrFull) || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 func groupDropped(e *env) {

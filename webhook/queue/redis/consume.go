@@ -117,7 +117,6 @@ func (c *consumer) Take(ctx context.Context, n int) ([]crew.Item[lease], error) 
 		if err != nil || len(items) > 0 {
 			return items, err
 		}
-		c.q.tidy(ctx)
 		c.q.bell.wait(ctx, cursor, wait)
 	}
 	return nil, nil

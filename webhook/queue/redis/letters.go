@@ -57,7 +57,6 @@ func (q *Queue) DeadLetters(ctx context.Context, name string, after event.Positi
 	if err := q.check(ctx, "dead letters"); err != nil {
 		return nil, err
 	}
-	q.tidy(ctx)
 	var from int64
 	if after != "" {
 		b, _, err := q.start(ctx, queue.Start{})

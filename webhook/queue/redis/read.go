@@ -21,7 +21,6 @@ func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, err
 	if err := q.check(ctx, "history"); err != nil {
 		return event.Page{}, err
 	}
-	q.tidy(ctx)
 	b, floor, err := q.start(ctx, queue.Start{Since: query.Filter.Since})
 	if err != nil {
 		return event.Page{}, fmt.Errorf("history: %w", err)
@@ -163,7 +162,6 @@ func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error)
 	if err := q.check(ctx, "get"); err != nil {
 		return event.Event{}, err
 	}
-	q.tidy(ctx)
 	digest := idkey.Of(source, id)
 	v, err := q.eval(ctx, getScript, []string{q.keys.meta, q.keys.log, q.keys.ids}, digest[:])
 	if err != nil {

@@ -33,10 +33,9 @@ type Queue struct {
 	settles   *batch.Batcher[settling, struct{}]
 
 	known atomic.Pointer[horizon]
-	swept atomic.Int64 // when sweep ran last, in Unix nanoseconds
 
 	mu    sync.Mutex
-	calls sync.WaitGroup // Consume and Tail; Add is guarded by mu
+	calls sync.WaitGroup // Consume, Tail and the keeping of the house; Add is guarded by mu
 	watch map[string]*watched
 }
 
@@ -81,6 +80,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	q.bell = newBell(q.keys.log, o.Logger, func() goredis.UniversalClient { return c.make(1) })
 	q.publishes = newPublishes(q)
 	q.settles = newSettles(q)
+	q.calls.Go(q.keepHouse)
 	durability, err := q.greet(ctx)
 	switch {
 	case err == nil:
@@ -112,7 +112,19 @@ func (q *Queue) greet(ctx context.Context) (durability string, err error) {
 	if tooOld(node.Info(ctx, "server").Val()) {
 		return "", errTooOld
 	}
+	if err := q.found(ctx); err != nil {
+		return "", err
+	}
 	return q.inspect(ctx)
+}
+
+// found gives a new store its epoch.
+func (q *Queue) found(ctx context.Context) error {
+	epoch, err := newEpoch()
+	if err != nil {
+		return err
+	}
+	return q.client.HSetNX(ctx, q.keys.meta, "epoch", epoch).Err()
 }
 
 // tooOld reads the version in the answer to INFO; an unknown one is not too old.

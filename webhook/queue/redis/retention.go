@@ -6,23 +6,30 @@ import (
 	"time"
 )
 
-// tidyEvery is how often a process that reads or consumes looks for what retention is
-// over for. Publishing does so by itself.
-const tidyEvery = 2 * time.Second
+// sweepEvery is how often each process looks for what retention is over for. Publishing
+// also does so by itself.
+const sweepEvery = 10 * time.Second
 
-// tidy removes what has expired when nobody of this process did so lately. Its failure
-// is nobody's trouble: what expired stays a little longer.
-func (q *Queue) tidy(ctx context.Context) {
-	every := tidyEvery
+// keepHouse sweeps now and then until the queue is closed. A sweep that fails is
+// nobody's trouble: what expired stays a little longer.
+func (q *Queue) keepHouse() {
+	every := sweepEvery
 	if q.o.RetentionAge > 0 {
-		every = min(every, q.o.RetentionAge/8)
+		every = max(min(every, q.o.RetentionAge/8), 10*time.Millisecond)
 	}
-	now, last := time.Now().UnixNano(), q.swept.Load()
-	if now-last < int64(every) || !q.swept.CompareAndSwap(last, now) {
-		return
-	}
-	if err := q.sweep(ctx, false); err != nil {
-		q.o.Logger.LogAttrs(ctx, slog.LevelDebug, "sweep", slog.Any("error", err))
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-q.life.Done():
+			return
+		case <-t.C:
+		}
+		ctx, cancel := context.WithTimeout(q.life, sweepEvery)
+		if err := q.sweep(ctx, false); err != nil {
+			q.o.Logger.LogAttrs(ctx, slog.LevelDebug, "sweep", slog.Any("error", err))
+		}
+		cancel()
 	}
 }
 

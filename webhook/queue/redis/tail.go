@@ -127,7 +127,6 @@ func (t *tail) step(ctx context.Context) error {
 		}
 	}
 	if len(events) == 0 {
-		t.q.tidy(ctx)
 		t.q.bell.wait(ctx, t.at, idle)
 	}
 	return nil
