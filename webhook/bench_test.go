@@ -108,7 +108,7 @@ func benchDirect(b *testing.B, h http.Handler) {
 }
 
 func benchTCP(b *testing.B, h http.Handler) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a benchmark's own listener
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}

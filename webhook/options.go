@@ -31,7 +31,8 @@ const (
 
 // Options configure a Receiver.
 type Options struct {
-	// Publisher is required.
+	// Publisher is required. Where it has the Get of a [queue.Queue], that is asked too
+	// before an event is published whose sender signs no timestamp.
 	Publisher Publisher
 	// SlackSecrets are Slack's signing secrets that are valid now. Without one
 	// /slack/events is not registered.
@@ -43,8 +44,8 @@ type Options struct {
 	// ReceiptSecrets are the secrets of delivery receipts. Without one /webhooks is not
 	// registered.
 	ReceiptSecrets []string
-	// ReceiptOutput is where each accepted receipt is printed as a line of JSON; nil
-	// prints nothing. A failed write is ignored: the receipt is stored.
+	// ReceiptOutput is where each accepted receipt is printed, a line each; nil prints
+	// nothing. A failed write is ignored: the receipt is stored.
 	ReceiptOutput io.Writer
 
 	// MaxBodyBytes bounds one body; 0 means DefaultMaxBodyBytes.

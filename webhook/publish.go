@@ -20,6 +20,9 @@ func (rc *Receiver) publish(ctx context.Context, v *visit, e event.Event) Outcom
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rc.opt.PublishTimeout)
 	defer cancel()
+	if v.endpoint.lookBack && rc.kept(ctx, e) {
+		return Duplicate
+	}
 	var err error
 	for pause := firstPause; ; pause *= 2 {
 		v.Tries++
@@ -46,6 +49,19 @@ func (rc *Receiver) publish(ctx context.Context, v *visit, e event.Event) Outcom
 		return v.end(Unavailable, "timeout")
 	}
 	return v.end(Unavailable, "store")
+}
+
+// kept reports whether the store still has the event. Publish recognises a copy as
+// long as it remembers ids, which may be shorter than it keeps events.
+func (rc *Receiver) kept(ctx context.Context, e event.Event) bool {
+	store, ok := rc.opt.Publisher.(interface {
+		Get(ctx context.Context, source, id string) (event.Event, error)
+	})
+	if !ok {
+		return false
+	}
+	_, err := store.Get(ctx, e.Source, e.ID)
+	return err == nil
 }
 
 // passing reports whether another try within the next second may succeed.

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -32,7 +33,10 @@ type endpoint struct {
 	probe func(rc *Receiver, r *http.Request) bool
 	// decode reads a verified body.
 	decode func(in incoming) decoded
-	// unauthorized and accepted are the bodies of a 401 and a 200.
+	// lookBack asks the store, before it publishes, whether it keeps the event: for
+	// senders whose signature has no timestamp, a copy may come at any time.
+	lookBack bool
+	// unauthorized and accepted are the bodies of a 401 and a 200; nil means the table's.
 	unauthorized, accepted []byte
 }
 
@@ -51,8 +55,10 @@ type decoded struct {
 	outcome Outcome
 	reason  string
 	reply   []byte
-	// after is called when the event was accepted, or was a duplicate.
+	// after is called when the event was stored by this very request.
 	after func()
+	// attrs are added to the request's log line.
+	attrs []slog.Attr
 }
 
 // New returns a Receiver. It fails when an option is wrong, or when no secret is given
@@ -98,6 +104,7 @@ type visit struct {
 	endpoint *endpoint
 	reply    []byte // in place of the outcome's own; nil keeps that
 	event    event.Event
+	attrs    []slog.Attr
 }
 
 // end notes how a request ended.
@@ -156,7 +163,7 @@ func (rc *Receiver) accept(v *visit, r *http.Request, in incoming) Outcome {
 	}
 	d.event.ReceivedAt = rc.opt.Now()
 	v.Kind, v.ID, v.Retry = d.event.Kind, d.event.ID, d.event.Retry
-	v.event = d.event
+	v.event, v.attrs = d.event, d.attrs
 	v.event.Raw = nil // the bytes go back to the pool
 
 	outcome := rc.publish(r.Context(), v, d.event)
@@ -165,7 +172,7 @@ func (rc *Receiver) accept(v *visit, r *http.Request, in incoming) Outcome {
 		if v.reply == nil {
 			v.reply = ep.accepted
 		}
-		if d.after != nil {
+		if d.after != nil && outcome == Accepted {
 			d.after()
 		}
 	}

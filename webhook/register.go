@@ -16,6 +16,23 @@ func (rc *Receiver) register() error {
 		}
 		rc.endpoints[SlackPath] = slackEndpoint(v)
 	}
+	for i, s := range rc.opt.Sources {
+		ep, err := rc.endpoint(s)
+		if err != nil {
+			return fmt.Errorf("webhook: Sources: number %d (%s): %w", i+1, s.Name, err)
+		}
+		if rc.endpoints[SourcePath+s.Name] != nil {
+			return fmt.Errorf("webhook: Sources: %q is named twice", s.Name)
+		}
+		rc.endpoints[SourcePath+s.Name] = ep
+	}
+	if len(rc.opt.ReceiptSecrets) > 0 {
+		v, err := rc.verifier(signature.Bearer, rc.opt.ReceiptSecrets)
+		if err != nil {
+			return fmt.Errorf("webhook: ReceiptSecrets: %w", err)
+		}
+		rc.endpoints[ReceiptPath] = receiptEndpoint(v, rc.opt.ReceiptOutput)
+	}
 	if len(rc.endpoints) == 0 {
 		return errors.New("webhook: no secret is given: set SlackSecrets, Sources or ReceiptSecrets")
 	}

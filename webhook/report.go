@@ -39,6 +39,7 @@ func (rc *Receiver) report(ctx context.Context, v *visit) {
 		attrs = append(attrs, slog.String("event_id", v.ID), slog.String("kind", v.Kind.String()),
 			slog.String("team", v.event.Team), slog.String("channel", v.event.Channel), slog.Int("bytes", v.Bytes))
 	}
+	attrs = append(attrs, v.attrs...)
 	if v.Retry.Num > 0 {
 		attrs = append(attrs, slog.Int("retry_num", v.Retry.Num), slog.String("retry_reason", v.Retry.Reason))
 	}

@@ -130,15 +130,8 @@ func (p *picker) object(in node) error {
 		if err := p.value(m); err != nil {
 			return err
 		}
-		switch p.s.space() {
-		case ',':
-			p.s.pos++
-		case '}':
-			p.s.pos++
-			p.s.depth--
-			return nil
-		default:
-			return ErrNotJSON
+		if more, err := p.s.next('}'); err != nil || !more {
+			return err
 		}
 	}
 }
@@ -189,15 +182,8 @@ func (p *picker) firstOf(in node) error {
 		if err != nil {
 			return err
 		}
-		switch p.s.space() {
-		case ',':
-			p.s.pos++
-		case ']':
-			p.s.pos++
-			p.s.depth--
-			return nil
-		default:
-			return ErrNotJSON
+		if more, err := p.s.next(']'); err != nil || !more {
+			return err
 		}
 	}
 }

@@ -1,5 +1,5 @@
 // Package event holds the noun of the receiving side: an [Event], how it is read
-// from the bytes that a sender posted ([DecodeJSON], [DecodeForm]), how it is
+// from the bytes that a sender posted ([DecodeSlack], [EncodingOf], [Path]), how it is
 // found again ([Filter], [Query]), and how it is shown ([Sanitize]).
 //
 // It promises that Raw is the body as it came, byte for byte, and that decoding

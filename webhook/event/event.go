@@ -64,7 +64,7 @@ func (k Kind) String() string {
 type Encoding uint8
 
 const (
-	// JSON is an object in JSON (RFC 8259).
+	// JSON is a value in JSON (RFC 8259): of Slack an object, of others any value.
 	JSON Encoding = iota
 	// Form is application/x-www-form-urlencoded: Slack's slash commands and interactivity.
 	Form

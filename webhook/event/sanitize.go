@@ -72,13 +72,8 @@ func (v *sieve) array() error {
 		if err := v.value(); err != nil {
 			return err
 		}
-		switch v.s.space() {
-		case ',':
-			v.s.pos++
-		case ']':
-			return v.pop()
-		default:
-			return ErrNotJSON
+		if more, err := v.s.next(']'); err != nil || !more {
+			return err
 		}
 	}
 }
@@ -160,11 +155,8 @@ func sanitizeForm(raw []byte) ([]byte, error) {
 			continue
 		case string(n) == "payload":
 			payload := formDecode(value)
-			shown, err := sanitizePayload(payload)
-			if err != nil {
-				return nil, err
-			}
-			if len(shown) != len(payload) {
+			// A payload that is no JSON is another sender's, and a value like any other.
+			if shown, err := Sanitize(payload, JSON); err == nil && len(shown) != len(payload) {
 				changed = true
 				pair = append(append([]byte{}, "payload="...), formEncode(shown)...)
 			}
@@ -178,13 +170,6 @@ func sanitizeForm(raw []byte) ([]byte, error) {
 		return raw, nil
 	}
 	return clean, nil
-}
-
-func sanitizePayload(payload []byte) ([]byte, error) {
-	if err := check(payload); err != nil {
-		return nil, err
-	}
-	return sanitizeJSON(payload)
 }
 
 // formEncode escapes a value for a form.

@@ -246,6 +246,21 @@ func (s *scanner) digits() bool {
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
+// next moves over what follows a value in a container: a comma, or the byte that
+// closes it.
+func (s *scanner) next(closing byte) (more bool, err error) {
+	switch s.space() {
+	case ',':
+		s.pos++
+		return true, nil
+	case closing:
+		s.pos++
+		s.depth--
+		return false, nil
+	}
+	return false, ErrNotJSON
+}
+
 // end checks that nothing but white space is left.
 func (s *scanner) end() error {
 	s.space()

@@ -1,0 +1,113 @@
+package webhook
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/signature"
+)
+
+// ReceiptPath is where delivery receipts are posted.
+const ReceiptPath = "/webhooks"
+
+// KindReceipt is the Kind's type of a delivery receipt; its subtype is the status.
+const KindReceipt = "delivery_receipt"
+
+// receiptEndpoint serves delivery receipts. A receipt's id is its message's: one
+// message has several receipts, and each is an event of its own.
+func receiptEndpoint(v *signature.Verifier, out io.Writer) *endpoint {
+	p := &printer{out: out}
+	return &endpoint{
+		source: event.SourceReceipts, verifier: v, lookBack: true,
+		decode: func(in incoming) decoded { return decodeReceipt(in, p) },
+		// "Unauthorized" is the detail that the sender's documentation shows.
+		unauthorized: []byte(`{"error":"invalid signature","detail":"Unauthorized"}`),
+		accepted:     []byte(`{"message":"Webhook processed successfully."}`),
+	}
+}
+
+func decodeReceipt(in incoming, p *printer) decoded {
+	switch enc, err := event.EncodingOf(in.body); {
+	case err != nil:
+		return illFormed(err)
+	case enc != event.JSON:
+		return illFormed(event.ErrNotJSON)
+	}
+	r, field, err := parseReceipt(in.body)
+	if err != nil {
+		return decoded{outcome: Invalid, reason: field, reply: problem("invalid body", err.Error())}
+	}
+	e := event.Event{
+		Source: event.SourceReceipts, ID: event.DerivedID(event.SourceReceipts, in.body),
+		Kind: event.Kind{Type: KindReceipt, Subtype: r.Status}, Raw: in.body,
+	}
+	e.At, _ = receiptTime(r.DeliveredAt)
+	return decoded{
+		event: e, after: func() { p.print(r) },
+		attrs: []slog.Attr{slog.String("message_id", r.ID), slog.String("message_status", r.Status)},
+	}
+}
+
+// parseReceipt reads a receipt, or names the field that is wrong.
+func parseReceipt(body []byte) (r event.Receipt, field string, err error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil || members == nil {
+		return r, "body", fmt.Errorf("body: want an object with id and status")
+	}
+	str := func(name string) string {
+		var s string
+		if json.Unmarshal(members[name], &s) != nil || len(s) > maxSelected {
+			return ""
+		}
+		return s
+	}
+	r = event.Receipt{ID: str("id"), Status: str("status"), DeliveredAt: str("deliveredAt")}
+	_, timely := receiptTime(r.DeliveredAt)
+	given := len(members["deliveredAt"]) > 0 && string(members["deliveredAt"]) != "null"
+	switch {
+	case strings.TrimSpace(r.ID) == "":
+		return r, "id", fmt.Errorf("id: want the message's id, a string that is not empty")
+	case r.Status != "queued" && r.Status != "delivered" && r.Status != "failed":
+		return r, "status", fmt.Errorf("status: want queued, delivered or failed")
+	case !given && r.Status == "delivered":
+		return r, "deliveredAt", fmt.Errorf("deliveredAt: want the time of delivery, required when status is delivered")
+	case given && !timely:
+		return r, "deliveredAt", fmt.Errorf("deliveredAt: want a time such as 2024-12-01T12:00:00Z")
+	}
+	return r, "", nil
+}
+
+// receiptTime reads a time of RFC 3339; without an offset it is UTC.
+func receiptTime(s string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// A printer prints receipts, one line each.
+type printer struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func (p *printer) print(r event.Receipt) {
+	if p.out == nil {
+		return
+	}
+	line, err := json.Marshal(r)
+	if err != nil {
+		return // three strings can always be written
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, _ = fmt.Fprintf(p.out, "Processed webhook payload: %s\n", line) // the receipt is stored; nobody waits for the line
+}
