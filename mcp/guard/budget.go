@@ -42,6 +42,15 @@ func (b *budget) take(channel string) error {
 	return nil
 }
 
+// giveBack takes the newest message back: it was surely not sent.
+func (b *budget) giveBack(channel string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if sent := b.sent[channel]; len(sent) > 0 {
+		b.sent[channel] = sent[:len(sent)-1]
+	}
+}
+
 // sweep forgets the channels that nobody wrote to for a minute, and all when there is
 // none such. It requires the lock.
 func (b *budget) sweep(now time.Time) {

@@ -109,6 +109,9 @@ func Do[T any](ctx context.Context, g *Guard, w Write, send func() (T, string, e
 			}
 		}
 		v, ts, err := send()
+		if err != nil && w.Sends && !maySent(err) {
+			g.budget.giveBack(w.Channel)
+		}
 		g.audit(ctx, w, ts, err)
 		return v, err
 	}

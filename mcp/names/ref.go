@@ -62,7 +62,7 @@ func ParseChannel(s string) (ChannelRef, error) {
 			return ChannelRef{}, errChannelRef
 		}
 		return ChannelRef{ID: m.Channel}, nil
-	case userID.MatchString(s), userTag.MatchString(s), strings.HasPrefix(s, "@"):
+	case userID.MatchString(s), userTag.MatchString(s), strings.Contains(s, "@"):
 		u, err := ParseUser(s)
 		if err != nil {
 			return ChannelRef{}, errChannelRef

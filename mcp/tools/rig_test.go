@@ -187,3 +187,5 @@ func compile(t testing.TB, raw json.RawMessage) *jsonschema.Schema {
 }
 
 type a = map[string]any
+
+func toolsFault(err error) string { return tools.Fault(err) }
