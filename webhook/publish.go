@@ -29,7 +29,6 @@ func (rc *Receiver) publish(ctx context.Context, v *visit, e event.Event) Outcom
 		var receipt queue.Receipt
 		if receipt, err = rc.opt.Publisher.Publish(ctx, e); err == nil {
 			v.Publish = time.Since(start)
-			v.event.Position = receipt.Position
 			if receipt.Duplicate {
 				return Duplicate
 			}

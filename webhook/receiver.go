@@ -103,8 +103,9 @@ type visit struct {
 	Observation
 	endpoint *endpoint
 	reply    []byte // in place of the outcome's own; nil keeps that
-	event    event.Event
-	attrs    []slog.Attr
+	// For the log only: where it happened, and what the endpoint adds.
+	team, channel string
+	attrs         []slog.Attr
 }
 
 // end notes how a request ended.
@@ -163,8 +164,7 @@ func (rc *Receiver) accept(v *visit, r *http.Request, in incoming) Outcome {
 	}
 	d.event.ReceivedAt = rc.opt.Now()
 	v.Kind, v.ID, v.Retry = d.event.Kind, d.event.ID, d.event.Retry
-	v.event, v.attrs = d.event, d.attrs
-	v.event.Raw = nil // the bytes go back to the pool
+	v.team, v.channel, v.attrs = d.event.Team, d.event.Channel, d.attrs
 
 	outcome := rc.publish(r.Context(), v, d.event)
 	if outcome == Accepted || outcome == Duplicate {

@@ -37,7 +37,7 @@ func (rc *Receiver) report(ctx context.Context, v *visit) {
 	}
 	if v.ID != "" {
 		attrs = append(attrs, slog.String("event_id", v.ID), slog.String("kind", v.Kind.String()),
-			slog.String("team", v.event.Team), slog.String("channel", v.event.Channel), slog.Int("bytes", v.Bytes))
+			slog.String("team", v.team), slog.String("channel", v.channel), slog.Int("bytes", v.Bytes))
 	}
 	attrs = append(attrs, v.attrs...)
 	if v.Retry.Num > 0 {

@@ -1,10 +1,13 @@
 package event_test
 
 import (
+	"bytes"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -229,6 +232,39 @@ func TestInner(t *testing.T) {
 		e := event.Event{Raw: []byte(`{"type":"event_callback","event":{"type":7}}`)}
 		if _, err := event.Inner[message](&e); err == nil {
 			t.Error("no error for a number in a string")
+		}
+	})
+}
+
+// FuzzForm compares with net/url where that reads a form at all, and looks that no
+// form is shown with a secret.
+func FuzzForm(f *testing.F) {
+	for _, s := range []string{
+		"command=%2Fgo&text=a+b", "payload=%7B%22type%22%3A%22x%22%7D", "a=1&&b&=c&a=2", "token=x&t%6Fken=y&a=%zz", "payload=%7B%22token%22%3A1%7D&payload=x",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, form []byte) {
+		if want, err := url.ParseQuery(string(form)); err == nil && utf8.Valid(form) {
+			for name, values := range want {
+				if got, ok := event.FormValue(form, name); !ok || string(got) != values[len(values)-1] {
+					t.Errorf("FormValue(%q, %q) = %q, %v, want %q", form, name, got, ok, values[len(values)-1])
+				}
+			}
+		}
+		shown, err := event.Sanitize(form, event.Form)
+		if err != nil {
+			return
+		}
+		for _, name := range []string{"token", "response_url", "trigger_id"} {
+			if got, ok := event.FormValue(shown, name); ok {
+				t.Errorf("Sanitize(%q) = %q, which shows %s %q", form, shown, name, got)
+			}
+		}
+		if _, err := event.DecodeSlack(form, event.Form); err == nil {
+			if again, err := event.Sanitize(shown, event.Form); err == nil && !bytes.Equal(again, shown) {
+				t.Errorf("Sanitize(%q) = %q, and again %q", form, shown, again)
+			}
 		}
 	})
 }
