@@ -1,3 +1,5 @@
+//go:build unix
+
 package redis_test
 
 import (
@@ -45,7 +47,7 @@ func benchPublish(b *testing.B, sync []string, callers int) {
 		return err
 	})
 	b.StopTimer()
-	c := goredis.NewClient(&goredis.Options{Addr: s.addr(), Protocol: 2, PoolSize: 50})
+	c := goredis.NewClient(&goredis.Options{Addr: s.Addr(), Protocol: 2, PoolSize: 50})
 	defer c.Close()
 	auto, err := c.AutoPipeline()
 	if err != nil {

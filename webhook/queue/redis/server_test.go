@@ -1,8 +1,9 @@
+//go:build unix
+
 package redis_test
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"slackmcp/internal/requires"
+	"slackmcp/webhook/queue/internal/enginetest"
 	"slackmcp/webhook/queue/redis"
 )
 
@@ -32,8 +34,8 @@ type server struct {
 func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, port: freePort(t), dir: t.TempDir(), args: args}
-	s.start()
-	t.Cleanup(s.kill)
+	s.Start()
+	t.Cleanup(s.Kill)
 	return s
 }
 
@@ -43,7 +45,8 @@ var (
 	always   = []string{"--appendonly", "yes", "--appendfsync", "always"}
 )
 
-func (s *server) start() {
+// Start implements enginetest.Engine.
+func (s *server) Start() {
 	s.t.Helper()
 	path := requires.Program(s.t, "redis-server", "apt-get install redis-server")
 	log := filepath.Join(s.dir, "redis.log")
@@ -51,12 +54,11 @@ func (s *server) start() {
 		"--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--daemonize", "no", "--logfile", log,
 	}, s.args...)
 	s.cmd = exec.Command(path, args...)
-	// A test that dies takes its server with it.
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	s.cmd.SysProcAttr = enginetest.Bound()
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	c := goredis.NewClient(&goredis.Options{Addr: s.addr(), MaxRetries: -1, DialerRetries: 1})
+	c := goredis.NewClient(&goredis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
 	defer c.Close()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
@@ -71,11 +73,16 @@ func (s *server) start() {
 	}
 }
 
-func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
-func (s *server) url() string  { return "redis://" + s.addr() + "/0" }
+// Addr implements enginetest.Engine.
+func (s *server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
+func (s *server) url() string  { return "redis://" + s.Addr() + "/0" }
 
-// kill ends the server as a crash would.
-func (s *server) kill() {
+// Pause and Resume implement enginetest.Engine.
+func (s *server) Pause()  { s.signal(syscall.SIGSTOP) }
+func (s *server) Resume() { s.signal(syscall.SIGCONT) }
+
+// Kill ends the server as a crash would.
+func (s *server) Kill() {
 	if s.cmd.Process == nil {
 		return
 	}
@@ -92,7 +99,7 @@ func (s *server) signal(sig os.Signal) {
 
 // client returns a plain client.
 func (s *server) client() *goredis.Client {
-	c := goredis.NewClient(&goredis.Options{Addr: s.addr()})
+	c := goredis.NewClient(&goredis.Options{Addr: s.Addr()})
 	s.t.Cleanup(func() { c.Close() })
 	return c
 }
@@ -125,21 +132,3 @@ func freePort(t testing.TB) string {
 
 // pause waits on a timer: between looks at what another process does.
 func pause(d time.Duration) { <-time.After(d) }
-
-// eventually polls until ok says yes.
-func eventually(t testing.TB, within time.Duration, what string, ok func() (bool, string)) {
-	t.Helper()
-	deadline := time.Now().Add(within)
-	for {
-		done, seen := ok()
-		if done {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %v; last seen: %s", what, within, seen)
-		}
-		pause(2 * time.Millisecond)
-	}
-}
-
-func id(n int) string { return fmt.Sprintf("Ev%08d", n) }
