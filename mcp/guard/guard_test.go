@@ -1,0 +1,295 @@
+package guard_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"slackmcp/mcp/guard"
+	"slackmcp/slackapi"
+)
+
+func newGuard(t testing.TB, o guard.Options) *guard.Guard {
+	t.Helper()
+	g, err := guard.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// code returns the code of a refusal, or "".
+func code(err error) string {
+	var r *guard.Refusal
+	if errors.As(err, &r) {
+		return r.Code
+	}
+	return ""
+}
+
+func TestChannelRules(t *testing.T) {
+	t.Parallel()
+	name := func(_ context.Context, id string) (string, error) {
+		names := map[string]string{"C0GENERAL01": "general", "C0RANDOM001": "random"}
+		if n, ok := names[id]; ok {
+			return n, nil
+		}
+		return "", errors.New("channel_not_found")
+	}
+	for label, tc := range map[string]struct {
+		allow, deny []string
+		channel     string
+		want        string
+	}{
+		"no rules":                        {nil, nil, "C0GENERAL01", ""},
+		"allowed by id":                   {[]string{"C0GENERAL01"}, nil, "C0GENERAL01", ""},
+		"allowed by name":                 {[]string{"#general"}, nil, "C0GENERAL01", ""},
+		"allowed by name without a #":     {[]string{" General "}, nil, "C0GENERAL01", ""},
+		"not among the allowed":           {[]string{"general"}, nil, "C0RANDOM001", "channel_not_allowed"},
+		"denied by id":                    {nil, []string{"C0RANDOM001"}, "C0RANDOM001", "channel_not_allowed"},
+		"denied by name":                  {nil, []string{"#random"}, "C0RANDOM001", "channel_not_allowed"},
+		"denied wins":                     {[]string{"random"}, []string{"C0RANDOM001"}, "C0RANDOM001", "channel_not_allowed"},
+		"a name that cannot be found out": {nil, []string{"#random"}, "C0SECRET001", "channel_not_checked"},
+		"no channel at all":               {[]string{"general"}, nil, "", ""},
+		"empty rules are none":            {[]string{" "}, []string{""}, "C0RANDOM001", ""},
+	} {
+		t.Run(label, func(t *testing.T) {
+			t.Parallel()
+			g := newGuard(t, guard.Options{Allow: tc.allow, Deny: tc.deny, ChannelName: name})
+			if got := code(g.Check(t.Context(), tc.channel)); got != tc.want {
+				t.Errorf("Check(%s) refused with %q, want %q", tc.channel, got, tc.want)
+			}
+			sent := false
+			_, _, err := guard.Do(t.Context(), g, guard.Write{Channel: tc.channel}, func() (int, string, error) {
+				sent = true
+				return 1, "", nil
+			})
+			if code(err) != tc.want || sent != (tc.want == "") {
+				t.Errorf("Do refused with %q and sent is %v", code(err), sent)
+			}
+		})
+	}
+	if _, err := guard.New(guard.Options{Deny: []string{"#random"}}); err == nil || !strings.Contains(err.Error(), "ChannelName") {
+		t.Errorf("a rule by name without ChannelName: %v", err)
+	}
+}
+
+func TestMassMentions(t *testing.T) {
+	t.Parallel()
+	g := newGuard(t, guard.Options{})
+	for in, want := range map[string]string{
+		"hi <!channel>":          "hi @channel",
+		"<!here|here> you":       "@here you",
+		"<!EVERYONE>":            "@everyone",
+		"<!channel|@x><!here>":   "@channel@here",
+		"<@U1> and <#C1> stay":   "<@U1> and <#C1> stay",
+		"<!subteam^S1> stays":    "<!subteam^S1> stays",
+		"<!date^1^{date}|today>": "<!date^1^{date}|today>",
+		"plain @channel is text": "plain @channel is text",
+	} {
+		if got, changed := g.Text(in); got != want || changed != (in != want) {
+			t.Errorf("Text(%q) = %q, %v, want %q", in, got, changed, want)
+		}
+	}
+	blocks := `[{"type":"section","text":{"type":"mrkdwn","text":"<!here> n"}},{"type":"rich_text","elements":[{"type":"broadcast","range":"everyone"}],"n":12345678901234567890}]`
+	out, changed, err := g.Blocks(json.RawMessage(blocks))
+	if err != nil || !changed || strings.Contains(string(out), "<!") || strings.Contains(string(out), "broadcast") {
+		t.Errorf("Blocks = %s, %v, %v", out, changed, err)
+	}
+	if !strings.Contains(string(out), "12345678901234567890") {
+		t.Errorf("Blocks changed a number: %s", out)
+	}
+	allowed := newGuard(t, guard.Options{MassMentions: true})
+	if got, changed := allowed.Text("<!channel>"); got != "<!channel>" || changed {
+		t.Errorf("where they are allowed, Text = %q, %v", got, changed)
+	}
+}
+
+// sender counts what it sends.
+type sender struct {
+	mu   sync.Mutex
+	sent int
+	err  error
+}
+
+func (s *sender) send() (string, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent++
+	if s.err != nil {
+		return "", "", s.err
+	}
+	return "result", "1700000000.000100", nil
+}
+
+func TestIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	write := func(key string, args any) guard.Write {
+		return guard.Write{Tool: "post", Principal: "p", Channel: "C1", Sends: true, Key: key, Arguments: args}
+	}
+	t.Run("a repeat returns the first result and sends nothing", func(t *testing.T) {
+		t.Parallel()
+		g, s := newGuard(t, guard.Options{}), &sender{}
+		for i := range 3 {
+			got, repeated, err := guard.Do(t.Context(), g, write("k", "x"), s.send)
+			if got != "result" || repeated != (i > 0) || err != nil {
+				t.Errorf("call %d returned %q, %v, %v", i, got, repeated, err)
+			}
+		}
+		if s.sent != 1 {
+			t.Errorf("sent %d times", s.sent)
+		}
+	})
+	t.Run("belongs to a tool and a principal", func(t *testing.T) {
+		t.Parallel()
+		g, s := newGuard(t, guard.Options{}), &sender{}
+		for _, w := range []guard.Write{write("k", "x"), {Tool: "post", Principal: "q", Key: "k", Arguments: "x"}, {Tool: "other", Principal: "p", Key: "k", Arguments: "x"}} {
+			if _, repeated, err := guard.Do(t.Context(), g, w, s.send); repeated || err != nil {
+				t.Errorf("%+v: repeated %v, %v", w, repeated, err)
+			}
+		}
+	})
+	t.Run("is refused for other arguments", func(t *testing.T) {
+		t.Parallel()
+		g, s := newGuard(t, guard.Options{}), &sender{}
+		if _, _, err := guard.Do(t.Context(), g, write("k", "x"), s.send); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := guard.Do(t.Context(), g, write("k", "y"), s.send); code(err) != "idempotency_key_reused" || s.sent != 1 {
+			t.Errorf("%v, sent %d times", err, s.sent)
+		}
+	})
+	t.Run("can be used again when surely nothing was sent", func(t *testing.T) {
+		t.Parallel()
+		g, s := newGuard(t, guard.Options{}), &sender{err: &slackapi.Error{Code: "channel_not_found", Kind: slackapi.NotFound}}
+		if _, _, err := guard.Do(t.Context(), g, write("k", "x"), s.send); err == nil {
+			t.Fatal("no error")
+		}
+		s.err = nil
+		if got, repeated, err := guard.Do(t.Context(), g, write("k", "x"), s.send); got != "result" || repeated || err != nil {
+			t.Errorf("%q, %v, %v", got, repeated, err)
+		}
+	})
+	t.Run("never sends again when nobody knows", func(t *testing.T) {
+		t.Parallel()
+		for _, unknown := range []error{&slackapi.Error{Code: "timed_out", Kind: slackapi.Ambiguous}, &slackapi.Error{Code: "odd", Kind: slackapi.Internal}, errors.New("odd")} {
+			g, s := newGuard(t, guard.Options{}), &sender{err: unknown}
+			for range 3 {
+				if _, _, err := guard.Do(t.Context(), g, write("k", "x"), s.send); !errors.Is(err, unknown) {
+					t.Errorf("%v: %v", unknown, err)
+				}
+			}
+			if s.sent != 1 {
+				t.Errorf("%v: sent %d times", unknown, s.sent)
+			}
+		}
+	})
+	t.Run("joins calls at the same time", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			g := newGuard(t, guard.Options{})
+			release := make(chan struct{})
+			sent := 0
+			var wg sync.WaitGroup
+			for range 5 {
+				wg.Go(func() {
+					got, _, err := guard.Do(t.Context(), g, write("k", "x"), func() (string, string, error) {
+						sent++
+						<-release
+						return "result", "", nil
+					})
+					if got != "result" || err != nil {
+						t.Errorf("%q, %v", got, err)
+					}
+				})
+			}
+			synctest.Wait()
+			close(release)
+			wg.Wait()
+			if sent != 1 {
+				t.Errorf("sent %d times", sent)
+			}
+		})
+	})
+	t.Run("is forgotten after an hour", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			g, s := newGuard(t, guard.Options{}), &sender{}
+			for range 2 {
+				if _, repeated, err := guard.Do(t.Context(), g, write("k", "x"), s.send); repeated || err != nil {
+					t.Errorf("%v, %v", repeated, err)
+				}
+				time.Sleep(time.Hour) //nolint:forbidigo // the bubble's clock
+			}
+		})
+	})
+}
+
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g, s := newGuard(t, guard.Options{PerMinute: 2}), &sender{}
+		do := func(channel string, sends bool) error {
+			_, _, err := guard.Do(t.Context(), g, guard.Write{Channel: channel, Sends: sends}, s.send)
+			return err
+		}
+		for range 2 {
+			if err := do("C1", true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := do("C1", true); code(err) != "send_budget_used_up" || !strings.Contains(err.Error(), "61 seconds") {
+			t.Errorf("the third within a minute: %v", err)
+		}
+		if err := errors.Join(do("C2", true), do("C1", false)); err != nil {
+			t.Errorf("another channel, and what sends nothing: %v", err)
+		}
+		time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock
+		s.err = &slackapi.Error{Code: "msg_too_long", Kind: slackapi.TooLarge}
+		for range 5 {
+			if err := do("C1", true); code(err) != "" {
+				t.Errorf("a message that was not sent counted: %v", err)
+			}
+		}
+	})
+}
+
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	g := newGuard(t, guard.Options{Deny: []string{"C0DENIED001"}, Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+	s := &sender{}
+	secret := map[string]string{"text": "the secret text"}
+	for _, channel := range []string{"C0GENERAL01", "C0DENIED001"} {
+		w := guard.Write{Tool: "slack_post_message", Principal: "ops", Channel: channel, Arguments: secret, Key: "the secret key"}
+		_, _, _ = guard.Do(t.Context(), g, w, s.send)
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%d audit lines: %s", len(lines), log.String())
+	}
+	for i, want := range []map[string]any{
+		{"msg": "slack write", "principal": "ops", "tool": "slack_post_message", "channel": "C0GENERAL01", "ts": "1700000000.000100", "outcome": "ok"},
+		{"msg": "slack write", "principal": "ops", "channel": "C0DENIED001", "outcome": "refused: channel_not_allowed"},
+	} {
+		var got map[string]any
+		if err := json.Unmarshal([]byte(lines[i]), &got); err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range want {
+			if got[k] != v {
+				t.Errorf("line %d has %s = %v, want %v", i, k, got[k], v)
+			}
+		}
+	}
+	if strings.Contains(log.String(), "secret") {
+		t.Errorf("the audit tells what was written: %s", log.String())
+	}
+}
