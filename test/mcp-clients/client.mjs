@@ -22,7 +22,7 @@ if (result.isError) fail('the tool failed', JSON.stringify(result));
 if (settings.trigger) {
   const subscription = await client.listen({ resourceSubscriptions: [settings.uri] });
   if (!subscription.honoredFilter.resourceSubscriptions?.includes(settings.uri)) fail('the subscription was not granted');
-  await expectUpdates(updates, () => client.listTools());
+  await expectUpdates(updates, () => client.callTool({ name: settings.tool, arguments: settings.args }));
   await subscription.close();
 }
 await client.close();

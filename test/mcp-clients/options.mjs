@@ -1,12 +1,12 @@
 // The command line that both clients share.
 //
-//   node sdk.mjs <url> [options]      @modelcontextprotocol/sdk 1.x; SSE when <url> ends in /sse
+//   node sdk.mjs <url> [options]      @modelcontextprotocol/sdk 1.x; SSE when <url> ends in /sse, or with --transport sse
 //   node client.mjs <url> [options]   @modelcontextprotocol/client 2.x; --mode 2026-07-28 | auto | legacy
 //
 //   --trigger <url>   where to post events; without it only the calls are tried
 //   --sub <uri>       the resource to follow (slack://channels/C1/events)
 //   --n <count>       events to post (3), --gap <ms> between them (100)
-//   --noise <count>   callers that list tools meanwhile (0)
+//   --noise <count>   callers of the tool meanwhile (0)
 //   --tool <name> --args <json>   the tool to call (slack_list_events {"limit":1})
 //   --token <bearer>
 //

@@ -3,9 +3,9 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
-import { expectUpdates, fail, headers, postEvent, settings, sleep, url } from './options.mjs';
+import { expectUpdates, fail, headers, option, postEvent, settings, sleep, url } from './options.mjs';
 
-const sse = url.endsWith('/sse');
+const sse = url.endsWith('/sse') || option('transport') === 'sse';
 const transport = sse
   ? new SSEClientTransport(new URL(url), {
       requestInit: { headers },
@@ -29,7 +29,7 @@ if (result.isError) fail('the tool failed', JSON.stringify(result));
 
 if (settings.trigger) {
   await client.subscribeResource({ uri: settings.uri });
-  await expectUpdates(updates, () => client.listTools());
+  await expectUpdates(updates, () => client.callTool({ name: settings.tool, arguments: settings.args }));
   const { contents } = await client.readResource({ uri: settings.uri });
   if (contents.length === 0) fail('the resource is empty');
   await client.unsubscribeResource({ uri: settings.uri });
