@@ -46,7 +46,7 @@ func benchmarkQueue(b *testing.B, publishers int, q queue.Queue, err error) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer q.Close() //nolint:errcheck // a benchmark
+	defer q.Close()
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	go q.Tail(ctx, queue.Start{}, func(event.Event) error { return nil }) //nolint:errcheck // ends with ctx

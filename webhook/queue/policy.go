@@ -34,7 +34,7 @@ type Verdict struct {
 
 // Next judges the failure of an attempt (counted from 1).
 func (p Policy) Next(attempt int, err error) Verdict {
-	return p.next(attempt, err, rand.Float64())
+	return p.next(attempt, err, rand.Float64()) //nolint:gosec // jitter, no secret
 }
 
 func (p Policy) next(attempt int, err error, random float64) Verdict {

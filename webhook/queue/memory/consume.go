@@ -21,7 +21,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	if ctx.Err() != nil {
 		return nil
 	}
-	grp, err := q.register(context.WithoutCancel(ctx), g)
+	grp, err := q.register(g)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	run, stop := attempt.Drain(ctx, g.Drain)
 	defer stop(nil)
 	// A closed queue and a dropped group give no grace: there is nothing to settle with.
-	defer context.AfterFunc(grp.life, func() {
+	defer context.AfterFunc(grp.life, func() { //nolint:contextcheck // the group's life ends the call, besides its own context
 		cancel(context.Cause(grp.life))
 		stop(attempt.ErrStopping)
 	})()
@@ -50,8 +50,8 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 }
 
 // register finds the group or makes it, and counts the consumer in.
-func (q *Queue) register(ctx context.Context, g queue.Group) (*group, error) {
-	if err := q.enter(ctx, "consume"); err != nil {
+func (q *Queue) register(g queue.Group) (*group, error) {
+	if err := q.enter(q.life, "consume"); err != nil {
 		return nil, err
 	}
 	defer q.mu.Unlock()

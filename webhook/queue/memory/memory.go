@@ -127,11 +127,11 @@ func (q *Queue) bounds() page.Bounds {
 // enter begins an operator's or a reader's call: it takes the lock, removes what has
 // expired, and refuses when the queue is closed.
 func (q *Queue) enter(ctx context.Context, op string) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
 	if q.life.Err() != nil {
 		return fmt.Errorf("%s: %w", op, queue.ErrClosed)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
 	}
 	q.mu.Lock()
 	q.expire(q.o.Now())

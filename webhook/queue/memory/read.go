@@ -83,14 +83,7 @@ const maxTail = 256
 
 // Tail follows the log; see queue.Queue.
 func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	if err := q.enter(ctx, "tail"); err != nil {
-		return err
-	}
-	at, err := q.locate(from)
-	q.mu.Unlock()
+	at, err := q.begin(from)
 	if err != nil {
 		return fmt.Errorf("tail: %w", err)
 	}
@@ -101,24 +94,41 @@ func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 		}
 		for _, r := range list {
 			if ctx.Err() != nil {
-				return nil
+				return nil //nolint:nilerr // the end of ctx is no error
 			}
 			if err := fn(r.event); err != nil {
 				return err
 			}
 		}
 		at += int64(len(list))
-		if len(list) > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-q.life.Done():
-			return fmt.Errorf("tail: %w", context.Cause(q.life))
-		case <-changed:
+		q.await(ctx, changed)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // as above
 		}
 	}
+}
+
+// await returns when the log has grown, unless changed is nil, or a call has to end.
+func (q *Queue) await(ctx context.Context, changed <-chan struct{}) {
+	if changed == nil {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-q.life.Done():
+	case <-changed:
+	}
+}
+
+// begin finds where a Tail begins.
+func (q *Queue) begin(from queue.Start) (int64, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.life.Err() != nil {
+		return 0, queue.ErrClosed
+	}
+	q.expire(q.o.Now())
+	return q.locate(from)
 }
 
 // tail returns the next events behind a sequence number, or a channel to wait on.

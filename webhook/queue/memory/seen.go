@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"slices"
 	"time"
 
 	"slackmcp/webhook/queue/internal/idkey"
@@ -39,8 +40,8 @@ func (s *seen) find(key idkey.Key, now time.Time, ttl time.Duration) (int64, boo
 
 // place returns the newest place of an id, however old.
 func (s *seen) place(key idkey.Key) (place, bool) {
-	for i := len(s.parts) - 1; i >= 0; i-- {
-		if p, ok := s.parts[i].ids[key]; ok {
+	for _, part := range slices.Backward(s.parts) {
+		if p, ok := part.ids[key]; ok {
 			return p, true
 		}
 	}

@@ -101,7 +101,7 @@ func (e *env) duplicate(id string, want event.Position) {
 	}
 }
 
-// names makes ids: prefix0, prefix1, …
+// names makes ids: prefix0, prefix1 and so on.
 func names(prefix string, n int) []string {
 	list := make([]string, n)
 	for i := range list {

@@ -73,16 +73,18 @@ func Run(t *testing.T, h Harness) {
 		{"retention", retentionTests()},
 		{"life", lifeTests()},
 	} {
-		t.Run(part.name, func(t *testing.T) {
-			for _, tc := range part.tests {
-				if tc.restart && !h.Persistent || tc.long && !h.Bubble {
-					continue
-				}
-				t.Run(tc.name, func(t *testing.T) {
-					t.Parallel()
-					h.bubble(t, tc.run)
-				})
-			}
+		t.Run(part.name, func(t *testing.T) { h.run(t, part.tests) })
+	}
+}
+
+func (h Harness) run(t *testing.T, tests []test) {
+	for _, tc := range tests {
+		if tc.restart && !h.Persistent || tc.long && !h.Bubble {
+			continue
+		}
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			h.bubble(t, tc.run)
 		})
 	}
 }

@@ -1,11 +1,11 @@
 package queuetest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slackmcp/webhook/event"
@@ -185,11 +185,11 @@ func historyWhileWriting(e *env) {
 	e.open(Config{})
 	before := names("old", 200)
 	e.publish(before...)
-	ctx, cancel := context.WithCancel(e.Context())
+	var stop atomic.Bool
 	var writers sync.WaitGroup
 	for w := range 2 {
 		writers.Go(func() {
-			for i := 0; i < 2000 && ctx.Err() == nil; i++ {
+			for i := 0; i < 2000 && !stop.Load(); i++ {
 				if _, err := e.q.Publish(e.Context(), e.message(fmt.Sprint("new", w, "-", i))); err != nil {
 					e.Errorf("Publish: %v", err)
 				}
@@ -206,7 +206,7 @@ func historyWhileWriting(e *env) {
 		}
 		e.same("oldest first", ids(p.Events), before)
 	}
-	cancel()
+	stop.Store(true)
 	writers.Wait()
 }
 

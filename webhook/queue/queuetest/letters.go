@@ -3,7 +3,6 @@ package queuetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"slackmcp/webhook/event"
@@ -241,6 +240,6 @@ func letterOutlivesLog(e *env) {
 		}
 	}
 	if s := e.stats(); s.Events > 10 || s.Accepted != s.Events+s.Expired {
-		e.Error(fmt.Sprintf("Stats: %d accepted, %d kept, %d expired", s.Accepted, s.Events, s.Expired))
+		e.Errorf("Stats: %d accepted, %d kept, %d expired", s.Accepted, s.Events, s.Expired)
 	}
 }

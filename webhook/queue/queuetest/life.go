@@ -112,53 +112,60 @@ func conservation(e *env, restart bool) {
 	if err := e.q.DropGroup(e.Context(), "idle"); err != nil {
 		e.Fatalf("DropGroup: %v", err)
 	}
-	b := &books{done: map[string]map[string]bool{"a": {}, "b": {}}, calls: map[string]int{}}
-	accepted := 0
-	for round := range 6 {
-		for _, g := range []string{"a", "b"} {
-			e.consume(queue.Group{Name: g, Workers: 3}, b.handler(e, g))
-		}
-		e.fill(fmt.Sprint("r", round, "-"), 40)
-		accepted += 40
+	b := &books{done: map[string]map[string]bool{"a": {}, "b": {}}}
+	const rounds, events = 6, 40
+	for round := range rounds {
+		b.consume(e)
+		e.fill(fmt.Sprint("r", round, "-"), events)
 		if round%2 == 0 {
-			for _, g := range []string{"a", "b"} {
-				b.operate(e, g)
-			}
+			b.operate(e, "a")
+			b.operate(e, "b")
 		}
 		if restart {
 			e.restart()
 		}
 	}
-	e.consume(queue.Group{Name: "a", Workers: 3}, b.handler(e, "a"))
-	e.consume(queue.Group{Name: "b", Workers: 3}, b.handler(e, "b"))
-	for _, g := range []string{"a", "b"} {
-		e.eventually("the end of group "+g, func() error {
-			s := e.group(g)
-			if sum := s.Done + s.Waiting + s.Dead + s.Expired; sum != int64(accepted) {
-				return fmt.Errorf("%+v adds up to %d, want %d", s, sum, accepted)
-			}
-			if s.Waiting != 0 {
-				return fmt.Errorf("%+v, want nothing waiting", s)
-			}
-			return nil
-		})
-		s := e.group(g)
-		if letters := e.dead(g); int64(len(letters)) != s.Dead {
-			e.Errorf("group %s: %d dead letters are listed and %d counted", g, len(letters), s.Dead)
-		}
-		b.compare(e, g, s)
-	}
+	b.consume(e)
+	b.balance(e, "a", rounds*events)
+	b.balance(e, "b", rounds*events)
 	s := e.stats()
-	if s.Accepted != int64(accepted) || s.Accepted != s.Events+s.Expired {
-		e.Errorf("Stats: %d accepted, %d kept, %d expired, want %d accepted", s.Accepted, s.Events, s.Expired, accepted)
+	if s.Accepted != rounds*events || s.Accepted != s.Events+s.Expired {
+		e.Errorf("Stats: %d accepted, %d kept, %d expired, want %d accepted", s.Accepted, s.Events, s.Expired, rounds*events)
 	}
 }
 
 // books are kept beside the store's own.
 type books struct {
-	mu    sync.Mutex
-	done  map[string]map[string]bool // group -> ids that ended well
-	calls map[string]int
+	mu   sync.Mutex
+	done map[string]map[string]bool // group -> ids that ended well
+}
+
+// consume starts a consumer of each group.
+func (b *books) consume(e *env) {
+	e.Helper()
+	for g := range b.done {
+		e.consume(queue.Group{Name: g, Workers: 3}, b.handler(e, g))
+	}
+}
+
+// balance waits until nothing waits, and looks whether the counts add up.
+func (b *books) balance(e *env, group string, accepted int64) {
+	e.Helper()
+	e.eventually("the end of group "+group, func() error {
+		s := e.group(group)
+		if sum := s.Done + s.Waiting + s.Dead + s.Expired; sum != accepted {
+			return fmt.Errorf("%+v adds up to %d, want %d", s, sum, accepted)
+		}
+		if s.Waiting != 0 {
+			return fmt.Errorf("%+v, want nothing waiting", s)
+		}
+		return nil
+	})
+	s := e.group(group)
+	if letters := e.dead(group); int64(len(letters)) != s.Dead {
+		e.Errorf("group %s: %d dead letters are listed and %d counted", group, len(letters), s.Dead)
+	}
+	b.compare(e, group, s)
 }
 
 // handler lets half of the events end well at once and the others in all other ways.
@@ -166,7 +173,6 @@ func (b *books) handler(e *env, group string) queue.Handler {
 	return func(_ context.Context, d queue.Delivery) error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.calls[group+d.Event.ID]++
 		switch f := fate(d.Event.ID); {
 		case f == 0:
 			return queue.Permanent(errHandler)
@@ -187,23 +193,14 @@ func (b *books) handler(e *env, group string) queue.Handler {
 // operate drops one dead letter, redrives some and replays some.
 func (b *books) operate(e *env, group string) {
 	e.Helper()
-	letters := e.dead(group)
-	for i, l := range letters {
+	for i, l := range e.dead(group) {
 		switch i % 3 {
 		case 0:
 			if n, err := e.q.Redrive(e.Context(), group, l.Event.Position); err != nil || n > 1 {
 				e.Errorf("Redrive = %d, %v", n, err)
 			}
 		case 1:
-			n, err := e.q.Drop(e.Context(), group, l.Event.Position)
-			if err != nil {
-				e.Errorf("Drop: %v", err)
-			}
-			if n == 1 {
-				b.mu.Lock()
-				b.done[group][l.Event.ID] = true // a dropped letter counts as done
-				b.mu.Unlock()
-			}
+			b.drop(e, group, l.Event)
 		}
 	}
 	p, err := e.q.History(e.Context(), event.Query{Limit: 7})
@@ -214,6 +211,20 @@ func (b *books) operate(e *env, group string) {
 		if _, err := e.q.Replay(e.Context(), group, ev.Position); err != nil {
 			e.Errorf("Replay: %v", err)
 		}
+	}
+}
+
+// drop removes a dead letter, which counts as done.
+func (b *books) drop(e *env, group string, ev event.Event) {
+	e.Helper()
+	n, err := e.q.Drop(e.Context(), group, ev.Position)
+	if err != nil {
+		e.Errorf("Drop: %v", err)
+	}
+	if n == 1 {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.done[group][ev.ID] = true
 	}
 }
 

@@ -238,7 +238,7 @@ func TestPermissions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer q.Close() //nolint:errcheck // a test
+	defer q.Close()
 	if _, err := q.Publish(t.Context(), message("a")); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -121,7 +122,7 @@ func (c *consumer) handle(ctx, handlers context.Context, d delivery) {
 	switch {
 	case errors.Is(err, event.ErrNotFound):
 		// Retention never removes it; somebody has written to the file.
-		c.q.o.Logger.Error("event is missing from the store", "group", c.g.Name, "position", string(c.q.bounds().Position(d.seq)))
+		c.q.o.Logger.Error("event is missing from the store", slog.String("group", c.g.Name), slog.String("position", string(c.q.bounds().Position(d.seq))))
 		s.outcome = attempt.Outcome{Done: true}
 		return
 	case err != nil:

@@ -20,7 +20,7 @@ import (
 // kills is how often TestKill kills; QUEUE_KILLS asks for more.
 func kills(t *testing.T) int {
 	t.Helper()
-	s := os.Getenv("QUEUE_KILLS") //nolint:forbidigo // the length of a test, no setting of the program
+	s := os.Getenv("QUEUE_KILLS")
 	if s == "" {
 		return 20
 	}
@@ -103,7 +103,7 @@ func (w *witness) check(t *testing.T, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer q.Close() //nolint:errcheck // a test
+	defer q.Close()
 	stored := map[string]int{}
 	for query := (event.Query{Order: event.OldestFirst, Limit: event.MaxLimit}); ; {
 		p, err := q.History(t.Context(), query)
@@ -207,7 +207,7 @@ func TestEventThatKills(t *testing.T) {
 	if q, err = sqlite.Open(t.Context(), sqlite.Options{Dir: dir}); err != nil {
 		t.Fatal(err)
 	}
-	defer q.Close() //nolint:errcheck // a test
+	defer q.Close()
 	letters, err := q.DeadLetters(t.Context(), "g", "", 10)
 	if err != nil || len(letters) != 1 || letters[0].Event.ID != "poison" || letters[0].Attempts != 3 || letters[0].Reason == "" {
 		t.Errorf("dead letters: %+v, %v", letters, err)

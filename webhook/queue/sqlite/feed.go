@@ -102,10 +102,3 @@ func (f *feed) after(seq int64, buf []event.Event) (list []event.Event, held boo
 	}
 	return list, true, nil
 }
-
-// end is the newest committed event's sequence number.
-func (f *feed) end() int64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.last
-}

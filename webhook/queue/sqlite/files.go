@@ -38,7 +38,7 @@ func claim(dir, topic string) (*files, error) {
 
 func (f *files) takeLock() error {
 	path := filepath.Join(f.dir, "lock")
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own directory
 	if err != nil {
 		return fmt.Errorf("open the store's lock: %w: make the data directory writable, or choose another one", err)
 	}
@@ -71,11 +71,11 @@ func (f *files) release() {
 // private makes a file that only the owner may read, or makes it so. SQLite gives the
 // files that it puts beside the database the same mode.
 func private(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // as above
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // nothing was written
+	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
@@ -95,15 +95,15 @@ func private(path string) error {
 // may be open.
 func (f *files) renew() error {
 	wal := f.db + "-wal"
-	old, err := os.Open(wal)
+	old, err := os.Open(wal) //nolint:gosec // as above
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("renew the log: %w", err)
 	}
-	defer old.Close() //nolint:errcheck // only read
-	next, err := os.OpenFile(wal+"-new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	defer old.Close()
+	next, err := os.OpenFile(wal+"-new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // as above
 	if err != nil {
 		return fmt.Errorf("renew the log: %w", err)
 	}

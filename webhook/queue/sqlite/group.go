@@ -136,15 +136,12 @@ func (w *writer) judge(g *group, p queue.Policy, now time.Time) error {
 	var rows []row
 	s := w.stmt.crashedWork
 	s.BindInt(1, g.id)
-	for {
-		ok, err := s.Step()
-		if err != nil {
-			return err
-		}
-		if !ok {
-			break
-		}
+	err := s.Each(func() error {
 		rows = append(rows, row{s.Int(0), int(s.Int(1))})
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for _, r := range rows {
 		g.crashed--

@@ -46,7 +46,7 @@ func (w *writer) drop(g *group) error {
 	s := w.stmt.groupWork
 	s.BindInt(1, g.id)
 	s.BindInt(2, w.trimmed)
-	pinned, err := ints(s.Step, func() int64 { return s.Int(0) })
+	pinned, err := ints(s)
 	if err != nil {
 		return err
 	}

@@ -148,10 +148,6 @@ func (m *mailbox) suspend(err error) {
 	m.down = err
 }
 
-func (b *batch) empty() bool {
-	return len(b.entries) == 0 && len(b.calls) == 0 && len(b.settled) == 0
-}
-
 // fail answers all that has no answer yet.
 func (b *batch) fail(err error) {
 	b.err = err

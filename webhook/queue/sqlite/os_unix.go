@@ -25,7 +25,7 @@ func syncDir(dir string) error {
 	if err != nil {
 		return fmt.Errorf("sync the data directory: %w", err)
 	}
-	defer d.Close() //nolint:errcheck // only read
+	defer d.Close()
 	// Some file systems cannot sync a directory and do not need to.
 	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
 		return fmt.Errorf("sync the data directory: %w", err)

@@ -82,13 +82,11 @@ func (w *writer) due(g *group, now time.Time, limit int) ([]delivery, error) {
 	s.BindInt(2, now.UnixNano())
 	s.BindInt(3, int64(limit))
 	var list []delivery
-	for {
-		ok, err := s.Step()
-		if err != nil || !ok {
-			return list, err
-		}
+	err := s.Each(func() error {
 		list = append(list, delivery{seq: s.Int(0), attempt: int(s.Int(1)) + 1})
-	}
+		return nil
+	})
+	return list, err
 }
 
 // skip passes over new events that the consumer's filter does not want, as far as they

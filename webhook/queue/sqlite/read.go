@@ -73,35 +73,31 @@ func (r *reader) scan(b page.Bounds, from int64, back bool) iter.Seq2[page.Item,
 		s, stop = r.down, max(b.Trimmed, b.Floor)+1
 	}
 	return func(yield func(page.Item, error) bool) {
-		defer s.Reset()
 		s.BindInt(1, from)
-		for {
-			ok, err := s.Step()
-			if err != nil {
-				yield(page.Item{}, err)
-				return
-			}
-			if !ok {
-				return
-			}
+		err := s.Each(func() error {
 			seq := s.Int(0)
 			if back && seq < stop {
-				return
+				return engine.ErrStop
 			}
-			e, err := scanEvent(s)
-			if err != nil {
-				yield(page.Item{}, err)
-				return
+			item, err := scanItem(s, b, seq)
+			if err == nil && (!yield(item, nil) || seq == stop) {
+				return engine.ErrStop
 			}
-			item := page.Item{Seq: seq, Event: &e, Load: func(e *event.Event) {
-				e.Position = b.Position(seq)
-				e.Raw = s.Bytes(colRaw)
-			}}
-			if !yield(item, nil) || seq == stop {
-				return
-			}
+			return err
+		})
+		if err != nil {
+			yield(page.Item{}, err)
 		}
 	}
+}
+
+// scanItem reads a row, and its body when that is asked for.
+func scanItem(s *engine.Stmt, b page.Bounds, seq int64) (page.Item, error) {
+	e, err := scanEvent(s)
+	return page.Item{Seq: seq, Event: &e, Load: func(e *event.Event) {
+		e.Position = b.Position(seq)
+		e.Raw = s.Bytes(colRaw)
+	}}, err
 }
 
 // Get returns the stored event; see queue.Queue.
@@ -189,12 +185,7 @@ func (r *reader) letters(b page.Bounds, group int64, name string, after int64, l
 		r.letter.BindInt(1, group)
 		r.letter.BindInt(2, after)
 		r.letter.BindInt(3, int64(limit))
-		defer r.letter.Reset()
-		for {
-			ok, err := r.letter.Step()
-			if err != nil || !ok {
-				return err
-			}
+		return r.letter.Each(func() error {
 			e, err := r.event(b, r.letter.Int(0))
 			if err != nil {
 				return err
@@ -203,7 +194,8 @@ func (r *reader) letters(b page.Bounds, group int64, name string, after int64, l
 				Event: e, Group: name, Attempts: int(r.letter.Int(1)),
 				DiedAt: time.Unix(0, r.letter.Int(2)).UTC(), Reason: r.letter.Text(3),
 			})
-		}
+			return nil
+		})
 	})
 	return list, err
 }

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"slices"
 	"time"
+
+	"slackmcp/webhook/queue/sqlite/internal/engine"
 )
 
 // trimStep bounds how many events one transaction removes by age.
@@ -85,7 +87,7 @@ func (w *writer) expirePinned(n int) error {
 	s := w.stmt.pinnedDead
 	s.BindInt(1, w.trimmed)
 	s.BindInt(2, int64(n))
-	list, err := ints(s.Step, func() int64 { return s.Int(0) })
+	list, err := ints(s)
 	if err != nil {
 		return err
 	}
@@ -103,9 +105,11 @@ func (w *writer) expireDead(seq int64) error {
 	s := w.stmt.workOf
 	s.BindInt(1, seq)
 	alive := false
-	owners, err := ints(s.Step, func() int64 {
+	var owners []int64
+	err := s.Each(func() error {
 		alive = alive || state(s.Int(1)) != dead
-		return s.Int(0)
+		owners = append(owners, s.Int(0))
+		return nil
 	})
 	if err != nil || alive {
 		return err
@@ -166,21 +170,17 @@ func (w *writer) sweepEvents(since int64) (bool, error) {
 	s.BindInt(1, w.trimmed)
 	s.BindInt(2, trimStep)
 	to, n := w.trimmed, 0
-	for {
-		ok, err := s.Step()
-		if err != nil {
-			return false, err
-		}
-		if !ok {
-			break
-		}
+	err := s.Each(func() error {
 		if at := s.Int(1); at >= since {
 			w.oldestAt = at
-			s.Reset()
-			break
+			return engine.ErrStop
 		}
 		to = s.Int(0)
 		n++
+		return nil
+	})
+	if err != nil {
+		return false, err
 	}
 	to = min(to, w.trimmable())
 	if to <= w.trimmed {
@@ -205,7 +205,7 @@ func (w *writer) sweepLetters(since int64) (bool, error) {
 		s.BindInt(1, g.id)
 		s.BindInt(2, since)
 		s.BindInt(3, trimStep)
-		list, err := ints(s.Step, func() int64 { return s.Int(0) })
+		list, err := ints(s)
 		if err != nil {
 			return false, err
 		}
@@ -219,16 +219,14 @@ func (w *writer) sweepLetters(since int64) (bool, error) {
 	return more, nil
 }
 
-// ints collects one number of each row.
-func ints(step func() (bool, error), number func() int64) ([]int64, error) {
+// ints collects the first number of each row.
+func ints(s *engine.Stmt) ([]int64, error) {
 	var list []int64
-	for {
-		ok, err := step()
-		if err != nil || !ok {
-			return list, err
-		}
-		list = append(list, number())
-	}
+	err := s.Each(func() error {
+		list = append(list, s.Int(0))
+		return nil
+	})
+	return list, err
 }
 
 // groupByID finds a group by its number in the tables.

@@ -98,11 +98,11 @@ func (s *seen) lookup(key idkey.Key, read readChunk) (place, bool, error) {
 }
 
 func search(runs []*run, key idkey.Key, read readChunk) (place, bool, error) {
-	for i := len(runs) - 1; i >= 0; i-- {
-		if !runs[i].filter.has(&key) {
+	for _, r := range slices.Backward(runs) {
+		if !r.filter.has(&key) {
 			continue
 		}
-		if p, ok, err := runs[i].find(key, read); ok || err != nil {
+		if p, ok, err := r.find(key, read); ok || err != nil {
 			return p, ok, err
 		}
 	}

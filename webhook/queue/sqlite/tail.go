@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/queue"
+	"slackmcp/webhook/queue/internal/page"
 )
 
 // What a Tail takes at a time.
@@ -31,21 +33,20 @@ func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 	defer leave()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(q.life, func() { cancel(queue.ErrClosed) })()
+	defer context.AfterFunc(q.life, func() { cancel(queue.ErrClosed) })() //nolint:contextcheck // Close ends the call, besides its own context
 
 	at, err := q.start(ctx, from)
 	if err == nil {
 		err = q.follow(ctx, at, fn)
 	}
+	h, failed := errors.AsType[*handlerError](err)
 	switch {
+	case failed:
+		return h.err
 	case errors.Is(context.Cause(ctx), queue.ErrClosed):
 		return fmt.Errorf("tail: %w", queue.ErrClosed)
-	case ctx.Err() != nil && !errors.As(err, new(*handlerError)):
+	case ctx.Err() != nil:
 		return nil
-	}
-	var h *handlerError
-	if errors.As(err, &h) {
-		return h.err
 	}
 	return fmt.Errorf("tail: %w", err)
 }
@@ -79,20 +80,9 @@ func (q *Queue) start(ctx context.Context, from queue.Start) (int64, error) {
 func (q *Queue) follow(ctx context.Context, at int64, fn func(event.Event) error) error {
 	buf := make([]event.Event, 0, tailEvents)
 	for {
-		list, held, changed := q.feed.after(at, buf)
-		if !held {
-			var err error
-			list, err = q.readAfter(ctx, at, buf)
-			if errors.Is(err, queue.ErrUnavailable) {
-				// It is being repaired.
-				if err := wait(ctx, time.Second); err != nil {
-					return err
-				}
-				continue
-			}
-			if err != nil {
-				return err
-			}
+		list, changed, err := q.following(ctx, at, buf)
+		if err != nil {
+			return err
 		}
 		for i := range list {
 			if ctx.Err() != nil {
@@ -101,8 +91,8 @@ func (q *Queue) follow(ctx context.Context, at int64, fn func(event.Event) error
 			if err := fn(list[i]); err != nil {
 				return &handlerError{err}
 			}
-			at++
 		}
+		at += int64(len(list))
 		clear(buf[:cap(buf)])
 		if changed == nil {
 			continue
@@ -113,6 +103,21 @@ func (q *Queue) follow(ctx context.Context, at int64, fn func(event.Event) error
 			return ctx.Err()
 		}
 	}
+}
+
+// following returns the next events, from memory or from the file, or a channel to
+// wait on.
+func (q *Queue) following(ctx context.Context, at int64, buf []event.Event) ([]event.Event, <-chan struct{}, error) {
+	list, held, changed := q.feed.after(at, buf)
+	if held {
+		return list, changed, nil
+	}
+	list, err := q.readAfter(ctx, at, buf)
+	if errors.Is(err, queue.ErrUnavailable) {
+		// It is being repaired.
+		return nil, nil, wait(ctx, time.Second)
+	}
+	return list, nil, err
 }
 
 // readAfter reads the next events from the file.
@@ -128,22 +133,28 @@ func (q *Queue) readAfter(ctx context.Context, at int64, buf []event.Event) ([]e
 			if at < b.Trimmed {
 				return errors.Join(errOvertaken, b.Expired())
 			}
-			size := 0
-			for item, err := range r.scan(b, at+1, false) {
-				if err != nil {
-					return err
-				}
-				item.Load(item.Event)
-				list = append(list, *item.Event)
-				size += len(item.Event.Raw)
-				if len(list) == cap(list) || size >= tailBytes {
-					break
-				}
-			}
-			return nil
+			list, err = collect(r.scan(b, at+1, false), list)
+			return err
 		})
 	})
 	return list, err
+}
+
+// collect takes events until a Tail has enough for once.
+func collect(items iter.Seq2[page.Item, error], list []event.Event) ([]event.Event, error) {
+	size := 0
+	for item, err := range items {
+		if err != nil {
+			return list, err
+		}
+		item.Load(item.Event)
+		list = append(list, *item.Event)
+		size += len(item.Event.Raw)
+		if len(list) == cap(list) || size >= tailBytes {
+			break
+		}
+	}
+	return list, nil
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -27,7 +27,7 @@ func Run(ctx context.Context, h queue.Handler, d queue.Delivery, deadline time.D
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, ErrDeadline)
 	defer cancel()
 	err := guard(ctx, h, d)
-	if context.Cause(ctx) == ErrDeadline {
+	if errors.Is(context.Cause(ctx), ErrDeadline) {
 		return errors.Join(ErrDeadline, err)
 	}
 	return err

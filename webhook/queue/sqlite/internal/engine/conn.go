@@ -198,4 +198,6 @@ func alloc(tls *libc.TLS, n uintptr) (uintptr, error) {
 
 // pointer turns an address of the library's own heap, which Go's collector neither
 // moves nor frees, into a pointer.
-func pointer(p uintptr) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&p)) }
+func pointer(p uintptr) unsafe.Pointer {
+	return *(*unsafe.Pointer)(unsafe.Pointer(&p)) //nolint:gosec // p is no address of Go's
+}

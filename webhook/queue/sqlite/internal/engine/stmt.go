@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"unsafe"
 
 	"modernc.org/libc"
@@ -38,7 +39,7 @@ func (s *Stmt) BindText(i int, v string) {
 		s.BindNull(i)
 		return
 	}
-	p, ok := s.copy(unsafe.Slice(unsafe.StringData(v), len(v)))
+	p, ok := s.copy(unsafe.Slice(unsafe.StringData(v), len(v))) //nolint:gosec // read only, before v can go
 	if ok {
 		s.note(lib.Xsqlite3_bind_text(s.c.tls, s.p, int32(i), p, int32(len(v)), lib.SQLITE_STATIC)) //nolint:gosec // as above; bodies are bounded far below 2 GiB
 	}
@@ -76,7 +77,7 @@ func (s *Stmt) copy(v []byte) (uintptr, bool) {
 		}
 	}
 	p := s.buf + s.used
-	copy(unsafe.Slice((*byte)(pointer(p)), n), v)
+	copy(unsafe.Slice((*byte)(pointer(p)), n), v) //nolint:gosec // copy has made room for n bytes at p
 	s.used += n
 	return p, true
 }
@@ -109,9 +110,23 @@ func (s *Stmt) Step() (bool, error) {
 }
 
 // Run steps to the end, whatever rows there are.
-func (s *Stmt) Run() error {
+func (s *Stmt) Run() error { return s.Each(func() error { return nil }) }
+
+// ErrStop ends an Each without an error.
+var ErrStop = errors.New("stop")
+
+// Each steps to the end and calls fn for each row, until it returns an error.
+func (s *Stmt) Each(fn func() error) error {
 	for {
-		if more, err := s.Step(); err != nil || !more {
+		more, err := s.Step()
+		if err != nil || !more {
+			return err
+		}
+		if err := fn(); err != nil {
+			s.Reset()
+			if errors.Is(err, ErrStop) {
+				return nil
+			}
 			return err
 		}
 	}
@@ -174,7 +189,7 @@ func (s *Stmt) view(i int) []byte {
 		return nil
 	}
 	n := lib.Xsqlite3_column_bytes(s.c.tls, s.p, int32(i)) //nolint:gosec // as above
-	return unsafe.Slice((*byte)(pointer(p)), n)
+	return unsafe.Slice((*byte)(pointer(p)), n)            //nolint:gosec // SQLite says that n bytes are at p
 }
 
 func (s *Stmt) finalize() {
