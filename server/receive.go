@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	"slackmcp/config"
 	"slackmcp/webhook"
 )
 
@@ -12,16 +13,45 @@ func (b *builder) receive(context.Context) error {
 		return nil
 	}
 	rc, err := webhook.New(webhook.Options{
-		Publisher:    b.store,
-		SlackSecrets: b.signingSecrets,
-		Tolerance:    b.cfg.Receive.TimestampTolerance,
-		MaxBodyBytes: b.cfg.Receive.MaxBodyBytes,
-		PublishTries: max(b.cfg.Retry, 1), // 0 and 1 both mean one try
-		Logger:       b.log,
+		Publisher:      b.store,
+		SlackSecrets:   b.signingSecrets,
+		Sources:        sources(b.cfg.Senders),
+		ReceiptSecrets: one(b.cfg.Senders.Webhook),
+		ReceiptOutput:  b.out,
+		Tolerance:      b.cfg.Receive.TimestampTolerance,
+		MaxBodyBytes:   b.cfg.Receive.MaxBodyBytes,
+		PublishTries:   max(b.cfg.Retry, 1), // 0 and 1 both mean one try
+		Logger:         b.log,
 	})
 	if err != nil {
 		return err
 	}
 	b.receiver = rc
 	return nil
+}
+
+// sources are the senders that have a variable of their own; each is served when its
+// secret is set.
+func sources(s config.Senders) []webhook.Source {
+	var list []webhook.Source
+	for _, sender := range []struct {
+		name   string
+		secret config.Secret
+	}{
+		{"contact_created", s.Contact},
+		{"payment_succeeded", s.Stripe},
+	} {
+		if sender.secret.IsSet() {
+			list = append(list, webhook.Source{Name: sender.name, Secrets: one(sender.secret)})
+		}
+	}
+	return list
+}
+
+// one is the list of a secret, empty when it is not set.
+func one(s config.Secret) []string {
+	if !s.IsSet() {
+		return nil
+	}
+	return []string{s.Reveal()}
 }

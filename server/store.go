@@ -12,6 +12,7 @@ import (
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/memory"
+	"slackmcp/webhook/queue/redis"
 	"slackmcp/webhook/queue/sqlite"
 )
 
@@ -33,7 +34,12 @@ func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.
 			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount,
 			Synchronous: sqlite.Synchronous(q.Synchronous), Logger: log,
 		})
-	case config.Redis, config.NATS:
+	case config.Redis:
+		return redis.Open(ctx, redis.Options{
+			URL: q.RedisURL.Reveal(), MaxConnections: q.RedisMaxConnections, Topic: q.Topic, DedupeTTL: q.DedupeTTL,
+			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount, Logger: log,
+		})
+	case config.NATS:
 	}
 	return nil, fmt.Errorf("queue backend %q is not part of this build", q.Backend)
 }
