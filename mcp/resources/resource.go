@@ -170,13 +170,24 @@ func (s *Set) find(uri string) (*Resource, vars, bool) {
 			}
 			continue
 		}
-		if m := r.template.Match(uri); m != nil {
-			v := vars{}
-			for name, value := range m {
-				v[name] = value.String()
-			}
+		if v := r.match(uri); v != nil {
 			return r, v, true
 		}
 	}
 	return nil, nil, false
+}
+
+// match returns the values of the template's variables; none of them may be empty.
+func (r *Resource) match(uri string) vars {
+	m := r.template.Match(uri)
+	if m == nil {
+		return nil
+	}
+	v := vars{}
+	for name, value := range m {
+		if v[name] = value.String(); v[name] == "" {
+			return nil
+		}
+	}
+	return v
 }

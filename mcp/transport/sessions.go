@@ -44,11 +44,14 @@ func (l *sessions) keep(s *session) {
 // find returns the session of an id that belongs to the principal, or ErrNoSession:
 // forged, another's, ended and expired ids look the same.
 func (l *sessions) find(ctx context.Context, id, principal string) (*session, error) {
+	if s := l.get(id); s != nil {
+		if s.principal != principal {
+			return nil, ErrNoSession
+		}
+		return s, nil // its id was signed here, or checked when it came to life
+	}
 	if !l.sign.valid(id, principal) {
 		return nil, ErrNoSession
-	}
-	if s := l.get(id); s != nil {
-		return s, nil
 	}
 	r, err := l.store.Get(ctx, id)
 	if err != nil {
