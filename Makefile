@@ -9,10 +9,10 @@ VERSION          ?= $(shell git describe --tags --always --dirty 2>/dev/null || 
 LDFLAGS          := -s -w -X main.version=$(VERSION)
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills fuzz tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills fanout conformance fuzz tools ci clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 build: ## Build the binary into bin/
 	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/slack-webhook-server
@@ -42,6 +42,12 @@ bench: build ## Measure the receive path beside a bare handler; writes docs/perf
 
 kills: build ## Kill the server 200 times under load and count what is lost (long)
 	@KILLS=200 KILL_EVENTS=200000 go test -count=1 -timeout 60m -run TestKill ./test/e2e
+
+fanout: build ## Time how quickly events reach 1,000 followers (long)
+	@go run ./test/fanout -server $(BIN)
+
+conformance: ## Run the public MCP conformance suites (needs npm)
+	@test/conformance.sh
 
 fuzz: ## Fuzz each parser of outside bytes for 30 s
 	@scripts/fuzz.sh 30s

@@ -38,7 +38,9 @@ func BenchmarkFanOut(b *testing.B) {
 	go func() { ran <- tr.Run(ctx) }()
 	defer func() {
 		cancel()
-		<-ran
+		if err := <-ran; err != nil {
+			b.Error(err)
+		}
 		srv.Close()
 	}()
 	var seen sync.WaitGroup

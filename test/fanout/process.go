@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	signingSecret = "a-signing-secret-of-the-load-driver"
+	mcpToken      = "a-token-of-the-load-driver-0123"
+	patience      = 20 * time.Second
+)
+
+// A process is the server under measurement.
+type process struct {
+	cmd  *exec.Cmd
+	base string
+	dir  string
+}
+
+func start(ctx context.Context, server string) (*process, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "fanout")
+	if err != nil {
+		return nil, err
+	}
+	p := &process{base: "http://" + addr, dir: dir}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	p.cmd = exec.CommandContext(ctx, server, "--integrated", "--no-env-file", "--host", "127.0.0.1", "--port", port,
+		"--data-dir", dir, "--mcp-transport", "streamable-http", "--log-level", "error")
+	// Slack is out of reach, which is a warning; nothing here calls it.
+	p.cmd.Env = append(p.cmd.Environ(), "SLACK_SIGNING_SECRET="+signingSecret, "SLACK_BOT_TOKEN=xoxb-fanout",
+		"SLACK_API_URL=http://127.0.0.1:1/", "MCP_AUTH_TOKEN="+mcpToken)
+	logs, err := os.Create(dir + "/server.log")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = logs.Close() }()
+	p.cmd.Stdout, p.cmd.Stderr = logs, logs
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	if err := poll(ctx, func() error { return p.ready(ctx) }); err != nil {
+		said, _ := os.ReadFile(dir + "/server.log")
+		p.stop()
+		return nil, fmt.Errorf("the server is not ready: %w\n%s", err, said)
+	}
+	return p, nil
+}
+
+func (p *process) ready(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("readyz answered %d", res.StatusCode)
+	}
+	return nil
+}
+
+// poll tries until it works, the patience ends or ctx does.
+func poll(ctx context.Context, try func() error) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(os.Interrupt)
+	_ = p.cmd.Wait()
+	_ = os.RemoveAll(p.dir)
+}
+
+// fds is how many files and connections the server has open.
+func (p *process) fds() int {
+	list, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	return len(list)
+}
+
+// fdSlack is how many more files a server may keep than it began with: idle
+// connections of this driver.
+const fdSlack = 16
+
+// awaitQuiet waits until the server let go of the streams.
+func (p *process) awaitQuiet(ctx context.Context, before int) error {
+	return poll(ctx, func() error {
+		if n := p.fds(); n > before+fdSlack {
+			return fmt.Errorf("the server still has %d files open, it began with %d", n, before)
+		}
+		return nil
+	})
+}
+
+// memory is the resident memory in MiB, at its peak and now.
+func (p *process) memory() (peak, now float64) {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(line, ":")
+		kib, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
+		switch name {
+		case "VmHWM":
+			peak = kib / 1024
+		case "VmRSS":
+			now = kib / 1024
+		}
+	}
+	return peak, now
+}
+
+// clockTick is the unit of the times in /proc/pid/stat on Linux.
+const clockTick = 10 * time.Millisecond
+
+func (p *process) cpu() time.Duration {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	_, rest, _ := strings.Cut(string(b), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseInt(fields[11], 10, 64)
+	sys, _ := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+sys) * clockTick
+}
