@@ -13,6 +13,25 @@ const jsonMedia = "application/json"
 
 // readMessage reads one message, or answers what is wrong with it.
 func (t *Transport) readMessage(w http.ResponseWriter, r *http.Request) (*message, bool) {
+	raw, ok := t.readJSON(w, r)
+	if !ok {
+		return nil, false
+	}
+	return parsed(w, raw)
+}
+
+// parsed is the message in a body, or answers what is wrong with it.
+func parsed(w http.ResponseWriter, raw []byte) (*message, bool) {
+	m, err := parseMessage(raw)
+	if err != nil {
+		replyRPC(w, http.StatusBadRequest, nil, parseCode(err), err.Error(), nil)
+		return nil, false
+	}
+	return m, true
+}
+
+// readJSON reads a body, or answers why not.
+func (t *Transport) readJSON(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != jsonMedia {
 		w.Header().Set("Accept-Post", jsonMedia)
 		reply(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "send "+jsonMedia)
@@ -27,12 +46,7 @@ func (t *Transport) readMessage(w http.ResponseWriter, r *http.Request) (*messag
 		reply(w, http.StatusBadRequest, "body_not_read", "")
 		return nil, false
 	}
-	m, err := parseMessage(raw)
-	if err != nil {
-		replyRPC(w, http.StatusBadRequest, nil, parseCode(err), err.Error(), nil)
-		return nil, false
-	}
-	return m, true
+	return raw, true
 }
 
 func (t *Transport) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -251,3 +251,37 @@ func TestIDsComeBackAsTheyWere(t *testing.T) {
 		}
 	}
 }
+
+func TestLogLevel(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transport.Options{})
+	logged := func(x exchange) int { return strings.Count(x.body, "notifications/message") }
+	p, other := f.peer().initialize(), f.peer().initialize()
+	for _, tc := range []struct {
+		level string
+		lines int
+	}{{"", 2}, {"debug", 3}, {"error", 1}, {"emergency", 0}} {
+		if tc.level != "" {
+			if _, r := p.call("logging/setLevel", map[string]any{"level": tc.level}); r.Error != nil {
+				t.Fatalf("setLevel %s: %+v", tc.level, r.Error)
+			}
+		}
+		if x, _ := p.call("tools/call", tool("log", nil)); logged(x) != tc.lines {
+			t.Errorf("at level %q: %d lines, want %d", tc.level, logged(x), tc.lines)
+		}
+	}
+	if x, _ := other.call("tools/call", tool("log", nil)); logged(x) != 2 {
+		t.Errorf("another session: %d lines", logged(x))
+	}
+	if _, r := p.call("logging/setLevel", map[string]any{"level": "loud"}); r.Error == nil || r.Error.Code != mcp.INVALID_PARAMS {
+		t.Errorf("an unknown level: %+v", r.Error)
+	}
+	silent := stateless(t, 1, "tools/call", tool("log", nil))
+	if x := f.peer().stateless("tools/call", "log").post(silent); logged(x) != 0 {
+		t.Errorf("2026-07-28 without a level: %d lines", logged(x))
+	}
+	asking := strings.Replace(silent, `"_meta":{`, `"_meta":{"io.modelcontextprotocol/logLevel":"error",`, 1)
+	if x := f.peer().stateless("tools/call", "log").post(asking); logged(x) != 1 {
+		t.Errorf("2026-07-28 that asks for errors: %d lines", logged(x))
+	}
+}

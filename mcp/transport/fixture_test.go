@@ -133,6 +133,16 @@ func (f *fixture) newServer(opts []server.ServerOption) *server.MCPServer {
 			f.ended <- fmt.Sprintf("%s: %v", r.GetString("label", ""), context.Cause(ctx))
 			return nil, ctx.Err()
 		})
+	s.AddTool(mcp.NewTool("log", mcp.WithDescription("logs a line of each of three levels")),
+		func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			for _, level := range []mcp.LoggingLevel{mcp.LoggingLevelDebug, mcp.LoggingLevelInfo, mcp.LoggingLevelError} {
+				err := server.ServerFromContext(ctx).SendLogMessageToClient(ctx, mcp.NewLoggingMessageNotification(level, "fixture", "line"))
+				if err != nil {
+					return nil, err
+				}
+			}
+			return mcp.NewToolResultText("logged"), nil
+		})
 	s.AddTool(mcp.NewTool("whoami", mcp.WithDescription("says who calls")),
 		func(ctx context.Context, _ mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 			p := access.From(ctx)

@@ -23,14 +23,14 @@ type message struct {
 
 var (
 	errNotJSON    = errors.New("the body is not valid JSON")
-	errBatch      = errors.New("batches are not supported: send one message a request")
+	errBatch      = errors.New("only sessions of 2025-03-26 take batches, of at most 32 messages: send one message a request")
 	errNotMessage = errors.New("the body is not a JSON-RPC 2.0 message")
 	errBadID      = errors.New("id must be a string or a number")
 )
 
 func parseMessage(raw []byte) (*message, error) {
 	m := &message{raw: raw}
-	if b := bytes.TrimLeft(raw, " \t\r\n"); len(b) > 0 && b[0] == '[' {
+	if isBatch(raw) {
 		if json.Valid(raw) {
 			return nil, errBatch
 		}
@@ -58,6 +58,11 @@ func parseCode(err error) int {
 		return mcp.PARSE_ERROR
 	}
 	return mcp.INVALID_REQUEST
+}
+
+func isBatch(raw []byte) bool {
+	b := bytes.TrimLeft(raw, " \t\r\n")
+	return len(b) > 0 && b[0] == '['
 }
 
 func validID(id json.RawMessage) bool {

@@ -15,7 +15,15 @@ func (t *Transport) post(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotAcceptable, "not_acceptable", "accept "+jsonMedia+" and "+eventStream)
 		return
 	}
-	m, ok := t.readMessage(w, r)
+	raw, ok := t.readJSON(w, r)
+	if !ok {
+		return
+	}
+	if isBatch(raw) {
+		t.postBatch(w, r, raw)
+		return
+	}
+	m, ok := parsed(w, raw)
 	if !ok {
 		return
 	}

@@ -98,6 +98,16 @@ func (p *response) heartbeat() {
 	p.beat.Reset(p.interval)
 }
 
+// abandon ends a response that has nothing to say; the caller answers.
+func (p *response) abandon() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = true
+	if p.beat != nil {
+		p.beat.Stop()
+	}
+}
+
 // finish sends the result: with the status when it is all there is, else as the last
 // event.
 func (p *response) finish(status int, body []byte) {
