@@ -157,12 +157,13 @@ func TestACopyWithoutTimestampIsKnownAsLongAsTheEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, contacts, func(o *webhook.Options) { o.Publisher = q })
-	const body = `{"email":"ada@example.com"}`
+	r := newRig(t, contacts, receipts, func(o *webhook.Options) { o.Publisher = q })
+	const contact, receipt = `{"email":"ada@example.com"}`, `{"id":"m","status":"queued"}`
 	for i, want := range []webhook.Outcome{webhook.Accepted, webhook.Duplicate} {
-		r.post("/events/contact_created", []byte(body), xSignature("contact-secret", body)).want(t, 200, `{"status":"queued"}`)
-		if ob := r.observed(i + 1); ob.Outcome != want {
-			t.Errorf("copy %d was %s, want %s", i+1, ob.Outcome, want)
+		r.post("/events/contact_created", []byte(contact), xSignature("contact-secret", contact)).want(t, 200, `{"status":"queued"}`)
+		r.post("/webhooks", []byte(receipt), bearer(receipt)).want(t, 200, `{"message":"Webhook processed successfully."}`)
+		if a, b := r.observed(2*i+1).Outcome, r.observed(2*i+2).Outcome; a != want || b != want {
+			t.Errorf("copy %d was %s and %s, want %s", i+1, a, b, want)
 		}
 		now = now.Add(30 * 24 * time.Hour)
 	}

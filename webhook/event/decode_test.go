@@ -140,6 +140,7 @@ func TestFromSelf(t *testing.T) {
 		{"our message was deleted", `{"type":"event_callback","api_app_id":"A1","event":{"type":"message","subtype":"message_deleted","previous_message":{"app_id":"A1"}}}`, true},
 		{"we were invited", `{"type":"event_callback","event":{"type":"member_joined_channel","user":"UBOT","inviter":"U1"},` + auth + `}`, false},
 		{"we were removed", `{"type":"event_callback","event":{"type":"member_left_channel","user":"UBOT"},` + auth + `}`, false},
+		{"what is no callback", `{"type":"x","api_app_id":"A1","event":{"type":"message","app_id":"A1"}}`, false},
 		{"a click on our message", `{"type":"block_actions","api_app_id":"A1","message":{"app_id":"A1","user":"UBOT"},"user":{"id":"U1"}}`, false},
 	}
 	for _, tt := range tests {

@@ -2,6 +2,7 @@ package signature_test
 
 import (
 	"errors"
+	"math/big"
 	"net/http"
 	"strconv"
 	"strings"
@@ -82,6 +83,13 @@ func TestHistory(t *testing.T) {
 			if err := accepted(verifier(t, signature.Options{Scheme: signature.SlackV0, Secrets: []string{secret}}), h, body); !errors.Is(err, signature.ErrStale) {
 				t.Errorf("timestamp %s: got %v, want ErrStale", ts, err)
 			}
+		}
+	})
+	t.Run("a timestamp beyond int64 does not wrap round to now", func(t *testing.T) {
+		wrapped := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 64), big.NewInt(time.Now().Unix())).String()
+		h := stamp(wrapped, body)
+		if err := accepted(verifier(t, signature.Options{Scheme: signature.SlackV0, Secrets: []string{secret}}), h, body); !errors.Is(err, signature.ErrMalformed) {
+			t.Errorf("timestamp %s: got %v, want ErrMalformed", wrapped, err)
 		}
 	})
 	t.Run("a signature has to be there in full", func(t *testing.T) {

@@ -59,7 +59,7 @@ func (g *group) handle(ctx context.Context, d queue.Delivery) error {
 		g.progress.keep(d.Event.Position, p)
 		return retryable(again, p.errs)
 	case len(p.errs) > 0:
-		return queue.Permanent(errors.Join(p.errs...))
+		return errors.Join(p.errs...) // each is permanent
 	}
 	return nil
 }

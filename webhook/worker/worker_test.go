@@ -207,15 +207,18 @@ func TestARedriveCallsAll(t *testing.T) {
 			}
 			return nil
 		})
-		r.run(time.Minute, message("", ""))
-		letters, err := r.q.DeadLetters(t.Context(), worker.DefaultGroup, "", 10)
-		if err != nil || len(letters) != 1 {
-			t.Fatalf("%d dead letters, %v, want 1", len(letters), err)
-		}
-		if _, err := r.q.Redrive(t.Context(), worker.DefaultGroup, letters[0].Event.Position); err != nil {
-			t.Fatal(err)
-		}
-		r.run(time.Minute)
+		go func() {
+			time.Sleep(time.Minute)
+			letters, err := r.q.DeadLetters(t.Context(), worker.DefaultGroup, "", 10)
+			if err != nil || len(letters) != 1 {
+				t.Errorf("%d dead letters, %v, want 1", len(letters), err)
+				return
+			}
+			if _, err := r.q.Redrive(t.Context(), worker.DefaultGroup, letters[0].Event.Position); err != nil {
+				t.Error(err)
+			}
+		}()
+		r.run(2*time.Minute, message("", ""))
 		r.want("a 1", "b 1", "b 2", "b 3", "a 2", "b 4")
 	})
 }
