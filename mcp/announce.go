@@ -47,8 +47,7 @@ func (s *Server) announce(ctx context.Context) error {
 // announceFrom announces one page of events after a position and moves it on.
 func (s *Server) announceFrom(ctx context.Context, after *event.Position) (more bool, err error) {
 	page, err := s.events.Query(ctx, event.Query{After: *after, Order: event.OldestFirst, Limit: announceBatch})
-	var expired *event.CursorExpiredError
-	if errors.As(err, &expired) {
+	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
 		// Too much came at once: what was missed is read by whoever reads next.
 		*after = s.events.Newest()
 		s.transport.Notify(resources.Lists()...)

@@ -63,7 +63,7 @@ func (c *completer) channels(ctx context.Context, typed string, show func(names.
 	defer cancel()
 	found, err := c.names.SearchChannels(ctx, strings.TrimPrefix(typed, "#"), "", completions)
 	if err != nil {
-		return complete(nil), nil //nolint:nilerr // who types is not to be stopped by a slow Slack
+		return complete(nil), nil // who types is not to be stopped by a slow Slack
 	}
 	var values []string
 	for _, ch := range found.Items {
@@ -80,7 +80,7 @@ func (c *completer) users(ctx context.Context, typed string) (*mcp.Completion, e
 	defer cancel()
 	found, err := c.names.SearchUsers(ctx, strings.TrimPrefix(typed, "@"), "", completions)
 	if err != nil {
-		return complete(nil), nil //nolint:nilerr // who types is not to be stopped by a slow Slack
+		return complete(nil), nil
 	}
 	var values []string
 	for _, u := range found.Items {

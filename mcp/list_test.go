@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // rpc asks the way a client does, and returns the raw result.
 func (h *house) rpc(method string, params any) json.RawMessage {
 	h.t.Helper()
-	post := func(session string, body any) (*http.Response, []byte) {
+	post := func(session string, body any) (opened string, answer []byte) {
 		b, err := json.Marshal(body)
 		if err != nil {
 			h.t.Fatal(err)
@@ -43,16 +43,15 @@ func (h *house) rpc(method string, params any) json.RawMessage {
 			h.t.Fatal(err)
 		}
 		defer res.Body.Close()
-		answer, err := io.ReadAll(res.Body)
-		if err != nil {
+		if answer, err = io.ReadAll(res.Body); err != nil {
 			h.t.Fatal(err)
 		}
-		return res, answer
+		return res.Header.Get("Mcp-Session-Id"), answer
 	}
-	res, _ := post("", map[string]any{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": map[string]any{
+	opened, _ := post("", map[string]any{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": map[string]any{
 		"protocolVersion": "2025-11-25", "capabilities": map[string]any{}, "clientInfo": map[string]any{"name": "t", "version": "1"},
 	}})
-	_, answer := post(res.Header.Get("Mcp-Session-Id"), map[string]any{"jsonrpc": "2.0", "id": 2, "method": method, "params": params})
+	_, answer := post(opened, map[string]any{"jsonrpc": "2.0", "id": 2, "method": method, "params": params})
 	var reply struct {
 		Result json.RawMessage `json:"result"`
 	}
@@ -144,7 +143,7 @@ func goldenList(t *testing.T, name string, tools []json.RawMessage) {
 		}
 		return
 	}
-	want, err := os.ReadFile(path) //nolint:gosec // a file of the repository
+	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatalf("%v: run go test ./mcp -update", err)
 	}

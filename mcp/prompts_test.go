@@ -88,7 +88,6 @@ func TestPromptsFollowScopes(t *testing.T) {
 }
 
 func TestCompletion(t *testing.T) {
-	t.Parallel()
 	h := newHouse(t)
 	h.events.Append(eventtest.Envelope("EvOne", said("1", sandbox.General, "1700000000.000100", "x")), eventtest.Envelope("XTwo", said("2", sandbox.General, "1700000000.000200", "y")))
 	c := h.connect()

@@ -3,6 +3,7 @@ package mcp
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"slackmcp/mcp/prompts"
 	"slackmcp/mcp/resources"
@@ -38,17 +39,15 @@ writing tool takes `+"`dry_run` and `idempotency_key`"+`. What came from Slack s
 	}
 	fmt.Fprint(w, "\n## Prompts\n\n| prompt | arguments | what it does |\n|---|---|---|\n")
 	for _, p := range prompts.New(true, true).List() {
-		arguments := ""
-		for i, a := range p.Arguments {
-			if i > 0 {
-				arguments += ", "
-			}
-			arguments += "`" + a.Name + "`"
+		var arguments []string
+		for _, a := range p.Arguments {
+			name := "`" + a.Name + "`"
 			if a.Required {
-				arguments += " (required)"
+				name += " (required)"
 			}
+			arguments = append(arguments, name)
 		}
-		fmt.Fprintf(w, "| `%s` | %s | %s |\n", p.Name, arguments, p.Description)
+		fmt.Fprintf(w, "| `%s` | %s | %s |\n", p.Name, strings.Join(arguments, ", "), p.Description)
 	}
 	return nil
 }

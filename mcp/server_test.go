@@ -76,7 +76,7 @@ func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 // connect returns an initialized client of a session.
 func (h *house) connect() *client.Client {
 	h.t.Helper()
-	c, err := client.NewStreamableHttpClient(h.url, clienttransport.WithContinuousListening())
+	c, err := client.NewStreamableHttpClient(h.url, clienttransport.WithContinuousListening()) //nolint:staticcheck // sessions are what is tested here
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestAnEventIsAnnouncedAndRead(t *testing.T) {
 	const followed = "slack://channels/C0GENERAL01/events"
 	sub := protocol.SubscribeRequest{}
 	sub.Params.URI = followed
-	if err := c.Subscribe(t.Context(), sub); err != nil {
+	if err := c.Subscribe(t.Context(), sub); err != nil { //nolint:staticcheck // likewise
 		t.Fatal(err)
 	}
 	h.events.Append(eventtest.Envelope("EvOther", said("1", "C0RANDOM001", "1700000000.000100", "elsewhere")))
@@ -239,7 +239,8 @@ func TestScopesHideToolsAndResources(t *testing.T) {
 			}
 			sub := protocol.SubscribeRequest{}
 			sub.Params.URI = "slack://events"
-			if err := c.Subscribe(t.Context(), sub); (err == nil) != (tc.resources > 0) {
+			err = c.Subscribe(t.Context(), sub) //nolint:staticcheck // sessions are what is tested here
+			if (err == nil) != (tc.resources > 0) {
 				t.Errorf("following slack://events: %v", err)
 			}
 		})

@@ -33,7 +33,7 @@ func (b *budget) take(channel string) error {
 	if len(sent) >= b.limit {
 		b.sent[channel] = sent
 		wait := time.Minute - now.Sub(sent[0])
-		return &Refusal{Code: "send_budget_used_up", Remedy: fmt.Sprintf("As many messages were sent to this channel within a minute as the operator allows. Nothing was sent. Put what is left into one message and wait %d seconds.", int(wait/time.Second)+1)}
+		return &RefusedError{Code: "send_budget_used_up", Remedy: fmt.Sprintf("As many messages were sent to this channel within a minute as the operator allows. Nothing was sent. Put what is left into one message and wait %d seconds.", int(wait/time.Second)+1)}
 	}
 	if len(b.sent) >= maxBudgets {
 		b.sweep(now)

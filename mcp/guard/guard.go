@@ -63,15 +63,15 @@ func New(o Options) (*Guard, error) {
 	}, nil
 }
 
-// A Refusal is a write that was not sent because a rule forbids it. Its text is for
+// A RefusedError is a write that was not sent because a rule forbids it. Its text is for
 // the model and holds nothing that came from Slack.
-type Refusal struct {
+type RefusedError struct {
 	Code   string
 	Remedy string
 }
 
 // Error returns the code and the remedy.
-func (r *Refusal) Error() string { return r.Code + ": " + r.Remedy }
+func (r *RefusedError) Error() string { return r.Code + ": " + r.Remedy }
 
 // A Write is what somebody is about to do.
 type Write struct {
@@ -131,7 +131,7 @@ func Do[T any](ctx context.Context, g *Guard, w Write, send func() (T, string, e
 // audit writes one line for a write, without what was written.
 func (g *Guard) audit(ctx context.Context, w Write, ts string, err error) {
 	level, outcome := slog.LevelInfo, "ok"
-	var refusal *Refusal
+	var refusal *RefusedError
 	switch {
 	case errors.As(err, &refusal):
 		level, outcome = slog.LevelWarn, "refused: "+refusal.Code

@@ -27,8 +27,7 @@ func newGuard(t testing.TB, o guard.Options) *guard.Guard {
 
 // code returns the code of a refusal, or "".
 func code(err error) string {
-	var r *guard.Refusal
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*guard.RefusedError](err); ok {
 		return r.Code
 	}
 	return ""
@@ -226,7 +225,7 @@ func TestIdempotencyKeys(t *testing.T) {
 				if _, repeated, err := guard.Do(t.Context(), g, write("k", "x"), s.send); repeated || err != nil {
 					t.Errorf("%v, %v", repeated, err)
 				}
-				time.Sleep(time.Hour) //nolint:forbidigo // the bubble's clock
+				time.Sleep(time.Hour)
 			}
 		})
 	})
@@ -251,7 +250,7 @@ func TestBudget(t *testing.T) {
 		if err := errors.Join(do("C2", true), do("C1", false)); err != nil {
 			t.Errorf("another channel, and what sends nothing: %v", err)
 		}
-		time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock
+		time.Sleep(time.Minute)
 		s.err = &slackapi.Error{Code: "msg_too_long", Kind: slackapi.TooLarge}
 		for range 5 {
 			if err := do("C1", true); code(err) != "" {

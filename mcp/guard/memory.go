@@ -44,7 +44,7 @@ func newMemory(keep time.Duration, now func() time.Time) *memory {
 func (m *memory) once(ctx context.Context, key string, arguments [sha256.Size]byte, fn func() (any, error)) (v any, repeated bool, err error) {
 	r, fresh := m.claim(key, arguments)
 	if r.arguments != arguments {
-		return nil, false, &Refusal{Code: "idempotency_key_reused", Remedy: "This idempotency_key was used with other arguments. Nothing was sent. Use a new key for a new message."}
+		return nil, false, &RefusedError{Code: "idempotency_key_reused", Remedy: "This idempotency_key was used with other arguments. Nothing was sent. Use a new key for a new message."}
 	}
 	if !fresh {
 		select {
@@ -97,7 +97,7 @@ func (m *memory) release(r *run) {
 // maySent reports that nobody can know that nothing was sent.
 func maySent(err error) bool {
 	var slack *slackapi.Error
-	var refusal *Refusal
+	var refusal *RefusedError
 	switch {
 	case errors.As(err, &refusal):
 		return false

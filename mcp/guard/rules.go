@@ -51,7 +51,7 @@ func (r *rules) check(ctx context.Context, channel string) error {
 	if r.byName {
 		name, err := r.name(ctx, channel)
 		if err != nil {
-			return &Refusal{Code: "channel_not_checked", Remedy: "The operator allows writing to some channels only, by name, and this channel's name could not be found out. Nothing was sent. Check the channel, or try again later."}
+			return &RefusedError{Code: "channel_not_checked", Remedy: "The operator allows writing to some channels only, by name, and this channel's name could not be found out. Nothing was sent. Check the channel, or try again later."}
 		}
 		if name != "" {
 			forms = append(forms, strings.ToLower(name))
@@ -61,7 +61,7 @@ func (r *rules) check(ctx context.Context, channel string) error {
 		return slices.ContainsFunc(forms, func(f string) bool { return slices.Contains(list, f) })
 	}
 	if in(r.deny) || len(r.allow) > 0 && !in(r.allow) {
-		return &Refusal{Code: "channel_not_allowed", Remedy: "The operator does not allow writing to this channel. Nothing was sent. Tell the user; another channel may be allowed."}
+		return &RefusedError{Code: "channel_not_allowed", Remedy: "The operator does not allow writing to this channel. Nothing was sent. Tell the user; another channel may be allowed."}
 	}
 	return nil
 }

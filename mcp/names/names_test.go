@@ -266,7 +266,7 @@ func TestChannelID(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.renamed.Store("C000003", "lamps")
-			time.Sleep(2 * time.Hour) //nolint:forbidigo // the bubble's clock
+			time.Sleep(2 * time.Hour)
 			if _, err := r.ChannelID(t.Context(), "chan-3"); !errors.Is(err, names.ErrNoChannel) {
 				t.Errorf("the old name: %v", err)
 			}

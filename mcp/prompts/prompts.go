@@ -3,6 +3,7 @@ package prompts
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -48,12 +49,7 @@ func New(events, slack bool) *Set {
 func (s *Set) List() []Prompt { return append([]Prompt(nil), s.all...) }
 
 func needs(p *Prompt, scope access.Scope) bool {
-	for _, s := range p.Scopes {
-		if s == scope {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.Scopes, scope)
 }
 
 // Register adds the prompts to an MCP server.

@@ -112,7 +112,7 @@ func (k *kit) invite(ctx context.Context, c *toolset.Call, in inviteIn) (respons
 		return responses{}, err
 	}
 	return k.each(users, func(b *batch, user string) error {
-		s := in.safety.part(user)
+		s := in.part(user)
 		_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, user}}, s,
 			func(api *slackapi.Client) (struct{}, string, error) {
 				_, err := api.Invite(ctx, channel, user)

@@ -51,7 +51,6 @@ func said(id, channel, user, ts, text string) event.Event {
 }
 
 func TestListEvents(t *testing.T) {
-	t.Parallel()
 	r := newRig(t)
 	r.events.Append(
 		said("EvA", "C0GENERAL01", "U0ALICE0001", "1700000001.000100", "first"),
@@ -132,7 +131,6 @@ func TestListEventsPages(t *testing.T) {
 }
 
 func TestListEventsRefuses(t *testing.T) {
-	t.Parallel()
 	r := newRig(t)
 	for name, tc := range map[string]struct {
 		args a

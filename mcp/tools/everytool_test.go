@@ -18,7 +18,6 @@ type anyJSON = map[string]any
 // TestEveryTool calls each tool with success, against a workspace that behaves like
 // Slack; the rig holds each result against its schema.
 func TestEveryTool(t *testing.T) {
-	t.Parallel()
 	r := newRig(t)
 	post := func(text string) posted {
 		var p posted
@@ -320,10 +319,9 @@ func arguments(name string) a {
 	if args, ok := all[name]; ok {
 		return args
 	}
-	for _, m := range []string{"slack_get_permalink", "slack_delete_message", "slack_mark_read", "slack_get_reactions", "slack_add_pin", "slack_remove_pin"} {
-		if name == m {
-			return a{"channel": sandbox.General, "timestamp": "1700000000.000100"}
-		}
+	ofMessages := []string{"slack_get_permalink", "slack_delete_message", "slack_mark_read", "slack_get_reactions", "slack_add_pin", "slack_remove_pin"}
+	if slices.Contains(ofMessages, name) {
+		return a{"channel": sandbox.General, "timestamp": "1700000000.000100"}
 	}
 	return a{"channel": sandbox.General}
 }

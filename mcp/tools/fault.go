@@ -83,7 +83,7 @@ func Fault(err error) string {
 		arg     *toolset.ArgumentError
 		slack   *slackapi.Error
 		expired *event.CursorExpiredError
-		refusal *guard.Refusal
+		refusal *guard.RefusedError
 	)
 	switch {
 	case errors.As(err, &f):

@@ -72,7 +72,6 @@ func contained(t *testing.T, name string, raw json.RawMessage) (found int) {
 }
 
 func TestInjectionsStayInsideData(t *testing.T) {
-	t.Parallel()
 	r := newRig(t)
 	ctx := t.Context()
 	var first, file, canvas string

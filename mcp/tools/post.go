@@ -146,7 +146,7 @@ func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn
 	n := 0
 	always := func(error) bool { return true }
 	return k.eachUntil(in.Texts, always, func(b *batch, text string) error {
-		s := in.safety.part(strconv.Itoa(n))
+		s := in.part(strconv.Itoa(n))
 		n++
 		text, calmed := k.Guard.Text(text)
 		p := slackapi.Post{Channel: channel, ThreadTS: thread, Text: text, Broadcast: in.Broadcast}

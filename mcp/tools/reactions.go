@@ -98,7 +98,7 @@ func (k *kit) react(ctx context.Context, c *toolset.Call, in reactionsIn, done s
 	}
 	return k.each(in.Emojis, func(b *batch, emoji string) error {
 		emoji = strings.Trim(strings.TrimSpace(emoji), ":")
-		_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts, emoji}}, in.safety.part(emoji),
+		_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts, emoji}}, in.part(emoji),
 			func(api *slackapi.Client) (struct{}, string, error) {
 				err := do(api, channel, ts, emoji)
 				if is(err, done) {

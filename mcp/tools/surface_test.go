@@ -31,7 +31,7 @@ func golden(t *testing.T, name string, got []byte) {
 		}
 		return
 	}
-	want, err := os.ReadFile(path) //nolint:gosec // a file of the repository
+	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatalf("%v: run go test ./mcp/tools -update", err)
 	}

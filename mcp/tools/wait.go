@@ -50,8 +50,10 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 	if in.Cursor == "" {
 		after = k.Events.Newest()
 	}
+	progress := time.NewTicker(progressEvery)
+	defer progress.Stop()
 	w := wait{
-		kit: k, call: c, changed: changed,
+		kit: k, call: c, changed: changed, progress: progress.C, began: time.Now(),
 		query:   event.Query{Filter: filter, After: after, Order: event.OldestFirst, Limit: in.Limit},
 		timeout: time.Duration(in.TimeoutSeconds) * time.Second,
 	}
@@ -60,11 +62,13 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 
 // A wait is one call that waits.
 type wait struct {
-	kit     *kit
-	call    *toolset.Call
-	changed <-chan struct{}
-	query   event.Query
-	timeout time.Duration
+	kit      *kit
+	call     *toolset.Call
+	changed  <-chan struct{}
+	progress <-chan time.Time
+	began    time.Time
+	query    event.Query
+	timeout  time.Duration
 }
 
 // run reads what is there and then waits for more. What it has read lies before the
@@ -72,9 +76,6 @@ type wait struct {
 func (w *wait) run(ctx context.Context) (waitOut, error) {
 	timeout := time.NewTimer(w.timeout)
 	defer timeout.Stop()
-	progress := time.NewTicker(progressEvery)
-	defer progress.Stop()
-	began := time.Now()
 	for {
 		page, err := w.kit.Events.Query(ctx, w.query)
 		if err != nil {
@@ -86,25 +87,37 @@ func (w *wait) run(ctx context.Context) (waitOut, error) {
 		if len(page.Events) > 0 {
 			return w.out(page.Events), nil
 		}
-		if page.More {
-			select {
-			case <-timeout.C:
-				return w.out(nil), nil
-			default:
-				continue
-			}
+		again, err := w.pause(ctx, timeout.C, page.More)
+		if err != nil {
+			return waitOut{}, err
 		}
-		for waiting := true; waiting; {
-			select {
-			case <-w.changed:
-				waiting = false
-			case <-progress.C:
-				w.call.Progress(time.Since(began).Seconds(), w.timeout.Seconds(), "waiting for an event")
-			case <-timeout.C:
-				return w.out(nil), nil
-			case <-ctx.Done():
-				return waitOut{}, ctx.Err()
-			}
+		if !again {
+			return w.out(nil), nil
+		}
+	}
+}
+
+// pause waits until there may be something to read, and reports false when the time is
+// up. Where more is there already it does not wait.
+func (w *wait) pause(ctx context.Context, timeout <-chan time.Time, more bool) (again bool, err error) {
+	if more {
+		select {
+		case <-timeout:
+			return false, nil
+		default:
+			return true, nil
+		}
+	}
+	for {
+		select {
+		case <-w.changed:
+			return true, nil
+		case <-w.progress:
+			w.call.Progress(time.Since(w.began).Seconds(), w.timeout.Seconds(), "waiting for an event")
+		case <-timeout:
+			return false, nil
+		case <-ctx.Done():
+			return false, ctx.Err()
 		}
 	}
 }

@@ -2,6 +2,7 @@ package tools_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
@@ -14,8 +15,6 @@ import (
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/tools"
 	"slackmcp/mcp/toolset"
-
-	"encoding/json"
 )
 
 // waiter calls slack_wait_for_event without Slack, so that it can run in a bubble.
@@ -67,7 +66,6 @@ func (w *waiter) must(args a) eventPage {
 }
 
 func TestWaitForEvent(t *testing.T) {
-	t.Parallel()
 	t.Run("returns an event the moment it arrives", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWaiter(t, tools.Options{})

@@ -246,36 +246,15 @@ func check(f field, v reflect.Value) error {
 		v = v.Elem()
 	}
 	wrong := func(problem string) error { return &ArgumentError{Argument: f.name, Problem: problem} }
-	var n int
-	unit := ""
-	switch v.Kind() {
-	case reflect.String:
-		if f.required && v.String() == "" {
-			return wrong("it is required and may not be empty")
-		}
-		if len(f.enum) > 0 && v.String() != "" && !slices.Contains(f.enum, v.String()) {
-			return wrong("must be one of " + strings.Join(f.enum, ", "))
-		}
-		n, unit = utf8.RuneCountInString(v.String()), " characters"
-	case reflect.Slice:
-		if f.required && v.Len() == 0 && v.Type() != rawType {
-			return wrong("it is required and may not be empty")
-		}
-		if v.Type() == rawType {
-			return nil
-		}
-		for i := range v.Len() {
-			if item := v.Index(i); len(f.enum) > 0 && item.Kind() == reflect.String && !slices.Contains(f.enum, item.String()) {
-				return wrong("each must be one of " + strings.Join(f.enum, ", "))
-			}
-		}
-		n, unit = v.Len(), " items"
-	case reflect.Int, reflect.Int64:
-		n = int(v.Int())
-	case reflect.Float64:
-		n = int(v.Float())
-	default:
+	n, unit, ok := measure(v)
+	if !ok {
 		return nil
+	}
+	if unit != "" && n == 0 && f.required {
+		return wrong("it is required and may not be empty")
+	}
+	if problem := notListed(f, v); problem != "" {
+		return wrong(problem)
 	}
 	switch {
 	case f.max != nil && n > *f.max:
@@ -284,6 +263,39 @@ func check(f field, v reflect.Value) error {
 		return wrong(fmt.Sprintf("must be at least %d%s", *f.min, unit))
 	}
 	return nil
+}
+
+// measure is what min and max bound: a number, a text's characters, a list's items.
+func measure(v reflect.Value) (n int, unit string, ok bool) {
+	switch v.Kind() { //nolint:exhaustive // the others have no size
+	case reflect.String:
+		return utf8.RuneCountInString(v.String()), " characters", true
+	case reflect.Slice:
+		return v.Len(), " items", v.Type() != rawType
+	case reflect.Int, reflect.Int64:
+		return int(v.Int()), "", true
+	case reflect.Float64:
+		return int(v.Float()), "", true
+	}
+	return 0, "", false
+}
+
+// notListed says what is wrong with a value that an enum does not list.
+func notListed(f field, v reflect.Value) string {
+	if len(f.enum) == 0 {
+		return ""
+	}
+	if v.Kind() == reflect.String && v.String() != "" && !slices.Contains(f.enum, v.String()) {
+		return "must be one of " + strings.Join(f.enum, ", ")
+	}
+	if v.Kind() == reflect.Slice {
+		for i := range v.Len() {
+			if !slices.Contains(f.enum, v.Index(i).String()) {
+				return "each must be one of " + strings.Join(f.enum, ", ")
+			}
+		}
+	}
+	return ""
 }
 
 func isAbsent(raw json.RawMessage) bool {

@@ -19,32 +19,41 @@ type Grant struct {
 // Missing returns the Slack scopes for want of which the tool cannot be called, as
 // the tool's Needs write them; nil when it can.
 func (g Grant) Missing(t *Tool) []string {
-	if len(t.Needs) == 0 && len(t.UserNeeds) == 0 {
+	bot, byBot := g.ofBot(t)
+	user, byUser := g.ofUser(t)
+	switch {
+	case len(t.Needs)+len(t.UserNeeds) == 0, byBot, byUser:
 		return nil
+	case len(t.Needs) > 0:
+		return bot
 	}
-	var lacking []string
-	if len(t.Needs) > 0 {
-		if !g.Known {
-			return nil
-		}
-		if lacking = without(t.Needs, g.Bot); len(lacking) == 0 {
-			return nil
-		}
+	return user
+}
+
+// ofBot returns what the bot token lacks, and whether it is enough.
+func (g Grant) ofBot(t *Tool) (lacking []string, enough bool) {
+	if len(t.Needs) == 0 {
+		return nil, false
 	}
-	if len(t.UserNeeds) > 0 {
-		if g.HasUser && !g.Known {
-			return nil
-		}
-		if g.HasUser && len(without(t.UserNeeds, g.User)) == 0 {
-			return nil
-		}
-		if lacking == nil {
-			for _, n := range t.UserNeeds {
-				lacking = append(lacking, "user token: "+n)
-			}
-		}
+	if !g.Known {
+		return nil, true
 	}
-	return lacking
+	lacking = without(t.Needs, g.Bot)
+	return lacking, len(lacking) == 0
+}
+
+// ofUser returns what a user token would need, and whether there is one that has it.
+func (g Grant) ofUser(t *Tool) (lacking []string, enough bool) {
+	if len(t.UserNeeds) == 0 {
+		return nil, false
+	}
+	if g.HasUser && (!g.Known || len(without(t.UserNeeds, g.User)) == 0) {
+		return nil, true
+	}
+	for _, n := range t.UserNeeds {
+		lacking = append(lacking, "user token: "+n)
+	}
+	return lacking, false
 }
 
 // without returns the needs that no scope of have satisfies.

@@ -14,29 +14,35 @@ func (c *Catalog) WriteReference(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("| toolset | tools | of them by default |\n|---|---|---|\n")
 	for _, set := range c.sets {
-		n, d := 0, 0
-		for i := range c.tools {
-			if c.tools[i].Set == set {
-				n++
-				if c.tools[i].Default {
-					d++
-				}
-			}
-		}
+		n, d := c.count(set)
 		fmt.Fprintf(&b, "| [%s](#%s) | %d | %d |\n", set, set, n, d)
 	}
-	for _, set := range c.sets {
-		fmt.Fprintf(&b, "\n## %s\n", set)
-		for i := range c.tools {
-			if t := &c.tools[i]; t.Set == set {
-				if err := t.reference(&b); err != nil {
-					return fmt.Errorf("describe %s: %w", t.Name, err)
-				}
-			}
+	set := ""
+	for i := range c.tools { // they are in the order of their toolsets
+		t := &c.tools[i]
+		if t.Set != set {
+			set = t.Set
+			fmt.Fprintf(&b, "\n## %s\n", set)
+		}
+		if err := t.reference(&b); err != nil {
+			return fmt.Errorf("describe %s: %w", t.Name, err)
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// count returns how many tools a toolset has, and how many are offered by default.
+func (c *Catalog) count(set string) (all, standard int) {
+	for i := range c.tools {
+		if c.tools[i].Set == set {
+			all++
+			if c.tools[i].Default {
+				standard++
+			}
+		}
+	}
+	return all, standard
 }
 
 func (t *Tool) reference(b *strings.Builder) error {

@@ -41,24 +41,24 @@ type schemaWriter struct {
 // withDefs adds the shared structs. Describing one may bring up another.
 func (w *schemaWriter) withDefs() (json.RawMessage, error) {
 	w.Truncate(w.Len() - 1)
-	w.WriteString(`,"$defs":{`)
+	fmt.Fprint(w, `,"$defs":{`)
 	names := map[string]bool{}
-	for i := 0; i < len(w.shared); i++ {
-		if i > 0 {
-			w.WriteByte(',')
+	for len(names) < len(w.shared) {
+		if len(names) > 0 {
+			fmt.Fprint(w, ",")
 		}
-		if name := w.shared[i].Name(); name == "" || names[name] {
-			return nil, fmt.Errorf("%s has no name of its own", w.shared[i])
+		t := w.shared[len(names)]
+		if t.Name() == "" || names[t.Name()] {
+			return nil, fmt.Errorf("%s has no name of its own", t)
 		}
-		names[w.shared[i].Name()] = true
-		w.json(w.shared[i].Name())
-		w.WriteString(":{")
-		if err := w.object(w.shared[i]); err != nil {
+		names[t.Name()] = true
+		fmt.Fprintf(w, `"%s":{`, t.Name())
+		if err := w.object(t); err != nil {
 			return nil, err
 		}
-		w.WriteByte('}')
+		fmt.Fprint(w, "}")
 	}
-	w.WriteString("}}")
+	fmt.Fprint(w, "}}")
 	return json.RawMessage(w.Bytes()), nil
 }
 
@@ -99,7 +99,7 @@ func (w *schemaWriter) refers(t reflect.Type) bool {
 	if !slices.Contains(w.shared, t) {
 		w.shared = append(w.shared, t)
 	}
-	w.WriteString(`"$ref":"#/$defs/` + t.Name() + `"`)
+	fmt.Fprint(w, `"$ref":"#/$defs/` + t.Name() + `"`)
 	return true
 }
 
@@ -118,14 +118,14 @@ func (w *schemaWriter) value(t reflect.Type, f field) error {
 			err = w.object(t)
 		}
 	case t.Kind() == reflect.Slice && f.opaque:
-		w.WriteString(`"type":"array"`)
+		fmt.Fprint(w, `"type":"array"`)
 	case t.Kind() == reflect.Slice:
-		w.WriteString(`"type":"array","items":`)
+		fmt.Fprint(w, `"type":"array","items":`)
 		err = w.value(t.Elem(), field{enum: f.enum})
 		w.bounds(f, "minItems", "maxItems")
 		f.enum = nil
 	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
-		w.WriteString(`"type":"object","additionalProperties":`)
+		fmt.Fprint(w, `"type":"object","additionalProperties":`)
 		err = w.value(t.Elem(), field{})
 	default:
 		err = w.scalar(t, f)
@@ -139,17 +139,17 @@ func (w *schemaWriter) value(t reflect.Type, f field) error {
 }
 
 func (w *schemaWriter) scalar(t reflect.Type, f field) error {
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // the others have no place in a schema
 	case reflect.String:
-		w.WriteString(`"type":"string"`)
+		fmt.Fprint(w, `"type":"string"`)
 		w.bounds(f, "minLength", "maxLength")
 	case reflect.Bool:
-		w.WriteString(`"type":"boolean"`)
+		fmt.Fprint(w, `"type":"boolean"`)
 	case reflect.Int, reflect.Int64:
-		w.WriteString(`"type":"integer"`)
+		fmt.Fprint(w, `"type":"integer"`)
 		w.bounds(f, "minimum", "maximum")
 	case reflect.Float64:
-		w.WriteString(`"type":"number"`)
+		fmt.Fprint(w, `"type":"number"`)
 		w.bounds(f, "minimum", "maximum")
 	default:
 		return fmt.Errorf("%s has no place in a schema", t)
@@ -162,7 +162,7 @@ func (w *schemaWriter) object(t reflect.Type) error {
 	if err != nil {
 		return err
 	}
-	w.WriteString(`"type":"object","properties":{`)
+	fmt.Fprint(w, `"type":"object","properties":{`)
 	var required []string
 	for i, f := range fs {
 		if i > 0 {
@@ -179,11 +179,11 @@ func (w *schemaWriter) object(t reflect.Type) error {
 	}
 	w.WriteByte('}')
 	if len(required) > 0 {
-		w.WriteString(`,"required":`)
+		fmt.Fprint(w, `,"required":`)
 		w.json(required)
 	}
 	if w.closed {
-		w.WriteString(`,"additionalProperties":false`)
+		fmt.Fprint(w, `,"additionalProperties":false`)
 	}
 	return nil
 }
@@ -231,7 +231,7 @@ func (w *schemaWriter) json(v any) {
 
 // literal is a default's text as a value of type t.
 func literal(t reflect.Type, s string) any {
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // a default is one of these, or a text
 	case reflect.Bool:
 		return s == "true"
 	case reflect.Int, reflect.Int64:

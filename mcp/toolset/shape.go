@@ -39,14 +39,11 @@ func fields(t reflect.Type) ([]field, error) {
 		sf := t.Field(i)
 		tag := sf.Tag.Get("json")
 		if sf.Anonymous && tag == "" {
-			inner, err := fields(deref(sf.Type))
+			inner, err := embedded(sf.Type, i)
 			if err != nil {
 				return nil, err
 			}
-			for _, f := range inner {
-				f.index = append([]int{i}, f.index...)
-				list = append(list, f)
-			}
+			list = append(list, inner...)
 			continue
 		}
 		if !sf.IsExported() || tag == "-" {
@@ -60,6 +57,15 @@ func fields(t reflect.Type) ([]field, error) {
 		list = append(list, f)
 	}
 	return list, unique(t, list)
+}
+
+// embedded lists the members of the struct that is embedded at an index.
+func embedded(t reflect.Type, at int) ([]field, error) {
+	list, err := fields(deref(t))
+	for i := range list {
+		list[i].index = append([]int{at}, list[i].index...)
+	}
+	return list, err
 }
 
 func newField(sf reflect.StructField, tag string) (field, error) {

@@ -99,41 +99,50 @@ func TestEvent(t *testing.T) {
 	}{
 		"a message of ours": {
 			eventtest.Envelope("Ev1", a{"type": "message", "user": "U1AA", "channel": "C1AA", "ts": "1.000001", "text": "hi", "team": "T0LANTERN01"}),
-			"hi", "1.000001", view.Provenance{Author: "U1AA", Kind: "person", SameTeam: true, Verified: true},
+			"hi", "1.000001",
+			view.Provenance{Author: "U1AA", Kind: "person", SameTeam: true, Verified: true},
 		},
 		"a message of another organisation": {
 			eventtest.Envelope("Ev1", a{"type": "message", "user": "U1AA", "channel": "C1AA", "ts": "1.000001", "text": "hi", "team": "T0PARTNER01"}, a{"is_ext_shared_channel": true}),
-			"hi", "1.000001", view.Provenance{Author: "U1AA", Kind: "person", External: true, Verified: true},
+			"hi", "1.000001",
+			view.Provenance{Author: "U1AA", Kind: "person", External: true, Verified: true},
 		},
 		"somebody in a shared channel": {
 			eventtest.Envelope("Ev1", a{"type": "reaction_added", "user": "U1AA", "reaction": "x", "item": a{"type": "message", "channel": "C1AA", "ts": "1.000001"}}, a{"is_ext_shared_channel": true}),
-			"", "", view.Provenance{Author: "U1AA", Kind: "person", Verified: true},
+			"", "",
+			view.Provenance{Author: "U1AA", Kind: "person", Verified: true},
 		},
 		"somebody of the same organisation": {
 			eventtest.Envelope("Ev1", a{"type": "message", "user": "U1AA", "channel": "C1AA", "ts": "1.000001", "text": "hi", "team": "E0GRID"}, a{
 				"authorizations": []any{a{"team_id": "T0LANTERN01", "enterprise_id": "E0GRID"}},
 			}),
-			"hi", "1.000001", view.Provenance{Author: "U1AA", Kind: "person", SameTeam: true, Verified: true},
+			"hi", "1.000001",
+			view.Provenance{Author: "U1AA", Kind: "person", SameTeam: true, Verified: true},
 		},
 		"another bot": {
 			eventtest.Envelope("Ev1", a{"type": "message", "subtype": "bot_message", "bot_id": "B1AA", "channel": "C1AA", "ts": "1.000001", "text": "beep"}),
-			"beep", "1.000001", view.Provenance{Author: "B1AA", Kind: "bot", SameTeam: true, Verified: true},
+			"beep", "1.000001",
+			view.Provenance{Author: "B1AA", Kind: "bot", SameTeam: true, Verified: true},
 		},
 		"a changed message": {
 			eventtest.Envelope("Ev1", a{"type": "message", "subtype": "message_changed", "channel": "C1AA", "ts": "9.000001", "message": a{"user": "U1AA", "text": "new", "ts": "1.000001", "team": "T0LANTERN01"}}),
-			"new", "1.000001", view.Provenance{Author: "U1AA", Kind: "person", SameTeam: true, Verified: true},
+			"new", "1.000001",
+			view.Provenance{Author: "U1AA", Kind: "person", SameTeam: true, Verified: true},
 		},
 		"an event of Slack's own": {
 			eventtest.Envelope("Ev1", a{"type": "channel_created", "channel": a{"id": "C1AA", "name": "x"}}),
-			"", "", view.Provenance{Kind: "system", SameTeam: true, Verified: true},
+			"", "",
+			view.Provenance{Kind: "system", SameTeam: true, Verified: true},
 		},
 		"a text that is a number": {
 			eventtest.Envelope("Ev1", a{"type": "message", "user": "U1AA", "channel": "C1AA", "ts": "1.000001", "text": 7, "team": "T0LANTERN01"}),
-			"", "1.000001", view.Provenance{Author: "U1AA", Kind: "person", SameTeam: true, Verified: true},
+			"", "1.000001",
+			view.Provenance{Author: "U1AA", Kind: "person", SameTeam: true, Verified: true},
 		},
 		"another sender": {
 			event.Event{Source: "orders", ID: "1", Kind: event.Kind{Type: "paid"}, Raw: []byte(`{"text":"x"}`)},
-			"", "", view.Provenance{Author: "orders", Kind: "service", External: true, Verified: true},
+			"", "",
+			view.Provenance{Author: "orders", Kind: "service", External: true, Verified: true},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

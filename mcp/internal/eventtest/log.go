@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -59,20 +60,9 @@ func (l *Log) Query(_ context.Context, q event.Query) (event.Page, error) {
 	if q.Limit == 0 {
 		q.Limit = event.DefaultLimit
 	}
-	list := slices.Clone(l.events)
-	if q.Order == event.NewestFirst {
-		slices.Reverse(list)
-	}
 	var page event.Page
 	looked := 0
-	for _, e := range list {
-		behind := q.After == "" || e.Position > q.After
-		if q.Order == event.NewestFirst {
-			behind = q.After == "" || e.Position < q.After
-		}
-		if !behind {
-			continue
-		}
+	for _, e := range l.behind(q) {
 		if len(page.Events) == q.Limit || l.Scan > 0 && looked == l.Scan {
 			page.More = true
 			return page, nil
@@ -90,6 +80,23 @@ func (l *Log) Query(_ context.Context, q event.Query) (event.Page, error) {
 		page.Next = q.After
 	}
 	return page, nil
+}
+
+// behind returns the events behind a query's cursor, in its order. It requires the lock.
+func (l *Log) behind(q event.Query) []event.Event {
+	list := slices.Clone(l.events)
+	if q.Order == event.NewestFirst {
+		slices.Reverse(list)
+	}
+	return slices.DeleteFunc(list, func(e event.Event) bool {
+		switch {
+		case q.After == "":
+			return false
+		case q.Order == event.NewestFirst:
+			return e.Position >= q.After
+		}
+		return e.Position <= q.After
+	})
 }
 
 // Get returns one event.
@@ -145,9 +152,7 @@ func Envelope(id string, inner map[string]any, outer ...map[string]any) event.Ev
 		"authorizations": []any{map[string]any{"team_id": "T0LANTERN01", "user_id": "U0SANDBOX01", "is_bot": true}},
 	}
 	for _, o := range outer {
-		for k, v := range o {
-			body[k] = v
-		}
+		maps.Copy(body, o)
 	}
 	raw, err := json.Marshal(body)
 	if err != nil {
