@@ -31,6 +31,12 @@ func (r *recent) add(key idkey.Key, seq int64) {
 	r.list = append(r.list, read{seq, key})
 }
 
+// knows reports whether an event was delivered at a sequence number.
+func (r *recent) knows(seq int64) bool {
+	n := len(r.list)
+	return n > 0 && r.list[n-1].seq == seq
+}
+
 func (r *recent) has(key idkey.Key, seq int64) bool {
 	i, ok := slices.BinarySearchFunc(r.list, seq, func(d read, seq int64) int { return int(d.seq - seq) })
 	return ok && r.list[i].key == key

@@ -132,3 +132,25 @@ func freePort(t testing.TB) string {
 
 // pause waits on a timer: between looks at what another process does.
 func pause(d time.Duration) { <-time.After(d) }
+
+// snapshot saves the server's data and returns it.
+func snapshot(t *testing.T, s *server) []byte {
+	t.Helper()
+	if err := s.client().Save(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	dump, err := os.ReadFile(filepath.Join(s.dir, "dump.rdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dump
+}
+
+// restore starts a killed server with data of another time.
+func restore(t *testing.T, s *server, dump []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, "dump.rdb"), dump, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+}

@@ -20,13 +20,10 @@ var errOvertaken = errors.New("retention removed events before this reader came 
 
 // A tail is one reader that follows the log.
 type tail struct {
-	q     *Queue
-	fn    func(event.Event) error
-	epoch string
-	at    int64 // the sequence of the last event that was delivered
-	// verify asks to look, before going on, whether the log still has what was
-	// delivered: set after each failure, when another server may be answering.
-	verify bool
+	q      *Queue
+	fn     func(event.Event) error
+	epoch  string
+	at     int64 // the sequence of the last event that was delivered
 	recent recent
 	// since and until drop, of what was stored before the tail began, what was received
 	// too early: the store's times are coarser.
@@ -78,7 +75,6 @@ func (t *tail) run(ctx context.Context, from queue.Start) error {
 		case err == nil:
 			trouble.Over(ctx)
 		case errors.Is(err, queue.ErrUnavailable):
-			t.verify = begun
 			trouble.Wait(ctx, err)
 		default:
 			if own, ok := errors.AsType[*handlerError](err); ok {
@@ -97,12 +93,9 @@ func (e *handlerError) Error() string { return e.err.Error() }
 
 // step delivers what is next, or waits until there may be something.
 func (t *tail) step(ctx context.Context) error {
-	if t.verify {
-		if err := t.rejoin(ctx); err != nil {
-			return err
-		}
-	}
-	b, events, err := t.q.read(ctx, t.at+1, math.MaxInt64, false, piece)
+	// The last event that was delivered is read again: when it is another one now, or
+	// gone from the end, the server that answers is not in the state that it was in.
+	b, events, err := t.q.read(ctx, t.at, math.MaxInt64, false, piece)
 	switch {
 	case err != nil:
 		return err
@@ -111,12 +104,13 @@ func (t *tail) step(ctx context.Context) error {
 	case b.Epoch != t.epoch:
 		t.emptied(ctx, b)
 		return nil
-	case t.at > b.Last:
-		// The store lost its end. What follows takes places that were used before.
-		t.verify = true
-		return nil
 	case t.at < b.Trimmed:
 		return errors.Join(errOvertaken, b.Expired())
+	case t.at > b.Last, !t.continues(events):
+		return t.rejoin(ctx)
+	}
+	if len(events) > 0 && seqOf(&events[0]) == t.at {
+		events = events[1:]
 	}
 	for i := range events {
 		if err := ctx.Err(); err != nil {
@@ -151,7 +145,14 @@ func (t *tail) deliver(e event.Event) error {
 func (t *tail) emptied(ctx context.Context, b page.Bounds) {
 	t.q.o.Logger.LogAttrs(ctx, slog.LevelWarn, "redis lost the events: the store was emptied or replaced",
 		slog.String("epoch_before", t.epoch), slog.String("epoch", b.Epoch))
-	t.epoch, t.at, t.verify, t.recent = b.Epoch, b.Trimmed, false, recent{}
+	t.epoch, t.at, t.recent = b.Epoch, b.Trimmed, recent{}
+}
+
+// continues reports whether events, which begin where the tail is, follow on what was
+// delivered. What retention has removed cannot be compared, and need not be.
+func (t *tail) continues(events []event.Event) bool {
+	return len(events) == 0 || seqOf(&events[0]) != t.at || !t.recent.knows(t.at) ||
+		t.recent.has(idkey.Of(events[0].Source, events[0].ID), t.at)
 }
 
 // rejoin goes back to the last event that both the log and this reader have, when the
@@ -162,7 +163,6 @@ func (t *tail) rejoin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.verify = false
 	if common < t.at {
 		t.q.o.Logger.LogAttrs(ctx, slog.LevelWarn, "redis lost events that were read before, by a failover or a crash",
 			slog.Int64("back_to", common), slog.Int64("had_read", t.at))
