@@ -125,7 +125,7 @@ func (f *field) kind() string {
 	var v struct {
 		Type string `json:"type"`
 	}
-	if json.Unmarshal(s.Bytes(), &v) != nil || v.Type == "" {
+	if json.Unmarshal(s.out.Bytes(), &v) != nil || v.Type == "" {
 		return "any"
 	}
 	return v.Type

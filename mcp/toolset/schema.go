@@ -26,13 +26,13 @@ func schemaOf(t reflect.Type, closed bool) (json.RawMessage, error) {
 		return nil, err
 	}
 	if len(w.shared) == 0 {
-		return json.RawMessage(w.Bytes()), nil
+		return json.RawMessage(w.out.Bytes()), nil
 	}
 	return w.withDefs()
 }
 
 type schemaWriter struct {
-	bytes.Buffer
+	out    bytes.Buffer
 	closed bool
 	uses   map[reflect.Type]int
 	shared []reflect.Type // those with more than one use, as they were met
@@ -40,26 +40,26 @@ type schemaWriter struct {
 
 // withDefs adds the shared structs. Describing one may bring up another.
 func (w *schemaWriter) withDefs() (json.RawMessage, error) {
-	w.Truncate(w.Len() - 1)
-	fmt.Fprint(w, `,"$defs":{`)
+	w.out.Truncate(w.out.Len() - 1)
+	w.out.WriteString(`,"$defs":{`)
 	names := map[string]bool{}
 	for len(names) < len(w.shared) {
 		if len(names) > 0 {
-			fmt.Fprint(w, ",")
+			w.out.WriteString(",")
 		}
 		t := w.shared[len(names)]
 		if t.Name() == "" || names[t.Name()] {
 			return nil, fmt.Errorf("%s has no name of its own", t)
 		}
 		names[t.Name()] = true
-		fmt.Fprintf(w, `"%s":{`, t.Name())
+		fmt.Fprintf(&w.out, `"%s":{`, t.Name())
 		if err := w.object(t); err != nil {
 			return nil, err
 		}
-		fmt.Fprint(w, "}")
+		w.out.WriteString("}")
 	}
-	fmt.Fprint(w, "}}")
-	return json.RawMessage(w.Bytes()), nil
+	w.out.WriteString("}}")
+	return json.RawMessage(w.out.Bytes()), nil
 }
 
 // count finds how often each struct is used, and refuses a type that contains itself.
@@ -99,7 +99,7 @@ func (w *schemaWriter) refers(t reflect.Type) bool {
 	if !slices.Contains(w.shared, t) {
 		w.shared = append(w.shared, t)
 	}
-	fmt.Fprint(w, `"$ref":"#/$defs/` + t.Name() + `"`)
+	w.out.WriteString(`"$ref":"#/$defs/` + t.Name() + `"`)
 	return true
 }
 
@@ -108,7 +108,7 @@ const maxSchemaDepth = 12
 
 func (w *schemaWriter) value(t reflect.Type, f field) error {
 	t = deref(t)
-	w.WriteByte('{')
+	w.out.WriteByte('{')
 	var err error
 	switch {
 	case t == rawType, t.Kind() == reflect.Interface:
@@ -118,14 +118,14 @@ func (w *schemaWriter) value(t reflect.Type, f field) error {
 			err = w.object(t)
 		}
 	case t.Kind() == reflect.Slice && f.opaque:
-		fmt.Fprint(w, `"type":"array"`)
+		w.out.WriteString(`"type":"array"`)
 	case t.Kind() == reflect.Slice:
-		fmt.Fprint(w, `"type":"array","items":`)
+		w.out.WriteString(`"type":"array","items":`)
 		err = w.value(t.Elem(), field{enum: f.enum})
 		w.bounds(f, "minItems", "maxItems")
 		f.enum = nil
 	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
-		fmt.Fprint(w, `"type":"object","additionalProperties":`)
+		w.out.WriteString(`"type":"object","additionalProperties":`)
 		err = w.value(t.Elem(), field{})
 	default:
 		err = w.scalar(t, f)
@@ -134,22 +134,22 @@ func (w *schemaWriter) value(t reflect.Type, f field) error {
 		return err
 	}
 	w.notes(t, f)
-	w.WriteByte('}')
+	w.out.WriteByte('}')
 	return nil
 }
 
 func (w *schemaWriter) scalar(t reflect.Type, f field) error {
 	switch t.Kind() { //nolint:exhaustive // the others have no place in a schema
 	case reflect.String:
-		fmt.Fprint(w, `"type":"string"`)
+		w.out.WriteString(`"type":"string"`)
 		w.bounds(f, "minLength", "maxLength")
 	case reflect.Bool:
-		fmt.Fprint(w, `"type":"boolean"`)
+		w.out.WriteString(`"type":"boolean"`)
 	case reflect.Int, reflect.Int64:
-		fmt.Fprint(w, `"type":"integer"`)
+		w.out.WriteString(`"type":"integer"`)
 		w.bounds(f, "minimum", "maximum")
 	case reflect.Float64:
-		fmt.Fprint(w, `"type":"number"`)
+		w.out.WriteString(`"type":"number"`)
 		w.bounds(f, "minimum", "maximum")
 	default:
 		return fmt.Errorf("%s has no place in a schema", t)
@@ -162,14 +162,14 @@ func (w *schemaWriter) object(t reflect.Type) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(w, `"type":"object","properties":{`)
+	w.out.WriteString(`"type":"object","properties":{`)
 	var required []string
 	for i, f := range fs {
 		if i > 0 {
-			w.WriteByte(',')
+			w.out.WriteByte(',')
 		}
 		w.json(f.name)
-		w.WriteByte(':')
+		w.out.WriteByte(':')
 		if err := w.value(f.typ, f); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
@@ -177,27 +177,27 @@ func (w *schemaWriter) object(t reflect.Type) error {
 			required = append(required, f.name)
 		}
 	}
-	w.WriteByte('}')
+	w.out.WriteByte('}')
 	if len(required) > 0 {
-		fmt.Fprint(w, `,"required":`)
+		w.out.WriteString(`,"required":`)
 		w.json(required)
 	}
 	if w.closed {
-		fmt.Fprint(w, `,"additionalProperties":false`)
+		w.out.WriteString(`,"additionalProperties":false`)
 	}
 	return nil
 }
 
 // notes writes what the tags add to a type.
 func (w *schemaWriter) notes(t reflect.Type, f field) {
-	empty := w.Bytes()[w.Len()-1] == '{'
+	empty := w.out.Bytes()[w.out.Len()-1] == '{'
 	add := func(key string, v any) {
 		if !empty {
-			w.WriteByte(',')
+			w.out.WriteByte(',')
 		}
 		empty = false
 		w.json(key)
-		w.WriteByte(':')
+		w.out.WriteByte(':')
 		w.json(v)
 	}
 	if len(f.enum) > 0 {
@@ -213,20 +213,20 @@ func (w *schemaWriter) notes(t reflect.Type, f field) {
 
 func (w *schemaWriter) bounds(f field, low, high string) {
 	if f.min != nil {
-		fmt.Fprintf(w, `,"%s":%d`, low, *f.min)
+		fmt.Fprintf(&w.out, `,"%s":%d`, low, *f.min)
 	}
 	if f.max != nil {
-		fmt.Fprintf(w, `,"%s":%d`, high, *f.max)
+		fmt.Fprintf(&w.out, `,"%s":%d`, high, *f.max)
 	}
 }
 
 func (w *schemaWriter) json(v any) {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(&w.out)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		panic(err) // only strings, numbers, booleans and lists of strings come here
 	}
-	w.Truncate(w.Len() - 1) // Encode ends with a line break
+	w.out.Truncate(w.out.Len() - 1) // Encode ends with a line break
 }
 
 // literal is a default's text as a value of type t.
