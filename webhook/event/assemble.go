@@ -16,42 +16,70 @@ const (
 	texts // how many there are
 )
 
-// sources says where each field may be, the surest place first.
-var sources = [texts][]slot{
-	typeText:        {outerType},
-	kindText:        {outerType},
-	idText:          {eventID},
-	teamText:        {outerTeamID, outerTeam, authTeam},
-	channelText:     {innerChannel, innerChannelID, itemChannel, assistantChannel, outerChannel, containerChannel},
-	channelTypeText: {innerChannelType},
-	userText:        {innerUser, innerUserID, changedUser, deletedUser, assistantUser, outerUser},
+// places says where each field may be, the surest place first.
+type places [texts][]slot
+
+// elsewhere is for whatever is no event_callback, callback for what is one, and
+// message for the messages among those.
+var (
+	elsewhere = places{
+		typeText:    {outerType},
+		kindText:    {outerType},
+		idText:      {eventID},
+		teamText:    anyTeam,
+		channelText: anyChannel, channelTypeText: {innerChannelType},
+		userText:   anyUser,
+		threadText: touched,
+	}
+	callback = places{
+		typeText:        {outerType},
+		kindText:        {innerType},
+		subtypeText:     {innerSubtype},
+		idText:          {eventID},
+		teamText:        anyTeam,
+		channelText:     anyChannel,
+		channelTypeText: {innerChannelType},
+		userText:        anyUser,
+		threadText:      touched,
+	}
+	message = places{
+		typeText:        {outerType},
+		kindText:        {innerType},
+		subtypeText:     {innerSubtype},
+		idText:          {eventID},
+		teamText:        anyTeam,
+		channelText:     anyChannel,
+		channelTypeText: {innerChannelType},
+		userText:        anyUser,
+		// A message that changed is in the thread of what it is now, not of the notice's own ts.
+		threadText: {innerThread, changedThread, changedTS, deletedThread, deletedTS, innerTS},
+	}
+)
+
+// The places that several tables share.
+var (
+	anyTeam    = []slot{outerTeamID, outerTeam, authTeam}
+	anyChannel = []slot{innerChannel, innerChannelID, itemChannel, assistantChannel, outerChannel, containerChannel}
+	anyUser    = []slot{innerUser, innerUserID, changedUser, deletedUser, assistantUser, outerUser}
 	// A reaction, a pin or a click belongs to the message it was done to. Slack does
 	// not say whether that message is in a thread; by its own ts a reader who waits
 	// for a reaction to a message that he knows finds it.
-	threadText: {
+	touched = []slot{
 		innerThread, itemThread, itemTS, assistantThread, innerMessageTS,
 		containerThread, clickedThread, containerTS, clickedTS, messageTS,
-	},
-}
-
-// What an event_callback has elsewhere.
-var (
-	innerKind    = []slot{innerType}
-	innerSubkind = []slot{innerSubtype}
-	// A message that changed is in the thread of what it is now, not of the notice's own ts.
-	messageThread = []slot{innerThread, changedThread, changedTS, deletedThread, deletedTS, innerTS}
+	}
 )
 
 // envelope makes an Envelope of what was found. All its strings are cut from one, so
 // that an event costs one allocation and holds nothing of the body.
 func (p *picker) envelope() Envelope {
-	callback := p.is(outerType, "event_callback")
-	from := sources
-	if callback {
-		from[kindText], from[subtypeText] = innerKind, innerSubkind
-		if p.is(innerType, "message") || p.is(innerType, "app_mention") {
-			from[threadText] = messageThread
-		}
+	from := &elsewhere
+	called := p.is(outerType, "event_callback")
+	switch {
+	case called && (p.is(innerType, "message") || p.is(innerType, "app_mention")):
+		from = &message
+	case called:
+		from = &callback
 	}
 	var (
 		buf  [256]byte
@@ -79,7 +107,7 @@ func (p *picker) envelope() Envelope {
 			ChannelType: cut(channelTypeText),
 			User:        cut(userText),
 			Thread:      cut(threadText),
-			FromSelf:    callback && p.fromSelf(),
+			FromSelf:    called && p.fromSelf(),
 			At:          p.at(),
 		},
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"strconv"
 	"time"
 )
 
@@ -191,24 +190,23 @@ func (p *picker) firstOf(in node) error {
 // seconds reads a Unix time as Slack writes it, "1595926230.009600" or 1595926230;
 // the zero time is the answer to everything else.
 func seconds(b []byte) time.Time {
-	whole, frac, _ := bytes.Cut(b, []byte("."))
-	if len(whole) == 0 || len(whole) > 11 || len(frac) > 9 {
-		return time.Time{}
-	}
-	sec, err := strconv.ParseUint(string(whole), 10, 63)
-	if err != nil || sec == 0 {
-		return time.Time{}
-	}
-	nano := int64(0)
-	for i := range 9 {
-		digit := byte('0')
-		if i < len(frac) {
-			digit = frac[i]
-		}
-		if !isDigit(digit) {
+	const longest = 11 // digits; the year 5138 is far enough
+	var sec, nano, scale int64
+	for i, c := range b {
+		switch {
+		case c == '.' && scale == 0 && i > 0:
+			scale = 1_000_000_000
+		case !isDigit(c), scale == 0 && i >= longest, scale == 1:
 			return time.Time{}
+		case scale == 0:
+			sec = sec*10 + int64(c-'0')
+		default:
+			scale /= 10
+			nano += int64(c-'0') * scale
 		}
-		nano = nano*10 + int64(digit-'0')
 	}
-	return time.Unix(int64(sec), nano).UTC()
+	if sec == 0 {
+		return time.Time{}
+	}
+	return time.Unix(sec, nano).UTC()
 }
