@@ -220,7 +220,7 @@ type MCP struct {
 	// NoAuth serves MCP to everyone who can connect.
 	NoAuth bool
 	// AllowedOrigins are origins of browser pages that may connect, as a browser sends
-	// them; "*" is any. Empty means those of this machine and of PublicURL.
+	// them. Empty means those of this machine and of PublicURL.
 	AllowedOrigins []string
 	// AllowedHosts are further values of the Host header that are ours.
 	AllowedHosts []string
@@ -230,6 +230,14 @@ type MCP struct {
 	// Toolsets and Tools choose what is offered; both empty means the default.
 	Toolsets []string
 	Tools    []string
+	// ChannelsAllow and ChannelsDeny bound where tools may write, by id or name.
+	ChannelsAllow, ChannelsDeny []string
+	// MassMentions lets tools call whole channels.
+	MassMentions bool
+	// SendsPerMinute bounds the messages to one channel.
+	SendsPerMinute int
+	// Lockdown withholds the words of outside authors.
+	Lockdown bool
 }
 
 // A Token is a named bearer.

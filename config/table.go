@@ -19,6 +19,7 @@ const (
 	maxBody      = 64 << 20
 	maxWindow    = 4 << 30
 	maxAge       = 3650 * day
+	maxSends     = 10_000
 )
 
 var table = slices.Concat(startSettings, slackSettings, listenSettings, receiveSettings, senderSettings,

@@ -35,7 +35,7 @@ var accessSettings = []Setting{
 	{
 		Key: "MCP_ALLOWED_ORIGINS", Flag: "mcp-allowed-origins", Section: SectionAccess, Kind: KindList, Example: "https://app.example.com",
 		DefaultNote: "pages of this machine and of PUBLIC_URL",
-		Help:        "Origins of browser pages that may use MCP; * is any",
+		Help:        "Origins of browser pages that may use MCP",
 		bind:        into(func(c *Config) *[]string { return &c.MCP.AllowedOrigins }, parseOrigins),
 	},
 	{
@@ -81,5 +81,32 @@ var toolSettings = []Setting{
 		DefaultNote: "those of the toolsets",
 		Help:        "Single tools to offer; with TOOLSETS unset, only these",
 		bind:        list(func(c *Config) *[]string { return &c.MCP.Tools }),
+	},
+	{
+		Key: "CHANNELS_ALLOW", Flag: "channels-allow", Section: SectionTools, Kind: KindList, Example: "C0123456789,team-bots",
+		DefaultNote: "every channel",
+		Help:        "Channels, by id or name, that tools may write to; nothing else then",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.ChannelsAllow }),
+	},
+	{
+		Key: "CHANNELS_DENY", Flag: "channels-deny", Section: SectionTools, Kind: KindList, Example: "announcements",
+		DefaultNote: "none",
+		Help:        "Channels, by id or name, that tools may not write to, also where allowed",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.ChannelsDeny }),
+	},
+	{
+		Key: "MASS_MENTIONS", Flag: "mass-mentions", Section: SectionTools, Kind: KindBoolean, Default: "false",
+		Help: "Let @channel, @here and @everyone in a tool's text call people",
+		bind: boolean(func(c *Config) *bool { return &c.MCP.MassMentions }),
+	},
+	{
+		Key: "SENDS_PER_MINUTE", Flag: "sends-per-minute", Section: SectionTools, Kind: KindNumber, Default: "30",
+		Help: "Messages that tools may send to one channel within a minute",
+		bind: number(func(c *Config) *int { return &c.MCP.SendsPerMinute }, 1, maxSends),
+	},
+	{
+		Key: "LOCKDOWN", Flag: "lockdown", Section: SectionTools, Kind: KindBoolean, Default: "false",
+		Help: "Withhold from assistants the words of authors who are not known to be of the workspace",
+		bind: boolean(func(c *Config) *bool { return &c.MCP.Lockdown }),
 	},
 }

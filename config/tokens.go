@@ -47,12 +47,9 @@ func parseToken(entry string) (Token, error) {
 func parseOrigins(raw string) ([]string, error) {
 	origins := splitList(raw)
 	for i, origin := range origins {
-		if origin == "*" {
-			continue
-		}
 		u, err := url.Parse(origin)
 		if err != nil || u.Scheme == "" || u.Host == "" || strings.TrimRight(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
-			return nil, errors.New("write origins such as https://app.example.com, with commas between, or *")
+			return nil, errors.New("write origins such as https://app.example.com, with commas between; there is no wildcard")
 		}
 		origins[i] = strings.ToLower(u.Scheme + "://" + u.Host)
 	}

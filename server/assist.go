@@ -3,13 +3,11 @@ package server
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"net/http"
 	"strings"
 
 	"slackmcp/config"
 	"slackmcp/mcp"
-	"slackmcp/mcp/access"
+	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
 	"slackmcp/webhook/journal"
@@ -32,8 +30,12 @@ func (b *builder) assist(ctx context.Context) error {
 	o := mcp.Options{
 		Name: serviceName, Version: b.version,
 		Choice: toolset.Choice{Toolsets: m.Toolsets, Tools: m.Tools, ReadOnly: m.ReadOnly},
-		Slack:  b.slack,
-		Logger: b.log,
+		Write: guard.Options{
+			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute,
+		},
+		Lockdown: m.Lockdown,
+		Slack:    b.slack,
+		Logger:   b.log,
 		Transport: transport.Options{
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
 			PublicURL: b.cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,
@@ -71,48 +73,6 @@ func (b *builder) follow() (*eventLog, error) {
 	b.journal = j
 	b.readers = append(b.readers, part{"journal", func(ctx context.Context) error { return j.Run(ctx, b.store) }})
 	return &eventLog{Journal: j, store: b.store}, nil
-}
-
-// access builds what stands in front of every MCP route. It is closed unless the
-// operator opened it.
-func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, error) {
-	m := b.cfg.MCP
-	if m.NoAuth {
-		b.log.LogAttrs(ctx, slog.LevelWarn, "mcp is open to everyone who can connect")
-		return access.As(&access.Principal{Name: "anyone", Scopes: []access.Scope{access.Read, access.Events, access.Write}}), nil
-	}
-	if m.Transport == config.Stdio {
-		return nil, nil //nolint:nilnil // whoever started the process is its only client
-	}
-	b.token = m.AuthToken.Reveal()
-	if b.token == "" {
-		token, path, _, err := ownToken(b.cfg.Queue.DataDir)
-		if err != nil {
-			return nil, err
-		}
-		b.token, b.tokenPath = token, path
-	}
-	tokens := []access.Token{{Name: "default", Secret: b.token, Scopes: []access.Scope{access.Read, access.Events, access.Write}}}
-	for _, t := range m.Tokens {
-		scopes := make([]access.Scope, len(t.Scopes))
-		for i, s := range t.Scopes {
-			scopes[i] = access.Scope(s)
-		}
-		tokens = append(tokens, access.Token{Name: t.Name, Secret: t.Secret.Reveal(), Scopes: scopes})
-	}
-	authenticator, err := access.NewTokens(tokens...)
-	if err != nil {
-		return nil, err
-	}
-	return access.Require(access.RequireOptions{Authenticator: authenticator, Refused: b.refused})
-}
-
-// refused writes a line for each caller that was turned away: address and reason, never
-// what it sent.
-func (s *Server) refused(r *http.Request, status int, reason string) {
-	s.log.LogAttrs(r.Context(), slog.LevelWarn, "mcp caller refused",
-		slog.String("request_id", r.Header.Get(requestIDHeader)), slog.String("remote", r.RemoteAddr),
-		slog.Int("status", status), slog.String("reason", reason))
 }
 
 // endpointURL is where a client on this machine, or through the proxy, finds MCP.

@@ -35,6 +35,11 @@ func (b *builder) web(context.Context) error {
 		e.Any(mount, plain(b.mcp.Handler()))
 		e.Any(mount+"/*", plain(b.mcp.Handler()))
 		e.Any("/", plain(b.mcp.RootHandler(asHandler(e, root))))
+		if b.metadata != nil {
+			for _, path := range b.metadata.Paths() {
+				e.Any(path, plain(b.metadata))
+			}
+		}
 	} else {
 		e.GET("/", root)
 	}

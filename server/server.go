@@ -13,6 +13,7 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/mcp"
+	"slackmcp/mcp/access"
 	"slackmcp/slackapi"
 	"slackmcp/webhook"
 	"slackmcp/webhook/journal"
@@ -93,6 +94,7 @@ type builder struct {
 	apiURL         string
 	token          string // MCP's own bearer token
 	tokenPath      string
+	metadata       *access.Metadata // of OAuth; nil without it
 }
 
 // abandon releases what a failed New has opened.

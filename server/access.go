@@ -1,0 +1,88 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"slackmcp/config"
+	"slackmcp/mcp/access"
+)
+
+// assistantScopes are what the one token, and whoever started a stdio server, may do.
+var assistantScopes = []access.Scope{access.Read, access.Events, access.Write}
+
+// access builds what stands in front of every MCP route. It is closed unless the
+// operator opened it.
+func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, error) {
+	m := b.cfg.MCP
+	switch {
+	case m.Transport == config.Stdio:
+		return nil, nil //nolint:nilnil // whoever started the process is its only client
+	case m.NoAuth:
+		b.log.LogAttrs(ctx, slog.LevelWarn, "mcp is open to everyone who can connect")
+		return access.As(&access.Principal{Name: "anyone", Scopes: assistantScopes}), nil
+	}
+	tokens, err := b.tokens()
+	if err != nil {
+		return nil, err
+	}
+	o := access.RequireOptions{Authenticator: tokens, Refused: b.refused}
+	if m.OAuth.Enabled() {
+		if o, err = b.oauth(o); err != nil {
+			return nil, err
+		}
+	}
+	return access.Require(o)
+}
+
+// tokens are the static bearers: the one of the settings, or else the one in the data
+// directory, and those with names.
+func (b *builder) tokens() (*access.Tokens, error) {
+	b.token = b.cfg.MCP.AuthToken.Reveal()
+	if b.token == "" {
+		token, path, _, err := ownToken(b.cfg.Queue.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		b.token, b.tokenPath = token, path
+	}
+	list := []access.Token{{Name: "default", Secret: b.token, Scopes: assistantScopes}}
+	for _, t := range b.cfg.MCP.Tokens {
+		scopes := make([]access.Scope, len(t.Scopes))
+		for i, s := range t.Scopes {
+			scopes[i] = access.Scope(s)
+		}
+		list = append(list, access.Token{Name: t.Name, Secret: t.Secret.Reveal(), Scopes: scopes})
+	}
+	return access.NewTokens(list...)
+}
+
+// oauth adds an authorization server's tokens to the static ones, and the document by
+// which clients find that server.
+func (b *builder) oauth(o access.RequireOptions) (access.RequireOptions, error) {
+	settings := b.cfg.MCP.OAuth
+	jwt, err := access.NewJWT(access.JWTOptions{
+		Issuer: settings.Issuer, Audiences: []string{settings.Audience}, KeysURL: settings.JWKSURL, Logger: b.log,
+	})
+	if err != nil {
+		return o, err
+	}
+	b.metadata, err = access.NewMetadata(access.MetadataOptions{
+		Resource: settings.Audience, Issuers: []string{settings.Issuer}, Name: serviceName,
+		Scopes: []access.Scope{access.Read, access.Events, access.Write, access.Admin},
+	})
+	if err != nil {
+		return o, err
+	}
+	o.Authenticator, o.MetadataURL = access.Any(o.Authenticator, jwt), b.metadata.URL()
+	return o, nil
+}
+
+// refused writes a line for each caller that was turned away: address and reason, never
+// what it sent.
+func (s *Server) refused(r *http.Request, status int, reason string) {
+	s.log.LogAttrs(r.Context(), slog.LevelWarn, "mcp caller refused",
+		slog.String("request_id", r.Header.Get(requestIDHeader)), slog.String("remote", r.RemoteAddr),
+		slog.Int("status", status), slog.String("reason", reason))
+}
