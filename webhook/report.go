@@ -36,8 +36,13 @@ func (rc *Receiver) report(ctx context.Context, v *visit) {
 		attrs = append(attrs, slog.Duration("clock_skew", v.Skew))
 	}
 	if v.ID != "" {
-		attrs = append(attrs, slog.String("event_id", v.ID), slog.String("kind", v.Kind.String()),
-			slog.String("team", v.team), slog.String("channel", v.channel), slog.Int("bytes", v.Bytes))
+		attrs = append(attrs, slog.String("event_id", v.ID), slog.String("kind", v.Kind.String()), slog.Int("bytes", v.Bytes))
+	}
+	if v.team != "" {
+		attrs = append(attrs, slog.String("team", v.team))
+	}
+	if v.channel != "" {
+		attrs = append(attrs, slog.String("channel", v.channel))
 	}
 	attrs = append(attrs, v.attrs...)
 	if v.Retry.Num > 0 {
