@@ -83,6 +83,7 @@ func (c *Client) repeat(ctx context.Context, m method, scope string, try func(co
 	for n := 1; ; n++ {
 		began := time.Now()
 		if err := c.await(ctx, m, scope); err != nil {
+			c.observe(CallInfo{Method: m.name, Outcome: outcome(err), Attempt: n, Waited: time.Since(began)})
 			return err
 		}
 		sent := time.Now()

@@ -45,7 +45,8 @@ type Options struct {
 	Pace float64
 	// Transport carries the requests; nil is a transport of the client's own.
 	Transport http.RoundTripper
-	// OnCall is told of each attempt, from the goroutine that made it; nil is nobody.
+	// OnCall is told of each attempt, and of each call that the pace held back, from the
+	// goroutine that made it; nil is nobody.
 	OnCall func(CallInfo)
 }
 
@@ -141,7 +142,7 @@ func newTransport() *http.Transport {
 		ForceAttemptHTTP2:      true,
 		MaxIdleConns:           32,
 		MaxIdleConnsPerHost:    8,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        30 * time.Second, // before Slack closes: a post on a dying connection is in doubt
 		TLSHandshakeTimeout:    5 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 64 << 10,

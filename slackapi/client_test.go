@@ -78,13 +78,13 @@ func succeed(t testing.TB, err error) {
 }
 
 // failed checks that an error is the client's, of a kind and with a code.
-func failed(t testing.TB, err error, kind slackapi.Kind, code string) *slackapi.Error {
+func failed(t testing.TB, err error, kind slackapi.Kind, code string) slackapi.Error {
 	t.Helper()
 	e, ok := errors.AsType[*slackapi.Error](err)
 	if !ok || e.Kind != kind || e.Code != code {
 		t.Fatalf("error %v, want kind %s with code %s", err, kind, code)
 	}
-	return e
+	return *e
 }
 
 func texts(messages []slackapi.Message) []string {

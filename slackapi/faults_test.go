@@ -28,6 +28,14 @@ func inChannel(t *testing.T, sb *sandbox.Sandbox, text string) (n int) {
 	return n
 }
 
+// patience is short where no answer is to come, and otherwise the client's own.
+func patience(f sandbox.Fault) time.Duration {
+	if f.Hang {
+		return 400 * time.Millisecond
+	}
+	return 0
+}
+
 func history(t *testing.T, sb *sandbox.Sandbox, channel string) []string {
 	t.Helper()
 	c, err := slackapi.New(slackapi.Options{BotToken: "xoxb-sandbox-reader", URL: sb.APIURL(), Pace: 1000})
@@ -61,7 +69,7 @@ func TestPostIsNeverRepeatedInDoubt(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var seen calls
-			sb, client := workspace(t, sandbox.Options{Empty: true}, slackapi.Options{Retries: 3, OnCall: seen.add, AttemptTimeout: 300 * time.Millisecond})
+			sb, client := workspace(t, sandbox.Options{Empty: true}, slackapi.Options{Retries: 3, OnCall: seen.add, AttemptTimeout: patience(c.fault)})
 			succeed(t, sb.Inject(c.fault))
 			_, err := client.PostMessage(t.Context(), slackapi.Post{Channel: sandbox.General, Text: text})
 			failed(t, err, c.kind, c.code)
@@ -93,7 +101,8 @@ func TestPostIsNeverRepeatedInDoubt(t *testing.T) {
 
 	t.Run("429 beyond the deadline comes back with the time to wait", func(t *testing.T) {
 		t.Parallel()
-		sb, client := workspace(t, sandbox.Options{Empty: true}, slackapi.Options{Retries: 3, Timeout: 5 * time.Second})
+		var seen calls
+		sb, client := workspace(t, sandbox.Options{Empty: true}, slackapi.Options{Retries: 3, Timeout: 5 * time.Second, OnCall: seen.add})
 		succeed(t, sb.Inject(sandbox.Fault{RetryAfter: 40}))
 		_, err := client.PostMessage(t.Context(), slackapi.Post{Channel: sandbox.General, Text: text})
 		if e := failed(t, err, slackapi.RateLimited, "ratelimited"); e.RetryAfter != 40*time.Second || e.Status != 429 {
@@ -104,6 +113,9 @@ func TestPostIsNeverRepeatedInDoubt(t *testing.T) {
 			t.Errorf("the next post was held back for %s, want almost 40 s", e.RetryAfter)
 		}
 		must(client.PostMessage(t.Context(), slackapi.Post{Channel: sandbox.Random, Text: "another channel is free"}))(t)
+		if got := seen.of("chat.postMessage"); !slices.Equal(got, []string{"rate_limited", "rate_limited", "ok"}) {
+			t.Errorf("observed %v", got)
+		}
 	})
 
 	t.Run("a connection that was never made is tried again", func(t *testing.T) {
@@ -183,7 +195,7 @@ func TestSafeCallIsRepeated(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var seen calls
-			sb, client := workspace(t, sandbox.Options{Empty: true}, slackapi.Options{Retries: c.retries, OnCall: seen.add, AttemptTimeout: 300 * time.Millisecond})
+			sb, client := workspace(t, sandbox.Options{Empty: true}, slackapi.Options{Retries: c.retries, OnCall: seen.add, AttemptTimeout: patience(c.fault)})
 			succeed(t, sb.Inject(c.fault))
 			_, err := client.History(t.Context(), slackapi.HistoryQuery{Channel: sandbox.General})
 			if got := seen.of("conversations.history"); !slices.Equal(got, c.want) {

@@ -86,7 +86,6 @@ func TestRedirectOfTheAPIIsNotFollowed(t *testing.T) {
 }
 
 func TestDownload(t *testing.T) {
-	t.Parallel()
 	sb, client := workspace(t, sandbox.Options{}, slackapi.Options{Retries: 3})
 	shared, _, err := sb.UploadAs("alice", "#general", "lamp.txt", []byte("0123456789"), "")
 	succeed(t, err)
@@ -122,7 +121,6 @@ func TestDownload(t *testing.T) {
 }
 
 func TestUpload(t *testing.T) {
-	t.Parallel()
 	sb, client := workspace(t, sandbox.Options{Empty: true}, slackapi.Options{Retries: 3})
 	u := slackapi.Upload{Name: "a.txt", Data: []byte("abc"), Channel: sandbox.General}
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -38,19 +39,20 @@ func (s *Sandbox) Serve(ctx context.Context, ln net.Listener) error {
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(ln) }()
-	delivering := make(chan error, 1)
-	go func() { delivering <- s.Run(ctx) }()
-
-	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-done:
-		stop()
+	var both sync.WaitGroup
+	var served, delivered error
+	both.Go(func() {
+		defer stop()
+		served = server.Serve(ln)
+	})
+	both.Go(func() { delivered = s.Run(ctx) })
+	<-ctx.Done()
+	closed := server.Close()
+	both.Wait()
+	if errors.Is(served, http.ErrServerClosed) {
+		served = nil
 	}
-	err = errors.Join(err, server.Close(), <-delivering)
-	if err != nil && !errors.Is(err, http.ErrServerClosed) {
+	if err := errors.Join(served, closed, delivered); err != nil {
 		return fmt.Errorf("sandbox: serve: %w", err)
 	}
 	return nil

@@ -107,7 +107,7 @@ func TestInteractions(t *testing.T) {
 			{`{"delete_original":"true"}`, 200, "to all"},
 			{`{"text":"once too often"}`, 404, "to all"},
 		} {
-			resp, err := http.Post(a.ResponseURL, "application/json", strings.NewReader(c.body)) //nolint:noctx // a test's server
+			resp, err := http.Post(a.ResponseURL, "application/json", strings.NewReader(c.body))
 			ok(t, err)
 			resp.Body.Close()
 			if got := latest(); resp.StatusCode != c.status || !contains(got, c.see) {

@@ -65,6 +65,9 @@ func (rc *receiver) all() []received {
 // start makes a sandbox that delivers to a receiver until the test ends.
 func start(t *testing.T, opt sandbox.Options, rc *receiver) *sandbox.Sandbox {
 	t.Helper()
+	if opt.AnswerWithin == 0 {
+		opt.AnswerWithin = patient
+	}
 	sb, err := sandbox.New(opt)
 	if err != nil {
 		t.Fatal(err)
