@@ -216,12 +216,12 @@ type responseURL struct {
 
 func (s *Sandbox) newResponseURL(ch *channel, m *message, u *user) string {
 	secret := digest(24, s.newID("response"), s.opt.SigningSecret)
-	for old, r := range s.views {
-		if r.left == 0 || time.Now().After(r.until) || len(s.views) >= maxResponses {
-			delete(s.views, old)
+	for old, r := range s.responses {
+		if r.left == 0 || time.Now().After(r.until) || len(s.responses) >= maxResponses {
+			delete(s.responses, old)
 		}
 	}
-	s.views[secret] = &responseURL{channel: ch, message: m, user: u, left: responseUses, until: time.Now().Add(responseLife)}
+	s.responses[secret] = &responseURL{channel: ch, message: m, user: u, left: responseUses, until: time.Now().Add(responseLife)}
 	return s.base + "/actions/" + s.team.id + "/" + secret
 }
 
@@ -241,7 +241,7 @@ func (s *Sandbox) serveResponse(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	view := s.views[r.PathValue("secret")]
+	view := s.responses[r.PathValue("secret")]
 	if view == nil || view.left == 0 || time.Now().After(view.until) {
 		reply(w, http.StatusNotFound, object{"ok": false, "error": "used_url"})
 		return

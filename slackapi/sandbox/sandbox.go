@@ -80,7 +80,7 @@ type Sandbox struct {
 	scheduled     []*scheduled // by their time
 	ephemerals    []Ephemeral
 	canvases      map[string]*canvas
-	views         map[string]*responseURL
+	responses     map[string]*responseURL
 	interactivity string
 	actionTokens  []string
 	revoked       map[string]bool
@@ -126,15 +126,15 @@ func New(opt Options) (*Sandbox, error) {
 		opt.Now = time.Now()
 	}
 	s := &Sandbox{
-		opt:      opt,
-		base:     strings.TrimSuffix(opt.BaseURL, "/"),
-		files:    map[string]*file{},
-		uploads:  map[string]*file{},
-		canvases: map[string]*canvas{},
-		views:    map[string]*responseURL{},
-		revoked:  map[string]bool{},
-		rates:    map[string]*window{},
-		clock:    make(chan struct{}, 1),
+		opt:       opt,
+		base:      strings.TrimSuffix(opt.BaseURL, "/"),
+		files:     map[string]*file{},
+		uploads:   map[string]*file{},
+		canvases:  map[string]*canvas{},
+		responses: map[string]*responseURL{},
+		revoked:   map[string]bool{},
+		rates:     map[string]*window{},
+		clock:     make(chan struct{}, 1),
 	}
 	s.sender = newSender(opt)
 	s.populate()
