@@ -23,8 +23,8 @@ import (
 	"slackmcp/webhook/queue/redis"
 )
 
-// rights is what an ACL user needs for one topic; docs/deployment.md quotes it. Without
-// INFO and CONFIG the queue works and cannot tell how durable it is.
+// rights is what an ACL user needs for one topic. Without INFO and CONFIG the queue works
+// and cannot tell how durable it is.
 const rights = "~{slack.events}:* -@all +@connection +@read +@write +@scripting +time -@dangerous"
 
 func TestAccess(t *testing.T) {

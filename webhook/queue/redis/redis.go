@@ -34,6 +34,9 @@ type Queue struct {
 
 	known atomic.Pointer[horizon]
 
+	closing sync.Once
+	closed  error // what Close answers, also again
+
 	mu    sync.Mutex
 	calls sync.WaitGroup // Consume, Tail and the keeping of the house; Add is guarded by mu
 	watch map[string]*watched
@@ -91,7 +94,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 		o.Logger.LogAttrs(ctx, slog.LevelWarn, "redis cannot be reached yet, the queue waits for it",
 			slog.String("redis", c.text), slog.Any("error", err))
 	}
-	return q, nil //nolint:nilerr // the queue waits for it
+	return q, nil
 }
 
 // errTooOld names the oldest Redis that has the commands.
@@ -168,20 +171,18 @@ func (q *Queue) check(ctx context.Context, op string) error {
 // Close ends all calls, waits for them, and closes the connections. What the store has
 // stays. It is idempotent.
 func (q *Queue) Close() error {
-	q.mu.Lock()
-	closed := q.life.Err() != nil
-	q.end(queue.ErrClosed)
-	q.mu.Unlock()
-	if closed {
-		return nil
-	}
-	q.calls.Wait()
-	q.publishes.Close()
-	q.settles.Close()
-	if err := q.client.Close(); err != nil {
-		return fmt.Errorf("close: %w", err)
-	}
-	return nil
+	q.closing.Do(func() {
+		q.mu.Lock()
+		q.end(queue.ErrClosed)
+		q.mu.Unlock()
+		q.calls.Wait()
+		q.publishes.Close()
+		q.settles.Close()
+		if err := q.client.Close(); err != nil {
+			q.closed = fmt.Errorf("close: %w", err)
+		}
+	})
+	return q.closed
 }
 
 // libraryLog gives the client library's remarks to our log, where they are details.

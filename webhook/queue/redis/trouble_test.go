@@ -35,20 +35,24 @@ func open(ctx context.Context, place string) (queue.Queue, error) {
 	return redis.Open(ctx, redis.Options{URL: url, Topic: topic, Lease: lease})
 }
 
+// rig starts a server.
 func rig(t testing.TB, args ...string) enginetest.Rig {
 	t.Helper()
 	s := newServer(t, args...)
-	return enginetest.Rig{
-		Engine: s, Place: s.url() + " rig",
-		Open: func(t testing.TB, place string) queue.Queue {
-			t.Helper()
-			q, err := open(context.Background(), place)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return q
-		},
-	}
+	r := rigOn(s.url() + " rig")
+	r.Engine = s
+	return r
+}
+
+func rigOn(place string) enginetest.Rig {
+	return enginetest.Rig{Place: place, Open: func(t testing.TB, place string) queue.Queue {
+		t.Helper()
+		q, err := open(context.Background(), place)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}}
 }
 
 func TestKillAlways(t *testing.T) {

@@ -107,7 +107,7 @@ type witness struct {
 
 // watch runs one child and kills it soon after it began to work.
 func (w *witness) watch(place string) {
-	cmd := exec.Command(os.Args[0], "-test.run", "^$") //nolint:gosec,noctx // this test's own binary, which is killed below
+	cmd := exec.Command(os.Args[0], "-test.run", "^$")   //nolint:gosec,noctx // this test's own binary, which is killed below
 	cmd.Env = append(os.Environ(), childPlace+"="+place) //nolint:forbidigo // how a test talks to its own child
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = Bound()

@@ -127,7 +127,7 @@ func refusal(q queue.Queue) error {
 	select {
 	case err := <-answered:
 		if !errors.Is(err, queue.ErrUnavailable) {
-			return fmt.Errorf("Publish without an engine: %w, want ErrUnavailable", err)
+			return fmt.Errorf("publish without an engine: %w, want ErrUnavailable", err)
 		}
 		return nil
 	case <-time.After(5 * time.Second):
