@@ -23,6 +23,7 @@ func tailTests() []test {
 		{name: "a tail ends with its context", run: tailContext},
 		{name: "a start of another store has expired", run: tailForeign},
 		{name: "a start that was trimmed has expired", run: tailTrimmed},
+		{name: "a tail that retention overtook says so", run: tailOvertaken},
 	}
 }
 
@@ -295,4 +296,41 @@ func tailTrimmed(e *env) {
 	whole := e.follow(queue.Start{After: at[6]})
 	e.eventually("Tail after the last trimmed position", whole.saw(3))
 	e.same("tail", ids(whole.events()), names("m", 10)[7:])
+}
+
+// tailOvertaken has a reader that is stuck while retention goes by. It may see what it
+// missed all the same; it may not leave anything out in silence.
+func tailOvertaken(e *env) {
+	e.open(Config{RetentionCount: 10})
+	stuck, release := make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithTimeout(e.Context(), e.ticks(100))
+	defer cancel()
+	var seen []string
+	ended := make(chan error, 1)
+	q := e.q
+	go func() {
+		ended <- q.Tail(ctx, queue.Start{}, func(ev event.Event) error {
+			if seen = append(seen, ev.ID); len(seen) == 1 {
+				close(stuck)
+				<-release
+			}
+			if ev.ID == "last" {
+				cancel()
+			}
+			return nil
+		})
+	}()
+	e.publish("first")
+	<-stuck
+	e.publish(names("m", 1300)...)
+	e.publish("last")
+	close(release)
+	all := slices.Concat([]string{"first"}, names("m", 1300), []string{"last"})
+	err := <-ended
+	if len(seen) > len(all) || !slices.Equal(seen, all[:len(seen)]) {
+		e.Errorf("the tail saw %d events and left some out", len(seen))
+	}
+	if len(seen) < len(all) {
+		e.expired("Tail that was overtaken", err)
+	}
 }

@@ -228,20 +228,19 @@ func poisonedEvent(e *env) {
 func failuresAndNewEvents(e *env) {
 	e.open(Config{})
 	// Everything that failed is due at once, and the only worker always has both.
-	good, allGood := 0, make(chan struct{})
+	var good log
 	policy := queue.Policy{MaxAttempts: 1 << 30, Base: 1, Cap: 1, Jitter: -1}
 	stop := e.consume(queue.Group{Name: "g", Workers: 1, Policy: policy}, func(_ context.Context, d queue.Delivery) error {
+		e.sleep(e.h.Tick / 50)
 		if strings.HasPrefix(d.Event.ID, "bad") {
 			return errHandler
 		}
-		if good++; good == 20 {
-			close(allGood)
-		}
+		good.add(d)
 		return nil
 	})
 	e.publish(names("bad", 20)...)
 	e.publish(names("good", 20)...)
-	<-allGood
+	e.reached(&good, 20)
 	stop()
 	e.counts("g", queue.GroupStats{Done: 20, Waiting: 20, Retrying: 20})
 }

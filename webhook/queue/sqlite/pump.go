@@ -26,10 +26,7 @@ func (w *writer) pump(now time.Time) error {
 // pumpGroup claims for one group. New events and due retries take turns, so that
 // neither a backlog nor a storm of failures starves the other.
 func (w *writer) pumpGroup(g *group, now time.Time) error {
-	free := 0
-	for _, c := range g.consumers {
-		free += c.free
-	}
+	free := g.free()
 	if free == 0 {
 		return nil
 	}
@@ -59,6 +56,15 @@ func (w *writer) pumpGroup(g *group, now time.Time) error {
 		return w.refresh(g)
 	}
 	return nil
+}
+
+// free is how many workers have nothing to do.
+func (g *group) free() int {
+	n := 0
+	for _, c := range g.consumers {
+		n += c.free
+	}
+	return n
 }
 
 // pick returns the consumers with a free worker in turn.

@@ -236,7 +236,8 @@ func (w *writer) pause() time.Duration {
 			continue
 		}
 		d = min(d, alertPause)
-		if g.nextDue != 0 {
+		// What is due has to wait for a worker, whose end wakes the writer.
+		if g.nextDue != 0 && g.free() > 0 {
 			d = min(d, max(0, time.Unix(0, g.nextDue).Sub(now)))
 		}
 	}
