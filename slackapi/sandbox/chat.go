@@ -176,9 +176,12 @@ func (s *Sandbox) compose(who actor, d draft) *message { return s.composeAt(who,
 
 func (s *Sandbox) composeAt(who actor, d draft, ts string) *message {
 	m := &message{
-		Type: "message", Subtype: d.subtype, User: who.user.ID, Text: normalise(d.text), TS: ts, Team: s.teamOf(who.user),
+		Type: "message", Subtype: d.subtype, User: who.user.ID, Text: normalise(d.text), TS: ts, Team: s.team.id,
 		Blocks: d.blocks, Attachments: d.attachments, Metadata: d.metadata, Inviter: d.inviter,
 		Topic: d.topic, Purpose: d.purpose, Name: d.name, OldName: d.oldName, files: d.files,
+	}
+	if home := s.teamOf(who.user); home != s.team.id {
+		m.UserTeam, m.SourceTeam = home, home
 	}
 	if m.Blocks == nil && d.subtype == "" {
 		m.Blocks = richText(m.Text, m.TS)

@@ -167,7 +167,7 @@ func TestEventsHoldWhatSlackPutsIntoThem(t *testing.T) {
 		{"event.message.text": "changed", "event.previous_message.text": "root", "event.message.edited.user": sandbox.Alice, "event.message.ts": root},
 		{"event.subtype": "message_changed", "event.message.subtype": "tombstone", "event.previous_message.text": "changed"},
 		{"event.item.ts": root, "event.item.channel": sandbox.Random, "event.reaction": "eyes", "event.user": sandbox.Bob},
-		{"event.team": "T0PARTNER01", "team_id": sandbox.Team, "event.user": sandbox.Leo},
+		{"event.team": sandbox.Team, "event.user_team": "T0PARTNER01", "event.source_team": "T0PARTNER01", "team_id": sandbox.Team, "event.user": sandbox.Leo},
 	} {
 		for path, value := range want {
 			if got := all[i].str(path); got != value {

@@ -66,7 +66,7 @@ func joinSubtype(k kind, what string) string {
 // systemMessage is what Slack itself says in a channel.
 func (s *Sandbox) systemMessage(ch *channel, by *user, subtype, text, inviter string) *message {
 	m := s.compose(actor{kind: userToken, user: by}, draft{subtype: subtype, inviter: inviter})
-	m.Text, m.Team = text, ""
+	m.Text = text
 	ch.add(m)
 	s.messageEvent(ch, m)
 	return m
