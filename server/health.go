@@ -33,13 +33,14 @@ func (p phase) String() string {
 
 // health answers the probes. A probe reads and never writes.
 type health struct {
-	phase   atomic.Int32
-	started time.Time
-	store   queue.Queue
-	journal interface{ Newest() event.Position }
-	slack   func() string   // what is known of Slack's side, without asking it
-	notes   func() []string // what the operator should know, such as an ephemeral store
-	trouble func() bool     // whether the last publish found the store broken
+	phase    atomic.Int32
+	started  time.Time
+	store    queue.Queue
+	journal  interface{ Newest() event.Position }
+	slack    func() string            // what is known of Slack's side, without asking it
+	notes    func() []string          // what the operator should know, such as an ephemeral store
+	operator func(*http.Request) bool // whether engine errors may be shown
+	trouble  func() bool              // whether the last publish found the store broken
 }
 
 func (h *health) set(p phase) { h.phase.Store(int32(p)) }
@@ -128,6 +129,9 @@ func (h *health) detailed(c echo.Context) error {
 	stats, err := h.store.Stats(ctx)
 	if err != nil {
 		body.Status, body.Components["queue_backend"] = "degraded", "unavailable"
+		if h.operator(c.Request()) {
+			body.Components["queue_backend"] += ": " + err.Error()
+		}
 		return c.JSON(http.StatusServiceUnavailable, body)
 	}
 	body.Queue = describe(stats)

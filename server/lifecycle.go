@@ -83,8 +83,10 @@ func (s *Server) Run(ctx context.Context) error {
 	s.awaitJournal(ctx)
 	workers := startParts(life, s.workers, fail)
 	assistants := startParts(life, s.assistants, fail)
+	quiet := &silent{conns: map[net.Conn]struct{}{}}
 	serve := &http.Server{
-		Handler: s.echo, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		ConnState: quiet.track,
+		Handler:   s.echo, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
@@ -108,6 +110,7 @@ func (s *Server) Run(ctx context.Context) error {
 	drain, cancel := context.WithTimeout(life, s.cfg.Drain)
 	defer cancel()
 	assistants.cancel() // ends the open streams, which Shutdown would wait for
+	go quiet.closeSoon(drain)
 	if shutdownErr := serve.Shutdown(drain); shutdownErr != nil {
 		err = errors.Join(err, fmt.Errorf("requests were cut off: %w", shutdownErr), serve.Close())
 	}

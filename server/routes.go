@@ -10,11 +10,7 @@ import (
 // web builds the Echo instance: every middleware and every route, on one screen.
 func (b *builder) web(context.Context) error {
 	b.health = newHealth(b.Server)
-	e := echo.New()
-	e.HideBanner, e.HidePort = true, true
-	e.HTTPErrorHandler = handleError
-	e.IPExtractor = b.clientAddress()
-	e.Use(recoverPanics(b.log), newRequestIDs().middleware, securityHeaders)
+	e := newEcho(b.Server)
 	if b.cfg.Listen.RequireHTTPS {
 		e.Use(requireHTTPS(b.trusted))
 	}
@@ -22,7 +18,10 @@ func (b *builder) web(context.Context) error {
 	e.GET("/health", b.health.simple)
 	e.GET("/livez", b.health.live)
 	e.GET("/readyz", b.health.ready)
-	e.GET("/health/detailed", b.health.detailed)
+	if b.cfg.Admin.Addr == "" {
+		b.operatorRoutes(e)
+	}
+	b.admin()
 	root := echo.HandlerFunc(b.health.simple)
 
 	if b.receiver != nil {
@@ -46,6 +45,16 @@ func (b *builder) web(context.Context) error {
 	b.echo = e
 	b.onListen = b.announce
 	return nil
+}
+
+// newEcho returns an Echo with what every listener has in common.
+func newEcho(s *Server) *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = handleError
+	e.IPExtractor = s.clientAddress()
+	e.Use(recoverPanics(s.log), newRequestIDs().middleware, securityHeaders)
+	return e
 }
 
 // plain serves a route by a handler that does not know Echo.

@@ -17,6 +17,7 @@ import (
 	"slackmcp/slackapi"
 	"slackmcp/webhook"
 	"slackmcp/webhook/journal"
+	"slackmcp/webhook/worker"
 )
 
 // Options are what New needs. Config, and what it was loaded for, decide the rest.
@@ -40,12 +41,13 @@ type Server struct {
 	version string
 
 	store    *watchedStore
-	receiver *webhook.Receiver
-	journal  *journal.Journal // nil without an MCP side
-	slack    *slackapi.Client // nil without a bot token
-	identity *identity        // nil without a bot token
-	mcp      *mcp.Server      // nil without an MCP side
-	sandbox  *fakeSlack       // nil outside of --sandbox
+	receiver *webhook.Receiver // nil without a webhook side
+	mux      *worker.Mux       // nil without a webhook side
+	journal  *journal.Journal  // nil without an MCP side
+	slack    *slackapi.Client  // nil without a bot token
+	identity *identity         // nil without a bot token
+	mcp      *mcp.Server       // nil without an MCP side
+	sandbox  *fakeSlack        // nil outside of --sandbox
 	health   *health
 	echo     *echo.Echo
 
@@ -73,7 +75,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.slackClient, b.openStore, b.receive, b.assist, b.web,
+		b.dataDir, b.fakeSlack, b.slackClient, b.openStore, b.receive, b.handlers, b.assist, b.web,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -173,7 +175,7 @@ func (s *Server) slackState() string {
 }
 
 func newHealth(s *Server) *health {
-	h := &health{started: time.Now(), store: s.store, slack: s.slackState, notes: s.notes, trouble: s.store.trouble.Load}
+	h := &health{started: time.Now(), store: s.store, slack: s.slackState, notes: s.notes, operator: s.operator, trouble: s.store.trouble.Load}
 	if s.journal != nil {
 		h.journal = s.journal
 	}

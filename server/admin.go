@@ -1,0 +1,57 @@
+package server
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+)
+
+// operatorRoutes are what an operator looks at. ADMIN_ADDR moves them to a listener of
+// their own.
+func (b *builder) operatorRoutes(e *echo.Echo) {
+	e.GET("/health/detailed", b.health.detailed)
+}
+
+// admin prepares the second listener, when there is to be one.
+func (b *builder) admin() {
+	if b.cfg.Admin.Addr == "" {
+		return
+	}
+	e := newEcho(b.Server)
+	b.operatorRoutes(e)
+	b.readers = append(b.readers, part{"admin listener", func(ctx context.Context) error {
+		return serveAdmin(ctx, b.cfg.Admin.Addr, e, b.log)
+	}})
+}
+
+// serveAdmin serves the operator's routes until ctx ends. It is among what ends last, so
+// that an operator can watch the drain.
+func serveAdmin(ctx context.Context, addr string, h http.Handler, log *slog.Logger) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	log.LogAttrs(ctx, slog.LevelInfo, "serving operators", slog.String("addr", l.Addr().String()))
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes}
+	stop := context.AfterFunc(ctx, func() { _ = srv.Close() }) // its answers take milliseconds
+	defer stop()
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// operator reports whether a request shows the admin token: only then engine errors are
+// shown in words.
+func (s *Server) operator(r *http.Request) bool {
+	want := s.cfg.Admin.Token.Reveal()
+	scheme, got, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return want != "" && strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1
+}

@@ -1,0 +1,187 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"slackmcp/config"
+	"slackmcp/server"
+	"slackmcp/webhook/event"
+)
+
+const secret = "the-signing-secret"
+
+// load makes a configuration from variables, on a free port of the loopback.
+func load(t *testing.T, vars map[string]string) config.Config {
+	t.Helper()
+	all := map[string]string{
+		"SLACK_SIGNING_SECRET": secret, "HOST": "127.0.0.1", "PORT": "0", "DATA_DIR": t.TempDir(),
+		"QUEUE_BACKEND_TYPE": "memory", "DRAIN_TIMEOUT": "5s",
+	}
+	for k, v := range vars {
+		all[k] = v
+	}
+	c, err := config.Load(config.Sources{LookupEnv: func(k string) (string, bool) { v, ok := all[k]; return v, ok }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// run starts a server and stops it when the test ends.
+func run(t *testing.T, s *server.Server) (url string, stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	stopped := false
+	stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-done
+	}
+	t.Cleanup(func() { _ = stop() })
+	select {
+	case <-s.Ready():
+	case err := <-done:
+		t.Fatalf("Run: %v", err)
+	}
+	return "http://" + s.Addr(), stop
+}
+
+func post(t *testing.T, url, body string) int {
+	t.Helper()
+	ts := fmt.Sprint(time.Now().Unix())
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte("v0:" + ts + ":" + body))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/slack/events", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Slack-Request-Timestamp", ts)
+	req.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	return res.StatusCode
+}
+
+func get(t *testing.T, url, token string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+func TestHandlersWorkWhatIsReceived(t *testing.T) {
+	s, err := server.New(t.Context(), server.Options{Config: load(t, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string, 10)
+	tries := 0
+	if err := s.On("message.channels", func(_ context.Context, e *event.Event) error {
+		if tries++; tries == 1 {
+			return errors.New("the first attempt fails")
+		}
+		got <- e.ID
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	url, stop := run(t, s)
+	if status := post(t, url, `{"type":"event_callback","event_id":"Ev1","event":{"type":"message","channel":"C1","channel_type":"channel"}}`); status != http.StatusOK {
+		t.Fatalf("status %d", status)
+	}
+	select {
+	case id := <-got:
+		if id != "Ev1" {
+			t.Errorf("handled %s, want Ev1", id)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the handler was not tried again")
+	}
+	if err := stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestHealthShowsEngineErrorsToTheOperatorOnly(t *testing.T) {
+	s, err := server.New(t.Context(), server.Options{Config: load(t, map[string]string{"ADMIN_TOKEN": "the-admin-token"})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, _ := run(t, s)
+	for _, path := range []string{"/", "/health", "/livez", "/readyz", "/health/detailed"} {
+		if status, body := get(t, url+path, ""); status != http.StatusOK {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if status, body := get(t, url+"/nothing", ""); status != http.StatusNotFound || body != "{\"error\":\"not found\"}\n" {
+		t.Errorf("unknown route: %d %q", status, body)
+	}
+}
+
+func TestStartAndStopLeaveNothingBehind(t *testing.T) {
+	var out bytes.Buffer
+	s, err := server.New(t.Context(), server.Options{
+		Config: load(t, map[string]string{"SANDBOX": "true", "MCP_AUTH_TOKEN": "a-token-of-the-test"}), Out: &out,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stop := run(t, s)
+	if err := stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if !strings.Contains(out.String(), `"Authorization": "Bearer a-token-of-the-test"`) {
+		t.Errorf("the sandbox's banner has no snippet to paste:\n%s", out.String())
+	}
+}
+
+func TestTheTokenIsNotShownToALog(t *testing.T) {
+	var out bytes.Buffer
+	s, err := server.New(t.Context(), server.Options{
+		Config: load(t, map[string]string{"INTEGRATED": "true", "SLACK_BOT_TOKEN": "xoxb-none", "SLACK_API_URL": "http://127.0.0.1:1/api/"}), Out: &out,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stop := run(t, s)
+	if err := stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if strings.Contains(out.String(), "Bearer") || !strings.Contains(out.String(), "mcp-token") {
+		t.Errorf("the banner shows the token, or not where it is:\n%s", out.String())
+	}
+}
