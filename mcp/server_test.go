@@ -41,7 +41,7 @@ func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 	}
 	api := httptest.NewServer(h.slack.Handler())
 	t.Cleanup(api.Close)
-	slack, err := slackapi.New(slackapi.Options{BotToken: sandbox.DefaultBotToken, URL: api.URL + "/api/", Pace: 10_000})
+	slack, err := slackapi.New(slackapi.Options{BotToken: sandbox.DefaultBotToken, UserToken: sandbox.DefaultUserToken, URL: api.URL + "/api/", Pace: 10_000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,6 +58,7 @@ func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 	if h.server, err = mcp.New(o); err != nil {
 		t.Fatal(err)
 	}
+	h.server.SetGrant(toolset.Grant{HasUser: true})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.server.Run(ctx) }()
