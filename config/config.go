@@ -110,7 +110,6 @@ type Slack struct {
 	SigningSecrets Secrets
 	BotToken       Secret
 	UserToken      Secret
-	AppToken       Secret
 	// APIURL is the base of the Web API and ends in a slash.
 	APIURL string
 }

@@ -129,7 +129,6 @@ func (l *loader) judgeSecrets() {
 	}
 	l.warnOfForm("SLACK_BOT_TOKEN", c.Slack.BotToken, "xoxb-", "xoxe.xoxb-")
 	l.warnOfForm("SLACK_USER_TOKEN", c.Slack.UserToken, "xoxp-", "xoxe.xoxp-")
-	l.warnOfForm("SLACK_APP_TOKEN", c.Slack.AppToken, "xapp-")
 }
 
 // refuseRealTokens keeps a token that opens a real workspace out of a run that is
@@ -141,7 +140,6 @@ func (l *loader) refuseRealTokens() {
 	}{
 		{"SLACK_BOT_TOKEN", l.config.Slack.BotToken},
 		{"SLACK_USER_TOKEN", l.config.Slack.UserToken},
-		{"SLACK_APP_TOKEN", l.config.Slack.AppToken},
 	} {
 		if token.value.IsSet() && !sandboxToken(token.value) {
 			l.problems.add(token.key, "is set, and the sandbox takes no real token (from "+l.config.Origin(token.key).String()+")",

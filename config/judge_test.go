@@ -34,7 +34,7 @@ func TestRequirements(t *testing.T) {
 		{"sandbox with nothing", config.CommandServe, map[string]string{"SANDBOX": "1"}, nil},
 		{"sandbox with a signing secret", config.CommandServe, map[string]string{"SANDBOX": "1", signing: "s"}, nil},
 		{"sandbox with a real bot token", config.CommandServe, map[string]string{"SANDBOX": "1", bot: "xoxb-1"}, []string{bot}},
-		{"sandbox with real tokens of other kinds", config.CommandServe, map[string]string{"SANDBOX": "1", "SLACK_USER_TOKEN": "xoxp-1", "SLACK_APP_TOKEN": "xapp-1"}, []string{"SLACK_USER_TOKEN", "SLACK_APP_TOKEN"}},
+		{"sandbox with real tokens of other kinds", config.CommandServe, map[string]string{"SANDBOX": "1", "SLACK_USER_TOKEN": "xoxp-1"}, []string{"SLACK_USER_TOKEN"}},
 		{"sandbox with its own token", config.CommandServe, map[string]string{"SANDBOX": "1", bot: "xoxb-sandbox-bot"}, nil},
 		{"mcp in the sandbox", config.CommandMCP, map[string]string{"SANDBOX": "1"}, nil},
 		{"send with nothing", config.CommandSend, nil, []string{signing}},
@@ -155,11 +155,10 @@ func TestDataDirDefault(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{Flags: integrated(), LookupEnv: env(enough(map[string]string{
-		"SLACK_BOT_TOKEN": "xapp-canary", "SLACK_APP_TOKEN": "xoxb-canary", "SLACK_USER_TOKEN": "xoxp-right",
+		"SLACK_BOT_TOKEN": "xapp-canary", "SLACK_USER_TOKEN": "xoxp-right",
 	}))})
 	want := []string{
 		"SLACK_BOT_TOKEN does not begin with xoxb-: is it another kind of token?",
-		"SLACK_APP_TOKEN does not begin with xapp-: is it another kind of token?",
 	}
 	if diff := cmp.Diff(want, c.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

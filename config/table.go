@@ -58,11 +58,6 @@ var slackSettings = []Setting{
 		bind: slackSecret(func(c *Config) *Secret { return &c.Slack.UserToken }),
 	},
 	{
-		Key: "SLACK_APP_TOKEN", Section: SectionSlack, Kind: KindSecret, Example: "xapp-...",
-		Help: "App-level token, for Socket Mode",
-		bind: slackSecret(func(c *Config) *Secret { return &c.Slack.AppToken }),
-	},
-	{
 		Key: "SLACK_API_URL", Flag: "slack-api-url", Section: SectionSlack, Kind: KindURL, Default: "https://slack.com/api/",
 		Help: "Base address of the Slack Web API",
 		bind: address(func(c *Config) *string { return &c.Slack.APIURL }, "https", "http"),

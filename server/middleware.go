@@ -9,11 +9,13 @@ import (
 	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
+
+	"slackmcp/webhook"
 )
 
 // requestIDHeader carries the request's id in and out. Inside it stands in the
 // request's own header, so that plain http.Handlers find it without a context.
-const requestIDHeader = "X-Request-Id"
+const requestIDHeader = webhook.RequestIDHeader
 
 // requestIDs names requests: a sender's own id is kept when it is harmless, any other
 // is replaced. The ids of one process share a random prefix and count up.

@@ -14,6 +14,10 @@ import (
 // SlackPath is where Slack posts events, slash commands and interactions.
 const SlackPath = "/slack/events"
 
+// RequestIDHeader names a request in the log. Whoever mounts the Receiver has made sure
+// that the value is harmless.
+const RequestIDHeader = "X-Request-Id"
+
 // A Receiver is the http.Handler of all routes that senders post to. It routes by the
 // request's path, so it can be mounted on any mux under these very paths. It is safe
 // for concurrent use.
@@ -95,14 +99,16 @@ func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v.Outcome = rc.receive(&v, r)
 	v.Status = answer(w, v.Outcome, v.reply)
 	v.Duration = time.Since(start)
+	v.requestID = r.Header.Get(RequestIDHeader)
 	rc.report(r.Context(), &v)
 }
 
 // A visit is one request on its way through the pipeline.
 type visit struct {
 	Observation
-	endpoint *endpoint
-	reply    []byte // in place of the outcome's own; nil keeps that
+	endpoint  *endpoint
+	requestID string
+	reply     []byte // in place of the outcome's own; nil keeps that
 	// For the log only: where it happened, and what the endpoint adds.
 	team, channel string
 	attrs         []slog.Attr

@@ -129,8 +129,6 @@ func secretNamed(flag string) (key string, ok bool) {
 	switch flag {
 	case "slack-token", "token", "bot-token":
 		return "SLACK_BOT_TOKEN", true
-	case "app-token":
-		return "SLACK_APP_TOKEN", true
 	}
 	s, ok := config.Lookup(strings.ToUpper(strings.ReplaceAll(flag, "-", "_")))
 	return s.Key, ok && s.Secret()
