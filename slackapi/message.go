@@ -13,6 +13,8 @@ type Message struct {
 	AppID        string `json:"app_id,omitempty"`
 	Username     string `json:"username,omitempty"` // of a bot that posts under a name
 	Team         string `json:"team,omitempty"`
+	UserTeam     string `json:"user_team,omitempty"`   // of an author from another workspace
+	SourceTeam   string `json:"source_team,omitempty"` // likewise
 	Text         string `json:"text"`
 	TS           string `json:"ts"` // the message's id within its channel
 	ThreadTS     string `json:"thread_ts,omitempty"`

@@ -130,7 +130,7 @@ func (k *kit) known(ctx context.Context, ids []string, ask bool) []view.Person {
 	ctx, cancel := context.WithTimeout(ctx, namePatience)
 	defer cancel()
 	found := k.Names.Users(ctx, ids, calls)
-	team := k.self(ctx).TeamID
+	team := k.home(ctx)
 	list := []view.Person{}
 	for _, id := range ids {
 		u, ok := found[id]

@@ -175,10 +175,8 @@ func (k *kit) messageOptions(ctx context.Context, channel string, list []slackap
 		}
 	}
 	known, ok := k.Names.KnownChannel(channel)
-	o := view.MessageOptions{
-		Self: k.self(ctx), Shared: !ok || known.Shared, Lockdown: k.Lockdown,
-		Names: k.userNames(ctx, ids, format == detailed), Detailed: format == detailed,
-	}
+	o := view.MessageOptions{Self: k.self(ctx), Shared: !ok || known.Shared, Lockdown: k.Lockdown, Detailed: format == detailed}
+	o.Names, o.Outsiders = k.people(ctx, ids, o.Detailed || o.Lockdown)
 	if !o.Detailed {
 		o.MaxText = passage
 	}

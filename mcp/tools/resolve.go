@@ -118,18 +118,30 @@ func (k *kit) self(ctx context.Context) slackapi.Identity {
 	return id
 }
 
-// userNames returns what the users are called. With ask, a few that are not known are
-// asked for.
-func (k *kit) userNames(ctx context.Context, ids []string, ask bool) map[string]string {
+// home is the workspace whose users are ours, or "" where a user's workspace does not
+// tell: in an organisation of several, and when it cannot be found out.
+func (k *kit) home(ctx context.Context) string {
+	self := k.self(ctx)
+	if self.EnterpriseID != "" {
+		return ""
+	}
+	return self.TeamID
+}
+
+// people tells what users are called, and which of them are of another organisation,
+// as far as it is known. With ask, a few that are not known are asked for.
+func (k *kit) people(ctx context.Context, ids []string, ask bool) (called map[string]string, outsiders map[string]bool) {
 	calls := 0
 	if ask {
 		calls = nameCalls
 	}
+	team := k.home(ctx)
 	ctx, cancel := context.WithTimeout(ctx, namePatience)
 	defer cancel()
-	found := map[string]string{}
+	called, outsiders = map[string]string{}, map[string]bool{}
 	for id, u := range k.Names.Users(ctx, ids, calls) {
-		found[id] = u.Name()
+		called[id] = u.Name()
+		outsiders[id] = u.Stranger || team != "" && u.Team != "" && u.Team != team
 	}
-	return found
+	return called, outsiders
 }

@@ -38,7 +38,7 @@ func (k *kit) eventContext(ctx context.Context, _ *toolset.Call, in eventContext
 	out := eventContextOut{Event: view.NewEvent(&e, view.EventOptions{Lockdown: k.Lockdown, MaxText: passage})}
 	if e.User != "" {
 		if u, err := k.Names.User(ctx, e.User); err == nil {
-			out.User = new(view.NewPerson(&u, k.self(ctx).TeamID))
+			out.User = new(view.NewPerson(&u, k.home(ctx)))
 		}
 	}
 	if e.Source != event.SourceSlack || e.Channel == "" {

@@ -210,7 +210,8 @@ func (k *kit) actionToken(ctx context.Context, id string) (string, error) {
 // hit completes a message that was found.
 func (k *kit) hit(ctx context.Context, h hit, m *slackapi.Message, format string) hit {
 	known, ok := k.Names.KnownChannel(h.Channel)
-	v := view.NewMessage(m, view.MessageOptions{Self: k.self(ctx), Shared: !ok || known.Shared})
+	_, outsiders := k.people(ctx, []string{m.User}, k.Lockdown)
+	v := view.NewMessage(m, view.MessageOptions{Self: k.self(ctx), Shared: !ok || known.Shared, Outsiders: outsiders})
 	h.Untrusted, h.Provenance = true, v.Provenance
 	h.ChannelName = h.Flags.Name(h.ChannelName)
 	if !names.IsTS(h.ThreadTS) {

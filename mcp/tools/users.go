@@ -56,7 +56,7 @@ func (k *kit) listUsers(ctx context.Context, _ *toolset.Call, in listUsersIn) (u
 		return usersOut{}, err
 	}
 	out := usersOut{Users: []view.Person{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}
-	team := k.self(ctx).TeamID
+	team := k.home(ctx)
 	for i := range page.Users {
 		u := k.Names.KeepUser(&page.Users[i])
 		out.Users = append(out.Users, view.NewPerson(&u, team))
@@ -77,7 +77,7 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 	}
 	ctx, cancel := context.WithTimeout(ctx, searchPatience)
 	defer cancel()
-	team := k.self(ctx).TeamID
+	team := k.home(ctx)
 	if ref, err := names.ParseUser(in.Query); err == nil && ref.Email != "" {
 		return k.userByEmail(ctx, ref, team)
 	}
@@ -129,7 +129,7 @@ type profilesOut struct {
 
 func (k *kit) userProfiles(ctx context.Context, _ *toolset.Call, in profilesIn) (profilesOut, error) {
 	out := profilesOut{Profiles: []profile{}}
-	team := k.self(ctx).TeamID
+	team := k.home(ctx)
 	var first error
 	found := 0
 	for _, s := range in.Users {

@@ -53,6 +53,8 @@ type MessageOptions struct {
 	Shared bool
 	// Names are the names of users, as far as they are known.
 	Names map[string]string
+	// Outsiders are the users of whom it is known that they are of another organisation.
+	Outsiders map[string]bool
 	// Lockdown withholds the words of authors who are not known to be of the workspace.
 	Lockdown bool
 	// MaxText bounds the text, in characters; 0 is [MaxText].
@@ -117,7 +119,10 @@ func messageProvenance(m *slackapi.Message, o MessageOptions) Provenance {
 	case p.Author == "":
 		p.Kind = KindSystem
 	}
-	p.SameTeam, p.External = sides(m.Team, o.Self.TeamID, o.Self.EnterpriseID, o.Shared)
+	p.SameTeam, p.External = sides(cmp.Or(m.UserTeam, m.SourceTeam, m.Team), o.Self.TeamID, o.Self.EnterpriseID, o.Shared)
+	if o.Outsiders[m.User] {
+		p.SameTeam, p.External = false, true
+	}
 	return p
 }
 
