@@ -16,4 +16,14 @@
 //   - accepted = done + waiting (in flight included) + dead + expired, for every group, exactly.
 //
 // It does not promise an order among the events that a group works.
+//
+// Retention takes the oldest events out of the log. One that a group has on its
+// schedule or among its dead letters is kept for that group beyond, where History and
+// Tail do not see it. Dead letters age by the instant of their death, and make room,
+// oldest first, when nothing else is left to remove; both count as expired.
+//
+// The oldest position in an [event.CursorExpiredError] of a backend, given as After,
+// reads everything that is kept.
+//
+// A new backend is held to all this by package queuetest.
 package queue

@@ -35,6 +35,9 @@ type Queue interface {
 	// Consume registers g, durably, unless it exists, and works its events until ctx is
 	// done; then it waits for the handlers that run (whose contexts it cancels after
 	// g.Drain) and returns nil. Several calls, in this process or another, compete.
+	// An attempt that the drain cut short is counted, and due again at once. Errors:
+	// ErrUnavailable while registering, ErrNoGroup once the group was dropped,
+	// ErrClosed, and *event.CursorExpiredError for a start that is no longer kept.
 	Consume(ctx context.Context, g Group, h Handler) error
 
 	// Tail calls fn with every event after from, in order, and then with each new one
@@ -54,10 +57,11 @@ type Queue interface {
 	// DropGroup forgets a group with its schedule and dead letters. ErrNoGroup.
 	DropGroup(ctx context.Context, group string) error
 
-	// DeadLetters lists a group's dead letters, oldest first, after a position.
+	// DeadLetters lists a group's dead letters, oldest event first, after a position;
+	// limit is at most event.MaxLimit, and 0 means event.DefaultLimit. ErrNoGroup.
 	DeadLetters(ctx context.Context, group string, after event.Position, limit int) ([]DeadLetter, error)
 	// Redrive gives dead letters back to their group with a fresh attempt count and
-	// returns how many it found. ErrNoGroup.
+	// returns how many it found; no positions are none. ErrNoGroup.
 	Redrive(ctx context.Context, group string, at ...event.Position) (int, error)
 	// Drop removes dead letters for good; they count as done. It returns how many it found.
 	Drop(ctx context.Context, group string, at ...event.Position) (int, error)
@@ -68,7 +72,8 @@ type Queue interface {
 	// Stats counts, without writing.
 	Stats(ctx context.Context) (Stats, error)
 
-	// Close ends all calls and releases the store. It is idempotent.
+	// Close ends all calls, cancels the handlers that run, and releases the store. It
+	// is idempotent. Later calls, and those that run, answer ErrClosed.
 	Close() error
 }
 
@@ -85,7 +90,8 @@ type Receipt struct {
 type Start struct {
 	// After begins behind a position. It wins over the others.
 	After event.Position
-	// Since begins with the first event received at or after an instant.
+	// Since begins with the first event received at or after an instant. One that
+	// lies in the future is as Now.
 	Since time.Time
 	// Now begins with the next event that is published.
 	Now bool
