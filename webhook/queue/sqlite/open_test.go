@@ -160,7 +160,7 @@ func TestWidePermissionsAreTightened(t *testing.T) {
 	t.Parallel()
 	dir := store(t)
 	path := filepath.Join(dir, "queue-slack.events.db")
-	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // what is tested
+	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	q, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir})

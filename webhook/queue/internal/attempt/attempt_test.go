@@ -82,6 +82,7 @@ func TestJudge(t *testing.T) {
 		{"a permanent error stands", stopped, 1, queue.Permanent(errRefused), attempt.Outcome{Dead: true, Reason: "refused"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			if got := attempt.Judge(tc.ctx, p, tc.n, tc.err); got != tc.want {
 				t.Errorf("Judge = %+v, want %+v", got, tc.want)
 			}
