@@ -95,7 +95,7 @@ func (s *Server) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	ro := resources.Options{Lockdown: o.Lockdown, Tools: catalog.Tools()}
+	ro := resources.Options{Lockdown: o.Lockdown, Tools: catalog.Tools(), Granted: s.tools.Granted}
 	if o.Events != nil {
 		ro.Events = o.Events
 	}
@@ -190,6 +190,7 @@ func (s *Server) Hidden() []toolset.Hidden { return s.tools.Hidden() }
 func (s *Server) SetGrant(g toolset.Grant) {
 	if s.tools.SetGrant(g) {
 		s.transport.ListChanged(transport.Tools)
+		s.transport.ListChanged(transport.Resources)
 	}
 }
 

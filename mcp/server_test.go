@@ -301,6 +301,18 @@ func TestAGrantHidesTools(t *testing.T) {
 	if !strings.Contains(names, "slack_post_message") || strings.Contains(names, "slack_read_channel_messages") {
 		t.Errorf("with chat:write alone it lists %s", names)
 	}
+	all, err := c.ListResources(t.Context(), protocol.ListResourcesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range all.Resources {
+		if r.URI == "slack://emojis" {
+			t.Error("slack://emojis is listed without emoji:read")
+		}
+	}
+	if _, err := h.read(c, "slack://emojis"); err == nil {
+		t.Error("slack://emojis can be read without emoji:read")
+	}
 	for _, hidden := range h.server.Hidden() {
 		if hidden.Tool == "slack_read_emojis" && !cmp.Equal(hidden.Missing, []string{"emoji:read"}) {
 			t.Errorf("slack_read_emojis lacks %v", hidden.Missing)

@@ -32,6 +32,12 @@ type Resource struct {
 
 	template *uritemplate.Template // nil for a single resource
 	read     func(ctx context.Context, v vars) (any, error)
+	hidden   func() bool // nil is never
+}
+
+// open reports whether the caller may list, read and follow the resource.
+func (r *Resource) open(ctx context.Context) bool {
+	return access.From(ctx).Has(r.Scope) && (r.hidden == nil || !r.hidden())
 }
 
 // vars are the values of a template's variables, decoded.
@@ -111,7 +117,7 @@ func (s *Set) Hooks(h *server.Hooks) {
 func (s *Set) allowed(ctx context.Context, name string) bool {
 	for i := range s.all {
 		if s.all[i].Name == name {
-			return access.From(ctx).Has(s.all[i].Scope)
+			return s.all[i].open(ctx)
 		}
 	}
 	return false
@@ -131,7 +137,7 @@ func (s *Set) handle(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.Re
 // mcp-go's ErrResourceNotFound.
 func (s *Set) Read(ctx context.Context, uri string) (string, error) {
 	r, v, ok := s.find(uri)
-	if !ok || !access.From(ctx).Has(r.Scope) {
+	if !ok || !r.open(ctx) {
 		return "", server.ErrResourceNotFound
 	}
 	value, err := r.read(ctx, v)
@@ -155,7 +161,7 @@ func (s *Set) Read(ctx context.Context, uri string) (string, error) {
 // Subscribable is nil for a URI that the caller may follow, whether or not anything is
 // there yet; otherwise mcp-go's ErrResourceNotFound.
 func (s *Set) Subscribable(ctx context.Context, uri string) error {
-	if r, _, ok := s.find(uri); !ok || !access.From(ctx).Has(r.Scope) {
+	if r, _, ok := s.find(uri); !ok || !r.open(ctx) {
 		return server.ErrResourceNotFound
 	}
 	return nil

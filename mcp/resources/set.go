@@ -8,6 +8,9 @@ type Options struct {
 	Events EventLog
 	// Tools are those by which Slack is read; what has no tool is no resource.
 	Tools []toolset.Tool
+	// Granted reports whether the Slack tokens are enough for a tool: if not, what is
+	// read by it is hidden. Nil is always.
+	Granted func(*toolset.Tool) bool
 	// Lockdown withholds the words of authors who are not known to be of the workspace.
 	Lockdown bool
 }
@@ -18,7 +21,7 @@ func New(o Options) (*Set, error) {
 	if o.Events != nil {
 		all = append(all, (&eventReader{log: o.Events, lockdown: o.Lockdown}).resources()...)
 	}
-	r := &toolReader{tools: map[string]toolset.Tool{}}
+	r := &toolReader{tools: map[string]toolset.Tool{}, granted: o.Granted}
 	for _, t := range o.Tools {
 		r.tools[t.Name] = t
 	}

@@ -24,7 +24,8 @@ const (
 // A toolReader reads resources by calling tools, so that there is one way to see a
 // channel, a user or a thread.
 type toolReader struct {
-	tools map[string]toolset.Tool
+	tools   map[string]toolset.Tool
+	granted func(*toolset.Tool) bool // nil is always
 }
 
 func (r *toolReader) resources() []Resource {
@@ -36,7 +37,8 @@ func (r *toolReader) resources() []Resource {
 		}
 		all = append(all, Resource{
 			URI: uri, Name: name, Title: title, Description: description, Scope: t.Scope,
-			read: func(ctx context.Context, v vars) (any, error) { return call(ctx, &t, arguments(v)) },
+			read:   func(ctx context.Context, v vars) (any, error) { return call(ctx, &t, arguments(v)) },
+			hidden: func() bool { return r.granted != nil && !r.granted(&t) },
 		})
 	}
 	most := func(n int) func(vars) map[string]any {

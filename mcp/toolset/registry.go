@@ -71,6 +71,9 @@ func (r *Registry) SetGrant(g Grant) (changed bool) {
 	return false
 }
 
+// Granted reports whether the tokens are enough for a tool, chosen or not.
+func (r *Registry) Granted(t *Tool) bool { return r.grant.Load().Missing(t) == nil }
+
 // Hidden lists the tools that are chosen but hidden, with the Slack scopes that are
 // missing, in order.
 func (r *Registry) Hidden() []Hidden {
