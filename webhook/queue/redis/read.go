@@ -3,17 +3,14 @@ package redis
 import (
 	"context"
 	"fmt"
-	"iter"
 	"time"
 
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/idkey"
 	"slackmcp/webhook/queue/internal/page"
+	"slackmcp/webhook/queue/internal/reader"
 )
-
-// piece is how many events are read at a time; Redis stops earlier at a megabyte.
-const piece = 256
 
 // History reads one page; see queue.Queue. Between the pieces of a long page others may
 // write.
@@ -21,74 +18,41 @@ func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, err
 	if err := q.check(ctx, "history"); err != nil {
 		return event.Page{}, err
 	}
-	b, floor, err := q.start(ctx, queue.Start{Since: query.Filter.Since})
-	if err != nil {
-		return event.Page{}, fmt.Errorf("history: %w", err)
-	}
-	b.Floor = floor
-	p, err := page.Read(query, b, func(from int64, back bool) iter.Seq2[page.Item, error] {
-		return q.scan(ctx, query, b, from, back)
-	})
+	p, err := reader.History(ctx, storeLog{q}, query)
 	if err != nil {
 		return event.Page{}, fmt.Errorf("history: %w", err)
 	}
 	return p, nil
 }
 
-// scan reads the log piece by piece, from one end of a query's range to the other.
-func (q *Queue) scan(ctx context.Context, query event.Query, b page.Bounds, from int64, back bool) iter.Seq2[page.Item, error] {
-	bound, step := b.Last, int64(1)
-	if back {
-		bound, step = max(b.Trimmed, b.Floor)+1, -1
+// Tail follows the log; see queue.Queue. While Redis is away it waits.
+func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
+	if ctx.Err() != nil {
+		return nil
 	}
-	n := pieceFor(query)
-	return func(yield func(page.Item, error) bool) {
-		for (bound-from)*step >= 0 {
-			events, err := q.piece(ctx, b, from, bound, back, n)
-			if err != nil {
-				yield(page.Item{}, err)
-			}
-			if len(events) == 0 || !yieldAll(events, yield) {
-				return
-			}
-			from = seqOf(&events[len(events)-1]) + step
-		}
+	if err := q.enter("tail"); err != nil {
+		return err
 	}
+	defer q.calls.Done()
+	defer q.bell.join(ctx)()
+	return reader.Tail(ctx, q.life, storeLog{q}, q.o.Logger, from, fn)
 }
 
-func yieldAll(events []event.Event, yield func(page.Item, error) bool) bool {
-	for i := range events {
-		if !yield(page.Item{Seq: seqOf(&events[i]), Event: &events[i]}, nil) {
-			return false
-		}
-	}
-	return true
+// storeLog is the log as a reader sees it.
+type storeLog struct{ q *Queue }
+
+// Start implements reader.Log.
+func (l storeLog) Start(ctx context.Context, s queue.Start) (page.Bounds, int64, error) {
+	return l.q.start(ctx, s)
 }
 
-// piece reads a part of a query's range, which has to be there still.
-func (q *Queue) piece(ctx context.Context, b page.Bounds, from, bound int64, back bool, n int) ([]event.Event, error) {
-	now, events, err := q.read(ctx, from, bound, back, n)
-	if err == nil && (now.Epoch != b.Epoch || !back && now.Trimmed >= from) {
-		return nil, now.Expired()
-	}
-	return events, err
+// Read implements reader.Log.
+func (l storeLog) Read(ctx context.Context, from, to int64, back bool, n int) (page.Bounds, []event.Event, error) {
+	return l.q.read(ctx, from, to, back, n)
 }
 
-// pieceFor is how many events to read at a time: no more than the page has when nearly
-// every event is wanted.
-func pieceFor(query event.Query) int {
-	f := query.Filter
-	if len(f.Patterns) > 0 || f.Channel != "" || f.User != "" || f.Thread != "" || query.Limit <= 0 {
-		return piece
-	}
-	return min(piece, query.Limit)
-}
-
-// seqOf returns the sequence number of an event that was read from the store.
-func seqOf(e *event.Event) int64 {
-	seq, _ := e.Position.Seq()
-	return int64(seq) //nolint:gosec // Redis's numbers are below 2^53
-}
+// Wait implements reader.Log.
+func (l storeLog) Wait(ctx context.Context, after int64) { l.q.bell.wait(ctx, after, idle) }
 
 // read returns at most n events from one sequence number to another, and the bounds of
 // the log at that moment.

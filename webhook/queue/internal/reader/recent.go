@@ -1,4 +1,4 @@
-package redis
+package reader
 
 import (
 	"slices"
@@ -12,10 +12,10 @@ const maxRecent = 1024
 
 // recent remembers the events that a tail delivered last, in order.
 type recent struct {
-	list []read
+	list []delivered
 }
 
-type read struct {
+type delivered struct {
 	seq int64
 	key idkey.Key
 }
@@ -28,7 +28,7 @@ func (r *recent) add(key idkey.Key, seq int64) {
 	if len(r.list) >= 2*maxRecent {
 		r.list = slices.Delete(r.list, 0, maxRecent)
 	}
-	r.list = append(r.list, read{seq, key})
+	r.list = append(r.list, delivered{seq, key})
 }
 
 // knows reports whether an event was delivered at a sequence number.
@@ -38,7 +38,7 @@ func (r *recent) knows(seq int64) bool {
 }
 
 func (r *recent) has(key idkey.Key, seq int64) bool {
-	i, ok := slices.BinarySearchFunc(r.list, seq, func(d read, seq int64) int { return int(d.seq - seq) })
+	i, ok := slices.BinarySearchFunc(r.list, seq, func(d delivered, seq int64) int { return int(d.seq - seq) })
 	return ok && r.list[i].key == key
 }
 

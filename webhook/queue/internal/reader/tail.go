@@ -1,4 +1,4 @@
-package redis
+package reader
 
 import (
 	"context"
@@ -20,7 +20,8 @@ var errOvertaken = errors.New("retention removed events before this reader came 
 
 // A tail is one reader that follows the log.
 type tail struct {
-	q      *Queue
+	log    Log
+	logger *slog.Logger
 	fn     func(event.Event) error
 	epoch  string
 	at     int64 // the sequence of the last event that was delivered
@@ -31,28 +32,21 @@ type tail struct {
 	until int64
 }
 
-// Tail follows the log; see queue.Queue. While Redis is away it waits.
-func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	if err := q.enter("tail"); err != nil {
-		return err
-	}
-	defer q.calls.Done()
-	defer q.bell.join(ctx)()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(q.life, func() { cancel(queue.ErrClosed) })() //nolint:contextcheck // the queue's life is not the caller's
+// Tail calls fn with every event behind a start, until ctx is done (nil), fn fails (its
+// error), or life is done (its cause).
+func Tail(ctx, life context.Context, log Log, logger *slog.Logger, from queue.Start, fn func(event.Event) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(life, cancel)()
 
-	t := &tail{q: q, fn: fn}
+	t := &tail{log: log, logger: logger, fn: fn}
 	if from.After == "" {
 		t.since = from.Since
 	}
 	err := t.run(ctx, from)
 	switch {
-	case errors.Is(context.Cause(ctx), queue.ErrClosed):
-		return fmt.Errorf("tail: %w", queue.ErrClosed)
+	case life.Err() != nil:
+		return fmt.Errorf("tail: %w", context.Cause(life))
 	case ctx.Err() != nil:
 		return nil
 	}
@@ -61,12 +55,12 @@ func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 
 // run follows until ctx is done or something ends it that no waiting cures.
 func (t *tail) run(ctx context.Context, from queue.Start) error {
-	trouble := outage.New(t.q.o.Logger, "tail")
+	trouble := outage.New(t.logger, "tail")
 	for begun := false; ctx.Err() == nil; {
 		var err error
 		if !begun {
 			var b page.Bounds
-			b, t.at, err = t.q.start(ctx, from)
+			b, t.at, err = t.log.Start(ctx, from)
 			t.epoch, t.until, begun = b.Epoch, b.Last, err == nil
 		} else {
 			err = t.step(ctx)
@@ -95,7 +89,7 @@ func (e *handlerError) Error() string { return e.err.Error() }
 func (t *tail) step(ctx context.Context) error {
 	// The last event that was delivered is read again: when it is another one now, or
 	// gone from the end, the server that answers is not in the state that it was in.
-	b, events, err := t.q.read(ctx, t.at, math.MaxInt64, false, piece)
+	b, events, err := t.log.Read(ctx, t.at, math.MaxInt64, false, piece)
 	switch {
 	case err != nil:
 		return err
@@ -121,7 +115,7 @@ func (t *tail) step(ctx context.Context) error {
 		}
 	}
 	if len(events) == 0 {
-		t.q.bell.wait(ctx, t.at, idle)
+		t.log.Wait(ctx, t.at)
 	}
 	return nil
 }
@@ -143,7 +137,7 @@ func (t *tail) deliver(e event.Event) error {
 
 // emptied begins again in a store that has another epoch than the one that was read.
 func (t *tail) emptied(ctx context.Context, b page.Bounds) {
-	t.q.o.Logger.LogAttrs(ctx, slog.LevelWarn, "redis lost the events: the store was emptied or replaced",
+	t.logger.LogAttrs(ctx, slog.LevelWarn, "the queue engine lost the events: its store was emptied or replaced",
 		slog.String("epoch_before", t.epoch), slog.String("epoch", b.Epoch))
 	t.epoch, t.at, t.recent = b.Epoch, b.Trimmed, recent{}
 }
@@ -164,7 +158,7 @@ func (t *tail) rejoin(ctx context.Context) error {
 		return err
 	}
 	if common < t.at {
-		t.q.o.Logger.LogAttrs(ctx, slog.LevelWarn, "redis lost events that were read before, by a failover or a crash",
+		t.logger.LogAttrs(ctx, slog.LevelWarn, "the queue engine lost events that were read before, by a failover or a crash",
 			slog.Int64("back_to", common), slog.Int64("had_read", t.at))
 		t.at = common
 	}
@@ -175,7 +169,7 @@ func (t *tail) rejoin(ctx context.Context) error {
 func (t *tail) common(ctx context.Context) (int64, error) {
 	from := t.at
 	for {
-		b, events, err := t.q.read(ctx, from, t.recent.first(), true, 64)
+		b, events, err := t.log.Read(ctx, from, t.recent.first(), true, 64)
 		if err != nil {
 			return 0, err
 		}
