@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,10 +10,66 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"slackmcp/config"
 )
+
+// flushed returns a logger that writes each line at once.
+func flushed(c config.Config, out io.Writer, terminal bool) *slog.Logger {
+	log, flush := config.NewLogger(c, out, terminal)
+	return slog.New(flushing{log.Handler(), flush})
+}
+
+type flushing struct {
+	slog.Handler
+	flush func()
+}
+
+func (f flushing) Handle(ctx context.Context, r slog.Record) error {
+	defer f.flush()
+	return f.Handler.Handle(ctx, r)
+}
+
+func (f flushing) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return flushing{f.Handler.WithAttrs(attrs), f.flush}
+}
+
+func TestLinesAreGathered(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Sources{LookupEnv: env(enough(nil))})
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		log, flush := config.NewLogger(c, &out, false)
+		defer flush()
+		log.Info("first")
+		if out.Len() > 0 {
+			t.Errorf("a line was not gathered: %s", out.String())
+		}
+		log.Warn("second")
+		if got := strings.Count(out.String(), "\n"); got != 2 || strings.Index(out.String(), "first") > strings.Index(out.String(), "second") {
+			t.Errorf("after a warning: %s", out.String())
+		}
+		log.Info("third")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !strings.Contains(out.String(), "third") {
+			t.Error("a line waits for longer than a second")
+		}
+		log.Info("fourth")
+		flush()
+		if !strings.Contains(out.String(), "fourth") {
+			t.Error("flush wrote nothing")
+		}
+		for range 1000 {
+			log.Info("many")
+		}
+		if out.Len() < 30<<10 {
+			t.Error("a full buffer was not written")
+		}
+	})
+}
 
 func TestLogFormat(t *testing.T) {
 	t.Parallel()
@@ -28,7 +85,7 @@ func TestLogFormat(t *testing.T) {
 	} {
 		c := load(t, config.Sources{LookupEnv: env(enough(map[string]string{"LOG_FORMAT": tc.format}))})
 		var out bytes.Buffer
-		config.NewLogger(c, &out, tc.terminal).Info("started", slog.String("addr", "127.0.0.1:1"), slog.Duration("took", 90*time.Second))
+		flushed(c, &out, tc.terminal).Info("started", slog.String("addr", "127.0.0.1:1"), slog.Duration("took", 90*time.Second))
 		if got := strings.HasPrefix(out.String(), "{"); got != tc.json {
 			t.Errorf("format %s, terminal %v: %s", tc.format, tc.terminal, out.String())
 		}
@@ -43,7 +100,7 @@ func TestLogLevel(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{LookupEnv: env(enough(map[string]string{"LOG_LEVEL": "Warning"}))})
 	var out bytes.Buffer
-	log := config.NewLogger(c, &out, false)
+	log := flushed(c, &out, false)
 	log.Info("quiet")
 	log.Warn("heard")
 	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, "heard") {
@@ -79,7 +136,7 @@ func TestLogsAreScrubbed(t *testing.T) {
 	} {
 		for _, terminal := range []bool{true, false} {
 			var out bytes.Buffer
-			config.NewLogger(c, &out, terminal).With(attr).Error("trouble with signing-canary", attr)
+			flushed(c, &out, terminal).With(attr).Error("trouble with signing-canary", attr)
 			if strings.Contains(out.String(), "canary") {
 				t.Errorf("%s: %s", name, out.String())
 			}
@@ -94,7 +151,7 @@ func TestLogsKeepTheRest(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": "short"})})
 	var out bytes.Buffer
-	config.NewLogger(c, &out, true).Info("note", slog.String("next_cursor", "abc"), slog.Any("error", errors.New("short read")), slog.Int("n", 7), slog.String("token_file", "/d/mcp-token"))
+	flushed(c, &out, true).Info("note", slog.String("next_cursor", "abc"), slog.Any("error", errors.New("short read")), slog.Int("n", 7), slog.String("token_file", "/d/mcp-token"))
 	for _, want := range []string{"next_cursor=abc", `error="short read"`, "n=7", "token_file=/d/mcp-token"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s lacks %s", out.String(), want)
@@ -106,7 +163,7 @@ func TestConfigLogsWhatWasSet(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": canary, "PORT": "8080"}), Flags: map[string]config.Flag{"WORKERS": {Name: "workers", Value: "2"}}})
 	var out bytes.Buffer
-	config.NewLogger(c, &out, true).Info("configuration", slog.Any("settings", c))
+	flushed(c, &out, true).Info("configuration", slog.Any("settings", c))
 	for _, want := range []string{`settings.port_setting="8080 from environment PORT"`, `settings.workers_setting="2 from --workers"`, `settings.slack_signing_secret_setting="[redacted] from environment SLACK_SIGNING_SECRET"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s lacks %s", out.String(), want)
@@ -122,7 +179,8 @@ func BenchmarkLogLine(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	log := config.NewLogger(c, io.Discard, false)
+	log, flush := config.NewLogger(c, io.Discard, false)
+	defer flush()
 	b.ReportAllocs()
 	for b.Loop() {
 		log.LogAttrs(b.Context(), slog.LevelInfo, "webhook received", slog.String("outcome", "accepted"), slog.Int("status", 200),

@@ -16,7 +16,8 @@ func serve(cmd *cobra.Command, w world, command config.Command) error {
 		return err
 	}
 	ctx := cmd.Context()
-	log := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
+	log, flush := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
+	defer flush()
 	log.LogAttrs(ctx, slog.LevelDebug, "configuration", slog.Any("settings", c))
 	c.LogWarnings(ctx, log)
 	options := server.Options{Config: c, Logger: log, Out: w.stdout, Terminal: isTerminal(w.stdout), Version: w.version}

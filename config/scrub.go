@@ -1,0 +1,160 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A scrubber takes secrets out of log lines on their way to a writer. It looks at whole
+// lines, as slog's handlers write them: a few searches for fixed bytes cost less than a
+// look at each attribute, and nothing is missed for being nested.
+type scrubber struct {
+	to    io.Writer
+	known [][]byte // the secrets, also as JSON writes them
+}
+
+// minScrubbed is the length below which a secret is no rare text: taking it out would
+// maim the log and tell the secret by its holes.
+const minScrubbed = 8
+
+func newScrubber(c Config, to io.Writer) *scrubber {
+	s := &scrubber{to: to}
+	for _, setting := range table {
+		for _, text := range revealed(setting.bind.get(&c)) {
+			if len(text) < minScrubbed {
+				continue
+			}
+			s.known = append(s.known, []byte(text))
+			if quoted := strings.Trim(strconv.Quote(text), `"`); quoted != text {
+				s.known = append(s.known, []byte(quoted))
+			}
+			if b, err := json.Marshal(text); err == nil && string(b[1:len(b)-1]) != text {
+				s.known = append(s.known, b[1:len(b)-1])
+			}
+		}
+	}
+	// A longer secret may hold a shorter one, which would leave its ends behind.
+	slices.SortFunc(s.known, func(a, b []byte) int { return len(b) - len(a) })
+	return s
+}
+
+// revealed lists the secret texts inside a value of Config.
+func revealed(value any) []string {
+	switch v := value.(type) {
+	case Secret:
+		return []string{v.Reveal()}
+	case Secrets:
+		return v.Reveal()
+	case SecretURL:
+		return urlSecrets(v)
+	case []Token:
+		var texts []string
+		for _, token := range v {
+			texts = append(texts, token.Secret.Reveal())
+		}
+		return texts
+	}
+	return nil
+}
+
+// urlSecrets lists what of an engine's address must not be seen: it, when it has a
+// password, and the password.
+func urlSecrets(address SecretURL) []string {
+	var texts []string
+	for one := range strings.SplitSeq(address.Reveal(), ",") {
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil || u.User == nil {
+			continue
+		}
+		texts = append(texts, strings.TrimSpace(one), u.User.String())
+		if password, ok := u.User.Password(); ok {
+			texts = append(texts, password)
+		}
+	}
+	return texts
+}
+
+// Write passes one line on, scrubbed. It reports the length of what it was given.
+func (s *scrubber) Write(line []byte) (int, error) {
+	clean := line
+	for _, secret := range s.known {
+		if bytes.Contains(clean, secret) {
+			clean = bytes.ReplaceAll(clean, secret, []byte(Redacted))
+		}
+	}
+	look := suspicions(clean)
+	if look&aToken != 0 {
+		clean = slackToken.ReplaceAll(clean, []byte(Redacted))
+	}
+	if look&aBearer != 0 {
+		clean = bearerWord.ReplaceAll(clean, []byte("${1} "+Redacted))
+	}
+	if look&aName != 0 {
+		clean = secretField.ReplaceAll(clean, []byte(`${1}"`+Redacted+`"`))
+	}
+	if _, err := s.to.Write(clean); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+var (
+	slackToken = regexp.MustCompile(`\b(?:xoxe\.)?(?:xox[a-z]|xapp)-[A-Za-z0-9-]{6,}`)
+	bearerWord = regexp.MustCompile(`(?i)\b(bearer) +[A-Za-z0-9._~+/=-]{8,}`)
+	// secretField is an attribute whose name promises a secret, in JSON or in text, with
+	// its value: quoted, a flat list or object, or a word.
+	secretField = regexp.MustCompile(`((?:"|\b)(?:[a-z0-9_.]*[_.])?(?:token|secret|password|authorization|cookie|signature)(?:":|=))` +
+		`(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\{[^{}]*\}|[^\s",{}\[\]]+)`)
+)
+
+// What a line may hold, so that the regular expressions run for few lines only.
+const (
+	aToken = 1 << iota
+	aBearer
+	aName
+)
+
+// suspicions looks at a line once. It may suspect the innocent, never the reverse.
+func suspicions(line []byte) (found int) {
+	for i, c := range line {
+		switch c {
+		case 'x':
+			if rest := line[i:]; len(rest) > 5 && (rest[1] == 'o' && rest[2] == 'x' || string(rest[1:5]) == "app-") {
+				found |= aToken
+			}
+		case ' ':
+			if i >= 5 && (line[i-1]|0x20) == 'r' && (line[i-2]|0x20) == 'e' && (line[i-3]|0x20) == 'r' {
+				found |= aBearer
+			}
+		case '"', '=':
+			if endsInSecret(line[:i]) {
+				found |= aName
+			}
+		}
+	}
+	return found
+}
+
+// endsInSecret reports whether a name that promises a secret has just ended.
+func endsInSecret(b []byte) bool {
+	if len(b) < 5 {
+		return false
+	}
+	switch b[len(b)-1] {
+	case 'n':
+		return bytes.HasSuffix(b, []byte("token")) || bytes.HasSuffix(b, []byte("authorization"))
+	case 't':
+		return bytes.HasSuffix(b, []byte("secret"))
+	case 'd':
+		return bytes.HasSuffix(b, []byte("password"))
+	case 'e':
+		return bytes.HasSuffix(b, []byte("cookie")) || bytes.HasSuffix(b, []byte("signature"))
+	}
+	return false
+}
