@@ -292,6 +292,21 @@ func TestJWTUnknownKeysDoNotFloodTheIssuer(t *testing.T) {
 	})
 }
 
+func TestJWTTokensOfOthersCostNoFetch(t *testing.T) {
+	t.Parallel()
+	k := ecKey(t, "k")
+	a := newAuthority(k)
+	j := newJWT(t, a, "")
+	for _, token := range []string{"a-static-token", sign(t, jose.ES256, k, nil, claims(map[string]any{"iss": "https://evil.example"}))} {
+		if _, err := j.Authenticate(t.Context(), token); !errors.Is(err, access.ErrInvalidToken) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if a.fetches != 0 {
+		t.Errorf("the keys were fetched %d times", a.fetches)
+	}
+}
+
 func TestJWTRefusesForeignMetadata(t *testing.T) {
 	t.Parallel()
 	k := ecKey(t, "k")

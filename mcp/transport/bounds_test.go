@@ -147,13 +147,27 @@ func TestAListenerIsToldThatItsStreamIsOver(t *testing.T) {
 	}
 }
 
+// TestADeclaredLengthIsBelieved refuses a body that is too long before it comes.
+func TestADeclaredLengthIsBelieved(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transport.Options{})
+	c := deaf(t, f, "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 31457280\r\n\r\n")
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil || !strings.Contains(line, "413") {
+		t.Fatalf("got %q, %v", line, err)
+	}
+}
+
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	t.Run("calls of a session", func(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t, transport.Options{MaxCallsPerSession: 1})
 		p, other := f.peerOf(t).initialize(), f.peerOf(t).initialize()
-		p.hold(f, 5)
+		p.hold(f, encodeRequest(t, 5, "tools/call", tool("wait", nil)))
 		if x, r := p.call("ping", nil); x.status != http.StatusTooManyRequests || r.Error == nil || x.header.Get("Retry-After") == "" {
 			t.Fatalf("got %d %s", x.status, x.body)
 		}
@@ -169,7 +183,7 @@ func TestBounds(t *testing.T) {
 		t.Parallel()
 		f := newFixture(t, transport.Options{MaxCalls: 1})
 		p, other := f.peerOf(t).initialize(), f.peerOf(t).initialize()
-		p.hold(f, 5)
+		p.hold(f, encodeRequest(t, 5, "tools/call", tool("wait", nil)))
 		if x, _ := other.call("ping", nil); x.status != http.StatusTooManyRequests {
 			t.Fatalf("got %d", x.status)
 		}
@@ -209,7 +223,7 @@ func TestBounds(t *testing.T) {
 		c := f.sse(t)
 		c.call("initialize", initializeParams)
 		for i := range 50 {
-			c.post(encodeRequest(t, fmt.Sprint("n", i), "tools/call", tool("echo", map[string]any{"text": strings.Repeat("y", 900)})))
+			c.post(encodeRequest(t, fmt.Sprint("n", i), "tools/call", tool("echo", map[string]any{"text": strings.Repeat("y", 300+i*30)})))
 		}
 		for range 50 {
 			if m, _ := c.next(t); m.Error != nil {
@@ -219,10 +233,11 @@ func TestBounds(t *testing.T) {
 	})
 }
 
-// hold keeps a call of the session running; release ends it.
-func (p *peer) hold(f *fixture, id int) {
+// hold keeps a call of the tool "wait" running until the test ends; release ends it
+// before.
+func (p *peer) hold(f *fixture, body string) {
 	p.t.Helper()
-	req := p.request(p.t.Context(), http.MethodPost, f.url, strings.NewReader(encodeRequest(p.t, id, "tools/call", tool("wait", nil))))
+	req := p.request(p.t.Context(), http.MethodPost, f.url, strings.NewReader(body))
 	go func() {
 		if res, err := p.client.Do(req); err == nil {
 			_ = res.Body.Close()

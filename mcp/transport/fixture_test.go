@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -23,6 +24,9 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/transport"
 )
+
+// sendBuffer is what the kernel holds for a client of these tests.
+const sendBuffer = 16 << 10
 
 // patience bounds every wait of these tests.
 const patience = 30 * time.Second
@@ -69,6 +73,13 @@ func newFixtureAt(t *testing.T, configure func(base string, mux *http.ServeMux) 
 	t.Helper()
 	mux := http.NewServeMux()
 	srv := httptest.NewUnstartedServer(mux)
+	// Small, so that a reader who does not read is noticed soon.
+	srv.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		if tcp, ok := c.(*net.TCPConn); ok {
+			_ = tcp.SetWriteBuffer(sendBuffer)
+		}
+		return ctx
+	}
 	o := configure("http://"+srv.Listener.Addr().String(), mux)
 	f := &fixture{t: t, stopped: make(chan struct{}), log: &lockedBuffer{}, waiting: make(chan string, 64), ended: make(chan string, 64)}
 	o.Logger = slog.New(slog.NewTextHandler(f.log, nil))

@@ -66,6 +66,16 @@ func TestHosts(t *testing.T) {
 	}
 }
 
+func TestTwoOrigins(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transport.Options{})
+	p := f.peer()
+	p.header["Origin"] = []string{"http://localhost:1", "https://evil.example"}
+	if x := p.post(encodeRequest(t, 1, "initialize", initializeParams)); x.status != http.StatusForbidden {
+		t.Fatalf("got %d", x.status)
+	}
+}
+
 func TestRootHandler(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transport.Options{Default: transport.StreamableHTTP})

@@ -82,14 +82,14 @@ func TestOAuth(t *testing.T) { //nolint:tparallel // its parts follow one anothe
 	mcpclients.Install(t, mcpclients.Dir())
 	issuer := startAuthority(t)
 	f := oauthFixture(t, issuer)
-	both := func(t *testing.T) {
-		for mode, name := range map[string]string{"machine": "machine", "app": "U123"} {
-			if out := mcpclients.Run(t, nil, "oauth.mjs", f.url, mode); !strings.Contains(out, "principal oauth:"+issuer+"#"+name+" [read events]") {
-				t.Errorf("%s: %s", mode, out)
-			}
+	connects := func(t *testing.T, mode, name string) {
+		t.Helper()
+		if out := mcpclients.Run(t, nil, "oauth.mjs", f.url, mode); !strings.Contains(out, "principal oauth:"+issuer+"#"+name+" [read events]") {
+			t.Errorf("%s: %s", mode, out)
 		}
 	}
-	t.Run("ES256", both)
+	t.Run("client credentials, ES256", func(t *testing.T) { connects(t, "machine", "machine") })
+	t.Run("code and PKCE, ES256", func(t *testing.T) { connects(t, "app", "U123") })
 	operator := f.peer()
 	if x := operator.do(operator.request(t.Context(), http.MethodPost, issuer+"/rotate?alg=RS256", nil)); x.status != http.StatusOK {
 		t.Fatalf("rotate: %d %s", x.status, x.body)
@@ -102,7 +102,7 @@ func TestOAuth(t *testing.T) { //nolint:tparallel // its parts follow one anothe
 			p.header.Set("Authorization", "Bearer "+token)
 			return p.post(encodeRequest(t, 1, "initialize", initializeParams)).status == http.StatusOK
 		})
-		both(t)
+		connects(t, "app", "U123")
 	})
 	t.Run("a token for another resource is refused", func(t *testing.T) {
 		p := f.peerOf(t)

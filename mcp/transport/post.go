@@ -20,7 +20,7 @@ func (t *Transport) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if isBatch(raw) {
-		t.postBatch(w, r, raw)
+		t.postBatch(w, r, raw) //nolint:contextcheck // each call of a batch carries its own
 		return
 	}
 	m, ok := parsed(w, raw)

@@ -59,21 +59,14 @@ func (s *session) use() {
 	s.touched = true
 }
 
-// idle reports whether nothing holds the session and its client was silent for d.
-func (s *session) idle(now time.Time, d time.Duration) bool {
+// state reports whether the session is held, or was used since this was asked last;
+// and otherwise whether its client was silent for d.
+func (s *session) state(now time.Time, d time.Duration) (used, idle bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stream == nil && len(s.calls) == 0 && now.Sub(s.usedAt) >= d
-}
-
-// inUse reports whether the session is held, or was used since the last time that
-// this was asked.
-func (s *session) inUse() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	used := s.touched || s.stream != nil || len(s.calls) > 0
+	used = s.touched || s.stream != nil || len(s.calls) > 0
 	s.touched = false
-	return used
+	return used, !used && now.Sub(s.usedAt) >= d
 }
 
 // add registers a running call, unless the session ended or has too many.

@@ -162,12 +162,12 @@ func (l *sessions) change(ctx context.Context, s *session, f func(*Record)) erro
 	return l.store.Update(ctx, s.id, f)
 }
 
-// align makes a session follow exactly these resources.
+// align makes a session follow exactly these resources, which are sorted.
 func (l *sessions) align(s *session, uris []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for uri, sub := range s.subs {
-		if !slices.Contains(uris, uri) {
+		if _, wanted := slices.BinarySearch(uris, uri); !wanted {
 			l.table.leave(sub)
 			delete(s.subs, uri)
 		}
@@ -205,9 +205,10 @@ func (l *sessions) round(ctx context.Context) error {
 		if !s.stored {
 			continue
 		}
-		if s.inUse() {
+		switch inUse, idle := s.state(now, l.limits.IdleTimeout); {
+		case inUse:
 			used = append(used, s.id)
-		} else if s.idle(now, l.limits.IdleTimeout) {
+		case idle:
 			l.drop(s, ErrNoSession)
 		}
 	}

@@ -24,7 +24,7 @@ func (t *Transport) openSSE(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer t.leaveStream()
-	ses, end := t.pinned(r.Context(), t.sessions.sign.mint(principal(r)), principal(r))
+	ses, end := t.pinned(t.sessions.sign.mint(principal(r)), principal(r))
 	defer end()
 	s := openWire(w, http.NewResponseController(w), t.opt.WriteTimeout)
 	// The path alone: a client resolves it against the address that it used, which a
@@ -36,17 +36,15 @@ func (t *Transport) openSSE(w http.ResponseWriter, r *http.Request) {
 	t.carry(r.Context(), s, ses.box, nil, ses.done)
 }
 
-// pinned returns a session that lives with one stream. Its calls run under ctx; end
-// closes it and waits for them.
-func (t *Transport) pinned(ctx context.Context, id, principal string) (*session, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
+// pinned returns a session that lives with one stream. What it returns beside it ends
+// the session, cancels its calls and waits for them.
+func (t *Transport) pinned(id, principal string) (*session, func()) {
 	ses := newSession(id, principal, t.opt.MaxQueueBytes)
 	ses.box.wants = toolsList | promptsList | resourcesList
-	ses.pin = &pin{ctx: ctx, calls: newGate()}
+	ses.pin = &pin{calls: newGate()}
 	t.sessions.keep(ses)
 	t.count.sessionsOpened.Add(1)
 	return ses, func() {
-		cancel(errGone)
 		t.sessions.drop(ses, errGone)
 		ses.pin.calls.close()
 		<-ses.pin.calls.empty
@@ -55,7 +53,6 @@ func (t *Transport) pinned(ctx context.Context, id, principal string) (*session,
 
 // A pin is the stream that a session lives with.
 type pin struct {
-	ctx    context.Context //nolint:containedctx // the stream's life, which bounds its calls
 	calls  *gate
 	anyEra bool // 2026-07-28 is spoken too
 }
@@ -101,18 +98,14 @@ func (t *Transport) messageSSE(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// start serves a request beside its session's stream. It runs as the principal of the
-// request, for as long as the stream lives.
+// start serves a request beside its session's stream. It runs as the principal of ctx,
+// for as long as the session lives.
 func (t *Transport) start(ctx context.Context, ses *session, m *message) error {
 	if !ses.pin.calls.enter() {
 		return errClosed
 	}
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	unpin := context.AfterFunc(ses.pin.ctx, func() { cancel(errGone) }) //nolint:contextcheck // a call ends with its stream, which the request does not know
-	c, err := t.begin(ctx, ses, m)
+	c, err := t.begin(context.WithoutCancel(ctx), ses, m)
 	if err != nil {
-		unpin()
-		cancel(err)
 		ses.pin.calls.leave()
 		return err
 	}
@@ -120,8 +113,6 @@ func (t *Transport) start(ctx context.Context, ses *session, m *message) error {
 	go func() {
 		defer ses.pin.calls.leave()
 		defer c.release()
-		defer cancel(nil)
-		defer unpin()
 		t.answerPinned(c, m)
 	}()
 	return nil

@@ -30,7 +30,7 @@ func (t *Transport) ServeStdio(ctx context.Context, in io.Reader, out io.Writer)
 	}
 	life, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ses, end := t.pinned(life, "stdio-"+t.sessions.sign.mint(name), name)
+	ses, end := t.pinned("stdio-"+t.sessions.sign.mint(name), name)
 	ses.pin.anyEra = true
 	p := &stdio{t: t, ses: ses, out: out, listeners: map[string]*listener{}, left: make(chan struct{})}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -212,12 +213,57 @@ func TestUpdatesWaitForTheStream(t *testing.T) {
 	f := newFixture(t, transport.Options{})
 	p := f.peer().initialize()
 	p.call("resources/subscribe", map[string]any{"uri": "test://all"})
+	p.call("resources/subscribe", map[string]any{"uri": "test://one/1"})
 	for range 3 {
-		f.Notify("test://all")
+		f.Notify("test://one/1", "test://all")
 	}
+	p.call("resources/unsubscribe", map[string]any{"uri": "test://one/1"})
 	s := p.stream()
 	if m, _ := s.next(t); m.Params.URI != "test://all" {
 		t.Fatalf("got %+v", m)
+	}
+}
+
+// A broken is a response whose peer vanished: the greeting went, nothing else does.
+type broken struct {
+	header http.Header
+	writes int
+	failed chan struct{}
+}
+
+func (b *broken) Header() http.Header { return b.header }
+func (b *broken) WriteHeader(int)     {}
+func (b *broken) Flush()              {}
+
+func (b *broken) Write(p []byte) (int, error) {
+	if b.writes++; b.writes > 1 {
+		close(b.failed)
+		return 0, io.ErrClosedPipe
+	}
+	return len(p), nil
+}
+
+func TestWhatABrokenStreamTookIsSentAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transport.Options{})
+	p := f.peer().initialize()
+	p.call("resources/subscribe", map[string]any{"uri": "test://all"})
+	w := &broken{header: http.Header{}, failed: make(chan struct{})}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		f.Handler().ServeHTTP(w, p.request(t.Context(), http.MethodGet, "http://localhost/mcp", nil))
+	}()
+	eventually(t, "the stream to open", func() bool { return f.Stats().Streams == 1 })
+	f.ListChanged(transport.Resources)
+	f.Notify("test://all")
+	await(t, w.failed, "the write to fail")
+	await(t, served, "the stream to end")
+	s := p.stream()
+	for _, want := range []string{"notifications/resources/list_changed", "notifications/resources/updated"} {
+		if m, _ := s.next(t); m.Method != want {
+			t.Fatalf("got %+v, want %s", m, want)
+		}
 	}
 }
 
