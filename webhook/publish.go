@@ -16,10 +16,9 @@ const firstPause = 50 * time.Millisecond
 // publish stores the event, trying again while that may help and time is left. A
 // sender who hangs up does not stop it: what was verified is stored all the same, and
 // the sender's next delivery is the duplicate.
-func (rc *Receiver) publish(ctx context.Context, v *visit, e event.Event) Outcome {
+func (rc *Receiver) publish(v *visit, e event.Event) Outcome {
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rc.opt.PublishTimeout)
-	defer cancel()
+	ctx := rc.deadlines.get(start)
 	if v.endpoint.lookBack && rc.kept(ctx, e) {
 		return Duplicate
 	}

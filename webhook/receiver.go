@@ -24,6 +24,7 @@ const RequestIDHeader = "X-Request-Id"
 type Receiver struct {
 	opt       Options
 	bodies    *bodies
+	deadlines deadlines
 	endpoints map[string]*endpoint // by path
 }
 
@@ -72,7 +73,7 @@ func New(o Options) (*Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	rc := &Receiver{opt: o, bodies: newBodies(o.MaxBodyBytes, o.BodyBudget), endpoints: map[string]*endpoint{}}
+	rc := &Receiver{opt: o, bodies: newBodies(o.MaxBodyBytes, o.BodyBudget), deadlines: deadlines{timeout: o.PublishTimeout}, endpoints: map[string]*endpoint{}}
 	if err := rc.register(); err != nil {
 		return nil, err
 	}
@@ -151,11 +152,11 @@ func (rc *Receiver) receive(v *visit, r *http.Request) Outcome {
 	if err != nil {
 		return outcomeOf(err)
 	}
-	return rc.accept(v, r, incoming{header: r.Header, media: m, claim: &claim, body: b.bytes})
+	return rc.accept(v, incoming{header: r.Header, media: m, claim: &claim, body: b.bytes})
 }
 
 // accept is the pipeline from the body on.
-func (rc *Receiver) accept(v *visit, r *http.Request, in incoming) Outcome {
+func (rc *Receiver) accept(v *visit, in incoming) Outcome {
 	ep := v.endpoint
 	secret, err := ep.verifier.Verify(in.claim, in.body)
 	if err != nil {
@@ -172,7 +173,7 @@ func (rc *Receiver) accept(v *visit, r *http.Request, in incoming) Outcome {
 	v.Kind, v.ID, v.Retry = d.event.Kind, d.event.ID, d.event.Retry
 	v.team, v.channel, v.attrs = d.event.Team, d.event.Channel, d.attrs
 
-	outcome := rc.publish(r.Context(), v, d.event)
+	outcome := rc.publish(v, d.event)
 	if outcome == Accepted || outcome == Duplicate {
 		v.reply = d.reply
 		if v.reply == nil {

@@ -156,7 +156,7 @@ func (e *env) eventually(what string, check func() error) {
 		if time.Now().After(deadline) {
 			e.Fatalf("%s: %v", what, err)
 		}
-		e.sleep(e.h.Tick / 20)
+		e.sleep(e.h.Tick / 5)
 	}
 }
 

@@ -206,12 +206,12 @@ func groupFilter(e *env) {
 
 func groupFilterBacklog(e *env) {
 	e.open(Config{})
-	e.fill("m", 1500)
+	e.fill("m", 600)
 	e.publishTo("C2", "x")
-	e.fill("n", 1500)
+	e.fill("n", 600)
 	var l log
 	e.consume(queue.Group{Name: "g", Filter: onlyC2()}, l.record(nil))
-	e.counts("g", queue.GroupStats{Done: 3001})
+	e.counts("g", queue.GroupStats{Done: 1201})
 	if got := l.calls(); len(got) != 1 || got["x"] != 1 {
 		e.Errorf("handled %v, want x alone", got)
 	}
@@ -331,12 +331,12 @@ func groupWorkers(e *env) {
 
 func groupBacklog(e *env) {
 	e.open(Config{})
-	e.fill("m", 2500)
+	e.fill("m", 1200)
 	var l log
 	e.consume(queue.Group{Name: "g", Workers: 16}, l.record(nil))
-	e.counts("g", queue.GroupStats{Done: 2500})
-	if got := l.calls(); len(got) != 2500 || l.len() != 2500 {
-		e.Errorf("%d events were handled %d times, want 2500 once each", len(got), l.len())
+	e.counts("g", queue.GroupStats{Done: 1200})
+	if got := l.calls(); len(got) != 1200 || l.len() != 1200 {
+		e.Errorf("%d events were handled %d times, want 1200 once each", len(got), l.len())
 	}
 	for id, n := range l.calls() {
 		if n != 1 {

@@ -205,7 +205,7 @@ func slowTail(e *env) {
 
 func tailBehind(e *env) {
 	e.open(Config{})
-	const n = 2500
+	const n = 1300
 	var all sync.WaitGroup
 	for p := range 10 {
 		all.Go(func() {
@@ -322,10 +322,10 @@ func tailOvertaken(e *env) {
 	}()
 	e.publish("first")
 	<-stuck
-	e.publish(names("m", 1300)...)
+	e.publish(names("m", 1200)...)
 	e.publish("last")
 	close(release)
-	all := slices.Concat([]string{"first"}, names("m", 1300), []string{"last"})
+	all := slices.Concat([]string{"first"}, names("m", 1200), []string{"last"})
 	err := <-ended
 	if len(seen) > len(all) || !slices.Equal(seen, all[:len(seen)]) {
 		e.Errorf("the tail saw %d events and left some out", len(seen))

@@ -115,7 +115,7 @@ func newSentinel(t *testing.T, master *server) sentinel {
 		"sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 5000\n",
 		port, dir, filepath.Join(dir, "log"), master.port)
 	must(t, os.WriteFile(conf, []byte(text), 0o600))
-	cmd := exec.Command(path, conf, "--sentinel") //nolint:noctx // the test's own server, killed below
+	cmd := exec.Command(path, conf, "--sentinel")
 	cmd.SysProcAttr = enginetest.Bound()
 	must(t, cmd.Start())
 	t.Cleanup(func() {

@@ -177,13 +177,13 @@ func TestWidePermissionsAreTightened(t *testing.T) {
 // are known, also after a restart, and expired ones are forgotten.
 func TestManySeenIDs(t *testing.T) {
 	t.Parallel()
-	const n = 4096 + 500
+	const n = 4096 + 200
 	dir := t.TempDir()
 	begun := time.Now()
 	var later atomic.Int64
 	clock := func() time.Time { return begun.Add(time.Duration(later.Load())) }
 	open := func() *sqlite.Queue {
-		q, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir, RetentionCount: 500, Now: clock})
+		q, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir, RetentionCount: 5000, Now: clock})
 		if err != nil {
 			t.Fatal(err)
 		}
