@@ -63,6 +63,7 @@ func (f *files) takeLock() error {
 // hold locks on two files of one name.
 func (f *files) release() {
 	if f.lock != nil {
+		unlock(f.lock)
 		_ = f.lock.Close()
 		f.lock = nil
 	}

@@ -19,6 +19,10 @@ func tryLock(f *os.File) (taken bool, err error) {
 	return false, err
 }
 
+// unlock gives the lock back. Closing alone would not, while a child process that was
+// just forked has not yet let go of its copy of the descriptor.
+func unlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
+
 // syncDir makes the names in a directory durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir) //nolint:gosec // the operator's own directory

@@ -19,5 +19,8 @@ func tryLock(f *os.File) (taken bool, err error) {
 	return false, err
 }
 
+// unlock does nothing: closing the file gives the lock back.
+func unlock(*os.File) {}
+
 // syncDir does nothing: Windows makes names durable by itself.
 func syncDir(string) error { return nil }
