@@ -129,7 +129,7 @@ func suspicions(line []byte) (found int) {
 				found |= aToken
 			}
 		case ' ':
-			if i >= 5 && (line[i-1]|0x20) == 'r' && (line[i-2]|0x20) == 'e' && (line[i-3]|0x20) == 'r' {
+			if endsInBearer(line[:i]) {
 				found |= aBearer
 			}
 		case '"', '=':
@@ -139,6 +139,11 @@ func suspicions(line []byte) (found int) {
 		}
 	}
 	return found
+}
+
+func endsInBearer(b []byte) bool {
+	n := len(b)
+	return n >= 6 && b[n-1]|0x20 == 'r' && b[n-2]|0x20 == 'e' && b[n-3]|0x20 == 'r'
 }
 
 // endsInSecret reports whether a name that promises a secret has just ended.

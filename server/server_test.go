@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -28,9 +29,7 @@ func load(t *testing.T, vars map[string]string) config.Config {
 		"SLACK_SIGNING_SECRET": secret, "HOST": "127.0.0.1", "PORT": "0", "DATA_DIR": t.TempDir(),
 		"QUEUE_BACKEND_TYPE": "memory", "DRAIN_TIMEOUT": "5s",
 	}
-	for k, v := range vars {
-		all[k] = v
-	}
+	maps.Copy(all, vars)
 	c, err := config.Load(config.Sources{LookupEnv: func(k string) (string, bool) { v, ok := all[k]; return v, ok }})
 	if err != nil {
 		t.Fatal(err)

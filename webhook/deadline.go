@@ -37,7 +37,7 @@ func (d *deadlines) get(now time.Time) context.Context {
 	}
 	c := &deadline{until: now.Add(min(deadlineStep, d.timeout/20))}
 	// The one before is left to its own timer: others may still work under it.
-	c.ctx, c.cancel = context.WithDeadline(context.Background(), now.Add(d.timeout))
+	c.ctx, c.cancel = context.WithDeadline(context.Background(), now.Add(d.timeout)) //nolint:gosec // its own timer ends it
 	d.current.Store(c)
 	return c.ctx
 }

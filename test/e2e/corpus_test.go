@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -128,9 +129,7 @@ func TestCorpus(t *testing.T) {
 	if code := p.stop(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM, want 0\n%s", code, p.logs)
 	}
-	for id, body := range first {
-		want[id] = body
-	}
+	maps.Copy(want, first)
 	compareStored(t, data, want)
 }
 

@@ -1,7 +1,6 @@
 package event
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -17,7 +16,12 @@ type Position string
 
 // NewPosition returns the position of a sequence number, which begins at 1.
 func NewPosition(epoch string, seq uint64) Position {
-	return Position(fmt.Sprintf("%s-%016x", epoch, seq))
+	b := make([]byte, 0, 64) // on the stack: an epoch has 8 to 16 characters
+	b = append(append(b, epoch...), '-')
+	for shift := 60; shift >= 0; shift -= 4 {
+		b = append(b, "0123456789abcdef"[seq>>shift&15])
+	}
+	return Position(b)
 }
 
 // Epoch returns the part that names the store, or "" for an ill-formed position.
