@@ -72,6 +72,7 @@ func main() {
 	flag.IntVar(&s.sessions, "sessions", 1000, "sessions that follow")
 	flag.IntVar(&s.rate, "rate", 500, "events a second")
 	flag.DurationVar(&s.duration, "duration", 30*time.Second, "how long events are posted")
+	only := flag.String("only", "", "run the scenarios whose name contains this")
 	flag.BoolVar(&s.short, "short", false, "100 sessions and 100 events a second for 3 s; only completeness is judged")
 	flag.Parse()
 	if s.short {
@@ -84,7 +85,9 @@ func main() {
 	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|---|---|---|---|---|---|")
 	var errs []error
 	for _, sc := range scenarios() {
-		errs = append(errs, s.run(ctx, os.Stdout, sc))
+		if strings.Contains(sc.name, *only) {
+			errs = append(errs, s.run(ctx, os.Stdout, sc))
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		fmt.Fprintln(os.Stderr, "fanout:", strings.ReplaceAll(err.Error(), "\n", "\nfanout: "))
