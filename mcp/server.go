@@ -115,7 +115,7 @@ func (s *Server) connect(o Options) (err error) {
 	s.resources.Hooks(hooks)
 	starters := prompts.New(o.Events != nil, o.Slack != nil)
 	complete := &completer{names: s.names, events: o.Events}
-	s.mcp = server.NewMCPServer(o.Name, o.Version, append(s.transport.ServerOptions(),
+	s.mcp = server.NewMCPServer(o.Name, o.Version, append(append(s.transport.ServerOptions(), introduce()...),
 		server.WithInstructions(instructions),
 		server.WithHooks(hooks),
 		server.WithToolFilter(s.tools.Filter),
