@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -13,19 +12,22 @@ import (
 const maxLogBuffer = 32 << 10
 
 // A logBuffer gathers lines, so that a busy process pays one system call for many. It
-// writes when it is full, when it is flushed, and logDelay after the first line. An
-// error of the writer loses lines: there is nobody to tell.
+// writes when it is full, when it is flushed, and logDelay after the first line; those
+// who log meanwhile fill the next buffer and wait for no write but that of a full one.
+// An error of the writer loses lines: there is nobody to tell.
 type logBuffer struct {
-	to io.Writer
+	to      io.Writer
+	writing sync.Mutex // held while writing, so that buffers keep their order
 
-	mu    sync.Mutex
-	lines bytes.Buffer
+	mu    sync.Mutex // never held while writing
+	lines []byte
+	spare []byte
 	timer *time.Timer
 	armed bool
 }
 
 func newLogBuffer(to io.Writer) *logBuffer {
-	b := &logBuffer{to: to}
+	b := &logBuffer{to: to, lines: make([]byte, 0, maxLogBuffer), spare: make([]byte, 0, maxLogBuffer)}
 	b.timer = time.AfterFunc(time.Hour, b.flush)
 	b.timer.Stop()
 	return b
@@ -34,33 +36,46 @@ func newLogBuffer(to io.Writer) *logBuffer {
 // Write takes whole lines.
 func (b *logBuffer) Write(line []byte) (int, error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.lines.Len()+len(line) > maxLogBuffer {
-		b.drain()
+	full := len(b.lines)+len(line) > maxLogBuffer
+	if !full {
+		b.take(line)
 	}
-	n, err := b.lines.Write(line)
+	b.mu.Unlock()
+	if full {
+		b.flush()
+		b.mu.Lock()
+		b.take(line) // others may have been quicker: the buffer grows by a few lines then
+		b.mu.Unlock()
+	}
+	return len(line), nil
+}
+
+// take needs mu.
+func (b *logBuffer) take(line []byte) {
+	b.lines = append(b.lines, line...)
 	if !b.armed {
 		b.armed = true
 		b.timer.Reset(logDelay)
 	}
-	return n, err
 }
 
+// flush writes what was gathered.
 func (b *logBuffer) flush() {
+	b.writing.Lock()
+	defer b.writing.Unlock()
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.drain()
+	lines := b.lines
+	b.lines = b.spare[:0]
+	b.spare = nil
 	b.armed = false
 	b.timer.Stop()
-}
-
-// drain writes what was gathered. The lock is held: lines keep their order.
-func (b *logBuffer) drain() {
-	if b.lines.Len() == 0 {
-		return
+	b.mu.Unlock()
+	if len(lines) > 0 {
+		_, _ = b.to.Write(lines)
 	}
-	_, _ = b.to.Write(b.lines.Bytes())
-	b.lines.Reset()
+	b.mu.Lock()
+	b.spare = lines
+	b.mu.Unlock()
 }
 
 // urgentHandler writes records of a level, and what was gathered before them, at once.

@@ -27,7 +27,7 @@ func NewLogger(c Config, w io.Writer, terminal bool) (log *slog.Logger, flush fu
 	if c.Log.Format == LogText || c.Log.Format != LogJSON && terminal {
 		h = slog.NewTextHandler(newScrubber(c, buffer), options)
 	} else {
-		h = slog.NewJSONHandler(newScrubber(c, buffer), options)
+		h = newJSONLines(newScrubber(c, buffer), options)
 	}
 	urgent := slog.LevelWarn
 	if terminal {

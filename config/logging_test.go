@@ -188,3 +188,32 @@ func BenchmarkLogLine(b *testing.B) {
 			slog.String("kind", "message"), slog.String("team", "T012345678"), slog.String("channel", "C012345678"), slog.Int("bytes", 1000))
 	}
 }
+
+// TestOurLinesAreSlogs compares each line with that of slog's own handler.
+func TestOurLinesAreSlogs(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Sources{LookupEnv: env(enough(nil))})
+	at := time.Date(2026, 11, 22, 8, 0, 0, 123456789, time.FixedZone("", 3600))
+	for _, attrs := range [][]slog.Attr{
+		nil,
+		{slog.String("outcome", "accepted"), slog.Int("status", 200), slog.Bool("sandbox", true), slog.Uint64("n", 1<<63), slog.Duration("took", 90*time.Second)},
+		{slog.String("quoted", `a "quote" and a \ and a`+"\nline"), slog.String("text", "grüße <&> \u2028")},
+		{slog.Any("error", errors.New("trouble")), slog.Float64("f", 1.5), slog.Time("at", at), slog.Group("g", slog.Int("a", 1))},
+		{slog.String("", "no key"), slog.Attr{}, slog.String("a_ü_key", "v")},
+	} {
+		for _, message := range []string{"webhook received", `says "hello"`} {
+			r := slog.NewRecord(at, slog.LevelInfo, message, 0)
+			r.AddAttrs(attrs...)
+			var want, got bytes.Buffer
+			if err := slog.NewJSONHandler(&want, nil).Handle(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if err := flushed(c, &got, false).Handler().Handle(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if got.String() != want.String() {
+				t.Errorf("line %s, slog writes %s", got.String(), want.String())
+			}
+		}
+	}
+}

@@ -23,6 +23,11 @@ type scrubber struct {
 // maim the log and tell the secret by its holes.
 const minScrubbed = 8
 
+// Scrubbed returns a writer that takes the configured secrets, and whatever looks like
+// a token, out of each text before it passes it on to w. A secret that is split over
+// two writes is not seen: write whole lines. It is not safe for concurrent use.
+func (c Config) Scrubbed(w io.Writer) io.Writer { return newScrubber(c, w) }
+
 func newScrubber(c Config, to io.Writer) *scrubber {
 	s := &scrubber{to: to}
 	for _, setting := range table {

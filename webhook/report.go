@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 )
 
 // report tells the observer and the log of a finished request: one line each. Of a
@@ -54,5 +55,8 @@ func (rc *Receiver) report(ctx context.Context, v *visit) {
 	if v.Tries > 1 {
 		attrs = append(attrs, slog.Int("tries", v.Tries))
 	}
-	rc.opt.Logger.LogAttrs(ctx, level, "webhook received", attrs...)
+	// Logger.LogAttrs would look for its caller first, which nobody is told.
+	line := slog.NewRecord(time.Now(), level, "webhook received", 0)
+	line.AddAttrs(attrs...)
+	_ = rc.opt.Logger.Handler().Handle(ctx, line) // a log that fails has nobody to be told
 }

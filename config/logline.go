@@ -1,0 +1,101 @@
+package config
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// jsonLines writes the lines that slog's JSONHandler writes, byte for byte, and most of
+// them several times faster: a record of texts, numbers, booleans and durations is put
+// together in one piece. Any other, and all of a logger with attributes or groups of its
+// own, is left to slog's.
+type jsonLines struct {
+	slog.Handler // slog's, for what is not simple, and for Enabled
+	out          io.Writer
+	pool         *sync.Pool // of *[]byte
+}
+
+func newJSONLines(out io.Writer, options *slog.HandlerOptions) slog.Handler {
+	return jsonLines{
+		Handler: slog.NewJSONHandler(out, options), out: out,
+		pool: &sync.Pool{New: func() any { return new(make([]byte, 0, 1024)) }},
+	}
+}
+
+// Handle implements slog.Handler.
+func (h jsonLines) Handle(ctx context.Context, r slog.Record) error {
+	buf, ok := h.pool.Get().(*[]byte)
+	if !ok {
+		return h.Handler.Handle(ctx, r)
+	}
+	defer h.pool.Put(buf)
+	line, simple := appendRecord((*buf)[:0], &r)
+	*buf = line[:0]
+	if !simple {
+		return h.Handler.Handle(ctx, r)
+	}
+	_, err := h.out.Write(line)
+	return err
+}
+
+// appendRecord reports false when the record is not simple.
+func appendRecord(b []byte, r *slog.Record) ([]byte, bool) {
+	if r.Time.IsZero() || !plainText(r.Message) {
+		return b, false
+	}
+	b = append(b, `{"time":"`...)
+	b = r.Time.AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `","level":"`...)
+	b = append(b, r.Level.String()...)
+	b = append(b, `","msg":"`...)
+	b = append(b, r.Message...)
+	b = append(b, '"')
+	simple := true
+	r.Attrs(func(a slog.Attr) bool {
+		b, simple = appendAttr(b, a)
+		return simple
+	})
+	return append(b, "}\n"...), simple
+}
+
+func appendAttr(b []byte, a slog.Attr) ([]byte, bool) {
+	if a.Key == "" || !plainText(a.Key) {
+		return b, false
+	}
+	b = append(b, `,"`...)
+	b = append(b, a.Key...)
+	b = append(b, `":`...)
+	switch a.Value.Kind() { //nolint:exhaustive // the rest is not simple
+	case slog.KindString:
+		s := a.Value.String()
+		if !plainText(s) {
+			return b, false
+		}
+		b = append(b, '"')
+		b = append(b, s...)
+		return append(b, '"'), true
+	case slog.KindInt64:
+		return strconv.AppendInt(b, a.Value.Int64(), 10), true
+	case slog.KindUint64:
+		return strconv.AppendUint(b, a.Value.Uint64(), 10), true
+	case slog.KindBool:
+		return strconv.AppendBool(b, a.Value.Bool()), true
+	case slog.KindDuration:
+		return strconv.AppendInt(b, int64(a.Value.Duration()), 10), true
+	}
+	return b, false
+}
+
+// plainText reports whether JSON writes s as it is.
+func plainText(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
