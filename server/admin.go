@@ -16,7 +16,7 @@ import (
 // operatorRoutes are what an operator looks at. ADMIN_ADDR moves them to a listener of
 // their own.
 func (b *builder) operatorRoutes(e *echo.Echo) {
-	e.GET("/health/detailed", b.health.detailed)
+	e.GET("/health/detailed", b.health.detailed, nosniff)
 }
 
 // admin prepares the second listener, when there is to be one.

@@ -81,12 +81,11 @@ func recoverPanics(log *slog.Logger) echo.MiddlewareFunc {
 	}
 }
 
-// securityHeaders are set on every answer: nothing here is a page that another site
-// may frame, sniff or cache. A handler that serves a page sets its own.
-func securityHeaders(next echo.HandlerFunc) echo.HandlerFunc {
-	nosniff := []string{"nosniff"}
+// nosniff tells browsers to believe the media type of what they may be shown.
+func nosniff(next echo.HandlerFunc) echo.HandlerFunc {
+	value := []string{"nosniff"}
 	return func(c echo.Context) error {
-		c.Response().Header()["X-Content-Type-Options"] = nosniff
+		c.Response().Header()["X-Content-Type-Options"] = value
 		return next(c)
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// web builds the Echo instance: every middleware and every route, on one screen.
+// web builds the Echo instance: every middleware and every route, on one screen. What
+// senders post to has the shortest way.
 func (b *builder) web(context.Context) error {
 	b.health = newHealth(b.Server)
 	e := newEcho(b.Server)
@@ -15,9 +16,9 @@ func (b *builder) web(context.Context) error {
 		e.Use(requireHTTPS(b.trusted))
 	}
 
-	e.GET("/health", b.health.simple)
-	e.GET("/livez", b.health.live)
-	e.GET("/readyz", b.health.ready)
+	e.GET("/health", b.health.simple, nosniff)
+	e.GET("/livez", b.health.live, nosniff)
+	e.GET("/readyz", b.health.ready, nosniff)
 	if b.cfg.Admin.Addr == "" {
 		b.operatorRoutes(e)
 	}
@@ -31,16 +32,16 @@ func (b *builder) web(context.Context) error {
 	}
 	if b.mcp != nil {
 		mount := b.cfg.MCP.MountPath
-		e.Any(mount, plain(b.mcp.Handler()))
-		e.Any(mount+"/*", plain(b.mcp.Handler()))
-		e.Any("/", plain(b.mcp.RootHandler(asHandler(e, root))))
+		e.Any(mount, plain(b.mcp.Handler()), nosniff)
+		e.Any(mount+"/*", plain(b.mcp.Handler()), nosniff)
+		e.Any("/", plain(b.mcp.RootHandler(asHandler(e, root))), nosniff)
 		if b.metadata != nil {
 			for _, path := range b.metadata.Paths() {
-				e.Any(path, plain(b.metadata))
+				e.Any(path, plain(b.metadata), nosniff)
 			}
 		}
 	} else {
-		e.GET("/", root)
+		e.GET("/", root, nosniff)
 	}
 	b.echo = e
 	b.onListen = b.announce
@@ -53,7 +54,7 @@ func newEcho(s *Server) *echo.Echo {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = handleError
 	e.IPExtractor = s.clientAddress()
-	e.Use(recoverPanics(s.log), newRequestIDs().middleware, securityHeaders)
+	e.Use(recoverPanics(s.log), newRequestIDs().middleware)
 	return e
 }
 
