@@ -32,7 +32,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	}
 	defer q.calls.Done()
 	defer q.bell.join(ctx)()
-	defer q.attend(g)()
+	defer q.watch.Attend(g)()
 
 	c := &consumer{q: q, g: g, keys: q.keys.group(g.Name)}
 	if err := c.begin(ctx); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/batch"
+	"slackmcp/webhook/queue/internal/watchdog"
 )
 
 // callTimeout bounds one call to Redis that is not told to wait.
@@ -26,6 +27,7 @@ type Queue struct {
 	keys   keys
 	client goredis.UniversalClient
 	bell   *bell
+	watch  watchdog.Watchdog
 	life   context.Context // done, with ErrClosed as cause, once Close was called
 	end    context.CancelCauseFunc
 
@@ -39,7 +41,6 @@ type Queue struct {
 
 	mu    sync.Mutex
 	calls sync.WaitGroup // Consume, Tail and the keeping of the house; Add is guarded by mu
-	watch map[string]*watched
 }
 
 var _ queue.Queue = (*Queue)(nil)
@@ -77,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	}
 	goredis.SetLogger(libraryLog{o.Logger})
 	q := &Queue{
-		o: o, keys: keysOf(o.Topic), client: c.make(o.MaxConnections - 1), watch: map[string]*watched{},
+		o: o, keys: keysOf(o.Topic), client: c.make(o.MaxConnections - 1),
 	}
 	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	q.bell = newBell(q.keys.log, o.Logger, func() goredis.UniversalClient { return c.make(1) })

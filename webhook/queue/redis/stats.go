@@ -76,7 +76,7 @@ func (q *Queue) groupStats(r *reply) queue.GroupStats {
 		g.OldestWaiting = e.ReceivedAt
 	}
 	if due, now := r.number(), r.number(); due > 0 {
-		g.StalledSince = q.stalledSince(g.Name, time.UnixMicro(due), time.UnixMicro(now))
+		g.StalledSince = q.watch.StalledSince(g.Name, time.UnixMicro(due), time.UnixMicro(now))
 	}
 	return g
 }

@@ -1,0 +1,97 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+)
+
+// Bounds of a connection.
+const (
+	dialTimeout  = 2 * time.Second
+	pingInterval = 5 * time.Second
+	maxReconnect = 2 * time.Second
+)
+
+// servers checks the URLs and returns them, and how to name them without credentials.
+// Its errors never repeat them: they may hold a password, also where none belongs.
+func servers(raw string) (list []string, text string, err error) {
+	var hosts []string
+	for one := range strings.SplitSeq(raw, ",") {
+		one = strings.TrimSpace(one)
+		u, err := url.Parse(one)
+		if err != nil || u.Host == "" {
+			return nil, "", errors.New("nats queue: URL cannot be read: write nats://[user:password@]host:port, several with commas between, and percent-encode what is special in the password")
+		}
+		switch u.Scheme {
+		case "nats", "tls", "ws", "wss":
+		default:
+			return nil, "", errors.New("nats queue: URL: the scheme has to be nats, tls, ws or wss")
+		}
+		list = append(list, one)
+		hosts = append(hosts, u.Scheme+"://"+u.Host)
+	}
+	return list, strings.Join(hosts, ","), nil
+}
+
+// dial connects, or begins to when nobody answers. Who answers and refuses is an error.
+func dial(ctx context.Context, o Options, on func(*natsgo.Options)) (*natsgo.Conn, error) {
+	list, text, err := servers(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	opts := natsgo.GetDefaultOptions()
+	opts.Servers = list
+	opts.Name = "slack-webhook-server"
+	opts.Timeout = dialTimeout
+	opts.MaxReconnect = -1
+	opts.PingInterval, opts.MaxPingsOut = pingInterval, 2
+	// What cannot be sent now fails now: a publish must not be sent when nobody waits
+	// for its answer any more.
+	opts.ReconnectBufSize = -1
+	opts.IgnoreAuthErrorAbort = true
+	opts.CustomReconnectDelayCB = func(attempts int) time.Duration {
+		d := maxReconnect
+		if attempts < 6 {
+			d = min(50*time.Millisecond<<attempts, maxReconnect)
+		}
+		return d - rand.N(d/2) //nolint:gosec // spreads load, hides nothing
+	}
+	opts.AsyncErrorCB = func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
+		o.Logger.LogAttrs(context.WithoutCancel(ctx), slog.LevelDebug, "nats client", slog.Any("error", err))
+	}
+	if o.CredentialsFile != "" {
+		if err := natsgo.UserCredentials(o.CredentialsFile)(&opts); err != nil {
+			return nil, fmt.Errorf("nats queue: CredentialsFile: %w", err)
+		}
+	}
+	on(&opts)
+	nc, err := opts.Connect()
+	switch {
+	case err == nil:
+		return nc, nil
+	case refused(err):
+		return nil, fmt.Errorf("nats queue at %s: %w", text, err)
+	}
+	o.Logger.LogAttrs(ctx, slog.LevelWarn, "nats cannot be reached yet, the queue waits for it",
+		slog.String("nats", text), slog.Any("error", err))
+	opts.RetryOnFailedConnect = true
+	if nc, err = opts.Connect(); err != nil {
+		return nil, fmt.Errorf("nats queue at %s: %w", text, err)
+	}
+	return nc, nil
+}
+
+// refused reports whether NATS answered and will not be of another mind later.
+func refused(err error) bool {
+	return errors.Is(err, natsgo.ErrAuthorization) || errors.Is(err, natsgo.ErrAuthExpired) ||
+		errors.Is(err, natsgo.ErrAuthRevoked) || errors.Is(err, natsgo.ErrAccountAuthExpired) ||
+		strings.Contains(strings.ToLower(err.Error()), "authorization violation")
+}

@@ -1,0 +1,135 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"slackmcp/webhook/queue"
+	"slackmcp/webhook/queue/internal/attempt"
+)
+
+// Extend implements crew.Engine: a first attempt by JetStream's sign of work in
+// progress, a later one by a new revision of its item.
+func (c *consumer) Extend(ctx context.Context, leases []*hold) ([]*hold, error) {
+	s, err := c.q.ready(ctx)
+	if err != nil {
+		return nil, c.q.fault(err)
+	}
+	var lost []*hold
+	began := time.Now()
+	for _, h := range leases {
+		ok, err := c.extend(ctx, s, h)
+		if err != nil {
+			return lost, err
+		}
+		if !ok {
+			lost = append(lost, h)
+			c.q.settled(h)
+		}
+	}
+	// Signs of work have no answer of their own.
+	if err := c.q.nc.FlushWithContext(ctx); err != nil {
+		return lost, c.q.fault(err)
+	}
+	for _, h := range leases {
+		h.mu.Lock()
+		h.renewed = began
+		h.mu.Unlock()
+	}
+	return lost, nil
+}
+
+// extend renews one lease, and reports whether it is still held.
+func (c *consumer) extend(ctx context.Context, s *store, h *hold) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.reply == "" {
+		now, err := c.put(ctx, s, h.seq, h.item, h.record, h.item.rev)
+		if conflict(err) {
+			return false, nil
+		}
+		if err == nil {
+			h.item = now
+		}
+		return true, err
+	}
+	if time.Since(h.renewed) > c.q.o.Lease {
+		return false, nil // the consumer has given it to somebody else
+	}
+	return true, c.q.fault(c.q.nc.Publish(h.reply, []byte("+WPI")))
+}
+
+// Settle implements crew.Engine.
+func (c *consumer) Settle(ctx context.Context, h *hold, o attempt.Outcome) error {
+	s, err := c.q.ready(ctx)
+	if err != nil {
+		return c.q.fault(err)
+	}
+	if _, rev := s.board.record(c.g.Name); rev == 0 || s.epoch != c.epoch {
+		c.q.settled(h)
+		return nil // the group was dropped, or its store has gone
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.reply == "" {
+		err = c.settleItem(ctx, s, h, o)
+	} else {
+		err = c.settleFirst(ctx, s, h, o)
+	}
+	if err == nil {
+		c.q.settled(h)
+	}
+	return err
+}
+
+// settleFirst records a first attempt: what is not done becomes an item, and then the
+// consumer is done with it.
+func (c *consumer) settleFirst(ctx context.Context, s *store, h *hold, o attempt.Outcome) error {
+	if !o.Done {
+		i := c.outcome(s, h, o)
+		// One that exists was made when the acknowledgement was lost.
+		if _, err := c.put(ctx, s, h.seq, i, h.record, 0); err != nil && !conflict(err) {
+			return err
+		}
+	}
+	return c.q.acknowledge(ctx, h.reply)
+}
+
+// settleItem records a later attempt. An item that has changed is not ours any more.
+func (c *consumer) settleItem(ctx context.Context, s *store, h *hold, o attempt.Outcome) error {
+	var err error
+	if o.Done {
+		err = c.q.remove(ctx, s, workKey(c.g.Name, h.seq), h.item.rev)
+	} else {
+		_, err = c.put(ctx, s, h.seq, c.outcome(s, h, o), h.record, h.item.rev)
+	}
+	if conflict(err) {
+		return nil
+	}
+	return err
+}
+
+// outcome is the item that an attempt leaves which did not end well.
+func (c *consumer) outcome(s *store, h *hold, o attempt.Outcome) item {
+	i := item{State: retrying, Attempts: h.attempts, Reason: o.Reason, Received: h.received.UnixMicro()}
+	now := c.now(s)
+	i.At = now.Add(o.Delay).UnixMicro()
+	if o.Dead {
+		i.State, i.At = buried, now.UnixMicro()
+	}
+	return i
+}
+
+// acknowledge tells the consumer that a message is finished, and waits for its word.
+func (q *Queue) acknowledge(ctx context.Context, reply string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := q.nc.RequestWithContext(ctx, reply, []byte("+ACK"))
+	if errors.Is(err, natsgo.ErrNoResponders) {
+		return errors.Join(queue.ErrUnavailable, err)
+	}
+	return q.fault(err)
+}
