@@ -12,6 +12,7 @@ import (
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/memory"
+	"slackmcp/webhook/queue/nats"
 	"slackmcp/webhook/queue/redis"
 	"slackmcp/webhook/queue/sqlite"
 )
@@ -40,6 +41,10 @@ func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.
 			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount, Logger: log,
 		})
 	case config.NATS:
+		return nats.Open(ctx, nats.Options{
+			URL: q.NATSURL.Reveal(), Topic: q.Topic, DedupeTTL: q.DedupeTTL,
+			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount, Logger: log,
+		})
 	}
 	return nil, fmt.Errorf("queue backend %q is not part of this build", q.Backend)
 }
