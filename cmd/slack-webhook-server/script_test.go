@@ -30,10 +30,12 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			port, err := freePort(t.Context())
+			box, boxErr := freePort(t.Context())
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("PORT", "")
 			env.Setenv("FREE_PORT", port)
-			return err
+			env.Setenv("BOX_PORT", box)
+			return errors.Join(err, boxErr)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"code":  scriptCode,

@@ -14,8 +14,22 @@ func Catalog(o Options) (*toolset.Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
+	return possible(k, o.Slack != nil, o.Events != nil)
+}
+
+// Foresee returns the tools of the [Catalog] of a server that has a Slack client, or
+// events, or both; they are to be described and not to be called.
+func Foresee(slack, events bool) (*toolset.Catalog, error) {
+	k, err := newKit(Options{})
+	if err != nil {
+		return nil, err
+	}
+	return possible(k, slack, events)
+}
+
+func possible(k *kit, slack, events bool) (*toolset.Catalog, error) {
 	return toolset.NewCatalog(slices.DeleteFunc(all(k), func(t toolset.Tool) bool {
-		return callsSlack(&t) && o.Slack == nil || readsEvents(&t) && o.Events == nil
+		return callsSlack(&t) && !slack || readsEvents(&t) && !events
 	})...)
 }
 

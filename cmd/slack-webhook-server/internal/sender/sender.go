@@ -63,6 +63,8 @@ type Answer struct {
 	// Body is cut after 64 KiB.
 	Body []byte
 	Took time.Duration
+	// Date is the receiver's clock in whole seconds; zero where it did not say.
+	Date time.Time
 }
 
 // Accepted reports whether Slack would take the answer for a success.
@@ -94,9 +96,10 @@ func (s *Sender) Send(ctx context.Context, payload []byte, attempt int) (Answer,
 	if err != nil {
 		return Answer{}, err
 	}
-	defer func() { _ = response.Body.Close() }() // what matters was read
+	defer func() { _ = response.Body.Close() }()           // what matters was read
+	date, _ := http.ParseTime(response.Header.Get("Date")) // an unreadable one is none
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	return Answer{Status: response.StatusCode, Body: answer, Took: time.Since(begun)}, err
+	return Answer{Status: response.StatusCode, Body: answer, Took: time.Since(begun), Date: date}, err
 }
 
 func (s *Sender) sign(h http.Header, body []byte) {

@@ -1,0 +1,183 @@
+package checkup
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"slackmcp/config"
+	"slackmcp/mcp"
+	"slackmcp/mcp/guard"
+	"slackmcp/mcp/toolset"
+	"slackmcp/server"
+	"slackmcp/slackapi"
+)
+
+// A Report is what a configuration comes to.
+type Report struct {
+	Mode     config.Mode    `json:"mode"`
+	Sandbox  bool           `json:"sandbox"`
+	Settings []Setting      `json:"settings"`
+	Queue    Queue          `json:"queue"`
+	Routes   []server.Route `json:"routes"`
+	Tools    []mcp.Offered  `json:"tools"`
+	Warnings []string       `json:"warnings,omitempty"`
+	Problems []Problem      `json:"problems,omitempty"`
+	// Online are the results of an online check; nil when there was none.
+	Online []Item `json:"online,omitempty"`
+}
+
+// A Setting is one row of the table with its value in force.
+type Setting struct {
+	Section config.Section `json:"section"`
+	Key     string         `json:"key"`
+	// Value is as config.Config.Shown gives it.
+	Value string            `json:"value"`
+	Kind  config.OriginKind `json:"from"`
+	// Where names the flag, the variable, or the line of the file.
+	Where string `json:"where"`
+}
+
+// Queue is the backend and why it was chosen.
+type Queue struct {
+	Backend config.Backend `json:"backend"`
+	Because string         `json:"because"`
+}
+
+// A Problem is a config.Problem as programs read it.
+type Problem struct {
+	Setting string `json:"setting"`
+	What    string `json:"what"`
+	Remedy  string `json:"remedy,omitempty"`
+}
+
+// Foresee makes the report of a configuration, and finds the problems that a start would
+// meet after those of loading, which come as loaded. The error is an *config.Error with
+// all of them; the report is whole as far as it can be also then.
+func Foresee(ctx context.Context, c config.Config, loaded error) (Report, error) {
+	r := Report{
+		Mode: c.Mode, Sandbox: c.Sandbox, Queue: Queue{c.Queue.Backend, c.Queue.Because},
+		Routes: []server.Route{}, Tools: []mcp.Offered{}, Warnings: c.Warnings,
+	}
+	for _, s := range config.Settings() {
+		from := c.Origin(s.Key)
+		r.Settings = append(r.Settings, Setting{s.Section, s.Key, c.Shown(s.Key), from.Kind, from.String()})
+	}
+	found, ok := errors.AsType[*config.Error](loaded)
+	if loaded != nil && !ok {
+		return r, loaded
+	}
+	var all []config.Problem
+	if ok {
+		all = found.Problems
+	}
+	all = append(all, dataDir(c)...)
+	all = append(all, r.tools(c)...)
+	// What does not load has no routes, and would only repeat its problems.
+	if !ok {
+		all = append(all, r.compose(ctx, c)...)
+	}
+	for _, p := range all {
+		r.Problems = append(r.Problems, Problem(p))
+	}
+	if len(all) > 0 {
+		return r, &config.Error{Problems: all}
+	}
+	return r, nil
+}
+
+// choice is what the settings say of the tools.
+func choice(c config.Config) toolset.Choice {
+	return toolset.Choice{Toolsets: c.MCP.Toolsets, Tools: c.MCP.Tools, ReadOnly: c.MCP.ReadOnly}
+}
+
+// offer lists the tools of a grant. Every mode with an MCP side has Slack: without a
+// token it does not start.
+func offer(c config.Config, of toolset.Choice, g toolset.Grant) ([]mcp.Offered, error) {
+	return mcp.Offer(of, true, c.Mode.Webhook(), g)
+}
+
+// tools fills in what would be offered; a name that is unknown is a problem of the
+// setting that holds it.
+func (r *Report) tools(c config.Config) []config.Problem {
+	if !c.Mode.MCP() {
+		return nil
+	}
+	of := choice(c)
+	list, err := offer(c, of, toolset.Grant{HasUser: c.Sandbox || c.Slack.UserToken.IsSet()})
+	if err == nil {
+		r.Tools = list
+		return nil
+	}
+	var problems []config.Problem
+	for _, part := range []struct {
+		key string
+		of  toolset.Choice
+	}{{"TOOLSETS", toolset.Choice{Toolsets: of.Toolsets}}, {"TOOLS", toolset.Choice{Tools: of.Tools}}} {
+		_, err := offer(c, part.of, toolset.Grant{})
+		if err == nil {
+			continue
+		}
+		for line := range strings.Lines(err.Error()) {
+			what, remedy, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			problems = append(problems, config.Problem{Setting: part.key, What: "has an " + what, Remedy: remedy})
+		}
+	}
+	return problems
+}
+
+// compose makes what a start makes, as far as that opens and calls nothing.
+func (r *Report) compose(ctx context.Context, c config.Config) []config.Problem {
+	var problems []config.Problem
+	add := func(what string, err error) {
+		if err != nil {
+			problems = append(problems, config.Problem{Setting: what, What: "cannot be used", Remedy: err.Error()})
+		}
+	}
+	if c.Slack.BotToken.IsSet() {
+		_, err := newClient(c, nil)
+		add("SLACK_BOT_TOKEN, SLACK_USER_TOKEN or SLACK_API_URL", err)
+	}
+	_, err := guard.New(guard.Options{Allow: c.MCP.ChannelsAllow, Deny: c.MCP.ChannelsDeny, PerMinute: c.MCP.SendsPerMinute})
+	add("CHANNELS_ALLOW, CHANNELS_DENY or SENDS_PER_MINUTE", err)
+	routes, err := server.Routes(ctx, c)
+	add("the server", err)
+	r.Routes = append(r.Routes, routes...)
+	return problems
+}
+
+// newClient makes the client as the server does, with a transport to listen in on.
+func newClient(c config.Config, d *dates) (*slackapi.Client, error) {
+	o := slackapi.Options{
+		BotToken: c.Slack.BotToken.Reveal(), UserToken: c.Slack.UserToken.Reveal(), URL: c.Slack.APIURL,
+		Timeout: Limit, AttemptTimeout: Limit,
+	}
+	if d != nil {
+		o.Transport = d
+	}
+	return slackapi.New(o)
+}
+
+// dataDir finds out whether the directory can be used, and makes none.
+func dataDir(c config.Config) []config.Problem {
+	if !c.NeedsDataDir() {
+		return nil
+	}
+	dir := filepath.Clean(c.Queue.DataDir)
+	for at := dir; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		switch {
+		case errors.Is(err, os.ErrNotExist) && at != filepath.Dir(at):
+			continue
+		case err == nil && info.IsDir() && at != dir:
+			return nil // the start makes it
+		}
+		bad, ok := errors.AsType[*config.Error](config.PrepareDataDir(dir)) // it is there, or cannot be made
+		if !ok {
+			return nil
+		}
+		return bad.Problems
+	}
+}

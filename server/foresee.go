@@ -1,0 +1,134 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"slackmcp/config"
+	"slackmcp/mcp"
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/transport"
+	"slackmcp/slackapi/sandbox"
+	"slackmcp/webhook/queue"
+	"slackmcp/webhook/queue/memory"
+)
+
+// A Route is a path that a server answers.
+type Route struct {
+	// Addr is the listener's address.
+	Addr string `json:"addr"`
+	Path string `json:"path"`
+	// For says in words what is served there.
+	For string `json:"for"`
+}
+
+// OpenStore opens the queue backend that the configuration chose, as New does. The
+// caller closes it. What the backend has to say goes to log; nil discards it.
+func OpenStore(ctx context.Context, c config.Config, log *slog.Logger) (queue.Queue, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return openStore(ctx, c, log)
+}
+
+// Routes lists what a server with this configuration would answer, by listener and
+// path. It opens and calls nothing. Over stdio nothing is listened to: the list is empty.
+func Routes(ctx context.Context, c config.Config) ([]Route, error) {
+	if c.MCP.Transport == config.Stdio && c.Mode.MCP() {
+		return nil, nil
+	}
+	store, err := memory.New(memory.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	b := &builder{Server: &Server{cfg: c, log: slog.New(slog.DiscardHandler), store: &watchedStore{Queue: store}}}
+	b.signingSecrets = c.Slack.SigningSecrets.Reveal()
+	if c.Sandbox && len(b.signingSecrets) == 0 {
+		b.signingSecrets = []string{sandbox.DefaultSigningSecret}
+	}
+	for _, step := range []func(context.Context) error{b.receive, b.assistNobody, b.web} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	addr := c.Listen.Addr()
+	list := b.routesOf(addr, b.echo)
+	if c.Admin.Addr != "" {
+		e := echo.New()
+		b.operatorRoutes(e)
+		list = append(list, b.routesOf(c.Admin.Addr, e)...)
+	}
+	return list, nil
+}
+
+// assistNobody builds the assistant's side for its routes alone: without Slack, events
+// and bearers, none of which changes a route.
+func (b *builder) assistNobody(context.Context) (err error) {
+	if !b.cfg.Mode.MCP() {
+		return nil
+	}
+	if b.cfg.MCP.OAuth.Enabled() && !b.cfg.MCP.NoAuth {
+		if _, err = b.oauth(access.RequireOptions{}); err != nil {
+			return err
+		}
+	}
+	b.mcp, err = mcp.New(mcp.Options{Transport: transport.Options{
+		Mount: b.cfg.MCP.MountPath, Default: transport.Kind(b.cfg.MCP.Transport), PublicURL: b.cfg.Listen.PublicURL,
+		AllowedOrigins: b.cfg.MCP.AllowedOrigins, AllowedHosts: b.cfg.MCP.AllowedHosts,
+	}})
+	return err
+}
+
+// routesOf lists an instance's paths, each once.
+func (b *builder) routesOf(addr string, e *echo.Echo) []Route {
+	var list []Route
+	for _, r := range e.Routes() {
+		list = append(list, Route{Addr: addr, Path: r.Path, For: b.purpose(r.Path)})
+	}
+	slices.SortFunc(list, func(x, y Route) int { return cmp.Compare(x.Path, y.Path) })
+	return slices.Compact(list)
+}
+
+// purpose says what a path is for.
+func (b *builder) purpose(path string) string {
+	mount := b.cfg.MCP.MountPath
+	switch {
+	case path == "/" && b.mcp != nil:
+		return "health, and MCP for clients that know only the bare address"
+	case path == "/", strings.HasPrefix(path, "/health"), path == "/livez", path == "/readyz":
+		return "health"
+	case path == "/events/*":
+		return "404 for senders that have no secret here"
+	case b.mcp != nil && (path == mount || path == mount+"/*"):
+		return "MCP"
+	case b.metadata != nil && slices.Contains(b.metadata.Paths(), path):
+		return "where MCP clients find the authorization server"
+	case b.receiver != nil && slices.Contains(b.receiver.Paths(), path):
+		return "signed events"
+	}
+	return "operating"
+}
+
+// HealthURL is where an operator on this machine finds the details of the server that
+// this configuration starts, "" when its port is not known before it runs.
+func HealthURL(c config.Config) string {
+	addr := c.Admin.Addr
+	if addr == "" {
+		addr = c.Listen.Addr()
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "0" {
+		return ""
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port) + "/health/detailed"
+}
