@@ -146,6 +146,10 @@ func (s *Set) Read(ctx context.Context, uri string) (string, error) {
 	if errors.Is(err, event.ErrNotFound) || errors.As(err, &slack) && slack.Kind == slackapi.NotFound || errors.As(err, &argument) {
 		return "", server.ErrResourceNotFound
 	}
+	if slack != nil {
+		// The client is told: of Slack's words the kind is enough.
+		return "", fmt.Errorf("read %s: slack: %s", r.Name, slack.Kind)
+	}
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", r.Name, err)
 	}

@@ -116,7 +116,7 @@ func slackFault(e *slackapi.Error) string {
 	}
 	b.WriteString(remedy)
 	switch {
-	case e.Needed != "":
+	case looksLikeScopes(e.Needed):
 		fmt.Fprintf(&b, " Needed: %s.", e.Needed)
 	case e.RetryAfter > 0:
 		fmt.Fprintf(&b, " Wait %d seconds.", int(e.RetryAfter.Round(time.Second)/time.Second)+1)
@@ -134,4 +134,12 @@ func codeOf(e *slackapi.Error) string {
 		return string(e.Kind)
 	}
 	return e.Code
+}
+
+// looksLikeScopes reports a list of names of scopes: nothing else of what Slack says is
+// needed is shown.
+func looksLikeScopes(s string) bool {
+	return s != "" && len(s) <= 300 && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && !strings.ContainsRune("_.:,-", r)
+	})
 }

@@ -150,6 +150,10 @@ type emojisOut struct {
 }
 
 func (k *kit) readEmojis(ctx context.Context, _ *toolset.Call, in emojisIn) (emojisOut, error) {
+	after, err := openCursor(in.Cursor)
+	if err != nil {
+		return emojisOut{}, err
+	}
 	all, err := k.Slack.EmojiList(ctx)
 	if err != nil {
 		return emojisOut{}, err
@@ -157,14 +161,14 @@ func (k *kit) readEmojis(ctx context.Context, _ *toolset.Call, in emojisIn) (emo
 	list := slices.Sorted(maps.Keys(all))
 	out := emojisOut{Untrusted: true, OK: true, Emoji: map[string]string{}, Total: len(all)}
 	size := 0
-	for i, name := range list[firstAfter(list, in.Cursor):] {
+	for i, name := range list[firstAfter(list, after):] {
 		size += len(name) + len(all[name])
 		if i == in.Limit || size > maxResult {
 			out.HasMore = true
 			break
 		}
 		out.Emoji[out.Flags.Name(name)] = out.Flags.Name(all[name])
-		out.NextCursor = name
+		out.NextCursor = sealCursor(name)
 	}
 	if !out.HasMore {
 		out.NextCursor = ""

@@ -40,6 +40,7 @@ type rigOptions struct {
 	guard   guard.Options
 	tools   tools.Options
 	client  slackapi.Options
+	botOnly bool // no user token
 }
 
 func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
@@ -59,7 +60,7 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 		t.Fatal(err)
 	}
 	o.client.BotToken, o.client.URL = sandbox.DefaultBotToken, r.slack.APIURL()
-	if o.client.UserToken == "" {
+	if o.client.UserToken == "" && !o.botOnly {
 		o.client.UserToken = sandbox.DefaultUserToken
 	}
 	if o.client.Pace == 0 {

@@ -47,10 +47,12 @@ type EventOptions struct {
 // never refused.
 func NewEvent(e *event.Event, o EventOptions) Event {
 	v := Event{
-		Untrusted: true, EventID: e.ID, Source: e.Source,
-		Team: e.Team, Channel: e.Channel, User: e.User, ThreadTS: e.Thread,
-		ReceivedAt: Time(e.ReceivedAt), HappenedAt: Time(e.At), URI: EventURI(e.Source, e.ID),
+		Untrusted: true, Source: e.Source, URI: EventURI(e.Source, e.ID),
+		ReceivedAt: Time(e.ReceivedAt), HappenedAt: Time(e.At),
 	}
+	// Senders choose ids as they please; the URI finds the event all the same.
+	v.EventID, v.Team, v.Channel = v.Flags.Name(e.ID), v.Flags.Name(e.Team), v.Flags.Name(e.Channel)
+	v.User, v.ThreadTS = v.Flags.Name(e.User), v.Flags.Name(e.Thread)
 	v.Type, v.Subtype = v.Flags.Name(e.Kind.Type), v.Flags.Name(e.Kind.Subtype)
 	v.ChannelType = v.Flags.Name(e.ChannelType)
 	text := v.origin(e)
