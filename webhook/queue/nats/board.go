@@ -239,6 +239,10 @@ func (b *board) write(key string, value []byte, rev uint64) error {
 // erase removes what is not newer than a revision. Requires b.mu.
 func (b *board) erase(key string, rev uint64) {
 	switch {
+	case key == logKey:
+		if b.logRev <= rev {
+			b.log, b.logRev = logRecord{}, 0
+		}
 	case strings.HasPrefix(key, groupPrefix):
 		if g := b.groups[key[len(groupPrefix):]]; g != nil && g.rev <= rev {
 			delete(b.groups, key[len(groupPrefix):]) // and all its items, which went with it

@@ -16,6 +16,9 @@
 //     when retention has removed it before: nobody can read it through the queue then.
 //     The stream discards new messages, never old ones, when an operator's limit is
 //     reached, and a trimmer purges what nobody needs.
+//   - A store that lost its end, by a power loss with unsynced files, gives the positions
+//     of what was lost again: JetStream numbers. A running Tail finds the place where
+//     the two histories part, and goes on from there.
 //   - With several processes the bound on the number of events is kept to within what
 //     they publish at the same time.
 //   - When nats-server itself crashes it may have forgotten acknowledgements of the last

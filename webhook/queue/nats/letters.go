@@ -115,7 +115,7 @@ func (q *Queue) DeadLetters(ctx context.Context, name string, after event.Positi
 
 // letter reads one dead letter, unless it is none any more.
 func (q *Queue) letter(ctx context.Context, s *store, name string, seq int64) (queue.DeadLetter, bool, error) {
-	i, rec, _, err := q.load(ctx, s, name, seq)
+	i, rec, _, err := q.load(ctx, name, seq)
 	if err != nil || i.State != buried {
 		return queue.DeadLetter{}, false, err
 	}
@@ -124,24 +124,19 @@ func (q *Queue) letter(ctx context.Context, s *store, name string, seq int64) (q
 }
 
 // load reads an item from the bucket; without one its state is empty.
-func (q *Queue) load(ctx context.Context, s *store, group string, seq int64) (item, []byte, uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	e, err := s.kv.Get(ctx, workKey(group, seq))
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return item{}, nil, 0, nil
+func (q *Queue) load(ctx context.Context, group string, seq int64) (item, []byte, uint64, error) {
+	v, err := q.value(ctx, workKey(group, seq))
+	if err != nil || !v.present {
+		return item{}, nil, 0, err
 	}
-	if err != nil {
-		return item{}, nil, 0, q.fault(err)
-	}
-	i, rec, err := decodeItem(e.Value())
-	return i, rec, e.Revision(), err
+	i, rec, err := decodeItem(v.data)
+	return i, rec, v.rev, err
 }
 
 // Redrive gives dead letters back to their group; see queue.Queue.
 func (q *Queue) Redrive(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "redrive", name, at, func(s *store, _ page.Bounds, seq int64) (bool, error) {
-		i, rec, rev, err := q.load(ctx, s, name, seq)
+		i, rec, rev, err := q.load(ctx, name, seq)
 		if err != nil || i.State != buried {
 			return false, err
 		}
@@ -152,7 +147,7 @@ func (q *Queue) Redrive(ctx context.Context, name string, at ...event.Position) 
 // Drop removes dead letters for good; see queue.Queue.
 func (q *Queue) Drop(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "drop", name, at, func(s *store, _ page.Bounds, seq int64) (bool, error) {
-		i, _, rev, err := q.load(ctx, s, name, seq)
+		i, _, rev, err := q.load(ctx, name, seq)
 		if err != nil || i.State != buried {
 			return false, err
 		}

@@ -92,6 +92,9 @@ func (q *Queue) greet(ctx context.Context) error {
 		return fmt.Errorf("nats queue: %w", errTooOld)
 	}
 	_, err := q.ready(ctx)
+	if errors.Is(err, natsgo.ErrNoResponders) {
+		_, err = q.js.AccountInfo(ctx)
+	}
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return fmt.Errorf("nats queue: JetStream is not enabled: start nats-server with -js: %w", err)

@@ -130,7 +130,7 @@ func (q *Queue) seen(ctx context.Context, s *store, subject string) (int64, bool
 func (s *store) last(ctx context.Context, q *Queue, subject string) (*jetstream.RawStreamMsg, error) {
 	m, err := s.stream.GetLastMsgForSubject(ctx, subject)
 	if q.o.Replicas > 1 && errors.Is(err, jetstream.ErrMsgNotFound) {
-		return q.fromLeader(ctx, subject)
+		return q.fromLeader(ctx, q.names.stream, subject)
 	}
 	return m, err
 }

@@ -227,13 +227,13 @@ func parseStored(m *natsgo.Msg) (stored, error) {
 	return stored{seq: seq, at: at, data: m.Data}, nil
 }
 
-// fromLeader reads a subject's last message from the server that takes the writes.
-func (q *Queue) fromLeader(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+// fromLeader reads a subject's last message from the server that takes a stream's writes.
+func (q *Queue) fromLeader(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
 	body, err := json.Marshal(map[string]string{"last_by_subj": subject})
 	if err != nil {
 		return nil, err
 	}
-	m, err := q.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+q.names.stream, body)
+	m, err := q.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, body)
 	if err != nil {
 		return nil, err
 	}

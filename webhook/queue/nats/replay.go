@@ -13,7 +13,7 @@ import (
 // of them, and leaves those events alone, too.
 func (q *Queue) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "replay", name, at, func(s *store, b page.Bounds, seq int64) (bool, error) {
-		i, rec, rev, err := q.load(ctx, s, name, seq)
+		i, rec, rev, err := q.load(ctx, name, seq)
 		switch {
 		case err != nil:
 			return false, err

@@ -26,6 +26,8 @@ import (
 // a free port. It can be killed, paused and started again.
 type server struct {
 	t    testing.TB
+	user string // user and password with an at sign behind, or ""
+	js   bool
 	port string
 	dir  string
 	args []string
@@ -35,7 +37,22 @@ type server struct {
 // newServer starts a server; args are added to its command line.
 func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, port: freePort(t), dir: t.TempDir(), args: args}
+	return newServerAt(t, "", args...)
+}
+
+// newServerAt starts a server that wants a user.
+func newServerAt(t testing.TB, user string, args ...string) *server {
+	t.Helper()
+	s := &server{t: t, port: freePort(t), dir: t.TempDir(), user: user, js: true, args: args}
+	s.Start()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// newServerWithout starts a server without JetStream.
+func newServerWithout(t testing.TB) *server {
+	t.Helper()
+	s := &server{t: t, port: freePort(t), dir: t.TempDir()}
 	s.Start()
 	t.Cleanup(s.Kill)
 	return s
@@ -56,39 +73,52 @@ func program(t testing.TB) string {
 // Start implements enginetest.Engine.
 func (s *server) Start() {
 	s.t.Helper()
-	log := filepath.Join(s.dir, "nats.log")
-	args := append([]string{"-a", "127.0.0.1", "-p", s.port, "-js", "-sd", s.dir, "-l", log}, s.args...)
+	s.launch()
+	s.answers()
+}
+
+// launch starts the process.
+func (s *server) launch() {
+	s.t.Helper()
+	args := append([]string{"-a", "127.0.0.1", "-p", s.port, "-l", s.log()}, s.args...)
+	if s.js {
+		args = append(args, "-js", "-sd", s.dir)
+	}
 	s.cmd = exec.Command(program(s.t), args...)
 	s.cmd.SysProcAttr = enginetest.Bound()
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
-	s.answers(log)
 }
 
+func (s *server) log() string { return filepath.Join(s.dir, "nats.log") }
+
 // answers waits until JetStream has an account to tell of.
-func (s *server) answers(log string) {
+func (s *server) answers() {
 	s.t.Helper()
 	deadline := time.Now().Add(5 * time.Minute)
 	for {
-		err := ask(s.url())
+		err := ask(s.url(), s.js)
 		if err == nil {
 			return
 		}
 		if time.Now().After(deadline) {
-			text, _ := os.ReadFile(log)
+			text, _ := os.ReadFile(s.log())
 			s.t.Fatalf("nats-server does not answer: %v\n%s", err, text)
 		}
 		pause(5 * time.Millisecond)
 	}
 }
 
-func ask(url string) error {
+func ask(url string, jetStream bool) error {
 	nc, err := natsgo.Connect(url, natsgo.Timeout(time.Second), natsgo.NoReconnect())
 	if err != nil {
 		return err
 	}
 	defer nc.Close()
+	if !jetStream {
+		return nil
+	}
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return err
@@ -101,7 +131,7 @@ func ask(url string) error {
 
 // Addr implements enginetest.Engine.
 func (s *server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
-func (s *server) url() string  { return "nats://" + s.Addr() }
+func (s *server) url() string  { return "nats://" + s.user + s.Addr() }
 
 // Pause and Resume implement enginetest.Engine.
 func (s *server) Pause()  { s.signal(syscall.SIGSTOP) }

@@ -49,7 +49,7 @@ func (c *consumer) extend(ctx context.Context, s *store, h *hold) (bool, error) 
 	if h.reply == "" {
 		now, err := c.put(ctx, s, h.seq, h.item, h.record, h.item.rev)
 		if conflict(err) {
-			return false, nil
+			return false, nil // nothing is recorded for a lost lease: another attempt follows
 		}
 		if err == nil {
 			h.item = now
@@ -89,13 +89,28 @@ func (c *consumer) Settle(ctx context.Context, h *hold, o attempt.Outcome) error
 // consumer is done with it.
 func (c *consumer) settleFirst(ctx context.Context, s *store, h *hold, o attempt.Outcome) error {
 	if !o.Done {
-		i := c.outcome(s, h, o)
-		// One that exists was made when the acknowledgement was lost.
-		if _, err := c.put(ctx, s, h.seq, i, h.record, 0); err != nil && !conflict(err) {
+		if err := c.moveOn(ctx, s, h, c.outcome(s, h, o)); err != nil {
 			return err
 		}
 	}
 	return c.q.acknowledge(ctx, h.reply)
+}
+
+// moveOn makes the item of an event whose first attempt did not end well. There may be
+// one, made when the acknowledgement was lost; but a cluster whose leader is failing also
+// speaks of conflicts with what it then forgets.
+func (c *consumer) moveOn(ctx context.Context, s *store, h *hold, i item) error {
+	_, err := c.put(ctx, s, h.seq, i, h.record, 0)
+	if !conflict(err) {
+		return err
+	}
+	if err := c.q.refresh(ctx, s, workKey(c.g.Name, h.seq)); err != nil {
+		return err
+	}
+	if _, there := s.board.item(c.g.Name, h.seq); !there {
+		return c.q.fault(err)
+	}
+	return nil
 }
 
 // settleItem records a later attempt. An item that has changed is not ours any more.
@@ -106,10 +121,16 @@ func (c *consumer) settleItem(ctx context.Context, s *store, h *hold, o attempt.
 	} else {
 		_, err = c.put(ctx, s, h.seq, c.outcome(s, h, o), h.record, h.item.rev)
 	}
-	if conflict(err) {
-		return nil
+	if !conflict(err) {
+		return err
 	}
-	return err
+	if err := c.q.refresh(ctx, s, workKey(c.g.Name, h.seq)); err != nil {
+		return err
+	}
+	if i, there := s.board.item(c.g.Name, h.seq); there && i.rev == h.item.rev {
+		return c.q.fault(err) // nobody has changed it: the conflict was none
+	}
+	return nil
 }
 
 // outcome is the item that an attempt leaves which did not end well.

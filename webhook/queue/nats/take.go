@@ -189,18 +189,12 @@ func (c *consumer) claim(ctx context.Context, s *store, n int) ([]crew.Item[*hol
 func (c *consumer) claimOne(ctx context.Context, s *store, i numbered) (crew.Item[*hold], bool, error) {
 	var none crew.Item[*hold]
 	key := workKey(c.g.Name, i.seq)
-	get, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	entry, err := s.kv.Get(get, key)
-	if err != nil || entry.Revision() != i.rev {
-		if err := c.q.refresh(ctx, s, key); err != nil {
-			return none, false, err
-		}
-		return none, false, nil
-	}
-	now, rec, err := decodeItem(entry.Value())
+	now, rec, rev, err := c.q.load(ctx, c.g.Name, i.seq)
 	if err != nil {
 		return none, false, err
+	}
+	if rev != i.rev {
+		return none, false, c.q.refresh(ctx, s, key)
 	}
 	crashed := now.State == leased
 	if !crashed {

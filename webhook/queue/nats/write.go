@@ -3,7 +3,7 @@ package nats
 import (
 	"context"
 	"errors"
-	"math"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -45,29 +45,62 @@ func (q *Queue) remove(ctx context.Context, s *store, key string, rev uint64) er
 	return q.fault(err)
 }
 
-// refresh reads one key anew, after a conflict: the board may not know of it yet.
-func (q *Queue) refresh(ctx context.Context, s *store, key string) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	e, err := s.kv.Get(ctx, key)
-	switch {
-	case err == nil:
-		s.board.take(ctx, e)
-		return nil
-	case errors.Is(err, jetstream.ErrKeyNotFound):
-		s.board.lost(key)
-		return nil
-	}
-	return q.fault(err)
+// A value is what the bucket has of a key, or the revision at which it was removed.
+type value struct {
+	data    []byte
+	rev     uint64
+	present bool
 }
 
-// lost takes a key off the board that is not in the bucket.
-func (b *board) lost(key string) {
+// value asks the server that takes the writes: a copy of the bucket may be behind.
+func (q *Queue) value(ctx context.Context, key string) (value, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	m, err := q.fromLeader(ctx, "KV_"+q.names.bucket, "$KV."+q.names.bucket+"."+key)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return value{}, nil
+	}
+	if err != nil {
+		return value{}, q.fault(err)
+	}
+	// A message of the bucket has headers only where a key was removed.
+	return value{data: m.Data, rev: m.Sequence, present: len(m.Data) > 0}, nil
+}
+
+// refresh reads one key anew, after a conflict: the board may not know of it yet.
+func (q *Queue) refresh(ctx context.Context, s *store, key string) error {
+	known := s.board.revision(key)
+	v, err := q.value(ctx, key)
+	if err != nil {
+		return err
+	}
+	s.board.mu.Lock()
+	defer s.board.mu.Unlock()
+	defer s.board.tell()
+	if v.present {
+		return s.board.write(key, v.data, v.rev)
+	}
+	// What came onto the board while we asked is newer than the answer.
+	s.board.entomb(key, max(v.rev, known))
+	return nil
+}
+
+// revision is the one that the board has of a key; 0 is none.
+func (b *board) revision(key string) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if key == logKey {
-		b.log, b.logRev = logRecord{}, 0
-		return
+	switch {
+	case key == logKey:
+		return b.logRev
+	case strings.HasPrefix(key, groupPrefix):
+		if g := b.groups[key[len(groupPrefix):]]; g != nil {
+			return g.rev
+		}
+	case strings.HasPrefix(key, workPrefix):
+		name, seq, _ := parseWorkKey(key)
+		if g := b.groups[name]; g != nil && g.items[seq] != nil {
+			return g.items[seq].rev
+		}
 	}
-	b.erase(key, math.MaxUint64)
+	return 0
 }

@@ -1,0 +1,101 @@
+//go:build unix
+
+package nats_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue/internal/idkey"
+	"slackmcp/webhook/queue/internal/record"
+	"slackmcp/webhook/queue/nats"
+)
+
+// BenchmarkPublish measures Publish beside what JetStream itself takes in the same run:
+// messages with the same condition on their subject, published by as many callers, each
+// waiting for its acknowledgement. The ratio is what counts:
+//
+//	go test -run - -bench Publish -benchtime 20000x ./webhook/queue/nats
+func BenchmarkPublish(b *testing.B) {
+	for _, callers := range []int{1, 32, 64} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) { benchPublish(b, callers) })
+	}
+}
+
+func benchPublish(b *testing.B, callers int) {
+	s := newServer(b)
+	q, err := nats.Open(b.Context(), nats.Options{URL: s.url(), RetentionCount: 1 << 30})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer q.Close()
+	raw := bytes.Repeat([]byte("x"), 1024)
+	rate := func(publish func(n int64) error) float64 {
+		began := time.Now()
+		share(b, callers, publish)
+		return float64(b.N) / time.Since(began).Seconds()
+	}
+	ours := rate(func(n int64) error {
+		_, err := q.Publish(context.Background(), bench(n, raw))
+		return err
+	})
+	b.StopTimer()
+	nc, err := natsgo.Connect(s.url())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := js.CreateStream(b.Context(), jetstream.StreamConfig{Name: "ceiling", Subjects: []string{"ceiling.*"}, AllowDirect: true}); err != nil {
+		b.Fatal(err)
+	}
+	ceiling := rate(func(n int64) error {
+		e := bench(n, raw)
+		key := idkey.Of(e.Source, e.ID)
+		_, err := js.PublishMsg(context.Background(), &natsgo.Msg{Subject: "ceiling." + hex.EncodeToString(key[:]), Data: record.Append(nil, &e)},
+			jetstream.WithExpectLastSequencePerSubject(0))
+		return err
+	})
+	b.ReportMetric(ours, "events/s")
+	b.ReportMetric(ours/ceiling, "of-JetStream")
+	b.ReportMetric(0, "ns/op")
+}
+
+func bench(n int64, raw []byte) event.Event {
+	return event.Event{
+		Source: "slack", ID: "Ev" + strconv.FormatInt(n, 10), Kind: event.Kind{Type: "message"}, Team: "T0001",
+		Channel: "C0001", User: "U0001", ReceivedAt: time.Now(), Raw: raw,
+	}
+}
+
+// share divides b.N calls among callers.
+func share(b *testing.B, callers int, fn func(n int64) error) {
+	b.Helper()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+				if err := fn(n); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
