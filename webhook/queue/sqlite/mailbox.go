@@ -123,6 +123,11 @@ func (m *mailbox) take(again []settlement) *batch {
 	defer m.mu.Unlock()
 	b := m.next
 	m.next = newBatch()
+	// The next batch is likely to be as large as this one; a slice that has to grow
+	// copies every event several times.
+	if n := len(b.entries); n > 1 {
+		m.next.entries = make([]entry, 0, n+n/4)
+	}
 	b.settled = append(again, b.settled...)
 	return b
 }
