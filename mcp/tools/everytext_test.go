@@ -49,14 +49,14 @@ func receive(t *testing.T, r *rig) []event.Event {
 		in := a{
 			"type": "message", "channel": sandbox.Random, "channel_type": "channel", "user": sandbox.Bob, "ts": "1700000000.000100",
 			"text": text, "username": text, "blocks": []any{a{"type": "section", "text": a{"type": "mrkdwn", "text": text}}},
-			"attachments": []any{a{"fallback": text, "fields": []any{a{"title": text}}}}, "files": []any{a{"name": text, "title": text}}, "tree": wholly(),
+			"attachments": []any{a{"fallback": text, "fields": []any{a{"title": text}}}}, "files": []any{a{"name": text, "title": text}},
 		}
 		maps.Copy(in, more)
 		list = append(list, eventtest.Envelope(fmt.Sprintf("EvText%d", len(list)), in, a{"event_context": text}))
 	}
 	for _, text := range corpus {
 		for _, more := range []a{
-			{},
+			{"tree": wholly()},
 			{"type": text, "subtype": text, "channel_type": text},
 			{"subtype": "message_changed", "message": a{"text": text, "user": sandbox.Bob, "ts": "1700000000.000100"}},
 			{"subtype": "bot_message", "bot_id": "B0OTHER0001", "bot_profile": a{"name": text}},
@@ -177,10 +177,11 @@ func hostileRig(t *testing.T, botOnly bool) (*rig, *hostile, map[string][]a) {
 	return r, way, cases
 }
 
+// The tests here are not parallel: they are heavy, and others have deadlines.
+
 // TestEveryReadingTool holds every reading tool of the catalog to show what others
 // wrote inside marked objects only, wherever in Slack or in an event it was written.
 func TestEveryReadingTool(t *testing.T) {
-	t.Parallel()
 	r, _, cases := hostileRig(t, false)
 	for _, name := range slices.Sorted(maps.Keys(r.tools)) {
 		tool := r.tools[name]
@@ -216,7 +217,6 @@ func formats(tool *toolset.Tool) []a {
 
 // TestSearchOnBehalf is the search of an app without a user token.
 func TestSearchOnBehalf(t *testing.T) {
-	t.Parallel()
 	r, way, _ := hostileRig(t, true)
 	var matches []any
 	for range corpus {
@@ -243,7 +243,6 @@ func TestSearchOnBehalf(t *testing.T) {
 
 // TestEveryResource is TestEveryReadingTool for every resource.
 func TestEveryResource(t *testing.T) {
-	t.Parallel()
 	r, _, cases := hostileRig(t, false)
 	set, err := resources.New(resources.Options{Events: r.events, Tools: slices.Collect(maps.Values(r.tools))})
 	if err != nil {
@@ -295,7 +294,6 @@ func TestEveryResource(t *testing.T) {
 // TestRefusalsTellNothing has Slack refuse every call in words of the corpus: nothing of
 // them is in what a model is told, nor in a resource's error.
 func TestRefusalsTellNothing(t *testing.T) {
-	t.Parallel()
 	r, way, cases := hostileRig(t, false)
 	set, err := resources.New(resources.Options{Events: r.events, Tools: slices.Collect(maps.Values(r.tools))})
 	if err != nil {
