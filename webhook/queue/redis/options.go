@@ -35,13 +35,13 @@ type Options struct {
 	// braces, which delimit it in the keys.
 	Topic string
 	// DedupeTTL is how long an event id is remembered; 0 means 48 hours. A remembered
-	// id costs about 130 bytes of Redis's memory, also after its event is gone.
+	// id costs about 140 bytes of Redis's memory, also after its event is gone.
 	DedupeTTL time.Duration
 	// RetentionAge is how long an event is kept that no group waits for; 0 means 7
 	// days, and a negative value keeps it until RetentionCount is reached.
 	RetentionAge time.Duration
 	// RetentionCount is how many events are kept at most; 0 means 100,000. An event
-	// costs its body and about 250 bytes of Redis's memory.
+	// costs its body and about 300 bytes of Redis's memory.
 	RetentionCount int
 	// Lease is after which time without a sign of life an attempt counts as crashed; 0
 	// means 30 seconds, the least is 100 ms.
