@@ -14,6 +14,9 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if os.Getenv("GOGC") == "" {
+		keepHeadroom()
+	}
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	code := run(ctx, world{
 		args: os.Args[1:], lookupEnv: os.LookupEnv, root: os.Geteuid() == 0, version: version,
