@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -55,10 +54,21 @@ func installed(dir string) bool {
 	return err == nil && !have.ModTime().Before(want.ModTime())
 }
 
-// Dir is the folder of the scripts.
+// Dir is the folder of the scripts: go test runs in the folder of the package under
+// test, and the module's root lies above it.
 func Dir() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(file)
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return filepath.Join(dir, "test", "mcp-clients")
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			break
+		}
+		dir = up
+	}
+	return "" // outside of the module: the command that runs there says so
 }
 
 // Run runs one of the scripts, fails the test unless it succeeds, and returns what it
