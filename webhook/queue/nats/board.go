@@ -13,7 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"slackmcp/webhook/queue/internal/outage"
+	"slackmcp/webhook/internal/outage"
 )
 
 // A board is the bucket as this process sees it: it follows every change. What this

@@ -10,9 +10,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"slackmcp/webhook/internal/outage"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/crew"
-	"slackmcp/webhook/queue/internal/outage"
 )
 
 // Consume works a group's events; see queue.Queue. While NATS is away it waits, and so do

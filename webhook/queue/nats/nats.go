@@ -14,6 +14,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"slackmcp/webhook/internal/natsconn"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/watchdog"
 )
@@ -61,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 		return nil, err
 	}
 	q := &Queue{o: o, names: namesOf(o.Topic), bell: newBell(), held: map[string]map[int64]*hold{}}
-	q.nc, err = dial(ctx, o, func(n *natsgo.Options) {
+	q.nc, err = natsconn.Dial(ctx, natsconn.Options{URL: o.URL, CredentialsFile: o.CredentialsFile, Logger: o.Logger}, func(n *natsgo.Options) {
 		n.ReconnectedCB = func(*natsgo.Conn) { q.reconnected() }
 		n.ConnectedCB = func(*natsgo.Conn) { q.bell.ring() }
 	})

@@ -12,7 +12,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"slackmcp/webhook/queue/internal/outage"
+	"slackmcp/webhook/internal/outage"
 )
 
 // A bell rings in a process when the log grows, whoever let it grow. One blocked read on

@@ -10,10 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"slackmcp/webhook/internal/outage"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/attempt"
 	"slackmcp/webhook/queue/internal/crew"
-	"slackmcp/webhook/queue/internal/outage"
 	"slackmcp/webhook/queue/internal/page"
 )
 

@@ -24,14 +24,3 @@ func (q *Queue) fault(err error) error {
 	}
 	return fmt.Errorf("%w: redis: %w", queue.ErrUnavailable, err)
 }
-
-// refused reports whether Redis answered and will not be of another mind later: the
-// password is wrong, or a permission is missing.
-func refused(err error) bool {
-	for _, p := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password", "ERR AUTH", "ERR Client sent AUTH", "ERR DB index"} {
-		if strings.Contains(err.Error(), p) {
-			return true
-		}
-	}
-	return false
-}

@@ -13,6 +13,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"slackmcp/webhook/internal/redisconn"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/batch"
 	"slackmcp/webhook/queue/internal/watchdog"
@@ -51,19 +52,7 @@ type horizon struct {
 	seq   int64
 }
 
-// Open makes a queue on the Redis of a URL, which has one of these forms (rediss
-// instead of redis for TLS):
-//
-//	redis://[user:password@]host:port[/database]
-//	redis://[user:password@]host:port[/database]?master_name=name&addr=host:port…
-//	redis://[user:password@]host:port?cluster=true
-//	redis://[user:password@]host:port?addr=host:port…
-//	unix://[user:password@]/path/to/socket[?db=database]
-//
-// The second names Sentinels: user and password are theirs, and Redis's own are the
-// parameters username and password. The third and fourth are a cluster. skip_verify=true
-// accepts any certificate. The remaining parameters are go-redis's; those on pools,
-// retries and timeouts have no effect.
+// Open makes a queue on the Redis of a URL; redisconn.Parse tells its forms.
 //
 // A Redis that cannot be reached is no error: the queue waits for it, and ctx bounds how
 // long Open looks. One that refuses the credentials or is older than 6.2 is.
@@ -72,28 +61,28 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := connect(o.URL)
+	c, err := redisconn.Parse(o.URL)
 	if err != nil {
 		return nil, err
 	}
 	goredis.SetLogger(libraryLog{o.Logger})
 	q := &Queue{
-		o: o, keys: keysOf(o.Topic), client: c.make(o.MaxConnections - 1),
+		o: o, keys: keysOf(o.Topic), client: c.Client(o.MaxConnections - 1),
 	}
 	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
-	q.bell = newBell(q.keys.log, o.Logger, func() goredis.UniversalClient { return c.make(1) })
+	q.bell = newBell(q.keys.log, o.Logger, func() goredis.UniversalClient { return c.Client(1) })
 	q.publishes = newPublishes(q)
 	q.settles = newSettles(q)
 	q.calls.Go(q.keepHouse)
 	durability, err := q.greet(ctx)
 	switch {
 	case err == nil:
-		o.Logger.LogAttrs(ctx, slog.LevelInfo, "queue is open", slog.String("redis", c.text), slog.String("durability", durability))
-	case refused(err) || errors.Is(err, errTooOld):
-		return nil, errors.Join(fmt.Errorf("redis queue at %s: %w", c.text, err), q.Close())
+		o.Logger.LogAttrs(ctx, slog.LevelInfo, "queue is open", slog.String("redis", c.String()), slog.String("durability", durability))
+	case redisconn.Refused(err) || errors.Is(err, errTooOld):
+		return nil, errors.Join(fmt.Errorf("redis queue at %s: %w", c.String(), err), q.Close())
 	default:
 		o.Logger.LogAttrs(ctx, slog.LevelWarn, "redis cannot be reached yet, the queue waits for it",
-			slog.String("redis", c.text), slog.Any("error", err))
+			slog.String("redis", c.String()), slog.Any("error", err))
 	}
 	return q, nil
 }

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"slackmcp/webhook/queue/sqlite/internal/engine"
+	"slackmcp/webhook/internal/engine"
 )
 
 // checkpointPages is how long the write-ahead log may grow before a commit copies it

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/internal/engine"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/sqlite"
-	"slackmcp/webhook/queue/sqlite/internal/engine"
 )
 
 func TestOptions(t *testing.T) {

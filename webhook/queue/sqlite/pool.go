@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"slackmcp/webhook/internal/engine"
 	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/sqlite/internal/engine"
 )
 
 // A pool lends connections to readers. While the store is being repaired it has none.

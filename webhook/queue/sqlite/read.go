@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/internal/engine"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/idkey"
 	"slackmcp/webhook/queue/internal/page"
-	"slackmcp/webhook/queue/sqlite/internal/engine"
 )
 
 // History reads one page; see queue.Queue.

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/internal/engine"
 	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/sqlite/internal/engine"
 )
 
 var errDisk = &engine.Error{Code: 1034, Op: "commit", Text: "disk I/O error"}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"slackmcp/webhook/queue/sqlite/internal/engine"
+	"slackmcp/webhook/internal/engine"
 )
 
 // trimStep bounds how many events one transaction removes by age.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue/sqlite/internal/engine"
+	"slackmcp/webhook/internal/engine"
 )
 
 // Columns of events in the order in which bindEvent and scanEvent go through them.

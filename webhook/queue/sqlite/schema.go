@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"slackmcp/webhook/queue/sqlite/internal/engine"
+	"slackmcp/webhook/internal/engine"
 )
 
 // What marks a file as ours and says how it is laid out (PRAGMA application_id and

@@ -1,7 +1,7 @@
 package sqlite
 
 import (
-	"slackmcp/webhook/queue/sqlite/internal/engine"
+	"slackmcp/webhook/internal/engine"
 )
 
 // statements are the writer's, prepared once for each connection.

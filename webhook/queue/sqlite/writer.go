@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/internal/engine"
 	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/sqlite/internal/engine"
 )
 
 // A writer is the one goroutine that writes. It takes what has come in and makes one

@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/internal/outage"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/attempt"
-	"slackmcp/webhook/queue/internal/outage"
 )
 
 // ErrLost is the cause of the context of a handler whose lease another consumer has.

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"slackmcp/webhook/queue/internal/outage"
+	"slackmcp/webhook/internal/outage"
 )
 
 // renew extends what is held, three times within a lease, until ctx is done.

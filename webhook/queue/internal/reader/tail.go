@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/internal/outage"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/idkey"
-	"slackmcp/webhook/queue/internal/outage"
 	"slackmcp/webhook/queue/internal/page"
 )
 

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"slackmcp/webhook/queue/internal/outage"
+	"slackmcp/webhook/internal/outage"
 )
 
 func TestWaitGrowsToItsBound(t *testing.T) {

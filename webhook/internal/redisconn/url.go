@@ -1,4 +1,6 @@
-package redis
+// Package redisconn makes clients of one Redis, a Sentinel group or a cluster from a URL,
+// all with the same bounds, and without its secrets in any error.
+package redisconn
 
 import (
 	"errors"
@@ -11,12 +13,18 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// A connector makes clients for one URL.
-type connector struct {
+// A Connector makes clients for one URL. Make it with Parse.
+type Connector struct {
 	make func(connections int) goredis.UniversalClient
-	// text names the server without its credentials, for logs.
 	text string
 }
+
+// Client makes a client that holds at most so many connections to each node. The caller
+// closes it.
+func (c Connector) Client(connections int) goredis.UniversalClient { return c.make(connections) }
+
+// String names the server without its credentials, for logs.
+func (c Connector) String() string { return c.text }
 
 // Bounds of one connection. A read that Redis lets wait adds its own waiting time.
 const (
@@ -24,15 +32,27 @@ const (
 	ioTimeout   = 3 * time.Second
 )
 
-// connect reads a URL. Its errors never repeat it: it may hold a password, also where
-// none belongs.
-func connect(raw string) (connector, error) {
+// Parse reads a URL, which has one of these forms (rediss instead of redis for TLS):
+//
+//	redis://[user:password@]host:port[/database]
+//	redis://[user:password@]host:port[/database]?master_name=name&addr=host:port…
+//	redis://[user:password@]host:port?cluster=true
+//	redis://[user:password@]host:port?addr=host:port…
+//	unix://[user:password@]/path/to/socket[?db=database]
+//
+// The second names Sentinels: user and password are theirs, and Redis's own are the
+// parameters username and password. The third and fourth are a cluster. skip_verify=true
+// accepts any certificate. The remaining parameters are go-redis's; those on pools,
+// retries and timeouts have no effect.
+//
+// Its errors never repeat the URL: it may hold a password, also where none belongs.
+func Parse(raw string) (Connector, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return connector{}, errors.New("redis queue: URL cannot be read: write redis://[user:password@]host:port/database, and percent-encode what is special in the password")
+		return Connector{}, errors.New("redis: URL cannot be read: write redis://[user:password@]host:port/database, and percent-encode what is special in the password")
 	}
 	q := u.Query()
-	c := connector{text: u.Scheme + "://" + u.Host + u.Path}
+	c := Connector{text: u.Scheme + "://" + u.Host + u.Path}
 	cluster := q.Get("cluster") == "true" || q.Get("cluster") == "1"
 	sentinel := q.Get("master_name") != ""
 	several := len(q["addr"]) > 0
@@ -49,12 +69,12 @@ func connect(raw string) (connector, error) {
 		err = c.single(u.String())
 	}
 	if err != nil {
-		return connector{}, fmt.Errorf("redis queue: URL: %s", scrub(err.Error(), u))
+		return Connector{}, fmt.Errorf("redis: URL: %s", scrub(err.Error(), u))
 	}
 	return c, nil
 }
 
-func (c *connector) single(raw string) error {
+func (c *Connector) single(raw string) error {
 	base, err := goredis.ParseURL(raw)
 	if err != nil {
 		return err
@@ -74,7 +94,7 @@ func (c *connector) single(raw string) error {
 	return nil
 }
 
-func (c *connector) sentinel(raw string) error {
+func (c *Connector) sentinel(raw string) error {
 	base, err := goredis.ParseFailoverURL(raw)
 	if err != nil {
 		return err
@@ -95,7 +115,7 @@ func (c *connector) sentinel(raw string) error {
 	return nil
 }
 
-func (c *connector) cluster(raw string) error {
+func (c *Connector) cluster(raw string) error {
 	base, err := goredis.ParseClusterURL(raw)
 	if err != nil {
 		return err
@@ -114,6 +134,17 @@ func (c *connector) cluster(raw string) error {
 		return goredis.NewClusterClient(&o)
 	}
 	return nil
+}
+
+// Refused reports whether Redis answered and will not be of another mind later: the
+// password is wrong, or a permission is missing.
+func Refused(err error) bool {
+	for _, p := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password", "ERR AUTH", "ERR Client sent AUTH", "ERR DB index"} {
+		if strings.Contains(err.Error(), p) {
+			return true
+		}
+	}
+	return false
 }
 
 // scrub takes a URL's secrets out of a text that was made from it.

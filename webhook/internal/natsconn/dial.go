@@ -1,4 +1,6 @@
-package nats
+// Package natsconn connects to NATS and stays connected, with the same bounds for
+// everybody, and without the URL's secrets in any error or log line.
+package natsconn
 
 import (
 	"context"
@@ -28,12 +30,12 @@ func servers(raw string) (list []string, text string, err error) {
 		one = strings.TrimSpace(one)
 		u, err := url.Parse(one)
 		if err != nil || u.Host == "" {
-			return nil, "", errors.New("nats queue: URL cannot be read: write nats://[user:password@]host:port, several with commas between, and percent-encode what is special in the password")
+			return nil, "", errors.New("nats: URL cannot be read: write nats://[user:password@]host:port, several with commas between, and percent-encode what is special in the password")
 		}
 		switch u.Scheme {
 		case "nats", "tls", "ws", "wss":
 		default:
-			return nil, "", errors.New("nats queue: URL: the scheme has to be nats, tls, ws or wss")
+			return nil, "", errors.New("nats: URL: the scheme has to be nats, tls, ws or wss")
 		}
 		list = append(list, one)
 		hosts = append(hosts, u.Scheme+"://"+u.Host)
@@ -41,8 +43,19 @@ func servers(raw string) (list []string, text string, err error) {
 	return list, strings.Join(hosts, ","), nil
 }
 
-// dial connects, or begins to when nobody answers. Who answers and refuses is an error.
-func dial(ctx context.Context, o Options, on func(*natsgo.Options)) (*natsgo.Conn, error) {
+// Options say where NATS is.
+type Options struct {
+	// URL is one server's, or several of a cluster's with commas between.
+	URL string
+	// CredentialsFile is the path of a file with a user's JWT and seed; "" means none.
+	CredentialsFile string
+	// Logger hears that NATS cannot be reached; it must not be nil.
+	Logger *slog.Logger
+}
+
+// Dial connects, or begins to when nobody answers. Who answers and refuses is an error.
+// on may set the connection's callbacks.
+func Dial(ctx context.Context, o Options, on func(*natsgo.Options)) (*natsgo.Conn, error) {
 	list, text, err := servers(o.URL)
 	if err != nil {
 		return nil, err
@@ -69,7 +82,7 @@ func dial(ctx context.Context, o Options, on func(*natsgo.Options)) (*natsgo.Con
 	}
 	if o.CredentialsFile != "" {
 		if err := natsgo.UserCredentials(o.CredentialsFile)(&opts); err != nil {
-			return nil, fmt.Errorf("nats queue: CredentialsFile: %w", err)
+			return nil, fmt.Errorf("nats: CredentialsFile: %w", err)
 		}
 	}
 	on(&opts)
@@ -78,13 +91,13 @@ func dial(ctx context.Context, o Options, on func(*natsgo.Options)) (*natsgo.Con
 	case err == nil:
 		return nc, nil
 	case refused(err):
-		return nil, fmt.Errorf("nats queue at %s: %w", text, err)
+		return nil, fmt.Errorf("nats at %s: %w", text, err)
 	}
-	o.Logger.LogAttrs(ctx, slog.LevelWarn, "nats cannot be reached yet, the queue waits for it",
+	o.Logger.LogAttrs(ctx, slog.LevelWarn, "nats cannot be reached yet, waiting for it",
 		slog.String("nats", text), slog.Any("error", err))
 	opts.RetryOnFailedConnect = true
 	if nc, err = opts.Connect(); err != nil {
-		return nil, fmt.Errorf("nats queue at %s: %w", text, err)
+		return nil, fmt.Errorf("nats at %s: %w", text, err)
 	}
 	return nc, nil
 }
