@@ -17,7 +17,9 @@ func (q *Queue) fault(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case q.life.Err() != nil, errors.Is(err, natsgo.ErrConnectionClosed):
+	case q.life.Err() != nil:
+		// Only Close ends the queue. The client's own "connection closed" also meets calls
+		// that wait for an answer when a connection breaks that is then made anew.
 		return queue.ErrClosed
 	case errors.Is(err, queue.ErrUnavailable), errors.Is(err, queue.ErrFull), errors.Is(err, queue.ErrNoGroup):
 		return err
