@@ -157,7 +157,12 @@ func countsAfterRestart(e *env) {
 		}
 		return nil
 	}))
-	e.publish(names("m", 50)...)
+	// No more at a time than fits beside what waits, however slow the group is.
+	for i, done := range []int64{10, 20, 30, 40} {
+		e.publish(names("m", 50)[10*i : 10*i+10]...)
+		e.counts("g", queue.GroupStats{Dead: 2, Done: done})
+	}
+	e.publish(names("m", 50)[40:]...)
 	e.counts("g", queue.GroupStats{Dead: 2, Done: 49, Waiting: 1, Retrying: 1})
 	stop()
 	e.publish("last")
