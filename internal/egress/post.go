@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -64,9 +65,7 @@ func (c *Client) Do(ctx context.Context, method, target string, header http.Head
 	if err != nil {
 		return Reply{}, fmt.Errorf("%s: the request cannot be made", u.Host)
 	}
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", c.opt.UserAgent)
 	}
