@@ -99,6 +99,8 @@ func (l *loader) judge() {
 		if !l.config.Slack.SigningSecrets.IsSet() && !l.config.Senders.Any() && !l.config.Sandbox {
 			l.problems.add("SLACK_SIGNING_SECRET", "is missing", "set it to the secret of the server that you send to")
 		}
+	case CommandHealth:
+		l.judgeListening()
 	case CommandSandbox:
 	}
 }

@@ -41,6 +41,8 @@ const (
 	CommandSend
 	// CommandSandbox serves the fake workspace alone.
 	CommandSandbox
+	// CommandHealth asks a server that runs with the same settings.
+	CommandHealth
 )
 
 // An OriginKind is one of the places where a value can come from.

@@ -123,6 +123,21 @@ func HealthURL(c config.Config) string {
 	if addr == "" {
 		addr = c.Listen.Addr()
 	}
+	return localURL(addr, "/health/detailed")
+}
+
+// ProbeURL is where a program on this machine asks whether the server that this
+// configuration starts is ready, or with live, whether it runs at all; "" when its port
+// is not known before it runs.
+func ProbeURL(c config.Config, live bool) string {
+	if live {
+		return localURL(c.Listen.Addr(), "/livez")
+	}
+	return localURL(c.Listen.Addr(), "/readyz")
+}
+
+// localURL is how a client on this machine writes a path of a listener.
+func localURL(addr, path string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "0" {
 		return ""
@@ -130,5 +145,5 @@ func HealthURL(c config.Config) string {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port) + "/health/detailed"
+	return "http://" + net.JoinHostPort(host, port) + path
 }
