@@ -99,9 +99,30 @@ func (l *loader) judge() {
 		if !l.config.Slack.SigningSecrets.IsSet() && !l.config.Senders.Any() && !l.config.Sandbox {
 			l.problems.add("SLACK_SIGNING_SECRET", "is missing", "set it to the secret of the server that you send to")
 		}
+	case CommandLambda:
+		l.judgeLambda()
 	case CommandHealth:
 		l.judgeListening()
 	case CommandSandbox:
+	}
+}
+
+// judgeLambda holds what a function cannot do: keep anything, and hold a connection.
+func (l *loader) judgeLambda() {
+	c := &l.config
+	if c.Mode.MCP() {
+		key := "INTEGRATED"
+		if c.Sandbox {
+			key = "SANDBOX"
+		}
+		l.problems.add(key, "is set, and a Lambda function serves the webhook side alone",
+			"unset it, and run the MCP side in a server elsewhere on the same queue")
+	} else {
+		l.judgeSecrets()
+	}
+	if c.Queue.Backend.Embedded() {
+		l.problems.add("QUEUE_BACKEND_TYPE", "comes to "+string(c.Queue.Backend)+", which a Lambda function forgets between its calls",
+			"set REDIS_URL or NATS_URL to an engine that the function reaches")
 	}
 }
 

@@ -43,6 +43,8 @@ const (
 	CommandSandbox
 	// CommandHealth asks a server that runs with the same settings.
 	CommandHealth
+	// CommandLambda serves the webhook side as an AWS Lambda function.
+	CommandLambda
 )
 
 // An OriginKind is one of the places where a value can come from.
