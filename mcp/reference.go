@@ -51,3 +51,16 @@ writing tool takes `+"`dry_run` and `idempotency_key`"+`. What came from Slack s
 	}
 	return nil
 }
+
+// ToolNames lists every tool that there is, chosen or not.
+func ToolNames() ([]string, error) {
+	catalog, err := tools.Describe()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, t := range catalog.Tools() {
+		names = append(names, t.Name)
+	}
+	return names, nil
+}

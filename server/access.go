@@ -82,6 +82,7 @@ func (b *builder) oauth(o access.RequireOptions) (access.RequireOptions, error) 
 // refused writes a line for each caller that was turned away: address and reason, never
 // what it sent.
 func (s *Server) refused(r *http.Request, status int, reason string) {
+	s.metrics.MCP.Unauthorized(reason)
 	s.log.LogAttrs(r.Context(), slog.LevelWarn, "mcp caller refused",
 		slog.String("request_id", r.Header.Get(requestIDHeader)), slog.String("remote", r.RemoteAddr),
 		slog.Int("status", status), slog.String("reason", reason))

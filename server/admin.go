@@ -17,6 +17,7 @@ import (
 // their own.
 func (b *builder) operatorRoutes(e *echo.Echo) {
 	e.GET("/health/detailed", b.health.detailed, nosniff)
+	e.GET("/metrics", plain(b.metrics.Handler()), nosniff)
 }
 
 // admin prepares the second listener, when there is to be one.

@@ -36,6 +36,7 @@ func (b *builder) assist(ctx context.Context) error {
 		Lockdown: m.Lockdown,
 		Slack:    b.slack,
 		Logger:   b.log,
+		OnCall:   b.metrics.MCP.Called,
 		Transport: transport.Options{
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
 			PublicURL: b.cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,
@@ -51,6 +52,7 @@ func (b *builder) assist(ctx context.Context) error {
 	if b.mcp, err = mcp.New(o); err != nil {
 		return fmt.Errorf("mcp: %w", err)
 	}
+	b.metrics.MCP.Watch(b.mcp.Transport())
 	b.assistants = append(b.assistants, part{"mcp", b.mcp.Run})
 	if b.identity != nil {
 		b.identity.grant = b.mcp.SetGrant

@@ -53,7 +53,7 @@ func Routes(ctx context.Context, c config.Config) ([]Route, error) {
 	if c.Sandbox && len(b.signingSecrets) == 0 {
 		b.signingSecrets = []string{sandbox.DefaultSigningSecret}
 	}
-	for _, step := range []func(context.Context) error{b.receive, b.assistNobody, b.web} {
+	for _, step := range []func(context.Context) error{b.measure, b.receive, b.assistNobody, b.web} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -104,6 +104,8 @@ func (b *builder) purpose(path string) string {
 		return "health, and MCP for clients that know only the bare address"
 	case path == "/", strings.HasPrefix(path, "/health"), path == "/livez", path == "/readyz":
 		return "health"
+	case path == "/metrics":
+		return "metrics for Prometheus"
 	case path == "/events/*":
 		return "404 for senders that have no secret here"
 	case b.mcp != nil && (path == mount || path == mount+"/*"):

@@ -34,7 +34,8 @@ func (b *builder) handlers(context.Context) error {
 			Workers: b.cfg.Worker.Workers, Drain: b.cfg.Drain,
 			Policy: queue.Policy{MaxAttempts: b.cfg.Worker.MaxAttempts},
 		},
-		Logger: b.log,
+		Logger:  b.log,
+		Observe: b.metrics.Handlers.Observe,
 	})
 	b.workers = append(b.workers, part{"handlers", func(ctx context.Context) error { return b.mux.Run(ctx, b.store) }})
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/webhook"
+	"slackmcp/webhook/event"
 )
 
 // receive builds the webhook side's handler. The mcp command has none.
@@ -13,6 +14,7 @@ func (b *builder) receive(context.Context) error {
 		return nil
 	}
 	rc, err := webhook.New(webhook.Options{
+		Observe:        b.metrics.Receive.Observe,
 		Publisher:      b.store,
 		SlackSecrets:   b.signingSecrets,
 		Sources:        sources(b.cfg.Senders),
@@ -28,6 +30,24 @@ func (b *builder) receive(context.Context) error {
 	}
 	b.receiver = rc
 	return nil
+}
+
+// sourceNames are the sources of the events that this configuration receives.
+func (b *builder) sourceNames() []string {
+	if !b.cfg.Mode.Webhook() {
+		return nil
+	}
+	var names []string
+	if len(b.signingSecrets) > 0 {
+		names = append(names, event.SourceSlack)
+	}
+	if b.cfg.Senders.Webhook.IsSet() {
+		names = append(names, event.SourceReceipts)
+	}
+	for _, s := range sources(b.cfg.Senders) {
+		names = append(names, s.Name)
+	}
+	return names
 }
 
 // sources are the senders that have a variable of their own; each is served when its

@@ -14,6 +14,7 @@ import (
 	"slackmcp/config"
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
+	"slackmcp/server/metrics"
 	"slackmcp/slackapi"
 	"slackmcp/webhook"
 	"slackmcp/webhook/journal"
@@ -49,6 +50,7 @@ type Server struct {
 	mcp      *mcp.Server       // nil without an MCP side
 	sandbox  *fakeSlack        // nil outside of --sandbox
 	health   *health
+	metrics  *metrics.Metrics
 	echo     *echo.Echo
 
 	readers, workers, assistants []part
@@ -75,7 +77,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.slackClient, b.openStore, b.receive, b.handlers, b.assist, b.web,
+		b.dataDir, b.fakeSlack, b.measure, b.slackClient, b.openStore, b.receive, b.handlers, b.assist, b.web,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -147,11 +149,13 @@ func (b *builder) slackClient(context.Context) error {
 	}
 	c, err := slackapi.New(slackapi.Options{
 		BotToken: b.botToken, UserToken: b.userToken, URL: b.apiURL, Retries: b.cfg.Retry,
+		OnCall: b.metrics.Slack.Observe,
 	})
 	if err != nil {
 		return fmt.Errorf("slack client: %w", err)
 	}
 	b.slack = c
+	b.metrics.Slack.Watch(c)
 	b.identity = &identity{slack: c, hasUser: b.userToken != "", log: b.log}
 	b.readers = append(b.readers, part{"slack identity", b.identity.run})
 	return nil
@@ -163,6 +167,9 @@ func (b *builder) openStore(ctx context.Context) error {
 		return fmt.Errorf("open the store: %w", err)
 	}
 	b.store = &watchedStore{Queue: q}
+	if b.cfg.Mode.Webhook() {
+		b.metrics.Store.Watch(q)
+	}
 	return nil
 }
 

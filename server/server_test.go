@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -182,5 +183,70 @@ func TestTheTokenIsNotShownToALog(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "Bearer") || !strings.Contains(out.String(), "mcp-token") {
 		t.Errorf("the banner shows the token, or not where it is:\n%s", out.String())
+	}
+}
+
+// TestMetricsShowWhatHappened posts events and reads /metrics, on the main listener.
+func TestMetricsShowWhatHappened(t *testing.T) {
+	s, err := server.New(t.Context(), server.Options{Config: load(t, nil), Version: "v9.8.7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handled := make(chan struct{}, 1)
+	if err := s.On("*", func(context.Context, *event.Event) error { handled <- struct{}{}; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	url, _ := run(t, s)
+	body := `{"type":"event_callback","event_id":"Ev0METRICS","event":{"type":"message","text":"words"}}`
+	for range 2 {
+		if status := post(t, url, body); status != http.StatusOK {
+			t.Fatalf("answered %d", status)
+		}
+	}
+	<-handled
+	if res, err := http.Post(url+"/slack/events", "application/json", strings.NewReader(body)); err == nil {
+		res.Body.Close()
+	}
+	status, text := get(t, url+"/metrics", "")
+	if status != http.StatusOK {
+		t.Fatalf("/metrics answered %d", status)
+	}
+	for _, want := range []string{
+		`slack_webhook_server_deliveries_total{outcome="accepted",source="slack"} 1`,
+		`slack_webhook_server_deliveries_total{outcome="duplicate",source="slack"} 1`,
+		`slack_webhook_server_verification_failures_total{reason="missing",source="slack"} 1`,
+		`slack_webhook_server_queue_up 1`,
+		`slack_webhook_server_queue_info{backend="memory"} 1`,
+		`slack_webhook_server_queue_waiting_events{group="handlers"}`,
+		`version="v9.8.7"`,
+		"process_resident_memory_bytes", "go_goroutines",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("/metrics does not show %s", want)
+		}
+	}
+	if strings.Contains(text, "words") || strings.Contains(text, "Ev0METRICS") || strings.Contains(text, secret) {
+		t.Error("/metrics shows what was received, or a secret")
+	}
+}
+
+// TestAdminAddrMovesMetrics asks both listeners.
+func TestAdminAddrMovesMetrics(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := l.Addr().String()
+	_ = l.Close()
+	s, err := server.New(t.Context(), server.Options{Config: load(t, map[string]string{"ADMIN_ADDR": admin})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, _ := run(t, s)
+	if status, _ := get(t, url+"/metrics", ""); status != http.StatusNotFound {
+		t.Errorf("the main listener answers %d for /metrics, want 404", status)
+	}
+	if status, text := get(t, "http://"+admin+"/metrics", ""); status != http.StatusOK || !strings.Contains(text, "slack_webhook_server_build_info") {
+		t.Errorf("the operators' listener answers %d for /metrics", status)
 	}
 }

@@ -39,6 +39,14 @@ const (
 	Internal Kind = "internal"
 )
 
+// Kinds lists all kinds.
+func Kinds() []Kind {
+	return []Kind{
+		NotFound, NotInChannel, MissingScope, Auth, Forbidden, RateLimited, InvalidArgument, Conflict, TooLarge,
+		Ambiguous, Unavailable, Canceled, Internal,
+	}
+}
+
 // kinds maps Slack's error codes. The codes are those that the method pages of
 // docs.slack.dev list for the methods of this package.
 var kinds = byCode(map[Kind]string{

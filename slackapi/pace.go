@@ -21,8 +21,9 @@ type pacer struct {
 
 // A gate lets calls through at a rate, and none while Slack said to wait.
 type gate struct {
-	rate  *rate.Limiter
-	until time.Time // guarded by the pacer's mu
+	method string
+	rate   *rate.Limiter
+	until  time.Time // guarded by the pacer's mu
 }
 
 func newPacer(factor float64) *pacer {
@@ -120,7 +121,7 @@ func (p *pacer) gate(key string, m method, scope string) *gate {
 	if t == tierPost && (scope == "" || key == m.name) {
 		t = tierSpecial // the workspace's share of posts: hundreds a minute
 	}
-	g := &gate{rate: rate.NewLimiter(p.limit(t), burst(t))}
+	g := &gate{method: m.name, rate: rate.NewLimiter(p.limit(t), burst(t))}
 	p.gates[key] = g
 	return g
 }

@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"slackmcp/webhook/event"
@@ -47,6 +49,9 @@ const (
 	// Unavailable means that the store did not take the event in time.
 	Unavailable Outcome = "unavailable"
 )
+
+// Outcomes lists all outcomes, sorted.
+func Outcomes() []Outcome { return slices.Sorted(maps.Keys(replies)) }
 
 // An Observation is one finished request.
 type Observation struct {

@@ -1,0 +1,116 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+
+	"slackmcp/mcp/guard"
+	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/transport"
+	"slackmcp/slackapi"
+)
+
+// The outcomes of a tool call.
+const (
+	callOK        = "ok"
+	callArguments = "invalid_arguments"
+	callRefused   = "refused"
+	callSlack     = "slack_error"
+	callCanceled  = "canceled"
+	callError     = "error"
+)
+
+// toolBuckets reach to the longest wait of the waiting tools.
+var toolBuckets = []float64{.005, .01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
+
+// unauthorizedReasons are those of package access.
+var unauthorizedReasons = []string{"invalid_request", "unauthorized", "invalid_token", "insufficient_scope", "temporarily_unavailable"}
+
+// MCP are the metrics of the assistants' side.
+type MCP struct {
+	r            *Registry
+	calls        *Counter
+	duration     *Histogram
+	unauthorized *Counter
+
+	sessions, streams, subscriptions, running                     *Reading
+	requests, refused, panics, opened, sessionsFull, streamsCount *Reading
+	streamsFull, streamsCut, updates, coalesced                   *Reading
+}
+
+func newMCP(r *Registry, tools []string) *MCP {
+	tool := Closed("tool", tools...)
+	tool.Note = "the tools of docs/tools.md"
+	return &MCP{
+		r:             r,
+		calls:         r.Counter("mcp_tool_calls_total", "Tool calls that ended, by outcome.", tool, Closed("outcome", callOK, callArguments, callRefused, callSlack, callCanceled, callError)),
+		duration:      r.Histogram("mcp_tool_call_duration_seconds", "Time that a tool call took; that of the tools that wait for events is mostly waiting.", toolBuckets, tool),
+		unauthorized:  r.Counter("mcp_unauthorized_total", "Requests to the MCP endpoint that were turned away for their token, by reason.", Closed("reason", unauthorizedReasons...)),
+		sessions:      r.Reading(GaugeKind, "mcp_sessions", "Sessions that this process serves."),
+		streams:       r.Reading(GaugeKind, "mcp_streams", "Streams that are open: GET, SSE and listen."),
+		subscriptions: r.Reading(GaugeKind, "mcp_subscriptions", "Pairs of a client and a resource that it follows."),
+		running:       r.Reading(GaugeKind, "mcp_running_requests", "MCP requests that run now."),
+		requests:      r.Reading(CounterKind, "mcp_requests_total", "MCP requests that were begun."),
+		refused:       r.Reading(CounterKind, "mcp_refused_total", "MCP requests that were refused for their Host, for their Origin, or because too many ran.", Closed("reason", "host", "origin", "busy")),
+		panics:        r.Reading(CounterKind, "mcp_panics_total", "MCP handlers that panicked."),
+		opened:        r.Reading(CounterKind, "mcp_sessions_opened_total", "Sessions that were opened."),
+		sessionsFull:  r.Reading(CounterKind, "mcp_sessions_refused_total", "Sessions that were refused for want of room."),
+		streamsCount:  r.Reading(CounterKind, "mcp_streams_opened_total", "Streams that were opened."),
+		streamsFull:   r.Reading(CounterKind, "mcp_streams_refused_total", "Streams that were refused for want of room."),
+		streamsCut:    r.Reading(CounterKind, "mcp_streams_cut_total", "Streams that were ended because their client took nothing."),
+		updates:       r.Reading(CounterKind, "mcp_updates_total", "Changes of resources that somebody follows."),
+		coalesced:     r.Reading(CounterKind, "mcp_updates_coalesced_total", "Changes that were told together with another one."),
+	}
+}
+
+// Called counts one tool call that ended.
+func (m *MCP) Called(o toolset.Outcome) {
+	m.calls.With(o.Tool, callOutcome(o.Err)).Inc()
+	m.duration.With(o.Tool).Observe(o.Duration.Seconds())
+}
+
+func callOutcome(err error) string {
+	_, arguments := errors.AsType[*toolset.ArgumentError](err)
+	_, refused := errors.AsType[*guard.RefusedError](err)
+	_, slack := errors.AsType[*slackapi.Error](err)
+	switch {
+	case err == nil:
+		return callOK
+	case arguments:
+		return callArguments
+	case refused:
+		return callRefused
+	case errors.Is(err, context.Canceled):
+		return callCanceled
+	case slack:
+		return callSlack
+	}
+	return callError
+}
+
+// Unauthorized counts a request that was turned away.
+func (m *MCP) Unauthorized(reason string) { m.unauthorized.With(reason).Inc() }
+
+// Watch reads the transport at each scrape. It is called once.
+func (m *MCP) Watch(t interface{ Stats() transport.Stats }) {
+	m.r.Read(func(put Put) {
+		s := t.Stats()
+		put(m.sessions, float64(s.Sessions))
+		put(m.streams, float64(s.Streams))
+		put(m.subscriptions, float64(s.Subscriptions))
+		put(m.running, float64(s.Calls))
+		put(m.requests, float64(s.CallsTotal))
+		put(m.refused, float64(s.RefusedHostTotal), "host")
+		put(m.refused, float64(s.RefusedOriginTotal), "origin")
+		put(m.refused, float64(s.BusyTotal), "busy")
+		put(m.panics, float64(s.PanicsTotal))
+		put(m.opened, float64(s.SessionsTotal))
+		put(m.sessionsFull, float64(s.SessionsFullTotal))
+		put(m.streamsCount, float64(s.StreamsTotal))
+		put(m.streamsFull, float64(s.StreamsFullTotal))
+		put(m.streamsCut, float64(s.StreamsCutTotal))
+		put(m.updates, float64(s.UpdatesTotal))
+		put(m.coalesced, float64(s.CoalescedTotal))
+	}, m.sessions, m.streams, m.subscriptions, m.running, m.requests, m.refused, m.panics,
+		m.opened, m.sessionsFull, m.streamsCount, m.streamsFull, m.streamsCut, m.updates, m.coalesced)
+}

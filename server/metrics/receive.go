@@ -1,0 +1,215 @@
+package metrics
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"slackmcp/webhook"
+	"slackmcp/webhook/event"
+)
+
+// ackBuckets are fit for a sender that gives up after three seconds.
+var ackBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 1.5, 2, 2.5, 3, 5}
+
+// ackDeadline is when Slack gives an answer up (docs.slack.dev/apis/events-api).
+const ackDeadline = 3 * time.Second
+
+// noSource is the label of a path that no sender was given.
+const noSource = "none"
+
+// maxSecrets bounds how many secrets of a source are told apart.
+const maxSecrets = 4
+
+var (
+	verifyReasons  = []string{"missing", "malformed", "mismatch", "stale"}
+	publishReasons = []string{"full", "closed", "timeout", "store"}
+	retryReasons   = []string{"http_timeout", "too_many_redirects", "connection_failed", "ssl_error", "http_error", "unknown_error", "unknown"}
+	retryNumbers   = []string{"1", "2", "3"}
+)
+
+// Receive are the metrics of deliveries. Observe is safe for concurrent use and
+// allocates nothing.
+type Receive struct {
+	sources map[string]*source
+	nobody  *source
+
+	publishErrors map[string]prometheus.Counter // by reason
+	publishTries  prometheus.Counter
+	retries       map[string]map[string]prometheus.Counter // by number and reason
+	rateLimited   prometheus.Counter
+	hour          *hour
+	now           func() time.Time
+}
+
+// A source is what is counted of one sender, each counter found once.
+type source struct {
+	outcomes map[webhook.Outcome]prometheus.Counter
+	refused  map[string]prometheus.Counter // by reason
+	secrets  [maxSecrets]prometheus.Counter
+	ack      prometheus.Observer
+	publish  prometheus.Observer
+	bytes    prometheus.Counter
+	skew     prometheus.Gauge
+}
+
+func newReceive(r *Registry, names []string) *Receive {
+	names = slices.Concat(names, []string{noSource})
+	of := Closed("source", names...)
+	of.Note = "the senders that are served, or none where a path is nobody's"
+	outcomes := webhook.Outcomes()
+	words := make([]string, len(outcomes))
+	for i, o := range outcomes {
+		words[i] = string(o)
+	}
+	secretNumbers := make([]string, maxSecrets)
+	for i := range secretNumbers {
+		secretNumbers[i] = strconv.Itoa(i + 1)
+	}
+	deliveries := r.Counter("deliveries_total", "Requests on the senders' routes, by how each ended; accepted is stored, duplicate was stored before.", of, Closed("outcome", words...))
+	refused := r.Counter("verification_failures_total", "Requests whose signature was not good, by what was wrong.", of, Closed("reason", verifyReasons...))
+	secrets := r.Counter("verified_total", "Requests with a good signature, by which of the source's secrets signed, counted from 1 in the order of the setting.", of, Closed("secret", secretNumbers...))
+	ack := r.Histogram("ack_duration_seconds", "Time from the first look at a verified request to its answer. Slack gives up after 3.", ackBuckets, of)
+	publish := r.Histogram("publish_duration_seconds", "Time that storing an event took, all tries together.", ackBuckets, of)
+	size := r.Counter("delivery_bytes_total", "Bytes of bodies that were read.", of)
+	skew := r.Gauge("clock_skew_seconds", "Our clock less the time that the last verified request was signed with. A retry that a proxy held back shows here too.", of)
+	m := &Receive{sources: map[string]*source{}, now: time.Now, hour: &hour{}}
+	for _, name := range names {
+		s := &source{outcomes: map[webhook.Outcome]prometheus.Counter{}, refused: map[string]prometheus.Counter{}}
+		m.sources[name] = s
+		for _, o := range outcomes {
+			s.outcomes[o] = deliveries.With(name, string(o))
+		}
+		if name == noSource {
+			continue // nobody signs there
+		}
+		s.ack, s.publish, s.bytes, s.skew = ack.With(name), publish.With(name), size.With(name), skew.With(name)
+		for _, reason := range verifyReasons {
+			s.refused[reason] = refused.With(name, reason)
+		}
+		for i := range s.secrets {
+			s.secrets[i] = secrets.With(name, strconv.Itoa(i+1))
+		}
+	}
+	m.nobody = m.sources[noSource]
+	m.shared(r)
+	return m
+}
+
+// shared adds what is not told apart by source.
+func (m *Receive) shared(r *Registry) {
+	errs := r.Counter("publish_errors_total", "Events that could not be stored and were answered 503, by why.", Closed("reason", publishReasons...))
+	m.publishErrors = map[string]prometheus.Counter{}
+	for _, reason := range publishReasons {
+		m.publishErrors[reason] = errs.With(reason)
+	}
+	m.publishTries = r.Counter("publish_retries_total", "Tries of a publish beyond the first.").With()
+	retries := r.Counter("slack_retries_total", "Deliveries that Slack marked as its own retries, by number and by its reason.", Closed("number", retryNumbers...), Closed("reason", retryReasons...))
+	m.retries = map[string]map[string]prometheus.Counter{}
+	for _, n := range slices.Concat(retryNumbers, []string{Other}) {
+		m.retries[n] = map[string]prometheus.Counter{}
+		for _, reason := range retryReasons {
+			m.retries[n][reason] = retries.With(n, reason)
+		}
+	}
+	m.rateLimited = r.Counter("slack_rate_limited_notices_total", "Notices by Slack, one for each minute in which it withheld events because the workspace had more than 30,000 in an hour: these events are lost.").With()
+	share := r.Reading(GaugeKind, "slack_failure_ratio", "Share of Slack's deliveries of the last 60 minutes that failed in Slack's eyes: answered other than 2xx, or after 3 s. Above 0.95 of 1,000 and more Slack disables the app's events.")
+	attempts := r.Reading(GaugeKind, "slack_deliveries_last_hour", "Slack's deliveries of the last 60 minutes, of which slack_failure_ratio is a share.")
+	r.Read(func(put Put) {
+		if m.sources[event.SourceSlack] == nil {
+			return
+		}
+		total, failed := m.hour.sum(m.now())
+		put(attempts, float64(total))
+		ratio := 0.0
+		if total > 0 {
+			ratio = float64(failed) / float64(total)
+		}
+		put(share, ratio)
+	}, share, attempts)
+}
+
+// Observe counts one finished request.
+func (m *Receive) Observe(o webhook.Observation) {
+	s := m.sources[o.Source]
+	if s == nil {
+		s = m.nobody
+	}
+	c := s.outcomes[o.Outcome]
+	if c == nil {
+		return // an outcome that webhook.Outcomes does not list
+	}
+	c.Inc()
+	if o.Bytes > 0 && s.bytes != nil {
+		s.bytes.Add(float64(o.Bytes))
+	}
+	switch {
+	case o.Secret > 0 && s.ack != nil:
+		m.verified(s, &o)
+	case o.Outcome == webhook.Stale:
+		s.refused["stale"].Inc()
+	case o.Outcome == webhook.BadSignature:
+		if c := s.refused[o.Reason]; c != nil {
+			c.Inc()
+		}
+	}
+	if o.Source == event.SourceSlack && judged(&o) {
+		m.hour.add(m.now(), failedForSlack(&o))
+	}
+}
+
+// verified counts what only a request with a good signature has.
+func (m *Receive) verified(s *source, o *webhook.Observation) {
+	s.secrets[min(o.Secret, maxSecrets)-1].Inc()
+	s.ack.Observe(o.Duration.Seconds())
+	if o.Skew != 0 {
+		s.skew.Set(o.Skew.Seconds())
+	}
+	if o.Tries > 0 {
+		s.publish.Observe(o.Publish.Seconds())
+	}
+	if o.Tries > 1 {
+		m.publishTries.Add(float64(o.Tries - 1))
+	}
+	if o.Retry.Num > 0 {
+		number := Other
+		if o.Retry.Num <= len(retryNumbers) {
+			number = retryNumbers[o.Retry.Num-1]
+		}
+		if c := m.retries[number][o.Retry.Reason]; c != nil {
+			c.Inc()
+		}
+	}
+	switch o.Outcome { //nolint:exhaustive // the others need no counter of their own
+	case webhook.Full:
+		m.publishErrors["full"].Inc()
+	case webhook.Unavailable:
+		if c := m.publishErrors[o.Reason]; c != nil {
+			c.Inc()
+		}
+	case webhook.Accepted:
+		if o.Kind.Type == "app_rate_limited" {
+			m.rateLimited.Inc()
+		}
+	}
+}
+
+// judged reports whether a request counts as one of Slack's. One with a wrong or stale
+// signature does: that is what Slack's own look like when the signing secret, or the
+// clock, is wrong. So does one that met a full house. One without a signature is
+// somebody else's.
+func judged(o *webhook.Observation) bool {
+	switch o.Outcome { //nolint:exhaustive // the others are judged by their signature
+	case webhook.Stale, webhook.Busy:
+		return true
+	case webhook.BadSignature:
+		return o.Reason == "mismatch"
+	}
+	return o.Secret > 0
+}
+
+func failedForSlack(o *webhook.Observation) bool {
+	return o.Status >= 300 || o.Duration > ackDeadline
+}
