@@ -40,6 +40,8 @@ type Options struct {
 	Lockdown bool
 	// MaxWaits bounds the calls that wait for events at once; 0 is 200.
 	MaxWaits int
+	// Push configures the extension by which events reach the assistant.
+	Push Push
 	// Transport configures how clients connect. Subscribable is set by New.
 	Transport transport.Options
 	// Logger receives one line for each call; silent when nil.
@@ -106,8 +108,12 @@ func (s *Server) compose(o Options) error {
 }
 
 // connect builds the protocol's server and puts it behind the transport.
-func (s *Server) connect(o Options) (err error) {
+func (s *Server) connect(o Options) error {
 	o.Transport.Subscribable = s.resources.Subscribable
+	extensions, err := s.extend(&o)
+	if err != nil {
+		return err
+	}
 	if s.transport, err = transport.New(o.Transport); err != nil {
 		return err
 	}
@@ -117,6 +123,7 @@ func (s *Server) connect(o Options) (err error) {
 	complete := &completer{names: s.names, events: o.Events}
 	s.mcp = server.NewMCPServer(o.Name, o.Version, append(append(s.transport.ServerOptions(), introduce()...),
 		server.WithInstructions(instructions),
+		server.WithExtensions(extensions),
 		server.WithHooks(hooks),
 		server.WithToolFilter(s.tools.Filter),
 		server.WithPromptCapabilities(true),

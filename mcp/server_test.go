@@ -29,6 +29,7 @@ type house struct {
 	slack  *sandbox.Sandbox
 	server *mcp.Server
 	url    string
+	stop   context.CancelFunc
 	scopes []access.Scope
 }
 
@@ -63,7 +64,7 @@ func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 	done := make(chan error, 1)
 	go func() { done <- h.server.Run(ctx) }()
 	srv := httptest.NewServer(h.server.Handler())
-	h.url = srv.URL + "/mcp"
+	h.url, h.stop = srv.URL+"/mcp", cancel
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {

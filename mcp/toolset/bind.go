@@ -329,3 +329,9 @@ func asWhole(raw json.RawMessage) json.RawMessage {
 	}
 	return raw
 }
+
+// Bind reads arguments into the struct that into points to, by the tags that the schema
+// of [SchemaOf] is written from. It is as lenient as a tool's call: what models write
+// for one another is understood. What it cannot place is an [ArgumentError], or
+// several joined.
+func Bind(raw json.RawMessage, into any) error { return bind(raw, into) }

@@ -11,6 +11,12 @@ import (
 
 var rawType = reflect.TypeFor[json.RawMessage]()
 
+// SchemaOf writes the JSON Schema of the struct T. A closed schema allows no other
+// members.
+func SchemaOf[T any](closed bool) (json.RawMessage, error) {
+	return schemaOf(reflect.TypeFor[T](), closed)
+}
+
 // schemaOf writes the JSON Schema of a struct type, members in the struct's order. A
 // closed schema allows no other members. A struct that is used more than once is
 // described once, in $defs.

@@ -88,7 +88,10 @@ func encode(id json.RawMessage, resp mcp.JSONRPCMessage) ([]byte, int) {
 }
 
 func (t *Transport) handle(c *call, m *message) mcp.JSONRPCMessage {
-	return t.handleAs(c.ctx, c, c, m)
+	if t.extends(m.Method) {
+		return t.extend(c, m)
+	}
+	return t.declare(m, t.handleAs(c.ctx, c, c, m))
 }
 
 // handleAs lets mcp-go answer as to a session, and keeps panics and inner errors to

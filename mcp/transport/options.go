@@ -50,6 +50,9 @@ type Options struct {
 	// Nil allows every URI.
 	Subscribable func(ctx context.Context, uri string) error
 
+	// Extension serves methods that mcp-go does not know; none when nil.
+	Extension Extension
+
 	// Key signs session ids, at least 32 bytes; replicas share it. Random when empty.
 	Key []byte
 	// Store keeps the sessions; a MemoryStore of MaxSessions when nil.

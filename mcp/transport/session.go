@@ -29,6 +29,7 @@ type session struct {
 	level   mcp.LoggingLevel
 	subs    map[string]*subscription // by URI
 	calls   map[*call]struct{}
+	streams int                       // how many of the calls are streams
 	answers map[int64]chan<- *message // requests of ours that wait for the client
 	stream  *attachment               // the open GET stream, if any
 	usedAt  time.Time
@@ -76,12 +77,19 @@ func (s *session) add(c *call, limit int) error {
 	switch {
 	case s.ended:
 		return errClosed
-	case len(s.calls) >= limit:
+	case len(s.calls)-s.streams >= limit:
 		return errBusy
 	}
 	s.calls[c] = struct{}{}
 	s.usedAt, s.touched = time.Now(), true
 	return nil
+}
+
+// addStreams says that n more of the calls are streams, which the bound leaves out.
+func (s *session) addStreams(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.streams += n
 }
 
 func (s *session) remove(c *call) {

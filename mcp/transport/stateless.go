@@ -35,7 +35,7 @@ func (t *Transport) postStateless(w http.ResponseWriter, r *http.Request, m *mes
 		return
 	}
 	defer c.release()
-	t.respond(w, r, c, m, statelessStatus)
+	t.respond(w, r, c, m, t.statusOf(m.Method))
 }
 
 // statelessStatus is the HTTP status that 2026-07-28 gives a JSON-RPC error, so that

@@ -1,0 +1,103 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"slackmcp/webhook/event"
+)
+
+// CursorStart is the cursor that stands before the first event of the log: where reading
+// begins while there is none, and where it begins again after a loss.
+const CursorStart = "start"
+
+// EventLog is the log that events are read from.
+type EventLog interface {
+	Query(ctx context.Context, q event.Query) (event.Page, error)
+	Watch() (changed <-chan struct{}, stop func())
+}
+
+// A Reader reads the events that selections ask for, in the order of the log. It is
+// safe for concurrent use.
+type Reader struct {
+	log EventLog
+	now func() time.Time
+}
+
+// NewReader returns a reader of log.
+func NewReader(log EventLog) *Reader { return &Reader{log: log, now: time.Now} }
+
+// A Batch is what a read found.
+type Batch struct {
+	// Occurrences follow one another as in the log.
+	Occurrences []Occurrence
+	// From is the cursor that the occurrences begin behind, Cursor the one behind all
+	// that was looked at.
+	From, Cursor string
+	// More reports that there is something behind Cursor already.
+	More bool
+	// Truncated reports that something between the cursor of the question and From may
+	// have matched and is not told: it is kept no longer, or too old for the question.
+	Truncated bool
+}
+
+// Now is the cursor behind the newest event.
+func (r *Reader) Now(ctx context.Context) (string, error) {
+	page, err := r.log.Query(ctx, event.Query{Order: event.NewestFirst, Limit: 1})
+	if err != nil {
+		return "", err
+	}
+	if len(page.Events) == 0 {
+		return CursorStart, nil
+	}
+	return string(page.Events[0].Position), nil
+}
+
+// Watch tells of new events; see journal.Watch.
+func (r *Reader) Watch() (changed <-chan struct{}, stop func()) { return r.log.Watch() }
+
+// Read returns at most limit occurrences behind a cursor, of events that were received
+// at since or later (the zero time is ever). It looks at a bounded part of the log, so a
+// batch may be empty and say that there is more. A cursor that is of no use any more is
+// no error: the batch is empty and truncated, and its cursor is where to go on.
+func (r *Reader) Read(ctx context.Context, s *Selection, cursor string, since time.Time, limit int) (Batch, error) {
+	after, known := position(cursor)
+	if !known {
+		now, err := r.Now(ctx)
+		return Batch{From: now, Cursor: now, Truncated: true}, err
+	}
+	page, err := r.log.Query(ctx, event.Query{Filter: s.filter, After: after, Order: event.OldestFirst, Limit: limit})
+	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
+		return Batch{From: CursorStart, Cursor: CursorStart, More: true, Truncated: true}, nil
+	}
+	if err != nil {
+		return Batch{}, err
+	}
+	b := Batch{From: cursor, Cursor: cursor, More: page.More}
+	for i := range page.Events {
+		o, ok := s.occurrence(&page.Events[i])
+		switch {
+		case !ok:
+		case page.Events[i].ReceivedAt.Before(since):
+			// Events are kept as they were received, so the ones behind it are younger.
+			b.Truncated, b.From, b.Occurrences = true, o.Cursor, nil
+		default:
+			b.Occurrences = append(b.Occurrences, o)
+		}
+	}
+	if page.Next != "" {
+		b.Cursor = string(page.Next)
+	}
+	return b, nil
+}
+
+// position reads a cursor, and reports whether it can be one of ours.
+func position(cursor string) (event.Position, bool) {
+	if cursor == CursorStart {
+		return "", true
+	}
+	p := event.Position(cursor)
+	_, ok := p.Seq()
+	return p, ok
+}
