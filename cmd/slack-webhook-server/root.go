@@ -33,7 +33,16 @@ A setting is read from its flag, else from the environment, else from the .env f
 	addSettings(root, settings, nil)
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd.OutOrStdout(), cmd) })
-	root.AddCommand(newMCP(w), newCheck(w), newHealth(w), newLambda(w), newSend(w), newSandbox(w), newVersion(w))
+	root.AddCommand(
+		newMCP(w),
+		newCheck(w),
+		newHealth(w),
+		newLambda(w),
+		newSend(w),
+		newSelftest(w),
+		newSandbox(w),
+		newVersion(w),
+	)
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"slackmcp/cmd/slack-webhook-server/internal/plain"
 	"slackmcp/cmd/slack-webhook-server/internal/sender"
 )
 
@@ -47,7 +48,7 @@ func (o *Online) challenge(ctx context.Context, address, secret string) Item {
 	answer, err := o.post(ctx, address, secret, word)
 	item := Item{Name: "public url", Status: Failed}
 	if err != nil {
-		item.Found, item.Remedy = "no answer: "+plain(err.Error()), "check that the server runs, and that the address, its DNS, its certificate and the proxy lead to it"
+		item.Found, item.Remedy = "no answer: "+plain.Text(err.Error()), "check that the server runs, and that the address, its DNS, its certificate and the proxy lead to it"
 		return item
 	}
 	var body struct {
@@ -57,7 +58,7 @@ func (o *Online) challenge(ctx context.Context, address, secret string) Item {
 	_ = json.Unmarshal(answer.Body, &body)
 	switch {
 	case answer.Status == http.StatusOK && (body.Challenge == word || strings.TrimSpace(string(answer.Body)) == word):
-		return Item{Name: item.Name, Status: OK, Found: "a signed challenge came back from " + plain(address) + " in " + answer.Took.Round(time.Millisecond).String()}
+		return Item{Name: item.Name, Status: OK, Found: "a signed challenge came back from " + plain.Text(address) + " in " + answer.Took.Round(time.Millisecond).String()}
 	case answer.Status == http.StatusUnauthorized:
 		item.Found, item.Remedy = "the signature was refused (401)", "give the server there this SLACK_SIGNING_SECRET, and set its clock"
 	case answer.Status == http.StatusOK:
@@ -74,7 +75,7 @@ func (o *Online) forged(ctx context.Context, address string) Item {
 	answer, err := o.post(ctx, address, rand.Text(), rand.Text())
 	switch {
 	case err != nil:
-		return Item{name, Failed, "no answer: " + plain(err.Error()), "try again"}
+		return Item{name, Failed, "no answer: " + plain.Text(err.Error()), "try again"}
 	case answer.Status == http.StatusUnauthorized:
 		return Item{Name: name, Status: OK, Found: "refused (401)"}
 	}

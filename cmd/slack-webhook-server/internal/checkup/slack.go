@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"slackmcp/cmd/slack-webhook-server/internal/plain"
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
 )
@@ -49,17 +50,17 @@ func identity(ctx context.Context, name, key, page string, client *slackapi.Clie
 		return answer{id, err}
 	})
 	if a.err == nil {
-		found := fmt.Sprintf("team %s (%s), user %s (%s), scopes %s", plain(a.Team), plain(a.TeamID), plain(a.User), plain(a.UserID), plain(strings.Join(a.Scopes, ",")))
+		found := fmt.Sprintf("team %s (%s), user %s (%s), scopes %s", plain.Text(a.Team), plain.Text(a.TeamID), plain.Text(a.User), plain.Text(a.UserID), plain.Text(strings.Join(a.Scopes, ",")))
 		return Item{Name: name, Status: OK, Found: found}, a.Scopes, true
 	}
 	fault, is := errors.AsType[*slackapi.Error](a.err)
 	switch {
 	case is && fault.Kind == slackapi.Auth:
-		return Item{name, Failed, "Slack refuses the token (" + plain(fault.Code) + ")", "install the app to the workspace again and copy its " + page + " to " + key}, nil, false
+		return Item{name, Failed, "Slack refuses the token (" + plain.Text(fault.Code) + ")", "install the app to the workspace again and copy its " + page + " to " + key}, nil, false
 	case is && fault.Kind == slackapi.RateLimited:
-		return Item{name, Failed, plain(a.err.Error()), "try again in a minute"}, nil, false
+		return Item{name, Failed, plain.Text(a.err.Error()), "try again in a minute"}, nil, false
 	}
-	return Item{name, Failed, "Slack is out of reach: " + plain(a.err.Error()), "check the network, its proxy, and SLACK_API_URL"}, nil, false
+	return Item{name, Failed, "Slack is out of reach: " + plain.Text(a.err.Error()), "check the network, its proxy, and SLACK_API_URL"}, nil, false
 }
 
 // tools has a line for each tool that stays hidden.

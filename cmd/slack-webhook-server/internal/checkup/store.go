@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 
+	"slackmcp/cmd/slack-webhook-server/internal/plain"
 	"slackmcp/config"
 	"slackmcp/server"
 	"slackmcp/webhook/queue"
@@ -23,18 +24,18 @@ func (o *Online) store(ctx context.Context) Item {
 	case q.Backend == config.Memory:
 		return Item{"store", OK, "memory: it is inside the server, and there is nothing to ask", ""}
 	case q.Backend == config.SQLite && fresh(q):
-		return Item{"store", OK, "sqlite: none yet; the server will make it in " + plain(q.DataDir), ""}
+		return Item{"store", OK, "sqlite: none yet; the server will make it in " + plain.Text(q.DataDir), ""}
 	}
 	s, err := server.OpenStore(ctx, o.Config, nil)
 	if errors.Is(err, queue.ErrLocked) {
 		return o.running(ctx)
 	}
 	if err != nil {
-		return Item{"store", Failed, fmt.Sprintf("%s: %s", q.Backend, plain(err.Error())), remedy(q.Backend)}
+		return Item{"store", Failed, fmt.Sprintf("%s: %s", q.Backend, plain.Text(err.Error())), remedy(q.Backend)}
 	}
 	stats, err := s.Stats(ctx)
 	if err = errors.Join(err, s.Close()); err != nil {
-		return Item{"store", Failed, fmt.Sprintf("%s: %s", q.Backend, plain(err.Error())), remedy(q.Backend)}
+		return Item{"store", Failed, fmt.Sprintf("%s: %s", q.Backend, plain.Text(err.Error())), remedy(q.Backend)}
 	}
 	var waiting, dead int64
 	for _, g := range stats.Groups {
@@ -94,17 +95,17 @@ func (o *Online) running(ctx context.Context) Item {
 	}
 	d, status, err := health(ctx, address)
 	if err != nil {
-		return Item{"store", Failed, found + ", which does not answer at " + address + ": " + plain(err.Error()), "check it with the settings of that server, or stop it"}
+		return Item{"store", Failed, found + ", which does not answer at " + address + ": " + plain.Text(err.Error()), "check it with the settings of that server, or stop it"}
 	}
 	item := Item{Name: "store", Status: OK}
 	var waiting, dead int64
 	for _, g := range d.Queue.Groups {
 		waiting, dead = waiting+g.Waiting, dead+g.Dead
 		if g.Stalled {
-			item.Status, item.Remedy = Warning, "group "+plain(g.Name)+" is stalled: look at the server's log"
+			item.Status, item.Remedy = Warning, "group "+plain.Text(g.Name)+" is stalled: look at the server's log"
 		}
 	}
-	item.Found = found + ", " + plain(d.Status) + "; " + counts(plain(d.Queue.Backend), d.Queue.Events, waiting, dead)
+	item.Found = found + ", " + plain.Text(d.Status) + "; " + counts(plain.Text(d.Queue.Backend), d.Queue.Events, waiting, dead)
 	if status != http.StatusOK || d.Status != "healthy" {
 		item.Status, item.Remedy = Failed, "look at the log of the server"
 	}

@@ -5,13 +5,10 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
+	"slackmcp/cmd/slack-webhook-server/internal/plain"
 	"slackmcp/config"
 )
-
-// printable reports a rune that only shows itself.
-func printable(r rune) bool { return unicode.IsPrint(r) && !unicode.Is(unicode.Cf, r) }
 
 // Write prints the report for people. The problems are left to the error.
 func (r *Report) Write(w io.Writer) error {
@@ -47,7 +44,7 @@ func (t *table) heading(text string) { _, _ = fmt.Fprintf(t, "\n%s\n", text) }
 
 func (t *table) row(cells ...string) {
 	for i, cell := range cells {
-		if cells[i] = plain(cell); cells[i] == "" {
+		if cells[i] = plain.Text(cell); cells[i] == "" {
 			cells[i] = "-"
 		}
 	}
