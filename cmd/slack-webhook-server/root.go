@@ -40,6 +40,7 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newLambda(w),
 		newSend(w),
 		newSelftest(w),
+		newBench(w),
 		newSandbox(w),
 		newVersion(w),
 	)
