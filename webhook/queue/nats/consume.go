@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -58,6 +59,9 @@ type consumer struct {
 	born  string // of the group when it was registered
 	epoch string
 	turn  bool // whether new events go before retries
+
+	mu      sync.Mutex
+	endings map[int64]struct{} // first attempts that ended and may be delivered again
 }
 
 // begin registers the group, waiting while NATS is away.
@@ -100,6 +104,9 @@ func (c *consumer) register(ctx context.Context, start queue.Start) error {
 		return err
 	}
 	c.born, c.epoch = rec.Born, s.epoch
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endings = nil
 	return nil
 }
 

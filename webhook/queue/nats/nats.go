@@ -40,8 +40,9 @@ type Queue struct {
 	closing sync.Once
 
 	mu    sync.Mutex
-	calls sync.WaitGroup // Consume, Tail and the keeping of the house; Add is guarded by mu
-	held  map[string]map[int64]*hold
+	calls sync.WaitGroup             // Consume, Tail and the keeping of the house; Add is guarded by mu
+	held  map[string]map[int64]*hold // group -> sequence number
+	anew  chan struct{}              // closed when the connection was made anew
 }
 
 var _ queue.Queue = (*Queue)(nil)
@@ -61,7 +62,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{o: o, names: namesOf(o.Topic), bell: newBell(), held: map[string]map[int64]*hold{}}
+	q := &Queue{o: o, names: namesOf(o.Topic), bell: newBell(), held: map[string]map[int64]*hold{}, anew: make(chan struct{})}
 	q.nc, err = natsconn.Dial(ctx, natsconn.Options{URL: o.URL, CredentialsFile: o.CredentialsFile, Logger: o.Logger}, func(n *natsgo.Options) {
 		n.ReconnectedCB = func(*natsgo.Conn) { q.reconnected() }
 		n.ConnectedCB = func(*natsgo.Conn) { q.bell.ring() }
@@ -123,6 +124,18 @@ func (q *Queue) reconnected() {
 		s.board.again()
 	}
 	q.bell.ring()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	close(q.anew)
+	q.anew = make(chan struct{})
+}
+
+// renewed returns a channel that is closed when the connection was made anew: a request
+// that was sent before may have no answer.
+func (q *Queue) renewed() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.anew
 }
 
 // enter counts a long call in, or refuses it when the queue is closed. The caller calls

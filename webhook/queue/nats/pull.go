@@ -24,7 +24,7 @@ func (q *Queue) pull(ctx context.Context, consumer string, n int, wait time.Dura
 	if err != nil {
 		return nil, err
 	}
-	p := &pulling{q: q, sub: sub, arrived: arrived, n: n}
+	p := &pulling{q: q, sub: sub, arrived: arrived, renewed: q.renewed(), n: n}
 	if err := p.request(consumer, inbox, wait); err != nil {
 		_ = sub.Unsubscribe()
 		return nil, err
@@ -45,6 +45,7 @@ type pulling struct {
 	q       *Queue
 	sub     *natsgo.Subscription
 	arrived chan *natsgo.Msg
+	renewed <-chan struct{} // closed when the request went by a connection that broke
 	n       int
 	list    []*natsgo.Msg
 	over    bool // the server will send nothing more
@@ -78,6 +79,8 @@ func (p *pulling) collect(ctx context.Context, wait time.Duration) error {
 				return nil
 			}
 		case <-ctx.Done():
+			return nil
+		case <-p.renewed:
 			return nil
 		case <-t.C:
 			return fmt.Errorf("consumer %w", errSilent)

@@ -80,6 +80,7 @@ func (c *consumer) Settle(ctx context.Context, h *hold, o attempt.Outcome) error
 		err = c.settleFirst(ctx, s, h, o)
 	}
 	if err == nil {
+		h.over = true
 		c.q.settled(h)
 	}
 	return err
@@ -93,7 +94,17 @@ func (c *consumer) settleFirst(ctx context.Context, s *store, h *hold, o attempt
 			return err
 		}
 	}
-	return c.q.acknowledge(ctx, h.reply)
+	err := c.q.acknowledge(ctx, h.reply)
+	again := h.conn != c.q.renewed()
+	if err != nil && !errors.Is(err, queue.ErrClosed) {
+		if forgotten, _ := c.q.forgotten(ctx, h); forgotten {
+			err, again = nil, true
+		}
+	}
+	if err == nil && again {
+		c.remember(h)
+	}
+	return err
 }
 
 // moveOn makes the item of an event whose first attempt did not end well. There may be
@@ -144,9 +155,13 @@ func (c *consumer) outcome(s *store, h *hold, o attempt.Outcome) item {
 	return i
 }
 
+// ackTimeout bounds the wait for the consumer's word on an acknowledgement: it has none
+// for what it forgot, which has to be found out within the time of a call.
+const ackTimeout = callTimeout / 3
+
 // acknowledge tells the consumer that a message is finished, and waits for its word.
 func (q *Queue) acknowledge(ctx context.Context, reply string) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
 	_, err := q.nc.RequestWithContext(ctx, reply, []byte("+ACK"))
 	if errors.Is(err, natsgo.ErrNoResponders) {

@@ -26,6 +26,8 @@ type hold struct {
 	mu      sync.Mutex
 	item    item
 	renewed time.Time
+	over    bool            // its end was recorded
+	conn    <-chan struct{} // the connection of a first attempt's delivery; see renewed
 }
 
 // Take implements crew.Engine. Retries that are due and new events share the workers, so
@@ -130,19 +132,18 @@ func (c *consumer) fresh(ctx context.Context, s *store, n int, wait time.Duratio
 	}
 	var items []crew.Item[*hold]
 	for _, m := range list {
-		item, ok, err := c.first(ctx, s, m)
-		if err != nil {
-			return items, c.unless(err, items)
-		}
+		item, ok, wrong := c.first(ctx, s, m)
 		if ok {
 			items = append(items, item)
 		}
+		err = errors.Join(err, wrong) // the others were delivered all the same
 	}
-	return items, nil
+	return items, c.unless(err, items)
 }
 
 // first makes an item of a message. One that was delivered before has crashed, unless it
-// is still being handled here or was moved on before its acknowledgement was lost.
+// is still being handled here or was moved on before its acknowledgement was lost. A
+// server that crashed may also have forgotten that it delivered one, and counts anew.
 func (c *consumer) first(ctx context.Context, s *store, m *natsgo.Msg) (crew.Item[*hold], bool, error) {
 	meta, err := m.Metadata()
 	if err != nil {
@@ -154,14 +155,14 @@ func (c *consumer) first(ctx context.Context, s *store, m *natsgo.Msg) (crew.Ite
 		return crew.Item[*hold]{}, false, err
 	}
 	tries := int(meta.NumDelivered) //nolint:gosec // small
-	h := &hold{group: c.g.Name, seq: seq, attempts: tries, record: m.Data, received: e.ReceivedAt, reply: m.Reply, renewed: time.Now()}
+	h := &hold{group: c.g.Name, seq: seq, attempts: tries, record: m.Data, received: e.ReceivedAt, reply: m.Reply, renewed: time.Now(), conn: c.q.renewed()}
+	if c.q.takesOver(c.g.Name, seq, m.Reply) {
+		return crew.Item[*hold]{}, false, nil
+	}
+	if _, moved := s.board.item(c.g.Name, seq); moved || c.ended(seq) {
+		return crew.Item[*hold]{}, false, c.q.acknowledge(ctx, m.Reply)
+	}
 	if tries > 1 {
-		if c.q.holding(c.g.Name, seq) {
-			return crew.Item[*hold]{}, false, nil
-		}
-		if _, moved := s.board.item(c.g.Name, seq); moved {
-			return crew.Item[*hold]{}, false, c.q.acknowledge(ctx, m.Reply)
-		}
 		h.attempts--
 	}
 	c.q.holds(h)
@@ -232,29 +233,4 @@ func (c *consumer) put(ctx context.Context, s *store, seq int64, i item, rec []b
 		return item{}, fmt.Errorf("item %s: %w", key, queue.ErrUnavailable)
 	}
 	return now, nil
-}
-
-// holds notes a lease of this process, and settled takes it off.
-func (q *Queue) holds(h *hold) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.held[h.group] == nil {
-		q.held[h.group] = map[int64]*hold{}
-	}
-	q.held[h.group][h.seq] = h
-}
-
-func (q *Queue) settled(h *hold) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.held[h.group][h.seq] == h {
-		delete(q.held[h.group], h.seq)
-	}
-}
-
-// holding reports whether a handler of this process has an event.
-func (q *Queue) holding(group string, seq int64) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.held[group][seq] != nil
 }
