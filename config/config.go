@@ -73,6 +73,19 @@ type Listen struct {
 	RequireHTTPS bool
 	// TrustedProxies may name the client's address and scheme by X-Forwarded-*.
 	TrustedProxies []netip.Prefix
+	// TLSCertFile and TLSKeyFile are both set, or neither.
+	TLSCertFile, TLSKeyFile string
+}
+
+// TLS reports whether the listener speaks HTTPS.
+func (l Listen) TLS() bool { return l.TLSCertFile != "" }
+
+// Scheme is how an address of the listener begins.
+func (l Listen) Scheme() string {
+	if l.TLS() {
+		return "https"
+	}
+	return "http"
 }
 
 // Addr joins host and port.
@@ -267,6 +280,12 @@ type Admin struct {
 	Addr string
 	// Token shows engine errors and addresses on the detailed pages.
 	Token Secret
+}
+
+// Loopback reports whether only this machine can connect to the operator's listener.
+func (a Admin) Loopback() bool {
+	host, _, err := net.SplitHostPort(a.Addr)
+	return err == nil && Listen{Host: host}.Loopback()
 }
 
 // Origin returns where the value of a setting came from; an unknown key has the zero

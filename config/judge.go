@@ -194,10 +194,23 @@ func (l *loader) judgeListening() {
 	if !plausibleHost(c.Listen.Host) {
 		l.problems.add("HOST", "is not an address or a name", "write for example 0.0.0.0, 127.0.0.1, ::1 or localhost")
 	}
+	l.judgeTLS()
 	if c.Admin.Addr != "" {
 		if _, port, err := net.SplitHostPort(c.Admin.Addr); err != nil || !isPort(port) {
 			l.problems.add("ADMIN_ADDR", "is not an address with a port", "write for example 127.0.0.1:9090")
 		}
+	}
+}
+
+func (l *loader) judgeTLS() {
+	c := &l.config
+	switch {
+	case c.Listen.TLSCertFile != "" && c.Listen.TLSKeyFile == "":
+		l.problems.add("TLS_KEY_FILE", "is missing, and TLS_CERT_FILE is set", "set it to the file with the certificate's private key")
+	case c.Listen.TLSCertFile == "" && c.Listen.TLSKeyFile != "":
+		l.problems.add("TLS_CERT_FILE", "is missing, and TLS_KEY_FILE is set", "set it to the file with the key's certificate chain")
+	case c.Listen.TLS() && c.Sandbox:
+		l.warn("TLS_CERT_FILE is set, and the sandbox's workspace delivers over plain HTTP: no event of its own will arrive")
 	}
 }
 

@@ -94,6 +94,19 @@ var listenSettings = []Setting{
 		Help:        "Networks whose X-Forwarded headers are believed",
 		bind:        prefixes(func(c *Config) *[]netip.Prefix { return &c.Listen.TrustedProxies }),
 	},
+	{
+		Key: "TLS_CERT_FILE", Flag: "tls-cert-file", Section: SectionListen, Kind: KindText, Example: "/etc/tls/tls.crt",
+		DefaultNote: "plain HTTP",
+		Help:        "Certificate chain in PEM; with TLS_KEY_FILE, serve HTTPS and HTTP/2",
+		More:        "Both files are read again within 10 s of a change, and on SIGHUP; a pair that does not fit leaves the old one in place.",
+		bind:        text(func(c *Config) *string { return &c.Listen.TLSCertFile }, "file"),
+	},
+	{
+		Key: "TLS_KEY_FILE", Flag: "tls-key-file", Section: SectionListen, Kind: KindText, Example: "/etc/tls/tls.key",
+		DefaultNote: "plain HTTP",
+		Help:        "Private key of TLS_CERT_FILE in PEM",
+		bind:        text(func(c *Config) *string { return &c.Listen.TLSKeyFile }, "file"),
+	},
 }
 
 var receiveSettings = []Setting{

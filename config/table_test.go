@@ -55,6 +55,10 @@ func TestDefaultsAndExamplesParse(t *testing.T) {
 				continue
 			}
 			vars := enough(map[string]string{s.Key: value, "PUBLIC_URL": "https://p.example", "MCP_OAUTH_ISSUER": "https://i.example"})
+			if strings.HasPrefix(s.Key, "TLS_") {
+				vars["TLS_CERT_FILE"], vars["TLS_KEY_FILE"] = "c", "k" // each asks for the other
+				vars[s.Key] = value
+			}
 			c := load(t, config.Sources{LookupEnv: env(vars)})
 			if got := c.Shown(s.Key); s.Secret() && strings.Contains(got, value) && s.Kind == config.KindSecret {
 				t.Errorf("%s is shown as %q", s.Key, got)

@@ -16,8 +16,9 @@ import (
 // operatorRoutes are what an operator looks at. ADMIN_ADDR moves them to a listener of
 // their own.
 func (b *builder) operatorRoutes(e *echo.Echo) {
-	e.GET("/health/detailed", b.health.detailed, nosniff)
-	e.GET("/metrics", plain(b.metrics.Handler()), nosniff)
+	safe := secure(b.cfg.Listen.TLS() && b.cfg.Admin.Addr == "")
+	e.GET("/health/detailed", b.health.detailed, safe)
+	e.GET("/metrics", plain(b.metrics.Handler()), safe)
 }
 
 // admin prepares the second listener, when there is to be one.
@@ -28,22 +29,30 @@ func (b *builder) admin() {
 	e := newEcho(b.Server)
 	b.operatorRoutes(e)
 	b.readers = append(b.readers, part{"admin listener", func(ctx context.Context) error {
-		return serveAdmin(ctx, b.cfg.Admin.Addr, e, b.log)
+		return b.serveAdmin(ctx, e)
 	}})
 }
 
-// serveAdmin serves the operator's routes until ctx ends. It is among what ends last, so
-// that an operator can watch the drain.
-func serveAdmin(ctx context.Context, addr string, h http.Handler, log *slog.Logger) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+// serveAdmin serves the operator's routes until ctx ends: over HTTPS where the main
+// listener has it and others than this machine can connect. It is among what ends last,
+// so that an operator can watch the drain.
+func (s *Server) serveAdmin(ctx context.Context, h http.Handler) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Admin.Addr)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	log.LogAttrs(ctx, slog.LevelInfo, "serving operators", slog.String("addr", l.Addr().String()))
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes}
+	s.log.LogAttrs(ctx, slog.LevelInfo, "serving operators", slog.String("addr", l.Addr().String()))
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() }) // its answers take milliseconds
 	defer stop()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	secured := s.tls
+	if s.cfg.Admin.Loopback() {
+		secured = nil
+	}
+	if err := serveOn(srv, l, secured); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

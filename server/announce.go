@@ -34,6 +34,9 @@ func (b *builder) announce(ctx context.Context) {
 	}
 }
 
+// localURL is the listener's address as a URL for a client on this machine.
+func (s *Server) localURL() string { return s.cfg.Listen.Scheme() + "://" + s.localAddr() }
+
 // localAddr is the listener's address as a client on this machine writes it.
 func (s *Server) localAddr() string {
 	host, port, err := net.SplitHostPort(s.Addr())
@@ -53,7 +56,7 @@ func (b *builder) banner(ctx context.Context) *banner {
 		bn.mode += ", in the sandbox (no Slack account is used)"
 	}
 	if b.receiver != nil {
-		row("receives", "http://"+b.localAddr()+strings.Join(b.receiver.Paths(), ", "))
+		row("receives", b.localURL()+strings.Join(b.receiver.Paths(), ", "))
 	}
 	if b.mcp != nil {
 		bn.mcpURL = b.endpointURL()
@@ -62,7 +65,7 @@ func (b *builder) banner(ctx context.Context) *banner {
 			row("token", "in "+b.tokenPath)
 		}
 	}
-	row("health", "http://"+b.localAddr()+"/health/detailed")
+	row("health", b.localURL()+"/health/detailed")
 	if stats, err := b.store.Stats(ctx); err == nil {
 		row("queue", stats.Backend+": "+stats.Durability+" ("+b.cfg.Queue.Because+")")
 	}

@@ -81,7 +81,7 @@ func (b *builder) follow() (*eventLog, error) {
 func (s *Server) endpointURL() string {
 	base := s.cfg.Listen.PublicURL
 	if base == "" {
-		base = "http://" + s.localAddr()
+		base = s.localURL()
 	}
 	return strings.TrimSuffix(base, "/") + s.cfg.MCP.MountPath
 }

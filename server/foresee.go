@@ -121,11 +121,14 @@ func (b *builder) purpose(path string) string {
 // HealthURL is where an operator on this machine finds the details of the server that
 // this configuration starts, "" when its port is not known before it runs.
 func HealthURL(c config.Config) string {
-	addr := c.Admin.Addr
-	if addr == "" {
-		addr = c.Listen.Addr()
+	if c.Admin.Addr == "" {
+		return localURL(c.Listen.Scheme(), c.Listen.Addr(), "/health/detailed")
 	}
-	return localURL(addr, "/health/detailed")
+	scheme := c.Listen.Scheme()
+	if c.Admin.Loopback() {
+		scheme = "http"
+	}
+	return localURL(scheme, c.Admin.Addr, "/health/detailed")
 }
 
 // ProbeURL is where a program on this machine asks whether the server that this
@@ -133,13 +136,13 @@ func HealthURL(c config.Config) string {
 // is not known before it runs.
 func ProbeURL(c config.Config, live bool) string {
 	if live {
-		return localURL(c.Listen.Addr(), "/livez")
+		return localURL(c.Listen.Scheme(), c.Listen.Addr(), "/livez")
 	}
-	return localURL(c.Listen.Addr(), "/readyz")
+	return localURL(c.Listen.Scheme(), c.Listen.Addr(), "/readyz")
 }
 
 // localURL is how a client on this machine writes a path of a listener.
-func localURL(addr, path string) string {
+func localURL(scheme, addr, path string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port == "0" {
 		return ""
@@ -147,5 +150,5 @@ func localURL(addr, path string) string {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return "http://" + net.JoinHostPort(host, port) + path
+	return scheme + "://" + net.JoinHostPort(host, port) + path
 }

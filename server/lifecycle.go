@@ -93,7 +93,7 @@ func (s *Server) Run(ctx context.Context) error {
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		if err := serve.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serveOn(serve, listener, s.tls); !errors.Is(err, http.ErrServerClosed) {
 			fail(fmt.Errorf("serve: %w", err))
 		}
 	}()
@@ -120,6 +120,15 @@ func (s *Server) Run(ctx context.Context) error {
 	readers.stop()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopped")
 	return errors.Join(err, s.store.Close())
+}
+
+// serveOn serves HTTP, or HTTPS and HTTP/2 where there is a certificate.
+func serveOn(serve *http.Server, l net.Listener, c *certificate) error {
+	if c == nil {
+		return serve.Serve(l)
+	}
+	serve.TLSConfig = c.config()
+	return serve.ServeTLS(l, "", "")
 }
 
 // awaitJournal gives the journal a moment to read its window, so that the first reader

@@ -16,9 +16,10 @@ func (b *builder) web(context.Context) error {
 		e.Use(requireHTTPS(b.trusted))
 	}
 
-	e.GET("/health", b.health.simple, nosniff)
-	e.GET("/livez", b.health.live, nosniff)
-	e.GET("/readyz", b.health.ready, nosniff)
+	safe := secure(b.cfg.Listen.TLS())
+	e.GET("/health", b.health.simple, safe)
+	e.GET("/livez", b.health.live, safe)
+	e.GET("/readyz", b.health.ready, safe)
 	if b.cfg.Admin.Addr == "" {
 		b.operatorRoutes(e)
 	}
@@ -32,16 +33,16 @@ func (b *builder) web(context.Context) error {
 	}
 	if b.mcp != nil {
 		mount := b.cfg.MCP.MountPath
-		e.Any(mount, plain(b.mcp.Handler()), nosniff)
-		e.Any(mount+"/*", plain(b.mcp.Handler()), nosniff)
-		e.Any("/", plain(b.mcp.RootHandler(asHandler(e, root))), nosniff)
+		e.Any(mount, plain(b.mcp.Handler()), safe)
+		e.Any(mount+"/*", plain(b.mcp.Handler()), safe)
+		e.Any("/", plain(b.mcp.RootHandler(asHandler(e, root))), safe)
 		if b.metadata != nil {
 			for _, path := range b.metadata.Paths() {
-				e.Any(path, plain(b.metadata), nosniff)
+				e.Any(path, plain(b.metadata), safe)
 			}
 		}
 	} else {
-		e.GET("/", root, nosniff)
+		e.GET("/", root, safe)
 	}
 	b.echo = e
 	b.onListen = b.announce

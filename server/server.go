@@ -51,9 +51,11 @@ type Server struct {
 	sandbox  *fakeSlack        // nil outside of --sandbox
 	health   *health
 	metrics  *metrics.Metrics
+	tls      *certificate // nil over plain HTTP
 	echo     *echo.Echo
 
 	readers, workers, assistants []part
+	reloads                      []func(context.Context) // what Reload reads again
 
 	addr     atomic.Value // net.Addr
 	ready    chan struct{}
@@ -77,13 +79,22 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.measure, b.slackClient, b.openStore, b.receive, b.handlers, b.assist, b.web,
+		b.dataDir, b.fakeSlack, b.measure, b.certificate, b.slackClient, b.openStore, b.receive, b.handlers, b.assist, b.web,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// Reload reads again what is kept in files and may change while the server runs: the
+// certificate. What cannot be read stays as it was, and is logged. It may be called at
+// any time.
+func (s *Server) Reload(ctx context.Context) {
+	for _, reload := range s.reloads {
+		reload(ctx)
+	}
 }
 
 // A builder carries what only the building needs from step to step.
@@ -158,6 +169,21 @@ func (b *builder) slackClient(context.Context) error {
 	b.metrics.Slack.Watch(c)
 	b.identity = &identity{slack: c, hasUser: b.userToken != "", log: b.log}
 	b.readers = append(b.readers, part{"slack identity", b.identity.run})
+	return nil
+}
+
+// certificate reads what HTTPS is served with.
+func (b *builder) certificate(context.Context) (err error) {
+	if !b.cfg.Listen.TLS() {
+		return nil
+	}
+	if b.tls, err = newCertificate(b.cfg.Listen, b.log); err != nil {
+		return err
+	}
+	b.tls.reloaded = b.metrics.Listener.Reloaded
+	b.metrics.Listener.WatchCertificate(b.tls.notAfter)
+	b.reloads = append(b.reloads, b.tls.reload)
+	b.readers = append(b.readers, part{"certificate", b.tls.run})
 	return nil
 }
 

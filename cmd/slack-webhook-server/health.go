@@ -69,7 +69,7 @@ func askHealth(cmd *cobra.Command, w world, o healthOptions) error {
 	if err != nil {
 		return err
 	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := server.ProbeClient()
 	answer, err := client.Do(r)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("no answer from %s within %s", address, o.timeout)

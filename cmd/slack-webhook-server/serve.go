@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -31,5 +35,26 @@ func serve(cmd *cobra.Command, w world, command config.Command) error {
 	if c.MCP.Transport == config.Stdio {
 		return s.RunStdio(ctx, w.stdin, w.stdout)
 	}
+	defer onHangup(ctx, s.Reload)()
 	return s.Run(ctx)
+}
+
+// onHangup calls reload for each SIGHUP until the function that it returns is called.
+func onHangup(ctx context.Context, reload func(context.Context)) (stop func()) {
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				reload(ctx)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+	}
 }

@@ -20,6 +20,7 @@ type Options struct {
 // Metrics are all metrics of one process, each under its subject.
 type Metrics struct {
 	*Registry
+	Listener *Listener
 	Receive  *Receive
 	Store    *Store
 	Handlers *Handlers
@@ -32,6 +33,7 @@ func New(o Options) *Metrics {
 	r := newRegistry()
 	m := &Metrics{
 		Registry: r,
+		Listener: newListener(r),
 		Receive:  newReceive(r, o.Sources),
 		Store:    newStore(r),
 		Handlers: newHandlers(r),

@@ -231,6 +231,8 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	m.Store.Watch(stats{s: queue.Stats{Backend: "sqlite", Groups: []queue.GroupStats{{Name: "handlers"}}}})
 	m.Slack.Watch(budgets{})
 	m.MCP.Watch(transportStats{})
+	m.Listener.Reloaded(true)
+	m.Listener.WatchCertificate(func() time.Time { return time.Unix(1, 0) })
 	found, text := scrape(t, m)
 	problems, err := promlint.New(strings.NewReader(text)).Lint()
 	if err != nil {

@@ -49,7 +49,7 @@ var subjects = []struct {
 	{"Handlers", []string{"handler_"}},
 	{"Assistants", []string{"mcp_"}},
 	{"Slack's Web API", []string{"slack_api_"}},
-	{"The process", nil},
+	{"The listener and the process", nil},
 }
 
 func subjectOf(name string) string {

@@ -117,7 +117,7 @@ func health(ctx context.Context, address string) (d detailed, status int, err er
 	if err != nil {
 		return d, 0, err
 	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := server.ProbeClient()
 	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
 	if err != nil {
