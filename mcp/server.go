@@ -42,6 +42,9 @@ type Options struct {
 	MaxWaits int
 	// Push configures the extension by which events reach the assistant.
 	Push Push
+	// Asked is told that somebody asks people with buttons, before they can click: what
+	// they click is to go to [Server.Settle]. nil is nobody. It must return at once.
+	Asked func()
 	// Transport configures how clients connect. Subscribable is set by New.
 	Transport transport.Options
 	// Logger receives one line for each call; silent when nil.
@@ -53,6 +56,7 @@ type Options struct {
 // A Server is the assistant's side of the process. It is safe for concurrent use.
 type Server struct {
 	events    EventLog
+	slack     *slackapi.Client
 	log       *slog.Logger
 	mcp       *server.MCPServer
 	transport *transport.Transport
@@ -72,7 +76,7 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{events: o.Events, log: o.Logger}
+	s := &Server{events: o.Events, slack: o.Slack, log: o.Logger}
 	if err := s.compose(o); err != nil {
 		return nil, err
 	}
@@ -140,7 +144,7 @@ func (s *Server) connect(o Options) error {
 
 // toolOptions makes what the tools share.
 func toolOptions(o Options) (tools.Options, error) {
-	to := tools.Options{Lockdown: o.Lockdown, MaxWaits: o.MaxWaits, Slack: o.Slack}
+	to := tools.Options{Lockdown: o.Lockdown, MaxWaits: o.MaxWaits, Slack: o.Slack, Asked: o.Asked}
 	if o.Events != nil {
 		to.Events = o.Events
 	}

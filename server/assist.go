@@ -49,10 +49,18 @@ func (b *builder) assist(ctx context.Context) error {
 	if events != nil {
 		o.Events = events
 	}
+	var questions *asks
+	if events != nil && b.slack != nil {
+		questions = b.newAsks()
+		o.Asked = questions.asked
+	}
 	if b.mcp, err = mcp.New(o); err != nil {
 		return fmt.Errorf("mcp: %w", err)
 	}
 	b.metrics.MCP.Watch(b.mcp.Transport())
+	if questions != nil {
+		questions.settle = b.mcp.Settle
+	}
 	b.assistants = append(b.assistants, part{"mcp", b.mcp.Run})
 	if b.identity != nil {
 		b.identity.grant = b.mcp.SetGrant

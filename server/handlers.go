@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"slackmcp/webhook"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/worker"
 )
@@ -22,6 +23,18 @@ func (s *Server) On(pattern string, fn worker.HandlerFunc, opts ...worker.Option
 		return errNoEvents
 	}
 	return s.mux.On(pattern, fn, opts...)
+}
+
+// Answer lets fn say what Slack is told in the very answer to an interaction that a
+// pattern matches: the options of a menu (block_suggestion), the errors of a view
+// (view_submission), what a slash command shows at once (slash_command). The event is
+// stored before fn is called and reaches the handlers of [Server.On] as well. See
+// [webhook.AnswerFunc] for its deadline. Of several that match the first is asked.
+func (s *Server) Answer(pattern string, fn webhook.AnswerFunc) error {
+	if s.receiver == nil {
+		return errNoEvents
+	}
+	return s.answers.On(pattern, fn)
 }
 
 // handlers builds the mux; it works nothing until somebody registers a handler.

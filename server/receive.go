@@ -23,6 +23,7 @@ func (b *builder) receive(context.Context) error {
 		Tolerance:      b.cfg.Receive.TimestampTolerance,
 		MaxBodyBytes:   b.cfg.Receive.MaxBodyBytes,
 		PublishTries:   max(b.cfg.Retry, 1), // 0 and 1 both mean one try
+		Answers:        &b.answers,
 		Logger:         b.log,
 	})
 	if err != nil {

@@ -43,12 +43,13 @@ type Server struct {
 
 	store    *watchedStore
 	receiver *webhook.Receiver // nil without a webhook side
-	mux      *worker.Mux       // nil without a webhook side
-	journal  *journal.Journal  // nil without an MCP side
-	slack    *slackapi.Client  // nil without a bot token
-	identity *identity         // nil without a bot token
-	mcp      *mcp.Server       // nil without an MCP side
-	sandbox  *fakeSlack        // nil outside of --sandbox
+	answers  webhook.Answers
+	mux      *worker.Mux      // nil without a webhook side
+	journal  *journal.Journal // nil without an MCP side
+	slack    *slackapi.Client // nil without a bot token
+	identity *identity        // nil without a bot token
+	mcp      *mcp.Server      // nil without an MCP side
+	sandbox  *fakeSlack       // nil outside of --sandbox
 	health   *health
 	metrics  *metrics.Metrics
 	tls      *certificate // nil over plain HTTP

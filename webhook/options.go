@@ -37,6 +37,8 @@ type Options struct {
 	// SlackSecrets are Slack's signing secrets that are valid now. Without one
 	// /slack/events is not registered.
 	SlackSecrets []string
+	// Direct says that events come by Deliver too, so that no secret is required.
+	Direct bool
 	// Tolerance bounds how far a signed timestamp may be from now; 0 means 5 minutes.
 	Tolerance time.Duration
 	// Sources are the other senders, each with its route /events/{name}.
@@ -59,6 +61,12 @@ type Options struct {
 	// PublishTimeout bounds all tries of one event together; 0 means DefaultPublishTimeout.
 	PublishTimeout time.Duration
 
+	// Answers say what interactions are answered with; nil answers nothing to all.
+	Answers *Answers
+	// AnswerTimeout bounds an answer, counted from the request's beginning; 0 means
+	// DefaultAnswerTimeout.
+	AnswerTimeout time.Duration
+
 	// Logger gets one line a request; nil logs nothing.
 	Logger *slog.Logger
 	// Observe is told of every finished request, before the next one of its connection
@@ -73,13 +81,14 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Publisher == nil {
 		return o, errors.New("webhook: Publisher is required")
 	}
-	if o.MaxBodyBytes < 0 || o.BodyBudget < 0 || o.PublishTries < 0 || o.PublishTimeout < 0 {
-		return o, errors.New("webhook: MaxBodyBytes, BodyBudget, PublishTries and PublishTimeout must not be negative")
+	if o.MaxBodyBytes < 0 || o.BodyBudget < 0 || o.PublishTries < 0 || o.PublishTimeout < 0 || o.AnswerTimeout < 0 {
+		return o, errors.New("webhook: MaxBodyBytes, BodyBudget, PublishTries, PublishTimeout and AnswerTimeout must not be negative")
 	}
 	setDefault(&o.MaxBodyBytes, DefaultMaxBodyBytes)
 	setDefault(&o.BodyBudget, max(DefaultBodyBudget, o.MaxBodyBytes))
 	setDefault(&o.PublishTries, DefaultPublishTries)
 	setDefault(&o.PublishTimeout, DefaultPublishTimeout)
+	setDefault(&o.AnswerTimeout, DefaultAnswerTimeout)
 	if o.BodyBudget < o.MaxBodyBytes {
 		return o, fmt.Errorf("webhook: BodyBudget (%d) must hold one body of MaxBodyBytes (%d)", o.BodyBudget, o.MaxBodyBytes)
 	}

@@ -26,6 +26,7 @@ type Receiver struct {
 	bodies    *bodies
 	deadlines deadlines
 	endpoints map[string]*endpoint // by path
+	direct    endpoint             // of what comes by Deliver
 }
 
 // An endpoint is one route: who may post there, and how it is read and answered.
@@ -60,6 +61,8 @@ type decoded struct {
 	outcome Outcome
 	reason  string
 	reply   []byte
+	// interactive says that Slack reads the body of the answer.
+	interactive bool
 	// after is called when the event was stored by this very request.
 	after func()
 	// attrs are added to the request's log line.
@@ -67,13 +70,13 @@ type decoded struct {
 }
 
 // New returns a Receiver. It fails when an option is wrong, or when no secret is given
-// at all: then nothing could ever be accepted.
+// at all and nothing comes by Deliver: then nothing could ever be accepted.
 func New(o Options) (*Receiver, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	rc := &Receiver{opt: o, bodies: newBodies(o.MaxBodyBytes, o.BodyBudget), deadlines: deadlines{timeout: o.PublishTimeout}, endpoints: map[string]*endpoint{}}
+	rc := &Receiver{opt: o, bodies: newBodies(o.MaxBodyBytes, o.BodyBudget), deadlines: deadlines{timeout: o.PublishTimeout}, endpoints: map[string]*endpoint{}, direct: endpoint{source: event.SourceSlack}}
 	if err := rc.register(); err != nil {
 		return nil, err
 	}
@@ -95,11 +98,10 @@ func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.used.Load() }
 
 // ServeHTTP takes one delivery.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	start := time.Now()
-	v := visit{endpoint: rc.endpoints[r.URL.Path]}
+	v := visit{endpoint: rc.endpoints[r.URL.Path], began: time.Now()}
 	v.Outcome = rc.receive(&v, r)
 	v.Status = answer(w, v.Outcome, v.reply)
-	v.Duration = time.Since(start)
+	v.Duration = time.Since(v.began)
 	v.requestID = r.Header.Get(RequestIDHeader)
 	rc.report(r.Context(), &v)
 }
@@ -108,6 +110,7 @@ func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type visit struct {
 	Observation
 	endpoint  *endpoint
+	began     time.Time
 	requestID string
 	reply     []byte // in place of the outcome's own; nil keeps that
 	// For the log only: where it happened, and what the endpoint adds.
@@ -169,6 +172,11 @@ func (rc *Receiver) accept(v *visit, in incoming) Outcome {
 		v.reply = d.reply
 		return v.end(d.outcome, d.reason)
 	}
+	return rc.store(v, d)
+}
+
+// store publishes what was decoded, and prepares the answer.
+func (rc *Receiver) store(v *visit, d decoded) Outcome {
 	d.event.ReceivedAt = rc.opt.Now()
 	v.Kind, v.ID, v.Retry = d.event.Kind, d.event.ID, d.event.Retry
 	v.team, v.channel, v.attrs = d.event.Team, d.event.Channel, d.attrs
@@ -177,7 +185,10 @@ func (rc *Receiver) accept(v *visit, in incoming) Outcome {
 	if outcome == Accepted || outcome == Duplicate {
 		v.reply = d.reply
 		if v.reply == nil {
-			v.reply = ep.accepted
+			v.reply = v.endpoint.accepted
+		}
+		if d.interactive {
+			v.reply = rc.answer(v.began, &d.event)
 		}
 		if d.after != nil && outcome == Accepted {
 			d.after()

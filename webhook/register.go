@@ -33,8 +33,8 @@ func (rc *Receiver) register() error {
 		}
 		rc.endpoints[ReceiptPath] = receiptEndpoint(v, rc.opt.ReceiptOutput)
 	}
-	if len(rc.endpoints) == 0 {
-		return errors.New("webhook: no secret is given: set SlackSecrets, Sources or ReceiptSecrets")
+	if len(rc.endpoints) == 0 && !rc.opt.Direct {
+		return errors.New("webhook: no secret is given: set SlackSecrets, Sources or ReceiptSecrets, or Direct where events come by Deliver")
 	}
 	return nil
 }

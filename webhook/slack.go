@@ -40,13 +40,9 @@ func decodeSlack(in incoming) decoded {
 		return decoded{outcome: SSLCheck}
 	}
 	env.Retry = retryOf(in.header)
-	d := decoded{event: env.Event}
-	if enc == event.Form {
-		// Slack shows the body of the answer to a slash command as a message, and reads
-		// that of a view as an instruction; no body says "got it" to all of them.
-		d.reply = []byte{}
-	}
-	return d
+	// Slack shows the body of the answer to a slash command as a message, and reads that
+	// of a view as an instruction; see Answers.
+	return decoded{event: env.Event, interactive: enc == event.Form}
 }
 
 func beginsObject(b []byte) bool {

@@ -48,6 +48,7 @@ open nothing real. SLACK_SIGNING_SECRET, when set, signs its events.`,
 	f.IntVar(&o.workspace.ExtraUsers, "extra-users", 0, "Further users in the workspace")
 	f.BoolVar(&o.workspace.Rates, "rates", false, "Apply Slack's rate limits")
 	addEnvFile(cmd)
+	cmd.AddCommand(newSandboxClick(w), newSandboxCommand(w))
 	return cmd
 }
 

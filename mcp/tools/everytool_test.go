@@ -64,6 +64,10 @@ func TestEveryTool(t *testing.T) {
 		r.refuses("slack_schedule_message", a{"channel": "#general", "text": "x", "post_at": "2001-01-01"}, "invalid argument post_at: it is in the past")
 	})
 
+	t.Run("a question", func(t *testing.T) {
+		r.call("slack_ask", a{"channel": "#general", "question": "on or off?", "choices": []string{"on", "off"}, "timeout_seconds": 0}, nil)
+	})
+
 	t.Run("direct message by name and by e-mail", func(t *testing.T) {
 		var p, q posted
 		r.call("slack_post_message", a{"channel": "@alice", "text": "hello"}, &p)
@@ -306,6 +310,7 @@ func arguments(name string) a {
 		"slack_cancel_scheduled_message": {"channel": sandbox.General, "scheduled_message_id": "Q1"},
 		"slack_post_ephemeral":           {"channel": sandbox.General, "user": sandbox.Bob, "text": "x"},
 		"slack_post_message":             {"channel": sandbox.General, "text": "x"},
+		"slack_ask":                      {"channel": sandbox.General, "question": "x?", "choices": "y", "timeout_seconds": 0},
 		"slack_thread_reply":             {"channel": sandbox.General, "thread_ts": "1700000000.000100", "texts": "x"},
 		"slack_update_message":           {"channel": sandbox.General, "timestamp": "1700000000.000100", "text": "x"},
 		"slack_invite_to_channel":        {"channel": sandbox.General, "users": sandbox.Bob},

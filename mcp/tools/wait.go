@@ -55,7 +55,7 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 	w := wait{
 		kit: k, call: c, changed: changed, progress: progress.C, began: time.Now(),
 		query:   event.Query{Filter: filter, After: after, Order: event.OldestFirst, Limit: in.Limit},
-		timeout: time.Duration(in.TimeoutSeconds) * time.Second,
+		timeout: time.Duration(in.TimeoutSeconds) * time.Second, what: "an event",
 	}
 	return w.run(ctx)
 }
@@ -69,6 +69,7 @@ type wait struct {
 	began    time.Time
 	query    event.Query
 	timeout  time.Duration
+	what     string // that is waited for
 }
 
 // run reads what is there and then waits for more. What it has read lies before the
@@ -113,7 +114,7 @@ func (w *wait) pause(ctx context.Context, timeout <-chan time.Time, more bool) (
 		case <-w.changed:
 			return true, nil
 		case <-w.progress:
-			w.call.Progress(time.Since(w.began).Seconds(), w.timeout.Seconds(), "waiting for an event")
+			w.call.Progress(time.Since(w.began).Seconds(), w.timeout.Seconds(), "waiting for "+w.what)
 		case <-timeout:
 			return false, nil
 		case <-ctx.Done():

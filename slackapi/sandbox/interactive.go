@@ -30,7 +30,8 @@ func (s *Sandbox) SetInteractivityURL(to string) {
 }
 
 // Click lets a person press a button, or use another element, of a message: the first
-// whose action_id is given. The payload is Slack's block_actions.
+// that has the action_id or the label. Without a ts it is the channel's newest message
+// that has one. The payload is Slack's block_actions.
 func (s *Sandbox) Click(ctx context.Context, person, channel, ts, actionID string) (Answer, error) {
 	payload, responseURL, err := s.clickPayload(person, channel, ts, actionID)
 	if err != nil {
@@ -43,18 +44,14 @@ func (s *Sandbox) clickPayload(person, channel, ts, actionID string) (object, st
 	var payload object
 	var responseURL string
 	err := s.act(person, channel, func(who actor, ch *channelRef) error {
-		m := ch.byTS[ts]
-		if m == nil {
-			return fail("message_not_found")
-		}
-		action, err := findAction(m.Blocks, actionID)
+		m, action, err := ch.clickable(ts, actionID)
 		if err != nil {
 			return err
 		}
 		action["action_ts"] = s.newTS()
 		responseURL = s.newResponseURL(ch.channel, m, who.user)
 		payload = s.interaction("block_actions", who.user)
-		payload["container"] = object{"type": "message", "message_ts": m.TS, "channel_id": ch.id, "is_ephemeral": false}
+		payload["container"] = containerOf(ch.channel, m)
 		payload["channel"] = object{"id": ch.id, "name": or(ch.name, "directmessage")}
 		payload["message"] = s.view(m, who)
 		payload["response_url"] = responseURL
@@ -65,8 +62,44 @@ func (s *Sandbox) clickPayload(person, channel, ts, actionID string) (object, st
 	return payload, responseURL, err
 }
 
-// findAction finds the element with an action_id, and makes of it what Slack sends.
-func findAction(blocks json.RawMessage, actionID string) (object, error) {
+// clickable finds a message, by its ts or as the newest, and its element.
+func (ch *channelRef) clickable(ts, element string) (*message, object, error) {
+	if ts != "" {
+		m := ch.byTS[ts]
+		if m == nil {
+			return nil, nil, fail("message_not_found")
+		}
+		action, err := findAction(m.Blocks, element)
+		return m, action, err
+	}
+	var newest *message
+	var found object
+	for _, m := range ch.byTS {
+		if newest != nil && m.TS < newest.TS {
+			continue
+		}
+		if action, err := findAction(m.Blocks, element); err == nil {
+			newest, found = m, action
+		}
+	}
+	if newest == nil {
+		return nil, nil, errors.New("no message of the channel has an element " + strconv.Quote(element))
+	}
+	return newest, found, nil
+}
+
+// containerOf says which message an element stands in.
+func containerOf(ch *channel, m *message) object {
+	c := object{"type": "message", "message_ts": m.TS, "channel_id": ch.id, "is_ephemeral": false}
+	if m.ThreadTS != "" {
+		c["thread_ts"] = m.ThreadTS
+	}
+	return c
+}
+
+// findAction finds the element with an action_id, or a label, and makes of it what Slack
+// sends.
+func findAction(blocks json.RawMessage, element string) (object, error) {
 	var all []struct {
 		BlockID   string   `json:"block_id"`
 		Elements  []object `json:"elements"`
@@ -79,12 +112,18 @@ func findAction(blocks json.RawMessage, actionID string) (object, error) {
 	}
 	for i, b := range all {
 		for _, e := range append(b.Elements, b.Accessory) {
-			if e != nil && e["action_id"] == actionID {
+			if e != nil && (e["action_id"] == element || labelOf(e) == element) {
 				return actionOf(e, or(b.BlockID, "b"+strconv.Itoa(i))), nil
 			}
 		}
 	}
-	return nil, errors.New("the message has no element with action_id " + strconv.Quote(actionID))
+	return nil, errors.New("the message has no element with the action_id or the label " + strconv.Quote(element))
+}
+
+func labelOf(element object) string {
+	text, _ := element["text"].(object)
+	label, _ := text["text"].(string)
+	return label
 }
 
 func actionOf(element object, block string) object {
@@ -105,49 +144,6 @@ func (s *Sandbox) interaction(what string, u *user) object {
 		"user":       object{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": s.teamOf(u)},
 		"trigger_id": strconv.FormatInt(s.nowMicro(), 10) + "." + strconv.FormatInt(s.nowMicro()/1e6, 10) + "." + digest(32, s.newID("trigger")),
 	}
-}
-
-// Shortcut lets a person use a global shortcut of the app.
-func (s *Sandbox) Shortcut(ctx context.Context, person, callbackID string) (Answer, error) {
-	s.mu.Lock()
-	u := s.personNamed(person)
-	if u == nil {
-		s.mu.Unlock()
-		return Answer{}, fmt.Errorf("sandbox: person %q: %w", person, fail("user_not_found"))
-	}
-	payload := s.interaction("shortcut", u)
-	payload["callback_id"], payload["action_ts"] = callbackID, s.newTS()
-	s.mu.Unlock()
-	return s.interact(ctx, payload, "")
-}
-
-// SubmitView lets a person submit a modal of the app: its callback_id, what was put
-// into it (the "values" of Slack's view state, as JSON), and its private_metadata.
-func (s *Sandbox) SubmitView(ctx context.Context, person, callbackID string, values json.RawMessage, metadata string) (Answer, error) {
-	if len(values) == 0 {
-		values = json.RawMessage("{}")
-	}
-	if !json.Valid(values) {
-		return Answer{}, errors.New("sandbox: values is not JSON")
-	}
-	s.mu.Lock()
-	u := s.personNamed(person)
-	if u == nil {
-		s.mu.Unlock()
-		return Answer{}, fmt.Errorf("sandbox: person %q: %w", person, fail("user_not_found"))
-	}
-	payload := s.interaction("view_submission", u)
-	id := s.newID("V")
-	payload["view"] = object{
-		"id": id, "team_id": s.team.id, "type": "modal", "blocks": []object{}, "private_metadata": metadata, "callback_id": callbackID,
-		"state": object{"values": values}, "hash": strconv.FormatInt(s.nowMicro()/1e6, 10) + "." + digest(8, id),
-		"title": object{"type": "plain_text", "text": "Sandbox", "emoji": true}, "clear_on_close": false, "notify_on_close": false,
-		"close": nil, "submit": object{"type": "plain_text", "text": "Submit", "emoji": true}, "previous_view_id": nil,
-		"root_view_id": id, "app_id": s.app.id, "external_id": "", "app_installed_team_id": s.team.id, "bot_id": s.app.botID,
-	}
-	payload["response_urls"] = []string{}
-	s.mu.Unlock()
-	return s.interact(ctx, payload, "")
 }
 
 // interact posts a payload as Slack does: a form with one field.

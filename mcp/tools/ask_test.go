@@ -1,0 +1,211 @@
+package tools_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"slackmcp/mcp/ask"
+	"slackmcp/mcp/toolset"
+	"slackmcp/slackapi/sandbox"
+	"slackmcp/webhook/event"
+)
+
+type asked struct {
+	AskID    string `json:"ask_id"`
+	Answered bool   `json:"answered"`
+	TimedOut bool   `json:"timed_out"`
+	TS       string `json:"ts"`
+	Channel  string `json:"channel"`
+	Note     string `json:"note"`
+	Answer   struct {
+		Choice    string `json:"choice"`
+		User      string `json:"user"`
+		Untrusted bool   `json:"untrusted"`
+		Person    struct {
+			Name string `json:"name"`
+		} `json:"person"`
+	} `json:"answer"`
+}
+
+// newAskRig is a rig whose workspace posts what people click, which then stands in the
+// log of events.
+func newAskRig(t *testing.T) *rig {
+	t.Helper()
+	r := newRig(t)
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		env, err := event.DecodeSlack(body, event.Form)
+		if err != nil {
+			t.Error(err)
+		}
+		r.events.Append(env.Event)
+	}))
+	t.Cleanup(srv.Close)
+	r.slack.SetInteractivityURL(srv.URL)
+	return r
+}
+
+func (r *rig) click(person, ts, button string) {
+	r.t.Helper()
+	if _, err := r.slack.Click(r.t.Context(), person, sandbox.General, ts, button); err != nil {
+		r.t.Fatalf("%s clicks %s: %v", person, button, err)
+	}
+}
+
+// settle handles the newest event as the server's consumer does.
+func (r *rig) settle() {
+	r.t.Helper()
+	page, err := r.events.Query(r.t.Context(), event.Query{Limit: 1})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := ask.Settle(r.t.Context(), r.events, r.client, &page.Events[0]); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func TestAskReturnsWhoClickedWhat(t *testing.T) {
+	t.Parallel()
+	r := newAskRig(t)
+	type reply struct {
+		raw json.RawMessage
+		err error
+	}
+	answered := make(chan reply, 1)
+	go func() {
+		tool := r.tools["slack_ask"]
+		raw, err := tool.Run(t.Context(), &toolset.Call{Tool: "slack_ask", Principal: tester, Progress: func(float64, float64, string) {}},
+			[]byte(`{"channel":"#general","question":"Ship <it>?","choices":["Yes","No"],"who":"@bob","timeout_seconds":120}`))
+		answered <- reply{raw.Structured, err}
+	}()
+	ts := ""
+	for deadline := time.Now().Add(time.Minute); ts == "" && time.Now().Before(deadline); <-time.After(time.Millisecond) {
+		var page messages
+		r.call("slack_read_channel_messages", a{"channel": "#general", "limit": 1}, &page)
+		if len(page.Messages) == 1 && strings.Contains(page.Messages[0].Text, "Ship") {
+			ts = page.Messages[0].TS
+		}
+	}
+	r.click("carla", ts, "No") // is not asked
+	r.settle()
+	r.click("bob", ts, "Yes")
+	r.settle()
+	got := <-answered
+	var out asked
+	if got.err != nil || json.Unmarshal(got.raw, &out) != nil {
+		t.Fatal(got.err)
+	}
+	if !out.Answered || out.TimedOut || out.Answer.Choice != "Yes" || out.Answer.User != sandbox.Bob || !out.Answer.Untrusted || out.Answer.Person.Name != "bob" {
+		t.Errorf("returned %s", got.raw)
+	}
+	if _, err := r.slack.Click(t.Context(), "bob", sandbox.General, ts, "No"); err == nil {
+		t.Error("the answered question can be clicked again")
+	}
+	var page messages
+	r.call("slack_read_channel_messages", a{"channel": "#general", "limit": 1, "response_format": "detailed"}, &page)
+	if text := page.Messages[0].Text; !strings.Contains(text, "Yes") || !strings.Contains(text, sandbox.Bob) {
+		t.Errorf("the message says %q, want the question with its answer", text)
+	}
+	told := r.slack.Ephemerals()
+	if len(told) != 1 || told[0].User != sandbox.Carla || !strings.Contains(told[0].Text, sandbox.Bob) {
+		t.Errorf("told %+v, want Carla to learn that Bob is asked", told)
+	}
+}
+
+func TestAnAnswerBeforeTheWaitIsNotLost(t *testing.T) {
+	t.Parallel()
+	r := newAskRig(t)
+	question := a{"channel": "#general", "question": "Red or blue?", "choices": []string{"Red", "Blue"}, "timeout_seconds": 0, "idempotency_key": "k1"}
+	var first, again asked
+	r.call("slack_ask", question, &first)
+	if !first.TimedOut || first.AskID == "" || !strings.Contains(first.Note, "ask_id") {
+		t.Fatalf("asked without waiting: %+v", first)
+	}
+	r.call("slack_ask", question, &again)
+	if again.AskID != first.AskID {
+		t.Errorf("the repeated key asked again: %q, then %q", first.AskID, again.AskID)
+	}
+	r.click("alice", first.TS, "Blue")
+	r.click("bob", first.TS, "Red") // too late, and the message does not show it yet
+	r.settle()
+	var out asked
+	for range 2 {
+		r.call("slack_ask", a{"ask_id": first.AskID}, &out)
+		if !out.Answered || out.Answer.Choice != "Blue" || out.Answer.User != sandbox.Alice {
+			t.Errorf("resumed: %+v, want the first click", out)
+		}
+	}
+	if told := r.slack.Ephemerals(); len(told) != 1 || told[0].User != sandbox.Bob || !strings.Contains(told[0].Text, "Blue") {
+		t.Errorf("told %+v, want Bob to learn that Alice was first", told)
+	}
+	// Another store than the one that the id was made in: the answer is looked for from
+	// its beginning on.
+	id, ok := ask.ParseID(first.AskID)
+	if !ok {
+		t.Fatal(first.AskID)
+	}
+	id.After = event.NewPosition("other", 7)
+	r.call("slack_ask", a{"ask_id": id.String()}, &out)
+	if !out.Answered {
+		t.Errorf("with a position of another store: %+v", out)
+	}
+}
+
+func TestAskRefuses(t *testing.T) {
+	t.Parallel()
+	r := newAskRig(t)
+	for want, args := range map[string]a{
+		"invalid argument channel":    {"question": "?", "choices": []string{"a"}},
+		"invalid argument question":   {"channel": "#general", "choices": []string{"a"}},
+		"invalid argument choices: i": {"channel": "#general", "question": "?"},
+		"invalid argument choices: e": {"channel": "#general", "question": "?", "choices": []string{strings.Repeat("x", 76)}},
+		"invalid argument choices: t": {"channel": "#general", "question": "?", "choices": []string{"a", " a "}},
+		"invalid argument ask_id":     {"ask_id": "C1:1.2"},
+		"invalid argument timeout":    {"channel": "#general", "question": "?", "choices": []string{"a"}, "timeout_seconds": 301},
+		"user_not_found":              {"channel": "#general", "question": "?", "choices": []string{"a"}, "who": []string{"@nobody"}},
+	} {
+		r.refuses("slack_ask", args, want)
+	}
+	var dry struct {
+		Requests []struct {
+			Method string `json:"method"`
+		} `json:"requests"`
+		AskID string `json:"ask_id"`
+	}
+	r.call("slack_ask", a{"channel": "#general", "question": "<!here> ?", "choices": []string{"a"}, "dry_run": true}, &dry)
+	if len(dry.Requests) != 1 || dry.Requests[0].Method != "chat.postMessage" || dry.AskID != "" {
+		t.Errorf("rehearsed %+v", dry)
+	}
+	var out asked
+	r.call("slack_ask", a{"channel": "#general", "question": "<!here> ?", "choices": []string{"a"}, "timeout_seconds": 0}, &out)
+	if !strings.Contains(out.Note, "Mass mentions") {
+		t.Errorf("the note is %q", out.Note)
+	}
+}
+
+func TestSettleLeavesOtherEventsAlone(t *testing.T) {
+	t.Parallel()
+	r := newAskRig(t)
+	for _, raw := range []string{
+		`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"other","value":"{}"}]}`,
+		`{"type":"block_actions","user":{"id":"U1"},"actions":[{"action_id":"slack_ask:0","value":"no JSON"}]}`,
+		`{"type":"block_actions","actions":[]}`, `{"type":"message"}`, `{"type":"block_actions","actions":7}`,
+	} {
+		env, err := event.DecodeSlack([]byte(raw), event.JSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := ask.Settle(context.Background(), r.events, r.client, &env.Event); err != nil {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}

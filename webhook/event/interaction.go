@@ -1,0 +1,107 @@
+package event
+
+import "encoding/json"
+
+// An Interaction is what a person did with an app: used a button, a menu, a shortcut or
+// a view. It has the fields that Slack's kinds of interactions share
+// (docs.slack.dev/reference/interaction-payloads); read the others with [Inner]. The
+// Kind's type of its event is Type.
+type Interaction struct {
+	Type       string `json:"type"`
+	CallbackID string `json:"callback_id"`
+	User       struct {
+		ID     string `json:"id"`
+		Name   string `json:"name"`
+		TeamID string `json:"team_id"`
+	} `json:"user"`
+	Channel struct {
+		ID   string `json:"id"`
+		Name string `json:"name"`
+	} `json:"channel"`
+	// Container is where the element stood.
+	Container struct {
+		Type      string `json:"type"`
+		MessageTS string `json:"message_ts"`
+		ChannelID string `json:"channel_id"`
+		ThreadTS  string `json:"thread_ts"`
+		ViewID    string `json:"view_id"`
+	} `json:"container"`
+	// Actions are what a block_actions or an interactive_message tells.
+	Actions []Action `json:"actions"`
+	// ActionID, BlockID and Value are of a block_suggestion: the menu, and what was
+	// typed into it so far.
+	ActionID string `json:"action_id"`
+	BlockID  string `json:"block_id"`
+	Value    string `json:"value"`
+	// View and Message are Slack's own JSON; empty where there is none.
+	View    json.RawMessage `json:"view"`
+	Message json.RawMessage `json:"message"`
+}
+
+// An Action is one element that was used.
+type Action struct {
+	Type     string `json:"type"`
+	ActionID string `json:"action_id"`
+	BlockID  string `json:"block_id"`
+	// Name is what the elements of an interactive_message have in place of ActionID.
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	Text  struct {
+		Text string `json:"text"`
+	} `json:"text"`
+	SelectedOption struct {
+		Value string `json:"value"`
+	} `json:"selected_option"`
+	ActionTS string `json:"action_ts"`
+}
+
+// A Command is a slash command as somebody used it.
+type Command struct {
+	Command     string `json:"command"` // with its slash
+	Text        string `json:"text"`
+	UserID      string `json:"user_id"`
+	UserName    string `json:"user_name"`
+	ChannelID   string `json:"channel_id"`
+	ChannelName string `json:"channel_name"`
+	TeamID      string `json:"team_id"`
+	ThreadTS    string `json:"thread_ts"`
+}
+
+// handles are what lets its holder answer an interaction without a token.
+type handles struct {
+	ResponseURL  string `json:"response_url"`
+	ResponseURLs []struct {
+		ResponseURL string `json:"response_url"`
+	} `json:"response_urls"`
+	TriggerID string `json:"trigger_id"`
+}
+
+// ResponseURLs returns the addresses at which an interaction or a slash command may be
+// answered, five times within half an hour each; none where Slack gave none. Whoever
+// holds one speaks as the app: they are for handlers, and no view shows them.
+func ResponseURLs(e *Event) []string {
+	h, err := Inner[handles](e)
+	if err != nil {
+		return nil
+	}
+	var urls []string
+	if h.ResponseURL != "" {
+		urls = append(urls, h.ResponseURL)
+	}
+	for _, r := range h.ResponseURLs {
+		if r.ResponseURL != "" {
+			urls = append(urls, r.ResponseURL)
+		}
+	}
+	return urls
+}
+
+// TriggerID returns what opens a view in answer to an interaction, once and within three
+// seconds of it, or "". It is as secret as a response URL.
+func TriggerID(e *Event) string {
+	h, err := Inner[handles](e)
+	if err != nil {
+		return ""
+	}
+	return h.TriggerID
+}
