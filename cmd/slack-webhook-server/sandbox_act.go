@@ -40,7 +40,10 @@ workspace posts the signed payload to its server and prints what it answered. A 
 named by its label or its action_id; without --ts it is that of the channel's newest
 message that has one.`,
 		Example: `  # Answer the question that an assistant asked with slack_ask
-  slack-webhook-server sandbox click --workspace http://127.0.0.1:40123 --user alice --channel "#general" Approve`,
+  slack-webhook-server sandbox click --user alice --channel "#general" Approve
+
+  # In the workspace of a server that runs with --sandbox, a message of one's choice
+  slack-webhook-server sandbox click --workspace http://127.0.0.1:40123 --ts 1700000000.000100 No`,
 		Args: exactly(1, "a button's label or action_id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.act(cmd.Context(), w.stdout, "click", map[string]string{
@@ -61,7 +64,11 @@ func newSandboxCommand(w world) *cobra.Command {
 		Short: "Use a slash command in a running fake workspace",
 		Long: `Use a slash command in a running fake workspace, as a person does there. The workspace
 posts the signed form to its server and prints what it answered.`,
-		Example: `  slack-webhook-server sandbox command --user alice /deploy production`,
+		Example: `  # In #general, as Alice
+  slack-webhook-server sandbox command --user alice /deploy production
+
+  # In another channel, with the answer for a program
+  slack-webhook-server sandbox command --channel "#random" --json /lamp on`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return &usageError{"name the slash command, such as /deploy", cmd.CommandPath()}
