@@ -19,8 +19,12 @@ func TestFanOut(t *testing.T) {
 	for _, sc := range scenarios() {
 		t.Run(sc.name, func(t *testing.T) {
 			t.Parallel()
-			if err := s.run(t.Context(), t.Output(), sc); err != nil {
+			left, err := s.run(t.Context(), t.Output(), sc)
+			if err != nil {
 				t.Error(err)
+			}
+			if left.process != nil {
+				left.stop()
 			}
 		})
 	}

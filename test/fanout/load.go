@@ -23,8 +23,9 @@ type posted struct {
 // senders is how many events may be under way at once.
 const senders = 32
 
-// load posts events at the rate and returns them in their order.
-func (s settings) load(ctx context.Context, p *process) ([]posted, error) {
+// load posts events at the rate and returns them in their order. run tells the ids of one
+// load from those of another.
+func (s settings) load(ctx context.Context, p *process, run string) ([]posted, error) {
 	total := int(s.duration.Seconds() * float64(s.rate))
 	sent := make([]posted, total)
 	errs := make([]error, senders)
@@ -36,7 +37,7 @@ func (s settings) load(ctx context.Context, p *process) ([]posted, error) {
 		all.Go(func() {
 			for i := range numbers {
 				var err error
-				if sent[i], err = post(ctx, client, p.base, i, channel(i%s.sessions)); err != nil && errs[w] == nil {
+				if sent[i], err = post(ctx, client, p.base, run, i, channel(i%s.sessions)); err != nil && errs[w] == nil {
 					errs[w] = err
 				}
 			}
@@ -81,11 +82,11 @@ func achieved(sent []posted) float64 {
 }
 
 // post sends a message event as Slack does.
-func post(ctx context.Context, client *http.Client, base string, n int, channel string) (posted, error) {
+func post(ctx context.Context, client *http.Client, base, run string, n int, channel string) (posted, error) {
 	now := time.Now()
-	body := fmt.Sprintf(`{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"EvFAN%d","event_time":%d,`+
+	body := fmt.Sprintf(`{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"EvFAN%s%d","event_time":%d,`+
 		`"event":{"type":"message","channel":"%s","channel_type":"channel","user":"U1","text":"event %d","ts":"%d.%06d"}}`,
-		n, now.Unix(), channel, n, now.Unix(), n)
+		run, n, now.Unix(), channel, n, now.Unix(), n)
 	stamp := strconv.FormatInt(now.Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(signingSecret))
 	mac.Write([]byte("v0:" + stamp + ":" + body))

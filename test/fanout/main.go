@@ -34,6 +34,7 @@ type settings struct {
 	sessions int
 	rate     int
 	duration time.Duration
+	idle     time.Duration
 	short    bool
 }
 
@@ -73,41 +74,90 @@ func main() {
 	flag.IntVar(&s.rate, "rate", 500, "events a second")
 	flag.DurationVar(&s.duration, "duration", 30*time.Second, "how long events are posted")
 	only := flag.String("only", "", "run the scenarios whose name contains this")
+	flag.DurationVar(&s.idle, "idle", 5*time.Minute, "how long the servers are left alone before their memory is read again")
 	flag.BoolVar(&s.short, "short", false, "100 sessions and 100 events a second for 3 s; only completeness is judged")
 	flag.Parse()
 	if s.short {
-		s.sessions, s.rate, s.duration = 100, 100, 3*time.Second
+		s.sessions, s.rate, s.duration, s.idle = 100, 100, 3*time.Second, 0
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	fmt.Fprintf(os.Stdout, "%d sessions, %d events/s for %s\n\n", s.sessions, s.rate, s.duration)
-	fmt.Fprintln(os.Stdout, "| who follows what | events/s | notifications | missed | p50 | p99 | max | CPU | peak RSS | RSS after | fds before/after |")
+	fmt.Fprintln(os.Stdout, "| who follows what | events/s | notifications | missed | p50 | p99 | max | CPU | peak RSS | fds before/after | goroutines before/after |")
 	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|---|---|---|---|---|---|")
 	var errs []error
+	var quiet []idle
 	for _, sc := range scenarios() {
 		if strings.Contains(sc.name, *only) {
-			errs = append(errs, s.run(ctx, os.Stdout, sc))
+			left, err := s.run(ctx, os.Stdout, sc)
+			errs = append(errs, err)
+			if left.process != nil {
+				quiet = append(quiet, left)
+			}
 		}
 	}
+	errs = append(errs, s.settleMemory(ctx, os.Stdout, quiet))
 	if err := errors.Join(errs...); err != nil {
 		fmt.Fprintln(os.Stderr, "fanout:", strings.ReplaceAll(err.Error(), "\n", "\nfanout: "))
 		os.Exit(1) //nolint:gocritic // the process ends, and with it the notification of signals
 	}
 }
 
-// run measures one scenario against a fresh server and writes its row.
-func (s settings) run(ctx context.Context, out io.Writer, sc scenario) error {
+// An idle server is one whose scenario is over.
+type idle struct {
+	name string
+	*process
+	begun, peak float64 // resident memory, in MiB: with its window full and nobody there, and at most
+}
+
+// run measures one scenario against a fresh server and writes its row. The server is
+// left running, unless there was an error; the caller stops it.
+func (s settings) run(ctx context.Context, out io.Writer, sc scenario) (left idle, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s: %w", sc.name, err)
+		}
+	}()
 	p, err := start(ctx, s.server)
 	if err != nil {
-		return err
+		return idle{}, err
 	}
-	defer p.stop()
+	left = idle{name: sc.name, process: p}
+	// The window on the newest events is filled first, so that its memory is not taken for
+	// the sessions'.
+	if _, err := s.load(ctx, p, "W"); err != nil {
+		p.stop()
+		return idle{}, err
+	}
+	_, left.begun = p.memory()
 	fds := p.fds()
+	goroutines, err := p.goroutines(ctx)
+	if err != nil {
+		p.stop()
+		return idle{}, err
+	}
+	v, sent, err := s.measure(ctx, p, sc)
+	if err == nil {
+		err = p.awaitQuiet(ctx, fds, goroutines)
+	}
+	if err != nil {
+		p.stop()
+		return idle{}, err
+	}
+	left.peak, _ = p.memory()
+	after, err := p.goroutines(ctx)
+	_, _ = fmt.Fprintf(out, "| %s | %.0f | %d | %d | %s | %s | %s | %s | %.0f MiB | %d / %d | %d / %d |\n",
+		sc.name, achieved(sent), v.notifications, v.missed, round(v.at(50)), round(v.at(99)), round(v.at(100)), round(p.cpu()), left.peak, fds, p.fds(), goroutines, after)
+	return left, errors.Join(err, s.verdict(v, left.peak))
+}
+
+// measure lets followers in, posts events, and judges what they were told.
+func (s settings) measure(ctx context.Context, p *process, sc scenario) (verdict, []posted, error) {
 	followers, err := s.follow(ctx, p, sc)
 	if err != nil {
-		return fmt.Errorf("%s: %w", sc.name, err)
+		return verdict{}, nil, err
 	}
-	sent, err := s.load(ctx, p)
+	sent, err := s.load(ctx, p, "R")
 	if err == nil {
 		settle(ctx, followers, shares(sent, len(followers), sc))
 	}
@@ -115,26 +165,55 @@ func (s settings) run(ctx context.Context, out io.Writer, sc scenario) error {
 		f.leave()
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", sc.name, err)
+		return verdict{}, nil, err
 	}
-	v := judge(followers, shares(sent, len(followers), sc))
-	if err := p.awaitQuiet(ctx, fds); err != nil {
-		return fmt.Errorf("%s: %w", sc.name, err)
-	}
-	peak, after := p.memory()
-	_, _ = fmt.Fprintf(out, "| %s | %.0f | %d | %d | %s | %s | %s | %s | %.0f MiB | %.0f MiB | %d / %d |\n",
-		sc.name, achieved(sent), v.notifications, v.missed, round(v.at(50)), round(v.at(99)), round(v.at(100)), round(p.cpu()), peak, after, fds, p.fds())
+	return judge(followers, shares(sent, len(followers), sc)), sent, nil
+}
+
+// verdict holds a scenario's figures against the aims.
+func (s settings) verdict(v verdict, peak float64) error {
 	switch {
 	case v.missed > 0:
-		return fmt.Errorf("%s: %d notifications are missing", sc.name, v.missed)
+		return fmt.Errorf("%d notifications are missing", v.missed)
 	case s.short:
 		return nil
 	case v.at(99) >= aimP99:
-		return fmt.Errorf("%s: p99 is %s, the aim is under %s", sc.name, round(v.at(99)), aimP99)
+		return fmt.Errorf("p99 is %s, the aim is under %s", round(v.at(99)), aimP99)
 	case peak >= aimRSS:
-		return fmt.Errorf("%s: the server took %.0f MiB, the aim is under %.0f", sc.name, peak, aimRSS)
+		return fmt.Errorf("the server took %.0f MiB, the aim is under %.0f", peak, aimRSS)
 	}
 	return nil
+}
+
+// memorySlack is how much more memory a server may keep than it had before, in MiB.
+const memorySlack = 16.0
+
+// settleMemory leaves the servers alone for a while, since the runtime gives memory back
+// in its own time, and then reads their memory again.
+func (s settings) settleMemory(ctx context.Context, out io.Writer, quiet []idle) error {
+	defer func() {
+		for _, q := range quiet {
+			q.stop()
+		}
+	}()
+	if s.idle == 0 || len(quiet) == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(s.idle):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	_, _ = fmt.Fprintf(out, "\n| resident memory | before the sessions | peak | %s after |\n|---|---|---|---|\n", s.idle)
+	var errs []error
+	for _, q := range quiet {
+		_, now := q.memory()
+		_, _ = fmt.Fprintf(out, "| %s | %.0f MiB | %.0f MiB | %.0f MiB |\n", q.name, q.begun, q.peak, now)
+		if now > q.begun+memorySlack {
+			errs = append(errs, fmt.Errorf("%s: the server keeps %.0f MiB, it had %.0f", q.name, now, q.begun))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func round(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }

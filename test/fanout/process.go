@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"net"
@@ -113,17 +114,44 @@ func (p *process) fds() int {
 	return len(list)
 }
 
+// goroutines is how many the server runs now, as it says itself.
+func (p *process) goroutines(ctx context.Context) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/metrics", nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
+		if n, ok := strings.CutPrefix(lines.Text(), "go_goroutines "); ok {
+			return strconv.Atoi(n)
+		}
+	}
+	return 0, fmt.Errorf("/metrics answered %d, without go_goroutines", res.StatusCode)
+}
+
+// goroutineSlack is how many more goroutines a server may keep than it began with: two
+// for each idle connection of this driver.
+const goroutineSlack = 32
+
 // fdSlack is how many more files a server may keep than it began with: idle
 // connections of this driver.
 const fdSlack = 16
 
-// awaitQuiet waits until the server let go of the streams.
-func (p *process) awaitQuiet(ctx context.Context, before int) error {
+// awaitQuiet waits until the server let go of the streams and of what ran for them.
+func (p *process) awaitQuiet(ctx context.Context, fds, goroutines int) error {
 	return poll(ctx, func() error {
-		if n := p.fds(); n > before+fdSlack {
-			return fmt.Errorf("the server still has %d files open, it began with %d", n, before)
+		if n := p.fds(); n > fds+fdSlack {
+			return fmt.Errorf("the server still has %d files open, it began with %d", n, fds)
 		}
-		return nil
+		n, err := p.goroutines(ctx)
+		if err == nil && n > goroutines+goroutineSlack {
+			err = fmt.Errorf("the server still runs %d goroutines, it began with %d", n, goroutines)
+		}
+		return err
 	})
 }
 
