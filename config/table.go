@@ -13,6 +13,7 @@ const (
 	maxRetry     = 20
 	maxWorkers   = 1024
 	maxAttempts  = 1000
+	minRedis     = 4 // two each for the queue and for state: one that waits, one for all else
 	maxRedis     = 10_000
 	maxRetention = 1_000_000_000
 	maxJournal   = 10_000_000

@@ -57,7 +57,7 @@ var queueSettings = []Setting{
 	{
 		Key: "REDIS_MAX_CONNECTIONS", Flag: "redis-max-connections", Section: SectionQueue, Kind: KindNumber, Default: "50",
 		Help: "Most connections to Redis",
-		bind: number(func(c *Config) *int { return &c.Queue.RedisMaxConnections }, 1, maxRedis),
+		bind: number(func(c *Config) *int { return &c.Queue.RedisMaxConnections }, minRedis, maxRedis),
 	},
 	{
 		Key: "NATS_URL", Section: SectionQueue, Kind: KindSecretURL, Example: "nats://localhost:4222",

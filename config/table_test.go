@@ -83,7 +83,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"QUEUE_BACKEND_TYPE": "nats", "DATA_DIR": "/d", "MCP_TRANSPORT": "streamable-http", "LOG_LEVEL": "error", "LOG_FORMAT": "json",
 		"SQLITE_SYNCHRONOUS": "normal", "MCP_MOUNT_PATH": "/m", "SLACK_API_URL": "http://h/", "MAX_BODY_BYTES": "2048", "MAX_ATTEMPTS": "1",
 		"JOURNAL_EVENTS": "1", "JOURNAL_BYTES": "1MiB", "DRAIN_TIMEOUT": "1", "SLACK_EVENTS_TOPIC": "t", "DEDUPE_TTL": "1h", "RETENTION_AGE": "1h",
-		"RETENTION_COUNT": "1", "REDIS_MAX_CONNECTIONS": "1", "WEBHOOK_SECRET": "a", "CONTACT_WEBHOOK_SECRET": "b", "STRIPE_WEBHOOK_SECRET": "c",
+		"RETENTION_COUNT": "1", "REDIS_MAX_CONNECTIONS": "7", "WEBHOOK_SECRET": "a", "CONTACT_WEBHOOK_SECRET": "b", "STRIPE_WEBHOOK_SECRET": "c",
 		"MCP_AUTH_TOKEN": "dddddddddddddddd", "ADMIN_TOKEN": "e",
 	}
 	for _, s := range config.Settings() {

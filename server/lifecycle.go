@@ -63,7 +63,11 @@ func (p *parts) stop() {
 // requests finished, handlers finished, journal ended, store closed. It is bounded by
 // the drain time of the configuration.
 func (s *Server) Run(ctx context.Context) error {
-	defer s.store.Close()
+	return errors.Join(s.listenAndDrain(ctx), s.closeStores())
+}
+
+// listenAndDrain is Run but for the closing of the store.
+func (s *Server) listenAndDrain(ctx context.Context) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen.Addr())
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -119,7 +123,7 @@ func (s *Server) Run(ctx context.Context) error {
 	workers.stop()
 	readers.stop()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopped")
-	return errors.Join(err, s.store.Close())
+	return err
 }
 
 // serveOn serves HTTP, or HTTPS and HTTP/2 where there is a certificate.

@@ -42,6 +42,7 @@ type Server struct {
 	version string
 
 	store    *watchedStore
+	state    closingState      // small shared values beside the events
 	receiver *webhook.Receiver // nil without a webhook side
 	answers  webhook.Answers
 	mux      *worker.Mux      // nil without a webhook side
@@ -80,7 +81,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.measure, b.certificate, b.slackClient, b.openStore, b.receive, b.handlers, b.assist, b.web,
+		b.dataDir, b.fakeSlack, b.measure, b.certificate, b.slackClient, b.openStore, b.openState, b.receive, b.handlers, b.assist, b.web,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -116,9 +117,7 @@ type builder struct {
 // abandon releases what a failed New has opened.
 func (b *builder) abandon() error {
 	var errs []error
-	if b.store != nil {
-		errs = append(errs, b.store.Close())
-	}
+	errs = append(errs, b.closeStores())
 	if b.sandbox != nil {
 		errs = append(errs, b.sandbox.listener.Close())
 	}
@@ -198,6 +197,18 @@ func (b *builder) openStore(ctx context.Context) error {
 		b.metrics.Store.Watch(q)
 	}
 	return nil
+}
+
+// closeStores gives the engine back. It is idempotent.
+func (s *Server) closeStores() error {
+	var errs []error
+	if s.state != nil {
+		errs = append(errs, s.state.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // slackState says what is known of the Slack side without asking it.

@@ -13,7 +13,11 @@ var errNoMCP = errors.New("this configuration has no MCP side to serve over stdi
 // or ctx does. Nothing but the protocol is written to out. RunStdio may be called
 // once, in Run's place.
 func (s *Server) RunStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	defer s.store.Close()
+	return errors.Join(s.serveStdio(ctx, in, out), s.closeStores())
+}
+
+// serveStdio is RunStdio but for the closing of the store.
+func (s *Server) serveStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	if s.mcp == nil {
 		return errNoMCP
 	}
@@ -39,5 +43,5 @@ func (s *Server) RunStdio(ctx context.Context, in io.Reader, out io.Writer) erro
 		err = errors.Join(err, partErr)
 	default:
 	}
-	return errors.Join(err, s.store.Close())
+	return err
 }

@@ -3,8 +3,10 @@
 package redisconn
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"time"
@@ -134,6 +136,17 @@ func (c *Connector) cluster(raw string) error {
 		return goredis.NewClusterClient(&o)
 	}
 	return nil
+}
+
+// LogTo gives the client library's remarks, which are the process's and not a client's,
+// to a log, where they are details.
+func LogTo(log *slog.Logger) { goredis.SetLogger(libraryLog{log}) }
+
+type libraryLog struct{ log *slog.Logger }
+
+// Printf implements the library's interface.
+func (l libraryLog) Printf(ctx context.Context, format string, v ...any) {
+	l.log.LogAttrs(ctx, slog.LevelDebug, "redis client", slog.String("remark", fmt.Sprintf(format, v...)))
 }
 
 // Refused reports whether Redis answered and will not be of another mind later: the

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"slackmcp/webhook/internal/natsconn"
 	"slackmcp/webhook/queue/internal/idkey"
 )
 
@@ -25,21 +26,8 @@ func namesOf(topic string) names {
 // event is the subject of one event.
 func (n names) event(k idkey.Key) string { return n.subject + "." + hex.EncodeToString(k[:]) }
 
-// escape writes a text with the characters that JetStream takes in every kind of name.
-// Two texts never become one: what is escaped, the underscore too, is an underscore and
-// two hexadecimal digits.
-func escape(s string) string {
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-':
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "_%02x", c)
-		}
-	}
-	return b.String()
-}
+// escape makes a text one that JetStream takes in every kind of name.
+func escape(s string) string { return natsconn.Escape(s) }
 
 // subjectOf is the topic itself where that is a subject that belongs to nobody else;
 // otherwise its bytes are escaped with percent signs, which no topic keeps.

@@ -65,7 +65,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, err
 	}
-	goredis.SetLogger(libraryLog{o.Logger})
+	redisconn.LogTo(o.Logger)
 	q := &Queue{
 		o: o, keys: keysOf(o.Topic), client: c.Client(o.MaxConnections - 1),
 	}
@@ -173,12 +173,4 @@ func (q *Queue) Close() error {
 		}
 	})
 	return q.closed
-}
-
-// libraryLog gives the client library's remarks to our log, where they are details.
-type libraryLog struct{ log *slog.Logger }
-
-// Printf implements the library's interface.
-func (l libraryLog) Printf(ctx context.Context, format string, v ...any) {
-	l.log.LogAttrs(ctx, slog.LevelDebug, "redis client", slog.String("remark", fmt.Sprintf(format, v...)))
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"slackmcp/webhook/internal/engine"
 	"slackmcp/webhook/queue"
 )
 
@@ -25,7 +26,7 @@ func claim(dir, topic string) (*files, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w: choose another one, or make it writable", err)
 	}
-	f := &files{dir: dir, db: filepath.Join(dir, "queue-"+escape(topic)+".db")}
+	f := &files{dir: dir, db: filepath.Join(dir, "queue-"+engine.FileName(topic)+".db")}
 	if err := f.takeLock(); err != nil {
 		return nil, err
 	}
@@ -117,19 +118,4 @@ func (f *files) renew() error {
 		return fmt.Errorf("renew the log: %w", err)
 	}
 	return syncDir(f.dir)
-}
-
-// escape turns a topic into a part of a file name, one to one.
-func escape(topic string) string {
-	var b strings.Builder
-	for _, c := range []byte(topic) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
-			b.WriteByte(c)
-		default:
-			// Capitals too: some file systems do not tell them from small letters.
-			fmt.Fprintf(&b, "%%%02x", c)
-		}
-	}
-	return b.String()
 }

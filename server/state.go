@@ -1,0 +1,55 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+
+	"slackmcp/config"
+	"slackmcp/webhook/state"
+	"slackmcp/webhook/state/memory"
+	"slackmcp/webhook/state/nats"
+	"slackmcp/webhook/state/redis"
+	"slackmcp/webhook/state/sqlite"
+)
+
+// A closingState is a state.Store that its owner closes.
+type closingState interface {
+	state.Store
+	io.Closer
+}
+
+// stateConnections of Redis are for state, the rest of REDIS_MAX_CONNECTIONS is the
+// queue's: one follows the changes, the others do all else.
+func stateConnections(most int) int { return max(2, min(most/8, 6)) }
+
+// openState opens the place of small shared values on the engine that keeps the events.
+// Without a webhook side an embedded store may belong to a server beside this one: then
+// what is kept ends with the process.
+func openState(ctx context.Context, cfg config.Config, log *slog.Logger) (closingState, error) {
+	q := cfg.Queue
+	switch {
+	case q.Backend == config.Redis:
+		return redis.Open(ctx, redis.Options{
+			URL: q.RedisURL.Reveal(), MaxConnections: stateConnections(q.RedisMaxConnections), Topic: q.Topic, Logger: log,
+		})
+	case q.Backend == config.NATS:
+		return nats.Open(ctx, nats.Options{URL: q.NATSURL.Reveal(), Topic: q.Topic, Logger: log})
+	case q.Backend == config.SQLite && cfg.Mode.Webhook():
+		// The queue, opened before, holds the directory's lock.
+		return sqlite.Open(sqlite.Options{Dir: filepath.Clean(q.DataDir), Topic: q.Topic, Logger: log})
+	}
+	return memory.New(), nil
+}
+
+// openState is the step of the building; the store is open already.
+func (b *builder) openState(ctx context.Context) error {
+	st, err := openState(ctx, b.cfg, b.log)
+	if err != nil {
+		return fmt.Errorf("open the state: %w", err)
+	}
+	b.state = st
+	return nil
+}

@@ -1,0 +1,2 @@
+-- Returns how many expired values were removed.
+return sweep(now(), 1000)
