@@ -41,6 +41,7 @@ type Config struct {
 	integrated  bool              // what INTEGRATED says; Mode is what follows
 	noAuthTimes int               // how often MCP_NO_AUTH was said; MCP.NoAuth is what follows
 	origins     map[string]Origin // setting key -> where its value came from
+	named       func(string) (string, bool)
 }
 
 // A Mode says which sides of the product run.
@@ -144,10 +145,14 @@ type Senders struct {
 	Contact Secret
 	// Stripe signs /events/payment_succeeded.
 	Stripe Secret
+	// SourcesFile describes further senders; "" is none. Whoever serves them reads it.
+	SourcesFile string
 }
 
 // Any reports whether at least one sender is configured.
-func (s Senders) Any() bool { return s.Webhook.IsSet() || s.Contact.IsSet() || s.Stripe.IsSet() }
+func (s Senders) Any() bool {
+	return s.Webhook.IsSet() || s.Contact.IsSet() || s.Stripe.IsSet() || s.SourcesFile != ""
+}
 
 // A Backend is an engine that keeps the queue.
 type Backend string
@@ -202,6 +207,9 @@ type Worker struct {
 	Workers int
 	// MaxAttempts is how often an event is tried in all before it is a dead letter.
 	MaxAttempts int
+	// RulesFile says what to do with events without a program; "" is nothing. Whoever
+	// works them reads it.
+	RulesFile string
 }
 
 // Journal bounds the window of newest events that is held in memory.
@@ -291,3 +299,13 @@ func (a Admin) Loopback() bool {
 // Origin returns where the value of a setting came from; an unknown key has the zero
 // Origin.
 func (c Config) Origin(key string) Origin { return c.origins[key] }
+
+// Variable finds a variable that is no setting but that a file names, such as the secret
+// of a source: in the environment, else in the .env file, else in the file that its name
+// and _FILE name. What it returns may be a secret.
+func (c Config) Variable(name string) (string, bool) {
+	if c.named == nil {
+		return "", false
+	}
+	return c.named(name)
+}

@@ -14,6 +14,7 @@ import (
 // An envFile is a parsed .env file.
 type envFile struct {
 	entries map[string]envEntry // key -> its last assignment
+	others  map[string]string   // what is no setting, but what a file may name
 }
 
 type envEntry struct {
@@ -25,7 +26,7 @@ type envEntry struct {
 // is left alone, because the file often belongs to a whole compose project; one that
 // assigns a setting and is ill-formed is a problem.
 func (l *loader) readEnvFile() {
-	l.file.entries = map[string]envEntry{}
+	l.file = envFile{entries: map[string]envEntry{}, others: map[string]string{}}
 	if l.src.EnvFile == "" {
 		return
 	}
@@ -49,12 +50,15 @@ func (l *loader) readEnvLine(line string, number int) {
 	if key == "" {
 		return
 	}
+	parsed, err := envparse.Parse(strings.NewReader(line))
 	if !known(key) {
 		l.hint(key, number)
+		if err == nil && !hashInside(raw) {
+			l.file.others[key] = parsed[key]
+		}
 		return
 	}
 	where := Origin{Kind: FromEnvFile, Name: key, File: l.src.EnvFile, Line: number}.String()
-	parsed, err := envparse.Parse(strings.NewReader(line))
 	switch {
 	case err != nil:
 		l.problems.add(key, "is ill-formed (in "+where+")", "close its quotes, or put the whole value into single quotes")

@@ -16,9 +16,35 @@ func Load(src Sources) (Config, error) {
 	for _, setting := range table {
 		l.fill(setting)
 	}
+	l.config.named = l.variable
 	l.derive()
 	l.judge()
+	if src.Judge != nil && src.Command == CommandServe {
+		l.problems.found = append(l.problems.found, src.Judge(l.config)...)
+	}
 	return l.config, l.problems.err()
+}
+
+// variable finds what Config.Variable does.
+func (l *loader) variable(name string) (string, bool) {
+	for _, in := range []func(string) string{
+		func(key string) string { v, _ := l.fromEnv(key); return v },
+		func(key string) string {
+			if v, ok := l.file.others[key]; ok {
+				return v
+			}
+			return l.file.entries[key].value
+		},
+	} {
+		if value := in(name); strings.TrimSpace(value) != "" {
+			return value, true
+		}
+		if path := strings.TrimSpace(in(name + fileSuffix)); path != "" {
+			content, err := l.read(path)
+			return cutLineBreak(string(content)), err == nil
+		}
+	}
+	return "", false
 }
 
 // A loader is the state of one Load.

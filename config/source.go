@@ -24,6 +24,10 @@ type Sources struct {
 	ReadFile func(name string) ([]byte, error)
 	// Root says that the process runs as root, which decides where DATA_DIR is.
 	Root bool
+	// Judge looks at what the settings of CommandServe name, such as files, and tells the
+	// problems, so that they are reported together with those of the settings; nil looks
+	// at nothing.
+	Judge func(Config) []Problem
 }
 
 // A Flag is one that was given, with its name and without its dashes.

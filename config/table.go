@@ -144,6 +144,12 @@ var senderSettings = []Setting{
 		Help: "Secret of the payment sender; when set, POST /events/payment_succeeded is served",
 		bind: secret(func(c *Config) *Secret { return &c.Senders.Stripe }),
 	},
+	{
+		Key: "SOURCES_FILE", Flag: "sources", Section: SectionSenders, Kind: KindText, DefaultNote: "none", Example: "/etc/slack-webhook-server/sources.yaml",
+		Help: "File that describes further senders, each served at /events/<name>",
+		More: "docs/sources.md says how it is written.",
+		bind: text(func(c *Config) *string { return &c.Senders.SourcesFile }, "file"),
+	},
 }
 
 var workSettings = []Setting{
@@ -156,6 +162,12 @@ var workSettings = []Setting{
 		Key: "MAX_ATTEMPTS", Flag: "max-attempts", Section: SectionWork, Kind: KindNumber, Default: "5",
 		Help: "Tries of a handler before an event becomes a dead letter",
 		bind: number(func(c *Config) *int { return &c.Worker.MaxAttempts }, 1, maxAttempts),
+	},
+	{
+		Key: "RULES_FILE", Flag: "rules", Section: SectionWork, Kind: KindText, DefaultNote: "none", Example: "/etc/slack-webhook-server/rules.yaml",
+		Help: "File of rules that work events: post to Slack, forward, run a command, log",
+		More: "docs/rules.md says how it is written. SIGHUP reads it again.",
+		bind: text(func(c *Config) *string { return &c.Worker.RulesFile }, "file"),
 	},
 	{
 		Key: "JOURNAL_EVENTS", Flag: "journal-events", Section: SectionWork, Kind: KindNumber, Default: "10000",

@@ -19,7 +19,7 @@ func (b *builder) announce(ctx context.Context) {
 	b.log.LogAttrs(ctx, slog.LevelInfo, "serving",
 		slog.String("addr", b.Addr()), slog.String("mode", string(b.cfg.Mode)), slog.Bool("sandbox", b.cfg.Sandbox),
 		slog.String("queue_backend", string(b.cfg.Queue.Backend)), slog.String("because", b.cfg.Queue.Because),
-		slog.Any("receives", paths), slog.String("version", b.version))
+		slog.Any("receives", paths), slog.Any("rules", b.ruleNames()), slog.String("version", b.version))
 	if b.tokenPath != "" {
 		b.log.LogAttrs(ctx, slog.LevelInfo, "the mcp token is in a file", slog.String("file", b.tokenPath))
 	}
@@ -57,6 +57,9 @@ func (b *builder) banner(ctx context.Context) *banner {
 	}
 	if b.receiver != nil {
 		row("receives", b.localURL()+strings.Join(b.receiver.Paths(), ", "))
+	}
+	if names := b.ruleNames(); len(names) > 0 {
+		row("rules", strings.Join(names, ", "))
 	}
 	if b.mcp != nil {
 		bn.mcpURL = b.endpointURL()

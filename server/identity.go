@@ -9,6 +9,7 @@ import (
 
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
+	"slackmcp/webhook/rule"
 )
 
 // How long to wait before Slack is asked again who we are.
@@ -26,6 +27,9 @@ type identity struct {
 	grant   func(toolset.Grant)
 	log     *slog.Logger
 	state   atomic.Pointer[string]
+
+	known chan struct{}     // closed once Slack has said who the bot is
+	bot   slackapi.Identity // set before known is closed
 }
 
 // The states that health answers show.
@@ -77,6 +81,8 @@ func (i *identity) ask(ctx context.Context) bool {
 		i.set(slackUnreachable)
 		return false
 	}
+	i.bot = bot
+	close(i.known)
 	g := toolset.Grant{Known: true, Bot: bot.Scopes, HasUser: i.hasUser}
 	if i.hasUser {
 		user, err := i.slack.AsUser().AuthTest(ctx)
@@ -92,4 +98,14 @@ func (i *identity) ask(ctx context.Context) bool {
 	i.set(slackKnown)
 	i.log.LogAttrs(ctx, slog.LevelInfo, "connected to slack", slog.String("team", bot.TeamID), slog.String("user", bot.UserID))
 	return true
+}
+
+// self waits until Slack has said who the bot is.
+func (i *identity) self(ctx context.Context) (rule.Self, error) {
+	select {
+	case <-i.known:
+		return rule.Self{UserID: i.bot.UserID, BotID: i.bot.BotID}, nil
+	case <-ctx.Done():
+		return rule.Self{}, ctx.Err()
+	}
 }

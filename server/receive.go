@@ -13,11 +13,15 @@ func (b *builder) receive(context.Context) error {
 	if !b.cfg.Mode.Webhook() {
 		return nil
 	}
+	further, err := readSources(b.cfg)
+	if problems := problemsOf("SOURCES_FILE", err); problems != nil {
+		return &config.Error{Problems: problems}
+	}
 	rc, err := webhook.New(webhook.Options{
 		Observe:        b.metrics.Receive.Observe,
 		Publisher:      b.store,
 		SlackSecrets:   b.signingSecrets,
-		Sources:        sources(b.cfg.Senders),
+		Sources:        append(sources(b.cfg.Senders), further...),
 		ReceiptSecrets: one(b.cfg.Senders.Webhook),
 		ReceiptOutput:  b.out,
 		Tolerance:      b.cfg.Receive.TimestampTolerance,

@@ -18,6 +18,7 @@ import (
 	"slackmcp/slackapi"
 	"slackmcp/webhook"
 	"slackmcp/webhook/journal"
+	"slackmcp/webhook/rule"
 	"slackmcp/webhook/worker"
 )
 
@@ -46,6 +47,7 @@ type Server struct {
 	receiver *webhook.Receiver // nil without a webhook side
 	answers  webhook.Answers
 	mux      *worker.Mux      // nil without a webhook side
+	rules    *rule.Runner     // nil without a webhook side
 	journal  *journal.Journal // nil without an MCP side
 	slack    *slackapi.Client // nil without a bot token
 	identity *identity        // nil without a bot token
@@ -81,7 +83,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.measure, b.certificate, b.slackClient, b.openStore, b.openState, b.receive, b.handlers, b.assist, b.web,
+		b.dataDir, b.fakeSlack, b.measure, b.certificate, b.slackClient, b.openStore, b.openState, b.receive, b.handlers, b.ruled, b.assist, b.web,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -91,7 +93,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 }
 
 // Reload reads again what is kept in files and may change while the server runs: the
-// certificate. What cannot be read stays as it was, and is logged. It may be called at
+// certificate, and the rules. What cannot be read stays as it was, and is logged. It may be called at
 // any time.
 func (s *Server) Reload(ctx context.Context) {
 	for _, reload := range s.reloads {
@@ -167,7 +169,7 @@ func (b *builder) slackClient(context.Context) error {
 	}
 	b.slack = c
 	b.metrics.Slack.Watch(c)
-	b.identity = &identity{slack: c, hasUser: b.userToken != "", log: b.log}
+	b.identity = &identity{slack: c, hasUser: b.userToken != "", log: b.log, known: make(chan struct{})}
 	b.readers = append(b.readers, part{"slack identity", b.identity.run})
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"slackmcp/config"
+	"slackmcp/server"
 )
 
 // defaultEnvFile is read when nobody says otherwise.
@@ -72,7 +73,7 @@ func addEnvFile(cmd *cobra.Command) {
 func load(cmd *cobra.Command, w world, command config.Command) (config.Config, error) {
 	src := config.Sources{
 		Command: command, LookupEnv: w.lookupEnv, ReadFile: config.ReadFile, Root: w.root,
-		Flags: map[string]config.Flag{},
+		Flags: map[string]config.Flag{}, Judge: server.JudgeFiles,
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if key := f.Annotations[settingKey]; key != nil {

@@ -8,9 +8,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
+
+	"slackmcp/server"
 )
 
-//go:generate go test -run ^TestReference$ . -update
+//go:generate go test -run ^(TestReference|TestSchemas)$ . -update
 
 const (
 	referencePath = "../../docs/cli.md"
@@ -34,6 +36,29 @@ func TestReference(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(got), want); diff != "" {
 		t.Errorf("%s is stale; renew it with `go generate ./...` (-file +commands):\n%s", referencePath, diff)
+	}
+}
+
+// TestSchemas holds the published schemas to the tables that files are read by.
+func TestSchemas(t *testing.T) {
+	t.Parallel()
+	for path, schema := range map[string]func() ([]byte, error){
+		"../../docs/rules.schema.json":   server.RulesSchema,
+		"../../docs/sources.schema.json": server.SourcesSchema,
+	} {
+		want, err := schema()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *update {
+			if err := os.WriteFile(path, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(path)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is stale (%v); renew it with `go generate ./...`", path, err)
+		}
 	}
 }
 

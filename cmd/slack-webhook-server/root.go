@@ -42,6 +42,8 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newSelftest(w),
 		newBench(w),
 		newSandbox(w),
+		newRules(w),
+		newSources(w),
 		newVersion(w),
 	)
 	root.SetHelpCommand(newHelp())

@@ -25,6 +25,7 @@ type Handlers struct {
 	attempts *Counter
 	retries  *Counter
 	duration *Histogram
+	trips    *Counter
 }
 
 func newHandlers(r *Registry) *Handlers {
@@ -34,6 +35,7 @@ func newHandlers(r *Registry) *Handlers {
 			Closed("outcome", attemptDone, attemptError, attemptPermanent, attemptDeadline, attemptPanic)),
 		retries:  r.Counter("handler_retries_total", "Calls of handlers for an event that had failed before.", group),
 		duration: r.Histogram("handler_duration_seconds", "Time that a handler took for one event.", workBuckets, group),
+		trips:    r.Counter("handler_breaker_trips_total", "Times that a rule's breaker opened, because the rule acted too often.", group),
 	}
 }
 
@@ -59,4 +61,11 @@ func attemptOutcome(err error) string {
 		return attemptDeadline
 	}
 	return attemptError
+}
+
+// Breaker counts a rule's breaker that opened.
+func (m *Handlers) Breaker(rule string, open bool) {
+	if open {
+		m.trips.With("rule." + rule).Inc()
+	}
 }

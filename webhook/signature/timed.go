@@ -136,3 +136,17 @@ func SignStandard(h http.Header, secrets []string, id string, at time.Time, body
 	h.Set("Webhook-Signature", strings.Join(list, " "))
 	return nil
 }
+
+// CheckStandard reports whether SignStandard can sign with each of the secrets. Its error
+// says how one is written, and holds none.
+func CheckStandard(secrets []string) error {
+	if len(secrets) == 0 {
+		return errors.New("signature: no secret to sign with")
+	}
+	for _, s := range secrets {
+		if _, err := (standard{}).Key(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}

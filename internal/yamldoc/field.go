@@ -1,0 +1,237 @@
+package yamldoc
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// A Check judges a text; its error is the remedy. nil accepts everything.
+type Check func(string) error
+
+// Text is a field with a text, or a number or a yes or no that is taken as it is written.
+func Text[T any](name, help string, at func(*T) *string, check Check) Field[T] {
+	return Field[T]{name: name, help: help, schema: map[string]any{"type": "string", "minLength": 1}, read: func(r *Reader, n *yaml.Node, t *T) {
+		if s, ok := r.text(name, n, check); ok {
+			*at(t) = s
+		}
+	}}
+}
+
+// Texts is a field with one text or a list of them.
+func Texts[T any](name, help string, at func(*T) *[]string, check Check) Field[T] {
+	one := map[string]any{"type": "string", "minLength": 1}
+	schema := map[string]any{"oneOf": []any{one, map[string]any{"type": "array", "items": one, "minItems": 1}}}
+	return Field[T]{name: name, help: help, schema: schema, read: func(r *Reader, n *yaml.Node, t *T) {
+		items := []*yaml.Node{n}
+		if n.Kind == yaml.SequenceNode {
+			items = n.Content
+		}
+		if len(items) == 0 {
+			r.Problem(n.Line, name+" is an empty list", "name at least one, or remove the field")
+		}
+		for _, item := range items {
+			if s, ok := r.text(name, item, check); ok {
+				*at(t) = append(*at(t), s)
+			}
+		}
+	}}
+}
+
+// Words is a field with a list of texts: a command and its arguments.
+func Words[T any](name, help string, at func(*T) *[]string, check Check) Field[T] {
+	f := Texts(name, help, at, check)
+	f.schema = map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "minItems": 1}
+	read := f.read
+	f.read = func(r *Reader, n *yaml.Node, t *T) {
+		if n.Kind != yaml.SequenceNode {
+			r.Problem(n.Line, name+" is "+kindOf(n), `write a list such as ["/usr/bin/program", "--flag"]`)
+			return
+		}
+		read(r, n, t)
+	}
+	return f
+}
+
+// Choice is a field with one of some words.
+func Choice[T any](name, help string, at func(*T) *string, words ...string) Field[T] {
+	f := Text(name, help, at, func(s string) error {
+		if slices.Contains(words, s) {
+			return nil
+		}
+		return fmt.Errorf("write one of %s", strings.Join(words, ", "))
+	})
+	f.schema = map[string]any{"enum": words}
+	return f
+}
+
+// Bool is a field with true or false.
+func Bool[T any](name, help string, at func(*T) *bool) Field[T] {
+	return Field[T]{name: name, help: help, schema: map[string]any{"type": "boolean"}, read: func(r *Reader, n *yaml.Node, t *T) {
+		if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" {
+			r.Problem(n.Line, name+" is "+kindOf(n), "write true or false")
+			return
+		}
+		*at(t) = strings.EqualFold(n.Value, "true")
+	}}
+}
+
+// Maybe is a Bool that tells apart whether it is there.
+func Maybe[T any](name, help string, at func(*T) **bool) Field[T] {
+	return Field[T]{name: name, help: help, schema: map[string]any{"type": "boolean"}, read: func(r *Reader, n *yaml.Node, t *T) {
+		b := new(bool)
+		Bool(name, help, func(*T) *bool { return b }).read(r, n, t)
+		*at(t) = b
+	}}
+}
+
+// Number is a field with a whole number within bounds.
+func Number[T any](name, help string, at func(*T) *int, least, most int) Field[T] {
+	schema := map[string]any{"type": "integer", "minimum": least, "maximum": most}
+	return Field[T]{name: name, help: help, schema: schema, read: func(r *Reader, n *yaml.Node, t *T) {
+		v, err := strconv.Atoi(n.Value)
+		if n.Kind != yaml.ScalarNode || err != nil || v < least || v > most {
+			r.Problem(n.Line, name+" does not fit", fmt.Sprintf("write a whole number from %d to %d", least, most))
+			return
+		}
+		*at(t) = v
+	}}
+}
+
+// Duration is a field with a time span such as 30s, 5m or 1h30m, within bounds.
+func Duration[T any](name, help string, at func(*T) *time.Duration, least, most time.Duration) Field[T] {
+	schema := map[string]any{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`}
+	return Field[T]{name: name, help: help, schema: schema, read: func(r *Reader, n *yaml.Node, t *T) {
+		v, err := time.ParseDuration(n.Value)
+		if n.Kind != yaml.ScalarNode || err != nil || v < least || v > most {
+			r.Problem(n.Line, name+" does not fit", fmt.Sprintf("write a time span from %s to %s, such as 30s or 5m", short(least), short(most)))
+			return
+		}
+		*at(t) = v
+	}}
+}
+
+// short writes a span without the zeroes that time.Duration adds.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
+}
+
+// Sub is a field with an object of its own; absent leaves the pointer nil.
+func Sub[T, S any](name, help string, at func(*T) **S, o Object[S]) Field[T] {
+	return Field[T]{name: name, help: help, schema: o.schema(), read: func(r *Reader, n *yaml.Node, t *T) {
+		s := new(S)
+		o.read(r, n, s, name)
+		*at(t) = s
+	}}
+}
+
+// List is a field with a list of objects; what names one of them in problems.
+func List[T, S any](name, help, what string, at func(*T) *[]S, o Object[S]) Field[T] {
+	schema := map[string]any{"type": "array", "items": o.schema()}
+	return Field[T]{name: name, help: help, schema: schema, read: func(r *Reader, n *yaml.Node, t *T) {
+		if n.Kind != yaml.SequenceNode {
+			r.Problem(n.Line, name+" is "+kindOf(n), "write a list: each "+what+" begins with a dash")
+			return
+		}
+		for i, item := range n.Content {
+			var s S
+			o.read(r, item, &s, fmt.Sprintf("%s %d", what, i+1))
+			*at(t) = append(*at(t), s)
+		}
+	}}
+}
+
+// An Entry is one member of a field that maps names of the writer's choice.
+type Entry[V any] struct {
+	Name  string
+	Value V
+}
+
+// TextMap is a field that maps names to texts.
+func TextMap[T any](name, help string, at func(*T) *[]Entry[string], key, value Check) Field[T] {
+	schema := map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string"}}
+	return Field[T]{name: name, help: help, schema: schema, read: func(r *Reader, n *yaml.Node, t *T) {
+		r.members(name, n, key, func(k string, v *yaml.Node) {
+			if s, ok := r.text(name+" "+k, v, value); ok {
+				*at(t) = append(*at(t), Entry[string]{k, s})
+			}
+		})
+	}}
+}
+
+// ObjectMap is a field that maps names to a text, a list of texts, or an object: what is
+// written short is read by short, with each text, into the object.
+func ObjectMap[T, S any](name, help string, at func(*T) *[]Entry[S], key Check, short func(*S, []string), o Object[S]) Field[T] {
+	one := map[string]any{"type": []any{"string", "number", "boolean"}}
+	schema := map[string]any{"type": "object", "additionalProperties": map[string]any{
+		"oneOf": []any{one, map[string]any{"type": "array", "items": one, "minItems": 1}, o.schema()},
+	}}
+	return Field[T]{name: name, help: help, schema: schema, read: func(r *Reader, n *yaml.Node, t *T) {
+		r.members(name, n, key, func(k string, v *yaml.Node) {
+			var s S
+			if v.Kind == yaml.MappingNode {
+				o.read(r, v, &s, k)
+			} else {
+				type list struct{ texts []string }
+				var l list
+				Texts(k, "", func(l *list) *[]string { return &l.texts }, nil).read(r, v, &l)
+				short(&s, l.texts)
+			}
+			*at(t) = append(*at(t), Entry[S]{k, s})
+		})
+	}}
+}
+
+// members walks a mapping whose names are free.
+func (r *Reader) members(name string, n *yaml.Node, key Check, each func(k string, v *yaml.Node)) {
+	if n.Kind != yaml.MappingNode {
+		r.Problem(n.Line, name+" is "+kindOf(n), "write a mapping")
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, ok := r.text(name, n.Content[i], key)
+		switch {
+		case !ok:
+		case seen[k]:
+			r.Problem(n.Content[i].Line, k+" is there twice", "remove one")
+		default:
+			seen[k] = true
+			each(k, n.Content[i+1])
+		}
+	}
+}
+
+// text reads a scalar as the text that it is written as.
+func (r *Reader) text(name string, n *yaml.Node, check Check) (string, bool) {
+	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" || n.Anchor != "" {
+		r.Problem(n.Line, name+" is "+kindOf(n), "write a text")
+		return "", false
+	}
+	if strings.TrimSpace(n.Value) == "" {
+		r.Problem(n.Line, name+" is empty", "give it a value or remove it")
+		return "", false
+	}
+	if check != nil {
+		if err := check(n.Value); err != nil {
+			shown := " " + strconv.Quote(cut(n.Value))
+			if strings.HasPrefix(name, "secret") {
+				shown = "" // what was pasted here by mistake may be the secret itself
+			}
+			r.Problem(n.Line, name+shown+" does not fit", err.Error())
+			return "", false
+		}
+	}
+	return n.Value, true
+}

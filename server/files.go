@@ -1,0 +1,131 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+
+	"slackmcp/config"
+	"slackmcp/internal/yamldoc"
+	"slackmcp/webhook"
+	"slackmcp/webhook/rule"
+)
+
+// An Entry is one rule or one source of a file.
+type Entry struct {
+	Name string `json:"name"`
+	// Does says in words what it does, or where it is served and how it signs.
+	Does string `json:"does"`
+}
+
+// JudgeFiles looks at the files that a configuration names and tells everything that is
+// wrong with them. It is what [config.Sources] wants as Judge.
+func JudgeFiles(c config.Config) []config.Problem {
+	_, rulesErr := readRules(c)
+	_, sourcesErr := readSources(c)
+	return append(problemsOf("SOURCES_FILE", sourcesErr), problemsOf("RULES_FILE", rulesErr)...)
+}
+
+// CheckRules reads a rules file as a server does. The error is a *config.Error.
+func CheckRules(c config.Config, file string) ([]Entry, error) {
+	rules, err := parseRules(c, file)
+	if err != nil {
+		return nil, &config.Error{Problems: problemsOf("RULES_FILE", err)}
+	}
+	list := []Entry{}
+	for _, one := range rules {
+		list = append(list, Entry{one.Name(), one.Action() + ", group " + one.Group()})
+	}
+	return list, nil
+}
+
+// CheckSources reads a sources file as a server does. The error is a *config.Error.
+func CheckSources(c config.Config, file string) ([]Entry, error) {
+	sources, err := parseSources(c, file)
+	if err != nil {
+		return nil, &config.Error{Problems: problemsOf("SOURCES_FILE", err)}
+	}
+	list := []Entry{}
+	for _, s := range sources {
+		list = append(list, Entry{s.Name, webhook.SourcePath + s.Name + ", signed as " + s.Scheme.Name()})
+	}
+	return list, nil
+}
+
+// RulesSchema is the JSON Schema of rules files.
+func RulesSchema() ([]byte, error) { return rule.Schema() }
+
+// SourcesSchema is the JSON Schema of sources files.
+func SourcesSchema() ([]byte, error) { return webhook.SourcesSchema() }
+
+// problemsOf says what is wrong with a file in a configuration's words.
+func problemsOf(setting string, err error) []config.Problem {
+	if err == nil {
+		return nil
+	}
+	doc, ok := errors.AsType[*yamldoc.Error](err)
+	if !ok {
+		return []config.Problem{{Setting: setting, What: "cannot be used (" + err.Error() + ")", Remedy: "correct the file, or name another"}}
+	}
+	var list []config.Problem
+	for _, p := range doc.Problems {
+		list = append(list, config.Problem{Setting: doc.File, What: p.String()})
+	}
+	return list
+}
+
+// env is where files find the variables that they name.
+func env(c config.Config) yamldoc.Env {
+	return yamldoc.Env{Lookup: c.Variable, ReadFile: config.ReadFile}
+}
+
+// readRules reads the rules file; no file is no rules.
+func readRules(c config.Config) ([]*rule.Rule, error) {
+	if c.Worker.RulesFile == "" || !c.Mode.Webhook() {
+		return nil, nil
+	}
+	rules, err := parseRules(c, c.Worker.RulesFile)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range rules {
+		if one.CallsSlack() && !c.Slack.BotToken.IsSet() && !c.Sandbox {
+			return nil, fmt.Errorf("rule %s posts to Slack, and SLACK_BOT_TOKEN is not set", one.Name())
+		}
+	}
+	return rules, nil
+}
+
+func parseRules(c config.Config, file string) ([]*rule.Rule, error) {
+	content, err := config.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return rule.Parse(file, content, env(c))
+}
+
+// readSources reads the sources file; no file is no sources.
+func readSources(c config.Config) ([]webhook.Source, error) {
+	if c.Senders.SourcesFile == "" || !c.Mode.Webhook() {
+		return nil, nil
+	}
+	list, err := parseSources(c, c.Senders.SourcesFile)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list {
+		for _, own := range sources(c.Senders) {
+			if s.Name == own.Name {
+				return nil, fmt.Errorf("source %s is served already, because its own variable is set", s.Name)
+			}
+		}
+	}
+	return list, nil
+}
+
+func parseSources(c config.Config, file string) ([]webhook.Source, error) {
+	content, err := config.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return webhook.ParseSources(file, content, env(c))
+}

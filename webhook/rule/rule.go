@@ -1,0 +1,135 @@
+package rule
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"slackmcp/internal/yamldoc"
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue"
+)
+
+// A Rule is a Spec made ready. It is read only.
+type Rule struct {
+	spec    Spec
+	match   *matcher
+	act     func(tools) (action, error)
+	breaker Breaker
+	// print tells whether a rule of the same name is the same rule, its secrets included.
+	print [sha256.Size]byte
+}
+
+// An action is what a rule does with an event that it matches.
+type action interface {
+	do(ctx context.Context, d queue.Delivery) error
+}
+
+// Name is the rule's name.
+func (r *Rule) Name() string { return r.spec.Name }
+
+// Group is the name of its consumer group.
+func (r *Rule) Group() string { return GroupOf(r.spec.Name) }
+
+// GroupOf is the name of the consumer group of a rule.
+func GroupOf(name string) string { return groupPrefix + name }
+
+// Action says in one word what the rule does: post, forward, run or log.
+func (r *Rule) Action() string {
+	switch {
+	case r.spec.Post != nil:
+		return "post"
+	case r.spec.Forward != nil:
+		return "forward"
+	case r.spec.Run != nil:
+		return "run"
+	}
+	return "log"
+}
+
+// CallsSlack reports whether the rule needs a bot token.
+func (r *Rule) CallsSlack() bool { return r.spec.Post != nil }
+
+// Matches reports whether the rule wants an event, but for whose doing it was.
+func (r *Rule) Matches(e *event.Event) bool { return r.match.match(e) }
+
+// minds reports whether the rule has to know who our bot is before it may act.
+func (r *Rule) minds() bool {
+	return !r.spec.IncludeSelf && among(r.match.when.Source, event.SourceSlack)
+}
+
+func newRule(s Spec, env yamldoc.Env) (*Rule, error) {
+	m, err := newMatcher(s.When)
+	if err != nil {
+		return nil, err
+	}
+	r := &Rule{spec: s, match: m, breaker: s.breaker()}
+	var secrets []string
+	switch {
+	case s.Post != nil:
+		r.act = func(t tools) (action, error) { return newPost(*s.Post, t) }
+	case s.Forward != nil:
+		if secrets, err = env.Secrets(s.Forward.SecretEnv, s.Forward.SecretFile); err != nil {
+			return nil, err
+		}
+		r.act = func(t tools) (action, error) { return newForward(*s.Forward, secrets, t) }
+	case s.Run != nil:
+		values := map[string]string{}
+		for _, name := range s.Run.Env {
+			values[name] = env.Variable(name)
+			secrets = append(secrets, values[name])
+		}
+		r.act = func(t tools) (action, error) { return newRun(s.Name, *s.Run, values, t) }
+	case s.Log != nil:
+		r.act = func(t tools) (action, error) { return newLog(s.Name, *s.Log, t) }
+	default:
+		return nil, errors.New("it has no action")
+	}
+	text, err := json.Marshal([]any{s, secrets})
+	if err != nil {
+		return nil, err
+	}
+	r.print = sha256.Sum256(text)
+	return r, nil
+}
+
+func (s Spec) breaker() Breaker {
+	var b Breaker
+	if s.Breaker != nil {
+		b = *s.Breaker
+	}
+	return Breaker{
+		Limit: cmp.Or(b.Limit, 20), Within: cmp.Or(b.Within, time.Minute),
+		Pause: cmp.Or(b.Pause, 5*time.Minute), Counts: cmp.Or(b.Counts, countsBots),
+	}
+}
+
+// group is the queue's description of the rule's consumers; since is when the rule was
+// first seen.
+func (r *Rule) group(base queue.Group, since time.Time) queue.Group {
+	g := base
+	g.Name = r.Group()
+	g.Filter = r.match.filter(r.spec.IncludeSelf)
+	g.Workers = cmp.Or(r.spec.Workers, g.Workers)
+	g.Policy.MaxAttempts = cmp.Or(r.spec.Attempts, g.Policy.MaxAttempts)
+	g.Deadline = r.deadline()
+	if r.spec.Start != startOldest {
+		g.Start = queue.Start{Since: since}
+	}
+	return g
+}
+
+// deadline leaves the action the time that it was given itself.
+func (r *Rule) deadline() time.Duration {
+	least := time.Duration(0)
+	switch {
+	case r.spec.Run != nil:
+		least = cmp.Or(r.spec.Run.Timeout, runLimit) + 5*time.Second
+	case r.spec.Forward != nil:
+		least = cmp.Or(r.spec.Forward.Timeout, forwardLimit) + 5*time.Second
+	}
+	return max(cmp.Or(r.spec.Deadline, time.Minute), least)
+}

@@ -1,0 +1,271 @@
+package rule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"slackmcp/webhook/queue"
+)
+
+// A Queue is what a Runner needs of a [queue.Queue].
+type Queue interface {
+	Consume(ctx context.Context, g queue.Group, h queue.Handler) error
+	DropGroup(ctx context.Context, group string) error
+	Stats(ctx context.Context) (queue.Stats, error)
+}
+
+// Options configure a Runner.
+type Options struct {
+	// Queue is required.
+	Queue Queue
+	// Group holds what every rule's group has unless the rule says otherwise: Workers,
+	// Drain, Policy.
+	Group queue.Group
+	// Poster posts to Slack; nil refuses rules that do.
+	Poster Poster
+	// Self tells who our bot is, waiting until Slack has said so or ctx is done; nil
+	// says that there is none.
+	Self func(ctx context.Context) (Self, error)
+	// Exclusive says that no other process works on the queue, so that the groups of
+	// rules that are gone may be dropped at the start too.
+	Exclusive bool
+	// Logger is told what happens; nil logs nothing.
+	Logger *slog.Logger
+	// Observe is told of each attempt; nil tells nobody. It is called concurrently and
+	// must return at once.
+	Observe func(Observation)
+	// ObserveBreaker is told when a rule's breaker opens (true) and closes.
+	ObserveBreaker func(rule string, open bool)
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// An Observation is one attempt of a rule at an event that it matched.
+type Observation struct {
+	Rule, Action string
+	Attempt      int
+	// Err is nil when the rule was done.
+	Err      error
+	Duration time.Duration
+}
+
+// tools are what actions need.
+type tools struct {
+	poster Poster
+	log    *slog.Logger
+	now    func() time.Time
+}
+
+// A Runner works the events with a set of rules that can be replaced while it runs. It
+// is safe for concurrent use.
+type Runner struct {
+	opt   Options
+	tools tools
+
+	mu      sync.Mutex // held while a set is replaced
+	rules   []*Rule
+	running map[string]*running // by name; guarded by mu
+	life    context.Context     //nolint:containedctx // Run's, for rules that come later
+	wg      sync.WaitGroup
+}
+
+// running is a rule that is being worked.
+type running struct {
+	rule   *Rule
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// NewRunner returns a Runner with its first rules. It fails when a rule needs what the
+// options do not have.
+func NewRunner(o Options, rules []*Rule) (*Runner, error) {
+	if o.Queue == nil {
+		return nil, errors.New("rule: Queue is required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Runner{opt: o, running: map[string]*running{}, tools: tools{poster: o.Poster, log: o.Logger, now: o.Now}}
+	if err := r.Check(rules); err != nil {
+		return nil, err
+	}
+	r.rules = rules
+	return r, nil
+}
+
+// Check reports whether the rules could be worked here.
+func (r *Runner) Check(rules []*Rule) error {
+	var errs []error
+	for _, one := range rules {
+		a, err := one.act(r.tools)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("rule %s (line %d): %w", one.Name(), one.spec.line, err))
+			continue
+		}
+		release(a)
+	}
+	return errors.Join(errs...)
+}
+
+func release(a action) {
+	if c, ok := a.(interface{ close() }); ok {
+		c.close()
+	}
+}
+
+// Rules returns the set that is in force.
+func (r *Runner) Rules() []*Rule {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.rules)
+}
+
+// Run works the rules until ctx is done and those handlers that run have ended; then it
+// returns nil. It may be called once.
+func (r *Runner) Run(ctx context.Context) error {
+	r.mu.Lock()
+	since := r.opt.Now()
+	r.life = ctx
+	rules := r.rules
+	for _, one := range rules {
+		r.start(ctx, one, since)
+	}
+	r.mu.Unlock()
+	r.tidy(ctx, rules)
+	<-ctx.Done()
+	r.mu.Lock() // no set is being replaced any more, and none will be
+	defer r.mu.Unlock()
+	r.wg.Wait()
+	return nil
+}
+
+// A Change is what Replace has done, by the rules' names.
+type Change struct{ Added, Changed, Removed, Kept []string }
+
+// Replace puts another set in force, and returns when it is: rules that are the same go
+// on undisturbed, a changed one has ended what it was at, and the group of a removed one
+// is dropped. When a rule cannot be worked, nothing changes.
+func (r *Runner) Replace(ctx context.Context, rules []*Rule) (Change, error) {
+	if err := r.Check(rules); err != nil {
+		return Change{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.life == nil || r.life.Err() != nil {
+		return Change{}, errors.New("rule: the runner is not running")
+	}
+	var c Change
+	since := r.opt.Now()
+	wanted := map[string]*Rule{}
+	for _, one := range rules {
+		wanted[one.Name()] = one
+	}
+	for name, old := range r.running {
+		if wanted[name] == nil {
+			c.Removed = append(c.Removed, name)
+			r.stop(name, old)
+			r.drop(ctx, GroupOf(name))
+		}
+	}
+	for _, one := range rules {
+		name := one.Name()
+		old := r.running[name]
+		switch {
+		case old == nil:
+			c.Added = append(c.Added, name)
+		case old.rule.print == one.print:
+			c.Kept = append(c.Kept, name)
+			continue
+		default:
+			c.Changed = append(c.Changed, name)
+			r.stop(name, old)
+		}
+		r.start(r.life, one, since) //nolint:contextcheck // a rule lives as long as Run
+	}
+	r.rules = rules
+	slices.Sort(c.Removed)
+	return c, nil
+}
+
+// start works a rule in a goroutine of its own. Requires r.mu.
+func (r *Runner) start(ctx context.Context, one *Rule, since time.Time) {
+	ctx, cancel := context.WithCancel(ctx)
+	run := &running{rule: one, cancel: cancel, done: make(chan struct{})}
+	r.running[one.Name()] = run
+	r.wg.Go(func() {
+		defer close(run.done)
+		r.work(ctx, one, since)
+	})
+}
+
+// stop ends a rule's work and waits until its handlers have ended. Requires r.mu.
+func (r *Runner) stop(name string, old *running) {
+	old.cancel()
+	<-old.done
+	delete(r.running, name)
+}
+
+// drop forgets a group whose rule is gone, and tells what it still had.
+func (r *Runner) drop(ctx context.Context, group string) {
+	var waiting, dead int64
+	if stats, err := r.opt.Queue.Stats(ctx); err == nil {
+		for _, g := range stats.Groups {
+			if g.Name == group {
+				waiting, dead = g.Waiting, g.Dead
+			}
+		}
+	}
+	err := r.opt.Queue.DropGroup(ctx, group)
+	if errors.Is(err, queue.ErrNoGroup) {
+		return
+	}
+	if err != nil {
+		r.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "the group of a removed rule could not be dropped; it holds back retention until it is",
+			slog.String("group", group), slog.String("error", err.Error()))
+		return
+	}
+	r.opt.Logger.LogAttrs(ctx, slog.LevelInfo, "the group of a removed rule was dropped",
+		slog.String("group", group), slog.Int64("waiting", waiting), slog.Int64("dead_letters", dead))
+}
+
+// tidy looks at the start for groups whose rules are gone: dropped where nobody else can
+// have them, told of otherwise.
+func (r *Runner) tidy(ctx context.Context, rules []*Rule) {
+	orphans := Orphans(ctx, r.opt.Queue, rules)
+	for _, group := range orphans {
+		if r.opt.Exclusive {
+			r.drop(ctx, group)
+			continue
+		}
+		r.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "a group has no rule here and holds back retention; drop it if no other replica has the rule",
+			slog.String("group", group), slog.String("remedy", "slack-webhook-server groups drop "+group))
+	}
+}
+
+// Orphans lists the groups of rules that are not among some rules. What cannot be found
+// out is no orphan.
+func Orphans(ctx context.Context, q interface {
+	Stats(ctx context.Context) (queue.Stats, error)
+}, rules []*Rule,
+) []string {
+	stats, err := q.Stats(ctx)
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for _, g := range stats.Groups {
+		known := slices.ContainsFunc(rules, func(one *Rule) bool { return one.Group() == g.Name })
+		if len(g.Name) > len(groupPrefix) && g.Name[:len(groupPrefix)] == groupPrefix && !known {
+			list = append(list, g.Name)
+		}
+	}
+	return list
+}

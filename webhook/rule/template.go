@@ -1,0 +1,172 @@
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"text/template"
+	"time"
+	"unicode/utf8"
+
+	"slackmcp/webhook/event"
+)
+
+// maxText bounds what a template makes; Slack takes at most 40,000 characters.
+const maxText = 40_000
+
+// A phrase is a template made ready. What it takes from an event is passed through
+// clean first.
+type phrase struct {
+	t     *template.Template
+	text  locator // of what a person wrote in Slack
+	clean func(string) string
+}
+
+var errTooLong = fmt.Errorf("the template makes more than %d bytes", maxText)
+
+func newPhrase(text string, clean func(string) string) (*phrase, error) {
+	p := &phrase{clean: clean}
+	var err error
+	if p.text, err = newLocator("event.text"); err != nil {
+		return nil, err
+	}
+	p.t, err = template.New("text").Option("missingkey=error").Funcs(p.funcs(&event.Event{})).Parse(text)
+	if err != nil {
+		return nil, errors.New(strings.TrimPrefix(err.Error(), "template: "))
+	}
+	return p, nil
+}
+
+// checkTemplate tries a template on an event that has nothing.
+func checkTemplate(text string) error {
+	p, err := newPhrase(text, escape)
+	if err != nil {
+		return err
+	}
+	if _, err := p.make(&event.Event{Kind: event.Kind{Type: "message"}, Raw: []byte("{}")}); err != nil {
+		return fmt.Errorf("%w; the fields are %s", err, strings.Join(fieldNames, ", "))
+	}
+	return nil
+}
+
+// fieldNames are what a template may say after a dot.
+var fieldNames = []string{".source", ".id", ".type", ".subtype", ".team", ".channel", ".user", ".thread", ".at", ".received_at", ".text"}
+
+func (p *phrase) fields(e *event.Event) map[string]string {
+	text, _ := p.text.find(e)
+	f := map[string]string{
+		"source": e.Source, "id": e.ID, "type": e.Kind.Type, "subtype": e.Kind.Subtype, "team": e.Team,
+		"channel": e.Channel, "user": e.User, "thread": e.Thread, "at": instant(e.At), "received_at": instant(e.ReceivedAt), "text": text,
+	}
+	for name, v := range f {
+		f[name] = p.clean(v)
+	}
+	return f
+}
+
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// funcs are what a template may call beside Go's own.
+func (p *phrase) funcs(e *event.Event) template.FuncMap {
+	return template.FuncMap{
+		"get": func(path string) (string, error) {
+			l, err := newLocator(path)
+			if err != nil {
+				return "", err
+			}
+			v, _ := l.find(e)
+			return p.clean(v), nil
+		},
+		"default": func(instead, v string) string {
+			if v == "" {
+				return instead
+			}
+			return v
+		},
+		"truncate": truncate,
+	}
+}
+
+// truncate cuts a text after n bytes at most, between characters and not within an
+// entity, and says so.
+func truncate(n int, s string) string {
+	if n < 0 || len(s) <= n {
+		return s
+	}
+	cut := n
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	if amp := strings.LastIndexByte(s[:cut], '&'); amp >= 0 && !strings.Contains(s[amp:cut], ";") {
+		cut = amp
+	}
+	return s[:cut] + "…"
+}
+
+// make fills the template for an event. An error will be the same at the next try.
+func (p *phrase) make(e *event.Event) (string, error) {
+	t, err := p.t.Clone()
+	if err != nil {
+		return "", err
+	}
+	var b bounded
+	if err := t.Funcs(p.funcs(e)).Execute(&b, p.fields(e)); err != nil {
+		if b.full {
+			return "", errTooLong
+		}
+		return "", errors.New(strings.TrimPrefix(err.Error(), "template: "))
+	}
+	return b.String(), nil
+}
+
+// bounded is a builder that refuses to hold more than maxText.
+type bounded struct {
+	strings.Builder
+	full bool
+}
+
+// Write takes bytes as long as they fit.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > maxText {
+		b.full = true
+		return 0, errTooLong
+	}
+	return b.Builder.Write(p)
+}
+
+// entity is what Slack writes for &, < and >; an ampersand that begins one stays, so that
+// what people wrote is shown as they wrote it.
+var entity = regexp.MustCompile(`&(amp;|lt;|gt;)?`)
+
+// escape makes a text that others wrote harmless in Slack's markup: it can mention
+// nobody, link nothing, and call no channel
+// (docs.slack.dev/messaging/formatting-message-text).
+func escape(s string) string {
+	s = entity.ReplaceAllStringFunc(strings.ToValidUTF8(s, "\uFFFD"), func(m string) string {
+		if m == "&" {
+			return "&amp;"
+		}
+		return m
+	})
+	return strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(s)
+}
+
+// mass is how Slack's markup calls everybody or a group, with or without a label.
+var mass = regexp.MustCompile(`(?i)<!(channel|here|everyone|group|subteam\^[^>|]*)(\|[^>]*)?>`)
+
+// calm takes the calls to everybody out of a message, but for the first n.
+func calm(s string, n int) string {
+	if n > 0 && len(mass.FindAllString(s, n+1)) <= n {
+		return s
+	}
+	return mass.ReplaceAllStringFunc(s, func(m string) string {
+		word, _, _ := strings.Cut(strings.ToLower(mass.FindStringSubmatch(m)[1]), "^")
+		return "@" + word
+	})
+}

@@ -1,0 +1,135 @@
+package webhook_test
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"slackmcp/internal/yamldoc"
+	"slackmcp/webhook"
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/signature"
+)
+
+var sourceEnv = yamldoc.Env{Lookup: func(name string) (string, bool) {
+	v, ok := map[string]string{
+		"SHOP_SECRET": "shop-secret", "OLD_SECRET": "old-secret",
+		"WHSEC": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "HUB": "github-secret", "STRIPE": "stripe-secret",
+	}[name]
+	return v, ok
+}}
+
+const sourceFile = `
+sources:
+  - name: shop
+    secret_env: [SHOP_SECRET, OLD_SECRET]
+    header: X-Shop-Sig
+    id: order.id
+    type: topic
+  - {name: standard, scheme: standard, secret_env: WHSEC, tolerance: 1m}
+  - {name: repo, scheme: github, secret_env: HUB}
+  - {name: pay, scheme: stripe, secret_env: STRIPE}
+  - {name: plain, secret_env: SHOP_SECRET}
+`
+
+func TestSourcesOfAFile(t *testing.T) {
+	sources, err := webhook.ParseSources("sources.yaml", []byte(sourceFile), sourceEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, func(o *webhook.Options) { o.Sources = sources })
+	body := `{"order":{"id":"o-1"},"topic":"order.paid"}`
+	standard := func(at time.Time) http.Header {
+		h := http.Header{}
+		if err := signature.SignStandard(h, []string{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, "msg_1", at, []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	for name, tc := range map[string]struct {
+		path string
+		h    http.Header
+		want int
+	}{
+		"the new secret":        {"/events/shop", http.Header{"X-Shop-Sig": {signature.SignHex("shop-secret", []byte(body))}}, 200},
+		"the old secret":        {"/events/shop", http.Header{"X-Shop-Sig": {signature.SignHex("old-secret", []byte(body))}}, 200},
+		"another header":        {"/events/shop", http.Header{"X-Signature": {signature.SignHex("shop-secret", []byte(body))}}, 401},
+		"another source's":      {"/events/plain", http.Header{"X-Signature": {signature.SignHex("old-secret", []byte(body))}}, 401},
+		"Standard Webhooks":     {"/events/standard", standard(time.Now()), 200},
+		"beyond its tolerance":  {"/events/standard", standard(time.Now().Add(-2 * time.Minute)), 401},
+		"GitHub":                {"/events/repo", http.Header{"X-Hub-Signature-256": {"sha256=" + signature.SignHex("github-secret", []byte(body))}, "X-Github-Delivery": {"d-1"}, "X-Github-Event": {"push"}}, 200},
+		"what nobody described": {"/events/other", nil, 404},
+	} {
+		got := r.post(tc.path, []byte(body), func(req *http.Request) { maps.Copy(req.Header, tc.h) })
+		if got.status != tc.want {
+			t.Errorf("%s: %d, want %d", name, got.status, tc.want)
+		}
+	}
+	page, err := r.q.History(t.Context(), event.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, e := range page.Events {
+		seen[e.Source] = e.ID + " " + e.Kind.String()
+	}
+	for source, want := range map[string]string{"shop": "o-1 order.paid", "standard": "msg_1 standard", "repo": "d-1 push"} {
+		if seen[source] != want {
+			t.Errorf("the event of %s is %q, want %q", source, seen[source], want)
+		}
+	}
+}
+
+func TestSourcesThatCannotBeServed(t *testing.T) {
+	_, err := webhook.ParseSources("sources.yaml", []byte(`sources:
+  - {name: a, secret_env: NOT_SET}
+  - {name: b, scheme: standard, secret_env: SHOP_SECRET}
+  - {name: slack, secret_env: SHOP_SECRET}
+  - {name: c, scheme: sha1, secret_env: SHOP_SECRET}
+  - {name: d, secret_env: "hunter2 is my secret"}
+  - {name: e, secret_env: SHOP_SECRET, id: "a..b"}
+  - {name: e, scheme: github, header: X-Y, secret_env: SHOP_SECRET}
+  - {name: UPPER, secret_env: SHOP_SECRET}
+  - {name: f}
+`), sourceEnv)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	text := err.Error()
+	for _, want := range []string{
+		"line 2: source a has no secret: NOT_SET is not set", "line 3: source b cannot be served: ", "whsec_", `line 4: source slack cannot be served: name "slack" is taken`,
+		`line 5: scheme "sha1" does not fit: write one of hex, bearer`, "line 6: secret_env does not fit", "line 7: source e cannot be served: ID: path",
+		"line 8: name e is taken", "names a header", "line 9: source UPPER", "line 10: source f has no secret",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the error lacks %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "hunter2") || strings.Contains(text, "shop-secret") {
+		t.Errorf("the error tells a secret:\n%s", text)
+	}
+}
+
+func TestSourcesSchema(t *testing.T) {
+	b, err := webhook.SourcesSchema()
+	if err != nil || !strings.Contains(string(b), `"secret_env"`) {
+		t.Errorf("SourcesSchema: %v %s", err, b)
+	}
+}
+
+// nowhere publishes nothing.
+type nowhere struct{ webhook.Publisher }
+
+func FuzzParseSources(f *testing.F) {
+	f.Add([]byte(sourceFile))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		list, err := webhook.ParseSources("f", content, sourceEnv)
+		if err == nil && len(list) > 0 {
+			if _, err := webhook.New(webhook.Options{Publisher: nowhere{}, Sources: list}); err != nil {
+				t.Errorf("what ParseSources took New refuses: %v", err)
+			}
+		}
+	})
+}
