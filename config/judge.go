@@ -103,7 +103,7 @@ func (l *loader) judge() {
 		l.judgeLambda()
 	case CommandHealth:
 		l.judgeListening()
-	case CommandSandbox:
+	case CommandSandbox, CommandOperate:
 	}
 }
 

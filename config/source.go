@@ -49,6 +49,8 @@ const (
 	CommandHealth
 	// CommandLambda serves the webhook side as an AWS Lambda function.
 	CommandLambda
+	// CommandOperate works on the store of a server: it needs no secret of a sender.
+	CommandOperate
 )
 
 // An OriginKind is one of the places where a value can come from.

@@ -28,13 +28,14 @@ type Route struct {
 	For string `json:"for"`
 }
 
-// OpenStore opens the queue backend that the configuration chose, as New does. The
-// caller closes it. What the backend has to say goes to log; nil discards it.
+// OpenStore opens the queue backend that the configuration chose, as New does, but for
+// the bounds of what is kept, which are its server's. The caller closes it. What the
+// backend has to say goes to log; nil discards it.
 func OpenStore(ctx context.Context, c config.Config, log *slog.Logger) (queue.Queue, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return openStore(ctx, c, log)
+	return openStore(ctx, forOperators(c), log)
 }
 
 // Routes lists what a server with this configuration would answer, by listener and

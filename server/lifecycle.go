@@ -84,7 +84,7 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 		}
 	}
 	readers := startParts(life, s.readers, fail)
-	s.awaitJournal(ctx)
+	s.prepare(ctx)
 	workers := startParts(life, s.workers, fail)
 	assistants := startParts(life, s.assistants, fail)
 	quiet := &silent{conns: map[net.Conn]struct{}{}}
@@ -133,6 +133,12 @@ func serveOn(serve *http.Server, l net.Listener, c *certificate) error {
 	}
 	serve.TLSConfig = c.config()
 	return serve.ServeTLS(l, "", "")
+}
+
+// prepare does what has to be done before anything is worked.
+func (s *Server) prepare(ctx context.Context) {
+	s.awaitJournal(ctx)
+	s.openSocket(ctx)
 }
 
 // awaitJournal gives the journal a moment to read its window, so that the first reader

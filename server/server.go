@@ -15,6 +15,7 @@ import (
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
 	"slackmcp/server/metrics"
+	"slackmcp/server/socket"
 	"slackmcp/slackapi"
 	"slackmcp/webhook"
 	"slackmcp/webhook/journal"
@@ -53,6 +54,7 @@ type Server struct {
 	identity *identity        // nil without a bot token
 	mcp      *mcp.Server      // nil without an MCP side
 	sandbox  *fakeSlack       // nil outside of --sandbox
+	socket   *socket.Server   // nil without a webhook side
 	health   *health
 	metrics  *metrics.Metrics
 	tls      *certificate // nil over plain HTTP
@@ -84,6 +86,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	}()
 	for _, step := range []func(context.Context) error{
 		b.dataDir, b.fakeSlack, b.measure, b.certificate, b.slackClient, b.openStore, b.openState, b.receive, b.handlers, b.ruled, b.assist, b.web,
+		b.operators,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

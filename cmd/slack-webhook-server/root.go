@@ -44,6 +44,7 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newSandbox(w),
 		newRules(w),
 		newSources(w),
+		newGroups(w),
 		newVersion(w),
 	)
 	root.SetHelpCommand(newHelp())

@@ -71,8 +71,8 @@ func (e *usageError) Error() string {
 	return e.what + "\nSee: " + e.command + " --help"
 }
 
-// isTerminal reports whether a person reads w.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// isTerminal reports whether a person is at the other end of a file.
+func isTerminal(file any) bool {
+	f, ok := file.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

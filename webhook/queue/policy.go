@@ -62,11 +62,7 @@ func (p Policy) next(attempt int, err error, random float64) Verdict {
 		// Full delay at random 0, down to (1-Jitter) of it: never later than said.
 		delay -= time.Duration(float64(delay) * min(p.Jitter, 1) * random)
 	}
-	var ra *retryAfterError
-	if errors.As(err, &ra) && ra.after > delay {
-		delay = ra.after
-	}
-	return Verdict{Delay: delay}
+	return Verdict{Delay: max(delay, Pause(err))}
 }
 
 // Permanent marks an error that no further attempt can cure: the event goes to the
@@ -91,6 +87,14 @@ func RetryAfter(err error, after time.Duration) error {
 		return nil
 	}
 	return &retryAfterError{err, after}
+}
+
+// Pause returns the least pause that RetryAfter asked for, or 0.
+func Pause(err error) time.Duration {
+	if ra, ok := errors.AsType[*retryAfterError](err); ok {
+		return ra.after
+	}
+	return 0
 }
 
 type permanentError struct{ err error }

@@ -26,7 +26,7 @@ func claim(dir, topic string) (*files, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w: choose another one, or make it writable", err)
 	}
-	f := &files{dir: dir, db: filepath.Join(dir, "queue-"+engine.FileName(topic)+".db")}
+	f := &files{dir: dir, db: database(dir, topic)}
 	if err := f.takeLock(); err != nil {
 		return nil, err
 	}
@@ -35,6 +35,16 @@ func claim(dir, topic string) (*files, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+func database(dir, topic string) string {
+	return filepath.Join(dir, "queue-"+engine.FileName(topic)+".db")
+}
+
+// Exists reports whether a directory holds a topic's store. It opens and makes nothing.
+func Exists(dir, topic string) bool {
+	_, err := os.Stat(database(dir, topic))
+	return err == nil
 }
 
 func (f *files) takeLock() error {

@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
-	"regexp"
 
 	"slackmcp/cmd/slack-webhook-server/internal/plain"
 	"slackmcp/config"
 	"slackmcp/server"
 	"slackmcp/webhook/queue"
+	"slackmcp/webhook/queue/sqlite"
 )
 
 // store asks the queue backend how it is. Nothing is published, and no store is made.
@@ -23,7 +22,7 @@ func (o *Online) store(ctx context.Context) Item {
 	switch {
 	case q.Backend == config.Memory:
 		return Item{"store", OK, "memory: it is inside the server, and there is nothing to ask", ""}
-	case q.Backend == config.SQLite && fresh(q):
+	case q.Backend == config.SQLite && !sqlite.Exists(filepath.Clean(q.DataDir), q.Topic):
 		return Item{"store", OK, "sqlite: none yet; the server will make it in " + plain.Text(q.DataDir), ""}
 	}
 	s, err := server.OpenStore(ctx, o.Config, nil)
@@ -42,18 +41,6 @@ func (o *Online) store(ctx context.Context) Item {
 		waiting, dead = waiting+g.Waiting, dead+g.Dead
 	}
 	return Item{"store", OK, counts(stats.Backend, stats.Events, waiting, dead) + "; " + stats.Durability, ""}
-}
-
-var plainTopic = regexp.MustCompile(`^[a-z0-9._-]+$`)
-
-// fresh reports that there is no database of the topic. The names of topics with other
-// characters are written in a way that only the store knows.
-func fresh(q config.Queue) bool {
-	if !plainTopic.MatchString(q.Topic) {
-		return false
-	}
-	_, err := os.Stat(filepath.Join(q.DataDir, "queue-"+q.Topic+".db"))
-	return errors.Is(err, os.ErrNotExist)
 }
 
 func remedy(b config.Backend) string {

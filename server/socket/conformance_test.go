@@ -1,0 +1,82 @@
+package socket_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"slackmcp/server/socket"
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue"
+	"slackmcp/webhook/queue/memory"
+	"slackmcp/webhook/queue/queuetest"
+)
+
+// A seen queue is one that is worked through the socket; only Publish and Close are those
+// of the store itself, which no operator calls.
+type seenQueue struct {
+	*socket.Client
+	store queue.Queue
+}
+
+func (s *seenQueue) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
+	return s.store.Publish(ctx, e)
+}
+
+func (s *seenQueue) Close() error { return s.store.Close() }
+
+// TestConformance holds the store behind the socket to the whole contract of a queue.
+func TestConformance(t *testing.T) {
+	queuetest.Run(t, queuetest.Harness{
+		Backend: "memory",
+		Place:   func(t testing.TB) string { return shortDir(t) },
+		Open: func(t testing.TB, dir string, c queuetest.Config) queue.Queue {
+			if c.RetentionAge == 0 {
+				c.RetentionAge = -1 // the suite's events are of long ago
+			}
+			q, err := memory.New(memory.Options{
+				DedupeTTL: c.DedupeTTL, RetentionAge: c.RetentionAge, RetentionCount: c.RetentionCount,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return &seenQueue{Client: serve(t, dir, q), store: q}
+		},
+	})
+}
+
+// serve serves a queue in a directory until the test ends.
+func serve(t testing.TB, dir string, q queue.Queue) *socket.Client {
+	t.Helper()
+	s := socket.New(socket.Options{Path: socket.Path(dir), Hello: socket.Hello{Version: "test", Backend: "memory", Topic: "slack.events"}, Queue: q})
+	if err := s.Listen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	c, err := socket.Dial(t.Context(), socket.Path(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Close()
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return c
+}
+
+// shortDir is a directory whose name leaves room for a socket's.
+func shortDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "op") //nolint:usetesting // TempDir holds the name of the test, which is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Clean(dir)
+}

@@ -1,0 +1,144 @@
+package socket
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"slackmcp/webhook/queue"
+)
+
+// errConsumerGone is the reason of an attempt whose consumer ended before it said how
+// the attempt went: it is a failed attempt like that of a handler that crashed.
+var errConsumerGone = errors.New("the consumer went away during the attempt")
+
+// A verdict is how an attempt went.
+type verdict struct {
+	Lease string `json:"lease"`
+	// Reason is why it failed; "" is done.
+	Reason string `json:"reason,omitempty"`
+	// Permanent and RetryAfter are those of the error; see package queue.
+	Permanent  bool          `json:"permanent,omitempty"`
+	RetryAfter time.Duration `json:"retry_after,omitempty"`
+}
+
+func (v verdict) err() error {
+	switch {
+	case v.Reason == "":
+		return nil
+	case v.Permanent:
+		return queue.Permanent(errors.New(v.Reason))
+	case v.RetryAfter > 0:
+		return queue.RetryAfter(errors.New(v.Reason), v.RetryAfter)
+	}
+	return errors.New(v.Reason)
+}
+
+// leases are the deliveries that consumers in other processes hold.
+type leases struct {
+	mu        sync.Mutex
+	held      map[string]chan<- verdict     // lease -> who waits for its verdict
+	consumers map[string]context.CancelFunc // consumer -> lets it have no more
+}
+
+func newLeases() *leases {
+	return &leases{held: map[string]chan<- verdict{}, consumers: map[string]context.CancelFunc{}}
+}
+
+// consume hands a group's events out over a stream until the reader leaves, goes away
+// or the server stops. A delivery is held until its verdict comes; one whose reader went
+// away has failed.
+func (l *leases) consume(q queue.Queue, drain time.Duration) func(ctx, reader context.Context, in wireGroup, send func(handout) error) error {
+	return func(ctx, reader context.Context, in wireGroup, send func(handout) error) error {
+		g, err := in.group()
+		if err != nil {
+			return err
+		}
+		ctx, leave := context.WithCancel(ctx)
+		defer leave()
+		name := rand.Text()
+		l.join(name, leave)
+		defer l.join(name, nil)
+		if err := send(handout{Consumer: name}); err != nil {
+			return err
+		}
+		if g.Drain <= 0 || g.Drain > drain {
+			g.Drain = drain
+		}
+		return q.Consume(ctx, g, func(ctx context.Context, d queue.Delivery) error {
+			return l.attempt(ctx, reader, d, send)
+		})
+	}
+}
+
+// attempt hands one delivery out and waits for its verdict.
+func (l *leases) attempt(ctx, reader context.Context, d queue.Delivery, send func(handout) error) error {
+	if reader.Err() != nil {
+		return errConsumerGone
+	}
+	lease, answer := l.hold()
+	defer l.release(lease)
+	e := wireOf(d.Event)
+	if err := send(handout{Lease: lease, Event: &e, Attempt: d.Attempt}); err != nil {
+		return errConsumerGone
+	}
+	select {
+	case v := <-answer:
+		return v.err()
+	case <-reader.Done():
+		return errConsumerGone
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (l *leases) join(name string, leave context.CancelFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if leave == nil {
+		delete(l.consumers, name)
+		return
+	}
+	l.consumers[name] = leave
+}
+
+func (l *leases) hold() (lease string, answer <-chan verdict) {
+	lease = rand.Text()
+	c := make(chan verdict, 1)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held[lease] = c
+	return lease, c
+}
+
+func (l *leases) release(lease string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.held, lease)
+}
+
+// settle takes a verdict. The first one counts.
+func (l *leases) settle(_ context.Context, v verdict) (none, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	answer, ok := l.held[v.Lease]
+	if !ok {
+		return none{}, fmt.Errorf("settle: %w", ErrLeaseGone)
+	}
+	delete(l.held, v.Lease)
+	answer <- v // it has room for one
+	return none{}, nil
+}
+
+// leave lets a consumer have no more deliveries; what it holds it still settles.
+func (l *leases) leave(_ context.Context, in handout) (none, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if leave := l.consumers[in.Consumer]; leave != nil {
+		leave()
+	}
+	return none{}, nil
+}

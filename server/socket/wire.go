@@ -1,0 +1,258 @@
+package socket
+
+import (
+	"encoding/json"
+	"time"
+	"unicode/utf8"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue"
+)
+
+// A text is a string that a sender chose: it need not be UTF-8, and comes over the wire
+// byte for byte all the same.
+type text string
+
+// MarshalJSON writes a string, or {"bytes": base64} when it is no UTF-8.
+func (t text) MarshalJSON() ([]byte, error) {
+	if utf8.ValidString(string(t)) {
+		return json.Marshal(string(t))
+	}
+	return json.Marshal(rawText{[]byte(t)})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (t *text) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '"' {
+		return json.Unmarshal(b, (*string)(t))
+	}
+	var r rawText
+	err := json.Unmarshal(b, &r)
+	*t = text(r.Bytes)
+	return err
+}
+
+type rawText struct {
+	Bytes []byte `json:"bytes"`
+}
+
+// An instant is a time in seconds and nanoseconds since 1970: a sender's clock may say
+// what RFC 3339 cannot.
+type instant [2]int64
+
+func instantOf(t time.Time) instant { return instant{t.Unix(), int64(t.Nanosecond())} }
+
+func (i instant) time() time.Time { return time.Unix(i[0], i[1]) }
+
+// wireEvent is an event on the wire, whole.
+type wireEvent struct {
+	Source      text           `json:"source"`
+	ID          text           `json:"id"`
+	Type        text           `json:"type"`
+	Subtype     text           `json:"subtype,omitempty"`
+	Team        text           `json:"team,omitempty"`
+	Channel     text           `json:"channel,omitempty"`
+	ChannelType text           `json:"channel_type,omitempty"`
+	User        text           `json:"user,omitempty"`
+	Thread      text           `json:"thread,omitempty"`
+	FromSelf    bool           `json:"from_self,omitempty"`
+	At          instant        `json:"at"`
+	ReceivedAt  instant        `json:"received_at"`
+	Position    event.Position `json:"position"`
+	Form        bool           `json:"form,omitempty"`
+	Raw         []byte         `json:"raw"`
+	RetryNum    int            `json:"retry_num,omitempty"`
+	RetryReason text           `json:"retry_reason,omitempty"`
+}
+
+func wireOf(e event.Event) wireEvent {
+	return wireEvent{
+		Source: text(e.Source), ID: text(e.ID), Type: text(e.Kind.Type), Subtype: text(e.Kind.Subtype),
+		Team: text(e.Team), Channel: text(e.Channel), ChannelType: text(e.ChannelType), User: text(e.User),
+		Thread: text(e.Thread), FromSelf: e.FromSelf, At: instantOf(e.At), ReceivedAt: instantOf(e.ReceivedAt),
+		Position: e.Position, Form: e.Encoding == event.Form, Raw: e.Raw,
+		RetryNum: e.Retry.Num, RetryReason: text(e.Retry.Reason),
+	}
+}
+
+func (w wireEvent) event() event.Event {
+	e := event.Event{
+		Source: string(w.Source), ID: string(w.ID), Kind: event.Kind{Type: string(w.Type), Subtype: string(w.Subtype)},
+		Team: string(w.Team), Channel: string(w.Channel), ChannelType: string(w.ChannelType), User: string(w.User),
+		Thread: string(w.Thread), FromSelf: w.FromSelf, At: w.At.time(), ReceivedAt: w.ReceivedAt.time(),
+		Position: w.Position, Raw: w.Raw, Retry: event.Retry{Num: w.RetryNum, Reason: string(w.RetryReason)},
+	}
+	if w.Form {
+		e.Encoding = event.Form
+	}
+	return e
+}
+
+// wirePage is an event.Page.
+type wirePage struct {
+	Events []wireEvent    `json:"events"`
+	Next   event.Position `json:"next,omitempty"`
+	More   bool           `json:"more,omitempty"`
+}
+
+func wirePageOf(p event.Page) wirePage {
+	w := wirePage{Events: make([]wireEvent, len(p.Events)), Next: p.Next, More: p.More}
+	for i := range p.Events {
+		w.Events[i] = wireOf(p.Events[i])
+	}
+	return w
+}
+
+func (w wirePage) page() event.Page {
+	p := event.Page{Next: w.Next, More: w.More}
+	for i := range w.Events {
+		p.Events = append(p.Events, w.Events[i].event())
+	}
+	return p
+}
+
+// wireLetter is a queue.DeadLetter but for its group, which was asked for.
+type wireLetter struct {
+	Event    wireEvent `json:"event"`
+	Attempts int       `json:"attempts"`
+	Reason   text      `json:"reason"`
+	DiedAt   instant   `json:"died_at"`
+}
+
+func wireLettersOf(list []queue.DeadLetter) []wireLetter {
+	w := make([]wireLetter, len(list))
+	for i, d := range list {
+		w[i] = wireLetter{wireOf(d.Event), d.Attempts, text(d.Reason), instantOf(d.DiedAt)}
+	}
+	return w
+}
+
+// The values that requests hold.
+type (
+	none  struct{}
+	getIn struct {
+		Source text `json:"source"`
+		ID     text `json:"id"`
+	}
+	groupIn struct {
+		Group string `json:"group"`
+	}
+	lettersIn struct {
+		Group string         `json:"group"`
+		After event.Position `json:"after,omitempty"`
+		Limit int            `json:"limit,omitempty"`
+	}
+	changeIn struct {
+		Group string           `json:"group"`
+		At    []event.Position `json:"at"`
+	}
+)
+
+// A wireFilter is an event.Filter.
+type wireFilter struct {
+	Source      text     `json:"source,omitempty"`
+	Types       []string `json:"types,omitempty"`
+	Team        text     `json:"team,omitempty"`
+	Channel     text     `json:"channel,omitempty"`
+	User        text     `json:"user,omitempty"`
+	Thread      text     `json:"thread,omitempty"`
+	Since       *instant `json:"since,omitempty"`
+	Until       *instant `json:"until,omitempty"`
+	ExcludeSelf bool     `json:"exclude_self,omitempty"`
+}
+
+func wireFilterOf(f event.Filter) wireFilter {
+	w := wireFilter{
+		Source: text(f.Source), Team: text(f.Team), Channel: text(f.Channel), User: text(f.User), Thread: text(f.Thread),
+		Since: maybe(f.Since), Until: maybe(f.Until), ExcludeSelf: f.ExcludeSelf,
+	}
+	for _, p := range f.Patterns {
+		w.Types = append(w.Types, p.String())
+	}
+	return w
+}
+
+func (w wireFilter) filter() (event.Filter, error) {
+	p, err := event.ParsePatterns(w.Types...)
+	return event.Filter{
+		Source: string(w.Source), Patterns: p, Team: string(w.Team), Channel: string(w.Channel), User: string(w.User),
+		Thread: string(w.Thread), Since: w.Since.maybe(), Until: w.Until.maybe(), ExcludeSelf: w.ExcludeSelf,
+	}, err
+}
+
+// maybe is nil for the zero time.
+func maybe(t time.Time) *instant {
+	if t.IsZero() {
+		return nil
+	}
+	i := instantOf(t)
+	return &i
+}
+
+func (i *instant) maybe() time.Time {
+	if i == nil {
+		return time.Time{}
+	}
+	return i.time()
+}
+
+// A wireQuery is an event.Query.
+type wireQuery struct {
+	Filter      wireFilter     `json:"filter"`
+	After       event.Position `json:"after,omitempty"`
+	OldestFirst bool           `json:"oldest_first,omitempty"`
+	Limit       int            `json:"limit,omitempty"`
+	ScanBudget  int            `json:"scan_budget,omitempty"`
+}
+
+func (w wireQuery) query() (event.Query, error) {
+	f, err := w.Filter.filter()
+	q := event.Query{Filter: f, After: w.After, Limit: w.Limit, ScanBudget: w.ScanBudget}
+	if w.OldestFirst {
+		q.Order = event.OldestFirst
+	}
+	return q, err
+}
+
+// A wireStart is a queue.Start.
+type wireStart struct {
+	After event.Position `json:"after,omitempty"`
+	Since *instant       `json:"since,omitempty"`
+	Now   bool           `json:"now,omitempty"`
+}
+
+func wireStartOf(s queue.Start) wireStart { return wireStart{s.After, maybe(s.Since), s.Now} }
+
+func (w wireStart) start() queue.Start {
+	return queue.Start{After: w.After, Since: w.Since.maybe(), Now: w.Now}
+}
+
+// A wireGroup is a queue.Group; durations are in nanoseconds.
+type wireGroup struct {
+	Name     string        `json:"name"`
+	Start    wireStart     `json:"start"`
+	Filter   wireFilter    `json:"filter"`
+	Workers  int           `json:"workers"`
+	Deadline time.Duration `json:"deadline"`
+	Drain    time.Duration `json:"drain"`
+	Policy   queue.Policy  `json:"policy"`
+}
+
+func wireGroupOf(g queue.Group) wireGroup {
+	return wireGroup{g.Name, wireStartOf(g.Start), wireFilterOf(g.Filter), g.Workers, g.Deadline, g.Drain, g.Policy}
+}
+
+func (w wireGroup) group() (queue.Group, error) {
+	f, err := w.Filter.filter()
+	return queue.Group{
+		Name: w.Name, Start: w.Start.start(), Filter: f, Workers: w.Workers, Deadline: w.Deadline, Drain: w.Drain, Policy: w.Policy,
+	}, err
+}
+
+// A handout is what a consumer is sent: first its own name, then deliveries.
+type handout struct {
+	Consumer string     `json:"consumer,omitempty"`
+	Lease    string     `json:"lease,omitempty"`
+	Event    *wireEvent `json:"event,omitempty"`
+	Attempt  int        `json:"attempt,omitempty"`
+}
