@@ -113,7 +113,7 @@ func TestFailingFsyncIsNeverAcknowledged(t *testing.T) {
 		t.Fatalf("before: %d, want 200", status)
 	}
 
-	inject := attach(t, strace, p.cmd.Process.Pid)
+	injected := inject(t, strace, p.cmd.Process.Pid, "fsync,fdatasync", "EIO")
 	eventually(t, 10*time.Second, func() error {
 		// The injection has begun when the first event is refused.
 		if status := send("EvPROBE" + strconv.FormatInt(time.Now().UnixNano(), 36)); status != http.StatusServiceUnavailable {
@@ -129,7 +129,7 @@ func TestFailingFsyncIsNeverAcknowledged(t *testing.T) {
 	if status, _ := p.get("/livez"); status != http.StatusOK {
 		t.Errorf("livez with a failing disk: %d, want 200", status)
 	}
-	inject.detach()
+	injected.detach()
 
 	eventually(t, 30*time.Second, func() error {
 		if status := send("EvAFTER"); status != http.StatusOK {
@@ -154,9 +154,10 @@ type injection struct {
 	cmd *exec.Cmd
 }
 
-func attach(t *testing.T, strace string, pid int) *injection {
+// inject makes system calls of a running process fail with an error.
+func inject(t *testing.T, strace string, pid int, calls, errno string) *injection {
 	t.Helper()
-	cmd := exec.Command(strace, "-f", "-qq", "-e", "trace=fsync,fdatasync", "-e", "inject=fsync,fdatasync:error=EIO", "-o", os.DevNull, "-p", strconv.Itoa(pid))
+	cmd := exec.Command(strace, "-f", "-qq", "-e", "trace="+calls, "-e", "inject="+calls+":error="+errno, "-o", os.DevNull, "-p", strconv.Itoa(pid))
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
