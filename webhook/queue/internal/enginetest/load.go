@@ -60,9 +60,21 @@ func start(t testing.TB, q queue.Queue, senders int) *load {
 	return l
 }
 
+// maxBehind is how far the group may be behind before the senders wait for it, so that
+// what is left at the end does not grow with the time that the engine was away.
+const maxBehind = 1000
+
 // publish sends one event after the other, each until it is acknowledged.
 func (l *load) publish() {
 	for {
+		for l.behind() > maxBehind {
+			select {
+			case <-l.quit:
+				return
+			default:
+				wait(time.Millisecond)
+			}
+		}
 		id := "Ev" + strconv.FormatInt(l.next.Add(1), 10)
 		for {
 			select {
@@ -122,11 +134,18 @@ func (l *load) count() int {
 	return len(l.acked)
 }
 
+// behind is how many acknowledged events the group has not handled yet.
+func (l *load) behind() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.acked) - len(l.handled)
+}
+
 // more waits until n further events were acknowledged.
 func (l *load) more(n int) {
 	l.t.Helper()
 	goal := l.count() + n
-	eventually(l.t, 30*time.Second, "publishing", func() error {
+	eventually(l.t, 90*time.Second, "publishing", func() error {
 		if got := l.count(); got < goal {
 			return fmt.Errorf("%d of %d acknowledged", got, goal)
 		}
@@ -140,12 +159,12 @@ func (l *load) quiet() {
 	l.t.Helper()
 	close(l.quit)
 	l.send.Wait()
-	eventually(l.t, 60*time.Second, "working what is left", func() error { return balanced(l.ctx, l.q, "work") })
+	eventually(l.t, 3*time.Minute, "working what is left", func() error { return balanced(l.ctx, l.q, "work") })
 	last, err := l.q.Stats(l.ctx)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	eventually(l.t, 30*time.Second, "the tail", func() error {
+	eventually(l.t, 90*time.Second, "the tail", func() error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if n := len(l.tailed); n == 0 || l.tailed[n-1].Position != last.Newest {
