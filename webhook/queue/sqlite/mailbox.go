@@ -15,6 +15,8 @@ type mailbox struct {
 	mu     sync.Mutex
 	next   *batch
 	wake   chan struct{} // holds a token while next is not empty
+	ripe   chan struct{} // holds a token once next has come to goal events
+	goal   int           // guarded by mu; 0 is none
 	closed error         // why nothing is taken in any more, or nil; guarded by mu
 	down   error         // why nothing is taken in now, or nil; guarded by mu
 }
@@ -65,7 +67,7 @@ const (
 )
 
 func newMailbox() *mailbox {
-	return &mailbox{next: newBatch(), wake: make(chan struct{}, 1)}
+	return &mailbox{next: newBatch(), wake: make(chan struct{}, 1), ripe: make(chan struct{}, 1)}
 }
 
 func newBatch() *batch { return &batch{done: make(chan struct{})} }
@@ -84,7 +86,15 @@ func (m *mailbox) publish(e *event.Event, key idkey.Key) (b *batch, i int, full 
 	}
 	b.entries = append(b.entries, entry{event: *e, key: key})
 	b.bytes += len(e.Raw)
-	m.ring()
+	switch len(b.entries) {
+	case 1:
+		m.ring()
+	case m.goal:
+		select {
+		case m.ripe <- struct{}{}:
+		default:
+		}
+	}
 	return b, len(b.entries) - 1, nil, nil
 }
 
@@ -130,6 +140,19 @@ func (m *mailbox) take(again []settlement) *batch {
 	}
 	b.settled = append(again, b.settled...)
 	return b
+}
+
+// grow asks to be told by ripe when the next batch has so many events. It reports
+// whether it has them already.
+func (m *mailbox) grow(goal int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	select {
+	case <-m.ripe: // of an earlier batch
+	default:
+	}
+	m.goal = min(goal, maxEntries)
+	return len(m.next.entries) >= m.goal
 }
 
 // waiting is how many events are in the next batch.

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"slackmcp/webhook/event"
@@ -37,14 +36,14 @@ type writer struct {
 	groups        map[string]*group
 	sweepAt       time.Time // when retention by age looks next
 
-	tx       bool
-	fresh    []event.Event          // stored in this transaction
-	claims   []promise              // made in this transaction
-	dropped  []*consumer            // whose group was dropped in this transaction
-	again    []settlement           // could not be recorded so far
-	lastSize int                    // events in the last batch
-	timer    *time.Timer            // the writer's alarm
-	active   map[*consumer]struct{} // who consumes, across reopening
+	tx      bool
+	fresh   []event.Event          // stored in this transaction
+	claims  []promise              // made in this transaction
+	dropped []*consumer            // whose group was dropped in this transaction
+	again   []settlement           // could not be recorded so far
+	crowd   int                    // how many published at once lately
+	timer   *time.Timer            // the writer's alarm
+	active  map[*consumer]struct{} // who consumes, across reopening
 }
 
 func newWriter(q *Queue) *writer {
@@ -81,28 +80,21 @@ func (w *writer) await() bool {
 // The window in which a batch may grow. It pays only when several publish at once;
 // one alone is never kept waiting.
 const (
-	window      = 300 * time.Microsecond
+	window      = time.Millisecond
 	windowFloor = 4
 )
 
-// gather gives a batch time to grow, until it stops growing.
+// gather gives a batch time to grow, until as many publish as did before.
 func (w *writer) gather() {
-	if w.lastSize < windowFloor {
+	if w.crowd < windowFloor || w.q.mail.grow(w.crowd) {
 		return
 	}
 	w.timer.Reset(window)
 	select {
+	case <-w.q.mail.ripe:
 	case <-w.timer.C:
 	case <-w.q.stop:
 		return
-	}
-	for n := w.q.mail.waiting(); ; {
-		runtime.Gosched()
-		m := w.q.mail.waiting()
-		if m == n || m >= maxEntries {
-			return
-		}
-		n = m
 	}
 }
 
@@ -113,7 +105,6 @@ func (w *writer) serve(b *batch) {
 		b.fail(queue.ErrUnavailable) // closed while it was being reopened
 		return
 	}
-	w.lastSize = len(b.entries)
 	err := w.apply(b)
 	if err == nil {
 		err = w.commit()
@@ -128,6 +119,8 @@ func (w *writer) serve(b *batch) {
 	w.seen.show()
 	w.show()
 	w.q.feed.add(w.fresh)
+	// Those who are answered now, and those who came meanwhile.
+	w.crowd = len(b.entries) + w.q.mail.waiting()
 	b.fail(nil)
 	for i := range b.settled {
 		c := b.settled[i].c
