@@ -33,6 +33,7 @@ func (w *writer) open(start bool) (err error) {
 	if err := w.stmt.prepare(w.conn); err != nil {
 		return err
 	}
+	w.chunk.stmt = w.stmt.readChunk
 	if err := w.load(); err != nil {
 		return err
 	}

@@ -118,10 +118,11 @@ func (p *pool) open() {
 type reader struct {
 	conn *engine.Conn
 
-	begin, end                 *engine.Stmt
-	trimmed, last, mark, chunk *engine.Stmt
-	up, down, one              *engine.Stmt
-	letter, oldest             *engine.Stmt
+	begin, end          *engine.Stmt
+	trimmed, last, mark *engine.Stmt
+	chunk               chunkReader
+	up, down, one       *engine.Stmt
+	letter, oldest      *engine.Stmt
 }
 
 func openReader(path string) (*reader, error) {
@@ -139,7 +140,7 @@ func openReader(path string) (*reader, error) {
 		{&r.trimmed, "SELECT trimmed FROM log"},
 		{&r.last, "SELECT max(seq) FROM events"},
 		{&r.mark, selectMark},
-		{&r.chunk, selectChunk},
+		{&r.chunk.stmt, selectChunk},
 		{&r.up, "SELECT " + columns + " FROM events WHERE seq >= ? ORDER BY seq"},
 		{&r.down, "SELECT " + columns + " FROM events WHERE seq <= ? ORDER BY seq DESC"},
 		{&r.one, "SELECT " + columns + " FROM events WHERE seq = ?"},

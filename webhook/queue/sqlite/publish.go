@@ -72,7 +72,7 @@ func (w *writer) store(e *entry, now time.Time) error {
 
 // readChunk reads a part of a run of seen ids.
 func (w *writer) readChunk(chunk int64) ([]byte, error) {
-	return viewChunk(w.stmt.readChunk, chunk)
+	return w.chunk.read(chunk)
 }
 
 // index writes the newest seen ids as a run when there are enough of them, and merges

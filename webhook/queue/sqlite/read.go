@@ -126,7 +126,7 @@ func (q *Queue) place(ctx context.Context, key idkey.Key) (p place, ok bool, err
 		s := q.view.seen
 		q.mu.Unlock()
 		err = q.pool.use(ctx, func(r *reader) (err error) {
-			p, ok, err = s.lookup(key, func(chunk int64) ([]byte, error) { return viewChunk(r.chunk, chunk) })
+			p, ok, err = s.lookup(key, r.chunk.read)
 			return err
 		})
 		if !errors.Is(err, errDropped) {
@@ -141,15 +141,23 @@ func (q *Queue) place(ctx context.Context, key idkey.Key) (p place, ok bool, err
 	return place{}, false, unavailable(err)
 }
 
-// viewChunk reads a part of a run of seen ids; nil when it is not there.
-func viewChunk(s *engine.Stmt, chunk int64) ([]byte, error) {
-	s.Reset()
-	s.BindInt(1, chunk)
-	ok, err := s.Step()
+// A chunkReader reads parts of runs of seen ids. It leaves no statement open: one that is
+// holds a snapshot, and while there is one the write-ahead log cannot begin anew.
+type chunkReader struct {
+	stmt *engine.Stmt
+	buf  []byte
+}
+
+// read returns a part, valid until the next call; nil when it is not there.
+func (c *chunkReader) read(chunk int64) ([]byte, error) {
+	c.stmt.BindInt(1, chunk)
+	ok, err := c.stmt.Step()
 	if err != nil || !ok {
 		return nil, err
 	}
-	return s.View(0), nil
+	c.buf = append(c.buf[:0], c.stmt.View(0)...)
+	c.stmt.Reset()
+	return c.buf, nil
 }
 
 // read returns one stored event, in the log or outside.

@@ -26,6 +26,8 @@ type writer struct {
 	q    *Queue
 	conn *engine.Conn
 	stmt statements
+	// chunk reads seen ids by a statement of stmt.
+	chunk chunkReader
 
 	epoch         string
 	last, trimmed int64 // the log: trimmed < seq <= last
