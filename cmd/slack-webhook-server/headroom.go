@@ -9,12 +9,14 @@ import (
 // headroom is how much garbage may gather between two collections at least. Go's
 // default, as much as lives, makes a server that keeps little collect dozens of times
 // a second: a third of what a request cost here.
-const headroom = 24 << 20
+const headroom = 20 << 20
 
-// The bounds of the percentage: Go's default, where much lives, and a ceiling.
+// The bounds of the percentage: Go's default, where much lives, and a ceiling. The
+// runtime lets a heap in which little lives grow to 4 MiB times the percentage, which
+// is headroom at the ceiling.
 const (
 	leastPercent = 100
-	mostPercent  = 1000
+	mostPercent  = headroom * 100 / (4 << 20)
 )
 
 // keepHeadroom sets the collector's percentage so that it leaves headroom, now and
