@@ -74,6 +74,8 @@ type Listen struct {
 	RequireHTTPS bool
 	// TrustedProxies may name the client's address and scheme by X-Forwarded-*.
 	TrustedProxies []netip.Prefix
+	// MaxConnections bounds what is open at once.
+	MaxConnections int
 	// TLSCertFile and TLSKeyFile are both set, or neither.
 	TLSCertFile, TLSKeyFile string
 }
@@ -132,6 +134,10 @@ type Slack struct {
 type Receive struct {
 	// MaxBodyBytes bounds one request's body.
 	MaxBodyBytes int64
+	// MaxInFlight bounds the requests that are served at once.
+	MaxInFlight int
+	// UnverifiedPerMinute is how many failures an address may have in a minute.
+	UnverifiedPerMinute int
 	// TimestampTolerance is how far a signature's time may be off, either way.
 	TimestampTolerance time.Duration
 }

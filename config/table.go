@@ -21,6 +21,10 @@ const (
 	maxWindow    = 4 << 30
 	maxAge       = 3650 * day
 	maxSends     = 10_000
+
+	maxInFlight    = 1_000_000
+	maxUnverified  = 1_000_000
+	maxConnections = 1_000_000
 )
 
 var table = slices.Concat(startSettings, slackSettings, listenSettings, receiveSettings, senderSettings,
@@ -96,6 +100,12 @@ var listenSettings = []Setting{
 		bind:        prefixes(func(c *Config) *[]netip.Prefix { return &c.Listen.TrustedProxies }),
 	},
 	{
+		Key: "MAX_CONNECTIONS", Flag: "max-connections", Section: SectionListen, Kind: KindNumber, Default: "8192",
+		Help: "Connections that are open at once; more are closed as they come",
+		More: "Assistants hold one each while they follow a stream.",
+		bind: number(func(c *Config) *int { return &c.Listen.MaxConnections }, 16, maxConnections),
+	},
+	{
 		Key: "TLS_CERT_FILE", Flag: "tls-cert-file", Section: SectionListen, Kind: KindText, Example: "/etc/tls/tls.crt",
 		DefaultNote: "plain HTTP",
 		Help:        "Certificate chain in PEM; with TLS_KEY_FILE, serve HTTPS and HTTP/2",
@@ -120,6 +130,18 @@ var receiveSettings = []Setting{
 		Key: "TIMESTAMP_TOLERANCE", Flag: "timestamp-tolerance", Section: SectionReceive, Kind: KindDuration, Default: "300",
 		Help: "How far the time of a signature may be off, either way",
 		bind: duration(func(c *Config) *time.Duration { return &c.Receive.TimestampTolerance }, time.Second, day),
+	},
+	{
+		Key: "MAX_IN_FLIGHT", Flag: "max-in-flight", Section: SectionReceive, Kind: KindNumber, Default: "2048",
+		Help: "Requests of senders that are served at once; more are answered 503",
+		More: "Addresses from which no verified request came within a day may have half of them.",
+		bind: number(func(c *Config) *int { return &c.Receive.MaxInFlight }, 2, maxInFlight),
+	},
+	{
+		Key: "UNVERIFIED_PER_MINUTE", Flag: "unverified-per-minute", Section: SectionReceive, Kind: KindNumber, Default: "60",
+		Help: "Requests that fail verification which one address may send in a minute; beyond it is answered 429",
+		More: "An IPv6 address counts with its /64. An address from which a verified request came within a day is never held back. Behind a proxy, name it in TRUSTED_PROXIES.",
+		bind: number(func(c *Config) *int { return &c.Receive.UnverifiedPerMinute }, 1, maxUnverified),
 	},
 	{
 		Key: "RETRY", Flag: "retry", Section: SectionReceive, Kind: KindNumber, Default: "3",

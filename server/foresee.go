@@ -54,7 +54,7 @@ func Routes(ctx context.Context, c config.Config) ([]Route, error) {
 	if c.Sandbox && len(b.signingSecrets) == 0 {
 		b.signingSecrets = []string{sandbox.DefaultSigningSecret}
 	}
-	for _, step := range []func(context.Context) error{b.measure, b.receive, b.assistNobody, b.web} {
+	for _, step := range []func(context.Context) error{b.otherSources, b.measure, b.receive, b.assistNobody, b.web} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

@@ -16,7 +16,7 @@ import (
 // deadlines.
 const (
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 30 * time.Second
+	readTimeout       = 10 * time.Second // of headers and a short body; a long one is held to a rate
 	idleTimeout       = 75 * time.Second // longer than the keep-alive of common proxies
 	maxHeaderBytes    = 32 << 10
 	journalPatience   = 3 * time.Second
@@ -89,8 +89,11 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	assistants := startParts(life, s.assistants, fail)
 	quiet := &silent{conns: map[net.Conn]struct{}{}}
 	serve := &http.Server{
-		ConnState: quiet.track,
-		Handler:   s.echo, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			s.connections.track(c, state)
+			quiet.track(c, state)
+		},
+		Handler: s.echo, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}

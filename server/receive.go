@@ -2,14 +2,18 @@ package server
 
 import (
 	"context"
+	"log/slog"
+	"net/netip"
 
 	"slackmcp/config"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/limiter"
 )
 
-// receive builds the webhook side's handler. The mcp command has none.
-func (b *builder) receive(context.Context) error {
+// otherSources gathers the senders beside Slack: those of the settings, and those of
+// the sources file.
+func (b *builder) otherSources(context.Context) error {
 	if !b.cfg.Mode.Webhook() {
 		return nil
 	}
@@ -17,11 +21,24 @@ func (b *builder) receive(context.Context) error {
 	if problems := problemsOf("SOURCES_FILE", err); problems != nil {
 		return &config.Error{Problems: problems}
 	}
+	b.sources = append(sources(b.cfg.Senders), further...)
+	return nil
+}
+
+// receive builds the webhook side's handler. The mcp command has none.
+func (b *builder) receive(context.Context) error {
+	if !b.cfg.Mode.Webhook() {
+		return nil
+	}
+	limits := limiter.New(limiter.Options{PerMinute: b.cfg.Receive.UnverifiedPerMinute, Began: b.heldBack})
 	rc, err := webhook.New(webhook.Options{
+		Limiter:        limits,
+		Address:        b.client,
+		MaxInFlight:    b.cfg.Receive.MaxInFlight,
 		Observe:        b.metrics.Receive.Observe,
 		Publisher:      b.store,
 		SlackSecrets:   b.signingSecrets,
-		Sources:        append(sources(b.cfg.Senders), further...),
+		Sources:        b.sources,
 		ReceiptSecrets: one(b.cfg.Senders.Webhook),
 		ReceiptOutput:  b.out,
 		Tolerance:      b.cfg.Receive.TimestampTolerance,
@@ -34,7 +51,18 @@ func (b *builder) receive(context.Context) error {
 		return err
 	}
 	b.receiver = rc
+	b.metrics.Receive.Watch(rc)
 	return nil
+}
+
+// heldBack tells, once for each time, of an address that keeps failing verification.
+func (s *Server) heldBack(p netip.Prefix) {
+	s.metrics.Receive.HeldBack()
+	attrs := []slog.Attr{slog.String("remote", p.String()), slog.Int("per_minute", s.cfg.Receive.UnverifiedPerMinute)}
+	if a := p.Addr(); a.IsPrivate() || a.IsLoopback() {
+		attrs = append(attrs, slog.String("remedy", "if this is a proxy of yours, name it in TRUSTED_PROXIES, so that each client counts for itself"))
+	}
+	s.log.LogAttrs(context.Background(), slog.LevelWarn, "address keeps failing verification and is held back", attrs...)
 }
 
 // sourceNames are the sources of the events that this configuration receives.
@@ -49,7 +77,7 @@ func (b *builder) sourceNames() []string {
 	if b.cfg.Senders.Webhook.IsSet() {
 		names = append(names, event.SourceReceipts)
 	}
-	for _, s := range sources(b.cfg.Senders) {
+	for _, s := range b.sources {
 		names = append(names, s.Name)
 	}
 	return names

@@ -58,7 +58,9 @@ type Server struct {
 	health   *health
 	metrics  *metrics.Metrics
 	tls      *certificate // nil over plain HTTP
-	echo     *echo.Echo
+
+	connections connections
+	echo        *echo.Echo
 
 	readers, workers, assistants []part
 	reloads                      []func(context.Context) // what Reload reads again
@@ -85,7 +87,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.measure, b.certificate, b.slackClient, b.openStore, b.openState, b.receive, b.handlers, b.ruled, b.assist, b.web,
+		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.certificate, b.slackClient, b.openStore, b.openState, b.receive, b.handlers, b.ruled, b.assist, b.web,
 		b.operators,
 	} {
 		if err := step(ctx); err != nil {
@@ -111,6 +113,7 @@ type builder struct {
 	terminal bool
 
 	signingSecrets []string
+	sources        []webhook.Source // beside Slack
 	botToken       string
 	userToken      string
 	apiURL         string

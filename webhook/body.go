@@ -4,16 +4,28 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"slackmcp/webhook/limiter"
 )
 
 // How bodies are read: most in one piece into a pooled buffer, large ones piece by
 // piece, so that a sender has to send bytes before he is given room for more.
 const (
+	directBody = 8 << 10
+	firstPiece = 8 << 10
 	pooledBody = 64 << 10
-	firstPiece = 16 << 10
+)
+
+// What strangers are left of the budget: half of it for all of them, an eighth for one
+// address. The rest is for those who have shown that they know a secret.
+const (
+	strangersShare = 2
+	addressShare   = 4 // of the strangers' share
 )
 
 var (
@@ -23,10 +35,13 @@ var (
 
 // bodies reads request bodies within a limit for each and a budget for all.
 type bodies struct {
-	limit  int64
-	budget int64
-	used   atomic.Int64
-	pool   sync.Pool // of *body
+	limit   int64
+	budget  int64
+	limiter *limiter.Limiter // nil knows everybody
+	grace   time.Duration
+	rate    int64 // bytes a second
+	used    atomic.Int64
+	pool    sync.Pool // of *body
 }
 
 // A body is a request's bytes. They are valid until release.
@@ -34,25 +49,34 @@ type body struct {
 	of    *bodies
 	bytes []byte
 	taken int64
+	from  sender
+	lent  int64 // what from's address has of the strangers' share
 }
 
-func newBodies(limit, budget int64) *bodies {
-	b := &bodies{limit: limit, budget: budget}
+// A sender is who a request came from, as far as that is known before its signature.
+type sender struct {
+	address  netip.Addr
+	standing limiter.Standing
+	fresh    bool // a known one that need not be remembered anew
+}
+
+func newBodies(o Options) *bodies {
+	b := &bodies{limit: o.MaxBodyBytes, budget: o.BodyBudget, limiter: o.Limiter, grace: o.BodyGrace, rate: o.MinBodyRate}
 	b.pool.New = func() any { return &body{of: b, bytes: make([]byte, 0, 4<<10)} }
 	return b
 }
 
 // read reads the whole body of r. The caller releases what it returns, with an error
 // too. Errors: errTooLarge, errBusy, and those of the connection.
-func (b *bodies) read(r *http.Request) (*body, error) {
+func (b *bodies) read(w http.ResponseWriter, r *http.Request, from sender) (*body, error) {
 	d := b.pool.Get().(*body)
-	d.bytes = d.bytes[:0]
+	d.bytes, d.from = d.bytes[:0], from
 	n := r.ContentLength
 	if n > b.limit {
 		return d, errTooLarge
 	}
-	if n < 0 || n > pooledBody {
-		return d, d.readPieces(r.Body)
+	if n < 0 || n > directBody {
+		return d, d.readPieces(w, r)
 	}
 	if err := d.room(int(n)); err != nil {
 		return d, err
@@ -62,17 +86,25 @@ func (b *bodies) read(r *http.Request) (*body, error) {
 	return d, err
 }
 
-// readPieces reads a body that is long or of unknown length. It reads one byte above
-// the limit, to see that there is one.
-func (d *body) readPieces(r io.Reader) error {
+// readPieces reads a body that is long or of unknown length, and gives it up when it
+// comes too slowly. It reads one byte above the limit, to see that there is one.
+func (d *body) readPieces(w http.ResponseWriter, r *http.Request) error {
+	began, control := time.Now(), http.NewResponseController(w)
+	whole := d.of.limit
+	if r.ContentLength >= 0 {
+		whole = r.ContentLength
+	}
 	for {
-		piece := min(max(len(d.bytes), firstPiece), int(d.of.limit)+1-len(d.bytes))
+		due := began.Add(d.of.grace + time.Duration(int64(len(d.bytes))*int64(time.Second)/d.of.rate))
+		_ = control.SetReadDeadline(due) // what has no deadlines is no connection
+		// Who has sent something is given room for three times as much.
+		piece := min(max(3*len(d.bytes), firstPiece), int(whole)+1-len(d.bytes))
 		if err := d.room(piece); err != nil {
 			return err
 		}
 		full := len(d.bytes) + piece
 		for len(d.bytes) < full {
-			n, err := r.Read(d.bytes[len(d.bytes):full])
+			n, err := r.Body.Read(d.bytes[len(d.bytes):full])
 			d.bytes = d.bytes[:len(d.bytes)+n]
 			if int64(len(d.bytes)) > d.of.limit {
 				return errTooLarge
@@ -89,7 +121,17 @@ func (d *body) readPieces(r io.Reader) error {
 
 // room makes room for n more bytes and takes them from the budget.
 func (d *body) room(n int) error {
-	if d.of.used.Add(int64(n)) > d.of.budget {
+	budget := d.of.budget
+	if d.from.standing != limiter.Known {
+		budget = max(budget/strangersShare, d.of.limit+1)
+		if n > directBody || len(d.bytes) > 0 {
+			if !d.of.limiter.Take(d.from.address, int64(n), max(budget/addressShare, d.of.limit+1), time.Now()) {
+				return errBusy
+			}
+			d.lent += int64(n)
+		}
+	}
+	if d.of.used.Add(int64(n)) > budget {
 		d.of.used.Add(int64(-n))
 		return errBusy
 	}
@@ -105,24 +147,27 @@ func (d *body) room(n int) error {
 // release gives the bytes back. Nobody may use them afterwards.
 func (d *body) release() {
 	d.of.used.Add(-d.taken)
-	d.taken = 0
+	if d.lent > 0 {
+		d.of.limiter.Give(d.from.address, d.lent)
+	}
+	d.taken, d.lent = 0, 0
 	if cap(d.bytes) <= pooledBody {
 		d.of.pool.Put(d)
 	}
 }
 
 // outcomeOf says how a request ends whose body could not be read.
-func outcomeOf(err error) Outcome {
+func outcomeOf(err error) (o Outcome, reason string) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return TooLarge // a server before us has a smaller limit
+		return TooLarge, "" // a server before us has a smaller limit
 	}
 	switch {
 	case errors.Is(err, errTooLarge):
-		return TooLarge
+		return TooLarge, ""
 	case errors.Is(err, errBusy):
-		return Busy
+		return Busy, "bytes"
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return Timeout
+		return Timeout, ""
 	}
-	return Aborted
+	return Aborted, ""
 }

@@ -9,8 +9,11 @@
 // Promises: 200 means published, or published before (a duplicate), or nothing to
 // publish (a challenge, a probe). What cannot be stored now is 503 with Retry-After,
 // never 200 and never 4xx. A signed event of a kind nobody knew is taken as any other.
-// Every body is bounded, bodies in flight share a budget, and a publish has a deadline.
+// Every body is bounded and has to come at a least rate, bodies in flight share a budget
+// of which strangers have half, and a publish has a deadline. An address that keeps
+// failing verification is refused before anything of it is read; one from which a
+// verified request came is not.
 //
-// Not promised: an order among events, and a deadline for a slow body, which is
-// http.Server's ReadTimeout.
+// Not promised: an order among events, and a deadline for headers and for bodies below
+// 8 KiB, which is http.Server's ReadTimeout.
 package webhook

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"time"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/limiter"
 	"slackmcp/webhook/queue"
 )
 
@@ -21,12 +24,17 @@ type Publisher interface {
 const (
 	// DefaultMaxBodyBytes is far above what Slack sends; Slack documents no maximum.
 	DefaultMaxBodyBytes = 1 << 20
-	// DefaultBodyBudget lets 16 of the largest bodies be read at once, and thousands of usual ones.
-	DefaultBodyBudget = 16 << 20
+	// DefaultBodyBudget lets 8 of the largest bodies be read at once, and thousands of usual ones.
+	DefaultBodyBudget = 8 << 20
 	// DefaultPublishTries is how often a publish is tried in all.
 	DefaultPublishTries = 3
 	// DefaultPublishTimeout leaves a second of Slack's three for the network.
 	DefaultPublishTimeout = 2 * time.Second
+	// DefaultMaxInFlight is far above what a store can keep waiting within the deadline.
+	DefaultMaxInFlight = 2048
+	// DefaultBodyGrace and DefaultMinBodyRate let a body of a MiB take 21 seconds.
+	DefaultBodyGrace   = 5 * time.Second
+	DefaultMinBodyRate = 64 << 10
 )
 
 // Options configure a Receiver.
@@ -55,6 +63,21 @@ type Options struct {
 	// BodyBudget bounds the bytes of all bodies that are being read or published; 0
 	// means DefaultBodyBudget. It has to hold one body of MaxBodyBytes.
 	BodyBudget int64
+	// BodyGrace and MinBodyRate say how slowly a body above 8 KiB, or of unknown length,
+	// may come: within BodyGrace and as long as it takes at MinBodyRate bytes a second. 0
+	// means DefaultBodyGrace and DefaultMinBodyRate. A shorter one has http.Server's
+	// ReadTimeout.
+	BodyGrace   time.Duration
+	MinBodyRate int64
+	// MaxInFlight bounds the requests that are served at once; 0 means
+	// DefaultMaxInFlight. Strangers may be half of them.
+	MaxInFlight int
+	// Limiter holds back addresses that keep failing verification, and tells strangers
+	// from senders that are known, for whom room is kept. nil knows everybody.
+	Limiter *limiter.Limiter
+	// Address finds the address that a request came from, as behind a proxy; nil takes
+	// the connection's.
+	Address func(*http.Request) netip.Addr
 	// PublishTries is how often a publish that failed for a passing reason is tried in
 	// all; 0 means DefaultPublishTries, 1 tries once.
 	PublishTries int
@@ -81,11 +104,14 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Publisher == nil {
 		return o, errors.New("webhook: Publisher is required")
 	}
-	if o.MaxBodyBytes < 0 || o.BodyBudget < 0 || o.PublishTries < 0 || o.PublishTimeout < 0 || o.AnswerTimeout < 0 {
-		return o, errors.New("webhook: MaxBodyBytes, BodyBudget, PublishTries, PublishTimeout and AnswerTimeout must not be negative")
+	if min(o.MaxBodyBytes, o.BodyBudget, int64(o.PublishTries), int64(o.PublishTimeout), int64(o.AnswerTimeout), int64(o.BodyGrace), o.MinBodyRate, int64(o.MaxInFlight)) < 0 {
+		return o, errors.New("webhook: MaxBodyBytes, BodyBudget, PublishTries, PublishTimeout, AnswerTimeout, BodyGrace, MinBodyRate and MaxInFlight must not be negative")
 	}
 	setDefault(&o.MaxBodyBytes, DefaultMaxBodyBytes)
 	setDefault(&o.BodyBudget, max(DefaultBodyBudget, o.MaxBodyBytes))
+	setDefault(&o.MaxInFlight, DefaultMaxInFlight)
+	setDefault(&o.BodyGrace, DefaultBodyGrace)
+	setDefault(&o.MinBodyRate, DefaultMinBodyRate)
 	setDefault(&o.PublishTries, DefaultPublishTries)
 	setDefault(&o.PublishTimeout, DefaultPublishTimeout)
 	setDefault(&o.AnswerTimeout, DefaultAnswerTimeout)
@@ -97,6 +123,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Address == nil {
+		o.Address = connectionAddress
 	}
 	return o, nil
 }

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -42,8 +43,11 @@ const (
 	Timeout Outcome = "timeout"
 	// Aborted is a body whose sender went away.
 	Aborted Outcome = "aborted"
-	// Busy means that the budget of bodies in flight is used up.
+	// Busy means that too much is in flight; the reason is requests or bytes.
 	Busy Outcome = "busy"
+	// Limited is a request from an address that kept failing verification; it was not
+	// looked at.
+	Limited Outcome = "limited"
 	// Full means that the store is full.
 	Full Outcome = "full"
 	// Unavailable means that the store did not take the event in time.
@@ -60,6 +64,8 @@ type Observation struct {
 	Outcome Outcome
 	// Reason says more about some outcomes; one of few fixed words, or a field's name.
 	Reason string
+	// Address is where the request came from; the zero address when nobody can tell.
+	Address netip.Addr
 	// Status is the HTTP status of the answer.
 	Status int
 	// Kind, ID and Retry are the event's; zero unless the signature was good.

@@ -5,9 +5,11 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/limiter"
 	"slackmcp/webhook/signature"
 )
 
@@ -27,6 +29,7 @@ type Receiver struct {
 	deadlines deadlines
 	endpoints map[string]*endpoint // by path
 	direct    endpoint             // of what comes by Deliver
+	inFlight  atomic.Int64         // requests
 }
 
 // An endpoint is one route: who may post there, and how it is read and answered.
@@ -76,7 +79,7 @@ func New(o Options) (*Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	rc := &Receiver{opt: o, bodies: newBodies(o.MaxBodyBytes, o.BodyBudget), deadlines: deadlines{timeout: o.PublishTimeout}, endpoints: map[string]*endpoint{}, direct: endpoint{source: event.SourceSlack}}
+	rc := &Receiver{opt: o, bodies: newBodies(o), deadlines: deadlines{timeout: o.PublishTimeout}, endpoints: map[string]*endpoint{}, direct: endpoint{source: event.SourceSlack}}
 	if err := rc.register(); err != nil {
 		return nil, err
 	}
@@ -93,13 +96,19 @@ func (rc *Receiver) Paths() []string {
 	return paths
 }
 
+// InFlight returns how many requests are being served.
+func (rc *Receiver) InFlight() int64 { return rc.inFlight.Load() }
+
 // BytesInFlight returns how much of the body budget is in use.
 func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.used.Load() }
 
 // ServeHTTP takes one delivery.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := visit{endpoint: rc.endpoints[r.URL.Path], began: time.Now()}
-	v.Outcome = rc.receive(&v, r)
+	rc.inFlight.Add(1)
+	defer rc.inFlight.Add(-1)
+	v.Outcome = rc.receive(&v, w, r)
+	rc.remember(&v)
 	v.Status = answer(w, v.Outcome, v.reply)
 	v.Duration = time.Since(v.began)
 	v.requestID = r.Header.Get(RequestIDHeader)
@@ -111,6 +120,7 @@ type visit struct {
 	Observation
 	endpoint  *endpoint
 	began     time.Time
+	from      sender
 	requestID string
 	reply     []byte // in place of the outcome's own; nil keeps that
 	// For the log only: where it happened, and what the endpoint adds.
@@ -125,7 +135,7 @@ func (v *visit) end(o Outcome, reason string) Outcome {
 }
 
 // receive is the pipeline up to the body.
-func (rc *Receiver) receive(v *visit, r *http.Request) Outcome {
+func (rc *Receiver) receive(v *visit, w http.ResponseWriter, r *http.Request) Outcome {
 	ep := v.endpoint
 	if ep == nil {
 		return Unregistered
@@ -133,6 +143,14 @@ func (rc *Receiver) receive(v *visit, r *http.Request) Outcome {
 	v.Source = ep.source
 	if r.Method != http.MethodPost {
 		return WrongMethod
+	}
+	v.from = rc.sender(r, v.began)
+	v.Address = v.from.address
+	switch {
+	case v.from.standing == limiter.HeldBack:
+		return Limited
+	case rc.crowded(v.from):
+		return v.end(Busy, "requests")
 	}
 	claim, err := ep.verifier.Open(r.Header)
 	if claim.At != 0 {
@@ -149,11 +167,11 @@ func (rc *Receiver) receive(v *visit, r *http.Request) Outcome {
 	if m == otherMedia && ep.strictMedia || encoded(r.Header) {
 		return WrongMediaType
 	}
-	b, err := rc.bodies.read(r)
+	b, err := rc.bodies.read(w, r, v.from)
 	defer b.release()
 	v.Bytes = len(b.bytes)
 	if err != nil {
-		return outcomeOf(err)
+		return v.end(outcomeOf(err))
 	}
 	return rc.accept(v, incoming{header: r.Header, media: m, claim: &claim, body: b.bytes})
 }

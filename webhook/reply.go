@@ -28,7 +28,8 @@ var replies = map[Outcome]reply{
 	Invalid:        {http.StatusUnprocessableEntity, []byte(`{"error":"invalid body"}`)},
 	Timeout:        {http.StatusRequestTimeout, []byte(`{"error":"body did not arrive in time"}`)},
 	Aborted:        {http.StatusBadRequest, []byte(`{"error":"body is incomplete"}`)},
-	Busy:           {http.StatusServiceUnavailable, []byte(`{"error":"busy","detail":"too many bodies in flight; send it again"}`)},
+	Limited:        {http.StatusTooManyRequests, []byte(`{"error":"too many unverified requests","detail":"this address kept failing verification; try again in a minute"}`)},
+	Busy:           {http.StatusServiceUnavailable, []byte(`{"error":"busy","detail":"too much in flight; send it again"}`)},
 	Full:           {http.StatusServiceUnavailable, []byte(`{"error":"queue is full","detail":"send it again later"}`)},
 	Unavailable:    {http.StatusServiceUnavailable, []byte(`{"error":"queue is unavailable","detail":"send it again"}`)},
 }
@@ -41,6 +42,8 @@ const invalidSignature = `{"error":"invalid signature","detail":"Invalid request
 var (
 	jsonType   = []string{"application/json"}
 	retryAfter = []string{"5"} // seconds
+	aMinute    = []string{"60"}
+	closing    = []string{"close"}
 	allowPost  = []string{http.MethodPost}
 	noSniff    = []string{"nosniff"}
 )
@@ -55,6 +58,8 @@ func answer(w http.ResponseWriter, o Outcome, body []byte) (status int) {
 	switch re.status {
 	case http.StatusServiceUnavailable:
 		h["Retry-After"] = retryAfter
+	case http.StatusTooManyRequests:
+		h["Retry-After"], h["Connection"] = aMinute, closing
 	case http.StatusMethodNotAllowed:
 		h["Allow"] = allowPost
 	}

@@ -18,6 +18,8 @@ func (rc *Receiver) report(ctx context.Context, v *visit) {
 	}
 	level := slog.LevelInfo
 	switch {
+	case v.Outcome == Limited:
+		level = slog.LevelDebug // who began to be held back was told once
 	case v.Status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	case v.Status >= http.StatusBadRequest:
@@ -35,6 +37,9 @@ func (rc *Receiver) report(ctx context.Context, v *visit) {
 	}
 	if v.Reason != "" {
 		attrs = append(attrs, slog.String("reason", v.Reason))
+	}
+	if v.Secret == 0 && v.Address.IsValid() {
+		attrs = append(attrs, slog.String("remote", v.Address.String()))
 	}
 	if v.Outcome == Stale {
 		attrs = append(attrs, slog.Duration("clock_skew", v.Skew))

@@ -7,6 +7,8 @@ type Listener struct {
 	r       *Registry
 	reloads *Counter
 	expires *Reading
+
+	connections, refused *Reading
 }
 
 func newListener(r *Registry) *Listener {
@@ -14,7 +16,19 @@ func newListener(r *Registry) *Listener {
 		r:       r,
 		reloads: r.Counter("tls_reloads_total", "Renewed certificates that were found in the files, by whether they could be used.", Closed("outcome", "ok", "error")),
 		expires: r.Reading(GaugeKind, "tls_certificate_not_after_timestamp_seconds", "When the certificate that is served expires, in Unix time."),
+
+		connections: r.Reading(GaugeKind, "http_connections", "Connections that are open on the main listener."),
+		refused:     r.Reading(CounterKind, "http_connections_refused_total", "Connections that were closed as they came, because MAX_CONNECTIONS were open."),
 	}
+}
+
+// WatchConnections reads the listener at each scrape. It is called once.
+func (m *Listener) WatchConnections(count func() (open, refused int64)) {
+	m.r.Read(func(put Put) {
+		open, refused := count()
+		put(m.connections, float64(open))
+		put(m.refused, float64(refused))
+	}, m.connections, m.refused)
 }
 
 // Reloaded counts a renewed certificate.

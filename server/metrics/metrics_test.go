@@ -225,6 +225,7 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	m := newMetrics()
 	m.Receive.Observe(accepted())
 	m.Handlers.Observe(worker.Observation{Group: "handlers", Attempt: 2})
+	m.Handlers.Breaker("loop", true)
 	m.Slack.Observe(slackapi.CallInfo{Method: "auth.test", Outcome: "ok", Duration: time.Millisecond, Waited: time.Millisecond})
 	m.MCP.Called(toolset.Outcome{Tool: "slack_post_message"})
 	m.MCP.Unauthorized("invalid_token")
@@ -232,6 +233,8 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	m.Slack.Watch(budgets{})
 	m.MCP.Watch(transportStats{})
 	m.Listener.Reloaded(true)
+	m.Listener.WatchConnections(func() (open, refused int64) { return 1, 2 })
+	m.Receive.Watch(inFlight{})
 	m.Listener.WatchCertificate(func() time.Time { return time.Unix(1, 0) })
 	found, text := scrape(t, m)
 	problems, err := promlint.New(strings.NewReader(text)).Lint()
@@ -262,3 +265,8 @@ func (budgets) Budgets() []slackapi.Budget {
 type transportStats struct{}
 
 func (transportStats) Stats() transport.Stats { return transport.Stats{Sessions: 1} }
+
+type inFlight struct{}
+
+func (inFlight) InFlight() int64      { return 1 }
+func (inFlight) BytesInFlight() int64 { return 2 }

@@ -40,8 +40,12 @@ type Receive struct {
 	publishTries  prometheus.Counter
 	retries       map[string]map[string]prometheus.Counter // by number and reason
 	rateLimited   prometheus.Counter
-	hour          *hour
-	now           func() time.Time
+	heldBack      prometheus.Counter
+
+	r               *Registry
+	inFlight, bytes *Reading
+	hour            *hour
+	now             func() time.Time
 }
 
 // A source is what is counted of one sender, each counter found once.
@@ -115,6 +119,10 @@ func (m *Receive) shared(r *Registry) {
 		}
 	}
 	m.rateLimited = r.Counter("slack_rate_limited_notices_total", "Notices by Slack, one for each minute in which it withheld events because the workspace had more than 30,000 in an hour: these events are lost.").With()
+	m.heldBack = r.Counter("addresses_held_back_total", "Times that an address began to be held back, because it kept failing verification.").With()
+	m.r = r
+	m.inFlight = r.Reading(GaugeKind, "deliveries_in_flight", "Requests on the senders' routes that are being served.")
+	m.bytes = r.Reading(GaugeKind, "delivery_bytes_in_flight", "Bytes of the body budget that are in use.")
 	share := r.Reading(GaugeKind, "slack_failure_ratio", "Share of Slack's deliveries of the last 60 minutes that failed in Slack's eyes: answered other than 2xx, or after 3 s. Above 0.95 of 1,000 and more Slack disables the app's events.")
 	attempts := r.Reading(GaugeKind, "slack_deliveries_last_hour", "Slack's deliveries of the last 60 minutes, of which slack_failure_ratio is a share.")
 	r.Read(func(put Put) {
@@ -129,6 +137,21 @@ func (m *Receive) shared(r *Registry) {
 		}
 		put(share, ratio)
 	}, share, attempts)
+}
+
+// HeldBack counts an address that began to be held back.
+func (m *Receive) HeldBack() { m.heldBack.Inc() }
+
+// Watch reads the receiver at each scrape. It is called once.
+func (m *Receive) Watch(rc interface {
+	InFlight() int64
+	BytesInFlight() int64
+},
+) {
+	m.r.Read(func(put Put) {
+		put(m.inFlight, float64(rc.InFlight()))
+		put(m.bytes, float64(rc.BytesInFlight()))
+	}, m.inFlight, m.bytes)
 }
 
 // Observe counts one finished request.

@@ -44,7 +44,7 @@ var subjects = []struct {
 	title    string
 	prefixes []string
 }{
-	{"Receiving", []string{"ack_", "clock_", "deliver", "publish_", "slack_deliveries_", "slack_failure_", "slack_rate_", "slack_retries_", "verif"}},
+	{"Receiving", []string{"ack_", "addresses_", "clock_", "deliver", "publish_", "slack_deliveries_", "slack_failure_", "slack_rate_", "slack_retries_", "verif"}},
 	{"Queue", []string{"queue_"}},
 	{"Handlers", []string{"handler_"}},
 	{"Assistants", []string{"mcp_"}},

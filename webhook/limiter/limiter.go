@@ -1,0 +1,262 @@
+package limiter
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// The defaults of Options.
+const (
+	DefaultPerMinute = 60
+	DefaultAddresses = 16384
+	DefaultRemember  = 24 * time.Hour
+)
+
+const (
+	shards = 16
+	// touch is how old the mark of a known address may be before it should be renewed.
+	touch = time.Minute
+	// sample is how many addresses are looked at to find one to forget.
+	sample = 8
+)
+
+// Options configure a Limiter. The zero value is ready to use.
+type Options struct {
+	// PerMinute is how many failures an address may have in a minute; 0 means
+	// DefaultPerMinute.
+	PerMinute int
+	// Addresses bounds the table; 0 means DefaultAddresses.
+	Addresses int
+	// Remember is for how long a verified request makes its address known; 0 means
+	// DefaultRemember.
+	Remember time.Duration
+	// Began is told, from the request's goroutine, of an address that is held back from
+	// now on, once until it was let go; nil tells nobody.
+	Began func(netip.Prefix)
+}
+
+// A Limiter holds addresses back.
+type Limiter struct {
+	opt    Options
+	seed   maphash.Seed
+	shards [shards]shard
+}
+
+type shard struct {
+	mu      sync.RWMutex
+	entries map[netip.Addr]*entry // guarded by mu
+}
+
+// An entry is what is remembered of an address. It is guarded by its shard's mutex.
+type entry struct {
+	verified time.Time // the last verified request, or a little before it
+	failures float64   // of the last minute, as of at
+	at       time.Time
+	held     bool  // Began was told
+	bytes    int64 // of bodies that are being read
+}
+
+// New returns a Limiter.
+func New(o Options) *Limiter {
+	if o.PerMinute <= 0 {
+		o.PerMinute = DefaultPerMinute
+	}
+	if o.Addresses <= 0 {
+		o.Addresses = DefaultAddresses
+	}
+	if o.Remember <= 0 {
+		o.Remember = DefaultRemember
+	}
+	if o.Began == nil {
+		o.Began = func(netip.Prefix) {}
+	}
+	l := &Limiter{opt: o, seed: maphash.MakeSeed()}
+	for i := range l.shards {
+		l.shards[i].entries = map[netip.Addr]*entry{}
+	}
+	return l
+}
+
+// A Standing is what an address has earned.
+type Standing uint8
+
+// The standings.
+const (
+	// Stranger is an address of which nothing is known.
+	Stranger Standing = iota
+	// Known is one from which a verified request came.
+	Known
+	// HeldBack is one with too many failures.
+	HeldBack
+)
+
+// Look returns an address's standing, and for a known one whether Verified need not be
+// told so soon again. The zero address is a stranger for ever.
+func (l *Limiter) Look(a netip.Addr, now time.Time) (s Standing, fresh bool) {
+	a = key(a)
+	sh := l.shard(a)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	e := sh.entries[a]
+	switch {
+	case e == nil:
+		return Stranger, false
+	case l.known(e, now):
+		return Known, now.Sub(e.verified) < touch
+	case l.failures(e, now)+1 > float64(l.opt.PerMinute):
+		return HeldBack, false
+	}
+	return Stranger, false
+}
+
+// Verified notes a request whose signature was good.
+func (l *Limiter) Verified(a netip.Addr, now time.Time) {
+	if !a.IsValid() {
+		return
+	}
+	a = key(a)
+	s := l.shard(a)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := l.entry(s, a, now)
+	e.verified, e.failures, e.held = now, 0, false
+}
+
+// Failed notes a request that was not verified.
+func (l *Limiter) Failed(a netip.Addr, now time.Time) {
+	if !a.IsValid() {
+		return
+	}
+	a = key(a)
+	s := l.shard(a)
+	s.mu.Lock()
+	e := l.entry(s, a, now)
+	e.failures, e.at = l.failures(e, now)+1, now
+	over := e.failures+1 > float64(l.opt.PerMinute)
+	tell := over && !e.held && !l.known(e, now)
+	e.held = over
+	s.mu.Unlock()
+	if tell {
+		bits := 32
+		if a.Is6() {
+			bits = prefix6
+		}
+		l.opt.Began(netip.PrefixFrom(a, bits))
+	}
+}
+
+// Take asks for n bytes of memory for a stranger's body and reports whether the address
+// has no more than most then. What was taken is given back with Give.
+func (l *Limiter) Take(a netip.Addr, n, most int64, now time.Time) bool {
+	if !a.IsValid() {
+		return true
+	}
+	a = key(a)
+	s := l.shard(a)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := l.entry(s, a, now)
+	if e.bytes+n > most {
+		return false
+	}
+	e.bytes += n
+	return true
+}
+
+// Give returns bytes that Take granted.
+func (l *Limiter) Give(a netip.Addr, n int64) {
+	a = key(a)
+	s := l.shard(a)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.entries[a]; e != nil {
+		e.bytes = max(0, e.bytes-n) // it may have been forgotten in between
+	}
+}
+
+// Len is how many addresses are remembered.
+func (l *Limiter) Len() int {
+	n := 0
+	for i := range l.shards {
+		s := &l.shards[i]
+		s.mu.RLock()
+		n += len(s.entries)
+		s.mu.RUnlock()
+	}
+	return n
+}
+
+func (l *Limiter) known(e *entry, now time.Time) bool {
+	return !e.verified.IsZero() && now.Sub(e.verified) < l.opt.Remember
+}
+
+// failures is what is left of an address's failures: a minute forgives PerMinute.
+func (l *Limiter) failures(e *entry, now time.Time) float64 {
+	return max(0, e.failures-now.Sub(e.at).Minutes()*float64(l.opt.PerMinute))
+}
+
+// entry returns an address's entry, made when it is new. It requires s.mu.
+func (l *Limiter) entry(s *shard, a netip.Addr, now time.Time) *entry {
+	if e := s.entries[a]; e != nil {
+		return e
+	}
+	if len(s.entries) >= max(1, l.opt.Addresses/shards) {
+		l.forget(s, now)
+	}
+	e := &entry{at: now}
+	s.entries[a] = e
+	return e
+}
+
+// forget removes one address: of a few, an unknown before a known one, and the one that
+// was quiet the longest. It requires s.mu.
+func (l *Limiter) forget(s *shard, now time.Time) {
+	var worst netip.Addr
+	var found *entry
+	n := 0
+	for a, e := range s.entries { // in random order
+		if found == nil || l.goesBefore(e, found, now) {
+			worst, found = a, e
+		}
+		if n++; n == sample {
+			break
+		}
+	}
+	delete(s.entries, worst)
+}
+
+func (l *Limiter) goesBefore(a, b *entry, now time.Time) bool {
+	if ka, kb := l.known(a, now), l.known(b, now); ka != kb {
+		return kb
+	}
+	return last(a).Before(last(b))
+}
+
+func last(e *entry) time.Time {
+	if e.verified.After(e.at) {
+		return e.verified
+	}
+	return e.at
+}
+
+func (l *Limiter) shard(a netip.Addr) *shard {
+	return &l.shards[maphash.Comparable(l.seed, a)%shards]
+}
+
+// prefix6 is how much of an IPv6 address names a customer.
+const prefix6 = 64
+
+// key is what an address counts under.
+func key(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if !a.Is6() {
+		return a
+	}
+	p, err := a.Prefix(prefix6)
+	if err != nil {
+		return a // 64 is a length that every IPv6 address has
+	}
+	return p.Addr()
+}
