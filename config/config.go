@@ -264,7 +264,49 @@ type MCP struct {
 	SendsPerMinute int
 	// Lockdown withholds the words of outside authors.
 	Lockdown bool
+	// Push is how events reach those who asked for them.
+	Push Push
 }
+
+// Push is the extension io.modelcontextprotocol/events.
+type Push struct {
+	// Webhooks posts events to subscribers who have an address.
+	Webhooks bool
+	// CallbackHosts may be posted to wherever they are, by http too; CallbackNetworks are
+	// reached beside the public network.
+	CallbackHosts    []string
+	CallbackNetworks []netip.Prefix
+	Profile          PushProfile
+	WebhookID        WebhookID
+	// MaxSubscriptions bounds those of one principal.
+	MaxSubscriptions int
+	// TTL is the longest life of a subscription that is not refreshed.
+	TTL time.Duration
+	// Backlog is how old an event may be when it is delivered.
+	Backlog time.Duration
+}
+
+// A PushProfile settles what the sources of the extension say differently.
+type PushProfile string
+
+// The values of EVENTS_PROFILE.
+const (
+	// PushDeployed is what deployed clients know.
+	PushDeployed PushProfile = "deployed"
+	// PushDraft is the text of the proposal.
+	PushDraft PushProfile = "draft"
+)
+
+// A WebhookID is what a posted event's webhook-id is.
+type WebhookID string
+
+// The values of EVENTS_WEBHOOK_ID.
+const (
+	// EventWebhookID is the event's own id.
+	EventWebhookID WebhookID = "event"
+	// MessageWebhookID is an id of each message to each receiver.
+	MessageWebhookID WebhookID = "message"
+)
 
 // A Token is a named bearer.
 type Token struct {

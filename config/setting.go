@@ -105,6 +105,7 @@ const (
 	SectionMCP     Section = "MCP"
 	SectionAccess  Section = "MCP access"
 	SectionTools   Section = "MCP tools"
+	SectionPush    Section = "MCP events"
 	SectionOperate Section = "Operating"
 	SectionStart   Section = "Starting"
 )
@@ -113,7 +114,7 @@ const (
 func Sections() []Section {
 	return []Section{
 		SectionStart, SectionSlack, SectionListen, SectionReceive, SectionSenders, SectionQueue,
-		SectionWork, SectionMCP, SectionAccess, SectionTools, SectionOperate,
+		SectionWork, SectionMCP, SectionAccess, SectionTools, SectionPush, SectionOperate,
 	}
 }
 

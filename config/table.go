@@ -28,7 +28,7 @@ const (
 )
 
 var table = slices.Concat(startSettings, slackSettings, listenSettings, receiveSettings, senderSettings,
-	queueSettings, workSettings, mcpSettings, accessSettings, toolSettings, operateSettings)
+	queueSettings, workSettings, mcpSettings, accessSettings, toolSettings, pushSettings, operateSettings)
 
 var startSettings = []Setting{
 	{

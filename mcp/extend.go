@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"slackmcp/mcp/events"
+	"slackmcp/mcp/notify"
 )
 
 // Push says how events reach those who ask for them by the extension
@@ -15,6 +16,10 @@ type Push struct {
 	StrictUnsubscribe bool
 	// Heartbeat is the longest silence on a stream; 10 s when zero.
 	Heartbeat time.Duration
+	// Webhooks delivers to subscribers who have an address, with its State and Client;
+	// without these there are polls and streams only. Source, TerminatedCode and Logger are
+	// set by New.
+	Webhooks notify.Options
 }
 
 // extend adds the protocol's extensions to the transport, and returns what is to be
@@ -27,13 +32,26 @@ func (s *Server) extend(o *Options) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := events.New(events.Options{
-		Catalog: catalog, Reader: events.NewReader(o.Events), Codes: o.Push.Codes,
+	reader := events.NewReader(o.Events)
+	if o.Push.Codes == (events.Codes{}) {
+		o.Push.Codes = events.DeployedCodes()
+	}
+	eo := events.Options{
+		Catalog: catalog, Reader: reader, Codes: o.Push.Codes,
 		StrictUnsubscribe: o.Push.StrictUnsubscribe, Heartbeat: o.Push.Heartbeat,
-	})
-	if err != nil {
+	}
+	if w := o.Push.Webhooks; w.State != nil && w.Client != nil {
+		w.Source, w.TerminatedCode, w.Logger = events.NewSource(catalog, reader), o.Push.Codes.Forbidden, o.Logger
+		if s.webhooks, err = notify.New(w); err != nil {
+			return nil, err
+		}
+		eo.Subscriptions = s.webhooks
+	}
+	if o.Transport.Extension, err = events.New(eo); err != nil {
 		return nil, err
 	}
-	o.Transport.Extension = x
 	return map[string]any{events.Name: struct{}{}}, nil
 }
+
+// Webhooks is what delivers to subscribers who have an address; nil when nothing does.
+func (s *Server) Webhooks() *notify.Engine { return s.webhooks }

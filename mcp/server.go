@@ -13,6 +13,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/names"
+	"slackmcp/mcp/notify"
 	"slackmcp/mcp/prompts"
 	"slackmcp/mcp/resources"
 	"slackmcp/mcp/tools"
@@ -63,6 +64,7 @@ type Server struct {
 	tools     *toolset.Registry
 	names     *names.Resolver
 	resources *resources.Set
+	webhooks  *notify.Engine // nil where nothing is posted
 }
 
 // New composes a server. It calls nobody; [Server.Run] brings it to life.
@@ -214,13 +216,19 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.events != nil {
 		g.Go(func() error { return s.announce(ctx) })
 	}
+	if s.webhooks != nil {
+		g.Go(func() error { return s.webhooks.Run(ctx) })
+	}
 	return g.Wait()
 }
+
+// StdioPrincipal is the name of whoever started a process that serves stdio.
+const StdioPrincipal = "stdio"
 
 // ServeStdio serves one client over in and out until in ends or ctx does. Whoever
 // started the process owns it: the caller has every scope but admin.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	owner := &access.Principal{Name: "stdio", Scopes: []access.Scope{access.Read, access.Events, access.Write}}
+	owner := &access.Principal{Name: StdioPrincipal, Scopes: []access.Scope{access.Read, access.Events, access.Write}}
 	err := s.transport.ServeStdio(access.With(ctx, owner), in, out)
 	if errors.Is(err, context.Canceled) {
 		return nil

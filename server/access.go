@@ -21,7 +21,7 @@ func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, 
 		return nil, nil //nolint:nilnil // whoever started the process is its only client
 	case m.NoAuth:
 		b.log.LogAttrs(ctx, slog.LevelWarn, "mcp is open to everyone who can connect")
-		return access.As(&access.Principal{Name: "anyone", Scopes: assistantScopes}), nil
+		return access.As(&access.Principal{Name: "anyone", Scopes: assistantScopes, Anonymous: true}), nil
 	}
 	tokens, err := b.tokens()
 	if err != nil {
@@ -55,7 +55,9 @@ func (b *builder) tokens() (*access.Tokens, error) {
 		}
 		list = append(list, access.Token{Name: t.Name, Secret: t.Secret.Reveal(), Scopes: scopes})
 	}
-	return access.NewTokens(list...)
+	var err error
+	b.static, err = access.NewTokens(list...)
+	return b.static, err
 }
 
 // oauth adds an authorization server's tokens to the static ones, and the document by

@@ -49,6 +49,9 @@ func (b *builder) assist(ctx context.Context) error {
 	if events != nil {
 		o.Events = events
 	}
+	if o.Push, err = b.push(); err != nil {
+		return err
+	}
 	var questions *asks
 	if events != nil && b.slack != nil {
 		questions = b.newAsks()
@@ -58,6 +61,9 @@ func (b *builder) assist(ctx context.Context) error {
 		return fmt.Errorf("mcp: %w", err)
 	}
 	b.metrics.MCP.Watch(b.mcp.Transport())
+	if e := b.mcp.Webhooks(); e != nil {
+		b.metrics.Push.Watch(e)
+	}
 	if questions != nil {
 		questions.settle = b.mcp.Settle
 	}

@@ -119,6 +119,7 @@ type builder struct {
 	apiURL         string
 	token          string // MCP's own bearer token
 	tokenPath      string
+	static         *access.Tokens   // the bearers of the settings
 	metadata       *access.Metadata // of OAuth; nil without it
 }
 

@@ -35,7 +35,7 @@ const (
 
 // Options configure a Client. The zero value reaches the public network only.
 type Options struct {
-	// HTTPSOnly refuses http.
+	// HTTPSOnly refuses http, except to Hosts.
 	HTTPSOnly bool
 	// Networks may be reached besides the public network.
 	Networks []netip.Prefix

@@ -55,6 +55,7 @@ func TestCheck(t *testing.T) {
 		"https://127.0.0.9:1/":                  "",
 		"https://[2606:4700::1111]/":            "",
 		"http://hooks.example.com/":             "https://",
+		"http://hooks.internal:8443/x":          "",
 		"ftp://hooks.example.com/":              "https://",
 		"hooks.example.com":                     "not as",
 		"https://":                              "not as",

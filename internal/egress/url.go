@@ -28,8 +28,6 @@ func (c *Client) parse(target string) (*url.URL, error) {
 		return nil, errors.New("the URL is not as https://hooks.example.com/path")
 	}
 	switch {
-	case u.Scheme == "http" && c.opt.HTTPSOnly:
-		return nil, errors.New("the URL has to begin with https://")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, errors.New("the URL has to begin with https:// or http://")
 	case u.User != nil:
@@ -37,27 +35,35 @@ func (c *Client) parse(target string) (*url.URL, error) {
 	case u.Fragment != "" || strings.HasSuffix(target, "#"):
 		return nil, errors.New("the URL must not have a fragment")
 	}
+	return u, c.mayReach(u)
+}
+
+// mayReach judges a URL's host as far as it stands there.
+func (c *Client) mayReach(u *url.URL) error {
 	host := u.Hostname()
 	if strings.Contains(host, "%") {
-		return nil, &RefusedError{Host: u.Host, Reason: "an address with a zone is never public"}
+		return &RefusedError{Host: u.Host, Reason: "an address with a zone is never public"}
 	}
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
 	}
 	if c.allowedHost(net.JoinHostPort(host, port)) {
-		return u, nil
+		return nil
+	}
+	if u.Scheme == "http" && c.opt.HTTPSOnly {
+		return errors.New("the URL has to begin with https://")
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
 		if a = a.Unmap(); !Global(a) && !within(c.opt.Networks, a) {
-			return nil, &RefusedError{Host: u.Host, Reason: "its address is not in the public network"}
+			return &RefusedError{Host: u.Host, Reason: "its address is not in the public network"}
 		}
-		return u, nil
+		return nil
 	}
 	if numeric(host) {
-		return nil, &RefusedError{Host: u.Host, Reason: "an address has to be written as four decimal numbers or in IPv6"}
+		return &RefusedError{Host: u.Host, Reason: "an address has to be written as four decimal numbers or in IPv6"}
 	}
-	return u, nil
+	return nil
 }
 
 // numeric reports whether a host that is no address ends in a number, decimal, octal or

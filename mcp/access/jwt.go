@@ -128,7 +128,7 @@ func (j *JWT) principal(c *tokenClaims) (*Principal, error) {
 	if name == "" {
 		return nil, ErrInvalidToken
 	}
-	p := &Principal{Name: "oauth:" + c.Issuer + "#" + name}
+	p := &Principal{Name: OAuthPrefix + c.Issuer + "#" + name}
 	for _, s := range append(strings.Fields(c.Scope), c.SCP...) {
 		scope, ok := strings.CutPrefix(s, j.opt.ScopePrefix)
 		if ok && known(Scope(scope)) && !p.Has(Scope(scope)) {

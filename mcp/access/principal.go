@@ -19,12 +19,22 @@ const (
 	Admin Scope = "admin"
 )
 
+// OAuthPrefix begins the names of principals that an authorization server vouches for;
+// its issuer and "#" follow.
+const OAuthPrefix = "oauth:"
+
 // A Principal is an authenticated caller. It is immutable.
 type Principal struct {
 	// Name identifies the caller in logs and binds its sessions: the token's name, or
 	// issuer and subject of a JWT.
 	Name   string
 	Scopes []Scope
+	// Credential identifies the token that was shown, without telling it: what a
+	// principal leaves behind can end with the token. Empty where tokens come and go, as
+	// JWTs do.
+	Credential string
+	// Anonymous reports that nobody was asked who they are.
+	Anonymous bool
 }
 
 // Has reports whether the principal was given the scope.

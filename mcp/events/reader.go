@@ -5,12 +5,13 @@ import (
 	"errors"
 	"time"
 
+	"slackmcp/mcp/notify"
 	"slackmcp/webhook/event"
 )
 
 // CursorStart is the cursor that stands before the first event of the log: where reading
 // begins while there is none, and where it begins again after a loss.
-const CursorStart = "start"
+const CursorStart = notify.CursorStart
 
 // EventLog is the log that events are read from.
 type EventLog interface {

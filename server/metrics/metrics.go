@@ -26,6 +26,7 @@ type Metrics struct {
 	Handlers *Handlers
 	Slack    *Slack
 	MCP      *MCP
+	Push     *Push
 }
 
 // New returns the metrics of a process. What a process does not do shows no values.
@@ -39,6 +40,7 @@ func New(o Options) *Metrics {
 		Handlers: newHandlers(r),
 		Slack:    newSlack(r),
 		MCP:      newMCP(r, o.Tools),
+		Push:     newPush(r),
 	}
 	build(r, o.Version)
 	return m

@@ -44,25 +44,28 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// engineEnv starts an engine of the test's own and returns what selects it.
+func engineEnv(t *testing.T, engine string) []string {
+	t.Helper()
+	port := freePort(t)
+	switch engine {
+	case "redis":
+		redis := requires.Program(t, "redis-server", "apt-get install redis-server")
+		startEngine(t, "127.0.0.1:"+port, redis, "--port", port, "--bind", "127.0.0.1", "--appendonly", "yes", "--save", "", "--dir", t.TempDir())
+		return []string{"REDIS_URL=redis://127.0.0.1:" + port + "/0"}
+	case "nats":
+		startEngine(t, "127.0.0.1:"+port, natsServer(t), "-a", "127.0.0.1", "-p", port, "-js", "-sd", t.TempDir())
+		return []string{"NATS_URL=nats://127.0.0.1:" + port}
+	}
+	return []string{"QUEUE_BACKEND_TYPE=" + engine}
+}
+
 // TestExternalEngines: two servers share an engine. An event that both receive is stored
 // once, both show it, and a server that comes later shows it too.
 func TestExternalEngines(t *testing.T) {
-	for _, tc := range []struct {
-		name  string
-		start func(t *testing.T, port string) (env string)
-	}{
-		{"redis", func(t *testing.T, port string) string {
-			redis := requires.Program(t, "redis-server", "apt-get install redis-server")
-			startEngine(t, "127.0.0.1:"+port, redis, "--port", port, "--bind", "127.0.0.1", "--appendonly", "yes", "--save", "", "--dir", t.TempDir())
-			return "REDIS_URL=redis://127.0.0.1:" + port + "/0"
-		}},
-		{"nats", func(t *testing.T, port string) string {
-			startEngine(t, "127.0.0.1:"+port, natsServer(t), "-a", "127.0.0.1", "-p", port, "-js", "-sd", t.TempDir())
-			return "NATS_URL=nats://127.0.0.1:" + port
-		}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			o := options{env: []string{tc.start(t, freePort(t))}}
+	for _, engine := range []string{"redis", "nats"} {
+		t.Run(engine, func(t *testing.T) {
+			o := options{env: engineEnv(t, engine)}
 			a, b := integrated(t, o), integrated(t, o)
 			const n = 50
 			for i := range n {

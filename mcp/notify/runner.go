@@ -1,0 +1,353 @@
+package notify
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// readAhead is how many events a subscription holds in memory.
+	readAhead = 20
+	// saveEvery is the shortest time between two writes of a cursor that moves.
+	saveEvery = time.Second
+	// driftEvery is the same for a cursor that passes by what does not match.
+	driftEvery = time.Minute
+	// storePause is the wait after the log or the state failed.
+	storePause = time.Second
+	// gapAttempts bounds the tries to tell a receiver of a gap: some do not know the message.
+	gapAttempts = 3
+)
+
+// A message is what waits to be posted: an event, or that some were lost.
+type message struct {
+	Item
+	gap bool
+}
+
+// A runner delivers one subscription's events, one after the other.
+type runner struct {
+	e       *Engine
+	sub     atomic.Pointer[Subscription]
+	changed chan struct{} // capacity 1: sub did
+	cancel  context.CancelFunc
+	done    chan struct{}
+
+	// Of the runner's own goroutine.
+	progress
+	pending []message
+	scanned string // how far the log was looked at, while nothing is pending
+	more    bool
+	dirty   bool // progress is ahead of what was saved
+	savedAt time.Time
+}
+
+func (e *Engine) newRunner(ctx context.Context, s *Subscription) *runner {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &runner{e: e, changed: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
+	r.sub.Store(s)
+	go func() {
+		defer close(r.done)
+		defer cancel()
+		r.run(ctx)
+	}()
+	return r
+}
+
+// update gives the runner the subscription as it is now.
+func (r *runner) update(s *Subscription) {
+	if r.sub.Swap(s).version == s.version {
+		return
+	}
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (r *runner) run(ctx context.Context) {
+	changed, stop := r.e.opt.Source.Watch()
+	defer stop()
+	if !r.begin(ctx) {
+		return
+	}
+	defer r.leave(ctx)
+	for ctx.Err() == nil {
+		wait := r.step(ctx)
+		if wait == 0 {
+			continue
+		}
+		timer := time.NewTimer(wait)
+		wake := changed
+		if len(r.pending) > 0 || r.idle() {
+			wake = nil // news change nothing
+		}
+		select {
+		case <-wake:
+		case <-r.changed:
+			r.refresh(ctx)
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// begin reads where the subscription stands, as soon as that can be read.
+func (r *runner) begin(ctx context.Context) bool {
+	for {
+		p, err := loadProgress(ctx, r.e.opt.State, r.sub.Load().ID)
+		switch {
+		case err == nil:
+			r.progress, r.scanned = p, p.Cursor
+			return true
+		case ctx.Err() != nil:
+			return false
+		case errors.Is(err, ErrNotFound):
+			// It is being removed, or its place was lost: then it goes on from now, and says so.
+			if p.Cursor, err = r.e.opt.Source.Now(ctx); err == nil {
+				p.Truncated = true
+				r.progress, r.scanned, r.dirty = p, p.Cursor, true
+				return true
+			}
+		}
+		r.e.log.LogAttrs(ctx, slog.LevelWarn, "delivery state was not read", slog.Any("error", err))
+		if !pause(ctx, storePause) {
+			return false
+		}
+	}
+}
+
+// leave saves what was not saved yet.
+func (r *runner) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.e.opt.Grace)
+	defer cancel()
+	r.save(ctx, true)
+}
+
+// refresh takes over what a refresh wrote beside the subscription.
+func (r *runner) refresh(ctx context.Context) {
+	r.Due = time.Time{} // its client is alive: no need to wait
+	r.save(ctx, true)
+}
+
+// idle reports that nothing is to be delivered for now.
+func (r *runner) idle() bool {
+	s := r.sub.Load()
+	return s.Paused || !r.SuspendedAt.IsZero() || !time.Now().Before(s.ExpiresAt)
+}
+
+// far is a wait that something else ends.
+const far = time.Hour
+
+// step does the next thing, and returns how long to wait before the one after it unless
+// something happens: 0 is not at all.
+func (r *runner) step(ctx context.Context) time.Duration {
+	saveIn := r.save(ctx, false)
+	if r.idle() {
+		return saveIn
+	}
+	if len(r.pending) == 0 {
+		if !r.read(ctx) {
+			return storePause
+		}
+		if len(r.pending) == 0 {
+			if r.more {
+				return 0
+			}
+			return saveIn
+		}
+	}
+	if wait := time.Until(r.Due); wait > 0 {
+		return min(wait, saveIn)
+	}
+	r.deliver(ctx)
+	return 0
+}
+
+// read fetches what comes next. It reports false when the log cannot be read.
+func (r *runner) read(ctx context.Context) bool {
+	s := r.sub.Load()
+	since := time.Now().Add(-r.e.opt.Backlog)
+	if r.Since.After(since) {
+		since = r.Since
+	}
+	b, err := r.e.opt.Source.Read(ctx, s.Name, s.Arguments, r.scanned, since, readAhead)
+	if err != nil {
+		if ctx.Err() == nil {
+			r.e.log.LogAttrs(ctx, slog.LevelWarn, "events for a subscription were not read", slog.String("subscription", s.ID), slog.Any("error", err))
+		}
+		return false
+	}
+	if b.Truncated {
+		r.pending = append(r.pending, gapMessage(s.ID, b.From))
+		r.Truncated, r.dirty = true, true
+	}
+	for _, item := range b.Items {
+		r.pending = append(r.pending, message{Item: item})
+	}
+	r.scanned, r.more = b.Cursor, b.More
+	if len(r.pending) == 0 && r.Cursor != b.Cursor {
+		// Nothing between matched: the subscription stands behind it.
+		r.Cursor = b.Cursor
+		r.dirty = r.dirty || time.Since(r.savedAt) > driftEvery
+	}
+	return true
+}
+
+// gapMessage says that what lies before a cursor was lost in part. Its id is the same
+// over retries and after a crash.
+func gapMessage(id, cursor string) message {
+	body, _ := json.Marshal(map[string]string{"type": "gap", "cursor": cursor})
+	sum := sha256.Sum256([]byte(id + "\x00" + cursor))
+	return message{Item: Item{ID: "msg_gap_" + hex.EncodeToString(sum[:12]), Body: body, Cursor: cursor}, gap: true}
+}
+
+// deliver posts the first of what is pending and says what follows from the answer.
+func (r *runner) deliver(ctx context.Context) {
+	s, m := r.sub.Load(), r.pending[0]
+	id := m.ID
+	if r.e.opt.OwnIDs && !m.gap {
+		sum := sha256.Sum256([]byte(s.ID + "\x00" + m.ID + "\x00" + m.Cursor))
+		id = "msg_" + hex.EncodeToString(sum[:16])
+	}
+	if len(m.Body) > maxBody {
+		r.giveUp(ctx, s, m, "too_large", "dead")
+		return
+	}
+	// What was begun may end: a receiver that has accepted an event must be heard.
+	posting, cancel := graceful(ctx, r.e.opt.Grace)
+	defer cancel()
+	began := time.Now()
+	reply, err := r.e.post(posting, s, id, m.Body)
+	if err != nil && ctx.Err() != nil {
+		return // nobody answered; another process, or this one later, begins anew
+	}
+	why := reason(reply, err)
+	switch {
+	case why == "":
+		r.accepted(m, time.Since(began))
+		return
+	case final(reply, err):
+		r.failed(why)
+		r.giveUp(ctx, s, m, why, "skipped")
+		return
+	}
+	r.failed(why)
+	r.Attempt++
+	policy := r.e.opt.Retry
+	if m.gap {
+		policy.MaxAttempts = gapAttempts
+	}
+	delay, again := policy.delay(r.Attempt, reply.RetryAfter(time.Now()), rand.Float64()) //nolint:gosec // jitter, no secret
+	if !again {
+		r.giveUp(ctx, s, m, why, "dead")
+		return
+	}
+	r.Due = time.Now().Add(delay)
+	r.e.opt.Observe(Observation{Outcome: "retried", Duration: time.Since(began)})
+	r.save(ctx, true) // an attempt counts, whatever happens to this process
+}
+
+func (r *runner) accepted(m message, took time.Duration) {
+	r.pass(m)
+	r.LastDeliveryAt, r.LastError, r.FailingSince, r.Lost = time.Now(), "", time.Time{}, 0
+	if !m.gap {
+		r.Accepted++
+	}
+	r.e.opt.Observe(Observation{Outcome: "accepted", Duration: took})
+}
+
+func (r *runner) failed(why string) {
+	r.LastError = why
+	if r.FailingSince.IsZero() {
+		r.FailingSince = time.Now()
+	}
+}
+
+// pass moves behind the first of what is pending.
+func (r *runner) pass(m message) {
+	r.pending = r.pending[1:]
+	r.Cursor, r.Attempt, r.Due, r.dirty = m.Cursor, 0, time.Time{}, true
+	if len(r.pending) == 0 {
+		r.Cursor = r.scanned
+	}
+}
+
+// giveUp goes on behind an event that is not accepted, and keeps it as a dead letter.
+// After many in a row the subscription is suspended.
+func (r *runner) giveUp(ctx context.Context, s *Subscription, m message, why, outcome string) {
+	attempts := r.Attempt
+	r.pass(m)
+	r.e.opt.Observe(Observation{Outcome: outcome})
+	if m.gap {
+		return // the next refresh tells it
+	}
+	if outcome == "skipped" {
+		attempts++
+		r.Skipped++
+	} else {
+		r.Dead++
+	}
+	if err := r.e.keep(ctx, s, Letter{EventID: m.ID, Cursor: m.Cursor, Reason: why, Attempts: attempts, DiedAt: time.Now()}); err != nil {
+		r.e.log.LogAttrs(ctx, slog.LevelWarn, "a dead letter was not kept", slog.String("subscription", s.ID), slog.Any("error", err))
+	}
+	r.Lost++
+	if r.Lost >= r.e.opt.SuspendAfter {
+		r.SuspendedAt = time.Now()
+		r.e.log.LogAttrs(ctx, slog.LevelWarn, "subscription suspended until it is refreshed", slog.String("subscription", s.ID), slog.String("reason", why))
+	}
+	r.save(ctx, true)
+}
+
+// save writes the progress when it is time to, or at once, and returns how long the next
+// write may wait.
+func (r *runner) save(ctx context.Context, now bool) time.Duration {
+	if !r.dirty && !now {
+		return far
+	}
+	if wait := saveEvery - time.Since(r.savedAt); wait > 0 && !now {
+		return wait
+	}
+	born, cursor := r.Born, r.Cursor
+	err := r.settle(ctx, r.e.opt.State, r.sub.Load())
+	if err != nil {
+		if ctx.Err() == nil {
+			r.e.log.LogAttrs(ctx, slog.LevelWarn, "delivery state was not written", slog.Any("error", err))
+		}
+		r.savedAt = time.Now()
+		return storePause
+	}
+	if r.Born != born || r.Cursor != cursor {
+		r.pending, r.scanned = nil, r.Cursor // somebody else stands elsewhere
+	}
+	r.dirty, r.savedAt = false, time.Now()
+	return far
+}
+
+// graceful returns a context that ends some time after ctx does.
+func graceful(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(grace, cancel)
+		context.AfterFunc(out, func() { timer.Stop() })
+	})
+	return out, func() { stop(); cancel() }
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
