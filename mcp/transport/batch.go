@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"sync"
 
@@ -61,7 +62,9 @@ func (b *batch) add(i int, part []byte) {
 		b.answers[i], _ = encode(nil, rpcError(nil, parseCode(err), err.Error(), nil))
 		return
 	case !m.isRequest():
-		b.t.take(b.r.Context(), b.ses, m)
+		if err := b.t.take(b.r.Context(), b.ses, m); err != nil {
+			b.t.log.Warn("an answer or a cancellation did not reach the other replicas", slog.Any("error", err))
+		}
 		return
 	case m.Method == string(mcp.MethodInitialize):
 		b.answers[i], _ = encode(m.ID, rpcError(m.ID, mcp.INVALID_REQUEST, "initialize cannot be part of a batch", nil))

@@ -29,8 +29,12 @@ func (t *Transport) get(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer ses.detach(a)
-	if last := r.Header.Get(mcp.HeaderLastEventID); last != "" {
+	last, elsewhere := r.Header.Get(mcp.HeaderLastEventID), ses.wasElsewhere()
+	switch {
+	case last != "":
 		ses.box.resume(last, ses.subscriptions())
+	case elsewhere:
+		ses.box.resumeUpdates(ses.subscriptions())
 	}
 	s := openWire(w, rc, t.opt.WriteTimeout)
 	if err := s.write([]byte(greeting(ses))); err != nil {

@@ -53,9 +53,18 @@ type Options struct {
 	// Extension serves methods that mcp-go does not know; none when nil.
 	Extension Extension
 
-	// Key signs session ids, at least 32 bytes; replicas share it. Random when empty.
+	// Shared are the values that replicas share, which then serve the same sessions and
+	// hand each other what is another's. Nil: there is one process, and sessions end with
+	// it.
+	Shared Values
+	// Single says that no other process has the Shared values: they let sessions outlive
+	// this one, and nothing is handed on.
+	Single bool
+	// Key signs session ids, at least 32 bytes. When empty the replicas agree on one, or
+	// without Shared it is random.
 	Key []byte
-	// Store keeps the sessions; a MemoryStore of MaxSessions when nil.
+	// Store keeps the sessions; when nil a SharedStore, or without Shared a MemoryStore,
+	// of MaxSessions.
 	Store SessionStore
 	// Logger receives what an operator should know; silent when nil.
 	Logger *slog.Logger
@@ -129,11 +138,15 @@ func (o Options) complete() (Options, error) {
 	if o.Subscribable == nil {
 		o.Subscribable = func(context.Context, string) error { return nil }
 	}
-	if len(o.Key) == 0 {
+	if len(o.Key) == 0 && o.Shared == nil {
 		o.Key = make([]byte, minKeyBytes)
 		rand.Read(o.Key) // never fails
 	}
-	if o.Store == nil {
+	switch {
+	case o.Store != nil:
+	case o.Shared != nil:
+		o.Store = NewSharedStore(o.Shared, o.MaxSessions, o.IdleTimeout)
+	default:
 		o.Store = NewMemoryStore(o.MaxSessions, o.IdleTimeout)
 	}
 	return o, o.validate()
@@ -147,7 +160,7 @@ func (o Options) validate() error {
 	if o.Default != SSE && o.Default != StreamableHTTP {
 		errs = append(errs, fmt.Errorf("transport: Default is %q, want %q or %q", o.Default, SSE, StreamableHTTP))
 	}
-	if len(o.Key) < minKeyBytes {
+	if len(o.Key) < minKeyBytes && (len(o.Key) > 0 || o.Shared == nil) {
 		errs = append(errs, fmt.Errorf("transport: Key has %d bytes, want at least %d", len(o.Key), minKeyBytes))
 	}
 	if o.Heartbeat < 0 || o.Heartbeat > maxHeartbeat {

@@ -229,6 +229,16 @@ func (b *outbox) resume(lastEvent string, subs []*subscription) {
 	}
 }
 
+// resumeUpdates marks all that a client follows as missed, where nothing is known of what
+// it saw.
+func (b *outbox) resumeUpdates(subs []*subscription) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range subs {
+		b.missed(s)
+	}
+}
+
 // missed requires b.mu.
 func (b *outbox) missed(s *subscription) {
 	if !s.dirty && !s.gone {

@@ -40,7 +40,12 @@ func (t *Transport) post(w http.ResponseWriter, r *http.Request) {
 // postInitialize opens a session. An id that the request carries is of an older one.
 func (t *Transport) postInitialize(w http.ResponseWriter, r *http.Request, m *message) {
 	name := principal(r)
-	ses := t.sessions.fresh(t.sessions.sign.mint(name), name)
+	sign, err := t.sessions.sign.signer(r.Context())
+	if err != nil {
+		t.unavailableSessions(w, err)
+		return
+	}
+	ses := t.sessions.fresh(sign.mint(name), name)
 	c, err := t.begin(r.Context(), ses, m)
 	if err != nil {
 		t.refuseCall(w, m, err)
@@ -94,10 +99,15 @@ func (t *Transport) session(w http.ResponseWriter, r *http.Request) (*session, b
 	case err == nil, errors.Is(err, ErrNoSession):
 		replyRPC(w, http.StatusNotFound, nil, sessionNotFound, "session not found: send initialize again", nil)
 	default:
-		t.log.Error("session was not read", slog.Any("error", err))
-		t.unavailable(w, "sessions_unavailable")
+		t.unavailableSessions(w, err)
 	}
 	return nil, false
+}
+
+// unavailableSessions answers what cannot be decided while the sessions' store is away.
+func (t *Transport) unavailableSessions(w http.ResponseWriter, err error) {
+	t.log.Error("sessions cannot be reached", slog.Any("error", err))
+	t.unavailable(w, "sessions_unavailable")
 }
 
 // sessionNotFound is the code that SDKs use for it.
@@ -111,7 +121,10 @@ func (t *Transport) postToSession(w http.ResponseWriter, r *http.Request, m *mes
 	}
 	if !m.isRequest() {
 		ses.use()
-		t.take(r.Context(), ses, m)
+		if err := t.take(r.Context(), ses, m); err != nil {
+			t.unavailableSessions(w, err)
+			return
+		}
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
@@ -132,14 +145,17 @@ func (t *Transport) respond(w http.ResponseWriter, r *http.Request, c *call, m *
 	p.finish(status(code), body)
 }
 
-// take serves what is not answered: a client's answer to us, or a notification.
-func (t *Transport) take(ctx context.Context, ses *session, m *message) {
+// take serves what is not answered: a client's answer to us, or a notification. What is
+// for a call that does not run here is told to the other replicas, which can fail.
+func (t *Transport) take(ctx context.Context, ses *session, m *message) error {
 	switch {
 	case m.Method == "":
-		ses.answer(m)
+		if !ses.answer(m) && ses.stored {
+			return t.relay.tell(ctx, ses.id, m.raw)
+		}
 	case m.Method == string(mcp.MethodNotificationCancelled):
-		if id := m.cancelledID(); id != nil {
-			ses.cancel(id)
+		if id := m.cancelledID(); id != nil && !ses.cancel(id) && ses.stored {
+			return t.relay.tell(ctx, ses.id, m.raw)
 		}
 	default:
 		// Whatever a handler was registered for. mcp-go answers nothing.
@@ -147,6 +163,7 @@ func (t *Transport) take(ctx context.Context, ses *session, m *message) {
 		t.handle(c, m)
 		c.finish()
 	}
+	return nil
 }
 
 // refuseCall answers a request that was not begun.

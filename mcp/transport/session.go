@@ -22,7 +22,12 @@ type session struct {
 	pin       *pin          // of an SSE or stdio session, which lives with its stream instead
 	done      chan struct{} // closed when the session ended
 
+	// inLine is held while record and subscriptions are brought in line, so that an older
+	// record never undoes what a client was just answered. It is taken before mu.
+	inLine sync.Mutex
+
 	mu      sync.Mutex
+	revived bool // from its record, and no stream was opened here since
 	version string
 	client  mcp.Implementation
 	caps    mcp.ClientCapabilities
@@ -99,16 +104,18 @@ func (s *session) remove(c *call) {
 	s.usedAt = time.Now()
 }
 
-// cancel ends this session's own calls of that id.
-func (s *session) cancel(id json.RawMessage) {
+// cancel ends this session's own calls of that id, and reports whether there was one.
+func (s *session) cancel(id json.RawMessage) (found bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.calls {
 		// The specification forbids to cancel initialize.
 		if bytes.Equal(c.id, id) && c.method != string(mcp.MethodInitialize) {
 			c.cancel(errCancelled)
+			found = true
 		}
 	}
+	return found
 }
 
 // expect registers a request of ours; forget removes it.
@@ -124,11 +131,27 @@ func (s *session) forget(id int64) {
 	delete(s.answers, id)
 }
 
-// answer hands a client's response to who asked; one that nobody waits for is dropped.
-func (s *session) answer(m *message) {
+// maySubscribe reports whether a resource is followed already, or why it cannot be.
+func (s *session) maySubscribe(uri string, limit int) (known bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, known = s.subs[uri]
+	switch {
+	case known:
+		return true, nil
+	case s.ended:
+		return false, errClosed
+	case len(s.subs) >= limit:
+		return false, errTooManySubscriptions
+	}
+	return false, nil
+}
+
+// answer hands a client's response to who asked, and reports whether somebody did.
+func (s *session) answer(m *message) bool {
 	var id int64
 	if json.Unmarshal(m.ID, &id) != nil {
-		return
+		return false
 	}
 	s.mu.Lock()
 	ch, ok := s.answers[id]
@@ -137,6 +160,17 @@ func (s *session) answer(m *message) {
 	if ok {
 		ch <- m // capacity 1, and taken out of the map: never blocks
 	}
+	return ok
+}
+
+// wasElsewhere reports, once, whether the session came here from another replica: what
+// its client was sent there is not known.
+func (s *session) wasElsewhere() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.revived
+	s.revived = false
+	return was
 }
 
 // attach makes a the session's stream. An older one is sent away and awaited: the

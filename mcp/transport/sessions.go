@@ -13,7 +13,7 @@ import (
 
 // sessions are the sessions that this process serves, over a store that may be shared.
 type sessions struct {
-	sign   signer
+	sign   *keyring
 	store  SessionStore
 	table  *table
 	limits Options
@@ -50,7 +50,11 @@ func (l *sessions) find(ctx context.Context, id, principal string) (*session, er
 		}
 		return s, nil // its id was signed here, or checked when it came to life
 	}
-	if !l.sign.valid(id, principal) {
+	sign, err := l.sign.signer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !sign.valid(id, principal) {
 		return nil, ErrNoSession
 	}
 	r, err := l.store.Get(ctx, id)
@@ -75,6 +79,7 @@ func (l *sessions) revive(r Record) (*session, error) {
 	if err := s.adopt(r); err != nil {
 		return nil, err
 	}
+	s.revived = true
 	l.mu.Lock()
 	if other, ok := l.live[r.ID]; ok {
 		l.mu.Unlock()
@@ -82,7 +87,7 @@ func (l *sessions) revive(r Record) (*session, error) {
 	}
 	l.live[r.ID] = s
 	l.mu.Unlock()
-	l.align(s, r.Subscriptions)
+	l.align(s, r.Subscriptions, time.Time{})
 	return s, nil
 }
 
@@ -110,35 +115,38 @@ func (l *sessions) drop(s *session, cause error) {
 	}
 	l.mu.Unlock()
 	if s.end(cause) {
-		l.align(s, nil)
+		l.align(s, nil, time.Time{})
 	}
 }
 
 // subscribe adds a resource to what a session follows.
 func (l *sessions) subscribe(ctx context.Context, s *session, uri string) error {
-	s.mu.Lock()
-	_, known := s.subs[uri]
-	switch {
-	case known:
-		s.mu.Unlock()
-		return nil
-	case s.ended:
-		s.mu.Unlock()
-		return errClosed
-	case len(s.subs) >= l.limits.MaxSubscriptions:
-		s.mu.Unlock()
-		return errTooManySubscriptions
+	s.inLine.Lock()
+	defer s.inLine.Unlock()
+	if known, err := s.maySubscribe(uri, l.limits.MaxSubscriptions); known || err != nil {
+		return err
 	}
-	s.subs[uri] = l.table.follow(s.box, uri, nil)
-	s.mu.Unlock()
-	return l.change(ctx, s, func(r *Record) {
+	err := l.change(ctx, s, func(r *Record) {
 		if i, found := slices.BinarySearch(r.Subscriptions, uri); !found {
 			r.Subscriptions = slices.Insert(r.Subscriptions, i, uri)
+			r.SubscribedAt = time.Now()
 		}
 	})
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return errClosed
+	}
+	s.subs[uri] = l.table.follow(s.box, uri, nil)
+	return nil
 }
 
 func (l *sessions) unsubscribe(ctx context.Context, s *session, uri string) error {
+	s.inLine.Lock()
+	defer s.inLine.Unlock()
 	s.mu.Lock()
 	sub, ok := s.subs[uri]
 	delete(s.subs, uri)
@@ -162,8 +170,10 @@ func (l *sessions) change(ctx context.Context, s *session, f func(*Record)) erro
 	return l.store.Update(ctx, s.id, f)
 }
 
-// align makes a session follow exactly these resources, which are sorted.
-func (l *sessions) align(s *session, uris []string) {
+// align makes a session follow exactly these resources, which are sorted. Since, unless it
+// is zero, is from when on the client counts on new ones, by what another replica answered
+// it: those that changed since then are announced.
+func (l *sessions) align(s *session, uris []string, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for uri, sub := range s.subs {
@@ -175,9 +185,16 @@ func (l *sessions) align(s *session, uris []string) {
 	for _, uri := range uris {
 		if _, ok := s.subs[uri]; !ok {
 			s.subs[uri] = l.table.follow(s.box, uri, nil)
+			if !since.IsZero() && l.table.changedSince(uri, since) {
+				s.box.markUpdated(s.subs[uri])
+			}
 		}
 	}
 }
+
+// clockSkew is how far the clocks of replicas may differ without an update being missed
+// that comes while a subscription is on its way from one to the other.
+const clockSkew = 2 * time.Second
 
 // changed takes over what happened to a record without us.
 func (l *sessions) changed(ctx context.Context, id string) {
@@ -185,13 +202,15 @@ func (l *sessions) changed(ctx context.Context, id string) {
 	if s == nil {
 		return
 	}
+	s.inLine.Lock()
+	defer s.inLine.Unlock()
 	r, err := l.store.Get(ctx, id)
 	switch {
 	case errors.Is(err, ErrNoSession):
 		l.drop(s, ErrNoSession)
 	case err == nil:
 		if s.adopt(r) == nil {
-			l.align(s, r.Subscriptions)
+			l.align(s, r.Subscriptions, r.SubscribedAt.Add(-clockSkew))
 		}
 	}
 }

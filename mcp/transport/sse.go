@@ -20,12 +20,23 @@ func (t *Transport) openSSE(w http.ResponseWriter, r *http.Request) {
 		t.unavailable(w, "too_many_sessions")
 		return
 	}
+	sign, err := t.sessions.sign.signer(r.Context())
+	if err != nil {
+		t.unavailableSessions(w, err)
+		return
+	}
 	if !t.enterStream(w) {
 		return
 	}
 	defer t.leaveStream()
-	ses, end := t.pinned(t.sessions.sign.mint(principal(r)), principal(r))
+	ses, end := t.pinned(sign.mint(principal(r)), principal(r))
 	defer end()
+	release, err := t.relay.hold(r.Context(), ses.id)
+	if err != nil {
+		t.unavailableSessions(w, err)
+		return
+	}
+	defer release()
 	s := openWire(w, http.NewResponseController(w), t.opt.WriteTimeout)
 	// The path alone: a client resolves it against the address that it used, which a
 	// proxy may have changed.
@@ -74,20 +85,30 @@ func (t *Transport) messageSSE(w http.ResponseWriter, r *http.Request) {
 		replyRPC(w, http.StatusBadRequest, nil, mcp.INVALID_REQUEST, "missing "+sessionKey+": open the event stream first", nil)
 		return
 	}
+	sign, err := t.sessions.sign.signer(r.Context())
+	if err != nil {
+		t.unavailableSessions(w, err)
+		return
+	}
 	var ses *session
-	if name := principal(r); t.sessions.sign.valid(id, name) {
+	valid := sign.valid(id, principal(r))
+	if valid {
 		ses = t.sessions.get(id)
 	}
-	if ses == nil || ses.pin == nil {
-		replyRPC(w, http.StatusNotFound, nil, sessionNotFound, "session not found: open the event stream again", nil)
+	if !valid || ses == nil && t.relay == nil || ses != nil && ses.pin == nil {
+		noStream(w)
 		return
 	}
 	m, ok := t.readMessage(w, r)
 	if !ok {
 		return
 	}
+	if ses == nil {
+		t.forwardSSE(w, r, id, m)
+		return
+	}
 	if !m.isRequest() {
-		t.take(r.Context(), ses, m)
+		_ = t.take(r.Context(), ses, m) // its calls run here, all of them
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
@@ -96,6 +117,22 @@ func (t *Transport) messageSSE(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
+}
+
+func noStream(w http.ResponseWriter) {
+	replyRPC(w, http.StatusNotFound, nil, sessionNotFound, "session not found: open the event stream again", nil)
+}
+
+// forwardSSE hands a message to the replica that has the session's stream.
+func (t *Transport) forwardSSE(w http.ResponseWriter, r *http.Request, id string, m *message) {
+	switch err := t.relay.forward(r.Context(), id, m.raw); {
+	case errors.Is(err, ErrNoSession):
+		noStream(w)
+	case err != nil:
+		t.unavailableSessions(w, err)
+	default:
+		w.WriteHeader(http.StatusAccepted)
+	}
 }
 
 // start serves a request beside its session's stream. It runs as the principal of ctx,

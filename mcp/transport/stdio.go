@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,7 @@ func (t *Transport) ServeStdio(ctx context.Context, in io.Reader, out io.Writer)
 	}
 	life, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ses, end := t.pinned("stdio-"+t.sessions.sign.mint(name), name)
+	ses, end := t.pinned("stdio-"+rand.Text(), name)
 	ses.pin.anyEra = true
 	p := &stdio{t: t, ses: ses, out: out, listeners: map[string]*listener{}, left: make(chan struct{})}
 
@@ -111,7 +112,7 @@ func (p *stdio) take(ctx context.Context, line []byte) {
 		if id := m.cancelledID(); m.Method == string(mcp.MethodNotificationCancelled) && id != nil && p.dismiss(ctx, string(id)) {
 			return
 		}
-		p.t.take(ctx, p.ses, m)
+		_ = p.t.take(ctx, p.ses, m) // its calls run here, all of them
 		return
 	}
 	if m.Method == string(mcp.MethodSubscriptionsListen) && mcp.IsModernProtocol(m.metaVersion()) {

@@ -28,6 +28,8 @@ type Record struct {
 	LogLevel        string          `json:"log_level,omitempty"`
 	Subscriptions   []string        `json:"subscriptions,omitempty"` // sorted
 	CreatedAt       time.Time       `json:"created_at"`
+	// SubscribedAt is when the newest of the subscriptions was made.
+	SubscribedAt time.Time `json:"subscribed_at,omitzero"`
 }
 
 // A SessionStore keeps the records of sessions. Replicas that share one behave as

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/json"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,10 @@ type table struct {
 	mu     sync.Mutex
 	topics map[string]*topic // by URI; only those that somebody follows
 	closed bool
+	// recent is when resources changed last, of the newest maxRecent; nil where nobody asks.
+	recent map[string]time.Time
+	// before it nothing is known.
+	knownFrom time.Time
 
 	subscriptions atomic.Int64
 	updates       atomic.Uint64 // Notify of a followed resource
@@ -87,6 +92,9 @@ func (t *table) leave(s *subscription) {
 func (t *table) notify(uri string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.recent != nil {
+		t.remember(uri, time.Now())
+	}
 	tp, ok := t.topics[uri]
 	if !ok || t.closed {
 		return
@@ -107,6 +115,36 @@ func (t *table) notify(uri string) {
 		return
 	}
 	t.send(tp, now)
+}
+
+const (
+	maxRecent = 4096
+	recentAge = 30 * time.Second
+)
+
+// remember notes when a resource changed. It requires t.mu.
+func (t *table) remember(uri string, now time.Time) {
+	if len(t.recent) >= maxRecent {
+		maps.DeleteFunc(t.recent, func(_ string, at time.Time) bool { return now.Sub(at) > recentAge })
+		t.knownFrom = now.Add(-recentAge)
+	}
+	if len(t.recent) >= maxRecent {
+		clear(t.recent)
+		t.knownFrom = now
+	}
+	t.recent[uri] = now
+}
+
+// changedSince reports whether a resource changed at or after an instant, as far as that
+// is known; otherwise it may have.
+func (t *table) changedSince(uri string, since time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.recent == nil || since.Before(t.knownFrom) {
+		return true
+	}
+	at, ok := t.recent[uri]
+	return ok && !at.Before(since)
 }
 
 func (t *table) flush(tp *topic) {

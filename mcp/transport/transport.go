@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,6 +27,7 @@ type Transport struct {
 	server   *server.MCPServer
 	table    *table
 	sessions *sessions
+	relay    *relay // nil without replicas
 	handler  http.Handler
 	hub      *broadcast
 	versions []string
@@ -44,6 +46,9 @@ type Transport struct {
 	count   counters
 }
 
+// maxAsked is below what every client's numbers hold exactly, by far.
+const maxAsked = 1 << 52
+
 // New checks the options and returns a Transport that is ready for ServerOptions and
 // Attach.
 func New(o Options) (*Transport, error) {
@@ -60,7 +65,12 @@ func New(o Options) (*Transport, error) {
 		t.public = strings.TrimRight(u.Path, "/")
 	}
 	t.hard, t.kill = context.WithCancelCause(context.Background())
-	t.sessions = &sessions{sign: signer{key: o.Key}, store: o.Store, table: t.table, limits: o, live: map[string]*session{}}
+	t.asked.Store(mathrand.Int64N(maxAsked)) //nolint:gosec // so that no two replicas ask under one id; it hides nothing
+	if o.Shared != nil && !o.Single {
+		t.relay = newRelay(t, o.Shared)
+		t.table.recent, t.table.knownFrom = map[string]time.Time{}, time.Now()
+	}
+	t.sessions = &sessions{sign: &keyring{shared: o.Shared, key: o.Key}, store: o.Store, table: t.table, limits: o, live: map[string]*session{}}
 	t.handler = newGuard(o).wrap(t.refused, o.Authenticate(http.HandlerFunc(t.route)))
 	return t, nil
 }
@@ -171,6 +181,9 @@ func (t *Transport) Run(ctx context.Context) error {
 		}
 	})
 	background.Go(func() { t.hub.run(ctx, t.changed) })
+	if t.relay != nil {
+		background.Go(func() { t.relay.run(ctx) })
+	}
 	t.keepHouse(ctx)
 	background.Wait()
 	t.shutDown()

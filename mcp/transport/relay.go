@@ -1,0 +1,266 @@
+package transport
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"slackmcp/mcp/access"
+)
+
+// A relay hands messages to the replica that has what they are for: the stream of an SSE
+// session, or the call of a session that a client answers or cancels. A nil relay is that
+// of a server without replicas.
+type relay struct {
+	t      *Transport
+	values Values
+	name   string       // of this process
+	held   atomic.Int64 // SSE sessions
+}
+
+// Lives of what replicas leave for each other.
+const (
+	leaseLife   = 20 * time.Second // of a replica that holds SSE streams
+	leaseRenew  = 5 * time.Second
+	ownerLife   = 24 * time.Hour
+	messageLife = 30 * time.Second
+	// pieceBytes of a message fit into one value beside their envelope, which is JSON and
+	// so has them in base64.
+	pieceBytes = 40 << 10
+)
+
+// A parcel is a message under way to another replica.
+type parcel struct {
+	Session   string            `json:"session"`
+	Principal *access.Principal `json:"principal,omitempty"`
+	Message   []byte            `json:"message,omitempty"`
+	// Pieces is how many values hold the message instead, under Piece.
+	Pieces int    `json:"pieces,omitempty"`
+	Piece  string `json:"piece,omitempty"`
+}
+
+func newRelay(t *Transport, values Values) *relay {
+	return &relay{t: t, values: values, name: strings.ToLower(rand.Text()[:13])}
+}
+
+// hold says that this replica has the stream of an SSE session. What it returns takes it
+// back.
+func (r *relay) hold(ctx context.Context, id string) (release func(), err error) {
+	if r == nil {
+		return func() {}, nil
+	}
+	r.held.Add(1)
+	err = r.lease(ctx)
+	if err == nil {
+		_, err = r.values.Put(ctx, ownersKey+id, []byte(r.name), Write{TTL: ownerLife})
+	}
+	if err != nil {
+		r.held.Add(-1)
+		return nil, err
+	}
+	renew := time.AfterFunc(ownerLife/2, func() { r.extend(ctx, id) })
+	return func() {
+		renew.Stop()
+		r.held.Add(-1)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRenew)
+		defer cancel()
+		if err := r.values.Delete(ctx, ownersKey+id); err != nil && !errors.Is(err, ErrNoValue) {
+			r.t.log.LogAttrs(ctx, slog.LevelDebug, "the owner of an SSE session was not removed", slog.Any("error", err))
+		}
+	}, nil
+}
+
+// extend renews a stream that is open for very long.
+func (r *relay) extend(ctx context.Context, id string) {
+	for ctx.Err() == nil {
+		if _, err := r.values.Put(ctx, ownersKey+id, []byte(r.name), Write{TTL: ownerLife}); err != nil {
+			r.t.log.LogAttrs(ctx, slog.LevelWarn, "the owner of an SSE session was not renewed", slog.Any("error", err))
+		}
+		select {
+		case <-time.After(ownerLife / 2):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (r *relay) lease(ctx context.Context) error {
+	_, err := r.values.Put(ctx, replicasKey+r.name, nil, Write{TTL: leaseLife})
+	return err
+}
+
+// run keeps the lease while there are SSE streams, and takes what others leave, until ctx
+// ends.
+func (r *relay) run(ctx context.Context) {
+	watch := func(prefix string, fn func(key string, gone bool)) {
+		if err := r.values.Watch(ctx, prefix, fn); err != nil && ctx.Err() == nil {
+			r.t.log.LogAttrs(ctx, slog.LevelError, "other replicas are not heard", slog.String("below", prefix), slog.Any("error", err))
+		}
+	}
+	go watch(inboxKey+r.name+"/", func(key string, gone bool) { r.receive(ctx, key, gone, r.deliver) })
+	go watch(toldKey, func(key string, gone bool) { r.overhear(ctx, key, gone) })
+	go watch(keyKey, func(string, bool) { r.t.sessions.sign.forget() })
+	tick := time.NewTicker(leaseRenew)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if r.held.Load() == 0 {
+			continue
+		}
+		if err := r.lease(ctx); err != nil && ctx.Err() == nil {
+			r.t.log.LogAttrs(ctx, slog.LevelWarn, "the lease on SSE streams was not renewed", slog.Any("error", err))
+		}
+	}
+}
+
+// forward hands a message to the replica that holds the stream of an SSE session, or
+// fails with ErrNoSession when no living one does.
+func (r *relay) forward(ctx context.Context, id string, raw []byte) error {
+	if r == nil {
+		return ErrNoSession
+	}
+	owner, err := r.values.Get(ctx, ownersKey+id)
+	if err == nil {
+		_, err = r.values.Get(ctx, replicasKey+string(owner.Data))
+	}
+	switch {
+	case errors.Is(err, ErrNoValue):
+		return ErrNoSession
+	case err != nil:
+		return err
+	case string(owner.Data) == r.name:
+		return ErrNoSession // its stream ended here a moment ago
+	}
+	return r.send(ctx, inboxKey+string(owner.Data)+"/", parcel{Session: id, Principal: access.From(ctx), Message: raw})
+}
+
+// tell hands an answer or a cancellation to whichever replica has the call of a session.
+func (r *relay) tell(ctx context.Context, id string, raw []byte) error {
+	if r == nil {
+		return nil
+	}
+	return r.send(ctx, toldKey, parcel{Session: id, Message: raw})
+}
+
+// send leaves a parcel below a prefix, where the receiver finds them in order.
+func (r *relay) send(ctx context.Context, prefix string, p parcel) error {
+	name := fmt.Sprintf("%016x-%s", time.Now().UnixNano(), strings.ToLower(rand.Text()[:10]))
+	if rest := p.Message; len(rest) > pieceBytes {
+		p.Message, p.Piece = nil, piecesKey+name+"/"
+		for ; len(rest) > 0; p.Pieces++ {
+			n := min(len(rest), pieceBytes)
+			if _, err := r.values.Put(ctx, p.piece(p.Pieces), rest[:n], Write{TTL: messageLife}); err != nil {
+				return err
+			}
+			rest = rest[n:]
+		}
+	}
+	data, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	_, err = r.values.Put(ctx, prefix+name, data, Write{TTL: messageLife})
+	return err
+}
+
+func (p *parcel) piece(i int) string { return fmt.Sprintf("%s%04d", p.Piece, i) }
+
+// open reads a parcel whole.
+func (r *relay) open(ctx context.Context, key string) (p parcel, err error) {
+	v, err := r.values.Get(ctx, key)
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(v.Data, &p); err != nil {
+		return p, err
+	}
+	for i := range p.Pieces {
+		piece, err := r.values.Get(ctx, p.piece(i))
+		if err != nil {
+			return p, err
+		}
+		p.Message = append(p.Message, piece.Data...)
+	}
+	return p, nil
+}
+
+// receive takes a parcel out of this replica's inbox, once.
+func (r *relay) receive(ctx context.Context, key string, gone bool, deliver func(context.Context, parcel)) {
+	if gone {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, messageLife)
+	defer cancel()
+	p, err := r.open(ctx, key)
+	if err == nil {
+		err = r.values.Delete(ctx, key)
+	}
+	switch {
+	case errors.Is(err, ErrNoValue): // it was taken already
+	case err != nil:
+		r.t.log.LogAttrs(ctx, slog.LevelWarn, "a message of another replica was not taken", slog.Any("error", err))
+	default:
+		deliver(ctx, p)
+	}
+	for i := range p.Pieces {
+		_ = r.values.Delete(ctx, p.piece(i)) // what stays goes by itself
+	}
+}
+
+// deliver serves a message for an SSE session whose stream is here. Who sent it was told
+// that it is accepted: what is wrong is said on the stream.
+func (r *relay) deliver(ctx context.Context, p parcel) {
+	ses := r.t.sessions.get(p.Session)
+	m, err := parseMessage(p.Message)
+	if ses == nil || ses.pin == nil || err != nil {
+		return // the stream ended meanwhile
+	}
+	if p.Principal != nil {
+		ctx = access.With(ctx, p.Principal)
+	}
+	if !m.isRequest() {
+		_ = r.t.take(ctx, ses, m)
+		return
+	}
+	if err := r.t.start(ctx, ses, m); err != nil {
+		body, _ := encode(m.ID, rpcError(m.ID, mcp.INTERNAL_ERROR, err.Error(), nil))
+		_ = ses.box.push(ctx, body) // a client that left needs no answer
+	}
+}
+
+// overhear takes an answer or a cancellation that another replica could not place.
+func (r *relay) overhear(ctx context.Context, key string, gone bool) {
+	if gone || r.t.running.Load() == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, messageLife)
+	defer cancel()
+	p, err := r.open(ctx, key)
+	if err != nil {
+		if !errors.Is(err, ErrNoValue) {
+			r.t.log.LogAttrs(ctx, slog.LevelWarn, "a message of another replica was not read", slog.Any("error", err))
+		}
+		return
+	}
+	ses := r.t.sessions.get(p.Session)
+	m, err := parseMessage(p.Message)
+	if ses == nil || err != nil {
+		return
+	}
+	if m.Method == "" {
+		ses.answer(m)
+	} else if id := m.cancelledID(); id != nil {
+		ses.cancel(id)
+	}
+}
