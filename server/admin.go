@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"slackmcp/server/apidoc"
 )
 
 // operatorRoutes are what an operator looks at. ADMIN_ADDR moves them to a listener of
@@ -19,6 +21,8 @@ func (b *builder) operatorRoutes(e *echo.Echo) {
 	safe := secure(b.cfg.Listen.TLS() && b.cfg.Admin.Addr == "")
 	e.GET("/health/detailed", b.health.detailed, safe)
 	e.GET("/metrics", plain(b.metrics.Handler()), safe)
+	e.GET(apidoc.DocumentPath, plain(http.HandlerFunc(b.api.Document)), safe)
+	e.GET(apidoc.PagePath, plain(http.HandlerFunc(b.api.Page)), safe)
 }
 
 // admin prepares the second listener, when there is to be one.

@@ -14,6 +14,7 @@ import (
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/transport"
+	"slackmcp/server/apidoc"
 	"slackmcp/slackapi/sandbox"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/memory"
@@ -103,6 +104,8 @@ func (b *builder) purpose(path string) string {
 	switch {
 	case path == "/" && b.mcp != nil:
 		return "health, and MCP for clients that know only the bare address"
+	case path == apidoc.DocumentPath, path == apidoc.PagePath:
+		return "the description of these routes"
 	case path == "/", strings.HasPrefix(path, "/health"), path == "/livez", path == "/readyz":
 		return "health"
 	case path == "/metrics":

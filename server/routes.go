@@ -10,6 +10,9 @@ import (
 // web builds the Echo instance: every middleware and every route, on one screen. What
 // senders post to has the shortest way.
 func (b *builder) web(context.Context) error {
+	if err := b.describe(); err != nil {
+		return err
+	}
 	b.health = newHealth(b.Server)
 	e := newEcho(b.Server)
 	if b.cfg.Listen.RequireHTTPS {

@@ -14,6 +14,7 @@ import (
 	"slackmcp/config"
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
+	"slackmcp/server/apidoc"
 	"slackmcp/server/metrics"
 	"slackmcp/server/socket"
 	"slackmcp/slackapi"
@@ -57,6 +58,7 @@ type Server struct {
 	socket   *socket.Server   // nil without a webhook side
 	health   *health
 	metrics  *metrics.Metrics
+	api      *apidoc.API
 	tls      *certificate // nil over plain HTTP
 
 	connections connections
