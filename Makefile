@@ -9,7 +9,7 @@ VERSION          ?= $(shell git describe --tags --always --dirty 2>/dev/null || 
 LDFLAGS          := -s -w -X main.version=$(VERSION)
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills fanout startup conformance fuzz tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills fanout startup conformance fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,15 @@ conformance: ## Run the public MCP conformance suites (needs npm)
 
 fuzz: ## Fuzz each parser of outside bytes for 30 s
 	@scripts/fuzz.sh 30s
+
+image: ## Build the container image (needs docker)
+	@docker build -f deploy/Dockerfile --build-arg VERSION=$(VERSION) -t slack-webhook-server .
+
+lambda: ## Build what deploy/lambda packs, into dist/lambda
+	@scripts/lambda.sh '$(LDFLAGS)'
+
+deploy-test: ## Check everything in deploy/ (a module of its own)
+	@cd test/deploy && go test $(TESTFLAGS) ./...
 
 tools: ## Install the pinned tools (Go proxy)
 	@scripts/tools.sh $(GOLANGCI_VERSION) $(NATS_VERSION)
