@@ -102,10 +102,10 @@ func (p *process) stop() error {
 	return errors.Join(err, os.RemoveAll(p.dir))
 }
 
-// startServer starts the integrated server and returns when it is ready, with the time
+// startServer starts the integrated server on a store and returns when it is ready, with the time
 // that took.
-func startServer(ctx context.Context, server string, slack *workspace) (*process, time.Duration, error) {
-	p, began, err := launch(ctx, server, append([]string{"MCP_AUTH_TOKEN=" + mcpToken}, slack.env...), "--integrated", "--data-dir", "data", "--mcp-transport", "streamable-http")
+func startServer(ctx context.Context, server, data string, slack *workspace) (*process, time.Duration, error) {
+	p, began, err := launch(ctx, server, append([]string{"MCP_AUTH_TOKEN=" + mcpToken}, slack.env...), "--integrated", "--data-dir", data, "--mcp-transport", "streamable-http")
 	if err != nil {
 		return nil, 0, err
 	}
