@@ -52,6 +52,9 @@ func (b *builder) receive(context.Context) error {
 	}
 	b.receiver = rc
 	b.metrics.Receive.Watch(rc)
+	if b.reread != nil {
+		b.reloads = append(b.reloads, b.reloadSecrets)
+	}
 	return nil
 }
 

@@ -36,6 +36,8 @@ type Options struct {
 	Terminal bool
 	// Version is this build's; empty is "dev".
 	Version string
+	// Reread loads the configuration again, for Reload; nil leaves the secrets as they are.
+	Reread func() (config.Config, error)
 }
 
 // A Server is the composed product. New makes it, Run runs it once.
@@ -66,6 +68,7 @@ type Server struct {
 
 	readers, workers, assistants []part
 	reloads                      []func(context.Context) // what Reload reads again
+	reread                       func() (config.Config, error)
 
 	addr     atomic.Value // net.Addr
 	ready    chan struct{}
@@ -81,7 +84,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Version == "" {
 		o.Version = "dev"
 	}
-	s := &Server{cfg: o.Config, log: o.Logger, version: o.Version, ready: make(chan struct{})}
+	s := &Server{cfg: o.Config, reread: o.Reread, log: o.Logger, version: o.Version, ready: make(chan struct{})}
 	b := &builder{Server: s, out: o.Out, terminal: o.Terminal}
 	defer func() {
 		if err != nil {
@@ -100,7 +103,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 }
 
 // Reload reads again what is kept in files and may change while the server runs: the
-// certificate, and the rules. What cannot be read stays as it was, and is logged. It may be called at
+// certificate, the rules, and the secrets of senders. What cannot be read stays as it was, and is logged. It may be called at
 // any time.
 func (s *Server) Reload(ctx context.Context) {
 	for _, reload := range s.reloads {

@@ -72,7 +72,7 @@ func ofLambda(s config.Setting) bool {
 		return s.Key != "DATA_DIR" && s.Key != "SQLITE_SYNCHRONOUS"
 	case config.SectionOperate:
 		return s.Key != "ADMIN_ADDR" && s.Key != "ADMIN_TOKEN"
-	case config.SectionStart, config.SectionListen, config.SectionWork, config.SectionMCP, config.SectionAccess, config.SectionTools:
+	case config.SectionStart, config.SectionListen, config.SectionWork, config.SectionMCP, config.SectionAccess, config.SectionTools, config.SectionPush:
 	}
 	return false
 }

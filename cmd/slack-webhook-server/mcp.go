@@ -45,7 +45,7 @@ func ofMCP(s config.Setting) bool {
 		return s.Key != "SLACK_SIGNING_SECRET"
 	case config.SectionListen, config.SectionMCP, config.SectionAccess, config.SectionTools, config.SectionOperate:
 		return true
-	case config.SectionSenders, config.SectionWork:
+	case config.SectionSenders, config.SectionWork, config.SectionPush:
 	}
 	return false
 }

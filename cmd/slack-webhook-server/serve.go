@@ -25,6 +25,7 @@ func serve(cmd *cobra.Command, w world, command config.Command) error {
 	log.LogAttrs(ctx, slog.LevelDebug, "configuration", slog.Any("settings", c))
 	c.LogWarnings(ctx, log)
 	options := server.Options{Config: c, Logger: log, Out: w.stdout, Terminal: isTerminal(w.stdout), Version: w.version}
+	options.Reread = func() (config.Config, error) { return load(cmd, w, command) }
 	if c.MCP.Transport == config.Stdio {
 		options.Out = nil // stdout carries the protocol
 	}

@@ -38,6 +38,16 @@ func signed(t testing.TB, base, contentType string, body []byte) *http.Request {
 	return req
 }
 
+// signedWith is signed for JSON and another secret.
+func signedWith(t testing.TB, secret, base string, body []byte) *http.Request {
+	t.Helper()
+	req := signed(t, base, "application/json", body)
+	ts, sig := sign(secret, time.Now(), body)
+	req.Header.Set("X-Slack-Request-Timestamp", ts)
+	req.Header.Set("X-Slack-Signature", sig)
+	return req
+}
+
 // post sends a signed JSON body and returns status and answer.
 func (p *process) post(body []byte) (int, string) {
 	p.t.Helper()

@@ -52,6 +52,6 @@ func made(i int) (event.Event, error) {
 		`"event":{"type":"message","channel":"C%03d","channel_type":"channel","user":"U%03d","ts":"%d.%06d","text":%q}}`,
 		i, now.Unix(), i%200, i%500, now.Unix(), i%1_000_000, strings.Repeat("the quick brown fox jumps over the lazy dog ", 16))
 	env, err := event.DecodeSlack(raw, event.JSON)
-	env.Event.ReceivedAt = now
+	env.ReceivedAt = now
 	return env.Event, err
 }

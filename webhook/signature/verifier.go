@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -72,7 +73,7 @@ type Options struct {
 // A Verifier checks the requests of one sender. It is safe for concurrent use.
 type Verifier struct {
 	scheme    Scheme
-	keys      []*key
+	keys      atomic.Pointer[[]*key]
 	tolerance time.Duration
 	now       func() time.Time
 }
@@ -81,9 +82,6 @@ type Verifier struct {
 func New(o Options) (*Verifier, error) {
 	if o.Scheme == nil {
 		return nil, errors.New("signature: Scheme is required")
-	}
-	if len(o.Secrets) == 0 {
-		return nil, fmt.Errorf("signature: Secrets of %s: at least one is required", o.Scheme.Name())
 	}
 	if o.Tolerance < 0 {
 		return nil, errors.New("signature: Tolerance must not be negative")
@@ -95,17 +93,46 @@ func New(o Options) (*Verifier, error) {
 	if v.now == nil {
 		v.now = time.Now
 	}
-	for i, s := range o.Secrets {
-		if strings.TrimSpace(s) == "" {
-			return nil, fmt.Errorf("signature: Secrets of %s: number %d is empty", o.Scheme.Name(), i+1)
-		}
-		k, err := o.Scheme.Key(s)
-		if err != nil {
-			return nil, fmt.Errorf("signature: Secrets of %s: number %d: %w", o.Scheme.Name(), i+1, err)
-		}
-		v.keys = append(v.keys, newKey(k))
+	if err := v.Replace(o.Secrets); err != nil {
+		return nil, err
 	}
 	return v, nil
+}
+
+// Replace puts other secrets in force: requests that are being verified are judged by
+// the old ones or the new ones. With an error, which never holds a secret, the old ones
+// stay.
+func (v *Verifier) Replace(secrets []string) error {
+	keys, err := makeKeys(v.scheme, secrets)
+	if err != nil {
+		return err
+	}
+	v.keys.Store(&keys)
+	return nil
+}
+
+// Check says whether Replace would take the secrets.
+func (v *Verifier) Check(secrets []string) error {
+	_, err := makeKeys(v.scheme, secrets)
+	return err
+}
+
+func makeKeys(scheme Scheme, secrets []string) ([]*key, error) {
+	if len(secrets) == 0 {
+		return nil, fmt.Errorf("signature: Secrets of %s: at least one is required", scheme.Name())
+	}
+	keys := make([]*key, len(secrets))
+	for i, s := range secrets {
+		if strings.TrimSpace(s) == "" {
+			return nil, fmt.Errorf("signature: Secrets of %s: number %d is empty", scheme.Name(), i+1)
+		}
+		k, err := scheme.Key(s)
+		if err != nil {
+			return nil, fmt.Errorf("signature: Secrets of %s: number %d: %w", scheme.Name(), i+1, err)
+		}
+		keys[i] = newKey(k)
+	}
+	return keys, nil
 }
 
 // Scheme returns the verifier's scheme.
@@ -127,7 +154,7 @@ func (v *Verifier) Open(h http.Header) (Claim, error) {
 // Verify checks the body against a claim of Open and returns which secret signed it,
 // counted from 0. Its error is ErrMismatch.
 func (v *Verifier) Verify(c *Claim, body []byte) (secret int, err error) {
-	for i, k := range v.keys {
+	for i, k := range *v.keys.Load() {
 		if k.signed(c, body) {
 			return i, nil
 		}
