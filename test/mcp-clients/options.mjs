@@ -48,12 +48,22 @@ export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 let sent = 0;
 const run = Date.now().toString(36);
 
-// postEvent sends a message event in channel C1.
+// within waits until a condition holds.
+export async function within(what, condition) {
+  for (let waited = 0; waited < 40_000; waited += 20) {
+    if (condition()) return;
+    await sleep(20);
+  }
+  fail('waited too long for', what);
+}
+
+// postEvent sends a message event in channel C1 and returns its id.
 export async function postEvent() {
   const now = Math.floor(Date.now() / 1000);
   const n = ++sent;
+  const id = `Ev${run}${n}`;
   const body = JSON.stringify({
-    type: 'event_callback', team_id: 'T1', api_app_id: 'A1', event_id: `Ev${run}${n}`, event_time: now,
+    type: 'event_callback', team_id: 'T1', api_app_id: 'A1', event_id: id, event_time: now,
     event: { type: 'message', channel: 'C1', channel_type: 'channel', user: 'U1', text: `hello ${n}`, ts: `${now}.${String(n).padStart(6, '0')}` },
   });
   const signed = { 'content-type': 'application/json' };
@@ -63,6 +73,7 @@ export async function postEvent() {
   }
   const res = await fetch(settings.trigger, { method: 'POST', headers: signed, body });
   if (!res.ok) fail('the trigger answered', res.status);
+  return id;
 }
 
 // expectUpdates posts the events under noise and waits for an update of each.
