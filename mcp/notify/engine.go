@@ -19,6 +19,7 @@ type Engine struct {
 	mu      sync.Mutex
 	all     map[string]*Subscription // by id, as last read
 	runners map[string]*runner       // by id, those of this process
+	ended   map[string]bool          // by id, those removed here since the last round began
 }
 
 // New returns an engine; [Engine.Run] brings it to life. Subscriptions can be granted
@@ -30,7 +31,7 @@ func New(o Options) (*Engine, error) {
 	}
 	return &Engine{
 		opt: o, log: o.Logger, challenges: newAllowance(o.ChallengesPerMinute), share: newShare(o.State, o.Exclusive),
-		poked: make(chan struct{}, 1), all: map[string]*Subscription{}, runners: map[string]*runner{},
+		poked: make(chan struct{}, 1), all: map[string]*Subscription{}, runners: map[string]*runner{}, ended: map[string]bool{},
 	}, nil
 }
 
@@ -98,6 +99,9 @@ func (e *Engine) watch(ctx context.Context) {
 func (e *Engine) round(life context.Context) error {
 	ctx, cancel := context.WithTimeout(life, roundLimit)
 	defer cancel()
+	e.mu.Lock()
+	clear(e.ended)
+	e.mu.Unlock()
 	entries, err := list(ctx, e.opt.State, subscriptionKeys)
 	if err != nil {
 		e.halt(e.share.lost())
@@ -128,6 +132,9 @@ func (e *Engine) round(life context.Context) error {
 // apply starts, updates and stops runners.
 func (e *Engine) apply(ctx context.Context, all map[string]*Subscription) {
 	e.mu.Lock()
+	for id := range e.ended {
+		delete(all, id) // it was read before it was removed
+	}
 	e.all = all
 	var gone []*runner
 	for id, r := range e.runners {
@@ -147,6 +154,33 @@ func (e *Engine) apply(ctx context.Context, all map[string]*Subscription) {
 	}
 	e.mu.Unlock()
 	stopRunners(gone)
+}
+
+// tell gives a subscription that was written here to its runner at once, if that is
+// here, and asks for a round.
+func (e *Engine) tell(s *Subscription) {
+	e.mu.Lock()
+	delete(e.ended, s.ID)
+	if r, ok := e.runners[s.ID]; ok {
+		r.update(s)
+	}
+	e.mu.Unlock()
+	e.poke()
+}
+
+// end stops the runner of a subscription that was removed here, if it is here: nothing
+// new is posted from now on.
+func (e *Engine) end(id string) {
+	e.mu.Lock()
+	r, ok := e.runners[id]
+	delete(e.runners, id)
+	e.ended[id] = true
+	e.mu.Unlock()
+	if ok {
+		r.ended.Store(true)
+		r.cancel()
+	}
+	e.poke()
 }
 
 func (r *runner) finished() bool {
@@ -217,8 +251,8 @@ func (e *Engine) evict(ctx context.Context, s *Subscription, why string) {
 		return // another process was quicker, or it will be tried again
 	}
 	e.log.LogAttrs(ctx, slog.LevelInfo, "subscription removed", slog.String("subscription", s.ID), slog.String("principal", s.Principal), slog.String("reason", why))
+	e.end(s.ID)
 	e.forget(ctx, s.ID)
-	e.poke()
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.opt.Grace)
 		defer cancel()

@@ -112,8 +112,10 @@ func (e *Engine) setPaused(ctx context.Context, id string, paused bool) error {
 		return err
 	}
 	s.Paused = paused
-	_, err = put(ctx, e.opt.State, s.key().path(), s, max(time.Until(s.ExpiresAt), time.Second), Condition{IfVersion: s.version})
-	e.poke()
+	s.version, err = put(ctx, e.opt.State, s.key().path(), s, max(time.Until(s.ExpiresAt), time.Second), Condition{IfVersion: s.version})
+	if err == nil {
+		e.tell(s)
+	}
 	return err
 }
 

@@ -38,6 +38,7 @@ type runner struct {
 	changed chan struct{} // capacity 1: sub did
 	cancel  context.CancelFunc
 	done    chan struct{}
+	ended   atomic.Bool // the subscription is no more: there is nothing to save
 
 	// Of the runner's own goroutine.
 	progress
@@ -309,7 +310,7 @@ func (r *runner) giveUp(ctx context.Context, s *Subscription, m message, why, ou
 // save writes the progress when it is time to, or at once, and returns how long the next
 // write may wait.
 func (r *runner) save(ctx context.Context, now bool) time.Duration {
-	if !r.dirty && !now {
+	if !r.dirty && !now || r.ended.Load() {
 		return far
 	}
 	if wait := saveEvery - time.Since(r.savedAt); wait > 0 && !now {

@@ -1,8 +1,10 @@
 package notify
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -165,12 +167,11 @@ func (s *share) leave(ctx context.Context) {
 // winner is the process that should have a shard: each has its own rank for each shard,
 // so that one that comes or goes moves no more than its part.
 func winner(members []Entry, shard int) string {
-	best, name := uint64(0), ""
+	var best [sha256.Size]byte
+	name := ""
 	for _, m := range members {
 		member := m.Key[len(memberKeys):]
-		h := fnv.New64a()
-		_, _ = h.Write([]byte(member + "/" + strconv.Itoa(shard))) // likewise
-		if rank := h.Sum64(); name == "" || rank > best {
+		if rank := sha256.Sum256([]byte(member + "/" + strconv.Itoa(shard))); name == "" || bytes.Compare(rank[:], best[:]) > 0 {
 			best, name = rank, member
 		}
 	}

@@ -114,10 +114,10 @@ func (e *Engine) subscribe(ctx context.Context, r *Request) (Grant, error) {
 	if old != nil {
 		when = Condition{IfVersion: old.version}
 	}
-	if _, err := put(ctx, e.opt.State, s.key().path(), s, time.Until(s.ExpiresAt), when); err != nil {
+	if s.version, err = put(ctx, e.opt.State, s.key().path(), s, time.Until(s.ExpiresAt), when); err != nil {
 		return Grant{}, err
 	}
-	e.poke()
+	e.tell(s)
 	g := Grant{ID: s.ID, RefreshBefore: s.ExpiresAt, Cursor: p.Cursor, Truncated: p.Truncated, Status: p.status()}
 	g.Status.Active = true
 	return g, nil
@@ -214,7 +214,7 @@ func (e *Engine) Unsubscribe(ctx context.Context, k Key) (found bool, err error)
 	if err != nil {
 		return false, err
 	}
-	e.poke()
+	e.end(k.ID())
 	e.forget(ctx, k.ID())
 	return true, nil
 }
