@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -35,6 +36,7 @@ func newOperate(w world, alone bool, cmd *cobra.Command, run func(o *operation, 
 		if err != nil {
 			return err
 		}
+		defer o.flush()
 		defer func() {
 			if closeErr := o.Store.Close(); err == nil {
 				err = closeErr
@@ -54,6 +56,8 @@ type operation struct {
 	// Store is what is worked on: a server's, by its socket, or the store itself.
 	Store operator.Store
 	print *console.Printer
+	log   *slog.Logger
+	flush func()
 }
 
 func (o *operation) ctx() context.Context { return o.cmd.Context() }
@@ -64,12 +68,12 @@ func openOperation(cmd *cobra.Command, w world, alone bool) (*operation, error) 
 		return nil, err
 	}
 	log, flush := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
-	defer flush()
 	store, err := server.OpenOperator(cmd.Context(), c, log, alone)
 	if err != nil {
+		flush()
 		return nil, err
 	}
-	return &operation{cmd: cmd, world: w, config: c, Store: store, print: &console.Printer{
+	return &operation{cmd: cmd, world: w, config: c, Store: store, log: log, flush: flush, print: &console.Printer{
 		Out: w.stdout, Terminal: isTerminal(w.stdout), Width: terminalWidth(w.stdout),
 	}}, nil
 }
@@ -124,4 +128,9 @@ func (o *operation) confirm(yes bool, question string) error {
 		return &usageError{question + " Nobody can be asked here: say --yes", o.cmd.CommandPath()}
 	}
 	return console.Confirm(o.ctx(), o.world.stdin, o.world.stderr, question)
+}
+
+// progress shows how far long work has come, where a person looks on.
+func (o *operation) progress(what string, total int64) *console.Progress {
+	return console.NewProgress(o.world.stderr, isTerminal(o.world.stderr), what, total)
 }

@@ -44,7 +44,11 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newSandbox(w),
 		newRules(w),
 		newSources(w),
+		newEvents(w),
+		newDeadLetters(w),
 		newGroups(w),
+		newReplay(w),
+		newConsume(w),
 		newVersion(w),
 	)
 	root.SetHelpCommand(newHelp())

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -110,8 +111,11 @@ func render[T any](columns []Column[T], items []T, width int) string {
 		}
 		w.AppendRow(row)
 	}
-	return w.Render()
+	return trailing.ReplaceAllString(w.Render(), "")
 }
+
+// trailing are the spaces that fill up the last column.
+var trailing = regexp.MustCompile(`(?m) +$`)
 
 // plainStyle has spaces between the columns and nothing else.
 func plainStyle() table.Style {
@@ -147,3 +151,33 @@ func (p *Printer) encode(v any, indent string) error {
 
 // snip cuts a cell to what its column takes.
 func snip(s string, most int) string { return text.Snip(s, most, "…") }
+
+// Line writes one value as a line of JSON at once, for a stream of values.
+func (p *Printer) Line(v any) error { return p.line(v) }
+
+// Line writes one row of a table that has no end: each cell as wide as its column may be,
+// the last one as wide as it is.
+func Line[T any](p *Printer, columns []Column[T], item T) error {
+	var b bytes.Buffer
+	for i, c := range columns {
+		cell := Plain(c.Cell(item))
+		if c.Max > 0 {
+			cell = snip(cell, c.Max)
+		}
+		if i < len(columns)-1 {
+			cell = text.Pad(cell, lineWidth(c.Max), ' ') + "  "
+		}
+		b.WriteString(cell)
+	}
+	_, err := p.Out.Write(append(bytes.TrimRight(b.Bytes(), " "), '\n'))
+	return err
+}
+
+// lineWidth is how wide a column of a table without end is.
+func lineWidth(most int) int {
+	const usual = 19 // a date and a time
+	if most == 0 {
+		return usual
+	}
+	return min(most, usual)
+}

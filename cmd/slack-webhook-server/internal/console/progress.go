@@ -7,7 +7,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// A Progress shows a person how far long work has come. Without a person it shows nothing.
+// A Progress shows a person how far long work has come. Without a person, and when it is
+// nil, it shows nothing.
 type Progress struct {
 	bar *progressbar.ProgressBar
 }
@@ -26,14 +27,14 @@ func NewProgress(out io.Writer, terminal bool, what string, total int64) *Progre
 
 // Set says how many things are done.
 func (p *Progress) Set(done int64) {
-	if p.bar != nil {
+	if p != nil && p.bar != nil {
 		_ = p.bar.Set64(done) // a bar that cannot be drawn keeps nobody from the work
 	}
 }
 
 // Done takes the bar away.
 func (p *Progress) Done() {
-	if p.bar != nil {
+	if p != nil && p.bar != nil {
 		_ = p.bar.Clear() // likewise
 	}
 }

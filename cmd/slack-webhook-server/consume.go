@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"slackmcp/cmd/slack-webhook-server/internal/processor"
+	"slackmcp/config"
+	"slackmcp/webhook/queue"
+	"slackmcp/webhook/rule"
+)
+
+// A consumeOptions is what the flags of consume say beside the settings.
+type consumeOptions struct {
+	filterFlags
+
+	group    string
+	start    string
+	deadline time.Duration
+
+	exec string
+	env  []string
+
+	forward   string
+	secretEnv []string
+	allow     []string
+}
+
+// newConsume works a group's events in this process.
+func newConsume(w world) *cobra.Command {
+	var c consumeOptions
+	cmd := newOperate(w, false, &cobra.Command{
+		Use:   "consume [flags]",
+		Short: "Work a group's events in a process of its own",
+		Long: `Work the events of a group in a process of its own: print each as a line of JSON, run a
+command with the event on its standard input (--exec), or post it on as a signed webhook
+(--forward). Consumers of one group share its events; as many may run as you like, here and
+elsewhere. An event is done when it was printed, the command ended with 0, or the receiver
+answered 2xx. Anything else is tried again by the group's schedule and ends in the dead
+letters. What a consumer held when it died is given to another.
+
+With sqlite and memory it works through the running server; Redis and NATS it reaches
+itself when no server answers here.`,
+		Example: `  # The event processor of a deployment: a command for each event, its body on stdin
+  slack-webhook-server consume --group event-processor --exec 'python handle.py'
+
+  # Forward mentions as Standard Webhooks, signed with the secret in $HOOK_SECRET
+  slack-webhook-server consume --group mentions --type app_mention \
+    --forward https://hooks.example.com/slack --secret-env HOOK_SECRET`,
+		Args: atMost(0),
+	}, func(o *operation, _ []string) error { return c.run(o) })
+	c.add(cmd)
+	f := cmd.Flags()
+	f.StringVar(&c.group, "group", "event-processor", "Name of the consumer `group`; a new one is registered")
+	f.StringVar(&c.start, "start", "oldest", "Where a new group begins: with the `oldest` event, or now")
+	f.DurationVar(&c.deadline, "deadline", time.Minute, "Longest time of one attempt")
+	f.StringVar(&c.exec, "exec", "", "Run this shell `command` for each event; EVENT_ID, EVENT_TYPE and others tell which it is")
+	f.StringSliceVar(&c.env, "env", nil, "Let the command have this `variable`, too; several with commas between")
+	f.StringVar(&c.forward, "forward", "", "Post each event to this `address`")
+	f.StringSliceVar(&c.secretEnv, "secret-env", nil, "The `variable` that holds the secret which signs (whsec_...)")
+	f.StringSliceVar(&c.allow, "allow", nil, "A private `network` or host that may be posted to, and by plain http")
+	addSettings(cmd, consumeSettings(), nil)
+	_ = cmd.RegisterFlagCompletionFunc("group", completeGroups(w)) // the flag exists
+	return cmd
+}
+
+// consumeSettings are those of a server's workers that mean the same here.
+func consumeSettings() []config.Setting {
+	keys := []string{"WORKERS", "MAX_ATTEMPTS", "DRAIN_TIMEOUT"}
+	return slices.DeleteFunc(config.Settings(), func(s config.Setting) bool { return !slices.Contains(keys, s.Key) })
+}
+
+// run consumes until the context ends. A server that is stopped is waited for.
+func (c *consumeOptions) run(o *operation) error {
+	g, err := c.queueGroup(o)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(o.ctx())
+	defer stop(nil)
+	h, release, err := c.handler(o, stop)
+	if err != nil {
+		return err
+	}
+	defer release()
+	err = o.lasting(ctx, func(ctx context.Context) error { return o.Store.Consume(ctx, g, h) })
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+func (c *consumeOptions) queueGroup(o *operation) (queue.Group, error) {
+	filter, err := c.filter(o.cmd)
+	if err != nil {
+		return queue.Group{}, err
+	}
+	if c.start != "oldest" && c.start != "now" || c.deadline <= 0 {
+		return queue.Group{}, &usageError{"--start is oldest or now, and --deadline is longer than nothing", o.cmd.CommandPath()}
+	}
+	g := queue.Group{
+		Name: c.group, Start: queue.Start{Now: c.start == "now"}, Filter: filter, Workers: o.config.Worker.Workers,
+		Deadline: c.deadline, Drain: max(o.config.Drain, time.Millisecond), Policy: queue.Policy{MaxAttempts: o.config.Worker.MaxAttempts},
+	}
+	if c.exec == "" && c.forward == "" && o.config.Origin("WORKERS").Kind == config.FromDefault {
+		g.Workers = 1 // lines come one at a time anyhow, and then as nearly in order as can be
+	}
+	if _, err := g.Normalize(); err != nil {
+		return g, &usageError{err.Error(), o.cmd.CommandPath()}
+	}
+	return g, nil
+}
+
+// handler is what is done with each event; stop is for what makes going on useless.
+func (c *consumeOptions) handler(o *operation, stop func(error)) (queue.Handler, func(), error) {
+	release := func() {}
+	switch {
+	case c.exec != "" && c.forward != "":
+		return nil, nil, &usageError{"--exec and --forward exclude each other", o.cmd.CommandPath()}
+	case c.exec != "":
+		h, err := c.command(o)
+		return logged(o.log, h), release, err
+	case c.forward != "":
+		secrets, err := c.secrets(o)
+		if err != nil {
+			return nil, nil, err
+		}
+		h, release, err := rule.ForwardHandler(rule.Forward{URL: c.forward, Allow: c.allow, Timeout: min(c.deadline, time.Minute)}, secrets)
+		if err != nil {
+			return nil, nil, &usageError{"--forward: " + err.Error(), o.cmd.CommandPath()}
+		}
+		return logged(o.log, h), release, nil
+	}
+	write := o.print.Line
+	if o.print.People() {
+		write = o.print.Value
+	}
+	return processor.Print(write, stop), release, nil
+}
+
+// command runs a shell's command line, in this directory and with the variables that
+// every program has, and those that were named.
+func (c *consumeOptions) command(o *operation) (queue.Handler, error) {
+	names := append([]string{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ"}, c.env...)
+	values := map[string]string{}
+	for _, name := range names {
+		values[name], _ = o.world.lookupEnv(name)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	return rule.RunHandler(c.group, rule.Run{
+		Command: []string{"/bin/sh", "-c", c.exec}, Timeout: c.deadline, Env: names, Dir: dir,
+	}, values, o.log)
+}
+
+func (c *consumeOptions) secrets(o *operation) ([]string, error) {
+	var secrets []string
+	for _, name := range c.secretEnv {
+		value, _ := o.world.lookupEnv(name)
+		if value == "" {
+			return nil, &usageError{"--secret-env names " + name + ", which is not set", o.cmd.CommandPath()}
+		}
+		secrets = append(secrets, value)
+	}
+	if len(secrets) == 0 {
+		return nil, &usageError{"--forward needs --secret-env: the variable with the secret that signs", o.cmd.CommandPath()}
+	}
+	return secrets, nil
+}
+
+// logged tells the log of each attempt that failed.
+func logged(log *slog.Logger, h queue.Handler) queue.Handler {
+	return func(ctx context.Context, d queue.Delivery) error {
+		err := h(ctx, d)
+		level, msg := slog.LevelDebug, "event worked"
+		attrs := []slog.Attr{slog.String("group", d.Group), slog.String("event_id", d.Event.ID), slog.Int("attempt", d.Attempt)}
+		if err != nil {
+			level, msg = slog.LevelWarn, "attempt failed"
+			attrs = append(attrs, slog.String("error", err.Error()))
+		}
+		log.LogAttrs(ctx, level, msg, attrs...) //nolint:sloglint // one of two constants
+		return err
+	}
+}

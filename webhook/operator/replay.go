@@ -1,0 +1,136 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue"
+)
+
+// Events choose stored events. Refs exclude the rest.
+type Events struct {
+	// Refs are event ids of Slack's, source:id, or positions.
+	Refs []string
+	// Filter and After choose a range: what the filter matches behind a position.
+	Filter event.Filter
+	After  event.Position
+	// Through is the last position of the range; "" is the newest when the work begins.
+	Through event.Position
+	// All has to be set when nothing else chooses.
+	All bool
+}
+
+// Chooses reports whether anything chooses the events.
+func (e *Events) Chooses() bool {
+	return e.All || len(e.Refs) > 0 || chooses(e.Filter) || e.After != "" || e.Through != ""
+}
+
+// Replay schedules the chosen events once more for a group, whatever became of them
+// there, page by page. told, unless nil, hears of each page. It stops between two pages
+// when ctx ends, with an *InterruptedError, whose tally's At continues as After.
+func Replay(ctx context.Context, s Store, group string, e Events, told func(Tally)) (Tally, error) {
+	stats, err := s.Stats(ctx)
+	if err != nil {
+		return Tally{}, err
+	}
+	if _, err := groupOf(stats, group); err != nil {
+		return Tally{}, err
+	}
+	do := func(ctx context.Context, at ...event.Position) (int, error) { return s.Replay(ctx, group, at...) }
+	if len(e.Refs) > 0 {
+		at, err := Resolve(ctx, s, e.Refs)
+		if err != nil {
+			return Tally{}, err
+		}
+		return walk(ctx, Tally{Of: int64(len(at))}, chunks(at), do, told)
+	}
+	if !e.Chooses() {
+		return Tally{}, errNothingChosen
+	}
+	if stats.Newest == "" {
+		return Tally{}, nil
+	}
+	if e.Through == "" || e.Through > stats.Newest {
+		e.Through = stats.Newest
+	}
+	t := Tally{Of: between(stats, e), At: e.After}
+	return walk(ctx, t, func(ctx context.Context, after event.Position) (page, error) {
+		return rangePage(ctx, s, e, after)
+	}, do, told)
+}
+
+// rangePage reads the next events of a range.
+func rangePage(ctx context.Context, s Store, e Events, after event.Position) (page, error) {
+	h, err := s.History(ctx, event.Query{Filter: e.Filter, After: after, Order: event.OldestFirst, Limit: step, ScanBudget: 20 * step})
+	if err != nil {
+		return page{}, err
+	}
+	p := page{next: h.Next, more: h.More && h.Next != "" && h.Next < e.Through, looked: distance(after, h.Next, len(h.Events))}
+	for i := range h.Events {
+		if at := h.Events[i].Position; at <= e.Through {
+			p.at = append(p.at, at)
+		}
+	}
+	return p, nil
+}
+
+// distance is how many events lie between two cursors; least, where they do not tell.
+func distance(after, next event.Position, least int) int {
+	from, ok := after.Seq()
+	to, okTo := next.Seq()
+	if !ok || !okTo || to < from {
+		return least
+	}
+	return int(to - from) //nolint:gosec // a page's length
+}
+
+// between is how many events a range holds at most.
+func between(stats queue.Stats, e Events) int64 {
+	return int64(distance(max(stats.Oldest, e.After), min(e.Through, stats.Newest), 0)) + 1
+}
+
+// chunks pages through known positions.
+func chunks(at []event.Position) func(context.Context, event.Position) (page, error) {
+	return func(context.Context, event.Position) (page, error) {
+		n := min(step, len(at))
+		p := page{at: at[:n], looked: n, more: n < len(at)}
+		at = at[n:]
+		return p, nil
+	}
+}
+
+// Resolve finds the positions of events by their ids, source:id, or positions.
+func Resolve(ctx context.Context, s Store, refs []string) ([]event.Position, error) {
+	var at []event.Position
+	for _, ref := range refs {
+		if _, ok := event.Position(ref).Seq(); ok {
+			at = append(at, event.Position(ref))
+			continue
+		}
+		e, err := Find(ctx, s, ref, "")
+		if err != nil {
+			return nil, err
+		}
+		at = append(at, e.Position)
+	}
+	return at, nil
+}
+
+// Find returns the stored event that a reference means: an id of a source ("slack" when
+// empty), or source:id.
+func Find(ctx context.Context, s Store, ref, source string) (event.Event, error) {
+	id := ref
+	if source == "" {
+		source = event.SourceSlack
+		if before, after, ok := strings.Cut(ref, ":"); ok && before != "" && after != "" {
+			source, id = before, after
+		}
+	}
+	e, err := s.Get(ctx, source, id)
+	if err != nil {
+		return e, fmt.Errorf("event %s of %s: %w", id, source, err)
+	}
+	return e, nil
+}

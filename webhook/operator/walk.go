@@ -1,0 +1,111 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue"
+)
+
+const (
+	// step is how many events are changed between two looks at whether to stop.
+	step = 200
+	// stepTimeout bounds one step, which is finished also when the whole is to stop.
+	stepTimeout = 2 * time.Minute
+)
+
+// A Tally says how far long work has come.
+type Tally struct {
+	// Looked counts the events that were looked at, Of how many there were when it began.
+	Looked, Of int64
+	// Changed counts those that were redriven, dropped or replayed; Left those that were
+	// meant and let be: somebody else was quicker, or they are being handled.
+	Changed, Left int64
+	// At is behind which event the work goes on.
+	At event.Position
+}
+
+// An InterruptedError says that long work was stopped in between: what the tally counts
+// is done and stays done.
+type InterruptedError struct {
+	Tally Tally
+	Cause error
+}
+
+// Error says how far it came.
+func (e *InterruptedError) Error() string {
+	return fmt.Sprintf("stopped after %d of %d events, %d changed: %v", e.Tally.Looked, e.Tally.Of, e.Tally.Changed, e.Cause)
+}
+
+// Unwrap returns why it was stopped.
+func (e *InterruptedError) Unwrap() error { return e.Cause }
+
+// A page is one step's worth: the positions to change, how many were looked at for them,
+// where the next page begins, and whether there is one.
+type page struct {
+	at     []event.Position
+	looked int
+	next   event.Position
+	more   bool
+}
+
+// walk changes what each page holds. Steps are finished; ctx is looked at between them.
+func walk(ctx context.Context, t Tally, read func(context.Context, event.Position) (page, error),
+	do func(context.Context, ...event.Position) (int, error), told func(Tally),
+) (Tally, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return t, &InterruptedError{t, err}
+		}
+		more, err := one(ctx, &t, read, do)
+		if err != nil {
+			return t, &InterruptedError{t, err}
+		}
+		if told != nil {
+			told(t)
+		}
+		if !more {
+			return t, nil
+		}
+	}
+}
+
+// one takes one step.
+func one(ctx context.Context, t *Tally, read func(context.Context, event.Position) (page, error),
+	do func(context.Context, ...event.Position) (int, error),
+) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
+	defer cancel()
+	p, err := read(ctx, t.At)
+	if err != nil {
+		return false, err
+	}
+	if len(p.at) > 0 {
+		n, err := do(ctx, p.at...)
+		t.Changed += int64(n)
+		if err != nil {
+			return false, err
+		}
+		t.Left += int64(len(p.at) - n)
+	}
+	t.Looked += int64(p.looked)
+	if p.next != "" {
+		t.At = p.next
+	}
+	return p.more, nil
+}
+
+// errNothingChosen keeps bulk work from beginning by a forgotten flag.
+var errNothingChosen = errors.New("say which: ids, a filter, or all")
+
+func groupOf(s queue.Stats, name string) (queue.GroupStats, error) {
+	for _, g := range s.Groups {
+		if g.Name == name {
+			return g, nil
+		}
+	}
+	return queue.GroupStats{}, fmt.Errorf("%w: %q", queue.ErrNoGroup, name)
+}
