@@ -81,3 +81,10 @@ func message(id, channel, text string) []byte {
 	return fmt.Appendf(nil, `{"token":"verification-token","team_id":"T1","api_app_id":"A1","event":{"type":"message","channel":%q,"channel_type":"channel","user":"U1","text":%q,"ts":"%d.000100","event_ts":"%d.000100"},"type":"event_callback","event_id":%q,"event_time":%d}`,
 		channel, text, now, now, id, now)
 }
+
+// hexHMAC is the HMAC-SHA256 of a body in hexadecimal, as X-Signature has it.
+func hexHMAC(secret string, body []byte) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write(body)
+	return hex.EncodeToString(mac.Sum(nil))
+}
