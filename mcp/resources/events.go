@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/receipts"
 	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
 )
@@ -16,6 +17,7 @@ const (
 	uriThreadEvents  = "slack://threads/{channel}/{thread_ts}/events"
 	uriSourceEvents  = "webhook://{source}/events"
 	uriSourceEvent   = "webhook://{source}/events/{event_id}"
+	uriMessageStatus = "webhook://receipts/messages/{message_id}"
 )
 
 const (
@@ -81,6 +83,13 @@ func (r *eventReader) resources() []Resource {
 				return r.get(ctx, v["source"], v["event_id"])
 			},
 		},
+		{
+			URI: uriMessageStatus, Name: "webhook_message_status", Title: "Delivery status of a message", Scope: access.Events,
+			Description: "The last known status of a message that delivery receipts tell of (queued, delivered, failed), and those receipts, by the message's id.",
+			read: func(ctx context.Context, v vars) (any, error) {
+				return receipts.Find(ctx, r.log, v["message_id"])
+			},
+		},
 	}
 }
 
@@ -111,7 +120,14 @@ func (r *eventReader) get(ctx context.Context, source, id string) (any, error) {
 // Changed lists the resources that read otherwise once e is stored.
 func Changed(e *event.Event) []string {
 	if e.Source != event.SourceSlack {
-		return []string{view.EventURI(e.Source, e.ID), "webhook://" + view.Escape(e.Source) + "/events"}
+		uris := []string{view.EventURI(e.Source, e.ID), "webhook://" + view.Escape(e.Source) + "/events"}
+		if e.Source != event.SourceReceipts {
+			return uris
+		}
+		if r, err := event.Inner[event.Receipt](e); err == nil && r.ID != "" {
+			uris = append(uris, "webhook://receipts/messages/"+view.Escape(r.ID))
+		}
+		return uris
 	}
 	uris := []string{uriEvents, view.EventURI(e.Source, e.ID), "webhook://slack/events"}
 	if e.Channel != "" {

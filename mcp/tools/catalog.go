@@ -49,6 +49,7 @@ func readsEvents(t *toolset.Tool) bool { return t.Scope == access.Events || t.An
 func all(k *kit) []toolset.Tool {
 	return slices.Concat(
 		eventTools(k),
+		receiptTools(k),
 		askTools(k),
 		messageTools(k),
 		reactionTools(k),

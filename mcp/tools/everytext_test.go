@@ -152,6 +152,7 @@ func readings(p planted, events []event.Event, group string) map[string][]a {
 		"slack_list_bookmarks":          {of},
 		"slack_read_canvas":             {{"canvas_id": p.canvas, "find": marker}},
 		"slack_get_event":               {},
+		"webhook_message_status":        {{"message_id": corpus[0]}},
 	}
 	for i := range events {
 		r["slack_get_event"] = append(r["slack_get_event"], a{"event_id": events[i].ID, "source": events[i].Source},
@@ -172,9 +173,23 @@ func hostileRig(t *testing.T, botOnly bool) (*rig, *hostile, map[string][]a) {
 	r.events.Append(eventtest.Envelope("EvAsk", a{
 		"type": "app_mention", "channel": sandbox.Random, "user": sandbox.Bob, "ts": p.first, "text": corpus[0], "action_token": "a-token",
 	}))
+	r.events.Append(receipt(t, corpus[0]))
 	cases := readings(p, receive(t, r), group(t, r))
 	way.arm(nil)
 	return r, way, cases
+}
+
+// receipt is a delivery receipt of a message with this id.
+func receipt(t *testing.T, id string) event.Event {
+	t.Helper()
+	raw, err := json.Marshal(a{"id": id, "status": "delivered", "deliveredAt": "2024-12-01T12:00:00Z"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return event.Event{
+		Source: event.SourceReceipts, ID: event.DerivedID(event.SourceReceipts, raw), Raw: raw,
+		Kind: event.Kind{Type: "delivery_receipt", Subtype: "delivered"}, ReceivedAt: time.Now(),
+	}
 }
 
 // The tests here are not parallel: they are heavy, and others have deadlines.
@@ -264,6 +279,7 @@ func TestEveryResource(t *testing.T) {
 		"slack://threads/{channel}/{thread_ts}":        {thread},
 		"slack://events/{event_id}":                    {"slack://events/EvText0"},
 		"webhook://{source}/events/{event_id}":         {"webhook://slack/events/EvText1"},
+		"webhook://receipts/messages/{message_id}":     {"webhook://receipts/messages/" + view.Escape(corpus[0])},
 	}
 	for _, args := range cases["slack_get_event"] {
 		uri, _ := args["event_id"].(string)

@@ -271,6 +271,16 @@ func TestEveryTool(t *testing.T) {
 		r.call("slack_list_events", a{}, nil)
 		r.call("slack_get_event", a{"event_id": "EvAsk"}, nil)
 		r.call("slack_wait_for_event", a{"cursor": "start"}, nil)
+		r.events.Append(receipt(t, "msg123"))
+		var status struct {
+			Status   string
+			Receipts []anyJSON
+		}
+		r.call("webhook_message_status", a{"message_id": "msg123"}, &status)
+		if status.Status != "delivered" || len(status.Receipts) != 1 {
+			t.Errorf("status %+v", status)
+		}
+		r.refuses("webhook_message_status", a{"message_id": "msg9"}, "event_not_found: ")
 	})
 
 	for _, name := range slices.Sorted(maps.Keys(r.tools)) {

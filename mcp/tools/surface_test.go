@@ -109,8 +109,8 @@ func TestDescriptions(t *testing.T) {
 				}
 			}
 		}
-		if strings.HasPrefix(name, "slack_") != true {
-			t.Errorf("%s does not begin with slack_", name)
+		if !strings.HasPrefix(name, "slack_") && !strings.HasPrefix(name, "webhook_") {
+			t.Errorf("%s begins neither with slack_ nor with webhook_", name)
 		}
 	}
 }

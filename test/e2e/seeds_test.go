@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
@@ -91,5 +92,48 @@ func TestTheSeedsExamples(t *testing.T) {
 	}
 	if !strings.Contains(p.logs.String(), "msg123") {
 		t.Error("the receipt was not printed")
+	}
+}
+
+// TestWhatBecameOfAMessage posts the receipts of one message as its sender does: queued,
+// delivered, then failed are three events, and a copy is none. An assistant is told the
+// last status by the tool and by the resource.
+func TestWhatBecameOfAMessage(t *testing.T) {
+	p := integrated(t, options{env: []string{"WEBHOOK_SECRET=mySecret"}, args: []string{"--toolsets", "all"}})
+	s := connect(t, p)
+	for _, body := range []string{
+		`{"id": "msg123", "status": "queued"}`,
+		`{"id": "msg123", "status": "delivered", "deliveredAt": "2024-12-01T12:00:00Z"}`,
+		`{"id": "msg123", "status": "delivered", "deliveredAt": "2024-12-01T12:00:00Z"}`,
+		`{"id": "msg123", "status": "failed"}`,
+		`{"id": "msg124", "status": "queued"}`,
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/webhooks", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+hexHMAC("mySecret", []byte(body)))
+		if status, answer := p.do(req); status != http.StatusOK {
+			t.Fatalf("%s: %d %s", body, status, answer)
+		}
+	}
+	var page eventPage
+	s.tool("slack_list_events", map[string]any{"source": "receipts"}, &page)
+	if len(page.Events) != 4 {
+		t.Errorf("%d events, want four: the copy is none", len(page.Events))
+	}
+	var got struct {
+		Status   string
+		Receipts []struct{ Status string }
+	}
+	s.tool("webhook_message_status", map[string]any{"message_id": "msg123"}, &got)
+	if got.Status != "failed" || len(got.Receipts) != 3 {
+		t.Errorf("status %+v, want failed by three receipts", got)
+	}
+	if text := s.read("webhook://receipts/messages/msg124"); !strings.Contains(text, `"status":"queued"`) {
+		t.Errorf("the resource reads %s", text)
+	}
+	if n := strings.Count(p.logs.String(), "Processed webhook payload"); n != 4 {
+		t.Errorf("%d receipts were printed, want 4", n)
 	}
 }

@@ -1,0 +1,100 @@
+package receipts
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"slackmcp/mcp/view"
+	"slackmcp/webhook/event"
+)
+
+// A Log is where receipts are read from.
+type Log interface {
+	Query(ctx context.Context, q event.Query) (event.Page, error)
+}
+
+// A Status is what is known of one message.
+type Status struct {
+	Untrusted   bool       `json:"untrusted"`
+	MessageID   string     `json:"message_id"`
+	Status      string     `json:"status" doc:"The last known: queued, delivered or failed"`
+	DeliveredAt string     `json:"delivered_at,omitempty"`
+	Receipts    []Receipt  `json:"receipts" doc:"What told of it, newest first, at most 50"`
+	Complete    bool       `json:"complete" doc:"Whether all that is stored was looked at"`
+	Flags       view.Flags `json:"flags,omitempty"`
+}
+
+// A Receipt is one change of a message's status.
+type Receipt struct {
+	Status      string `json:"status"`
+	DeliveredAt string `json:"delivered_at,omitempty"`
+	ReceivedAt  string `json:"received_at"`
+	EventID     string `json:"event_id"`
+	URI         string `json:"uri" doc:"resource with the whole event"`
+}
+
+// Bounds of one search: what lies deeper in the store counts as unknown.
+const (
+	maxShown = 50
+	maxPages = 50
+	patience = 3 * time.Second
+)
+
+// Find returns the status of a message by its id, or event.ErrNotFound when no receipt
+// tells of it. A queued that came after delivered or failed is late and changes nothing.
+func Find(ctx context.Context, log Log, id string) (Status, error) {
+	found, complete, err := search(ctx, log, id)
+	if err != nil {
+		return Status{}, err
+	}
+	last := event.LastStatuses(found)
+	if len(last) == 0 {
+		return Status{}, event.ErrNotFound
+	}
+	s := Status{Untrusted: true, Status: last[0].Status, DeliveredAt: last[0].DeliveredAt, Complete: complete, Receipts: []Receipt{}}
+	s.MessageID = s.Flags.Name(id)
+	for i := range found {
+		e := &found[i]
+		if len(s.Receipts) == maxShown {
+			break
+		}
+		r, err := event.Inner[event.Receipt](e)
+		if err != nil {
+			continue // search has read it
+		}
+		s.Receipts = append(s.Receipts, Receipt{
+			Status: r.Status, DeliveredAt: r.DeliveredAt, ReceivedAt: view.Time(e.ReceivedAt),
+			EventID: s.Flags.Name(e.ID), URI: view.EventURI(e.Source, e.ID),
+		})
+	}
+	return s, nil
+}
+
+// search collects a message's receipts, newest first.
+func search(ctx context.Context, log Log, id string) (found []event.Event, complete bool, err error) {
+	q := event.Query{Filter: event.Filter{Source: event.SourceReceipts}, Limit: event.MaxLimit}
+	began := time.Now()
+	for range maxPages {
+		page, err := log.Query(ctx, q)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, e := range page.Events {
+			if r, err := event.Inner[event.Receipt](&e); err == nil && r.ID == id {
+				found = append(found, e)
+			}
+		}
+		if !page.More {
+			complete = true
+			break
+		}
+		if time.Since(began) > patience {
+			break
+		}
+		q.After = page.Next
+	}
+	// By the time of receipt, as LastStatuses judges.
+	slices.SortStableFunc(found, func(a, b event.Event) int { return b.ReceivedAt.Compare(a.ReceivedAt) })
+	return found, complete, nil
+}
