@@ -106,7 +106,7 @@ func TestAPostOnMessageRulePostsOnce(t *testing.T) {
 			for _, name := range []string{"rule.echo", "rule.selfish"} {
 				g, err := p.group(name)
 				if err != nil || g.Waiting > 0 || g.Done+g.Dead < want {
-					return fmt.Errorf("%v %+v, want %d events done", err, g, want)
+					return fmt.Errorf("%+v, want %d events done: %w", g, want, err)
 				}
 			}
 			return nil
@@ -120,7 +120,7 @@ func TestAPostOnMessageRulePostsOnce(t *testing.T) {
 	p.say("#general", "go round")
 	eventually(t, 30*time.Second, func() error {
 		if g, err := p.group("rule.selfish"); err != nil || g.Dead == 0 || g.Waiting > 0 {
-			return fmt.Errorf("%v %+v: the breaker has not stopped the loop", err, g)
+			return fmt.Errorf("%+v: the breaker has not stopped the loop: %w", g, err)
 		}
 		return nil
 	})
@@ -211,7 +211,7 @@ func TestReloadUnderLoadLosesNothing(t *testing.T) {
 				seen[id]++
 			}
 			if len(seen) < events {
-				return fmt.Errorf("%s: %d of %d events, %v", file, len(seen), events, err)
+				return fmt.Errorf("%s: %d of %d events, %w", file, len(seen), events, err)
 			}
 			return nil
 		})
@@ -261,7 +261,7 @@ func TestAFailingRuleKeepsItsScheduleAcrossAKill(t *testing.T) {
 	}
 	eventually(t, 30*time.Second, func() error {
 		if g, err := p.group("rule.stubborn"); err != nil || g.Done != 1 || g.Retrying != 2 {
-			return fmt.Errorf("%v %+v, want one done and two waiting for their next try", err, g)
+			return fmt.Errorf("%+v, want one done and two waiting for their next try: %w", g, err)
 		}
 		return nil
 	})
@@ -269,7 +269,7 @@ func TestAFailingRuleKeepsItsScheduleAcrossAKill(t *testing.T) {
 	p = start(t, o)
 	eventually(t, 60*time.Second, func() error {
 		if g, err := p.group("rule.stubborn"); err != nil || g.Done != 2 || g.Dead != 1 || g.Waiting != 0 {
-			return fmt.Errorf("%v %+v, want two done and one dead", err, g)
+			return fmt.Errorf("%+v, want two done and one dead: %w", g, err)
 		}
 		return nil
 	})

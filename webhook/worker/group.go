@@ -22,12 +22,11 @@ type group struct {
 	progress progress
 }
 
-func (m *Mux) newGroup(name string) *group {
-	g := &group{spec: m.opt.Group, log: m.opt.Logger, observe: m.opt.Observe, progress: newProgress()}
-	g.spec.Name = name
+func (m *Mux) newGroup(spec queue.Group) *group {
+	g := &group{spec: spec, log: m.opt.Logger, observe: m.opt.Observe, progress: newProgress()}
 	g.spec.Filter.Patterns = nil
 	for _, r := range m.routes {
-		if r.group == name {
+		if r.group == spec.Name {
 			g.routes = append(g.routes, r)
 			g.spec.Filter.Patterns = append(g.spec.Filter.Patterns, r.pattern)
 		}

@@ -52,7 +52,7 @@ type Observation struct {
 type Mux struct {
 	opt     Options
 	routes  []route
-	names   []string // groups, in the order of their first handler
+	groups  []queue.Group // in the order of their first handler
 	running bool
 }
 
@@ -60,6 +60,8 @@ type route struct {
 	pattern event.Pattern
 	group   string
 	fn      HandlerFunc
+
+	changes []func(*queue.Group)
 }
 
 // New returns a Mux without handlers.
@@ -73,12 +75,37 @@ func New(o Options) *Mux {
 	return &Mux{opt: o}
 }
 
-// An Option changes one handler's registration.
+// An Option changes one handler's registration. All but InGroup describe the group that
+// InGroup gives it, and are for the first handler of that group.
 type Option func(*route)
 
 // InGroup gives the handler a consumer group of that name; several handlers may share
 // it. The name is durable: under a new one the handler begins with the oldest event.
 func InGroup(name string) Option { return func(r *route) { r.group = name } }
+
+// Attempts is how often an event is tried in all before it is a dead letter.
+func Attempts(n int) Option {
+	return change(func(g *queue.Group) { g.Policy.MaxAttempts = n })
+}
+
+// Deadline bounds one attempt.
+func Deadline(d time.Duration) Option {
+	return change(func(g *queue.Group) { g.Deadline = d })
+}
+
+// Workers is how many events are worked at once.
+func Workers(n int) Option {
+	return change(func(g *queue.Group) { g.Workers = n })
+}
+
+// StartAt is where a group begins that is new.
+func StartAt(s queue.Start) Option {
+	return change(func(g *queue.Group) { g.Start = s })
+}
+
+func change(fn func(*queue.Group)) Option {
+	return func(r *route) { r.changes = append(r.changes, fn) }
+}
 
 // On registers a handler for what a pattern matches; see [event.ParsePattern]. It
 // fails when the pattern or the group's name is ill-formed, or when Run was called.
@@ -97,20 +124,47 @@ func (m *Mux) On(pattern string, fn HandlerFunc, opts ...Option) error {
 	for _, o := range opts {
 		o(&r)
 	}
-	spec := m.opt.Group
-	spec.Name = r.group
-	if _, err := spec.Normalize(); err != nil {
+	if err := m.describe(&r); err != nil {
 		return fmt.Errorf("worker: handler for %q: %w", pattern, err)
-	}
-	if !slices.Contains(m.names, r.group) {
-		m.names = append(m.names, r.group)
 	}
 	m.routes = append(m.routes, r)
 	return nil
 }
 
+// describe finds the handler's group, or makes it as its options say.
+func (m *Mux) describe(r *route) error {
+	known := slices.ContainsFunc(m.groups, func(g queue.Group) bool { return g.Name == r.group })
+	switch {
+	case len(r.changes) > 0 && r.group == m.opt.Group.Name:
+		return errors.New("its options describe a group: give it one of its own with InGroup")
+	case len(r.changes) > 0 && known:
+		return fmt.Errorf("the options of its first handler describe group %s: leave them out here", r.group)
+	case known:
+		return nil
+	}
+	g := m.opt.Group
+	g.Name = r.group
+	for _, fn := range r.changes {
+		fn(&g)
+	}
+	if g.Policy.MaxAttempts < 0 {
+		return errors.New("Attempts is negative")
+	}
+	if _, err := g.Normalize(); err != nil {
+		return err
+	}
+	m.groups = append(m.groups, g)
+	return nil
+}
+
 // Groups lists the consumer groups that Run will work, in order of registration.
-func (m *Mux) Groups() []string { return slices.Clone(m.names) }
+func (m *Mux) Groups() []string {
+	var names []string
+	for _, g := range m.groups {
+		names = append(names, g.Name)
+	}
+	return names
+}
 
 // Run works the queue with all handlers until ctx is done and those that run have
 // ended; then it returns nil. When one group fails the others are ended too, and the
@@ -119,17 +173,17 @@ func (m *Mux) Run(ctx context.Context, c Consumer) error {
 	m.running = true
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if len(m.names) == 0 {
+	if len(m.groups) == 0 {
 		<-ctx.Done()
 		return nil
 	}
 	var wg sync.WaitGroup
-	failures := make([]error, len(m.names))
-	for i, name := range m.names {
-		g := m.newGroup(name)
+	failures := make([]error, len(m.groups))
+	for i, spec := range m.groups {
+		g := m.newGroup(spec)
 		wg.Go(func() {
 			if err := c.Consume(ctx, g.spec, g.handle); err != nil {
-				failures[i] = fmt.Errorf("consumer group %s: %w", name, err)
+				failures[i] = fmt.Errorf("consumer group %s: %w", spec.Name, err)
 				cancel()
 			}
 		})

@@ -267,6 +267,26 @@ func TestWhatIsToldOfHandlers(t *testing.T) {
 	})
 }
 
+func TestAGroupIsAsItsFirstHandlerSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, worker.Options{Group: queue.Group{Workers: 1, Deadline: time.Minute}})
+		slow := func(int) error {
+			<-time.After(10 * time.Second)
+			return nil
+		}
+		r.on("message", "slow", slow, worker.InGroup("own"), worker.Attempts(2), worker.Deadline(2*time.Second), worker.Workers(2))
+		r.on("message/x", "too", always(nil), worker.InGroup("own"))
+		r.on("message", "shared", slow)
+		r.run(5*time.Minute, message("", ""), message("", ""))
+		if got := r.dead("own"); len(got) != 2 || !strings.HasPrefix(got[0], "2: ") {
+			t.Errorf("dead letters %q, want both events after two attempts that were too long", got)
+		}
+		if got := r.dead(worker.DefaultGroup); got != nil {
+			t.Errorf("the shared group has dead letters %q", got)
+		}
+	})
+}
+
 func TestLongPanicsAreCut(t *testing.T) {
 	e := &worker.PanicError{Value: strings.Repeat("x", 1000)}
 	if n := len(e.Error()); n > 250 {
@@ -283,11 +303,17 @@ func TestRegistration(t *testing.T) {
 		"no function":      mux.On("message", nil),
 		"an ill group":     mux.On("message", nop, worker.InGroup("no spaces")),
 		"an empty group":   mux.On("message", nop, worker.InGroup("")),
+		"no group at all":  mux.On("message", nop, worker.Attempts(3)),
+		"a false deadline": mux.On("message", nop, worker.InGroup("a"), worker.Deadline(-1)),
+		"false attempts":   mux.On("message", nop, worker.InGroup("a"), worker.Attempts(-1)),
+		"a group that is described twice": errors.Join(
+			mux.On("message", nop, worker.InGroup("twice"), worker.Attempts(3)), mux.On("message", nop, worker.InGroup("twice"), worker.Attempts(4))),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
+	mux = worker.New(worker.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := mux.Run(ctx, nil); err != nil {
