@@ -54,8 +54,8 @@ func (p *process) group(name string) (groupStats, error) {
 
 var workspaceURL = regexp.MustCompile(`workspace +(http://127\.0\.0\.1:\d+)`)
 
-// say lets a person write in the sandbox's workspace.
-func (p *process) say(channel, text string) {
+// speak lets a person write in the sandbox's workspace.
+func (p *process) speak(channel, text string) {
 	p.t.Helper()
 	m := workspaceURL.FindStringSubmatch(p.logs.String())
 	if m == nil {
@@ -67,7 +67,7 @@ func (p *process) say(channel, text string) {
 		p.t.Fatal(err)
 	}
 	if status, answer := p.do(req); status != http.StatusOK {
-		p.t.Fatalf("say: %d %s", status, answer)
+		p.t.Fatalf("speak: %d %s", status, answer)
 	}
 }
 
@@ -112,12 +112,12 @@ func TestAPostOnMessageRulePostsOnce(t *testing.T) {
 			return nil
 		}
 	}
-	p.say("#general", "hello <!channel> & all")
+	p.speak("#general", "hello <!channel> & all")
 	eventually(t, 30*time.Second, settled(2)) // the message, and the rule's own
 	if n := count("echo: hello &lt;!channel&gt; &amp; all"); n != 1 {
 		t.Errorf("%d answers, want one", n)
 	}
-	p.say("#general", "go round")
+	p.speak("#general", "go round")
 	eventually(t, 30*time.Second, func() error {
 		if g, err := p.group("rule.selfish"); err != nil || g.Dead == 0 || g.Waiting > 0 {
 			return fmt.Errorf("%+v: the breaker has not stopped the loop: %w", g, err)
