@@ -126,6 +126,10 @@ type Slack struct {
 	SigningSecrets Secrets
 	BotToken       Secret
 	UserToken      Secret
+	// SocketMode receives over connections that AppToken opens, SocketConnections at once.
+	SocketMode        bool
+	AppToken          Secret
+	SocketConnections int
 	// APIURL is the base of the Web API and ends in a slash.
 	APIURL string
 }

@@ -77,6 +77,7 @@ func (l *loader) defaultDataDir() string {
 }
 
 const (
+	appRemedy     = "make one at api.slack.com/apps, your app, Basic Information, App-Level Tokens, with the scope connections:write"
 	signingRemedy = "copy it from api.slack.com/apps, your app, Basic Information, and set it in the environment or the .env file"
 	botRemedy     = "copy it from api.slack.com/apps, your app, OAuth & Permissions, and set it in the environment or the .env file"
 	orSandbox     = "; or try --sandbox, which needs nothing"
@@ -120,6 +121,9 @@ func (l *loader) judgeLambda() {
 	} else {
 		l.judgeSecrets()
 	}
+	if c.Slack.SocketMode {
+		l.problems.add("SOCKET_MODE", "is set, and a Lambda function holds no connection", "unset it, and let Slack post to the function's address")
+	}
 	if c.Queue.Backend.Embedded() {
 		l.problems.add("QUEUE_BACKEND_TYPE", "comes to "+string(c.Queue.Backend)+", which a Lambda function forgets between its calls",
 			"set REDIS_URL or NATS_URL to an engine that the function reaches")
@@ -135,11 +139,11 @@ func (l *loader) judgeSecrets() {
 	}
 	switch c.Mode {
 	case ModeStandalone:
-		if !c.Slack.SigningSecrets.IsSet() && !c.Senders.Any() {
+		if !c.Slack.SigningSecrets.IsSet() && !c.Senders.Any() && !c.Slack.SocketMode {
 			l.problems.add("SLACK_SIGNING_SECRET", "is missing, and so is every other sender's secret", signingRemedy+orSandbox)
 		}
 	case ModeIntegrated:
-		if !c.Slack.SigningSecrets.IsSet() {
+		if !c.Slack.SigningSecrets.IsSet() && !c.Slack.SocketMode {
 			l.problems.add("SLACK_SIGNING_SECRET", "is missing, and --integrated needs it", signingRemedy+orSandbox)
 		}
 		if !c.Slack.BotToken.IsSet() {
@@ -150,6 +154,10 @@ func (l *loader) judgeSecrets() {
 			l.problems.add("SLACK_BOT_TOKEN", "is missing", botRemedy)
 		}
 	}
+	if c.Slack.SocketMode && c.Mode.Webhook() && !c.Slack.AppToken.IsSet() {
+		l.problems.add("SLACK_APP_TOKEN", "is missing, and --socket-mode needs it", appRemedy+orSandbox)
+	}
+	l.warnOfForm("SLACK_APP_TOKEN", c.Slack.AppToken, "xapp-")
 	l.warnOfForm("SLACK_BOT_TOKEN", c.Slack.BotToken, "xoxb-", "xoxe.xoxb-")
 	l.warnOfForm("SLACK_USER_TOKEN", c.Slack.UserToken, "xoxp-", "xoxe.xoxp-")
 }
@@ -163,6 +171,7 @@ func (l *loader) refuseRealTokens() {
 	}{
 		{"SLACK_BOT_TOKEN", l.config.Slack.BotToken},
 		{"SLACK_USER_TOKEN", l.config.Slack.UserToken},
+		{"SLACK_APP_TOKEN", l.config.Slack.AppToken},
 	} {
 		if token.value.IsSet() && !sandboxToken(token.value) {
 			l.problems.add(token.key, "is set, and the sandbox takes no real token (from "+l.config.Origin(token.key).String()+")",

@@ -25,6 +25,7 @@ const (
 	maxInFlight    = 1_000_000
 	maxUnverified  = 1_000_000
 	maxConnections = 1_000_000
+	maxSockets     = 10
 )
 
 var table = slices.Concat(startSettings, slackSettings, listenSettings, receiveSettings, senderSettings,
@@ -61,6 +62,24 @@ var slackSettings = []Setting{
 		Key: "SLACK_USER_TOKEN", Section: SectionSlack, Kind: KindSecret, Example: "xoxp-...",
 		Help: "User token, for what Slack lets no bot do",
 		bind: slackSecret(func(c *Config) *Secret { return &c.Slack.UserToken }),
+	},
+	{
+		Key: "SOCKET_MODE", Flag: "socket-mode", Section: SectionSlack, Kind: KindBoolean, Default: "false",
+		Help: "Receive over connections that this server opens to Slack; it needs no public address",
+		More: "SLACK_APP_TOKEN is needed then, and SLACK_SIGNING_SECRET is not. See docs/slack.md.",
+		bind: boolean(func(c *Config) *bool { return &c.Slack.SocketMode }),
+	},
+	{
+		Key: "SLACK_APP_TOKEN", Section: SectionSlack, Kind: KindSecret, Example: "xapp-...",
+		Help: "App-level token with the scope connections:write, for Socket Mode",
+		More: "Find it at api.slack.com/apps under Basic Information, App-Level Tokens.",
+		bind: slackSecret(func(c *Config) *Secret { return &c.Slack.AppToken }),
+	},
+	{
+		Key: "SOCKET_CONNECTIONS", Flag: "socket-connections", Section: SectionSlack, Kind: KindNumber, Default: "2",
+		Help: "Connections that Socket Mode keeps open at once",
+		More: "Slack allows an app ten in all, those of its other processes included.",
+		bind: number(func(c *Config) *int { return &c.Slack.SocketConnections }, 1, maxSockets),
 	},
 	{
 		Key: "SLACK_API_URL", Flag: "slack-api-url", Section: SectionSlack, Kind: KindURL, Default: "https://slack.com/api/",

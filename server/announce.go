@@ -23,7 +23,7 @@ func (b *builder) announce(ctx context.Context) {
 	if b.tokenPath != "" {
 		b.log.LogAttrs(ctx, slog.LevelInfo, "the mcp token is in a file", slog.String("file", b.tokenPath))
 	}
-	if b.sandbox != nil {
+	if b.sandbox != nil && b.slackSocket == nil {
 		b.sandbox.subscribe(ctx, "http://"+b.localAddr()+"/slack/events")
 	}
 	if b.out == nil {
@@ -60,6 +60,9 @@ func (b *builder) banner(ctx context.Context) *banner {
 	}
 	if names := b.ruleNames(); len(names) > 0 {
 		row("rules", strings.Join(names, ", "))
+	}
+	if b.slackSocket != nil {
+		row("slack", "over socket mode, "+b.slackSocket.State())
 	}
 	if b.mcp != nil {
 		bn.mcpURL = b.endpointURL()

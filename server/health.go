@@ -38,6 +38,7 @@ type health struct {
 	store    queue.Queue
 	journal  interface{ Newest() event.Position }
 	slack    func() string            // what is known of Slack's side, without asking it
+	socket   func() string            // the state of Socket Mode; nil without it
 	notes    func() []string          // what the operator should know, such as an ephemeral store
 	operator func(*http.Request) bool // whether engine errors may be shown
 	trouble  func() bool              // whether the last publish found the store broken
@@ -58,6 +59,14 @@ type healthBody struct {
 	Components map[string]string `json:"components"`
 }
 
+func (h *health) components(queueState string) map[string]string {
+	c := map[string]string{"queue_backend": queueState, "slack_client": h.slack(), "lifecycle": h.get().String()}
+	if h.socket != nil {
+		c["socket_mode"] = h.socket()
+	}
+	return c
+}
+
 // simple answers GET / and /health. It is 200 also when degraded: the process runs,
 // and to restart it would cure no store.
 func (h *health) simple(c echo.Context) error {
@@ -67,7 +76,7 @@ func (h *health) simple(c echo.Context) error {
 	}
 	return c.JSON(http.StatusOK, healthBody{
 		Status: h.status(), Service: serviceName,
-		Components: map[string]string{"queue_backend": queueState, "slack_client": h.slack(), "lifecycle": h.get().String()},
+		Components: h.components(queueState),
 	})
 }
 
@@ -123,7 +132,7 @@ func (h *health) detailed(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), connectivityTimeout)
 	defer cancel()
 	body := detailedBody{
-		healthBody:    healthBody{Status: h.status(), Service: serviceName, Components: map[string]string{"queue_backend": "healthy", "slack_client": h.slack(), "lifecycle": h.get().String()}},
+		healthBody:    healthBody{Status: h.status(), Service: serviceName, Components: h.components("healthy")},
 		UptimeSeconds: int64(time.Since(h.started).Seconds()), Notes: h.notes(),
 	}
 	stats, err := h.store.Stats(ctx)

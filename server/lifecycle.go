@@ -88,22 +88,8 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	workers := startParts(life, s.workers, fail)
 	assistants := startParts(life, s.assistants, fail)
 	quiet := &silent{conns: map[net.Conn]struct{}{}}
-	serve := &http.Server{
-		ConnState: func(c net.Conn, state http.ConnState) {
-			s.connections.track(c, state)
-			quiet.track(c, state)
-		},
-		Handler: s.echo, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		if err := serveOn(serve, listener, s.tls); !errors.Is(err, http.ErrServerClosed) {
-			fail(fmt.Errorf("serve: %w", err))
-		}
-	}()
+	serve, served := s.serve(listener, quiet, fail)
+	inbound := startParts(life, s.inbound, fail)
 	s.started(ctx)
 
 	select {
@@ -116,17 +102,40 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	s.log.LogAttrs(ctx, slog.LevelInfo, "draining", slog.Duration("at_most", s.cfg.Drain))
 	drain, cancel := context.WithTimeout(life, s.cfg.Drain)
 	defer cancel()
+	inbound.cancel()    // takes nothing more, and acknowledges what it has
 	assistants.cancel() // ends the open streams, which Shutdown would wait for
 	go quiet.closeSoon(drain)
 	if shutdownErr := serve.Shutdown(drain); shutdownErr != nil {
 		err = errors.Join(err, fmt.Errorf("requests were cut off: %w", shutdownErr), serve.Close())
 	}
 	<-served
+	inbound.stop()
 	assistants.stop()
 	workers.stop()
 	readers.stop()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopped")
 	return err
+}
+
+// serve begins to serve the listener; served is closed when that has ended.
+func (s *Server) serve(l net.Listener, quiet *silent, fail func(error)) (srv *http.Server, served <-chan struct{}) {
+	srv = &http.Server{
+		ConnState: func(c net.Conn, state http.ConnState) {
+			s.connections.track(c, state)
+			quiet.track(c, state)
+		},
+		Handler: s.echo, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := serveOn(srv, l, s.tls); !errors.Is(err, http.ErrServerClosed) {
+			fail(fmt.Errorf("serve: %w", err))
+		}
+	}()
+	return srv, done
 }
 
 // serveOn serves HTTP, or HTTPS and HTTP/2 where there is a certificate.

@@ -38,6 +38,7 @@ func (b *builder) receive(context.Context) error {
 		Observe:        b.metrics.Receive.Observe,
 		Publisher:      b.store,
 		SlackSecrets:   b.signingSecrets,
+		Direct:         b.cfg.Slack.SocketMode,
 		Sources:        b.sources,
 		ReceiptSecrets: one(b.cfg.Senders.Webhook),
 		ReceiptOutput:  b.out,
@@ -74,7 +75,7 @@ func (b *builder) sourceNames() []string {
 		return nil
 	}
 	var names []string
-	if len(b.signingSecrets) > 0 {
+	if len(b.signingSecrets) > 0 || b.cfg.Slack.SocketMode {
 		names = append(names, event.SourceSlack)
 	}
 	if b.cfg.Senders.Webhook.IsSet() {

@@ -18,11 +18,11 @@ type fakeSlack struct {
 	listener net.Listener
 	log      *slog.Logger
 
-	signingSecret, botToken, userToken string
+	signingSecret, botToken, userToken, appToken string
 }
 
 // newFakeSlack makes the workspace and takes a loopback port for it.
-func newFakeSlack(ctx context.Context, signingSecret string, log *slog.Logger) (*fakeSlack, error) {
+func newFakeSlack(ctx context.Context, signingSecret string, socketMode bool, log *slog.Logger) (*fakeSlack, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the sandbox: %w", err)
@@ -30,13 +30,16 @@ func newFakeSlack(ctx context.Context, signingSecret string, log *slog.Logger) (
 	if signingSecret == "" {
 		signingSecret = sandbox.DefaultSigningSecret
 	}
-	box, err := sandbox.New(sandbox.Options{SigningSecret: signingSecret, BaseURL: "http://" + l.Addr().String()})
+	box, err := sandbox.New(sandbox.Options{
+		SigningSecret: signingSecret, BaseURL: "http://" + l.Addr().String(), SocketMode: socketMode,
+	})
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return &fakeSlack{
 		box: box, listener: l, log: log,
 		signingSecret: signingSecret, botToken: sandbox.DefaultBotToken, userToken: sandbox.DefaultUserToken,
+		appToken: sandbox.DefaultAppToken,
 	}, nil
 }
 

@@ -18,6 +18,7 @@ import (
 	"slackmcp/server/metrics"
 	"slackmcp/server/socket"
 	"slackmcp/slackapi"
+	"slackmcp/slackapi/socketmode"
 	"slackmcp/webhook"
 	"slackmcp/webhook/journal"
 	"slackmcp/webhook/rule"
@@ -63,12 +64,14 @@ type Server struct {
 	api      *apidoc.API
 	tls      *certificate // nil over plain HTTP
 
+	slackSocket *socketmode.Client // nil without Socket Mode
 	connections connections
 	echo        *echo.Echo
 
 	readers, workers, assistants []part
 	reloads                      []func(context.Context) // what Reload reads again
 	reread                       func() (config.Config, error)
+	inbound                      []part // what events arrive by beside the listener
 
 	addr     atomic.Value // net.Addr
 	ready    chan struct{}
@@ -92,7 +95,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.certificate, b.slackClient, b.openStore, b.openState, b.receive, b.handlers, b.ruled, b.assist, b.web,
+		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.certificate, b.slackClient, b.openStore, b.openState, b.receive, b.socketMode, b.handlers, b.ruled, b.assist, b.web,
 		b.operators,
 	} {
 		if err := step(ctx); err != nil {
@@ -121,6 +124,7 @@ type builder struct {
 	sources        []webhook.Source // beside Slack
 	botToken       string
 	userToken      string
+	appToken       string
 	apiURL         string
 	token          string // MCP's own bearer token
 	tokenPath      string
@@ -149,7 +153,7 @@ func (b *builder) dataDir(context.Context) error {
 func (b *builder) fakeSlack(ctx context.Context) error {
 	s := b.cfg.Slack
 	b.signingSecrets, b.apiURL = s.SigningSecrets.Reveal(), s.APIURL
-	b.botToken, b.userToken = s.BotToken.Reveal(), s.UserToken.Reveal()
+	b.botToken, b.userToken, b.appToken = s.BotToken.Reveal(), s.UserToken.Reveal(), s.AppToken.Reveal()
 	if !b.cfg.Sandbox {
 		return nil
 	}
@@ -157,13 +161,13 @@ func (b *builder) fakeSlack(ctx context.Context) error {
 	if len(b.signingSecrets) > 0 {
 		secret = b.signingSecrets[0]
 	}
-	f, err := newFakeSlack(ctx, secret, b.log)
+	f, err := newFakeSlack(ctx, secret, s.SocketMode, b.log)
 	if err != nil {
 		return err
 	}
 	b.sandbox = f
 	b.signingSecrets, b.apiURL = []string{f.signingSecret}, f.apiURL()
-	b.botToken, b.userToken = f.botToken, f.userToken
+	b.botToken, b.userToken, b.appToken = f.botToken, f.userToken, f.appToken
 	b.readers = append(b.readers, part{"sandbox", f.run})
 	return nil
 }
@@ -237,6 +241,9 @@ func newHealth(s *Server) *health {
 	h := &health{started: time.Now(), store: s.store, slack: s.slackState, notes: s.notes, operator: s.operator, trouble: s.store.trouble.Load}
 	if s.journal != nil {
 		h.journal = s.journal
+	}
+	if s.slackSocket != nil {
+		h.socket = s.slackSocket.State
 	}
 	return h
 }

@@ -131,6 +131,9 @@ func (c *Client) await(ctx context.Context, m method, scope string) *Error {
 }
 
 func (c *Client) token(m method) string {
+	if m.as == app {
+		return c.opt.AppToken
+	}
 	if m.as == user || c.asUser {
 		return c.opt.UserToken
 	}

@@ -23,8 +23,11 @@ const (
 
 // Options configure a [Client].
 type Options struct {
-	// BotToken (xoxb-…) makes the calls. Required.
+	// BotToken (xoxb-…) makes the calls. Required, but for a client that only opens
+	// connections, with an AppToken.
 	BotToken string
+	// AppToken (xapp-…) makes the calls of Socket Mode. Without it they fail with [Auth].
+	AppToken string
 	// UserToken (xoxp-…) makes the calls that Slack refuses to bots, such as
 	// search.messages, and those of [Client.AsUser]. Without it they fail with [Auth].
 	UserToken string
@@ -73,15 +76,7 @@ type Client struct {
 
 // New checks the options and returns a client. It calls nobody.
 func New(opt Options) (*Client, error) {
-	var errs []error
-	if err := checkToken("BotToken", opt.BotToken, "xoxb-", "xoxe.xoxb-"); err != nil {
-		errs = append(errs, err)
-	}
-	if opt.UserToken != "" {
-		if err := checkToken("UserToken", opt.UserToken, "xoxp-", "xoxe.xoxp-"); err != nil {
-			errs = append(errs, err)
-		}
-	}
+	errs := checkTokens(opt)
 	if opt.URL == "" {
 		opt.URL = DefaultURL
 	}
@@ -149,6 +144,21 @@ func newTransport() *http.Transport {
 	}
 }
 
+func checkTokens(opt Options) (errs []error) {
+	check := func(needed bool, field, token string, prefixes ...string) {
+		if token == "" && !needed {
+			return
+		}
+		if err := checkToken(field, token, prefixes...); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	check(opt.AppToken == "", "BotToken", opt.BotToken, "xoxb-", "xoxe.xoxb-")
+	check(false, "AppToken", opt.AppToken, "xapp-")
+	check(false, "UserToken", opt.UserToken, "xoxp-", "xoxe.xoxp-")
+	return errs
+}
+
 func checkToken(field, token string, prefixes ...string) error {
 	if token == "" {
 		return fmt.Errorf("slackapi: %s is required", field)
@@ -182,8 +192,12 @@ func checkURL(opt Options) (*url.URL, error) {
 
 // sandboxed reports that no token of the options is worth anything outside a sandbox.
 func sandboxed(opt Options) bool {
-	return strings.HasPrefix(opt.BotToken, "xoxb-sandbox-") &&
-		(opt.UserToken == "" || strings.HasPrefix(opt.UserToken, "xoxp-sandbox-"))
+	for token, prefix := range map[string]string{opt.BotToken: "xoxb-sandbox-", opt.UserToken: "xoxp-sandbox-", opt.AppToken: "xapp-sandbox-"} {
+		if token != "" && !strings.HasPrefix(token, prefix) {
+			return false
+		}
+	}
+	return true
 }
 
 func loopback(host string) bool {

@@ -139,5 +139,8 @@ func (a *attempt) missing() *Error {
 }
 
 func noToken(m method) *Error {
+	if m.as == app {
+		return &Error{Method: m.name, Code: CodeNoToken, Kind: Auth, err: errors.New("it needs an app token, and none is configured")}
+	}
 	return &Error{Method: m.name, Code: CodeNoToken, Kind: Auth, err: errors.New("it needs a user token, and none is configured")}
 }

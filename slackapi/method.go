@@ -20,6 +20,7 @@ type bearer uint8
 const (
 	bot bearer = iota
 	user
+	app
 )
 
 // A method is one row of what this package may call. safe reports that the call may
@@ -100,6 +101,10 @@ var (
 	canvasesEdit           = method{name: "canvases.edit", tier: tier3}
 	canvasesSectionsLookup = method{name: "canvases.sections.lookup", tier: tier3, safe: true}
 	canvasesGetContent     = method{name: "canvases.getContent", tier: tier3, safe: true}
+
+	// Slack publishes tier 1 for it; an app that has to renew several connections at once
+	// needs more, and is slowed down by its own pauses.
+	appsConnectionsOpen = method{name: "apps.connections.open", tier: tier2, safe: true, as: app}
 
 	respond = method{name: "response_url", tier: tierNone}
 )

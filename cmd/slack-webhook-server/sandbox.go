@@ -46,6 +46,7 @@ open nothing real. SLACK_SIGNING_SECRET, when set, signs its events.`,
 	f.Float64Var(&o.workspace.Speed, "speed", 1, "How much faster than Slack's the retry schedule runs")
 	f.IntVar(&o.workspace.ExtraChannels, "extra-channels", 0, "Further channels in the workspace")
 	f.IntVar(&o.workspace.ExtraUsers, "extra-users", 0, "Further users in the workspace")
+	f.BoolVar(&o.workspace.SocketMode, "socket-mode", false, "Deliver over the connections of a server with --socket-mode")
 	f.BoolVar(&o.workspace.Rates, "rates", false, "Apply Slack's rate limits")
 	addEnvFile(cmd)
 	cmd.AddCommand(newSandboxClick(w), newSandboxCommand(w))
@@ -83,6 +84,9 @@ func serveSandbox(cmd *cobra.Command, w world, o sandboxOptions) error {
 	}
 	_, err = fmt.Fprintf(w.stdout, "A fake Slack workspace is at %s\n\nSLACK_API_URL=%s/api/\nSLACK_BOT_TOKEN=%s\nSLACK_USER_TOKEN=%s\nSLACK_SIGNING_SECRET=%s\n",
 		base, base, sandbox.DefaultBotToken, sandbox.DefaultUserToken, secret)
+	if err == nil && o.workspace.SocketMode {
+		_, err = fmt.Fprintf(w.stdout, "SLACK_APP_TOKEN=%s\n", sandbox.DefaultAppToken)
+	}
 	if err == nil && o.requestURL != "" {
 		err = connect(ctx, box, o.requestURL)
 	}

@@ -27,6 +27,7 @@ var rules = []rule{
 	{in: "", except: []string{"server"}, forbids: []string{"github.com/labstack/echo"}, because: "only server speaks Echo"},
 	{in: "", except: []string{"mcp"}, forbids: []string{"github.com/mark3labs/mcp-go"}, because: "only mcp speaks mcp-go"},
 	{in: "", except: []string{"slackapi"}, forbids: []string{"github.com/slack-go/slack"}, because: "only slackapi speaks slack-go"},
+	{in: "", except: []string{"slackapi/socketmode", "slackapi/sandbox"}, forbids: []string{"github.com/coder/websocket"}, because: "only Socket Mode's two ends speak WebSocket"},
 	{in: "", except: []string{"cmd"}, forbids: []string{"github.com/spf13/cobra"}, because: "only cmd speaks cobra"},
 	{in: "", except: []string{"cmd/slack-webhook-server/internal/function"}, forbids: []string{"github.com/aws/aws-lambda-go"}, because: "only function speaks Lambda"},
 	{in: "", except: []string{"server/metrics"}, forbids: []string{"github.com/prometheus"}, because: "only server/metrics speaks Prometheus; the rooms below tell a callback"},

@@ -19,6 +19,7 @@ func (s *Sandbox) control(mux *http.ServeMux) {
 		"POST /sandbox/click":       s.controlClick,
 		"POST /sandbox/commands":    s.controlCommand,
 		"POST /sandbox/request_url": s.controlRequestURL,
+		"POST /sandbox/sockets":     s.controlSockets,
 		"GET /sandbox/deliveries":   s.controlDeliveries,
 		"POST /sandbox/faults":      s.controlFault,
 		"DELETE /sandbox/faults":    s.controlClear,
@@ -102,6 +103,27 @@ func (s *Sandbox) controlRequestURL(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return object{"ok": true}, s.SetRequestURL(r.Context(), in.URL)
+}
+
+// controlSockets renews, breaks or turns off the app's Socket Mode connections.
+func (s *Sandbox) controlSockets(r *http.Request) (any, error) {
+	var in struct {
+		Reason string `json:"reason"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	switch in.Reason {
+	case "refresh_requested":
+		s.RefreshSockets()
+	case "link_disabled":
+		s.SetSocketMode(false)
+	case "":
+		s.BreakSockets()
+	default:
+		return nil, errors.New("reason must be refresh_requested, link_disabled, or empty to break the connections")
+	}
+	return object{"ok": true, "connections": s.SocketConnections()}, nil
 }
 
 func (s *Sandbox) controlFault(r *http.Request) (any, error) {

@@ -19,6 +19,7 @@ func (s *Sandbox) Handler() http.Handler {
 	mux.HandleFunc("GET /files-pri/{file}/{name}", s.serveFile)
 	mux.HandleFunc("GET /files-pri/{file}/download/{name}", s.serveFile)
 	mux.HandleFunc("POST /actions/{team}/{secret}", s.serveResponse)
+	mux.HandleFunc("GET /link/{$}", s.serveSocket)
 	mux.HandleFunc("GET /{$}", serveSignIn)
 	s.control(mux)
 	return mux

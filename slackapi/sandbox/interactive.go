@@ -146,11 +146,14 @@ func (s *Sandbox) interaction(what string, u *user) object {
 	}
 }
 
-// interact posts a payload as Slack does: a form with one field.
+// interact sends a payload as Slack does: a form with one field, or an envelope.
 func (s *Sandbox) interact(ctx context.Context, payload object, responseURL string) (Answer, error) {
 	raw, err := json.Marshal(payload)
 	if err != nil {
 		return Answer{}, fmt.Errorf("sandbox: encode payload: %w", err)
+	}
+	if s.sockets.enabled() {
+		return s.sendEnvelope(ctx, "interactive", raw, responseURL), nil
 	}
 	return s.sendForm(ctx, url.Values{"payload": {string(raw)}}, responseURL)
 }
@@ -181,7 +184,23 @@ func (s *Sandbox) Slash(ctx context.Context, person, channel, command, text stri
 	if err != nil {
 		return Answer{}, err
 	}
-	return s.sendForm(ctx, form, responseURL)
+	if !s.sockets.enabled() {
+		return s.sendForm(ctx, form, responseURL)
+	}
+	fields := map[string]string{}
+	for key := range form {
+		fields[key] = form.Get(key)
+	}
+	raw, err := json.Marshal(fields)
+	if err != nil {
+		return Answer{}, fmt.Errorf("sandbox: encode command: %w", err)
+	}
+	return s.sendEnvelope(ctx, "slash_commands", raw, responseURL), nil
+}
+
+func (s *Sandbox) sendEnvelope(ctx context.Context, what string, payload json.RawMessage, responseURL string) Answer {
+	a := s.sockets.request(ctx, s.opt.AnswerWithin, what, payload, 0, "")
+	return Answer{Attempt: a.attempt, ResponseURL: responseURL, Body: a.body}
 }
 
 func (s *Sandbox) sendForm(ctx context.Context, form url.Values, responseURL string) (Answer, error) {

@@ -24,8 +24,11 @@ type answer struct {
 	mediaType string
 }
 
-// request posts an event and judges the answer.
+// request delivers an event and judges the answer.
 func (s *sender) request(ctx context.Context, to string, body []byte, num int, reason string) answer {
+	if s.socket.enabled() {
+		return s.socket.request(ctx, s.opt.AnswerWithin, "events_api", body, num, reason)
+	}
 	h := http.Header{"Content-Type": {"application/json"}}
 	if num > 0 {
 		h.Set("X-Slack-Retry-Num", strconv.Itoa(num))

@@ -8,6 +8,8 @@ var endpoints = map[string]endpoint{
 	"team.info":  {scope: "team:read", kinds: anyToken, tier: 50, run: teamInfo},
 	"emoji.list": {scope: "emoji:read", kinds: anyToken, tier: 20, run: emojiList},
 
+	"apps.connections.open": {scope: "connections:write", kinds: appToken, tier: 20, run: appsConnectionsOpen},
+
 	"chat.postMessage":            {scope: "chat:write", kinds: anyToken, tier: 60, run: postMessage},
 	"chat.postEphemeral":          {scope: "chat:write", kinds: anyToken, tier: 100, run: chatPostEphemeral},
 	"chat.meMessage":              {scope: "chat:write", kinds: anyToken, tier: 50, run: chatMeMessage},

@@ -51,6 +51,9 @@ type Options struct {
 	DelayedEvents bool
 	// HourlyLimit is the most deliveries in 60 minutes; 0 is Slack's 30,000.
 	HourlyLimit int
+	// SocketMode delivers over the connections that the app opens, in place of the Request
+	// URL; see [Sandbox.SetSocketMode].
+	SocketMode bool
 	// Client carries deliveries; nil is a client of the sandbox's own.
 	Client *http.Client
 }
@@ -59,9 +62,10 @@ type Options struct {
 // concurrent use. [Sandbox.Handler] serves at once; deliveries are made while
 // [Sandbox.Run] runs.
 type Sandbox struct {
-	opt    Options
-	sender *sender
-	clock  chan struct{} // wakes the clock of scheduled messages
+	opt     Options
+	sender  *sender
+	sockets *sockets
+	clock   chan struct{} // wakes the clock of scheduled messages
 
 	mu            sync.Mutex // guards everything below
 	base          string
@@ -136,7 +140,8 @@ func New(opt Options) (*Sandbox, error) {
 		rates:     map[string]*window{},
 		clock:     make(chan struct{}, 1),
 	}
-	s.sender = newSender(opt)
+	s.sockets = newSockets(opt.SocketMode)
+	s.sender = newSender(opt, s.sockets)
 	s.populate()
 	return s, nil
 }

@@ -69,6 +69,7 @@ type Attempt struct {
 type sender struct {
 	opt    Options
 	client *http.Client
+	socket *sockets
 	wake   chan struct{}
 
 	mu       sync.Mutex
@@ -85,14 +86,14 @@ type sender struct {
 	limited  int64 // minute of the last app_rate_limited
 }
 
-func newSender(opt Options) *sender {
+func newSender(opt Options, socket *sockets) *sender {
 	client := opt.Client
 	if client == nil {
 		client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders, IdleConnTimeout: time.Minute}}
 	}
 	once := *client
 	once.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &sender{opt: opt, client: &once, wake: make(chan struct{}, 1)}
+	return &sender{opt: opt, client: &once, socket: socket, wake: make(chan struct{}, 1)}
 }
 
 // clock is a span of Slack's time in the sandbox's.
@@ -100,11 +101,11 @@ func (s *sender) clock(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / s.opt.Speed)
 }
 
-// publish takes an event on. Without a Request URL there is nobody to tell.
+// publish takes an event on. Without a Request URL or Socket Mode there is nobody to tell.
 func (s *sender) publish(d Delivery) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.url == "" {
+	if s.url == "" && !s.socket.enabled() {
 		return
 	}
 	now := time.Now()

@@ -1,0 +1,136 @@
+package socketmode
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The bounds and defaults of Options.
+const (
+	DefaultConnections = 2
+	// MaxConnections is Slack's.
+	MaxConnections  = 10
+	DefaultMaxBytes = 1 << 20
+)
+
+// Options configure a [Client].
+type Options struct {
+	// Open returns the address of a new connection. Required.
+	Open func(ctx context.Context) (string, error)
+	// Handle takes one delivery and reports whether Slack may be told that it arrived.
+	// answer is what an interaction is answered with, JSON, or empty. It is called
+	// concurrently, and its context does not end with Run's: it has to return in time by
+	// itself. Required.
+	Handle func(ctx context.Context, e Envelope) (answer json.RawMessage, stored bool)
+	// Permanent reports that an error of Open will not go away by itself; nil is never.
+	Permanent func(error) bool
+	// Wait is how long an error of Open asks to wait; nil is never.
+	Wait func(error) time.Duration
+	// Connections is how many are kept; 0 means DefaultConnections.
+	Connections int
+	// MaxBytes bounds the payload of one delivery; 0 means DefaultMaxBytes. A longer one
+	// ends its connection, as Slack would not stop sending it.
+	MaxBytes int64
+	// HTTPClient dials; nil is http.DefaultClient.
+	HTTPClient *http.Client
+	// Logger is told what becomes of the connections, without their addresses; nil
+	// discards it.
+	Logger *slog.Logger
+}
+
+// An Envelope is one delivery.
+type Envelope struct {
+	ID string
+	// Type is events_api, interactive or slash_commands; others may come to be.
+	Type string
+	// Payload is what would be the body, or its field payload, over HTTP.
+	Payload json.RawMessage
+	// AcceptsAnswer says that the acknowledgement may hold an answer.
+	AcceptsAnswer bool
+	// RetryAttempt and RetryReason are Slack's word on earlier deliveries.
+	RetryAttempt int
+	RetryReason  string
+}
+
+// A Client keeps the connections. Run brings it to life.
+type Client struct {
+	opt  Options
+	live atomic.Int64
+	// state is why there is no connection; empty when that is not known to be lasting.
+	state atomic.Pointer[string]
+}
+
+// New checks the options.
+func New(o Options) (*Client, error) {
+	switch {
+	case o.Open == nil || o.Handle == nil:
+		return nil, errors.New("socketmode: Open and Handle are required")
+	case o.Connections < 0 || o.Connections > MaxConnections:
+		return nil, errors.New("socketmode: Connections must be 1 to 10")
+	case o.MaxBytes < 0:
+		return nil, errors.New("socketmode: MaxBytes is negative")
+	}
+	if o.Connections == 0 {
+		o.Connections = DefaultConnections
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.Permanent == nil {
+		o.Permanent = func(error) bool { return false }
+	}
+	if o.Wait == nil {
+		o.Wait = func(error) time.Duration { return 0 }
+	}
+	if o.HTTPClient == nil {
+		o.HTTPClient = http.DefaultClient
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Client{opt: o}, nil
+}
+
+// Connected is how many connections Slack can send over now.
+func (c *Client) Connected() int { return int(c.live.Load()) }
+
+// State is "connected", "connecting", "refused" (the token) or "disabled" (Socket Mode is
+// off in the app's settings).
+func (c *Client) State() string {
+	if c.Connected() > 0 {
+		return "connected"
+	}
+	if s := c.state.Load(); s != nil {
+		return *s
+	}
+	return "connecting"
+}
+
+func (c *Client) note(state string) { c.state.Store(&state) }
+
+// Run keeps the connections until ctx is done. Then it takes nothing more, lets what is
+// being handled be acknowledged, closes the connections, and returns nil.
+func (c *Client) Run(ctx context.Context) error {
+	var slots sync.WaitGroup
+	for range c.opt.Connections {
+		slots.Go(func() { c.keep(ctx) })
+	}
+	slots.Wait()
+	return nil
+}
+
+// How long to wait before another try.
+const (
+	firstPause     = 200 * time.Millisecond
+	maxPause       = 30 * time.Second
+	permanentPause = 5 * time.Minute // an operator may have mended it
+	crowdedPause   = time.Minute     // another program uses up the app's connections
+	// settled is how long a connection lives that was no failure.
+	settled = 10 * time.Second
+)
