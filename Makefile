@@ -9,7 +9,7 @@ VERSION          ?= $(shell git describe --tags --always --dirty 2>/dev/null || 
 LDFLAGS          := -s -w -X main.version=$(VERSION)
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills fanout startup conformance fuzz image lambda deploy-test tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills fanout soak startup conformance fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,11 @@ kills: build ## Kill the server 200 times under load and count what is lost (lon
 
 fanout: build ## Time how quickly events reach 1,000 followers (long)
 	@go run ./test/fanout -server $(BIN)
+
+soak: build ## Run twice ten minutes under load, release and -race, and see that nothing grows (long)
+	@go build -race -o $(BIN)-race ./cmd/slack-webhook-server
+	@go run ./test/soak -server $(BIN)
+	@go run ./test/soak -server $(BIN)-race -race
 
 startup: build ## Time the start beside a large workspace; writes docs/performance.md's table
 	@go run ./test/startup -server $(BIN) -write docs/performance.md

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"slackmcp/test/internal/driver"
 )
 
 // TestFanOut runs the driver's scenarios briefly: every notification must arrive, and
@@ -23,8 +25,8 @@ func TestFanOut(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			if left.process != nil {
-				left.stop()
+			if left.Process != nil {
+				left.Stop()
 			}
 		})
 	}
@@ -34,12 +36,14 @@ func TestJudge(t *testing.T) {
 	t.Parallel()
 	base := time.Now().Truncate(window)
 	at := func(d time.Duration) time.Time { return base.Add(d) }
-	event := func(sent, acked time.Duration) posted { return posted{sentAt: at(sent), ackedAt: at(acked)} }
+	event := func(sent, acked time.Duration) driver.Posted {
+		return driver.Posted{SentAt: at(sent), AckedAt: at(acked)}
+	}
 	ms := time.Millisecond
 	// Two events in one window, one in the next, one that nobody was told of.
-	events := [][]posted{{event(1*ms, 2*ms), event(10*ms, 12*ms), event(60*ms, 61*ms), event(500*ms, 501*ms)}}
-	f := &follower{times: []time.Time{at(3 * ms), at(52 * ms), at(103 * ms)}}
-	v := judge([]*follower{f}, events)
+	events := [][]driver.Posted{{event(1*ms, 2*ms), event(10*ms, 12*ms), event(60*ms, 61*ms), event(500*ms, 501*ms)}}
+	told := []time.Time{at(3 * ms), at(52 * ms), at(103 * ms)}
+	v := judge([][]time.Time{told}, events)
 	if v.missed != 1 || v.notifications != 3 || len(v.latencies) != 2 {
 		t.Fatalf("got %+v", v)
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 	"time"
+
+	"slackmcp/test/internal/driver"
 )
 
 // window is the server's: updates within it are joined.
@@ -29,18 +31,17 @@ func (v verdict) at(percent int) time.Duration {
 // notification that covers the last of them: the first since that event was sent. Its
 // latency counts from the answer to the event; one that came before the answer has
 // none.
-func judge(followers []*follower, shares [][]posted) verdict {
+func judge(told [][]time.Time, shares [][]driver.Posted) verdict {
 	var v verdict
-	for i, f := range followers {
-		told := f.told()
+	for i, told := range told {
 		v.notifications += int64(len(told))
 		for _, e := range lastOfWindows(shares[i]) {
-			at := sort.Search(len(told), func(k int) bool { return !told[k].Before(e.sentAt) })
+			at := sort.Search(len(told), func(k int) bool { return !told[k].Before(e.SentAt) })
 			if at == len(told) {
 				v.missed++
 				continue
 			}
-			v.latencies = append(v.latencies, max(0, told[at].Sub(e.ackedAt)))
+			v.latencies = append(v.latencies, max(0, told[at].Sub(e.AckedAt)))
 		}
 	}
 	slices.Sort(v.latencies)
@@ -48,12 +49,12 @@ func judge(followers []*follower, shares [][]posted) verdict {
 }
 
 // shares are the events that each session is told of, in the order of their answers.
-func shares(sent []posted, sessions int, sc scenario) [][]posted {
-	sort := func(events []posted) []posted {
-		slices.SortFunc(events, func(a, b posted) int { return a.ackedAt.Compare(b.ackedAt) })
+func shares(sent []driver.Posted, sessions int, sc scenario) [][]driver.Posted {
+	sort := func(events []driver.Posted) []driver.Posted {
+		slices.SortFunc(events, func(a, b driver.Posted) int { return a.AckedAt.Compare(b.AckedAt) })
 		return events
 	}
-	own := make([][]posted, sessions)
+	own := make([][]driver.Posted, sessions)
 	if sc.all {
 		everything := sort(slices.Clone(sent))
 		for i := range own {
@@ -71,11 +72,11 @@ func shares(sent []posted, sessions int, sc scenario) [][]posted {
 }
 
 // lastOfWindows keeps the last event of each window.
-func lastOfWindows(events []posted) []posted {
-	var last []posted
+func lastOfWindows(events []driver.Posted) []driver.Posted {
+	var last []driver.Posted
 	for i, e := range events {
-		if i+1 == len(events) || events[i+1].ackedAt.Sub(e.ackedAt) >= window ||
-			events[i+1].ackedAt.Truncate(window) != e.ackedAt.Truncate(window) {
+		if i+1 == len(events) || events[i+1].AckedAt.Sub(e.AckedAt) >= window ||
+			events[i+1].AckedAt.Truncate(window) != e.AckedAt.Truncate(window) {
 			last = append(last, e)
 		}
 	}
@@ -86,14 +87,14 @@ var errWaiting = errors.New("a session still waits for its last notification")
 
 // settle waits until every session was told of its last event, at most the patience:
 // what is missing then is missed.
-func settle(ctx context.Context, followers []*follower, shares [][]posted) {
+func settle(ctx context.Context, followers []*driver.Follower, shares [][]driver.Posted) {
 	for i, f := range followers {
 		if len(shares[i]) == 0 {
 			continue
 		}
-		last := shares[i][len(shares[i])-1].sentAt
-		_ = poll(ctx, func() error {
-			if told := f.told(); len(told) == 0 || told[len(told)-1].Before(last) {
+		last := shares[i][len(shares[i])-1].SentAt
+		_ = driver.Poll(ctx, func() error {
+			if told := f.Told(); len(told) == 0 || told[len(told)-1].Before(last) {
 				return errWaiting
 			}
 			return nil

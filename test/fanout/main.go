@@ -20,6 +20,8 @@ import (
 	"os/signal"
 	"strings"
 	"time"
+
+	"slackmcp/test/internal/driver"
 )
 
 // The aims: the 99th percentile from the answer to an event until its notification,
@@ -41,25 +43,23 @@ type settings struct {
 // A scenario says who follows what.
 type scenario struct {
 	name string
-	era  era
+	era  driver.Era
 	uri  func(session int) string
 	// all says that every session is told of every event; otherwise an event is for the
 	// session of its channel.
 	all bool
 }
 
-func channel(i int) string { return fmt.Sprintf("C%04d", i) }
-
 func scenarios() []scenario {
 	own := scenario{
-		uri: func(s int) string { return "slack://channels/" + channel(s) + "/events" },
+		uri: func(s int) string { return "slack://channels/" + driver.Channel(s) + "/events" },
 	}
 	all := scenario{
 		uri: func(int) string { return "slack://events" },
 		all: true,
 	}
 	var list []scenario
-	for _, e := range []era{session, stateless} {
+	for _, e := range []driver.Era{driver.Session, driver.Stateless} {
 		own.name, own.era = "each a channel of its own, "+string(e), e
 		all.name, all.era = "all the same resource, "+string(e), e
 		list = append(list, own, all)
@@ -91,7 +91,7 @@ func main() {
 		if strings.Contains(sc.name, *only) {
 			left, err := s.run(ctx, os.Stdout, sc)
 			errs = append(errs, err)
-			if left.process != nil {
+			if left.Process != nil {
 				quiet = append(quiet, left)
 			}
 		}
@@ -103,10 +103,15 @@ func main() {
 	}
 }
 
+// load is one load of a scenario, by the name of its run.
+func (s settings) load(run string) driver.Load {
+	return driver.Load{Rate: s.rate, Duration: s.duration, Channels: s.sessions, Run: run}
+}
+
 // An idle server is one whose scenario is over.
 type idle struct {
 	name string
-	*process
+	*driver.Process
 	begun, peak float64 // resident memory, in MiB: with its window full and nobody there, and at most
 }
 
@@ -118,56 +123,58 @@ func (s settings) run(ctx context.Context, out io.Writer, sc scenario) (left idl
 			err = fmt.Errorf("%s: %w", sc.name, err)
 		}
 	}()
-	p, err := start(ctx, s.server)
+	p, err := driver.Start(ctx, s.server, "--integrated", "--mcp-transport", "streamable-http")
 	if err != nil {
 		return idle{}, err
 	}
-	left = idle{name: sc.name, process: p}
+	left = idle{name: sc.name, Process: p}
 	// The window on the newest events is filled first, so that its memory is not taken for
 	// the sessions'.
-	if _, err := s.load(ctx, p, "W"); err != nil {
-		p.stop()
+	if _, err := s.load("W").Post(ctx, p); err != nil {
+		p.Stop()
 		return idle{}, err
 	}
-	_, left.begun = p.memory()
-	fds := p.fds()
-	goroutines, err := p.goroutines(ctx)
+	_, left.begun = p.Memory()
+	fds := p.Descriptors()
+	goroutines, err := p.Goroutines(ctx)
 	if err != nil {
-		p.stop()
+		p.Stop()
 		return idle{}, err
 	}
 	v, sent, err := s.measure(ctx, p, sc)
 	if err == nil {
-		err = p.awaitQuiet(ctx, fds, goroutines)
+		err = p.AwaitQuiet(ctx, fds, goroutines)
 	}
 	if err != nil {
-		p.stop()
+		p.Stop()
 		return idle{}, err
 	}
-	left.peak, _ = p.memory()
-	after, err := p.goroutines(ctx)
+	left.peak, _ = p.Memory()
+	after, err := p.Goroutines(ctx)
 	_, _ = fmt.Fprintf(out, "| %s | %.0f | %d | %d | %s | %s | %s | %s | %.0f MiB | %d / %d | %d / %d |\n",
-		sc.name, achieved(sent), v.notifications, v.missed, round(v.at(50)), round(v.at(99)), round(v.at(100)), round(p.cpu()), left.peak, fds, p.fds(), goroutines, after)
+		sc.name, driver.Achieved(sent), v.notifications, v.missed, round(v.at(50)), round(v.at(99)), round(v.at(100)), round(p.CPU()), left.peak, fds, p.Descriptors(), goroutines, after)
 	return left, errors.Join(err, s.verdict(v, left.peak))
 }
 
 // measure lets followers in, posts events, and judges what they were told.
-func (s settings) measure(ctx context.Context, p *process, sc scenario) (verdict, []posted, error) {
-	followers, err := s.follow(ctx, p, sc)
+func (s settings) measure(ctx context.Context, p *driver.Process, sc scenario) (verdict, []driver.Posted, error) {
+	followers, err := driver.Follow(ctx, p, s.sessions, sc.era, sc.uri)
 	if err != nil {
 		return verdict{}, nil, err
 	}
-	sent, err := s.load(ctx, p, "R")
+	sent, err := s.load("R").Post(ctx, p)
 	if err == nil {
 		settle(ctx, followers, shares(sent, len(followers), sc))
 	}
-	for _, f := range followers {
-		f.leave()
+	told := make([][]time.Time, len(followers))
+	for i, f := range followers {
+		f.Leave()
+		told[i] = f.Told()
 	}
 	if err != nil {
 		return verdict{}, nil, err
 	}
-	return judge(followers, shares(sent, len(followers), sc)), sent, nil
+	return judge(told, shares(sent, len(followers), sc)), sent, nil
 }
 
 // verdict holds a scenario's figures against the aims.
@@ -193,7 +200,7 @@ const memorySlack = 16.0
 func (s settings) settleMemory(ctx context.Context, out io.Writer, quiet []idle) error {
 	defer func() {
 		for _, q := range quiet {
-			q.stop()
+			q.Stop()
 		}
 	}()
 	if s.idle == 0 || len(quiet) == 0 {
@@ -207,7 +214,7 @@ func (s settings) settleMemory(ctx context.Context, out io.Writer, quiet []idle)
 	_, _ = fmt.Fprintf(out, "\n| resident memory | before the sessions | peak | %s after |\n|---|---|---|---|\n", s.idle)
 	var errs []error
 	for _, q := range quiet {
-		_, now := q.memory()
+		_, now := q.Memory()
 		_, _ = fmt.Fprintf(out, "| %s | %.0f MiB | %.0f MiB | %.0f MiB |\n", q.name, q.begun, q.peak, now)
 		if now > q.begun+memorySlack {
 			errs = append(errs, fmt.Errorf("%s: the server keeps %.0f MiB, it had %.0f", q.name, now, q.begun))

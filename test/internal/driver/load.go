@@ -1,4 +1,4 @@
-package main
+package driver
 
 import (
 	"context"
@@ -15,19 +15,29 @@ import (
 	"time"
 )
 
-// An event that was posted: when it left, and when it was answered.
-type posted struct {
-	sentAt, ackedAt time.Time
+// Posted is an event that was posted: when it left, and when it was answered.
+type Posted struct {
+	SentAt, AckedAt time.Time
+}
+
+// A Load is a steady rate of events.
+type Load struct {
+	// Rate is how many are posted a second, for Duration.
+	Rate     int
+	Duration time.Duration
+	// Channels is among how many channels they are spread.
+	Channels int
+	// Run tells the ids of one load from those of another.
+	Run string
 }
 
 // senders is how many events may be under way at once.
 const senders = 32
 
-// load posts events at the rate and returns them in their order. run tells the ids of one
-// load from those of another.
-func (s settings) load(ctx context.Context, p *process, run string) ([]posted, error) {
-	total := int(s.duration.Seconds() * float64(s.rate))
-	sent := make([]posted, total)
+// Post posts the events and returns them in their order.
+func (l Load) Post(ctx context.Context, p *Process) ([]Posted, error) {
+	total := int(l.Duration.Seconds() * float64(l.Rate))
+	sent := make([]Posted, total)
 	errs := make([]error, senders)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: senders}}
 	defer client.CloseIdleConnections()
@@ -37,13 +47,13 @@ func (s settings) load(ctx context.Context, p *process, run string) ([]posted, e
 		all.Go(func() {
 			for i := range numbers {
 				var err error
-				if sent[i], err = post(ctx, client, p.base, run, i, channel(i%s.sessions)); err != nil && errs[w] == nil {
+				if sent[i], err = post(ctx, client, p.Base, l.Run, i, Channel(i%l.Channels)); err != nil && errs[w] == nil {
 					errs[w] = err
 				}
 			}
 		})
 	}
-	err := s.pace(ctx, total, numbers)
+	err := l.pace(ctx, total, numbers)
 	close(numbers)
 	all.Wait()
 	return sent, errors.Join(append(errs, err)...)
@@ -51,12 +61,12 @@ func (s settings) load(ctx context.Context, p *process, run string) ([]posted, e
 
 // pace hands the numbers out at the rate. What a busy machine delays is caught up with,
 // so that the rate holds over the whole.
-func (s settings) pace(ctx context.Context, total int, numbers chan<- int) error {
+func (l Load) pace(ctx context.Context, total int, numbers chan<- int) error {
 	began := time.Now()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for i := range total {
-		timer.Reset(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(s.rate))))
+		timer.Reset(time.Until(began.Add(time.Duration(i) * time.Second / time.Duration(l.Rate))))
 		select {
 		case <-timer.C:
 			numbers <- i
@@ -67,22 +77,25 @@ func (s settings) pace(ctx context.Context, total int, numbers chan<- int) error
 	return nil
 }
 
-// achieved is how many events a second were answered.
-func achieved(sent []posted) float64 {
+// Achieved is how many events a second were answered.
+func Achieved(sent []Posted) float64 {
 	if len(sent) < 2 {
 		return 0
 	}
-	first, last := sent[0].sentAt, sent[0].ackedAt
+	first, last := sent[0].SentAt, sent[0].AckedAt
 	for _, e := range sent {
-		if e.ackedAt.After(last) {
-			last = e.ackedAt
+		if e.AckedAt.After(last) {
+			last = e.AckedAt
 		}
 	}
 	return float64(len(sent)) / last.Sub(first).Seconds()
 }
 
+// Channel is the id of a channel by its number.
+func Channel(i int) string { return fmt.Sprintf("C%04d", i) }
+
 // post sends a message event as Slack does.
-func post(ctx context.Context, client *http.Client, base, run string, n int, channel string) (posted, error) {
+func post(ctx context.Context, client *http.Client, base, run string, n int, channel string) (Posted, error) {
 	now := time.Now()
 	body := fmt.Sprintf(`{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"EvFAN%s%d","event_time":%d,`+
 		`"event":{"type":"message","channel":"%s","channel_type":"channel","user":"U1","text":"event %d","ts":"%d.%06d"}}`,
@@ -92,19 +105,19 @@ func post(ctx context.Context, client *http.Client, base, run string, n int, cha
 	mac.Write([]byte("v0:" + stamp + ":" + body))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/slack/events", strings.NewReader(body))
 	if err != nil {
-		return posted{}, err
+		return Posted{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Slack-Request-Timestamp", stamp)
 	req.Header.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))
-	e := posted{sentAt: time.Now()}
+	e := Posted{SentAt: time.Now()}
 	res, err := client.Do(req)
 	if err != nil {
 		return e, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	_, err = io.Copy(io.Discard, res.Body)
-	e.ackedAt = time.Now()
+	e.AckedAt = time.Now()
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = fmt.Errorf("event %d was answered %d", n, res.StatusCode)
 	}

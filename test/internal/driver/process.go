@@ -1,4 +1,7 @@
-package main
+// Package driver starts the shipped binary for measurements and posts signed events to it
+// at a steady rate, from a process of its own. It is imported by the commands of test
+// alone.
+package driver
 
 import (
 	"bufio"
@@ -15,18 +18,23 @@ import (
 
 const (
 	signingSecret = "a-signing-secret-of-the-load-driver"
-	mcpToken      = "a-token-of-the-load-driver-0123"
-	patience      = 20 * time.Second
+	// Token opens the server's MCP side.
+	Token    = "a-token-of-the-load-driver-0123"
+	patience = 20 * time.Second
 )
 
-// A process is the server under measurement.
-type process struct {
-	cmd  *exec.Cmd
-	base string
-	dir  string
+// A Process is the server under measurement.
+type Process struct {
+	// Base is its address.
+	Base string
+
+	cmd *exec.Cmd
+	dir string
 }
 
-func start(ctx context.Context, server string) (*process, error) {
+// Start runs the server on a free port of the loopback, with a fresh store, and waits
+// until it is ready. args are added to its command line.
+func Start(ctx context.Context, server string, args ...string) (*Process, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -39,16 +47,18 @@ func start(ctx context.Context, server string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{base: "http://" + addr, dir: dir}
+	p := &Process{Base: "http://" + addr, dir: dir}
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
-	p.cmd = exec.CommandContext(ctx, server, "--integrated", "--no-env-file", "--host", "127.0.0.1", "--port", port,
-		"--data-dir", dir, "--mcp-transport", "streamable-http", "--log-level", "error")
+	p.cmd = exec.CommandContext(ctx, server, append([]string{
+		"--no-env-file", "--host", "127.0.0.1", "--port", port,
+		"--data-dir", dir, "--log-level", "error",
+	}, args...)...)
 	// Slack is out of reach, which is a warning; nothing here calls it.
 	p.cmd.Env = append(p.cmd.Environ(), "SLACK_SIGNING_SECRET="+signingSecret, "SLACK_BOT_TOKEN=xoxb-fanout",
-		"SLACK_API_URL=http://127.0.0.1:1/", "MCP_AUTH_TOKEN="+mcpToken)
+		"SLACK_API_URL=http://127.0.0.1:1/", "MCP_AUTH_TOKEN="+Token)
 	logs, err := os.Create(dir + "/server.log")
 	if err != nil {
 		return nil, err
@@ -58,16 +68,16 @@ func start(ctx context.Context, server string) (*process, error) {
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
-	if err := poll(ctx, func() error { return p.ready(ctx) }); err != nil {
+	if err := Poll(ctx, func() error { return p.ready(ctx) }); err != nil {
 		said, _ := os.ReadFile(dir + "/server.log")
-		p.stop()
+		p.Stop()
 		return nil, fmt.Errorf("the server is not ready: %w\n%s", err, said)
 	}
 	return p, nil
 }
 
-func (p *process) ready(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/readyz", nil)
+func (p *Process) ready(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+"/readyz", nil)
 	if err != nil {
 		return err
 	}
@@ -82,8 +92,8 @@ func (p *process) ready(ctx context.Context) error {
 	return nil
 }
 
-// poll tries until it works, the patience ends or ctx does.
-func poll(ctx context.Context, try func() error) error {
+// Poll tries until it works, the patience ends or ctx does.
+func Poll(ctx context.Context, try func() error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(patience)
@@ -102,21 +112,24 @@ func poll(ctx context.Context, try func() error) error {
 	}
 }
 
-func (p *process) stop() {
+// Stop ends the server, removes what it kept, and returns what it has written.
+func (p *Process) Stop() (logs string) {
 	_ = p.cmd.Process.Signal(os.Interrupt)
 	_ = p.cmd.Wait()
+	b, _ := os.ReadFile(p.dir + "/server.log")
 	_ = os.RemoveAll(p.dir)
+	return string(b)
 }
 
-// fds is how many files and connections the server has open.
-func (p *process) fds() int {
+// Descriptors is how many files and connections the server has open.
+func (p *Process) Descriptors() int {
 	list, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
 	return len(list)
 }
 
-// goroutines is how many the server runs now, as it says itself.
-func (p *process) goroutines(ctx context.Context) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/metrics", nil)
+// Goroutines is how many the server runs now, as it says itself.
+func (p *Process) Goroutines(ctx context.Context) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+"/metrics", nil)
 	if err != nil {
 		return 0, err
 	}
@@ -141,13 +154,13 @@ const goroutineSlack = 32
 // connections of this driver.
 const fdSlack = 16
 
-// awaitQuiet waits until the server let go of the streams and of what ran for them.
-func (p *process) awaitQuiet(ctx context.Context, fds, goroutines int) error {
-	return poll(ctx, func() error {
-		if n := p.fds(); n > fds+fdSlack {
+// AwaitQuiet waits until the server let go of the streams and of what ran for them.
+func (p *Process) AwaitQuiet(ctx context.Context, fds, goroutines int) error {
+	return Poll(ctx, func() error {
+		if n := p.Descriptors(); n > fds+fdSlack {
 			return fmt.Errorf("the server still has %d files open, it began with %d", n, fds)
 		}
-		n, err := p.goroutines(ctx)
+		n, err := p.Goroutines(ctx)
 		if err == nil && n > goroutines+goroutineSlack {
 			err = fmt.Errorf("the server still runs %d goroutines, it began with %d", n, goroutines)
 		}
@@ -155,8 +168,8 @@ func (p *process) awaitQuiet(ctx context.Context, fds, goroutines int) error {
 	})
 }
 
-// memory is the resident memory in MiB, at its peak and now.
-func (p *process) memory() (peak, now float64) {
+// Memory is the resident memory in MiB, at its peak and now.
+func (p *Process) Memory() (peak, now float64) {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	for line := range strings.Lines(string(b)) {
 		name, value, _ := strings.Cut(line, ":")
@@ -174,7 +187,8 @@ func (p *process) memory() (peak, now float64) {
 // clockTick is the unit of the times in /proc/pid/stat on Linux.
 const clockTick = 10 * time.Millisecond
 
-func (p *process) cpu() time.Duration {
+// CPU is what the server has spent so far.
+func (p *Process) CPU() time.Duration {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	_, rest, _ := strings.Cut(string(b), ") ")
 	fields := strings.Fields(rest)

@@ -1,4 +1,4 @@
-package main
+package driver
 
 import (
 	"bufio"
@@ -14,16 +14,17 @@ import (
 	"time"
 )
 
-// An era is how a client follows.
-type era string
+// An Era is how a client follows.
+type Era string
 
+// The eras that are measured.
 const (
-	session   era = "2025-11-25"
-	stateless era = "2026-07-28"
+	Session   Era = "2025-11-25"
+	Stateless Era = "2026-07-28"
 )
 
-// A follower is one client with an open stream. It notes when it was told.
-type follower struct {
+// A Follower is one client with an open stream. It notes when it was told.
+type Follower struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	count  atomic.Int64
@@ -32,13 +33,14 @@ type follower struct {
 	times []time.Time
 }
 
-func (f *follower) leave() {
+// Leave ends the stream and waits for its end.
+func (f *Follower) Leave() {
 	f.cancel()
 	<-f.done
 }
 
-// told returns when the follower was told, in order.
-func (f *follower) told() []time.Time {
+// Told returns when the follower was told, in order.
+func (f *Follower) Told() []time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.times
@@ -47,26 +49,27 @@ func (f *follower) told() []time.Time {
 // opening is how many sessions are opened at once.
 const opening = 16
 
-// follow opens all sessions and waits for their streams.
-func (s settings) follow(ctx context.Context, p *process, sc scenario) ([]*follower, error) {
-	followers := make([]*follower, s.sessions)
-	errs := make([]error, s.sessions)
+// Follow opens so many clients, each of which follows a resource, and waits for their
+// streams.
+func Follow(ctx context.Context, p *Process, sessions int, e Era, uri func(session int) string) ([]*Follower, error) {
+	followers := make([]*Follower, sessions)
+	errs := make([]error, sessions)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: opening}}
 	defer client.CloseIdleConnections()
 	places := make(chan struct{}, opening)
 	var all sync.WaitGroup
-	for i := range s.sessions {
+	for i := range sessions {
 		places <- struct{}{}
 		all.Go(func() {
 			defer func() { <-places }()
-			followers[i], errs[i] = open(ctx, client, p.base+"/mcp", sc.era, sc.uri(i))
+			followers[i], errs[i] = open(ctx, client, p.Base+"/mcp", e, uri(i))
 		})
 	}
 	all.Wait()
 	if err := errors.Join(errs...); err != nil {
 		for _, f := range followers {
 			if f != nil {
-				f.leave()
+				f.Leave()
 			}
 		}
 		return nil, err
@@ -74,9 +77,8 @@ func (s settings) follow(ctx context.Context, p *process, sc scenario) ([]*follo
 	return followers, nil
 }
 
-func open(ctx context.Context, client *http.Client, url string, e era, uri string) (*follower, error) {
-	if e == stateless {
-		const meta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
+func open(ctx context.Context, client *http.Client, url string, e Era, uri string) (*Follower, error) {
+	if e == Stateless {
 		body := `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{` + meta + `,"notifications":{"resourceSubscriptions":["` + uri + `"]}}}`
 		h := http.Header{"Mcp-Protocol-Version": {"2026-07-28"}, "Mcp-Method": {"subscriptions/listen"}}
 		return stream(ctx, http.MethodPost, url, h, body, "subscriptions/acknowledged")
@@ -94,13 +96,29 @@ func open(ctx context.Context, client *http.Client, url string, e era, uri strin
 	return stream(ctx, http.MethodGet, url, h, "", "retry:")
 }
 
+// Call makes one request of 2026-07-28, which needs no session, and wants a good answer.
+func Call(ctx context.Context, client *http.Client, p *Process, method, name, params string) error {
+	h := http.Header{"Mcp-Protocol-Version": {string(Stateless)}, "Mcp-Method": {method}}
+	if name != "" {
+		h.Set("Mcp-Name", name)
+	}
+	if params != "" {
+		params += ","
+	}
+	_, err := call(ctx, client, p.Base+"/mcp", h, `{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":{`+params+meta+`}}`)
+	return err
+}
+
+// meta is what a request of 2026-07-28 says about itself.
+const meta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
+
 func request(ctx context.Context, method, url string, h http.Header, body string) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header = h.Clone()
-	req.Header.Set("Authorization", "Bearer "+mcpToken)
+	req.Header.Set("Authorization", "Bearer "+Token)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
 	return req, nil
@@ -128,7 +146,7 @@ func call(ctx context.Context, client *http.Client, url string, h http.Header, b
 }
 
 // stream opens a stream, on a connection of its own, and returns when it said hello.
-func stream(ctx context.Context, method, url string, h http.Header, body, hello string) (*follower, error) {
+func stream(ctx context.Context, method, url string, h http.Header, body, hello string) (*Follower, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	req, err := request(ctx, method, url, h, body)
 	if err != nil {
@@ -140,7 +158,7 @@ func stream(ctx context.Context, method, url string, h http.Header, body, hello 
 		cancel()
 		return nil, err
 	}
-	f := &follower{cancel: cancel, done: make(chan struct{})}
+	f := &Follower{cancel: cancel, done: make(chan struct{})}
 	if res.StatusCode != http.StatusOK {
 		cancel()
 		_ = res.Body.Close()
@@ -161,7 +179,7 @@ func stream(ctx context.Context, method, url string, h http.Header, body, hello 
 	}
 }
 
-func (f *follower) read(body io.Reader, hello string, greeted chan<- struct{}) {
+func (f *Follower) read(body io.Reader, hello string, greeted chan<- struct{}) {
 	lines := bufio.NewScanner(body)
 	for said := false; lines.Scan(); {
 		line := lines.Bytes()
