@@ -104,7 +104,7 @@ func (l *loader) judge() {
 		l.judgeLambda()
 	case CommandHealth:
 		l.judgeListening()
-	case CommandSandbox, CommandOperate:
+	case CommandSandbox, CommandOperate, CommandManifest:
 	}
 }
 

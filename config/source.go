@@ -49,6 +49,8 @@ const (
 	CommandHealth
 	// CommandLambda serves the webhook side as an AWS Lambda function.
 	CommandLambda
+	// CommandManifest prints the manifest of a Slack app.
+	CommandManifest
 	// CommandOperate works on the store of a server: it needs no secret of a sender.
 	CommandOperate
 )

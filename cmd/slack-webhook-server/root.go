@@ -38,6 +38,7 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newCheck(w),
 		newHealth(w),
 		newLambda(w),
+		newManifest(w),
 		newSend(w),
 		newSelftest(w),
 		newBench(w),

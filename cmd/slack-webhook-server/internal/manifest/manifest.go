@@ -1,0 +1,166 @@
+package manifest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Options say what the app is for.
+type Options struct {
+	// Name is the app's and the bot's.
+	Name string
+	// RequestURL is where Slack posts; "" in Socket Mode.
+	RequestURL string
+	SocketMode bool
+	// Events are the bot events to subscribe to; without them the app receives none.
+	Events []string
+	// Conversations are the kinds that are read and listened to: public, private, im, mpim.
+	Conversations []string
+	// Needs are the scopes of the chosen tools. "a|b" means that either will do,
+	// "user token: a" that a user token is needed.
+	Needs []string
+	// User asks for the scopes of a user token too.
+	User bool
+	// Commands are slash commands.
+	Commands []Command
+	// Interactive lets people press the buttons of the app's messages.
+	Interactive bool
+}
+
+// A Command is a slash command.
+type Command struct {
+	Command     string `json:"command" yaml:"command"`
+	URL         string `json:"url,omitempty" yaml:"url,omitempty"`
+	Description string `json:"description" yaml:"description"`
+	// ShouldEscape has Slack write channels and people as ids.
+	ShouldEscape bool `json:"should_escape" yaml:"should_escape"`
+}
+
+// A Manifest is what api.slack.com/apps takes.
+type Manifest struct {
+	Metadata    Metadata `json:"_metadata" yaml:"_metadata"`
+	Display     Display  `json:"display_information" yaml:"display_information"`
+	Features    Features `json:"features" yaml:"features"`
+	OAuthConfig OAuth    `json:"oauth_config" yaml:"oauth_config"`
+	Settings    Settings `json:"settings" yaml:"settings"`
+}
+
+// Metadata says which form of manifest it is.
+type Metadata struct {
+	MajorVersion int `json:"major_version" yaml:"major_version"`
+}
+
+// Display is what people see of the app.
+type Display struct {
+	Name        string `json:"name" yaml:"name"`
+	Description string `json:"description" yaml:"description"`
+}
+
+// Features are what the app has in Slack.
+type Features struct {
+	BotUser       BotUser   `json:"bot_user" yaml:"bot_user"`
+	SlashCommands []Command `json:"slash_commands,omitempty" yaml:"slash_commands,omitempty"`
+}
+
+// BotUser is the app's own member of the workspace.
+type BotUser struct {
+	DisplayName  string `json:"display_name" yaml:"display_name"`
+	AlwaysOnline bool   `json:"always_online" yaml:"always_online"`
+}
+
+// OAuth is what the app may do.
+type OAuth struct {
+	Scopes Scopes `json:"scopes" yaml:"scopes"`
+}
+
+// Scopes are those of the two tokens.
+type Scopes struct {
+	Bot  []string `json:"bot,omitempty" yaml:"bot,omitempty"`
+	User []string `json:"user,omitempty" yaml:"user,omitempty"`
+}
+
+// Settings are how Slack reaches the app.
+type Settings struct {
+	EventSubscriptions   *Subscriptions `json:"event_subscriptions,omitempty" yaml:"event_subscriptions,omitempty"`
+	Interactivity        Interactivity  `json:"interactivity" yaml:"interactivity"`
+	OrgDeployEnabled     bool           `json:"org_deploy_enabled" yaml:"org_deploy_enabled"`
+	SocketModeEnabled    bool           `json:"socket_mode_enabled" yaml:"socket_mode_enabled"`
+	TokenRotationEnabled bool           `json:"token_rotation_enabled" yaml:"token_rotation_enabled"`
+}
+
+// Subscriptions are the events that Slack sends.
+type Subscriptions struct {
+	RequestURL string   `json:"request_url,omitempty" yaml:"request_url,omitempty"`
+	BotEvents  []string `json:"bot_events" yaml:"bot_events"`
+}
+
+// Interactivity is where buttons and dialogs go.
+type Interactivity struct {
+	Enabled    bool   `json:"is_enabled" yaml:"is_enabled"`
+	RequestURL string `json:"request_url,omitempty" yaml:"request_url,omitempty"`
+}
+
+// maxName is Slack's bound of an app's name.
+const maxName = 35
+
+// Make returns the manifest. Its error names the option that is wrong.
+func Make(o Options) (Manifest, error) {
+	if o.Name == "" || len(o.Name) > maxName {
+		return Manifest{}, fmt.Errorf("the app's name has %d characters, Slack takes 1 to %d", len(o.Name), maxName)
+	}
+	if o.SocketMode {
+		o.RequestURL = ""
+	}
+	kinds, err := kindsOf(o.Conversations)
+	if err != nil {
+		return Manifest{}, err
+	}
+	m := Manifest{
+		Metadata: Metadata{MajorVersion: 2},
+		Display:  Display{Name: o.Name, Description: "Shows Slack's events to AI assistants and acts for them"},
+		Features: Features{BotUser: BotUser{DisplayName: o.Name, AlwaysOnline: true}},
+		Settings: Settings{SocketModeEnabled: o.SocketMode},
+	}
+	bot, user := o.tools()
+	if len(o.Events) > 0 {
+		events := slices.Compact(slices.Sorted(slices.Values(o.Events)))
+		for _, e := range events {
+			need, ok := eventScopes[e]
+			if !ok {
+				return Manifest{}, fmt.Errorf("%q is no event that a bot can be sent; there are %s", e, strings.Join(Events(), ", "))
+			}
+			bot = append(bot, need)
+		}
+		m.Settings.EventSubscriptions = &Subscriptions{RequestURL: o.RequestURL, BotEvents: events}
+	}
+	if o.Interactive {
+		m.Settings.Interactivity = Interactivity{Enabled: true, RequestURL: o.RequestURL}
+	}
+	for _, c := range o.Commands {
+		c.URL = o.RequestURL
+		m.Features.SlashCommands = append(m.Features.SlashCommands, c)
+		bot = append(bot, "commands")
+	}
+	m.OAuthConfig.Scopes = Scopes{Bot: granted(kinds, bot), User: granted(kinds, user)}
+	return m, nil
+}
+
+// tools tells apart what the tools need of the two tokens.
+func (o Options) tools() (bot, user []string) {
+	for _, need := range o.Needs {
+		if scope, ok := strings.CutPrefix(need, userPrefix); !ok {
+			bot = append(bot, need)
+		} else if o.User {
+			user = append(user, scope)
+		}
+	}
+	return bot, user
+}
+
+// granted are the scopes that satisfy needs.
+func granted(kinds, needs []string) []string {
+	s := scopes{}
+	s.add(kinds, needs...)
+	return s.list()
+}

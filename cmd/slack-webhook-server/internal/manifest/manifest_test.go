@@ -1,0 +1,73 @@
+package manifest
+
+import (
+	"regexp"
+	"slices"
+	"testing"
+
+	"slackmcp/mcp"
+	"slackmcp/mcp/toolset"
+)
+
+var scopeForm = regexp.MustCompile(`^[a-z_]+(:[a-z]+(\.[a-z]+)*)?$`)
+
+// TestWhatIsAskedForIsEnough: an app with the scopes of the manifest has every chosen
+// tool, and none is asked for without a need.
+func TestWhatIsAskedForIsEnough(t *testing.T) {
+	t.Parallel()
+	for _, choice := range []toolset.Choice{{}, {ReadOnly: true}, {Toolsets: []string{"all"}}, {Tools: []string{"slack_list_channels"}}} {
+		offered, err := mcp.Offer(choice, true, true, toolset.Grant{Known: true})
+		if len(choice.Tools) > 0 && err != nil {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := Options{Name: "x", SocketMode: true, Conversations: []string{"public"}, User: true}
+		for _, tool := range offered {
+			o.Needs = append(o.Needs, tool.Missing...)
+		}
+		m, err := Make(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		granted := toolset.Grant{Known: true, Bot: m.OAuthConfig.Scopes.Bot, User: m.OAuthConfig.Scopes.User, HasUser: true}
+		with, err := mcp.Offer(choice, true, true, granted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tool := range with {
+			if tool.Missing != nil {
+				t.Errorf("%+v: with the manifest's scopes %s lacks %v", choice, tool.Tool, tool.Missing)
+			}
+		}
+		for _, scope := range slices.Concat(granted.Bot, granted.User) {
+			if !scopeForm.MatchString(scope) {
+				t.Errorf("%q is no scope", scope)
+			}
+		}
+	}
+}
+
+func TestEveryEventHasAScopeOfItsForm(t *testing.T) {
+	t.Parallel()
+	for _, e := range Events() {
+		m, err := Make(Options{Name: "x", RequestURL: "https://e.example/slack/events", Events: []string{e}, Conversations: Conversations()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range m.OAuthConfig.Scopes.Bot {
+			if !scopeForm.MatchString(s) || s == "chat:write" {
+				t.Errorf("%s asks for %q", e, s)
+			}
+		}
+	}
+	for _, e := range DefaultEvents(Conversations()) {
+		if _, ok := eventScopes[e]; !ok {
+			t.Errorf("the default has %s, which no bot is sent", e)
+		}
+	}
+	if !slices.Contains(DefaultEvents([]string{"im"}), "message.im") || slices.Contains(DefaultEvents([]string{"im"}), "message.channels") {
+		t.Errorf("for direct messages: %v", DefaultEvents([]string{"im"}))
+	}
+}

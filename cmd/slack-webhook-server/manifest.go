@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
+
+	"slackmcp/cmd/slack-webhook-server/internal/manifest"
+	"slackmcp/config"
+	"slackmcp/mcp"
+	"slackmcp/mcp/toolset"
+)
+
+// A manifestOptions is what the flags of manifest say beside the settings.
+type manifestOptions struct {
+	app      manifest.Options
+	commands []string
+	noEvents bool
+	json     bool
+}
+
+// newManifest prints the manifest of the Slack app that the settings need.
+func newManifest(w world) *cobra.Command {
+	settings := slices.DeleteFunc(config.Settings(), func(s config.Setting) bool {
+		return !slices.Contains([]string{"INTEGRATED", "PUBLIC_URL", "READ_ONLY", "TOOLSETS", "TOOLS"}, s.Key)
+	})
+	var o manifestOptions
+	cmd := &cobra.Command{
+		Use:   "manifest [flags]",
+		Short: "Print the manifest of the Slack app that the settings need",
+		Long: `Print a Slack app manifest with the scopes of the chosen tools and events, and the
+addresses that Slack posts to: no scope that nothing uses. Paste it at api.slack.com/apps,
+Create New App, From a manifest; or into App Manifest of an app that you have, and
+install it again. With --integrated the scopes of the tools are in it.`,
+		Example: `  # An app for both sides, reading public and private channels
+  slack-webhook-server manifest --integrated --public-url https://events.example.com \
+    --conversations public,private
+
+  # One that receives messages only, over Socket Mode
+  slack-webhook-server manifest --socket-mode --events message.channels,app_mention`,
+		Args: atMost(0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return printManifest(cmd, w, o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.app.Name, "name", "Slack Webhook Server", "The app's and its bot's `name`")
+	f.StringSliceVar(&o.app.Events, "events", nil, "Subscribe to these bot `events`; unset: messages, mentions, reactions, members, channels")
+	f.BoolVar(&o.noEvents, "no-events", false, "Subscribe to no event")
+	f.StringSliceVar(&o.app.Conversations, "conversations", []string{"public"}, "Read and listen to these `kinds`: "+strings.Join(manifest.Conversations(), ", "))
+	f.StringArrayVar(&o.commands, "slash-command", nil, "Add a slash command, as `\"/name: what it does\"`; may be given again")
+	f.BoolVar(&o.app.SocketMode, "socket-mode", false, "Let events come over Socket Mode, without an address")
+	f.BoolVar(&o.app.User, "user-scopes", false, "Ask for the scopes of a user token too, for the tools that need one")
+	f.BoolVar(&o.json, "json", false, "Print JSON, not YAML")
+	addEnvFile(cmd)
+	addSettings(cmd, settings, nil)
+	return cmd
+}
+
+// requestPath is where Slack posts.
+const requestPath = "/slack/events"
+
+// printManifest makes the manifest and prints it.
+func printManifest(cmd *cobra.Command, w world, o manifestOptions) error {
+	c, err := load(cmd, w, config.CommandManifest)
+	if err != nil {
+		return err
+	}
+	if err := o.complete(cmd, c); err != nil {
+		return err
+	}
+	m, err := manifest.Make(o.app)
+	if err != nil {
+		return &usageError{err.Error(), cmd.CommandPath()}
+	}
+	if o.json {
+		e := json.NewEncoder(w.stdout)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(m)
+	}
+	e := yaml.NewEncoder(w.stdout)
+	e.SetIndent(2)
+	if err := e.Encode(m); err != nil {
+		return err
+	}
+	return e.Close()
+}
+
+// complete fills in what follows from the settings.
+func (o *manifestOptions) complete(cmd *cobra.Command, c config.Config) error {
+	switch {
+	case o.app.SocketMode:
+	case c.Listen.PublicURL == "":
+		return &config.Error{Problems: []config.Problem{{
+			Setting: "PUBLIC_URL", What: "is missing, and Slack has to be told where to post",
+			Remedy: "set it to https and the host by which the world reaches the server, or use --socket-mode",
+		}}}
+	case !strings.HasPrefix(c.Listen.PublicURL, "https://"):
+		return &config.Error{Problems: []config.Problem{{
+			Setting: "PUBLIC_URL", What: "does not begin with https://, and Slack posts to nothing else",
+			Remedy: "put a proxy with a certificate before the server, or set TLS_CERT_FILE and TLS_KEY_FILE",
+		}}}
+	}
+	o.app.RequestURL = c.Listen.PublicURL + requestPath
+	if o.noEvents {
+		if len(o.app.Events) > 0 {
+			return &usageError{"--events and --no-events exclude each other", cmd.CommandPath()}
+		}
+	} else if len(o.app.Events) == 0 {
+		o.app.Events = manifest.DefaultEvents(o.app.Conversations)
+	}
+	for _, text := range o.commands {
+		name, description, ok := strings.Cut(text, ":")
+		name, description = strings.TrimSpace(name), strings.TrimSpace(description)
+		if !ok || len(name) < 2 || name[0] != '/' || strings.ContainsAny(name, " \t") || description == "" {
+			return &usageError{`--slash-command is written "/name: what it does"`, cmd.CommandPath()}
+		}
+		o.app.Commands = append(o.app.Commands, manifest.Command{Command: name, Description: description, ShouldEscape: true})
+	}
+	return o.needs(c)
+}
+
+// needs gathers the scopes of the chosen tools, and whether one of them asks people by
+// buttons.
+func (o *manifestOptions) needs(c config.Config) error {
+	o.app.Interactive = len(o.app.Commands) > 0
+	if !c.Mode.MCP() {
+		return nil
+	}
+	choice := toolset.Choice{Toolsets: c.MCP.Toolsets, Tools: c.MCP.Tools, ReadOnly: c.MCP.ReadOnly}
+	// Tokens that are known to have nothing lack all that the tools need.
+	offered, err := mcp.Offer(choice, true, true, toolset.Grant{Known: true})
+	if err != nil {
+		return &config.Error{Problems: []config.Problem{{Setting: "TOOLSETS", What: "and TOOLS: " + err.Error(), Remedy: "docs/tools.md lists them"}}}
+	}
+	for _, t := range offered {
+		o.app.Needs = append(o.app.Needs, t.Missing...)
+		o.app.Interactive = o.app.Interactive || t.Tool == askingTool
+	}
+	return nil
+}
+
+// askingTool posts buttons and waits for one to be pressed.
+const askingTool = "slack_ask"
