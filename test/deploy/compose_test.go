@@ -31,8 +31,8 @@ func composed(t *testing.T, profiles ...string) *types.Project {
 
 func TestCompose(t *testing.T) {
 	for profile, want := range map[string][]string{
-		"":         {"redis", "server"},
-		"replicas": {"nginx", "redis", "server", "server-2", "server-3"},
+		"":         {"event-processor", "redis", "server"},
+		"replicas": {"event-processor", "nginx", "redis", "server", "server-2", "server-3"},
 	} {
 		p := composed(t, profile)
 		if names := slices.Sorted(maps.Keys(p.Services)); !slices.Equal(names, want) {
