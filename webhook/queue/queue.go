@@ -118,6 +118,15 @@ type Group struct {
 	Start Start
 	// Filter selects what the handler sees; the rest counts as done.
 	Filter event.Filter
+	// Key orders the group's events: those with the same key are handled one after
+	// another, as they were published, and one that fails holds back those of its key
+	// until it is done or dead. Events with an empty key, and all without Key, are in no
+	// order. What is held back is given to the store and taken again, at least every few
+	// seconds while its turn may come: a write for each. A consumer orders what it was
+	// handed itself, 100,000 held back events at most; other consumers of the group have
+	// an order of their own, and what was being tried again when the process ended may be
+	// overtaken after the start. An event that is redriven or replayed comes when it comes.
+	Key func(*event.Event) string
 	// Workers is how many handlers run at once in this call; 0 means 8.
 	Workers int
 	// Deadline bounds one attempt; 0 means one minute. An attempt that reaches it has failed.

@@ -74,6 +74,7 @@ func (p *parser) rule() yamldoc.Object[Spec] {
 			yamldoc.Text("name", "Name of the rule and of its consumer group; another name is another rule", func(s *Spec) *string { return &s.Name }, checkName).Required(),
 			yamldoc.Sub("when", "Which events it acts on; all of its fields have to match, and without it every event does", func(s *Spec) **When { return &s.When }, when()),
 			yamldoc.Bool("include_self", "Act on what our own app has caused, too; think of loops", func(s *Spec) *bool { return &s.IncludeSelf }),
+			yamldoc.Choice("ordered", "Work the events of one channel one after another; one that fails holds back its channel", func(s *Spec) *string { return &s.Ordered }, byChannel),
 			yamldoc.Number("attempts", "Tries in all before an event becomes a dead letter; the setting MAX_ATTEMPTS unless it is here", func(s *Spec) *int { return &s.Attempts }, 1, maxAttempts),
 			yamldoc.Duration("deadline", "Longest time of one try, 1m unless it is here", func(s *Spec) *time.Duration { return &s.Deadline }, time.Second, maxDeadline),
 			yamldoc.Number("workers", "Events that are worked at once; the setting WORKERS unless it is here", func(s *Spec) *int { return &s.Workers }, 1, maxWorkers),

@@ -11,6 +11,7 @@ import (
 	"slackmcp/internal/yamldoc"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/queue"
+	"slackmcp/webhook/worker"
 )
 
 // A Rule is a Spec made ready. It is read only.
@@ -116,6 +117,9 @@ func (r *Rule) group(base queue.Group, since time.Time) queue.Group {
 	g.Workers = cmp.Or(r.spec.Workers, g.Workers)
 	g.Policy.MaxAttempts = cmp.Or(r.spec.Attempts, g.Policy.MaxAttempts)
 	g.Deadline = r.deadline()
+	if r.spec.Ordered == byChannel {
+		g.Key = worker.ByChannel
+	}
 	if r.spec.Start != startOldest {
 		g.Start = queue.Start{Since: since}
 	}

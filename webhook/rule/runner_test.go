@@ -242,6 +242,33 @@ func TestRetriesFollowWhatSlackSays(t *testing.T) {
 	})
 }
 
+func TestOrderedByChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, parse(t, `rules: [{name: a, ordered: channel, post: {channel: C9, text: "{{.channel}} {{.id}}"}}]`))
+		g.slack.fail = func(n int) error {
+			if n == 1 {
+				return errors.New("busy")
+			}
+			return nil
+		}
+		synctest.Wait()
+		in := func(channel string) func(*event.Event) { return func(e *event.Event) { e.Channel = channel } }
+		for _, channel := range []string{"C1", "C1", "C2", "C1", "C2"} {
+			g.publish("x", in(channel))
+			synctest.Wait()
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		want := []string{"C2 Ev3", "C2 Ev5", "C1 Ev1", "C1 Ev2", "C1 Ev4"}
+		if diff := cmp.Diff(want, g.slack.texts()); diff != "" {
+			t.Errorf("posted (-want +got):\n%s", diff)
+		}
+		if err := g.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestOurOwnEventsReachNoRule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		who := make(chan struct{})

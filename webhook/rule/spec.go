@@ -16,6 +16,7 @@ type Spec struct {
 	Name        string        `json:"name"`
 	When        *When         `json:"when,omitempty"`
 	IncludeSelf bool          `json:"include_self,omitempty"`
+	Ordered     string        `json:"ordered,omitempty"`
 	Attempts    int           `json:"attempts,omitempty"`
 	Deadline    time.Duration `json:"deadline,omitempty"`
 	Workers     int           `json:"workers,omitempty"`
@@ -106,6 +107,7 @@ const (
 	maxOutput    = 1 << 20
 	maxName      = 48
 	groupPrefix  = "rule."
+	byChannel    = "channel"
 	startNow     = "now"
 	startOldest  = "oldest"
 	countsBots   = "bots"

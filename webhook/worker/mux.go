@@ -98,6 +98,20 @@ func Workers(n int) Option {
 	return change(func(g *queue.Group) { g.Workers = n })
 }
 
+// Ordered works the events with the same key one after another; see [queue.Group] for
+// what it costs and promises.
+func Ordered(key func(*event.Event) string) Option {
+	return change(func(g *queue.Group) { g.Key = key })
+}
+
+// ByChannel is the key of events of one channel; those without a channel are in no order.
+func ByChannel(e *event.Event) string {
+	if e.Channel == "" {
+		return ""
+	}
+	return e.Source + "/" + e.Team + "/" + e.Channel
+}
+
 // StartAt is where a group begins that is new.
 func StartAt(s queue.Start) Option {
 	return change(func(g *queue.Group) { g.Start = s })

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -283,6 +284,36 @@ func TestAGroupIsAsItsFirstHandlerSays(t *testing.T) {
 		}
 		if got := r.dead(worker.DefaultGroup); got != nil {
 			t.Errorf("the shared group has dead letters %q", got)
+		}
+	})
+}
+
+func TestOrderByChannel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, worker.Options{Group: queue.Group{Workers: 8}})
+		in := func(channel string) event.Event {
+			e := message("", "")
+			e.Channel = channel
+			return e
+		}
+		var order []string
+		err := r.mux.On("message", func(_ context.Context, e *event.Event) error {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.log = append(r.log, e.ID)
+			if e.ID == "Ev0" && len(r.log) < 3 {
+				return errBad
+			}
+			order = append(order, e.Channel+e.ID)
+			return nil
+		}, worker.InGroup("ordered"), worker.Ordered(worker.ByChannel))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.run(time.Minute, in("C1"), in("C1"), in("C2"), in("C1"), in(""))
+		at := func(s string) int { return slices.Index(order, s) }
+		if len(order) != 5 || at("C1Ev0") > at("C1Ev1") || at("C1Ev1") > at("C1Ev3") || at("C2Ev2") > at("C1Ev0") || at("Ev4") > at("C1Ev0") {
+			t.Errorf("done in the order %v", order)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/attempt"
+	"slackmcp/webhook/queue/internal/order"
 )
 
 // Consume works a group's events; see queue.Queue.
@@ -37,7 +38,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 		stop(attempt.ErrStopping)
 	})()
 
-	c := &consumer{q: q, grp: grp, g: g, h: h}
+	c := &consumer{q: q, grp: grp, g: g, h: h, order: order.New(g)}
 	var workers sync.WaitGroup
 	for range g.Workers {
 		workers.Go(func() { c.work(ctx, run) })
@@ -84,6 +85,8 @@ type consumer struct {
 	grp *group
 	g   queue.Group
 	h   queue.Handler
+	// order is nil unless the group has a key.
+	order *order.Sequencer
 }
 
 // work claims and handles events one by one until ctx is done; run is the context of
@@ -101,9 +104,15 @@ func (c *consumer) work(ctx, run context.Context) {
 			}
 			continue
 		}
+		turn, delay, ok := c.order.Enter(run, w.seq, &e)
+		if !ok {
+			c.settle(w, attempt.Outcome{Postponed: true, Delay: delay, Reason: order.Reason})
+			continue
+		}
 		d := queue.Delivery{Event: e, Group: c.g.Name, Attempt: w.attempts}
-		err := attempt.Run(run, c.h, d, c.g.Deadline)
-		c.settle(w, attempt.Judge(run, c.g.Policy, d.Attempt, err))
+		outcome := attempt.Judge(run, c.g.Policy, d.Attempt, attempt.Run(run, c.h, d, c.g.Deadline))
+		c.settle(w, outcome)
+		turn.End(!outcome.Done && !outcome.Dead, outcome.Delay)
 	}
 	c.grp.signal()
 }
@@ -136,6 +145,7 @@ func (c *consumer) claim() (w *item, e event.Event, more bool) {
 			continue
 		}
 		w = g.lease(seq, w)
+		c.order.Taken(seq)
 		g.lastMove = now
 		if g.cursor < q.log.last() || len(g.due) > 0 {
 			g.signal()
@@ -180,6 +190,9 @@ func (c *consumer) settle(w *item, o attempt.Outcome) {
 	case o.Dead:
 		g.bury(w, now, o.Reason)
 	default:
+		if o.Postponed {
+			w.attempts--
+		}
 		g.retry(w, now.Add(o.Delay), o.Reason)
 		g.signal()
 	}

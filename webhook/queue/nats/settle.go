@@ -147,6 +147,9 @@ func (c *consumer) settleItem(ctx context.Context, s *store, h *hold, o attempt.
 // outcome is the item that an attempt leaves which did not end well.
 func (c *consumer) outcome(s *store, h *hold, o attempt.Outcome) item {
 	i := item{State: retrying, Attempts: h.attempts, Reason: o.Reason, Received: h.received.UnixMicro()}
+	if o.Postponed {
+		i.Attempts--
+	}
 	now := c.now(s)
 	i.At = now.Add(o.Delay).UnixMicro()
 	if o.Dead {

@@ -23,6 +23,8 @@ func workTests() []test {
 		{name: "a pause that was asked for is kept", run: retryAfter},
 		{name: "one poisoned event delays nobody else", run: poisonedEvent},
 		{name: "failures do not starve new events", run: failuresAndNewEvents},
+		{name: "events of a key are handled one after another, and one that fails holds back its key only", run: ordered},
+		{name: "a dead letter lets its key go on", run: orderedPastTheDead},
 		{name: "handlers that run are waited for", run: drainFinishes},
 		{name: "a handler that outlasts its drain is cut short and called again", run: drainCutsShort},
 		{name: "what a closed store interrupted is handled after a restart", restart: true, run: closeInterrupts},

@@ -30,6 +30,8 @@ func (q *Queue) settle(list []settling) ([]struct{}, error) {
 			kind = "done"
 		case s.outcome.Dead:
 			kind = "dead"
+		case s.outcome.Postponed:
+			kind = "postpone"
 		}
 		args[s.group] = append(args[s.group], s.lease.token, s.lease.seq, kind, s.outcome.Delay.Microseconds(), s.outcome.Reason)
 	}

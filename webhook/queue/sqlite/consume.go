@@ -12,6 +12,7 @@ import (
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/attempt"
+	"slackmcp/webhook/queue/internal/order"
 )
 
 // A consumer is one call of Consume. What is below the line belongs to the writer.
@@ -22,6 +23,8 @@ type consumer struct {
 	group int64 // the group's number
 	work  chan delivery
 	gone  chan struct{} // closed when the group is dropped
+	// order is nil unless the group has a key.
+	order *order.Sequencer
 
 	attached bool
 	dropped  bool // its group was
@@ -51,7 +54,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	}
 	defer leave()
 	c := &consumer{
-		q: q, g: g, h: h, free: g.Workers, work: make(chan delivery, g.Workers),
+		q: q, g: g, h: h, order: order.New(g), free: g.Workers, work: make(chan delivery, g.Workers),
 		gone: make(chan struct{}), inFlight: map[int64]struct{}{},
 	}
 	if err := q.call(context.WithoutCancel(ctx), "consume "+g.Name, func(w *writer) error { return w.attach(c) }); err != nil {
@@ -113,12 +116,20 @@ func (c *consumer) run(ctx context.Context) error {
 // handle makes one attempt and reports how it ended.
 func (c *consumer) handle(ctx, handlers context.Context, d delivery) {
 	s := settlement{c: c, seq: d.seq}
-	defer func() { c.q.mail.settle(s) }()
+	var turn order.Turn
+	defer func() {
+		c.q.mail.settle(s)
+		turn.End(!s.outcome.Done && !s.outcome.Dead, s.outcome.Delay)
+	}()
 	if ctx.Err() != nil {
 		s.unstarted = true
+		c.order.Skip(d.seq)
 		return
 	}
 	e, err := c.load(ctx, d)
+	if err != nil || !c.g.Filter.Match(&e) {
+		c.order.Skip(d.seq)
+	}
 	switch {
 	case errors.Is(err, event.ErrNotFound):
 		// Retention never removes it; somebody has written to the file.
@@ -133,6 +144,12 @@ func (c *consumer) handle(ctx, handlers context.Context, d delivery) {
 	}
 	if !c.g.Filter.Match(&e) {
 		s.outcome = attempt.Outcome{Done: true}
+		return
+	}
+	var delay time.Duration
+	var ok bool
+	if turn, delay, ok = c.order.Enter(handlers, d.seq, &e); !ok {
+		s.outcome = attempt.Outcome{Postponed: true, Delay: delay, Reason: order.Reason}
 		return
 	}
 	err = attempt.Run(handlers, c.h, queue.Delivery{Event: e, Group: c.g.Name, Attempt: d.attempt}, c.g.Deadline)

@@ -68,6 +68,9 @@ func (w *writer) settle(s *settlement, now time.Time) error {
 	case o.Dead:
 		g.dead++
 		return w.schedule(g, s.seq, dead, l.attempt, now, o.Reason)
+	case o.Postponed:
+		g.retrying++
+		return w.schedule(g, s.seq, retrying, l.attempt-1, now.Add(o.Delay), o.Reason)
 	default:
 		g.retrying++
 		return w.schedule(g, s.seq, retrying, l.attempt, now.Add(o.Delay), o.Reason)

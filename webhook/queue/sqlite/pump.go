@@ -150,6 +150,9 @@ func (w *writer) take(g *group, c *consumer, d delivery, l lease) {
 // for all its workers, so this never waits.
 func (w *writer) handOut() {
 	for i := range w.claims {
+		w.claims[i].c.order.Taken(w.claims[i].seq)
+	}
+	for i := range w.claims {
 		c := w.claims[i].c
 		c.inFlight[w.claims[i].seq] = struct{}{}
 		c.work <- w.claims[i].delivery

@@ -68,6 +68,8 @@ type Outcome struct {
 	// Dead sends it to the dead letters; otherwise it is due again after Delay.
 	Dead  bool
 	Delay time.Duration
+	// Postponed says that no attempt was made: it is due again after Delay, uncounted.
+	Postponed bool
 	// Reason is the last error's text.
 	Reason string
 }

@@ -12,6 +12,7 @@ import (
 	"slackmcp/webhook/internal/outage"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/attempt"
+	"slackmcp/webhook/queue/internal/order"
 )
 
 // ErrLost is the cause of the context of a handler whose lease another consumer has.
@@ -64,6 +65,8 @@ type crew[L comparable] struct {
 	h  queue.Handler
 	o  Options
 	wg sync.WaitGroup
+	// order is nil unless the group has a key.
+	order *order.Sequencer
 
 	idle chan struct{} // a token for each worker that has nothing to do
 
@@ -89,7 +92,7 @@ func Run[L comparable](ctx context.Context, g queue.Group, h queue.Handler, e En
 		stop(attempt.ErrStopping)
 	})()
 
-	c := &crew[L]{e: e, g: g, h: h, o: o, idle: make(chan struct{}, g.Workers), held: map[L]*holding{}}
+	c := &crew[L]{e: e, g: g, h: h, o: o, order: order.New(g), idle: make(chan struct{}, g.Workers), held: map[L]*holding{}}
 	for range g.Workers {
 		c.idle <- struct{}{}
 	}
@@ -125,6 +128,9 @@ func (c *crew[L]) dispatch(ctx, run context.Context, end func(error)) error {
 		items, err := c.e.Take(ctx, n)
 		for range n - len(items) {
 			c.idle <- struct{}{}
+		}
+		for _, item := range items {
+			c.order.Taken(seqOf(&item.Event))
 		}
 		for _, item := range items {
 			c.wg.Go(func() {
@@ -171,18 +177,43 @@ func (c *crew[L]) work(run, asked context.Context, item Item[L]) {
 	c.hold(item.Lease, &holding{until: time.Now().Add(c.g.Deadline + c.o.Lease), lose: lose})
 	defer c.release(item.Lease)
 
-	outcome := attempt.Outcome{Done: true}
-	switch {
-	case item.Crashed:
-		outcome = attempt.Judge(context.WithoutCancel(run), c.g.Policy, item.Attempt, attempt.ErrCrashed)
-	case c.g.Filter.Match(&item.Event):
-		d := queue.Delivery{Event: item.Event, Group: c.g.Name, Attempt: item.Attempt}
-		outcome = attempt.Judge(run, c.g.Policy, item.Attempt, attempt.Run(ctx, c.h, d, c.g.Deadline))
-	}
+	outcome, turn := c.attempt(ctx, run, item)
 	if errors.Is(context.Cause(ctx), ErrLost) {
+		turn.End(false, 0)
 		return
 	}
 	c.settle(asked, item.Lease, outcome)
+	turn.End(!outcome.Done && !outcome.Dead, outcome.Delay)
+}
+
+// attempt runs the handler, unless there is a reason not to.
+func (c *crew[L]) attempt(ctx, run context.Context, item Item[L]) (attempt.Outcome, order.Turn) {
+	seq := seqOf(&item.Event)
+	switch {
+	case item.Crashed:
+		outcome := attempt.Judge(context.WithoutCancel(run), c.g.Policy, item.Attempt, attempt.ErrCrashed)
+		if outcome.Dead {
+			c.order.Skip(seq)
+		} else {
+			c.order.Hold(seq, &item.Event, outcome.Delay)
+		}
+		return outcome, order.Turn{}
+	case !c.g.Filter.Match(&item.Event):
+		c.order.Skip(seq)
+		return attempt.Outcome{Done: true}, order.Turn{}
+	}
+	turn, delay, ok := c.order.Enter(run, seq, &item.Event)
+	if !ok {
+		return attempt.Outcome{Postponed: true, Delay: delay, Reason: order.Reason}, turn
+	}
+	d := queue.Delivery{Event: item.Event, Group: c.g.Name, Attempt: item.Attempt}
+	return attempt.Judge(run, c.g.Policy, item.Attempt, attempt.Run(ctx, c.h, d, c.g.Deadline)), turn
+}
+
+// seqOf is an event's number in the log.
+func seqOf(e *event.Event) int64 {
+	n, _ := e.Position.Seq()
+	return int64(n) //nolint:gosec // the engines count in int64
 }
 
 // settle records an outcome, however often it has to try; once the consumer was asked

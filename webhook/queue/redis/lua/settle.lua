@@ -1,5 +1,5 @@
--- settle records how attempts ended. ARGV, for each: token, sequence, kind (done, dead
--- or retry), delay, reason. A lease that is not the caller's any more is passed over.
+-- settle records how attempts ended. ARGV, for each: token, sequence, kind (done, dead,
+-- retry, or postpone: a retry of an attempt that was none), delay, reason. A lease that is not the caller's any more is passed over.
 local kept, pins, lease, due, retry, dead, died, works = unpack(KEYS)
 local t = now()
 for i = 1, #ARGV, 5 do
@@ -12,6 +12,7 @@ for i = 1, #ARGV, 5 do
       redis.call('HDEL', works, seq)
       unpin(pins, kept, seq)
     else
+      if kind == 'postpone' then attempts = attempts - 1 end
       redis.call('HSET', works, seq, work(attempts, '', ARGV[i + 4]))
       if kind == 'dead' then
         redis.call('ZADD', dead, seq, seq)
