@@ -37,7 +37,7 @@ docs: ## Write the generated documents anew
 
 check: lint test ## What a change must pass before it is committed
 
-bench: build ## Measure the receive path beside a bare handler; writes docs/performance.md's table
+bench: build ## Measure receiving, publishing and a poisoned event; writes docs/performance.md's tables
 	@go run ./test/bench -server $(BIN) -write docs/performance.md
 
 kills: build ## Kill the server 200 times under load and count what is lost (long)

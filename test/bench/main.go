@@ -2,7 +2,10 @@
 // net/http handler that only checks the HMAC and answers: same client, same
 // payload, same run, over TCP. It prints a table in Markdown: CPU per event (by
 // the operating system's accounting of the server process) and events per second,
-// as ratios to the bare handler, and the peak of the resident memory.
+// as ratios to the bare handler, and the peak of the resident memory. With Redis and NATS
+// it starts servers of its own, and says which it lacks. Two more tables come from the
+// backends' own benchmarks: publishing as a ratio to what the engine takes by itself, and
+// what a poisoned event costs the others of its group.
 //
 //	go run ./test/bench -server bin/slack-webhook-server
 package main
@@ -29,6 +32,7 @@ func main() {
 // options are the command's flags.
 type options struct {
 	server, write string
+	part          string
 	events, runs  int
 	conns         string
 	bare          bool
@@ -39,7 +43,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.server, "server", "bin/slack-webhook-server", "the binary to measure")
-	fs.StringVar(&o.write, "write", "", "also write the table to this file, between its bench markers")
+	fs.StringVar(&o.write, "write", "", "also write the tables to this file, between their markers")
+	fs.StringVar(&o.part, "part", "", "make only one table: bench (the receive path), bench-engines (publishing beside the engine's own ceiling) or bench-poison (a poisoned event among 10,000)")
 	fs.IntVar(&o.events, "events", 40_000, "events in one run")
 	fs.IntVar(&o.runs, "runs", 5, "runs of each variant; the median is reported")
 	fs.StringVar(&o.conns, "conns", "1,32", "numbers of connections, comma separated")
@@ -54,33 +59,70 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		return 0
 	}
-	table, err := measure(ctx, o, stderr)
-	if err != nil {
+	if err := tables(ctx, o, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "bench:", err)
 		return 1
 	}
-	fmt.Fprint(stdout, table)
-	if o.write != "" {
-		if err := replaceBetween(o.write, table); err != nil {
-			fmt.Fprintln(stderr, "bench:", err)
-			return 1
+	return 0
+}
+
+// tables makes the parts that are asked for.
+func tables(ctx context.Context, o options, stdout, log io.Writer) error {
+	for _, p := range parts() {
+		if o.part != "" && o.part != p.name {
+			continue
+		}
+		table, err := p.measure(ctx, o, log)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s\n\n", table)
+		if o.write == "" {
+			continue
+		}
+		if err := replaceBetween(o.write, p.name, table); err != nil {
+			return err
 		}
 	}
-	return 0
+	return nil
 }
 
 // A variant is one server that is measured.
 type variant struct {
 	name string
 	args []string // empty is the bare handler
+	// engine starts what the server needs beside it, and env is the setting that names
+	// its URL; nil needs nothing.
+	engine func(ctx context.Context) (*engine, error)
+	env    string
 }
 
-func variants() []variant {
-	return []variant{
+// variants lists what can be measured here, and tells what cannot.
+func variants(ctx context.Context, log io.Writer) []variant {
+	list := []variant{
 		{name: "bare handler (HMAC only)"},
 		{name: "memory", args: []string{"--queue-backend", "memory"}},
 		{name: "sqlite (default)", args: []string{"--queue-backend", "sqlite"}},
 	}
+	redis := func(sync string) variant {
+		return variant{
+			name: "redis, appendfsync " + sync, args: []string{"--queue-backend", "redis"}, env: "REDIS_URL",
+			engine: func(ctx context.Context) (*engine, error) { return startRedis(ctx, sync) },
+		}
+	}
+	if _, err := program(ctx, "redis-server"); err == nil {
+		list = append(list, redis("everysec"), redis("always"))
+	} else {
+		fmt.Fprintln(log, "bench: the rows of Redis are left out: redis-server is missing (Debian: redis-server)")
+	}
+	if _, err := program(ctx, "nats-server"); err == nil {
+		list = append(list, variant{
+			name: "nats, default sync", args: []string{"--queue-backend", "nats"}, env: "NATS_URL", engine: startNATS,
+		})
+	} else {
+		fmt.Fprintln(log, "bench: the row of NATS is left out: nats-server is missing (make tools)")
+	}
+	return list
 }
 
 // measure runs every variant at every number of connections, interleaved, so that
@@ -91,12 +133,13 @@ func measure(ctx context.Context, o options, log io.Writer) (string, error) {
 		return "", err
 	}
 	var rows []row
+	list := variants(ctx, log)
 	for field := range strings.SplitSeq(o.conns, ",") {
 		conns, err := parsePositive(field)
 		if err != nil {
 			return "", fmt.Errorf("-conns: %w", err)
 		}
-		more, err := measureAt(ctx, server, o, conns, log)
+		more, err := measureAt(ctx, server, o, list, conns, log)
 		if err != nil {
 			return "", err
 		}
@@ -106,14 +149,14 @@ func measure(ctx context.Context, o options, log io.Writer) (string, error) {
 }
 
 // measureAt is measure at one number of connections.
-func measureAt(ctx context.Context, server string, o options, conns int, log io.Writer) ([]row, error) {
+func measureAt(ctx context.Context, server string, o options, list []variant, conns int, log io.Writer) ([]row, error) {
 	events := o.events
 	if conns == 1 {
 		events /= 4
 	}
 	results := map[string][]result{}
 	for i := range o.runs {
-		for _, v := range variants() {
+		for _, v := range list {
 			r, err := once(ctx, server, v, conns, events)
 			if err != nil {
 				return nil, fmt.Errorf("%s at %d connections: %w", v.name, conns, err)
@@ -123,7 +166,7 @@ func measureAt(ctx context.Context, server string, o options, conns int, log io.
 		}
 	}
 	var rows []row
-	for _, v := range variants() {
+	for _, v := range list {
 		rows = append(rows, row{conns: conns, name: v.name, median: median(results[v.name])})
 	}
 	return rows, nil
@@ -133,7 +176,15 @@ func measureAt(ctx context.Context, server string, o options, conns int, log io.
 func once(ctx context.Context, server string, v variant, conns, events int) (result, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	p, err := start(ctx, server, v)
+	var beside *engine
+	if v.engine != nil {
+		var err error
+		if beside, err = v.engine(ctx); err != nil {
+			return result{}, err
+		}
+		defer beside.stop()
+	}
+	p, err := start(ctx, server, v, beside)
 	if err != nil {
 		return result{}, err
 	}
@@ -145,7 +196,7 @@ func once(ctx context.Context, server string, v variant, conns, events int) (res
 	if err := warm(ctx, p.addr); err != nil {
 		return result{}, err
 	}
-	before, err := p.cpu()
+	before, engineBefore, err := cpus(p, beside)
 	if err != nil {
 		return result{}, err
 	}
@@ -153,7 +204,7 @@ func once(ctx context.Context, server string, v variant, conns, events int) (res
 	if err != nil {
 		return result{}, err
 	}
-	after, err := p.cpu()
+	after, engineAfter, err := cpus(p, beside)
 	if err != nil {
 		return result{}, err
 	}
@@ -163,9 +214,19 @@ func once(ctx context.Context, server string, v variant, conns, events int) (res
 	}
 	return result{
 		cpu:    (after - before) / time.Duration(events),
+		engine: (engineAfter - engineBefore) / time.Duration(events),
 		rate:   float64(events) / elapsed.Seconds(),
 		p50:    percentile(lat, 0.50),
 		p99:    percentile(lat, 0.99),
 		rssMiB: rss,
 	}, nil
+}
+
+// cpus is what the server has used so far, and the engine beside it.
+func cpus(p *process, beside *engine) (server, engine time.Duration, err error) {
+	if server, err = cpuOf(p.cmd.Process.Pid); err != nil || beside == nil {
+		return server, 0, err
+	}
+	engine, err = cpuOf(beside.cmd.Process.Pid)
+	return server, engine, err
 }

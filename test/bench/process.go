@@ -25,8 +25,9 @@ type process struct {
 	dir  string
 }
 
-// start runs the variant on a free port with a fresh store and waits until it is ready.
-func start(ctx context.Context, server string, v variant) (*process, error) {
+// start runs the variant on a free port with a fresh store, or on the engine that runs
+// beside it, and waits until it is ready.
+func start(ctx context.Context, server string, v variant, beside *engine) (*process, error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
@@ -59,6 +60,9 @@ func start(ctx context.Context, server string, v variant) (*process, error) {
 	args := append([]string{"--host", "127.0.0.1", "--port", port, "--no-env-file", "--data-dir", dir}, v.args...)
 	p.cmd = exec.CommandContext(ctx, server, args...)
 	p.cmd.Env = []string{"SLACK_SIGNING_SECRET=" + secret, "PATH=" + os.Getenv("PATH"), "HOME=" + dir}
+	if beside != nil {
+		p.cmd.Env = append(p.cmd.Env, v.env+"="+beside.url)
+	}
 	logs, err := os.Create(dir + "/server.log")
 	if err != nil {
 		return nil, err
@@ -105,9 +109,9 @@ func (p *process) stop() {
 // clockTick is the unit of utime and stime in /proc/pid/stat on Linux (USER_HZ).
 const clockTick = 10 * time.Millisecond
 
-// cpu is the user and system time that the process has used.
-func (p *process) cpu() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+// cpuOf is the user and system time that a process has used.
+func cpuOf(pid int) (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}

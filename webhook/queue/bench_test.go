@@ -18,6 +18,7 @@ import (
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/memory"
+	"slackmcp/webhook/queue/queuetest"
 	"slackmcp/webhook/queue/sqlite"
 )
 
@@ -42,6 +43,32 @@ func BenchmarkPublish(b *testing.B) {
 			benchmarkQueue(b, publishers, q, err)
 		})
 	}
+}
+
+// BenchmarkPoison holds a poisoned event against the others of its group:
+//
+//	go test -run - -bench Poison -benchtime 10000x ./webhook/queue/...
+func BenchmarkPoison(b *testing.B) {
+	b.Run("memory", func(b *testing.B) {
+		queuetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
+			b.Helper()
+			q, err := memory.New(memory.Options{MaxBytes: 64 << 20})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return q
+		})
+	})
+	b.Run("sqlite", func(b *testing.B) {
+		queuetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
+			b.Helper()
+			q, err := sqlite.Open(b.Context(), sqlite.Options{Dir: b.TempDir()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return q
+		})
+	})
 }
 
 func benchmarkQueue(b *testing.B, publishers int, q queue.Queue, err error) {

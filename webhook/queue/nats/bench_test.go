@@ -7,6 +7,8 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -17,24 +19,42 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/idkey"
 	"slackmcp/webhook/queue/internal/record"
 	"slackmcp/webhook/queue/nats"
+	"slackmcp/webhook/queue/queuetest"
 )
 
 // BenchmarkPublish measures Publish beside what JetStream itself takes in the same run:
 // messages with the same condition on their subject, published by as many callers, each
 // waiting for its acknowledgement. The ratio is what counts:
 //
-//	go test -run - -bench Publish -benchtime 20000x ./webhook/queue/nats
+//	go test -run - -bench Publish -benchtime 10000x ./webhook/queue/nats
 func BenchmarkPublish(b *testing.B) {
-	for _, callers := range []int{1, 32, 64} {
-		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) { benchPublish(b, callers) })
+	for _, sync := range []string{"default", "always"} {
+		for _, callers := range []int{1, 32, 64} {
+			b.Run(fmt.Sprintf("sync-%s/callers=%d", sync, callers), func(b *testing.B) { benchPublish(b, sync, callers) })
+		}
 	}
 }
 
-func benchPublish(b *testing.B, callers int) {
-	s := newServer(b)
+// newSyncing starts a server whose files are synced after its default interval, or always.
+func newSyncing(b *testing.B, sync string) *server {
+	b.Helper()
+	if sync == "default" {
+		return newServer(b)
+	}
+	path := filepath.Join(b.TempDir(), "sync.conf")
+	if err := os.WriteFile(path, []byte("jetstream { sync_interval: always }\n"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return newServer(b, "-c", path)
+}
+
+func benchPublish(b *testing.B, sync string, callers int) {
+	b.Helper()
+	s := newSyncing(b, sync)
 	q, err := nats.Open(b.Context(), nats.Options{URL: s.url(), RetentionCount: 1 << 30})
 	if err != nil {
 		b.Fatal(err)
@@ -73,6 +93,24 @@ func benchPublish(b *testing.B, callers int) {
 	b.ReportMetric(ours, "events/s")
 	b.ReportMetric(ours/ceiling, "of-JetStream")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkPoison holds a poisoned event against the others of its group:
+//
+//	go test -run - -bench Poison -benchtime 10000x ./webhook/queue/nats
+func BenchmarkPoison(b *testing.B) {
+	b.Run("nats", func(b *testing.B) {
+		s, topics := newServer(b), 0
+		queuetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
+			b.Helper()
+			topics++
+			q, err := nats.Open(b.Context(), nats.Options{URL: s.url(), Topic: fmt.Sprint("poison", topics), RetentionCount: 1 << 20})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return q
+		})
+	})
 }
 
 func bench(n int64, raw []byte) event.Event {

@@ -15,8 +15,10 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/queue"
 	"slackmcp/webhook/queue/internal/idkey"
 	"slackmcp/webhook/queue/internal/record"
+	"slackmcp/webhook/queue/queuetest"
 	"slackmcp/webhook/queue/redis"
 )
 
@@ -72,6 +74,20 @@ func benchPublish(b *testing.B, sync []string, callers int) {
 	b.ReportMetric(ours/ceiling, "of-the-script")
 	b.ReportMetric(ours/bare, "of-XADD")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkPoison holds a poisoned event against the others of its group:
+//
+//	go test -run - -bench Poison -benchtime 10000x ./webhook/queue/redis
+func BenchmarkPoison(b *testing.B) {
+	b.Run("redis", func(b *testing.B) {
+		s, topics := newServer(b, everysec...), 0
+		queuetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
+			b.Helper()
+			topics++
+			return s.open(redis.Options{Topic: fmt.Sprint("poison", topics), RetentionCount: 1 << 20})
+		})
+	})
 }
 
 func bench(n int64, raw []byte) event.Event {
