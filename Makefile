@@ -9,7 +9,7 @@ VERSION          ?= $(shell git describe --tags --always --dirty 2>/dev/null || 
 LDFLAGS          := -s -w -X main.version=$(VERSION)
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills fanout soak startup conformance fuzz image lambda deploy-test tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills fanout soak startup chaos conformance fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ bench: build ## Measure receiving, publishing and a poisoned event; writes docs/
 
 kills: build ## Kill the server 200 times under load and count what is lost (long)
 	@KILLS=200 KILL_EVENTS=200000 go test -count=1 -timeout 60m -run TestKill ./test/e2e
+
+chaos: build ## Kill and pause the engines under load, also clusters of them (long); PARTS="queue" for some
+	@scripts/chaos.sh $(PARTS)
 
 fanout: build ## Time how quickly events reach 1,000 followers (long)
 	@go run ./test/fanout -server $(BIN)

@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/queue"
+	"slackmcp/webhook/queue/internal/enginetest"
 	"slackmcp/webhook/queue/internal/idkey"
 	"slackmcp/webhook/queue/internal/record"
 	"slackmcp/webhook/queue/nats"
@@ -61,16 +60,10 @@ func benchPublish(b *testing.B, sync string, callers int) {
 	}
 	defer q.Close()
 	raw := bytes.Repeat([]byte("x"), 1024)
-	rate := func(publish func(n int64) error) float64 {
-		began := time.Now()
-		share(b, callers, publish)
-		return float64(b.N) / time.Since(began).Seconds()
-	}
-	ours := rate(func(n int64) error {
+	ours := func(n int64) error {
 		_, err := q.Publish(context.Background(), bench(n, raw))
 		return err
-	})
-	b.StopTimer()
+	}
 	nc, err := natsgo.Connect(s.url())
 	if err != nil {
 		b.Fatal(err)
@@ -83,15 +76,16 @@ func benchPublish(b *testing.B, sync string, callers int) {
 	if _, err := js.CreateStream(b.Context(), jetstream.StreamConfig{Name: "ceiling", Subjects: []string{"ceiling.*"}, AllowDirect: true}); err != nil {
 		b.Fatal(err)
 	}
-	ceiling := rate(func(n int64) error {
+	ceiling := func(n int64) error {
 		e := bench(n, raw)
 		key := idkey.Of(e.Source, e.ID)
 		_, err := js.PublishMsg(context.Background(), &natsgo.Msg{Subject: "ceiling." + hex.EncodeToString(key[:]), Data: record.Append(nil, &e)},
 			jetstream.WithExpectLastSequencePerSubject(0))
 		return err
-	})
-	b.ReportMetric(ours, "events/s")
-	b.ReportMetric(ours/ceiling, "of-JetStream")
+	}
+	took := enginetest.TakeTurns(b, callers, ours, ceiling)
+	b.ReportMetric(float64(b.N)/took[0].Seconds(), "events/s")
+	b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "of-JetStream")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -118,22 +112,4 @@ func bench(n int64, raw []byte) event.Event {
 		Source: "slack", ID: "Ev" + strconv.FormatInt(n, 10), Kind: event.Kind{Type: "message"}, Team: "T0001",
 		Channel: "C0001", User: "U0001", ReceivedAt: time.Now(), Raw: raw,
 	}
-}
-
-// share divides b.N calls among callers.
-func share(b *testing.B, callers int, fn func(n int64) error) {
-	b.Helper()
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range callers {
-		wg.Go(func() {
-			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
-				if err := fn(n); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
 }

@@ -4,7 +4,6 @@ package nats_test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net"
 	"strings"
@@ -64,19 +63,16 @@ func (c *cluster) Pause()       { c.nodes[0].Pause() }
 func (c *cluster) Resume()      { c.nodes[0].Resume() }
 func (c *cluster) Addr() string { return c.nodes[0].Addr() }
 
-// clusterKills is how often TestClusterLosesOne kills.
-var clusterKills = flag.Int("cluster-kills", 1, "servers that TestClusterLosesOne kills, one after the other")
-
 // TestClusterLosesOne kills one server of three after the other under load.
 func TestClusterLosesOne(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	enginetest.Rig{Engine: c, Place: c.url(), Open: func(t testing.TB, place string) queue.Queue {
+	enginetest.Rig{Name: "nats cluster of three, R3, one after the other", Engine: c, Place: c.url(), Open: func(t testing.TB, place string) queue.Queue {
 		t.Helper()
 		q, err := nats.Open(context.Background(), nats.Options{URL: place, Replicas: 3, Lease: 2 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return q
-	}}.Kills(t, *clusterKills)
+	}}.Kills(t, max(enginetest.KillCount()/4, 1))
 }

@@ -38,7 +38,7 @@ func open(ctx context.Context, place string) (queue.Queue, error) {
 func rig(t testing.TB) enginetest.Rig {
 	t.Helper()
 	s := newServer(t)
-	return enginetest.Rig{Engine: s, Place: s.url() + " rig", Open: func(t testing.TB, place string) queue.Queue {
+	return enginetest.Rig{Name: "nats", Engine: s, Place: s.url() + " rig", Open: func(t testing.TB, place string) queue.Queue {
 		t.Helper()
 		q, err := open(context.Background(), place)
 		if err != nil {
@@ -50,12 +50,12 @@ func rig(t testing.TB) enginetest.Rig {
 
 func TestKill(t *testing.T) {
 	t.Parallel()
-	rig(t).Kills(t, 4)
+	rig(t).Kills(t, enginetest.KillCount())
 }
 
 func TestPause(t *testing.T) {
 	t.Parallel()
-	rig(t).Pauses(t, 5*time.Second)
+	rig(t).Pauses(t, enginetest.PauseTime())
 }
 
 func TestAway(t *testing.T) {

@@ -7,8 +7,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/queue"
+	"slackmcp/webhook/queue/internal/enginetest"
 	"slackmcp/webhook/queue/internal/idkey"
 	"slackmcp/webhook/queue/internal/record"
 	"slackmcp/webhook/queue/queuetest"
@@ -39,16 +38,10 @@ func benchPublish(b *testing.B, sync []string, callers int) {
 	s := newServer(b, sync...)
 	q := s.open(redis.Options{RetentionCount: 1 << 30})
 	raw := bytes.Repeat([]byte("x"), 1024)
-	rate := func(publish func(n int64) error) float64 {
-		began := time.Now()
-		share(b, callers, publish)
-		return float64(b.N) / time.Since(began).Seconds()
-	}
-	ours := rate(func(n int64) error {
+	ours := func(n int64) error {
 		_, err := q.Publish(context.Background(), bench(n, raw))
 		return err
-	})
-	b.StopTimer()
+	}
 	c := goredis.NewClient(&goredis.Options{Addr: s.Addr(), Protocol: 2, PoolSize: 50})
 	defer c.Close()
 	auto, err := c.AutoPipeline()
@@ -60,19 +53,20 @@ func benchPublish(b *testing.B, sync []string, callers int) {
 	if err := script.Load(context.Background(), c).Err(); err != nil {
 		b.Fatal(err)
 	}
-	ceiling := rate(func(n int64) error {
+	ceiling := func(n int64) error {
 		e := bench(n, raw)
 		digest := idkey.Of(e.Source, e.ID)
 		return auto.EvalSha(context.Background(), script.Hash(), keys, "e", 172800000000, 604800000000, 1<<30, 0, "e",
 			digest[:], e.ReceivedAt.UnixMicro(), record.Append(nil, &e)).Err()
-	})
-	bare := rate(func(n int64) error {
+	}
+	bare := func(n int64) error {
 		e := bench(n, raw)
 		return auto.XAdd(context.Background(), &goredis.XAddArgs{Stream: "bare", Values: []any{"e", record.Append(nil, &e)}}).Err()
-	})
-	b.ReportMetric(ours, "events/s")
-	b.ReportMetric(ours/ceiling, "of-the-script")
-	b.ReportMetric(ours/bare, "of-XADD")
+	}
+	took := enginetest.TakeTurns(b, callers, ours, ceiling, bare)
+	b.ReportMetric(float64(b.N)/took[0].Seconds(), "events/s")
+	b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "of-the-script")
+	b.ReportMetric(took[2].Seconds()/took[0].Seconds(), "of-XADD")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -95,21 +89,4 @@ func bench(n int64, raw []byte) event.Event {
 		Source: "slack", ID: "Ev" + strconv.FormatInt(n, 10), Kind: event.Kind{Type: "message"}, Team: "T0001",
 		Channel: "C0001", User: "U0001", ReceivedAt: time.Now(), Raw: raw,
 	}
-}
-
-// share divides b.N calls among callers.
-func share(b *testing.B, callers int, fn func(n int64) error) {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range callers {
-		wg.Go(func() {
-			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
-				if err := fn(n); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
 }

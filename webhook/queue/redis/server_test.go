@@ -34,7 +34,12 @@ type server struct {
 // newServer starts a server; args are added to its command line.
 func newServer(t testing.TB, args ...string) *server {
 	t.Helper()
-	s := &server{t: t, port: freePort(t), dir: t.TempDir(), args: args}
+	return newServerAt(t, freePort(t), args...)
+}
+
+func newServerAt(t testing.TB, port string, args ...string) *server {
+	t.Helper()
+	s := &server{t: t, port: port, dir: t.TempDir(), args: args}
 	s.Start()
 	t.Cleanup(s.Kill)
 	return s
@@ -125,16 +130,35 @@ func (s *server) open(o redis.Options) *redis.Queue {
 // node of a cluster has, 10,000 above.
 func freePort(t testing.TB) string {
 	t.Helper()
+	return freePorts(t, 20_000, 50_000, 0)
+}
+
+// freeBusPort is a port for a node of a cluster, whose bus listens 10,000 above: both are
+// free, and neither is one that the system gives to connections.
+func freeBusPort(t testing.TB) string {
+	t.Helper()
+	return freePorts(t, 10_000, 22_000, 10_000)
+}
+
+// freePorts finds a free port in a range, whose neighbour so far above is free, too.
+func freePorts(t testing.TB, low, high, above int) string {
+	t.Helper()
 	for range 1000 {
-		port := 20_000 + rand.IntN(30_000)
-		l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			_ = l.Close()
+		port := low + rand.IntN(high-low)
+		if free(port) && free(port+above) {
 			return strconv.Itoa(port)
 		}
 	}
 	t.Fatal("no free port")
 	return ""
+}
+
+func free(port int) bool {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err == nil {
+		_ = l.Close()
+	}
+	return err == nil
 }
 
 // pause waits on a timer: between looks at what another process does.

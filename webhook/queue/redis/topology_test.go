@@ -21,12 +21,17 @@ import (
 	"slackmcp/webhook/queue/redis"
 )
 
-// TestCluster uses a cluster of three masters: all keys of a topic live on one of them.
-func TestCluster(t *testing.T) {
-	t.Parallel()
+// A cluster is three masters. Killing it kills the one that has the events.
+type cluster struct {
+	*server // the one that was killed last
+	nodes   []*server
+}
+
+func newCluster(t *testing.T, sync []string) *cluster {
+	t.Helper()
 	var nodes []*server
 	for range 3 {
-		nodes = append(nodes, newServer(t, append([]string{"--cluster-enabled", "yes"}, everysec...)...))
+		nodes = append(nodes, newServerAt(t, freeBusPort(t), append([]string{"--cluster-enabled", "yes"}, sync...)...))
 	}
 	const slots = 16384
 	for i, n := range nodes {
@@ -37,15 +42,45 @@ func TestCluster(t *testing.T) {
 		must(t, n.client().Do(t.Context(), args...).Err())
 		must(t, n.client().Do(t.Context(), "CLUSTER", "MEET", "127.0.0.1", nodes[0].port).Err())
 	}
+	c := &cluster{server: nodes[0], nodes: nodes}
 	for _, n := range nodes {
-		eventually(t, func() error {
-			info, err := n.client().ClusterInfo(t.Context()).Result()
-			if err == nil && (!strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:3")) {
-				err = fmt.Errorf("cluster is not ready: %s", info)
-			}
-			return err
-		})
+		eventually(t, n.clustered)
 	}
+	return c
+}
+
+// clustered reports whether a node sees the whole cluster well.
+func (s *server) clustered() error {
+	info, err := s.client().ClusterInfo(context.Background()).Result()
+	if err == nil && (!strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:3")) {
+		err = fmt.Errorf("cluster is not ready: %s", info)
+	}
+	return err
+}
+
+// Kill implements enginetest.Engine.
+func (c *cluster) Kill() {
+	for _, n := range c.nodes {
+		if keys, err := n.client().DBSize(context.Background()).Result(); err == nil && keys > 0 {
+			c.server = n
+		}
+	}
+	c.server.Kill()
+}
+
+// TestClusterKill kills the master that has the events, and starts it again.
+func TestClusterKill(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, always)
+	r := rigOn("redis://" + c.nodes[0].Addr() + "?cluster=true&addr=" + c.nodes[1].Addr() + "&addr=" + c.nodes[2].Addr() + " rig")
+	r.Engine, r.Name = c, "redis cluster of three masters, appendfsync always"
+	r.Kills(t, max(enginetest.KillCount()/2, 1))
+}
+
+// TestCluster uses a cluster of three masters: all keys of a topic live on one of them.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	nodes := newCluster(t, everysec).nodes
 	for name, url := range map[string]string{
 		"cluster=true": "redis://" + nodes[0].Addr() + "?cluster=true",
 		"addresses":    "redis://" + nodes[1].Addr() + "?addr=" + nodes[2].Addr() + "&addr=" + nodes[0].Addr(),
@@ -167,6 +202,6 @@ func TestSentinelFailover(t *testing.T) {
 	replica := newServer(t, append([]string{"--replicaof", "127.0.0.1 " + master.port}, everysec...)...)
 	s := newSentinel(t, master)
 	r := rigOn("redis://" + s.addr + "?master_name=mymaster rig")
-	r.Engine, r.MayLose = pair{master, replica}, 2*time.Second
+	r.Engine, r.MayLose, r.Name = pair{master, replica}, 2*time.Second, "redis with Sentinel, the master lost for good"
 	r.Kills(t, 1)
 }

@@ -40,7 +40,7 @@ func rig(t testing.TB, args ...string) enginetest.Rig {
 	t.Helper()
 	s := newServer(t, args...)
 	r := rigOn(s.url() + " rig")
-	r.Engine = s
+	r.Engine, r.Name = s, "redis, appendfsync "+args[len(args)-1]
 	return r
 }
 
@@ -57,7 +57,7 @@ func rigOn(place string) enginetest.Rig {
 
 func TestKillAlways(t *testing.T) {
 	t.Parallel()
-	rig(t, always...).Kills(t, 4)
+	rig(t, always...).Kills(t, enginetest.KillCount())
 }
 
 // TestKillEverysec: with this policy redis-server holds writes back while a sync runs,
@@ -66,12 +66,17 @@ func TestKillEverysec(t *testing.T) {
 	t.Parallel()
 	r := rig(t, everysec...)
 	r.MayLose = 2 * time.Second
-	r.Kills(t, 4)
+	r.Kills(t, enginetest.KillCount())
 }
 
 func TestPause(t *testing.T) {
 	t.Parallel()
-	rig(t, everysec...).Pauses(t, 5*time.Second)
+	rig(t, everysec...).Pauses(t, enginetest.PauseTime())
+}
+
+func TestPauseAlways(t *testing.T) {
+	t.Parallel()
+	rig(t, always...).Pauses(t, enginetest.PauseTime())
 }
 
 func TestAway(t *testing.T) {

@@ -30,6 +30,7 @@ type load struct {
 	mu      sync.Mutex
 	acked   map[string]time.Time
 	handled map[string]int
+	calls   int // that handled an event
 	tailed  []event.Event
 	refused int
 	last    time.Time // the last acknowledgement
@@ -117,6 +118,7 @@ func (l *load) handle(_ context.Context, d queue.Delivery) error {
 		return errors.New("not at the first attempt")
 	}
 	l.handled[d.Event.ID]++
+	l.calls++
 	return nil
 }
 
@@ -186,9 +188,29 @@ func (l *load) end() {
 	l.wg.Wait()
 }
 
+// works waits until n further events were handled.
+func (l *load) works(n int) {
+	l.t.Helper()
+	handled := func() int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.calls
+	}
+	goal := handled() + n
+	eventually(l.t, 90*time.Second, "handling", func() error {
+		if got := handled(); got < goal {
+			return fmt.Errorf("%d of %d handled", got, goal)
+		}
+		return nil
+	})
+}
+
+// figures are what a load came to.
+type figures struct{ acked, refused, lost, again int }
+
 // check compares what was acknowledged with what is stored, worked and seen. excused
 // says which of the acknowledged may be lost.
-func (l *load) check(excused func(at time.Time) bool) {
+func (l *load) check(excused func(at time.Time) bool) figures {
 	l.t.Helper()
 	kept := map[string]int{}
 	for _, id := range stored(l.t, l.q) {
@@ -218,4 +240,5 @@ func (l *load) check(excused func(at time.Time) bool) {
 		again += n - 1
 	}
 	l.t.Logf("%d acknowledged, %d refused and sent again, %d lost, %d handled again", len(l.acked), l.refused, lost, again)
+	return figures{acked: len(l.acked), refused: l.refused, lost: lost, again: again}
 }

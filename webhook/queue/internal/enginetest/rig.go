@@ -27,6 +27,8 @@ type Engine interface {
 
 // A Rig is an engine and a way to a queue on it.
 type Rig struct {
+	// Name says what it is in a table.
+	Name   string
 	Engine Engine
 	// Place is where the queue is, in the words of the function given to Main.
 	Place string

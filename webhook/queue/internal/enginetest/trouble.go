@@ -22,6 +22,7 @@ func (r Rig) Kills(t *testing.T, n int) {
 	t.Helper()
 	l := start(t, r.open(t), 16)
 	var kills []time.Time
+	var back recovery
 	for i := range n {
 		l.more(300)
 		kills = append(kills, time.Now())
@@ -30,19 +31,18 @@ func (r Rig) Kills(t *testing.T, n int) {
 			wait(300 * time.Millisecond) // long enough for everybody to notice
 		}
 		r.Engine.Start()
-		up := time.Now()
-		l.more(1)
-		t.Logf("kill %d: first acknowledgement %v after the engine was up", i+1, time.Since(up).Round(time.Millisecond))
+		back.await(l)
+		t.Logf("kill %d: %s after the engine was up", i+1, back.last())
 	}
 	l.more(300)
 	l.quiet()
-	if r.MayLose == 0 {
-		l.check(nil)
-		return
+	var excused func(time.Time) bool
+	if r.MayLose > 0 {
+		excused = func(at time.Time) bool {
+			return slices.ContainsFunc(kills, func(k time.Time) bool { return at.Before(k.Add(r.MayLose)) && at.After(k.Add(-r.MayLose)) })
+		}
 	}
-	l.check(func(at time.Time) bool {
-		return slices.ContainsFunc(kills, func(k time.Time) bool { return at.Before(k.Add(r.MayLose)) && at.After(k.Add(-r.MayLose)) })
-	})
+	r.tell(t, fmt.Sprintf("kill -9, %d times", n), l.check(excused), back)
 }
 
 // Pauses stops the engine's processes for a while under load.
@@ -55,15 +55,41 @@ func (r Rig) Pauses(t *testing.T, d time.Duration) {
 	wait(d)
 	during := l.count() - before
 	r.Engine.Resume()
-	up := time.Now()
-	l.more(1)
-	t.Logf("paused for %v: first acknowledgement %v after it went on", d, time.Since(up).Round(time.Millisecond))
+	var back recovery
+	back.await(l)
+	t.Logf("paused for %v: %s after it went on", d, back.last())
 	if during > 16 { // what was on its way
 		t.Errorf("%d events were acknowledged by an engine that stood still", during)
 	}
 	l.more(300)
 	l.quiet()
-	l.check(nil)
+	r.tell(t, fmt.Sprintf("SIGSTOP for %v", d), l.check(nil), back)
+}
+
+// A recovery is how long it took, each time the engine was back, until something was
+// acknowledged and until something was handled.
+type recovery struct{ acked, handled []time.Duration }
+
+// await waits for both.
+func (b *recovery) await(l *load) {
+	l.t.Helper()
+	up := time.Now()
+	l.more(1)
+	b.acked = append(b.acked, time.Since(up))
+	l.works(1)
+	b.handled = append(b.handled, time.Since(up))
+}
+
+func (b *recovery) last() string {
+	i := len(b.acked) - 1
+	return fmt.Sprintf("first acknowledgement %v, first event handled %v", b.acked[i].Round(time.Millisecond), b.handled[i].Round(time.Millisecond))
+}
+
+// tell logs the figures as a row of a table, which scripts/chaos.sh collects.
+func (r Rig) tell(t *testing.T, what string, f figures, b recovery) {
+	t.Helper()
+	t.Logf("chaos: | %s | %s | %d | %d | %d | %d | %v | %v |", r.Name, what, f.acked, f.refused, f.lost, f.again,
+		slices.Max(b.acked).Round(time.Millisecond), slices.Max(b.handled).Round(time.Millisecond))
 }
 
 // Away holds what a queue does while its engine is not there: Publish says so within its

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Failures in their long form, part by part:
+#
+#   scripts/chaos.sh            every part
+#   scripts/chaos.sh queue      some
+#
+# A part is a function below; tests tell its figures by lines with "chaos: | … |", which
+# are printed as rows of a table at the end. KILLS and PAUSE say how often and how long.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$(go env GOPATH)/bin:/usr/sbin:$PATH" REQUIRE_ALL=1
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# queue: redis-server and nats-server are killed with kill -9 and started again, and
+# stopped for a while, under load: single ones, a Redis Cluster of three masters, a
+# Sentinel failover and a NATS cluster of three.
+part_queue() {
+  head='| engine | what | acknowledged | refused, sent again | lost | handled again | first acknowledgement | first event handled |
+|---|---|---:|---:|---:|---:|---:|---:|'
+  go test -count=1 -timeout 60m -v -run 'Kill|Pause|TestClusterLosesOne|Sentinel' \
+    ./webhook/queue/redis ./webhook/queue/nats -kills "${KILLS:-20}" -pause "${PAUSE:-10s}"
+}
+
+parts=("$@")
+[ "${#parts[@]}" -gt 0 ] || mapfile -t parts < <(declare -F | sed -n 's/^declare -f part_//p')
+status=0
+for part in "${parts[@]}"; do
+  declare -F "part_$part" >/dev/null || { echo "no part $part in $0" >&2; exit 2; }
+  printf '\n== %s\n' "$part"
+  head=''
+  "part_$part" >"$log" 2>&1 || status=$?
+  grep -E '^(ok|FAIL|panic:|--- )' "$log" || true
+  [ "$status" -eq 0 ] || { cat "$log"; exit "$status"; }
+  printf '\n%s\n' "$head"
+  sed -n 's/^.*chaos: //p' "$log" | sort
+done
