@@ -66,7 +66,7 @@ func (s *server) Start() {
 	}
 	c := goredis.NewClient(&goredis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
 	defer c.Close()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(90 * time.Second)
 	for {
 		if err := c.Ping(context.Background()).Err(); err == nil {
 			return

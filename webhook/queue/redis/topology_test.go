@@ -181,7 +181,7 @@ type pair struct {
 func (p pair) Start() {
 	p.t.Helper()
 	c := p.replica.client()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(90 * time.Second)
 	for {
 		info, err := c.Info(context.Background(), "replication").Result()
 		if err == nil && strings.Contains(info, "role:master") {
