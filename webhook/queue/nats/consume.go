@@ -61,7 +61,7 @@ type consumer struct {
 	turn  bool // whether new events go before retries
 
 	mu      sync.Mutex
-	endings map[int64]struct{} // first attempts that ended and may be delivered again
+	endings map[int64]digest // first attempts that ended and may be delivered again
 }
 
 // begin registers the group, waiting while NATS is away.

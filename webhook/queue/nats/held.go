@@ -1,7 +1,9 @@
 package nats
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"time"
 )
 
@@ -35,10 +37,11 @@ func (q *Queue) hold(group string, seq int64) *hold {
 }
 
 // takesOver gives a handler of this process that makes the first attempt at an event the
-// newest delivery of it to acknowledge, and reports whether there is one.
-func (q *Queue) takesOver(group string, seq int64, reply string) bool {
+// newest delivery of it to acknowledge, and reports whether there is one. A store that
+// lost its end gives the sequence numbers of what was lost again: the records tell.
+func (q *Queue) takesOver(group string, seq int64, record []byte, reply string) bool {
 	h := q.hold(group, seq)
-	if h == nil {
+	if h == nil || !bytes.Equal(h.record, record) {
 		return false
 	}
 	h.mu.Lock()
@@ -59,18 +62,32 @@ func (c *consumer) remember(h *hold) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.endings == nil || len(c.endings) >= maxEndings {
-		c.endings = map[int64]struct{}{}
+		c.endings = map[int64]digest{}
 	}
-	c.endings[h.seq] = struct{}{}
+	c.endings[h.seq] = sha256.Sum256(h.record)
 }
 
 // ended reports, once, whether a first attempt at an event is remembered.
-func (c *consumer) ended(seq int64) bool {
+func (c *consumer) ended(seq int64, record []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, ok := c.endings[seq]
+	d, ok := c.endings[seq]
 	delete(c.endings, seq)
-	return ok
+	return ok && d == sha256.Sum256(record)
+}
+
+// A digest tells one record from another.
+type digest = [sha256.Size]byte
+
+// moved reports whether an event is an item already. One that comes for the first time
+// can be another event than the item's.
+func (c *consumer) moved(ctx context.Context, s *store, seq int64, tries int, record []byte) (bool, error) {
+	_, there := s.board.item(c.g.Name, seq)
+	if !there || tries > 1 {
+		return there, nil
+	}
+	_, of, rev, err := c.q.load(ctx, c.g.Name, seq)
+	return rev != 0 && bytes.Equal(of, record), err
 }
 
 // forgotten reports whether the server has forgotten in a crash that it delivered an

@@ -146,27 +146,85 @@ func TestLostEnd(t *testing.T) {
 	r := attach(t, q)
 	publish(t, q, "a", "b", "c")
 	r.await("a", "b", "c")
-	s.signal(os.Interrupt) // so that all is on the disk
-	_ = s.cmd.Wait()
-	before := filepath.Join(t.TempDir(), "before")
-	if err := os.CopyFS(before, os.DirFS(filepath.Join(s.dir, "jetstream"))); err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
+	before := s.save()
 	publish(t, q, "d", "e")
 	r.await("a", "b", "c", "d", "e")
-	s.Kill()
-	if err := os.RemoveAll(filepath.Join(s.dir, "jetstream")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(filepath.Join(s.dir, "jetstream"), os.DirFS(before)); err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
+	s.putBack(before)
 	publish(t, q, "x", "y", "z")
 	r.await("a", "b", "c", "d", "e", "x", "y", "z")
 	if _, err := q.History(t.Context(), event.Query{After: event.NewPosition("other", 1)}); !expired(err) {
 		t.Errorf("History after a foreign position: %v, want it expired", err)
+	}
+}
+
+// save restarts the server and returns a copy of what it has on its disk.
+func (s *server) save() (dir string) {
+	s.t.Helper()
+	s.signal(os.Interrupt) // so that all is on the disk
+	_ = s.cmd.Wait()
+	dir = filepath.Join(s.t.TempDir(), "before")
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(s.dir, "jetstream"))); err != nil {
+		s.t.Fatal(err)
+	}
+	s.Start()
+	return dir
+}
+
+// putBack kills the server and starts it with what it had.
+func (s *server) putBack(dir string) {
+	s.t.Helper()
+	s.Kill()
+	if err := os.RemoveAll(filepath.Join(s.dir, "jetstream")); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(s.dir, "jetstream"), os.DirFS(dir)); err != nil {
+		s.t.Fatal(err)
+	}
+	s.Start()
+}
+
+// TestLostEndUnderHandler puts the server back while a handler has an event that is lost
+// with it: the one that has its place then is another, and is handled, too.
+func TestLostEndUnderHandler(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	q, err := nats.Open(t.Context(), nats.Options{URL: s.url(), Lease: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	handled, release := make(chan string, 16), make(chan struct{})
+	go func() {
+		_ = q.Consume(t.Context(), queue.Group{Name: "g"}, func(_ context.Context, d queue.Delivery) error {
+			handled <- d.Event.ID
+			if d.Event.ID == "lost" {
+				<-release
+			}
+			return nil
+		})
+	}()
+	publish(t, q, "a")
+	until(t, func() bool {
+		st, err := q.Stats(t.Context())
+		return err == nil && len(st.Groups) == 1 && st.Groups[0].Done == 1
+	})
+	before := s.save()
+	lost := publish(t, q, "lost")
+	s.putBack(before)
+	other := publish(t, q, "other")
+	if lost[0] != other[0] {
+		t.Fatalf("positions %v were lost and %v given: want the same", lost, other)
+	}
+	defer close(release)
+	for deadline := time.After(time.Minute); ; {
+		select {
+		case id := <-handled:
+			if id == "other" {
+				return
+			}
+		case <-deadline:
+			t.Fatal("the event in the place of the lost one was not handled")
+		}
 	}
 }
 

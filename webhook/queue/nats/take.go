@@ -156,10 +156,14 @@ func (c *consumer) first(ctx context.Context, s *store, m *natsgo.Msg) (crew.Ite
 	}
 	tries := int(meta.NumDelivered) //nolint:gosec // small
 	h := &hold{group: c.g.Name, seq: seq, attempts: tries, record: m.Data, received: e.ReceivedAt, reply: m.Reply, renewed: time.Now(), conn: c.q.renewed()}
-	if c.q.takesOver(c.g.Name, seq, m.Reply) {
+	if c.q.takesOver(c.g.Name, seq, m.Data, m.Reply) {
 		return crew.Item[*hold]{}, false, nil
 	}
-	if _, moved := s.board.item(c.g.Name, seq); moved || c.ended(seq) {
+	moved, err := c.moved(ctx, s, seq, tries, m.Data)
+	if err != nil {
+		return crew.Item[*hold]{}, false, err
+	}
+	if moved || c.ended(seq, m.Data) {
 		return crew.Item[*hold]{}, false, c.q.acknowledge(ctx, m.Reply)
 	}
 	if tries > 1 {
