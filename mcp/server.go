@@ -30,6 +30,9 @@ type Options struct {
 	// Events is the log of received events; nil leaves the events tools and resources
 	// out.
 	Events EventLog
+	// Operator works the queue for callers with the admin scope; nil leaves the admin
+	// tools out.
+	Operator tools.Operator
 	// Slack makes the calls; nil leaves the tools and resources out that need it.
 	Slack *slackapi.Client
 	// Write bounds what the writing tools may do. Its ChannelName and Logger are set by
@@ -146,7 +149,7 @@ func (s *Server) connect(o Options) error {
 
 // toolOptions makes what the tools share.
 func toolOptions(o Options) (tools.Options, error) {
-	to := tools.Options{Lockdown: o.Lockdown, MaxWaits: o.MaxWaits, Slack: o.Slack, Asked: o.Asked}
+	to := tools.Options{Operator: o.Operator, Lockdown: o.Lockdown, MaxWaits: o.MaxWaits, Slack: o.Slack, Asked: o.Asked}
 	if o.Events != nil {
 		to.Events = o.Events
 	}

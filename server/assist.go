@@ -48,7 +48,7 @@ func (b *builder) assist(ctx context.Context) error {
 		o.Transport.Default = transport.SSE // nobody connects over HTTP then
 	}
 	if events != nil {
-		o.Events = events
+		o.Events, o.Operator = events, queueOperator{b.store}
 	}
 	if o.Push, err = b.push(); err != nil {
 		return err

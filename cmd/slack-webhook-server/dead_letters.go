@@ -35,6 +35,7 @@ type lettersFlags struct {
 
 	diedBefore string
 	all        bool
+	dryRun     bool
 }
 
 func (f *lettersFlags) add(cmd *cobra.Command) {
@@ -44,7 +45,7 @@ func (f *lettersFlags) add(cmd *cobra.Command) {
 
 // letters reads the flags and the arguments: a group and ids.
 func (f *lettersFlags) letters(cmd *cobra.Command, group string, refs []string) (operator.Letters, error) {
-	l := operator.Letters{Group: group, Refs: refs, All: f.all}
+	l := operator.Letters{Group: group, Refs: refs, All: f.all, DryRun: f.dryRun}
 	var err error
 	if l.Filter, err = f.filter(cmd); err != nil {
 		return l, err
@@ -81,7 +82,7 @@ func (b bulk) run(o *operation, l operator.Letters) error {
 	if err != nil && !interrupted {
 		return err
 	}
-	if writeErr := o.report(bulkResult{Group: l.Group, Looked: t.Looked, Changed: t.Changed, Left: t.Left, Complete: !interrupted}, b.done); writeErr != nil {
+	if writeErr := o.report(bulkResult{Group: l.Group, Looked: t.Looked, Changed: t.Changed, Left: t.Left, Complete: !interrupted, DryRun: l.DryRun}, b.done); writeErr != nil {
 		return writeErr
 	}
 	if interrupted {
@@ -100,6 +101,7 @@ type bulkResult struct {
 	Changed  int64  `json:"changed"`
 	Left     int64  `json:"left_alone"`
 	Complete bool   `json:"complete"`
+	DryRun   bool   `json:"dry_run,omitempty"`
 	Next     string `json:"next_cursor,omitempty"`
 }
 
@@ -109,6 +111,9 @@ func (o *operation) report(r bulkResult, done string) error {
 		return o.print.Value(r)
 	}
 	text := fmt.Sprintf("%d %s", r.Changed, done)
+	if r.DryRun {
+		text = fmt.Sprintf("%d would be %s", r.Changed, done)
+	}
 	if r.Left > 0 {
 		text += fmt.Sprintf(", %d let be", r.Left)
 	}

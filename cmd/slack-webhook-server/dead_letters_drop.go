@@ -27,7 +27,7 @@ events do. More than named ones are dropped only after a question, or with --yes
 		if err != nil {
 			return err
 		}
-		if len(l.Refs) == 0 {
+		if len(l.Refs) == 0 && !l.DryRun {
 			if err := o.confirm(yes, fmt.Sprintf("Drop the chosen dead letters of the group %q for good?", l.Group)); err != nil {
 				return err
 			}
@@ -35,6 +35,7 @@ events do. More than named ones are dropped only after a question, or with --yes
 		return bulk{"drop", "dropped", operator.Drop}.run(o, l)
 	})
 	f.add(cmd)
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "Change nothing, and say how many would be dropped")
 	cmd.Flags().BoolVar(&f.all, "all", false, "Drop every dead letter of the group")
 	cmd.Flags().BoolVar(&yes, "yes", false, "Do not ask")
 	cmd.ValidArgsFunction = completeLetters(w)

@@ -29,6 +29,7 @@ what was redriven is, and the same command goes on with the rest.`,
 		return bulk{"redrive", "redriven", operator.Redrive}.run(o, l)
 	})
 	f.add(cmd)
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "Change nothing, and say how many would be redriven")
 	cmd.Flags().BoolVar(&f.all, "all", false, "Redrive every dead letter of the group")
 	cmd.ValidArgsFunction = completeLetters(w)
 	return cmd

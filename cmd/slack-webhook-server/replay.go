@@ -15,7 +15,7 @@ import (
 func newReplay(w world) *cobra.Command {
 	var f filterFlags
 	var to, after, through string
-	var all, yes bool
+	var all, yes, dryRun bool
 	cmd := newOperate(w, true, &cobra.Command{
 		Use:   "replay [<event-id>...] --to <group> [flags]",
 		Short: "Have a group work stored events once more",
@@ -31,13 +31,13 @@ page by page and may be stopped; it then says where to go on.`,
 		if err != nil {
 			return err
 		}
-		if len(args) == 0 {
+		if len(args) == 0 && !dryRun {
 			if err := o.confirm(yes, fmt.Sprintf("Have the group %q work the chosen events once more?", to)); err != nil {
 				return err
 			}
 		}
 		return replay(o, to, operator.Events{
-			Refs: args, Filter: filter, After: event.Position(after), Through: event.Position(through), All: all,
+			Refs: args, Filter: filter, After: event.Position(after), Through: event.Position(through), All: all, DryRun: dryRun,
 		})
 	})
 	f.add(cmd)
@@ -45,6 +45,7 @@ page by page and may be stopped; it then says where to go on.`,
 	cmd.Flags().StringVar(&after, "after", "", "Only events behind this `position`")
 	cmd.Flags().StringVar(&through, "through", "", "Only events up to this `position`")
 	cmd.Flags().BoolVar(&all, "all", false, "Every stored event")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "Change nothing, and say how many would be replayed")
 	cmd.Flags().BoolVar(&yes, "yes", false, "Do not ask")
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		filter, err := f.filter(cmd)
@@ -80,7 +81,7 @@ func replay(o *operation, group string, chosen operator.Events) error {
 	if err != nil && !interrupted {
 		return err
 	}
-	r := bulkResult{Group: group, Looked: t.Looked, Changed: t.Changed, Left: t.Left, Complete: !interrupted}
+	r := bulkResult{Group: group, Looked: t.Looked, Changed: t.Changed, Left: t.Left, Complete: !interrupted, DryRun: chosen.DryRun}
 	if interrupted {
 		r.Next = string(t.At)
 	}

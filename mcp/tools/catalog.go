@@ -14,7 +14,7 @@ func Catalog(o Options) (*toolset.Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return possible(k, o.Slack != nil, o.Events != nil)
+	return possible(k, o.Slack != nil, o.Events != nil, o.Operator != nil)
 }
 
 // Foresee returns the tools of the [Catalog] of a server that has a Slack client, or
@@ -24,12 +24,12 @@ func Foresee(slack, events bool) (*toolset.Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return possible(k, slack, events)
+	return possible(k, slack, events, events)
 }
 
-func possible(k *kit, slack, events bool) (*toolset.Catalog, error) {
+func possible(k *kit, slack, events, queue bool) (*toolset.Catalog, error) {
 	return toolset.NewCatalog(slices.DeleteFunc(all(k), func(t toolset.Tool) bool {
-		return callsSlack(&t) && !slack || readsEvents(&t) && !events
+		return callsSlack(&t) && !slack || readsEvents(&t) && !events || t.Scope == access.Admin && !queue
 	})...)
 }
 
@@ -59,5 +59,6 @@ func all(k *kit) []toolset.Tool {
 		pinTools(k),
 		bookmarkTools(k),
 		canvasTools(k),
+		adminTools(k),
 	)
 }

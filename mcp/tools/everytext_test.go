@@ -118,7 +118,7 @@ func forms(t *testing.T, text string) []event.Event {
 }
 
 // silent are the reading tools that show nothing that anybody wrote.
-var silent = []string{"slack_get_user_presence", "slack_get_permalink"}
+var silent = []string{"slack_get_user_presence", "slack_get_permalink", "slack_admin_list_groups"}
 
 // readings are the arguments with which each reading tool is held against the corpus.
 // A tool with a response_format is called in both.
@@ -153,6 +153,8 @@ func readings(p planted, events []event.Event, group string) map[string][]a {
 		"slack_read_canvas":             {{"canvas_id": p.canvas, "find": marker}},
 		"slack_get_event":               {},
 		"webhook_message_status":        {{"message_id": corpus[0]}},
+		"slack_admin_list_groups":       {{}},
+		"slack_admin_list_dead_letters": {{"group": eventtest.Group}},
 	}
 	for i := range events {
 		r["slack_get_event"] = append(r["slack_get_event"], a{"event_id": events[i].ID, "source": events[i].Source},

@@ -283,6 +283,10 @@ func TestEveryTool(t *testing.T) {
 		r.refuses("webhook_message_status", a{"message_id": "msg9"}, "event_not_found: ")
 	})
 
+	t.Run("operating", func(t *testing.T) {
+		administrate(t, r)
+	})
+
 	for _, name := range slices.Sorted(maps.Keys(r.tools)) {
 		if !r.called[name] {
 			t.Errorf("%s was not called", name)

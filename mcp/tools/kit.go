@@ -25,6 +25,8 @@ type EventLog interface {
 type Options struct {
 	// Events is the log of received events. Without it the events tools are left out.
 	Events EventLog
+	// Operator works the queue; without it the admin tools are left out.
+	Operator Operator
 	// Slack makes the calls. Without it all tools but those of events are left out,
 	// and names cannot be resolved.
 	Slack *slackapi.Client

@@ -13,16 +13,23 @@ import (
 // A session is an MCP client of the 2025-11-25 era, small enough to see every byte;
 // the official clients have tests of their own.
 type session struct {
-	t   testing.TB
-	url string
-	id  string
-	n   int
+	t     testing.TB
+	url   string
+	token string
+	id    string
+	n     int
 }
 
 // connect initializes a session at the server's mount.
 func connect(t testing.TB, p *process) *session {
 	t.Helper()
-	s := &session{t: t, url: p.url + "/mcp"}
+	return connectAs(t, p, authToken)
+}
+
+// connectAs is connect with a token of its own.
+func connectAs(t testing.TB, p *process, token string) *session {
+	t.Helper()
+	s := &session{t: t, url: p.url + "/mcp", token: token}
 	s.call("initialize", map[string]any{
 		"protocolVersion": "2025-11-25", "capabilities": map[string]any{},
 		"clientInfo": map[string]any{"name": "e2e", "version": "1"},
@@ -43,7 +50,7 @@ func (s *session) post(body any) *http.Response {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
-	req.Header.Set("Authorization", "Bearer "+authToken)
+	req.Header.Set("Authorization", "Bearer "+s.token)
 	if s.id != "" {
 		req.Header.Set("Mcp-Session-Id", s.id)
 		req.Header.Set("MCP-Protocol-Version", "2025-11-25")

@@ -19,6 +19,8 @@ type Letters struct {
 	DiedBefore time.Time
 	// All has to be set when nothing else chooses.
 	All bool
+	// DryRun changes nothing and counts what would be.
+	DryRun bool
 }
 
 // Chooses reports whether the letters are chosen by more than their group.
@@ -70,26 +72,35 @@ func changeLetters(ctx context.Context, s Store, l Letters, do func(context.Cont
 	if group.Dead == 0 {
 		return Tally{}, nil
 	}
+	if l.DryRun {
+		do = rehearse
+	}
 	return walk(ctx, Tally{Of: group.Dead}, func(ctx context.Context, after event.Position) (page, error) {
 		list, err := s.DeadLetters(ctx, l.Group, after, step)
-		if err != nil || len(list) == 0 {
-			return page{}, err
-		}
-		p := page{more: true}
-		for i := range list {
-			at := list[i].Event.Position
-			if at > stats.Newest {
-				p.more = false // it was accepted after we began
-				break
-			}
-			p.looked, p.next = p.looked+1, at
-			if l.Match(&list[i]) {
-				p.at = append(p.at, at)
-			}
-		}
-		return p, nil
+		return l.page(list, stats.Newest), err
 	}, func(ctx context.Context, at ...event.Position) (int, error) { return do(ctx, l.Group, at...) }, told)
 }
+
+// page is what is chosen of a list of letters. What was accepted after the work began
+// is no part of it.
+func (l *Letters) page(list []queue.DeadLetter, newest event.Position) page {
+	p := page{more: len(list) > 0}
+	for i := range list {
+		at := list[i].Event.Position
+		if at > newest {
+			p.more = false
+			break
+		}
+		p.looked, p.next = p.looked+1, at
+		if l.Match(&list[i]) {
+			p.at = append(p.at, at)
+		}
+	}
+	return p
+}
+
+// rehearse stands in for what changes events.
+func rehearse(_ context.Context, _ string, at ...event.Position) (int, error) { return len(at), nil }
 
 // List returns chosen letters behind a position, at most limit, and behind which position
 // there may be more; "" at the end.

@@ -20,6 +20,8 @@ type Events struct {
 	Through event.Position
 	// All has to be set when nothing else chooses.
 	All bool
+	// DryRun changes nothing and counts what would be.
+	DryRun bool
 }
 
 // Chooses reports whether anything chooses the events.
@@ -38,7 +40,11 @@ func Replay(ctx context.Context, s Store, group string, e Events, told func(Tall
 	if _, err := groupOf(stats, group); err != nil {
 		return Tally{}, err
 	}
-	do := func(ctx context.Context, at ...event.Position) (int, error) { return s.Replay(ctx, group, at...) }
+	change := s.Replay
+	if e.DryRun {
+		change = rehearse
+	}
+	do := func(ctx context.Context, at ...event.Position) (int, error) { return change(ctx, group, at...) }
 	if len(e.Refs) > 0 {
 		at, err := Resolve(ctx, s, e.Refs)
 		if err != nil {
