@@ -144,6 +144,8 @@ type Receive struct {
 	UnverifiedPerMinute int
 	// TimestampTolerance is how far a signature's time may be off, either way.
 	TimestampTolerance time.Duration
+	// GapAfter is how long nothing may be received before that is a gap.
+	GapAfter time.Duration
 }
 
 // Senders are the secrets of the senders that are not Slack; one that is unset is not

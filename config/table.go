@@ -163,6 +163,12 @@ var receiveSettings = []Setting{
 		bind: number(func(c *Config) *int { return &c.Receive.UnverifiedPerMinute }, 1, maxUnverified),
 	},
 	{
+		Key: "GAP_AFTER", Flag: "gap-after", Section: SectionReceive, Kind: KindDuration, Default: "5m",
+		Help: "How long nothing may be received before it is recorded as a gap",
+		More: "Slack gives an event up some six minutes after its first delivery. See docs/gaps.md.",
+		bind: duration(func(c *Config) *time.Duration { return &c.Receive.GapAfter }, time.Second, day),
+	},
+	{
 		Key: "RETRY", Flag: "retry", Section: SectionReceive, Kind: KindNumber, Default: "3",
 		Help: "Tries in all of a publish, or a safe Slack call, that may succeed when repeated; 0 is none",
 		bind: number(func(c *Config) *int { return &c.Retry }, 0, maxRetry),

@@ -46,6 +46,9 @@ type Options struct {
 	MaxWaits int
 	// Push configures the extension by which events reach the assistant.
 	Push Push
+	// Gaps reads the times in which events may have been missed, for the resource
+	// slack://gaps; nil leaves it out.
+	Gaps func(ctx context.Context) (any, error)
 	// Asked is told that somebody asks people with buttons, before they can click: what
 	// they click is to go to [Server.Settle]. nil is nobody. It must return at once.
 	Asked func()
@@ -106,7 +109,7 @@ func (s *Server) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	ro := resources.Options{Lockdown: o.Lockdown, Tools: catalog.Tools(), Granted: s.tools.Granted}
+	ro := resources.Options{Lockdown: o.Lockdown, Tools: catalog.Tools(), Granted: s.tools.Granted, Gaps: o.Gaps}
 	if o.Events != nil {
 		ro.Events = o.Events
 	}

@@ -50,6 +50,9 @@ func (b *builder) assist(ctx context.Context) error {
 	if events != nil {
 		o.Events, o.Operator = events, queueOperator{b.store}
 	}
+	if b.gaps != nil {
+		o.Gaps = b.gapsView
+	}
 	if o.Push, err = b.push(); err != nil {
 		return err
 	}

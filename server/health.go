@@ -37,11 +37,12 @@ type health struct {
 	started  time.Time
 	store    queue.Queue
 	journal  interface{ Newest() event.Position }
-	slack    func() string            // what is known of Slack's side, without asking it
-	socket   func() string            // the state of Socket Mode; nil without it
-	notes    func() []string          // what the operator should know, such as an ephemeral store
-	operator func(*http.Request) bool // whether engine errors may be shown
-	trouble  func() bool              // whether the last publish found the store broken
+	slack    func() string                      // what is known of Slack's side, without asking it
+	socket   func() string                      // the state of Socket Mode; nil without it
+	gaps     func(context.Context) (int, error) // that are open; nil where none is kept
+	notes    func() []string                    // what the operator should know, such as an ephemeral store
+	operator func(*http.Request) bool           // whether engine errors may be shown
+	trouble  func() bool                        // whether the last publish found the store broken
 }
 
 func (h *health) set(p phase) { h.phase.Store(int32(p)) }
@@ -99,7 +100,9 @@ type detailedBody struct {
 	healthBody
 	UptimeSeconds int64       `json:"uptime_seconds"`
 	Queue         queueHealth `json:"queue"`
-	Notes         []string    `json:"notes,omitempty"`
+	// OpenGaps is how many times in which events may have been missed are not filled.
+	OpenGaps *int     `json:"open_gaps,omitempty"`
+	Notes    []string `json:"notes,omitempty"`
 }
 
 type queueHealth struct {
@@ -134,6 +137,11 @@ func (h *health) detailed(c echo.Context) error {
 	body := detailedBody{
 		healthBody:    healthBody{Status: h.status(), Service: serviceName, Components: h.components("healthy")},
 		UptimeSeconds: int64(time.Since(h.started).Seconds()), Notes: h.notes(),
+	}
+	if h.gaps != nil {
+		if n, err := h.gaps(ctx); err == nil {
+			body.OpenGaps = &n
+		}
 	}
 	stats, err := h.store.Stats(ctx)
 	if err != nil {

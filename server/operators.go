@@ -19,6 +19,7 @@ func (b *builder) operators(context.Context) error {
 		Hello: socket.Hello{Version: b.version, Backend: string(b.cfg.Queue.Backend), Topic: b.cfg.Queue.Topic},
 		Queue: b.store, Drain: b.cfg.Drain, Logger: b.log,
 	})
+	b.gapRoutes()
 	b.workers = append(b.workers, part{"operator socket", b.serveOperators})
 	return nil
 }

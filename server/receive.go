@@ -35,7 +35,7 @@ func (b *builder) receive(context.Context) error {
 		Limiter:        limits,
 		Address:        b.client,
 		MaxInFlight:    b.cfg.Receive.MaxInFlight,
-		Observe:        b.metrics.Receive.Observe,
+		Observe:        b.observe,
 		Publisher:      b.store,
 		SlackSecrets:   b.signingSecrets,
 		Direct:         b.cfg.Slack.SocketMode,

@@ -20,6 +20,7 @@ import (
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/socketmode"
 	"slackmcp/webhook"
+	"slackmcp/webhook/gaps"
 	"slackmcp/webhook/journal"
 	"slackmcp/webhook/rule"
 	"slackmcp/webhook/worker"
@@ -65,6 +66,7 @@ type Server struct {
 	tls      *certificate // nil over plain HTTP
 
 	slackSocket *socketmode.Client // nil without Socket Mode
+	gaps        *gaps.Ledger       // nil where nothing of Slack's is received
 	connections connections
 	echo        *echo.Echo
 
@@ -95,7 +97,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.certificate, b.slackClient, b.openStore, b.openState, b.receive, b.socketMode, b.handlers, b.ruled, b.assist, b.web,
+		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.certificate, b.slackClient, b.openStore, b.openState, b.keepGaps, b.receive, b.socketMode, b.handlers, b.ruled, b.assist, b.web,
 		b.operators,
 	} {
 		if err := step(ctx); err != nil {
@@ -244,6 +246,9 @@ func newHealth(s *Server) *health {
 	}
 	if s.slackSocket != nil {
 		h.socket = s.slackSocket.State
+	}
+	if s.gaps != nil {
+		h.gaps = s.gaps.OpenGaps
 	}
 	return h
 }

@@ -72,6 +72,9 @@ type Observation struct {
 	Kind  event.Kind
 	ID    string
 	Retry event.Retry
+	// Team and At are the event's too: where it happened, and when by the sender's word.
+	Team string
+	At   time.Time
 	// Bytes is the body's length as far as it was read.
 	Bytes int
 	// Secret is which of the source's secrets signed, counted from 1; 0 when none did.

@@ -19,7 +19,7 @@ const firstPause = 50 * time.Millisecond
 func (rc *Receiver) publish(v *visit, e event.Event) Outcome {
 	start := time.Now()
 	ctx := rc.deadlines.get(start)
-	if v.endpoint.lookBack && rc.kept(ctx, e) {
+	if v.endpoint.lookBack && rc.kept(ctx, e.Source, e.ID) || rc.filledBefore(ctx, &e) {
 		return Duplicate
 	}
 	var err error
@@ -51,15 +51,28 @@ func (rc *Receiver) publish(v *visit, e event.Event) Outcome {
 
 // kept reports whether the store still has the event. Publish recognises a copy as
 // long as it remembers ids, which may be shorter than it keeps events.
-func (rc *Receiver) kept(ctx context.Context, e event.Event) bool {
+func (rc *Receiver) kept(ctx context.Context, source, id string) bool {
 	store, ok := rc.opt.Publisher.(interface {
 		Get(ctx context.Context, source, id string) (event.Event, error)
 	})
 	if !ok {
 		return false
 	}
-	_, err := store.Get(ctx, e.Source, e.ID)
+	_, err := store.Get(ctx, source, id)
 	return err == nil
+}
+
+// late is how old a message is whose delivery may come after its gap was filled.
+const late = time.Minute
+
+// filledBefore reports whether a message that comes late was read from the channel's
+// history meanwhile: then it is stored, under another id.
+func (rc *Receiver) filledBefore(ctx context.Context, e *event.Event) bool {
+	if e.Source != event.SourceSlack || e.Kind.Type != "message" && e.Kind.Type != "app_mention" ||
+		e.At.IsZero() || e.ReceivedAt.Sub(e.At) < late && e.Retry.Num == 0 {
+		return false
+	}
+	return rc.kept(ctx, e.Source, event.FilledID(e.Kind.Type, e.Channel, event.TS(e.At)))
 }
 
 // passing reports whether another try within the next second may succeed.

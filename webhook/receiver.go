@@ -124,8 +124,8 @@ type visit struct {
 	requestID string
 	reply     []byte // in place of the outcome's own; nil keeps that
 	// For the log only: where it happened, and what the endpoint adds.
-	team, channel string
-	attrs         []slog.Attr
+	channel string
+	attrs   []slog.Attr
 }
 
 // end notes how a request ended.
@@ -196,8 +196,8 @@ func (rc *Receiver) accept(v *visit, in incoming) Outcome {
 // store publishes what was decoded, and prepares the answer.
 func (rc *Receiver) store(v *visit, d decoded) Outcome {
 	d.event.ReceivedAt = rc.opt.Now()
-	v.Kind, v.ID, v.Retry = d.event.Kind, d.event.ID, d.event.Retry
-	v.team, v.channel, v.attrs = d.event.Team, d.event.Channel, d.attrs
+	v.Kind, v.ID, v.Retry, v.At = d.event.Kind, d.event.ID, d.event.Retry, d.event.At
+	v.Team, v.channel, v.attrs = d.event.Team, d.event.Channel, d.attrs
 
 	outcome := rc.publish(v, d.event)
 	if outcome == Accepted || outcome == Duplicate {

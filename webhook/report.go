@@ -47,8 +47,8 @@ func (rc *Receiver) report(ctx context.Context, v *visit) {
 	if v.ID != "" {
 		attrs = append(attrs, slog.String("event_id", v.ID), slog.String("kind", v.Kind.String()), slog.Int("bytes", v.Bytes))
 	}
-	if v.team != "" {
-		attrs = append(attrs, slog.String("team", v.team))
+	if v.Team != "" {
+		attrs = append(attrs, slog.String("team", v.Team))
 	}
 	if v.channel != "" {
 		attrs = append(attrs, slog.String("channel", v.channel))

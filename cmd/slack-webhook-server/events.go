@@ -23,7 +23,7 @@ would let its reader act as somebody (tokens, response URLs) is left out.`,
 		Args: noCommandNamed,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newEventsList(w), newEventsGet(w), newEventsTail(w))
+	cmd.AddCommand(newEventsList(w), newEventsGet(w), newEventsTail(w), newEventsGaps(w))
 	return cmd
 }
 

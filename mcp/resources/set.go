@@ -1,6 +1,10 @@
 package resources
 
-import "slackmcp/mcp/toolset"
+import (
+	"context"
+
+	"slackmcp/mcp/toolset"
+)
 
 // Options configure the resources.
 type Options struct {
@@ -11,6 +15,8 @@ type Options struct {
 	// Granted reports whether the Slack tokens are enough for a tool: if not, what is
 	// read by it is hidden. Nil is always.
 	Granted func(*toolset.Tool) bool
+	// Gaps reads the times in which events may have been missed; nil leaves them out.
+	Gaps func(ctx context.Context) (any, error)
 	// Lockdown withholds the words of authors who are not known to be of the workspace.
 	Lockdown bool
 }
@@ -20,6 +26,9 @@ func New(o Options) (*Set, error) {
 	var all []Resource
 	if o.Events != nil {
 		all = append(all, (&eventReader{log: o.Events, lockdown: o.Lockdown}).resources()...)
+	}
+	if o.Gaps != nil {
+		all = append(all, gapsResource(o.Gaps))
 	}
 	r := &toolReader{tools: map[string]toolset.Tool{}, granted: o.Granted}
 	for _, t := range o.Tools {
@@ -35,5 +44,6 @@ func Describe(tools []toolset.Tool) (*Set, error) {
 	for _, t := range tools {
 		r.tools[t.Name] = t
 	}
-	return newSet(append((&eventReader{}).resources(), r.resources()...))
+	all := append((&eventReader{}).resources(), gapsResource(nil))
+	return newSet(append(all, r.resources()...))
 }

@@ -13,6 +13,9 @@ const (
 	FlagTruncated = "truncated"
 	// FlagWithheld says that lockdown left the words of an outside author out.
 	FlagWithheld = "withheld_by_lockdown"
+	// FlagFilled says that the event was read from a channel's history, because its
+	// delivery was missed.
+	FlagFilled = "filled_from_history"
 )
 
 // Clean removes what a person who reads the text on a screen would not see, or would

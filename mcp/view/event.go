@@ -55,6 +55,9 @@ func NewEvent(e *event.Event, o EventOptions) Event {
 	v.User, v.ThreadTS = v.Flags.Name(e.User), v.Flags.Name(e.Thread)
 	v.Type, v.Subtype = v.Flags.Name(e.Kind.Type), v.Flags.Name(e.Kind.Subtype)
 	v.ChannelType = v.Flags.Name(e.ChannelType)
+	if e.Filled() {
+		v.Flags.Add(FlagFilled)
+	}
 	text := v.origin(e)
 	if o.Lockdown && !v.Provenance.Inside() {
 		if text != "" || o.Payload {

@@ -27,6 +27,7 @@ type Metrics struct {
 	Slack    *Slack
 	MCP      *MCP
 	Push     *Push
+	Gaps     *Gaps
 }
 
 // New returns the metrics of a process. What a process does not do shows no values.
@@ -41,6 +42,7 @@ func New(o Options) *Metrics {
 		Slack:    newSlack(r),
 		MCP:      newMCP(r, o.Tools),
 		Push:     newPush(r),
+		Gaps:     newGaps(r),
 	}
 	build(r, o.Version)
 	return m

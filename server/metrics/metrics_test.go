@@ -235,6 +235,8 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	m.Listener.Reloaded(true)
 	m.Listener.WatchConnections(func() (open, refused int64) { return 1, 2 })
 	m.Receive.Watch(inFlight{})
+	m.Gaps.Recorded("downtime")
+	m.Gaps.Watch(func(context.Context) (int, error) { return 1, nil })
 	m.Listener.WatchCertificate(func() time.Time { return time.Unix(1, 0) })
 	found, text := scrape(t, m)
 	problems, err := promlint.New(strings.NewReader(text)).Lint()

@@ -1,0 +1,100 @@
+package gaps
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Kind says how a gap was noticed.
+type Kind string
+
+// The kinds.
+const (
+	// RateLimited is Slack's notice that it withheld events of a minute (app_rate_limited).
+	RateLimited Kind = "rate_limited"
+	// Downtime is the time in which no process of this store was there.
+	Downtime Kind = "downtime"
+	// Unavailable is the time in which deliveries were refused: the store took nothing.
+	Unavailable Kind = "unavailable"
+	// Unreachable is the time before a delivery that came so late that others before it
+	// were given up, while a process was there: something in front of it was in the way.
+	Unreachable Kind = "unreachable"
+)
+
+// A Gap is a time in which events may have been missed: From <= t < To.
+type Gap struct {
+	ID   string    `json:"id"`
+	Kind Kind      `json:"kind"`
+	Team string    `json:"team,omitempty"` // that it was told of; empty is every one
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+	// NoticedAt is when it was recorded first.
+	NoticedAt time.Time `json:"noticed_at"`
+	// Fill is how far it was filled; nil is not at all.
+	Fill *Fill `json:"fill,omitempty"`
+}
+
+// A Fill is how far a gap was filled.
+type Fill struct {
+	StartedAt time.Time `json:"started_at"`
+	// DoneAt is zero until all channels were read.
+	DoneAt time.Time `json:"done_at,omitzero"`
+	// Through is the last channel that was read to its end: they are read by their ids.
+	Through string `json:"through,omitempty"`
+	// Channels, Messages and Stored count what was read, what was found in the gap, and
+	// what of that was missing and is stored now.
+	Channels int `json:"channels"`
+	Messages int `json:"messages"`
+	Stored   int `json:"stored"`
+	// Skipped are channels that could not be read, each with the reason; at most 100.
+	Skipped []string `json:"skipped,omitempty"`
+}
+
+// Open reports whether the gap was not filled to its end.
+func (g *Gap) Open() bool { return g.Fill == nil || g.Fill.DoneAt.IsZero() }
+
+// State is "open", "filling" (begun and not finished) or "filled".
+func (g *Gap) State() string {
+	switch {
+	case g.Fill == nil:
+		return "open"
+	case g.Open():
+		return "filling"
+	}
+	return "filled"
+}
+
+// prefix is that of the keys of gaps.
+const prefix = "gaps/at/"
+
+// newGap names a gap by its kind, its team and when it began, so that two processes that
+// notice the same one write the same record; the names are in the order of time.
+func newGap(kind Kind, team string, from, to, now time.Time) Gap {
+	from, to = from.UTC().Truncate(time.Millisecond), to.UTC().Truncate(time.Millisecond)
+	id := fmt.Sprintf("%013d-%s", max(from.UnixMilli(), 0), kind)
+	if team != "" {
+		id += "-" + safe(team)
+	}
+	return Gap{ID: id, Kind: kind, Team: team, From: from, To: to, NoticedAt: now.UTC()}
+}
+
+// safe writes what somebody else wrote with the characters that keys may have.
+func safe(s string) string {
+	const longest = 128
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' {
+			return r
+		}
+		return '.'
+	}, s[:min(len(s), longest)])
+}
+
+func decode(value []byte) (Gap, error) {
+	var g Gap
+	if err := json.Unmarshal(value, &g); err != nil {
+		return g, fmt.Errorf("read a gap: %w", err)
+	}
+	return g, nil
+}
