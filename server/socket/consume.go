@@ -12,12 +12,15 @@ import (
 
 // Consume works a group's events; see queue.Queue. The server holds each delivery until
 // this process says how the attempt went; what it holds when it dies has failed and is
-// due again by the group's policy. When the server stops, or goes away, Consume ends with
+// due again by the group's policy. A group with a Key is refused. When the server stops, or goes away, Consume ends with
 // queue.ErrClosed or queue.ErrUnavailable; the attempts that ran are then made again.
 func (c *Client) Consume(ctx context.Context, g queue.Group, h queue.Handler) error {
 	g, err := g.Normalize()
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
+	}
+	if g.Key != nil {
+		return fmt.Errorf("consume %s: %w", g.Name, errKey)
 	}
 	if begun := ctx.Err() == nil; !begun {
 		return nil
@@ -25,6 +28,10 @@ func (c *Client) Consume(ctx context.Context, g queue.Group, h queue.Handler) er
 	w := &remoteWorker{client: c, group: g, handler: h}
 	return w.run(ctx)
 }
+
+// errKey says that order is kept where the store is: a key is a function, and does not
+// travel.
+var errKey = errors.New("events cannot be ordered over the socket: use a handler or a rule of the server")
 
 // errDeadline is the failure of an attempt that ended after its deadline.
 var errDeadline = errors.New("handler reached its deadline")

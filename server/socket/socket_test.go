@@ -121,6 +121,17 @@ func TestErrorsKeepTheirIdentity(t *testing.T) {
 	}
 }
 
+func TestOrderIsNotKeptOverTheSocket(t *testing.T) {
+	q := newQueue(t)
+	dir := shortDir(t)
+	c := serve(t, dir, q)
+	g := queue.Group{Name: "g", Key: func(e *event.Event) string { return e.Channel }}
+	err := c.Consume(t.Context(), g, func(context.Context, queue.Delivery) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "cannot be ordered over the socket") {
+		t.Errorf("Consume with a key: %v, want it refused", err)
+	}
+}
+
 // TestAConsumerThatDies: what it held has failed, and another one is given it.
 func TestAConsumerThatDies(t *testing.T) {
 	q := newQueue(t, "a", "b")

@@ -126,6 +126,7 @@ type Group struct {
 	// handed itself, 100,000 held back events at most; other consumers of the group have
 	// an order of their own, and what was being tried again when the process ended may be
 	// overtaken after the start. An event that is redriven or replayed comes when it comes.
+	// Consume over the operator socket refuses it.
 	Key func(*event.Event) string
 	// Workers is how many handlers run at once in this call; 0 means 8.
 	Workers int

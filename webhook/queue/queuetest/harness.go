@@ -21,6 +21,8 @@ type Harness struct {
 	Open func(t testing.TB, place string, c Config) queue.Queue
 	// Persistent says that a store outlives Close.
 	Persistent bool
+	// Unordered says that Consume refuses a group with a Key.
+	Unordered bool
 	// Bubble runs every test in a synctest bubble, where waiting takes no time. A
 	// backend that waits for the network cannot.
 	Bubble bool
@@ -48,7 +50,9 @@ type test struct {
 	restart bool
 	// long says that the test waits for minutes, which only a bubble affords.
 	long bool
-	run  func(e *env)
+	// keyed says that the test orders events by their key.
+	keyed bool
+	run   func(e *env)
 }
 
 // Run runs the suite. It needs no network and no program but what the harness uses.
@@ -79,7 +83,7 @@ func Run(t *testing.T, h Harness) {
 
 func (h Harness) run(t *testing.T, tests []test) {
 	for _, tc := range tests {
-		if tc.restart && !h.Persistent || tc.long && !h.Bubble {
+		if tc.restart && !h.Persistent || tc.long && !h.Bubble || tc.keyed && h.Unordered {
 			continue
 		}
 		t.Run(tc.name, func(t *testing.T) {
