@@ -41,7 +41,7 @@ bench: build ## Measure receiving, publishing and a poisoned event; writes docs/
 	@go run ./test/bench -server $(BIN) -write docs/performance.md
 
 kills: build ## Kill the server 200 times under load and count what is lost (long)
-	@KILLS=200 KILL_EVENTS=200000 go test -count=1 -timeout 60m -run TestKill ./test/e2e
+	@KILLS=200 KILL_EVENTS=200000 CONSERVATION_ROUNDS=20 go test -count=1 -timeout 90m -run 'TestKill|TestConservation' ./test/e2e
 
 chaos: build ## Kill and pause the engines under load, also clusters of them (long); PARTS="queue" for some
 	@scripts/chaos.sh $(PARTS)

@@ -219,6 +219,18 @@ func TestAStoppingServer(t *testing.T) {
 	}
 }
 
+// TestAKeyIsRefused, and never silently forgotten.
+func TestAKeyIsRefused(t *testing.T) {
+	c := serve(t, shortDir(t), newQueue(t, "a"))
+	g := queue.Group{Name: "g", Key: func(e *event.Event) string { return e.Channel }}
+	if err := c.Consume(t.Context(), g, func(context.Context, queue.Delivery) error { return nil }); err == nil {
+		t.Error("Consume with a Key succeeds")
+	}
+	if groups, err := c.Groups(t.Context()); err != nil || len(groups) != 0 {
+		t.Errorf("groups %v, %v, want none registered", groups, err)
+	}
+}
+
 func TestStreamsAreBounded(t *testing.T) {
 	c := serve(t, shortDir(t), newQueue(t))
 	ctx, stop := context.WithCancel(t.Context())
