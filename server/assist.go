@@ -92,7 +92,11 @@ func (b *builder) follow() (*eventLog, error) {
 	}
 	b.journal = j
 	b.readers = append(b.readers, part{"journal", func(ctx context.Context) error { return j.Run(ctx, b.store) }})
-	return &eventLog{Journal: j, store: b.store}, nil
+	l := &eventLog{Journal: j, store: b.store}
+	if b.cfg.Queue.Backend == config.Redis || b.cfg.Queue.Backend == config.NATS {
+		l.newest = &newest{store: b.store}
+	}
+	return l, nil
 }
 
 // endpointURL is where a client on this machine, or through the proxy, finds MCP.

@@ -15,16 +15,21 @@ import (
 type eventLog struct {
 	*journal.Journal
 	store *watchedStore
+	// newest is asked where other replicas publish too; nil where none does.
+	newest *newest
 }
 
 // catchUp bounds how long a reader waits for the journal to show what this process has
 // just acknowledged; the follower of Tail is behind by well under a millisecond.
 const catchUp = 250 * time.Millisecond
 
-// Query reads one page, from the journal as far as its window reaches. What this
-// process has acknowledged before the call is in it.
+// Query reads one page, from the journal as far as its window reaches. What this process
+// or, unless the engine is away, another replica has acknowledged before the call is in it.
 func (l *eventLog) Query(ctx context.Context, q event.Query) (event.Page, error) {
 	l.await(ctx, l.store.last())
+	if l.newest != nil {
+		l.await(ctx, l.newest.position(ctx))
+	}
 	if q.Limit <= 0 {
 		q.Limit = event.DefaultLimit
 	}

@@ -137,3 +137,20 @@ func TestACursorOfAnotherStoreIsRefused(t *testing.T) {
 		t.Error("the error does not say where reading can begin")
 	}
 }
+
+// TestAReaderSeesWhatAnotherReplicaAcknowledged publishes past a log, as another process
+// does, and reads at once.
+func TestAReaderSeesWhatAnotherReplicaAcknowledged(t *testing.T) {
+	l := newLog(t, 1, 100)
+	l.newest = &newest{store: l.store}
+	for i := 1; i <= 50; i++ {
+		id := fmt.Sprintf("EvOther%03d", i)
+		if _, err := l.store.Queue.Publish(t.Context(), event.Event{Source: "slack", ID: id, ReceivedAt: time.Now(), Raw: []byte(`{}`)}); err != nil {
+			t.Fatal(err)
+		}
+		page, err := l.Query(t.Context(), event.Query{Limit: 1})
+		if err != nil || len(page.Events) != 1 || page.Events[0].ID != id {
+			t.Fatalf("Query = %+v, %v, want %s first", page.Events, err, id)
+		}
+	}
+}
