@@ -9,7 +9,7 @@ VERSION          ?= $(shell git describe --tags --always --dirty 2>/dev/null || 
 LDFLAGS          := -s -w -X main.version=$(VERSION)
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills fanout soak startup chaos conformance fuzz image lambda deploy-test tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills replicas fanout soak startup chaos conformance fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,8 @@ kills: build ## Kill the server 200 times under load and count what is lost (lon
 
 chaos: build ## Kill and pause the engines under load, also clusters of them (long); PARTS="queue" for some
 	@scripts/chaos.sh $(PARTS)
+replicas: ## Run three replicas behind nginx with 100,000 events and 24 kills, on Redis and NATS (long)
+	@REPLICA_EVENTS=100000 REPLICA_KILLS=24 REPLICA_KILL_MS=5000 go test -count=1 -timeout 60m -v -run TestReplicas ./test/e2e
 
 fanout: build ## Time how quickly events reach 1,000 followers (long)
 	@go run ./test/fanout -server $(BIN)

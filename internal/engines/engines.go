@@ -48,6 +48,11 @@ func Redis(t testing.TB, args ...string) *Server {
 		"--logfile", s.log, "--appendonly", "yes", "--appendfsync", "everysec",
 	}, args...)
 	s.ask = func(ctx context.Context) error {
+		if conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr()); err != nil {
+			return err // which the client would also tell the terminal
+		} else if err := conn.Close(); err != nil {
+			return err
+		}
 		c := goredis.NewClient(&goredis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
 		defer c.Close()
 		return c.Ping(ctx).Err()

@@ -46,7 +46,8 @@ setTimeout(() => fail('nothing happened for too long'), 60_000).unref();
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 let sent = 0;
-const run = Date.now().toString(36);
+const channel = settings.uri.match(/^slack:\/\/channels\/([^/]+)\//)?.[1] ?? 'C1';
+const run = Date.now().toString(36) + process.pid.toString(36);
 
 // within waits until a condition holds.
 export async function within(what, condition) {
@@ -57,14 +58,14 @@ export async function within(what, condition) {
   fail('waited too long for', what);
 }
 
-// postEvent sends a message event in channel C1 and returns its id.
+// postEvent sends a message event in the channel that is followed and returns its id.
 export async function postEvent() {
   const now = Math.floor(Date.now() / 1000);
   const n = ++sent;
   const id = `Ev${run}${n}`;
   const body = JSON.stringify({
     type: 'event_callback', team_id: 'T1', api_app_id: 'A1', event_id: id, event_time: now,
-    event: { type: 'message', channel: 'C1', channel_type: 'channel', user: 'U1', text: `hello ${n}`, ts: `${now}.${String(n).padStart(6, '0')}` },
+    event: { type: 'message', channel, channel_type: 'channel', user: 'U1', text: `hello ${n}`, ts: `${now}.${String(n).padStart(6, '0')}` },
   });
   const signed = { 'content-type': 'application/json' };
   if (process.env.SLACK_SIGNING_SECRET) {
