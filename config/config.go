@@ -33,6 +33,10 @@ type Config struct {
 	MCP     MCP
 	Admin   Admin
 
+	// Replicas is how many processes serve the same queue, as the operator says; at least 1.
+	Replicas int
+	// Platform is where the process runs, as far as it tells.
+	Platform Platform
 	// Warnings are what an operator should know and the start survives: a key of the
 	// .env file that looks like a misspelt setting, a token of an unusual form. They
 	// contain no secret.
@@ -211,6 +215,10 @@ type Queue struct {
 	RedisURL            SecretURL
 	RedisMaxConnections int
 	NATSURL             SecretURL
+	// NATSReplicas is on how many servers of a NATS cluster everything is stored.
+	NATSReplicas int
+	// NATSCredentials is the path of a file with a NATS user's JWT and seed; "" is none.
+	NATSCredentials string
 }
 
 // Worker is how handlers work the queue.

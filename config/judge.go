@@ -20,6 +20,7 @@ func (l *loader) derive() {
 		c.Mode = ModeIntegrated
 	}
 	l.chooseBackend()
+	l.findPlatform()
 	if c.Queue.DataDir == "" {
 		c.Queue.DataDir = l.defaultDataDir()
 	}
@@ -90,9 +91,11 @@ func (l *loader) judge() {
 		l.judgeSecrets()
 		l.judgeListening()
 		l.judgeMCP()
+		l.judgeReplicas()
 	case CommandMCP:
 		l.judgeSecrets()
 		l.judgeMCP()
+		l.judgeReplicas()
 		if l.config.MCP.Transport != Stdio {
 			l.judgeListening()
 		}

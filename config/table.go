@@ -9,18 +9,21 @@ import (
 
 // Bounds of values that a typing error would otherwise make harmful.
 const (
-	maxPort      = 65535
-	maxRetry     = 20
-	maxWorkers   = 1024
-	maxAttempts  = 1000
-	minRedis     = 4 // two each for the queue and for state: one that waits, one for all else
-	maxRedis     = 10_000
-	maxRetention = 1_000_000_000
-	maxJournal   = 10_000_000
-	maxBody      = 64 << 20
-	maxWindow    = 4 << 30
-	maxAge       = 3650 * day
-	maxSends     = 10_000
+	maxPort     = 65535
+	maxRetry    = 20
+	maxWorkers  = 1024
+	maxAttempts = 1000
+	minRedis    = 4 // two each for the queue and for state: one that waits, one for all else
+	maxRedis    = 10_000
+	maxReplicas = 1000
+	// maxNATSReplicas is JetStream's own.
+	maxNATSReplicas = 5
+	maxRetention    = 1_000_000_000
+	maxJournal      = 10_000_000
+	maxBody         = 64 << 20
+	maxWindow       = 4 << 30
+	maxAge          = 3650 * day
+	maxSends        = 10_000
 
 	maxInFlight    = 1_000_000
 	maxUnverified  = 1_000_000

@@ -64,4 +64,22 @@ var queueSettings = []Setting{
 		Help: "Address of NATS with JetStream; several with commas between",
 		bind: secretURL(func(c *Config) *SecretURL { return &c.Queue.NATSURL }, natsSchemes...),
 	},
+	{
+		Key: "NATS_REPLICAS", Flag: "nats-replicas", Section: SectionQueue, Kind: KindNumber, Default: "1",
+		Help: "On how many servers of a NATS cluster everything is stored",
+		More: "3 survives the loss of one server.",
+		bind: number(func(c *Config) *int { return &c.Queue.NATSReplicas }, 1, maxNATSReplicas),
+	},
+	{
+		Key: "NATS_CREDENTIALS_FILE", Flag: "nats-credentials-file", Section: SectionQueue, Kind: KindText, Example: "/run/secrets/nats.creds",
+		DefaultNote: "none",
+		Help:        "File with the JWT and the seed of a NATS user",
+		bind:        text(func(c *Config) *string { return &c.Queue.NATSCredentials }, "file"),
+	},
+	{
+		Key: "REPLICAS", Flag: "replicas", Section: SectionQueue, Kind: KindNumber, Default: "1",
+		Help: "How many processes serve this queue, so that what they cannot share is refused at the start",
+		More: "It starts none. More than one need Redis or NATS, and one MCP_AUTH_TOKEN.",
+		bind: number(func(c *Config) *int { return &c.Replicas }, 1, maxReplicas),
+	},
 }

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -88,6 +89,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"EVENTS_WEBHOOKS": "no", "EVENTS_PROFILE": "draft", "EVENTS_WEBHOOK_ID": "message", "EVENTS_SUBSCRIPTIONS": "1",
 		"EVENTS_SUBSCRIPTION_TTL": "1h", "EVENTS_BACKLOG": "1h",
 	}
+	maps.Copy(vars, map[string]string{"REPLICAS": "3", "NATS_REPLICAS": "3", "K_SERVICE": "s"})
 	for _, s := range config.Settings() {
 		if _, ok := vars[s.Key]; !ok && s.Example != "" {
 			vars[s.Key] = s.Example

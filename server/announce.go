@@ -20,6 +20,9 @@ func (b *builder) announce(ctx context.Context) {
 		slog.String("addr", b.Addr()), slog.String("mode", string(b.cfg.Mode)), slog.Bool("sandbox", b.cfg.Sandbox),
 		slog.String("queue_backend", string(b.cfg.Queue.Backend)), slog.String("because", b.cfg.Queue.Because),
 		slog.Any("receives", paths), slog.Any("rules", b.ruleNames()), slog.String("version", b.version))
+	for _, note := range b.notes() {
+		b.log.LogAttrs(ctx, slog.LevelWarn, "note", slog.String("note", note))
+	}
 	if b.tokenPath != "" {
 		b.log.LogAttrs(ctx, slog.LevelInfo, "the mcp token is in a file", slog.String("file", b.tokenPath))
 	}
@@ -87,6 +90,11 @@ func (s *Server) notes() []string {
 	var notes []string
 	if s.cfg.Queue.Backend == config.Memory {
 		notes = append(notes, "the memory backend forgets every event when the process ends")
+	}
+	if s.cfg.Queue.Backend == config.SQLite && s.cfg.Mode.Webhook() {
+		if why := ephemeral(s.cfg.Platform, s.cfg.Queue.DataDir); why != "" {
+			notes = append(notes, "ephemeral: "+why+", and the sqlite queue with it: use a volume, REDIS_URL or NATS_URL")
+		}
 	}
 	return notes
 }

@@ -36,7 +36,9 @@ func openState(ctx context.Context, cfg config.Config, log *slog.Logger) (closin
 			URL: q.RedisURL.Reveal(), MaxConnections: stateConnections(q.RedisMaxConnections), Topic: q.Topic, Logger: log,
 		})
 	case q.Backend == config.NATS:
-		return nats.Open(ctx, nats.Options{URL: q.NATSURL.Reveal(), Topic: q.Topic, Logger: log})
+		return nats.Open(ctx, nats.Options{
+			URL: q.NATSURL.Reveal(), CredentialsFile: q.NATSCredentials, Replicas: q.NATSReplicas, Topic: q.Topic, Logger: log,
+		})
 	case q.Backend == config.SQLite && cfg.Mode.Webhook():
 		// The queue, opened before, holds the directory's lock.
 		return sqlite.Open(sqlite.Options{Dir: filepath.Clean(q.DataDir), Topic: q.Topic, Logger: log})

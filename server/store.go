@@ -42,7 +42,7 @@ func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.
 		})
 	case config.NATS:
 		return nats.Open(ctx, nats.Options{
-			URL: q.NATSURL.Reveal(), Topic: q.Topic, DedupeTTL: q.DedupeTTL,
+			URL: q.NATSURL.Reveal(), CredentialsFile: q.NATSCredentials, Replicas: q.NATSReplicas, Topic: q.Topic, DedupeTTL: q.DedupeTTL,
 			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount, Logger: log,
 		})
 	}

@@ -113,6 +113,12 @@ type streamed struct {
 	Error  json.RawMessage `json:"error"`
 }
 
+// parse decodes a message; what is none, a greeting for instance, has no method.
+func parse(data string) (m streamed) {
+	_ = json.Unmarshal([]byte(data), &m)
+	return m
+}
+
 // send posts a message. Headers are pairs.
 func (w *follower) send(ctx context.Context, address, body string, headers ...string) (*http.Response, error) {
 	return w.request(ctx, http.MethodPost, address, body, headers...)
@@ -217,10 +223,7 @@ func (w *follower) resume() error {
 		if id != "" {
 			w.lastEvent = id
 		}
-		var m streamed
-		if data != "" && json.Unmarshal([]byte(data), &m) == nil {
-			w.take(m)
-		}
+		w.take(parse(data))
 		return nil
 	})
 }
@@ -262,10 +265,7 @@ func (w *follower) sse() error {
 			endpoint = to.String()
 			return post(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2024-11-05",` + implementation + `}}`)
 		}
-		var m streamed
-		if data == "" || json.Unmarshal([]byte(data), &m) != nil {
-			return nil
-		}
+		m := parse(data)
 		switch string(m.ID) {
 		case "1":
 			if err := post(`{"jsonrpc":"2.0","method":"notifications/initialized"}`); err != nil {
@@ -296,10 +296,7 @@ func (w *follower) listen() error {
 		return errors.New(res.Status)
 	}
 	return events(res.Body, func(_, _, data string) error {
-		var m streamed
-		if data == "" || json.Unmarshal([]byte(data), &m) != nil {
-			return nil
-		}
+		m := parse(data)
 		if strings.HasSuffix(m.Method, "/acknowledged") {
 			w.opened()
 		}

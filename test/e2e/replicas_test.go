@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"slackmcp/internal/engines"
+	servers "slackmcp/internal/engines"
 	"slackmcp/internal/requires"
 	mcpclients "slackmcp/test/mcp-clients"
 )
@@ -39,13 +39,14 @@ const replicaCount = 3
 // REPLICA_EVENTS, REPLICA_KILLS, REPLICA_KILL_MS and SDK_EVENTS make it longer (make
 // replicas).
 func TestReplicas(t *testing.T) {
+	t.Parallel()
 	events, kills := number(t, "REPLICA_EVENTS", 5000), number(t, "REPLICA_KILLS", 2)
 	for _, tc := range []struct {
 		name  string
 		start func(t *testing.T) string
 	}{
-		{"redis", func(t *testing.T) string { return "REDIS_URL=" + engines.Redis(t).URL }},
-		{"nats", func(t *testing.T) string { return "NATS_URL=" + engines.NATS(t).URL }},
+		{"redis", func(t *testing.T) string { return "REDIS_URL=" + servers.Redis(t).URL }},
+		{"nats", func(t *testing.T) string { return "NATS_URL=" + servers.NATS(t).URL }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
