@@ -20,6 +20,7 @@ func (b *builder) operators(context.Context) error {
 		Queue: b.store, Drain: b.cfg.Drain, Logger: b.log,
 	})
 	b.gapRoutes()
+	b.operateSubscriptions()
 	b.workers = append(b.workers, part{"operator socket", b.serveOperators})
 	return nil
 }

@@ -50,6 +50,7 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newGroups(w),
 		newReplay(w),
 		newConsume(w),
+		newSubscriptions(w),
 		newVersion(w),
 	)
 	root.SetHelpCommand(newHelp())

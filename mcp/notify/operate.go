@@ -148,7 +148,7 @@ func (e *Engine) find(ctx context.Context, id string) (*Subscription, error) {
 		}
 	}
 	if found == nil {
-		return nil, fmt.Errorf("subscription %q: %w", id, ErrNotFound)
+		return nil, fmt.Errorf("there is no subscription whose id begins with %q; subscriptions list shows them: %w", id, ErrNotFound)
 	}
 	return found, nil
 }
