@@ -18,6 +18,7 @@ type reading struct {
 	channel  Channel
 	lookback time.Duration
 
+	query         event.Query     // of what is stored, behind what was looked at
 	known         map[string]bool // "type ts" of what is stored
 	found, stored int
 }
@@ -27,6 +28,15 @@ type reading struct {
 const slack = time.Minute
 
 func (r *reading) run(ctx context.Context) error {
+	patterns, err := event.ParsePatterns("message", "app_mention")
+	if err != nil {
+		return err
+	}
+	r.known = map[string]bool{}
+	r.query = event.Query{
+		Filter: event.Filter{Source: event.SourceSlack, Channel: r.channel.ID, Patterns: patterns, Since: r.gap.From.Add(-slack)},
+		Order:  event.OldestFirst, Limit: event.MaxLimit,
+	}
 	if err := r.remember(ctx); err != nil {
 		return err
 	}
@@ -54,19 +64,10 @@ func (r *reading) run(ctx context.Context) error {
 }
 
 // remember learns what of the channel is stored that may lie in the gap: whatever was
-// received since it began.
+// received since it began. Called again it looks at what has come since.
 func (r *reading) remember(ctx context.Context) error {
-	patterns, err := event.ParsePatterns("message", "app_mention")
-	if err != nil {
-		return err
-	}
-	r.known = map[string]bool{}
-	q := event.Query{
-		Filter: event.Filter{Source: event.SourceSlack, Channel: r.channel.ID, Patterns: patterns, Since: r.gap.From.Add(-slack)},
-		Order:  event.OldestFirst, Limit: event.MaxLimit,
-	}
 	for {
-		page, err := r.Store.History(ctx, q)
+		page, err := r.Store.History(ctx, r.query)
 		if err != nil {
 			return fmt.Errorf("read what is stored: %w", err)
 		}
@@ -76,10 +77,12 @@ func (r *reading) remember(ctx context.Context) error {
 				r.known[e.Kind.Type+" "+inner.TS] = true
 			}
 		}
+		if page.Next != "" {
+			r.query.After = page.Next
+		}
 		if !page.More {
 			return nil
 		}
-		q.After = page.Next
 	}
 }
 
@@ -149,6 +152,10 @@ func (r *reading) publish(ctx context.Context, typ string, raw json.RawMessage, 
 	key := typ + " " + m.TS
 	if r.known[key] {
 		return nil
+	}
+	// Slack may deliver it at this very moment.
+	if err := r.remember(ctx); err != nil || r.known[key] {
+		return err
 	}
 	e, err := r.event(typ, raw, m)
 	if err != nil {
