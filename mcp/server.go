@@ -49,6 +49,8 @@ type Options struct {
 	// Gaps reads the times in which events may have been missed, for the resource
 	// slack://gaps; nil leaves it out.
 	Gaps func(ctx context.Context) (any, error)
+	// Channel pushes events into the conversation of the client of stdio; nil is no channel.
+	Channel *Channel
 	// Asked is told that somebody asks people with buttons, before they can click: what
 	// they click is to go to [Server.Settle]. nil is nobody. It must return at once.
 	Asked func()
@@ -71,6 +73,7 @@ type Server struct {
 	names     *names.Resolver
 	resources *resources.Set
 	webhooks  *notify.Engine // nil where nothing is posted
+	channel   *pushed        // nil unless the server is a channel
 }
 
 // New composes a server. It calls nobody; [Server.Run] brings it to life.
@@ -126,6 +129,10 @@ func (s *Server) connect(o Options) error {
 	if err != nil {
 		return err
 	}
+	channel, err := s.declare(&o)
+	if err != nil {
+		return err
+	}
 	if s.transport, err = transport.New(o.Transport); err != nil {
 		return err
 	}
@@ -133,7 +140,8 @@ func (s *Server) connect(o Options) error {
 	s.resources.Hooks(hooks)
 	starters := prompts.New(o.Events != nil, o.Slack != nil)
 	complete := &completer{names: s.names, events: o.Events}
-	s.mcp = server.NewMCPServer(o.Name, o.Version, append(append(s.transport.ServerOptions(), introduce()...),
+	common := append(s.transport.ServerOptions(), introduce()...)
+	s.mcp = server.NewMCPServer(o.Name, o.Version, append(append(common,
 		server.WithInstructions(instructions),
 		server.WithExtensions(extensions),
 		server.WithHooks(hooks),
@@ -143,7 +151,10 @@ func (s *Server) connect(o Options) error {
 		server.WithCompletions(),
 		server.WithPromptCompletionProvider(complete),
 		server.WithResourceCompletionProvider(complete),
-	)...)
+	), channel...)...)
+	if s.channel != nil {
+		s.channel.listen(s.mcp)
+	}
 	starters.Register(s.mcp)
 	s.tools.Register(s.mcp)
 	s.resources.Register(s.mcp)
@@ -224,6 +235,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	if s.webhooks != nil {
 		g.Go(func() error { return s.webhooks.Run(ctx) })
+	}
+	if s.channel != nil {
+		g.Go(func() error { return s.runChannel(ctx) })
 	}
 	return g.Wait()
 }

@@ -50,6 +50,10 @@ type Options struct {
 	// Nil allows every URI.
 	Subscribable func(ctx context.Context, uri string) error
 
+	// HandshakeOnly serves clients of stdio in the eras that begin with initialize alone:
+	// server/discover is an unknown method to it.
+	HandshakeOnly bool
+
 	// Extension serves methods that mcp-go does not know; none when nil.
 	Extension Extension
 

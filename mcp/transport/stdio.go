@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,8 +33,9 @@ func (t *Transport) ServeStdio(ctx context.Context, in io.Reader, out io.Writer)
 	life, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ses, end := t.pinned("stdio-"+rand.Text(), name)
-	ses.pin.anyEra = true
+	ses.pin.anyEra = !t.opt.HandshakeOnly
 	p := &stdio{t: t, ses: ses, out: out, listeners: map[string]*listener{}, left: make(chan struct{})}
+	t.owner.Store(p)
 
 	writerDone := make(chan error, 1)
 	go func() { writerDone <- p.write(life) }()
@@ -71,6 +73,30 @@ type stdio struct {
 	mu        sync.Mutex
 	listeners map[string]*listener // by request id
 }
+
+// Ready is closed when the client of stdio has said that it is initialized.
+func (t *Transport) Ready() <-chan struct{} { return t.ready }
+
+// Tell sends a notification to the client of stdio, in order, and waits for room until
+// ctx ends. Without such a client, or after it left, it is an error.
+func (t *Transport) Tell(ctx context.Context, method string, params any) error {
+	p := t.owner.Load()
+	if p == nil {
+		return errors.New("transport: nobody is connected over stdio")
+	}
+	body, err := json.Marshal(struct {
+		JSONRPC string `json:"jsonrpc"`
+		Method  string `json:"method"`
+		Params  any    `json:"params"`
+	}{mcp.JSONRPC_VERSION, method, params})
+	if err != nil {
+		return fmt.Errorf("transport: encode %s: %w", method, err)
+	}
+	return p.ses.box.push(ctx, body)
+}
+
+// notificationInitialized ends the handshake.
+const notificationInitialized = "notifications/initialized"
 
 // lastAnswers is what calls get to finish after the client closed its side: a script
 // that pipes messages in wants the answers, and Slack may take its time.
@@ -112,7 +138,15 @@ func (p *stdio) take(ctx context.Context, line []byte) {
 		if id := m.cancelledID(); m.Method == string(mcp.MethodNotificationCancelled) && id != nil && p.dismiss(ctx, string(id)) {
 			return
 		}
+		if m.Method == notificationInitialized {
+			p.t.readyOnce.Do(func() { close(p.t.ready) })
+		}
 		_ = p.t.take(ctx, p.ses, m) // its calls run here, all of them
+		return
+	}
+	if p.t.opt.HandshakeOnly && m.Method == string(mcp.MethodServerDiscover) {
+		body, _ := encode(m.ID, rpcError(m.ID, mcp.METHOD_NOT_FOUND, "Method not found", nil))
+		_ = p.ses.box.push(ctx, body)
 		return
 	}
 	if m.Method == string(mcp.MethodSubscriptionsListen) && mcp.IsModernProtocol(m.metaVersion()) {

@@ -40,6 +40,10 @@ type Transport struct {
 	nowhere  chan mcp.JSONRPCNotification // nobody reads it
 	buffers  buffers
 
+	owner     atomic.Pointer[stdio] // the client of stdio, once there is one
+	ready     chan struct{}         // closed when that client is initialized
+	readyOnce sync.Once
+
 	asked   atomic.Int64 // ids of our own requests
 	running atomic.Int64 // calls
 	open    atomic.Int64 // streams of all kinds
@@ -58,7 +62,7 @@ func New(o Options) (*Transport, error) {
 	}
 	t := &Transport{
 		opt: o, log: o.Logger, table: newTable(o.Coalesce), hub: newBroadcast(),
-		stopping: make(chan struct{}), gate: newGate(), nowhere: make(chan mcp.JSONRPCNotification),
+		stopping: make(chan struct{}), ready: make(chan struct{}), gate: newGate(), nowhere: make(chan mcp.JSONRPCNotification),
 		versions: mcp.ValidProtocolVersions,
 	}
 	if u, err := url.Parse(o.PublicURL); err == nil {

@@ -1,0 +1,229 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"slackmcp/mcp/ask"
+	"slackmcp/mcp/names"
+	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
+	"slackmcp/webhook/event"
+)
+
+// The names of the extension.
+const (
+	Capability           = "claude/channel"
+	PermissionCapability = "claude/channel/permission"
+
+	pushMethod       = "notifications/claude/channel"
+	permissionMethod = "notifications/claude/channel/permission"
+	// RequestMethod is the notification by which the client asks for a permission.
+	RequestMethod = "notifications/claude/channel/permission_request"
+)
+
+// A Log is where received events are read.
+type Log interface {
+	Query(ctx context.Context, q event.Query) (event.Page, error)
+	Watch() (changed <-chan struct{}, stop func())
+	Newest() event.Position
+}
+
+// Slack is what the permission prompts need; a [slackapi.Client] is one.
+type Slack interface {
+	ask.Slack
+	PostMessage(ctx context.Context, p slackapi.Post) (slackapi.Posted, error)
+}
+
+// Options configure a [Channel]. Events, Senders and Tell are required.
+type Options struct {
+	Events Log
+	// Senders are the ids of the users who are heard.
+	Senders []string
+	// Watch are the ids of channels in which every message of a sender is pushed, not
+	// only mentions.
+	Watch []string
+	// Names finds what people and channels are called; nil leaves the names out.
+	Names *names.Resolver
+	// Tell sends a notification to the client, and waits until the client is ready for it.
+	Tell func(ctx context.Context, method string, params any) error
+	// Ready is closed when the client is ready.
+	Ready <-chan struct{}
+	// Permissions is the id of the channel or user to whom permission prompts go, by
+	// Slack; empty relays none.
+	Permissions string
+	Slack       Slack
+	// Logger receives what an operator should know; nil is silent.
+	Logger *slog.Logger
+}
+
+// A Channel pushes events to one client. [Channel.Run] is called once.
+type Channel struct {
+	o       Options
+	log     *slog.Logger
+	senders map[string]bool
+	watch   map[string]bool
+	said    *recent // messages that were pushed: channel and ts
+	threads *recent // threads in which the model was addressed
+	prompts *prompts
+}
+
+// New checks the options.
+func New(o Options) (*Channel, error) {
+	switch {
+	case o.Events == nil || o.Tell == nil || o.Ready == nil:
+		return nil, errors.New("channel: Events, Tell and Ready are required")
+	case len(o.Senders) == 0:
+		return nil, errors.New("channel: without senders nobody would be heard")
+	case o.Permissions != "" && o.Slack == nil:
+		return nil, errors.New("channel: permission prompts need Slack")
+	}
+	c := &Channel{o: o, log: o.Logger, senders: set(o.Senders), watch: set(o.Watch), said: newRecent(), threads: newRecent(), prompts: newPrompts()}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+func set(list []string) map[string]bool {
+	s := make(map[string]bool, len(list))
+	for _, v := range list {
+		s[v] = true
+	}
+	return s
+}
+
+// How events are read.
+const (
+	batch       = 200
+	retryAfter  = time.Second
+	namesWithin = 2 * time.Second
+)
+
+// Run pushes what arrives from the client's being ready on, until ctx ends (nil) or the
+// client is gone.
+func (c *Channel) Run(ctx context.Context) error {
+	select {
+	case <-c.o.Ready:
+	case <-ctx.Done():
+		return nil
+	}
+	changed, stop := c.o.Events.Watch()
+	defer stop()
+	after := c.o.Events.Newest()
+	c.log.LogAttrs(ctx, slog.LevelInfo, "pushing events to the client", slog.Int("senders", len(c.senders)))
+	for {
+		more, err := c.read(ctx, &after)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			c.log.LogAttrs(ctx, slog.LevelWarn, "events were not pushed", slog.String("error", err.Error()))
+			if !pause(ctx, retryAfter) {
+				return nil
+			}
+			continue
+		case more:
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// read pushes one page and moves after on, event by event, so that a failure repeats
+// only what was not pushed.
+func (c *Channel) read(ctx context.Context, after *event.Position) (more bool, err error) {
+	page, err := c.o.Events.Query(ctx, event.Query{
+		Filter: event.Filter{Source: event.SourceSlack}, After: *after, Order: event.OldestFirst, Limit: batch,
+	})
+	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
+		c.log.LogAttrs(ctx, slog.LevelWarn, "events were passed over: too many came at once")
+		*after = c.o.Events.Newest()
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for i := range page.Events {
+		if err := c.take(ctx, &page.Events[i]); err != nil {
+			return false, err
+		}
+		*after = page.Events[i].Position
+	}
+	if page.Next != "" {
+		*after = page.Next
+	}
+	return page.More, nil
+}
+
+// take handles one event: a click or a word on a prompt, a message to push, or nothing.
+func (c *Channel) take(ctx context.Context, e *event.Event) error {
+	if click, ok := ask.ReadClick(e); ok {
+		return c.clicked(ctx, e, &click)
+	}
+	m, ok := c.heard(e)
+	if !ok || c.said.has(m.key()) {
+		return nil
+	}
+	if v, ok := c.word(m); ok {
+		if err := c.o.Tell(ctx, permissionMethod, v); err != nil {
+			return fmt.Errorf("tell the client: %w", err)
+		}
+		c.prompts.remove(v.ID)
+		c.said.add(m.key())
+		return nil
+	}
+	if !c.addressed(m) {
+		return nil
+	}
+	if err := c.o.Tell(ctx, pushMethod, c.params(ctx, m)); err != nil {
+		return fmt.Errorf("tell the client: %w", err)
+	}
+	c.said.add(m.key())
+	c.threads.add(m.thread())
+	return nil
+}
+
+// params is the notification of one message. Keys of the meta are letters and
+// underscores: the client drops others.
+func (c *Channel) params(ctx context.Context, m message) any {
+	meta := map[string]string{
+		"event_id": m.EventID, "type": m.Type, "channel": m.Channel, "user": m.User, "ts": m.TS, "thread_ts": m.root(),
+	}
+	if m.ChannelType != "" {
+		meta["channel_type"] = m.ChannelType
+	}
+	if c.o.Names != nil {
+		ctx, cancel := context.WithTimeout(ctx, namesWithin)
+		defer cancel()
+		var flags view.Flags
+		if u, err := c.o.Names.User(ctx, m.User); err == nil {
+			meta["user_name"] = flags.Name(u.Name())
+		}
+		if ch, err := c.o.Names.Channel(ctx, m.Channel); err == nil && ch.Name != "" {
+			meta["channel_name"] = flags.Name(ch.Name)
+		}
+	}
+	for _, f := range m.Flags {
+		meta[f] = "true"
+	}
+	return map[string]any{"content": m.Text, "meta": meta}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
