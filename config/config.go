@@ -278,6 +278,7 @@ type MCP struct {
 	SendsPerMinute int
 	// Lockdown withholds the words of outside authors.
 	Lockdown bool
+	Channel  Channel
 	// Push is how events reach those who asked for them.
 	Push Push
 }
@@ -321,6 +322,17 @@ const (
 	// MessageWebhookID is an id of each message to each receiver.
 	MessageWebhookID WebhookID = "message"
 )
+
+// A Channel pushes messages into the conversation of the client of stdio.
+type Channel struct {
+	Enabled bool
+	// Senders are the users who are heard, by id or e-mail address.
+	Senders []string
+	// Watch are channels, by id or name, in which every message of a sender counts.
+	Watch []string
+	// Permissions is where permission prompts go: a channel or a user; "" is nowhere.
+	Permissions string
+}
 
 // A Token is a named bearer.
 type Token struct {
@@ -370,4 +382,13 @@ func (c Config) Variable(name string) (string, bool) {
 		return "", false
 	}
 	return c.named(name)
+}
+
+// Events reports whether the process has the log of events: it receives them, or follows
+// the store of those who do.
+func (c Config) Events() bool { return c.Mode.Webhook() || c.MCP.Channel.Enabled }
+
+// Receives reports whether events come in through this process.
+func (c Config) Receives() bool {
+	return c.Mode.Webhook() || c.MCP.Channel.Enabled && c.Slack.SocketMode
 }

@@ -8,7 +8,7 @@ import (
 // NeedsDataDir reports whether something will be kept in Queue.DataDir: the embedded
 // store, or the MCP token that is made when none was set.
 func (c Config) NeedsDataDir() bool {
-	if c.Mode.Webhook() && c.Queue.Backend == SQLite {
+	if c.Receives() && c.Queue.Backend == SQLite {
 		return true
 	}
 	return c.Mode.MCP() && c.MCP.Transport != Stdio && !c.MCP.NoAuth && !c.MCP.AuthToken.IsSet()

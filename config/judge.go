@@ -157,7 +157,7 @@ func (l *loader) judgeSecrets() {
 			l.problems.add("SLACK_BOT_TOKEN", "is missing", botRemedy)
 		}
 	}
-	if c.Slack.SocketMode && c.Mode.Webhook() && !c.Slack.AppToken.IsSet() {
+	if c.Slack.SocketMode && c.Receives() && !c.Slack.AppToken.IsSet() {
 		l.problems.add("SLACK_APP_TOKEN", "is missing, and --socket-mode needs it", appRemedy+orSandbox)
 	}
 	l.warnOfForm("SLACK_APP_TOKEN", c.Slack.AppToken, "xapp-")
@@ -252,6 +252,7 @@ func (l *loader) judgeMCP() {
 	if c.MCP.Transport == Stdio && c.Mode != ModeMCP {
 		l.problems.add("MCP_TRANSPORT", "is stdio, which only the command mcp serves", "use sse or streamable-http, or run: slack-webhook-server mcp --transport stdio")
 	}
+	l.judgeChannel()
 	c.MCP.NoAuth = l.config.noAuthTimes > 0
 	if c.noAuthTimes == 1 && !c.Listen.Loopback() && c.MCP.Transport != Stdio {
 		l.problems.add("MCP_NO_AUTH", "would open MCP, and Slack through it, to everyone who reaches "+c.Listen.Host,
@@ -264,6 +265,30 @@ func (l *loader) judgeMCP() {
 	for _, token := range c.MCP.Tokens {
 		if len(token.Secret.Reveal()) < minToken {
 			l.problems.add("MCP_TOKENS", fmt.Sprintf("has a token for %s that is shorter than %d characters", token.Name, minToken), tokenRemedy)
+		}
+	}
+}
+
+// judgeChannel holds the gate of a channel: without it anybody in Slack could give the
+// client's model orders.
+func (l *loader) judgeChannel() {
+	c := l.config.MCP.Channel
+	switch {
+	case !c.Enabled:
+		return
+	case l.config.Mode != ModeMCP:
+		l.warn("MCP_CHANNEL is for the command mcp with --transport stdio, and changes nothing here")
+		return
+	case l.config.MCP.Transport != Stdio:
+		l.problems.add("MCP_CHANNEL", "is set, and a channel belongs to the client that starts it", "run: slack-webhook-server mcp --transport stdio --channel")
+	}
+	if len(c.Senders) == 0 {
+		l.problems.add("MCP_CHANNEL_SENDERS", "is missing, and without it nobody is heard", "name the people whose messages the assistant is to take: --channel-senders U0123456789")
+	}
+	for _, s := range c.Senders {
+		if strings.HasPrefix(s, "@") || !strings.Contains(s, "@") && !strings.HasPrefix(s, "U") && !strings.HasPrefix(s, "W") {
+			l.problems.add("MCP_CHANNEL_SENDERS", "names somebody otherwise than by id or e-mail address", "write U0123456789 or ada@example.com: a name can be taken by somebody else")
+			return
 		}
 	}
 }

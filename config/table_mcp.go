@@ -12,6 +12,30 @@ var mcpSettings = []Setting{
 		Help: "Path of the MCP endpoint",
 		bind: into(func(c *Config) *string { return &c.MCP.MountPath }, parseMount),
 	},
+	{
+		Key: "MCP_CHANNEL", Flag: "channel", Section: SectionMCP, Kind: KindBoolean, Default: "false",
+		Help: "Push messages of chosen people into the client's conversation; for mcp --transport stdio",
+		More: "It is then a channel of Claude Code. Events come over --socket-mode, from Redis or NATS, or from the server that runs with the same DATA_DIR. See docs/channels.md.",
+		bind: boolean(func(c *Config) *bool { return &c.MCP.Channel.Enabled }),
+	},
+	{
+		Key: "MCP_CHANNEL_SENDERS", Flag: "channel-senders", Section: SectionMCP, Kind: KindList, Example: "U0123456789,ada@example.com",
+		DefaultNote: "a channel needs them",
+		Help:        "Whose messages are pushed: Slack user ids or e-mail addresses, and nobody else",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.Channel.Senders }),
+	},
+	{
+		Key: "MCP_CHANNEL_WATCH", Flag: "channel-watch", Section: SectionMCP, Kind: KindList, Example: "C0123456789,deployments",
+		DefaultNote: "none",
+		Help:        "Slack channels in which every message of a sender is pushed, not mentions alone",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.Channel.Watch }),
+	},
+	{
+		Key: "MCP_CHANNEL_PERMISSIONS", Flag: "channel-permissions", Section: SectionMCP, Kind: KindText, Example: "U0123456789",
+		DefaultNote: "they stay in the client",
+		Help:        "Where the client's permission prompts are asked with buttons: a user or a channel of Slack",
+		bind:        text(func(c *Config) *string { return &c.MCP.Channel.Permissions }, "place"),
+	},
 }
 
 var accessSettings = []Setting{

@@ -34,6 +34,7 @@ func (b *builder) assist(ctx context.Context) error {
 			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute,
 		},
 		Lockdown: m.Lockdown,
+		Channel:  b.channel(),
 		Slack:    b.slack,
 		Logger:   b.log,
 		OnCall:   b.metrics.MCP.Called,
@@ -81,7 +82,7 @@ func (b *builder) assist(ctx context.Context) error {
 // follow builds the journal and the log that assistants read. Without a webhook side
 // no events arrive, and there is no log.
 func (b *builder) follow() (*eventLog, error) {
-	if !b.cfg.Mode.Webhook() {
+	if !b.cfg.Events() {
 		return nil, nil //nolint:nilnil // there is no log, and that is no error
 	}
 	j, err := journal.New(journal.Options{

@@ -27,7 +27,7 @@ func (b *builder) otherSources(context.Context) error {
 
 // receive builds the webhook side's handler. The mcp command has none.
 func (b *builder) receive(context.Context) error {
-	if !b.cfg.Mode.Webhook() {
+	if !b.cfg.Receives() {
 		return nil
 	}
 	limits := limiter.New(limiter.Options{PerMinute: b.cfg.Receive.UnverifiedPerMinute, Began: b.heldBack})

@@ -22,6 +22,7 @@ import (
 	"slackmcp/webhook"
 	"slackmcp/webhook/gaps"
 	"slackmcp/webhook/journal"
+	"slackmcp/webhook/queue"
 	"slackmcp/webhook/rule"
 	"slackmcp/webhook/worker"
 )
@@ -208,7 +209,11 @@ func (b *builder) certificate(context.Context) (err error) {
 }
 
 func (b *builder) openStore(ctx context.Context) error {
-	q, err := openStore(ctx, b.cfg, b.log)
+	open := func(ctx context.Context) (queue.Queue, error) { return openStore(ctx, b.cfg, b.log) }
+	if b.cfg.Events() && !b.cfg.Receives() && b.cfg.Queue.Backend.Embedded() {
+		open = b.followed
+	}
+	q, err := open(ctx)
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}

@@ -34,9 +34,13 @@ func (s *Server) serveStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	life := context.WithoutCancel(ctx)
 	readers := startParts(life, s.readers, fail)
 	s.awaitJournal(ctx)
+	workers := startParts(life, s.workers, fail)
 	assistants := startParts(life, s.assistants, fail)
+	inbound := startParts(life, s.inbound, fail)
 	err := s.mcp.ServeStdio(ctx, in, out)
+	inbound.stop()
 	assistants.stop()
+	workers.stop()
 	readers.stop()
 	select {
 	case partErr := <-failed:

@@ -20,7 +20,7 @@ import (
 // openStore opens the backend that the configuration chose.
 func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.Queue, error) {
 	q := cfg.Queue
-	if !cfg.Mode.Webhook() {
+	if !cfg.Events() {
 		// Nothing arrives here; the embedded store may belong to a server beside this one.
 		return memory.New(memory.Options{})
 	}

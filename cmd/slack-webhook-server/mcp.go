@@ -15,9 +15,13 @@ func newMCP(w world) *cobra.Command {
 		Use:   "mcp [flags]",
 		Short: "Serve MCP alone, without the webhook side",
 		Long: `Serve Slack's tools and resources to AI assistants over MCP, without the webhook side.
-With --transport stdio the process speaks MCP on stdin and stdout, and logs to stderr.`,
+With --transport stdio the process speaks MCP on stdin and stdout, and logs to stderr.
+With --channel as well, messages of chosen people are pushed into the conversation.`,
 		Example: `  # For a client that starts its servers itself
   slack-webhook-server mcp --transport stdio
+
+  # As a channel of Claude Code, which follows the server that runs on this machine
+  slack-webhook-server mcp --transport stdio --channel --channel-senders U0123456789
 
   # For clients that connect over HTTP
   slack-webhook-server mcp --transport streamable-http --host 127.0.0.1 --port 8000`,
@@ -39,8 +43,8 @@ func ofMCP(s config.Setting) bool {
 		return s.Key == "SANDBOX"
 	case config.SectionReceive:
 		return s.Key == "RETRY"
-	case config.SectionQueue:
-		return s.Key == "DATA_DIR"
+	case config.SectionQueue: // of the store that a channel follows
+		return true
 	case config.SectionSlack:
 		return s.Key != "SLACK_SIGNING_SECRET"
 	case config.SectionListen, config.SectionMCP, config.SectionAccess, config.SectionTools, config.SectionOperate:

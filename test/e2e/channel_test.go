@@ -1,0 +1,146 @@
+package e2e_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"slackmcp/slackapi/sandbox"
+)
+
+// A stdioClient is a client that started the binary as its MCP server.
+type stdioClient struct {
+	t     *testing.T
+	in    io.WriteCloser
+	lines chan map[string]any
+	logs  *safeBuffer
+}
+
+// startStdio runs the mcp command over stdio and shakes hands.
+func startStdio(t *testing.T, data string, env []string, args ...string) *stdioClient {
+	t.Helper()
+	cmd := exec.Command(binary, append([]string{"mcp", "--transport", "stdio", "--no-env-file", "--data-dir", data}, args...)...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, env...)
+	c := &stdioClient{t: t, lines: make(chan map[string]any, 100), logs: &safeBuffer{}}
+	cmd.Stderr = c.logs
+	var err error
+	if c.in, err = cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(c.lines)
+		for scan := bufio.NewScanner(out); scan.Scan(); {
+			var m map[string]any
+			if err := json.Unmarshal(scan.Bytes(), &m); err != nil {
+				t.Errorf("stdout carries %q", scan.Text())
+			}
+			c.lines <- m
+		}
+	}()
+	t.Cleanup(func() {
+		_ = c.in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the command ended with %v\n%s", err, c.logs)
+		}
+	})
+	c.send(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`)
+	c.next("the answer to initialize")
+	c.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+	return c
+}
+
+func (c *stdioClient) send(line string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.in, line+"\n"); err != nil {
+		c.t.Fatalf("%v\n%s", err, c.logs)
+	}
+}
+
+func (c *stdioClient) next(what string) map[string]any {
+	c.t.Helper()
+	select {
+	case m, ok := <-c.lines:
+		if !ok {
+			c.t.Fatalf("the command ended before %s\n%s", what, c.logs)
+		}
+		return m
+	case <-time.After(time.Minute):
+		c.t.Fatalf("waited a minute for %s\n%s", what, c.logs)
+		panic("unreachable")
+	}
+}
+
+// pushed says something again and again, in words of its own each time, until the
+// channel is awake and pushes it.
+func (c *stdioClient) pushed(say func(text string)) (text string, meta map[string]any) {
+	c.t.Helper()
+	for n := range 600 {
+		say(fmt.Sprintf("are you there? %d", n))
+		select {
+		case m, ok := <-c.lines:
+			if !ok {
+				c.t.Fatalf("the command ended\n%s", c.logs)
+			}
+			params, _ := m["params"].(map[string]any)
+			if m["method"] == "notifications/claude/channel" {
+				text, _ = params["content"].(string)
+				meta, _ = params["meta"].(map[string]any)
+				return text, meta
+			}
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	c.t.Fatalf("nothing was pushed\n%s", c.logs)
+	return "", nil
+}
+
+// TestChannelFollowsTheServerBesideIt pushes what a running server receives into the
+// conversation of a client that started a process of its own with the same DATA_DIR.
+func TestChannelFollowsTheServerBesideIt(t *testing.T) {
+	t.Parallel()
+	box, data := newWorkspace(t, sandbox.Options{}), t.TempDir()
+	p := start(t, options{args: []string{"--integrated"}, data: data, env: box.env()})
+	if err := box.SetRequestURL(t.Context(), p.url+"/slack/events"); err != nil {
+		t.Fatal(err)
+	}
+	c := startStdio(t, data, box.env(), "--channel", "--channel-senders", sandbox.Alice)
+	_, meta := c.pushed(func(text string) {
+		box.say(t, "bob", sandbox.General, "<@"+sandbox.BotUser+"> nobody asked me")
+		box.say(t, "alice", sandbox.General, "<@"+sandbox.BotUser+"> "+text)
+	})
+	if meta["user"] != sandbox.Alice || meta["channel_name"] != "general" {
+		t.Errorf("pushed %v", meta)
+	}
+}
+
+// TestChannelReceivesBySocketMode needs no server beside it.
+func TestChannelReceivesBySocketMode(t *testing.T) {
+	t.Parallel()
+	box := newWorkspace(t, sandbox.Options{SocketMode: true})
+	env := append(box.env(), "SLACK_APP_TOKEN="+sandbox.DefaultAppToken)
+	c := startStdio(t, t.TempDir(), env, "--channel", "--channel-senders", sandbox.Alice, "--socket-mode")
+	text, meta := c.pushed(func(text string) { box.say(t, "alice", sandbox.AliceDM, text) })
+	if meta["user_name"] != "alice" || meta["channel"] != sandbox.AliceDM || text == "" {
+		t.Errorf("pushed %q %v", text, meta)
+	}
+}
+
+// say posts as a person.
+func (w *workspace) say(t testing.TB, person, channel, text string) {
+	t.Helper()
+	if _, err := w.PostAs(person, channel, text, sandbox.Saying{}); err != nil {
+		t.Fatal(err)
+	}
+}
