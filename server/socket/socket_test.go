@@ -130,6 +130,9 @@ func TestOrderIsNotKeptOverTheSocket(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "cannot be ordered over the socket") {
 		t.Errorf("Consume with a key: %v, want it refused", err)
 	}
+	if groups, err := c.Groups(t.Context()); err != nil || len(groups) != 0 {
+		t.Errorf("groups %v, %v, want none registered", groups, err)
+	}
 }
 
 // TestAConsumerThatDies: what it held has failed, and another one is given it.
@@ -216,18 +219,6 @@ func TestAStoppingServer(t *testing.T) {
 	}
 	if _, err := os.Lstat(socket.Path(dir)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket after the stop: %v, want none", err)
-	}
-}
-
-// TestAKeyIsRefused, and never silently forgotten.
-func TestAKeyIsRefused(t *testing.T) {
-	c := serve(t, shortDir(t), newQueue(t, "a"))
-	g := queue.Group{Name: "g", Key: func(e *event.Event) string { return e.Channel }}
-	if err := c.Consume(t.Context(), g, func(context.Context, queue.Delivery) error { return nil }); err == nil {
-		t.Error("Consume with a Key succeeds")
-	}
-	if groups, err := c.Groups(t.Context()); err != nil || len(groups) != 0 {
-		t.Errorf("groups %v, %v, want none registered", groups, err)
 	}
 }
 
