@@ -26,9 +26,15 @@ const catchUp = 250 * time.Millisecond
 // Query reads one page, from the journal as far as its window reaches. What this process
 // or, unless the engine is away, another replica has acknowledged before the call is in it.
 func (l *eventLog) Query(ctx context.Context, q event.Query) (event.Page, error) {
-	l.await(ctx, l.store.last())
+	reached := l.await(ctx, l.store.last())
 	if l.newest != nil {
-		l.await(ctx, l.newest.position(ctx))
+		reached = l.await(ctx, l.newest.position(ctx)) && reached
+	}
+	if !reached {
+		// The follower pauses after an engine was away: the store knows.
+		if page, err := l.store.History(ctx, q); err == nil {
+			return page, nil
+		}
 	}
 	if q.Limit <= 0 {
 		q.Limit = event.DefaultLimit
@@ -89,11 +95,10 @@ func (l *eventLog) older(ctx context.Context, q event.Query, page event.Page) (e
 	return more, nil
 }
 
-// await returns when the journal has reached p, or when that takes too long: then the
-// page is older than it could be, and nothing is lost.
-func (l *eventLog) await(ctx context.Context, p event.Position) {
+// await waits until the journal has reached p, for a while, and reports whether it has.
+func (l *eventLog) await(ctx context.Context, p event.Position) bool {
 	if p == "" || l.Newest() >= p {
-		return
+		return true
 	}
 	changed, stop := l.Watch()
 	defer stop()
@@ -103,11 +108,12 @@ func (l *eventLog) await(ctx context.Context, p event.Position) {
 		select {
 		case <-changed:
 		case <-timeout.C:
-			return
+			return false
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
+	return true
 }
 
 // Get looks into the window first, then into the store.

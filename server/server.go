@@ -218,6 +218,9 @@ func (b *builder) openStore(ctx context.Context) error {
 		return fmt.Errorf("open the store: %w", err)
 	}
 	b.store = &watchedStore{Queue: q}
+	if b.cfg.Mode.Webhook() && !b.cfg.Queue.Backend.Embedded() {
+		b.readers = append(b.readers, part{"engine", b.store.look})
+	}
 	if b.cfg.Mode.Webhook() {
 		b.metrics.Store.Watch(q)
 	}
@@ -245,7 +248,7 @@ func (s *Server) slackState() string {
 }
 
 func newHealth(s *Server) *health {
-	h := &health{started: time.Now(), store: s.store, slack: s.slackState, notes: s.notes, operator: s.operator, trouble: s.store.trouble.Load}
+	h := &health{started: time.Now(), store: s.store, slack: s.slackState, notes: s.notes, operator: s.operator, trouble: s.store.troubled}
 	if s.journal != nil {
 		h.journal = s.journal
 	}

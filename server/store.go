@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"slackmcp/config"
 	"slackmcp/webhook/event"
@@ -51,11 +52,36 @@ func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.
 
 // watchedStore is the store as the receiver sees it: it remembers how far this process
 // has published, so that a reader finds what was just acknowledged, and whether the
-// last publish found the store broken, for the health answers.
+// last publish, or a look at an engine outside, found it broken, for the health answers.
 type watchedStore struct {
 	queue.Queue
 	published atomic.Pointer[event.Position]
-	trouble   atomic.Bool
+	trouble   atomic.Bool // the store refused an event
+	away      atomic.Bool // it could not be reached
+}
+
+// troubled reports whether events cannot be taken now, as far as is known.
+func (w *watchedStore) troubled() bool { return w.trouble.Load() || w.away.Load() }
+
+// lookEvery is how often a process looks whether an engine outside is there, so that
+// health tells it also when no event comes.
+const lookEvery = 5 * time.Second
+
+// look watches over an engine outside until ctx ends. It asks for one event.
+func (w *watchedStore) look(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		one, cancel := context.WithTimeout(ctx, connectivityTimeout)
+		_, err := w.History(one, event.Query{Limit: 1})
+		cancel()
+		w.away.Store(err != nil && ctx.Err() == nil)
+	}
 }
 
 // Publish notes the outcome and changes nothing about it.
@@ -64,12 +90,17 @@ func (w *watchedStore) Publish(ctx context.Context, e event.Event) (queue.Receip
 	switch {
 	case err != nil:
 		// A sender that went away says nothing about the store; a deadline does.
-		if !errors.Is(ctx.Err(), context.Canceled) {
+		switch {
+		case errors.Is(ctx.Err(), context.Canceled):
+		case errors.Is(err, queue.ErrUnavailable):
+			w.away.Store(true)
+		default:
 			w.trouble.Store(true)
 		}
 	default:
-		if w.trouble.Load() {
+		if w.troubled() {
 			w.trouble.Store(false)
+			w.away.Store(false)
 		}
 		if !r.Duplicate {
 			w.advance(r.Position)
