@@ -56,6 +56,9 @@ soak: build ## Run twice ten minutes under load, release and -race, and see that
 	@go run ./test/soak -server $(BIN)
 	@go run ./test/soak -server $(BIN)-race -race
 
+subscribers: ## Post 50 events a second to 100 webhook subscribers, of whom three misbehave, and time each
+	@PUSH_RATE=50 PUSH_EVENTS=1500 go test -count=1 -timeout 10m -run 'TestSubscribers$$' -v ./test/e2e
+
 startup: build ## Time the start beside a large workspace; writes docs/performance.md's table
 	@go run ./test/startup -server $(BIN) -write docs/performance.md
 

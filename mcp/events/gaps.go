@@ -2,10 +2,6 @@ package events
 
 import "slackmcp/webhook/event"
 
-// sourceGaps is the source of the events by which the server itself says that something
-// was missed.
-const sourceGaps = "gaps"
-
 type gapArguments struct{}
 
 func (gapArguments) filter() (event.Filter, error) { return event.Filter{}, nil }
@@ -29,6 +25,6 @@ func otherTypes() []definition {
 	return []definition{
 		define("interaction.received", "Somebody used a button, a menu, a form, a shortcut or a slash command of the app.", interactions, interaction),
 		define("webhook.received", "A configured webhook source other than Slack sent something.", []string{"*"}, webhook),
-		define("gap.detected", "Events were missed, or may have been: what happened meanwhile has to be read from Slack.", []string{"app_rate_limited"}, gap),
+		define("gap.detected", "Slack said that it sent less than happened, because too much did within a minute: the rest has to be read from Slack.", []string{"app_rate_limited"}, gap),
 	}
 }

@@ -141,7 +141,7 @@ type webhookData struct {
 }
 
 func webhook(a *webhookArguments, s *seen) (webhookData, bool) {
-	if s.Source == event.SourceSlack || s.Source == sourceGaps {
+	if s.Source == event.SourceSlack {
 		return webhookData{}, false
 	}
 	if a.Type != "" {
