@@ -9,7 +9,7 @@ VERSION          ?= $(shell git describe --tags --always --dirty 2>/dev/null || 
 LDFLAGS          := -s -w -X main.version=$(VERSION)
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills replicas fanout soak startup chaos conformance fuzz image lambda deploy-test tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills replicas fanout subscribers soak startup chaos conformance fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
