@@ -16,7 +16,7 @@ func TestRoutes(t *testing.T) {
 	}{
 		"the webhook side alone": {
 			map[string]string{"PORT": "3000", "WEBHOOK_SECRET": "another-long-secret"},
-			[]string{"127.0.0.1:3000/", "127.0.0.1:3000/events/*", "127.0.0.1:3000/health", "127.0.0.1:3000/health/detailed", "127.0.0.1:3000/livez", "127.0.0.1:3000/metrics", "127.0.0.1:3000/readyz", "127.0.0.1:3000/slack/events", "127.0.0.1:3000/webhooks"},
+			[]string{"127.0.0.1:3000/", "127.0.0.1:3000/docs", "127.0.0.1:3000/events/*", "127.0.0.1:3000/health", "127.0.0.1:3000/health/detailed", "127.0.0.1:3000/livez", "127.0.0.1:3000/metrics", "127.0.0.1:3000/openapi.json", "127.0.0.1:3000/readyz", "127.0.0.1:3000/slack/events", "127.0.0.1:3000/webhooks"},
 		},
 		"both sides, with OAuth and a listener for operators": {
 			map[string]string{
@@ -26,7 +26,7 @@ func TestRoutes(t *testing.T) {
 			[]string{
 				"127.0.0.1:3000/", "127.0.0.1:3000/.well-known/oauth-protected-resource", "127.0.0.1:3000/.well-known/oauth-protected-resource/tools",
 				"127.0.0.1:3000/events/*", "127.0.0.1:3000/health", "127.0.0.1:3000/livez", "127.0.0.1:3000/readyz",
-				"127.0.0.1:3000/slack/events", "127.0.0.1:3000/tools", "127.0.0.1:3000/tools/*", "127.0.0.1:9090/health/detailed", "127.0.0.1:9090/metrics",
+				"127.0.0.1:3000/slack/events", "127.0.0.1:3000/tools", "127.0.0.1:3000/tools/*", "127.0.0.1:9090/docs", "127.0.0.1:9090/health/detailed", "127.0.0.1:9090/metrics", "127.0.0.1:9090/openapi.json",
 			},
 		},
 	} {

@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.server, "server", "bin/slack-webhook-server", "the binary to measure")
 	fs.StringVar(&o.write, "write", "", "also write the tables to this file, between their markers")
-	fs.StringVar(&o.part, "part", "", "make only one table: bench (the receive path), bench-engines (publishing beside the engine's own ceiling) or bench-poison (a poisoned event among 10,000)")
+	fs.StringVar(&o.part, "part", "", "make only one table: bench (the receive path), bench-bolt (beside Bolt for JavaScript), bench-engines (publishing beside the engine's own ceiling) or bench-poison (a poisoned event among 10,000)")
 	fs.IntVar(&o.events, "events", 40_000, "events in one run")
 	fs.IntVar(&o.runs, "runs", 5, "runs of each variant; the median is reported")
 	fs.StringVar(&o.conns, "conns", "1,32", "numbers of connections, comma separated")
@@ -91,6 +91,8 @@ func tables(ctx context.Context, o options, stdout, log io.Writer) error {
 type variant struct {
 	name string
 	args []string // empty is the bare handler
+	// bolt is Bolt for JavaScript in our place; args are not used then.
+	bolt bool
 	// engine starts what the server needs beside it, and env is the setting that names
 	// its URL; nil needs nothing.
 	engine func(ctx context.Context) (*engine, error)

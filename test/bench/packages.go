@@ -104,6 +104,7 @@ type part struct {
 func parts() []part {
 	return []part{
 		{"bench", measure},
+		{"bench-bolt", bolt},
 		{"bench-engines", func(ctx context.Context, _ options, log io.Writer) (string, error) { return engines(ctx, log) }},
 		{"bench-poison", func(ctx context.Context, _ options, log io.Writer) (string, error) { return poison(ctx, log) }},
 	}
