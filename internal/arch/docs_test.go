@@ -1,0 +1,113 @@
+package arch_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	architecture = "docs/ARCHITECTURE.md"
+	roomsHeading = "\n## Rooms and their imports\n"
+)
+
+var (
+	quoted   = regexp.MustCompile("`([^`]+)`")
+	named    = regexp.MustCompile("`([^`]+)`|\\b((?:Test|Fuzz)[A-Z]\\w*)")
+	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+)
+
+// TestNamedTestsExist looks for each test that a page names in the folder that stands
+// before it on its line: a promise whose test was renamed away is guarded by nobody.
+func TestNamedTestsExist(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root(t), "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, page := range pages {
+		for i, line := range strings.Split(read(t, page), "\n") {
+			folder := ""
+			for _, m := range named.FindAllStringSubmatch(line, -1) {
+				switch {
+				case m[2] == "":
+					if isFolder(t, m[1]) {
+						folder = m[1]
+					}
+				case folder == "":
+					t.Errorf("%s:%d: %s stands behind no folder", filepath.Base(page), i+1, m[2])
+				case !slices.Contains(testsOf(t, folder), m[2]):
+					t.Errorf("%s:%d: there is no %s in %s: name the test that guards this now", filepath.Base(page), i+1, m[2], folder)
+				default:
+					found++
+				}
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("the pages name only %d tests: is their form another one?", found)
+	}
+}
+
+// TestEveryRoomIsNamed holds the table of rooms to the folders that there are.
+func TestEveryRoomIsNamed(t *testing.T) {
+	_, text, ok := strings.Cut(read(t, filepath.Join(root(t), architecture)), roomsHeading)
+	if !ok {
+		t.Fatalf("%s has no heading %q", architecture, strings.TrimSpace(roomsHeading))
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	rooms := map[string]bool{}
+	for row := range strings.SplitSeq(text, "\n") {
+		if !strings.HasPrefix(row, "| `") {
+			continue
+		}
+		first, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " | ")
+		for _, m := range quoted.FindAllStringSubmatch(first, -1) {
+			rooms[m[1]] = true
+			if !isFolder(t, m[1]) {
+				t.Errorf("%s names the room %s, which is not there", architecture, m[1])
+			}
+		}
+	}
+	for file := range sources(t) {
+		room := filepath.ToSlash(filepath.Dir(file))
+		inner := strings.Contains(room, "/internal/") || inside(file, "test") || room == "slackapi/sandbox/node"
+		if !inner && !rooms[room] {
+			t.Errorf("%s is in no row of %s's table of rooms: add one", room, architecture)
+			rooms[room] = true
+		}
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func isFolder(t *testing.T, path string) bool {
+	t.Helper()
+	info, err := os.Stat(filepath.Join(root(t), filepath.FromSlash(path)))
+	return err == nil && info.IsDir()
+}
+
+func testsOf(t *testing.T, folder string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root(t), filepath.FromSlash(folder), "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests []string
+	for _, file := range files {
+		for _, m := range testFunc.FindAllStringSubmatch(read(t, file), -1) {
+			tests = append(tests, m[1])
+		}
+	}
+	return tests
+}
