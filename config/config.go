@@ -112,7 +112,16 @@ type Log struct {
 	Level slog.Level
 	// Format is one of the LogFormat constants.
 	Format string
+	// Audit is where the audit trail is written: a file, or one of the Audit constants;
+	// empty writes none.
+	Audit string
 }
+
+// The words of AUDIT_LOG that name no file.
+const (
+	AuditStderr = "stderr"
+	AuditStdout = "stdout"
+)
 
 // The values of LOG_FORMAT.
 const (

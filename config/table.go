@@ -243,6 +243,13 @@ var operateSettings = []Setting{
 		bind: choice(func(c *Config) *string { return &c.Log.Format }, LogAuto, LogText, LogJSON),
 	},
 	{
+		Key: "AUDIT_LOG", Flag: "audit-log", Section: SectionOperate, Kind: KindText, Example: "/var/log/slack-webhook-server/audit.jsonl",
+		DefaultNote: "no trail beside the log",
+		Help:        "File for the audit trail of security events, in JSON lines; or stderr or stdout",
+		More:        "The file is opened again on SIGHUP. See docs/audit.md for its schema.",
+		bind:        text(func(c *Config) *string { return &c.Log.Audit }, "file"),
+	},
+	{
 		Key: "ADMIN_ADDR", Flag: "admin-addr", Section: SectionOperate, Kind: KindText, Example: "127.0.0.1:9090",
 		DefaultNote: "the main listener",
 		Help:        "Second listener for /health/detailed, /metrics, /openapi.json and /docs",

@@ -58,8 +58,15 @@ type Options struct {
 	Transport transport.Options
 	// Logger receives one line for each call; silent when nil.
 	Logger *slog.Logger
-	// OnCall is told of each tool call when it has ended, with its outcome; nil is nobody.
-	OnCall func(toolset.Outcome)
+	// EnterCall returns the context of a tool call that is about to begin; nil keeps the
+	// request's.
+	EnterCall func(ctx context.Context, tool string) context.Context
+	// OnCall is told of each tool call when it has ended, with the context of EnterCall;
+	// nil is nobody.
+	OnCall func(ctx context.Context, o toolset.Outcome)
+	// RequestID finds the id of the HTTP request that a call came by, for the log; nil
+	// knows none.
+	RequestID func(context.Context) string
 }
 
 // A Server is the assistant's side of the process. It is safe for concurrent use.
@@ -108,7 +115,7 @@ func (s *Server) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	s.tools, err = toolset.NewRegistry(chosen, toolset.RegistryOptions{Fault: tools.Fault, Done: s.called(o.OnCall)})
+	s.tools, err = toolset.NewRegistry(chosen, toolset.RegistryOptions{Fault: tools.Fault, Enter: o.EnterCall, Done: s.called(o)})
 	if err != nil {
 		return err
 	}
@@ -188,16 +195,27 @@ func toolOptions(o Options) (tools.Options, error) {
 }
 
 // called logs a call's end, without arguments or results.
-func (s *Server) called(next func(toolset.Outcome)) func(toolset.Outcome) {
-	return func(out toolset.Outcome) {
+func (s *Server) called(o Options) func(context.Context, toolset.Outcome) {
+	return func(ctx context.Context, out toolset.Outcome) {
 		level, outcome := slog.LevelInfo, "ok"
 		if out.Err != nil {
 			level, outcome = slog.LevelWarn, "error"
 		}
-		s.log.LogAttrs(context.Background(), level, "tool call", slog.String("tool", out.Tool),
-			slog.String("principal", out.Principal), slog.String("outcome", outcome), slog.Duration("duration", out.Duration))
-		if next != nil {
-			next(out)
+		attrs := []slog.Attr{
+			slog.String("tool", out.Tool), slog.String("principal", out.Principal), slog.String("outcome", outcome),
+			slog.Bool("read_only", out.ReadOnly), slog.Duration("duration", out.Duration),
+		}
+		if code := tools.Code(out.Err); code != "" {
+			attrs = append(attrs, slog.String("code", code))
+		}
+		if o.RequestID != nil {
+			if id := o.RequestID(ctx); id != "" {
+				attrs = append(attrs, slog.String("request_id", id))
+			}
+		}
+		s.log.LogAttrs(ctx, level, "tool call", attrs...)
+		if o.OnCall != nil {
+			o.OnCall(ctx, out)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/mcp/access"
+	"slackmcp/server/audit"
 )
 
 // assistantScopes are what the one token, and whoever started a stdio server, may do.
@@ -27,7 +28,7 @@ func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, 
 	if err != nil {
 		return nil, err
 	}
-	o := access.RequireOptions{Authenticator: tokens, Refused: b.refused}
+	o := access.RequireOptions{Authenticator: tokens, Refused: b.refused, Accepted: b.tokenUsed}
 	if m.OAuth.Enabled() {
 		if o, err = b.oauth(o); err != nil {
 			return nil, err
@@ -85,7 +86,11 @@ func (b *builder) oauth(o access.RequireOptions) (access.RequireOptions, error) 
 // what it sent.
 func (s *Server) refused(r *http.Request, status int, reason string) {
 	s.metrics.MCP.Unauthorized(reason)
+	s.audit.Record(r.Context(), audit.Record{
+		Event: audit.CallerRefused, Outcome: audit.Refused, Reason: reason, Address: text(s.client(r)),
+		RequestID: r.Header.Get(requestIDHeader), Status: status,
+	})
 	s.log.LogAttrs(r.Context(), slog.LevelWarn, "mcp caller refused",
-		slog.String("request_id", r.Header.Get(requestIDHeader)), slog.String("remote", r.RemoteAddr),
+		slog.String("request_id", r.Header.Get(requestIDHeader)), slog.String("remote", text(s.client(r))),
 		slog.Int("status", status), slog.String("reason", reason))
 }

@@ -31,13 +31,13 @@ func (b *builder) assist(ctx context.Context) error {
 		Name: serviceName, Version: b.version,
 		Choice: toolset.Choice{Toolsets: m.Toolsets, Tools: m.Tools, ReadOnly: m.ReadOnly},
 		Write: guard.Options{
-			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute,
+			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute, Audit: b.wrote,
 		},
 		Lockdown: m.Lockdown,
 		Channel:  b.channel(),
 		Slack:    b.slack,
 		Logger:   b.log,
-		OnCall:   b.metrics.MCP.Called,
+		OnCall:   b.toolCalled, RequestID: requestIDFrom,
 		Transport: transport.Options{
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
 			PublicURL: b.cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"slackmcp/server/audit"
 )
 
 // Time limits of the HTTP side. Slack gives up after three seconds; everybody else who
@@ -114,7 +116,8 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	workers.stop()
 	readers.stop()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopped")
-	return err
+	s.audit.Record(ctx, audit.Record{Event: audit.Stopped, Outcome: audit.OK, Version: s.version})
+	return errors.Join(err, s.audit.Close())
 }
 
 // serve begins to serve the listener; served is closed when that has ended.
@@ -170,6 +173,7 @@ func (s *Server) awaitJournal(ctx context.Context) {
 // started marks the server ready once it can be reached.
 func (s *Server) started(ctx context.Context) {
 	s.health.set(serving)
+	s.audit.Record(ctx, audit.Record{Event: audit.Started, Outcome: audit.OK, Version: s.version})
 	close(s.ready)
 	if s.onListen != nil {
 		s.onListen(ctx)

@@ -17,7 +17,7 @@ func (b *builder) operators(context.Context) error {
 	b.socket = socket.New(socket.Options{
 		Path:  socket.Path(b.cfg.Queue.DataDir),
 		Hello: socket.Hello{Version: b.version, Backend: string(b.cfg.Queue.Backend), Topic: b.cfg.Queue.Topic},
-		Queue: b.store, Drain: b.cfg.Drain, Logger: b.log,
+		Queue: b.store, Drain: b.cfg.Drain, Logger: b.log, Changed: b.operated,
 	})
 	b.gapRoutes()
 	b.operateSubscriptions()

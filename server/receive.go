@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"slackmcp/config"
+	"slackmcp/server/audit"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/limiter"
@@ -35,7 +36,7 @@ func (b *builder) receive(context.Context) error {
 		Limiter:        limits,
 		Address:        b.client,
 		MaxInFlight:    b.cfg.Receive.MaxInFlight,
-		Observe:        b.observe,
+		Observe:        b.received(),
 		Publisher:      b.store,
 		SlackSecrets:   b.signingSecrets,
 		Direct:         b.cfg.Slack.SocketMode,
@@ -66,6 +67,7 @@ func (s *Server) heldBack(p netip.Prefix) {
 	if a := p.Addr(); a.IsPrivate() || a.IsLoopback() {
 		attrs = append(attrs, slog.String("remedy", "if this is a proxy of yours, name it in TRUSTED_PROXIES, so that each client counts for itself"))
 	}
+	s.audit.Record(context.Background(), audit.Record{Event: audit.AddressHeldBack, Outcome: audit.Refused, Address: p.String()})
 	s.log.LogAttrs(context.Background(), slog.LevelWarn, "address keeps failing verification and is held back", attrs...)
 }
 

@@ -36,9 +36,9 @@ func (b *builder) web(context.Context) error {
 	}
 	if b.mcp != nil {
 		mount := b.cfg.MCP.MountPath
-		e.Any(mount, plain(b.mcp.Handler()), safe)
-		e.Any(mount+"/*", plain(b.mcp.Handler()), safe)
-		e.Any("/", plain(b.mcp.RootHandler(asHandler(e, root))), safe)
+		e.Any(mount, plain(carryRequestID(b.mcp.Handler())), safe)
+		e.Any(mount+"/*", plain(carryRequestID(b.mcp.Handler())), safe)
+		e.Any("/", plain(carryRequestID(b.mcp.RootHandler(asHandler(e, root)))), safe)
 		if b.metadata != nil {
 			for _, path := range b.metadata.Paths() {
 				e.Any(path, plain(b.metadata), safe)

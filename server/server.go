@@ -15,6 +15,7 @@ import (
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
 	"slackmcp/server/apidoc"
+	"slackmcp/server/audit"
 	"slackmcp/server/metrics"
 	"slackmcp/server/socket"
 	"slackmcp/slackapi"
@@ -35,6 +36,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Out is where a person is shown the start lines; nil shows them to nobody.
 	Out io.Writer
+	// Stdout and Stderr are where AUDIT_LOG may have the audit trail; nil discards it.
+	Stdout, Stderr io.Writer
 	// Terminal says that a person reads Out, who may be shown the MCP token.
 	Terminal bool
 	// Version is this build's; empty is "dev".
@@ -65,6 +68,8 @@ type Server struct {
 	metrics  *metrics.Metrics
 	api      *apidoc.API
 	tls      *certificate // nil over plain HTTP
+	audit    *audit.Log   // nil without a trail
+	uses     uses
 
 	slackSocket *socketmode.Client // nil without Socket Mode
 	gaps        *gaps.Ledger       // nil where nothing of Slack's is received
@@ -91,14 +96,14 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		o.Version = "dev"
 	}
 	s := &Server{cfg: o.Config, reread: o.Reread, log: o.Logger, version: o.Version, ready: make(chan struct{})}
-	b := &builder{Server: s, out: o.Out, terminal: o.Terminal}
+	b := &builder{Server: s, out: o.Out, stdout: o.Stdout, stderr: o.Stderr, terminal: o.Terminal}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.abandon())
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.certificate, b.slackClient, b.openStore, b.openState, b.keepGaps, b.receive, b.socketMode, b.handlers, b.ruled, b.assist, b.web,
+		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.trail, b.certificate, b.slackClient, b.openStore, b.openState, b.keepGaps, b.receive, b.socketMode, b.handlers, b.ruled, b.assist, b.web,
 		b.operators,
 	} {
 		if err := step(ctx); err != nil {
@@ -109,19 +114,21 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 }
 
 // Reload reads again what is kept in files and may change while the server runs: the
-// certificate, the rules, and the secrets of senders. What cannot be read stays as it was, and is logged. It may be called at
-// any time.
+// certificate, the rules, and the secrets of senders; the audit trail's file is opened
+// again. What cannot be read stays as it was, and is logged. It may be called at any time.
 func (s *Server) Reload(ctx context.Context) {
 	for _, reload := range s.reloads {
 		reload(ctx)
 	}
+	s.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: audit.OK, Operation: "reload"})
 }
 
 // A builder carries what only the building needs from step to step.
 type builder struct {
 	*Server
-	out      io.Writer
-	terminal bool
+	out            io.Writer
+	stdout, stderr io.Writer
+	terminal       bool
 
 	signingSecrets []string
 	sources        []webhook.Source // beside Slack
@@ -181,7 +188,7 @@ func (b *builder) slackClient(context.Context) error {
 	}
 	c, err := slackapi.New(slackapi.Options{
 		BotToken: b.botToken, UserToken: b.userToken, URL: b.apiURL, Retries: b.cfg.Retry,
-		OnCall: b.metrics.Slack.Observe,
+		OnCall: b.slackCalled,
 	})
 	if err != nil {
 		return fmt.Errorf("slack client: %w", err)

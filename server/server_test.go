@@ -6,15 +6,21 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"slackmcp/config"
 	"slackmcp/server"
@@ -248,5 +254,136 @@ func TestAdminAddrMovesMetrics(t *testing.T) {
 	}
 	if status, text := get(t, "http://"+admin+"/metrics", ""); status != http.StatusOK || !strings.Contains(text, "slack_webhook_server_build_info") {
 		t.Errorf("the operators' listener answers %d for /metrics", status)
+	}
+}
+
+// TestAuditTrail causes each kind of event that a request can cause, and reads the file.
+func TestAuditTrail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	cfg := load(t, map[string]string{
+		"INTEGRATED": "true", "SANDBOX": "true", "AUDIT_LOG": path, "MCP_AUTH_TOKEN": "audit-token-0123456789", "SLACK_BOT_TOKEN": "",
+	})
+	s, err := server.New(t.Context(), server.Options{Config: cfg, Version: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, stop := run(t, s)
+	const canary = "canary-text-of-a-body"
+	for range 4 {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/slack/events", strings.NewReader(`{"text":"`+canary+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Request-Id", "the-request")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+	}
+	mcp := func(token, body string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/mcp", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Accept", "application/json, text/event-stream")
+		req.Header.Set("MCP-Protocol-Version", "2026-07-28")
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Mcp-Method", "tools/call")
+		req.Header.Set("Mcp-Name", "slack_post_message")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		_, _ = io.Copy(io.Discard, res.Body)
+	}
+	mcp("wrong-token-0123456789", `{}`)
+	for range 2 {
+		mcp("audit-token-0123456789", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"slack_post_message","arguments":{"channel":"#general","text":"`+canary+`"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}`)
+	}
+	s.Reload(t.Context())
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		var r struct {
+			Event, Outcome, Reason, Address, Principal, Tool, Channel, TS, Operation string
+			RequestID                                                                string `json:"request_id"`
+		}
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		count[strings.Trim(r.Event+" "+r.Outcome+" "+r.Reason+" "+r.Operation, " ")]++
+		if r.Event == "signature_refused" && (r.Address != "127.0.0.1" || r.RequestID != "the-request") {
+			t.Errorf("the refused signature is recorded as %s", line)
+		}
+		if r.Event == "slack_write" && (r.Principal != "token:default" || r.Tool != "slack_post_message" || r.TS == "" || r.Channel == "") {
+			t.Errorf("the write is recorded as %s", line)
+		}
+	}
+	want := map[string]int{
+		"started ok": 1, "signature_refused refused missing": 4, "caller_refused refused invalid_token": 1,
+		"token_used ok": 1, "slack_write ok": 2, "operation ok  reload": 1, "stopped ok": 1,
+	}
+	if diff := cmp.Diff(want, count); diff != "" {
+		t.Errorf("(-want +recorded):\n%s\n%s", diff, text)
+	}
+	for _, s := range []string{canary, "audit-token", "wrong-token"} {
+		if strings.Contains(string(text), s) {
+			t.Errorf("the trail holds %s", s)
+		}
+	}
+}
+
+// TestAddressHeldBackIsTold posts without a signature until the address is held back:
+// the log, the metrics and the trail each say it once.
+func TestAddressHeldBackIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	logs := &bytes.Buffer{}
+	s, err := server.New(t.Context(), server.Options{
+		Config: load(t, map[string]string{"AUDIT_LOG": path, "UNVERIFIED_PER_MINUTE": "2"}),
+		Logger: slog.New(slog.NewTextHandler(logs, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, stop := run(t, s)
+	last := 0
+	for range 10 {
+		res, err := http.Post(url+"/slack/events", "application/json", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		last = res.StatusCode
+	}
+	if last != http.StatusTooManyRequests {
+		t.Errorf("the tenth was answered %d, want 429", last)
+	}
+	_, shown := get(t, url+"/metrics", "")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), `"event":"address_held_back","outcome":"refused","address":"127.0.0.1/32"`); n != 1 {
+		t.Errorf("the trail tells it %d times:\n%s", n, text)
+	}
+	if n := strings.Count(logs.String(), "is held back"); n != 1 || !strings.Contains(logs.String(), "TRUSTED_PROXIES") {
+		t.Errorf("the log tells it %d times, or without the remedy:\n%s", n, logs)
+	}
+	if !strings.Contains(shown, "slack_webhook_server_addresses_held_back_total 1\n") {
+		t.Error("the metrics do not count it")
 	}
 }

@@ -83,12 +83,12 @@ func (c *Client) repeat(ctx context.Context, m method, scope string, try func(co
 	for n := 1; ; n++ {
 		began := time.Now()
 		if err := c.await(ctx, m, scope); err != nil {
-			c.observe(CallInfo{Method: m.name, Outcome: outcome(err), Attempt: n, Waited: time.Since(began)})
+			c.observe(ctx, CallInfo{Method: m.name, Outcome: outcome(err), Attempt: n, Waited: time.Since(began)})
 			return err
 		}
 		sent := time.Now()
 		err := c.attempt(ctx, try)
-		c.observe(CallInfo{Method: m.name, Outcome: outcome(err), Attempt: n, Waited: sent.Sub(began), Duration: time.Since(sent)})
+		c.observe(ctx, CallInfo{Method: m.name, Outcome: outcome(err), Attempt: n, Waited: sent.Sub(began), Duration: time.Since(sent)})
 		if err == nil {
 			return nil
 		}
@@ -140,9 +140,9 @@ func (c *Client) token(m method) string {
 	return c.opt.BotToken
 }
 
-func (c *Client) observe(info CallInfo) {
+func (c *Client) observe(ctx context.Context, info CallInfo) {
 	if c.opt.OnCall != nil && c.record == nil {
-		c.opt.OnCall(info)
+		c.opt.OnCall(ctx, info)
 	}
 }
 

@@ -1,6 +1,7 @@
 package slackapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -49,8 +50,8 @@ type Options struct {
 	// Transport carries the requests; nil is a transport of the client's own.
 	Transport http.RoundTripper
 	// OnCall is told of each attempt, and of each call that the pace held back, from the
-	// goroutine that made it; nil is nobody.
-	OnCall func(CallInfo)
+	// goroutine that made it, with the context of the call; nil is nobody.
+	OnCall func(context.Context, CallInfo)
 }
 
 // A CallInfo is what one attempt came to. It holds no argument of the call.

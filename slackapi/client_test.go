@@ -1,6 +1,7 @@
 package slackapi_test
 
 import (
+	"context"
 	"errors"
 	"net/http/httptest"
 	"slices"
@@ -43,7 +44,7 @@ type calls struct {
 	all []slackapi.CallInfo
 }
 
-func (c *calls) add(info slackapi.CallInfo) {
+func (c *calls) add(_ context.Context, info slackapi.CallInfo) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all = append(c.all, info)

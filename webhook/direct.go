@@ -28,7 +28,8 @@ type Direct struct {
 // before. answer is what Slack is told to an interaction, JSON, or empty. Without stored
 // Slack is to be told nothing, so that it delivers again.
 func (rc *Receiver) Deliver(ctx context.Context, d Direct) (answer []byte, stored bool) {
-	v := visit{endpoint: &rc.direct, requestID: d.RequestID, began: time.Now()}
+	v := visit{endpoint: &rc.direct, began: time.Now()}
+	v.RequestID = d.RequestID
 	v.Source, v.Bytes = event.SourceSlack, len(d.Body)
 	v.Outcome = rc.take(&v, d)
 	v.Status = replies[v.Outcome].status

@@ -66,6 +66,8 @@ type Observation struct {
 	Reason string
 	// Address is where the request came from; the zero address when nobody can tell.
 	Address netip.Addr
+	// RequestID is the request's, as RequestIDHeader had it.
+	RequestID string
 	// Status is the HTTP status of the answer.
 	Status int
 	// Kind, ID and Retry are the event's; zero unless the signature was good.

@@ -111,18 +111,17 @@ func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rc.remember(&v)
 	v.Status = answer(w, v.Outcome, v.reply)
 	v.Duration = time.Since(v.began)
-	v.requestID = r.Header.Get(RequestIDHeader)
+	v.RequestID = r.Header.Get(RequestIDHeader)
 	rc.report(r.Context(), &v)
 }
 
 // A visit is one request on its way through the pipeline.
 type visit struct {
 	Observation
-	endpoint  *endpoint
-	began     time.Time
-	from      sender
-	requestID string
-	reply     []byte // in place of the outcome's own; nil keeps that
+	endpoint *endpoint
+	began    time.Time
+	from     sender
+	reply    []byte // in place of the outcome's own; nil keeps that
 	// For the log only: where it happened, and what the endpoint adds.
 	channel string
 	attrs   []slog.Attr

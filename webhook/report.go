@@ -32,8 +32,8 @@ func (rc *Receiver) report(ctx context.Context, v *visit) {
 	attrs = append(attrs,
 		slog.String("outcome", string(v.Outcome)), slog.Int("status", v.Status),
 		slog.String("source", v.Source), slog.Duration("duration", v.Duration))
-	if v.requestID != "" {
-		attrs = append(attrs, slog.String("request_id", v.requestID))
+	if v.RequestID != "" {
+		attrs = append(attrs, slog.String("request_id", v.RequestID))
 	}
 	if v.Reason != "" {
 		attrs = append(attrs, slog.String("reason", v.Reason))

@@ -23,6 +23,9 @@ type RequireOptions struct {
 	// Refused, when set, is told of each refusal: a status and a reason from a fixed
 	// list. It must not keep the request.
 	Refused func(r *http.Request, status int, reason string)
+	// Accepted, when set, is told of each request that is let in. It must not keep the
+	// request.
+	Accepted func(r *http.Request, p *Principal)
 }
 
 // Require returns a middleware that lets a request pass with its principal in the
@@ -43,6 +46,9 @@ func Require(o RequireOptions) (func(http.Handler) http.Handler, error) {
 				o.Refused(r, fault.status, fault.code)
 				o.refuse(w, fault)
 				return
+			}
+			if o.Accepted != nil {
+				o.Accepted(r, p)
 			}
 			next.ServeHTTP(w, r.WithContext(With(r.Context(), p)))
 		})

@@ -24,8 +24,21 @@ type Options struct {
 	// ChannelName returns the name of a channel's id, for rules that are names. It is
 	// required when Allow or Deny holds a name.
 	ChannelName func(ctx context.Context, id string) (string, error)
-	// Logger receives the audit lines; nil discards them.
+	// Logger receives a line for each write; nil discards them.
 	Logger *slog.Logger
+	// Audit is told of each write when it was carried out or refused; nil tells nobody.
+	Audit func(ctx context.Context, w Written)
+}
+
+// Written is what became of a write. It holds nothing of what was written.
+type Written struct {
+	Tool, Principal, Channel string
+	// TS is Slack's of what was written, empty where there is none.
+	TS string
+	// Refused is the code of the rule that forbade it, empty otherwise.
+	Refused string
+	// Err is nil for a success.
+	Err error
 }
 
 const (
@@ -40,6 +53,7 @@ type Guard struct {
 	budget       *budget
 	memory       *memory
 	log          *slog.Logger
+	tell         func(context.Context, Written)
 }
 
 // New checks the options.
@@ -60,6 +74,7 @@ func New(o Options) (*Guard, error) {
 		budget:       newBudget(cmp.Or(o.PerMinute, defaultPerMinute), time.Now),
 		memory:       newMemory(cmp.Or(o.Remember, defaultRemember), time.Now),
 		log:          o.Logger,
+		tell:         o.Audit,
 	}, nil
 }
 
@@ -146,4 +161,12 @@ func (g *Guard) audit(ctx context.Context, w Write, ts string, err error) {
 		attrs = append(attrs, slog.Any("error", err))
 	}
 	g.log.LogAttrs(ctx, level, "slack write", attrs...)
+	if g.tell == nil {
+		return
+	}
+	done := Written{Tool: w.Tool, Principal: w.Principal, Channel: w.Channel, TS: ts, Err: err}
+	if refusal != nil {
+		done.Refused = refusal.Code
+	}
+	g.tell(ctx, done)
 }

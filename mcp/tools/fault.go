@@ -108,6 +108,30 @@ func Fault(err error) string {
 	return "internal: the server could not do this. Do not repeat a writing call; tell the user."
 }
 
+// Code is the word for an error in logs: Slack's code, a rule's, or one of ours; empty
+// for nil.
+func Code(err error) string {
+	var (
+		arg     *toolset.ArgumentError
+		slack   *slackapi.Error
+		refusal *guard.RefusedError
+	)
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &refusal):
+		return refusal.Code
+	case errors.As(err, &arg):
+		return "invalid_arguments"
+	case errors.As(err, &slack):
+		return slack.Code
+	}
+	if code, _, ok := strings.Cut(Fault(err), ":"); ok && !strings.Contains(code, " ") {
+		return code
+	}
+	return "refused"
+}
+
 func slackFault(e *slackapi.Error) string {
 	var b strings.Builder
 	b.WriteString(codeOf(e))

@@ -1,6 +1,7 @@
 package tools_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -207,7 +208,7 @@ func TestALargeWorkspace(t *testing.T) {
 	lists := map[string]int{}
 	r := newRig(t, func(o *rigOptions) {
 		o.sandbox.ExtraChannels, o.sandbox.ExtraUsers = 10_000, 50_000
-		o.client.OnCall = func(c slackapi.CallInfo) { lists[c.Method]++ }
+		o.client.OnCall = func(_ context.Context, c slackapi.CallInfo) { lists[c.Method]++ }
 	})
 	if len(lists) != 0 {
 		t.Errorf("before anybody asked, Slack was called: %v", lists)

@@ -20,7 +20,8 @@ type Registry struct {
 	tools  []Tool
 	byName map[string]*Tool
 	fault  func(error) string
-	done   func(Outcome)
+	enter  func(ctx context.Context, tool string) context.Context
+	done   func(context.Context, Outcome)
 	grant  atomic.Pointer[Grant]
 }
 
@@ -37,9 +38,11 @@ type Outcome struct {
 type RegistryOptions struct {
 	// Fault turns a handler's error into words for the model. Required.
 	Fault func(error) string
-	// Done is told of each call when it has ended, from the goroutine that made it;
-	// nil is nobody.
-	Done func(Outcome)
+	// Enter returns the context of a call that is about to begin; nil keeps the request's.
+	Enter func(ctx context.Context, tool string) context.Context
+	// Done is told of each call when it has ended, from the goroutine that made it, with
+	// the context of Enter; nil is nobody.
+	Done func(ctx context.Context, o Outcome)
 }
 
 // NewRegistry returns a registry of the tools.
@@ -48,9 +51,12 @@ func NewRegistry(tools []Tool, o RegistryOptions) (*Registry, error) {
 		return nil, errors.New("toolset: Fault is required")
 	}
 	if o.Done == nil {
-		o.Done = func(Outcome) {}
+		o.Done = func(context.Context, Outcome) {}
 	}
-	r := &Registry{tools: tools, byName: map[string]*Tool{}, fault: o.Fault, done: o.Done}
+	if o.Enter == nil {
+		o.Enter = func(ctx context.Context, _ string) context.Context { return ctx }
+	}
+	r := &Registry{tools: tools, byName: map[string]*Tool{}, fault: o.Fault, enter: o.Enter, done: o.Done}
 	for i := range tools {
 		r.byName[tools[i].Name] = &tools[i]
 	}
@@ -140,8 +146,9 @@ func (t *Tool) protocol() mcp.Tool {
 func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req mcp.CallToolRequest) *mcp.CallToolResult {
 	c := &Call{Tool: t.Name, Principal: access.From(ctx), Progress: progress(ctx, s, req)}
 	began := time.Now()
+	ctx = r.enter(ctx, t.Name)
 	out, err := t.run(ctx, c, rawArguments(req))
-	r.done(Outcome{Tool: t.Name, Principal: c.Principal.Name, ReadOnly: t.Effect.ReadOnly(), Duration: time.Since(began), Err: err})
+	r.done(ctx, Outcome{Tool: t.Name, Principal: c.Principal.Name, ReadOnly: t.Effect.ReadOnly(), Duration: time.Since(began), Err: err})
 	if err != nil {
 		return mcp.NewToolResultError(r.fault(err))
 	}

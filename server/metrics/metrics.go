@@ -21,6 +21,7 @@ type Options struct {
 type Metrics struct {
 	*Registry
 	Listener *Listener
+	Process  *Process
 	Receive  *Receive
 	Store    *Store
 	Handlers *Handlers
@@ -36,6 +37,7 @@ func New(o Options) *Metrics {
 	m := &Metrics{
 		Registry: r,
 		Listener: newListener(r),
+		Process:  newProcess(r),
 		Receive:  newReceive(r, o.Sources),
 		Store:    newStore(r),
 		Handlers: newHandlers(r),

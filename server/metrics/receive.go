@@ -169,7 +169,7 @@ func (m *Receive) Observe(o webhook.Observation) {
 		s.bytes.Add(float64(o.Bytes))
 	}
 	switch {
-	case o.Secret > 0 && s.ack != nil:
+	case (o.Secret > 0 || o.Tries > 0) && s.ack != nil:
 		m.verified(s, &o)
 	case o.Outcome == webhook.Stale:
 		s.refused["stale"].Inc()
@@ -185,7 +185,9 @@ func (m *Receive) Observe(o webhook.Observation) {
 
 // verified counts what only a request with a good signature has.
 func (m *Receive) verified(s *source, o *webhook.Observation) {
-	s.secrets[min(o.Secret, maxSecrets)-1].Inc()
+	if o.Secret > 0 { // what came over a connection of ours has none
+		s.secrets[min(o.Secret, maxSecrets)-1].Inc()
+	}
 	s.ack.Observe(o.Duration.Seconds())
 	if o.Skew != 0 {
 		s.skew.Set(o.Skew.Seconds())

@@ -50,6 +50,9 @@ type Options struct {
 	Drain time.Duration
 	// Logger is told of what changes something; nil discards it.
 	Logger *slog.Logger
+	// Changed is told of what an operator changed: the operation, and the group; nil tells
+	// nobody.
+	Changed func(ctx context.Context, operation, group string, err error)
 }
 
 // A Server answers operators: New, Handle, Listen, Serve, in this order.

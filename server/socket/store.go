@@ -81,4 +81,7 @@ func (s *Server) changed(ctx context.Context, what, group string, n int, err err
 		attrs = append(attrs, slog.Any("error", err))
 	}
 	s.o.Logger.LogAttrs(ctx, level, "operator", attrs...)
+	if s.o.Changed != nil {
+		s.o.Changed(ctx, what, group, err)
+	}
 }

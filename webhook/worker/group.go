@@ -18,12 +18,13 @@ type group struct {
 	spec     queue.Group
 	routes   []route
 	log      *slog.Logger
-	observe  func(Observation)
+	enter    func(ctx context.Context, group, pattern string, d queue.Delivery) context.Context
+	observe  func(context.Context, Observation)
 	progress progress
 }
 
 func (m *Mux) newGroup(spec queue.Group) *group {
-	g := &group{spec: spec, log: m.opt.Logger, observe: m.opt.Observe, progress: newProgress()}
+	g := &group{spec: spec, log: m.opt.Logger, enter: m.opt.Enter, observe: m.opt.Observe, progress: newProgress()}
 	g.spec.Filter.Patterns = nil
 	for _, r := range m.routes {
 		if r.group == spec.Name {
@@ -80,6 +81,9 @@ func retryable(again, given []error) error {
 // call calls one handler and turns a panic into an error.
 func (g *group) call(ctx context.Context, r route, d queue.Delivery) (err error) {
 	start := time.Now()
+	if g.enter != nil {
+		ctx = g.enter(ctx, g.spec.Name, r.pattern.String(), d)
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
@@ -94,24 +98,36 @@ func (g *group) call(ctx context.Context, r route, d queue.Delivery) (err error)
 
 func (g *group) report(ctx context.Context, r route, d queue.Delivery, err error, took time.Duration) {
 	if g.observe != nil {
-		g.observe(Observation{
+		g.observe(ctx, Observation{
 			Group: g.spec.Name, Pattern: r.pattern.String(), Kind: d.Event.Kind,
 			Attempt: d.Attempt, Err: err, Duration: took,
 		})
 	}
-	if err == nil || !g.log.Enabled(ctx, slog.LevelWarn) {
+	level, outcome := slog.LevelInfo, "done"
+	p, panicked := errors.AsType[*PanicError](err)
+	switch {
+	case panicked:
+		level, outcome = slog.LevelError, "panic"
+	case queue.IsPermanent(err):
+		level, outcome = slog.LevelWarn, "permanent"
+	case err != nil:
+		level, outcome = slog.LevelWarn, "error"
+	}
+	if !g.log.Enabled(ctx, level) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("group", g.spec.Name), slog.String("pattern", r.pattern.String()),
-		slog.String("event_id", d.Event.ID), slog.Int("attempt", d.Attempt), slog.Any("error", err),
+		slog.String("outcome", outcome), slog.String("group", g.spec.Name), slog.String("pattern", r.pattern.String()),
+		slog.String("source", d.Event.Source), slog.String("event_id", d.Event.ID), slog.String("kind", d.Event.Kind.String()),
+		slog.Int("attempt", d.Attempt), slog.Duration("duration", took),
 	}
-	level := slog.LevelWarn
-	if p, ok := errors.AsType[*PanicError](err); ok {
-		level = slog.LevelError
+	if err != nil {
+		attrs = append(attrs, slog.Any("error", err))
+	}
+	if panicked {
 		attrs = append(attrs, slog.String("stack", string(p.Stack)))
 	}
-	g.log.LogAttrs(ctx, level, "handler did not finish", attrs...)
+	g.log.LogAttrs(ctx, level, "event handled", attrs...)
 }
 
 // A PanicError is what a handler's panic becomes.

@@ -31,10 +31,14 @@ type Options struct {
 	// the groups of those with one of their own. An empty name means DefaultGroup. Its
 	// Filter applies to all.
 	Group queue.Group
-	// Logger is told of panics and of each failed attempt; nil logs nothing.
+	// Logger gets a line for each handler's call; nil logs nothing.
 	Logger *slog.Logger
-	// Observe is told of each handler's call that ended; nil tells nobody.
-	Observe func(Observation)
+	// Enter returns the context of a handler's call, which is about to begin; nil keeps
+	// the attempt's.
+	Enter func(ctx context.Context, group, pattern string, d queue.Delivery) context.Context
+	// Observe is told of each handler's call that ended, with the context of Enter; nil
+	// tells nobody.
+	Observe func(ctx context.Context, o Observation)
 }
 
 // An Observation is one call of a handler.

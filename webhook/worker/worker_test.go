@@ -247,7 +247,7 @@ func TestWhatIsToldOfHandlers(t *testing.T) {
 		var seen []worker.Observation
 		r := newRig(t, worker.Options{
 			Group:  queue.Group{Workers: 1, Policy: queue.Policy{MaxAttempts: 2, Base: time.Second, Jitter: -1}},
-			Logger: slog.New(slog.NewTextHandler(&out, nil)), Observe: func(o worker.Observation) { seen = append(seen, o) },
+			Logger: slog.New(slog.NewTextHandler(&out, nil)), Observe: func(_ context.Context, o worker.Observation) { seen = append(seen, o) },
 		})
 		r.on("message", "a", func(n int) error {
 			if n == 1 {
