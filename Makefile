@@ -9,7 +9,7 @@ VERSION          ?= $(shell git describe --tags --always --dirty 2>/dev/null || 
 LDFLAGS          := -s -w -X main.version=$(VERSION)
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills replicas fanout subscribers soak startup chaos conformance fuzz image lambda deploy-test tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills flood replicas fanout subscribers soak startup chaos conformance fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ chaos: build ## Kill and pause the engines under load, also clusters of them (lo
 	@scripts/chaos.sh $(PARTS)
 replicas: ## Run three replicas behind nginx with 100,000 events and 24 kills, on Redis and NATS (long)
 	@REPLICA_EVENTS=100000 REPLICA_KILLS=24 REPLICA_KILL_MS=5000 go test -count=1 -timeout 60m -v -run TestReplicas ./test/e2e
+
+flood: build ## Attack the server with 500 slow senders and 10,000 unsigned posts (long)
+	@FLOOD_SLOW=500 FLOOD_POSTS=10000 go test -v -count=1 -timeout 20m -run TestFlood ./test/e2e
 
 fanout: build ## Time how quickly events reach 1,000 followers (long)
 	@go run ./test/fanout -server $(BIN)
