@@ -32,6 +32,7 @@ type Config struct {
 	Journal Journal
 	MCP     MCP
 	Admin   Admin
+	Trace   Trace
 
 	// Replicas is how many processes serve the same queue, as the operator says; at least 1.
 	Replicas int

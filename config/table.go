@@ -32,7 +32,7 @@ const (
 )
 
 var table = slices.Concat(startSettings, slackSettings, listenSettings, receiveSettings, senderSettings,
-	queueSettings, workSettings, mcpSettings, accessSettings, toolSettings, pushSettings, operateSettings)
+	queueSettings, workSettings, mcpSettings, accessSettings, toolSettings, pushSettings, operateSettings, traceSettings)
 
 var startSettings = []Setting{
 	{

@@ -18,7 +18,7 @@ import (
 // operatorRoutes are what an operator looks at. ADMIN_ADDR moves them to a listener of
 // their own.
 func (b *builder) operatorRoutes(e *echo.Echo) {
-	safe := secure(b.cfg.Listen.TLS() && b.cfg.Admin.Addr == "")
+	safe := b.page(b.cfg.Listen.TLS() && b.cfg.Admin.Addr == "")
 	e.GET("/health/detailed", b.health.detailed, safe)
 	e.GET("/metrics", plain(b.metrics.Handler()), safe)
 	e.GET(apidoc.DocumentPath, plain(http.HandlerFunc(b.api.Document)), safe)

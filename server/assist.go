@@ -33,11 +33,11 @@ func (b *builder) assist(ctx context.Context) error {
 		Write: guard.Options{
 			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute, Audit: b.wrote,
 		},
-		Lockdown: m.Lockdown,
-		Channel:  b.channel(),
-		Slack:    b.slack,
-		Logger:   b.log,
-		OnCall:   b.toolCalled, RequestID: requestIDFrom,
+		Lockdown:  m.Lockdown,
+		Channel:   b.channel(),
+		Slack:     b.slack,
+		Logger:    b.log,
+		EnterCall: b.enterTool(), OnCall: b.toolCalled, RequestID: requestIDFrom,
 		Transport: transport.Options{
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
 			PublicURL: b.cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,

@@ -48,6 +48,7 @@ func (b *builder) handlers(context.Context) error {
 			Policy: queue.Policy{MaxAttempts: b.cfg.Worker.MaxAttempts},
 		},
 		Logger:  b.log,
+		Enter:   b.enterHandler(),
 		Observe: b.handled,
 	})
 	b.workers = append(b.workers, part{"handlers", func(ctx context.Context) error { return b.mux.Run(ctx, b.store) }})

@@ -2,12 +2,14 @@ package server
 
 import (
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -79,6 +81,35 @@ func recoverPanics(log *slog.Logger) echo.MiddlewareFunc {
 			}()
 			return next(c)
 		}
+	}
+}
+
+// page is what stands before every route but those that senders post to, which have
+// lines of their own in the log, and no browser.
+func (s *Server) page(https bool) echo.MiddlewareFunc {
+	headers := secure(https)
+	return func(next echo.HandlerFunc) echo.HandlerFunc { return s.logged(headers(next)) }
+}
+
+// logged writes one line for a request: at debug, because probes and scrapes come all
+// day, unless something went wrong. The path is the route's, not what was sent.
+func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := time.Now()
+		err := next(c)
+		status := c.Response().Status
+		if he, ok := errors.AsType[*echo.HTTPError](err); ok && !c.Response().Committed {
+			status = he.Code
+		}
+		level := slog.LevelDebug
+		if status == http.StatusInternalServerError { // 503 is what a probe is told while draining
+			level = slog.LevelError
+		}
+		r := c.Request()
+		s.log.LogAttrs(r.Context(), level, "http request",
+			slog.String("method", r.Method), slog.String("route", c.Path()), slog.Int("status", status), slog.Duration("duration", time.Since(began)),
+			slog.Int64("bytes", c.Response().Size), slog.String("remote", text(s.client(r))), slog.String("request_id", r.Header.Get(requestIDHeader)))
+		return err
 	}
 }
 

@@ -16,15 +16,18 @@ import (
 	"slackmcp/webhook/worker"
 )
 
-// received returns what is told of each delivery: the metrics, and where there is a
-// trail the refused ones.
+// received returns what is told of each delivery: the metrics alone, unless there is a
+// trail for the refused ones, or a tracer.
 func (b *builder) received() func(webhook.Observation) {
-	count, trail := b.observe, b.audit
-	if trail == nil {
+	count, trail, tracer := b.observe, b.audit, b.traces
+	if trail == nil && tracer == nil {
 		return count
 	}
 	return func(o webhook.Observation) {
 		count(o)
+		if tracer != nil {
+			tracer.Received(o)
+		}
 		if o.Outcome == webhook.BadSignature || o.Outcome == webhook.Stale {
 			trail.Record(context.Background(), refusedSignature(o))
 		}
@@ -51,13 +54,28 @@ func text(a netip.Addr) string {
 }
 
 // handled is told of each call of a handler.
-func (s *Server) handled(_ context.Context, o worker.Observation) { s.metrics.Handlers.Observe(o) }
+func (s *Server) handled(ctx context.Context, o worker.Observation) {
+	s.metrics.Handlers.Observe(o)
+	if s.traces != nil {
+		s.traces.Handled(ctx, o)
+	}
+}
 
 // slackCalled is told of each attempt at a call to Slack.
-func (s *Server) slackCalled(_ context.Context, c slackapi.CallInfo) { s.metrics.Slack.Observe(c) }
+func (s *Server) slackCalled(ctx context.Context, c slackapi.CallInfo) {
+	s.metrics.Slack.Observe(c)
+	if s.traces != nil {
+		s.traces.SlackCalled(ctx, c)
+	}
+}
 
 // toolCalled is told of each tool call that ended.
-func (s *Server) toolCalled(_ context.Context, o toolset.Outcome) { s.metrics.MCP.Called(o) }
+func (s *Server) toolCalled(ctx context.Context, o toolset.Outcome) {
+	s.metrics.MCP.Called(o)
+	if s.traces != nil {
+		s.traces.ToolCalled(ctx, o)
+	}
+}
 
 // wrote is told of each write to Slack by an assistant.
 func (s *Server) wrote(ctx context.Context, w guard.Written) {

@@ -19,7 +19,7 @@ func (b *builder) web(context.Context) error {
 		e.Use(requireHTTPS(b.trusted))
 	}
 
-	safe := secure(b.cfg.Listen.TLS())
+	safe := b.page(b.cfg.Listen.TLS())
 	e.GET("/health", b.health.simple, safe)
 	e.GET("/livez", b.health.live, safe)
 	e.GET("/readyz", b.health.ready, safe)
@@ -36,9 +36,9 @@ func (b *builder) web(context.Context) error {
 	}
 	if b.mcp != nil {
 		mount := b.cfg.MCP.MountPath
-		e.Any(mount, plain(carryRequestID(b.mcp.Handler())), safe)
-		e.Any(mount+"/*", plain(carryRequestID(b.mcp.Handler())), safe)
-		e.Any("/", plain(carryRequestID(b.mcp.RootHandler(asHandler(e, root)))), safe)
+		e.Any(mount, plain(carryRequestID(b.incoming(b.mcp.Handler()))), safe)
+		e.Any(mount+"/*", plain(carryRequestID(b.incoming(b.mcp.Handler()))), safe)
+		e.Any("/", plain(carryRequestID(b.incoming(b.mcp.RootHandler(asHandler(e, root))))), safe)
 		if b.metadata != nil {
 			for _, path := range b.metadata.Paths() {
 				e.Any(path, plain(b.metadata), safe)

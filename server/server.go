@@ -18,6 +18,7 @@ import (
 	"slackmcp/server/audit"
 	"slackmcp/server/metrics"
 	"slackmcp/server/socket"
+	"slackmcp/server/traces"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/socketmode"
 	"slackmcp/webhook"
@@ -70,6 +71,7 @@ type Server struct {
 	tls      *certificate // nil over plain HTTP
 	audit    *audit.Log   // nil without a trail
 	uses     uses
+	traces   *traces.Tracer // nil without a collector
 
 	slackSocket *socketmode.Client // nil without Socket Mode
 	gaps        *gaps.Ledger       // nil where nothing of Slack's is received
@@ -103,7 +105,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.trail, b.certificate, b.slackClient, b.openStore, b.openState, b.keepGaps, b.receive, b.socketMode, b.handlers, b.ruled, b.assist, b.web,
+		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.trace, b.trail, b.certificate, b.slackClient, b.openStore, b.openState, b.keepGaps, b.receive, b.socketMode, b.handlers, b.ruled, b.assist, b.web,
 		b.operators,
 	} {
 		if err := step(ctx); err != nil {

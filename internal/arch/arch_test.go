@@ -31,6 +31,7 @@ var rules = []rule{
 	{in: "", except: []string{"cmd"}, forbids: []string{"github.com/spf13/cobra"}, because: "only cmd speaks cobra"},
 	{in: "", except: []string{"cmd/slack-webhook-server/internal/function"}, forbids: []string{"github.com/aws/aws-lambda-go"}, because: "only function speaks Lambda"},
 	{in: "", except: []string{"server/metrics"}, forbids: []string{"github.com/prometheus"}, because: "only server/metrics speaks Prometheus; the rooms below tell a callback"},
+	{in: "", except: []string{"server/traces"}, forbids: []string{"go.opentelemetry.io"}, because: "only server/traces speaks OpenTelemetry; the rooms below tell a callback"},
 	{in: "config", forbids: []string{module + "/"}, because: "config is the ground: it imports no room of the house"},
 	{in: "slackapi", forbids: []string{module + "/config", module + "/webhook", module + "/mcp", module + "/server", module + "/cmd"}, because: "slackapi is the door to Slack and knows nobody"},
 	{in: "slackapi/sandbox", forbids: []string{module + "/webhook"}, because: "the sandbox signs with its own lines, to judge our verifier"},

@@ -234,6 +234,7 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	m.Slack.Watch(budgets{})
 	m.MCP.Watch(transportStats{})
 	m.Listener.Reloaded(true)
+	m.Process.Exported(3, true)
 	m.Process.Audited(audit.Started, true)
 	m.Process.Audited(audit.Started, false)
 	m.Listener.WatchConnections(func() (open, refused int64) { return 1, 2 })
