@@ -1,7 +1,6 @@
 package config
 
 import (
-	"log/slog"
 	"net"
 	"net/netip"
 	"strconv"
@@ -107,32 +106,6 @@ func (l Listen) Loopback() bool {
 	ip, err := netip.ParseAddr(l.Host)
 	return err == nil && ip.Unmap().IsLoopback()
 }
-
-// Log says what is logged and how.
-type Log struct {
-	Level slog.Level
-	// Format is one of the LogFormat constants.
-	Format string
-	// Audit is where the audit trail is written: a file, or one of the Audit constants;
-	// empty writes none.
-	Audit string
-}
-
-// The words of AUDIT_LOG that name no file.
-const (
-	AuditStderr = "stderr"
-	AuditStdout = "stdout"
-)
-
-// The values of LOG_FORMAT.
-const (
-	// LogAuto is text on a terminal and JSON elsewhere.
-	LogAuto = "auto"
-	// LogText is slog's key=value lines.
-	LogText = "text"
-	// LogJSON is one JSON object a line.
-	LogJSON = "json"
-)
 
 // Slack is what connects to Slack.
 type Slack struct {

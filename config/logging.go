@@ -8,6 +8,32 @@ import (
 	"time"
 )
 
+// Log says what is logged and how.
+type Log struct {
+	Level slog.Level
+	// Format is one of the LogFormat constants.
+	Format string
+	// Audit is where the audit trail is written: a file, or one of the Audit constants;
+	// empty writes none.
+	Audit string
+}
+
+// The words of AUDIT_LOG that name no file.
+const (
+	AuditStderr = "stderr"
+	AuditStdout = "stdout"
+)
+
+// The values of LOG_FORMAT.
+const (
+	// LogAuto is text on a terminal and JSON elsewhere.
+	LogAuto = "auto"
+	// LogText is slog's key=value lines.
+	LogText = "text"
+	// LogJSON is one JSON object a line.
+	LogJSON = "json"
+)
+
 // logDelay is the longest that a line below warning waits to be written.
 const logDelay = 100 * time.Millisecond
 

@@ -72,6 +72,13 @@ func (s *Server) slackCalled(ctx context.Context, c slackapi.CallInfo) {
 // toolCalled is told of each tool call that ended.
 func (s *Server) toolCalled(ctx context.Context, o toolset.Outcome) {
 	s.metrics.MCP.Called(o)
+	if o.Scope == access.Admin && !o.ReadOnly {
+		r := audit.Record{Event: audit.Operation, Outcome: audit.OK, Operation: o.Tool, Principal: o.Principal, RequestID: requestIDFrom(ctx)}
+		if o.Err != nil {
+			r.Outcome, r.Reason = audit.Failed, "error"
+		}
+		s.audit.Record(ctx, r)
+	}
 	if s.traces != nil {
 		s.traces.ToolCalled(ctx, o)
 	}

@@ -29,9 +29,11 @@ type Registry struct {
 type Outcome struct {
 	Tool      string
 	Principal string
-	ReadOnly  bool
-	Duration  time.Duration
-	Err       error // nil for a success
+	// Scope is what the tool asks for.
+	Scope    access.Scope
+	ReadOnly bool
+	Duration time.Duration
+	Err      error // nil for a success
 }
 
 // RegistryOptions configure a [Registry].
@@ -148,7 +150,7 @@ func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req m
 	began := time.Now()
 	ctx = r.enter(ctx, t.Name)
 	out, err := t.run(ctx, c, rawArguments(req))
-	r.done(ctx, Outcome{Tool: t.Name, Principal: c.Principal.Name, ReadOnly: t.Effect.ReadOnly(), Duration: time.Since(began), Err: err})
+	r.done(ctx, Outcome{Tool: t.Name, Principal: c.Principal.Name, Scope: t.Scope, ReadOnly: t.Effect.ReadOnly(), Duration: time.Since(began), Err: err})
 	if err != nil {
 		return mcp.NewToolResultError(r.fault(err))
 	}

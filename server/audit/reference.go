@@ -17,7 +17,7 @@ var events = []struct {
 	{CallerRefused, "A request to the MCP endpoint that was turned away. `reason` is invalid_request, unauthorized, invalid_token, insufficient_scope or temporarily_unavailable.", []string{"reason", "address", "request_id", "status"}},
 	{TokenUsed, "The first use of a token from an address within an hour.", []string{"principal", "address", "request_id"}},
 	{SlackWrite, "A tool that wrote to Slack, or tried to. `reason` is the rule that refused it, or `error`; `ts` is Slack's of what was written, never its text.", []string{"reason", "principal", "tool", "channel", "ts"}},
-	{Operation, "Something that an operator did: a reload of files, or a command on the running server.", []string{"reason", "operation", "target", "principal", "address"}},
+	{Operation, "Something that an operator did: a reload of files, a command on the running server, or a tool of the scope admin that changed something.", []string{"reason", "operation", "target", "principal", "request_id"}},
 	{Started, "The server can be reached.", []string{"version"}},
 	{Stopped, "The server has drained.", []string{"version"}},
 }
