@@ -17,6 +17,7 @@ const (
 var (
 	quoted   = regexp.MustCompile("`([^`]+)`")
 	named    = regexp.MustCompile("`([^`]+)`|\\b((?:Test|Fuzz)[A-Z]\\w*)")
+	alert    = regexp.MustCompile(`(?m)^ *- alert: (\w+)$`)
 	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 )
 
@@ -78,6 +79,20 @@ func TestEveryRoomIsNamed(t *testing.T) {
 		if !inner && !rooms[room] {
 			t.Errorf("%s is in no row of %s's table of rooms: add one", room, architecture)
 			rooms[room] = true
+		}
+	}
+}
+
+// TestEveryAlertHasARunbook wants to find the alert by its name when it has fired.
+func TestEveryAlertHasARunbook(t *testing.T) {
+	page := read(t, filepath.Join(root(t), "docs", "operations.md"))
+	alerts := alert.FindAllStringSubmatch(read(t, filepath.Join(root(t), "deploy", "prometheus", "alerts.yaml")), -1)
+	if len(alerts) == 0 {
+		t.Error("alerts.yaml has no alert: is its form another one?")
+	}
+	for _, a := range alerts {
+		if !strings.Contains(page, "\n### "+a[1]+"\n") {
+			t.Errorf("docs/operations.md has no section ### %s: say what to do when it fires", a[1])
 		}
 	}
 }
