@@ -97,7 +97,10 @@ func spawn(t testing.TB, o options) *process {
 		t.Fatalf("start %v: %v", line, err)
 	}
 	go func() { _ = p.cmd.Wait(); close(p.done) }()
-	t.Cleanup(p.kill)
+	t.Cleanup(func() {
+		p.kill()
+		p.keepsSecrets(o)
+	})
 	return p
 }
 

@@ -78,7 +78,7 @@ func (p *process) do(req *http.Request) (int, string) {
 // message is an event as Slack sends one, with an id of the test's choosing.
 func message(id, channel, text string) []byte {
 	now := time.Now().Unix()
-	return fmt.Appendf(nil, `{"token":"verification-token","team_id":"T1","api_app_id":"A1","event":{"type":"message","channel":%q,"channel_type":"channel","user":"U1","text":%q,"ts":"%d.000100","event_ts":"%d.000100"},"type":"event_callback","event_id":%q,"event_time":%d}`,
+	return fmt.Appendf(nil, `{"token":"`+bodyCanary+`","team_id":"T1","api_app_id":"A1","event":{"type":"message","channel":%q,"channel_type":"channel","user":"U1","text":%q,"ts":"%d.000100","event_ts":"%d.000100"},"type":"event_callback","event_id":%q,"event_time":%d}`,
 		channel, text, now, now, id, now)
 }
 
