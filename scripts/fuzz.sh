@@ -1,11 +1,20 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module for the given time each.
-# usage: fuzz.sh <duration>
+# Fuzzes what parses bytes from outside, for the given time each: every target of the
+# module, or the ones that are named.
+# usage: fuzz.sh <duration> [<package>:<target>...]
 set -euo pipefail
 duration=${1:-30s}
-grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do
+shift || true
+one() {
+  echo "fuzz $1 $2 $duration"
+  go test -run '^$' -fuzz "^$2\$" -fuzztime "$duration" "$1" </dev/null
+}
+if [ $# -gt 0 ]; then
+  for each in "$@"; do one "./${each%%:*}" "${each##*:}"; done
+  exit
+fi
+git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u | while read -r dir; do
   grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go | sed 's/^func //' | while read -r target; do
-    echo "fuzz $dir $target $duration"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "$duration" "$dir" </dev/null
+    one "./$dir" "$target"
   done
 done

@@ -124,7 +124,7 @@ func TestChatGPTProfile(t *testing.T) {
 	if got := string(p.must("server/discover", nil)); !strings.Contains(got, `"events":{}`) {
 		t.Errorf("server/discover: %s", got)
 	}
-	legacy := &session{t: t, url: p.url + "/mcp"}
+	legacy := &session{t: t, url: p.url + "/mcp", token: authToken}
 	if got := string(legacy.call("initialize", map[string]any{"protocolVersion": "2025-11-25", "capabilities": map[string]any{}, "clientInfo": map[string]any{"name": "e2e", "version": "1"}})); !strings.Contains(got, `"events":{}`) {
 		t.Errorf("initialize: %s", got)
 	}
