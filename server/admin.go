@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 
@@ -41,9 +39,9 @@ func (b *builder) admin() {
 // listener has it and others than this machine can connect. It is among what ends last,
 // so that an operator can watch the drain.
 func (s *Server) serveAdmin(ctx context.Context, h http.Handler) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Admin.Addr)
+	l, err := listen(ctx, s.cfg.Admin.Addr, "ADMIN_ADDR")
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "serving operators", slog.String("addr", l.Addr().String()))
 	srv := &http.Server{

@@ -80,7 +80,7 @@ func (b *builder) banner(ctx context.Context) *banner {
 	}
 	if b.sandbox != nil {
 		row("workspace", b.sandbox.url())
-		row("try", `slack-webhook-server send --sandbox --url http://`+b.localAddr()+`/slack/events --text "hello"`)
+		row("try", b.program+` send --sandbox --url http://`+b.localAddr()+`/slack/events --text "hello"`)
 	}
 	return bn
 }

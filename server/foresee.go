@@ -145,6 +145,10 @@ func ProbeURL(c config.Config, live bool) string {
 	return localURL(c.Listen.Scheme(), c.Listen.Addr(), "/readyz")
 }
 
+// BaseURL is how a program on this machine reaches the server that this configuration
+// starts, without a path; "" when its port is not known before it runs.
+func BaseURL(c config.Config) string { return localURL(c.Listen.Scheme(), c.Listen.Addr(), "") }
+
 // localURL is how a client on this machine writes a path of a listener.
 func localURL(scheme, addr, path string) string {
 	host, port, err := net.SplitHostPort(addr)

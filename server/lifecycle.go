@@ -70,9 +70,9 @@ func (s *Server) Run(ctx context.Context) error {
 
 // listenAndDrain is Run but for the closing of the store.
 func (s *Server) listenAndDrain(ctx context.Context) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen.Addr())
+	listener, err := listen(ctx, s.cfg.Listen.Addr(), "HOST and PORT")
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
 	s.addr.Store(listener.Addr())
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,9 @@ type Options struct {
 	Stdout, Stderr io.Writer
 	// Terminal says that a person reads Out, who may be shown the MCP token.
 	Terminal bool
+	// Program is how the person called this program, for commands among the start lines;
+	// empty is "slack-webhook-server".
+	Program string
 	// Version is this build's; empty is "dev".
 	Version string
 	// Reread loads the configuration again, for Reload; nil leaves the secrets as they are.
@@ -98,7 +102,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		o.Version = "dev"
 	}
 	s := &Server{cfg: o.Config, reread: o.Reread, log: o.Logger, version: o.Version, ready: make(chan struct{})}
-	b := &builder{Server: s, out: o.Out, stdout: o.Stdout, stderr: o.Stderr, terminal: o.Terminal}
+	b := &builder{Server: s, out: o.Out, stdout: o.Stdout, stderr: o.Stderr, terminal: o.Terminal, program: cmp.Or(o.Program, "slack-webhook-server")}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, b.abandon())
@@ -131,6 +135,7 @@ type builder struct {
 	out            io.Writer
 	stdout, stderr io.Writer
 	terminal       bool
+	program        string
 
 	signingSecrets []string
 	sources        []webhook.Source // beside Slack

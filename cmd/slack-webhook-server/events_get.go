@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/spf13/cobra"
 
+	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
 )
 
@@ -20,6 +24,9 @@ out. An event of another sender than Slack is named with --source, or as source:
 		Args: exactly(1, "the id of an event; events list shows them"),
 	}, func(o *operation, args []string) error {
 		e, err := operator.Find(o.ctx(), o.Store, args[0], source)
+		if errors.Is(err, event.ErrNotFound) {
+			return fmt.Errorf("%w: events list shows the stored ones; that of another sender is named with --source", err)
+		}
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ match. What does not fit into --limit is reached by --cursor, with the same filt
 	})
 	f.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 50, "Most events to list")
-	cmd.Flags().StringVar(&order, "order", "newest", "Which come first: `newest` or oldest")
+	cmd.Flags().StringVar(&order, "order", "newest", "Which come first: `newest|oldest`")
 	cmd.Flags().StringVar(&cursor, "cursor", "", "Go on behind this `position`, which the last call named")
 	return cmd
 }

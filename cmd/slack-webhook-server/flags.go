@@ -101,7 +101,11 @@ func load(cmd *cobra.Command, w world, command config.Command) (config.Config, e
 // the value of an unknown flag, which may be a secret.
 func flagError(cmd *cobra.Command, err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		return &usageError{"--" + invalid.GetFlag().Name + " cannot be " + strconv.Quote(invalid.GetValue()), cmd.CommandPath()}
+		what := "--" + invalid.GetFlag().Name + " cannot be " + strconv.Quote(invalid.GetValue())
+		if _, ok := invalid.GetFlag().Value.(*outputValue); ok {
+			what += ": " + errors.Unwrap(invalid).Error()
+		}
+		return &usageError{what, cmd.CommandPath()}
 	}
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {

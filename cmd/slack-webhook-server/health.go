@@ -97,11 +97,7 @@ func (o healthOptions) address(cmd *cobra.Command, w world) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		address := server.ProbeURL(c, o.live)
-		if address == "" {
-			return "", &usageError{"PORT is 0, so the port is not known: give --url", cmd.CommandPath()}
-		}
-		return address, nil
+		return known(cmd, server.ProbeURL(c, o.live))
 	}
 	u, err := url.Parse(o.url)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -114,4 +110,21 @@ func (o healthOptions) address(cmd *cobra.Command, w world) (string, error) {
 		}
 	}
 	return u.String(), nil
+}
+
+// here is how the server that runs here with the same settings is reached, without a path.
+func here(cmd *cobra.Command, w world) (string, error) {
+	c, err := load(cmd, w, config.CommandHealth)
+	if err != nil {
+		return "", err
+	}
+	return known(cmd, server.BaseURL(c))
+}
+
+// known is the address, unless the settings leave it to the start of the server.
+func known(cmd *cobra.Command, address string) (string, error) {
+	if address == "" {
+		return "", &usageError{"PORT is 0, so the port is not known: give --url", cmd.CommandPath()}
+	}
+	return address, nil
 }

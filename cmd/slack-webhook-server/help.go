@@ -111,6 +111,11 @@ func flagUsage(f *pflag.Flag) string {
 	case "string":
 		word, _ := pflag.UnquoteUsage(f)
 		return name + " <" + word + ">"
+	case "stringSlice", "stringArray", "intSlice":
+		word, _ := pflag.UnquoteUsage(f)
+		return name + " <" + word + ">"
+	case "duration":
+		return name + " <duration>"
 	case "int", "float64":
 		return name + " <n>"
 	default:
@@ -122,10 +127,11 @@ func flagUsage(f *pflag.Flag) string {
 func flagNote(f *pflag.Flag) string {
 	value, ok := f.Value.(*settingValue)
 	if !ok {
-		if f.DefValue == "" || f.DefValue == "false" || f.DefValue == "0" {
+		value := strings.Trim(f.DefValue, "[]") // of lists
+		if value == "" || value == "false" || value == "0" {
 			return ""
 		}
-		return " (default " + f.DefValue + ")"
+		return " (default " + value + ")"
 	}
 	s := value.setting
 	switch {

@@ -19,7 +19,7 @@ func main() {
 	}
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	code := run(ctx, world{
-		args: os.Args[1:], lookupEnv: os.LookupEnv, root: os.Geteuid() == 0, version: version,
+		program: os.Args[0], args: os.Args[1:], lookupEnv: os.LookupEnv, root: os.Geteuid() == 0, version: version,
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 	})
 	stop()

@@ -79,7 +79,7 @@ func newDocumentCheck(w world, d document) *cobra.Command {
 				file = args[0]
 			}
 			if file == "" {
-				return &usageError{"no file is named, and " + d.setting + " is not set", cmd.CommandPath()}
+				return &usageError{"no file is named, and " + d.setting + " is not set: give the file's name", cmd.CommandPath()}
 			}
 			entries, err := d.check(c, file)
 			if err != nil {

@@ -14,6 +14,7 @@ import (
 
 // A world is everything that a command may touch outside of the process.
 type world struct {
+	program        string   // how it was called
 	args           []string // without the program's name
 	lookupEnv      func(string) (string, bool)
 	root           bool

@@ -118,7 +118,7 @@ func (o *personOptions) act(ctx context.Context, out io.Writer, what string, arg
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("no fake workspace answers at %s: start one with --sandbox or the command sandbox, which print their address: %w", at, err)
+		return fmt.Errorf("no fake workspace answers at %s: start one with --sandbox or the command sandbox, which print their address, and name it with --workspace: %w", at, err)
 	}
 	defer resp.Body.Close()
 	said, err := io.ReadAll(io.LimitReader(resp.Body, maxActReply))

@@ -30,7 +30,7 @@ func newSelftest(w world) *cobra.Command {
 		return !slices.Contains([]string{"SLACK_SIGNING_SECRET", "MAX_BODY_BYTES", "TIMESTAMP_TOLERANCE"}, s.Key)
 	})
 	cmd := &cobra.Command{
-		Use:   "selftest --url <address> [flags]",
+		Use:   "selftest [flags]",
 		Short: "Try a running server from outside, and print a pass or fail card",
 		Long: `Send a running server good, forged, stale, replayed, oversized, chunked, ill-formed and
 slow requests, at most a handful at once, and print what came back beside what should
@@ -47,7 +47,7 @@ unless --no-slow is given. Use it on a server of your own only.`,
 		RunE:        func(cmd *cobra.Command, _ []string) error { return runSelftest(cmd, w, o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.url, "url", "http://127.0.0.1:3000", "Try this `address`")
+	f.StringVar(&o.url, "url", "", "Try this `address`; unset: the server here, on the port of PORT")
 	f.BoolVar(&o.noEvents, "no-events", false, "Store nothing there")
 	f.BoolVar(&o.noSlow, "no-slow", false, "Leave out what waits for the server to lose patience")
 	f.BoolVar(&o.sandbox, "sandbox", false, "Sign with the secret of --sandbox")
@@ -77,8 +77,14 @@ func runSelftest(cmd *cobra.Command, w world, o selftestOptions) error {
 // tester is what the flags and the settings ask for.
 func (o selftestOptions) tester(cmd *cobra.Command, w world) (*selftest.Tester, error) {
 	so := selftest.Options{URL: o.url, NoEvents: o.noEvents, Timeout: o.timeout, Secret: sandbox.DefaultSigningSecret}
-	command := config.CommandSend
-	c, err := load(cmd, w, command)
+	if o.url == "" {
+		base, err := here(cmd, w)
+		if err != nil {
+			return nil, err
+		}
+		so.URL = base
+	}
+	c, err := load(cmd, w, config.CommandSend)
 	if err != nil && !o.sandbox {
 		return nil, err
 	}

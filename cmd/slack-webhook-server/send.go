@@ -40,7 +40,7 @@ func newSend(w world) *cobra.Command {
 stdin (-), or a made-up Slack event. The address decides the signature: Slack's, or for
 /events/<type> and /webhooks that of the other senders, with the secret of the same name
 that the server reads. Anything but a 2xx answer is a failure.`,
-		Example: `  # A made-up message, to a server on this machine
+		Example: `  # A made-up message, to the server on this machine, on the port that PORT or .env names
   slack-webhook-server send --text "hello" --channel C0123456789
 
   # A recorded payload, three times over, as Slack repeats what was not answered
@@ -55,7 +55,7 @@ that the server reads. Anything but a 2xx answer is a failure.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.url, "url", "http://127.0.0.1:3000/slack/events", "Post to this `address`")
+	f.StringVar(&o.url, "url", "", "Post to this `address`; unset: /slack/events of the server here, on the port of PORT")
 	f.StringVar(&o.message.Type, "type", "message", "Event `type`, or type/subtype, of a made-up event")
 	f.StringVar(&o.message.Text, "text", "hello", "Its `text`; for a reaction the emoji")
 	f.StringVar(&o.message.Channel, "channel", "C0SENDER00", "Its `channel` id")
@@ -77,6 +77,13 @@ func send(ctx context.Context, cmd *cobra.Command, w world, o sendOptions) error
 	}
 	if o.payloadFile != "" && cmd.Flags().Changed("count") {
 		return &usageError{"--count is for made-up events; --repeat sends a payload again", cmd.CommandPath()}
+	}
+	if o.url == "" {
+		base, err := here(cmd, w)
+		if err != nil {
+			return err
+		}
+		o.url = base + "/slack/events"
 	}
 	target, err := url.Parse(o.url)
 	if err != nil || target.Host == "" {

@@ -24,7 +24,7 @@ func serve(cmd *cobra.Command, w world, command config.Command) error {
 	defer flush()
 	log.LogAttrs(ctx, slog.LevelDebug, "configuration", slog.Any("settings", c))
 	c.LogWarnings(ctx, log)
-	options := server.Options{Config: c, Logger: log, Out: w.stdout, Stdout: w.stdout, Stderr: w.stderr, Terminal: isTerminal(w.stdout), Version: w.version}
+	options := server.Options{Config: c, Logger: log, Out: w.stdout, Stdout: w.stdout, Stderr: w.stderr, Terminal: isTerminal(w.stdout), Program: w.program, Version: w.version}
 	options.Reread = func() (config.Config, error) { return load(cmd, w, command) }
 	if c.MCP.Transport == config.Stdio {
 		options.Out, options.Stdout = nil, w.stderr // stdout carries the protocol

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"slackmcp/cmd/slack-webhook-server/internal/plain"
@@ -152,6 +153,9 @@ func (t *Tester) try(ctx context.Context, one trial) Result {
 		r.Verdict, r.Remedy = Fail, one.remedy
 		if r.Got == "" {
 			r.Got = plain.Text(err.Error())
+		}
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			r.Remedy = "start the server, or give its address with --url"
 		}
 	}
 	t.tell(func() {

@@ -42,7 +42,7 @@ func (b Batch) Send(ctx context.Context, w io.Writer) error {
 		for attempt := range b.Repeat {
 			answer, err := b.Sender.Send(ctx, body, attempt)
 			if err != nil {
-				return fmt.Errorf("no answer: %w", err)
+				return fmt.Errorf("no answer: %w: start the server, or give its address with --url", err)
 			}
 			if sent++; !answer.Accepted() {
 				refused++
