@@ -35,9 +35,13 @@ func (b *builder) keepGaps(ctx context.Context) error {
 	if !b.cfg.Mode.Webhook() || len(b.signingSecrets) == 0 && !b.cfg.Slack.SocketMode {
 		return nil
 	}
+	notices := newGapNotices(b.store, b.cfg.Queue.DedupeTTL, b.log)
 	l, err := gaps.New(gaps.Options{
 		State: b.state, After: b.cfg.Receive.GapAfter, Beat: min(gaps.DefaultBeat, b.cfg.Receive.GapAfter/2), Logger: b.log,
-		Recorded: func(g gaps.Gap) { b.metrics.Gaps.Recorded(string(g.Kind)) },
+		Recorded: func(g gaps.Gap) {
+			b.metrics.Gaps.Recorded(string(g.Kind))
+			notices.recorded(g)
+		},
 	})
 	if err != nil {
 		return err
@@ -47,7 +51,7 @@ func (b *builder) keepGaps(ctx context.Context) error {
 	b.readers = append(b.readers, part{"gaps", func(ctx context.Context) error {
 		b.limitedBefore(ctx)
 		return l.Run(ctx)
-	}})
+	}}, part{"gap notices", func(ctx context.Context) error { return notices.run(ctx, l.List) }})
 	return nil
 }
 

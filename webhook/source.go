@@ -51,7 +51,7 @@ func (rc *Receiver) endpoint(s Source) (*endpoint, error) {
 	switch {
 	case !sourceName.MatchString(s.Name) || strings.Trim(s.Name, ".") == "":
 		return nil, fmt.Errorf("name %q: use 1 to 64 characters of a-z 0-9 . _ -", s.Name)
-	case s.Name == event.SourceSlack, s.Name == event.SourceReceipts:
+	case s.Name == event.SourceSlack, s.Name == event.SourceReceipts, s.Name == event.SourceGaps:
 		return nil, fmt.Errorf("name %q is taken", s.Name)
 	}
 	if s.Scheme == nil {

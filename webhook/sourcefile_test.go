@@ -93,6 +93,8 @@ func TestSourcesThatCannotBeServed(t *testing.T) {
   - {name: e, scheme: github, header: X-Y, secret_env: SHOP_SECRET}
   - {name: UPPER, secret_env: SHOP_SECRET}
   - {name: f}
+  - {name: receipts, secret_env: SHOP_SECRET}
+  - {name: gaps, secret_env: SHOP_SECRET}
 `), sourceEnv)
 	if err == nil {
 		t.Fatal("no error")
@@ -102,6 +104,7 @@ func TestSourcesThatCannotBeServed(t *testing.T) {
 		"line 2: source a has no secret: NOT_SET is not set", "line 3: source b cannot be served: ", "whsec_", `line 4: source slack cannot be served: name "slack" is taken`,
 		`line 5: scheme "sha1" does not fit: write one of hex, bearer`, "line 6: secret_env does not fit", "line 7: source e cannot be served: ID: path",
 		"line 8: name e is taken", "names a header", "line 9: source UPPER", "line 10: source f has no secret",
+		`line 11: source receipts cannot be served: name "receipts" is taken`, `line 12: source gaps cannot be served: name "gaps" is taken`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the error lacks %q:\n%s", want, text)

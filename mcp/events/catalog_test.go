@@ -16,6 +16,7 @@ import (
 	"slackmcp/mcp/events"
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/gaps"
 )
 
 func newCatalog(t testing.TB, lockdown bool) *events.Catalog {
@@ -102,6 +103,18 @@ func payload(t testing.TB, inner map[string]any) event.Event {
 	return form(t, url.Values{"payload": {string(b)}})
 }
 
+// notice is the event of a gap of ten minutes.
+func notice(t testing.TB, kind gaps.Kind) event.Event {
+	t.Helper()
+	from := time.UnixMilli(1700000000000).UTC()
+	g := gaps.Gap{ID: "1700000000000-" + string(kind), Kind: kind, From: from, To: from.Add(10 * time.Minute), NoticedAt: from.Add(10 * time.Minute)}
+	e, err := g.Notice(g.NoticedAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 // TestTypes shows each type one event, and what of it the arguments let through.
 func TestTypes(t *testing.T) {
 	t.Parallel()
@@ -123,6 +136,13 @@ func TestTypes(t *testing.T) {
 	})
 	command := form(t, url.Values{"command": {"/deploy"}, "text": {"now"}, "user_id": {"U01"}, "channel_id": {"C01"}, "team_id": {"T01"}, "token": {"x"}})
 	other := event.Event{Source: "billing", ID: "evt 1", Kind: event.Kind{Type: "invoice.paid"}, Raw: []byte(`{"a":1}`)}
+	limited, err := event.DecodeSlack([]byte(`{"type":"app_rate_limited","team_id":"T01","minute_rate_limited":1699999980,"api_app_id":"A01"}`), event.JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := notice(t, gaps.Downtime)
+	claimed := down // by somebody else
+	claimed.Source = "billing"
 	for _, tc := range []struct {
 		name, arguments string
 		event           event.Event
@@ -157,7 +177,14 @@ func TestTypes(t *testing.T) {
 		{"webhook.received", `{"source":"billing","type":"invoice.paid"}`, other, map[string]any{"source": "billing", "type": "invoice.paid", "uri": "webhook://billing/events/evt%201"}},
 		{"webhook.received", `{"type":"invoice.lost"}`, other, nil},
 		{"webhook.received", `{}`, with(nil), nil},
-		{"gap.detected", `{}`, slack(map[string]any{"type": "app_rate_limited"}), map[string]any{"reason": "rate_limited"}},
+		{"gap.detected", `{}`, slack(map[string]any{"type": "app_rate_limited"}), map[string]any{"reason": "rate_limited", "gaps_uri": "slack://gaps"}},
+		{"gap.detected", `{}`, limited.Event, map[string]any{"reason": "rate_limited", "at": "2023-11-14T22:13:00Z", "from": "2023-11-14T22:13:00Z", "to": "2023-11-14T22:14:00Z"}},
+		{"gap.detected", `{}`, down, map[string]any{
+			"reason": "downtime", "at": "2023-11-14T22:13:20Z", "from": "2023-11-14T22:13:20Z", "to": "2023-11-14T22:23:20Z", "gap_id": "1700000000000-downtime",
+			"source": "gaps", "event_id": "1700000000000-downtime", "gaps_uri": "slack://gaps", "uri": "webhook://gaps/events/1700000000000-downtime",
+		}},
+		{"gap.detected", `{}`, claimed, nil},
+		{"webhook.received", `{}`, down, nil},
 	} {
 		o, data, ok := read(t, newCatalog(t, false), tc.name, tc.arguments, tc.event)
 		if ok != (tc.has != nil) {

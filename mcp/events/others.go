@@ -116,7 +116,7 @@ func interaction(a *interactionArguments, s *seen) (interactionData, bool) {
 }
 
 type webhookArguments struct {
-	Source string `json:"source,omitempty" max:"100" doc:"only of this configured source; without it, of every source but Slack"`
+	Source string `json:"source,omitempty" max:"100" doc:"only of this configured source; without it, of every source but Slack and gaps"`
 	Type   string `json:"type,omitempty" max:"200" doc:"only events that the source calls so: a type, or type/subtype"`
 }
 
@@ -124,6 +124,9 @@ func (a webhookArguments) filter() (event.Filter, error) {
 	f := event.Filter{Source: a.Source}
 	if a.Source == event.SourceSlack {
 		return f, &toolset.ArgumentError{Argument: "source", Problem: "events of Slack have types of their own, such as message.created"}
+	}
+	if a.Source == event.SourceGaps {
+		return f, &toolset.ArgumentError{Argument: "source", Problem: "gaps have a type of their own: gap.detected"}
 	}
 	if a.Type == "" {
 		return f, nil
@@ -141,7 +144,7 @@ type webhookData struct {
 }
 
 func webhook(a *webhookArguments, s *seen) (webhookData, bool) {
-	if s.Source == event.SourceSlack {
+	if s.Source == event.SourceSlack || s.Source == event.SourceGaps {
 		return webhookData{}, false
 	}
 	if a.Type != "" {

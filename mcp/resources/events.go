@@ -121,6 +121,9 @@ func (r *eventReader) get(ctx context.Context, source, id string) (any, error) {
 func Changed(e *event.Event) []string {
 	if e.Source != event.SourceSlack {
 		uris := []string{view.EventURI(e.Source, e.ID), "webhook://" + view.Escape(e.Source) + "/events"}
+		if e.Source == event.SourceGaps {
+			return append(uris, view.GapsURI)
+		}
 		if e.Source != event.SourceReceipts {
 			return uris
 		}

@@ -177,6 +177,10 @@ func TestChanged(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", page.Events[i].ID, diff)
 		}
 	}
+	gap := event.Event{Source: event.SourceGaps, ID: "1-downtime", Kind: event.Kind{Type: event.KindGap}}
+	if got := resources.Changed(&gap); !slices.Contains(got, "slack://gaps") || slices.Contains(got, "slack://events") {
+		t.Errorf("a gap changes %v, want slack://gaps, and not slack://events", got)
+	}
 	for typ, want := range map[string]string{
 		"channel_rename": "slack://channels/C1AA", "user_change": "slack://users", "emoji_changed": "slack://emojis", "subteam_created": "slack://usergroups",
 	} {

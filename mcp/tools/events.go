@@ -35,7 +35,7 @@ type eventFilter struct {
 	Types   []string `json:"types,omitempty" alias:"type,event_type,event_types" split:"," max:"50" doc:"Event types, any of them: message, message.channels, message/channel_join, reaction_added, app_mention …"`
 	User    string   `json:"user,omitempty" doc:"User id, @name or e-mail: who caused it"`
 	Thread  string   `json:"thread,omitempty" alias:"thread_ts" doc:"ts or permalink of a thread's first message"`
-	Source  string   `json:"source,omitempty" doc:"slack, or a webhook source's name; all when absent"`
+	Source  string   `json:"source,omitempty" doc:"slack, gaps, or a webhook source's name; all when absent"`
 }
 
 type listEventsIn struct {
@@ -58,7 +58,7 @@ type eventsOut struct {
 
 type getEventIn struct {
 	EventID string `json:"event_id" alias:"id,uri" doc:"event_id, or the event's uri"`
-	Source  string `json:"source,omitempty" default:"slack" doc:"slack, or a webhook source's name"`
+	Source  string `json:"source,omitempty" default:"slack" doc:"slack, gaps, or a webhook source's name"`
 }
 
 type getEventOut struct {

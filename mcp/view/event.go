@@ -77,6 +77,10 @@ func NewEvent(e *event.Event, o EventOptions) Event {
 
 // origin reads who wrote the event and returns its text, uncleaned.
 func (v *Event) origin(e *event.Event) string {
+	if e.Source == event.SourceGaps {
+		v.Provenance = Provenance{Author: e.Source, Kind: KindSystem, Verified: true}
+		return gapText(e)
+	}
 	if e.Source != event.SourceSlack {
 		v.Provenance = Provenance{Author: e.Source, Kind: KindService, External: true, Verified: true}
 		return ""
@@ -109,6 +113,15 @@ func (v *Event) origin(e *event.Event) string {
 	return a.Text
 }
 
+// gapText says what an event of a gap tells.
+func gapText(e *event.Event) string {
+	g, ok := e.Gap()
+	if !ok {
+		return ""
+	}
+	return "Events of Slack's may have been missed from " + Time(g.From) + " to " + Time(g.To) + " (" + g.Kind + "): see " + GapsURI
+}
+
 func (v *Event) payload(e *event.Event, limit int) {
 	p, err := v.Flags.Payload(e)
 	switch {
@@ -119,6 +132,9 @@ func (v *Event) payload(e *event.Event, limit int) {
 		v.Payload = p
 	}
 }
+
+// GapsURI is the resource of the times in which events may have been missed.
+const GapsURI = "slack://gaps"
 
 // EventURI is the resource of one event.
 func EventURI(source, id string) string {

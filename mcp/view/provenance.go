@@ -12,7 +12,7 @@ const (
 	KindPerson  = "person"
 	KindBot     = "bot"     // another app
 	KindSelf    = "self"    // our own app
-	KindSystem  = "system"  // Slack itself
+	KindSystem  = "system"  // Slack itself, or this server
 	KindService = "service" // a webhook sender that is not Slack
 )
 
@@ -31,7 +31,7 @@ type Provenance struct {
 	Verified bool `json:"verified"`
 }
 
-// Inside reports that the words are our own, Slack's, or those of a person of the
+// Inside reports that the words are our own, Slack's or this server's, or those of a person of the
 // workspace: what lockdown lets through.
 func (p Provenance) Inside() bool {
 	return p.Kind == KindSelf || p.Kind == KindSystem || p.Kind == KindPerson && p.SameTeam

@@ -102,6 +102,14 @@ func TestEvent(t *testing.T) {
 			"hi", "1.000001",
 			view.Provenance{Author: "U1AA", Kind: "person", SameTeam: true, Verified: true},
 		},
+		"a gap": {
+			event.Event{
+				Source: event.SourceGaps, ID: "1-downtime", Kind: event.Kind{Type: event.KindGap},
+				Raw: []byte(`{"type":"gap_detected","gap":{"id":"1-downtime","kind":"downtime","from":"2026-01-02T03:04:05Z","to":"2026-01-02T04:04:05Z"}}`),
+			},
+			"Events of Slack's may have been missed from 2026-01-02T03:04:05Z to 2026-01-02T04:04:05Z (downtime): see slack://gaps", "",
+			view.Provenance{Author: "gaps", Kind: "system", Verified: true},
+		},
 		"a message of another organisation": {
 			eventtest.Envelope("Ev1", a{"type": "message", "user": "U1AA", "channel": "C1AA", "ts": "1.000001", "text": "hi", "team": "T0PARTNER01"}, a{"is_ext_shared_channel": true}),
 			"hi", "1.000001",

@@ -119,7 +119,7 @@ func when() yamldoc.Object[When] {
 		return err
 	}
 	return yamldoc.Object[When]{Fields: []yamldoc.Field[When]{
-		yamldoc.Texts("source", "Who sent it: slack, receipts, or the name of a source", func(w *When) *[]string { return &w.Source }, nil),
+		yamldoc.Texts("source", "Who sent it: slack, receipts, gaps, or the name of a source", func(w *When) *[]string { return &w.Source }, nil),
 		yamldoc.Texts("type", "Type (message), type and subtype (message/channel_join), Slack's name of a subscription (message.channels), or *", func(w *When) *[]string { return &w.Type }, pattern),
 		yamldoc.Texts("subtype", "Subtype alone", func(w *When) *[]string { return &w.Subtype }, nil),
 		yamldoc.Texts("channel", "Id of the channel, such as C0123456789", func(w *When) *[]string { return &w.Channel }, notAName),
