@@ -94,6 +94,20 @@ func (h urgentHandler) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
+// HandleAttrs is Handle for a line's attributes without a record; see jsonLines. They are
+// the caller's again when it returns.
+func (h urgentHandler) HandleAttrs(ctx context.Context, at time.Time, level slog.Level, message string, attrs []slog.Attr) error {
+	lines, ok := h.Handler.(jsonLines)
+	if !ok {
+		return h.Handle(ctx, recordOf(at, level, message, attrs))
+	}
+	err := lines.HandleAttrs(ctx, at, level, message, attrs)
+	if level >= h.urgent {
+		h.buffer.flush()
+	}
+	return err
+}
+
 // WithAttrs implements slog.Handler.
 func (h urgentHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	h.Handler = h.Handler.WithAttrs(attrs)

@@ -214,6 +214,17 @@ func TestOurLinesAreSlogs(t *testing.T) {
 			if got.String() != want.String() {
 				t.Errorf("line %s, slog writes %s", got.String(), want.String())
 			}
+			got.Reset()
+			log, flush := config.NewLogger(c, &got, false)
+			direct := log.Handler().(interface {
+				HandleAttrs(ctx context.Context, at time.Time, level slog.Level, message string, attrs []slog.Attr) error
+			})
+			if err := direct.HandleAttrs(t.Context(), at, slog.LevelInfo, message, attrs); err != nil {
+				t.Fatal(err)
+			}
+			if flush(); got.String() != want.String() {
+				t.Errorf("from attributes: line %s, slog writes %s", got.String(), want.String())
+			}
 		}
 	}
 }

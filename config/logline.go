@@ -26,6 +26,33 @@ func newJSONLines(out io.Writer, options *slog.HandlerOptions) slog.Handler {
 	}
 }
 
+// HandleAttrs writes a line of the attributes as Handle would of a record that has them,
+// without making one. They are the caller's again when it returns.
+func (h jsonLines) HandleAttrs(ctx context.Context, at time.Time, level slog.Level, message string, attrs []slog.Attr) error {
+	buf, ok := h.pool.Get().(*[]byte)
+	if ok {
+		defer h.pool.Put(buf)
+		line, simple := appendHead((*buf)[:0], at, level, message)
+		for i := 0; simple && i < len(attrs); i++ {
+			line, simple = appendAttr(line, &attrs[i])
+		}
+		line = append(line, "}\n"...)
+		*buf = line[:0]
+		if simple {
+			_, err := h.out.Write(line)
+			return err
+		}
+	}
+	return h.Handler.Handle(ctx, recordOf(at, level, message, attrs))
+}
+
+// recordOf is the record of a line. It keeps nothing of attrs itself.
+func recordOf(at time.Time, level slog.Level, message string, attrs []slog.Attr) slog.Record {
+	r := slog.NewRecord(at, level, message, 0)
+	r.AddAttrs(attrs...)
+	return r
+}
+
 // Handle implements slog.Handler.
 func (h jsonLines) Handle(ctx context.Context, r slog.Record) error {
 	buf, ok := h.pool.Get().(*[]byte)
@@ -44,25 +71,31 @@ func (h jsonLines) Handle(ctx context.Context, r slog.Record) error {
 
 // appendRecord reports false when the record is not simple.
 func appendRecord(b []byte, r *slog.Record) ([]byte, bool) {
-	if r.Time.IsZero() || !plainText(r.Message) {
-		return b, false
+	b, simple := appendHead(b, r.Time, r.Level, r.Message)
+	if simple {
+		r.Attrs(func(a slog.Attr) bool {
+			b, simple = appendAttr(b, &a)
+			return simple
+		})
 	}
-	b = append(b, `{"time":"`...)
-	b = r.Time.AppendFormat(b, time.RFC3339Nano)
-	b = append(b, `","level":"`...)
-	b = append(b, r.Level.String()...)
-	b = append(b, `","msg":"`...)
-	b = append(b, r.Message...)
-	b = append(b, '"')
-	simple := true
-	r.Attrs(func(a slog.Attr) bool {
-		b, simple = appendAttr(b, a)
-		return simple
-	})
 	return append(b, "}\n"...), simple
 }
 
-func appendAttr(b []byte, a slog.Attr) ([]byte, bool) {
+// appendHead begins a line with what each has.
+func appendHead(b []byte, at time.Time, level slog.Level, message string) ([]byte, bool) {
+	if at.IsZero() || !plainText(message) {
+		return b, false
+	}
+	b = append(b, `{"time":"`...)
+	b = at.AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `","level":"`...)
+	b = append(b, level.String()...)
+	b = append(b, `","msg":"`...)
+	b = append(b, message...)
+	return append(b, '"'), true
+}
+
+func appendAttr(b []byte, a *slog.Attr) ([]byte, bool) {
 	if a.Key == "" || !plainText(a.Key) {
 		return b, false
 	}

@@ -125,9 +125,15 @@ const (
 	aName
 )
 
+// telling marks the bytes at which suspicions stops.
+var telling = [256]bool{'x': true, ' ': true, '"': true, '=': true}
+
 // suspicions looks at a line once. It may suspect the innocent, never the reverse.
 func suspicions(line []byte) (found int) {
 	for i, c := range line {
+		if !telling[c] {
+			continue // nearly all
+		}
 		switch c {
 		case 'x':
 			if rest := line[i:]; len(rest) > 5 && (rest[1] == 'o' && rest[2] == 'x' || string(rest[1:5]) == "app-") {

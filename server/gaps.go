@@ -74,7 +74,7 @@ func (s *Server) limitedBefore(ctx context.Context) {
 const rateLimited = "app_rate_limited"
 
 // observe is told of each request that was received.
-func (b *builder) observe(o webhook.Observation) {
+func (b *builder) observe(o *webhook.Observation) {
 	b.metrics.Receive.Observe(o)
 	if b.gaps == nil || o.Source != event.SourceSlack {
 		return

@@ -36,7 +36,8 @@ func (ids *requestIDs) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 		h := c.Request().Header
 		id := h.Get(requestIDHeader)
 		if !harmless(id) {
-			id = ids.prefix + strconv.FormatUint(ids.n.Add(1), 10)
+			var text [32]byte
+			id = string(strconv.AppendUint(append(text[:0], ids.prefix...), ids.n.Add(1), 10))
 			h[requestIDHeader] = []string{id}
 		}
 		c.Response().Header()[requestIDHeader] = h[requestIDHeader][:1]

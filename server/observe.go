@@ -18,12 +18,12 @@ import (
 
 // received returns what is told of each delivery: the metrics alone, unless there is a
 // trail for the refused ones, or a tracer.
-func (b *builder) received() func(webhook.Observation) {
+func (b *builder) received() func(*webhook.Observation) {
 	count, trail, tracer := b.observe, b.audit, b.traces
 	if trail == nil && tracer == nil {
 		return count
 	}
-	return func(o webhook.Observation) {
+	return func(o *webhook.Observation) {
 		count(o)
 		if tracer != nil {
 			tracer.Received(o)
@@ -34,7 +34,7 @@ func (b *builder) received() func(webhook.Observation) {
 	}
 }
 
-func refusedSignature(o webhook.Observation) audit.Record {
+func refusedSignature(o *webhook.Observation) audit.Record {
 	reason := o.Reason
 	if o.Outcome == webhook.Stale {
 		reason = string(webhook.Stale)

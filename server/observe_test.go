@@ -13,7 +13,7 @@ import (
 func TestReceivingPaysForNothingThatIsOff(t *testing.T) {
 	b := &builder{Server: &Server{metrics: metrics.New(metrics.Options{Sources: []string{"slack"}})}}
 	observe := b.received()
-	o := webhook.Observation{Source: "slack", Outcome: webhook.Accepted, Status: 200, ID: "Ev1", Secret: 1, Tries: 1, Duration: time.Millisecond}
+	o := &webhook.Observation{Source: "slack", Outcome: webhook.Accepted, Status: 200, ID: "Ev1", Secret: 1, Tries: 1, Duration: time.Millisecond}
 	if n := testing.AllocsPerRun(1000, func() { observe(o) }); n != 0 {
 		t.Errorf("%v allocations for each delivery, want none", n)
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +17,8 @@ const silentGrace = 200 * time.Millisecond
 // they use; http.Server.Shutdown would wait five seconds for each of them.
 type silent struct {
 	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	conns map[net.Conn]struct{} // guarded by mu
+	n     atomic.Int64          // how many they are, so that requests need no lock
 }
 
 // track is the server's ConnState hook.
@@ -25,10 +27,15 @@ func (s *silent) track(c net.Conn, state http.ConnState) {
 	case http.StateNew:
 		s.mu.Lock()
 		s.conns[c] = struct{}{}
+		s.n.Store(int64(len(s.conns)))
 		s.mu.Unlock()
 	case http.StateActive, http.StateClosed, http.StateHijacked:
+		if s.n.Load() == 0 {
+			return // so it is none of them
+		}
 		s.mu.Lock()
 		delete(s.conns, c)
+		s.n.Store(int64(len(s.conns)))
 		s.mu.Unlock()
 	case http.StateIdle:
 	}

@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"slackmcp/webhook/event"
 )
@@ -28,13 +27,13 @@ type Direct struct {
 // before. answer is what Slack is told to an interaction, JSON, or empty. Without stored
 // Slack is to be told nothing, so that it delivers again.
 func (rc *Receiver) Deliver(ctx context.Context, d Direct) (answer []byte, stored bool) {
-	v := visit{endpoint: &rc.direct, began: time.Now()}
+	v := rc.begin(&rc.direct)
+	defer rc.end(v)
 	v.RequestID = d.RequestID
 	v.Source, v.Bytes = event.SourceSlack, len(d.Body)
-	v.Outcome = rc.take(&v, d)
+	v.Outcome = rc.take(v, d)
 	v.Status = replies[v.Outcome].status
-	v.Duration = time.Since(v.began)
-	rc.report(ctx, &v)
+	rc.report(ctx, v)
 	stored = v.Status == http.StatusOK
 	if d.Interactive && stored {
 		answer = v.reply

@@ -47,10 +47,10 @@ func newRig(t *testing.T, change ...func(*webhook.Options)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, q: q}
-	o := webhook.Options{Publisher: q, SlackSecrets: []string{secret}, Observe: func(ob webhook.Observation) {
+	o := webhook.Options{Publisher: q, SlackSecrets: []string{secret}, Observe: func(ob *webhook.Observation) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.seen = append(r.seen, ob)
+		r.seen = append(r.seen, *ob)
 	}}
 	for _, c := range change {
 		c(&o)

@@ -93,8 +93,9 @@ type Options struct {
 	// Logger gets one line a request; nil logs nothing.
 	Logger *slog.Logger
 	// Observe is told of every finished request, before the next one of its connection
-	// begins; nil tells nobody. It is called concurrently and must return at once.
-	Observe func(Observation)
+	// begins; nil tells nobody. It is called concurrently, must return at once, and must
+	// keep no pointer to what it is given.
+	Observe func(*Observation)
 	// Now is the clock of timestamps and signatures; nil means time.Now.
 	Now func() time.Time
 }
@@ -120,9 +121,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	if o.Address == nil {
 		o.Address = connectionAddress

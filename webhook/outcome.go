@@ -87,6 +87,8 @@ type Observation struct {
 	// Tries is how often the event was published, Publish how long that took in all.
 	Tries   int
 	Publish time.Duration
-	// Duration is the time from the first look at the request to the answer.
+	// Duration is the time from the first look at the request to the answer, and Answered
+	// when that was.
 	Duration time.Duration
+	Answered time.Time
 }

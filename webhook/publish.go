@@ -16,17 +16,16 @@ const firstPause = 50 * time.Millisecond
 // publish stores the event, trying again while that may help and time is left. A
 // sender who hangs up does not stop it: what was verified is stored all the same, and
 // the sender's next delivery is the duplicate.
-func (rc *Receiver) publish(v *visit, e event.Event) Outcome {
-	start := time.Now()
+func (rc *Receiver) publish(v *visit, start time.Time, e *event.Event) Outcome {
 	ctx := rc.deadlines.get(start)
-	if v.endpoint.lookBack && rc.kept(ctx, e.Source, e.ID) || rc.filledBefore(ctx, &e) {
+	if v.endpoint.lookBack && rc.kept(ctx, e.Source, e.ID) || rc.filledBefore(ctx, e) {
 		return Duplicate
 	}
 	var err error
 	for pause := firstPause; ; pause *= 2 {
 		v.Tries++
 		var receipt queue.Receipt
-		if receipt, err = rc.opt.Publisher.Publish(ctx, e); err == nil {
+		if receipt, err = rc.opt.Publisher.Publish(ctx, *e); err == nil {
 			v.Publish = time.Since(start)
 			if receipt.Duplicate {
 				return Duplicate

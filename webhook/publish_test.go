@@ -77,7 +77,7 @@ func (tt trouble) check(t *testing.T) {
 	var ob webhook.Observation
 	start := time.Now()
 	w := direct(t, webhook.Options{
-		Publisher: store, PublishTries: tt.tries, Observe: func(o webhook.Observation) { ob = o },
+		Publisher: store, PublishTries: tt.tries, Observe: func(o *webhook.Observation) { ob = *o },
 	}, []byte(`{"type":"x"}`))
 	took := time.Since(start)
 	if w.Code != tt.status || ob.Outcome != tt.out || ob.Reason != tt.reason {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,8 @@ type Receiver struct {
 	endpoints map[string]*endpoint // by path
 	direct    endpoint             // of what comes by Deliver
 	inFlight  atomic.Int64         // requests
+	visits    sync.Pool            // of *visit
+	lines     lineHandler          // the logger's, where it has one
 }
 
 // An endpoint is one route: who may post there, and how it is read and answered.
@@ -80,6 +83,8 @@ func New(o Options) (*Receiver, error) {
 		return nil, err
 	}
 	rc := &Receiver{opt: o, bodies: newBodies(o), deadlines: deadlines{timeout: o.PublishTimeout}, endpoints: map[string]*endpoint{}, direct: endpoint{source: event.SourceSlack}}
+	rc.visits.New = func() any { return &visit{} }
+	rc.lines, _ = o.Logger.Handler().(lineHandler)
 	if err := rc.register(); err != nil {
 		return nil, err
 	}
@@ -104,27 +109,52 @@ func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.used.Load() }
 
 // ServeHTTP takes one delivery.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v := visit{endpoint: rc.endpoints[r.URL.Path], began: time.Now()}
 	rc.inFlight.Add(1)
 	defer rc.inFlight.Add(-1)
-	v.Outcome = rc.receive(&v, w, r)
-	rc.remember(&v)
+	v := rc.begin(rc.endpoints[r.URL.Path])
+	defer rc.end(v)
+	v.Outcome = rc.receive(v, w, r)
+	rc.remember(v)
 	v.Status = answer(w, v.Outcome, v.reply)
-	v.Duration = time.Since(v.began)
-	v.RequestID = r.Header.Get(RequestIDHeader)
-	rc.report(r.Context(), &v)
+	if id := r.Header[RequestIDHeader]; len(id) > 0 {
+		v.RequestID = id[0]
+	}
+	rc.report(r.Context(), v)
 }
 
-// A visit is one request on its way through the pipeline.
+// A visit is one request on its way through the pipeline. It is used again for others: a
+// connection's own stack grows cold between its requests, what the pool lends does not.
 type visit struct {
 	Observation
 	endpoint *endpoint
 	began    time.Time
 	from     sender
+	claim    signature.Claim
 	reply    []byte // in place of the outcome's own; nil keeps that
-	// For the log only: where it happened, and what the endpoint adds.
+	// For the log only: where it happened, what the endpoint adds, and room for the line.
 	channel string
 	attrs   []slog.Attr
+	line    [lineAttrs]slog.Attr
+}
+
+// begin lends a visit until end.
+func (rc *Receiver) begin(ep *endpoint) *visit {
+	v := rc.visits.Get().(*visit) //nolint:forcetypeassert // the pool holds nothing else
+	v.endpoint, v.began = ep, time.Now()
+	return v
+}
+
+func (rc *Receiver) end(v *visit) {
+	*v = visit{}
+	rc.visits.Put(v)
+}
+
+// at is the clock of timestamps for a reading of the clock of durations.
+func (rc *Receiver) at(now time.Time) time.Time {
+	if rc.opt.Now == nil {
+		return now
+	}
+	return rc.opt.Now()
 }
 
 // end notes how a request ended.
@@ -151,9 +181,11 @@ func (rc *Receiver) receive(v *visit, w http.ResponseWriter, r *http.Request) Ou
 	case rc.crowded(v.from):
 		return v.end(Busy, "requests")
 	}
-	claim, err := ep.verifier.Open(r.Header)
-	if claim.At != 0 {
-		v.Skew = rc.opt.Now().Sub(time.Unix(claim.At, 0))
+	var err error
+	now := rc.at(v.began)
+	v.claim, err = ep.verifier.Open(r.Header, now)
+	if v.claim.At != 0 {
+		v.Skew = now.Sub(time.Unix(v.claim.At, 0))
 	}
 	if err != nil {
 		if ep.probe != nil && ep.probe(rc, r) {
@@ -172,7 +204,7 @@ func (rc *Receiver) receive(v *visit, w http.ResponseWriter, r *http.Request) Ou
 	if err != nil {
 		return v.end(outcomeOf(err))
 	}
-	return rc.accept(v, incoming{header: r.Header, media: m, claim: &claim, body: b.bytes})
+	return rc.accept(v, incoming{header: r.Header, media: m, claim: &v.claim, body: b.bytes})
 }
 
 // accept is the pipeline from the body on.
@@ -194,11 +226,12 @@ func (rc *Receiver) accept(v *visit, in incoming) Outcome {
 
 // store publishes what was decoded, and prepares the answer.
 func (rc *Receiver) store(v *visit, d decoded) Outcome {
-	d.event.ReceivedAt = rc.opt.Now()
+	now := time.Now()
+	d.event.ReceivedAt = rc.at(now)
 	v.Kind, v.ID, v.Retry, v.At = d.event.Kind, d.event.ID, d.event.Retry, d.event.At
 	v.Team, v.channel, v.attrs = d.event.Team, d.event.Channel, d.attrs
 
-	outcome := rc.publish(v, d.event)
+	outcome := rc.publish(v, now, &d.event)
 	if outcome == Accepted || outcome == Duplicate {
 		v.reply = d.reply
 		if v.reply == nil {

@@ -40,5 +40,5 @@ func (rc *Receiver) register() error {
 }
 
 func (rc *Receiver) verifier(s signature.Scheme, secrets []string) (*signature.Verifier, error) {
-	return signature.New(signature.Options{Scheme: s, Secrets: secrets, Tolerance: rc.opt.Tolerance, Now: rc.opt.Now})
+	return signature.New(signature.Options{Scheme: s, Secrets: secrets, Tolerance: rc.opt.Tolerance})
 }

@@ -60,7 +60,7 @@ func (rc *Receiver) endpoint(s Source) (*endpoint, error) {
 	if s.Tolerance == 0 {
 		s.Tolerance = rc.opt.Tolerance
 	}
-	v, err := signature.New(signature.Options{Scheme: s.Scheme, Secrets: s.Secrets, Tolerance: s.Tolerance, Now: rc.opt.Now})
+	v, err := signature.New(signature.Options{Scheme: s.Scheme, Secrets: s.Secrets, Tolerance: s.Tolerance})
 	if err != nil {
 		return nil, err
 	}

@@ -68,8 +68,8 @@ func value(t testing.TB, found map[string]*dto.MetricFamily, name string, labels
 	return 0
 }
 
-func accepted() webhook.Observation {
-	return webhook.Observation{
+func accepted() *webhook.Observation {
+	return &webhook.Observation{
 		Source: "slack", Outcome: webhook.Accepted, Status: 200, Kind: event.Kind{Type: "message"}, ID: "Ev1",
 		Bytes: 1000, Secret: 1, Skew: 2 * time.Second, Tries: 1, Publish: time.Millisecond, Duration: 2 * time.Millisecond,
 	}
@@ -87,10 +87,10 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	full := accepted()
 	full.Outcome, full.Status, full.Tries = webhook.Full, 503, 3
 	m.Receive.Observe(full)
-	m.Receive.Observe(webhook.Observation{Source: "slack", Outcome: webhook.BadSignature, Reason: "mismatch", Status: 401})
-	m.Receive.Observe(webhook.Observation{Source: "slack", Outcome: webhook.BadSignature, Reason: "missing", Status: 401})
-	m.Receive.Observe(webhook.Observation{Source: "slack", Outcome: webhook.Stale, Status: 401})
-	m.Receive.Observe(webhook.Observation{Outcome: webhook.Unregistered, Status: 404})
+	m.Receive.Observe(&webhook.Observation{Source: "slack", Outcome: webhook.BadSignature, Reason: "mismatch", Status: 401})
+	m.Receive.Observe(&webhook.Observation{Source: "slack", Outcome: webhook.BadSignature, Reason: "missing", Status: 401})
+	m.Receive.Observe(&webhook.Observation{Source: "slack", Outcome: webhook.Stale, Status: 401})
+	m.Receive.Observe(&webhook.Observation{Outcome: webhook.Unregistered, Status: 404})
 
 	found, _ := scrape(t, m)
 	for _, want := range []struct {
@@ -126,9 +126,9 @@ func TestDeliveriesAreCounted(t *testing.T) {
 // TestObserveAllocatesNothing holds what the receive path may pay for being counted.
 func TestObserveAllocatesNothing(t *testing.T) {
 	m := newMetrics()
-	for name, o := range map[string]webhook.Observation{
+	for name, o := range map[string]*webhook.Observation{
 		"accepted": accepted(),
-		"retry": func() webhook.Observation {
+		"retry": func() *webhook.Observation {
 			o := accepted()
 			o.Retry = event.Retry{Num: 9, Reason: "http_error"}
 			return o
@@ -167,8 +167,8 @@ func TestHostileLabels(t *testing.T) {
 		m.Receive.Observe(o)
 		o.Source, o.Outcome = "slack", webhook.BadSignature
 		m.Receive.Observe(o)
-		m.Receive.Observe(webhook.Observation{Source: "slack", Outcome: webhook.BadSignature, Reason: h})
-		m.Receive.Observe(webhook.Observation{Source: "slack", Outcome: webhook.Outcome(h), Reason: h})
+		m.Receive.Observe(&webhook.Observation{Source: "slack", Outcome: webhook.BadSignature, Reason: h})
+		m.Receive.Observe(&webhook.Observation{Source: "slack", Outcome: webhook.Outcome(h), Reason: h})
 		m.Handlers.Observe(worker.Observation{Group: h, Pattern: h, Err: errors.New(h)})
 		m.Slack.Observe(slackapi.CallInfo{Method: h, Outcome: h, Duration: 1, Waited: 1})
 		m.MCP.Called(toolset.Outcome{Tool: h, Principal: h, Err: errors.New(h)})

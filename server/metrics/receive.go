@@ -155,7 +155,7 @@ func (m *Receive) Watch(rc interface {
 }
 
 // Observe counts one finished request.
-func (m *Receive) Observe(o webhook.Observation) {
+func (m *Receive) Observe(o *webhook.Observation) {
 	s := m.sources[o.Source]
 	if s == nil {
 		s = m.nobody
@@ -170,7 +170,7 @@ func (m *Receive) Observe(o webhook.Observation) {
 	}
 	switch {
 	case (o.Secret > 0 || o.Tries > 0) && s.ack != nil:
-		m.verified(s, &o)
+		m.verified(s, o)
 	case o.Outcome == webhook.Stale:
 		s.refused["stale"].Inc()
 	case o.Outcome == webhook.BadSignature:
@@ -178,9 +178,17 @@ func (m *Receive) Observe(o webhook.Observation) {
 			c.Inc()
 		}
 	}
-	if o.Source == event.SourceSlack && judged(&o) {
-		m.hour.add(m.now(), failedForSlack(&o))
+	if o.Source == event.SourceSlack && judged(o) {
+		m.hour.add(m.when(o), failedForSlack(o))
 	}
+}
+
+// when is the observation's time, or now where it says none.
+func (m *Receive) when(o *webhook.Observation) time.Time {
+	if o.Answered.IsZero() {
+		return m.now()
+	}
+	return o.Answered
 }
 
 // verified counts what only a request with a good signature has.

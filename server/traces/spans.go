@@ -18,11 +18,11 @@ import (
 
 // Received makes the span of a verified delivery that has just ended, and that of its
 // publish.
-func (t *Tracer) Received(o webhook.Observation) {
+func (t *Tracer) Received(o *webhook.Observation) {
 	if o.ID == "" {
 		return // not verified, or nothing to store
 	}
-	of, end := idsOf(o.Source, o.ID), time.Now()
+	of, end := idsOf(o.Source, o.ID), o.Answered
 	ctx := context.Background()
 	options := []trace.SpanStartOption{
 		trace.WithTimestamp(end.Add(-o.Duration)), trace.WithSpanKind(trace.SpanKindServer),

@@ -66,8 +66,6 @@ type Options struct {
 	Secrets []string
 	// Tolerance bounds the distance of a signed timestamp from now; 0 means DefaultTolerance.
 	Tolerance time.Duration
-	// Now is the clock; nil means time.Now.
-	Now func() time.Time
 }
 
 // A Verifier checks the requests of one sender. It is safe for concurrent use.
@@ -75,7 +73,6 @@ type Verifier struct {
 	scheme    Scheme
 	keys      atomic.Pointer[[]*key]
 	tolerance time.Duration
-	now       func() time.Time
 }
 
 // New returns a Verifier. Its errors name the option and never hold a secret.
@@ -86,12 +83,9 @@ func New(o Options) (*Verifier, error) {
 	if o.Tolerance < 0 {
 		return nil, errors.New("signature: Tolerance must not be negative")
 	}
-	v := &Verifier{scheme: o.Scheme, tolerance: o.Tolerance, now: o.Now}
+	v := &Verifier{scheme: o.Scheme, tolerance: o.Tolerance}
 	if v.tolerance == 0 {
 		v.tolerance = DefaultTolerance
-	}
-	if v.now == nil {
-		v.now = time.Now
 	}
 	if err := v.Replace(o.Secrets); err != nil {
 		return nil, err
@@ -138,14 +132,14 @@ func makeKeys(scheme Scheme, secrets []string) ([]*key, error) {
 // Scheme returns the verifier's scheme.
 func (v *Verifier) Scheme() Scheme { return v.scheme }
 
-// Open judges the headers. Its errors are ErrMissing, ErrMalformed and ErrStale; with
+// Open judges the headers, at a time. Its errors are ErrMissing, ErrMalformed and ErrStale; with
 // ErrStale the claim is returned all the same, so that the clocks' distance can be told.
-func (v *Verifier) Open(h http.Header) (Claim, error) {
+func (v *Verifier) Open(h http.Header, now time.Time) (Claim, error) {
 	c, err := v.scheme.Claim(h)
 	if err != nil {
 		return Claim{}, err
 	}
-	if c.At != 0 && v.now().Sub(time.Unix(c.At, 0)).Abs() > v.tolerance {
+	if c.At != 0 && now.Sub(time.Unix(c.At, 0)).Abs() > v.tolerance {
 		return c, ErrStale
 	}
 	return c, nil
