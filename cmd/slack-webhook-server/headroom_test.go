@@ -9,7 +9,7 @@ func TestPercentLeavesHeadroom(t *testing.T) {
 	}{
 		{0, mostPercent},
 		{1 << 20, mostPercent},
-		{8 << 20, 250},
+		{8 << 20, 150},
 		{32 << 20, leastPercent},
 		{1 << 30, leastPercent},
 	} {

@@ -10,7 +10,7 @@ const (
 	DefaultDedupeTTL      = 48 * time.Hour
 	DefaultRetentionAge   = 7 * 24 * time.Hour
 	DefaultRetentionCount = 100_000
-	DefaultMaxBytes       = 12 << 20
+	DefaultMaxBytes       = 8 << 20
 )
 
 // Options configure a Queue.
@@ -23,7 +23,7 @@ type Options struct {
 	RetentionAge time.Duration
 	// RetentionCount is how many events are kept at most; 0 means 100,000.
 	RetentionCount int
-	// MaxBytes bounds the bodies and fields of what is kept; 0 means 12 MiB: some 10,000
+	// MaxBytes bounds the bodies and fields of what is kept; 0 means 8 MiB: some 6,000
 	// events, with which a small process stays below 64 MiB.
 	MaxBytes int
 	// Now is the clock; nil is time.Now.
