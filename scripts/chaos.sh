@@ -22,6 +22,15 @@ part_queue() {
     ./webhook/queue/redis ./webhook/queue/nats -kills "${KILLS:-20}" -pause "${PAUSE:-10s}"
 }
 
+# server: the server itself is killed with kill -9 on its sqlite store while senders post
+# and a rule forwards. SERVER_KILLS and SERVER_EVENTS say how often and how many.
+part_server() {
+  head='| kills | acknowledged | lost | stored twice | handled again after a kill | handled again without one |
+|---:|---:|---:|---:|---:|---:|'
+  KILLS="${SERVER_KILLS:-200}" KILL_EVENTS="${SERVER_EVENTS:-1000000}" CONSERVATION_ROUNDS=20 \
+    go test -count=1 -timeout 90m -v -run 'TestKill|TestConservation' ./test/e2e
+}
+
 parts=("$@")
 [ "${#parts[@]}" -gt 0 ] || mapfile -t parts < <(declare -F | sed -n 's/^declare -f part_//p')
 status=0
