@@ -64,9 +64,12 @@ func (s *Server) reloadRules(ctx context.Context) {
 		s.log.LogAttrs(ctx, slog.LevelError, "the rules file cannot be used; the old rules stay in force", slog.String("error", err.Error()))
 		return
 	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, "rules reloaded", slog.Any("added", change.Added), slog.Any("changed", change.Changed),
-		slog.Any("removed", change.Removed), slog.Any("kept", change.Kept))
+	s.log.LogAttrs(ctx, slog.LevelInfo, "rules reloaded", slog.Any("added", listed(change.Added)), slog.Any("changed", listed(change.Changed)),
+		slog.Any("removed", listed(change.Removed)), slog.Any("kept", listed(change.Kept)))
 }
+
+// listed is a list that is written as one when it is empty, too.
+func listed(names []string) []string { return append([]string{}, names...) }
 
 // poster posts to Slack for rules, and says what another try is good for.
 type poster struct{ slack *slackapi.Client }

@@ -17,7 +17,7 @@ func (s *Server) reloadSecrets(ctx context.Context) {
 		err = s.replaceSecrets(c)
 	}
 	if err != nil {
-		s.log.LogAttrs(ctx, slog.LevelError, "the secrets cannot be read again; the old ones stay in force", slog.String("error", err.Error()))
+		s.log.LogAttrs(ctx, slog.LevelError, "the configuration cannot be read again; the old secrets stay in force", slog.String("error", err.Error()))
 		return
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "secrets reloaded", slog.Int("slack_signing_secrets", len(c.Slack.SigningSecrets)))

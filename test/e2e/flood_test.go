@@ -1,17 +1,13 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,58 +35,35 @@ func TestFloodLeavesSignedSendersAlone(t *testing.T) {
 	before := residentMemory(t, p)
 
 	ctx, stop := context.WithCancel(t.Context())
-	var attackers sync.WaitGroup
-	for i := range slow {
-		attackers.Go(func() { slowSender(ctx, p.url, attacker(i), i) })
-	}
 	highest := make(chan int64, 1)
 	go func() { highest <- watchMemory(ctx, p.cmd.Process.Pid) }()
-	answers := &tally{}
-	var flood sync.WaitGroup
-	next := atomic.Int64{}
-	for range 16 {
-		flood.Go(func() {
-			for i := next.Add(1); i <= int64(posts); i = next.Add(1) {
-				answers.add(unsignedPost(ctx, p.url, attacker(int(i)), int(i)))
-			}
-		})
-	}
+	attack := startAttack(t, p.url, slow, posts)
 	loud := newSignedSender(p)
-	finished := make(chan struct{})
-	go func() { flood.Wait(); close(finished) }()
 	for n := 0; ; n++ {
 		loud.sendFor(t, 20)
-		select {
-		case <-finished:
-		default:
-			continue
-		}
-		if n >= 10 {
+		if n >= 10 && attack.finished() {
 			break
 		}
 	}
+	answers := attack.stop(t)
 	stop()
-	attackers.Wait()
 	peak := <-highest
 	t.Logf("memory %d MiB, at most %d MiB during the attack; %d signed events; unsigned posts answered %v", before>>20, peak>>20, len(loud.took), answers)
-	t.Logf("signed p99 %s, quiet %s", loud.p99(), quiet.p99())
+	t.Logf("signed p50 %s, quiet %s; p99 %s, quiet %s: %.1f times", loud.percentile(50), quiet.percentile(50), loud.percentile(99), quiet.percentile(99),
+		float64(loud.percentile(99))/float64(quiet.percentile(99)))
 	if peak-before >= maxGrowth {
 		t.Errorf("resident memory grew by %d MiB, want less than %d", (peak-before)>>20, maxGrowth>>20)
 	}
-	if n := answers.of(http.StatusOK); n != 0 {
+	if n := answers[http.StatusOK]; n != 0 {
 		t.Errorf("%d unsigned posts were answered 200", n)
 	}
-	if answers.of(http.StatusTooManyRequests) == 0 {
+	if answers[http.StatusTooManyRequests] == 0 {
 		t.Errorf("no unsigned post was held back: %v", answers)
 	}
 	if code := p.stop(); code != 0 {
 		t.Errorf("stopped with %d\n%s", code, p.logs)
 	}
 }
-
-// attacker is the address that an attack comes from: one of six, of which one is the
-// signed sender's own.
-func attacker(i int) string { return fmt.Sprintf("127.0.0.%d", 1+i%6) }
 
 // A signedSender posts signed events, one after the other, and remembers how long each
 // took.
@@ -115,102 +88,9 @@ func (s *signedSender) sendFor(t *testing.T, n int) {
 	}
 }
 
-func (s *signedSender) p99() time.Duration {
+func (s *signedSender) percentile(n int) time.Duration {
 	sorted := slices.Sorted(slices.Values(s.took))
-	return sorted[len(sorted)*99/100]
-}
-
-// slowSender holds connections in one of three ways until ctx ends: headers that never
-// end, a short body that does not come, and a long one that trickles.
-func slowSender(ctx context.Context, url, from string, i int) {
-	headers := "POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-	forged := fmt.Sprintf("X-Slack-Request-Timestamp: %d\r\nX-Slack-Signature: v0=%064d\r\n", time.Now().Unix(), i)
-	opening, trickle := headers, "X-Slow: yes\r\n"
-	switch i % 3 {
-	case 1:
-		opening, trickle = headers+forged+"Content-Length: 8000\r\n\r\n", "x"
-	case 2:
-		opening, trickle = headers+forged+"Content-Length: 1048576\r\n\r\n"+strings.Repeat("x", 20_000), strings.Repeat("x", 1000)
-	}
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for ctx.Err() == nil {
-		conn, err := dialFrom(ctx, strings.TrimPrefix(url, "http://"), from)
-		if err != nil {
-			<-tick.C
-			continue
-		}
-		_, err = io.WriteString(conn, opening)
-		for err == nil {
-			select {
-			case <-tick.C:
-				_, err = io.WriteString(conn, trickle)
-			case <-ctx.Done():
-				err = ctx.Err()
-			}
-		}
-		_ = conn.Close()
-	}
-}
-
-func dialFrom(ctx context.Context, addr, from string) (net.Conn, error) {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 10 * time.Second}
-	return d.DialContext(ctx, "tcp", addr)
-}
-
-var megabyte = bytes.Repeat([]byte("x"), 1<<20)
-
-// unsignedPost posts 1 MiB, every other time with a signature that is well-formed and
-// wrong, and returns the status; 0 when the connection was ended before an answer.
-func unsignedPost(ctx context.Context, url, from string, i int) int {
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
-		return dialFrom(ctx, addr, from)
-	}}
-	defer transport.CloseIdleConnections()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/slack/events", bytes.NewReader(megabyte))
-	if err != nil {
-		return 0
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if i%2 == 0 {
-		req.Header.Set("X-Slack-Request-Timestamp", strconv.FormatInt(time.Now().Unix(), 10))
-		req.Header.Set("X-Slack-Signature", fmt.Sprintf("v0=%064d", i))
-	}
-	res, err := transport.RoundTrip(req)
-	if err != nil {
-		return 0
-	}
-	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, res.Body)
-	return res.StatusCode
-}
-
-// A tally counts answers by status.
-type tally struct {
-	mu sync.Mutex
-	n  map[int]int
-}
-
-func (a *tally) add(status int) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.n == nil {
-		a.n = map[int]int{}
-	}
-	a.n[status]++
-}
-
-func (a *tally) of(status int) int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.n[status]
-}
-
-// String lists the counts by status.
-func (a *tally) String() string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return fmt.Sprint(a.n)
+	return sorted[len(sorted)*n/100]
 }
 
 // residentMemory is a process's resident memory in bytes.
