@@ -18,7 +18,7 @@ import (
 const (
 	directBody = 8 << 10
 	firstPiece = 8 << 10
-	pooledBody = 64 << 10
+	stretch    = 64 << 10 // of a long body at a time
 )
 
 // What strangers are left of the budget: half of it for all of them, an eighth for one
@@ -41,16 +41,20 @@ type bodies struct {
 	grace   time.Duration
 	rate    int64 // bytes a second
 	used    atomic.Int64
+	pace    pace
 	pool    sync.Pool // of *body
+	shelves []shelf   // of buffers for long bodies, ascending
 }
 
 // A body is a request's bytes. They are valid until release.
 type body struct {
 	of    *bodies
 	bytes []byte
+	own   []byte  // what it keeps for the next request
+	lent  *buffer // from a shelf, in place of own
 	taken int64
 	from  sender
-	lent  int64 // what from's address has of the strangers' share
+	share int64 // what from's address has of the strangers' share
 }
 
 // A sender is who a request came from, as far as that is known before its signature.
@@ -61,8 +65,9 @@ type sender struct {
 }
 
 func newBodies(o Options) *bodies {
-	b := &bodies{limit: o.MaxBodyBytes, budget: o.BodyBudget, limiter: o.Limiter, grace: o.BodyGrace, rate: o.MinBodyRate}
-	b.pool.New = func() any { return &body{of: b, bytes: make([]byte, 0, 4<<10)} }
+	b := &bodies{limit: o.MaxBodyBytes, budget: o.BodyBudget, limiter: o.Limiter, grace: o.BodyGrace, rate: o.MinBodyRate, pace: pace{began: time.Now()}}
+	b.pool.New = func() any { return &body{of: b, own: make([]byte, 0, directBody)} }
+	b.shelves = makeShelves(int(o.MaxBodyBytes) + 1)
 	return b
 }
 
@@ -70,7 +75,7 @@ func newBodies(o Options) *bodies {
 // too. Errors: errTooLarge, errBusy, and those of the connection.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request, from sender) (*body, error) {
 	d := b.pool.Get().(*body)
-	d.bytes, d.from = d.bytes[:0], from
+	d.bytes, d.from = d.own[:0], from
 	n := r.ContentLength
 	if n > b.limit {
 		return d, errTooLarge
@@ -104,7 +109,7 @@ func (d *body) readPieces(w http.ResponseWriter, r *http.Request) error {
 		}
 		full := len(d.bytes) + piece
 		for len(d.bytes) < full {
-			n, err := r.Body.Read(d.bytes[len(d.bytes):full])
+			n, err := r.Body.Read(d.bytes[len(d.bytes):min(full, len(d.bytes)+stretch)])
 			d.bytes = d.bytes[:len(d.bytes)+n]
 			if int64(len(d.bytes)) > d.of.limit {
 				return errTooLarge
@@ -114,6 +119,9 @@ func (d *body) readPieces(w http.ResponseWriter, r *http.Request) error {
 			}
 			if err != nil {
 				return err
+			}
+			if len(d.bytes) > stretch {
+				d.of.pace.wait(n)
 			}
 		}
 	}
@@ -128,7 +136,7 @@ func (d *body) room(n int) error {
 			if !d.of.limiter.Take(d.from.address, int64(n), max(budget/addressShare, d.of.limit+1), time.Now()) {
 				return errBusy
 			}
-			d.lent += int64(n)
+			d.share += int64(n)
 		}
 	}
 	if d.of.used.Add(int64(n)) > budget {
@@ -137,9 +145,10 @@ func (d *body) room(n int) error {
 	}
 	d.taken += int64(n)
 	if need := len(d.bytes) + n; need > cap(d.bytes) {
-		grown := make([]byte, len(d.bytes), need)
-		copy(grown, d.bytes)
-		d.bytes = grown
+		larger := d.of.borrow(need)
+		d.bytes = append(larger.bytes[:0], d.bytes...)
+		d.of.giveBack(d.lent)
+		d.lent = larger
 	}
 	return nil
 }
@@ -147,13 +156,12 @@ func (d *body) room(n int) error {
 // release gives the bytes back. Nobody may use them afterwards.
 func (d *body) release() {
 	d.of.used.Add(-d.taken)
-	if d.lent > 0 {
-		d.of.limiter.Give(d.from.address, d.lent)
+	if d.share > 0 {
+		d.of.limiter.Give(d.from.address, d.share)
 	}
-	d.taken, d.lent = 0, 0
-	if cap(d.bytes) <= pooledBody {
-		d.of.pool.Put(d)
-	}
+	d.of.giveBack(d.lent)
+	d.taken, d.share, d.lent, d.bytes = 0, 0, nil, nil
+	d.of.pool.Put(d)
 }
 
 // outcomeOf says how a request ends whose body could not be read.

@@ -23,7 +23,7 @@ import (
 // attack: the server's address, how many slow senders, and how many posts.
 const attackEnv = "E2E_ATTACK"
 
-// An attack runs in a process of its own, and with the lowest priority: attackers have
+// An attack runs in a process of its own, and at idle priority: attackers have
 // machines of their own, and here they would otherwise take the processors from the
 // server, and from the signed sender whose latency is measured.
 type attack struct {
@@ -36,7 +36,13 @@ type attack struct {
 
 func startAttack(t *testing.T, url string, slow, posts int) *attack {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "nice", "-n", "19", os.Args[0])
+	// FLOOD_CPU=1 gives it a processor of its own.
+	args := []string{"chrt", "-i", "0"}
+	if cpu := os.Getenv("FLOOD_CPU"); cpu != "" {
+		args = append(args, "taskset", "-c", cpu)
+	}
+	args = append(args, os.Args[0])
+	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d", attackEnv, url, slow, posts))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

@@ -31,7 +31,7 @@ func TestFloodLeavesSignedSendersAlone(t *testing.T) {
 	p := start(t, options{env: []string{"LOG_LEVEL=error", "GOTRACEBACK=all"}})
 	quiet := newSignedSender(p)
 	// As much as the attack will take to be answered, so that the runtime has what it needs.
-	quiet.sendFor(t, 500)
+	quiet.sendFor(t, max(500, posts/2))
 	before := residentMemory(t, p)
 
 	ctx, stop := context.WithCancel(t.Context())

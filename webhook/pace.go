@@ -1,0 +1,32 @@
+package webhook
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// longRate is how many bytes a second are read of all bodies together that are longer than
+// a stretch. Reading and hashing a MiB takes a processor two milliseconds, before it is
+// known whether anybody signed it: at this rate whoever sends many leaves nearly all of it
+// to those who send a kilobyte. A MiB alone takes 60 ms, and Slack waits for 3 s.
+const longRate = 16 << 20
+
+// A pace gives out time at longRate.
+type pace struct {
+	began time.Time
+	next  atomic.Int64 // when the next has its turn, in nanoseconds after began
+}
+
+// wait takes the time of n bytes, and waits until those before have had theirs.
+func (p *pace) wait(n int) {
+	cost := int64(n) * int64(time.Second) / longRate
+	now := int64(time.Since(p.began))
+	for {
+		next := p.next.Load()
+		at := max(next, now)
+		if p.next.CompareAndSwap(next, at+cost) {
+			time.Sleep(time.Duration(at - now))
+			return
+		}
+	}
+}
