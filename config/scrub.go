@@ -131,25 +131,29 @@ var telling = [256]bool{'x': true, ' ': true, '"': true, '=': true}
 // suspicions looks at a line once. It may suspect the innocent, never the reverse.
 func suspicions(line []byte) (found int) {
 	for i, c := range line {
-		if !telling[c] {
-			continue // nearly all
-		}
-		switch c {
-		case 'x':
-			if rest := line[i:]; len(rest) > 5 && (rest[1] == 'o' && rest[2] == 'x' || string(rest[1:5]) == "app-") {
-				found |= aToken
-			}
-		case ' ':
-			if endsInBearer(line[:i]) {
-				found |= aBearer
-			}
-		case '"', '=':
-			if endsInSecret(line[:i]) {
-				found |= aName
-			}
+		if telling[c] { // few do
+			found |= suspicionAt(line, i)
 		}
 	}
 	return found
+}
+
+func suspicionAt(line []byte, i int) int {
+	switch line[i] {
+	case 'x':
+		if rest := line[i:]; len(rest) > 5 && (rest[1] == 'o' && rest[2] == 'x' || string(rest[1:5]) == "app-") {
+			return aToken
+		}
+	case ' ':
+		if endsInBearer(line[:i]) {
+			return aBearer
+		}
+	case '"', '=':
+		if endsInSecret(line[:i]) {
+			return aName
+		}
+	}
+	return 0
 }
 
 func endsInBearer(b []byte) bool {

@@ -107,24 +107,30 @@ func (d *body) readPieces(w http.ResponseWriter, r *http.Request) error {
 		if err := d.room(piece); err != nil {
 			return err
 		}
-		full := len(d.bytes) + piece
-		for len(d.bytes) < full {
-			n, err := r.Body.Read(d.bytes[len(d.bytes):min(full, len(d.bytes)+stretch)])
-			d.bytes = d.bytes[:len(d.bytes)+n]
-			if int64(len(d.bytes)) > d.of.limit {
-				return errTooLarge
-			}
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			if len(d.bytes) > stretch {
-				d.of.pace.wait(n)
-			}
+		switch err := d.fill(r.Body, len(d.bytes)+piece); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
 		}
 	}
+}
+
+// fill reads until the body has full bytes, io.EOF or another error; room is made.
+func (d *body) fill(from io.Reader, full int) error {
+	for len(d.bytes) < full {
+		n, err := from.Read(d.bytes[len(d.bytes):min(full, len(d.bytes)+stretch)])
+		d.bytes = d.bytes[:len(d.bytes)+n]
+		switch {
+		case int64(len(d.bytes)) > d.of.limit:
+			return errTooLarge
+		case err != nil:
+			return err
+		case len(d.bytes) > stretch:
+			d.of.pace.wait(n)
+		}
+	}
+	return nil
 }
 
 // room makes room for n more bytes and takes them from the budget.

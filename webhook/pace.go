@@ -25,7 +25,9 @@ func (p *pace) wait(n int) {
 		next := p.next.Load()
 		at := max(next, now)
 		if p.next.CompareAndSwap(next, at+cost) {
-			time.Sleep(time.Duration(at - now))
+			if at > now {
+				<-time.After(time.Duration(at - now))
+			}
 			return
 		}
 	}
