@@ -80,7 +80,7 @@ func (s settings) run(ctx context.Context, out io.Writer, name string, most floa
 	quarter, last := halves(samples)
 	_, _ = fmt.Fprintf(out, "| %s | %d | %d | %d | %d | %.0f / %.0f / %.0f MiB | %d / %d | %d / %d | %d |\n",
 		name, len(sent), refusals(err), calls, failed, quarter.rss, last.rss, peak, quarter.goroutines, last.goroutines, quarter.descriptors, last.descriptors, races)
-	return errors.Join(err, s.judge(name, quarter, last, peak, most, failed, races))
+	return errors.Join(err, s.judge(name, quarter, last, peak, most, failed, t.trouble(), races))
 }
 
 func refusals(err error) int {
@@ -97,14 +97,14 @@ const (
 	fileSlack      = 50
 )
 
-func (s settings) judge(name string, quarter, last sample, peak, most float64, failed int64, races int) error {
+func (s settings) judge(name string, quarter, last sample, peak, most float64, failed int64, trouble string, races int) error {
 	var errs []error
 	complain := func(bad bool, format string, args ...any) {
 		if bad {
 			errs = append(errs, fmt.Errorf(name+": "+format, args...))
 		}
 	}
-	complain(failed > 0, "%d MCP calls failed", failed)
+	complain(failed > 0, "%d MCP calls failed, the first so: %s", failed, trouble)
 	complain(races > 0, "%d data races", races)
 	complain(last.goroutines > quarter.goroutines+goroutineSlack, "goroutines grew from %d to %d", quarter.goroutines, last.goroutines)
 	complain(last.descriptors > quarter.descriptors+fileSlack, "descriptors grew from %d to %d", quarter.descriptors, last.descriptors)

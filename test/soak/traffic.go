@@ -16,6 +16,7 @@ type traffic struct {
 	stop          context.CancelFunc
 	all           sync.WaitGroup
 	calls, failed atomic.Int64
+	first         atomic.Pointer[string] // how the first failed
 	followers     []*driver.Follower
 }
 
@@ -82,6 +83,8 @@ func (t *traffic) repeat(ctx context.Context, do func(*http.Client) error) {
 		t.calls.Add(1)
 		if err != nil {
 			t.failed.Add(1)
+			how := err.Error()
+			t.first.CompareAndSwap(nil, &how)
 		}
 	}
 }
@@ -97,4 +100,12 @@ func (t *traffic) end() (calls, failed int64) {
 		f.Leave()
 	}
 	return t.calls.Load(), t.failed.Load()
+}
+
+// trouble is how the first call failed, or empty.
+func (t *traffic) trouble() string {
+	if t == nil || t.first.Load() == nil {
+		return ""
+	}
+	return *t.first.Load()
 }

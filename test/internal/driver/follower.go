@@ -27,16 +27,20 @@ const (
 type Follower struct {
 	cancel context.CancelFunc
 	done   chan struct{}
+	end    func() // ends the session; nil has none
 	count  atomic.Int64
 
 	mu    sync.Mutex
 	times []time.Time
 }
 
-// Leave ends the stream and waits for its end.
+// Leave ends the stream, waits for its end, and ends the session, as the SDKs' clients do.
 func (f *Follower) Leave() {
 	f.cancel()
 	<-f.done
+	if f.end != nil {
+		f.end()
+	}
 }
 
 // Told returns when the follower was told, in order.
@@ -93,7 +97,25 @@ func open(ctx context.Context, client *http.Client, url string, e Era, uri strin
 	if _, err := call(ctx, client, url, h, `{"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"`+uri+`"}}`); err != nil {
 		return nil, err
 	}
-	return stream(ctx, http.MethodGet, url, h, "", "retry:")
+	f, err := stream(ctx, http.MethodGet, url, h, "", "retry:")
+	if err != nil {
+		return nil, err
+	}
+	f.end = func() { deleteSession(url, h) }
+	return f, nil
+}
+
+// deleteSession ends a session. A server that is gone has ended it too.
+func deleteSession(url string, h http.Header) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	req, err := request(ctx, http.MethodDelete, url, h, "")
+	if err != nil {
+		return
+	}
+	if res, err := http.DefaultClient.Do(req); err == nil {
+		_ = res.Body.Close()
+	}
 }
 
 // Call makes one request of 2026-07-28, which needs no session, and wants a good answer.
