@@ -48,13 +48,14 @@ type bodies struct {
 
 // A body is a request's bytes. They are valid until release.
 type body struct {
-	of    *bodies
-	bytes []byte
-	own   []byte  // what it keeps for the next request
-	lent  *buffer // from a shelf, in place of own
-	taken int64
-	from  sender
-	share int64 // what from's address has of the strangers' share
+	of     *bodies
+	bytes  []byte
+	own    []byte  // what it keeps for the next request
+	lent   *buffer // from a shelf, in place of own
+	taken  int64
+	from   sender
+	waited time.Duration // for the pace
+	share  int64         // what from's address has of the strangers' share
 }
 
 // A sender is who a request came from, as far as that is known before its signature.
@@ -75,7 +76,7 @@ func newBodies(o Options) *bodies {
 // too. Errors: errTooLarge, errBusy, and those of the connection.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request, from sender) (*body, error) {
 	d := b.pool.Get().(*body)
-	d.bytes, d.from = d.own[:0], from
+	d.bytes, d.from, d.waited = d.own[:0], from, 0
 	n := r.ContentLength
 	if n > b.limit {
 		return d, errTooLarge
@@ -100,7 +101,8 @@ func (d *body) readPieces(w http.ResponseWriter, r *http.Request) error {
 		whole = r.ContentLength
 	}
 	for {
-		due := began.Add(d.of.grace + time.Duration(int64(len(d.bytes))*int64(time.Second)/d.of.rate))
+		// What we kept it waiting is not the sender's doing.
+		due := began.Add(d.waited + d.of.grace + time.Duration(int64(len(d.bytes))*int64(time.Second)/d.of.rate))
 		_ = control.SetReadDeadline(due) // what has no deadlines is no connection
 		// Who has sent something is given room for three times as much.
 		piece := min(max(3*len(d.bytes), firstPiece), int(whole)+1-len(d.bytes))
@@ -127,7 +129,7 @@ func (d *body) fill(from io.Reader, full int) error {
 		case err != nil:
 			return err
 		case len(d.bytes) > stretch:
-			d.of.pace.wait(n)
+			d.waited += d.of.pace.wait(n)
 		}
 	}
 	return nil

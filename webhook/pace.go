@@ -17,18 +17,20 @@ type pace struct {
 	next  atomic.Int64 // when the next has its turn, in nanoseconds after began
 }
 
-// wait takes the time of n bytes, and waits until those before have had theirs.
-func (p *pace) wait(n int) {
+// wait takes the time of n bytes, waits until those before have had theirs, and returns how
+// long it waited.
+func (p *pace) wait(n int) time.Duration {
 	cost := int64(n) * int64(time.Second) / longRate
 	now := int64(time.Since(p.began))
 	for {
 		next := p.next.Load()
 		at := max(next, now)
 		if p.next.CompareAndSwap(next, at+cost) {
-			if at > now {
-				<-time.After(time.Duration(at - now))
+			if at == now {
+				return 0
 			}
-			return
+			<-time.After(time.Duration(at - now))
+			return time.Duration(at - now)
 		}
 	}
 }
