@@ -101,13 +101,14 @@ func open(ctx context.Context, client *http.Client, url string, e Era, uri strin
 	if err != nil {
 		return nil, err
 	}
-	f.end = func() { deleteSession(url, h) }
+	life := context.WithoutCancel(ctx)
+	f.end = func() { deleteSession(life, url, h) }
 	return f, nil
 }
 
 // deleteSession ends a session. A server that is gone has ended it too.
-func deleteSession(url string, h http.Header) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+func deleteSession(ctx context.Context, url string, h http.Header) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	req, err := request(ctx, http.MethodDelete, url, h, "")
 	if err != nil {
