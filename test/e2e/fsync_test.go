@@ -42,15 +42,22 @@ func TestFsyncBeforeTheAnswer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			synced := 0
 			for i := range 5 {
 				id := fmt.Sprintf("EvFSYNC%d", i)
 				got, err := syncedBeforeAnswer(string(b), id)
 				if err != nil {
 					t.Fatalf("%s: %v", id, err)
 				}
-				if got != tc.want {
-					t.Errorf("%s: an fsync of the WAL returned between reading and answering: %v, want %v", id, got, tc.want)
+				if got {
+					synced++
+				} else if tc.want {
+					t.Errorf("%s: no fsync of the WAL returned between reading and answering", id)
 				}
+			}
+			// What else the server writes may be synced at the same moment, but not each time.
+			if !tc.want && synced == 5 {
+				t.Error("an fsync of the WAL returned before each answer, want that the weaker setting shows")
 			}
 		})
 	}

@@ -432,7 +432,7 @@ func TestGroupsThatAreLeftOver(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			first := newRig(t, parse(t, `rules: [{name: old, log: {}}]`))
 			synctest.Wait()
-			r, err := rule.NewRunner(rule.Options{Queue: first.q, Exclusive: exclusive, Logger: slog.New(slog.NewTextHandler(first.log, nil))}, parse(t, `rules: [{name: other, log: {}}]`))
+			r, err := rule.NewRunner(rule.Options{Queue: first.q, Exclusive: exclusive, Logger: slog.New(slog.NewTextHandler(locked{&first.mu, first.log}, nil))}, parse(t, `rules: [{name: other, log: {}}]`))
 			if err != nil {
 				t.Fatal(err)
 			}
