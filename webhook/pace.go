@@ -6,9 +6,9 @@ import (
 )
 
 // longRate is how many bytes a second are read of all bodies together that are longer than
-// a stretch. Reading and hashing a MiB takes a processor two milliseconds, before it is
-// known whether anybody signed it: at this rate whoever sends many leaves nearly all of it
-// to those who send a kilobyte. A MiB alone takes 60 ms, and Slack waits for 3 s.
+// a stretch. Before they had a pace, reading and hashing bodies of a MiB took more than a
+// third of a processor under make flood, and nobody had signed one of them. A MiB alone
+// takes 60 ms, and Slack waits for 3 s.
 const longRate = 16 << 20
 
 // A pace gives out time at longRate.

@@ -36,8 +36,7 @@ func TestLongBodiesShareAPace(t *testing.T) {
 	})
 }
 
-// TestShelves: a buffer is as large as asked for, comes back, and no body is given
-// another's bytes.
+// TestShelves: a buffer is as large as asked for, and lent to one at a time.
 func TestShelves(t *testing.T) {
 	t.Parallel()
 	for _, most := range []int{1, firstShelf, firstShelf + 1, 1<<20 + 1} {

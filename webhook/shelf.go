@@ -3,8 +3,8 @@ package webhook
 import "sync"
 
 // A shelf lends buffers of one size. Long bodies are rare among senders and plenty in a
-// flood: made anew for each, their buffers were most of what the collector had to do, to
-// the cost of those who send a kilobyte. How many are lent is bounded by the body budget.
+// flood, where buffers made anew for each would keep the collector busy, to the cost of
+// those who send a kilobyte. How many are lent is bounded by the body budget.
 type shelf struct {
 	size int
 	pool *sync.Pool // of *buffer
