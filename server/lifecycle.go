@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slackmcp/server/audit"
+	"slackmcp/server/tcp"
 )
 
 // Time limits of the HTTP side. Slack gives up after three seconds; everybody else who
@@ -134,7 +135,7 @@ func (s *Server) serve(l net.Listener, quiet *silent, fail func(error)) (srv *ht
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := serveOn(srv, l, s.tls); !errors.Is(err, http.ErrServerClosed) {
+		if err := serveOn(srv, tcp.NewListener(l), s.tls); !errors.Is(err, http.ErrServerClosed) {
 			fail(fmt.Errorf("serve: %w", err))
 		}
 	}()
