@@ -2,7 +2,7 @@ package apidoc
 
 import (
 	"bytes"
-	_ "embed" // the document, the page and its style
+	_ "embed" // the document
 	"encoding/json"
 	"errors"
 	"fmt"

@@ -4,18 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
-	_ "embed" // the page and its style
+	_ "embed" // the style of the page
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"maps"
 	"slices"
 	"strings"
 )
-
-//go:embed page.html
-var pageSource string
 
 //go:embed style.css
 var style string
@@ -51,13 +47,16 @@ type answer struct {
 	Description string `json:"description"`
 }
 
+// A tag gathers operations.
+type tag struct{ Name, Description string }
+
 // A document is what the page needs of one.
 type document struct {
 	Info struct {
 		Title, Version, Summary, Description string
 	}
 	Servers []struct{ URL string }
-	Tags    []struct{ Name, Description string }
+	Tags    []tag
 	Paths   map[string]map[string]operation
 
 	Components struct {
@@ -73,17 +72,9 @@ func render(openapi []byte) (page []byte, policy string, err error) {
 	if err := json.Unmarshal(openapi, &d); err != nil {
 		return nil, "", fmt.Errorf("openapi.json: %w", err)
 	}
-	t, err := template.New("page").Funcs(template.FuncMap{
-		"operations": d.operations, "schema": schema, "anchor": anchor,
-		"style": func() template.CSS { return template.CSS(style) }, //nolint:gosec // our own file
-		"used":  d.used,
-	}).Parse(pageSource)
-	if err != nil {
-		return nil, "", fmt.Errorf("page.html: %w", err)
-	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, d); err != nil {
-		return nil, "", fmt.Errorf("page.html: %w", err)
+	if err := d.html().Render(&b); err != nil {
+		return nil, "", fmt.Errorf("the page of openapi.json: %w", err)
 	}
 	sum := sha256.Sum256([]byte(style))
 	return b.Bytes(), "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
@@ -137,13 +128,12 @@ func (d document) used(o operation) []string {
 }
 
 // schema is a schema as a person reads it, or "" for one that says nothing.
-func schema(v json.RawMessage) (string, error) {
-	if len(v) == 0 || string(v) == "{}" {
-		return "", nil
-	}
+func schema(v json.RawMessage) string {
 	var b bytes.Buffer
-	err := json.Indent(&b, v, "", "  ")
-	return b.String(), err
+	if len(v) == 0 || string(v) == "{}" || json.Indent(&b, v, "", "  ") != nil {
+		return ""
+	}
+	return b.String()
 }
 
 // anchor is the name of a schema that another refers to.
