@@ -7,6 +7,8 @@ NATS_VERSION     := v2.15.2
 BIN              := bin/slack-webhook-server
 VERSION          ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS          := -s -w -X main.version=$(VERSION)
+# Without the runtime of Lambda that AWS retired, and the net/rpc that it needs: 12 MiB.
+TAGS             := lambda.norpc
 TESTFLAGS        ?=
 
 .PHONY: help build run test race lint fmt check docs bench kills flood replicas fanout subscribers soak startup chaos conformance fuzz image lambda deploy-test tools ci clean
@@ -15,7 +17,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 build: ## Build the binary into bin/
-	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/slack-webhook-server
+	@CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/slack-webhook-server
 
 run: build ## Run the integrated server: with your .env when there is one, else in the sandbox
 	@scripts/run.sh $(BIN)
@@ -75,7 +77,7 @@ image: ## Build the container image (needs docker)
 	@docker build -f deploy/Dockerfile --build-arg VERSION=$(VERSION) -t slack-webhook-server .
 
 lambda: ## Build what deploy/lambda packs, into dist/lambda
-	@scripts/lambda.sh '$(LDFLAGS)'
+	@scripts/lambda.sh '$(TAGS)' '$(LDFLAGS)'
 
 deploy-test: ## Check everything in deploy/ (a module of its own)
 	@cd test/deploy && go test $(TESTFLAGS) ./...

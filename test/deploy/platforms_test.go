@@ -191,7 +191,7 @@ func resolve(v any) any {
 func TestLambdaPackage(t *testing.T) {
 	bash := program(t, "bash", "apt-get install bash")
 	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), bash, "scripts/lambda.sh", "-s -w", dir)
+	build := exec.CommandContext(t.Context(), bash, "scripts/lambda.sh", "lambda.norpc", "-s -w", dir)
 	build.Dir, build.Env = root, append(os.Environ(), "LAMBDA_ARCH="+goArch(t))
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

@@ -5,10 +5,11 @@ import (
 	"testing"
 )
 
-// TestBinaryIsSmall holds the size of the shipped binary.
+// TestBinaryIsSmall holds the size of the shipped binary. 40 MiB are promised; it jumps by
+// ten when something calls methods by a name that it reads (ADR 1).
 func TestBinaryIsSmall(t *testing.T) {
 	t.Parallel()
-	const most = 40 << 20
+	const most = 32 << 20
 	info, err := os.Stat(binary)
 	if err != nil {
 		t.Fatal(err)

@@ -1,15 +1,16 @@
 package rule
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
 	"strings"
-	"text/template"
 	"time"
 	"unicode/utf8"
 
 	"slackmcp/webhook/event"
+	templates "slackmcp/webhook/rule/phrase"
 )
 
 // maxText bounds what a template makes; Slack takes at most 40,000 characters.
@@ -18,7 +19,7 @@ const maxText = 40_000
 // A phrase is a template made ready. What it takes from an event is passed through
 // clean first.
 type phrase struct {
-	t     *template.Template
+	t     *templates.Phrase
 	text  locator // of what a person wrote in Slack
 	clean func(string) string
 }
@@ -31,8 +32,7 @@ func newPhrase(text string, clean func(string) string) (*phrase, error) {
 	if p.text, err = newLocator("event.text"); err != nil {
 		return nil, err
 	}
-	p.t, err = template.New("text").Option("missingkey=error").Funcs(p.funcs(&event.Event{})).Parse(text)
-	if err != nil {
+	if p.t, err = templates.New(text, p.funcs(&event.Event{})); err != nil {
 		return nil, errors.New(strings.TrimPrefix(err.Error(), "template: "))
 	}
 	return p, nil
@@ -53,9 +53,9 @@ func checkTemplate(text string) error {
 // fieldNames are what a template may say after a dot.
 var fieldNames = []string{".source", ".id", ".type", ".subtype", ".team", ".channel", ".user", ".thread", ".at", ".received_at", ".text"}
 
-func (p *phrase) fields(e *event.Event) map[string]string {
+func (p *phrase) fields(e *event.Event) templates.Fields {
 	text, _ := p.text.find(e)
-	f := map[string]string{
+	f := templates.Fields{
 		"source": e.Source, "id": e.ID, "type": e.Kind.Type, "subtype": e.Kind.Subtype, "team": e.Team,
 		"channel": e.Channel, "user": e.User, "thread": e.Thread, "at": instant(e.At), "received_at": instant(e.ReceivedAt), "text": text,
 	}
@@ -73,23 +73,22 @@ func instant(t time.Time) string {
 }
 
 // funcs are what a template may call beside Go's own.
-func (p *phrase) funcs(e *event.Event) template.FuncMap {
-	return template.FuncMap{
-		"get": func(path string) (string, error) {
-			l, err := newLocator(path)
+func (p *phrase) funcs(e *event.Event) templates.Funcs {
+	return templates.Funcs{
+		"get": {Takes: "s", Call: func(args []any) (string, error) {
+			l, err := newLocator(args[0].(string)) //nolint:forcetypeassert // Takes says so
 			if err != nil {
 				return "", err
 			}
 			v, _ := l.find(e)
 			return p.clean(v), nil
-		},
-		"default": func(instead, v string) string {
-			if v == "" {
-				return instead
-			}
-			return v
-		},
-		"truncate": truncate,
+		}},
+		"default": {Takes: "ss", Call: func(args []any) (string, error) {
+			return cmp.Or(args[1].(string), args[0].(string)), nil //nolint:forcetypeassert // Takes says so
+		}},
+		"truncate": {Takes: "is", Call: func(args []any) (string, error) {
+			return truncate(args[0].(int), args[1].(string)), nil //nolint:forcetypeassert // Takes says so
+		}},
 	}
 }
 
@@ -111,33 +110,29 @@ func truncate(n int, s string) string {
 
 // make fills the template for an event. An error will be the same at the next try.
 func (p *phrase) make(e *event.Event) (string, error) {
-	t, err := p.t.Clone()
-	if err != nil {
-		return "", err
-	}
 	var b bounded
-	if err := t.Funcs(p.funcs(e)).Execute(&b, p.fields(e)); err != nil {
+	if err := p.t.Execute(&b, p.fields(e), p.funcs(e)); err != nil {
 		if b.full {
 			return "", errTooLong
 		}
-		return "", errors.New(strings.TrimPrefix(err.Error(), "template: "))
+		return "", err //nolint:wrapcheck // it tells the place in the template
 	}
-	return b.String(), nil
+	return b.text.String(), nil
 }
 
 // bounded is a builder that refuses to hold more than maxText.
 type bounded struct {
-	strings.Builder
+	text strings.Builder // not embedded: it has other ways in
 	full bool
 }
 
 // Write takes bytes as long as they fit.
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxText {
+	if b.text.Len()+len(p) > maxText {
 		b.full = true
 		return 0, errTooLong
 	}
-	return b.Builder.Write(p)
+	return b.text.Write(p)
 }
 
 // entity is what Slack writes for &, < and >; an ampersand that begins one stays, so that
