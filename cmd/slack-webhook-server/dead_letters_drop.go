@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"slackmcp/webhook/operator"
@@ -28,7 +26,7 @@ events do. More than named ones are dropped only after a question, or with --yes
 			return err
 		}
 		if len(l.Refs) == 0 && !l.DryRun {
-			if err := o.confirm(yes, fmt.Sprintf("Drop the chosen dead letters of the group %q for good?", l.Group)); err != nil {
+			if err := o.confirmFor(l.Group, yes, "Drop the chosen dead letters of the group %q for good?"); err != nil {
 				return err
 			}
 		}

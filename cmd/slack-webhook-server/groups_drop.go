@@ -21,7 +21,7 @@ begins with the oldest event again.`,
   slack-webhook-server groups drop event-processor --yes`,
 		Args: exactly(1, "the name of a group; groups list shows them"),
 	}, func(o *operation, args []string) error {
-		if err := o.confirm(yes, fmt.Sprintf("Forget the group %q, what it has to do and its dead letters?", args[0])); err != nil {
+		if err := o.confirmFor(args[0], yes, "Forget the group %q, what it has to do and its dead letters?"); err != nil {
 			return err
 		}
 		if err := o.Store.DropGroup(o.ctx(), args[0]); err != nil {

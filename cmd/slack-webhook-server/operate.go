@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"slackmcp/config"
 	"slackmcp/server"
 	"slackmcp/webhook/operator"
+	"slackmcp/webhook/queue"
 )
 
 // newOperate makes a command that works on the store of a server: run gets it open, and
@@ -43,7 +45,7 @@ func newOperate(w world, alone bool, cmd *cobra.Command, run func(o *operation, 
 			}
 		}()
 		o.print.Format = output
-		return run(o, args)
+		return remedied(run(o, args))
 	}
 	return cmd
 }
@@ -116,6 +118,27 @@ func terminalWidth(w any) int {
 		return 0
 	}
 	return width
+}
+
+// remedied says what helps where an error alone does not.
+func remedied(err error) error {
+	if errors.Is(err, queue.ErrNoGroup) {
+		return fmt.Errorf("%w: `groups list` shows those that there are", err)
+	}
+	return err
+}
+
+// confirmFor is confirm for what is done to a group. It asks nobody about a group that
+// there is not.
+func (o *operation) confirmFor(group string, yes bool, question string) error {
+	stats, err := o.Store.Stats(o.ctx())
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(stats.Groups, func(g queue.GroupStats) bool { return g.Name == group }) {
+		return fmt.Errorf("%w: %q", queue.ErrNoGroup, group)
+	}
+	return o.confirm(yes, fmt.Sprintf(question, group))
 }
 
 // confirm asks before something that cannot be undone, unless --yes was given. Where no

@@ -32,7 +32,7 @@ page by page and may be stopped; it then says where to go on.`,
 			return err
 		}
 		if len(args) == 0 && !dryRun {
-			if err := o.confirm(yes, fmt.Sprintf("Have the group %q work the chosen events once more?", to)); err != nil {
+			if err := o.confirmFor(to, yes, "Have the group %q work the chosen events once more?"); err != nil {
 				return err
 			}
 		}

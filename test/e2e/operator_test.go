@@ -206,7 +206,7 @@ func TestOperatorCommands(t *testing.T) {
 				if way == "by the socket" || e.name != "sqlite" {
 					follow(t, at, server)
 				}
-				if _, errs, code := at.try(t, "groups", "drop", "nobody", "--yes"); code != 1 || !strings.Contains(errs, "no such group") {
+				if _, errs, code := at.try(t, "groups", "drop", "nobody", "--yes"); code != 1 || !strings.Contains(errs, "no such group: \"nobody\": `groups list` shows") {
 					t.Errorf("drop of an unknown group: %d %s", code, errs)
 				}
 				at.do(t, "groups", "drop", "g", "--yes")
