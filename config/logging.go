@@ -38,8 +38,8 @@ const (
 const logDelay = 100 * time.Millisecond
 
 // NewLogger makes the program's logger, which writes to w: JSON lines, or text when
-// LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. Durations are
-// nanoseconds in JSON, and as Go writes them in text. Every line passes a filter that
+// LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. A duration
+// is seconds in JSON, with _seconds behind its name, and as Go writes it in text. Every line passes a filter that
 // takes out the configured secrets and whatever looks like a token; it is the last
 // line of defence and no leave to log secrets.
 //
@@ -53,6 +53,7 @@ func NewLogger(c Config, w io.Writer, terminal bool) (log *slog.Logger, flush fu
 	if c.Log.Format == LogText || c.Log.Format != LogJSON && terminal {
 		h = slog.NewTextHandler(newScrubber(c, buffer), options)
 	} else {
+		options.ReplaceAttr = inSeconds
 		h = newJSONLines(newScrubber(c, buffer), options)
 	}
 	urgent := slog.LevelWarn

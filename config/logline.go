@@ -101,6 +101,9 @@ func appendAttr(b []byte, a *slog.Attr) ([]byte, bool) {
 	}
 	b = append(b, `,"`...)
 	b = append(b, a.Key...)
+	if a.Value.Kind() == slog.KindDuration {
+		return appendDuration(b, a)
+	}
 	b = append(b, `":`...)
 	switch a.Value.Kind() { //nolint:exhaustive // the rest is not simple
 	case slog.KindString:
@@ -117,10 +120,29 @@ func appendAttr(b []byte, a *slog.Attr) ([]byte, bool) {
 		return strconv.AppendUint(b, a.Value.Uint64(), 10), true
 	case slog.KindBool:
 		return strconv.AppendBool(b, a.Value.Bool()), true
-	case slog.KindDuration:
-		return strconv.AppendInt(b, int64(a.Value.Duration()), 10), true
 	}
 	return b, false
+}
+
+// appendDuration writes a duration as seconds, which its name then says, as metrics and
+// health do.
+func appendDuration(b []byte, a *slog.Attr) ([]byte, bool) {
+	d := a.Value.Duration()
+	if d != 0 && d.Abs() < time.Microsecond {
+		return b, false // slog writes an exponent
+	}
+	b = append(b, secondsSuffix+`":`...)
+	return strconv.AppendFloat(b, d.Seconds(), 'f', -1, 64), true
+}
+
+const secondsSuffix = "_seconds"
+
+// inSeconds is slog's ReplaceAttr to the same end.
+func inSeconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.Float64(a.Key+secondsSuffix, a.Value.Duration().Seconds())
+	}
+	return a
 }
 
 // plainText reports whether JSON writes s as it is.
