@@ -17,10 +17,10 @@ import (
 // their own.
 func (b *builder) operatorRoutes(e *echo.Echo) {
 	safe := b.page(b.cfg.Listen.TLS() && b.cfg.Admin.Addr == "")
-	e.GET("/health/detailed", b.health.detailed, safe)
-	e.GET("/metrics", plain(b.metrics.Handler()), safe)
-	e.GET(apidoc.DocumentPath, plain(http.HandlerFunc(b.api.Document)), safe)
-	e.GET(apidoc.PagePath, plain(http.HandlerFunc(b.api.Page)), safe)
+	look(e, "/health/detailed", b.health.detailed, safe)
+	look(e, "/metrics", plain(b.metrics.Handler()), safe)
+	look(e, apidoc.DocumentPath, plain(http.HandlerFunc(b.api.Document)), safe)
+	look(e, apidoc.PagePath, plain(http.HandlerFunc(b.api.Page)), safe)
 }
 
 // admin prepares the second listener, when there is to be one.

@@ -241,6 +241,7 @@ func TestOpenAPI(t *testing.T) {
 	d := describe(t, url)
 	for _, path := range []string{"/", "/health", "/livez", "/readyz", "/health/detailed", "/metrics", "/openapi.json", "/docs"} {
 		d.ask(url, asked{method: "GET", path: path, want: 200})
+		onlyHead(t, url+path)
 	}
 	d.events(url)
 	d.mcp(url)
@@ -252,6 +253,19 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	t.Logf("%d answers were seen", len(d.seen))
+}
+
+// onlyHead asks by HEAD, as monitors do: the answer is that of GET, without its body.
+func onlyHead(t *testing.T, url string) {
+	t.Helper()
+	r, err := http.Head(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if body, err := io.ReadAll(r.Body); r.StatusCode != http.StatusOK || len(body) > 0 || err != nil || r.Header.Get("Content-Type") == "" {
+		t.Errorf("HEAD %s: %s %v, %d bytes, %v", url, r.Status, r.Header, len(body), err)
+	}
 }
 
 // events asks the routes of senders.

@@ -20,9 +20,9 @@ func (b *builder) web(context.Context) error {
 	}
 
 	safe := b.page(b.cfg.Listen.TLS())
-	e.GET("/health", b.health.simple, safe)
-	e.GET("/livez", b.health.live, safe)
-	e.GET("/readyz", b.health.ready, safe)
+	look(e, "/health", b.health.simple, safe)
+	look(e, "/livez", b.health.live, safe)
+	look(e, "/readyz", b.health.ready, safe)
 	if b.cfg.Admin.Addr == "" {
 		b.operatorRoutes(e)
 	}
@@ -45,7 +45,7 @@ func (b *builder) web(context.Context) error {
 			}
 		}
 	} else {
-		e.GET("/", root, safe)
+		look(e, "/", root, safe)
 	}
 	b.echo = e
 	b.onListen = b.announce
@@ -62,6 +62,11 @@ func newEcho(s *Server) *echo.Echo {
 	return e
 }
 
+// look adds a route that shows something: by GET, and by HEAD, which monitors like.
+func look(e *echo.Echo, path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) {
+	e.Match([]string{http.MethodGet, http.MethodHead}, path, h, m...)
+}
+
 // plain serves a route by a handler that does not know Echo.
 func plain(h http.Handler) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -70,7 +75,7 @@ func plain(h http.Handler) echo.HandlerFunc {
 	}
 }
 
-// asHandler makes an http.Handler of one of our own routes: GET only.
+// asHandler makes an http.Handler of one of our own routes: GET and HEAD only.
 func asHandler(e *echo.Echo, route echo.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := e.NewContext(r, w)
