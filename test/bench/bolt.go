@@ -46,9 +46,9 @@ func bolt(ctx context.Context, o options, log io.Writer) (string, error) {
 	b.WriteString("| server, 32 connections | stores | events per CPU second | to Bolt | events/s | to Bolt | p99 | peak memory |\n|---|---|---:|---:|---:|---:|---:|---:|\n")
 	stores := []string{"nothing", "in memory", "on disk, synced"}
 	for i, r := range rows {
-		m, base := r.median, rows[0].median
+		m := r.median
 		fmt.Fprintf(&b, "| %s | %s | %.0f | %.1f | %.0f | %.1f | %s | %.0f MiB |\n", r.name, stores[i],
-			1e9/float64(m.cpu.Nanoseconds()), float64(base.cpu)/float64(m.cpu), m.rate, m.rate/base.rate, m.p99.Round(10*time.Microsecond), m.rssMiB)
+			1e9/float64(m.cpu.Nanoseconds()), 1/m.toBase.cpu, m.rate, m.toBase.rate, m.p99.Round(10*time.Microsecond), m.rssMiB)
 	}
 	return b.String(), nil
 }

@@ -2,10 +2,10 @@
 // net/http handler that only checks the HMAC and answers: same client, same
 // payload, same run, over TCP. It prints a table in Markdown: CPU per event (by
 // the operating system's accounting of the server process) and events per second,
-// as ratios to the bare handler, and the peak of the resident memory. With Redis and NATS
-// it starts servers of its own, and says which it lacks. Two more tables come from the
-// backends' own benchmarks: publishing as a ratio to what the engine takes by itself, and
-// what a poisoned event costs the others of its group.
+// as ratios to the bare handler that ran just before, and the peak of the resident memory.
+// With Redis and NATS it starts servers of its own, and says which it lacks. Two more
+// tables come from the backends' own benchmarks: publishing as a ratio to what the engine
+// takes by itself, and what a poisoned event costs the others of its group.
 //
 //	go run ./test/bench -server bin/slack-webhook-server
 package main
@@ -127,8 +127,7 @@ func variants(ctx context.Context, log io.Writer) []variant {
 	return list
 }
 
-// measure runs every variant at every number of connections, interleaved, so that
-// a noisy minute of the machine falls on all of them.
+// measure runs every variant at every number of connections.
 func measure(ctx context.Context, o options, log io.Writer) (string, error) {
 	server, err := filepath.Abs(o.server)
 	if err != nil {
@@ -150,7 +149,9 @@ func measure(ctx context.Context, o options, log io.Writer) (string, error) {
 	return markdown(rows), nil
 }
 
-// measureAt is measure at one number of connections.
+// measureAt is measure at one number of connections. The first variant is the base: it
+// runs anew before each run of another, so that both halves of a ratio meet the same noise
+// of the machine.
 func measureAt(ctx context.Context, server string, o options, list []variant, conns int, log io.Writer) ([]row, error) {
 	events := o.events
 	if conns == 1 {
@@ -158,13 +159,25 @@ func measureAt(ctx context.Context, server string, o options, list []variant, co
 	}
 	results := map[string][]result{}
 	for i := range o.runs {
-		for _, v := range list {
+		one := func(v variant) (result, error) {
 			r, err := once(ctx, server, v, conns, events)
 			if err != nil {
-				return nil, fmt.Errorf("%s at %d connections: %w", v.name, conns, err)
+				return r, fmt.Errorf("%s at %d connections: %w", v.name, conns, err)
 			}
-			fmt.Fprintf(log, "%d conns, run %d, %-26s %s\n", conns, i+1, v.name, r)
-			results[v.name] = append(results[v.name], r)
+			fmt.Fprintf(log, "%d conns, run %d, %-28s %s\n", conns, i+1, v.name, r)
+			return r, nil
+		}
+		for _, v := range list[1:] {
+			base, err := one(list[0])
+			if err != nil {
+				return nil, err
+			}
+			r, err := one(v)
+			if err != nil {
+				return nil, err
+			}
+			results[list[0].name] = append(results[list[0].name], base.against(base))
+			results[v.name] = append(results[v.name], r.against(base))
 		}
 	}
 	var rows []row

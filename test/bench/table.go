@@ -17,6 +17,8 @@ type result struct {
 	rate     float64       // events per second
 	p50, p99 time.Duration
 	rssMiB   float64
+	// toBase is cpu and rate as parts of those of the base that ran just before.
+	toBase struct{ cpu, rate float64 }
 }
 
 // String is the line for the progress output.
@@ -30,9 +32,15 @@ type row struct {
 	median result
 }
 
-// median takes the median of each figure by itself.
+// against says what a result is beside the base's.
+func (r result) against(base result) result {
+	r.toBase.cpu, r.toBase.rate = float64(r.cpu)/float64(base.cpu), r.rate/base.rate
+	return r
+}
+
+// median takes the median of each figure by itself, ratios too.
 func median(rs []result) result {
-	return result{
+	m := result{
 		cpu:    mid(rs, func(r result) time.Duration { return r.cpu }),
 		engine: mid(rs, func(r result) time.Duration { return r.engine }),
 		rate:   mid(rs, func(r result) float64 { return r.rate }),
@@ -40,6 +48,9 @@ func median(rs []result) result {
 		p99:    mid(rs, func(r result) time.Duration { return r.p99 }),
 		rssMiB: mid(rs, func(r result) float64 { return r.rssMiB }),
 	}
+	m.toBase.cpu = mid(rs, func(r result) float64 { return r.toBase.cpu })
+	m.toBase.rate = mid(rs, func(r result) float64 { return r.toBase.rate })
+	return m
 }
 
 func mid[T cmp.Ordered](rs []result, get func(result) T) T {
@@ -51,25 +62,21 @@ func mid[T cmp.Ordered](rs []result, get func(result) T) T {
 	return vs[len(vs)/2]
 }
 
-// markdown writes the table; ratios are to the bare handler at the same connections.
+// markdown writes the table; ratios are to the bare handler that ran just before.
 func markdown(rows []row) string {
 	var b strings.Builder
 	b.WriteString(heading())
 	b.WriteString("| connections | server | CPU per event | ratio | engine's CPU | events/s | ratio | p50 | p99 | peak memory |\n")
 	b.WriteString("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
-	var base result
 	for _, r := range rows {
-		if strings.HasPrefix(r.name, "bare") {
-			base = r.median
-		}
 		m := r.median
 		beside := ""
 		if m.engine > 0 {
 			beside = micros(m.engine)
 		}
 		fmt.Fprintf(&b, "| %d | %s | %s | %.2f | %s | %.0f | %.2f | %s | %s | %.0f MiB |\n",
-			r.conns, r.name, micros(m.cpu), float64(m.cpu)/float64(base.cpu), beside,
-			m.rate, m.rate/base.rate, m.p50.Round(10*time.Microsecond), m.p99.Round(10*time.Microsecond), m.rssMiB)
+			r.conns, r.name, micros(m.cpu), m.toBase.cpu, beside,
+			m.rate, m.toBase.rate, m.p50.Round(10*time.Microsecond), m.p99.Round(10*time.Microsecond), m.rssMiB)
 	}
 	return b.String()
 }
