@@ -5,9 +5,9 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 // mostAtOnce bounds what one system call moves, in bytes: nothing else runs on its
@@ -21,6 +21,7 @@ type conn struct {
 	raw     syscall.RawConn
 	in, out half
 	watch   watch
+	closed  atomic.Bool
 }
 
 func wrap(t *net.TCPConn) net.Conn {
@@ -31,7 +32,7 @@ func wrap(t *net.TCPConn) net.Conn {
 	c := &conn{tcp: t, raw: raw}
 	c.in.init(t.SetReadDeadline, c.in.read)
 	c.out.init(t.SetWriteDeadline, c.out.write)
-	c.watch.init(&c.in)
+	c.watch.init(&c.in, &c.closed)
 	return c
 }
 
@@ -76,7 +77,8 @@ func (c *conn) failed(op string, err error) error {
 
 // Close ends the connection and whoever waits for it.
 func (c *conn) Close() error {
-	c.watch.close()
+	c.closed.Store(true)
+	c.watch.stop()
 	return c.tcp.Close()
 }
 
@@ -94,26 +96,28 @@ func (c *conn) SetDeadline(t time.Time) error {
 
 // SetReadDeadline bounds the reads that wait and those to come; the zero time does not.
 func (c *conn) SetReadDeadline(t time.Time) error {
-	expired, err := c.in.setDue(t)
-	if expired {
-		c.watch.abort()
+	if c.closed.Load() {
+		return c.failed("set", net.ErrClosed)
 	}
+	err := c.in.setDue(t)
+	c.watch.look()
 	return err
 }
 
 // SetWriteDeadline bounds the writes that wait and those to come; the zero time does not.
 func (c *conn) SetWriteDeadline(t time.Time) error {
-	_, err := c.out.setDue(t)
-	return err
+	if c.closed.Load() {
+		return c.failed("set", net.ErrClosed)
+	}
+	return c.out.setDue(t)
 }
 
 // read is one attempt; false means that there is nothing to read yet.
 func (h *half) read(fd uintptr) bool {
-	h.resume()
-	if len(h.buf) == 0 {
+	if !h.enter() || len(h.buf) == 0 {
 		return true
 	}
-	n, e := move(syscall.SYS_READ, fd, h.buf)
+	n, e := move(in, fd, h.buf)
 	if e == syscall.EAGAIN {
 		return !h.park()
 	}
@@ -127,9 +131,11 @@ func (h *half) read(fd uintptr) bool {
 
 // write goes on where it stopped; false means that the peer has to read first.
 func (h *half) write(fd uintptr) bool {
-	h.resume()
+	if !h.enter() {
+		return true
+	}
 	for h.n < len(h.buf) {
-		n, e := move(syscall.SYS_WRITE, fd, h.buf[h.n:min(len(h.buf), h.n+mostAtOnce)])
+		n, e := move(out, fd, h.buf[h.n:min(len(h.buf), h.n+mostAtOnce)])
 		if e == syscall.EAGAIN {
 			return !h.park()
 		}
@@ -140,14 +146,4 @@ func (h *half) write(fd uintptr) bool {
 		h.n += n
 	}
 	return true
-}
-
-// move reads into p, or writes it, by one system call on a socket that does not block.
-func move(trap, fd uintptr, p []byte) (int, syscall.Errno) {
-	for {
-		n, _, e := syscall.RawSyscall(trap, fd, uintptr(unsafe.Pointer(&p[0])), uintptr(len(p))) //nolint:gosec // as the syscall package does itself
-		if e != syscall.EINTR {
-			return int(n), e
-		}
-	}
 }

@@ -35,9 +35,8 @@ func (h *half) init(set func(time.Time) error, step func(fd uintptr) bool) {
 	h.began, h.due, h.polled = time.Now(), never, never
 }
 
-// setDue notes a deadline. It reports whether it lies before all that was ever asked of
-// this connection, as net/http's does that ends a read.
-func (h *half) setDue(t time.Time) (expired bool, err error) {
+// setDue notes a deadline, and hands it on to who waits in the poller.
+func (h *half) setDue(t time.Time) error {
 	due := never
 	if !t.IsZero() {
 		due = t.Sub(h.began)
@@ -46,9 +45,9 @@ func (h *half) setDue(t time.Time) (expired bool, err error) {
 	defer h.mu.Unlock()
 	h.due = due
 	if h.waiting && due < h.polled {
-		err = h.poll()
+		return h.poll()
 	}
-	return due <= 0, err
+	return nil
 }
 
 // poll hands the deadline to the poller. h.mu is held.
@@ -82,45 +81,55 @@ func (h *half) park() bool {
 	return true
 }
 
-// resume ends a wait.
-func (h *half) resume() {
+// enter begins an attempt, also after a wait; false means that there is no time for one.
+func (h *half) enter() bool {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.waiting = false
-	h.mu.Unlock()
+	if h.overdue() {
+		h.err = os.ErrDeadlineExceeded
+		return false
+	}
+	return true
 }
 
 // run does one operation, of which raw is the connection's part.
 func (h *half) run(raw func(func(fd uintptr) bool) error, p []byte) (int, error) {
 	h.buf, h.n, h.err = p, 0, nil
 	defer func() { h.buf = nil }()
-	for h.begin() {
+	for {
 		err := raw(h.step)
 		if err == nil {
 			return h.n, h.err
 		}
-		again, err := h.awoken(err)
-		if !again {
+		if !h.awoken(err) {
 			return h.n, err
 		}
 	}
-	return 0, os.ErrDeadlineExceeded
 }
 
-// begin reports whether there is time to begin.
-func (h *half) begin() bool {
+// late reports whether the deadline has passed.
+func (h *half) late() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.overdue()
+	return h.overdue()
+}
+
+// unbounded reports whether there is no deadline.
+func (h *half) unbounded() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.due == never
 }
 
 // awoken looks at why the poller ended a wait: at a deadline that has been moved since,
 // the wait goes on.
-func (h *half) awoken(err error) (again bool, _ error) {
+func (h *half) awoken(err error) (again bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.waiting = false
 	if !errors.Is(err, os.ErrDeadlineExceeded) || h.overdue() {
-		return false, err
+		return false
 	}
-	return true, h.poll()
+	return h.poll() == nil // a closed connection has no deadline
 }

@@ -2,6 +2,7 @@ package tcp
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,28 +14,31 @@ const moment = 50 * time.Millisecond
 // each request and ends it with the request, by a deadline in the past; most end before
 // they have cost a system call.
 type watch struct {
-	in    *half
-	timer *time.Timer
+	in     *half
+	closed *atomic.Bool
+	timer  *time.Timer
+	begun  atomic.Bool // a rest, or about to be; so that others need no lock
 
 	mu      sync.Mutex
 	wake    sync.Cond // on mu
 	resting bool      // guarded by mu
-	closed  bool      // guarded by mu
 	armed   bool      // guarded by mu: the timer runs
 	nth     uint64    // guarded by mu: counts the watches
 	seen    uint64    // guarded by mu: the watch that the timer found last
 }
 
-func (w *watch) init(in *half) {
-	w.in = in
+func (w *watch) init(in *half, closed *atomic.Bool) {
+	w.in, w.closed = in, closed
 	w.wake.L = &w.mu
 }
 
-// wait rests for a moment, or until the read is to end; it reports whether there is time
-// to read.
+// wait rests for a moment, or until the read is to end; false means that its deadline has
+// passed. A read that has a deadline already does not rest, nor one of a closed
+// connection: the read itself tells of that.
 func (w *watch) wait() bool {
 	w.mu.Lock()
-	if w.in.begin() && !w.closed {
+	w.begun.Store(true) // who sets a deadline or closes from here on looks for us
+	if w.in.unbounded() && !w.closed.Load() {
 		w.nth++
 		w.resting = true
 		w.arm()
@@ -42,8 +46,9 @@ func (w *watch) wait() bool {
 			w.wake.Wait()
 		}
 	}
+	w.begun.Store(false)
 	w.mu.Unlock()
-	return w.in.begin()
+	return w.closed.Load() || !w.in.late()
 }
 
 // arm sees to it that the timer runs. It is not stopped with the watch: under load it
@@ -74,8 +79,15 @@ func (w *watch) tick() {
 	}
 }
 
-// abort ends the rest.
-func (w *watch) abort() {
+// look ends the rest when the deadline has passed.
+func (w *watch) look() {
+	if w.begun.Load() && w.in.late() {
+		w.stop()
+	}
+}
+
+// stop ends the rest.
+func (w *watch) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.rise()
@@ -85,16 +97,5 @@ func (w *watch) rise() {
 	if w.resting {
 		w.resting = false
 		w.wake.Signal()
-	}
-}
-
-// close ends the rest for good.
-func (w *watch) close() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.closed = true
-	w.rise()
-	if w.timer != nil {
-		w.timer.Stop()
 	}
 }
