@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
 	"text/template"
 )
 
@@ -44,10 +47,21 @@ func bares(args []any) []any {
 	return list
 }
 
+// wide finds verbs that make a megabyte of spaces of a few characters.
+var wide = regexp.MustCompile(`%[^a-zA-Z%]*[0-9]{5}`)
+
 func printf(a []any) (any, error) {
 	format, ok := a[0].(string)
 	if !ok {
 		return nil, fmt.Errorf("wrong type for value; expected string; got %T", bare(a[0]))
+	}
+	if wide.MatchString(format) {
+		return nil, errors.New("a width or precision of five digits or more")
+	}
+	for _, n := range a[1:] { // what a * in the format may take
+		if w, ok := n.(int); ok && (w > 9999 || w < -9999) && strings.Contains(format, "*") {
+			return nil, errors.New("a width or precision of five digits or more")
+		}
 	}
 	return fmt.Sprintf(format, bares(a[1:])...), nil
 }
@@ -166,7 +180,7 @@ func same(a, b any) (bool, error) {
 		return a == nil && b == nil, nil
 	case fields || others:
 		return false, fmt.Errorf("%w: %T and %T", errIncomparable, bare(a), bare(b))
-	case fmt.Sprintf("%T", a) != fmt.Sprintf("%T", b):
+	case reflect.TypeOf(a) != reflect.TypeOf(b):
 		return false, fmt.Errorf("%w: %T and %T", errIncomparable, a, b)
 	}
 	return a == b, nil

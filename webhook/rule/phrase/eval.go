@@ -171,6 +171,9 @@ func (r *run) call(dot any, name string, nodes []parse.Node, final any) (any, er
 	if err != nil {
 		return nil, fmt.Errorf("error calling %s: %w", name, err)
 	}
+	if s, ok := v.(string); ok && len(s) > maxValue {
+		return nil, fmt.Errorf("%s makes more than %d bytes", name, maxValue)
+	}
 	return v, nil
 }
 

@@ -48,23 +48,20 @@ func New(text string, funcs Funcs) (*Phrase, error) {
 	return &Phrase{trees: trees}, nil
 }
 
-// maxCalls bounds how deep templates may call each other.
-const maxCalls = 1000
+// What one execution may take. text/template has no such bounds, but for 100,000 calls
+// within each other.
+const (
+	maxCalls = 1000      // templates that call each other, deep
+	maxSteps = 1_000_000 // nodes that are executed
+	maxValue = 1 << 20   // bytes of what a function makes
+)
 
 // Execute writes what the template makes of the fields, with the functions that New was
 // told of. A field that is not there is an error.
 func (p *Phrase) Execute(w io.Writer, fields Fields, funcs Funcs) error {
 	tree := p.trees[name]
-	if tree == nil || tree.Root == nil {
-		return fmt.Errorf("%s: the template is empty or has definitions only", name)
-	}
-	r := &run{p: p, tree: tree, w: w, funcs: funcs, vars: []variable{{"$", fields}}}
-	err := r.walk(fields, tree.Root)
-	var inner *Error
-	if err != nil && !errors.As(err, &inner) {
-		err = r.wrap(tree.Root, err) // writing failed, or a break stands alone, which the parser forbids
-	}
-	return err
+	r := &run{p: p, tree: tree, w: w, funcs: funcs, vars: []variable{{"$", fields}}, steps: new(int)}
+	return r.walk(fields, tree.Root)
 }
 
 // An Error tells where a template failed.
@@ -86,6 +83,7 @@ type run struct {
 	funcs Funcs
 	vars  []variable
 	depth int
+	steps *int // done, also by the templates that called this one
 }
 
 type variable struct {
@@ -103,7 +101,8 @@ func (r *run) wrap(n parse.Node, err error) error {
 	return &Error{where: fmt.Sprintf("%s: executing %q at <%s>", where, r.tree.Name, around), err: err}
 }
 
-// How a loop is left. They end there: the parser lets them stand nowhere else.
+// How a loop is left. They end there: the parser lets them stand nowhere else, but in the
+// else of a loop, where text/template lets a break end the else.
 var (
 	errBreak    = errors.New("break")
 	errContinue = errors.New("continue")
@@ -111,6 +110,9 @@ var (
 
 // walk executes a node.
 func (r *run) walk(dot any, n parse.Node) error {
+	if *r.steps++; *r.steps > maxSteps {
+		return r.wrap(n, fmt.Errorf("the template takes more than %d steps", maxSteps))
+	}
 	return r.wrap(n, r.step(dot, n))
 }
 
@@ -132,9 +134,9 @@ func (r *run) step(dot any, n parse.Node) error {
 		}
 		return r.print(v)
 	case *parse.IfNode:
-		return r.branch(dot, &n.BranchNode, dot)
+		return r.branch(dot, &n.BranchNode, false)
 	case *parse.WithNode:
-		return r.branch(dot, &n.BranchNode, nil)
+		return r.branch(dot, &n.BranchNode, true)
 	case *parse.RangeNode:
 		return r.loop(dot, n)
 	case *parse.TemplateNode:
@@ -168,20 +170,19 @@ func bare(v any) any {
 	return v
 }
 
-// branch executes if and with; inside is the dot there, nil for what was asked about.
-func (r *run) branch(dot any, n *parse.BranchNode, inside any) error {
+// branch executes if, and with, where what was asked about is the dot inside.
+func (r *run) branch(dot any, n *parse.BranchNode, with bool) error {
 	defer r.leave(len(r.vars))
 	v, err := r.pipeline(dot, n.Pipe)
 	if err != nil {
 		return err
 	}
-	if truth(v) {
-		if inside == nil {
-			inside = v
-		}
-		return r.walk(inside, n.List)
-	}
-	if n.ElseList != nil {
+	switch {
+	case truth(v) && with:
+		return r.walk(v, n.List)
+	case truth(v):
+		return r.walk(dot, n.List)
+	case n.ElseList != nil:
 		return r.walk(dot, n.ElseList)
 	}
 	return nil
@@ -217,7 +218,9 @@ func (r *run) loop(dot any, n *parse.RangeNode) error {
 		return err
 	}
 	if rounds == 0 && n.ElseList != nil {
-		return r.walk(dot, n.ElseList)
+		if err := r.walk(dot, n.ElseList); !errors.Is(err, errBreak) {
+			return err
+		}
 	}
 	return nil
 }
@@ -292,6 +295,6 @@ func (r *run) template(dot any, n *parse.TemplateNode) error {
 			return err
 		}
 	}
-	called := &run{p: r.p, tree: tree, w: r.w, funcs: r.funcs, vars: []variable{{"$", inside}}, depth: r.depth + 1}
+	called := &run{p: r.p, tree: tree, w: r.w, funcs: r.funcs, vars: []variable{{"$", inside}}, depth: r.depth + 1, steps: r.steps}
 	return called.walk(inside, tree.Root)
 }

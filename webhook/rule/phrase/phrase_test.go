@@ -2,6 +2,7 @@ package phrase_test
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"text/template"
@@ -51,14 +52,16 @@ func say(text string) (string, error) {
 }
 
 // limited ends what would go on for ever.
-type limited struct{ strings.Builder }
+type limited struct{ text strings.Builder }
 
 func (l *limited) Write(p []byte) (int, error) {
-	if l.Len()+len(p) > 1<<16 {
+	if l.text.Len()+len(p) > 1<<16 {
 		return 0, errors.New("too long")
 	}
-	return l.Builder.Write(p)
+	return l.text.Write(p)
 }
+
+func (l *limited) String() string { return l.text.String() }
 
 // examples say everything that the language has.
 var examples = []string{
@@ -81,6 +84,8 @@ var examples = []string{
 	"{{html .text}}", "{{.text | html}}", "{{js .text}}", "{{urlquery .text 3}}", "{{html}}", "{{html .}}", "{{html nil}}", "{{js nil}}", "{{call .user}}", "{{call}}", "{{call nil}}",
 	"{{upper .user}}", "{{.user | upper}}", "{{upper 3}}", "{{upper}}", "{{upper .user .user}}", "{{upper nil}}", "{{upper .}}", "{{upper (index .user 0)}}", `{{repeat 2 "ab"}}`, `{{"ab" | repeat 2}}`, `{{repeat 2.0 "a"}}`, `{{repeat '\x02' "a"}}`, `{{repeat "a" 2}}`, `{{repeat 9 "a"}}`, `{{repeat -1 "a"}}`, `{{repeat (len .user) "a"}}`, `{{repeat (index .user 0) "a"}}`, `{{2 | repeat "a"}}`, "{{repeat 2.5 .user}}", "{{repeat true .user}}",
 	"{{(.user)}}", "{{(upper .user)}}", "{{(.).user}}", "{{(upper .user).more}}", "{{(nil).x}}", "{{nil.x}}", "{{.user .text}}", "{{3 4}}", "{{.user | 3}}", "{{nil | print}}", "{{print | print}}", "{{$x := print}}{{$x}}", "{{(print 1) 2}}",
+	`{{define "t"}}{{if 1}}{{.}}{{end}}{{end}}{{template "t"}}`, `{{define "t"}}{{if "yes"}}{{with .}}x{{end}}{{end}}{{end}}{{template "t"}}`,
+	"{{range 2}}{{range 0}}{{else}}{{break}}{{end}}X{{.}}{{end}}", "{{range 2}}{{range 0}}{{else}}{{continue}}{{end}}X{{.}}{{end}}",
 	"{{", "{{.user", "{{if}}{{end}}", "{{end}}", "{{unknown}}", "{{.user.}}", "{{if .user}}", "{{99999999999999999999}}", "{{9223372036854775808}}", "{{18446744073709551615}}", `{{"a" "b"}}`,
 }
 
@@ -144,7 +149,32 @@ func FuzzAsTextTemplate(f *testing.F) {
 	})
 }
 
-// endless suspects templates that loop over a large number, or call each other.
+// endless suspects templates that loop over a large number or often, or call each other
+// in a circle, which takes text/template too long and us to our bounds.
 func endless(text string) bool {
-	return strings.Contains(text, "range") && strings.ContainsAny(text, "456789xXeE_") || strings.Contains(text, "define") || strings.Contains(text, "block") || len(text) > 2000
+	loops, calls := strings.Count(text, "range"), strings.Count(text, "template")
+	return loops > 0 && number.MatchString(text) || loops > 4 || calls > 2 && loops > 1 || calls > 3 || width.MatchString(text) || len(text) > 1000
+}
+
+var (
+	number = regexp.MustCompile(`[0-9_]{3}|[xXeEpP'.][0-9']|[0-9][eEpPxX]`)
+	width  = regexp.MustCompile(`[0-9]{5}`)
+)
+
+// TestBounds: what a template may take is bounded, whoever wrote the texts.
+func TestBounds(t *testing.T) {
+	for text, want := range map[string]string{
+		"{{range 9223372036854775807}}{{end}}":                                    "more than 1000000 steps",
+		"{{range 2000}}{{range 2000}}{{end}}{{end}}":                              "more than 1000000 steps",
+		"{{$x := .text}}{{range 30}}{{$x = print $x $x}}{{end}}":                  "print makes more than 1048576 bytes",
+		`{{printf "%99999s" .user}}`:                                              "a width or precision",
+		`{{printf "%[1]0-99999s" .user}}`:                                         "a width or precision",
+		`{{printf "%*s" 99999 .user}}`:                                            "a width or precision",
+		`{{define "t"}}{{template "t"}}{{end}}{{template "t"}}`:                   "more than 1000 deep",
+		`{{define "t"}}{{range 2}}{{template "t"}}{{end}}{{end}}{{template "t"}}`: "1000",
+	} {
+		if _, err := say(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
 }
