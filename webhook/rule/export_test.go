@@ -2,6 +2,7 @@ package rule
 
 // Escape and Calm are what messages are made of.
 var (
-	Escape = escape
-	Calm   = calm
+	Escape   = escape
+	Calm     = calm
+	Truncate = truncate
 )

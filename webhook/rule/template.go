@@ -102,7 +102,7 @@ func truncate(n int, s string) string {
 	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}
-	if amp := strings.LastIndexByte(s[:cut], '&'); amp >= 0 && !strings.Contains(s[amp:cut], ";") {
+	if amp := strings.LastIndexByte(s[:cut], '&'); amp >= 0 && cut < amp+len(entity.FindString(s[amp:])) {
 		cut = amp
 	}
 	return s[:cut] + "…"
