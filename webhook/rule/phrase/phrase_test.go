@@ -142,10 +142,9 @@ func FuzzAsTextTemplate(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if endless(text) {
-			t.Skip("both would go on for ever")
+		if !endless(text) { // where both would go on, or only one has a bound
+			compare(t, text)
 		}
-		compare(t, text)
 	})
 }
 
