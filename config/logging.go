@@ -38,10 +38,10 @@ const (
 const logDelay = 100 * time.Millisecond
 
 // NewLogger makes the program's logger, which writes to w: JSON lines, or text when
-// LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. A duration
-// is seconds in JSON, with _seconds behind its name, and as Go writes it in text. Every line passes a filter that
-// takes out the configured secrets and whatever looks like a token; it is the last
-// line of defence and no leave to log secrets.
+// LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. A duration is
+// seconds in JSON, with _seconds behind its name, and as Go writes it in text. Every line
+// passes a filter that takes out the configured secrets and whatever looks like a token;
+// it is the last line of defence and no leave to log secrets.
 //
 // On a terminal each line is written at once. Elsewhere lines below warning are
 // gathered for up to a tenth of a second; a warning, and flush, write what was

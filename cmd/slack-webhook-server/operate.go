@@ -135,8 +135,8 @@ func (o *operation) confirmFor(group string, yes bool, question string) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(stats.Groups, func(g queue.GroupStats) bool { return g.Name == group }) {
-		return fmt.Errorf("%w: %q", queue.ErrNoGroup, group)
+	if _, err := operator.GroupOf(stats, group); err != nil {
+		return err
 	}
 	return o.confirm(yes, fmt.Sprintf(question, group))
 }

@@ -65,7 +65,7 @@ func changeLetters(ctx context.Context, s Store, l Letters, do func(context.Cont
 	if err != nil {
 		return Tally{}, err
 	}
-	group, err := groupOf(stats, l.Group)
+	group, err := GroupOf(stats, l.Group)
 	if err != nil {
 		return Tally{}, err
 	}

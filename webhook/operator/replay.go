@@ -37,7 +37,7 @@ func Replay(ctx context.Context, s Store, group string, e Events, told func(Tall
 	if err != nil {
 		return Tally{}, err
 	}
-	if _, err := groupOf(stats, group); err != nil {
+	if _, err := GroupOf(stats, group); err != nil {
 		return Tally{}, err
 	}
 	change := s.Replay

@@ -101,7 +101,8 @@ func one(ctx context.Context, t *Tally, read func(context.Context, event.Positio
 // errNothingChosen keeps bulk work from beginning by a forgotten flag.
 var errNothingChosen = errors.New("say which: ids, a filter, or all")
 
-func groupOf(s queue.Stats, name string) (queue.GroupStats, error) {
+// GroupOf finds a group. Its error is queue.ErrNoGroup.
+func GroupOf(s queue.Stats, name string) (queue.GroupStats, error) {
 	for _, g := range s.Groups {
 		if g.Name == name {
 			return g, nil

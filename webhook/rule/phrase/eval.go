@@ -24,9 +24,7 @@ func (r *run) pipeline(dot any, p *parse.PipeNode) (any, error) {
 	for _, d := range p.Decl {
 		if !p.IsAssign {
 			r.vars = append(r.vars, variable{d.Ident[0], v})
-			continue
-		}
-		if err := r.assign(d.Ident[0], v); err != nil {
+		} else if err := r.assign(d.Ident[0], v); err != nil {
 			return nil, r.wrap(d, err)
 		}
 	}
@@ -34,13 +32,11 @@ func (r *run) pipeline(dot any, p *parse.PipeNode) (any, error) {
 }
 
 func (r *run) assign(name string, v any) error {
-	for i := len(r.vars) - 1; i >= 0; i-- {
-		if r.vars[i].name == name {
-			r.vars[i].value = v
-			return nil
-		}
+	of, err := r.variable(name)
+	if err == nil {
+		of.value = v
 	}
-	return fmt.Errorf("undefined variable: %s", name)
+	return err
 }
 
 // command evaluates one part of a pipeline.
@@ -80,7 +76,7 @@ func (r *run) operand(dot any, n parse.Node) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return fields(v, n.Ident[1:])
+		return fields(v.value, n.Ident[1:])
 	case *parse.PipeNode:
 		return r.pipeline(dot, n)
 	case *parse.IdentifierNode:
@@ -98,10 +94,11 @@ func (r *run) operand(dot any, n parse.Node) (any, error) {
 	return nil, fmt.Errorf("can't handle %s", n)
 }
 
-func (r *run) variable(name string) (any, error) {
-	for _, v := range slices.Backward(r.vars) {
-		if v.name == name {
-			return v.value, nil
+// variable finds the innermost of a name.
+func (r *run) variable(name string) (*variable, error) {
+	for i := range slices.Backward(r.vars) {
+		if r.vars[i].name == name {
+			return &r.vars[i], nil
 		}
 	}
 	return nil, fmt.Errorf("undefined variable: %s", name)
