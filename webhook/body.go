@@ -22,10 +22,13 @@ const (
 )
 
 // What strangers are left of the budget: half of it for all of them, an eighth for one
-// address. The rest is for those who have shown that they know a secret.
+// address. The rest is for those who have shown that they know a secret. An address that
+// is known may be a proxy's, with anybody behind it, so an eighth is kept for short
+// bodies, as most events are: whoever sends long ones cannot use it up.
 const (
 	strangersShare = 2
 	addressShare   = 4 // of the strangers' share
+	shortShare     = 8
 )
 
 var (
@@ -138,9 +141,13 @@ func (d *body) fill(from io.Reader, full int) error {
 // room makes room for n more bytes and takes them from the budget.
 func (d *body) room(n int) error {
 	budget := d.of.budget
+	long := n > directBody || len(d.bytes) > 0
+	if long {
+		budget = max(budget-budget/shortShare, d.of.limit+1)
+	}
 	if d.from.standing != limiter.Known {
-		budget = max(budget/strangersShare, d.of.limit+1)
-		if n > directBody || len(d.bytes) > 0 {
+		budget = max(d.of.budget/strangersShare, d.of.limit+1)
+		if long {
 			if !d.of.limiter.Take(d.from.address, int64(n), max(budget/addressShare, d.of.limit+1), time.Now()) {
 				return errBusy
 			}

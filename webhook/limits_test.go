@@ -133,6 +133,39 @@ func TestStrangersLeaveRoom(t *testing.T) {
 	}
 }
 
+// TestLongBodiesLeaveRoomForShortOnes fills what long bodies may have of the budget, from
+// the address of a signed sender, as behind a proxy that nobody named.
+func TestLongBodiesLeaveRoomForShortOnes(t *testing.T) {
+	const limit = 100 << 10
+	entered, leave := make(chan struct{}, 10), make(chan struct{})
+	store := storeFunc(func(_ context.Context, e event.Event) (queue.Receipt, error) {
+		if len(e.Raw) > 10<<10 {
+			entered <- struct{}{}
+			<-leave
+		}
+		return queue.Receipt{}, nil
+	})
+	r := newRig(t, strict, func(o *webhook.Options) { o.Publisher, o.MaxBodyBytes, o.BodyBudget = store, limit, 8*limit+100 })
+	short := []byte(`{"type":"event_callback","event_id":"EvSHORT"}`)
+	r.slack(short).want(t, 200, `{"status":"ok"}`)
+
+	done := make(chan answer, 7)
+	for range 7 {
+		go func() { done <- r.slack(large(limit)) }()
+		<-entered
+	}
+	for _, size := range []int{limit, 10 << 10} {
+		if got := r.slack(large(size)); got.status != http.StatusServiceUnavailable {
+			t.Errorf("one more of %d bytes was answered %d, want 503", size, got.status)
+		}
+	}
+	r.slack(short).want(t, 200, `{"status":"ok"}`)
+	close(leave)
+	for range 7 {
+		(<-done).want(t, 200, `{"status":"ok"}`)
+	}
+}
+
 // TestRequestsInFlightAreBounded holds as many requests in Publish as there may be.
 func TestRequestsInFlightAreBounded(t *testing.T) {
 	entered, leave := make(chan struct{}, 10), make(chan struct{})
