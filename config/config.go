@@ -8,7 +8,7 @@ import (
 )
 
 // Config is the whole of the settings, parsed and checked. Load makes it; after that
-// it is only read. Its fields are plain values that each room translates into its own
+// it is only read, but for what Learn adds to the secrets that no log may hold. Its fields are plain values that each room translates into its own
 // Options.
 type Config struct {
 	// Mode says which sides run. It follows from the command and INTEGRATED.
@@ -46,6 +46,7 @@ type Config struct {
 	noAuthTimes int               // how often MCP_NO_AUTH was said; MCP.NoAuth is what follows
 	origins     map[string]Origin // setting key -> where its value came from
 	named       func(string) (string, bool)
+	known       *knownSecrets // one for all copies
 }
 
 // A Mode says which sides of the product run.

@@ -40,8 +40,8 @@ const logDelay = 100 * time.Millisecond
 // NewLogger makes the program's logger, which writes to w: JSON lines, or text when
 // LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. A duration is
 // seconds in JSON, with _seconds behind its name, and as Go writes it in text. Every line
-// passes a filter that takes out the configured secrets and whatever looks like a token;
-// it is the last line of defence and no leave to log secrets.
+// passes a filter that takes out the configured secrets, those of Learn, and whatever
+// looks like a token; it is the last line of defence and no leave to log secrets.
 //
 // On a terminal each line is written at once. Elsewhere lines below warning are
 // gathered for up to a tenth of a second; a warning, and flush, write what was

@@ -237,3 +237,84 @@ func TestOurLinesAreSlogs(t *testing.T) {
 		}
 	}
 }
+
+// TestLearnedSecretsAreScrubbed tells a configuration of secrets after its logger was
+// made, as files name them and as a rotation brings them.
+func TestLearnedSecretsAreScrubbed(t *testing.T) {
+	t.Parallel()
+	const old, further = "canary-of-the-start", "canary-of-a-file"
+	c := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": old})})
+	renewed := load(t, config.Sources{LookupEnv: env(map[string]string{
+		"SLACK_SIGNING_SECRET": "renewed-canary", "INTEGRATED": "true", "SLACK_BOT_TOKEN": "xoxb-1", "MCP_TOKENS": "bob:read:a-renewed-bearer-canary",
+	})})
+	renewed.Learn("a-renewed-file's-canary")
+	var out bytes.Buffer
+	log := flushed(c, &out, false).With(slog.String("made_before", "yes"))
+	trail := c.Scrubbed(&out)
+	c.Learn(further, `a canary with "quotes" and <angles>`, "postgres://u:password-canary@db/x", "short")
+	c.LearnFrom(renewed)
+	for _, text := range []string{
+		old, further, `a canary with "quotes" and <angles>`, "password-canary", "renewed-canary", "a-renewed-bearer-canary", "a-renewed-file's-canary",
+		"canary-of-the-start-canary-of-a-file", "canary-of-the-startcanary-of-a-file",
+	} {
+		log.Info("trouble", slog.String("error", text), slog.Any("nested", []string{"x" + text + "x"}))
+		if _, err := fmt.Fprintln(trail, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if strings.Contains(out.String(), "canary") {
+		t.Errorf("a secret is told:\n%s", out.String())
+	}
+	if log.Info("short"); !strings.Contains(out.String(), `"short"`) {
+		t.Errorf("a short word is taken for a secret:\n%s", out.String())
+	}
+}
+
+// TestOverlappingSecretsGoWhole wants no end of a secret to stay where another begins in it.
+func TestOverlappingSecretsGoWhole(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Sources{LookupEnv: env(enough(nil))})
+	c.Learn("abcdefgh1234", "1234ijklmnop", "abcdefgh")
+	var out bytes.Buffer
+	w := c.Scrubbed(&out)
+	for _, line := range []string{"<abcdefgh1234ijklmnop>", "<abcdefgh>", "<abcdefgh1234>", "<abcdefgh><1234ijklmnop"} {
+		out.Reset()
+		if n, err := w.Write([]byte(line)); err != nil || n != len(line) {
+			t.Errorf("Write = %d, %v", n, err)
+		}
+		if want := map[bool]string{true: "<[redacted]>", false: "<[redacted]><[redacted]"}[strings.HasSuffix(line, ">")]; out.String() != want {
+			t.Errorf("%s became %s, want %s", line, out.String(), want)
+		}
+	}
+}
+
+// TestLearnedSecretsAreBounded rotates far more often than is kept: the settings' own and
+// the newest are known, and the oldest no longer held.
+func TestLearnedSecretsAreBounded(t *testing.T) {
+	t.Parallel()
+	c := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": "of-the-settings"})})
+	var out bytes.Buffer
+	w := c.Scrubbed(&out)
+	number := func(n int) string { return fmt.Sprintf("secret-number-%06d", n) }
+	c.Learn(number(0), number(1))
+	for n := 2; n < 5000; n++ {
+		c.Learn(number(0), number(n)) // the first stays in force
+	}
+	known := func(text string) bool {
+		out.Reset()
+		if _, err := io.WriteString(w, text); err != nil {
+			t.Fatal(err)
+		}
+		return out.String() == config.Redacted
+	}
+	for text, want := range map[string]bool{"of-the-settings": true, number(0): true, number(4999): true, number(5000 - 4095): true, number(5000 - 4096): false, number(1): false} {
+		if known(text) != want {
+			t.Errorf("%s is known: %v, want %v", text, !want, want)
+		}
+	}
+	c.Learn(strings.Repeat("x", 1<<20))
+	c.Learn(strings.Repeat("y", 1<<20))
+	if known(number(4999)) || !known(strings.Repeat("y", 1<<20)) || !known("of-the-settings") {
+		t.Error("2 MiB are not the bound")
+	}
+}

@@ -2,50 +2,32 @@ package config
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 	"net/url"
 	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 )
 
 // A scrubber takes secrets out of log lines on their way to a writer. It looks at whole
-// lines, as slog's handlers write them: a few searches for fixed bytes cost less than a
-// look at each attribute, and nothing is missed for being nested.
+// lines, as slog's handlers write them: one search of the bytes costs less than a look at
+// each attribute, and nothing is missed for being nested.
 type scrubber struct {
 	to    io.Writer
-	known [][]byte // the secrets, also as JSON writes them
+	known *knownSecrets
 }
 
-// minScrubbed is the length below which a secret is no rare text: taking it out would
-// maim the log and tell the secret by its holes.
-const minScrubbed = 8
-
-// Scrubbed returns a writer that takes the configured secrets, and whatever looks like
-// a token, out of each text before it passes it on to w. A secret that is split over
-// two writes is not seen: write whole lines. It is not safe for concurrent use.
+// Scrubbed returns a writer that takes the configured secrets, those that Learn was told,
+// and whatever looks like a token, out of each text before it passes it on to w. A secret
+// that is split over two writes is not seen: write whole lines. It is not safe for
+// concurrent use.
 func (c Config) Scrubbed(w io.Writer) io.Writer { return newScrubber(c, w) }
 
 func newScrubber(c Config, to io.Writer) *scrubber {
-	s := &scrubber{to: to}
-	for _, setting := range table {
-		for _, text := range revealed(setting.bind.get(&c)) {
-			if len(text) < minScrubbed {
-				continue
-			}
-			s.known = append(s.known, []byte(text))
-			if quoted := strings.Trim(strconv.Quote(text), `"`); quoted != text {
-				s.known = append(s.known, []byte(quoted))
-			}
-			if b, err := json.Marshal(text); err == nil && string(b[1:len(b)-1]) != text {
-				s.known = append(s.known, b[1:len(b)-1])
-			}
-		}
+	s := &scrubber{to: to, known: c.known}
+	if s.known == nil {
+		s.known = &knownSecrets{}
 	}
-	// A longer secret may hold a shorter one, which would leave its ends behind.
-	slices.SortFunc(s.known, func(a, b []byte) int { return len(b) - len(a) })
+	s.known.settle(settingsSecrets(c))
 	return s
 }
 
@@ -87,12 +69,7 @@ func urlSecrets(address SecretURL) []string {
 
 // Write passes one line on, scrubbed. It reports the length of what it was given.
 func (s *scrubber) Write(line []byte) (int, error) {
-	clean := line
-	for _, secret := range s.known {
-		if bytes.Contains(clean, secret) {
-			clean = bytes.ReplaceAll(clean, secret, []byte(Redacted))
-		}
-	}
+	clean := s.known.matcher().redact(line)
 	look := suspicions(clean)
 	if look&aToken != 0 {
 		clean = slackToken.ReplaceAll(clean, []byte(Redacted))

@@ -14,6 +14,9 @@ type Env struct {
 	Lookup func(name string) (string, bool)
 	// ReadFile reads the file of a secret; nil means os.ReadFile.
 	ReadFile func(name string) ([]byte, error)
+	// Learn is told of each value that was found, all of which may be secrets, before
+	// anybody uses it; nil tells nobody.
+	Learn func(values ...string)
 }
 
 // Secrets reads the secrets that a file names, by variables or by files, but not by both:
@@ -43,6 +46,7 @@ func (e Env) Secrets(variables, files []string) ([]string, error) {
 		if err != nil || strings.TrimSpace(v) == "" {
 			return nil, fmt.Errorf("%s cannot be read or is empty: correct secret_file or the file's permissions", name)
 		}
+		e.learn(v)
 		list = append(list, v)
 	}
 	return list, nil
@@ -53,8 +57,17 @@ func (e Env) Variable(name string) string {
 	if e.Lookup == nil {
 		return ""
 	}
-	v, _ := e.Lookup(name)
+	v, ok := e.Lookup(name)
+	if ok {
+		e.learn(v)
+	}
 	return v
+}
+
+func (e Env) learn(value string) {
+	if e.Learn != nil {
+		e.Learn(value)
+	}
 }
 
 var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

@@ -195,7 +195,9 @@ func TestTheSchemaSaysTheSame(t *testing.T) {
 }
 
 func TestSecrets(t *testing.T) {
+	var learned []string
 	env := yamldoc.Env{
+		Learn: func(values ...string) { learned = append(learned, values...) },
 		Lookup: func(name string) (string, bool) {
 			return map[string]string{"A": "one", "B": "two", "E": " "}[name], true
 		},
@@ -222,5 +224,8 @@ func TestSecrets(t *testing.T) {
 		if !cmp.Equal(got, tc.want) || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
 			t.Errorf("Secrets(%v, %v) = %v, %v", tc.variables, tc.files, got, err)
 		}
+	}
+	if want := []string{"one", "two", "three", " "}; !cmp.Equal(learned, want) {
+		t.Errorf("Learn was told of %q, want %q", learned, want)
 	}
 }
