@@ -24,11 +24,15 @@ func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, 
 		b.log.LogAttrs(ctx, slog.LevelWarn, "mcp is open to everyone who can connect")
 		return access.As(&access.Principal{Name: "anyone", Scopes: assistantScopes, Anonymous: true}), nil
 	}
-	tokens, err := b.tokens()
+	list, path, err := b.bearers(b.cfg)
 	if err != nil {
 		return nil, err
 	}
-	o := access.RequireOptions{Authenticator: tokens, Refused: b.refused, Accepted: b.tokenUsed}
+	b.token, b.tokenPath = list[0].Secret, path
+	if b.tokens, err = access.NewTokens(list...); err != nil {
+		return nil, err
+	}
+	o := access.RequireOptions{Authenticator: b.tokens, Refused: b.refused, Accepted: b.tokenUsed}
 	if m.OAuth.Enabled() {
 		if o, err = b.oauth(o); err != nil {
 			return nil, err
@@ -37,28 +41,25 @@ func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, 
 	return access.Require(o)
 }
 
-// tokens are the static bearers: the one of the settings, or else the one in the data
-// directory, and those with names.
-func (b *builder) tokens() (*access.Tokens, error) {
-	b.token = b.cfg.MCP.AuthToken.Reveal()
-	if b.token == "" {
-		token, path, _, err := ownToken(b.cfg.Queue.DataDir)
-		if err != nil {
-			return nil, err
+// bearers are the static tokens of the settings: the one of them, or else the one in the
+// data directory, whose path is then returned, and those with names.
+func (s *Server) bearers(c config.Config) (list []access.Token, path string, err error) {
+	token := c.MCP.AuthToken.Reveal()
+	if token == "" {
+		if token, path, _, err = ownToken(s.cfg.Queue.DataDir); err != nil {
+			return nil, "", err
 		}
-		b.token, b.tokenPath = token, path
+		s.cfg.Learn(token)
 	}
-	list := []access.Token{{Name: "default", Secret: b.token, Scopes: assistantScopes}}
-	for _, t := range b.cfg.MCP.Tokens {
+	list = []access.Token{{Name: "default", Secret: token, Scopes: assistantScopes}}
+	for _, t := range c.MCP.Tokens {
 		scopes := make([]access.Scope, len(t.Scopes))
 		for i, s := range t.Scopes {
 			scopes[i] = access.Scope(s)
 		}
 		list = append(list, access.Token{Name: t.Name, Secret: t.Secret.Reveal(), Scopes: scopes})
 	}
-	var err error
-	b.static, err = access.NewTokens(list...)
-	return b.static, err
+	return list, path, nil
 }
 
 // oauth adds an authorization server's tokens to the static ones, and the document by

@@ -20,14 +20,14 @@ type Entry struct {
 // JudgeFiles looks at the files that a configuration names and tells everything that is
 // wrong with them. It is what [config.Sources] wants as Judge.
 func JudgeFiles(c config.Config) []config.Problem {
-	_, rulesErr := readRules(c)
-	_, sourcesErr := readSources(c)
+	_, rulesErr := readRules(c, env(c))
+	_, sourcesErr := readSources(c, env(c))
 	return append(problemsOf("SOURCES_FILE", sourcesErr), problemsOf("RULES_FILE", rulesErr)...)
 }
 
 // CheckRules reads a rules file as a server does. The error is a *config.Error.
 func CheckRules(c config.Config, file string) ([]Entry, error) {
-	rules, err := parseRules(c, file)
+	rules, err := parseRules(file, env(c))
 	if err != nil {
 		return nil, &config.Error{Problems: problemsOf("RULES_FILE", err)}
 	}
@@ -40,7 +40,7 @@ func CheckRules(c config.Config, file string) ([]Entry, error) {
 
 // CheckSources reads a sources file as a server does. The error is a *config.Error.
 func CheckSources(c config.Config, file string) ([]Entry, error) {
-	sources, err := parseSources(c, file)
+	sources, err := parseSources(file, env(c))
 	if err != nil {
 		return nil, &config.Error{Problems: problemsOf("SOURCES_FILE", err)}
 	}
@@ -73,17 +73,18 @@ func problemsOf(setting string, err error) []config.Problem {
 	return list
 }
 
-// env is where files find the variables that they name.
+// env is where files find the variables that they name. What they find is kept out of the
+// logs of the configuration.
 func env(c config.Config) yamldoc.Env {
-	return yamldoc.Env{Lookup: c.Variable, ReadFile: config.ReadFile}
+	return yamldoc.Env{Lookup: c.Variable, ReadFile: config.ReadFile, Learn: c.Learn}
 }
 
 // readRules reads the rules file; no file is no rules.
-func readRules(c config.Config) ([]*rule.Rule, error) {
+func readRules(c config.Config, e yamldoc.Env) ([]*rule.Rule, error) {
 	if c.Worker.RulesFile == "" || !c.Mode.Webhook() {
 		return nil, nil
 	}
-	rules, err := parseRules(c, c.Worker.RulesFile)
+	rules, err := parseRules(c.Worker.RulesFile, e)
 	if err != nil {
 		return nil, err
 	}
@@ -95,20 +96,20 @@ func readRules(c config.Config) ([]*rule.Rule, error) {
 	return rules, nil
 }
 
-func parseRules(c config.Config, file string) ([]*rule.Rule, error) {
+func parseRules(file string, e yamldoc.Env) ([]*rule.Rule, error) {
 	content, err := config.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return rule.Parse(file, content, env(c))
+	return rule.Parse(file, content, e)
 }
 
 // readSources reads the sources file; no file is no sources.
-func readSources(c config.Config) ([]webhook.Source, error) {
+func readSources(c config.Config, e yamldoc.Env) ([]webhook.Source, error) {
 	if c.Senders.SourcesFile == "" || !c.Mode.Webhook() {
 		return nil, nil
 	}
-	list, err := parseSources(c, c.Senders.SourcesFile)
+	list, err := parseSources(c.Senders.SourcesFile, e)
 	if err != nil {
 		return nil, err
 	}
@@ -122,10 +123,10 @@ func readSources(c config.Config) ([]webhook.Source, error) {
 	return list, nil
 }
 
-func parseSources(c config.Config, file string) ([]webhook.Source, error) {
+func parseSources(file string, e yamldoc.Env) ([]webhook.Source, error) {
 	content, err := config.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return webhook.ParseSources(file, content, env(c))
+	return webhook.ParseSources(file, content, e)
 }

@@ -43,15 +43,15 @@ func (b *builder) push() (mcp.Push, error) {
 }
 
 // mayStay reports whether a principal's subscriptions stay: its token is still one of
-// the settings', or its issuer still the one that is trusted.
-func (b *builder) mayStay(principal, credential string) bool {
+// the settings' and may read events, or its issuer still the one that is trusted.
+func (s *Server) mayStay(principal, credential string) bool {
 	switch {
 	case principal == mcp.StdioPrincipal:
-		return b.cfg.MCP.Transport == config.Stdio
-	case b.static != nil && b.static.Valid(principal, credential):
+		return s.cfg.MCP.Transport == config.Stdio
+	case s.tokens != nil && s.tokens.Valid(principal, credential, access.Events):
 		return true
 	}
-	o := b.cfg.MCP.OAuth
+	o := s.cfg.MCP.OAuth
 	return o.Enabled() && strings.HasPrefix(principal, access.OAuthPrefix+o.Issuer+"#")
 }
 

@@ -18,7 +18,7 @@ func (b *builder) otherSources(context.Context) error {
 	if !b.cfg.Mode.Webhook() {
 		return nil
 	}
-	further, err := readSources(b.cfg)
+	further, err := readSources(b.cfg, env(b.cfg))
 	if problems := problemsOf("SOURCES_FILE", err); problems != nil {
 		return &config.Error{Problems: problems}
 	}
@@ -54,9 +54,6 @@ func (b *builder) receive(context.Context) error {
 	}
 	b.receiver = rc
 	b.metrics.Receive.Watch(rc)
-	if b.reread != nil {
-		b.reloads = append(b.reloads, b.reloadSecrets)
-	}
 	return nil
 }
 

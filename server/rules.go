@@ -18,7 +18,7 @@ func (b *builder) ruled(context.Context) error {
 	if !b.cfg.Mode.Webhook() {
 		return nil
 	}
-	rules, err := readRules(b.cfg)
+	rules, err := readRules(b.cfg, env(b.cfg))
 	if problems := problemsOf("RULES_FILE", err); problems != nil {
 		return &config.Error{Problems: problems}
 	}
@@ -53,15 +53,15 @@ func (b *builder) ruled(context.Context) error {
 
 // reloadRules reads the rules file again and puts it in force. Rules that have not changed go
 // on undisturbed. When the file is wrong the old rules stay in force, and the log says
-// why.
+// why. It requires s.reloading.
 func (s *Server) reloadRules(ctx context.Context) {
-	rules, err := readRules(s.cfg)
+	rules, err := readRules(s.cfg, s.envOf(s.latest))
 	var change rule.Change
 	if err == nil {
 		change, err = s.rules.Replace(ctx, rules)
 	}
 	if err != nil {
-		s.log.LogAttrs(ctx, slog.LevelError, "the rules file cannot be used; the old rules stay in force", slog.String("error", err.Error()))
+		s.refuseReload(ctx, "reload_rules", "the rules file cannot be used; the old rules stay in force", err)
 		return
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "rules reloaded", slog.Any("added", listed(change.Added)), slog.Any("changed", listed(change.Changed)),

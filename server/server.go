@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,7 +48,8 @@ type Options struct {
 	Program string
 	// Version is this build's; empty is "dev".
 	Version string
-	// Reread loads the configuration again, for Reload; nil leaves the secrets as they are.
+	// Reread loads the configuration again, for Reload; nil leaves secrets and tokens as
+	// they are.
 	Reread func() (config.Config, error)
 }
 
@@ -67,6 +69,7 @@ type Server struct {
 	slack    *slackapi.Client // nil without a bot token
 	identity *identity        // nil without a bot token
 	mcp      *mcp.Server      // nil without an MCP side
+	tokens   *access.Tokens   // the bearers of the settings; nil where none is asked for
 	sandbox  *fakeSlack       // nil outside of --sandbox
 	socket   *socket.Server   // nil without a webhook side
 	health   *health
@@ -83,9 +86,14 @@ type Server struct {
 	echo        *echo.Echo
 
 	readers, workers, assistants []part
-	reloads                      []func(context.Context) // what Reload reads again
-	reread                       func() (config.Config, error)
-	inbound                      []part // what events arrive by beside the listener
+	inbound                      []part   // what events arrive by beside the listener
+	served                       []string // the sources whose secrets are asked for
+
+	reread       func() (config.Config, error)
+	reloading    sync.Mutex
+	reloads      []func(context.Context) // what Reload reads again
+	latest       config.Config           // as it was read last; guarded by reloading
+	slackSecrets int                     // how many are in force; guarded by reloading
 
 	addr     atomic.Value // net.Addr
 	ready    chan struct{}
@@ -109,7 +117,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}()
 	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.trace, b.trail, b.certificate, b.slackClient, b.openStore, b.openState, b.keepGaps, b.receive, b.socketMode, b.handlers, b.ruled, b.assist, b.web,
+		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.trace, b.trail, b.certificate, b.slackClient, b.openStore, b.openState, b.keepGaps, b.receive, b.socketMode, b.handlers, b.reloadable, b.ruled, b.assist, b.web,
 		b.operators,
 	} {
 		if err := step(ctx); err != nil {
@@ -120,9 +128,12 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 }
 
 // Reload reads again what is kept in files and may change while the server runs: the
-// certificate, the rules, and the secrets of senders; the audit trail's file is opened
-// again. What cannot be read stays as it was, and is logged. It may be called at any time.
+// certificate, the rules, the secrets of senders, and the bearer tokens, of which those
+// that are gone end what they have open; the audit trail's file is opened again. What
+// cannot be read stays as it was, and is logged. It may be called at any time.
 func (s *Server) Reload(ctx context.Context) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
 	for _, reload := range s.reloads {
 		reload(ctx)
 	}
@@ -145,7 +156,6 @@ type builder struct {
 	apiURL         string
 	token          string // MCP's own bearer token
 	tokenPath      string
-	static         *access.Tokens   // the bearers of the settings
 	metadata       *access.Metadata // of OAuth; nil without it
 }
 

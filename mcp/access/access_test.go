@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -148,5 +149,91 @@ func TestTokensSayNothingOfAWrongOne(t *testing.T) {
 	_, err := tokens(t).Authenticate(t.Context(), "wrong-token-0123456789")
 	if !errors.Is(err, access.ErrInvalidToken) || strings.Contains(err.Error(), "wrong") {
 		t.Fatalf("got %v", err)
+	}
+}
+
+// TestReplace exchanges tokens and asks each.
+func TestReplace(t *testing.T) {
+	t.Parallel()
+	k := tokens(t)
+	token := func(name, secret string, scopes ...access.Scope) access.Token {
+		return access.Token{Name: name, Secret: secret, Scopes: scopes}
+	}
+	if !k.Valid("token:reader", mustAuthenticate(t, k, readerSecret).Credential, access.Read) {
+		t.Error("the reader's credential is not valid")
+	}
+	for _, tc := range []struct {
+		name   string
+		tokens []access.Token
+		want   access.Change
+		good   []string
+		bad    []string
+	}{
+		{"none", []access.Token{token("reader", readerSecret, access.Read), token("writer", writerSecret, access.Read, access.Write)}, access.Change{Kept: []string{"reader", "writer"}}, []string{readerSecret, writerSecret}, nil},
+		{"one is added and one removed", []access.Token{token("other", "other-secret-0123456789", access.Read), token("reader", readerSecret, access.Read)}, access.Change{Added: []string{"other"}, Removed: []string{"writer"}, Kept: []string{"reader"}}, []string{readerSecret, "other-secret-0123456789"}, []string{writerSecret}},
+		{"another secret", []access.Token{token("reader", "new-secret-0123456789", access.Read)}, access.Change{Changed: []string{"reader"}, Removed: []string{"other"}}, []string{"new-secret-0123456789"}, []string{readerSecret, "other-secret-0123456789"}},
+		{"other scopes", []access.Token{token("reader", "new-secret-0123456789", access.Events)}, access.Change{Changed: []string{"reader"}}, []string{"new-secret-0123456789"}, nil},
+	} {
+		change, err := k.Replace(tc.tokens...)
+		if err != nil {
+			t.Fatalf("%s: %v", tc.name, err)
+		}
+		if diff := cmp.Diff(tc.want, change); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+		for _, secret := range tc.good {
+			mustAuthenticate(t, k, secret)
+		}
+		for _, secret := range tc.bad {
+			if _, err := k.Authenticate(t.Context(), secret); !errors.Is(err, access.ErrInvalidToken) {
+				t.Errorf("%s: %s is answered %v", tc.name, secret, err)
+			}
+		}
+	}
+	if _, err := k.Replace(token("reader", "short", access.Read)); err == nil {
+		t.Error("a short secret is taken")
+	}
+	p := mustAuthenticate(t, k, "new-secret-0123456789")
+	if !p.Has(access.Events) || p.Has(access.Read) {
+		t.Errorf("after a refused exchange the scopes are %v", p.Scopes)
+	}
+	if k.Valid(p.Name, p.Credential, access.Read) || !k.Valid(p.Name, p.Credential, access.Events) || k.Valid("token:other", p.Credential, access.Events) {
+		t.Error("Valid does not go by name and scope")
+	}
+}
+
+func mustAuthenticate(t *testing.T, k *access.Tokens, secret string) *access.Principal {
+	t.Helper()
+	p, err := k.Authenticate(t.Context(), secret)
+	if err != nil {
+		t.Fatalf("%s: %v", secret, err)
+	}
+	return p
+}
+
+// TestARevokedTokenEndsItsRequests holds a request while its token is removed.
+func TestARevokedTokenEndsItsRequests(t *testing.T) {
+	t.Parallel()
+	k := tokens(t)
+	mw, err := access.Require(access.RequireOptions{Authenticator: k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cause error
+	h := mw(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := k.Replace(access.Token{Name: "reader", Secret: readerSecret, Scopes: []access.Scope{access.Read}}); err != nil {
+			t.Error(err)
+		}
+		select {
+		case <-r.Context().Done():
+		case <-time.After(10 * time.Second):
+		}
+		cause = context.Cause(r.Context())
+	}))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/mcp", nil)
+	r.Header.Set("Authorization", "Bearer "+writerSecret)
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if !errors.Is(cause, access.ErrRevoked) {
+		t.Errorf("the request ended with %v", cause)
 	}
 }

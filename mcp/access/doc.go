@@ -6,7 +6,8 @@
 // both by way of [Any].
 //
 // It promises that tokens are compared in constant time and never kept in clear
-// after start, that a token in a query is refused, and that nothing about a refused
-// token is told or logged but that it was refused. What a scope allows is decided
+// after start, that a token in a query is refused, that nothing about a refused
+// token is told or logged but that it was refused, and that a static token which
+// [Tokens.Replace] takes away ends what it has opened. What a scope allows is decided
 // where things are listed and called, by [Principal.Has].
 package access

@@ -35,6 +35,22 @@ type Principal struct {
 	Credential string
 	// Anonymous reports that nobody was asked who they are.
 	Anonymous bool
+
+	life context.Context //nolint:containedctx // ends with the token; nil where nobody is told of that
+}
+
+// during returns ctx as it is for a request of this principal: it also ends, with the
+// cause ErrRevoked, when the token does. done releases it.
+func (p *Principal) during(ctx context.Context) (_ context.Context, done func()) {
+	if p.life == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(p.life, func() { cancel(context.Cause(p.life)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // Has reports whether the principal was given the scope.

@@ -30,8 +30,9 @@ type RequireOptions struct {
 
 // Require returns a middleware that lets a request pass with its principal in the
 // context, and answers others 401, 403 for want of scope, or 503 while tokens cannot be
-// checked. The header is the only place for a token: one in the query is refused,
-// because it is in logs already.
+// checked. The context also ends when the token is revoked, so that no stream outlives
+// it. The header is the only place for a token: one in the query is refused, because it is
+// in logs already.
 func Require(o RequireOptions) (func(http.Handler) http.Handler, error) {
 	if o.Authenticator == nil {
 		return nil, errors.New("access: Require needs an Authenticator")
@@ -50,7 +51,9 @@ func Require(o RequireOptions) (func(http.Handler) http.Handler, error) {
 			if o.Accepted != nil {
 				o.Accepted(r, p)
 			}
-			next.ServeHTTP(w, r.WithContext(With(r.Context(), p)))
+			ctx, done := p.during(r.Context())
+			defer done()
+			next.ServeHTTP(w, r.WithContext(With(ctx, p)))
 		})
 	}, nil
 }

@@ -7,6 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 var (
@@ -16,6 +20,9 @@ var (
 	// ErrUnavailable says that a token could not be judged now, such as when the keys of
 	// its issuer are out of reach.
 	ErrUnavailable = errors.New("token cannot be checked now")
+	// ErrRevoked is the cause with which a request's context ends when its token is
+	// removed or changed.
+	ErrRevoked = errors.New("the token was revoked")
 )
 
 // An Authenticator finds the principal of a bearer token. It returns an error that
@@ -35,18 +42,81 @@ type Token struct {
 // minSecretBytes keeps what can be guessed out: 16 random bytes in hex are 32.
 const minSecretBytes = 16
 
-// Tokens are static bearer tokens. Only their hashes are kept.
-type Tokens struct{ known []knownToken }
+// Tokens are static bearer tokens, which Replace may exchange while they are asked. Only
+// their hashes are kept.
+type Tokens struct {
+	replacing sync.Mutex
+	known     atomic.Pointer[[]knownToken]
+}
 
 type knownToken struct {
 	hash      [sha256.Size]byte
 	principal *Principal
+	revoke    context.CancelCauseFunc // ends the principal's token
 }
 
 // NewTokens returns an Authenticator of the given tokens. Each needs a name of its own,
 // a secret of at least 16 bytes and a scope.
 func NewTokens(tokens ...Token) (*Tokens, error) {
 	t := &Tokens{}
+	if _, err := t.Replace(tokens...); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// A Change says what Replace did, by the names of the tokens, sorted.
+type Change struct {
+	// Added are new, Removed are gone, Changed have another secret or other scopes, Kept
+	// are as they were.
+	Added, Changed, Removed, Kept []string
+}
+
+// Replace puts these tokens in the place of those before, at once: the next request with
+// one that is gone is refused. The requests that [Require] let in with a token that was
+// removed or changed are ended, streams too; those of a token that stays as it was notice
+// nothing. With an error, which NewTokens would return too, nothing is changed.
+func (t *Tokens) Replace(tokens ...Token) (Change, error) {
+	if err := check(tokens); err != nil {
+		return Change{}, err
+	}
+	t.replacing.Lock()
+	defer t.replacing.Unlock()
+	before := map[string]knownToken{}
+	for _, k := range t.all() {
+		before[k.principal.Name] = k
+	}
+	var change Change
+	known := make([]knownToken, len(tokens))
+	for i, token := range tokens {
+		known[i] = newKnownToken(token)
+		old, was := before[known[i].principal.Name]
+		switch {
+		case !was:
+			change.Added = append(change.Added, token.Name)
+		case old.same(known[i]):
+			change.Kept = append(change.Kept, token.Name)
+			known[i].revoke(nil) // nobody has it
+			known[i] = old
+			delete(before, old.principal.Name)
+		default:
+			change.Changed = append(change.Changed, token.Name)
+		}
+	}
+	t.known.Store(&known)
+	for name, old := range before {
+		old.revoke(ErrRevoked) // not before the new ones are in force
+		if token := strings.TrimPrefix(name, tokenPrefix); !slices.Contains(change.Changed, token) {
+			change.Removed = append(change.Removed, token)
+		}
+	}
+	for _, names := range [][]string{change.Added, change.Changed, change.Removed, change.Kept} {
+		slices.Sort(names)
+	}
+	return change, nil
+}
+
+func check(tokens []Token) error {
 	names := map[string]bool{}
 	var errs []error
 	for i, token := range tokens {
@@ -61,15 +131,33 @@ func NewTokens(tokens ...Token) (*Tokens, error) {
 			errs = append(errs, fmt.Errorf("access: token %q has no Scopes", token.Name))
 		}
 		names[token.Name] = true
-		t.known = append(t.known, knownToken{
-			hash:      sha256.Sum256([]byte(token.Secret)),
-			principal: &Principal{Name: "token:" + token.Name, Scopes: append([]Scope(nil), token.Scopes...), Credential: fingerprint(token.Secret)},
-		})
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	return errors.Join(errs...)
+}
+
+// tokenPrefix begins the names of principals that have a static token.
+const tokenPrefix = "token:"
+
+func newKnownToken(token Token) knownToken {
+	life, revoke := context.WithCancelCause(context.Background())
+	return knownToken{
+		hash: sha256.Sum256([]byte(token.Secret)), revoke: revoke,
+		principal: &Principal{
+			Name: tokenPrefix + token.Name, Scopes: slices.Clone(token.Scopes), Credential: fingerprint(token.Secret), life: life,
+		},
 	}
-	return t, nil
+}
+
+// same reports whether nothing changes for who has the token.
+func (k knownToken) same(o knownToken) bool {
+	return k.hash == o.hash && slices.Equal(k.principal.Scopes, o.principal.Scopes)
+}
+
+func (t *Tokens) all() []knownToken {
+	if known := t.known.Load(); known != nil {
+		return *known
+	}
+	return nil
 }
 
 // fingerprint tells tokens apart and is of no use to whoever reads it.
@@ -78,11 +166,12 @@ func fingerprint(secret string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Valid reports whether a principal's token, by its fingerprint, is still one of these.
-func (t *Tokens) Valid(name, credential string) bool {
-	for _, k := range t.known {
+// Valid reports whether a principal's token, by its fingerprint, is still one of these,
+// and still has the scope.
+func (t *Tokens) Valid(name, credential string, scope Scope) bool {
+	for _, k := range t.all() {
 		if k.principal.Name == name {
-			return k.principal.Credential == credential
+			return k.principal.Credential == credential && k.principal.Has(scope)
 		}
 	}
 	return false
@@ -93,7 +182,7 @@ func (t *Tokens) Valid(name, credential string) bool {
 func (t *Tokens) Authenticate(_ context.Context, token string) (*Principal, error) {
 	hash := sha256.Sum256([]byte(token))
 	var found *Principal
-	for _, k := range t.known {
+	for _, k := range t.all() {
 		if subtle.ConstantTimeCompare(k.hash[:], hash[:]) == 1 {
 			found = k.principal
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net/http"
@@ -170,6 +171,25 @@ func (t *Transport) changed(kind listKind) {
 		box.(*outbox).markChanged(kind) //nolint:forcetypeassert // the map's only key type
 		return true
 	})
+}
+
+// EndSessions ends this process's sessions of a principal that has no access any more:
+// their ids are worth nothing from now on, even if the principal comes back. Streams and
+// calls without a session end with the context of their requests, for which Authenticate
+// answers; so do all streams of one whose token was only exchanged.
+func (t *Transport) EndSessions(ctx context.Context, principal string) error {
+	var errs []error
+	for _, s := range t.sessions.all() {
+		if s.principal != principal {
+			continue
+		}
+		if !s.stored {
+			t.sessions.drop(s, errGone)
+		} else if err := t.sessions.close(ctx, s, ErrNoSession); err != nil && !errors.Is(err, ErrNoSession) {
+			errs = append(errs, fmt.Errorf("end a session of %s: %w", principal, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Run keeps the sessions until ctx ends; then every stream ends at once, running calls

@@ -58,6 +58,8 @@ type Record struct {
 	// Operation is the name of what an operator did, Target what to.
 	Operation string `json:"operation,omitempty"`
 	Target    string `json:"target,omitempty"`
+	// Count is how many it was about.
+	Count int `json:"count,omitempty"`
 	// Status is the HTTP status of the answer.
 	Status int `json:"status,omitempty"`
 	// Version is the program's.

@@ -17,7 +17,7 @@ var events = []struct {
 	{CallerRefused, "A request to the MCP endpoint that was turned away. `reason` is invalid_request, unauthorized, invalid_token, insufficient_scope or temporarily_unavailable.", []string{"reason", "address", "request_id", "status"}},
 	{TokenUsed, "The first use of a token from an address within an hour.", []string{"principal", "address", "request_id"}},
 	{SlackWrite, "A tool that wrote to Slack, or tried to. `reason` is the rule that refused it, or `error`; `ts` is Slack's of what was written, never its text.", []string{"reason", "principal", "tool", "channel", "ts"}},
-	{Operation, "Something that an operator did: a reload of files, a command on the running server, or a tool of the scope admin that changed something.", []string{"reason", "operation", "target", "principal", "request_id"}},
+	{Operation, "Something that an operator did: a reload of files, a command on the running server, or a tool of the scope admin that changed something. A reload of the MCP tokens is `reload_tokens`, with how many there are now as `count`, beside `token_added`, `token_changed` and `token_removed` for each that is not as it was, with its name as `target`. What could not be used, so that nothing changed, is `reload_settings` or `reload_rules`, failed.", []string{"reason", "operation", "target", "count", "principal", "request_id"}},
 	{Started, "The server can be reached.", []string{"version"}},
 	{Stopped, "The server has drained.", []string{"version"}},
 }
@@ -46,6 +46,7 @@ var fields = []struct{ Name, What string }{
 	{"ts", "Slack's ts of what was written"},
 	{"operation", "what an operator did"},
 	{"target", "what it was done to"},
+	{"count", "how many it was about"},
 	{"status", "the HTTP status of the answer"},
 	{"version", "the program's version"},
 }
