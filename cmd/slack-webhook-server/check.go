@@ -30,9 +30,10 @@ func newCheck(w world) *cobra.Command {
 		Long: `Load the settings as the server does and show each with where it came from, the queue,
 the routes, the tools, and every problem at once. Nothing is opened and nobody is called.
 
-With --online it also asks Slack who the tokens are and which tools their scopes hide,
-the store how it is, the public address for a signed challenge, and the clock. Nothing
-is published. It takes at most ten seconds for each, and fails if one of them failed.`,
+With --online it also asks Slack who the tokens are, which tools their scopes hide and
+whether the app token may open a Socket Mode connection, the store how it is, the public
+address for a signed challenge, and the clock. Nothing is published and no such
+connection opened. It takes at most ten seconds for each, and fails if one of them failed.`,
 		Example: `  # What would a server with this .env file do?
   slack-webhook-server check --integrated
 

@@ -21,7 +21,8 @@ func (o *Online) Run(ctx context.Context) []Item {
 	if o.Config.Sandbox {
 		return []Item{{Name: "sandbox", Status: OK, Found: "nothing to check online: the workspace is inside the server"}}
 	}
-	items := o.slack(ctx)
+	defer o.dates.close()
+	items := append(o.slack(ctx), o.appToken(ctx)...)
 	if o.Config.Mode.Webhook() {
 		items = append(items, within(ctx, o.store))
 		items = append(items, o.roundTrips(ctx)...)

@@ -59,13 +59,19 @@ func want(t *testing.T, i checkup.Item, status checkup.Status, part string) {
 // workspace serves a fake Slack whose tokens have these scopes.
 func workspace(t *testing.T, bot, user []string) string {
 	t.Helper()
+	api, _ := workspaceOf(t, sandbox.Options{BotScopes: bot, UserScopes: user})
+	return api
+}
+
+// workspaceOf is workspace with its inside.
+func workspaceOf(t *testing.T, so sandbox.Options) (api string, box *sandbox.Sandbox) {
+	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := "http://" + l.Addr().String()
-	box, err := sandbox.New(sandbox.Options{BaseURL: base, BotScopes: bot, UserScopes: user})
-	if err != nil {
+	so.BaseURL = "http://" + l.Addr().String()
+	if box, err = sandbox.New(so); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -77,7 +83,7 @@ func workspace(t *testing.T, bot, user []string) string {
 			t.Error(err)
 		}
 	})
-	return base + "/api/"
+	return so.BaseURL + "/api/", box
 }
 
 func TestScopes(t *testing.T) {
@@ -111,6 +117,43 @@ func TestScopes(t *testing.T) {
 		items := check(t, map[string]string{"INTEGRATED": "false", "SLACK_BOT_TOKEN": ""})
 		want(t, items["bot token"], checkup.OK, "none is set")
 	})
+}
+
+func TestAppToken(t *testing.T) {
+	t.Parallel()
+	api, box := workspaceOf(t, sandbox.Options{SocketMode: true})
+	off, _ := workspaceOf(t, sandbox.Options{})
+	for name, tc := range map[string]struct {
+		vars   map[string]string
+		status checkup.Status
+		part   string
+	}{
+		"a good token":         {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true"}, checkup.OK, "would open a Socket Mode connection; none was opened"},
+		"a good one unused":    {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken}, checkup.OK, "without --socket-mode the token is not used"},
+		"an unknown one":       {map[string]string{"SLACK_APP_TOKEN": "xapp-canary-unknown", "SOCKET_MODE": "true"}, checkup.Failed, "Slack refuses the token (invalid_auth); at api.slack.com/apps, Basic Information, App-Level Tokens"},
+		"an unknown unused":    {map[string]string{"SLACK_APP_TOKEN": "xapp-canary-unknown"}, checkup.Warning, "refuses the token"},
+		"a bot's in its place": {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultBotToken, "SOCKET_MODE": "true"}, checkup.Failed, "App-Level Tokens"},
+		"Socket Mode is off":   {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true", "SLACK_API_URL": off}, checkup.Failed, "turn Socket Mode on at api.slack.com/apps"},
+		"nobody answers":       {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true", "SLACK_API_URL": "http://127.0.0.1:1/api/"}, checkup.Failed, "out of reach"},
+		"without a bot token":  {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true", "INTEGRATED": "false", "SLACK_BOT_TOKEN": "", "SLACK_SIGNING_SECRET": ""}, checkup.OK, "none was opened"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			vars := map[string]string{"SLACK_API_URL": api}
+			maps.Copy(vars, tc.vars)
+			want(t, check(t, vars)["app token"], tc.status, tc.part)
+		})
+	}
+	t.Cleanup(func() {
+		if n := box.SocketConnections(); n != 0 {
+			t.Errorf("%d connections are open", n)
+		}
+	})
+	items := check(t, map[string]string{"SLACK_API_URL": api, "SLACK_SIGNING_SECRET": "", "SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true"})
+	want(t, items["public url"], checkup.OK, "come over Socket Mode")
+	if _, there := check(t, map[string]string{"SLACK_API_URL": api})["app token"]; there {
+		t.Error("a token that is not set is checked")
+	}
 }
 
 // receiver answers as the function says, at a time that is off.

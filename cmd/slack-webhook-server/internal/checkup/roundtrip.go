@@ -25,6 +25,8 @@ func (o *Online) roundTrips(ctx context.Context) []Item {
 		address = o.Config.Listen.PublicURL
 	}
 	switch {
+	case !o.Config.Slack.SigningSecrets.IsSet() && o.Config.Slack.SocketMode:
+		return []Item{{name, OK, "not asked: Slack's events come over Socket Mode", ""}}
 	case !o.Config.Slack.SigningSecrets.IsSet():
 		return []Item{{name, OK, "not asked: without SLACK_SIGNING_SECRET nothing comes from Slack", ""}}
 	case address == "":

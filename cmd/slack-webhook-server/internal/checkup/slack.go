@@ -21,7 +21,6 @@ func (o *Online) slack(ctx context.Context) []Item {
 	if err != nil {
 		return []Item{{Name: "bot token", Status: Failed, Found: err.Error(), Remedy: "correct the setting"}}
 	}
-	defer o.dates.close()
 	bot, scopes, answered := identity(ctx, "bot token", "SLACK_BOT_TOKEN", "Bot User OAuth Token", client)
 	items := []Item{bot}
 	g := toolset.Grant{Known: answered, Bot: scopes, HasUser: client.HasUserToken()}
