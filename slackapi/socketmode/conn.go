@@ -173,10 +173,7 @@ func (k *conn) take(ctx context.Context, m message) {
 }
 
 func (k *conn) handle(ctx context.Context, m message) {
-	answer, stored := k.client.opt.Handle(ctx, Envelope{
-		ID: m.EnvelopeID, Type: m.Type, Payload: m.Payload, AcceptsAnswer: m.Accepts,
-		RetryAttempt: m.RetryAttempt, RetryReason: m.RetryReason,
-	})
+	answer, stored := k.client.opt.Handle(ctx, m.envelope())
 	if !stored {
 		return
 	}

@@ -39,6 +39,14 @@ func parse(data []byte) (message, error) {
 	return m, nil
 }
 
+// envelope is the delivery that a message is.
+func (m message) envelope() Envelope {
+	return Envelope{
+		ID: m.EnvelopeID, Type: m.Type, Payload: m.Payload, AcceptsAnswer: m.Accepts,
+		RetryAttempt: m.RetryAttempt, RetryReason: m.RetryReason,
+	}
+}
+
 // acknowledgement is what Slack is told of an envelope that arrived.
 func acknowledgement(id string, answer json.RawMessage) ([]byte, error) {
 	return json.Marshal(struct {

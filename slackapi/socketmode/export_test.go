@@ -1,0 +1,15 @@
+package socketmode
+
+import "encoding/json"
+
+// ParseMessage is what a connection makes of a message: a delivery when it has an id,
+// and else a word about the connection.
+func ParseMessage(data []byte) (e Envelope, disconnects bool, reason string, err error) {
+	m, err := parse(data)
+	return m.envelope(), m.Type == typeDisconnect, m.Reason, err
+}
+
+// Acknowledgement is what a delivery is answered with.
+func Acknowledgement(id string, answer json.RawMessage) ([]byte, error) {
+	return acknowledgement(id, answer)
+}
