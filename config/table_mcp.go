@@ -43,11 +43,13 @@ var accessSettings = []Setting{
 		Key: "MCP_AUTH_TOKEN", Section: SectionAccess, Kind: KindSecret,
 		DefaultNote: "made once, in DATA_DIR/mcp-token",
 		Help:        "Bearer token of assistants, with the scopes read, events and write",
+		More:        "SIGHUP reads it again.",
 		bind:        slackSecret(func(c *Config) *Secret { return &c.MCP.AuthToken }),
 	},
 	{
 		Key: "MCP_TOKENS", Section: SectionAccess, Kind: KindSecret, Example: "alice:read+events:3f9a0c6e1b7d4a52,bob:read+events+write:77c1d0e2a94b4f6e",
 		Help: "Further bearer tokens, each as name:scope+scope:token; the scopes are read, events, write, admin",
+		More: "SIGHUP reads them again; one that is gone is refused at once, and what it has open ends.",
 		bind: into(func(c *Config) *[]Token { return &c.MCP.Tokens }, parseTokens),
 	},
 	{
