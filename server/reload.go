@@ -66,11 +66,12 @@ func (s *Server) reloadSettings(ctx context.Context) {
 	}
 }
 
-// refuseReload tells of files that changed nothing.
+// refuseReload tells of files that changed nothing. It requires s.reloading.
 func (s *Server) refuseReload(ctx context.Context, operation, message string, err error) {
 	//nolint:sloglint // each caller's message is a constant
 	s.log.LogAttrs(ctx, slog.LevelError, message, slog.String("error", err.Error()),
 		slog.String("remedy", "mend what the error names; the command check, with the settings of this server, tells when all is well; then send SIGHUP again"))
+	s.reloaded = audit.Failed
 	s.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: audit.Failed, Reason: "invalid", Operation: operation})
 }
 

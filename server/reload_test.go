@@ -284,6 +284,9 @@ func TestAReloadThatCannotBeUsedChangesNothing(t *testing.T) {
 	if n := strings.Count(string(text), `"outcome":"failed","reason":"invalid","operation":"reload_settings"`); n != 4 {
 		t.Errorf("the trail tells of %d failures, want 4:\n%s", n, text)
 	}
+	if strings.Contains(string(text), `"outcome":"ok","operation":"reload"`) {
+		t.Errorf("the trail calls a reload that changed nothing ok:\n%s", text)
+	}
 }
 
 func write(t *testing.T, name, text string) {

@@ -94,6 +94,7 @@ type Server struct {
 	reloads      []func(context.Context) // what Reload reads again
 	latest       config.Config           // as it was read last; guarded by reloading
 	slackSecrets int                     // how many are in force; guarded by reloading
+	reloaded     audit.Outcome           // of the last Reload; guarded by reloading
 
 	addr     atomic.Value // net.Addr
 	ready    chan struct{}
@@ -134,10 +135,11 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 func (s *Server) Reload(ctx context.Context) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
+	s.reloaded = audit.OK
 	for _, reload := range s.reloads {
 		reload(ctx)
 	}
-	s.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: audit.OK, Operation: "reload"})
+	s.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: s.reloaded, Operation: "reload"})
 }
 
 // A builder carries what only the building needs from step to step.
