@@ -51,7 +51,7 @@ replicas: ## Run three replicas behind nginx with 100,000 events and 24 kills, o
 	@REPLICA_EVENTS=100000 REPLICA_KILLS=24 REPLICA_KILL_MS=5000 go test -count=1 -timeout 60m -v -run TestReplicas ./test/e2e
 
 flood: ## Attack a server on one processor, from another, with 500 slow senders and 10,000 unsigned posts (long)
-	@FLOOD_CPU=1 FLOOD_SLOW=500 FLOOD_POSTS=10000 taskset -c 0 go test -v -count=1 -timeout 20m -run TestFlood ./test/e2e
+	@FLOOD_CPU=1 FLOOD_ROUNDS=5 FLOOD_SLOW=500 FLOOD_POSTS=10000 taskset -c 0 go test -v -count=1 -timeout 20m -run TestFlood ./test/e2e
 
 fanout: build ## Time how quickly events reach 1,000 followers (long)
 	@go run ./test/fanout -server $(BIN)
