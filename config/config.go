@@ -8,8 +8,8 @@ import (
 )
 
 // Config is the whole of the settings, parsed and checked. Load makes it; after that
-// it is only read, but for what Learn adds to the secrets that no log may hold. Its fields are plain values that each room translates into its own
-// Options.
+// it is only read, but for what Learn adds to the secrets that no log may hold. Its
+// fields are plain values that each room translates into its own Options.
 type Config struct {
 	// Mode says which sides run. It follows from the command and INTEGRATED.
 	Mode Mode

@@ -117,10 +117,14 @@ func (k *knownSecrets) matcher() *matcher {
 	return m
 }
 
+// stride is how many bytes of a line a matcher goes at a time. A secret's first stride
+// pairs of bytes are known, and wherever it stands one of them is looked at.
+const stride = 4
+
 // A matcher finds secrets in one pass over a line, which costs about the same however
 // many there are. It is immutable.
 type matcher struct {
-	pairs  [1 << 16 / 64]uint64 // a bit for each pair of bytes that a secret begins with
+	pairs  [1 << 16 / 64]uint64 // a bit for each of the first stride pairs of a secret
 	starts map[[minScrubbed]byte][]string
 }
 
@@ -147,8 +151,10 @@ func (m *matcher) add(text string) {
 	if !slices.Contains(m.starts[start], text) {
 		m.starts[start] = append(m.starts[start], text)
 	}
-	word, bit := pair(text[0], text[1])
-	m.pairs[word] |= bit
+	for i := range stride {
+		word, bit := pair(text[i], text[i+1])
+		m.pairs[word] |= bit
+	}
 }
 
 func pair(a, b byte) (word int, bit uint64) {
@@ -159,32 +165,33 @@ func pair(a, b byte) (word int, bit uint64) {
 // line that holds none is returned as it is.
 func (m *matcher) redact(line []byte) []byte {
 	var clean []byte
-	kept, end := 0, 0 // line[:kept] is in clean, and what ends at end is to go
-	for i := 0; i+minScrubbed <= len(line); i++ {
+	end := 0 // line[:end] is in clean, or was taken out
+	for i := 0; i+1 < len(line); i += stride {
 		word, bit := pair(line[i], line[i+1])
 		if m.pairs[word]&bit == 0 {
 			continue
 		}
-		n := m.longest(line[i:])
-		switch {
-		case n == 0:
-		case i < end:
-			end = max(end, i+n)
-			kept = end
-		default:
-			clean = append(append(clean, line[kept:i]...), Redacted...)
-			end = i + n
-			kept = end
+		for at := max(0, i-stride+1); at <= i; at++ {
+			n := m.longest(line[at:])
+			if n > 0 && at >= end {
+				clean = append(append(clean, line[end:at]...), Redacted...)
+			}
+			if n > 0 {
+				end = max(end, at+n)
+			}
 		}
 	}
-	if kept == 0 {
+	if end == 0 {
 		return line
 	}
-	return append(clean, line[kept:]...)
+	return append(clean, line[end:]...)
 }
 
 // longest returns the length of the longest secret that the bytes begin with, or 0.
 func (m *matcher) longest(line []byte) int {
+	if len(line) < minScrubbed {
+		return 0
+	}
 	n := 0
 	for _, text := range m.starts[[minScrubbed]byte(line[:minScrubbed])] {
 		if len(text) > n && len(text) <= len(line) && string(line[:len(text)]) == text {
