@@ -35,8 +35,9 @@ func (rc *Receiver) crowded(from sender) bool {
 	return rc.inFlight.Load() > most
 }
 
-// remember tells the limiter what an address has earned.
-func (rc *Receiver) remember(v *visit) {
+// remember tells the limiter what an address has earned, and reports whether it has failed
+// too often.
+func (rc *Receiver) remember(v *visit) (failing bool) {
 	l := rc.opt.Limiter
 	switch {
 	case l == nil:
@@ -45,6 +46,7 @@ func (rc *Receiver) remember(v *visit) {
 			l.Verified(v.Address, v.began)
 		}
 	case v.Outcome == BadSignature, v.Outcome == Stale, v.Outcome == Timeout, v.Outcome == TooLarge:
-		l.Failed(v.Address, v.began)
+		return l.Failed(v.Address, v.began)
 	}
+	return false
 }

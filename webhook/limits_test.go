@@ -6,7 +6,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -22,6 +24,7 @@ import (
 // where they come from.
 func strict(o *webhook.Options) {
 	o.Limiter = limiter.New(limiter.Options{PerMinute: 4})
+	o.RefusalDelay = time.Millisecond
 	o.Address = func(r *http.Request) netip.Addr {
 		if a, err := netip.ParseAddr(r.Header.Get("X-Test-From")); err == nil {
 			return a
@@ -65,6 +68,50 @@ func TestVerifiedSenderNeverFeelsTheLimit(t *testing.T) {
 			t.Fatalf("failure %d was answered %d, want 401", i, got.status)
 		}
 		r.slack(fmt.Appendf(nil, `{"type":"event_callback","event_id":"Ev1%d"}`, i)).want(t, 200, `{"status":"ok"}`)
+	}
+}
+
+// TestRefusalsWait lets refusals wait for longer than the test takes: an address that keeps
+// failing is not answered until it hangs up, its signed events are, and so are refusals
+// beyond those that may wait.
+func TestRefusalsWait(t *testing.T) {
+	r := newRig(t, strict, func(o *webhook.Options) { o.RefusalDelay, o.MaxInFlight = time.Hour, 16 })
+	r.srv.Close()
+	r.srv = httptest.NewServer(r.rc) // without a ReadTimeout, which would end the waiting
+	r.slack([]byte(`{"event_id":"Ev0"}`)).want(t, 200, `{"status":"ok"}`)
+	forged := "v0=" + strings.Repeat("0", 64)
+	for range 3 {
+		r.slack([]byte(`{}`), with("X-Slack-Signature", forged))
+	}
+
+	var waiting []net.Conn
+	for range 2 { // an eighth of MaxInFlight
+		waiting = append(waiting, r.dial(t, "Content-Length: 2\r\n", "{}", forged))
+	}
+	r.awaitDelayed(2)
+	if got := r.slack([]byte(`{}`), with("X-Slack-Signature", forged)); got.status != http.StatusUnauthorized {
+		t.Errorf("a refusal beyond those that may wait was answered %d, want 401 at once", got.status)
+	}
+	r.slack([]byte(`{"event_id":"Ev1"}`)).want(t, 200, `{"status":"ok"}`)
+	if n := r.rc.InFlight(); n != 0 {
+		t.Errorf("InFlight() = %d while refusals wait, want 0", n)
+	}
+	if n := r.rc.Delayed(); n != 2 {
+		t.Errorf("Delayed() = %d, want the 2 that nobody answered", n)
+	}
+	for _, conn := range waiting {
+		_ = conn.Close()
+	}
+	r.awaitDelayed(0)
+}
+
+// awaitDelayed waits until n refusals wait.
+func (r *rig) awaitDelayed(n int64) {
+	r.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); r.rc.Delayed() != n; <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("Delayed() = %d, want %d", r.rc.Delayed(), n)
+		}
 	}
 }
 

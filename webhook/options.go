@@ -35,6 +35,8 @@ const (
 	// DefaultBodyGrace and DefaultMinBodyRate let a body of a MiB take 21 seconds.
 	DefaultBodyGrace   = 5 * time.Second
 	DefaultMinBodyRate = 64 << 10
+	// DefaultRefusalDelay costs an honest sender with a wrong secret nothing that matters.
+	DefaultRefusalDelay = 100 * time.Millisecond
 )
 
 // Options configure a Receiver.
@@ -75,6 +77,10 @@ type Options struct {
 	// Limiter holds back addresses that keep failing verification, and tells strangers
 	// from senders that are known, for whom room is kept. nil knows everybody.
 	Limiter *limiter.Limiter
+	// RefusalDelay is how long a refusal waits that goes to an address which keeps failing,
+	// or to a stranger when the server is busy; 0 means DefaultRefusalDelay. An eighth of
+	// MaxInFlight may wait at once, beside those that are served; others are refused at once.
+	RefusalDelay time.Duration
 	// Address finds the address that a request came from, as behind a proxy; nil takes
 	// the connection's.
 	Address func(*http.Request) netip.Addr
@@ -105,14 +111,15 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Publisher == nil {
 		return o, errors.New("webhook: Publisher is required")
 	}
-	if min(o.MaxBodyBytes, o.BodyBudget, int64(o.PublishTries), int64(o.PublishTimeout), int64(o.AnswerTimeout), int64(o.BodyGrace), o.MinBodyRate, int64(o.MaxInFlight)) < 0 {
-		return o, errors.New("webhook: MaxBodyBytes, BodyBudget, PublishTries, PublishTimeout, AnswerTimeout, BodyGrace, MinBodyRate and MaxInFlight must not be negative")
+	if min(o.MaxBodyBytes, o.BodyBudget, int64(o.PublishTries), int64(o.PublishTimeout), int64(o.AnswerTimeout), int64(o.BodyGrace), o.MinBodyRate, int64(o.MaxInFlight), int64(o.RefusalDelay)) < 0 {
+		return o, errors.New("webhook: MaxBodyBytes, BodyBudget, PublishTries, PublishTimeout, AnswerTimeout, BodyGrace, MinBodyRate, MaxInFlight and RefusalDelay must not be negative")
 	}
 	setDefault(&o.MaxBodyBytes, DefaultMaxBodyBytes)
 	setDefault(&o.BodyBudget, max(DefaultBodyBudget, o.MaxBodyBytes))
 	setDefault(&o.MaxInFlight, DefaultMaxInFlight)
 	setDefault(&o.BodyGrace, DefaultBodyGrace)
 	setDefault(&o.MinBodyRate, DefaultMinBodyRate)
+	setDefault(&o.RefusalDelay, DefaultRefusalDelay)
 	setDefault(&o.PublishTries, DefaultPublishTries)
 	setDefault(&o.PublishTimeout, DefaultPublishTimeout)
 	setDefault(&o.AnswerTimeout, DefaultAnswerTimeout)

@@ -28,6 +28,7 @@ type Receiver struct {
 	opt       Options
 	bodies    *bodies
 	deadlines deadlines
+	delay     delay                // of refusals
 	endpoints map[string]*endpoint // by path
 	direct    endpoint             // of what comes by Deliver
 	inFlight  atomic.Int64         // requests
@@ -82,7 +83,14 @@ func New(o Options) (*Receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	rc := &Receiver{opt: o, bodies: newBodies(o), deadlines: deadlines{timeout: o.PublishTimeout}, endpoints: map[string]*endpoint{}, direct: endpoint{source: event.SourceSlack}}
+	rc := &Receiver{
+		opt:       o,
+		bodies:    newBodies(o),
+		deadlines: deadlines{timeout: o.PublishTimeout},
+		delay:     delay{wait: o.RefusalDelay, most: max(1, int64(o.MaxInFlight)/delayedShare)},
+		endpoints: map[string]*endpoint{},
+		direct:    endpoint{source: event.SourceSlack},
+	}
 	rc.visits.New = func() any { return &visit{} }
 	rc.lines, _ = o.Logger.Handler().(lineHandler)
 	if err := rc.register(); err != nil {
@@ -101,25 +109,36 @@ func (rc *Receiver) Paths() []string {
 	return paths
 }
 
-// InFlight returns how many requests are being served.
+// InFlight returns how many requests are being served; those that only wait to be refused
+// do not count.
 func (rc *Receiver) InFlight() int64 { return rc.inFlight.Load() }
+
+// Delayed returns how many refusals wait to be given.
+func (rc *Receiver) Delayed() int64 { return rc.delay.n.Load() }
 
 // BytesInFlight returns how much of the body budget is in use.
 func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.used.Load() }
 
 // ServeHTTP takes one delivery.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rc.inFlight.Add(1)
-	defer rc.inFlight.Add(-1)
 	v := rc.begin(rc.endpoints[r.URL.Path])
 	defer rc.end(v)
-	v.Outcome = rc.receive(v, w, r)
-	rc.remember(v)
+	v.Outcome = rc.serve(v, w, r)
+	if failing := rc.remember(v); v.unwelcome(failing) {
+		rc.delay.hold(r.Context())
+	}
 	v.Status = answer(w, v.Outcome, v.reply)
 	if id := r.Header[RequestIDHeader]; len(id) > 0 {
 		v.RequestID = id[0]
 	}
 	rc.report(r.Context(), v)
+}
+
+// serve is receive, counted.
+func (rc *Receiver) serve(v *visit, w http.ResponseWriter, r *http.Request) Outcome {
+	rc.inFlight.Add(1)
+	defer rc.inFlight.Add(-1)
+	return rc.receive(v, w, r)
 }
 
 // A visit is one request on its way through the pipeline. It is used again for others: a

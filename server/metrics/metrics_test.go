@@ -280,3 +280,4 @@ type inFlight struct{}
 
 func (inFlight) InFlight() int64      { return 1 }
 func (inFlight) BytesInFlight() int64 { return 2 }
+func (inFlight) Delayed() int64       { return 3 }

@@ -44,6 +44,7 @@ type Receive struct {
 
 	r               *Registry
 	inFlight, bytes *Reading
+	delayed         *Reading
 	hour            *hour
 	now             func() time.Time
 }
@@ -123,6 +124,7 @@ func (m *Receive) shared(r *Registry) {
 	m.r = r
 	m.inFlight = r.Reading(GaugeKind, "deliveries_in_flight", "Requests on the senders' routes that are being served.")
 	m.bytes = r.Reading(GaugeKind, "delivery_bytes_in_flight", "Bytes of the body budget that are in use.")
+	m.delayed = r.Reading(GaugeKind, "refusals_delayed", "Refusals that wait a tenth of a second because their addresses keep failing, or because strangers find the server busy.")
 	share := r.Reading(GaugeKind, "slack_failure_ratio", "Share of Slack's deliveries of the last 60 minutes that failed in Slack's eyes: answered other than 2xx, or after 3 s. Above 0.95 of 1,000 and more Slack disables the app's events.")
 	attempts := r.Reading(GaugeKind, "slack_deliveries_last_hour", "Slack's deliveries of the last 60 minutes, of which slack_failure_ratio is a share.")
 	r.Read(func(put Put) {
@@ -146,12 +148,14 @@ func (m *Receive) HeldBack() { m.heldBack.Inc() }
 func (m *Receive) Watch(rc interface {
 	InFlight() int64
 	BytesInFlight() int64
+	Delayed() int64
 },
 ) {
 	m.r.Read(func(put Put) {
 		put(m.inFlight, float64(rc.InFlight()))
 		put(m.bytes, float64(rc.BytesInFlight()))
-	}, m.inFlight, m.bytes)
+		put(m.delayed, float64(rc.Delayed()))
+	}, m.inFlight, m.bytes, m.delayed)
 }
 
 // Observe counts one finished request.

@@ -20,7 +20,8 @@ import (
 )
 
 // attackEnv says, in the environment of this very program, that it is not to test but to
-// attack: the server's address, how many slow senders, and how many posts.
+// attack: the server's address, how many slow senders, how many posts, and how many of
+// them at once.
 const attackEnv = "E2E_ATTACK"
 
 // An attack runs in a process of its own, and at idle priority: attackers have
@@ -43,7 +44,7 @@ func startAttack(t *testing.T, url string, slow, posts int) *attack {
 	}
 	args = append(args, os.Args[0])
 	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d", attackEnv, url, slow, posts))
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d %d", attackEnv, url, slow, posts, number(t, "FLOOD_POSTERS", 16)))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -94,8 +95,8 @@ func (a *attack) stop(t *testing.T) map[int]int {
 // answered, and ends when its standard input does.
 func attackMain(order string) int {
 	var url string
-	var slow, posts int
-	if _, err := fmt.Sscan(order, &url, &slow, &posts); err != nil {
+	var slow, posts, posters int
+	if _, err := fmt.Sscan(order, &url, &slow, &posts, &posters); err != nil {
 		fmt.Fprintln(os.Stderr, "attack:", err)
 		return 2
 	}
@@ -107,7 +108,7 @@ func attackMain(order string) int {
 	}
 	answers := &tally{n: map[int]int{}}
 	next := atomic.Int64{}
-	for range 16 {
+	for range posters {
 		flood.Go(func() {
 			for i := next.Add(1); i <= int64(posts); i = next.Add(1) {
 				answers.add(unsignedPost(ctx, url, attacker(int(i)), int(i)))

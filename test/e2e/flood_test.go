@@ -21,10 +21,10 @@ const maxGrowth = 64 << 20
 // TestFloodLeavesSignedSendersAlone attacks the shipped binary with slow senders and
 // with posts of 1 MiB that nobody signed, from another address and from the address
 // of a signed sender: every signed event is answered 200 meanwhile, and the memory
-// grows by less than 64 MiB. FLOOD_SLOW and FLOOD_POSTS make it longer, and FLOOD_ROUNDS
-// divides the posts among rounds, each of them a quiet time and then an attack, so that
-// what is compared was measured right after one another: the log shows the signed
-// sender's latency under attack beside its quiet one.
+// grows by less than 64 MiB. FLOOD_SLOW, FLOOD_POSTS and FLOOD_POSTERS make it more, and
+// FLOOD_ROUNDS divides the posts among rounds, each of them a quiet time and then an
+// attack, so that what is compared was measured right after one another: the log shows
+// the signed sender's latency under attack beside its quiet one.
 func TestFloodLeavesSignedSendersAlone(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		requires.Missing(t, "every address of 127.0.0.0/8, and /proc: run it on Linux")

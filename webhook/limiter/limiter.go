@@ -124,17 +124,18 @@ func (l *Limiter) Verified(a netip.Addr, now time.Time) {
 	e.verified, e.failures, e.held = now, 0, false
 }
 
-// Failed notes a request that was not verified.
-func (l *Limiter) Failed(a netip.Addr, now time.Time) {
+// Failed notes a request that was not verified, and reports whether the address has had
+// as many as it may, known or not.
+func (l *Limiter) Failed(a netip.Addr, now time.Time) (over bool) {
 	if !a.IsValid() {
-		return
+		return false
 	}
 	a = key(a)
 	s := l.shard(a)
 	s.mu.Lock()
 	e := l.entry(s, a, now)
 	e.failures, e.at = l.failures(e, now)+1, now
-	over := e.failures+1 > float64(l.opt.PerMinute)
+	over = e.failures+1 > float64(l.opt.PerMinute)
 	tell := over && !e.held && !l.known(e, now)
 	e.held = over
 	s.mu.Unlock()
@@ -145,6 +146,7 @@ func (l *Limiter) Failed(a netip.Addr, now time.Time) {
 		}
 		l.opt.Began(netip.PrefixFrom(a, bits))
 	}
+	return over
 }
 
 // Take asks for n bytes of memory for a stranger's body and reports whether the address
