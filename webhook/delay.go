@@ -8,8 +8,8 @@ import (
 	"slackmcp/webhook/limiter"
 )
 
-// delayedShare is how many of the requests in flight there may be more of while they wait
-// to be refused: an eighth as many.
+// delayedShare is the part of MaxInFlight that may wait to be refused, beside those that
+// are served.
 const delayedShare = 8
 
 // A delay lets refusals wait, so that who posts anew as soon as the last post was answered
