@@ -97,6 +97,8 @@ type variant struct {
 	// its URL; nil needs nothing.
 	engine func(ctx context.Context) (*engine, error)
 	env    string
+	// cpu is the processor that the server has to itself; empty is all of them.
+	cpu string
 }
 
 // variants lists what can be measured here, and tells what cannot.

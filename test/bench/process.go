@@ -36,7 +36,7 @@ func start(ctx context.Context, server string, v variant, beside *engine) (*proc
 	}
 	p := &process{dir: dir}
 	if v.bolt {
-		return p, p.startBolt(ctx)
+		return p, p.startBolt(ctx, v)
 	}
 	if len(v.args) == 0 {
 		self, err := os.Executable()
@@ -63,7 +63,7 @@ func start(ctx context.Context, server string, v variant, beside *engine) (*proc
 		return nil, err
 	}
 	args := append([]string{"--host", "127.0.0.1", "--port", port, "--no-env-file", "--data-dir", dir}, v.args...)
-	p.cmd = exec.CommandContext(ctx, server, args...)
+	p.cmd = v.command(ctx, server, args...)
 	p.cmd.Env = []string{"SLACK_SIGNING_SECRET=" + secret, "PATH=" + os.Getenv("PATH"), "HOME=" + dir}
 	if beside != nil {
 		p.cmd.Env = append(p.cmd.Env, v.env+"="+beside.url)
@@ -72,6 +72,14 @@ func start(ctx context.Context, server string, v variant, beside *engine) (*proc
 		return nil, err
 	}
 	return p, p.await(ctx)
+}
+
+// command is a command that runs where the variant is to run.
+func (v variant) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	if v.cpu == "" {
+		return exec.CommandContext(ctx, name, args...)
+	}
+	return exec.CommandContext(ctx, "taskset", append([]string{"-c", v.cpu, name}, args...)...)
 }
 
 // launch starts the command with its output in a file.
