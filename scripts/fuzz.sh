@@ -1,20 +1,25 @@
 #!/usr/bin/env bash
 # Fuzzes what parses bytes from outside, for the given time each: every target of the
-# module, or the ones that are named.
+# module, or the ones that are named. FUZZ_JOBS of them run at once, each with its part of
+# the processors.
 # usage: fuzz.sh <duration> [<package>:<target>...]
 set -euo pipefail
 duration=${1:-30s}
 shift || true
+jobs=${FUZZ_JOBS:-1}
+parallel=$(($(nproc) / jobs))
+[ "$parallel" -gt 0 ] || parallel=1
+export duration parallel
 one() {
-  echo "fuzz $1 $2 $duration"
-  go test -run '^$' -fuzz "^$2\$" -fuzztime "$duration" "$1" </dev/null
+  package=./${1%%:*} target=${1##*:} status=0
+  out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$duration" -parallel "$parallel" "$package" 2>&1 </dev/null) || status=$?
+  printf 'fuzz %s %s %s\n%s\n' "$package" "$target" "$duration" "$(grep -vE '^fuzz: elapsed' <<<"$out")"
+  return "$status"
 }
-if [ $# -gt 0 ]; then
-  for each in "$@"; do one "./${each%%:*}" "${each##*:}"; done
-  exit
-fi
-git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u | while read -r dir; do
-  grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go | sed 's/^func //' | while read -r target; do
-    one "./$dir" "$target"
+export -f one
+all() {
+  git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u | while read -r dir; do
+    grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go | sed "s|^func |$dir:|"
   done
-done
+}
+if [ $# -gt 0 ]; then printf '%s\n' "$@"; else all; fi | xargs -P "$jobs" -I{} bash -c 'one {}'

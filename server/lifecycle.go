@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
 	"slackmcp/server/audit"
-	"slackmcp/server/tcp"
 )
 
 // Time limits of the HTTP side. Slack gives up after three seconds; everybody else who
@@ -91,7 +89,7 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	workers := startParts(life, s.workers, fail)
 	assistants := startParts(life, s.assistants, fail)
 	quiet := &silent{conns: map[net.Conn]struct{}{}}
-	serve, served := s.serve(listener, quiet, fail)
+	front := s.serve(listener, quiet, fail)
 	inbound := startParts(life, s.inbound, fail)
 	s.started(ctx)
 
@@ -108,10 +106,7 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	inbound.cancel()    // takes nothing more, and acknowledges what it has
 	assistants.cancel() // ends the open streams, which Shutdown would wait for
 	go quiet.closeSoon(drain)
-	if shutdownErr := serve.Shutdown(drain); shutdownErr != nil {
-		err = errors.Join(err, fmt.Errorf("requests were cut off: %w", shutdownErr), serve.Close())
-	}
-	<-served
+	err = errors.Join(err, front.drain(drain))
 	inbound.stop()
 	assistants.stop()
 	workers.stop()
@@ -119,36 +114,6 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopped")
 	s.audit.Record(ctx, audit.Record{Event: audit.Stopped, Outcome: audit.OK, Version: s.version})
 	return errors.Join(err, s.audit.Close())
-}
-
-// serve begins to serve the listener; served is closed when that has ended.
-func (s *Server) serve(l net.Listener, quiet *silent, fail func(error)) (srv *http.Server, served <-chan struct{}) {
-	srv = &http.Server{
-		ConnState: func(c net.Conn, state http.ConnState) {
-			s.connections.track(c, state)
-			quiet.track(c, state)
-		},
-		Handler: s.echo, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := serveOn(srv, tcp.NewListener(l), s.tls); !errors.Is(err, http.ErrServerClosed) {
-			fail(fmt.Errorf("serve: %w", err))
-		}
-	}()
-	return srv, done
-}
-
-// serveOn serves HTTP, or HTTPS and HTTP/2 where there is a certificate.
-func serveOn(serve *http.Server, l net.Listener, c *certificate) error {
-	if c == nil {
-		return serve.Serve(l)
-	}
-	serve.TLSConfig = c.config()
-	return serve.ServeTLS(l, "", "")
 }
 
 // prepare does what has to be done before anything is worked.
