@@ -28,7 +28,12 @@ func (s *Server) serve(l net.Listener, quiet *silent, fail func(error)) *front {
 	}
 	f := &front{
 		http: &http.Server{
-			ConnState: track, Handler: s.echo, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+			ConnState: func(c net.Conn, state http.ConnState) {
+				if state != http.StateNew || !fastpath.HandedOver(c) { // it was counted when it came
+					track(c, state)
+				}
+			},
+			Handler: s.echo, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
 			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 			ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		},
@@ -39,8 +44,8 @@ func (s *Server) serve(l net.Listener, quiet *silent, fail func(error)) *front {
 		f.fast = fastpath.New(l, fastpath.Options{
 			Handler: s.echo, Paths: s.receiver.Paths(), ConnState: track,
 			FirstTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
-			Panicked: func(v any) {
-				s.log.LogAttrs(context.Background(), slog.LevelError, "panic outside of a handler", slog.Any("panic", v))
+			Panicked: func(v any, stack []byte) {
+				s.log.LogAttrs(context.Background(), slog.LevelError, "panic outside of a handler", slog.Any("panic", v), slog.String("stack", string(stack)))
 			},
 		})
 		l = f.fast

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/signature"
@@ -108,7 +109,7 @@ func retryOf(h http.Header) event.Retry {
 	if reason := h["X-Slack-Retry-Reason"]; len(reason) > 0 {
 		switch reason[0] {
 		case "http_timeout", "too_many_redirects", "connection_failed", "ssl_error", "http_error", "unknown_error":
-			retry.Reason = reason[0]
+			retry.Reason = strings.Clone(reason[0]) // not the rest of the head
 		}
 	}
 	return retry

@@ -140,7 +140,7 @@ func (s selector) of(in incoming, enc event.Encoding) string {
 	switch {
 	case s.header != "":
 		if v := in.header[s.header]; len(v) == 1 {
-			text = v[0]
+			text = strings.Clone(v[0]) // the rest of the head is not to live as long as the event
 		}
 	case s.field == "":
 	case enc == event.JSON:

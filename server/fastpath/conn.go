@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -37,6 +38,7 @@ type conn struct {
 type room struct {
 	buf    [bufferSize]byte
 	n      int // bytes of buf that were read
+	slack  int // line ends that may still stand before the next request
 	head   head
 	values [maxFields]string
 	url    url.URL
@@ -52,6 +54,20 @@ type body struct{ bytes.Reader }
 
 // Close implements io.Closer.
 func (*body) Close() error { return nil }
+
+// maxKept is how much of an answer's memory is kept for the next.
+const maxKept = 16 << 10
+
+// clear lets go of what a request has left.
+func (r *room) clear() {
+	clear(r.req.Header)
+	clear(r.values[:])
+	r.answer.reset()
+	r.head, r.url, r.req = head{}, url.URL{}, http.Request{Header: r.req.Header}
+	if cap(r.answer.body) > maxKept || cap(r.out) > maxKept {
+		r.answer.body, r.out = nil, nil
+	}
+}
 
 func newRoom() any {
 	return &room{req: http.Request{Header: http.Header{}}, answer: answer{header: http.Header{}}}
@@ -69,11 +85,29 @@ func (c *conn) serve() (handOver bool) {
 			return false
 		}
 		c.n = copy(c.buf[:], c.buf[c.head.size+c.head.length:c.n])
-		if c.n == 0 && !c.rest() {
-			return false
+		c.clear()
+		for c.slack = maxSlack; c.slip(); {
+			if !c.rest() {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+// maxSlack is how many line ends may stand between a body and the next request: some
+// clients send one behind a body, and net/http overlooks as many.
+const maxSlack = 4
+
+// slip drops the line ends before the next request, and reports whether nothing is left.
+func (c *conn) slip() bool {
+	n := 0
+	for n < c.n && c.slack > 0 && (c.buf[n] == '\r' || c.buf[n] == '\n') {
+		n++
+		c.slack--
+	}
+	c.n = copy(c.buf[:], c.buf[n:c.n])
+	return c.n == 0
 }
 
 // rest waits for the next request.
@@ -95,7 +129,6 @@ func (c *conn) read(timeout time.Duration) bool {
 
 // plain reports whether the buffer begins with a whole plain request, and reads its head.
 func (c *conn) plain() bool {
-	clear(c.req.Header)
 	return c.head.read(c.buf[:c.n], c.l.paths, c.req.Header, &c.values) && c.head.size+c.head.length <= c.n
 }
 
@@ -133,7 +166,7 @@ func (c *conn) handle() (ok bool) {
 		}
 		ok = false
 		if v != http.ErrAbortHandler { //nolint:errorlint // the sentinel is compared by identity, as net/http does
-			c.l.o.panicked(v)
+			c.l.o.panicked(v, debug.Stack())
 		}
 	}()
 	c.l.o.Handler.ServeHTTP(&c.answer, &c.req)
@@ -144,12 +177,20 @@ func (c *conn) handle() (ok bool) {
 // here.
 type handed struct {
 	net.Conn
-	first []byte
+	first  []byte
+	closed atomic.Bool
+}
+
+// HandedOver reports whether a connection was accepted from a Listener, so that its
+// ConnState was told of it before.
+func HandedOver(c net.Conn) bool {
+	_, ok := c.(*handed)
+	return ok
 }
 
 // Read implements net.Conn.
 func (h *handed) Read(p []byte) (int, error) {
-	if len(h.first) == 0 {
+	if len(h.first) == 0 || h.closed.Load() {
 		return h.Conn.Read(p)
 	}
 	n := copy(p, h.first)
@@ -157,6 +198,12 @@ func (h *handed) Read(p []byte) (int, error) {
 		h.first = nil
 	}
 	return n, nil
+}
+
+// Close implements net.Conn. A request that was not read yet is never read.
+func (h *handed) Close() error {
+	h.closed.Store(true)
+	return h.Conn.Close()
 }
 
 // CloseWrite tells the client that nothing more is written; net/http does so before it

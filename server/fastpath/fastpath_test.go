@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -70,6 +71,9 @@ func TestTheSameAnswers(t *testing.T) {
 		{"the handler ends it", post("hello", "X-Close: 1\r\n"), 1, 1},
 		{"three at once", post("one") + post("two") + post("three"), 3, 3},
 		{"one after the other", post("one") + "|" + post("two") + "|" + post("three"), 3, 3},
+		{"a line end behind a body", post("one") + "\r\n" + post("two"), 2, 2},
+		{"two line ends", post("one") + "\r\n|\r\n" + post("two"), 2, 2},
+		{"a line end, then something else", post("one") + "\r\nGET /in HTTP/1.1\r\nHost: x\r\n\r\n", 2, 1},
 		{"plain, then not, then plain", post("one") + "GET /in HTTP/1.1\r\nHost: x\r\n\r\n" + post("three"), 3, 1},
 		{"plain, then half of one", post("one") + post("two")[:30] + "|" + post("two")[30:], 2, 1},
 		{"a head in two pieces", post("hello")[:20] + "|" + post("hello")[20:], 1, 0},
@@ -128,10 +132,13 @@ func TestTheSameAnswers(t *testing.T) {
 				ours.send(piece)
 				theirs.send(piece)
 			}
+			open := true
 			for range c.answers {
-				if got, want := ours.receive(), theirs.receive(); got != want {
+				got, want := ours.receive(), theirs.receive()
+				if got != want {
 					t.Errorf("answered\n%s\nnet/http answers\n%s", got, want)
 				}
+				open = !strings.Contains(want, "close true\n")
 			}
 			if n := int(fasts.Load()); n != c.plain {
 				t.Errorf("%d requests were served by the fastpath, want %d", n, c.plain)
@@ -139,10 +146,16 @@ func TestTheSameAnswers(t *testing.T) {
 			if none.Load() != 0 {
 				t.Error("net/http's answers cannot be flushed")
 			}
-			_ = ours.Conn.(*net.TCPConn).CloseWrite()
-			_ = theirs.Conn.(*net.TCPConn).CloseWrite()
-			if got, want := ours.ended(), theirs.ended(); got != want {
-				t.Errorf("the connection's end: %v, net/http's: %v", got, want)
+			if !open {
+				if got, want := ours.ended(), theirs.ended(); !got || !want {
+					t.Errorf("the connection ended: %v, net/http's: %v", got, want)
+				}
+				return
+			}
+			ours.send(post("one more"))
+			theirs.send(post("one more"))
+			if got, want := ours.receive(), theirs.receive(); got != want {
+				t.Errorf("the next one was answered\n%s\nnet/http answers\n%s", got, want)
 			}
 		})
 	}
@@ -232,31 +245,97 @@ func TestShutdownIsBounded(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	defer close(leave)
 	s := start(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(entered); <-leave }), true)
-	s.dial(t).send(post("one"))
+	c := s.dial(t)
+	c.send(post("one"))
 	<-entered
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := s.shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("shut down with %v, want the deadline", err)
 	}
+	if !c.ended() {
+		t.Error("the connection goes on")
+	}
 }
 
-// TestHandedOver follows the states of a connection that becomes net/http's.
+// TestShutdownUnused ends a server that nobody came to, from both sides at once.
+func TestShutdownUnused(t *testing.T) {
+	f := fastpath.New(listen(t), fastpath.Options{Handler: http.NotFoundHandler()})
+	s := serve(http.NotFoundHandler(), f)
+	fast := make(chan error, 1)
+	go func() { fast <- f.Shutdown(t.Context()) }()
+	if err := errors.Join(s.http.Shutdown(t.Context()), <-fast); err != nil {
+		t.Error(err)
+	}
+	<-s.done
+}
+
+// TestHandedOver follows the states of a connection that becomes net/http's: together they
+// are those of one connection.
 func TestHandedOver(t *testing.T) {
-	states := make(chan http.ConnState, 10)
+	states := make(chan string, 10)
+	tell := func(c net.Conn, s http.ConnState) {
+		if s == http.StateNew && fastpath.HandedOver(c) {
+			states <- "handed over"
+			return
+		}
+		states <- s.String()
+	}
 	var fasts atomic.Int64
-	s := start(t, mirror(&fasts), true, func(o *fastpath.Options) {
-		o.ConnState = func(_ net.Conn, s http.ConnState) { states <- s }
-	})
+	f := fastpath.New(listen(t), fastpath.Options{Handler: mirror(&fasts), Paths: []string{"/in"}, FirstTimeout: patience, IdleTimeout: patience, ConnState: tell})
+	s := serve(mirror(&fasts), f, func(h *http.Server) { h.ConnState = tell })
+	s.endWith(t)
 	c := s.dial(t)
 	c.send(post("one"))
 	c.receive()
 	c.send("GET /in HTTP/1.1\r\nHost: x\r\n\r\n")
 	c.receive()
-	for _, want := range []http.ConnState{http.StateNew, http.StateActive, http.StateHijacked} {
+	_ = c.Close()
+	for _, want := range []string{"new", "active", "handed over", "active", "idle", "closed"} {
 		if s := <-states; s != want {
 			t.Errorf("the connection is %s, want %s", s, want)
 		}
+	}
+	d := s.dial(t)
+	d.send(post("one"))
+	d.receive()
+	_ = d.Close()
+	for _, want := range []string{"new", "active", "closed"} {
+		if s := <-states; s != want {
+			t.Errorf("the other connection is %s, want %s", s, want)
+		}
+	}
+	if len(states) > 0 {
+		t.Errorf("and then %s", <-states)
+	}
+}
+
+// TestRoomsAreNotShared has many clients at once, each with headers and bodies of its own,
+// on connections that come and go.
+func TestRoomsAreNotShared(t *testing.T) {
+	var fasts atomic.Int64
+	s := start(t, mirror(&fasts), true)
+	var clients sync.WaitGroup
+	for i := range 16 {
+		clients.Go(func() {
+			var c *client
+			for j := range 100 {
+				if j%7 == 0 {
+					c = s.dial(t)
+				}
+				name := fmt.Sprintf("%d-%d", i, j)
+				body := strings.Repeat(name, 1+j)
+				c.send(post(body, "X-"+name+": "+name+"\r\n"))
+				got := c.receive()
+				if !strings.HasSuffix(got, body+" <nil>") || !strings.Contains(got, "\nX-"+name+" ["+name+"]\n") || strings.Count(got, "\nX-") != 1 {
+					t.Errorf("%s was answered %q", name, got)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	if n := fasts.Load(); n != 1600 {
+		t.Errorf("%d requests were served by the fastpath, want 1600", n)
 	}
 }
 
@@ -271,7 +350,14 @@ func TestPanics(t *testing.T) {
 			panic("other")
 		}
 	})
-	s := start(t, h, true, func(o *fastpath.Options) { o.Panicked = func(v any) { told <- v } })
+	s := start(t, h, true, func(o *fastpath.Options) {
+		o.Panicked = func(v any, stack []byte) {
+			if !strings.Contains(string(stack), "TestPanics") {
+				t.Errorf("the stack is %s", stack)
+			}
+			told <- v
+		}
+	})
 	for _, how := range []string{"abort", "other"} {
 		c := s.dial(t)
 		c.send(post("one", "X-Panic: "+how+"\r\n"))
@@ -324,12 +410,8 @@ func (l *flaky) Accept() (net.Conn, error) {
 
 // TestAcceptFails goes on after an error from which net/http goes on.
 func TestAcceptFails(t *testing.T) {
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var fasts atomic.Int64
-	f := fastpath.New(&flaky{Listener: l}, fastpath.Options{Handler: mirror(&fasts), Paths: []string{"/in"}, FirstTimeout: patience, IdleTimeout: patience})
+	f := fastpath.New(&flaky{Listener: listen(t)}, fastpath.Options{Handler: mirror(&fasts), Paths: []string{"/in"}, FirstTimeout: patience, IdleTimeout: patience})
 	s := serve(mirror(&fasts), f)
 	for range 3 {
 		c := s.dial(t)

@@ -6,7 +6,10 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"testing"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // FuzzPlain holds the parser to net/http's: what it takes for a plain request net/http
@@ -44,6 +47,14 @@ func FuzzPlain(f *testing.F) {
 		}
 		if req.ContentLength != int64(h.length) || len(req.TransferEncoding) > 0 || req.Close || len(req.Trailer) > 0 {
 			t.Errorf("net/http reads a body of %d, %v, %v, %v, we one of %d", req.ContentLength, req.TransferEncoding, req.Close, req.Trailer, h.length)
+		}
+		if !httpguts.ValidHostHeader(req.Host) { // the server asks so too, and for the header
+			t.Errorf("net/http refuses the host %q", req.Host)
+		}
+		for name, values := range req.Header {
+			if !httpguts.ValidHeaderFieldName(name) || slices.ContainsFunc(values, func(v string) bool { return !httpguts.ValidHeaderFieldValue(v) }) {
+				t.Errorf("net/http refuses %q: %q", name, values)
+			}
 		}
 		if !reflect.DeepEqual(req.Header, header) {
 			t.Errorf("net/http reads the header %q, we %q", req.Header, header)

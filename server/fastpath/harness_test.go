@@ -27,12 +27,18 @@ type server struct {
 	done chan struct{}
 }
 
-func start(t *testing.T, h http.Handler, fast bool, change ...func(*fastpath.Options)) *server {
+func listen(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+func start(t *testing.T, h http.Handler, fast bool, change ...func(*fastpath.Options)) *server {
+	t.Helper()
+	l := listen(t)
 	if fast {
 		o := fastpath.Options{Handler: h, Paths: []string{"/in", "/events/pay"}, FirstTimeout: patience, IdleTimeout: patience}
 		for _, c := range change {
@@ -41,6 +47,12 @@ func start(t *testing.T, h http.Handler, fast bool, change ...func(*fastpath.Opt
 		l = fastpath.New(l, o)
 	}
 	s := serve(h, l)
+	s.endWith(t)
+	return s
+}
+
+// endWith ends the server when the test does.
+func (s *server) endWith(t *testing.T) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
@@ -48,11 +60,13 @@ func start(t *testing.T, h http.Handler, fast bool, change ...func(*fastpath.Opt
 			_ = s.http.Close()
 		}
 	})
-	return s
 }
 
-func serve(h http.Handler, l net.Listener) *server {
+func serve(h http.Handler, l net.Listener, change ...func(*http.Server)) *server {
 	s := &server{http: &http.Server{Handler: h, ReadHeaderTimeout: patience, ErrorLog: log.New(io.Discard, "", 0)}, l: l, done: make(chan struct{})}
+	for _, c := range change {
+		c(s.http)
+	}
 	go func() {
 		defer close(s.done)
 		_ = s.http.Serve(l)
@@ -115,7 +129,7 @@ func (c *client) receive() string {
 	}
 	res.Header.Del("Date")
 	var b strings.Builder
-	fmt.Fprintln(&b, res.Status, res.Proto, res.ContentLength, res.Close)
+	fmt.Fprintln(&b, res.Status, res.Proto, res.ContentLength, "close", res.Close)
 	for _, k := range slices.Sorted(maps.Keys(res.Header)) {
 		fmt.Fprintln(&b, k, res.Header[k])
 	}

@@ -19,12 +19,13 @@ type Options struct {
 	// FirstTimeout bounds the wait for a connection's first byte, IdleTimeout that for the
 	// next request.
 	FirstTimeout, IdleTimeout time.Duration
-	// ConnState is told of connections as an http.Server's is: new, active, and closed, or
-	// hijacked when one becomes the http.Server's, for which it is then new again. It may
-	// close the connection. nil is told nothing.
+	// ConnState is told, as an http.Server's is, when a connection is new, first active and
+	// closed. Of one that becomes the http.Server's it is told no more: the server tells its
+	// own ConnState, of which HandedOver knows that it is not new. It may close the
+	// connection. nil is told nothing.
 	ConnState func(net.Conn, http.ConnState)
-	// Panicked is told what a handler panicked with; nil is told nothing.
-	Panicked func(any)
+	// Panicked is told what a handler panicked with, and where; nil is told nothing.
+	Panicked func(v any, stack []byte)
 }
 
 func (o *Options) track(c net.Conn, s http.ConnState) {
@@ -33,14 +34,14 @@ func (o *Options) track(c net.Conn, s http.ConnState) {
 	}
 }
 
-func (o *Options) panicked(v any) {
+func (o *Options) panicked(v any, stack []byte) {
 	if o.Panicked != nil {
-		o.Panicked(v)
+		o.Panicked(v, stack)
 	}
 }
 
 // A Listener accepts the connections that net/http is to serve. Make one with New, hand it
-// to http.Server.Serve, and call Shutdown after the server's own.
+// to http.Server.Serve, and call Shutdown beside the server's own, or after it.
 type Listener struct {
 	net.Listener
 	o     Options
@@ -113,47 +114,49 @@ func (l *Listener) accept() {
 // serve serves a connection, and hands it over or closes it.
 func (l *Listener) serve(nc net.Conn) {
 	r := l.rooms.Get().(*room) //nolint:forcetypeassert // the pool holds nothing else
-	defer l.rooms.Put(r)
 	c := &conn{Conn: nc, l: l, remote: nc.RemoteAddr().String(), room: r}
 	l.mu.Lock()
 	l.conns[c] = struct{}{}
 	l.mu.Unlock()
-	handOver := c.serve()
-	l.mu.Lock()
-	delete(l.conns, c)
-	l.mu.Unlock()
-	if handOver {
-		l.handOver(c)
-		return
+	var rest *handed
+	defer func() {
+		r.clear()
+		l.rooms.Put(r)
+		l.mu.Lock()
+		delete(l.conns, c)
+		l.mu.Unlock()
+		if rest == nil {
+			l.o.track(nc, http.StateClosed)
+			_ = nc.Close()
+			return
+		}
+		l.handOver(rest)
+	}()
+	if c.serve() {
+		rest = &handed{Conn: nc, first: bytes.Clone(c.buf[:c.n])}
 	}
-	l.o.track(nc, http.StateClosed)
-	_ = nc.Close()
 }
 
 // handOver makes a connection one that Accept returns.
-func (l *Listener) handOver(c *conn) {
-	l.o.track(c.Conn, http.StateHijacked)
+func (l *Listener) handOver(c *handed) {
 	_ = c.SetDeadline(time.Time{}) // that a connection has ended is net/http's to notice
 	select {
-	case l.rests <- &handed{Conn: c.Conn, first: bytes.Clone(c.buf[:c.n])}:
+	case l.rests <- c:
 	case <-l.closed:
+		l.o.track(c.Conn, http.StateClosed)
 		_ = c.Close() // nothing of this request was acknowledged
 	}
 }
 
 // Shutdown closes the connections that wait for their next request, and waits until the
-// others have been answered, or until ctx ends; then it returns ctx's error. Those that
-// have sent nothing yet are left to FirstTimeout, or to who is told of them by ConnState.
-// It ends only when the Listener was closed too, as http.Server.Shutdown does.
+// others have been answered, or until ctx ends: then it closes them too, and returns ctx's
+// error. Those that have sent nothing yet are left to FirstTimeout, or to who is told of
+// them by ConnState. It ends only when the Listener was closed too, as http.Server.Shutdown
+// does.
 func (l *Listener) Shutdown(ctx context.Context) error {
+	l.begin.Do(func() {}) // who has not begun to accept will not
 	l.draining.Store(true)
-	l.mu.Lock()
-	for c := range l.conns {
-		if c.state.CompareAndSwap(resting, ended) {
-			_ = c.Close()
-		}
-	}
-	l.mu.Unlock()
+	l.closeConns(func(c *conn) bool { return c.state.CompareAndSwap(resting, ended) })
 	done := make(chan struct{})
 	go func() {
 		l.wg.Wait()
@@ -163,6 +166,17 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+		l.closeConns(func(*conn) bool { return true })
 		return ctx.Err()
+	}
+}
+
+func (l *Listener) closeConns(which func(*conn) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.conns {
+		if which(c) {
+			_ = c.Close()
+		}
 	}
 }
