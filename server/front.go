@@ -40,7 +40,7 @@ func (s *Server) serve(l net.Listener, quiet *silent, fail func(error)) *front {
 		served: make(chan struct{}),
 	}
 	l = tcp.NewListener(l)
-	if s.tls == nil && s.receiver != nil {
+	if s.tls == nil && s.receiver != nil && len(s.receiver.Paths()) > 0 {
 		f.fast = fastpath.New(l, fastpath.Options{
 			Handler: s.echo, Paths: s.receiver.Paths(), ConnState: track,
 			FirstTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
