@@ -15,7 +15,7 @@ const delayedShare = 8
 // A delay lets refusals wait, so that who posts anew as soon as the last post was answered
 // takes less of the server. Under make flood 16 posters had a thousand refusals a second
 // before, and a hundred since; the p99 of signed events fell from 2.2 times its quiet value
-// to 1.6.
+// to between 1.5 and 1.8 (docs/performance.md).
 type delay struct {
 	wait time.Duration
 	most int64
