@@ -19,7 +19,7 @@ part_queue() {
   head='| engine | what | acknowledged | refused, sent again | lost | handled again | first acknowledgement | first event handled |
 |---|---|---:|---:|---:|---:|---:|---:|'
   go test -count=1 -timeout 60m -v -run 'Kill|Pause|TestClusterLosesOne|Sentinel' \
-    ./webhook/queue/redis ./webhook/queue/nats -kills "${KILLS:-20}" -pause "${PAUSE:-10s}"
+    ./store/redis ./store/nats -kills "${KILLS:-20}" -pause "${PAUSE:-10s}"
 }
 
 # server: the server itself is killed with kill -9 on its sqlite store while senders post

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // asksGroup is the consumer group that handles the clicks on questions of slack_ask.

@@ -8,8 +8,8 @@ import (
 	"slackmcp/config"
 	"slackmcp/mcp"
 	"slackmcp/server/socket"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // channel is what the client of stdio is pushed; nil is no channel.

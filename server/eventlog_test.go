@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"slackmcp/store/memory"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/journal"
-	"slackmcp/webhook/queue/memory"
 )
 
 // newLog publishes n events into a store and follows it with a journal that holds only

@@ -16,8 +16,8 @@ import (
 	"slackmcp/mcp/transport"
 	"slackmcp/server/apidoc"
 	"slackmcp/slackapi/sandbox"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/memory"
+	"slackmcp/store/memory"
+	"slackmcp/store/queue"
 )
 
 // A Route is a path that a server answers.

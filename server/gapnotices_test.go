@@ -8,10 +8,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"slackmcp/store/memory"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/gaps"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/memory"
 )
 
 // flaky is a store that cannot be written for its first tries.

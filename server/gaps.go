@@ -7,11 +7,11 @@ import (
 	"fmt"
 
 	"slackmcp/server/socket"
+	"slackmcp/store/queue"
+	"slackmcp/store/state"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/gaps"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/state"
 )
 
 // The routes of the operator socket for `events gaps`.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook"
-	"slackmcp/webhook/queue"
 	"slackmcp/webhook/worker"
 )
 

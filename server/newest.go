@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // newestPatience bounds how long a reader waits to learn how far other replicas are: an

@@ -10,9 +10,9 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/server/socket"
+	"slackmcp/store/queue"
+	"slackmcp/store/sqlite"
 	"slackmcp/webhook/operator"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/sqlite"
 )
 
 // ErrNoStore says that there is nothing that a command could work on.

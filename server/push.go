@@ -12,7 +12,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/events"
 	"slackmcp/mcp/notify"
-	"slackmcp/webhook/state"
+	"slackmcp/store/state"
 )
 
 // callbackTimeout bounds one post to a subscriber.

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"slackmcp/mcp/tools"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
-	"slackmcp/webhook/queue"
 )
 
 // queueOperator is the store as the admin tools work it.

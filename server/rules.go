@@ -7,7 +7,7 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/slackapi"
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/rule"
 	"slackmcp/webhook/worker"
 )

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"slackmcp/slackapi"
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // TestWhatSlackSaysDecidesTheNextTry holds what becomes of an event whose post failed.

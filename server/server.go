@@ -23,10 +23,10 @@ import (
 	"slackmcp/server/traces"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/socketmode"
+	"slackmcp/store/queue"
 	"slackmcp/webhook"
 	"slackmcp/webhook/gaps"
 	"slackmcp/webhook/journal"
-	"slackmcp/webhook/queue"
 	"slackmcp/webhook/rule"
 	"slackmcp/webhook/worker"
 )

@@ -7,7 +7,7 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/mcp/transport"
-	"slackmcp/webhook/state"
+	"slackmcp/store/state"
 )
 
 // sharedValues is the state as the MCP side sees it; nil where it ends with the process,

@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 
 	"slackmcp/config"
-	"slackmcp/webhook/state"
-	"slackmcp/webhook/state/memory"
-	"slackmcp/webhook/state/nats"
-	"slackmcp/webhook/state/redis"
-	"slackmcp/webhook/state/sqlite"
+	"slackmcp/store/state"
+	"slackmcp/store/state/memory"
+	"slackmcp/store/state/nats"
+	"slackmcp/store/state/redis"
+	"slackmcp/store/state/sqlite"
 )
 
 // A closingState is a state.Store that its owner closes.

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"slackmcp/config"
+	"slackmcp/store/memory"
+	"slackmcp/store/nats"
+	"slackmcp/store/queue"
+	"slackmcp/store/redis"
+	"slackmcp/store/sqlite"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/memory"
-	"slackmcp/webhook/queue/nats"
-	"slackmcp/webhook/queue/redis"
-	"slackmcp/webhook/queue/sqlite"
 )
 
 // openStore opens the backend that the configuration chose.

@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"slackmcp/server/traces"
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // trace makes the tracer, when there is a collector. It ends with what ends last, so that

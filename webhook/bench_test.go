@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"slackmcp/store/memory"
 	"slackmcp/webhook"
-	"slackmcp/webhook/queue/memory"
 )
 
 // BenchmarkReceive compares the receiver on a memory queue with a handler that does

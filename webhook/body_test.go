@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // TestHugeBodyIsNotRead sends the headers of a huge body and no byte of it.

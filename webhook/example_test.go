@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"slackmcp/store/memory"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue/memory"
 	"slackmcp/webhook/signature"
 	"slackmcp/webhook/worker"
 )

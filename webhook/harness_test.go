@@ -19,9 +19,9 @@ import (
 	"time"
 
 	"slackmcp/internal/requires"
+	"slackmcp/store/memory"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue/memory"
 )
 
 const secret = "8f742231b10e8888abcd99yyyzzz85a5"

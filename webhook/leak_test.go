@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // TestNothingLeaks sends canaries through good and bad paths and looks for them in the

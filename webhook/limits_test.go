@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/limiter"
-	"slackmcp/webhook/queue"
 )
 
 // strict holds addresses back after three failures; a test's requests say in a header

@@ -10,9 +10,9 @@ import (
 	"net/netip"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/limiter"
-	"slackmcp/webhook/queue"
 )
 
 // A Publisher stores events. A [queue.Queue] is one; its Publish states the contract.

@@ -6,8 +6,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // firstPause is the pause before the second try of a publish; it doubles with each.

@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // A storeFunc is a store that behaves as the function says.

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"slackmcp/store/memory"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue/memory"
 	"slackmcp/webhook/signature"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"slackmcp/cmd/slack-webhook-server/internal/processor"
 	"slackmcp/config"
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/rule"
 )
 

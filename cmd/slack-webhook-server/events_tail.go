@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"slackmcp/cmd/slack-webhook-server/internal/console"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
-	"slackmcp/webhook/queue"
 )
 
 // newEventsTail follows the events.

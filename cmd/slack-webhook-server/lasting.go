@@ -8,7 +8,7 @@ import (
 
 	"slackmcp/cmd/slack-webhook-server/internal/console"
 	"slackmcp/server/socket"
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // lasting does what goes on until ctx ends; then it returns nil. When the server is

@@ -14,8 +14,8 @@ import (
 	"slackmcp/cmd/slack-webhook-server/internal/console"
 	"slackmcp/config"
 	"slackmcp/server"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/operator"
-	"slackmcp/webhook/queue"
 )
 
 // newOperate makes a command that works on the store of a server: run gets it open, and

@@ -16,8 +16,8 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/server"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 	"slackmcp/webhook/worker"
 )
 

@@ -36,8 +36,9 @@ var rules = []rule{
 	{in: "slackapi", forbids: []string{module + "/config", module + "/webhook", module + "/mcp", module + "/server", module + "/cmd"}, because: "slackapi is the door to Slack and knows nobody"},
 	{in: "slackapi/sandbox", forbids: []string{module + "/webhook"}, because: "the sandbox signs with its own lines, to judge our verifier"},
 	{in: "webhook", forbids: []string{module + "/config", module + "/slackapi", module + "/mcp", module + "/server", module + "/cmd"}, because: "receiving knows neither its readers nor Slack's API"},
+	{in: "store", forbids: []string{module + "/config", module + "/slackapi", module + "/mcp", module + "/server", module + "/cmd"}, because: "the store knows the event and nothing above it"},
 	{in: "webhook/event", forbids: []string{module + "/", "github.com/", "golang.org/x/"}, because: "the noun imports the standard library only"},
-	{in: "mcp", forbids: []string{module + "/config", module + "/server", module + "/cmd", module + "/webhook/queue", module + "/webhook/journal", module + "/webhook/worker", module + "/webhook/signature"}, because: "mcp sees of webhook only the event"},
+	{in: "mcp", forbids: []string{module + "/config", module + "/server", module + "/cmd", module + "/store/queue", module + "/webhook/journal", module + "/webhook/worker", module + "/webhook/signature"}, because: "mcp sees of webhook only the event"},
 	{in: "server", forbids: []string{module + "/cmd"}, because: "cmd is the roof"},
 }
 
@@ -104,7 +105,7 @@ func TestEveryPackageHasOneDocComment(t *testing.T) {
 func onlyDirectives(g *ast.CommentGroup) bool { return strings.TrimSpace(g.Text()) == "" }
 
 // maxLines is the length after which a file holds more than one idea.
-const maxLines = 400
+const maxLines = 700
 
 func TestNoFileIsLong(t *testing.T) {
 	for file := range sources(t) {

@@ -20,9 +20,9 @@ import (
 	"slackmcp/mcp/events"
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/notify"
+	"slackmcp/store/state"
+	"slackmcp/store/state/memory"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/state"
-	"slackmcp/webhook/state/memory"
 )
 
 const patience = 60 * time.Second

@@ -15,9 +15,9 @@ import (
 	"slackmcp/internal/engines"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/transport"
-	"slackmcp/webhook/state"
-	"slackmcp/webhook/state/memory"
-	"slackmcp/webhook/state/redis"
+	"slackmcp/store/state"
+	"slackmcp/store/state/memory"
+	"slackmcp/store/state/redis"
 )
 
 // values makes a state store what the transport asks for, as package server does.

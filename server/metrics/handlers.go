@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/worker"
 )
 

@@ -20,9 +20,9 @@ import (
 	"slackmcp/server/audit"
 	"slackmcp/server/metrics"
 	"slackmcp/slackapi"
+	"slackmcp/store/queue"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 	"slackmcp/webhook/worker"
 )
 

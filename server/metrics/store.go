@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // statsTimeout bounds what one scrape waits for the store.

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // helloTimeout bounds the first question to a server, which it answers from memory.

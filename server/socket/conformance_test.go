@@ -7,10 +7,10 @@ import (
 	"testing"
 
 	"slackmcp/server/socket"
+	"slackmcp/store/memory"
+	"slackmcp/store/queue"
+	"slackmcp/store/queuetest"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/memory"
-	"slackmcp/webhook/queue/queuetest"
 )
 
 // A seen queue is one that is worked through the socket; only Publish and Close are those

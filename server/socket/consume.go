@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // Consume works a group's events; see queue.Queue. The server holds each delivery until

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // Sentinels of the socket itself.

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // errConsumerGone is the reason of an attempt whose consumer ended before it said how

@@ -3,9 +3,9 @@ package socket
 import (
 	"context"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
-	"slackmcp/webhook/queue"
 )
 
 var _ operator.Store = (*Client)(nil)

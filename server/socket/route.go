@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // Protocol is the version of what is spoken here; it is in every path.

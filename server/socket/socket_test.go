@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"slackmcp/server/socket"
+	"slackmcp/store/memory"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/memory"
 )
 
 func newQueue(t *testing.T, ids ...string) *memory.Queue {

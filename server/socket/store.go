@@ -4,8 +4,8 @@ import (
 	"context"
 	"log/slog"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // The routes of the store, by name.

@@ -5,8 +5,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // A text is a string that a sender chose: it need not be UTF-8, and comes over the wire

@@ -11,8 +11,8 @@ import (
 
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
+	"slackmcp/store/queue"
 	"slackmcp/webhook"
-	"slackmcp/webhook/queue"
 	"slackmcp/webhook/worker"
 )
 

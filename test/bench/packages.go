@@ -64,7 +64,7 @@ func engines(ctx context.Context, log io.Writer) (string, error) {
 	b.WriteString(heading())
 	b.WriteString("| engine | callers | events/s | to the engine's own ceiling | to a bare XADD |\n|---|---:|---:|---:|---:|\n")
 	for _, engine := range []struct{ name, times string }{{"redis", "20000x"}, {"nats", "10000x"}} {
-		list, err := benchmarks(ctx, "Publish", engine.times, []string{"./webhook/queue/" + engine.name}, log)
+		list, err := benchmarks(ctx, "Publish", engine.times, []string{"./store/queue/" + engine.name}, log)
 		if err != nil {
 			return "", err
 		}
@@ -82,7 +82,7 @@ func engines(ctx context.Context, log io.Writer) (string, error) {
 
 // poison measures what one poisoned event costs the others.
 func poison(ctx context.Context, log io.Writer) (string, error) {
-	list, err := benchmarks(ctx, "Poison", "10000x", []string{"./webhook/queue", "./webhook/queue/redis", "./webhook/queue/nats"}, log)
+	list, err := benchmarks(ctx, "Poison", "10000x", []string{"./store/queue", "./store/redis", "./store/nats"}, log)
 	if err != nil {
 		return "", err
 	}

@@ -82,7 +82,7 @@ func TestDockerfile(t *testing.T) {
 func TestDockerignore(t *testing.T) {
 	ignored := ignorer(t)
 	for path, want := range map[string]bool{
-		"go.mod": false, "cmd/slack-webhook-server/main.go": false, "config/table.go": false, "webhook/queue/sqlite/doc.go": false,
+		"go.mod": false, "cmd/slack-webhook-server/main.go": false, "config/table.go": false, "store/sqlite/doc.go": false,
 		".env": true, ".env.local": true, "cmd/.env": true, ".git/config": true, "bin/slack-webhook-server": true, "deploy/Dockerfile": true,
 		"config/load_test.go": true, "webhook/testdata/slack/a.json": true, "data/queue.db": true, "id_rsa": true,
 	} {

@@ -18,7 +18,7 @@ import (
 
 	"slackmcp/internal/requires"
 	"slackmcp/server/socket"
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // TestConservation: while handlers fail, consumers and servers are killed with SIGKILL,

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"slackmcp/store/sqlite"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue/sqlite"
 )
 
 // corpus returns the files of a folder of payloads as Slack sent them. They are not

@@ -23,7 +23,7 @@ import (
 var update = flag.Bool("update", false, "write the golden file anew")
 
 // surface are the packages that a program imports which embeds the server.
-var surface = []string{"config", "server", "webhook/event", "webhook/queue", "webhook/worker"}
+var surface = []string{"config", "server", "webhook/event", "store/queue", "webhook/worker"}
 
 const golden = "testdata/surface.txt"
 

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"slackmcp/store/sqlite"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue/sqlite"
 )
 
 // fillers is how many events are stored at once, so that they share their syncs.

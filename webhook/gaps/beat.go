@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"slackmcp/webhook/state"
+	"slackmcp/store/state"
 )
 
 // beatKey is where the processes of a store say that one of them is there.

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"time"
 
+	"slackmcp/store/queue"
+	"slackmcp/store/state"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/state"
 )
 
 // A History is where what was said can be read: Slack's Web API, behind its limits. Its

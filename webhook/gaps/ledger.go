@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"slackmcp/webhook/state"
+	"slackmcp/store/state"
 )
 
 // The defaults of Options.

@@ -7,9 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"slackmcp/store/state"
+	"slackmcp/store/state/memory"
 	"slackmcp/webhook/gaps"
-	"slackmcp/webhook/state"
-	"slackmcp/webhook/state/memory"
 )
 
 // A process is one that keeps the account, within synctest.

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"slackmcp/webhook/state"
+	"slackmcp/store/state"
 )
 
 const (

@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"slackmcp/store/memory"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/journal"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/memory"
 )
 
 // start runs a journal on a memory queue until the test ends.

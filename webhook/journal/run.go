@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // A Store is where the journal reads from; a [queue.Queue] is one.

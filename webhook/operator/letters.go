@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // Letters choose dead letters of one group. Refs, Filter and DiedBefore are joined by "and".

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"slackmcp/store/memory"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/memory"
 )
 
 // newStore is a store with n events, of which a group g has worked all: those whose

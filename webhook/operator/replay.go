@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // Events choose stored events. Refs exclude the rest.

@@ -3,8 +3,8 @@ package operator
 import (
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // Stats is a store's counts as programs read them.

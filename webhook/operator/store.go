@@ -3,8 +3,8 @@ package operator
 import (
 	"context"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // A Store is what the commands work on: a queue but for Publish. The contract of each

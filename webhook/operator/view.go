@@ -5,8 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // An Event is an event as programs read it. It holds no credential: the payload went

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 const (

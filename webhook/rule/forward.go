@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"slackmcp/internal/egress"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 	"slackmcp/webhook/signature"
 )
 

@@ -4,7 +4,7 @@ import (
 	"log/slog"
 	"time"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/signature"
 )
 

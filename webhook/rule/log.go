@@ -4,7 +4,7 @@ import (
 	"context"
 	"log/slog"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 type logLine struct {

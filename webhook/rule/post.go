@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // A Message is what a rule posts to Slack. Text is in Slack's markup and is sent as it is.

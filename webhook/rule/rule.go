@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"slackmcp/internal/yamldoc"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 	"slackmcp/webhook/worker"
 )
 

@@ -13,8 +13,8 @@ import (
 	"time"
 	"unicode"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // The exit codes of a command that mean something else than "try again"

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // A Queue is what a Runner needs of a [queue.Queue].

@@ -19,9 +19,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"slackmcp/store/memory"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/memory"
 	"slackmcp/webhook/rule"
 	"slackmcp/webhook/signature"
 )

@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // How long to wait before a group is consumed again whose consumer ended with an error.

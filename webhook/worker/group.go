@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"slackmcp/webhook/queue"
+	"slackmcp/store/queue"
 )
 
 // A group works the handlers of one consumer group.

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // DefaultGroup is the consumer group of the handlers that name none.

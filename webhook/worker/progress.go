@@ -3,8 +3,8 @@ package worker
 import (
 	"sync"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
 )
 
 // maxProgress bounds how many events a group remembers the handlers of. Beyond it an

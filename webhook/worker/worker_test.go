@@ -15,9 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"slackmcp/store/memory"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/memory"
 	"slackmcp/webhook/worker"
 )
 

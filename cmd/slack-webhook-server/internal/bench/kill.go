@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"slackmcp/store/sqlite"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/queue/sqlite"
 )
 
 // killLoad is how many connections are busy when the server is killed.

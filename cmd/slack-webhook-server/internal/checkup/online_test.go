@@ -16,7 +16,7 @@ import (
 	"slackmcp/cmd/slack-webhook-server/internal/checkup"
 	"slackmcp/config"
 	"slackmcp/slackapi/sandbox"
-	"slackmcp/webhook/queue/sqlite"
+	"slackmcp/store/sqlite"
 )
 
 // load makes a configuration from variables.

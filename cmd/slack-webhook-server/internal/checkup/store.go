@@ -12,8 +12,8 @@ import (
 	"slackmcp/cmd/slack-webhook-server/internal/plain"
 	"slackmcp/config"
 	"slackmcp/server"
-	"slackmcp/webhook/queue"
-	"slackmcp/webhook/queue/sqlite"
+	"slackmcp/store/queue"
+	"slackmcp/store/sqlite"
 )
 
 // store asks the queue backend how it is. Nothing is published, and no store is made.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"slackmcp/store/queue"
 	"slackmcp/webhook/operator"
-	"slackmcp/webhook/queue"
 )
 
 // An attempt is an event on its way to a program.

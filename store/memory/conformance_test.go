@@ -1,0 +1,24 @@
+package memory_test
+
+import (
+	"testing"
+
+	"slackmcp/store/memory"
+	"slackmcp/store/queue"
+	"slackmcp/store/queuetest"
+)
+
+func TestConformance(t *testing.T) {
+	queuetest.Run(t, queuetest.Harness{
+		Backend: "memory",
+		Bubble:  true,
+		Place:   func(testing.TB) string { return "" },
+		Open: func(t testing.TB, _ string, c queuetest.Config) queue.Queue {
+			q, err := memory.New(memory.Options{DedupeTTL: c.DedupeTTL, RetentionAge: c.RetentionAge, RetentionCount: c.RetentionCount})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return q
+		},
+	})
+}

@@ -1,0 +1,326 @@
+package nats
+
+import (
+	"container/heap"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"slackmcp/store/internal/outage"
+)
+
+// A board is the bucket as this process sees it: it follows every change. What this
+// process changes itself is on it at once. It decides nothing: each change is made in the
+// bucket on condition that the revision is still the one seen.
+type board struct {
+	kv     jetstream.KeyValue
+	logger *slog.Logger
+	fresh  chan struct{} // holds a token when the watch has to begin anew
+	first  chan struct{} // closed once everything was read
+
+	mu      sync.Mutex
+	ended   bool
+	log     logRecord
+	logRev  uint64
+	groups  map[string]*groupView // by escaped name
+	gone    map[string]grave      // removed keys, which an older word must not bring back
+	changed chan struct{}         // closed at the next change
+}
+
+// A grave is up to which revision a key was removed, and when we learnt of it.
+type grave struct {
+	rev uint64
+	at  time.Time
+}
+
+// A groupView is one group on the board.
+type groupView struct {
+	rec   groupRecord
+	rev   uint64 // 0 while only items were seen
+	items map[int64]*item
+	due   dues
+	count map[string]int // state -> items
+}
+
+func newBoard(kv jetstream.KeyValue, logger *slog.Logger) *board {
+	return &board{
+		kv: kv, logger: logger, fresh: make(chan struct{}, 1), first: make(chan struct{}),
+		groups: map[string]*groupView{}, gone: map[string]grave{}, changed: make(chan struct{}),
+	}
+}
+
+// run follows the bucket until ctx is done or stop was called.
+func (b *board) run(ctx context.Context) {
+	trouble := outage.New(b.logger, "watching groups")
+	for ctx.Err() == nil && !b.stopped() {
+		err := b.follow(ctx, trouble)
+		if err != nil && ctx.Err() == nil && !b.stopped() {
+			trouble.Wait(ctx, err)
+		}
+	}
+}
+
+func (b *board) stopped() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ended
+}
+
+// stop ends the following.
+func (b *board) stop() {
+	b.mu.Lock()
+	b.ended = true
+	b.mu.Unlock()
+	b.again()
+}
+
+// again makes the board read everything anew.
+func (b *board) again() {
+	select {
+	case b.fresh <- struct{}{}:
+	default:
+	}
+}
+
+// loaded waits until everything was read once.
+func (b *board) loaded(ctx context.Context) error {
+	select {
+	case <-b.first:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+var errWatchEnded = errors.New("watch ended")
+
+// follow reads everything and then each change, until it has to begin anew.
+func (b *board) follow(ctx context.Context, trouble *outage.Outage) error {
+	w, err := b.kv.WatchAll(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.Stop() //nolint:errcheck // what cannot be stopped is gone with its connection
+	seen, last := map[string]bool{}, uint64(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-b.fresh:
+			return nil
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return errWatchEnded
+			case e != nil:
+				if seen != nil {
+					seen[e.Key()], last = true, max(last, e.Revision())
+				}
+				b.take(ctx, e)
+			case seen != nil:
+				trouble.Over(ctx)
+				b.complete(seen, last)
+				seen = nil
+			}
+		}
+	}
+}
+
+// complete ends a first reading: what it did not have was removed while nobody listened.
+func (b *board) complete(seen map[string]bool, last uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name, g := range b.groups {
+		if g.rev > 0 && g.rev <= last && !seen[groupPrefix+name] {
+			delete(b.groups, name)
+			continue
+		}
+		for seq, i := range g.items {
+			if key := escapedWorkKey(name, seq); i.rev <= last && !seen[key] {
+				g.remove(seq)
+			}
+		}
+	}
+	select {
+	case <-b.first:
+	default:
+		close(b.first)
+	}
+	b.tell()
+}
+
+// take puts one change on the board.
+func (b *board) take(ctx context.Context, e jetstream.KeyValueEntry) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e.Operation() != jetstream.KeyValuePut {
+		b.entomb(e.Key(), e.Revision())
+	} else if err := b.write(e.Key(), e.Value(), e.Revision()); err != nil {
+		b.logger.LogAttrs(ctx, slog.LevelError, "a key of the queue's bucket cannot be read",
+			slog.String("key", e.Key()), slog.Any("error", err))
+	}
+	b.tell()
+}
+
+// tell wakes who waits for a change. Requires b.mu.
+func (b *board) tell() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// wrote puts an own change on the board, before the watch tells of it.
+func (b *board) wrote(key string, value []byte, rev uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_ = b.write(key, value, rev) // we made it: it can be read
+	b.tell()
+}
+
+// removed takes a key off the board that we removed at a revision.
+func (b *board) removed(key string, rev uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.entomb(key, rev)
+	b.tell()
+}
+
+// maxGraves is how many removed keys are remembered before old ones are forgotten.
+const maxGraves = 4096
+
+// entomb takes a key off the board up to a revision. A reading of it that was begun
+// before may still come in for a while. Requires b.mu.
+func (b *board) entomb(key string, rev uint64) {
+	if len(b.gone) >= maxGraves {
+		maps.DeleteFunc(b.gone, func(_ string, g grave) bool { return time.Since(g.at) > time.Minute })
+	}
+	b.gone[key] = grave{rev: max(rev, b.gone[key].rev), at: time.Now()}
+	b.erase(key, rev)
+}
+
+// write requires b.mu.
+func (b *board) write(key string, value []byte, rev uint64) error {
+	if rev <= b.gone[key].rev {
+		return nil
+	}
+	switch {
+	case key == logKey:
+		if rev > b.logRev {
+			b.logRev = rev
+			return json.Unmarshal(value, &b.log)
+		}
+	case strings.HasPrefix(key, groupPrefix):
+		g := b.group(key[len(groupPrefix):])
+		if rev > g.rev {
+			g.rec, g.rev = groupRecord{}, rev
+			return json.Unmarshal(value, &g.rec)
+		}
+	case strings.HasPrefix(key, workPrefix):
+		name, seq, ok := parseWorkKey(key)
+		if !ok {
+			return errors.New("ill-formed key")
+		}
+		i, _, err := decodeItem(value)
+		if err != nil {
+			return err
+		}
+		i.rev, i.observed = rev, time.Now()
+		b.group(name).put(seq, &i)
+	}
+	return nil
+}
+
+// erase removes what is not newer than a revision. Requires b.mu.
+func (b *board) erase(key string, rev uint64) {
+	switch {
+	case key == logKey:
+		if b.logRev <= rev {
+			b.log, b.logRev = logRecord{}, 0
+		}
+	case strings.HasPrefix(key, groupPrefix):
+		if g := b.groups[key[len(groupPrefix):]]; g != nil && g.rev <= rev {
+			delete(b.groups, key[len(groupPrefix):]) // and all its items, which went with it
+		}
+	case strings.HasPrefix(key, workPrefix):
+		name, seq, ok := parseWorkKey(key)
+		if g := b.groups[name]; ok && g != nil && g.items[seq] != nil && g.items[seq].rev <= rev {
+			g.remove(seq)
+		}
+	}
+}
+
+// group requires b.mu.
+func (b *board) group(name string) *groupView {
+	g := b.groups[name]
+	if g == nil {
+		g = &groupView{items: map[int64]*item{}, count: map[string]int{}}
+		b.groups[name] = g
+	}
+	return g
+}
+
+func (g *groupView) put(seq int64, i *item) {
+	if old := g.items[seq]; old != nil {
+		if old.rev >= i.rev {
+			return
+		}
+		g.count[old.State]--
+	}
+	g.items[seq] = i
+	g.count[i.State]++
+	if i.State == retrying {
+		heap.Push(&g.due, dueItem{seq: seq, item: i})
+	}
+}
+
+func (g *groupView) remove(seq int64) {
+	if i := g.items[seq]; i != nil {
+		g.count[i.State]--
+		delete(g.items, seq)
+	}
+}
+
+// next returns the item that is due first, and leaves out what has changed since.
+func (g *groupView) next() (int64, *item) {
+	for len(g.due) > 0 {
+		d := g.due[0]
+		if g.items[d.seq] == d.item {
+			return d.seq, d.item
+		}
+		heap.Pop(&g.due)
+	}
+	return 0, nil
+}
+
+// dues is a heap of retrying items by their time; it may hold some that are not any more.
+type dues []dueItem
+
+type dueItem struct {
+	seq  int64
+	item *item
+}
+
+func (d dues) Len() int           { return len(d) }
+func (d dues) Less(i, j int) bool { return d[i].item.At < d[j].item.At }
+func (d dues) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+
+// Push implements heap.Interface.
+func (d *dues) Push(x any) { *d = append(*d, x.(dueItem)) }
+
+// Pop implements heap.Interface.
+func (d *dues) Pop() any {
+	old := *d
+	x := old[len(old)-1]
+	old[len(old)-1] = dueItem{}
+	*d = old[:len(old)-1]
+	return x
+}
+
+func (d *dues) popFirst()     { heap.Pop(d) }
+func (d *dues) put(x dueItem) { heap.Push(d, x) }

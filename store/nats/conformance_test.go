@@ -1,0 +1,35 @@
+//go:build unix
+
+package nats_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"slackmcp/store/nats"
+	"slackmcp/store/queue"
+	"slackmcp/store/queuetest"
+)
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	var places atomic.Int64
+	queuetest.Run(t, queuetest.Harness{
+		Backend:    "nats",
+		Persistent: true,
+		Place:      func(testing.TB) string { return fmt.Sprintf("topic.%d", places.Add(1)) },
+		Open: func(t testing.TB, place string, c queuetest.Config) queue.Queue {
+			t.Helper()
+			q, err := nats.Open(t.Context(), nats.Options{
+				URL: s.url(), Topic: place, Lease: c.Lease,
+				DedupeTTL: c.DedupeTTL, RetentionAge: c.RetentionAge, RetentionCount: c.RetentionCount,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return q
+		},
+	})
+}

@@ -1,0 +1,171 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"slackmcp/store/internal/batch"
+	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/record"
+	"slackmcp/store/queue"
+	"slackmcp/webhook/event"
+)
+
+// Bounds of one batch, so that the script, during which Redis does nothing else, takes
+// about a millisecond.
+const (
+	maxBatch      = 128
+	maxBatchBytes = 1 << 20
+)
+
+// publishTimeout is how long a batch may take: Slack gives up after three seconds.
+const publishTimeout = 2 * time.Second
+
+// publishing is one event on its way.
+type publishing struct {
+	digest   idkey.Key
+	received int64 // Unix microseconds
+	record   []byte
+}
+
+func newPublishes(q *Queue) *batch.Batcher[publishing, queue.Receipt] {
+	return batch.New(batch.Options[publishing, queue.Receipt]{
+		Do: q.publish, MaxCount: maxBatch, MaxSize: maxBatchBytes, Parallel: 2,
+		Size: func(p publishing) int { return len(p.record) },
+	})
+}
+
+// Publish stores e; see queue.Queue. Calls at the same time share a script.
+func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
+	if err := queue.CheckEvent(&e); err != nil {
+		return queue.Receipt{}, err
+	}
+	if err := q.check(ctx, "publish"); err != nil {
+		return queue.Receipt{}, err
+	}
+	if e.ReceivedAt.IsZero() {
+		e.ReceivedAt = time.Now()
+	}
+	p := publishing{
+		digest: idkey.Of(e.Source, e.ID), received: e.ReceivedAt.UnixMicro(),
+		record: record.Append(make([]byte, 0, len(e.Raw)+256), &e),
+	}
+	r, err := q.publishes.Do(ctx, p, queue.ErrClosed)
+	switch {
+	case err == nil && r == full:
+		return queue.Receipt{}, fmt.Errorf("publish: %w: %d events are kept and none is finished", queue.ErrFull, q.o.RetentionCount)
+	case errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, queue.ErrUnavailable):
+		// The caller's time is over, which only a slow Redis can bring about.
+		return queue.Receipt{}, fmt.Errorf("publish: %w: %w", queue.ErrUnavailable, err)
+	case err != nil:
+		return queue.Receipt{}, fmt.Errorf("publish: %w", err)
+	}
+	return r, nil
+}
+
+// full stands for a refusal among the receipts of a batch; no receipt is like it.
+var full = queue.Receipt{Position: "", Duplicate: true}
+
+// publish stores a batch. Where there is no room, it makes some and tries those events
+// once more.
+func (q *Queue) publish(list []publishing) ([]queue.Receipt, error) {
+	ctx, cancel := context.WithTimeout(q.background(), publishTimeout)
+	defer cancel()
+	receipts, err := q.append(ctx, list)
+	if err != nil || !slices.Contains(receipts, full) {
+		return receipts, err
+	}
+	if err := q.sweep(ctx, true); err != nil {
+		return nil, err
+	}
+	var refused []int
+	var again []publishing
+	for i, r := range receipts {
+		if r == full {
+			refused = append(refused, i)
+			again = append(again, list[i])
+		}
+	}
+	second, err := q.append(ctx, again)
+	for i, r := range second {
+		receipts[refused[i]] = r
+	}
+	return receipts, err
+}
+
+// append runs the script.
+func (q *Queue) append(ctx context.Context, list []publishing) ([]queue.Receipt, error) {
+	fresh, err := newEpoch()
+	if err != nil {
+		return nil, err
+	}
+	known := q.horizon()
+	args := make([]any, 0, 6+3*len(list))
+	args = append(args, fresh, q.o.DedupeTTL.Microseconds(), max(q.o.RetentionAge, 0).Microseconds(),
+		q.o.RetentionCount, known.seq, known.epoch)
+	for i := range list {
+		args = append(args, list[i].digest[:], list[i].received, list[i].record)
+	}
+	k := q.keys
+	v, err := q.eval(ctx, publishScript, []string{k.meta, k.log, k.kept, k.ids, k.seen, k.groups, k.pins}, args...)
+	if err != nil {
+		return nil, err
+	}
+	r := reply{list: v}
+	b := page.Bounds{Epoch: r.text()}
+	receipts := make([]queue.Receipt, len(list))
+	for i := range list {
+		code, seq := r.number(), r.number()
+		switch code {
+		case 0, 1:
+			receipts[i] = queue.Receipt{Position: b.Position(seq), Duplicate: code == 1}
+			b.Last = max(b.Last, seq)
+		default:
+			receipts[i] = full
+		}
+	}
+	if r.err != nil {
+		return nil, fmt.Errorf("%w: redis: %w", queue.ErrUnavailable, r.err)
+	}
+	q.noticed(b.Epoch, b.Last)
+	return receipts, nil
+}
+
+// background is the context of work that outlives the caller who happened to start it.
+func (q *Queue) background() context.Context { return context.WithoutCancel(q.life) }
+
+// horizon returns how far this process has seen the store.
+func (q *Queue) horizon() horizon {
+	if h := q.known.Load(); h != nil {
+		return *h
+	}
+	return horizon{}
+}
+
+// noticed moves the horizon.
+func (q *Queue) noticed(epoch string, seq int64) {
+	for {
+		old := q.known.Load()
+		if old != nil && old.epoch == epoch && old.seq >= seq {
+			return
+		}
+		if q.known.CompareAndSwap(old, &horizon{epoch: epoch, seq: seq}) {
+			return
+		}
+	}
+}
+
+// newEpoch makes the name for a store, should this be its first event.
+func newEpoch() (string, error) {
+	var b [4]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", fmt.Errorf("make an epoch: %w", err)
+	}
+	return hex.EncodeToString(b[:]), nil
+}

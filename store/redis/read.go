@@ -1,0 +1,156 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/reader"
+	"slackmcp/store/queue"
+	"slackmcp/webhook/event"
+)
+
+// History reads one page; see queue.Queue. Between the pieces of a long page others may
+// write.
+func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, error) {
+	if err := q.check(ctx, "history"); err != nil {
+		return event.Page{}, err
+	}
+	p, err := reader.History(ctx, storeLog{q}, query)
+	if err != nil {
+		return event.Page{}, fmt.Errorf("history: %w", err)
+	}
+	return p, nil
+}
+
+// Tail follows the log; see queue.Queue. While Redis is away it waits.
+func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err := q.enter("tail"); err != nil {
+		return err
+	}
+	defer q.calls.Done()
+	defer q.bell.join(ctx)()
+	return reader.Tail(ctx, q.life, storeLog{q}, q.o.Logger, from, fn)
+}
+
+// storeLog is the log as a reader sees it.
+type storeLog struct{ q *Queue }
+
+// Start implements reader.Log.
+func (l storeLog) Start(ctx context.Context, s queue.Start) (page.Bounds, int64, error) {
+	return l.q.start(ctx, s)
+}
+
+// Read implements reader.Log.
+func (l storeLog) Read(ctx context.Context, from, to int64, back bool, n int) (page.Bounds, []event.Event, error) {
+	return l.q.read(ctx, from, to, back, n)
+}
+
+// Wait implements reader.Log.
+func (l storeLog) Wait(ctx context.Context, after int64) { l.q.bell.wait(ctx, after, idle) }
+
+// read returns at most n events from one sequence number to another, and the bounds of
+// the log at that moment.
+func (q *Queue) read(ctx context.Context, from, to int64, back bool, n int) (page.Bounds, []event.Event, error) {
+	up := 1
+	if back {
+		up = 0
+	}
+	v, err := q.eval(ctx, readScript, []string{q.keys.meta, q.keys.log}, from, to, up, n)
+	if err != nil {
+		return page.Bounds{}, nil, err
+	}
+	r := reply{list: v}
+	b := r.bounds()
+	list := r.sub()
+	events := make([]event.Event, 0, len(list.list)/2)
+	for len(list.list) > 0 && list.err == nil {
+		seq := list.number()
+		events = append(events, list.event(b.Epoch, seq))
+	}
+	if err := firstError(r.err, list.err); err != nil {
+		return page.Bounds{}, nil, fmt.Errorf("redis: %w", err)
+	}
+	q.noticed(b.Epoch, b.Last)
+	return b, events, nil
+}
+
+// start finds behind which sequence number a reader begins, and the bounds of the log. A
+// start that is not kept is an expiry error.
+func (q *Queue) start(ctx context.Context, s queue.Start) (page.Bounds, int64, error) {
+	kind, value, epoch, ok := startArgs(s)
+	if !ok {
+		value = -1
+	}
+	v, err := q.eval(ctx, startScript, []string{q.keys.meta, q.keys.log}, kind, value, epoch)
+	if err != nil {
+		return page.Bounds{}, 0, err
+	}
+	r := reply{list: v}
+	b := r.bounds()
+	at := r.number()
+	if r.err != nil {
+		return page.Bounds{}, 0, fmt.Errorf("redis: %w", r.err)
+	}
+	if at < 0 {
+		return b, 0, b.Expired()
+	}
+	return b, at, nil
+}
+
+// startArgs says a start in the scripts' words; false is an ill-formed position.
+func startArgs(s queue.Start) (kind string, value int64, epoch string, ok bool) {
+	switch {
+	case s.After != "":
+		seq, ok := s.After.Seq()
+		const most = 1 << 53
+		if !ok || seq >= most {
+			return "after", -1, s.After.Epoch(), false
+		}
+		return "after", int64(seq), s.After.Epoch(), true
+	case !s.Since.IsZero():
+		return "since", s.Since.UnixMicro(), "", true
+	case s.Now:
+		return "now", 0, "", true
+	}
+	return "oldest", 0, "", true
+}
+
+// Get returns the stored event; see queue.Queue.
+func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error) {
+	if err := q.check(ctx, "get"); err != nil {
+		return event.Event{}, err
+	}
+	digest := idkey.Of(source, id)
+	v, err := q.eval(ctx, getScript, []string{q.keys.meta, q.keys.log, q.keys.ids}, digest[:])
+	if err != nil {
+		return event.Event{}, fmt.Errorf("get: %w", err)
+	}
+	if len(v) == 0 {
+		return event.Event{}, fmt.Errorf("get: %w", event.ErrNotFound)
+	}
+	r := reply{list: v}
+	epoch := r.text()
+	e := r.event(epoch, r.number())
+	if r.err != nil {
+		return event.Event{}, fmt.Errorf("get: redis: %w", r.err)
+	}
+	return e, nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// idle is how long a reader or a consumer believes that nothing happened without asking.
+const idle = 2 * time.Second

@@ -1,0 +1,27 @@
+package sqlite_test
+
+import (
+	"testing"
+
+	"slackmcp/store/queue"
+	"slackmcp/store/queuetest"
+	"slackmcp/store/sqlite"
+)
+
+func TestConformance(t *testing.T) {
+	queuetest.Run(t, queuetest.Harness{
+		Backend:    "sqlite",
+		Bubble:     true,
+		Persistent: true,
+		Place:      func(t testing.TB) string { return t.TempDir() },
+		Open: func(t testing.TB, dir string, c queuetest.Config) queue.Queue {
+			q, err := sqlite.Open(t.Context(), sqlite.Options{
+				Dir: dir, DedupeTTL: c.DedupeTTL, RetentionAge: c.RetentionAge, RetentionCount: c.RetentionCount,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return q
+		},
+	})
+}

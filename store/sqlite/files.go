@@ -1,0 +1,131 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"slackmcp/store/internal/engine"
+	"slackmcp/store/queue"
+)
+
+// files are the store's places on disk, and the lock that makes it ours.
+type files struct {
+	dir, db string
+	lock    *os.File
+}
+
+// claim makes the directory and the database file, for the owner alone, and takes the
+// directory's lock.
+func claim(dir, topic string) (*files, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w: choose another one, or make it writable", err)
+	}
+	f := &files{dir: dir, db: database(dir, topic)}
+	if err := f.takeLock(); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(private(f.db), syncDir(f.dir)); err != nil {
+		f.release()
+		return nil, err
+	}
+	return f, nil
+}
+
+func database(dir, topic string) string {
+	return filepath.Join(dir, "queue-"+engine.FileName(topic)+".db")
+}
+
+// Exists reports whether a directory holds a topic's store. It opens and makes nothing.
+func Exists(dir, topic string) bool {
+	_, err := os.Stat(database(dir, topic))
+	return err == nil
+}
+
+func (f *files) takeLock() error {
+	path := filepath.Join(f.dir, "lock")
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own directory
+	if err != nil {
+		return fmt.Errorf("open the store's lock: %w: make the data directory writable, or choose another one", err)
+	}
+	taken, err := tryLock(file)
+	if err != nil {
+		_ = file.Close()
+		return fmt.Errorf("lock %s: %w", path, err)
+	}
+	if taken {
+		owner, _ := io.ReadAll(io.LimitReader(file, 20))
+		_ = file.Close()
+		return fmt.Errorf("%w: %s is owned by process %s: stop it, or choose another data directory", queue.ErrLocked, f.dir, strings.TrimSpace(string(owner)))
+	}
+	if err := file.Truncate(0); err == nil {
+		_, _ = file.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	f.lock = file
+	return nil
+}
+
+// release gives the lock back. The file stays: removing it would let two processes
+// hold locks on two files of one name.
+func (f *files) release() {
+	if f.lock != nil {
+		unlock(f.lock)
+		_ = f.lock.Close()
+		f.lock = nil
+	}
+}
+
+// private makes a file that only the owner may read, or makes it so. SQLite gives the
+// files that it puts beside the database the same mode.
+func private(path string) error {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // as above
+	if err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	if err := file.Chmod(0o600); err != nil {
+		return fmt.Errorf("make the store private: %w", err)
+	}
+	return nil
+}
+
+// renew writes the write-ahead log once more, into a new file. After a failed fsync
+// the kernel may hold pages as clean that never reached the disk; what SQLite would
+// then read, and take for committed, could be gone after a power loss. No connection
+// may be open.
+func (f *files) renew() error {
+	wal := f.db + "-wal"
+	old, err := os.Open(wal) //nolint:gosec // as above
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("renew the log: %w", err)
+	}
+	defer old.Close()
+	next, err := os.OpenFile(wal+"-new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // as above
+	if err != nil {
+		return fmt.Errorf("renew the log: %w", err)
+	}
+	_, err = io.Copy(next, old)
+	if err := errors.Join(err, next.Sync(), next.Close()); err != nil {
+		_ = os.Remove(wal + "-new")
+		return fmt.Errorf("renew the log: %w", err)
+	}
+	if err := os.Rename(wal+"-new", wal); err != nil {
+		return fmt.Errorf("renew the log: %w", err)
+	}
+	return syncDir(f.dir)
+}

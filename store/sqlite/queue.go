@@ -1,0 +1,204 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/page"
+	"slackmcp/store/queue"
+	"slackmcp/webhook/event"
+)
+
+// A Queue is a queue.Queue in a SQLite file. Make one with Open.
+type Queue struct {
+	o     Options
+	files *files
+	mail  *mailbox
+	feed  *feed
+	pool  *pool
+
+	life    context.Context // done, with ErrClosed as cause, once Close was called
+	end     context.CancelCauseFunc
+	closing sync.Once
+	users   sync.WaitGroup // calls of Consume and Tail
+	stop    chan struct{}  // tells the writer to finish what is in the mailbox and end
+	stopped chan struct{}  // closed when the writer has ended
+	closed  error          // what closing the store answered; set before stopped
+
+	mu   sync.Mutex
+	view view // as of the last commit; guarded by mu
+}
+
+var _ queue.Queue = (*Queue)(nil)
+
+// Open opens the store in o.Dir, or makes it, and becomes its owner until Close. What
+// an earlier process left unfinished is put back on the schedule. Errors: ErrLocked, an
+// option that is wrong, a store of a newer layout, and what the operating system says.
+func Open(ctx context.Context, o Options) (*Queue, error) {
+	o, err := o.normalize()
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("sqlite queue: open: %w", err)
+	}
+	f, err := claim(o.Dir, o.Topic)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite queue: %w", err)
+	}
+	q := &Queue{
+		o: o, files: f, mail: newMailbox(), feed: newFeed(), pool: newPool(f.db),
+		stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	w := newWriter(q)
+	if err := w.open(true); err != nil {
+		f.release()
+		return nil, fmt.Errorf("sqlite queue: %w", err)
+	}
+	go w.run()
+	return q, nil
+}
+
+// Publish stores e and returns when it is durable; see queue.Queue.
+func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
+	if err := queue.CheckEvent(&e); err != nil {
+		return queue.Receipt{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return queue.Receipt{}, fmt.Errorf("publish: %w", err)
+	}
+	// The copy lets the caller have its buffer back even when ctx ends first, and is
+	// what those who follow the log are given.
+	e.Raw = bytes.Clone(e.Raw)
+	key := idkey.Of(e.Source, e.ID)
+	for {
+		b, i, full, err := q.mail.publish(&e, key)
+		if err != nil {
+			return queue.Receipt{}, fmt.Errorf("publish: %w", err)
+		}
+		wait := full
+		if b != nil {
+			wait = b.done
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return queue.Receipt{}, fmt.Errorf("publish: %w", ctx.Err())
+		}
+		if b == nil {
+			continue
+		}
+		if err := cmpErr(b.err, b.entries[i].err); err != nil {
+			return queue.Receipt{}, fmt.Errorf("publish: %w", err)
+		}
+		return b.entries[i].receipt, nil
+	}
+}
+
+// cmpErr returns the first error.
+func cmpErr(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// call has the writer do something in its next transaction, and waits for the commit.
+func (q *Queue) call(ctx context.Context, op string, do func(*writer) error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	c := &call{do: do}
+	b, err := q.mail.call(c)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	select {
+	case <-b.done:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", op, ctx.Err())
+	case <-q.stopped:
+		return fmt.Errorf("%s: %w", op, queue.ErrClosed)
+	}
+	if err := cmpErr(b.err, c.err); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return nil
+}
+
+// local has the writer do something that touches no file, and waits for it. It does
+// nothing when the writer has ended.
+func (q *Queue) local(do func(*writer)) {
+	c := &call{local: true, do: func(w *writer) error { do(w); return nil }}
+	b, err := q.mail.call(c)
+	if err != nil {
+		return
+	}
+	select {
+	case <-b.done:
+	case <-q.stopped:
+	}
+}
+
+// closeGrace bounds how long Close waits for handlers that it has cancelled, and for
+// readers.
+const closeGrace = 5 * time.Second
+
+// Close ends all calls, waits a moment for handlers, whose contexts it cancels, and
+// gives the store back. It is idempotent, and a second call waits for the first.
+func (q *Queue) Close() error {
+	q.closing.Do(func() {
+		q.mail.shut(queue.ErrClosed)
+		q.mu.Lock() // see enter
+		q.end(queue.ErrClosed)
+		q.mu.Unlock()
+		ended := make(chan struct{})
+		go func() {
+			q.users.Wait()
+			close(ended)
+		}()
+		grace := time.NewTimer(closeGrace)
+		defer grace.Stop()
+		select {
+		case <-ended:
+		case <-grace.C:
+		}
+		close(q.stop)
+	})
+	<-q.stopped
+	return q.closed
+}
+
+// enter counts a call of Consume or Tail in. The function ends it.
+func (q *Queue) enter(op string) (func(), error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.life.Err() != nil {
+		return nil, fmt.Errorf("%s: %w", op, queue.ErrClosed)
+	}
+	q.users.Add(1)
+	return q.users.Done, nil
+}
+
+// bounds are the log's as of the last commit.
+func (q *Queue) bounds() page.Bounds {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.view.bounds()
+}
+
+// unavailable wraps the cause for which the store cannot be used.
+func unavailable(err error) error {
+	if errors.Is(err, queue.ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", queue.ErrUnavailable, err)
+}

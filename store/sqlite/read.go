@@ -1,0 +1,246 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sort"
+	"time"
+
+	"slackmcp/store/internal/engine"
+	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/page"
+	"slackmcp/store/queue"
+	"slackmcp/webhook/event"
+)
+
+// History reads one page; see queue.Queue.
+func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, error) {
+	if err := q.ready(ctx, "history"); err != nil {
+		return event.Page{}, err
+	}
+	epoch := q.bounds().Epoch
+	var p event.Page
+	err := q.pool.use(ctx, func(r *reader) error {
+		return r.snapshot(func() error {
+			b, err := r.bounds(epoch)
+			if err != nil {
+				return err
+			}
+			if !query.Filter.Since.IsZero() {
+				if b.Floor, err = before(query.Filter.Since, b, r.markOf); err != nil {
+					return err
+				}
+			}
+			p, err = page.Read(query, b, func(from int64, back bool) iter.Seq2[page.Item, error] {
+				return r.scan(b, from, back)
+			})
+			return err
+		})
+	})
+	if err != nil {
+		return event.Page{}, fmt.Errorf("history: %w", err)
+	}
+	return p, nil
+}
+
+// bounds are the log's in the reader's snapshot.
+func (r *reader) bounds(epoch string) (page.Bounds, error) {
+	trimmed, err := one(r.trimmed)
+	if err != nil {
+		return page.Bounds{}, err
+	}
+	last, err := one(r.last)
+	return page.Bounds{Epoch: epoch, Trimmed: trimmed, Last: max(last, trimmed)}, err
+}
+
+// one reads one number; 0 for none.
+func one(s *engine.Stmt) (int64, error) {
+	ok, err := s.Step()
+	if err != nil || !ok {
+		return 0, err
+	}
+	n := s.Int(0)
+	s.Reset()
+	return n, nil
+}
+
+// scan yields the log's events. The body is read when the event is wanted.
+func (r *reader) scan(b page.Bounds, from int64, back bool) iter.Seq2[page.Item, error] {
+	s, stop := r.up, b.Last
+	if back {
+		s, stop = r.down, max(b.Trimmed, b.Floor)+1
+	}
+	return func(yield func(page.Item, error) bool) {
+		s.BindInt(1, from)
+		err := s.Each(func() error {
+			seq := s.Int(0)
+			if back && seq < stop {
+				return engine.ErrStop
+			}
+			item, err := scanItem(s, b, seq)
+			if err == nil && (!yield(item, nil) || seq == stop) {
+				return engine.ErrStop
+			}
+			return err
+		})
+		if err != nil {
+			yield(page.Item{}, err)
+		}
+	}
+}
+
+// scanItem reads a row, and its body when that is asked for.
+func scanItem(s *engine.Stmt, b page.Bounds, seq int64) (page.Item, error) {
+	e, err := scanEvent(s)
+	return page.Item{Seq: seq, Event: &e, Load: func(e *event.Event) {
+		e.Position = b.Position(seq)
+		e.Raw = s.Bytes(colRaw)
+	}}, err
+}
+
+// Get returns the stored event; see queue.Queue.
+func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error) {
+	if err := q.ready(ctx, "get"); err != nil {
+		return event.Event{}, err
+	}
+	p, ok, err := q.place(ctx, idkey.Of(source, id))
+	if err != nil {
+		return event.Event{}, fmt.Errorf("get: %w", err)
+	}
+	if !ok || p.seq <= q.bounds().Trimmed {
+		return event.Event{}, fmt.Errorf("get: %w", event.ErrNotFound)
+	}
+	e, err := q.read(ctx, p.seq)
+	if err != nil {
+		return event.Event{}, fmt.Errorf("get: %w", err)
+	}
+	return e, nil
+}
+
+// place looks an id up. A run that is merged meanwhile is looked for again.
+func (q *Queue) place(ctx context.Context, key idkey.Key) (p place, ok bool, err error) {
+	for range 100 {
+		q.mu.Lock()
+		s := q.view.seen
+		q.mu.Unlock()
+		err = q.pool.use(ctx, func(r *reader) (err error) {
+			p, ok, err = s.lookup(key, r.chunk.read)
+			return err
+		})
+		if !errors.Is(err, errDropped) {
+			return p, ok, err
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return place{}, false, ctx.Err()
+		}
+	}
+	return place{}, false, unavailable(err)
+}
+
+// A chunkReader reads parts of runs of seen ids. It leaves no statement open: one that is
+// holds a snapshot, and while there is one the write-ahead log cannot begin anew.
+type chunkReader struct {
+	stmt *engine.Stmt
+	buf  []byte
+}
+
+// read returns a part, valid until the next call; nil when it is not there.
+func (c *chunkReader) read(chunk int64) ([]byte, error) {
+	c.stmt.BindInt(1, chunk)
+	ok, err := c.stmt.Step()
+	if err != nil || !ok {
+		return nil, err
+	}
+	c.buf = append(c.buf[:0], c.stmt.View(0)...)
+	c.stmt.Reset()
+	return c.buf, nil
+}
+
+// read returns one stored event, in the log or outside.
+func (q *Queue) read(ctx context.Context, seq int64) (e event.Event, err error) {
+	b := q.bounds()
+	err = q.pool.use(ctx, func(r *reader) (err error) {
+		e, err = r.event(b, seq)
+		return err
+	})
+	return e, err
+}
+
+func (r *reader) event(b page.Bounds, seq int64) (event.Event, error) {
+	r.one.BindInt(1, seq)
+	ok, err := r.one.Step()
+	if err != nil {
+		return event.Event{}, err
+	}
+	if !ok {
+		return event.Event{}, event.ErrNotFound
+	}
+	defer r.one.Reset()
+	e, err := scanEvent(r.one)
+	e.Raw = r.one.Bytes(colRaw)
+	e.Position = b.Position(seq)
+	return e, err
+}
+
+// letters reads dead letters with their events.
+func (r *reader) letters(b page.Bounds, group int64, name string, after int64, limit int) ([]queue.DeadLetter, error) {
+	var list []queue.DeadLetter
+	err := r.snapshot(func() error {
+		r.letter.BindInt(1, group)
+		r.letter.BindInt(2, after)
+		r.letter.BindInt(3, int64(limit))
+		return r.letter.Each(func() error {
+			e, err := r.event(b, r.letter.Int(0))
+			if err != nil {
+				return err
+			}
+			list = append(list, queue.DeadLetter{
+				Event: e, Group: name, Attempts: int(r.letter.Int(1)),
+				DiedAt: time.Unix(0, r.letter.Int(2)).UTC(), Reason: r.letter.Text(3),
+			})
+			return nil
+		})
+	})
+	return list, err
+}
+
+// locate returns the sequence number behind which a start begins.
+func locate(s queue.Start, b page.Bounds, markOf func(int64) (int64, error)) (int64, error) {
+	switch {
+	case s.After != "":
+		return b.After(s.After)
+	case !s.Since.IsZero():
+		return before(s.Since, b, markOf)
+	case s.Now:
+		return b.Last, nil
+	}
+	return b.Trimmed, nil
+}
+
+// before returns the last event such that it and all before it were received before t.
+// The marks ascend, so it halves the log some twenty times.
+func before(t time.Time, b page.Bounds, markOf func(int64) (int64, error)) (int64, error) {
+	since := nanos(t)
+	var failed error
+	n := sort.Search(int(b.Last-b.Trimmed), func(i int) bool {
+		mark, err := markOf(b.Trimmed + int64(i) + 1)
+		if err != nil {
+			failed = err
+		}
+		return err != nil || mark >= since
+	})
+	return b.Trimmed + int64(n), failed
+}
+
+func (r *reader) markOf(seq int64) (int64, error) { return markOf(r.mark, seq) }
+
+func (w *writer) markOf(seq int64) (int64, error) { return markOf(w.stmt.seqSince, seq) }
+
+func markOf(s *engine.Stmt, seq int64) (int64, error) {
+	s.BindInt(1, seq)
+	return one(s)
+}

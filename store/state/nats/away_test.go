@@ -1,0 +1,25 @@
+//go:build unix
+
+package nats_test
+
+import (
+	"context"
+	"testing"
+
+	"slackmcp/internal/engines"
+	"slackmcp/store/state/nats"
+	"slackmcp/store/statetest"
+)
+
+func TestAway(t *testing.T) {
+	t.Parallel()
+	engine := engines.NATS(t)
+	statetest.Away(t, engine, func(t testing.TB) statetest.Store {
+		t.Helper()
+		s, err := nats.Open(context.Background(), nats.Options{URL: engine.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}

@@ -1,0 +1,31 @@
+//go:build unix
+
+package nats_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"slackmcp/internal/engines"
+	"slackmcp/store/state/nats"
+	"slackmcp/store/statetest"
+)
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	engine := engines.NATS(t)
+	var places atomic.Int64
+	statetest.Run(t, statetest.Harness{
+		Persistent: true, Shared: true,
+		Place: func(testing.TB) string { return fmt.Sprintf("topic.%d", places.Add(1)) },
+		Open: func(t testing.TB, place string) statetest.Store {
+			t.Helper()
+			s, err := nats.Open(t.Context(), nats.Options{URL: engine.URL, Topic: place})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	})
+}

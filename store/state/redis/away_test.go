@@ -1,0 +1,25 @@
+//go:build unix
+
+package redis_test
+
+import (
+	"context"
+	"testing"
+
+	"slackmcp/internal/engines"
+	"slackmcp/store/state/redis"
+	"slackmcp/store/statetest"
+)
+
+func TestAway(t *testing.T) {
+	t.Parallel()
+	engine := engines.Redis(t)
+	statetest.Away(t, engine, func(t testing.TB) statetest.Store {
+		t.Helper()
+		s, err := redis.Open(context.Background(), redis.Options{URL: engine.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}
