@@ -7,8 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"slackmcp/store/internal/attempt"
-	"slackmcp/store/internal/order"
+	"slackmcp/store/internal/consume"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -30,15 +29,15 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	run, stop := attempt.Drain(ctx, g.Drain)
+	run, stop := consume.Drain(ctx, g.Drain)
 	defer stop(nil)
 	// A closed queue and a dropped group give no grace: there is nothing to settle with.
 	defer context.AfterFunc(grp.life, func() { //nolint:contextcheck // the group's life ends the call, besides its own context
 		cancel(context.Cause(grp.life))
-		stop(attempt.ErrStopping)
+		stop(consume.ErrStopping)
 	})()
 
-	c := &consumer{q: q, grp: grp, g: g, h: h, order: order.New(g)}
+	c := &consumer{q: q, grp: grp, g: g, h: h, order: consume.NewSequencer(g)}
 	var workers sync.WaitGroup
 	for range g.Workers {
 		workers.Go(func() { c.work(ctx, run) })
@@ -86,7 +85,7 @@ type consumer struct {
 	g   queue.Group
 	h   queue.Handler
 	// order is nil unless the group has a key.
-	order *order.Sequencer
+	order *consume.Sequencer
 }
 
 // work claims and handles events one by one until ctx is done; run is the context of
@@ -106,11 +105,11 @@ func (c *consumer) work(ctx, run context.Context) {
 		}
 		turn, delay, ok := c.order.Enter(run, w.seq, &e)
 		if !ok {
-			c.settle(w, attempt.Outcome{Postponed: true, Delay: delay, Reason: order.Reason})
+			c.settle(w, consume.Outcome{Postponed: true, Delay: delay, Reason: consume.OrderReason})
 			continue
 		}
 		d := queue.Delivery{Event: e, Group: c.g.Name, Attempt: w.attempts}
-		outcome := attempt.Judge(run, c.g.Policy, d.Attempt, attempt.Run(run, c.h, d, c.g.Deadline))
+		outcome := consume.Judge(run, c.g.Policy, d.Attempt, consume.Attempt(run, c.h, d, c.g.Deadline))
 		c.settle(w, outcome)
 		turn.End(!outcome.Done && !outcome.Dead, outcome.Delay)
 	}
@@ -175,7 +174,7 @@ func (c *consumer) pick(now time.Time) (int64, *item) {
 }
 
 // settle records how an attempt ended.
-func (c *consumer) settle(w *item, o attempt.Outcome) {
+func (c *consumer) settle(w *item, o consume.Outcome) {
 	q, g := c.q, c.grp
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -5,14 +5,14 @@ import (
 	"sort"
 	"time"
 
-	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/webhook/event"
 )
 
 // A record is a stored event. It never changes once it is in the log.
 type record struct {
 	event event.Event
-	key   idkey.Key
+	key   eventlog.Key
 	size  int
 	// mark is the latest ReceivedAt up to here, so that the log can be searched by
 	// time although receiving times are not quite in order.

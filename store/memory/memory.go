@@ -9,8 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"slackmcp/store/internal/idkey"
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -59,7 +58,7 @@ func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 	if err := ctx.Err(); err != nil {
 		return queue.Receipt{}, fmt.Errorf("publish: %w", err)
 	}
-	key := idkey.Of(e.Source, e.ID)
+	key := eventlog.KeyOf(e.Source, e.ID)
 	e.Raw = bytes.Clone(e.Raw)
 	size := sizeOf(&e)
 
@@ -120,8 +119,8 @@ func (q *Queue) Close() error {
 
 func (q *Queue) position(seq int64) event.Position { return q.bounds().Position(seq) }
 
-func (q *Queue) bounds() page.Bounds {
-	return page.Bounds{Epoch: q.epoch, Trimmed: q.log.trimmed, Last: q.log.last()}
+func (q *Queue) bounds() eventlog.Bounds {
+	return eventlog.Bounds{Epoch: q.epoch, Trimmed: q.log.trimmed, Last: q.log.last()}
 }
 
 // enter begins an operator's or a reader's call: it takes the lock, removes what has

@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"iter"
 
-	"slackmcp/store/internal/idkey"
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -23,7 +22,7 @@ func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, err
 	}
 	snapshot := q.log.from(b.Trimmed + 1)
 	q.mu.Unlock()
-	p, err := page.Read(query, b, func(from int64, back bool) iter.Seq2[page.Item, error] {
+	p, err := eventlog.Read(query, b, func(from int64, back bool) iter.Seq2[eventlog.Item, error] {
 		return walk(ctx, snapshot, b, from, back)
 	})
 	if err != nil {
@@ -33,18 +32,18 @@ func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, err
 }
 
 // walk reads a snapshot of the log, in which list[0] has seq b.Trimmed+1.
-func walk(ctx context.Context, list []*record, b page.Bounds, from int64, back bool) iter.Seq2[page.Item, error] {
+func walk(ctx context.Context, list []*record, b eventlog.Bounds, from int64, back bool) iter.Seq2[eventlog.Item, error] {
 	step, last := int64(1), b.Last
 	if back {
 		step, last = -1, max(b.Trimmed, b.Floor)+1
 	}
-	return func(yield func(page.Item, error) bool) {
+	return func(yield func(eventlog.Item, error) bool) {
 		for seq := from; (last-seq)*step >= 0; seq += step {
 			if err := ctx.Err(); err != nil {
-				yield(page.Item{}, err)
+				yield(eventlog.Item{}, err)
 				return
 			}
-			if !yield(page.Item{Seq: seq, Event: &list[seq-b.Trimmed-1].event}, nil) {
+			if !yield(eventlog.Item{Seq: seq, Event: &list[seq-b.Trimmed-1].event}, nil) {
 				return
 			}
 		}
@@ -57,7 +56,7 @@ func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error)
 		return event.Event{}, err
 	}
 	defer q.mu.Unlock()
-	if p, ok := q.seen.place(idkey.Of(source, id)); ok {
+	if p, ok := q.seen.place(eventlog.KeyOf(source, id)); ok {
 		if r := q.log.at(p.seq); r != nil {
 			return r.event, nil
 		}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/eventlog"
 )
 
 // generations is into how many parts of a TTL the seen ids are divided; a part is
@@ -24,13 +24,13 @@ type seen struct {
 }
 
 type part struct {
-	ids         map[idkey.Key]place
+	ids         map[eventlog.Key]place
 	begun, last time.Time // when the first and the last id came in
 	seq         int64     // the last id's event
 }
 
 // find returns where the id was stored within ttl before now.
-func (s *seen) find(key idkey.Key, now time.Time, ttl time.Duration) (int64, bool) {
+func (s *seen) find(key eventlog.Key, now time.Time, ttl time.Duration) (int64, bool) {
 	p, ok := s.place(key)
 	if !ok || now.Sub(time.Unix(0, p.at)) >= ttl {
 		return 0, false
@@ -39,7 +39,7 @@ func (s *seen) find(key idkey.Key, now time.Time, ttl time.Duration) (int64, boo
 }
 
 // place returns the newest place of an id, however old.
-func (s *seen) place(key idkey.Key) (place, bool) {
+func (s *seen) place(key eventlog.Key) (place, bool) {
 	for _, part := range slices.Backward(s.parts) {
 		if p, ok := part.ids[key]; ok {
 			return p, true
@@ -48,9 +48,9 @@ func (s *seen) place(key idkey.Key) (place, bool) {
 	return place{}, false
 }
 
-func (s *seen) add(key idkey.Key, seq int64, now time.Time, ttl time.Duration) {
+func (s *seen) add(key eventlog.Key, seq int64, now time.Time, ttl time.Duration) {
 	if n := len(s.parts); n == 0 || now.Sub(s.parts[n-1].begun) >= ttl/generations {
-		s.parts = append(s.parts, part{ids: map[idkey.Key]place{}, begun: now})
+		s.parts = append(s.parts, part{ids: map[eventlog.Key]place{}, begun: now})
 	}
 	p := &s.parts[len(s.parts)-1]
 	p.ids[key] = place{seq: seq, at: now.UnixNano()}

@@ -17,8 +17,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"slackmcp/store/internal/enginetest"
-	"slackmcp/store/internal/idkey"
-	"slackmcp/store/internal/record"
+	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/nats"
 	"slackmcp/store/queue"
 	"slackmcp/store/queuetest"
@@ -78,8 +78,8 @@ func benchPublish(b *testing.B, sync string, callers int) {
 	}
 	ceiling := func(n int64) error {
 		e := bench(n, raw)
-		key := idkey.Of(e.Source, e.ID)
-		_, err := js.PublishMsg(context.Background(), &natsgo.Msg{Subject: "ceiling." + hex.EncodeToString(key[:]), Data: record.Append(nil, &e)},
+		key := eventlog.KeyOf(e.Source, e.ID)
+		_, err := js.PublishMsg(context.Background(), &natsgo.Msg{Subject: "ceiling." + hex.EncodeToString(key[:]), Data: remote.AppendRecord(nil, &e)},
 			jetstream.WithExpectLastSequencePerSubject(0))
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"slackmcp/store/internal/outage"
+	"slackmcp/store/internal/remote"
 )
 
 // A board is the bucket as this process sees it: it follows every change. What this
@@ -58,7 +58,7 @@ func newBoard(kv jetstream.KeyValue, logger *slog.Logger) *board {
 
 // run follows the bucket until ctx is done or stop was called.
 func (b *board) run(ctx context.Context) {
-	trouble := outage.New(b.logger, "watching groups")
+	trouble := remote.NewOutage(b.logger, "watching groups")
 	for ctx.Err() == nil && !b.stopped() {
 		err := b.follow(ctx, trouble)
 		if err != nil && ctx.Err() == nil && !b.stopped() {
@@ -102,7 +102,7 @@ func (b *board) loaded(ctx context.Context) error {
 var errWatchEnded = errors.New("watch ended")
 
 // follow reads everything and then each change, until it has to begin anew.
-func (b *board) follow(ctx context.Context, trouble *outage.Outage) error {
+func (b *board) follow(ctx context.Context, trouble *remote.Outage) error {
 	w, err := b.kv.WatchAll(ctx)
 	if err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"slackmcp/store/internal/crew"
-	"slackmcp/store/internal/outage"
+	"slackmcp/store/internal/consume"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 )
 
@@ -39,7 +39,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	if err := c.begin(ctx); err != nil {
 		return fmt.Errorf("consume %s: %w", g.Name, err)
 	}
-	return crew.Run(ctx, g, h, c, crew.Options{Lease: q.o.Lease, Log: q.o.Logger, Life: q.life})
+	return consume.Run(ctx, g, h, c, consume.Options{Lease: q.o.Lease, Log: q.o.Logger, Life: q.life})
 }
 
 // token makes a name that nobody else has.
@@ -69,7 +69,7 @@ func (c *consumer) begin(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(c.q.life, func() { cancel(queue.ErrClosed) })() //nolint:contextcheck // the queue's life is not the caller's
-	trouble := outage.New(c.q.o.Logger, "group "+c.g.Name)
+	trouble := remote.NewOutage(c.q.o.Logger, "group "+c.g.Name)
 	for {
 		err := c.register(ctx, c.g.Start)
 		if err == nil {
@@ -191,4 +191,4 @@ func (c *consumer) check(ctx context.Context) (*store, error) {
 	return s, nil
 }
 
-var _ crew.Engine[*hold] = (*consumer)(nil)
+var _ consume.Backend[*hold] = (*consumer)(nil)

@@ -18,7 +18,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/eventlog"
 )
 
 // dedupeIDs is how many ids TestDedupeCost remembers; docs/adr/0004-nats-dedupe.md has
@@ -34,7 +34,7 @@ type way struct {
 
 func ways() []way {
 	subject := func(n int) string {
-		key := idkey.Of("slack", "Ev"+strconv.Itoa(n))
+		key := eventlog.KeyOf("slack", "Ev"+strconv.Itoa(n))
 		return "slack.events." + hex.EncodeToString(key[:])
 	}
 	return []way{

@@ -10,7 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -135,7 +135,7 @@ func (q *Queue) load(ctx context.Context, group string, seq int64) (item, []byte
 
 // Redrive gives dead letters back to their group; see queue.Queue.
 func (q *Queue) Redrive(ctx context.Context, name string, at ...event.Position) (int, error) {
-	return q.each(ctx, "redrive", name, at, func(s *store, _ page.Bounds, seq int64) (bool, error) {
+	return q.each(ctx, "redrive", name, at, func(s *store, _ eventlog.Bounds, seq int64) (bool, error) {
 		i, rec, rev, err := q.load(ctx, name, seq)
 		if err != nil || i.State != buried {
 			return false, err
@@ -146,7 +146,7 @@ func (q *Queue) Redrive(ctx context.Context, name string, at ...event.Position) 
 
 // Drop removes dead letters for good; see queue.Queue.
 func (q *Queue) Drop(ctx context.Context, name string, at ...event.Position) (int, error) {
-	return q.each(ctx, "drop", name, at, func(s *store, _ page.Bounds, seq int64) (bool, error) {
+	return q.each(ctx, "drop", name, at, func(s *store, _ eventlog.Bounds, seq int64) (bool, error) {
 		i, _, rev, err := q.load(ctx, name, seq)
 		if err != nil || i.State != buried {
 			return false, err
@@ -174,7 +174,7 @@ func (q *Queue) schedule(ctx context.Context, s *store, group string, seq int64,
 }
 
 // each calls fn with the sequence number of each position of this epoch, and counts.
-func (q *Queue) each(ctx context.Context, op, name string, at []event.Position, fn func(*store, page.Bounds, int64) (bool, error)) (int, error) {
+func (q *Queue) each(ctx context.Context, op, name string, at []event.Position, fn func(*store, eventlog.Bounds, int64) (bool, error)) (int, error) {
 	if _, err := q.group(ctx, op, name); err != nil {
 		return 0, err
 	}

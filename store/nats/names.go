@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/internal/natsconn"
 )
 
@@ -24,7 +24,7 @@ func namesOf(topic string) names {
 }
 
 // event is the subject of one event.
-func (n names) event(k idkey.Key) string { return n.subject + "." + hex.EncodeToString(k[:]) }
+func (n names) event(k eventlog.Key) string { return n.subject + "." + hex.EncodeToString(k[:]) }
 
 // escape makes a text one that JetStream takes in every kind of name.
 func escape(s string) string { return natsconn.Escape(s) }

@@ -14,8 +14,8 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"slackmcp/store/internal/consume"
 	"slackmcp/store/internal/natsconn"
-	"slackmcp/store/internal/watchdog"
 	"slackmcp/store/queue"
 )
 
@@ -30,7 +30,7 @@ type Queue struct {
 	js    jetstream.JetStream
 	bell  *bell
 	room  room
-	watch watchdog.Watchdog
+	watch consume.Watchdog
 	life  context.Context // done, with ErrClosed as cause, once Close was called
 	end   context.CancelCauseFunc
 

@@ -9,9 +9,8 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"slackmcp/store/internal/idkey"
-	"slackmcp/store/internal/page"
-	"slackmcp/store/internal/record"
+	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -35,11 +34,11 @@ func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 	if e.ReceivedAt.IsZero() {
 		e.ReceivedAt = time.Now()
 	}
-	rec := record.Append(make([]byte, 0, len(e.Raw)+256), &e)
+	rec := remote.AppendRecord(make([]byte, 0, len(e.Raw)+256), &e)
 	if most := q.nc.MaxPayload(); most > 0 && int64(len(rec)+headroom) > most {
 		return queue.Receipt{}, fmt.Errorf("publish: event of %d bytes: the server's max_payload is %d, raise it", len(rec), most)
 	}
-	subject := q.names.event(idkey.Of(e.Source, e.ID))
+	subject := q.names.event(eventlog.KeyOf(e.Source, e.ID))
 	r, err := q.publish(ctx, s, subject, rec)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -52,7 +51,7 @@ func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 
 // publish appends a record unless its subject was used within the TTL.
 func (q *Queue) publish(ctx context.Context, s *store, subject string, rec []byte) (queue.Receipt, error) {
-	b := page.Bounds{Epoch: s.epoch}
+	b := eventlog.Bounds{Epoch: s.epoch}
 	if !q.room.take() {
 		// A copy needs no room, and none has to go for it.
 		seq, seen, err := q.seen(ctx, s, subject)

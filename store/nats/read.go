@@ -12,10 +12,8 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"slackmcp/store/internal/idkey"
-	"slackmcp/store/internal/page"
-	"slackmcp/store/internal/reader"
-	"slackmcp/store/internal/record"
+	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -29,7 +27,7 @@ func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, err
 	if _, err := q.begin(ctx, "history"); err != nil {
 		return event.Page{}, err
 	}
-	p, err := reader.History(ctx, storeLog{q}, query)
+	p, err := remote.History(ctx, storeLog{q}, query)
 	if err != nil {
 		return event.Page{}, fmt.Errorf("history: %w", err)
 	}
@@ -45,7 +43,7 @@ func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 		return err
 	}
 	defer q.calls.Done()
-	return reader.Tail(ctx, q.life, storeLog{q}, q.o.Logger, from, fn)
+	return remote.Tail(ctx, q.life, storeLog{q}, q.o.Logger, from, fn)
 }
 
 // Get returns the stored event; see queue.Queue.
@@ -56,7 +54,7 @@ func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	m, err := s.last(ctx, q, q.names.event(idkey.Of(source, id)))
+	m, err := s.last(ctx, q, q.names.event(eventlog.KeyOf(source, id)))
 	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && int64(m.Sequence) <= s.board.trimmed() { //nolint:gosec // below 2^53
 		return event.Event{}, fmt.Errorf("get: %w", event.ErrNotFound)
 	}
@@ -67,22 +65,22 @@ func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error)
 }
 
 func decode(epoch string, seq int64, rec []byte) (event.Event, error) {
-	e, err := record.Decode(rec)
+	e, err := remote.DecodeRecord(rec)
 	if err != nil {
 		return event.Event{}, fmt.Errorf("event %d: %w", seq, err)
 	}
-	e.Position = page.Bounds{Epoch: epoch}.Position(seq)
+	e.Position = eventlog.Bounds{Epoch: epoch}.Position(seq)
 	return e, nil
 }
 
 // storeLog is the log as a reader sees it.
 type storeLog struct{ q *Queue }
 
-// Wait implements reader.Log.
+// Wait implements remote.Log.
 func (l storeLog) Wait(ctx context.Context, after int64) { l.q.bell.wait(ctx, after, idle) }
 
-// Read implements reader.Log.
-func (l storeLog) Read(ctx context.Context, from, to int64, back bool, n int) (page.Bounds, []event.Event, error) {
+// Read implements remote.Log.
+func (l storeLog) Read(ctx context.Context, from, to int64, back bool, n int) (eventlog.Bounds, []event.Event, error) {
 	q := l.q
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -139,22 +137,22 @@ func (q *Queue) part(ctx context.Context, epoch string, from, to int64) ([]event
 const backward = 64
 
 // bounds asks for the bounds of the log.
-func (q *Queue) bounds(ctx context.Context) (*store, page.Bounds, error) {
+func (q *Queue) bounds(ctx context.Context) (*store, eventlog.Bounds, error) {
 	s, err := q.ready(ctx)
 	if err != nil {
-		return nil, page.Bounds{}, q.fault(err)
+		return nil, eventlog.Bounds{}, q.fault(err)
 	}
 	info, err := s.stream.Info(ctx)
 	if err != nil {
-		return nil, page.Bounds{}, q.fault(err)
+		return nil, eventlog.Bounds{}, q.fault(err)
 	}
 	if info.Config.Metadata[epochField] != s.epoch {
 		q.forget()
-		return nil, page.Bounds{}, q.fault(errors.New("the stream was made anew"))
+		return nil, eventlog.Bounds{}, q.fault(errors.New("the stream was made anew"))
 	}
 	last := int64(info.State.LastSeq) //nolint:gosec // below 2^53
 	q.room.saw(last)
-	return s, page.Bounds{Epoch: s.epoch, Trimmed: min(s.board.trimmed(), last), Last: last}, nil
+	return s, eventlog.Bounds{Epoch: s.epoch, Trimmed: min(s.board.trimmed(), last), Last: last}, nil
 }
 
 // A stored is one message of the stream.

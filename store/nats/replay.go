@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/webhook/event"
 )
 
@@ -12,7 +12,7 @@ import (
 // the middle of first attempts it cannot tell theirs from what was done since the oldest
 // of them, and leaves those events alone, too.
 func (q *Queue) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
-	return q.each(ctx, "replay", name, at, func(s *store, b page.Bounds, seq int64) (bool, error) {
+	return q.each(ctx, "replay", name, at, func(s *store, b eventlog.Bounds, seq int64) (bool, error) {
 		i, rec, rev, err := q.load(ctx, name, seq)
 		switch {
 		case err != nil:

@@ -7,7 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/eventlog"
 )
 
 // sweepEvery is how often each process looks for what retention is over for.
@@ -56,7 +56,7 @@ func (q *Queue) sweep(ctx context.Context) error {
 }
 
 // expire removes by age: events that all groups have begun, and dead letters.
-func (q *Queue) expire(ctx context.Context, s *store, b page.Bounds, since time.Time) error {
+func (q *Queue) expire(ctx context.Context, s *store, b eventlog.Bounds, since time.Time) error {
 	old, err := q.before(ctx, b, since)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (q *Queue) expireLetter(ctx context.Context, s *store, name string, seq int
 
 // purge takes events off the server's disk that have left the log, whose ids are over
 // their TTL and that no consumer may have to hand out again.
-func (q *Queue) purge(ctx context.Context, s *store, b page.Bounds, now time.Time) error {
+func (q *Queue) purge(ctx context.Context, s *store, b eventlog.Bounds, now time.Time) error {
 	to := s.board.trimmed()
 	if to == 0 || to < int64(s.first()) { //nolint:gosec // below 2^53
 		return nil
@@ -116,7 +116,7 @@ func (q *Queue) purge(ctx context.Context, s *store, b page.Bounds, now time.Tim
 		}
 		to = min(to, int64(info.AckFloor.Stream)) //nolint:gosec // below 2^53
 	}
-	forgotten, err := q.before(ctx, page.Bounds{Last: b.Last}, now.Add(-q.o.DedupeTTL))
+	forgotten, err := q.before(ctx, eventlog.Bounds{Last: b.Last}, now.Add(-q.o.DedupeTTL))
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 
-	"slackmcp/store/internal/attempt"
+	"slackmcp/store/internal/consume"
 	"slackmcp/store/queue"
 )
 
@@ -63,7 +63,7 @@ func (c *consumer) extend(ctx context.Context, s *store, h *hold) (bool, error) 
 }
 
 // Settle implements crew.Engine.
-func (c *consumer) Settle(ctx context.Context, h *hold, o attempt.Outcome) error {
+func (c *consumer) Settle(ctx context.Context, h *hold, o consume.Outcome) error {
 	s, err := c.q.ready(ctx)
 	if err != nil {
 		return c.q.fault(err)
@@ -88,7 +88,7 @@ func (c *consumer) Settle(ctx context.Context, h *hold, o attempt.Outcome) error
 
 // settleFirst records a first attempt: what is not done becomes an item, and then the
 // consumer is done with it.
-func (c *consumer) settleFirst(ctx context.Context, s *store, h *hold, o attempt.Outcome) error {
+func (c *consumer) settleFirst(ctx context.Context, s *store, h *hold, o consume.Outcome) error {
 	if !o.Done {
 		if err := c.moveOn(ctx, s, h, c.outcome(s, h, o)); err != nil {
 			return err
@@ -125,7 +125,7 @@ func (c *consumer) moveOn(ctx context.Context, s *store, h *hold, i item) error 
 }
 
 // settleItem records a later attempt. An item that has changed is not ours any more.
-func (c *consumer) settleItem(ctx context.Context, s *store, h *hold, o attempt.Outcome) error {
+func (c *consumer) settleItem(ctx context.Context, s *store, h *hold, o consume.Outcome) error {
 	var err error
 	if o.Done {
 		err = c.q.remove(ctx, s, workKey(c.g.Name, h.seq), h.item.rev)
@@ -145,7 +145,7 @@ func (c *consumer) settleItem(ctx context.Context, s *store, h *hold, o attempt.
 }
 
 // outcome is the item that an attempt leaves which did not end well.
-func (c *consumer) outcome(s *store, h *hold, o attempt.Outcome) item {
+func (c *consumer) outcome(s *store, h *hold, o consume.Outcome) item {
 	i := item{State: retrying, Attempts: h.attempts, Reason: o.Reason, Received: h.received.UnixMicro()}
 	if o.Postponed {
 		i.Attempts--

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 )
 
@@ -14,7 +14,7 @@ const skew = 5 * time.Minute
 
 // Start implements reader.Log. By an instant it finds a place that is early enough; the
 // reader leaves out what comes too early.
-func (l storeLog) Start(ctx context.Context, st queue.Start) (page.Bounds, int64, error) {
+func (l storeLog) Start(ctx context.Context, st queue.Start) (eventlog.Bounds, int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, b, err := l.q.bounds(ctx)
@@ -35,7 +35,7 @@ func (l storeLog) Start(ctx context.Context, st queue.Start) (page.Bounds, int64
 }
 
 // before returns the last sequence number that was stored before t, within the bounds.
-func (q *Queue) before(ctx context.Context, b page.Bounds, t time.Time) (int64, error) {
+func (q *Queue) before(ctx context.Context, b eventlog.Bounds, t time.Time) (int64, error) {
 	list, err := q.direct(ctx, direct{StartTime: &t, Batch: 1})
 	if err != nil {
 		return 0, q.fault(err)
@@ -47,7 +47,7 @@ func (q *Queue) before(ctx context.Context, b page.Bounds, t time.Time) (int64, 
 }
 
 // locate returns behind which sequence number a group begins: by an instant, exactly.
-func (q *Queue) locate(ctx context.Context, st queue.Start) (page.Bounds, int64, error) {
+func (q *Queue) locate(ctx context.Context, st queue.Start) (eventlog.Bounds, int64, error) {
 	b, at, err := storeLog{q}.Start(ctx, st)
 	if err != nil || st.After != "" || st.Since.IsZero() {
 		return b, at, err

@@ -9,7 +9,7 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 
-	"slackmcp/store/internal/crew"
+	"slackmcp/store/internal/consume"
 	"slackmcp/store/queue"
 )
 
@@ -30,9 +30,9 @@ type hold struct {
 	conn    <-chan struct{} // the connection of a first attempt's delivery; see renewed
 }
 
-// Take implements crew.Engine. Retries that are due and new events share the workers, so
+// Take implements consume.Backend. Retries that are due and new events share the workers, so
 // that neither a backlog nor a storm of failures starves the other.
-func (c *consumer) Take(ctx context.Context, n int) ([]crew.Item[*hold], error) {
+func (c *consumer) Take(ctx context.Context, n int) ([]consume.Item[*hold], error) {
 	for ctx.Err() == nil {
 		s, err := c.check(ctx)
 		if err != nil {
@@ -51,7 +51,7 @@ func (c *consumer) Take(ctx context.Context, n int) ([]crew.Item[*hold], error) 
 }
 
 // takeBoth takes what there is now, when there is something that was tried before.
-func (c *consumer) takeBoth(ctx context.Context, s *store, n int) ([]crew.Item[*hold], error) {
+func (c *consumer) takeBoth(ctx context.Context, s *store, n int) ([]consume.Item[*hold], error) {
 	if s.board.until(c.g.Name, c.now(s), c.q.o.Lease, idle) > 0 {
 		return nil, nil // nothing is due
 	}
@@ -77,7 +77,7 @@ func (c *consumer) takeBoth(ctx context.Context, s *store, n int) ([]crew.Item[*
 }
 
 // unless passes an error over when there are items all the same: it will come again.
-func (c *consumer) unless(err error, items []crew.Item[*hold]) error {
+func (c *consumer) unless(err error, items []consume.Item[*hold]) error {
 	if len(items) > 0 {
 		return nil
 	}
@@ -85,7 +85,7 @@ func (c *consumer) unless(err error, items []crew.Item[*hold]) error {
 }
 
 // await waits for new events, but no longer than until a retry is due.
-func (c *consumer) await(ctx context.Context, s *store, n int) ([]crew.Item[*hold], error) {
+func (c *consumer) await(ctx context.Context, s *store, n int) ([]consume.Item[*hold], error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
 	watcher.Go(func() {
@@ -122,7 +122,7 @@ func (c *consumer) watchDue(ctx context.Context, s *store) {
 func (c *consumer) now(s *store) time.Time { return time.Now().Add(s.ahead) }
 
 // fresh pulls at most n new events.
-func (c *consumer) fresh(ctx context.Context, s *store, n int, wait time.Duration) ([]crew.Item[*hold], error) {
+func (c *consumer) fresh(ctx context.Context, s *store, n int, wait time.Duration) ([]consume.Item[*hold], error) {
 	list, err := c.q.pull(ctx, consumerOf(c.g.Name), n, wait)
 	if errors.Is(err, queue.ErrNoGroup) {
 		_, err = c.check(ctx) // the stream may have gone with it
@@ -130,7 +130,7 @@ func (c *consumer) fresh(ctx context.Context, s *store, n int, wait time.Duratio
 	if err != nil {
 		return nil, c.q.fault(err)
 	}
-	var items []crew.Item[*hold]
+	var items []consume.Item[*hold]
 	for _, m := range list {
 		item, ok, wrong := c.first(ctx, s, m)
 		if ok {
@@ -144,40 +144,40 @@ func (c *consumer) fresh(ctx context.Context, s *store, n int, wait time.Duratio
 // first makes an item of a message. One that was delivered before has crashed, unless it
 // is still being handled here or was moved on before its acknowledgement was lost. A
 // server that crashed may also have forgotten that it delivered one, and counts anew.
-func (c *consumer) first(ctx context.Context, s *store, m *natsgo.Msg) (crew.Item[*hold], bool, error) {
+func (c *consumer) first(ctx context.Context, s *store, m *natsgo.Msg) (consume.Item[*hold], bool, error) {
 	meta, err := m.Metadata()
 	if err != nil {
-		return crew.Item[*hold]{}, false, err
+		return consume.Item[*hold]{}, false, err
 	}
 	seq := int64(meta.Sequence.Stream) //nolint:gosec // below 2^53
 	e, err := decode(s.epoch, seq, m.Data)
 	if err != nil {
-		return crew.Item[*hold]{}, false, err
+		return consume.Item[*hold]{}, false, err
 	}
 	tries := int(meta.NumDelivered) //nolint:gosec // small
 	h := &hold{group: c.g.Name, seq: seq, attempts: tries, record: m.Data, received: e.ReceivedAt, reply: m.Reply, renewed: time.Now(), conn: c.q.renewed()}
 	if c.q.takesOver(c.g.Name, seq, m.Data, m.Reply) {
-		return crew.Item[*hold]{}, false, nil
+		return consume.Item[*hold]{}, false, nil
 	}
 	moved, err := c.moved(ctx, s, seq, tries, m.Data)
 	if err != nil {
-		return crew.Item[*hold]{}, false, err
+		return consume.Item[*hold]{}, false, err
 	}
 	if moved || c.ended(seq, m.Data) {
-		return crew.Item[*hold]{}, false, c.q.acknowledge(ctx, m.Reply)
+		return consume.Item[*hold]{}, false, c.q.acknowledge(ctx, m.Reply)
 	}
 	if tries > 1 {
 		h.attempts--
 	}
 	c.q.holds(h)
-	return crew.Item[*hold]{Lease: h, Event: e, Attempt: h.attempts, Crashed: tries > 1}, true, nil
+	return consume.Item[*hold]{Lease: h, Event: e, Attempt: h.attempts, Crashed: tries > 1}, true, nil
 }
 
 // claim takes leases on items that are due or whose lease has ended. One that was begun
 // is seen to its end: what it leased would lie idle.
-func (c *consumer) claim(ctx context.Context, s *store, n int) ([]crew.Item[*hold], error) {
+func (c *consumer) claim(ctx context.Context, s *store, n int) ([]consume.Item[*hold], error) {
 	ctx = context.WithoutCancel(ctx)
-	var items []crew.Item[*hold]
+	var items []consume.Item[*hold]
 	for _, i := range s.board.claimable(c.g.Name, n, c.now(s), c.q.o.Lease) {
 		item, ok, err := c.claimOne(ctx, s, i)
 		if err != nil {
@@ -191,8 +191,8 @@ func (c *consumer) claim(ctx context.Context, s *store, n int) ([]crew.Item[*hol
 }
 
 // claimOne leases one item, unless somebody else was quicker.
-func (c *consumer) claimOne(ctx context.Context, s *store, i numbered) (crew.Item[*hold], bool, error) {
-	var none crew.Item[*hold]
+func (c *consumer) claimOne(ctx context.Context, s *store, i numbered) (consume.Item[*hold], bool, error) {
+	var none consume.Item[*hold]
 	key := workKey(c.g.Name, i.seq)
 	now, rec, rev, err := c.q.load(ctx, c.g.Name, i.seq)
 	if err != nil {
@@ -219,7 +219,7 @@ func (c *consumer) claimOne(ctx context.Context, s *store, i numbered) (crew.Ite
 	}
 	h := &hold{group: c.g.Name, seq: i.seq, attempts: now.Attempts, record: rec, received: e.ReceivedAt, item: now, renewed: time.Now()}
 	c.q.holds(h)
-	return crew.Item[*hold]{Lease: h, Event: e, Attempt: now.Attempts, Crashed: crashed}, true, nil
+	return consume.Item[*hold]{Lease: h, Event: e, Attempt: now.Attempts, Crashed: crashed}, true, nil
 }
 
 // put writes an item and returns it with its new revision.

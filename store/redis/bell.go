@@ -12,7 +12,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"slackmcp/store/internal/outage"
+	"slackmcp/store/internal/remote"
 )
 
 // A bell rings in a process when the log grows, whoever let it grow. One blocked read on
@@ -111,7 +111,7 @@ func (b *bell) listen(ctx context.Context) {
 		_ = client.Close()
 	})
 	defer closing.Wait()
-	trouble := outage.New(slog.New(slog.DiscardHandler), "")
+	trouble := remote.NewOutage(slog.New(slog.DiscardHandler), "")
 	for {
 		select {
 		case <-ctx.Done():

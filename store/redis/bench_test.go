@@ -13,8 +13,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"slackmcp/store/internal/enginetest"
-	"slackmcp/store/internal/idkey"
-	"slackmcp/store/internal/record"
+	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 	"slackmcp/store/queuetest"
 	"slackmcp/store/redis"
@@ -55,13 +55,13 @@ func benchPublish(b *testing.B, sync []string, callers int) {
 	}
 	ceiling := func(n int64) error {
 		e := bench(n, raw)
-		digest := idkey.Of(e.Source, e.ID)
+		digest := eventlog.KeyOf(e.Source, e.ID)
 		return auto.EvalSha(context.Background(), script.Hash(), keys, "e", 172800000000, 604800000000, 1<<30, 0, "e",
-			digest[:], e.ReceivedAt.UnixMicro(), record.Append(nil, &e)).Err()
+			digest[:], e.ReceivedAt.UnixMicro(), remote.AppendRecord(nil, &e)).Err()
 	}
 	bare := func(n int64) error {
 		e := bench(n, raw)
-		return auto.XAdd(context.Background(), &goredis.XAddArgs{Stream: "bare", Values: []any{"e", record.Append(nil, &e)}}).Err()
+		return auto.XAdd(context.Background(), &goredis.XAddArgs{Stream: "bare", Values: []any{"e", remote.AppendRecord(nil, &e)}}).Err()
 	}
 	took := enginetest.TakeTurns(b, callers, ours, ceiling, bare)
 	b.ReportMetric(float64(b.N)/took[0].Seconds(), "events/s")

@@ -10,10 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"slackmcp/store/internal/attempt"
-	"slackmcp/store/internal/crew"
-	"slackmcp/store/internal/outage"
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/consume"
+	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 )
 
@@ -38,7 +37,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	if err := c.begin(ctx); err != nil {
 		return fmt.Errorf("consume %s: %w", g.Name, err)
 	}
-	return crew.Run(ctx, g, h, c, crew.Options{Lease: q.o.Lease, Log: q.o.Logger, Life: q.life})
+	return consume.Run(ctx, g, h, c, consume.Options{Lease: q.o.Lease, Log: q.o.Logger, Life: q.life})
 }
 
 // A consumer is one call of Consume; it is the engine of a crew.
@@ -67,7 +66,7 @@ func (c *consumer) begin(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(c.q.life, func() { cancel(queue.ErrClosed) })() //nolint:contextcheck // the queue's life is not the caller's
-	trouble := outage.New(c.q.o.Logger, "group "+c.g.Name)
+	trouble := remote.NewOutage(c.q.o.Logger, "group "+c.g.Name)
 	for {
 		err := c.register(ctx, c.g.Start)
 		if err == nil {
@@ -99,7 +98,7 @@ func (c *consumer) register(ctx context.Context, s queue.Start) error {
 		return err
 	}
 	r := reply{list: v}
-	ok, b := r.number(), page.Bounds{Epoch: r.text(), Trimmed: r.number()}
+	ok, b := r.number(), eventlog.Bounds{Epoch: r.text(), Trimmed: r.number()}
 	if r.err != nil {
 		return fmt.Errorf("redis: %w", r.err)
 	}
@@ -110,8 +109,8 @@ func (c *consumer) register(ctx context.Context, s queue.Start) error {
 	return nil
 }
 
-// Take implements crew.Engine.
-func (c *consumer) Take(ctx context.Context, n int) ([]crew.Item[lease], error) {
+// Take implements consume.Backend.
+func (c *consumer) Take(ctx context.Context, n int) ([]consume.Item[lease], error) {
 	for ctx.Err() == nil {
 		items, cursor, wait, err := c.take(ctx, n)
 		if err != nil || len(items) > 0 {
@@ -124,7 +123,7 @@ func (c *consumer) Take(ctx context.Context, n int) ([]crew.Item[lease], error) 
 
 // take asks for items once. Without any it returns how far the group is and how long to
 // wait at most.
-func (c *consumer) take(ctx context.Context, n int) (items []crew.Item[lease], cursor int64, wait time.Duration, err error) {
+func (c *consumer) take(ctx context.Context, n int) (items []consume.Item[lease], cursor int64, wait time.Duration, err error) {
 	k, gk := c.q.keys, c.keys
 	// A take that was sent has to be seen to its end: what it leased would lie idle.
 	v, err := c.q.eval(context.WithoutCancel(ctx), takeScript,
@@ -143,7 +142,7 @@ func (c *consumer) take(ctx context.Context, n int) (items []crew.Item[lease], c
 	for len(list.list) > 0 && list.err == nil {
 		seq, attempts, crashed := list.number(), list.number(), list.number()
 		e := list.event(epoch, seq)
-		items = append(items, crew.Item[lease]{
+		items = append(items, consume.Item[lease]{
 			Lease: lease{seq, c.token}, Event: e, Attempt: int(attempts), Crashed: crashed == 1,
 		})
 	}
@@ -167,7 +166,7 @@ func (c *consumer) gone(ctx context.Context, epoch string) error {
 	return c.register(ctx, queue.Start{})
 }
 
-// Extend implements crew.Engine.
+// Extend implements consume.Backend.
 func (c *consumer) Extend(ctx context.Context, leases []lease) ([]lease, error) {
 	args := make([]any, 0, 1+2*len(leases))
 	args = append(args, c.q.o.Lease.Microseconds())
@@ -188,10 +187,10 @@ func (c *consumer) Extend(ctx context.Context, leases []lease) ([]lease, error) 
 	return lost, r.err
 }
 
-// Settle implements crew.Engine.
-func (c *consumer) Settle(ctx context.Context, l lease, o attempt.Outcome) error {
+// Settle implements consume.Backend.
+func (c *consumer) Settle(ctx context.Context, l lease, o consume.Outcome) error {
 	_, err := c.q.settles.Do(ctx, settling{group: c.g.Name, lease: l, outcome: o}, queue.ErrClosed)
 	return err
 }
 
-var _ crew.Engine[lease] = (*consumer)(nil)
+var _ consume.Backend[lease] = (*consumer)(nil)

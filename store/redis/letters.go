@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -143,7 +143,7 @@ func (q *Queue) change(ctx context.Context, op, name string, at []event.Position
 }
 
 // sequences returns the sequence numbers of the positions that are of this epoch.
-func sequences(b page.Bounds, at []event.Position) []any {
+func sequences(b eventlog.Bounds, at []event.Position) []any {
 	var seqs []any
 	for _, p := range at {
 		if seq, err := b.Seq(p); err == nil {

@@ -9,10 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"slackmcp/store/internal/batch"
-	"slackmcp/store/internal/idkey"
-	"slackmcp/store/internal/page"
-	"slackmcp/store/internal/record"
+	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -29,13 +27,13 @@ const publishTimeout = 2 * time.Second
 
 // publishing is one event on its way.
 type publishing struct {
-	digest   idkey.Key
+	digest   eventlog.Key
 	received int64 // Unix microseconds
 	record   []byte
 }
 
-func newPublishes(q *Queue) *batch.Batcher[publishing, queue.Receipt] {
-	return batch.New(batch.Options[publishing, queue.Receipt]{
+func newPublishes(q *Queue) *remote.Batcher[publishing, queue.Receipt] {
+	return remote.NewBatcher(remote.BatchOptions[publishing, queue.Receipt]{
 		Do: q.publish, MaxCount: maxBatch, MaxSize: maxBatchBytes, Parallel: 2,
 		Size: func(p publishing) int { return len(p.record) },
 	})
@@ -53,8 +51,8 @@ func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 		e.ReceivedAt = time.Now()
 	}
 	p := publishing{
-		digest: idkey.Of(e.Source, e.ID), received: e.ReceivedAt.UnixMicro(),
-		record: record.Append(make([]byte, 0, len(e.Raw)+256), &e),
+		digest: eventlog.KeyOf(e.Source, e.ID), received: e.ReceivedAt.UnixMicro(),
+		record: remote.AppendRecord(make([]byte, 0, len(e.Raw)+256), &e),
 	}
 	r, err := q.publishes.Do(ctx, p, queue.ErrClosed)
 	switch {
@@ -118,7 +116,7 @@ func (q *Queue) append(ctx context.Context, list []publishing) ([]queue.Receipt,
 		return nil, err
 	}
 	r := reply{list: v}
-	b := page.Bounds{Epoch: r.text()}
+	b := eventlog.Bounds{Epoch: r.text()}
 	receipts := make([]queue.Receipt, len(list))
 	for i := range list {
 		code, seq := r.number(), r.number()

@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"slackmcp/store/internal/idkey"
-	"slackmcp/store/internal/page"
-	"slackmcp/store/internal/reader"
+	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -18,7 +17,7 @@ func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, err
 	if err := q.check(ctx, "history"); err != nil {
 		return event.Page{}, err
 	}
-	p, err := reader.History(ctx, storeLog{q}, query)
+	p, err := remote.History(ctx, storeLog{q}, query)
 	if err != nil {
 		return event.Page{}, fmt.Errorf("history: %w", err)
 	}
@@ -35,35 +34,35 @@ func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 	}
 	defer q.calls.Done()
 	defer q.bell.join(ctx)()
-	return reader.Tail(ctx, q.life, storeLog{q}, q.o.Logger, from, fn)
+	return remote.Tail(ctx, q.life, storeLog{q}, q.o.Logger, from, fn)
 }
 
 // storeLog is the log as a reader sees it.
 type storeLog struct{ q *Queue }
 
-// Start implements reader.Log.
-func (l storeLog) Start(ctx context.Context, s queue.Start) (page.Bounds, int64, error) {
+// Start implements remote.Log.
+func (l storeLog) Start(ctx context.Context, s queue.Start) (eventlog.Bounds, int64, error) {
 	return l.q.start(ctx, s)
 }
 
-// Read implements reader.Log.
-func (l storeLog) Read(ctx context.Context, from, to int64, back bool, n int) (page.Bounds, []event.Event, error) {
+// Read implements remote.Log.
+func (l storeLog) Read(ctx context.Context, from, to int64, back bool, n int) (eventlog.Bounds, []event.Event, error) {
 	return l.q.read(ctx, from, to, back, n)
 }
 
-// Wait implements reader.Log.
+// Wait implements remote.Log.
 func (l storeLog) Wait(ctx context.Context, after int64) { l.q.bell.wait(ctx, after, idle) }
 
 // read returns at most n events from one sequence number to another, and the bounds of
 // the log at that moment.
-func (q *Queue) read(ctx context.Context, from, to int64, back bool, n int) (page.Bounds, []event.Event, error) {
+func (q *Queue) read(ctx context.Context, from, to int64, back bool, n int) (eventlog.Bounds, []event.Event, error) {
 	up := 1
 	if back {
 		up = 0
 	}
 	v, err := q.eval(ctx, readScript, []string{q.keys.meta, q.keys.log}, from, to, up, n)
 	if err != nil {
-		return page.Bounds{}, nil, err
+		return eventlog.Bounds{}, nil, err
 	}
 	r := reply{list: v}
 	b := r.bounds()
@@ -74,7 +73,7 @@ func (q *Queue) read(ctx context.Context, from, to int64, back bool, n int) (pag
 		events = append(events, list.event(b.Epoch, seq))
 	}
 	if err := firstError(r.err, list.err); err != nil {
-		return page.Bounds{}, nil, fmt.Errorf("redis: %w", err)
+		return eventlog.Bounds{}, nil, fmt.Errorf("redis: %w", err)
 	}
 	q.noticed(b.Epoch, b.Last)
 	return b, events, nil
@@ -82,20 +81,20 @@ func (q *Queue) read(ctx context.Context, from, to int64, back bool, n int) (pag
 
 // start finds behind which sequence number a reader begins, and the bounds of the log. A
 // start that is not kept is an expiry error.
-func (q *Queue) start(ctx context.Context, s queue.Start) (page.Bounds, int64, error) {
+func (q *Queue) start(ctx context.Context, s queue.Start) (eventlog.Bounds, int64, error) {
 	kind, value, epoch, ok := startArgs(s)
 	if !ok {
 		value = -1
 	}
 	v, err := q.eval(ctx, startScript, []string{q.keys.meta, q.keys.log}, kind, value, epoch)
 	if err != nil {
-		return page.Bounds{}, 0, err
+		return eventlog.Bounds{}, 0, err
 	}
 	r := reply{list: v}
 	b := r.bounds()
 	at := r.number()
 	if r.err != nil {
-		return page.Bounds{}, 0, fmt.Errorf("redis: %w", r.err)
+		return eventlog.Bounds{}, 0, fmt.Errorf("redis: %w", r.err)
 	}
 	if at < 0 {
 		return b, 0, b.Expired()
@@ -126,7 +125,7 @@ func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error)
 	if err := q.check(ctx, "get"); err != nil {
 		return event.Event{}, err
 	}
-	digest := idkey.Of(source, id)
+	digest := eventlog.KeyOf(source, id)
 	v, err := q.eval(ctx, getScript, []string{q.keys.meta, q.keys.log, q.keys.ids}, digest[:])
 	if err != nil {
 		return event.Event{}, fmt.Errorf("get: %w", err)

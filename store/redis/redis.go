@@ -13,9 +13,9 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"slackmcp/store/internal/batch"
+	"slackmcp/store/internal/consume"
 	"slackmcp/store/internal/redisconn"
-	"slackmcp/store/internal/watchdog"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 )
 
@@ -28,12 +28,12 @@ type Queue struct {
 	keys   keys
 	client goredis.UniversalClient
 	bell   *bell
-	watch  watchdog.Watchdog
+	watch  consume.Watchdog
 	life   context.Context // done, with ErrClosed as cause, once Close was called
 	end    context.CancelCauseFunc
 
-	publishes *batch.Batcher[publishing, queue.Receipt]
-	settles   *batch.Batcher[settling, struct{}]
+	publishes *remote.Batcher[publishing, queue.Receipt]
+	settles   *remote.Batcher[settling, struct{}]
 
 	known atomic.Pointer[horizon]
 

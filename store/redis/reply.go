@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"slackmcp/store/internal/page"
-	"slackmcp/store/internal/record"
+	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/internal/remote"
 	"slackmcp/webhook/event"
 )
 
@@ -55,8 +55,8 @@ func (r *reply) sub() *reply {
 }
 
 // bounds reads epoch, trimmed and last.
-func (r *reply) bounds() page.Bounds {
-	return page.Bounds{Epoch: r.text(), Trimmed: r.number(), Last: r.number()}
+func (r *reply) bounds() eventlog.Bounds {
+	return eventlog.Bounds{Epoch: r.text(), Trimmed: r.number(), Last: r.number()}
 }
 
 // event reads a record that stands at a sequence number.
@@ -65,11 +65,11 @@ func (r *reply) event(epoch string, seq int64) event.Event {
 	if r.err != nil {
 		return event.Event{}
 	}
-	e, err := record.Decode([]byte(rec))
+	e, err := remote.DecodeRecord([]byte(rec))
 	if err != nil {
 		r.err = fmt.Errorf("event %d: %w", seq, err)
 		return event.Event{}
 	}
-	e.Position = page.Bounds{Epoch: epoch}.Position(seq)
+	e.Position = eventlog.Bounds{Epoch: epoch}.Position(seq)
 	return e
 }

@@ -3,19 +3,19 @@ package redis
 import (
 	"context"
 
-	"slackmcp/store/internal/attempt"
-	"slackmcp/store/internal/batch"
+	"slackmcp/store/internal/consume"
+	"slackmcp/store/internal/remote"
 )
 
 // settling is the outcome of one attempt on its way.
 type settling struct {
 	group   string
 	lease   lease
-	outcome attempt.Outcome
+	outcome consume.Outcome
 }
 
-func newSettles(q *Queue) *batch.Batcher[settling, struct{}] {
-	return batch.New(batch.Options[settling, struct{}]{Do: q.settle, MaxCount: maxBatch})
+func newSettles(q *Queue) *remote.Batcher[settling, struct{}] {
+	return remote.NewBatcher(remote.BatchOptions[settling, struct{}]{Do: q.settle, MaxCount: maxBatch})
 }
 
 // settle records a batch, group by group: each group has its own keys.

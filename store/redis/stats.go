@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"slackmcp/store/internal/page"
-	"slackmcp/store/internal/record"
+	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 )
 
@@ -48,7 +48,7 @@ func (q *Queue) stats(ctx context.Context) (queue.Stats, error) {
 		Backend: "redis", Durability: text, Epoch: r.text(), Accepted: r.number(), Expired: r.number(),
 		Events: r.number(), SeenIDs: r.number(),
 	}
-	b := page.Bounds{Epoch: s.Epoch}
+	b := eventlog.Bounds{Epoch: s.Epoch}
 	if oldest, newest := r.number(), r.number(); oldest > 0 {
 		s.Oldest, s.Newest = b.Position(oldest), b.Position(newest)
 	}
@@ -71,7 +71,7 @@ func (q *Queue) groupStats(r *reply) queue.GroupStats {
 		Done: r.number(), Dead: r.number(), Expired: r.number(),
 	}
 	if rec := r.text(); rec != "" {
-		e, err := record.Decode([]byte(rec))
+		e, err := remote.DecodeRecord([]byte(rec))
 		r.err = firstError(r.err, err)
 		g.OldestWaiting = e.ReceivedAt
 	}

@@ -9,8 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"slackmcp/store/internal/attempt"
-	"slackmcp/store/internal/order"
+	"slackmcp/store/internal/consume"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -24,7 +23,7 @@ type consumer struct {
 	work  chan delivery
 	gone  chan struct{} // closed when the group is dropped
 	// order is nil unless the group has a key.
-	order *order.Sequencer
+	order *consume.Sequencer
 
 	attached bool
 	dropped  bool // its group was
@@ -54,7 +53,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	}
 	defer leave()
 	c := &consumer{
-		q: q, g: g, h: h, order: order.New(g), free: g.Workers, work: make(chan delivery, g.Workers),
+		q: q, g: g, h: h, order: consume.NewSequencer(g), free: g.Workers, work: make(chan delivery, g.Workers),
 		gone: make(chan struct{}), inFlight: map[int64]struct{}{},
 	}
 	if err := q.call(context.WithoutCancel(ctx), "consume "+g.Name, func(w *writer) error { return w.attach(c) }); err != nil {
@@ -73,7 +72,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 func (c *consumer) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	handlers, stop := attempt.Drain(ctx, c.g.Drain)
+	handlers, stop := consume.Drain(ctx, c.g.Drain)
 	defer stop(nil)
 
 	var workers sync.WaitGroup
@@ -89,10 +88,10 @@ func (c *consumer) run(ctx context.Context) error {
 	case <-c.q.life.Done():
 		// A closing queue gives no grace beyond its own.
 		cancel(queue.ErrClosed)
-		stop(attempt.ErrStopping)
+		stop(consume.ErrStopping)
 	case <-c.gone:
 		cancel(queue.ErrNoGroup)
-		stop(attempt.ErrStopping)
+		stop(consume.ErrStopping)
 	}
 	c.q.local(func(w *writer) { w.detach(c) })
 	close(c.work)
@@ -104,7 +103,7 @@ func (c *consumer) run(ctx context.Context) error {
 	select {
 	case <-ended:
 	case <-c.q.life.Done():
-		stop(attempt.ErrStopping)
+		stop(consume.ErrStopping)
 		<-ended
 	}
 	if cause := context.Cause(ctx); errors.Is(cause, queue.ErrClosed) || errors.Is(cause, queue.ErrNoGroup) {
@@ -116,7 +115,7 @@ func (c *consumer) run(ctx context.Context) error {
 // handle makes one attempt and reports how it ended.
 func (c *consumer) handle(ctx, handlers context.Context, d delivery) {
 	s := settlement{c: c, seq: d.seq}
-	var turn order.Turn
+	var turn consume.Turn
 	defer func() {
 		c.q.mail.settle(s)
 		turn.End(!s.outcome.Done && !s.outcome.Dead, s.outcome.Delay)
@@ -134,7 +133,7 @@ func (c *consumer) handle(ctx, handlers context.Context, d delivery) {
 	case errors.Is(err, event.ErrNotFound):
 		// Retention never removes it; somebody has written to the file.
 		c.q.o.Logger.Error("event is missing from the store", slog.String("group", c.g.Name), slog.String("position", string(c.q.bounds().Position(d.seq))))
-		s.outcome = attempt.Outcome{Done: true}
+		s.outcome = consume.Outcome{Done: true}
 		return
 	case err != nil:
 		// The store's trouble is not the event's.
@@ -143,17 +142,17 @@ func (c *consumer) handle(ctx, handlers context.Context, d delivery) {
 		return
 	}
 	if !c.g.Filter.Match(&e) {
-		s.outcome = attempt.Outcome{Done: true}
+		s.outcome = consume.Outcome{Done: true}
 		return
 	}
 	var delay time.Duration
 	var ok bool
 	if turn, delay, ok = c.order.Enter(handlers, d.seq, &e); !ok {
-		s.outcome = attempt.Outcome{Postponed: true, Delay: delay, Reason: order.Reason}
+		s.outcome = consume.Outcome{Postponed: true, Delay: delay, Reason: consume.OrderReason}
 		return
 	}
-	err = attempt.Run(handlers, c.h, queue.Delivery{Event: e, Group: c.g.Name, Attempt: d.attempt}, c.g.Deadline)
-	s.outcome = attempt.Judge(handlers, c.g.Policy, d.attempt, err)
+	err = consume.Attempt(handlers, c.h, queue.Delivery{Event: e, Group: c.g.Name, Attempt: d.attempt}, c.g.Deadline)
+	s.outcome = consume.Judge(handlers, c.g.Policy, d.attempt, err)
 }
 
 // load returns the event of a delivery.

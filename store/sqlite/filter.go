@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 
-	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/eventlog"
 )
 
 // A filter says of an id that it is not in a run, or that it may be: a Bloom filter
@@ -23,12 +23,12 @@ func newFilter(ids int) filter {
 }
 
 // split takes the block and the bits from different halves of the key, which is a hash.
-func (f filter) split(key *idkey.Key) (*[8]uint64, uint64) {
+func (f filter) split(key *eventlog.Key) (*[8]uint64, uint64) {
 	i, _ := bits.Mul64(binary.BigEndian.Uint64(key[:8]), uint64(len(f)))
 	return &f[i], binary.BigEndian.Uint64(key[8:])
 }
 
-func (f filter) add(key *idkey.Key) {
+func (f filter) add(key *eventlog.Key) {
 	block, h := f.split(key)
 	for range probes {
 		block[h&7] |= 1 << (h >> 3 & 63)
@@ -36,7 +36,7 @@ func (f filter) add(key *idkey.Key) {
 	}
 }
 
-func (f filter) has(key *idkey.Key) bool {
+func (f filter) has(key *eventlog.Key) bool {
 	block, h := f.split(key)
 	for range probes {
 		if block[h&7]>>(h>>3&63)&1 == 0 {

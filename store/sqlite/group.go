@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
-	"slackmcp/store/internal/attempt"
+	"slackmcp/store/internal/consume"
 	"slackmcp/store/queue"
 )
 
@@ -148,7 +148,7 @@ func (w *writer) judge(g *group, p queue.Policy, now time.Time) error {
 	}
 	for _, r := range rows {
 		g.crashed--
-		v := p.Next(r.attempts, attempt.ErrCrashed)
+		v := p.Next(r.attempts, consume.ErrCrashed)
 		st, at := retrying, now.Add(v.Delay)
 		if v.Dead {
 			st, at = dead, now
@@ -156,7 +156,7 @@ func (w *writer) judge(g *group, p queue.Policy, now time.Time) error {
 		} else {
 			g.retrying++
 		}
-		if err := w.schedule(g, r.seq, st, r.attempts, at, attempt.Reason(attempt.ErrCrashed)); err != nil {
+		if err := w.schedule(g, r.seq, st, r.attempts, at, consume.Reason(consume.ErrCrashed)); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"maps"
 	"time"
 
-	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/eventlog"
 )
 
 // load reads the log's bounds, the seen ids and the groups.
@@ -70,7 +70,7 @@ func (w *writer) loadSeen() error {
 	k := w.stmt.keysAfter
 	k.BindInt(1, w.seen.flushed)
 	err = k.Each(func() error {
-		w.seen.fresh[idkey.Of(k.Text(2), k.Text(3))] = place{seq: k.Int(0), at: k.Int(1)}
+		w.seen.fresh[eventlog.KeyOf(k.Text(2), k.Text(3))] = place{seq: k.Int(0), at: k.Int(1)}
 		return nil
 	})
 	w.seen.show()

@@ -3,8 +3,8 @@ package sqlite
 import (
 	"sync"
 
-	"slackmcp/store/internal/attempt"
-	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/consume"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -34,7 +34,7 @@ type batch struct {
 // An entry is one event to publish and its answer.
 type entry struct {
 	event   event.Event
-	key     idkey.Key
+	key     eventlog.Key
 	known   place // where the id was stored within the TTL
 	dup     bool
 	receipt queue.Receipt
@@ -54,7 +54,7 @@ type call struct {
 type settlement struct {
 	c       *consumer
 	seq     int64
-	outcome attempt.Outcome
+	outcome consume.Outcome
 	// unstarted says that the handler was never called.
 	unstarted bool
 }
@@ -74,7 +74,7 @@ func newBatch() *batch { return &batch{done: make(chan struct{})} }
 
 // publish puts an event into the next batch and returns the batch and its place there.
 // A nil batch is full: the channel is closed when there is room again.
-func (m *mailbox) publish(e *event.Event, key idkey.Key) (b *batch, i int, full <-chan struct{}, err error) {
+func (m *mailbox) publish(e *event.Event, key eventlog.Key) (b *batch, i int, full <-chan struct{}, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := cmpErr(m.closed, m.down); err != nil {

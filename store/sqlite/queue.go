@@ -8,8 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"slackmcp/store/internal/idkey"
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -76,7 +75,7 @@ func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 	// The copy lets the caller have its buffer back even when ctx ends first, and is
 	// what those who follow the log are given.
 	e.Raw = bytes.Clone(e.Raw)
-	key := idkey.Of(e.Source, e.ID)
+	key := eventlog.KeyOf(e.Source, e.ID)
 	for {
 		b, i, full, err := q.mail.publish(&e, key)
 		if err != nil {
@@ -189,7 +188,7 @@ func (q *Queue) enter(op string) (func(), error) {
 }
 
 // bounds are the log's as of the last commit.
-func (q *Queue) bounds() page.Bounds {
+func (q *Queue) bounds() eventlog.Bounds {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.view.bounds()

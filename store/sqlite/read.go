@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"slackmcp/store/internal/engine"
-	"slackmcp/store/internal/idkey"
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -33,7 +32,7 @@ func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, err
 					return err
 				}
 			}
-			p, err = page.Read(query, b, func(from int64, back bool) iter.Seq2[page.Item, error] {
+			p, err = eventlog.Read(query, b, func(from int64, back bool) iter.Seq2[eventlog.Item, error] {
 				return r.scan(b, from, back)
 			})
 			return err
@@ -46,13 +45,13 @@ func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, err
 }
 
 // bounds are the log's in the reader's snapshot.
-func (r *reader) bounds(epoch string) (page.Bounds, error) {
+func (r *reader) bounds(epoch string) (eventlog.Bounds, error) {
 	trimmed, err := one(r.trimmed)
 	if err != nil {
-		return page.Bounds{}, err
+		return eventlog.Bounds{}, err
 	}
 	last, err := one(r.last)
-	return page.Bounds{Epoch: epoch, Trimmed: trimmed, Last: max(last, trimmed)}, err
+	return eventlog.Bounds{Epoch: epoch, Trimmed: trimmed, Last: max(last, trimmed)}, err
 }
 
 // one reads one number; 0 for none.
@@ -67,12 +66,12 @@ func one(s *engine.Stmt) (int64, error) {
 }
 
 // scan yields the log's events. The body is read when the event is wanted.
-func (r *reader) scan(b page.Bounds, from int64, back bool) iter.Seq2[page.Item, error] {
+func (r *reader) scan(b eventlog.Bounds, from int64, back bool) iter.Seq2[eventlog.Item, error] {
 	s, stop := r.up, b.Last
 	if back {
 		s, stop = r.down, max(b.Trimmed, b.Floor)+1
 	}
-	return func(yield func(page.Item, error) bool) {
+	return func(yield func(eventlog.Item, error) bool) {
 		s.BindInt(1, from)
 		err := s.Each(func() error {
 			seq := s.Int(0)
@@ -86,15 +85,15 @@ func (r *reader) scan(b page.Bounds, from int64, back bool) iter.Seq2[page.Item,
 			return err
 		})
 		if err != nil {
-			yield(page.Item{}, err)
+			yield(eventlog.Item{}, err)
 		}
 	}
 }
 
 // scanItem reads a row, and its body when that is asked for.
-func scanItem(s *engine.Stmt, b page.Bounds, seq int64) (page.Item, error) {
+func scanItem(s *engine.Stmt, b eventlog.Bounds, seq int64) (eventlog.Item, error) {
 	e, err := scanEvent(s)
-	return page.Item{Seq: seq, Event: &e, Load: func(e *event.Event) {
+	return eventlog.Item{Seq: seq, Event: &e, Load: func(e *event.Event) {
 		e.Position = b.Position(seq)
 		e.Raw = s.Bytes(colRaw)
 	}}, err
@@ -105,7 +104,7 @@ func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error)
 	if err := q.ready(ctx, "get"); err != nil {
 		return event.Event{}, err
 	}
-	p, ok, err := q.place(ctx, idkey.Of(source, id))
+	p, ok, err := q.place(ctx, eventlog.KeyOf(source, id))
 	if err != nil {
 		return event.Event{}, fmt.Errorf("get: %w", err)
 	}
@@ -120,7 +119,7 @@ func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error)
 }
 
 // place looks an id up. A run that is merged meanwhile is looked for again.
-func (q *Queue) place(ctx context.Context, key idkey.Key) (p place, ok bool, err error) {
+func (q *Queue) place(ctx context.Context, key eventlog.Key) (p place, ok bool, err error) {
 	for range 100 {
 		q.mu.Lock()
 		s := q.view.seen
@@ -170,7 +169,7 @@ func (q *Queue) read(ctx context.Context, seq int64) (e event.Event, err error) 
 	return e, err
 }
 
-func (r *reader) event(b page.Bounds, seq int64) (event.Event, error) {
+func (r *reader) event(b eventlog.Bounds, seq int64) (event.Event, error) {
 	r.one.BindInt(1, seq)
 	ok, err := r.one.Step()
 	if err != nil {
@@ -187,7 +186,7 @@ func (r *reader) event(b page.Bounds, seq int64) (event.Event, error) {
 }
 
 // letters reads dead letters with their events.
-func (r *reader) letters(b page.Bounds, group int64, name string, after int64, limit int) ([]queue.DeadLetter, error) {
+func (r *reader) letters(b eventlog.Bounds, group int64, name string, after int64, limit int) ([]queue.DeadLetter, error) {
 	var list []queue.DeadLetter
 	err := r.snapshot(func() error {
 		r.letter.BindInt(1, group)
@@ -209,7 +208,7 @@ func (r *reader) letters(b page.Bounds, group int64, name string, after int64, l
 }
 
 // locate returns the sequence number behind which a start begins.
-func locate(s queue.Start, b page.Bounds, markOf func(int64) (int64, error)) (int64, error) {
+func locate(s queue.Start, b eventlog.Bounds, markOf func(int64) (int64, error)) (int64, error) {
 	switch {
 	case s.After != "":
 		return b.After(s.After)
@@ -223,7 +222,7 @@ func locate(s queue.Start, b page.Bounds, markOf func(int64) (int64, error)) (in
 
 // before returns the last event such that it and all before it were received before t.
 // The marks ascend, so it halves the log some twenty times.
-func before(t time.Time, b page.Bounds, markOf func(int64) (int64, error)) (int64, error) {
+func before(t time.Time, b eventlog.Bounds, markOf func(int64) (int64, error)) (int64, error) {
 	since := nanos(t)
 	var failed error
 	n := sort.Search(int(b.Last-b.Trimmed), func(i int) bool {

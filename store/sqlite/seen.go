@@ -9,7 +9,7 @@ import (
 	"sort"
 	"sync"
 
-	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/eventlog"
 )
 
 // seen knows every id that was stored, for deduplication and for Get.
@@ -29,9 +29,9 @@ type seen struct {
 	next    int64 // the next run's number
 
 	mu    sync.RWMutex
-	fresh map[idkey.Key]place // events behind flushed; written by the writer, guarded by mu
-	prev  map[idkey.Key]place // what this transaction has moved from fresh to a run; guarded by mu
-	shown []*run              // runs as of the last commit; guarded by mu
+	fresh map[eventlog.Key]place // events behind flushed; written by the writer, guarded by mu
+	prev  map[eventlog.Key]place // what this transaction has moved from fresh to a run; guarded by mu
+	shown []*run                 // runs as of the last commit; guarded by mu
 }
 
 // A place is where and when an id was stored.
@@ -61,11 +61,11 @@ const (
 	chunkBits   = 20
 )
 
-func newSeen() *seen { return &seen{fresh: map[idkey.Key]place{}, next: 1} }
+func newSeen() *seen { return &seen{fresh: map[eventlog.Key]place{}, next: 1} }
 
 // An idRow is one id as it stands in a run.
 type idRow struct {
-	key idkey.Key
+	key eventlog.Key
 	place
 }
 
@@ -75,7 +75,7 @@ type readChunk func(chunk int64) ([]byte, error)
 var errDropped = errors.New("a run was merged while it was read")
 
 // find returns the newest place of an id, for the writer.
-func (s *seen) find(key idkey.Key, read readChunk) (place, bool, error) {
+func (s *seen) find(key eventlog.Key, read readChunk) (place, bool, error) {
 	if p, ok := s.fresh[key]; ok {
 		return p, true, nil
 	}
@@ -83,7 +83,7 @@ func (s *seen) find(key idkey.Key, read readChunk) (place, bool, error) {
 }
 
 // lookup is find for readers. It may answer errDropped: then it has to be called again.
-func (s *seen) lookup(key idkey.Key, read readChunk) (place, bool, error) {
+func (s *seen) lookup(key eventlog.Key, read readChunk) (place, bool, error) {
 	s.mu.RLock()
 	p, ok := s.fresh[key]
 	if !ok {
@@ -97,7 +97,7 @@ func (s *seen) lookup(key idkey.Key, read readChunk) (place, bool, error) {
 	return search(runs, key, read)
 }
 
-func search(runs []*run, key idkey.Key, read readChunk) (place, bool, error) {
+func search(runs []*run, key eventlog.Key, read readChunk) (place, bool, error) {
 	for _, r := range slices.Backward(runs) {
 		if !r.filter.has(&key) {
 			continue
@@ -109,7 +109,7 @@ func search(runs []*run, key idkey.Key, read readChunk) (place, bool, error) {
 	return place{}, false, nil
 }
 
-func (r *run) find(key idkey.Key, read readChunk) (place, bool, error) {
+func (r *run) find(key eventlog.Key, read readChunk) (place, bool, error) {
 	prefix := binary.BigEndian.Uint64(key[:8])
 	i := sort.Search(len(r.fences), func(i int) bool { return r.fences[i] > prefix }) - 1
 	for ; i >= 0; i-- {
@@ -137,7 +137,7 @@ func (r *run) find(key idkey.Key, read readChunk) (place, bool, error) {
 func (r *run) chunk(i int) int64 { return r.number<<chunkBits + int64(i) }
 
 // add remembers an id whose event is being stored.
-func (s *seen) add(key idkey.Key, p place) {
+func (s *seen) add(key eventlog.Key, p place) {
 	s.mu.Lock()
 	s.fresh[key] = p
 	s.mu.Unlock()
@@ -193,7 +193,7 @@ func (s *seen) flush(r *run) {
 	} else {
 		maps.Copy(s.prev, s.fresh)
 	}
-	s.fresh = map[idkey.Key]place{}
+	s.fresh = map[eventlog.Key]place{}
 	s.flushed = r.toSeq
 	s.runs = append(slices.Clip(s.runs), r)
 }
@@ -258,7 +258,7 @@ func encodeIDs(b []byte, rows []idRow) []byte {
 }
 
 func decodeID(b []byte) idRow {
-	return idRow{idkey.Key(b[:16]), place{
+	return idRow{eventlog.Key(b[:16]), place{
 		seq: int64(binary.BigEndian.Uint64(b[16:])), //nolint:gosec // as it was written
 		at:  int64(binary.BigEndian.Uint64(b[24:])), //nolint:gosec // as it was written
 	}}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"slackmcp/store/internal/idkey"
+	"slackmcp/store/internal/eventlog"
 )
 
 // chunks are runs as they would stand in the file.
@@ -21,7 +21,7 @@ func (c chunks) put(r *run, rows []idRow) {
 func TestRunsFindWhatIsInThem(t *testing.T) {
 	t.Parallel()
 	s, c := newSeen(), chunks{}
-	key := func(i int) idkey.Key { return idkey.Of("slack", fmt.Sprint(i)) }
+	key := func(i int) eventlog.Key { return eventlog.KeyOf("slack", fmt.Sprint(i)) }
 	seq := int64(0)
 	for i := range 40 {
 		for j := range 200 {
@@ -71,18 +71,18 @@ func TestFilter(t *testing.T) {
 	for _, n := range []int{1, 100, 20_000} {
 		f := newFilter(n)
 		for i := range n {
-			k := idkey.Of("in", fmt.Sprint(i))
+			k := eventlog.KeyOf("in", fmt.Sprint(i))
 			f.add(&k)
 		}
 		for i := range n {
-			k := idkey.Of("in", fmt.Sprint(i))
+			k := eventlog.KeyOf("in", fmt.Sprint(i))
 			if !f.has(&k) {
 				t.Fatalf("a filter of %d denies what is in it", n)
 			}
 		}
 		wrong := 0
 		for i := range 10_000 {
-			k := idkey.Of("out", fmt.Sprint(i))
+			k := eventlog.KeyOf("out", fmt.Sprint(i))
 			if f.has(&k) {
 				wrong++
 			}
@@ -99,7 +99,7 @@ func TestRunWithEqualPrefixes(t *testing.T) {
 	t.Parallel()
 	s, c := newSeen(), chunks{}
 	for i := range 3 * idsPerChunk {
-		var k idkey.Key
+		var k eventlog.Key
 		k[0], k[14], k[15] = 9, byte(i>>8), byte(i)
 		s.add(k, place{seq: int64(i + 1)})
 	}
@@ -107,7 +107,7 @@ func TestRunWithEqualPrefixes(t *testing.T) {
 	c.put(r, rows)
 	s.flush(r)
 	for i := range 3 * idsPerChunk {
-		var k idkey.Key
+		var k eventlog.Key
 		k[0], k[14], k[15] = 9, byte(i>>8), byte(i)
 		if p, ok, err := s.find(k, c.read); !ok || err != nil || p.seq != int64(i+1) {
 			t.Fatalf("find(%d) = %+v, %v, %v", i, p, ok, err)

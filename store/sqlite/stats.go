@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -31,12 +31,12 @@ type groupView struct {
 	lastMove    time.Time
 }
 
-func (v *view) bounds() page.Bounds {
-	return page.Bounds{Epoch: v.epoch, Trimmed: v.trimmed, Last: v.last}
+func (v *view) bounds() eventlog.Bounds {
+	return eventlog.Bounds{Epoch: v.epoch, Trimmed: v.trimmed, Last: v.last}
 }
 
-func (w *writer) bounds() page.Bounds {
-	return page.Bounds{Epoch: w.epoch, Trimmed: w.trimmed, Last: w.last}
+func (w *writer) bounds() eventlog.Bounds {
+	return eventlog.Bounds{Epoch: w.epoch, Trimmed: w.trimmed, Last: w.last}
 }
 
 func (w *writer) position(seq int64) event.Position { return w.bounds().Position(seq) }
@@ -120,7 +120,7 @@ func durability(s Synchronous) string {
 }
 
 // groupStats adds the instants to a group's counts.
-func (q *Queue) groupStats(ctx context.Context, g *groupView, b page.Bounds, now time.Time) (queue.GroupStats, error) {
+func (q *Queue) groupStats(ctx context.Context, g *groupView, b eventlog.Bounds, now time.Time) (queue.GroupStats, error) {
 	s := g.stats
 	if s.Waiting == 0 {
 		return s, nil
@@ -152,7 +152,7 @@ func (q *Queue) groupStats(ctx context.Context, g *groupView, b page.Bounds, now
 	return s, err
 }
 
-func (r *reader) receivedAt(b page.Bounds, seq int64) (time.Time, error) {
+func (r *reader) receivedAt(b eventlog.Bounds, seq int64) (time.Time, error) {
 	e, err := r.event(b, seq)
 	if errors.Is(err, event.ErrNotFound) {
 		return time.Time{}, nil // finished and removed since the counts were taken

@@ -7,7 +7,7 @@ import (
 	"iter"
 	"time"
 
-	"slackmcp/store/internal/page"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -141,7 +141,7 @@ func (q *Queue) readAfter(ctx context.Context, at int64, buf []event.Event) ([]e
 }
 
 // collect takes events until a Tail has enough for once.
-func collect(items iter.Seq2[page.Item, error], list []event.Event) ([]event.Event, error) {
+func collect(items iter.Seq2[eventlog.Item, error], list []event.Event) ([]event.Event, error) {
 	size := 0
 	for item, err := range items {
 		if err != nil {

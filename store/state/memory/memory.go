@@ -12,8 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"slackmcp/store/internal/check"
-	"slackmcp/store/internal/hub"
+	"slackmcp/store/internal/values"
 	"slackmcp/store/state"
 )
 
@@ -27,7 +26,7 @@ var (
 
 // A Store is a state.Store. Make it with New.
 type Store struct {
-	hub *hub.Hub
+	hub *values.Watchers
 
 	mu      sync.Mutex
 	entries map[string]state.Entry
@@ -43,12 +42,12 @@ var _ state.Store = (*Store)(nil)
 
 // New returns an empty store. Close it to end its watchers.
 func New() *Store {
-	return &Store{hub: hub.New(), entries: map[string]state.Entry{}}
+	return &Store{hub: values.NewWatchers(), entries: map[string]state.Entry{}}
 }
 
 // Get implements state.Store.
 func (s *Store) Get(ctx context.Context, key string) (state.Entry, error) {
-	if err := check.Key(key); err != nil {
+	if err := values.CheckKey(key); err != nil {
 		return state.Entry{}, err
 	}
 	s.mu.Lock()
@@ -58,14 +57,14 @@ func (s *Store) Get(ctx context.Context, key string) (state.Entry, error) {
 	}
 	e, ok := s.live(key)
 	if !ok {
-		return state.Entry{}, check.Fault(ctx, "get", state.ErrNotFound)
+		return state.Entry{}, values.Fault(ctx, "get", state.ErrNotFound)
 	}
 	return clone(e), nil
 }
 
 // Put implements state.Store.
 func (s *Store) Put(ctx context.Context, key string, value []byte, p state.Put) (string, error) {
-	if err := check.Put(key, value, p); err != nil {
+	if err := values.CheckPut(key, value, p); err != nil {
 		return "", err
 	}
 	s.mu.Lock()
@@ -80,9 +79,9 @@ func (s *Store) Put(ctx context.Context, key string, value []byte, p state.Put) 
 	}
 	switch {
 	case p.IfAbsent && ok, p.IfVersion != "" && old.Version != p.IfVersion:
-		return "", check.Fault(ctx, "put", state.ErrConflict)
+		return "", values.Fault(ctx, "put", state.ErrConflict)
 	case grown > maxBytes:
-		return "", check.Fault(ctx, "put", errFull)
+		return "", values.Fault(ctx, "put", errFull)
 	}
 	s.last++
 	e := state.Entry{Key: key, Value: bytes.Clone(value), Version: strconv.FormatUint(s.last, 10)}
@@ -91,13 +90,13 @@ func (s *Store) Put(ctx context.Context, key string, value []byte, p state.Put) 
 		s.wake(e.ExpiresAt)
 	}
 	s.entries[key], s.bytes = e, grown
-	s.hub.Tell(state.Change{Key: key})
+	s.hub.Notify(state.Change{Key: key})
 	return e.Version, nil
 }
 
 // Delete implements state.Store.
 func (s *Store) Delete(ctx context.Context, key, ifVersion string) error {
-	if err := check.Key(key); err != nil {
+	if err := values.CheckKey(key); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -108,9 +107,9 @@ func (s *Store) Delete(ctx context.Context, key, ifVersion string) error {
 	old, ok := s.live(key)
 	switch {
 	case !ok:
-		return check.Fault(ctx, "delete", state.ErrNotFound)
+		return values.Fault(ctx, "delete", state.ErrNotFound)
 	case ifVersion != "" && old.Version != ifVersion:
-		return check.Fault(ctx, "delete", state.ErrConflict)
+		return values.Fault(ctx, "delete", state.ErrConflict)
 	}
 	s.remove(old)
 	return nil
@@ -118,10 +117,10 @@ func (s *Store) Delete(ctx context.Context, key, ifVersion string) error {
 
 // List implements state.Store.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]state.Entry, error) {
-	if err := check.Prefix(prefix); err != nil {
+	if err := values.CheckPrefix(prefix); err != nil {
 		return nil, err
 	}
-	low, high := check.Range(prefix, after)
+	low, high := values.Range(prefix, after)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.begin(ctx, "list"); err != nil {
@@ -135,7 +134,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 		}
 	}
 	slices.SortFunc(list, func(a, b state.Entry) int { return strings.Compare(a.Key, b.Key) })
-	list = slices.Clip(list[:min(len(list), check.Limit(limit))])
+	list = slices.Clip(list[:min(len(list), values.Limit(limit))])
 	for i := range list {
 		list[i] = clone(list[i])
 	}
@@ -144,7 +143,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 
 // Watch implements state.Store.
 func (s *Store) Watch(ctx context.Context, prefix string, fn func(state.Change)) error {
-	if err := check.Prefix(prefix); err != nil {
+	if err := values.CheckPrefix(prefix); err != nil {
 		return err
 	}
 	return s.hub.Watch(ctx, prefix, fn)
@@ -167,10 +166,10 @@ func (s *Store) Close() error {
 // begin requires s.mu.
 func (s *Store) begin(ctx context.Context, op string) error {
 	if err := ctx.Err(); err != nil {
-		return check.Fault(ctx, op, err)
+		return values.Fault(ctx, op, err)
 	}
 	if s.closed {
-		return check.Fault(ctx, op, errClosed)
+		return values.Fault(ctx, op, errClosed)
 	}
 	return nil
 }
@@ -235,7 +234,7 @@ func (s *Store) sweep() {
 func (s *Store) remove(e state.Entry) {
 	delete(s.entries, e.Key)
 	s.bytes -= size(e)
-	s.hub.Tell(state.Change{Key: e.Key, Gone: true})
+	s.hub.Notify(state.Change{Key: e.Key, Gone: true})
 }
 
 func size(e state.Entry) int { return len(e.Key) + len(e.Value) }

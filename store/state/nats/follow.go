@@ -7,7 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"slackmcp/store/internal/outage"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/state"
 )
 
@@ -50,7 +50,7 @@ func (f *follower) open(ctx context.Context) (jetstream.KeyWatcher, error) {
 
 // run follows until ctx ends.
 func (f *follower) run(ctx context.Context) {
-	trouble := outage.New(f.store.o.Logger, "state")
+	trouble := remote.NewOutage(f.store.o.Logger, "state")
 	if f.watch == nil {
 		f.again(ctx, trouble)
 	}
@@ -62,7 +62,7 @@ func (f *follower) run(ctx context.Context) {
 
 // again opens a watch once NATS is there, and tells every key: what the bucket knew of
 // removals may be over.
-func (f *follower) again(ctx context.Context, trouble *outage.Outage) {
+func (f *follower) again(ctx context.Context, trouble *remote.Outage) {
 	for ctx.Err() == nil {
 		w, err := f.open(ctx)
 		if err == nil {
@@ -109,7 +109,7 @@ func (f *follower) tell(ctx context.Context, e jetstream.KeyValueEntry) {
 		f.store.o.Logger.LogAttrs(ctx, slog.LevelWarn, "a key of the state's bucket cannot be read", slog.Any("error", err))
 		return
 	}
-	f.store.hub.Tell(state.Change{Key: key, Gone: e.Operation() != jetstream.KeyValuePut})
+	f.store.hub.Notify(state.Change{Key: key, Gone: e.Operation() != jetstream.KeyValuePut})
 }
 
 // all tells every key that has a value.
@@ -134,7 +134,7 @@ func (f *follower) all(ctx context.Context) error {
 				return nil
 			}
 			if key, err := keyOf(sub); err == nil {
-				f.store.hub.Tell(state.Change{Key: key})
+				f.store.hub.Notify(state.Change{Key: key})
 			}
 		}
 	}

@@ -19,9 +19,8 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"slackmcp/store/internal/check"
-	"slackmcp/store/internal/hub"
 	"slackmcp/store/internal/natsconn"
+	"slackmcp/store/internal/values"
 	"slackmcp/store/state"
 )
 
@@ -52,7 +51,7 @@ type Store struct {
 	bucket string
 	nc     *natsgo.Conn
 	js     jetstream.JetStream
-	hub    *hub.Hub
+	hub    *values.Watchers
 	fresh  chan struct{} // holds a token when NATS is back
 
 	made   atomic.Pointer[bucket]
@@ -87,7 +86,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{o: o, bucket: "STATE-" + natsconn.Escape(o.Topic), hub: hub.New(), fresh: make(chan struct{}, 1)}
+	s := &Store{o: o, bucket: "STATE-" + natsconn.Escape(o.Topic), hub: values.NewWatchers(), fresh: make(chan struct{}, 1)}
 	var err error
 	s.nc, err = natsconn.Dial(ctx, natsconn.Options{URL: o.URL, CredentialsFile: o.CredentialsFile, Logger: o.Logger}, func(n *natsgo.Options) {
 		n.ReconnectedCB = func(*natsgo.Conn) { s.again() }
@@ -158,7 +157,7 @@ const markerTTL = time.Hour
 // do runs one operation on the bucket.
 func (s *Store) do(ctx context.Context, op string, fn func(context.Context, *bucket) error) error {
 	if err := ctx.Err(); err != nil {
-		return check.Fault(ctx, op, err)
+		return values.Fault(ctx, op, err)
 	}
 	b, err := s.ready(ctx)
 	if err == nil {
@@ -169,12 +168,12 @@ func (s *Store) do(ctx context.Context, op string, fn func(context.Context, *buc
 	if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) {
 		s.made.CompareAndSwap(b, nil) // somebody deleted it; the next call makes it
 	}
-	return check.Fault(ctx, op, err)
+	return values.Fault(ctx, op, err)
 }
 
 // Watch implements state.Store.
 func (s *Store) Watch(ctx context.Context, prefix string, fn func(state.Change)) error {
-	if err := check.Prefix(prefix); err != nil {
+	if err := values.CheckPrefix(prefix); err != nil {
 		return err
 	}
 	return s.hub.Watch(ctx, prefix, fn)

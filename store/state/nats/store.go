@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"slackmcp/store/internal/check"
+	"slackmcp/store/internal/values"
 	"slackmcp/store/state"
 )
 
@@ -41,7 +41,7 @@ const tries = 16
 
 // Get implements state.Store.
 func (s *Store) Get(ctx context.Context, key string) (e state.Entry, err error) {
-	if err := check.Key(key); err != nil {
+	if err := values.CheckKey(key); err != nil {
 		return e, err
 	}
 	err = s.do(ctx, "get", func(ctx context.Context, b *bucket) error {
@@ -60,7 +60,7 @@ func (s *Store) Get(ctx context.Context, key string) (e state.Entry, err error) 
 
 // Put implements state.Store.
 func (s *Store) Put(ctx context.Context, key string, value []byte, p state.Put) (version string, err error) {
-	if err := check.Put(key, value, p); err != nil {
+	if err := values.CheckPut(key, value, p); err != nil {
 		return "", err
 	}
 	err = s.do(ctx, "put", func(ctx context.Context, b *bucket) error {
@@ -81,7 +81,7 @@ func (s *Store) Put(ctx context.Context, key string, value []byte, p state.Put) 
 
 // Delete implements state.Store.
 func (s *Store) Delete(ctx context.Context, key, ifVersion string) error {
-	if err := check.Key(key); err != nil {
+	if err := values.CheckKey(key); err != nil {
 		return err
 	}
 	return s.do(ctx, "delete", func(ctx context.Context, b *bucket) error {
@@ -190,10 +190,10 @@ const parallel = 16
 
 // List implements state.Store.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) (list []state.Entry, err error) {
-	if err := check.Prefix(prefix); err != nil {
+	if err := values.CheckPrefix(prefix); err != nil {
 		return nil, err
 	}
-	limit = check.Limit(limit)
+	limit = values.Limit(limit)
 	err = s.do(ctx, "list", func(ctx context.Context, b *bucket) error {
 		keys, err := s.keys(ctx, b, prefix, after)
 		for err == nil && len(list) < limit && len(keys) > 0 {
@@ -217,7 +217,7 @@ func (s *Store) keys(ctx context.Context, b *bucket, prefix, after string) ([]st
 	if err != nil {
 		return nil, err
 	}
-	low, high := check.Range(prefix, after)
+	low, high := values.Range(prefix, after)
 	var keys []string
 	for sub := range info.State.Subjects {
 		key, err := keyOf(strings.TrimPrefix(sub, pre))

@@ -11,7 +11,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"slackmcp/store/internal/outage"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/state"
 )
 
@@ -59,7 +59,7 @@ func (f *follower) run(ctx context.Context) {
 		_ = f.client.Close()
 	})
 	defer closing.Wait()
-	trouble := outage.New(f.store.log, "state")
+	trouble := remote.NewOutage(f.store.log, "state")
 	away := f.last == ""
 	for ctx.Err() == nil {
 		err := f.step(ctx, away)
@@ -92,7 +92,7 @@ func (f *follower) step(ctx context.Context, away bool) error {
 	for _, m := range streams[0].Messages {
 		key, _ := m.Values["k"].(string)
 		gone, _ := m.Values["g"].(string)
-		f.store.hub.Tell(state.Change{Key: key, Gone: gone == "1"})
+		f.store.hub.Notify(state.Change{Key: key, Gone: gone == "1"})
 		f.last = m.ID
 	}
 	return nil
@@ -114,7 +114,7 @@ func (f *follower) again(ctx context.Context) error {
 			return err
 		}
 		for _, key := range keys {
-			f.store.hub.Tell(state.Change{Key: key})
+			f.store.hub.Notify(state.Change{Key: key})
 		}
 		if len(keys) < 1000 {
 			return nil

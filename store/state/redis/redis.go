@@ -19,9 +19,8 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"slackmcp/store/internal/check"
-	"slackmcp/store/internal/hub"
 	"slackmcp/store/internal/redisconn"
+	"slackmcp/store/internal/values"
 	"slackmcp/store/state"
 )
 
@@ -54,7 +53,7 @@ type Options struct {
 type Store struct {
 	log    *slog.Logger
 	client goredis.UniversalClient
-	hub    *hub.Hub
+	hub    *values.Watchers
 	keys   []string
 	follow *follower
 	end    context.CancelFunc
@@ -114,7 +113,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	redisconn.LogTo(o.Logger)
 	p := "{" + o.Topic + "}:state:"
 	s := &Store{
-		log: o.Logger, client: c.Client(o.MaxConnections - 1), hub: hub.New(),
+		log: o.Logger, client: c.Client(o.MaxConnections - 1), hub: values.NewWatchers(),
 		keys: []string{p + "values", p + "index", p + "expiry", p + "changes"},
 	}
 	s.follow = &follower{store: s, client: c.Client(1), stream: p + "changes"}
@@ -130,7 +129,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 
 // Get implements state.Store.
 func (s *Store) Get(ctx context.Context, key string) (state.Entry, error) {
-	if err := check.Key(key); err != nil {
+	if err := values.CheckKey(key); err != nil {
 		return state.Entry{}, err
 	}
 	v, err := s.eval(ctx, getScript, key)
@@ -138,15 +137,15 @@ func (s *Store) Get(ctx context.Context, key string) (state.Entry, error) {
 		err = state.ErrNotFound
 	}
 	if err != nil {
-		return state.Entry{}, check.Fault(ctx, "get", err)
+		return state.Entry{}, values.Fault(ctx, "get", err)
 	}
 	e, err := entry(key, v)
-	return e, check.Fault(ctx, "get", err)
+	return e, values.Fault(ctx, "get", err)
 }
 
 // Put implements state.Store.
 func (s *Store) Put(ctx context.Context, key string, value []byte, p state.Put) (string, error) {
-	if err := check.Put(key, value, p); err != nil {
+	if err := values.CheckPut(key, value, p); err != nil {
 		return "", err
 	}
 	absent := 0
@@ -158,18 +157,18 @@ func (s *Store) Put(ctx context.Context, key string, value []byte, p state.Put) 
 		err = state.ErrConflict
 	}
 	if err != nil {
-		return "", check.Fault(ctx, "put", err)
+		return "", values.Fault(ctx, "put", err)
 	}
 	version, ok := v[0].(string)
 	if !ok {
-		return "", check.Fault(ctx, "put", errReply)
+		return "", values.Fault(ctx, "put", errReply)
 	}
 	return version, nil
 }
 
 // Delete implements state.Store.
 func (s *Store) Delete(ctx context.Context, key, ifVersion string) error {
-	if err := check.Key(key); err != nil {
+	if err := values.CheckKey(key); err != nil {
 		return err
 	}
 	call, cancel := context.WithTimeout(ctx, callTimeout)
@@ -177,22 +176,22 @@ func (s *Store) Delete(ctx context.Context, key, ifVersion string) error {
 	n, err := deleteScript.Run(call, s.client, s.keys, key, ifVersion).Int()
 	switch {
 	case err != nil:
-		return check.Fault(ctx, "delete", err)
+		return values.Fault(ctx, "delete", err)
 	case n == 1:
-		return check.Fault(ctx, "delete", state.ErrNotFound)
+		return values.Fault(ctx, "delete", state.ErrNotFound)
 	case n == 2:
-		return check.Fault(ctx, "delete", state.ErrConflict)
+		return values.Fault(ctx, "delete", state.ErrConflict)
 	}
 	return nil
 }
 
 // List implements state.Store.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]state.Entry, error) {
-	if err := check.Prefix(prefix); err != nil {
+	if err := values.CheckPrefix(prefix); err != nil {
 		return nil, err
 	}
-	low, high := check.Range(prefix, after)
-	v, err := s.eval(ctx, listScript, low, high, check.Limit(limit))
+	low, high := values.Range(prefix, after)
+	v, err := s.eval(ctx, listScript, low, high, values.Limit(limit))
 	var list []state.Entry
 	for err == nil && len(v) >= 4 {
 		key, ok := v[0].(string)
@@ -205,14 +204,14 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) ([]st
 		list, v = append(list, e), v[4:]
 	}
 	if err != nil {
-		return nil, check.Fault(ctx, "list", err)
+		return nil, values.Fault(ctx, "list", err)
 	}
 	return list, nil
 }
 
 // Watch implements state.Store.
 func (s *Store) Watch(ctx context.Context, prefix string, fn func(state.Change)) error {
-	if err := check.Prefix(prefix); err != nil {
+	if err := values.CheckPrefix(prefix); err != nil {
 		return err
 	}
 	return s.hub.Watch(ctx, prefix, fn)

@@ -16,9 +16,8 @@ import (
 	"sync"
 	"time"
 
-	"slackmcp/store/internal/check"
 	"slackmcp/store/internal/engine"
-	"slackmcp/store/internal/hub"
+	"slackmcp/store/internal/values"
 	"slackmcp/store/state"
 )
 
@@ -39,7 +38,7 @@ type Options struct {
 type Store struct {
 	path string
 	log  *slog.Logger
-	hub  *hub.Hub
+	hub  *values.Watchers
 
 	mu     sync.Mutex
 	conn   *engine.Conn // nil after an error, until the next call opens it again
@@ -67,7 +66,7 @@ func Open(o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{path: filepath.Join(o.Dir, "state-"+engine.FileName(o.Topic)+".db"), log: o.Logger, hub: hub.New()}
+	s := &Store{path: filepath.Join(o.Dir, "state-"+engine.FileName(o.Topic)+".db"), log: o.Logger, hub: values.NewWatchers()}
 	if err := private(s.path); err != nil {
 		return nil, err
 	}
@@ -96,7 +95,7 @@ func private(path string) error {
 
 // Get implements state.Store.
 func (s *Store) Get(ctx context.Context, key string) (e state.Entry, err error) {
-	if err := check.Key(key); err != nil {
+	if err := values.CheckKey(key); err != nil {
 		return e, err
 	}
 	err = s.do(ctx, "get", func(now int64) error {
@@ -108,7 +107,7 @@ func (s *Store) Get(ctx context.Context, key string) (e state.Entry, err error) 
 
 // Put implements state.Store.
 func (s *Store) Put(ctx context.Context, key string, value []byte, p state.Put) (v string, err error) {
-	if err := check.Put(key, value, p); err != nil {
+	if err := values.CheckPut(key, value, p); err != nil {
 		return "", err
 	}
 	err = s.do(ctx, "put", func(now int64) error {
@@ -125,7 +124,7 @@ func (s *Store) Put(ctx context.Context, key string, value []byte, p state.Put) 
 
 // Delete implements state.Store.
 func (s *Store) Delete(ctx context.Context, key, ifVersion string) error {
-	if err := check.Key(key); err != nil {
+	if err := values.CheckKey(key); err != nil {
 		return err
 	}
 	return s.do(ctx, "delete", func(now int64) error {
@@ -135,11 +134,11 @@ func (s *Store) Delete(ctx context.Context, key, ifVersion string) error {
 
 // List implements state.Store.
 func (s *Store) List(ctx context.Context, prefix, after string, limit int) (list []state.Entry, err error) {
-	if err := check.Prefix(prefix); err != nil {
+	if err := values.CheckPrefix(prefix); err != nil {
 		return nil, err
 	}
 	err = s.do(ctx, "list", func(now int64) error {
-		list, err = s.page(prefix, after, check.Limit(limit), now)
+		list, err = s.page(prefix, after, values.Limit(limit), now)
 		return err
 	})
 	return list, err
@@ -147,7 +146,7 @@ func (s *Store) List(ctx context.Context, prefix, after string, limit int) (list
 
 // Watch implements state.Store.
 func (s *Store) Watch(ctx context.Context, prefix string, fn func(state.Change)) error {
-	if err := check.Prefix(prefix); err != nil {
+	if err := values.CheckPrefix(prefix); err != nil {
 		return err
 	}
 	return s.hub.Watch(ctx, prefix, fn)
@@ -156,16 +155,16 @@ func (s *Store) Watch(ctx context.Context, prefix string, fn func(state.Change))
 // do runs one operation on the connection, and opens it first when an error closed it.
 func (s *Store) do(ctx context.Context, op string, fn func(now int64) error) error {
 	if err := ctx.Err(); err != nil {
-		return check.Fault(ctx, op, err)
+		return values.Fault(ctx, op, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return check.Fault(ctx, op, errClosed)
+		return values.Fault(ctx, op, errClosed)
 	}
 	if s.conn == nil {
 		if err := s.open(); err != nil {
-			return check.Fault(ctx, op, err)
+			return values.Fault(ctx, op, err)
 		}
 		s.log.LogAttrs(ctx, slog.LevelInfo, "state is open again")
 	}
@@ -174,7 +173,7 @@ func (s *Store) do(ctx context.Context, op string, fn func(now int64) error) err
 		s.log.LogAttrs(ctx, slog.LevelError, "state cannot be written or read", slog.String("operation", op), slog.Any("error", err))
 		s.discard()
 	}
-	return check.Fault(ctx, op, err)
+	return values.Fault(ctx, op, err)
 }
 
 // sweep removes what has expired, now and then.

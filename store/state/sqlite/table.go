@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	"slackmcp/store/internal/check"
 	"slackmcp/store/internal/engine"
+	"slackmcp/store/internal/values"
 	"slackmcp/store/state"
 )
 
@@ -186,7 +186,7 @@ func (s *Store) write(key string, value []byte, p state.Put, now int64) (string,
 	}
 	// The number is used up, whether or not the commit succeeds.
 	s.last = version
-	s.hub.Tell(state.Change{Key: key})
+	s.hub.Notify(state.Change{Key: key})
 	return strconv.FormatInt(version, 10), nil
 }
 
@@ -203,13 +203,13 @@ func (s *Store) remove(key, ifVersion string, now int64) error {
 	if err := s.stmt.del.Run(); err != nil {
 		return err
 	}
-	s.hub.Tell(state.Change{Key: key, Gone: true})
+	s.hub.Notify(state.Change{Key: key, Gone: true})
 	return nil
 }
 
 // page requires s.mu.
 func (s *Store) page(prefix, after string, limit int, now int64) (list []state.Entry, err error) {
-	low, high := check.Range(prefix, after)
+	low, high := values.Range(prefix, after)
 	s.stmt.list.BindText(1, low)
 	s.stmt.list.BindText(2, high)
 	s.stmt.list.BindInt(3, now)
@@ -245,7 +245,7 @@ func (s *Store) expire(now int64) error {
 		return err
 	}
 	for _, key := range keys {
-		s.hub.Tell(state.Change{Key: key, Gone: true})
+		s.hub.Notify(state.Change{Key: key, Gone: true})
 	}
 	return nil
 }

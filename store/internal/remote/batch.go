@@ -1,0 +1,131 @@
+package remote
+
+import (
+	"context"
+	"sync"
+)
+
+// BatchOptions configure a Batcher.
+type BatchOptions[Req, Res any] struct {
+	// Do sends requests and returns as many results in their order, or an error that
+	// all of them get. It has to end by itself within a bounded time. Required.
+	Do func([]Req) ([]Res, error)
+	// Size tells what a request weighs; nil means that all weigh nothing.
+	Size func(Req) int
+	// MaxCount and MaxSize bound a batch; a single request may be larger. 0 means 128
+	// requests and no bound on their size.
+	MaxCount, MaxSize int
+	// Parallel is how many batches may be under way at once; 0 means 1.
+	Parallel int
+}
+
+// A Batcher gathers requests. Make one with NewBatcher.
+type Batcher[Req, Res any] struct {
+	o  BatchOptions[Req, Res]
+	wg sync.WaitGroup
+
+	mu      sync.Mutex
+	pending []*call[Req, Res] // guarded by mu
+	running int               // guarded by mu
+	closed  bool              // guarded by mu
+}
+
+type call[Req, Res any] struct {
+	req  Req
+	res  Res
+	err  error
+	done chan struct{}
+}
+
+// NewBatcher returns a Batcher that has nothing under way.
+func NewBatcher[Req, Res any](o BatchOptions[Req, Res]) *Batcher[Req, Res] {
+	if o.MaxCount <= 0 {
+		o.MaxCount = 128
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = 1
+	}
+	return &Batcher[Req, Res]{o: o}
+}
+
+// Do sends one request with others and waits for its result. When ctx ends first the
+// request may still be carried out. After Close it returns closed.
+func (b *Batcher[Req, Res]) Do(ctx context.Context, req Req, closed error) (Res, error) {
+	c := &call[Req, Res]{req: req, done: make(chan struct{})}
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		var zero Res
+		return zero, closed
+	}
+	b.pending = append(b.pending, c)
+	if b.running < b.o.Parallel {
+		b.running++
+		b.wg.Go(b.run)
+	}
+	b.mu.Unlock()
+	select {
+	case <-c.done:
+		return c.res, c.err
+	case <-ctx.Done():
+		var zero Res
+		return zero, ctx.Err()
+	}
+}
+
+// Close refuses further requests and waits for those that were made.
+func (b *Batcher[Req, Res]) Close() {
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.wg.Wait()
+}
+
+// run sends batches until nothing is pending.
+func (b *Batcher[Req, Res]) run() {
+	for {
+		calls := b.take()
+		if calls == nil {
+			return
+		}
+		reqs := make([]Req, len(calls))
+		for i, c := range calls {
+			reqs[i] = c.req
+		}
+		results, err := b.o.Do(reqs)
+		for i, c := range calls {
+			if err != nil {
+				c.err = err
+			} else {
+				c.res = results[i]
+			}
+			close(c.done)
+		}
+	}
+}
+
+// take removes the next batch from what is pending; with none, the runner is counted out.
+func (b *Batcher[Req, Res]) take() []*call[Req, Res] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.pending) == 0 {
+		b.running--
+		return nil
+	}
+	n, size := 0, 0
+	for n < len(b.pending) && n < b.o.MaxCount {
+		if b.o.Size != nil {
+			size += b.o.Size(b.pending[n].req)
+		}
+		if n > 0 && b.o.MaxSize > 0 && size > b.o.MaxSize {
+			break
+		}
+		n++
+	}
+	calls := b.pending[:n:n]
+	b.pending = b.pending[n:]
+	if len(b.pending) == 0 {
+		b.pending = nil
+	}
+	return calls
+}

@@ -1,0 +1,188 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/queue"
+	"slackmcp/webhook/event"
+)
+
+// errOvertaken says why a running Tail cannot go on.
+var errOvertaken = errors.New("retention removed events before this reader came to them")
+
+// A tail is one reader that follows the log.
+type tail struct {
+	log    Log
+	logger *slog.Logger
+	fn     func(event.Event) error
+	epoch  string
+	at     int64 // the sequence of the last event that was delivered
+	recent recent
+	// since and until drop, of what was stored before the tail began, what was received
+	// too early: the store's times are coarser.
+	since time.Time
+	until int64
+}
+
+// Tail calls fn with every event behind a start, until ctx is done (nil), fn fails (its
+// error), or life is done (its cause).
+func Tail(ctx, life context.Context, log Log, logger *slog.Logger, from queue.Start, fn func(event.Event) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(life, cancel)()
+
+	t := &tail{log: log, logger: logger, fn: fn}
+	if from.After == "" {
+		t.since = from.Since
+	}
+	err := t.run(ctx, from)
+	switch {
+	case life.Err() != nil:
+		return fmt.Errorf("tail: %w", context.Cause(life))
+	case ctx.Err() != nil:
+		return nil
+	}
+	return err
+}
+
+// run follows until ctx is done or something ends it that no waiting cures.
+func (t *tail) run(ctx context.Context, from queue.Start) error {
+	trouble := NewOutage(t.logger, "tail")
+	for begun := false; ctx.Err() == nil; {
+		var err error
+		if !begun {
+			var b eventlog.Bounds
+			b, t.at, err = t.log.Start(ctx, from)
+			t.epoch, t.until, begun = b.Epoch, b.Last, err == nil
+		} else {
+			err = t.step(ctx)
+		}
+		switch {
+		case err == nil:
+			trouble.Over(ctx)
+		case errors.Is(err, queue.ErrUnavailable):
+			trouble.Wait(ctx, err)
+		default:
+			if own, ok := errors.AsType[*handlerError](err); ok {
+				return own.err
+			}
+			return fmt.Errorf("tail: %w", err)
+		}
+	}
+	return nil
+}
+
+// handlerError marks what fn returned.
+type handlerError struct{ err error }
+
+func (e *handlerError) Error() string { return e.err.Error() }
+
+// step delivers what is next, or waits until there may be something.
+func (t *tail) step(ctx context.Context) error {
+	// The last event that was delivered is read again: when it is another one now, or
+	// gone from the end, the server that answers is not in the state that it was in.
+	b, events, err := t.log.Read(ctx, t.at, math.MaxInt64, false, piece)
+	switch {
+	case err != nil:
+		return err
+	case b.Epoch != t.epoch && t.epoch == "":
+		t.epoch = b.Epoch // the store's first event
+	case b.Epoch != t.epoch:
+		t.emptied(ctx, b)
+		return nil
+	case t.at < b.Trimmed:
+		return errors.Join(errOvertaken, b.Expired())
+	case t.at > b.Last, !t.continues(events):
+		return t.rejoin(ctx)
+	}
+	if len(events) > 0 && seqOf(&events[0]) == t.at {
+		events = events[1:]
+	}
+	for i := range events {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := t.deliver(events[i]); err != nil {
+			return err
+		}
+	}
+	if len(events) == 0 {
+		t.log.Wait(ctx, t.at)
+	}
+	return nil
+}
+
+func (t *tail) deliver(e event.Event) error {
+	seq := seqOf(&e)
+	if seq <= t.until && e.ReceivedAt.Before(t.since) {
+		t.at = seq
+		return nil
+	}
+	t.until = 0
+	if err := t.fn(e); err != nil {
+		return &handlerError{err}
+	}
+	t.at = seq
+	t.recent.add(eventlog.KeyOf(e.Source, e.ID), seq)
+	return nil
+}
+
+// emptied begins again in a store that has another epoch than the one that was read.
+func (t *tail) emptied(ctx context.Context, b eventlog.Bounds) {
+	t.logger.LogAttrs(ctx, slog.LevelWarn, "the queue engine lost the events: its store was emptied or replaced",
+		slog.String("epoch_before", t.epoch), slog.String("epoch", b.Epoch))
+	t.epoch, t.at, t.recent = b.Epoch, b.Trimmed, recent{}
+}
+
+// continues reports whether events, which begin where the tail is, follow on what was
+// delivered. What retention has removed cannot be compared, and need not be.
+func (t *tail) continues(events []event.Event) bool {
+	return len(events) == 0 || seqOf(&events[0]) != t.at || !t.recent.knows(t.at) ||
+		t.recent.has(eventlog.KeyOf(events[0].Source, events[0].ID), t.at)
+}
+
+// rejoin goes back to the last event that both the log and this reader have, when the
+// server that answers now lacks some that were read before. What was put in their places
+// is delivered then.
+func (t *tail) rejoin(ctx context.Context) error {
+	common, err := t.common(ctx)
+	if err != nil {
+		return err
+	}
+	if common < t.at {
+		t.logger.LogAttrs(ctx, slog.LevelWarn, "the queue engine lost events that were read before, by a failover or a crash",
+			slog.Int64("back_to", common), slog.Int64("had_read", t.at))
+		t.at = common
+	}
+	return nil
+}
+
+// common looks for that event from the end backwards.
+func (t *tail) common(ctx context.Context) (int64, error) {
+	from := t.at
+	for {
+		b, events, err := t.log.Read(ctx, from, t.recent.first(), true, 64)
+		if err != nil {
+			return 0, err
+		}
+		if b.Epoch != t.epoch || t.at <= b.Trimmed {
+			return t.at, nil // step sees to it
+		}
+		for i := range events {
+			seq := seqOf(&events[i])
+			if t.recent.has(eventlog.KeyOf(events[i].Source, events[i].ID), seq) {
+				return seq, nil
+			}
+			from = seq - 1
+		}
+		if len(events) == 0 || from < t.recent.first() {
+			return min(max(b.Trimmed, from), b.Last), nil
+		}
+	}
+}
