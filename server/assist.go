@@ -42,7 +42,7 @@ func (b *builder) assist(ctx context.Context) error {
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
 			PublicURL: b.cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,
 			Authenticate: authenticate, Logger: b.log,
-			Shared: b.sharedValues(), Single: b.cfg.Queue.Backend == config.SQLite,
+			Shared: b.sharedState(), Single: b.cfg.Queue.Backend == config.SQLite,
 		},
 	}
 	if m.Transport == config.Stdio {

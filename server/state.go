@@ -55,3 +55,13 @@ func (b *builder) openState(ctx context.Context) error {
 	b.state = st
 	return nil
 }
+
+// sharedState is the state as the MCP side sees it; nil where it ends with the process,
+// as the sessions then may too.
+func (b *builder) sharedState() state.Store {
+	embedded := b.cfg.Queue.Backend == config.Memory || b.cfg.Queue.Backend == config.SQLite && !b.cfg.Mode.Webhook()
+	if embedded || b.cfg.MCP.Transport == config.Stdio {
+		return nil
+	}
+	return b.state
+}

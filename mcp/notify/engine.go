@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"slackmcp/store/state"
 )
 
 // An Engine keeps subscriptions and delivers to them. It is safe for concurrent use.
@@ -83,7 +85,7 @@ func (e *Engine) poke() {
 // watch pokes when any process changes a subscription.
 func (e *Engine) watch(ctx context.Context) {
 	for {
-		err := e.opt.State.Watch(ctx, subscriptionKeys, func(string) { e.poke() })
+		err := e.opt.State.Watch(ctx, subscriptionKeys, func(state.Change) { e.poke() })
 		if ctx.Err() != nil {
 			return
 		}
@@ -245,7 +247,7 @@ func (e *Engine) known() int {
 // evict ends a subscription against its client's will, and tells the receiver once.
 func (e *Engine) evict(ctx context.Context, s *Subscription, why string) {
 	if err := e.opt.State.Delete(ctx, s.key().path(), ""); err != nil {
-		if !errors.Is(err, ErrNotFound) {
+		if !errors.Is(err, state.ErrNotFound) {
 			e.log.LogAttrs(ctx, slog.LevelWarn, "subscription was not removed", slog.String("subscription", s.ID), slog.Any("error", err))
 		}
 		return // another process was quicker, or it will be tried again

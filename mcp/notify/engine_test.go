@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"slackmcp/mcp/notify"
+	"slackmcp/store/state"
 )
 
 // TestDelivery: challenged, then what matches, in order, each once.
@@ -324,7 +325,7 @@ func TestEnds(t *testing.T) {
 	if n := len(left.requests()); n != 0 {
 		t.Errorf("who left was sent %d", n)
 	}
-	if err := e.Remove(t.Context(), g.ID); !errors.Is(err, notify.ErrNotFound) {
+	if err := e.Remove(t.Context(), g.ID); !errors.Is(err, state.ErrNotFound) {
 		t.Errorf("removed twice: %v", err)
 	}
 }

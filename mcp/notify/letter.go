@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+
+	"slackmcp/store/state"
 )
 
 // A Letter is an event that a receiver did not accept and is not sent any more. The
@@ -31,11 +33,11 @@ func (e *Engine) keep(ctx context.Context, s *Subscription, l Letter) error {
 		return err
 	}
 	if len(kept) >= maxLetters {
-		if err := e.opt.State.Delete(ctx, kept[0].Key, ""); err != nil && !errors.Is(err, ErrNotFound) {
+		if err := e.opt.State.Delete(ctx, kept[0].Key, ""); err != nil && !errors.Is(err, state.ErrNotFound) {
 			return err
 		}
 	}
-	_, err = put(ctx, e.opt.State, prefix+l.Cursor, l, letterAge, Condition{})
+	_, err = put(ctx, e.opt.State, prefix+l.Cursor, l, state.Put{TTL: letterAge})
 	return err
 }
 

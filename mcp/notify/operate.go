@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"slackmcp/store/state"
 )
 
 // The states of a subscription, as an operator sees them.
@@ -86,7 +88,7 @@ func (e *Engine) info(ctx context.Context, s *Subscription) (Info, error) {
 }
 
 // Show returns one subscription with its dead letters, by its id or the beginning of it.
-// ErrNotFound.
+// state.ErrNotFound.
 func (e *Engine) Show(ctx context.Context, id string) (Info, error) {
 	s, err := e.find(ctx, id)
 	if err != nil {
@@ -100,10 +102,10 @@ func (e *Engine) Show(ctx context.Context, id string) (Info, error) {
 	return info, err
 }
 
-// Pause stops deliveries until Resume; events wait in the log meanwhile. ErrNotFound.
+// Pause stops deliveries until Resume; events wait in the log meanwhile. state.ErrNotFound.
 func (e *Engine) Pause(ctx context.Context, id string) error { return e.setPaused(ctx, id, true) }
 
-// Resume goes on behind the last event that was delivered. ErrNotFound.
+// Resume goes on behind the last event that was delivered. state.ErrNotFound.
 func (e *Engine) Resume(ctx context.Context, id string) error { return e.setPaused(ctx, id, false) }
 
 func (e *Engine) setPaused(ctx context.Context, id string, paused bool) error {
@@ -112,14 +114,15 @@ func (e *Engine) setPaused(ctx context.Context, id string, paused bool) error {
 		return err
 	}
 	s.Paused = paused
-	s.version, err = put(ctx, e.opt.State, s.key().path(), s, max(time.Until(s.ExpiresAt), time.Second), Condition{IfVersion: s.version})
+	s.version, err = put(ctx, e.opt.State, s.key().path(), s,
+		state.Put{TTL: max(time.Until(s.ExpiresAt), time.Second), IfVersion: s.version})
 	if err == nil {
 		e.tell(s)
 	}
 	return err
 }
 
-// Remove ends a subscription and tells its receiver. ErrNotFound.
+// Remove ends a subscription and tells its receiver. state.ErrNotFound.
 func (e *Engine) Remove(ctx context.Context, id string) error {
 	s, err := e.find(ctx, id)
 	if err != nil {
@@ -148,7 +151,7 @@ func (e *Engine) find(ctx context.Context, id string) (*Subscription, error) {
 		}
 	}
 	if found == nil {
-		return nil, fmt.Errorf("there is no subscription whose id begins with %q; subscriptions list shows them: %w", id, ErrNotFound)
+		return nil, fmt.Errorf("there is no subscription whose id begins with %q; subscriptions list shows them: %w", id, state.ErrNotFound)
 	}
 	return found, nil
 }

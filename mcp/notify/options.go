@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"slackmcp/internal/egress"
+	"slackmcp/store/state"
 )
 
 // An Item is one message for a receiver.
@@ -56,7 +57,7 @@ type Observation struct {
 
 // Options configure an Engine. State, Source and Client are required.
 type Options struct {
-	State  State
+	State  state.Store
 	Source Source
 	Client Client
 	// Exclusive says that no other process shares the State: there is nobody to divide

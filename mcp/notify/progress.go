@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+
+	"slackmcp/store/state"
 )
 
 // A progress is how far a subscription's deliveries have come. It is kept as JSON, apart
@@ -44,7 +46,7 @@ func (p *progress) status() Status {
 	return Status{Active: p.SuspendedAt.IsZero(), LastDeliveryAt: p.LastDeliveryAt, LastError: p.LastError, FailedSince: p.FailingSince}
 }
 
-func loadProgress(ctx context.Context, s State, id string) (progress, error) {
+func loadProgress(ctx context.Context, s state.Store, id string) (progress, error) {
 	var p progress
 	entry, err := s.Get(ctx, deliveryKeys+id)
 	if err != nil {
@@ -61,15 +63,15 @@ func loadProgress(ctx context.Context, s State, id string) (progress, error) {
 const outlives = time.Hour
 
 // save writes a progress over the version that it was read in, or where none was.
-func (p *progress) save(ctx context.Context, s State, sub *Subscription) error {
+func (p *progress) save(ctx context.Context, s state.Store, sub *Subscription) error {
 	if p.Born == "" {
 		p.Born = rand.Text()
 	}
-	when := Condition{IfAbsent: true}
+	when := state.Put{TTL: max(time.Until(sub.ExpiresAt), 0) + outlives, IfAbsent: true}
 	if p.version != "" {
-		when = Condition{IfVersion: p.version}
+		when.IfVersion, when.IfAbsent = p.version, false
 	}
-	version, err := put(ctx, s, deliveryKeys+sub.ID, p, max(time.Until(sub.ExpiresAt), 0)+outlives, when)
+	version, err := put(ctx, s, deliveryKeys+sub.ID, p, when)
 	if err == nil {
 		p.version = version
 	}
@@ -79,13 +81,13 @@ func (p *progress) save(ctx context.Context, s State, sub *Subscription) error {
 // settle saves a progress that somebody else may have written meanwhile: a refresh, or a
 // process that has taken the subscription over. Whichever has come farther counts, unless
 // the other is of another life.
-func (p *progress) settle(ctx context.Context, s State, sub *Subscription) error {
+func (p *progress) settle(ctx context.Context, s state.Store, sub *Subscription) error {
 	err := p.save(ctx, s, sub)
-	if !errors.Is(err, ErrConflict) {
+	if !errors.Is(err, state.ErrConflict) {
 		return err
 	}
 	other, err := loadProgress(ctx, s, sub.ID)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, state.ErrNotFound) {
 		p.version = ""
 		return p.save(ctx, s, sub)
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -30,51 +29,11 @@ const patience = 60 * time.Second
 // secret signs what these tests receive.
 var secret = "whsec_" + base64.StdEncoding.EncodeToString([]byte("a secret of twenty-nine bytes"))
 
-// stateOf shows a state.Store as the engine wants it, as server does.
-type stateOf struct{ state.Store }
-
-func known(err error) error {
-	switch {
-	case errors.Is(err, state.ErrNotFound):
-		return errors.Join(err, notify.ErrNotFound)
-	case errors.Is(err, state.ErrConflict):
-		return errors.Join(err, notify.ErrConflict)
-	}
-	return err
-}
-
-func (s stateOf) Get(ctx context.Context, key string) (notify.Entry, error) {
-	e, err := s.Store.Get(ctx, key)
-	return notify.Entry(e), known(err)
-}
-
-func (s stateOf) Put(ctx context.Context, key string, value []byte, ttl time.Duration, c notify.Condition) (string, error) {
-	v, err := s.Store.Put(ctx, key, value, state.Put{TTL: ttl, IfVersion: c.IfVersion, IfAbsent: c.IfAbsent})
-	return v, known(err)
-}
-
-func (s stateOf) Delete(ctx context.Context, key, ifVersion string) error {
-	return known(s.Store.Delete(ctx, key, ifVersion))
-}
-
-func (s stateOf) List(ctx context.Context, prefix, after string, limit int) ([]notify.Entry, error) {
-	list, err := s.Store.List(ctx, prefix, after, limit)
-	out := make([]notify.Entry, len(list))
-	for i, e := range list {
-		out[i] = notify.Entry(e)
-	}
-	return out, err
-}
-
-func (s stateOf) Watch(ctx context.Context, prefix string, fn func(string)) error {
-	return s.Store.Watch(ctx, prefix, func(c state.Change) { fn(c.Key) })
-}
-
 // A rig is a log, a state, and the engines that share them.
 type rig struct {
 	t     *testing.T
 	log   *eventtest.Log
-	state stateOf
+	state state.Store
 	opt   notify.Options
 	last  *notify.Engine // that was started
 	sent  int
@@ -84,7 +43,7 @@ func newRig(t *testing.T, change ...func(*notify.Options)) *rig {
 	t.Helper()
 	store := memory.New()
 	t.Cleanup(func() { store.Close() })
-	r := &rig{t: t, log: &eventtest.Log{}, state: stateOf{store}}
+	r := &rig{t: t, log: &eventtest.Log{}, state: store}
 	c, err := egress.New(egress.Options{HTTPSOnly: true, Hosts: []string{"127.0.0.1"}, Timeout: 3 * time.Second})
 	if err != nil {
 		t.Fatal(err)

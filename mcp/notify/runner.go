@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"slackmcp/store/state"
 )
 
 const (
@@ -110,7 +112,7 @@ func (r *runner) begin(ctx context.Context) bool {
 			return true
 		case ctx.Err() != nil:
 			return false
-		case errors.Is(err, ErrNotFound):
+		case errors.Is(err, state.ErrNotFound):
 			// It is being removed, or its place was lost: then it goes on from now, and says so.
 			if p.Cursor, err = r.e.opt.Source.Now(ctx); err == nil {
 				p.Truncated = true

@@ -2,18 +2,15 @@ package notify
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"slackmcp/internal/egress"
+	"slackmcp/webhook/signature"
 )
 
 // What went wrong with a callback, as clients are told; never in the endpoint's words.
@@ -32,27 +29,17 @@ const maxBody = 256 << 10
 // post signs a message and sends it.
 func (e *Engine) post(ctx context.Context, s *Subscription, id string, body []byte) (egress.Reply, error) {
 	now := time.Now()
-	stamp := strconv.FormatInt(now.Unix(), 10)
-	signature := sign(s.Secret, id, stamp, body)
+	secrets := []string{s.Secret}
 	if s.OldSecret != "" && now.Before(s.OldUntil) {
-		signature += " " + sign(s.OldSecret, id, stamp, body)
+		secrets = append(secrets, s.OldSecret)
 	}
 	h := http.Header{}
 	h.Set("Content-Type", "application/json")
-	h.Set("Webhook-Id", id)
-	h.Set("Webhook-Timestamp", stamp)
-	h.Set("Webhook-Signature", signature)
 	h.Set("X-MCP-Subscription-Id", s.ID)
+	if err := signature.SignStandardID(h, secrets, id, now, body); err != nil {
+		return egress.Reply{}, err
+	}
 	return e.opt.Client.Post(ctx, s.URL, h, body)
-}
-
-// sign is a signature of Standard Webhooks. The key is what the secret encodes.
-func sign(secret, id, stamp string, body []byte) string {
-	key, _ := secretKey(secret) // it was checked when it was taken
-	h := hmac.New(sha256.New, key)
-	h.Write([]byte(id + "." + stamp + "."))
-	h.Write(body)
-	return "v1," + base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
 // reason is why a delivery was not accepted, from a closed list; "" when it was.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"slackmcp/store/state"
 )
 
 // Subscriptions are divided into shards; each shard is worked by the process that holds
@@ -36,7 +38,7 @@ func shardOf(id string) int {
 // decided by all of them alike, from the list of those that are alive; the lease makes
 // sure that two never do at once while they see different lists.
 type share struct {
-	state     State
+	state     state.Store
 	exclusive bool
 	name      string // of this process
 
@@ -49,7 +51,7 @@ type lease struct {
 	renewed time.Time
 }
 
-func newShare(s State, exclusive bool) *share {
+func newShare(s state.Store, exclusive bool) *share {
 	return &share{state: s, exclusive: exclusive, name: rand.Text(), held: map[int]lease{}}
 }
 
@@ -90,7 +92,7 @@ func (s *share) round(ctx context.Context, wanted bool, halt func(shards []int))
 		return nil
 	}
 	halt(s.lost())
-	if _, err := s.state.Put(ctx, memberKeys+s.name, []byte("{}"), leaseTTL, Condition{}); err != nil {
+	if _, err := s.state.Put(ctx, memberKeys+s.name, []byte("{}"), state.Put{TTL: leaseTTL}); err != nil {
 		return err
 	}
 	members, err := list(ctx, s.state, memberKeys)
@@ -118,18 +120,15 @@ func (s *share) settle(ctx context.Context, shard int, ours bool, halt func(shar
 		s.drop(shard)
 		return ignore(s.state.Delete(ctx, key, l.version))
 	}
-	when := Condition{IfAbsent: true}
-	if held {
-		when = Condition{IfVersion: l.version}
-	}
+	when := state.Put{TTL: leaseTTL, IfVersion: l.version, IfAbsent: !held}
 	asked := time.Now()
-	version, err := s.state.Put(ctx, key, []byte(strconv.Quote(s.name)), leaseTTL, when)
+	version, err := s.state.Put(ctx, key, []byte(strconv.Quote(s.name)), when)
 	switch {
-	case errors.Is(err, ErrConflict) && held:
+	case errors.Is(err, state.ErrConflict) && held:
 		halt([]int{shard})
 		s.drop(shard)
 		return nil
-	case errors.Is(err, ErrConflict):
+	case errors.Is(err, state.ErrConflict):
 		return nil // another still has it
 	case err != nil:
 		return fmt.Errorf("lease %d: %w", shard, err)
@@ -166,7 +165,7 @@ func (s *share) leave(ctx context.Context) {
 
 // winner is the process that should have a shard: each has its own rank for each shard,
 // so that one that comes or goes moves no more than its part.
-func winner(members []Entry, shard int) string {
+func winner(members []state.Entry, shard int) string {
 	var best [sha256.Size]byte
 	name := ""
 	for _, m := range members {
@@ -179,7 +178,7 @@ func winner(members []Entry, shard int) string {
 }
 
 func ignore(err error) error {
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) {
+	if errors.Is(err, state.ErrNotFound) || errors.Is(err, state.ErrConflict) {
 		return nil
 	}
 	return err

@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"slackmcp/store/state"
+	"slackmcp/webhook/signature"
 )
 
 // A Request asks for a subscription, new or refreshed.
@@ -71,7 +75,7 @@ const subscribeTries = 4
 // deliveries go on where they were suspended. The callback is challenged first unless it
 // was. Errors: *InputError, *LimitError, *CallbackError, and those of the State.
 func (e *Engine) Subscribe(ctx context.Context, r Request) (Grant, error) {
-	if _, ok := secretKey(r.Secret); !ok {
+	if !strings.HasPrefix(r.Secret, "whsec_") || signature.CheckStandard([]string{r.Secret}) != nil {
 		return Grant{}, &InputError{"delivery.secret", "write whsec_ and 24 to 64 bytes in base64"}
 	}
 	if err := e.opt.Client.Check(r.URL); err != nil {
@@ -79,11 +83,11 @@ func (e *Engine) Subscribe(ctx context.Context, r Request) (Grant, error) {
 	}
 	for range subscribeTries {
 		g, err := e.subscribe(ctx, &r)
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, state.ErrConflict) {
 			return g, err
 		}
 	}
-	return Grant{}, fmt.Errorf("subscribe: %w", ErrConflict)
+	return Grant{}, fmt.Errorf("subscribe: %w", state.ErrConflict)
 }
 
 func (e *Engine) subscribe(ctx context.Context, r *Request) (Grant, error) {
@@ -110,11 +114,11 @@ func (e *Engine) subscribe(ctx context.Context, r *Request) (Grant, error) {
 	if err != nil {
 		return Grant{}, err
 	}
-	when := Condition{IfAbsent: true}
+	when := state.Put{TTL: time.Until(s.ExpiresAt), IfAbsent: true}
 	if old != nil {
-		when = Condition{IfVersion: old.version}
+		when.IfVersion, when.IfAbsent = old.version, false
 	}
-	if s.version, err = put(ctx, e.opt.State, s.key().path(), s, time.Until(s.ExpiresAt), when); err != nil {
+	if s.version, err = put(ctx, e.opt.State, s.key().path(), s, when); err != nil {
 		return Grant{}, err
 	}
 	e.tell(s)
@@ -135,7 +139,7 @@ func (s *Subscription) renews(old *Subscription, now time.Time) {
 // load returns the subscription of a key, or nil when there is none that is live.
 func (e *Engine) load(ctx context.Context, k Key) (*Subscription, error) {
 	entry, err := e.opt.State.Get(ctx, k.path())
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, state.ErrNotFound) {
 		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
 	if err != nil {
@@ -169,7 +173,7 @@ func (e *Engine) ttl(asked time.Duration) time.Duration {
 func (e *Engine) place(ctx context.Context, r *Request, s *Subscription, fresh bool) (progress, error) {
 	p, err := loadProgress(ctx, e.opt.State, s.ID)
 	switch {
-	case err != nil && !errors.Is(err, ErrNotFound):
+	case err != nil && !errors.Is(err, state.ErrNotFound):
 		return p, err
 	case err != nil || fresh:
 		return e.begin(ctx, r, s, p.version)
@@ -208,7 +212,7 @@ func (e *Engine) begin(ctx context.Context, r *Request, s *Subscription, version
 // Unsubscribe ends a subscription and reports whether there was one.
 func (e *Engine) Unsubscribe(ctx context.Context, k Key) (found bool, err error) {
 	err = e.opt.State.Delete(ctx, k.path(), "")
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, state.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {

@@ -2,12 +2,12 @@ package notify
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"net/url"
-	"strings"
 	"time"
+
+	"slackmcp/store/state"
 )
 
 // A Key is what makes a subscription: two with the same key are one. Nothing of it
@@ -69,28 +69,11 @@ func (s *Subscription) callback() string {
 	return u.Scheme + "://" + u.Host + u.EscapedPath()
 }
 
-func decodeSubscription(e Entry) (*Subscription, error) {
+func decodeSubscription(e state.Entry) (*Subscription, error) {
 	s := &Subscription{}
 	if err := json.Unmarshal(e.Value, s); err != nil {
 		return nil, err
 	}
 	s.version = e.Version
 	return s, nil
-}
-
-// Bounds of a secret, in bytes (standardwebhooks.com).
-const (
-	secretPrefix = "whsec_"
-	minSecret    = 24
-	maxSecret    = 64
-)
-
-// secretKey is the key that a secret stands for.
-func secretKey(secret string) ([]byte, bool) {
-	encoded, ok := strings.CutPrefix(secret, secretPrefix)
-	if !ok {
-		return nil, false
-	}
-	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	return key, err == nil && len(key) >= minSecret && len(key) <= maxSecret
 }

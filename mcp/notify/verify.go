@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"slackmcp/store/state"
 )
 
 // A CallbackError says that a callback did not prove that it wants to be called.
@@ -32,7 +34,7 @@ func callback(k Key) string { return callbackKeys + short(k.Principal) + "/" + s
 func (e *Engine) verify(ctx context.Context, s *Subscription) error {
 	key := callback(s.key())
 	_, err := e.opt.State.Get(ctx, key)
-	if err == nil || !errors.Is(err, ErrNotFound) {
+	if err == nil || !errors.Is(err, state.ErrNotFound) {
 		return err
 	}
 	u, err := url.Parse(s.URL)
@@ -48,7 +50,7 @@ func (e *Engine) verify(ctx context.Context, s *Subscription) error {
 		return &CallbackError{Reason: why}
 	}
 	e.opt.Observe(Observation{Outcome: "verified", Duration: time.Since(began)})
-	_, err = e.opt.State.Put(ctx, key, []byte("{}"), verifiedFor, Condition{})
+	_, err = e.opt.State.Put(ctx, key, []byte("{}"), state.Put{TTL: verifiedFor})
 	return err
 }
 

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"slackmcp/store/state"
 )
 
 // A keyring has the key that signs session ids: a given one, or the one that replicas
 // share, which whoever needs it first makes.
 type keyring struct {
-	shared Values // nil: key is given
+	shared state.Store // nil: key is given
 
 	mu  sync.Mutex
 	key []byte
@@ -36,16 +38,16 @@ func (k *keyring) agree(ctx context.Context) ([]byte, error) {
 	for {
 		v, err := k.shared.Get(ctx, keyKey)
 		switch {
-		case err == nil && len(v.Data) >= minKeyBytes:
-			return v.Data, nil
+		case err == nil && len(v.Value) >= minKeyBytes:
+			return v.Value, nil
 		case err == nil:
-			return nil, fmt.Errorf("%s has %d bytes, want at least %d: remove it", keyKey, len(v.Data), minKeyBytes)
-		case !errors.Is(err, ErrNoValue):
+			return nil, fmt.Errorf("%s has %d bytes, want at least %d: remove it", keyKey, len(v.Value), minKeyBytes)
+		case !errors.Is(err, state.ErrNotFound):
 			return nil, err
 		}
 		key := make([]byte, minKeyBytes)
 		rand.Read(key) // never fails
-		if _, err := k.shared.Put(ctx, keyKey, key, Write{IfAbsent: true}); err != nil && !errors.Is(err, ErrConflict) {
+		if _, err := k.shared.Put(ctx, keyKey, key, state.Put{IfAbsent: true}); err != nil && !errors.Is(err, state.ErrConflict) {
 			return nil, err
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"slackmcp/store/state"
 )
 
 // A Kind is the transport that a bare GET of the mount opens.
@@ -60,7 +62,7 @@ type Options struct {
 	// Shared are the values that replicas share, which then serve the same sessions and
 	// hand each other what is another's. Nil: there is one process, and sessions end with
 	// it.
-	Shared Values
+	Shared state.Store
 	// Single says that no other process has the Shared values: they let sessions outlive
 	// this one, and nothing is handed on.
 	Single bool

@@ -14,6 +14,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 
 	"slackmcp/mcp/access"
+	"slackmcp/store/state"
 )
 
 // A relay hands messages to the replica that has what they are for: the stream of an SSE
@@ -21,7 +22,7 @@ import (
 // of a server without replicas.
 type relay struct {
 	t      *Transport
-	values Values
+	shared state.Store
 	name   string       // of this process
 	held   atomic.Int64 // SSE sessions
 }
@@ -47,8 +48,8 @@ type parcel struct {
 	Piece  string `json:"piece,omitempty"`
 }
 
-func newRelay(t *Transport, values Values) *relay {
-	return &relay{t: t, values: values, name: strings.ToLower(rand.Text()[:13])}
+func newRelay(t *Transport, shared state.Store) *relay {
+	return &relay{t: t, shared: shared, name: strings.ToLower(rand.Text()[:13])}
 }
 
 // hold says that this replica has the stream of an SSE session. What it returns takes it
@@ -60,7 +61,7 @@ func (r *relay) hold(ctx context.Context, id string) (release func(), err error)
 	r.held.Add(1)
 	err = r.lease(ctx)
 	if err == nil {
-		_, err = r.values.Put(ctx, ownersKey+id, []byte(r.name), Write{TTL: ownerLife})
+		_, err = r.shared.Put(ctx, ownersKey+id, []byte(r.name), state.Put{TTL: ownerLife})
 	}
 	if err != nil {
 		r.held.Add(-1)
@@ -72,7 +73,7 @@ func (r *relay) hold(ctx context.Context, id string) (release func(), err error)
 		r.held.Add(-1)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseRenew)
 		defer cancel()
-		if err := r.values.Delete(ctx, ownersKey+id); err != nil && !errors.Is(err, ErrNoValue) {
+		if err := r.shared.Delete(ctx, ownersKey+id, ""); err != nil && !errors.Is(err, state.ErrNotFound) {
 			r.t.log.LogAttrs(ctx, slog.LevelDebug, "the owner of an SSE session was not removed", slog.Any("error", err))
 		}
 	}, nil
@@ -81,7 +82,7 @@ func (r *relay) hold(ctx context.Context, id string) (release func(), err error)
 // extend renews a stream that is open for very long.
 func (r *relay) extend(ctx context.Context, id string) {
 	for ctx.Err() == nil {
-		if _, err := r.values.Put(ctx, ownersKey+id, []byte(r.name), Write{TTL: ownerLife}); err != nil {
+		if _, err := r.shared.Put(ctx, ownersKey+id, []byte(r.name), state.Put{TTL: ownerLife}); err != nil {
 			r.t.log.LogAttrs(ctx, slog.LevelWarn, "the owner of an SSE session was not renewed", slog.Any("error", err))
 		}
 		select {
@@ -92,21 +93,21 @@ func (r *relay) extend(ctx context.Context, id string) {
 }
 
 func (r *relay) lease(ctx context.Context) error {
-	_, err := r.values.Put(ctx, replicasKey+r.name, nil, Write{TTL: leaseLife})
+	_, err := r.shared.Put(ctx, replicasKey+r.name, nil, state.Put{TTL: leaseLife})
 	return err
 }
 
 // run keeps the lease while there are SSE streams, and takes what others leave, until ctx
 // ends.
 func (r *relay) run(ctx context.Context) {
-	watch := func(prefix string, fn func(key string, gone bool)) {
-		if err := r.values.Watch(ctx, prefix, fn); err != nil && ctx.Err() == nil {
+	watch := func(prefix string, fn func(state.Change)) {
+		if err := r.shared.Watch(ctx, prefix, fn); err != nil && ctx.Err() == nil {
 			r.t.log.LogAttrs(ctx, slog.LevelError, "other replicas are not heard", slog.String("below", prefix), slog.Any("error", err))
 		}
 	}
-	go watch(inboxKey+r.name+"/", func(key string, gone bool) { r.receive(ctx, key, gone, r.deliver) })
-	go watch(toldKey, func(key string, gone bool) { r.overhear(ctx, key, gone) })
-	go watch(keyKey, func(string, bool) { r.t.sessions.sign.forget() })
+	go watch(inboxKey+r.name+"/", func(c state.Change) { r.receive(ctx, c, r.deliver) })
+	go watch(toldKey, func(c state.Change) { r.overhear(ctx, c) })
+	go watch(keyKey, func(state.Change) { r.t.sessions.sign.forget() })
 	tick := time.NewTicker(leaseRenew)
 	defer tick.Stop()
 	for {
@@ -130,19 +131,19 @@ func (r *relay) forward(ctx context.Context, id string, raw []byte) error {
 	if r == nil {
 		return ErrNoSession
 	}
-	owner, err := r.values.Get(ctx, ownersKey+id)
+	owner, err := r.shared.Get(ctx, ownersKey+id)
 	if err == nil {
-		_, err = r.values.Get(ctx, replicasKey+string(owner.Data))
+		_, err = r.shared.Get(ctx, replicasKey+string(owner.Value))
 	}
 	switch {
-	case errors.Is(err, ErrNoValue):
+	case errors.Is(err, state.ErrNotFound):
 		return ErrNoSession
 	case err != nil:
 		return err
-	case string(owner.Data) == r.name:
+	case string(owner.Value) == r.name:
 		return ErrNoSession // its stream ended here a moment ago
 	}
-	return r.send(ctx, inboxKey+string(owner.Data)+"/", parcel{Session: id, Principal: access.From(ctx), Message: raw})
+	return r.send(ctx, inboxKey+string(owner.Value)+"/", parcel{Session: id, Principal: access.From(ctx), Message: raw})
 }
 
 // tell hands an answer or a cancellation to whichever replica has the call of a session.
@@ -160,7 +161,7 @@ func (r *relay) send(ctx context.Context, prefix string, p parcel) error {
 		p.Message, p.Piece = nil, piecesKey+name+"/"
 		for ; len(rest) > 0; p.Pieces++ {
 			n := min(len(rest), pieceBytes)
-			if _, err := r.values.Put(ctx, p.piece(p.Pieces), rest[:n], Write{TTL: messageLife}); err != nil {
+			if _, err := r.shared.Put(ctx, p.piece(p.Pieces), rest[:n], state.Put{TTL: messageLife}); err != nil {
 				return err
 			}
 			rest = rest[n:]
@@ -170,7 +171,7 @@ func (r *relay) send(ctx context.Context, prefix string, p parcel) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.values.Put(ctx, prefix+name, data, Write{TTL: messageLife})
+	_, err = r.shared.Put(ctx, prefix+name, data, state.Put{TTL: messageLife})
 	return err
 }
 
@@ -178,43 +179,43 @@ func (p *parcel) piece(i int) string { return fmt.Sprintf("%s%04d", p.Piece, i) 
 
 // open reads a parcel whole.
 func (r *relay) open(ctx context.Context, key string) (p parcel, err error) {
-	v, err := r.values.Get(ctx, key)
+	v, err := r.shared.Get(ctx, key)
 	if err != nil {
 		return p, err
 	}
-	if err := json.Unmarshal(v.Data, &p); err != nil {
+	if err := json.Unmarshal(v.Value, &p); err != nil {
 		return p, err
 	}
 	for i := range p.Pieces {
-		piece, err := r.values.Get(ctx, p.piece(i))
+		piece, err := r.shared.Get(ctx, p.piece(i))
 		if err != nil {
 			return p, err
 		}
-		p.Message = append(p.Message, piece.Data...)
+		p.Message = append(p.Message, piece.Value...)
 	}
 	return p, nil
 }
 
 // receive takes a parcel out of this replica's inbox, once.
-func (r *relay) receive(ctx context.Context, key string, gone bool, deliver func(context.Context, parcel)) {
-	if gone {
+func (r *relay) receive(ctx context.Context, c state.Change, deliver func(context.Context, parcel)) {
+	if c.Gone {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, messageLife)
 	defer cancel()
-	p, err := r.open(ctx, key)
+	p, err := r.open(ctx, c.Key)
 	if err == nil {
-		err = r.values.Delete(ctx, key)
+		err = r.shared.Delete(ctx, c.Key, "")
 	}
 	switch {
-	case errors.Is(err, ErrNoValue): // it was taken already
+	case errors.Is(err, state.ErrNotFound): // it was taken already
 	case err != nil:
 		r.t.log.LogAttrs(ctx, slog.LevelWarn, "a message of another replica was not taken", slog.Any("error", err))
 	default:
 		deliver(ctx, p)
 	}
 	for i := range p.Pieces {
-		_ = r.values.Delete(ctx, p.piece(i)) // what stays goes by itself
+		_ = r.shared.Delete(ctx, p.piece(i), "") // what stays goes by itself
 	}
 }
 
@@ -240,15 +241,15 @@ func (r *relay) deliver(ctx context.Context, p parcel) {
 }
 
 // overhear takes an answer or a cancellation that another replica could not place.
-func (r *relay) overhear(ctx context.Context, key string, gone bool) {
-	if gone || r.t.running.Load() == 0 {
+func (r *relay) overhear(ctx context.Context, c state.Change) {
+	if c.Gone || r.t.running.Load() == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, messageLife)
 	defer cancel()
-	p, err := r.open(ctx, key)
+	p, err := r.open(ctx, c.Key)
 	if err != nil {
-		if !errors.Is(err, ErrNoValue) {
+		if !errors.Is(err, state.ErrNotFound) {
 			r.t.log.LogAttrs(ctx, slog.LevelWarn, "a message of another replica was not read", slog.Any("error", err))
 		}
 		return

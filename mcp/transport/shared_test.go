@@ -15,50 +15,9 @@ import (
 	"slackmcp/internal/engines"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/transport"
-	"slackmcp/store/state"
 	"slackmcp/store/state/memory"
 	"slackmcp/store/state/redis"
 )
-
-// values makes a state store what the transport asks for, as package server does.
-type values struct{ state.Store }
-
-func (v values) Get(ctx context.Context, key string) (transport.Value, error) {
-	e, err := v.Store.Get(ctx, key)
-	return transport.Value{Key: e.Key, Data: e.Value, Version: e.Version, ExpiresAt: e.ExpiresAt}, translated(err)
-}
-
-func (v values) Put(ctx context.Context, key string, data []byte, w transport.Write) (string, error) {
-	version, err := v.Store.Put(ctx, key, data, state.Put{TTL: w.TTL, IfVersion: w.IfVersion, IfAbsent: w.IfAbsent})
-	return version, translated(err)
-}
-
-func (v values) Delete(ctx context.Context, key string) error {
-	return translated(v.Store.Delete(ctx, key, ""))
-}
-
-func (v values) List(ctx context.Context, prefix, after string, limit int) ([]transport.Value, error) {
-	list, err := v.Store.List(ctx, prefix, after, limit)
-	var out []transport.Value
-	for _, e := range list {
-		out = append(out, transport.Value{Key: e.Key, Data: e.Value, Version: e.Version, ExpiresAt: e.ExpiresAt})
-	}
-	return out, err
-}
-
-func (v values) Watch(ctx context.Context, prefix string, fn func(key string, gone bool)) error {
-	return v.Store.Watch(ctx, prefix, func(c state.Change) { fn(c.Key, c.Gone) })
-}
-
-func translated(err error) error {
-	switch {
-	case errors.Is(err, state.ErrNotFound):
-		return transport.ErrNoValue
-	case errors.Is(err, state.ErrConflict):
-		return transport.ErrConflict
-	}
-	return err
-}
 
 // replicas are three servers that share values: in memory, so that only what the
 // transport does is seen, or in a real Redis.
@@ -66,7 +25,7 @@ func replicas(t *testing.T, o transport.Options) (one, two, three *fixture) {
 	t.Helper()
 	st := memory.New()
 	t.Cleanup(func() { _ = st.Close() })
-	o.Shared = values{st}
+	o.Shared = st
 	return newFixture(t, o), newFixture(t, o), newFixture(t, o)
 }
 
@@ -74,7 +33,7 @@ func TestSharedStore(t *testing.T) {
 	t.Parallel()
 	st := memory.New()
 	defer st.Close()
-	a, b := transport.NewSharedStore(values{st}, 3, time.Hour), transport.NewSharedStore(values{st}, 3, time.Hour)
+	a, b := transport.NewSharedStore(st, 3, time.Hour), transport.NewSharedStore(st, 3, time.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	changed := make(chan string, 100)
@@ -203,7 +162,7 @@ func TestSSEMessagesReachTheirStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = st.Close() })
-		all = append(all, newFixture(t, transport.Options{Shared: values{st}, Authenticate: require}))
+		all = append(all, newFixture(t, transport.Options{Shared: st, Authenticate: require}))
 	}
 	one, two := all[0], all[1]
 	c := one.sseAs(t, "the-token-of-ann")
@@ -246,7 +205,7 @@ func TestWithoutTheEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
-	f := newFixture(t, transport.Options{Shared: values{st}})
+	f := newFixture(t, transport.Options{Shared: st})
 	p := f.peer().initialize()
 	p.call("resources/subscribe", map[string]any{"uri": "test://all"})
 	s := p.stream()

@@ -13,13 +13,26 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"slackmcp/store/state"
+)
+
+// What replicas share lies below these.
+const (
+	keyKey      = "mcp/key"
+	sessionsKey = "mcp/sessions/"
+	ownersKey   = "mcp/owners/"   // by SSE session: the replica that holds its stream
+	replicasKey = "mcp/replicas/" // leases of those that hold SSE streams
+	inboxKey    = "mcp/inbox/"    // by replica: messages for its SSE sessions
+	piecesKey   = "mcp/pieces/"   // of messages that are larger than a value
+	toldKey     = "mcp/told/"     // answers and cancellations, for whichever replica has the call
 )
 
 // A SharedStore is the SessionStore of several replicas. A session that is in use is
 // renewed when a sixteenth of its life is over, so that its record is written seldom; it
 // therefore lives a little longer than the idle time.
 type SharedStore struct {
-	values Values
+	shared state.Store
 	max    int
 	ttl    time.Duration
 	renew  time.Duration // how old a record's last writing may be before Touch renews it
@@ -30,9 +43,9 @@ type SharedStore struct {
 
 // NewSharedStore returns a store of at most limit sessions, each forgotten when it was not
 // touched for the idle time. The limit is kept to within what replicas open at once.
-func NewSharedStore(values Values, limit int, idle time.Duration) *SharedStore {
+func NewSharedStore(shared state.Store, limit int, idle time.Duration) *SharedStore {
 	renew := idle / 16
-	return &SharedStore{values: values, max: limit, ttl: idle + 2*renew, renew: renew, known: map[string]time.Time{}}
+	return &SharedStore{shared: shared, max: limit, ttl: idle + 2*renew, renew: renew, known: map[string]time.Time{}}
 }
 
 // Create implements SessionStore. A full store makes room by forgetting those that were
@@ -47,7 +60,7 @@ func (s *SharedStore) Create(ctx context.Context, r Record) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.values.Put(ctx, sessionsKey+r.ID, data, Write{TTL: s.ttl, IfAbsent: true}); err != nil {
+	if _, err := s.shared.Put(ctx, sessionsKey+r.ID, data, state.Put{TTL: s.ttl, IfAbsent: true}); err != nil {
 		return err
 	}
 	s.note(r.ID, time.Now())
@@ -60,16 +73,16 @@ func (s *SharedStore) Get(ctx context.Context, id string) (Record, error) {
 	return r, err
 }
 
-func (s *SharedStore) read(ctx context.Context, id string) (Record, Value, error) {
-	v, err := s.values.Get(ctx, sessionsKey+id)
+func (s *SharedStore) read(ctx context.Context, id string) (Record, state.Entry, error) {
+	v, err := s.shared.Get(ctx, sessionsKey+id)
 	switch {
-	case errors.Is(err, ErrNoValue):
+	case errors.Is(err, state.ErrNotFound):
 		s.forget(id)
 		return Record{}, v, ErrNoSession
 	case err != nil:
 		return Record{}, v, err
 	}
-	r, err := decodeRecord(v.Data)
+	r, err := decodeRecord(v.Value)
 	return r, v, err
 }
 
@@ -88,21 +101,21 @@ func (s *SharedStore) Update(ctx context.Context, id string, change func(*Record
 		if err != nil {
 			return err
 		}
-		_, err = s.values.Put(ctx, v.Key, data, Write{TTL: s.ttl, IfVersion: v.Version})
+		_, err = s.shared.Put(ctx, v.Key, data, state.Put{TTL: s.ttl, IfVersion: v.Version})
 		if err == nil {
 			s.note(id, time.Now())
 		}
-		if !errors.Is(err, ErrConflict) {
+		if !errors.Is(err, state.ErrConflict) {
 			return err
 		}
 	}
-	return fmt.Errorf("session: %w too often", ErrConflict)
+	return fmt.Errorf("session: %w too often", state.ErrConflict)
 }
 
 // Delete implements SessionStore.
 func (s *SharedStore) Delete(ctx context.Context, id string) error {
-	err := s.values.Delete(ctx, sessionsKey+id)
-	if errors.Is(err, ErrNoValue) {
+	err := s.shared.Delete(ctx, sessionsKey+id, "")
+	if errors.Is(err, state.ErrNotFound) {
 		err = ErrNoSession
 	}
 	if err == nil || errors.Is(err, ErrNoSession) {
@@ -130,9 +143,9 @@ func (s *SharedStore) Touch(ctx context.Context, ids []string) error {
 
 // Watch implements SessionStore.
 func (s *SharedStore) Watch(ctx context.Context, changed func(id string)) error {
-	return s.values.Watch(ctx, sessionsKey, func(key string, gone bool) {
-		id := strings.TrimPrefix(key, sessionsKey)
-		if gone {
+	return s.shared.Watch(ctx, sessionsKey, func(c state.Change) {
+		id := strings.TrimPrefix(c.Key, sessionsKey)
+		if c.Gone {
 			s.forget(id)
 		} else {
 			s.note(id, time.Time{})
@@ -184,7 +197,7 @@ func (s *SharedStore) makeRoom(ctx context.Context) error {
 	if len(all) < s.max {
 		return nil
 	}
-	slices.SortFunc(all, func(a, b Value) int { return cmp.Compare(a.ExpiresAt.UnixNano(), b.ExpiresAt.UnixNano()) })
+	slices.SortFunc(all, func(a, b state.Entry) int { return cmp.Compare(a.ExpiresAt.UnixNano(), b.ExpiresAt.UnixNano()) })
 	unused := time.Now().Add(s.ttl - 4*s.renew)
 	removed := 0
 	for _, v := range all[:min(len(all), roomAtOnce)] {
@@ -205,16 +218,16 @@ func (s *SharedStore) makeRoom(ctx context.Context) error {
 }
 
 // all returns every session, without its record.
-func (s *SharedStore) all(ctx context.Context) ([]Value, error) {
+func (s *SharedStore) all(ctx context.Context) ([]state.Entry, error) {
 	const page = 1000
-	var all []Value
+	var all []state.Entry
 	for after := ""; ; {
-		list, err := s.values.List(ctx, sessionsKey, after, page)
+		list, err := s.shared.List(ctx, sessionsKey, after, page)
 		if err != nil {
 			return nil, err
 		}
 		for _, v := range list {
-			v.Data = nil
+			v.Value = nil
 			all = append(all, v)
 		}
 		if len(list) < page {

@@ -177,6 +177,9 @@ func TestSignStandard(t *testing.T) {
 			t.Errorf("a receiver with one of two secrets: %v", err)
 		}
 	}
+	if err := signature.SignStandardID(h, []string{first}, "a.b", at, []byte("body")); err != nil || h.Get("Webhook-Id") != "a.b" {
+		t.Errorf("SignStandardID with a dotted id: %v, headers %v", err, h)
+	}
 	for name, err := range map[string]error{
 		"no secret":    signature.SignStandard(h, nil, "msg_1", at, nil),
 		"no id":        signature.SignStandard(h, []string{first}, "", at, nil),

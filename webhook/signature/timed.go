@@ -119,6 +119,12 @@ func SignStandard(h http.Header, secrets []string, id string, at time.Time, body
 	if id == "" || strings.Contains(id, ".") {
 		return errors.New("signature: the id must not be empty nor have a dot")
 	}
+	return SignStandardID(h, secrets, id, at, body)
+}
+
+// SignStandardID signs as SignStandard does, whatever the id is: it is for ids that
+// others chose. [StandardWebhooks] does not accept one with a dot; other receivers do.
+func SignStandardID(h http.Header, secrets []string, id string, at time.Time, body []byte) error {
 	ts := strconv.FormatInt(at.Unix(), 10)
 	var list []string
 	for _, s := range secrets {
