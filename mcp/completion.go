@@ -23,7 +23,7 @@ const (
 // A completer completes the arguments of prompts and of templates of addresses.
 type completer struct {
 	names  *names.Resolver // nil without Slack
-	events EventLog        // nil without events
+	events event.Log       // nil without events
 }
 
 // CompletePromptArgument completes a channel by its name, an event by its id.

@@ -20,6 +20,8 @@ import (
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
 	"slackmcp/slackapi"
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/operator"
 )
 
 // Options configure a [Server].
@@ -29,10 +31,10 @@ type Options struct {
 	Name, Version string
 	// Events is the log of received events; nil leaves the events tools and resources
 	// out.
-	Events EventLog
+	Events event.Log
 	// Operator works the queue for callers with the admin scope; nil leaves the admin
 	// tools out.
-	Operator tools.Operator
+	Operator operator.Store
 	// Slack makes the calls; nil leaves the tools and resources out that need it.
 	Slack *slackapi.Client
 	// Write bounds what the writing tools may do. Its ChannelName and Logger are set by
@@ -71,7 +73,7 @@ type Options struct {
 
 // A Server is the assistant's side of the process. It is safe for concurrent use.
 type Server struct {
-	events    EventLog
+	events    event.Log
 	slack     *slackapi.Client
 	log       *slog.Logger
 	mcp       *server.MCPServer
@@ -119,10 +121,7 @@ func (s *Server) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	ro := resources.Options{Lockdown: o.Lockdown, Tools: catalog.Tools(), Granted: s.tools.Granted, Gaps: o.Gaps}
-	if o.Events != nil {
-		ro.Events = o.Events
-	}
+	ro := resources.Options{Events: o.Events, Lockdown: o.Lockdown, Tools: catalog.Tools(), Granted: s.tools.Granted, Gaps: o.Gaps}
 	if s.resources, err = resources.New(ro); err != nil {
 		return err
 	}
@@ -170,10 +169,7 @@ func (s *Server) connect(o Options) error {
 
 // toolOptions makes what the tools share.
 func toolOptions(o Options) (tools.Options, error) {
-	to := tools.Options{Operator: o.Operator, Lockdown: o.Lockdown, MaxWaits: o.MaxWaits, Slack: o.Slack, Asked: o.Asked}
-	if o.Events != nil {
-		to.Events = o.Events
-	}
+	to := tools.Options{Events: o.Events, Operator: o.Operator, Lockdown: o.Lockdown, MaxWaits: o.MaxWaits, Slack: o.Slack, Asked: o.Asked}
 	if o.Slack == nil {
 		return to, nil
 	}

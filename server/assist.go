@@ -49,7 +49,7 @@ func (b *builder) assist(ctx context.Context) error {
 		o.Transport.Default = transport.SSE // nobody connects over HTTP then
 	}
 	if events != nil {
-		o.Events, o.Operator = events, queueOperator{b.store}
+		o.Events, o.Operator = events, b.store
 	}
 	if b.gaps != nil {
 		o.Gaps = b.gapsView

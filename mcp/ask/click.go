@@ -48,11 +48,6 @@ func ReadClick(e *event.Event) (Click, bool) {
 	}, true
 }
 
-// A Log is where received events are read.
-type Log interface {
-	Query(ctx context.Context, q event.Query) (event.Page, error)
-}
-
 // pageSize is how many clicks of a channel are looked at in one query.
 const pageSize = 100
 
@@ -60,7 +55,7 @@ const pageSize = 100
 // returns the position up to which it has looked. A position that the store no longer
 // knows is the store's beginning. nil is no answer yet; more reports that the store has
 // events that were not looked at.
-func First(ctx context.Context, log Log, id ID, after event.Position) (c *Click, next event.Position, more bool, err error) {
+func First(ctx context.Context, log event.Log, id ID, after event.Position) (c *Click, next event.Position, more bool, err error) {
 	pattern, err := event.ParsePattern(kind)
 	if err != nil {
 		return nil, after, false, err

@@ -23,7 +23,7 @@ var errBehind = errors.New("the log of events has not reached this click yet")
 // Settle handles one event. A click that answers a question takes the buttons out of its
 // message and puts the answer there, so that nobody clicks again; whoever clicked in vain
 // is told why. Doing it twice is doing it once. Anything but a click is nothing to do.
-func Settle(ctx context.Context, log Log, slack Slack, e *event.Event) error {
+func Settle(ctx context.Context, log event.Log, slack Slack, e *event.Event) error {
 	c, ok := ReadClick(e)
 	if !ok {
 		return nil

@@ -25,13 +25,6 @@ const (
 	RequestMethod = "notifications/claude/channel/permission_request"
 )
 
-// A Log is where received events are read.
-type Log interface {
-	Query(ctx context.Context, q event.Query) (event.Page, error)
-	Watch() (changed <-chan struct{}, stop func())
-	Newest() event.Position
-}
-
 // Slack is what the permission prompts need; a [slackapi.Client] is one.
 type Slack interface {
 	ask.Slack
@@ -40,7 +33,7 @@ type Slack interface {
 
 // Options configure a [Channel]. Events, Senders and Tell are required.
 type Options struct {
-	Events Log
+	Events event.Log
 	// Senders are the ids of the users who are heard.
 	Senders []string
 	// Watch are the ids of channels in which every message of a sender is pushed, not

@@ -13,21 +13,15 @@ import (
 // begins while there is none, and where it begins again after a loss.
 const CursorStart = notify.CursorStart
 
-// EventLog is the log that events are read from.
-type EventLog interface {
-	Query(ctx context.Context, q event.Query) (event.Page, error)
-	Watch() (changed <-chan struct{}, stop func())
-}
-
 // A Reader reads the events that selections ask for, in the order of the log. It is
 // safe for concurrent use.
 type Reader struct {
-	log EventLog
+	log event.Log
 	now func() time.Time
 }
 
 // NewReader returns a reader of log.
-func NewReader(log EventLog) *Reader { return &Reader{log: log, now: time.Now} }
+func NewReader(log event.Log) *Reader { return &Reader{log: log, now: time.Now} }
 
 // A Batch is what a read found.
 type Batch struct {

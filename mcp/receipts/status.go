@@ -9,11 +9,6 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// A Log is where receipts are read from.
-type Log interface {
-	Query(ctx context.Context, q event.Query) (event.Page, error)
-}
-
 // A Status is what is known of one message.
 type Status struct {
 	Untrusted   bool       `json:"untrusted"`
@@ -43,7 +38,7 @@ const (
 
 // Find returns the status of a message by its id, or event.ErrNotFound when no receipt
 // tells of it. A queued that came after delivered or failed is late and changes nothing.
-func Find(ctx context.Context, log Log, id string) (Status, error) {
+func Find(ctx context.Context, log event.Log, id string) (Status, error) {
 	found, complete, err := search(ctx, log, id)
 	if err != nil {
 		return Status{}, err
@@ -72,7 +67,7 @@ func Find(ctx context.Context, log Log, id string) (Status, error) {
 }
 
 // search collects a message's receipts, newest first.
-func search(ctx context.Context, log Log, id string) (found []event.Event, complete bool, err error) {
+func search(ctx context.Context, log event.Log, id string) (found []event.Event, complete bool, err error) {
 	q := event.Query{Filter: event.Filter{Source: event.SourceReceipts}, Limit: event.MaxLimit}
 	began := time.Now()
 	for range maxPages {

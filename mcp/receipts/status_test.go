@@ -1,48 +1,29 @@
 package receipts_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/receipts"
 	"slackmcp/webhook/event"
 )
 
-// pages hands out stored events, newest first, two at a time.
-type pages []event.Event
-
-func (p pages) Query(_ context.Context, q event.Query) (event.Page, error) {
-	at := 0
-	if q.After != "" {
-		if _, err := fmt.Sscan(string(q.After), &at); err != nil {
-			return event.Page{}, err
-		}
-	}
-	var page event.Page
-	for ; at < len(p) && len(page.Events) < 2; at++ {
-		if e := p[len(p)-1-at]; q.Filter.Match(&e) {
-			page.Events = append(page.Events, e)
-		}
-	}
-	page.Next, page.More = event.Position(fmt.Sprint(at)), at < len(p)
-	return page, nil
-}
-
-// stored makes receipts of "id status" lines, a second apart, oldest first.
-func stored(lines ...string) pages {
-	var list pages
+// stored makes receipts of "id status" lines, a second apart, oldest first. A
+// page of the log looks at two of them.
+func stored(lines ...string) *eventtest.Log {
+	log := &eventtest.Log{Scan: 2}
 	for i, line := range lines {
 		id, status, _ := strings.Cut(line, " ")
-		list = append(list, event.Event{
+		log.Append(event.Event{
 			Source: "receipts", ID: fmt.Sprintf("r%d", i), Kind: event.Kind{Type: "delivery_receipt", Subtype: status},
 			ReceivedAt: time.Unix(int64(1_700_000_000+i), 0), Raw: fmt.Appendf(nil, `{"id":%q,"status":%q}`, id, status),
 		})
 	}
-	return list
+	return log
 }
 
 func TestFind(t *testing.T) {

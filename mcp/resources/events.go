@@ -25,12 +25,6 @@ const (
 	text   = 500 // characters of each one's text
 )
 
-// EventLog is what the events resources read.
-type EventLog interface {
-	Query(ctx context.Context, q event.Query) (event.Page, error)
-	Get(ctx context.Context, source, id string) (event.Event, error)
-}
-
 // eventList is what a list resource holds.
 type eventList struct {
 	Events     []view.Event `json:"events"`
@@ -39,7 +33,7 @@ type eventList struct {
 }
 
 type eventReader struct {
-	log      EventLog
+	log      event.Log
 	lockdown bool
 }
 

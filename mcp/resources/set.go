@@ -4,12 +4,13 @@ import (
 	"context"
 
 	"slackmcp/mcp/toolset"
+	"slackmcp/webhook/event"
 )
 
 // Options configure the resources.
 type Options struct {
 	// Events is the log of received events; nil leaves its resources out.
-	Events EventLog
+	Events event.Log
 	// Tools are those by which Slack is read; what has no tool is no resource.
 	Tools []toolset.Tool
 	// Granted reports whether the Slack tokens are enough for a tool: if not, what is

@@ -9,6 +9,7 @@ import (
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/operator"
 )
 
 const (
@@ -120,12 +121,12 @@ func adminTools(k *kit) []toolset.Tool {
 }
 
 func (k *kit) adminGroups(ctx context.Context, _ *toolset.Call, _ struct{}) (adminGroupsOut, error) {
-	groups, err := k.Operator.Groups(ctx)
+	stats, err := k.Operator.Stats(ctx)
 	out := adminGroupsOut{Groups: []adminGroup{}}
-	for _, g := range groups {
+	for _, g := range operator.ViewStats(stats, k.now()).Groups {
 		out.Groups = append(out.Groups, adminGroup{
 			Group: g.Name, Waiting: g.Waiting, InFlight: g.InFlight, Retrying: g.Retrying, Done: g.Done,
-			DeadLetters: g.DeadLetters, Expired: g.Expired, OldestWaitingSeconds: g.OldestWaiting.Seconds(), Stalled: g.Stalled,
+			DeadLetters: g.DeadLetters, Expired: g.Expired, OldestWaitingSeconds: g.OldestWaitingSeconds, Stalled: g.Stalled,
 		})
 	}
 	return out, err
@@ -140,7 +141,7 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 	if err != nil {
 		return listLettersOut{}, err
 	}
-	list, next, err := k.Operator.DeadLetters(ctx, LetterChoice{Group: in.Group, Filter: f}, after, in.Limit)
+	list, next, err := operator.List(ctx, k.Operator, operator.Letters{Group: in.Group, Filter: f}, after, in.Limit)
 	out := listLettersOut{DeadLetters: []letterView{}, NextCursor: string(next)}
 	for i := range list {
 		v := letterView{Untrusted: true, Attempts: list[i].Attempts, DiedAt: view.Time(list[i].DiedAt)}
@@ -157,14 +158,16 @@ func (k *kit) lettersFilter(ctx context.Context, in lettersFilter) (event.Filter
 }
 
 func (k *kit) adminRedrive(ctx context.Context, c *toolset.Call, in changeLettersIn) (bulkOut, error) {
-	return k.changeLetters(ctx, c, in, k.Operator.Redrive)
+	return k.changeLetters(ctx, c, in, operator.Redrive)
 }
 
 func (k *kit) adminDrop(ctx context.Context, c *toolset.Call, in changeLettersIn) (bulkOut, error) {
-	return k.changeLetters(ctx, c, in, k.Operator.Drop)
+	return k.changeLetters(ctx, c, in, operator.Drop)
 }
 
-func (k *kit) changeLetters(ctx context.Context, c *toolset.Call, in changeLettersIn, do func(context.Context, LetterChoice, func(int64, int64)) (Bulk, error)) (bulkOut, error) {
+func (k *kit) changeLetters(ctx context.Context, c *toolset.Call, in changeLettersIn,
+	change func(context.Context, operator.Store, operator.Letters, func(operator.Tally)) (operator.Tally, error),
+) (bulkOut, error) {
 	f, err := k.lettersFilter(ctx, in.lettersFilter)
 	if err != nil {
 		return bulkOut{}, err
@@ -174,8 +177,9 @@ func (k *kit) changeLetters(ctx context.Context, c *toolset.Call, in changeLette
 	}
 	ctx, cancel := context.WithTimeout(ctx, bulkPatience)
 	defer cancel()
-	b, err := do(ctx, LetterChoice{Group: in.Group, IDs: in.EventIDs, Filter: f, All: in.All, DryRun: in.DryRun}, told(c))
-	return bulkResult(in.Group, b, in.DryRun), err
+	letters := operator.Letters{Group: in.Group, Refs: in.EventIDs, Filter: f, All: in.All, DryRun: in.DryRun}
+	tally, err := change(ctx, k.Operator, letters, progressOf(c))
+	return bulkResult(in.Group, in.DryRun, tally, err)
 }
 
 func (k *kit) adminReplay(ctx context.Context, c *toolset.Call, in replayIn) (bulkOut, error) {
@@ -192,10 +196,11 @@ func (k *kit) adminReplay(ctx context.Context, c *toolset.Call, in replayIn) (bu
 	}
 	ctx, cancel := context.WithTimeout(ctx, bulkPatience)
 	defer cancel()
-	b, err := k.Operator.Replay(ctx, in.Group, EventChoice{IDs: in.EventIDs, Filter: f, After: after, All: in.All, DryRun: in.DryRun}, told(c))
-	out := bulkResult(in.Group, b, in.DryRun)
-	if !b.Complete {
-		out.NextCursor = string(b.At)
+	events := operator.Events{Refs: in.EventIDs, Filter: f, After: after, All: in.All, DryRun: in.DryRun}
+	tally, err := operator.Replay(ctx, k.Operator, in.Group, events, progressOf(c))
+	out, err := bulkResult(in.Group, in.DryRun, tally, err)
+	if !out.Complete {
+		out.NextCursor = string(tally.At)
 	}
 	return out, err
 }
@@ -212,15 +217,19 @@ func chosen(ids []string, all bool, f lettersFilter, after string) error {
 	return nil
 }
 
-func told(c *toolset.Call) func(done, total int64) {
-	return func(done, total int64) { c.Progress(float64(done), float64(total), "") }
+func progressOf(c *toolset.Call) func(operator.Tally) {
+	return func(t operator.Tally) { c.Progress(float64(t.Looked), float64(t.Of), "") }
 }
 
-func bulkResult(group string, b Bulk, dryRun bool) bulkOut {
-	return bulkOut{Group: group, Changed: b.Changed, LeftAlone: b.Left, LookedAt: b.Looked, Complete: b.Complete, DryRun: dryRun}
+// bulkResult says how far long work has come. That its time was over is no error when it
+// has done something: the next call goes on.
+func bulkResult(group string, dryRun bool, t operator.Tally, err error) (bulkOut, error) {
+	out := bulkOut{Group: group, Changed: t.Changed, LeftAlone: t.Left, LookedAt: t.Looked, Complete: err == nil, DryRun: dryRun}
+	if _, stopped := errors.AsType[*operator.InterruptedError](err); stopped && errors.Is(err, context.DeadlineExceeded) && t.Looked > 0 {
+		return out, nil
+	}
+	return out, err
 }
 
 // groupFault is what a model is told about a group that is not there.
 const groupFault = "group_not_found: there is no consumer group of this name. Take it from slack_admin_list_groups."
-
-func isNoGroup(err error) bool { return errors.Is(err, ErrNoGroup) }

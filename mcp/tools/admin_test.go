@@ -16,7 +16,7 @@ func administrate(t *testing.T, r *rig) {
 		Changed, LookedAt int64
 		Complete, DryRun  bool
 	}
-	group := eventtest.Group
+	group := deadGroup
 	r.call("slack_admin_list_groups", a{}, nil)
 	var list struct {
 		DeadLetters []struct {

@@ -154,7 +154,7 @@ func readings(p planted, events []event.Event, group string) map[string][]a {
 		"slack_get_event":               {},
 		"webhook_message_status":        {{"message_id": corpus[0]}},
 		"slack_admin_list_groups":       {{}},
-		"slack_admin_list_dead_letters": {{"group": eventtest.Group}},
+		"slack_admin_list_dead_letters": {{"group": deadGroup}},
 	}
 	for i := range events {
 		r["slack_get_event"] = append(r["slack_get_event"], a{"event_id": events[i].ID, "source": events[i].Source},

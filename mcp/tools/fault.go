@@ -11,6 +11,7 @@ import (
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/operator"
 )
 
 // remedies is the table from a kind of failure of a Slack call to what a model should
@@ -96,7 +97,7 @@ func Fault(err error) string {
 		return slackFault(slack)
 	case errors.As(err, &expired):
 		return "cursor_expired: the events behind this cursor are no longer kept, or the store was made anew. Start again without a cursor."
-	case isNoGroup(err):
+	case errors.Is(err, operator.ErrNoGroup):
 		return groupFault
 	case errors.Is(err, event.ErrNotFound):
 		return "event_not_found: no event with this id is kept. Take event_id from slack_list_events."

@@ -2,7 +2,6 @@ package tools
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"time"
 
@@ -10,23 +9,15 @@ import (
 	"slackmcp/mcp/names"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/operator"
 )
-
-// An EventLog is what the events tools read; see the interface of the same name in
-// package mcp.
-type EventLog interface {
-	Query(ctx context.Context, q event.Query) (event.Page, error)
-	Get(ctx context.Context, source, id string) (event.Event, error)
-	Watch() (changed <-chan struct{}, stop func())
-	Newest() event.Position
-}
 
 // Options configure the tools.
 type Options struct {
 	// Events is the log of received events. Without it the events tools are left out.
-	Events EventLog
+	Events event.Log
 	// Operator works the queue; without it the admin tools are left out.
-	Operator Operator
+	Operator operator.Store
 	// Slack makes the calls. Without it all tools but those of events are left out,
 	// and names cannot be resolved.
 	Slack *slackapi.Client

@@ -81,7 +81,7 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.tools.Operator = &eventtest.Operator{Log: r.events, Reason: "handler refused: " + strings.Join(corpus, "; ")}
+	o.tools.Operator = &deadStore{Log: r.events, reason: "handler refused: " + strings.Join(corpus, "; ")}
 	o.tools.Events, o.tools.Slack, o.tools.Names, o.tools.Guard = r.events, r.client, r.names, g
 	catalog, err := tools.Catalog(o.tools)
 	if err != nil {

@@ -101,7 +101,10 @@ func one(ctx context.Context, t *Tally, read func(context.Context, event.Positio
 // errNothingChosen keeps bulk work from beginning by a forgotten flag.
 var errNothingChosen = errors.New("say which: ids, a filter, or all")
 
-// GroupOf finds a group. Its error is queue.ErrNoGroup.
+// ErrNoGroup says that a group is not registered; it is that of the queue.
+var ErrNoGroup = queue.ErrNoGroup
+
+// GroupOf finds a group. Its error wraps ErrNoGroup.
 func GroupOf(s queue.Stats, name string) (queue.GroupStats, error) {
 	for _, g := range s.Groups {
 		if g.Name == name {

@@ -1,3 +1,3 @@
 // Package eventtest is a log of events for tests: small, in memory, with the contract
-// of mcp.EventLog. It is imported by tests only.
+// of event.Log. It is imported by tests only.
 package eventtest
