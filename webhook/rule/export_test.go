@@ -1,8 +1,20 @@
 package rule
 
+import "slackmcp/webhook/event"
+
 // Escape and Calm are what messages are made of.
 var (
 	Escape   = escape
 	Calm     = calm
 	Truncate = truncate
 )
+
+// Fill parses a template as that of a message and fills it for an event.
+func Fill(text string, e *event.Event) (result string, loads bool, err error) {
+	t, err := newTemplate(text, escape)
+	if err != nil {
+		return "", false, err
+	}
+	result, err = t.execute(e)
+	return result, true, err
+}

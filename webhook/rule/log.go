@@ -10,7 +10,7 @@ import (
 type logLine struct {
 	rule  string
 	level slog.Level
-	text  *phrase // nil without one
+	text  *textTemplate // nil without one
 	log   *slog.Logger
 }
 
@@ -22,7 +22,7 @@ func newLog(rule string, s Log, t tools) (action, error) {
 		return a, nil
 	}
 	var err error
-	a.text, err = newPhrase(s.Text, func(s string) string { return s })
+	a.text, err = newTemplate(s.Text, func(s string) string { return s })
 	return a, err
 }
 
@@ -34,7 +34,7 @@ func (a *logLine) do(ctx context.Context, d queue.Delivery) error {
 		slog.String("kind", e.Kind.String()), slog.String("channel", e.Channel), slog.String("user", e.User),
 	}
 	if a.text != nil {
-		text, err := a.text.make(e)
+		text, err := a.text.execute(e)
 		if err != nil {
 			return queue.Permanent(err)
 		}

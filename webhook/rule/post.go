@@ -22,7 +22,7 @@ type Poster interface {
 
 type post struct {
 	spec    Post
-	text    *phrase
+	text    *textTemplate
 	allowed int // calls to everybody that the template itself makes
 	to      Poster
 }
@@ -34,7 +34,7 @@ func newPost(s Post, t tools) (action, error) {
 	if t.poster == nil {
 		return nil, errNoPoster
 	}
-	p, err := newPhrase(s.Text, escape)
+	p, err := newTemplate(s.Text, escape)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ var (
 
 // do posts. An ambiguous failure ends the event: a second message would be worse than none.
 func (a *post) do(ctx context.Context, d queue.Delivery) error {
-	text, err := a.text.make(&d.Event)
+	text, err := a.text.execute(&d.Event)
 	if err != nil {
 		return queue.Permanent(err)
 	}

@@ -6,61 +6,105 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"text/template"
 	"time"
 	"unicode/utf8"
 
 	"slackmcp/webhook/event"
-	templates "slackmcp/webhook/rule/phrase"
 )
 
-// maxText bounds what a template makes; Slack takes at most 40,000 characters.
-const maxText = 40_000
-
-// A phrase is a template made ready. What it takes from an event is passed through
-// clean first.
-type phrase struct {
-	t     *templates.Phrase
-	text  locator // of what a person wrote in Slack
-	clean func(string) string
-}
+// The bounds of one execution of a template.
+const (
+	// maxText is how many bytes the result may have; Slack takes at most 40,000 characters.
+	maxText = 40_000
+	// maxValue is how many bytes a function may return, and be given, in one call.
+	maxValue = 1 << 20
+	// maxMade is how many bytes all calls of functions may return together.
+	maxMade = 16 << 20
+)
 
 var errTooLong = fmt.Errorf("the template makes more than %d bytes", maxText)
 
-func newPhrase(text string, clean func(string) string) (*phrase, error) {
-	p := &phrase{clean: clean}
+// A textTemplate is a template of a rule: one of text/template that checkTree has
+// accepted, so that an execution of it ends soon and takes little memory, whatever the
+// event says. It is safe for concurrent use.
+type textTemplate struct {
+	t    *template.Template
+	text locator // of what a person wrote in Slack
+	// clean makes what comes from an event harmless, before the template sees it.
+	clean func(string) string
+}
+
+// newTemplate parses and checks a template. The error names the line and the remedy.
+func newTemplate(text string, clean func(string) string) (*textTemplate, error) {
+	t := &textTemplate{clean: clean}
 	var err error
-	if p.text, err = newLocator("event.text"); err != nil {
+	if t.text, err = newLocator("event.text"); err != nil {
 		return nil, err
 	}
-	if p.t, err = templates.New(text, p.funcs(&event.Event{})); err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "template: "))
+	functions := (&execution{}).functions()
+	if t.t, err = template.New("text").Option("missingkey=error").Funcs(functions).Parse(text); err != nil {
+		return nil, plainError(err)
 	}
-	return p, nil
+	if err := checkTree(t.t, functions); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// plainError is an error of text/template without the word by which it begins. The middle
+// of a long one is left out: some show the values of the event.
+func plainError(err error) error {
+	const end = 250
+	s := strings.TrimPrefix(err.Error(), "template: ")
+	if len(s) > 2*end {
+		s = strings.ToValidUTF8(s[:end]+"…"+s[len(s)-end:], "")
+	}
+	return errors.New(s)
 }
 
 // checkTemplate tries a template on an event that has nothing.
 func checkTemplate(text string) error {
-	p, err := newPhrase(text, escape)
+	t, err := newTemplate(text, escape)
 	if err != nil {
 		return err
 	}
-	if _, err := p.make(&event.Event{Kind: event.Kind{Type: "message"}, Raw: []byte("{}")}); err != nil {
+	if _, err := t.execute(&event.Event{Kind: event.Kind{Type: "message"}, Raw: []byte("{}")}); err != nil {
 		return fmt.Errorf("%w; the fields are %s", err, strings.Join(fieldNames, ", "))
 	}
 	return nil
 }
 
+// execute fills the template for an event. An error will be the same at the next try.
+func (t *textTemplate) execute(e *event.Event) (string, error) {
+	clone, err := t.t.Clone()
+	if err != nil {
+		return "", err
+	}
+	var b boundedText
+	x := &execution{event: e, clean: t.clean}
+	if err := clone.Funcs(x.functions()).Execute(&b, t.fields(e)); err != nil {
+		if errors.Is(err, errTooLong) {
+			return "", errTooLong
+		}
+		return "", plainError(err)
+	}
+	return b.text.String(), nil
+}
+
 // fieldNames are what a template may say after a dot.
 var fieldNames = []string{".source", ".id", ".type", ".subtype", ".team", ".channel", ".user", ".thread", ".at", ".received_at", ".text"}
 
-func (p *phrase) fields(e *event.Event) templates.Fields {
-	text, _ := p.text.find(e)
-	f := templates.Fields{
+// fields are the values of fieldNames. They are a map of strings, which has no methods
+// that a template could call.
+func (t *textTemplate) fields(e *event.Event) map[string]string {
+	text, _ := t.text.find(e)
+	f := map[string]string{
 		"source": e.Source, "id": e.ID, "type": e.Kind.Type, "subtype": e.Kind.Subtype, "team": e.Team,
 		"channel": e.Channel, "user": e.User, "thread": e.Thread, "at": instant(e.At), "received_at": instant(e.ReceivedAt), "text": text,
 	}
 	for name, v := range f {
-		f[name] = p.clean(v)
+		f[name] = t.clean(v)
 	}
 	return f
 }
@@ -72,24 +116,96 @@ func instant(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// funcs are what a template may call beside Go's own.
-func (p *phrase) funcs(e *event.Event) templates.Funcs {
-	return templates.Funcs{
-		"get": {Takes: "s", Call: func(args []any) (string, error) {
-			l, err := newLocator(args[0].(string)) //nolint:forcetypeassert // Takes says so
-			if err != nil {
-				return "", err
-			}
-			v, _ := l.find(e)
-			return p.clean(v), nil
-		}},
-		"default": {Takes: "ss", Call: func(args []any) (string, error) {
-			return cmp.Or(args[1].(string), args[0].(string)), nil //nolint:forcetypeassert // Takes says so
-		}},
-		"truncate": {Takes: "is", Call: func(args []any) (string, error) {
-			return truncate(args[0].(int), args[1].(string)), nil //nolint:forcetypeassert // Takes says so
-		}},
+// An execution is the filling of a template for one event. Its functions are those of a
+// template that can make something large of something small, bounded, and the rules' own.
+type execution struct {
+	event *event.Event
+	clean func(string) string
+	made  int // the bytes that functions have returned
+}
+
+func (x *execution) functions() template.FuncMap {
+	return template.FuncMap{
+		"get":      x.get,
+		"default":  func(standIn, v string) string { return cmp.Or(v, standIn) },
+		"truncate": truncate,
+		"print":    x.bounded(fmt.Sprint),
+		"println":  x.bounded(fmt.Sprintln),
+		"printf":   x.printf,
+		"html":     x.bounded(template.HTMLEscaper),
+		"js":       x.bounded(template.JSEscaper),
+		"urlquery": x.bounded(template.URLQueryEscaper),
 	}
+}
+
+// get returns the text at a path of the event's body; what is not there is empty.
+func (x *execution) get(path string) (string, error) {
+	l, err := newLocator(path)
+	if err != nil {
+		return "", err
+	}
+	v, _ := l.find(x.event)
+	return x.count(x.clean(v))
+}
+
+// bounded is a function that fails when what it is given, or what it returns, is too large.
+func (x *execution) bounded(fn func(...any) string) func(...any) (string, error) {
+	return func(args ...any) (string, error) {
+		size := 0
+		for _, a := range args {
+			size += sizeOf(a)
+		}
+		if size > maxValue {
+			return "", errTooLarge
+		}
+		return x.count(fn(args...))
+	}
+}
+
+// printf is Sprintf. checkTree has bounded the widths of its format; here each verb might
+// show the longest argument.
+func (x *execution) printf(format string, args ...any) (string, error) {
+	longest := 0
+	for _, a := range args {
+		longest = max(longest, sizeOf(a))
+	}
+	if len(format)+strings.Count(format, "%")*longest > maxValue {
+		return "", errTooLarge
+	}
+	return x.count(fmt.Sprintf(format, args...))
+}
+
+var (
+	errTooLarge = fmt.Errorf("it makes more than %d bytes", maxValue)
+	errTooMuch  = fmt.Errorf("the template's functions make more than %d bytes", maxMade)
+)
+
+// count adds the result of a function to what was made, and returns it.
+func (x *execution) count(s string) (string, error) {
+	x.made += len(s)
+	switch {
+	case len(s) > maxValue:
+		return "", errTooLarge
+	case x.made > maxMade:
+		return "", errTooMuch
+	}
+	return s, nil
+}
+
+// sizeOf is about how many bytes a value is shown in.
+func sizeOf(v any) int {
+	const number = 32
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case map[string]string:
+		n := 0
+		for name, s := range v {
+			n += len(name) + len(s)
+		}
+		return n
+	}
+	return number
 }
 
 // truncate cuts a text after n bytes at most, between characters and not within an
@@ -108,28 +224,12 @@ func truncate(n int, s string) string {
 	return s[:cut] + "…"
 }
 
-// make fills the template for an event. An error will be the same at the next try.
-func (p *phrase) make(e *event.Event) (string, error) {
-	var b bounded
-	if err := p.t.Execute(&b, p.fields(e), p.funcs(e)); err != nil {
-		if b.full {
-			return "", errTooLong
-		}
-		return "", err //nolint:wrapcheck // it tells the place in the template
-	}
-	return b.text.String(), nil
-}
-
-// bounded is a builder that refuses to hold more than maxText.
-type bounded struct {
-	text strings.Builder // not embedded: it has other ways in
-	full bool
-}
+// A boundedText holds at most maxText bytes.
+type boundedText struct{ text strings.Builder } // not embedded: it has other ways in
 
 // Write takes bytes as long as they fit.
-func (b *bounded) Write(p []byte) (int, error) {
+func (b *boundedText) Write(p []byte) (int, error) {
 	if b.text.Len()+len(p) > maxText {
-		b.full = true
 		return 0, errTooLong
 	}
 	return b.text.Write(p)
@@ -139,8 +239,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 // what people wrote is shown as they wrote it.
 var entity = regexp.MustCompile(`&(amp;|lt;|gt;)?`)
 
-// escape makes a text that others wrote harmless in Slack's markup: it can mention
-// nobody, link nothing, and call no channel
+// escape makes a text that others wrote harmless in Slack's markup: it can mention no
+// user, link to nothing, and call no channel
 // (docs.slack.dev/messaging/formatting-message-text).
 func escape(s string) string {
 	s = entity.ReplaceAllStringFunc(strings.ToValidUTF8(s, "\uFFFD"), func(m string) string {
