@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
+	"math/bits"
 	"slices"
 	"sort"
 	"sync"
+	"time"
 
 	"slackmcp/store/internal/eventlog"
 )
@@ -262,4 +264,153 @@ func decodeID(b []byte) idRow {
 		seq: int64(binary.BigEndian.Uint64(b[16:])), //nolint:gosec // as it was written
 		at:  int64(binary.BigEndian.Uint64(b[24:])), //nolint:gosec // as it was written
 	}}
+}
+
+// A filter says of an id that it is not in a run, or that it may be: a Bloom filter
+// whose bits for one id lie in one cache line. With 16 bits an id it is wrong about
+// one strange id in some hundreds.
+type filter [][8]uint64
+
+const (
+	bitsPerID = 16
+	probes    = 6
+	probeBits = 9 // 2^9 bits are a block
+)
+
+func newFilter(ids int) filter {
+	return make(filter, max(1, (ids*bitsPerID+511)/512))
+}
+
+// split takes the block and the bits from different halves of the key, which is a hash.
+func (f filter) split(key *eventlog.Key) (*[8]uint64, uint64) {
+	i, _ := bits.Mul64(binary.BigEndian.Uint64(key[:8]), uint64(len(f)))
+	return &f[i], binary.BigEndian.Uint64(key[8:])
+}
+
+func (f filter) add(key *eventlog.Key) {
+	block, h := f.split(key)
+	for range probes {
+		block[h&7] |= 1 << (h >> 3 & 63)
+		h >>= probeBits
+	}
+}
+
+func (f filter) has(key *eventlog.Key) bool {
+	block, h := f.split(key)
+	for range probes {
+		if block[h&7]>>(h>>3&63)&1 == 0 {
+			return false
+		}
+		h >>= probeBits
+	}
+	return true
+}
+
+// readChunk reads a part of a run of seen ids.
+func (w *writer) readChunk(chunk int64) ([]byte, error) {
+	return w.chunk.read(chunk)
+}
+
+// index writes the newest seen ids as a run when there are enough of them, and merges
+// runs.
+func (w *writer) index() error {
+	if len(w.seen.fresh) < flushAt {
+		return nil
+	}
+	return w.flushSeen()
+}
+
+// flushSeen writes all fresh ids as a run.
+func (w *writer) flushSeen() error {
+	if len(w.seen.fresh) == 0 {
+		w.seen.flushed = w.last
+		return nil
+	}
+	r, rows := w.seen.plan(w.last)
+	if err := w.putRun(r, rows); err != nil {
+		return err
+	}
+	w.seen.flush(r)
+	return w.mergeSeen()
+}
+
+func (w *writer) mergeSeen() error {
+	old := w.seen.mergeable()
+	if old == nil {
+		return nil
+	}
+	lists := make([][]idRow, len(old))
+	for i, r := range old {
+		for c := range r.fences {
+			b, err := w.readChunk(r.chunk(c))
+			if err != nil {
+				return err
+			}
+			for ; len(b) >= idSize; b = b[idSize:] {
+				lists[i] = append(lists[i], decodeID(b))
+			}
+		}
+	}
+	rows := mergeIDs(lists)
+	merged := w.seen.build(rows, old[len(old)-1].toSeq)
+	if err := w.putRun(merged, rows); err != nil {
+		return err
+	}
+	for _, r := range old {
+		if err := w.dropRun(r); err != nil {
+			return err
+		}
+	}
+	w.seen.replace(old, merged)
+	return nil
+}
+
+func (w *writer) putRun(r *run, rows []idRow) error {
+	s := w.stmt.putRun
+	s.BindInt(1, r.number)
+	s.BindInt(2, int64(r.ids))
+	s.BindInt(3, r.toSeq)
+	s.BindInt(4, r.newestAt)
+	if err := w.write(s); err != nil {
+		return err
+	}
+	buf := make([]byte, 0, idsPerChunk*idSize)
+	for i := range r.fences {
+		part := rows[i*idsPerChunk : min(len(rows), (i+1)*idsPerChunk)]
+		s := w.stmt.putChunk
+		s.BindInt(1, r.chunk(i))
+		s.BindBytes(2, encodeIDs(buf, part))
+		if err := w.write(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) dropRun(r *run) error {
+	s := w.stmt.dropChunks
+	s.BindInt(1, r.chunk(0))
+	s.BindInt(2, (r.number+1)<<chunkBits)
+	if err := w.write(s); err != nil {
+		return err
+	}
+	w.stmt.dropRun.BindInt(1, r.number)
+	return w.write(w.stmt.dropRun)
+}
+
+// dropSeen drops the oldest run when nobody needs it any more, and reports whether it did.
+func (w *writer) dropSeen(now time.Time) (bool, error) {
+	since := now.Add(-w.q.o.DedupeTTL).UnixNano()
+	if len(w.seen.runs) == 0 {
+		return false, nil
+	}
+	r := w.seen.runs[0]
+	if r.newestAt > since || r.toSeq > w.trimmed {
+		return false, nil
+	}
+	if err := w.dropRun(r); err != nil {
+		return false, err
+	}
+	w.seen.replace([]*run{r}, nil)
+	return true, nil
 }

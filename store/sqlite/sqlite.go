@@ -1,3 +1,21 @@
+// Package sqlite is the queue in one file: the default backend, which needs no other
+// program.
+//
+// It promises what package queue promises, and for durability: Publish returns after
+// the fsync of the write-ahead log that holds the event, so that neither a crash nor a
+// power loss takes what was acknowledged, as far as the disk keeps its word. After a
+// failed write or fsync nothing is acknowledged until the store was closed, made
+// durable anew, reopened and checked; that happens by itself, and meanwhile calls fail
+// with [queue.ErrUnavailable].
+//
+// One process owns a directory; a second one gets [queue.ErrLocked]. The file can be
+// read with the sqlite3 program while the owner runs; it must not be written.
+//
+// One goroutine, the writer, does all writing, in transactions that it shares among all
+// who wait: see writer.go for the order of things, seen.go for deduplication, group.go
+// for the consumers' state. Readers have their own connections and never block it.
+//
+// It does not shrink the file: room that retention frees is used again.
 package sqlite
 
 import (
@@ -5,6 +23,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -12,6 +31,87 @@ import (
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
+
+// What zero Options mean.
+const (
+	DefaultTopic          = "slack.events"
+	DefaultDedupeTTL      = 48 * time.Hour
+	DefaultRetentionAge   = 30 * 24 * time.Hour
+	DefaultRetentionCount = 1_000_000
+)
+
+// Synchronous says when a commit is durable.
+type Synchronous string
+
+const (
+	// Full waits for the fsync of the write-ahead log with each commit.
+	Full Synchronous = "full"
+	// Normal leaves the writing to the operating system: a crash of the process loses
+	// nothing, a power loss what was acknowledged in the last seconds.
+	Normal Synchronous = "normal"
+)
+
+// Options configure a Queue.
+type Options struct {
+	// Dir is the directory of the store; it is made, for the owner alone, unless it
+	// exists. Required.
+	Dir string
+	// Topic names the queue within the store; each has its own file. "" means "slack.events".
+	Topic string
+	// DedupeTTL is how long an event id counts as seen; 0 means 48 hours.
+	DedupeTTL time.Duration
+	// RetentionAge is how long an event, or a dead letter, is kept that no group waits
+	// for; 0 means 30 days, and a negative value leaves it to RetentionCount.
+	RetentionAge time.Duration
+	// RetentionCount is how many events are kept at most; 0 means 1,000,000.
+	RetentionCount int
+	// Synchronous is Full unless it says otherwise.
+	Synchronous Synchronous
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Logger hears of trouble and recovery; nil is silent.
+	Logger *slog.Logger
+}
+
+// maxTopic bounds a topic's name, so that every file system takes the file's.
+const maxTopic = 75
+
+func (o Options) normalize() (Options, error) {
+	if o.Topic == "" {
+		o.Topic = DefaultTopic
+	}
+	if o.Synchronous == "" {
+		o.Synchronous = Full
+	}
+	switch {
+	case o.Dir == "":
+		return o, errors.New("sqlite queue: Dir is missing")
+	case len(o.Topic) > maxTopic:
+		return o, fmt.Errorf("sqlite queue: Topic has %d bytes, at most %d are possible", len(o.Topic), maxTopic)
+	case o.DedupeTTL < 0:
+		return o, errors.New("sqlite queue: DedupeTTL is negative")
+	case o.RetentionCount < 0:
+		return o, errors.New("sqlite queue: RetentionCount is negative")
+	case o.Synchronous != Full && o.Synchronous != Normal:
+		return o, fmt.Errorf("sqlite queue: Synchronous is %q: use full or normal", o.Synchronous)
+	}
+	if o.DedupeTTL == 0 {
+		o.DedupeTTL = DefaultDedupeTTL
+	}
+	if o.RetentionAge == 0 {
+		o.RetentionAge = DefaultRetentionAge
+	}
+	if o.RetentionCount == 0 {
+		o.RetentionCount = DefaultRetentionCount
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o, nil
+}
 
 // A Queue is a queue.Queue in a SQLite file. Make one with Open.
 type Queue struct {
