@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"slackmcp/internal/engines"
+	"slackmcp/internal/testservers"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/transport"
 	"slackmcp/store/state/memory"
@@ -145,7 +145,7 @@ func TestEveryMessageReachesItsReplica(t *testing.T) {
 // shared values in a real Redis.
 func TestSSEMessagesReachTheirStream(t *testing.T) {
 	t.Parallel()
-	engine := engines.Redis(t)
+	engine := testservers.Redis(t)
 	tokens, err := access.NewTokens(access.Token{Name: "ann", Secret: "the-token-of-ann", Scopes: []access.Scope{access.Events}},
 		access.Token{Name: "bob", Secret: "the-token-of-bob", Scopes: []access.Scope{access.Events}})
 	if err != nil {
@@ -199,7 +199,7 @@ func TestSSEMessagesReachTheirStream(t *testing.T) {
 // reached, those that are here go on, and all goes on when it is back.
 func TestWithoutTheEngine(t *testing.T) {
 	t.Parallel()
-	engine := engines.Redis(t)
+	engine := testservers.Redis(t)
 	st, err := redis.Open(t.Context(), redis.Options{URL: engine.URL})
 	if err != nil {
 		t.Fatal(err)

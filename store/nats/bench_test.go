@@ -16,7 +16,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"slackmcp/store/internal/enginetest"
+	"slackmcp/store/internal/backendtest"
 	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/internal/remote"
 	"slackmcp/store/nats"
@@ -83,7 +83,7 @@ func benchPublish(b *testing.B, sync string, callers int) {
 			jetstream.WithExpectLastSequencePerSubject(0))
 		return err
 	}
-	took := enginetest.TakeTurns(b, callers, ours, ceiling)
+	took := backendtest.TakeTurns(b, callers, ours, ceiling)
 	b.ReportMetric(float64(b.N)/took[0].Seconds(), "events/s")
 	b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "of-JetStream")
 	b.ReportMetric(0, "ns/op")

@@ -19,7 +19,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"slackmcp/internal/requires"
-	"slackmcp/store/internal/enginetest"
+	"slackmcp/internal/testservers"
 )
 
 // A server is a nats-server of a test's own, with JetStream in a directory of its own and
@@ -70,7 +70,7 @@ func program(t testing.TB) string {
 	return requires.Program(t, "nats-server", "make tools")
 }
 
-// Start implements enginetest.Engine.
+// Start implements backendtest.Engine.
 func (s *server) Start() {
 	s.t.Helper()
 	s.launch()
@@ -85,7 +85,7 @@ func (s *server) launch() {
 		args = append(args, "-js", "-sd", s.dir)
 	}
 	s.cmd = exec.Command(program(s.t), args...)
-	s.cmd.SysProcAttr = enginetest.Bound()
+	s.cmd.SysProcAttr = testservers.Bound()
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -129,11 +129,11 @@ func ask(url string, jetStream bool) error {
 	return err
 }
 
-// Addr implements enginetest.Engine.
+// Addr implements backendtest.Engine.
 func (s *server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
 func (s *server) url() string  { return "nats://" + s.user + s.Addr() }
 
-// Pause and Resume implement enginetest.Engine.
+// Pause and Resume implement backendtest.Engine.
 func (s *server) Pause()  { s.signal(syscall.SIGSTOP) }
 func (s *server) Resume() { s.signal(syscall.SIGCONT) }
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"slackmcp/store/internal/enginetest"
+	"slackmcp/store/internal/backendtest"
 	"slackmcp/store/nats"
 	"slackmcp/store/queue"
 )
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	enginetest.Main(m, open)
+	backendtest.Main(m, open)
 }
 
 // lease is short, so that what the dead held is taken over soon.
@@ -35,10 +35,10 @@ func open(ctx context.Context, place string) (queue.Queue, error) {
 	return nats.Open(ctx, nats.Options{URL: url, Topic: topic, Lease: lease})
 }
 
-func rig(t testing.TB) enginetest.Rig {
+func rig(t testing.TB) backendtest.Rig {
 	t.Helper()
 	s := newServer(t)
-	return enginetest.Rig{Name: "nats", Engine: s, Place: s.url() + " rig", Open: func(t testing.TB, place string) queue.Queue {
+	return backendtest.Rig{Name: "nats", Engine: s, Place: s.url() + " rig", Open: func(t testing.TB, place string) queue.Queue {
 		t.Helper()
 		q, err := open(context.Background(), place)
 		if err != nil {
@@ -50,12 +50,12 @@ func rig(t testing.TB) enginetest.Rig {
 
 func TestKill(t *testing.T) {
 	t.Parallel()
-	rig(t).Kills(t, enginetest.KillCount())
+	rig(t).Kills(t, backendtest.KillCount())
 }
 
 func TestPause(t *testing.T) {
 	t.Parallel()
-	rig(t).Pauses(t, enginetest.PauseTime())
+	rig(t).Pauses(t, backendtest.PauseTime())
 }
 
 func TestAway(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"slackmcp/store/internal/enginetest"
+	"slackmcp/store/internal/backendtest"
 	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
@@ -63,7 +63,7 @@ func benchPublish(b *testing.B, sync []string, callers int) {
 		e := bench(n, raw)
 		return auto.XAdd(context.Background(), &goredis.XAddArgs{Stream: "bare", Values: []any{"e", remote.AppendRecord(nil, &e)}}).Err()
 	}
-	took := enginetest.TakeTurns(b, callers, ours, ceiling, bare)
+	took := backendtest.TakeTurns(b, callers, ours, ceiling, bare)
 	b.ReportMetric(float64(b.N)/took[0].Seconds(), "events/s")
 	b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "of-the-script")
 	b.ReportMetric(took[2].Seconds()/took[0].Seconds(), "of-XADD")

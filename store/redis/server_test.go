@@ -17,7 +17,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"slackmcp/internal/requires"
-	"slackmcp/store/internal/enginetest"
+	"slackmcp/internal/testservers"
 	"slackmcp/store/redis"
 )
 
@@ -51,7 +51,7 @@ var (
 	always   = []string{"--appendonly", "yes", "--appendfsync", "always"}
 )
 
-// Start implements enginetest.Engine.
+// Start implements backendtest.Engine.
 func (s *server) Start() {
 	s.t.Helper()
 	path := requires.Program(s.t, "redis-server", "apt-get install redis-server")
@@ -60,7 +60,7 @@ func (s *server) Start() {
 		"--port", s.port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--daemonize", "no", "--logfile", log,
 	}, s.args...)
 	s.cmd = exec.Command(path, args...)
-	s.cmd.SysProcAttr = enginetest.Bound()
+	s.cmd.SysProcAttr = testservers.Bound()
 	if err := s.cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -79,11 +79,11 @@ func (s *server) Start() {
 	}
 }
 
-// Addr implements enginetest.Engine.
+// Addr implements backendtest.Engine.
 func (s *server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
 func (s *server) url() string  { return "redis://" + s.Addr() + "/0" }
 
-// Pause and Resume implement enginetest.Engine.
+// Pause and Resume implement backendtest.Engine.
 func (s *server) Pause()  { s.signal(syscall.SIGSTOP) }
 func (s *server) Resume() { s.signal(syscall.SIGCONT) }
 

@@ -16,7 +16,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"slackmcp/internal/requires"
-	"slackmcp/store/internal/enginetest"
+	"slackmcp/internal/testservers"
+	"slackmcp/store/internal/backendtest"
 	"slackmcp/store/redis"
 	"slackmcp/webhook/event"
 )
@@ -58,7 +59,7 @@ func (s *server) clustered() error {
 	return err
 }
 
-// Kill implements enginetest.Engine.
+// Kill implements backendtest.Engine.
 func (c *cluster) Kill() {
 	for _, n := range c.nodes {
 		if keys, err := n.client().DBSize(context.Background()).Result(); err == nil && keys > 0 {
@@ -74,7 +75,7 @@ func TestClusterKill(t *testing.T) {
 	c := newCluster(t, always)
 	r := rigOn("redis://" + c.nodes[0].Addr() + "?cluster=true&addr=" + c.nodes[1].Addr() + "&addr=" + c.nodes[2].Addr() + " rig")
 	r.Engine, r.Name = c, "redis cluster of three masters, appendfsync always"
-	r.Kills(t, max(enginetest.KillCount()/2, 1))
+	r.Kills(t, max(backendtest.KillCount()/2, 1))
 }
 
 // TestCluster uses a cluster of three masters: all keys of a topic live on one of them.
@@ -151,7 +152,7 @@ func newSentinel(t *testing.T, master *server) sentinel {
 		port, dir, filepath.Join(dir, "log"), master.port)
 	must(t, os.WriteFile(conf, []byte(text), 0o600))
 	cmd := exec.Command(path, conf, "--sentinel")
-	cmd.SysProcAttr = enginetest.Bound()
+	cmd.SysProcAttr = testservers.Bound()
 	must(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
@@ -177,7 +178,7 @@ type pair struct {
 	replica *server
 }
 
-// Start implements enginetest.Engine.
+// Start implements backendtest.Engine.
 func (p pair) Start() {
 	p.t.Helper()
 	c := p.replica.client()

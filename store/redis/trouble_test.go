@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"slackmcp/store/internal/enginetest"
+	"slackmcp/store/internal/backendtest"
 	"slackmcp/store/queue"
 	"slackmcp/store/redis"
 )
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	enginetest.Main(m, open)
+	backendtest.Main(m, open)
 }
 
 // lease is short, so that what the dead held is taken over soon.
@@ -36,7 +36,7 @@ func open(ctx context.Context, place string) (queue.Queue, error) {
 }
 
 // rig starts a server.
-func rig(t testing.TB, args ...string) enginetest.Rig {
+func rig(t testing.TB, args ...string) backendtest.Rig {
 	t.Helper()
 	s := newServer(t, args...)
 	r := rigOn(s.url() + " rig")
@@ -44,8 +44,8 @@ func rig(t testing.TB, args ...string) enginetest.Rig {
 	return r
 }
 
-func rigOn(place string) enginetest.Rig {
-	return enginetest.Rig{Place: place, Open: func(t testing.TB, place string) queue.Queue {
+func rigOn(place string) backendtest.Rig {
+	return backendtest.Rig{Place: place, Open: func(t testing.TB, place string) queue.Queue {
 		t.Helper()
 		q, err := open(context.Background(), place)
 		if err != nil {
@@ -57,7 +57,7 @@ func rigOn(place string) enginetest.Rig {
 
 func TestKillAlways(t *testing.T) {
 	t.Parallel()
-	rig(t, always...).Kills(t, enginetest.KillCount())
+	rig(t, always...).Kills(t, backendtest.KillCount())
 }
 
 // TestKillEverysec: with this policy redis-server holds writes back while a sync runs,
@@ -66,17 +66,17 @@ func TestKillEverysec(t *testing.T) {
 	t.Parallel()
 	r := rig(t, everysec...)
 	r.MayLose = 2 * time.Second
-	r.Kills(t, enginetest.KillCount())
+	r.Kills(t, backendtest.KillCount())
 }
 
 func TestPause(t *testing.T) {
 	t.Parallel()
-	rig(t, everysec...).Pauses(t, enginetest.PauseTime())
+	rig(t, everysec...).Pauses(t, backendtest.PauseTime())
 }
 
 func TestPauseAlways(t *testing.T) {
 	t.Parallel()
-	rig(t, always...).Pauses(t, enginetest.PauseTime())
+	rig(t, always...).Pauses(t, backendtest.PauseTime())
 }
 
 func TestAway(t *testing.T) {

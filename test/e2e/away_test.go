@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	servers "slackmcp/internal/engines"
+	servers "slackmcp/internal/testservers"
 )
 
 // TestEngineAway takes the engine away from a running server: senders are answered 503,

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	servers "slackmcp/internal/engines"
 	"slackmcp/internal/requires"
+	servers "slackmcp/internal/testservers"
 	mcpclients "slackmcp/test/mcp-clients"
 )
 

@@ -6,14 +6,14 @@ import (
 	"context"
 	"testing"
 
-	"slackmcp/internal/engines"
+	"slackmcp/internal/testservers"
 	"slackmcp/store/state/nats"
 	"slackmcp/store/statetest"
 )
 
 func TestAway(t *testing.T) {
 	t.Parallel()
-	engine := engines.NATS(t)
+	engine := testservers.NATS(t)
 	statetest.Away(t, engine, func(t testing.TB) statetest.Store {
 		t.Helper()
 		s, err := nats.Open(context.Background(), nats.Options{URL: engine.URL})

@@ -6,14 +6,14 @@ import (
 	"context"
 	"testing"
 
-	"slackmcp/internal/engines"
+	"slackmcp/internal/testservers"
 	"slackmcp/store/state/redis"
 	"slackmcp/store/statetest"
 )
 
 func TestAway(t *testing.T) {
 	t.Parallel()
-	engine := engines.Redis(t)
+	engine := testservers.Redis(t)
 	statetest.Away(t, engine, func(t testing.TB) statetest.Store {
 		t.Helper()
 		s, err := redis.Open(context.Background(), redis.Options{URL: engine.URL})

@@ -12,7 +12,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"slackmcp/internal/engines"
+	"slackmcp/internal/testservers"
 )
 
 // TestCommandsOfRedis62 holds every command that the scripts and the follower send against
@@ -37,7 +37,7 @@ func TestCommandsOfRedis62(t *testing.T) {
 	if len(used) < 12 {
 		t.Errorf("only %d commands were found: has the way of calling them changed?", len(used))
 	}
-	c := goredis.NewClient(&goredis.Options{Addr: engines.Redis(t).Addr()})
+	c := goredis.NewClient(&goredis.Options{Addr: testservers.Redis(t).Addr()})
 	defer c.Close()
 	for command := range used {
 		doc, err := c.Do(t.Context(), "COMMAND", "DOCS", command).Result()

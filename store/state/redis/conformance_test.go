@@ -7,14 +7,14 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"slackmcp/internal/engines"
+	"slackmcp/internal/testservers"
 	"slackmcp/store/state/redis"
 	"slackmcp/store/statetest"
 )
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	engine := engines.Redis(t)
+	engine := testservers.Redis(t)
 	var places atomic.Int64
 	statetest.Run(t, statetest.Harness{
 		Persistent: true, Shared: true,

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package enginetest
+package testservers
 
 import "syscall"
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package enginetest
+package backendtest
 
 import (
 	"bufio"
@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"slackmcp/internal/testservers"
 	"slackmcp/store/queue"
 )
 
@@ -110,7 +111,7 @@ func (w *witness) watch(place string) {
 	cmd := exec.Command(os.Args[0], "-test.run", "^$")   //nolint:gosec,noctx // this test's own binary, which is killed below
 	cmd.Env = append(os.Environ(), childPlace+"="+place) //nolint:forbidigo // how a test talks to its own child
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = Bound()
+	cmd.SysProcAttr = testservers.Bound()
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()

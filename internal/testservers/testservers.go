@@ -1,6 +1,6 @@
 //go:build unix
 
-package engines
+package testservers
 
 import (
 	"context"
@@ -23,7 +23,7 @@ import (
 	"slackmcp/internal/requires"
 )
 
-// A Server is one running engine. It ends with its test.
+// A Server is one running database. It ends with its test.
 type Server struct {
 	// URL is how clients reach it.
 	URL string

@@ -1,9 +1,15 @@
 //go:build unix
 
-package enginetest
+// Package backendtest holds the backends whose engine is another process to what package
+// queue promises when that process, or a consumer, dies, stands still or is away. It is
+// imported by tests only.
+//
+// The sender that it plays repeats an event until it is acknowledged, as Slack does.
+package backendtest
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"testing"
 	"time"
@@ -133,3 +139,15 @@ func stored(t testing.TB, q queue.Queue) []string {
 		query.After = p.Next
 	}
 }
+
+// What the tests do to an engine is short, unless scripts/chaos.sh asks for more.
+var (
+	kills = flag.Int("kills", 4, "how often a test kills its engine")
+	pause = flag.Duration("pause", 5*time.Second, "how long a test stops its engine")
+)
+
+// KillCount is how often a test kills its engine.
+func KillCount() int { return *kills }
+
+// PauseTime is how long a test stops its engine.
+func PauseTime() time.Duration { return *pause }

@@ -1,8 +1,0 @@
-//go:build unix && !linux
-
-package engines
-
-import "syscall"
-
-// Bound would make a child process end with this one, which only Linux offers.
-func Bound() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
