@@ -9,7 +9,7 @@ import (
 	"slackmcp/server/socket"
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
-	"slackmcp/store/queuetest"
+	"slackmcp/store/storetest"
 	"slackmcp/webhook/event"
 )
 
@@ -28,10 +28,10 @@ func (s *seenQueue) Close() error { return s.store.Close() }
 
 // TestConformance holds the store behind the socket to the whole contract of a queue.
 func TestConformance(t *testing.T) {
-	queuetest.Run(t, queuetest.Harness{
+	storetest.Run(t, storetest.Harness{
 		Backend: "memory", Unordered: true,
 		Place: func(t testing.TB) string { return shortDir(t) },
-		Open: func(t testing.TB, dir string, c queuetest.Config) queue.Queue {
+		Open: func(t testing.TB, dir string, c storetest.Config) queue.Queue {
 			if c.RetentionAge == 0 {
 				c.RetentionAge = -1 // the suite's events are of long ago
 			}

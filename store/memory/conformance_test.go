@@ -5,15 +5,15 @@ import (
 
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
-	"slackmcp/store/queuetest"
+	"slackmcp/store/storetest"
 )
 
 func TestConformance(t *testing.T) {
-	queuetest.Run(t, queuetest.Harness{
+	storetest.Run(t, storetest.Harness{
 		Backend: "memory",
 		Bubble:  true,
 		Place:   func(testing.TB) string { return "" },
-		Open: func(t testing.TB, _ string, c queuetest.Config) queue.Queue {
+		Open: func(t testing.TB, _ string, c storetest.Config) queue.Queue {
 			q, err := memory.New(memory.Options{DedupeTTL: c.DedupeTTL, RetentionAge: c.RetentionAge, RetentionCount: c.RetentionCount})
 			if err != nil {
 				t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 	"slackmcp/store/internal/remote"
 	"slackmcp/store/nats"
 	"slackmcp/store/queue"
-	"slackmcp/store/queuetest"
+	"slackmcp/store/storetest"
 	"slackmcp/webhook/event"
 )
 
@@ -95,7 +95,7 @@ func benchPublish(b *testing.B, sync string, callers int) {
 func BenchmarkPoison(b *testing.B) {
 	b.Run("nats", func(b *testing.B) {
 		s, topics := newServer(b), 0
-		queuetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
+		storetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
 			b.Helper()
 			topics++
 			q, err := nats.Open(b.Context(), nats.Options{URL: s.url(), Topic: fmt.Sprint("poison", topics), RetentionCount: 1 << 20})

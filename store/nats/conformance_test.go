@@ -9,18 +9,18 @@ import (
 
 	"slackmcp/store/nats"
 	"slackmcp/store/queue"
-	"slackmcp/store/queuetest"
+	"slackmcp/store/storetest"
 )
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	var places atomic.Int64
-	queuetest.Run(t, queuetest.Harness{
+	storetest.Run(t, storetest.Harness{
 		Backend:    "nats",
 		Persistent: true,
 		Place:      func(testing.TB) string { return fmt.Sprintf("topic.%d", places.Add(1)) },
-		Open: func(t testing.TB, place string, c queuetest.Config) queue.Queue {
+		Open: func(t testing.TB, place string, c storetest.Config) queue.Queue {
 			t.Helper()
 			q, err := nats.Open(t.Context(), nats.Options{
 				URL: s.url(), Topic: place, Lease: c.Lease,

@@ -17,8 +17,8 @@ import (
 
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
-	"slackmcp/store/queuetest"
 	"slackmcp/store/sqlite"
+	"slackmcp/store/storetest"
 	"slackmcp/webhook/event"
 )
 
@@ -50,7 +50,7 @@ func BenchmarkPublish(b *testing.B) {
 //	go test -run - -bench Poison -benchtime 10000x ./store/queue/...
 func BenchmarkPoison(b *testing.B) {
 	b.Run("memory", func(b *testing.B) {
-		queuetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
+		storetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
 			b.Helper()
 			q, err := memory.New(memory.Options{MaxBytes: 64 << 20})
 			if err != nil {
@@ -60,7 +60,7 @@ func BenchmarkPoison(b *testing.B) {
 		})
 	})
 	b.Run("sqlite", func(b *testing.B) {
-		queuetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
+		storetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
 			b.Helper()
 			q, err := sqlite.Open(b.Context(), sqlite.Options{Dir: b.TempDir()})
 			if err != nil {

@@ -1,7 +1,7 @@
 // Package queue is the contract between the receiving HTTP handler and whoever works
 // or reads the events: [Queue], and the retry [Policy] that all backends share.
 //
-// Promises, which package queuetest holds every backend to:
+// Promises, which package storetest holds every backend to:
 //
 //   - Publish that returned nil means durable as the backend is configured. A crash at
 //     any moment loses no acknowledged event.
@@ -25,5 +25,5 @@
 // The oldest position in an [event.CursorExpiredError] of a backend, given as After,
 // reads everything that is kept.
 //
-// A new backend is held to all this by package queuetest.
+// A new backend is held to all this by package storetest.
 package queue

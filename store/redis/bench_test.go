@@ -16,8 +16,8 @@ import (
 	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
-	"slackmcp/store/queuetest"
 	"slackmcp/store/redis"
+	"slackmcp/store/storetest"
 	"slackmcp/webhook/event"
 )
 
@@ -76,7 +76,7 @@ func benchPublish(b *testing.B, sync []string, callers int) {
 func BenchmarkPoison(b *testing.B) {
 	b.Run("redis", func(b *testing.B) {
 		s, topics := newServer(b, everysec...), 0
-		queuetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
+		storetest.BenchmarkPoison(b, func(b *testing.B) queue.Queue {
 			b.Helper()
 			topics++
 			return s.open(redis.Options{Topic: fmt.Sprint("poison", topics), RetentionCount: 1 << 20})

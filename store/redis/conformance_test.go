@@ -8,19 +8,19 @@ import (
 	"testing"
 
 	"slackmcp/store/queue"
-	"slackmcp/store/queuetest"
 	"slackmcp/store/redis"
+	"slackmcp/store/storetest"
 )
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, everysec...)
 	var places atomic.Int64
-	queuetest.Run(t, queuetest.Harness{
+	storetest.Run(t, storetest.Harness{
 		Backend:    "redis",
 		Persistent: true,
 		Place:      func(testing.TB) string { return fmt.Sprintf("topic%d", places.Add(1)) },
-		Open: func(t testing.TB, place string, c queuetest.Config) queue.Queue {
+		Open: func(t testing.TB, place string, c storetest.Config) queue.Queue {
 			t.Helper()
 			q, err := redis.Open(t.Context(), redis.Options{
 				URL: s.url(), Topic: place, MaxConnections: 10, Lease: c.Lease,

@@ -4,17 +4,17 @@ import (
 	"testing"
 
 	"slackmcp/store/queue"
-	"slackmcp/store/queuetest"
 	"slackmcp/store/sqlite"
+	"slackmcp/store/storetest"
 )
 
 func TestConformance(t *testing.T) {
-	queuetest.Run(t, queuetest.Harness{
+	storetest.Run(t, storetest.Harness{
 		Backend:    "sqlite",
 		Bubble:     true,
 		Persistent: true,
 		Place:      func(t testing.TB) string { return t.TempDir() },
-		Open: func(t testing.TB, dir string, c queuetest.Config) queue.Queue {
+		Open: func(t testing.TB, dir string, c storetest.Config) queue.Queue {
 			q, err := sqlite.Open(t.Context(), sqlite.Options{
 				Dir: dir, DedupeTTL: c.DedupeTTL, RetentionAge: c.RetentionAge, RetentionCount: c.RetentionCount,
 			})

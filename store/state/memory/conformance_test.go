@@ -4,13 +4,13 @@ import (
 	"testing"
 
 	"slackmcp/store/state/memory"
-	"slackmcp/store/statetest"
+	"slackmcp/store/storetest"
 )
 
 func TestConformance(t *testing.T) {
-	statetest.Run(t, statetest.Harness{
+	storetest.RunState(t, storetest.StateHarness{
 		Bubble: true,
 		Place:  func(testing.TB) string { return "" },
-		Open:   func(testing.TB, string) statetest.Store { return memory.New() },
+		Open:   func(testing.TB, string) storetest.StateStore { return memory.New() },
 	})
 }

@@ -8,13 +8,13 @@ import (
 
 	"slackmcp/internal/testservers"
 	"slackmcp/store/state/nats"
-	"slackmcp/store/statetest"
+	"slackmcp/store/storetest"
 )
 
 func TestAway(t *testing.T) {
 	t.Parallel()
 	engine := testservers.NATS(t)
-	statetest.Away(t, engine, func(t testing.TB) statetest.Store {
+	storetest.Away(t, engine, func(t testing.TB) storetest.StateStore {
 		t.Helper()
 		s, err := nats.Open(context.Background(), nats.Options{URL: engine.URL})
 		if err != nil {

@@ -9,17 +9,17 @@ import (
 
 	"slackmcp/internal/testservers"
 	"slackmcp/store/state/redis"
-	"slackmcp/store/statetest"
+	"slackmcp/store/storetest"
 )
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	engine := testservers.Redis(t)
 	var places atomic.Int64
-	statetest.Run(t, statetest.Harness{
+	storetest.RunState(t, storetest.StateHarness{
 		Persistent: true, Shared: true,
 		Place: func(testing.TB) string { return fmt.Sprintf("topic.%d", places.Add(1)) },
-		Open: func(t testing.TB, place string) statetest.Store {
+		Open: func(t testing.TB, place string) storetest.StateStore {
 			t.Helper()
 			s, err := redis.Open(t.Context(), redis.Options{URL: engine.URL, Topic: place})
 			if err != nil {

@@ -4,14 +4,14 @@ import (
 	"testing"
 
 	"slackmcp/store/state/sqlite"
-	"slackmcp/store/statetest"
+	"slackmcp/store/storetest"
 )
 
 func TestConformance(t *testing.T) {
-	statetest.Run(t, statetest.Harness{
+	storetest.RunState(t, storetest.StateHarness{
 		Bubble: true, Persistent: true,
 		Place: func(t testing.TB) string { t.Helper(); return t.TempDir() },
-		Open: func(t testing.TB, dir string) statetest.Store {
+		Open: func(t testing.TB, dir string) storetest.StateStore {
 			t.Helper()
 			s, err := sqlite.Open(sqlite.Options{Dir: dir})
 			if err != nil {

@@ -1,4 +1,4 @@
-package statetest
+package storetest
 
 import (
 	"bytes"
@@ -13,11 +13,11 @@ import (
 	"slackmcp/store/state"
 )
 
-func values() []test {
-	return []test{
+func stateValues() []stateTest {
+	return []stateTest{
 		{name: "what is put is got", run: putGet},
-		{name: "every character and length that the contract names", run: bounds},
-		{name: "what is no key, no value or no condition is refused", run: refusals},
+		{name: "every character and length that the contract names", run: stateBounds},
+		{name: "what is no key, no value or no condition is refused", run: stateRefusals},
 		{name: "a value handed over is not kept, one handed out is the caller's", run: ownership},
 		{name: "IfAbsent writes only where nothing is", run: ifAbsent},
 		{name: "IfVersion writes only over that version", run: ifVersion},
@@ -25,17 +25,17 @@ func values() []test {
 		{name: "Delete removes, and minds the version", run: deletes},
 		{name: "a value expires", run: expires},
 		{name: "a new write sets or ends the life anew", run: extends},
-		{name: "counting by IfVersion loses nothing", run: counts},
-		{name: "one of many that want to be first is", run: first},
+		{name: "counting by IfVersion loses nothing", run: stateCounts},
+		{name: "one of many that want to be first is", run: stateFirst},
 		{name: "values outlive Close", persistent: true, run: restarts},
 		{name: "another process sees what was put", shared: true, run: shares},
-		{name: "counting by IfVersion in two processes loses nothing", shared: true, run: countsShared},
+		{name: "counting by IfVersion in two processes loses nothing", shared: true, run: stateCountsShared},
 		{name: "after Close everything is unavailable", run: closed},
 		{name: "a context that is over ends a call", run: cancelled},
 	}
 }
 
-func putGet(e *env) {
+func putGet(e *stateEnv) {
 	s := e.open()
 	if _, err := s.Get(e.Context(), "a"); !errors.Is(err, state.ErrNotFound) {
 		e.Errorf("Get of nothing: %v, want ErrNotFound", err)
@@ -51,7 +51,7 @@ func putGet(e *env) {
 	}
 }
 
-func bounds(e *env) {
+func stateBounds(e *stateEnv) {
 	s := e.open()
 	long := strings.Repeat("k", 256)
 	for _, key := range []string{"azAZ09._:/=-", long, "/", "//", "a/", "/a", "a//b", ".", "..", "_", "a.b/c_d:e", strings.Repeat("_/", 128)} {
@@ -81,7 +81,7 @@ func bounds(e *env) {
 	}
 }
 
-func refusals(e *env) {
+func stateRefusals(e *stateEnv) {
 	s := e.open()
 	for _, key := range []string{"", strings.Repeat("k", 257), "a b", "ä", "a*", "a\x00", "a>", "{a}", "a\n"} {
 		_, getErr := s.Get(e.Context(), key)
@@ -108,7 +108,7 @@ func refusals(e *env) {
 	}
 }
 
-func ownership(e *env) {
+func ownership(e *stateEnv) {
 	s := e.open()
 	value := []byte("mine")
 	if _, err := s.Put(e.Context(), "a", value, state.Put{}); err != nil {
@@ -125,7 +125,7 @@ func ownership(e *env) {
 	}
 }
 
-func ifAbsent(e *env) {
+func ifAbsent(e *stateEnv) {
 	s := e.open()
 	v := e.put(s, "a", "1", state.Put{IfAbsent: true})
 	if _, err := s.Put(e.Context(), "a", []byte("2"), state.Put{IfAbsent: true}); !errors.Is(err, state.ErrConflict) {
@@ -140,7 +140,7 @@ func ifAbsent(e *env) {
 	e.put(s, "a", "3", state.Put{IfAbsent: true})
 }
 
-func ifVersion(e *env) {
+func ifVersion(e *stateEnv) {
 	s := e.open()
 	if _, err := s.Put(e.Context(), "a", nil, state.Put{IfVersion: "1"}); !errors.Is(err, state.ErrConflict) {
 		e.Errorf("over nothing: %v, want ErrConflict", err)
@@ -155,7 +155,7 @@ func ifVersion(e *env) {
 	}
 }
 
-func versions(e *env) {
+func versions(e *stateEnv) {
 	s := e.open()
 	seen := map[string]bool{}
 	for n := range 30 {
@@ -172,7 +172,7 @@ func versions(e *env) {
 	}
 }
 
-func deletes(e *env) {
+func deletes(e *stateEnv) {
 	s := e.open()
 	if err := s.Delete(e.Context(), "a", ""); !errors.Is(err, state.ErrNotFound) {
 		e.Errorf("Delete of nothing: %v, want ErrNotFound", err)
@@ -195,14 +195,14 @@ func deletes(e *env) {
 
 const life = 1500 * time.Millisecond
 
-func expires(e *env) {
+func expires(e *stateEnv) {
 	s := e.open()
 	before := time.Now()
 	v := e.put(s, "a", "1", state.Put{TTL: life})
 	e.put(s, "long", "1", state.Put{TTL: time.Hour})
 	got, err := s.Get(e.Context(), "a")
 	if err == nil {
-		// A shared engine's clock is a little different.
+		// A shared server's clock is a little different.
 		if d := got.ExpiresAt.Sub(before); d < life-time.Second || d > life+30*time.Second {
 			e.Errorf("it expires %v after the write, want %v", d, life)
 		}
@@ -228,7 +228,7 @@ func expires(e *env) {
 	e.put(s, "a", "2", state.Put{IfAbsent: true})
 }
 
-func extends(e *env) {
+func extends(e *stateEnv) {
 	s := e.open()
 	e.put(s, "ever", "1", state.Put{TTL: life})
 	e.put(s, "longer", "1", state.Put{TTL: life})
@@ -240,7 +240,7 @@ func extends(e *env) {
 		_, err := s.Get(e.Context(), "ends")
 		return errors.Is(err, state.ErrNotFound)
 	})
-	<-time.After(2 * time.Second) // longer than an engine's own unit
+	<-time.After(2 * time.Second) // longer than an server's own unit
 	if got := e.get(s, "ever"); string(got.Value) != "2" || !got.ExpiresAt.IsZero() {
 		e.Errorf("Get(ever) = %+v, want 2 without an end", got)
 	}
@@ -250,7 +250,7 @@ func extends(e *env) {
 }
 
 // add counts one up, as often as it takes.
-func add(ctx context.Context, s state.Store) error {
+func stateAdd(ctx context.Context, s state.Store) error {
 	for {
 		got, err := s.Get(ctx, "n")
 		if err != nil {
@@ -263,14 +263,14 @@ func add(ctx context.Context, s state.Store) error {
 	}
 }
 
-func count(e *env, stores ...state.Store) {
+func stateCount(e *stateEnv, stores ...state.Store) {
 	e.put(stores[0], "n", "", state.Put{})
 	const each = 25
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
 			for range each {
-				if err := add(e.Context(), stores[i%len(stores)]); err != nil {
+				if err := stateAdd(e.Context(), stores[i%len(stores)]); err != nil {
 					e.Errorf("add: %v", err)
 					return
 				}
@@ -283,10 +283,10 @@ func count(e *env, stores ...state.Store) {
 	}
 }
 
-func counts(e *env)       { count(e, e.open()) }
-func countsShared(e *env) { count(e, e.open(), e.open()) }
+func stateCounts(e *stateEnv)       { stateCount(e, e.open()) }
+func stateCountsShared(e *stateEnv) { stateCount(e, e.open(), e.open()) }
 
-func first(e *env) {
+func stateFirst(e *stateEnv) {
 	s := e.open()
 	var won, lost atomic.Int64
 	var wg sync.WaitGroup
@@ -308,7 +308,7 @@ func first(e *env) {
 	}
 }
 
-func restarts(e *env) {
+func restarts(e *stateEnv) {
 	s := e.h.Open(e.T, e.place)
 	v := e.put(s, "a/b", "1", state.Put{TTL: time.Hour})
 	e.put(s, "gone", "1", state.Put{})
@@ -327,7 +327,7 @@ func restarts(e *env) {
 	}
 }
 
-func shares(e *env) {
+func shares(e *stateEnv) {
 	a, b := e.open(), e.open()
 	for n := range 50 {
 		v := e.put(a, "a", fmt.Sprint(n), state.Put{})
@@ -343,7 +343,7 @@ func shares(e *env) {
 	}
 }
 
-func closed(e *env) {
+func closed(e *stateEnv) {
 	s := e.h.Open(e.T, e.place)
 	e.put(s, "a", "1", state.Put{})
 	if err := s.Close(); err != nil {
@@ -362,7 +362,7 @@ func closed(e *env) {
 	}
 }
 
-func cancelled(e *env) {
+func cancelled(e *stateEnv) {
 	s := e.open()
 	ctx, cancel := context.WithCancel(e.Context())
 	cancel()
