@@ -11,7 +11,7 @@ LDFLAGS          := -s -w -X main.version=$(VERSION)
 TAGS             := lambda.norpc
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills flood replicas fanout subscribers soak startup chaos conformance fuzz image lambda deploy-test tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills flood replicas fanout subscribers soak startup roads chaos conformance fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ subscribers: ## Post 50 events a second to 100 webhook subscribers, of whom thre
 
 startup: build ## Time the start beside a large workspace; writes docs/performance.md's table
 	@go run ./test/startup -server $(BIN) -write docs/performance.md
+
+roads: ## Count the files and functions that one request visits; writes docs/roads.md
+	@go run ./test/roads -write docs/roads.md
 
 conformance: ## Run the public MCP conformance suites (needs npm)
 	@test/conformance.sh

@@ -25,10 +25,11 @@ const (
 
 // A Follower is one client with an open stream. It notes when it was told.
 type Follower struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-	end    func() // ends the session; nil has none
-	count  atomic.Int64
+	cancel  context.CancelFunc
+	done    chan struct{}
+	session http.Header // the headers of the session's requests; nil has none
+	end     func()      // ends the session; nil has none
+	count   atomic.Int64
 
 	mu    sync.Mutex
 	times []time.Time
@@ -102,6 +103,7 @@ func open(ctx context.Context, client *http.Client, url string, e Era, uri strin
 		return nil, err
 	}
 	life := context.WithoutCancel(ctx)
+	f.session = h
 	f.end = func() { deleteSession(life, url, h) }
 	return f, nil
 }
@@ -117,6 +119,13 @@ func deleteSession(ctx context.Context, url string, h http.Header) {
 	if res, err := http.DefaultClient.Do(req); err == nil {
 		_ = res.Body.Close()
 	}
+}
+
+// Call makes a request in the follower's session, and wants a good answer. Only a
+// follower of [Session] has a session.
+func (f *Follower) Call(ctx context.Context, client *http.Client, p *Process, method, params string) error {
+	_, err := call(ctx, client, p.Base+"/mcp", f.session, `{"jsonrpc":"2.0","id":7,"method":"`+method+`","params":{`+params+`}}`)
+	return err
 }
 
 // Call makes one request of 2026-07-28, which needs no session, and wants a good answer.
@@ -162,7 +171,7 @@ func call(ctx context.Context, client *http.Client, url string, h http.Header, b
 	if err != nil {
 		return nil, err
 	}
-	if res.StatusCode != http.StatusOK || bytes.Contains(said, []byte(`"error"`)) {
+	if res.StatusCode != http.StatusOK || bytes.Contains(said, []byte(`"error"`)) || bytes.Contains(said, []byte(`"isError":true`)) {
 		return nil, fmt.Errorf("%d: %s", res.StatusCode, said)
 	}
 	return res.Header, nil

@@ -47,7 +47,7 @@ func (l Load) Post(ctx context.Context, p *Process) ([]Posted, error) {
 		all.Go(func() {
 			for i := range numbers {
 				var err error
-				if sent[i], err = post(ctx, client, p.Base, l.Run, i, Channel(i%l.Channels)); err != nil && errs[w] == nil {
+				if sent[i], err = PostEvent(ctx, client, p, l.Run, i, Channel(i%l.Channels)); err != nil && errs[w] == nil {
 					errs[w] = err
 				}
 			}
@@ -94,8 +94,8 @@ func Achieved(sent []Posted) float64 {
 // Channel is the id of a channel by its number.
 func Channel(i int) string { return fmt.Sprintf("C%04d", i) }
 
-// post sends a message event as Slack does.
-func post(ctx context.Context, client *http.Client, base, run string, n int, channel string) (Posted, error) {
+// PostEvent posts one message event as Slack does. Its id is of the run and the number.
+func PostEvent(ctx context.Context, client *http.Client, p *Process, run string, n int, channel string) (Posted, error) {
 	now := time.Now()
 	body := fmt.Sprintf(`{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"EvFAN%s%d","event_time":%d,`+
 		`"event":{"type":"message","channel":"%s","channel_type":"channel","user":"U1","text":"event %d","ts":"%d.%06d"}}`,
@@ -103,7 +103,7 @@ func post(ctx context.Context, client *http.Client, base, run string, n int, cha
 	stamp := strconv.FormatInt(now.Unix(), 10)
 	mac := hmac.New(sha256.New, []byte(signingSecret))
 	mac.Write([]byte("v0:" + stamp + ":" + body))
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/slack/events", strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.Base+"/slack/events", strings.NewReader(body))
 	if err != nil {
 		return Posted{}, err
 	}

@@ -35,6 +35,11 @@ type Process struct {
 // Start runs the server on a free port of the loopback, with a fresh store, and waits
 // until it is ready. args are added to its command line.
 func Start(ctx context.Context, server string, args ...string) (*Process, error) {
+	return StartWith(ctx, server, nil, args...)
+}
+
+// StartWith is [Start] with further environment variables, which win over its own.
+func StartWith(ctx context.Context, server string, env []string, args ...string) (*Process, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -59,6 +64,7 @@ func Start(ctx context.Context, server string, args ...string) (*Process, error)
 	// Slack is out of reach, which is a warning; nothing here calls it.
 	p.cmd.Env = append(p.cmd.Environ(), "SLACK_SIGNING_SECRET="+signingSecret, "SLACK_BOT_TOKEN=xoxb-fanout",
 		"SLACK_API_URL=http://127.0.0.1:1/", "MCP_AUTH_TOKEN="+Token)
+	p.cmd.Env = append(p.cmd.Env, env...)
 	logs, err := os.Create(dir + "/server.log")
 	if err != nil {
 		return nil, err
