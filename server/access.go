@@ -22,7 +22,7 @@ func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, 
 		return nil, nil //nolint:nilnil // whoever started the process is its only client
 	case m.NoAuth:
 		b.log.LogAttrs(ctx, slog.LevelWarn, "mcp is open to everyone who can connect")
-		return access.As(&access.Principal{Name: "anyone", Scopes: assistantScopes, Anonymous: true}), nil
+		return unbounded(access.As(&access.Principal{Name: "anyone", Scopes: assistantScopes, Anonymous: true})), nil
 	}
 	list, path, err := b.bearers(b.cfg)
 	if err != nil {
@@ -38,7 +38,11 @@ func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, 
 			return nil, err
 		}
 	}
-	return access.Require(o)
+	require, err := access.Require(o)
+	if err != nil {
+		return nil, err
+	}
+	return unbounded(require), nil
 }
 
 // bearers are the static tokens of the settings: the one of them, or else the one in the

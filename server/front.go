@@ -7,48 +7,31 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
-	"slackmcp/server/fastpath"
-	"slackmcp/server/tcp"
+	"slackmcp/webhook"
 )
 
-// A front is what serves the main listener: net/http, and before it, where senders are
-// heard in clear, the fast path for what they post.
+// A front is the http.Server of the main listener.
 type front struct {
 	http   *http.Server
-	fast   *fastpath.Listener // nil over TLS, and where nobody posts
-	served chan struct{}      // closed when serving has ended
+	served chan struct{} // closed when serving has ended
 }
 
-// serve begins to serve the listener; fail is told when that ends before it should.
+// serve begins to serve the listener; fail is called when that ends before it should.
 func (s *Server) serve(l net.Listener, quiet *silent, fail func(error)) *front {
-	track := func(c net.Conn, state http.ConnState) {
-		s.connections.track(c, state)
-		quiet.track(c, state)
-	}
 	f := &front{
 		http: &http.Server{
 			ConnState: func(c net.Conn, state http.ConnState) {
-				if state != http.StateNew || !fastpath.HandedOver(c) { // it was counted when it came
-					track(c, state)
-				}
+				s.connections.track(c, state)
+				quiet.track(c, state)
 			},
 			Handler: s.echo, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
-			IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+			WriteTimeout: writeTimeout(s.cfg.Receive.MaxBodyBytes),
+			IdleTimeout:  idleTimeout, MaxHeaderBytes: maxHeaderBytes,
 			ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		},
 		served: make(chan struct{}),
-	}
-	l = tcp.NewListener(l)
-	if s.tls == nil && s.receiver != nil && len(s.receiver.Paths()) > 0 {
-		f.fast = fastpath.New(l, fastpath.Options{
-			Handler: s.echo, Paths: s.receiver.Paths(), ConnState: track,
-			FirstTimeout: readHeaderTimeout, IdleTimeout: idleTimeout,
-			Panicked: func(v any, stack []byte) {
-				s.log.LogAttrs(context.Background(), slog.LevelError, "panic outside of a handler", slog.Any("panic", v), slog.String("stack", string(stack)))
-			},
-		})
-		l = f.fast
 	}
 	go func() {
 		defer close(f.served)
@@ -57,6 +40,24 @@ func (s *Server) serve(l net.Listener, quiet *silent, fail func(error)) *front {
 		}
 	}()
 	return f
+}
+
+// writeTimeout is how long a request may take from its headers to the end of its answer,
+// so that a client that reads no answer does not keep its connection for ever: the time
+// of the longest body at the slowest rate, and half a minute.
+func writeTimeout(maxBody int64) time.Duration {
+	return 30*time.Second + time.Duration(maxBody/webhook.DefaultMinBodyRate)*time.Second
+}
+
+// unbounded takes the deadline of the answer away from a request that the middleware let
+// pass: a stream has deadlines of its own.
+func unbounded(authenticate func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return authenticate(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // where there is a connection
+			next.ServeHTTP(w, r)
+		}))
+	}
 }
 
 // serveOn serves HTTP, or HTTPS and HTTP/2 where there is a certificate.
@@ -71,14 +72,7 @@ func serveOn(serve *http.Server, l net.Listener, c *certificate) error {
 // drain closes the listener and waits until all requests have been answered; when ctx ends
 // before, the rest is cut off, which its error says.
 func (f *front) drain(ctx context.Context) error {
-	fast := make(chan error, 1)
-	go func() {
-		if f.fast != nil {
-			fast <- f.fast.Shutdown(ctx)
-		}
-		close(fast)
-	}()
-	err := errors.Join(f.http.Shutdown(ctx), <-fast)
+	err := f.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("requests were cut off: %w", err), f.http.Close())
 	}

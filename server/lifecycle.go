@@ -12,9 +12,8 @@ import (
 	"slackmcp/server/audit"
 )
 
-// Time limits of the HTTP side. Slack gives up after three seconds; everybody else who
-// takes longer than these to say what they want is let go. Streams clear their own
-// deadlines.
+// Time limits of the HTTP side. Slack gives up after three seconds; any other
+// client that takes longer than these is disconnected.
 const (
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 10 * time.Second // of headers and a short body; a long one is held to a rate
