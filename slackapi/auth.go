@@ -25,25 +25,15 @@ func (i Identity) Has(scope string) bool {
 	return slices.Contains(i.Scopes, scope)
 }
 
-type authReply struct {
-	Identity
-	header http.Header
-}
-
-func (r *authReply) setHeader(h http.Header) { r.header = h }
-
 // AuthTest asks who the client's token is, and which scopes it has.
 func (c *Client) AuthTest(ctx context.Context) (Identity, error) {
-	var r authReply
-	err := c.call(ctx, authTest, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.AuthTestContext(ctx)
-		return err
-	}, &r)
+	resp, err := c.http.Do(c.form(ctx, "auth.test"))
+	who, err := reply[Identity](resp, err)
 	if err != nil {
 		return Identity{}, err
 	}
-	r.Scopes = scopes(r.header)
-	return r.Identity, nil
+	who.Scopes = scopes(resp.Header)
+	return who, nil
 }
 
 func scopes(h http.Header) []string {

@@ -3,14 +3,9 @@ package slackapi
 import (
 	"context"
 	"encoding/json"
-	"net/url"
 
 	"github.com/slack-go/slack"
 )
-
-type canvasReply struct {
-	ID string `json:"canvas_id"`
-}
 
 func markdown(text string) slack.DocumentContent {
 	if text == "" {
@@ -22,27 +17,19 @@ func markdown(text string) slack.DocumentContent {
 // CreateCanvas makes a canvas of Markdown and returns its id, which is a file's. With
 // a channel it is shown there.
 func (c *Client) CreateCanvas(ctx context.Context, title, text, channel string) (string, error) {
-	var r canvasReply
-	err := c.call(ctx, canvasesCreate, "", func(ctx context.Context, d door) error {
-		var options []slack.CreateCanvasOption
-		if channel != "" {
-			options = append(options, slack.CreateCanvasOptionChannelID(channel))
-		}
-		_, err := d.slack.CreateCanvasContext(ctx, title, markdown(text), options...)
-		return err
-	}, &r)
-	return r.ID, err
+	var options []slack.CreateCanvasOption
+	if channel != "" {
+		options = append(options, slack.CreateCanvasOptionChannelID(channel))
+	}
+	id, err := c.slack.CreateCanvasContext(ctx, title, markdown(text), options...)
+	return id, failure("canvases.create", err)
 }
 
 // CreateChannelCanvas makes a channel's own canvas. A channel that has one already is
 // a [Conflict].
 func (c *Client) CreateChannelCanvas(ctx context.Context, channel, title, text string) (string, error) {
-	var r canvasReply
-	err := c.call(ctx, conversationsCanvas, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.CreateChannelCanvasContext(ctx, channel, markdown(text), slack.CreateChannelCanvasOptionTitle(title))
-		return err
-	}, &r)
-	return r.ID, err
+	id, err := c.slack.CreateChannelCanvasContext(ctx, channel, markdown(text), slack.CreateChannelCanvasOptionTitle(title))
+	return id, failure("conversations.canvases.create", err)
 }
 
 // A CanvasChange is one change of a canvas. Slack takes one in each call.
@@ -70,42 +57,29 @@ func (c *Client) EditCanvas(ctx context.Context, id string, change CanvasChange)
 	}
 	changes, err := json.Marshal([]any{entry})
 	if err != nil {
-		return refused(canvasesEdit, err)
+		return refused("canvases.edit", err)
 	}
-	return c.call(ctx, canvasesEdit, "", form(url.Values{"canvas_id": {id}, "changes": {string(changes)}}), nil)
+	_, err = reply[struct{}](c.http.Do(c.form(ctx, "canvases.edit", "canvas_id", id, "changes", string(changes))))
+	return err
 }
 
 // CanvasSections finds the sections of a canvas that hold a text, or, with an empty
 // text, its headings; it returns their ids.
 func (c *Client) CanvasSections(ctx context.Context, id, text string) ([]string, error) {
-	var r struct {
-		Sections []struct {
-			ID string `json:"id"`
-		} `json:"sections"`
-	}
 	criteria := slack.LookupCanvasSectionsCriteria{ContainsText: text}
 	if text == "" {
 		criteria.SectionTypes = []string{"any_header"}
 	}
-	err := c.call(ctx, canvasesSectionsLookup, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.LookupCanvasSectionsContext(ctx, slack.LookupCanvasSectionsParams{CanvasID: id, Criteria: criteria})
-		return err
-	}, &r)
-	ids := make([]string, len(r.Sections))
-	for i, s := range r.Sections {
+	sections, err := c.slack.LookupCanvasSectionsContext(ctx, slack.LookupCanvasSectionsParams{CanvasID: id, Criteria: criteria})
+	ids := make([]string, len(sections))
+	for i, s := range sections {
 		ids[i] = s.ID
 	}
-	return ids, err
+	return ids, failure("canvases.sections.lookup", err)
 }
 
 // CanvasContent returns a canvas as Markdown.
 func (c *Client) CanvasContent(ctx context.Context, id string) (string, error) {
-	var r struct {
-		Content string `json:"content"`
-	}
-	err := c.call(ctx, canvasesGetContent, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.GetCanvasContentContext(ctx, id)
-		return err
-	}, &r)
-	return r.Content, err
+	text, err := c.slack.GetCanvasContentContext(ctx, id)
+	return text, failure("canvases.getContent", err)
 }

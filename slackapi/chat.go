@@ -1,9 +1,11 @@
 package slackapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"net/url"
+	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -45,15 +47,12 @@ type Posted struct {
 // PostMessage posts a message. It is sent once: after an [Ambiguous] error it may be
 // there.
 func (c *Client) PostMessage(ctx context.Context, p Post) (Posted, error) {
-	var r Posted
-	options, err := p.options()
+	pairs, err := p.pairs()
 	if err != nil {
-		return r, refused(chatPostMessage, err)
+		return Posted{}, refused("chat.postMessage", err)
 	}
-	err = c.call(ctx, chatPostMessage, p.Channel, func(ctx context.Context, d door) error {
-		_, _, err := d.slack.PostMessageContext(ctx, p.Channel, options...)
-		return err
-	}, &r)
+	ctx = with(ctx, call{method: methodOf("chat.postMessage"), scope: p.Channel, limit: c.opt.MaxReplyBytes})
+	r, err := reply[Posted](c.http.Do(c.form(ctx, "chat.postMessage", pairs...)))
 	r.Message.Channel = r.Channel
 	return r, err
 }
@@ -69,54 +68,38 @@ type Update struct {
 
 // UpdateMessage changes a message.
 func (c *Client) UpdateMessage(ctx context.Context, u Update) (Posted, error) {
-	var r Posted
-	options, err := content(u.Text, u.Markdown, u.Blocks)
-	if err != nil {
-		return r, refused(chatUpdate, err)
+	if err := checkBlocks(u.Blocks); err != nil {
+		return Posted{}, refused("chat.update", err)
 	}
-	err = c.call(ctx, chatUpdate, "", func(ctx context.Context, d door) error {
-		_, _, _, err := d.slack.UpdateMessageContext(ctx, u.Channel, u.TS, options...)
-		return err
-	}, &r)
+	r, err := reply[Posted](c.http.Do(c.form(ctx, "chat.update",
+		"channel", u.Channel, "ts", u.TS, "text", u.Text, "markdown_text", u.Markdown, "blocks", string(u.Blocks))))
 	r.Message.Channel = r.Channel
 	return r, err
 }
 
 // DeleteMessage deletes a message of the bot's.
 func (c *Client) DeleteMessage(ctx context.Context, channel, ts string) error {
-	return c.call(ctx, chatDelete, "", func(ctx context.Context, d door) error {
-		_, _, err := d.slack.DeleteMessageContext(ctx, channel, ts)
-		return err
-	}, nil)
+	_, _, err := c.slack.DeleteMessageContext(ctx, channel, ts)
+	return failure("chat.delete", err)
 }
 
 // PostEphemeral shows a message to one user in a channel, as long as they look; Slack
 // does not keep it. It returns the message's ts.
 func (c *Client) PostEphemeral(ctx context.Context, user string, p Post) (string, error) {
-	var r struct {
-		TS string `json:"message_ts"`
-	}
-	options, err := p.options()
+	pairs, err := p.pairs()
 	if err != nil {
-		return "", refused(chatPostEphemeral, err)
+		return "", refused("chat.postEphemeral", err)
 	}
-	err = c.call(ctx, chatPostEphemeral, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.PostEphemeralContext(ctx, p.Channel, user, options...)
-		return err
-	}, &r)
+	r, err := reply[struct {
+		TS string `json:"message_ts"`
+	}](c.http.Do(c.form(ctx, "chat.postEphemeral", append(pairs, "user", user)...)))
 	return r.TS, err
 }
 
 // Permalink returns the URL of a message.
 func (c *Client) Permalink(ctx context.Context, channel, ts string) (string, error) {
-	var r struct {
-		Permalink string `json:"permalink"`
-	}
-	err := c.call(ctx, chatGetPermalink, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.GetPermalinkContext(ctx, &slack.PermalinkParameters{Channel: channel, Ts: ts})
-		return err
-	}, &r)
-	return r.Permalink, err
+	link, err := c.slack.GetPermalinkContext(ctx, &slack.PermalinkParameters{Channel: channel, Ts: ts})
+	return link, failure("chat.getPermalink", err)
 }
 
 // A Scheduled message waits for its time.
@@ -136,37 +119,72 @@ type ScheduledPage struct {
 
 // ScheduleMessage lets Slack post a message at a time, at most 120 days ahead.
 func (c *Client) ScheduleMessage(ctx context.Context, p Post, at time.Time) (Scheduled, error) {
-	var r struct {
+	pairs, err := p.pairs()
+	if err != nil {
+		return Scheduled{}, refused("chat.scheduleMessage", err)
+	}
+	r, err := reply[struct {
 		ID      string `json:"scheduled_message_id"`
 		Channel string `json:"channel"`
 		PostAt  int64  `json:"post_at"`
-	}
-	options, err := p.options()
-	if err != nil {
-		return Scheduled{}, refused(chatScheduleMessage, err)
-	}
-	err = c.call(ctx, chatScheduleMessage, "", func(ctx context.Context, d door) error {
-		_, _, err := d.slack.ScheduleMessageContext(ctx, p.Channel, strconv.FormatInt(at.Unix(), 10), options...)
-		return err
-	}, &r)
-	return Scheduled{ID: r.ID, Channel: r.Channel, PostAt: or(r.PostAt, at.Unix()), Text: p.Text}, err
+	}](c.http.Do(c.form(ctx, "chat.scheduleMessage", append(pairs, "post_at", strconv.FormatInt(at.Unix(), 10))...)))
+	return Scheduled{ID: r.ID, Channel: r.Channel, PostAt: cmp.Or(r.PostAt, at.Unix()), Text: p.Text}, err
 }
 
 // ScheduledList returns a page of the app's scheduled messages, of one channel or,
 // where channel is empty, of all.
 func (c *Client) ScheduledList(ctx context.Context, channel, cursorAt string, limit int) (ScheduledPage, error) {
-	var r struct {
+	r, err := reply[struct {
 		Messages []Scheduled `json:"scheduled_messages"`
 		cursor
-	}
-	err := c.call(ctx, chatScheduledMessagesList, "", func(ctx context.Context, d door) error {
-		_, _, err := d.slack.GetScheduledMessagesContext(ctx, &slack.GetScheduledMessagesParameters{Channel: channel, Cursor: cursorAt, Limit: limit})
-		return err
-	}, &r)
+	}](c.http.Do(c.form(ctx, "chat.scheduledMessages.list", "channel", channel, "cursor", cursorAt, "limit", number(limit))))
 	return ScheduledPage{Messages: r.Messages, NextCursor: r.next()}, err
 }
 
 // DeleteScheduled takes a scheduled message back.
 func (c *Client) DeleteScheduled(ctx context.Context, channel, id string) error {
-	return c.call(ctx, chatDeleteScheduledMessage, "", form(url.Values{"channel": {channel}, "scheduled_message_id": {id}}), nil)
+	_, err := reply[struct{}](c.http.Do(c.form(ctx, "chat.deleteScheduledMessage", "channel", channel, "scheduled_message_id", id)))
+	return err
+}
+
+// pairs are the names and values of a post's form.
+func (p Post) pairs() ([]string, error) {
+	if err := checkBlocks(p.Blocks); err != nil {
+		return nil, err
+	}
+	if len(p.Metadata) > 0 {
+		var m struct {
+			Type    string         `json:"event_type"`
+			Payload map[string]any `json:"event_payload"`
+		}
+		if err := json.Unmarshal(p.Metadata, &m); err != nil {
+			return nil, errors.New("metadata is not an object with event_type and event_payload")
+		}
+	}
+	return []string{
+		"channel", p.Channel, "text", p.Text, "markdown_text", p.Markdown, "blocks", string(p.Blocks), "metadata", string(p.Metadata),
+		"thread_ts", p.ThreadTS, "reply_broadcast", when(p.Broadcast, "true"), "mrkdwn", when(p.Plain, "false"),
+		"unfurl_links", strconv.FormatBool(p.UnfurlLinks), "unfurl_media", when(!p.UnfurlMedia, "false"),
+		"username", p.Username, "icon_emoji", p.IconEmoji, "icon_url", p.IconURL,
+	}, nil
+}
+
+// checkBlocks refuses what is no array of blocks. What a block holds is for Slack to judge.
+func checkBlocks(blocks json.RawMessage) error {
+	if len(blocks) == 0 {
+		return nil
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(blocks, &list); err != nil {
+		return errors.New("blocks is not an array of objects")
+	}
+	for i, raw := range list {
+		var b struct {
+			Type string `json:"type"`
+		}
+		if json.Unmarshal(raw, &b) != nil || b.Type == "" {
+			return fmt.Errorf("block %d is not an object with a type", i)
+		}
+	}
+	return nil
 }

@@ -1,15 +1,20 @@
 package slackapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/slack-go/slack"
 )
 
 // DefaultURL is where Slack's Web API is.
@@ -49,8 +54,8 @@ type Options struct {
 	Pace float64
 	// Transport carries the requests; nil is a transport of the client's own.
 	Transport http.RoundTripper
-	// OnCall is told of each attempt, and of each call that the pace held back, from the
-	// goroutine that made it, with the context of the call; nil is nobody.
+	// OnCall is called after each attempt, and after each call that the pace held back, by
+	// the goroutine that made it, with the context of the call; nil calls nothing.
 	OnCall func(context.Context, CallInfo)
 }
 
@@ -63,19 +68,29 @@ type CallInfo struct {
 	Duration time.Duration // of the attempt
 }
 
-// A Client calls the Slack Web API of one workspace. It is safe for concurrent use
-// and has no goroutine of its own.
+// A Client calls the Slack Web API of one workspace with one of its tokens. It is safe
+// for concurrent use and has no goroutine of its own.
 type Client struct {
-	opt    Options
-	api    *url.URL
-	http   *http.Client
-	pace   *pacer
-	capped *atomic.Bool
-	asUser bool
-	record *recorder // of a rehearsal; otherwise nil
+	*shared
+	token string
+	slack *slack.Client // for the methods whose answers it reads without loss
+	http  *http.Client  // for the others, over the same transport
+	files *http.Client  // likewise, for downloads: it follows redirects
 }
 
-// New checks the options and returns a client. It calls nobody.
+// shared is what the clients of all tokens have in common.
+type shared struct {
+	opt       Options
+	api       *url.URL
+	pace      *pacer
+	capped    *atomic.Bool
+	rehearsal *recorder // nil where calls are sent
+
+	bot, user, app *Client
+}
+
+// New checks the options and returns a client that calls with the bot token. It makes no
+// call itself.
 func New(opt Options) (*Client, error) {
 	errs := checkTokens(opt)
 	if opt.URL == "" {
@@ -94,30 +109,35 @@ func New(opt Options) (*Client, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	opt.Timeout = or(opt.Timeout, defaultTimeout)
-	opt.AttemptTimeout = or(opt.AttemptTimeout, defaultAttemptTimeout)
-	opt.MaxReplyBytes = or(opt.MaxReplyBytes, defaultMaxReply)
-	opt.Pace = or(opt.Pace, 1)
+	opt.Timeout = cmp.Or(opt.Timeout, defaultTimeout)
+	opt.AttemptTimeout = cmp.Or(opt.AttemptTimeout, defaultAttemptTimeout)
+	opt.MaxReplyBytes = cmp.Or(opt.MaxReplyBytes, defaultMaxReply)
+	opt.Pace = cmp.Or(opt.Pace, 1)
 	opt.Retries = max(opt.Retries, 1)
 	if opt.Transport == nil {
 		opt.Transport = newTransport()
 	}
-	return &Client{
-		opt:    opt,
-		api:    api,
-		http:   &http.Client{Transport: opt.Transport, CheckRedirect: stay},
-		pace:   newPacer(opt.Pace),
-		capped: new(atomic.Bool),
-	}, nil
+	s := &shared{opt: opt, api: api, pace: newPacer(opt.Pace), capped: new(atomic.Bool)}
+	s.connect()
+	return s.bot, nil
 }
 
-// AsUser returns a view of the client that makes its calls with the user token; the
-// limits are shared with c. Without a user token its calls fail with [Auth].
-func (c *Client) AsUser() *Client {
-	u := *c
-	u.asUser = true
-	return &u
+// connect makes the client of each token.
+func (s *shared) connect() {
+	client := func(owner, token string) *Client {
+		web := &http.Client{Transport: &transport{shared: s, token: token, owner: owner}, CheckRedirect: stay}
+		c := &Client{shared: s, token: token, http: web}
+		c.files = &http.Client{Transport: web.Transport, CheckRedirect: c.follow}
+		c.slack = slack.New(token, slack.OptionAppLevelToken(s.opt.AppToken), slack.OptionAPIURL(s.opt.URL),
+			slack.OptionHTTPClient(web), slack.OptionLog(log.New(io.Discard, "", 0)))
+		return c
+	}
+	s.bot, s.user, s.app = client("bot", s.opt.BotToken), client("user", s.opt.UserToken), client("app", s.opt.AppToken)
 }
+
+// AsUser returns the client that makes its calls with the user token; the limits are
+// shared with c. Without a user token its calls fail with [Auth].
+func (c *Client) AsUser() *Client { return c.user }
 
 // HasUserToken reports whether the calls that need a user token can be made.
 func (c *Client) HasUserToken() bool { return c.opt.UserToken != "" }
@@ -204,12 +224,4 @@ func sandboxed(opt Options) bool {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }

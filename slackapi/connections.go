@@ -10,16 +10,14 @@ import (
 // be dialled soon and works once. It needs [Options.AppToken] with the scope
 // connections:write. The address is a secret: whoever has it receives the app's events.
 func (c *Client) OpenConnection(ctx context.Context) (string, error) {
-	var r struct {
-		URL string `json:"url"`
+	_, address, err := c.app.slack.StartSocketModeContext(ctx)
+	if err != nil {
+		return "", failure("apps.connections.open", err)
 	}
-	if err := c.call(ctx, appsConnectionsOpen, "", form(url.Values{}), &r); err != nil {
-		return "", err
+	if !c.dialable(address) {
+		return "", &Error{Method: "apps.connections.open", Code: CodeRefusedHost, Kind: Internal, err: errors.New("the connection's address is not of Slack's")}
 	}
-	if !c.dialable(r.URL) {
-		return "", &Error{Method: appsConnectionsOpen.name, Code: CodeRefusedHost, Kind: Internal, err: errors.New("the connection's address is not of Slack's")}
-	}
-	return r.URL, nil
+	return address, nil
 }
 
 // dialable reports whether a WebSocket address may be dialled: one that HTTP may reach.

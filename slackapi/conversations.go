@@ -2,6 +2,8 @@ package slackapi
 
 import (
 	"context"
+	"errors"
+	"strings"
 
 	"github.com/slack-go/slack"
 )
@@ -15,6 +17,10 @@ type ListQuery struct {
 	Cursor          string
 }
 
+func (q ListQuery) pairs() []string {
+	return []string{"types", strings.Join(q.Types, ","), "exclude_archived", when(q.ExcludeArchived, "true"), "limit", number(q.Limit), "cursor", q.Cursor}
+}
+
 type channelReply struct {
 	Channel Channel `json:"channel"`
 }
@@ -26,23 +32,16 @@ type channelsReply struct {
 
 // ConversationInfo returns one conversation with the number of its members.
 func (c *Client) ConversationInfo(ctx context.Context, channel string) (Channel, error) {
-	var r channelReply
-	err := c.call(ctx, conversationsInfo, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel, IncludeNumMembers: true})
-		return err
-	}, &r)
+	if channel == "" {
+		return Channel{}, refused("conversations.info", errors.New("the channel is missing"))
+	}
+	r, err := reply[channelReply](c.http.Do(c.form(ctx, "conversations.info", "channel", channel, "include_num_members", "true")))
 	return r.Channel, err
 }
 
 // ConversationList returns a page of the conversations that the token can see.
 func (c *Client) ConversationList(ctx context.Context, q ListQuery) (ChannelPage, error) {
-	var r channelsReply
-	err := c.call(ctx, conversationsList, "", func(ctx context.Context, d door) error {
-		_, _, err := d.slack.GetConversationsContext(ctx, &slack.GetConversationsParameters{
-			Cursor: q.Cursor, ExcludeArchived: q.ExcludeArchived, Limit: q.Limit, Types: q.Types,
-		})
-		return err
-	}, &r)
+	r, err := reply[channelsReply](c.http.Do(c.form(ctx, "conversations.list", q.pairs()...)))
 	return ChannelPage{Channels: r.Channels, NextCursor: r.next()}, err
 }
 
@@ -54,26 +53,13 @@ type MemberPage struct {
 
 // Members returns a page of a channel's members, by their ids; limit 0 is 100.
 func (c *Client) Members(ctx context.Context, channel, cursorAt string, limit int) (MemberPage, error) {
-	var r struct {
-		Members []string `json:"members"`
-		cursor
-	}
-	err := c.call(ctx, conversationsMembers, "", func(ctx context.Context, d door) error {
-		_, _, err := d.slack.GetUsersInConversationContext(ctx, &slack.GetUsersInConversationParameters{ChannelID: channel, Cursor: cursorAt, Limit: limit})
-		return err
-	}, &r)
-	return MemberPage{Members: r.Members, NextCursor: r.next()}, err
+	ids, next, err := c.slack.GetUsersInConversationContext(ctx, &slack.GetUsersInConversationParameters{ChannelID: channel, Cursor: cursorAt, Limit: limit})
+	return MemberPage{Members: ids, NextCursor: next}, failure("conversations.members", err)
 }
 
 // UserConversations returns a page of the conversations that a user is in, as far as
 // the token can see them; an empty user is the token's own.
 func (c *Client) UserConversations(ctx context.Context, userID string, q ListQuery) (ChannelPage, error) {
-	var r channelsReply
-	err := c.call(ctx, usersConversations, "", func(ctx context.Context, d door) error {
-		_, _, err := d.slack.GetConversationsForUserContext(ctx, &slack.GetConversationsForUserParameters{
-			UserID: userID, Cursor: q.Cursor, ExcludeArchived: q.ExcludeArchived, Limit: q.Limit, Types: q.Types,
-		})
-		return err
-	}, &r)
+	r, err := reply[channelsReply](c.http.Do(c.form(ctx, "users.conversations", append(q.pairs(), "user", userID)...)))
 	return ChannelPage{Channels: r.Channels, NextCursor: r.next()}, err
 }

@@ -1,11 +1,12 @@
 package slackapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -17,10 +18,9 @@ const maxFileRedirects = 3
 
 // FileInfo describes a file.
 func (c *Client) FileInfo(ctx context.Context, id string) (File, error) {
-	var r struct {
+	r, err := reply[struct {
 		File File `json:"file"`
-	}
-	err := c.call(ctx, filesInfo, "", form(url.Values{"file": {id}}), &r)
+	}](c.http.Do(c.form(ctx, "files.info", "file", id)))
 	return r.File, err
 }
 
@@ -43,21 +43,15 @@ type FilePage struct {
 
 // FileList returns a page of files.
 func (c *Client) FileList(ctx context.Context, q FileQuery) (FilePage, error) {
-	var r struct {
+	r, err := reply[struct {
 		Files  []File `json:"files"`
 		Paging struct {
 			Total int `json:"total"`
 			Page  int `json:"page"`
 			Pages int `json:"pages"`
 		} `json:"paging"`
-	}
-	values := url.Values{"count": {strconv.Itoa(or(q.Count, 100))}, "page": {strconv.Itoa(or(q.Page, 1))}}
-	for name, v := range map[string]string{"channel": q.Channel, "user": q.User, "types": strings.Join(q.Types, ",")} {
-		if v != "" {
-			values.Set(name, v)
-		}
-	}
-	err := c.call(ctx, filesList, "", form(values), &r)
+	}](c.http.Do(c.form(ctx, "files.list", "channel", q.Channel, "user", q.User, "types", strings.Join(q.Types, ","),
+		"count", strconv.Itoa(cmp.Or(q.Count, 100)), "page", strconv.Itoa(cmp.Or(q.Page, 1)))))
 	return FilePage{Files: r.Files, Total: r.Paging.Total, Page: r.Paging.Page, Pages: r.Paging.Pages}, err
 }
 
@@ -71,76 +65,53 @@ type Content struct {
 // ([MaxDownload] at most); more is [TooLarge]. Only hosts of Slack and the API's own
 // are called, and only they see the token, on redirects as well.
 func (c *Client) Download(ctx context.Context, rawURL string, limit int64) (Content, error) {
-	var content Content
+	name := filesDownload.name
 	if limit <= 0 || limit > MaxDownload {
-		return content, refused(filesDownload, fmt.Errorf("limit is %d, must be 1 to %d", limit, MaxDownload))
+		return Content{}, refused(name, fmt.Errorf("limit is %d, must be 1 to %d", limit, MaxDownload))
 	}
-	token := c.token(filesDownload)
-	if token == "" {
-		return content, noToken(filesDownload)
-	}
-	err := c.repeat(ctx, filesDownload, "", func(ctx context.Context) *Error {
-		a := &attempt{client: c.http, method: filesDownload, limit: limit, record: c.record}
-		if err := c.fetch(ctx, a, rawURL, token); err != nil {
-			err.Method = filesDownload.name
-			return err
-		}
-		content = Content{MediaType: a.header.Get("Content-Type"), Data: a.body}
-		return nil
-	})
-	return content, err
-}
-
-// fetch gets a file over the redirects that stay with Slack.
-func (c *Client) fetch(ctx context.Context, a *attempt, rawURL, token string) *Error {
-	at, err := url.Parse(rawURL)
+	req, err := http.NewRequestWithContext(with(ctx, call{method: filesDownload, limit: limit}), http.MethodGet, rawURL, http.NoBody)
 	if err != nil {
-		return refused(filesDownload, errors.New("the file's URL cannot be parsed"))
+		return Content{}, refused(name, errors.New("the file's URL cannot be called"))
 	}
-	for range maxFileRedirects + 1 {
-		call, show := c.reach(at)
-		if !call {
-			return &Error{Code: CodeRefusedHost, Kind: InvalidArgument, err: errors.New("the file is not on a host of Slack's")}
+	if c.token != "" {
+		if err := c.follow(req, nil); err != nil {
+			return Content{}, err
 		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), http.NoBody)
-		if err != nil {
-			return refused(filesDownload, errors.New("the file's URL cannot be called"))
+	}
+	resp, err := c.files.Do(req)
+	if err != nil {
+		if e, ok := errors.AsType[*Error](err); ok {
+			return Content{}, e
 		}
+		return Content{}, &Error{Method: name, Code: CodeUnreadable, Kind: Internal} // a redirect to no URL
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body) // from memory
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return Content{}, &Error{Method: name, Code: CodeUnreadable, Kind: Internal, Status: resp.StatusCode}
+	}
+	return Content{MediaType: resp.Header.Get("Content-Type"), Data: data}, nil
+}
+
+// follow checks where a request for a file goes, at first and at each redirect, and shows
+// the token to Slack alone.
+func (c *Client) follow(req *http.Request, via []*http.Request) error {
+	call, show := c.reach(req.URL)
+	e := &Error{Method: filesDownload.name, Kind: Internal}
+	switch {
+	case len(via) > 0 && req.URL.Query().Has("redir"):
+		e.Code, e.Kind, e.err = CodeSignIn, Forbidden, errors.New("the token may not read this file: it needs files:read, and to be where the file was shared")
+	case len(via) > maxFileRedirects:
+		e.Code = CodeTooManyRedirects
+	case !call:
+		e.Code, e.Kind, e.err = CodeRefusedHost, InvalidArgument, errors.New("the file is not on a host of Slack's")
+	default:
+		req.Header.Del("Referer")
+		req.Header.Del("Authorization")
 		if show {
-			req.Header.Set("Authorization", "Bearer "+token)
+			req.Header.Set("Authorization", "Bearer "+c.token)
 		}
-		fault := a.exchange(req)
-		switch {
-		case fault != nil, a.status == http.StatusOK:
-			return fault
-		case a.status/100 != 3:
-			return a.missing()
-		}
-		if at, err = at.Parse(a.header.Get("Location")); err != nil {
-			return &Error{Code: CodeUnreadable, Kind: Internal, Status: a.status}
-		}
-		if at.Query().Has("redir") {
-			return &Error{Code: CodeSignIn, Kind: Forbidden, err: errors.New("the token may not read this file: it needs files:read, and to be where the file was shared")}
-		}
+		return nil
 	}
-	return &Error{Code: CodeTooManyRedirects, Kind: Internal}
-}
-
-// missing classifies a refusal of a file host, which speaks HTTP and not Slack's JSON.
-func (a *attempt) missing() *Error {
-	err := a.refusal()
-	switch a.status {
-	case http.StatusNotFound, http.StatusGone:
-		err.Kind = NotFound
-	case http.StatusUnauthorized, http.StatusForbidden:
-		err.Kind = Forbidden
-	}
-	return err
-}
-
-func noToken(m method) *Error {
-	if m.as == app {
-		return &Error{Method: m.name, Code: CodeNoToken, Kind: Auth, err: errors.New("it needs an app token, and none is configured")}
-	}
-	return &Error{Method: m.name, Code: CodeNoToken, Kind: Auth, err: errors.New("it needs a user token, and none is configured")}
+	return e
 }

@@ -1,10 +1,6 @@
 package slackapi
 
-import (
-	"context"
-
-	"github.com/slack-go/slack"
-)
+import "context"
 
 // A HistoryQuery asks for a part of a channel's history, newest first.
 type HistoryQuery struct {
@@ -45,27 +41,17 @@ type messagesReply struct {
 
 // History reads a page of a channel.
 func (c *Client) History(ctx context.Context, q HistoryQuery) (MessagePage, error) {
-	var r messagesReply
-	err := c.call(ctx, conversationsHistory, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-			ChannelID: q.Channel, Cursor: q.Cursor, Inclusive: q.Inclusive, Latest: q.Latest,
-			Limit: q.Limit, Oldest: q.Oldest, IncludeAllMetadata: q.Metadata,
-		})
-		return err
-	}, &r)
+	r, err := reply[messagesReply](c.http.Do(c.form(ctx, "conversations.history",
+		"channel", q.Channel, "oldest", q.Oldest, "latest", q.Latest, "inclusive", when(q.Inclusive, "1"),
+		"limit", number(q.Limit), "cursor", q.Cursor, "include_all_metadata", when(q.Metadata, "1"))))
 	return c.page(r, q.Channel, q.Limit), err
 }
 
 // Replies reads a page of a thread.
 func (c *Client) Replies(ctx context.Context, q RepliesQuery) (MessagePage, error) {
-	var r messagesReply
-	err := c.call(ctx, conversationsReplies, "", func(ctx context.Context, d door) error {
-		_, _, _, err := d.slack.GetConversationRepliesContext(ctx, &slack.GetConversationRepliesParameters{
-			ChannelID: q.Channel, Timestamp: q.ThreadTS, Cursor: q.Cursor, Inclusive: q.Inclusive,
-			Latest: q.Latest, Limit: q.Limit, Oldest: q.Oldest, IncludeAllMetadata: q.Metadata,
-		})
-		return err
-	}, &r)
+	r, err := reply[messagesReply](c.http.Do(c.form(ctx, "conversations.replies",
+		"channel", q.Channel, "ts", q.ThreadTS, "oldest", q.Oldest, "latest", q.Latest, "inclusive", when(q.Inclusive, "1"),
+		"limit", number(q.Limit), "cursor", q.Cursor, "include_all_metadata", when(q.Metadata, "1"))))
 	return c.page(r, q.Channel, q.Limit), err
 }
 
@@ -74,17 +60,10 @@ func (c *Client) page(r messagesReply, channel string, asked int) MessagePage {
 	for i := range r.Messages {
 		r.Messages[i].Channel = channel
 	}
-	switch n := listed(r.Messages); {
-	case asked > cappedPage && n == cappedPage && r.HasMore:
-		if c.capped.CompareAndSwap(false, true) {
-			c.pace.slow(conversationsHistory)
-			c.pace.slow(conversationsReplies)
-		}
-	case n > cappedPage:
-		if c.capped.CompareAndSwap(true, false) {
-			c.pace.restore(conversationsHistory)
-			c.pace.restore(conversationsReplies)
-		}
+	n := listed(r.Messages)
+	capped := asked > cappedPage && n == cappedPage && r.HasMore
+	if (capped || n > cappedPage) && c.capped.CompareAndSwap(!capped, capped) {
+		c.pace.setTier(capped, "conversations.history", "conversations.replies")
 	}
 	return MessagePage{Messages: r.Messages, HasMore: r.HasMore, NextCursor: r.next(), PinCount: r.PinCount}
 }

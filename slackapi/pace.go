@@ -30,19 +30,19 @@ func newPacer(factor float64) *pacer {
 	return &pacer{factor: factor, gates: map[string]*gate{}}
 }
 
-// reserve takes a place in m's queue, and in scope's where m has one, and returns how
-// long to wait for it. Where that is longer than patience the place is given back and
-// ok is false.
-func (p *pacer) reserve(m method, scope string, patience time.Duration) (wait time.Duration, ok bool) {
-	if m.tier == tierNone {
+// reserve takes a place in the queue of a call's method, and in that of its scope where
+// there is one, and returns how long to wait for it. Where that is longer than patience
+// the place is given back and ok is false.
+func (p *pacer) reserve(c call, patience time.Duration) (wait time.Duration, ok bool) {
+	if c.method.tier == tierNone {
 		return 0, true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	var taken []*rate.Reservation
-	for _, key := range keys(m, scope) {
-		g := p.gate(key, m, scope)
+	for _, key := range c.gates() {
+		g := p.gate(key, c)
 		r := g.rate.ReserveN(now, 1)
 		taken = append(taken, r)
 		wait = max(wait, r.DelayFrom(now), g.until.Sub(now))
@@ -57,25 +57,25 @@ func (p *pacer) reserve(m method, scope string, patience time.Duration) (wait ti
 }
 
 // pause closes the gate of a call that Slack answered with 429.
-func (p *pacer) pause(m method, scope string, wait time.Duration) {
-	if m.tier == tierNone {
+func (p *pacer) pause(c call, wait time.Duration) {
+	if c.method.tier == tierNone {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	k := keys(m, scope)
-	g := p.gate(k[len(k)-1], m, scope)
+	keys := c.gates()
+	g := p.gate(keys[len(keys)-1], c)
 	if until := time.Now().Add(wait); until.After(g.until) {
 		g.until = until
 	}
 }
 
 // closed is how much longer the gates of a call stay shut after a 429.
-func (p *pacer) closed(m method, scope string) time.Duration {
+func (p *pacer) closed(c call) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var wait time.Duration
-	for _, key := range keys(m, scope) {
+	for _, key := range c.gates() {
 		if g := p.gates[key]; g != nil {
 			wait = max(wait, time.Until(g.until))
 		}
@@ -83,45 +83,42 @@ func (p *pacer) closed(m method, scope string) time.Duration {
 	return wait
 }
 
-// slow brings m down to one call a minute.
-func (p *pacer) slow(m method) {
+// setTier changes the pace of methods: to tier1, which is one call a minute, and back.
+func (p *pacer) setTier(slow bool, names ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	g := p.gate(m.name, m, "")
-	g.rate.SetLimit(p.limit(tier1))
-	g.rate.SetBurst(1)
-}
-
-// restore brings m back to its tier.
-func (p *pacer) restore(m method) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	g := p.gate(m.name, m, "")
-	g.rate.SetLimit(p.limit(m.tier))
-	g.rate.SetBurst(burst(m.tier))
-}
-
-// keys are the gates of a call, the narrowest last.
-func keys(m method, scope string) []string {
-	if m.tier == tierPost && scope != "" {
-		return []string{m.name, m.name + " " + scope}
+	for _, name := range names {
+		m := methodOf(name)
+		if slow {
+			m.tier = tier1
+		}
+		g := p.gate(name, call{method: m})
+		g.rate.SetLimit(p.limit(m.tier))
+		g.rate.SetBurst(burst(m.tier))
 	}
-	return []string{m.name}
+}
+
+// gates are the keys of a call's gates, the narrowest last.
+func (c call) gates() []string {
+	if c.method.tier == tierPost && c.scope != "" {
+		return []string{c.method.name, c.method.name + " " + c.scope}
+	}
+	return []string{c.method.name}
 }
 
 // gate returns the gate of a key, made when it is new. It requires p.mu.
-func (p *pacer) gate(key string, m method, scope string) *gate {
+func (p *pacer) gate(key string, c call) *gate {
 	if g := p.gates[key]; g != nil {
 		return g
 	}
 	if len(p.gates) >= maxGates {
 		p.sweep()
 	}
-	t := m.tier
-	if t == tierPost && (scope == "" || key == m.name) {
+	t := c.method.tier
+	if t == tierPost && key == c.method.name {
 		t = tierSpecial // the workspace's share of posts: hundreds a minute
 	}
-	g := &gate{method: m.name, rate: rate.NewLimiter(p.limit(t), burst(t))}
+	g := &gate{method: c.method.name, rate: rate.NewLimiter(p.limit(t), burst(t))}
 	p.gates[key] = g
 	return g
 }

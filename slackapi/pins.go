@@ -2,7 +2,6 @@ package slackapi
 
 import (
 	"context"
-	"net/url"
 
 	"github.com/slack-go/slack"
 )
@@ -19,27 +18,19 @@ type Pin struct {
 // AddPin pins a message. One that is pinned already is a [Conflict] with code
 // already_pinned.
 func (c *Client) AddPin(ctx context.Context, channel, ts string) error {
-	return c.call(ctx, pinsAdd, "", func(ctx context.Context, d door) error {
-		return d.slack.AddPinContext(ctx, channel, slack.NewRefToMessage(channel, ts))
-	}, nil)
+	return failure("pins.add", c.slack.AddPinContext(ctx, channel, slack.NewRefToMessage(channel, ts)))
 }
 
 // RemovePin takes a pin off. One that is not there is a [Conflict] with code no_pin.
 func (c *Client) RemovePin(ctx context.Context, channel, ts string) error {
-	return c.call(ctx, pinsRemove, "", func(ctx context.Context, d door) error {
-		return d.slack.RemovePinContext(ctx, channel, slack.NewRefToMessage(channel, ts))
-	}, nil)
+	return failure("pins.remove", c.slack.RemovePinContext(ctx, channel, slack.NewRefToMessage(channel, ts)))
 }
 
 // Pins returns what a channel holds up, newest first.
 func (c *Client) Pins(ctx context.Context, channel string) ([]Pin, error) {
-	var r struct {
+	r, err := reply[struct {
 		Items []Pin `json:"items"`
-	}
-	err := c.call(ctx, pinsList, "", func(ctx context.Context, d door) error {
-		_, _, err := d.slack.ListPinsContext(ctx, channel)
-		return err
-	}, &r)
+	}](c.http.Do(c.form(ctx, "pins.list", "channel", channel)))
 	for i := range r.Items {
 		r.Items[i].Message.Channel = channel
 	}
@@ -64,42 +55,27 @@ type bookmarkReply struct {
 
 // AddBookmark puts a link at the top of a channel; emoji may be empty.
 func (c *Client) AddBookmark(ctx context.Context, channel, title, link, emoji string) (Bookmark, error) {
-	var r bookmarkReply
-	err := c.call(ctx, bookmarksAdd, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.AddBookmarkContext(ctx, channel, slack.AddBookmarkParameters{Title: title, Type: "link", Link: link, Emoji: emoji})
-		return err
-	}, &r)
+	r, err := reply[bookmarkReply](c.http.Do(c.form(ctx, "bookmarks.add",
+		"channel_id", channel, "type", "link", "title", title, "link", link, "emoji", emoji)))
 	return r.Bookmark, err
 }
 
 // EditBookmark changes a bookmark; what is empty stays.
 func (c *Client) EditBookmark(ctx context.Context, channel, id, title, link, emoji string) (Bookmark, error) {
-	var r bookmarkReply
-	values := url.Values{"channel_id": {channel}, "bookmark_id": {id}}
-	for name, v := range map[string]string{"title": title, "link": link, "emoji": emoji} {
-		if v != "" {
-			values.Set(name, v)
-		}
-	}
-	err := c.call(ctx, bookmarksEdit, "", form(values), &r)
+	r, err := reply[bookmarkReply](c.http.Do(c.form(ctx, "bookmarks.edit",
+		"channel_id", channel, "bookmark_id", id, "title", title, "link", link, "emoji", emoji)))
 	return r.Bookmark, err
 }
 
 // RemoveBookmark takes a bookmark away.
 func (c *Client) RemoveBookmark(ctx context.Context, channel, id string) error {
-	return c.call(ctx, bookmarksRemove, "", func(ctx context.Context, d door) error {
-		return d.slack.RemoveBookmarkContext(ctx, channel, id)
-	}, nil)
+	return failure("bookmarks.remove", c.slack.RemoveBookmarkContext(ctx, channel, id))
 }
 
 // Bookmarks returns a channel's bookmarks.
 func (c *Client) Bookmarks(ctx context.Context, channel string) ([]Bookmark, error) {
-	var r struct {
+	r, err := reply[struct {
 		Bookmarks []Bookmark `json:"bookmarks"`
-	}
-	err := c.call(ctx, bookmarksList, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.ListBookmarksContext(ctx, channel)
-		return err
-	}, &r)
+	}](c.http.Do(c.form(ctx, "bookmarks.list", "channel_id", channel)))
 	return r.Bookmarks, err
 }

@@ -15,27 +15,40 @@ type Request struct {
 	Params map[string]any `json:"params"` // strings, or the JSON that a parameter holds
 }
 
-// Rehearse runs fn with a client that sends nothing: each of its calls succeeds with
-// an empty answer and is returned as the request that it would have been. What fn
-// returns is returned.
-func (c *Client) Rehearse(fn func(*Client) error) ([]Request, error) {
-	stage := *c
-	stage.record = &recorder{}
-	err := fn(&stage)
-	return stage.record.requests, err
+// Rehearse returns a client that sends nothing: each of its calls succeeds with an empty
+// answer. The function returns these calls, as the requests that they would have been.
+func (c *Client) Rehearse() (stage *Client, requests func() []Request) {
+	s := *c.shared
+	s.rehearsal = &recorder{api: s.opt.URL}
+	s.connect()
+	stage = s.bot
+	if c == c.user {
+		stage = s.user
+	}
+	return stage, s.rehearsal.all
 }
 
 type recorder struct {
+	api string
+
 	mu       sync.Mutex
 	requests []Request // guarded by mu
 }
 
-func (r *recorder) add(m method, req *http.Request) *Error {
+func (r *recorder) all() []Request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.requests
+}
+
+// record keeps a request and answers it. The upload URL of the answer is for the step of
+// an upload that follows.
+func (r *recorder) record(m method, req *http.Request) (*http.Response, error) {
 	params := map[string]any{}
 	if req.Body != nil {
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
-			return &Error{Code: CodeBadRequest, Kind: InvalidArgument, err: err}
+			return nil, refused(m.name, err)
 		}
 		read(params, req.Header.Get("Content-Type"), string(body))
 	}
@@ -46,7 +59,7 @@ func (r *recorder) add(m method, req *http.Request) *Error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.requests = append(r.requests, Request{Method: m.name, Params: params})
-	return nil
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(`{"ok":true,"upload_url":"` + r.api + `"}`))}, nil
 }
 
 func read(params map[string]any, mediaType, body string) {

@@ -28,7 +28,7 @@ type Response struct {
 func (c *Client) Respond(ctx context.Context, responseURL string, r Response) error {
 	at, err := url.Parse(responseURL)
 	if err != nil {
-		return refused(respond, errors.New("the response URL cannot be parsed"))
+		return refused(respond.name, errors.New("the response URL cannot be parsed"))
 	}
 	if call, _ := c.reach(at); !call {
 		return &Error{Method: respond.name, Code: CodeRefusedHost, Kind: InvalidArgument, err: errors.New("the response URL is not of Slack's")}
@@ -42,42 +42,16 @@ func (c *Client) Respond(ctx context.Context, responseURL string, r Response) er
 		Type string `json:"response_type"`
 	}{r, kind})
 	if err != nil {
-		return refused(respond, errors.New("blocks is not JSON"))
+		return refused(respond.name, errors.New("blocks is not JSON"))
 	}
-	return c.repeat(ctx, respond, "", func(ctx context.Context) *Error {
-		a := &attempt{client: c.http, method: respond, limit: c.opt.MaxReplyBytes, record: c.record}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, at.String(), bytes.NewReader(body))
-		if err != nil {
-			return refused(respond, errors.New("the response URL cannot be called"))
-		}
-		req.Header.Set("Content-Type", "application/json; charset=utf-8")
-		fault := a.exchange(req)
-		if fault == nil {
-			fault = a.spent()
-		}
-		if fault != nil {
-			fault.Method = respond.name
-		}
-		return fault
-	})
-}
-
-// spent classifies the answer of a response URL: "ok" or {"ok":true}, or a refusal with
-// a status, a code, or both.
-func (a *attempt) spent() *Error {
-	var e envelope
-	said := json.Unmarshal(a.body, &e) == nil && e.Error != ""
-	var err *Error
-	switch {
-	case a.status != http.StatusOK:
-		err = a.missing()
-	case said:
-		err = &Error{Kind: kindOf(e.Error)}
-	default:
-		return nil
+	req, err := http.NewRequestWithContext(with(ctx, call{method: respond, limit: c.opt.MaxReplyBytes}), http.MethodPost, at.String(), bytes.NewReader(body))
+	if err != nil {
+		return refused(respond.name, errors.New("the response URL cannot be called"))
 	}
-	if said {
-		err.Code = e.Error
+	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return failure(respond.name, err)
 	}
-	return err
+	return resp.Body.Close()
 }

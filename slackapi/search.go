@@ -3,9 +3,9 @@ package slackapi
 import (
 	"context"
 	"encoding/json"
+	"strconv"
+	"strings"
 	"time"
-
-	"github.com/slack-go/slack"
 )
 
 // A SearchQuery is what search.messages takes: Slack's own query language (words,
@@ -42,7 +42,7 @@ type SearchPage struct {
 // SearchMessages searches what the owner of the user token can see. Bots may not: see
 // [Client.SearchContext].
 func (c *Client) SearchMessages(ctx context.Context, q SearchQuery) (SearchPage, error) {
-	var r struct {
+	r, err := reply[struct {
 		Messages struct {
 			Matches []SearchMatch `json:"matches"`
 			Total   int           `json:"total"`
@@ -51,19 +51,8 @@ func (c *Client) SearchMessages(ctx context.Context, q SearchQuery) (SearchPage,
 				Pages int `json:"pages"`
 			} `json:"paging"`
 		} `json:"messages"`
-	}
-	p := slack.NewSearchParameters()
-	p.Count, p.Page = or(q.Count, p.Count), or(q.Page, p.Page)
-	if q.ByTime {
-		p.Sort = "timestamp"
-	}
-	if q.Ascending {
-		p.SortDirection = "asc"
-	}
-	err := c.call(ctx, searchMessages, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.SearchMessagesContext(ctx, q.Query, p)
-		return err
-	}, &r)
+	}](c.user.http.Do(c.user.form(ctx, "search.messages", "query", q.Query, "sort", when(q.ByTime, "timestamp"),
+		"sort_dir", when(q.Ascending, "asc"), "count", number(q.Count), "page", number(q.Page))))
 	m := r.Messages
 	return SearchPage{Matches: m.Matches, Total: m.Total, Page: m.Paging.Page, Pages: m.Paging.Pages}, err
 }
@@ -111,30 +100,16 @@ type ContextPage struct {
 // SearchContext searches messages by assistant.search.context, which bots may where
 // the app is an agent with the scope search:read.public.
 func (c *Client) SearchContext(ctx context.Context, q ContextQuery) (ContextPage, error) {
-	var r struct {
+	r, err := reply[struct {
 		Results struct {
 			Messages []ContextMatch `json:"messages"`
 		} `json:"results"`
 		cursor
-	}
-	p := slack.AssistantSearchContextParameters{
-		Query: q.Query, ActionToken: q.ActionToken, ChannelTypes: q.ChannelTypes, ContentTypes: []string{"messages"},
-		Cursor: q.Cursor, IncludeBots: q.Bots, Limit: q.Limit, Before: unix(q.Before), After: unix(q.After),
-		IncludeContextMessages: q.Around,
-	}
-	if q.ByTime {
-		p.Sort = "timestamp"
-	}
-	err := c.call(ctx, assistantSearchContext, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.SearchAssistantContextContext(ctx, p)
-		return err
-	}, &r)
+	}](c.http.Do(c.form(ctx, "assistant.search.context", "query", q.Query, "action_token", q.ActionToken,
+		"channel_types", strings.Join(q.ChannelTypes, ","), "content_types", "messages", "include_bots", when(q.Bots, "true"),
+		"include_context_messages", when(q.Around, "true"), "before", unix(q.Before), "after", unix(q.After),
+		"sort", when(q.ByTime, "timestamp"), "limit", number(q.Limit), "cursor", q.Cursor)))
 	return ContextPage{Messages: r.Results.Messages, NextCursor: r.next()}, err
 }
 
-func unix(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.Unix()
-}
+func unix(t time.Time) string { return when(!t.IsZero(), strconv.FormatInt(t.Unix(), 10)) }

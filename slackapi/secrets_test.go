@@ -103,18 +103,16 @@ func second[T any](_ T, err error) error { return err }
 func TestRehearsal(t *testing.T) {
 	t.Parallel()
 	sb, c := workspace(t, sandbox.Options{Empty: true}, slackapi.Options{})
-	requests, err := c.Rehearse(func(c *slackapi.Client) error {
-		ctx := t.Context()
-		return errors.Join(
-			second(c.PostMessage(ctx, slackapi.Post{Channel: "C1", Text: "hi", ThreadTS: "1.2", Broadcast: true, Blocks: []byte(`[{"type":"divider"}]`)})),
-			second(c.Permalink(ctx, "C1", "1.2")),
-			c.EditCanvas(ctx, "F1", slackapi.CanvasChange{Operation: "rename", Markdown: "new"}),
-			second(c.Upload(ctx, slackapi.Upload{Name: "a.txt", Data: []byte("abc"), Channel: "C1"})),
-			c.Respond(ctx, sb.APIURL()+"x", slackapi.Response{Text: "yes"}),
-		)
-	})
-	succeed(t, err)
-	raw, err := json.MarshalIndent(requests, "", " ")
+	stage, requests := c.Rehearse()
+	ctx := t.Context()
+	succeed(t, errors.Join(
+		second(stage.PostMessage(ctx, slackapi.Post{Channel: "C1", Text: "hi", ThreadTS: "1.2", Broadcast: true, Blocks: []byte(`[{"type":"divider"}]`)})),
+		second(stage.Permalink(ctx, "C1", "1.2")),
+		stage.EditCanvas(ctx, "F1", slackapi.CanvasChange{Operation: "rename", Markdown: "new"}),
+		second(stage.Upload(ctx, slackapi.Upload{Name: "a.txt", Data: []byte("abc"), Channel: "C1"})),
+		stage.Respond(ctx, sb.APIURL()+"x", slackapi.Response{Text: "yes"}),
+	))
+	raw, err := json.MarshalIndent(requests(), "", " ")
 	succeed(t, err)
 	want := `[
  {"method":"chat.postMessage","params":{"blocks":[{"type":"divider"}],"channel":"C1","reply_broadcast":"true","text":"hi","thread_ts":"1.2","unfurl_links":"false","unfurl_media":"false"}},
@@ -134,9 +132,7 @@ func TestRehearsal(t *testing.T) {
 	if got := history(t, sb, sandbox.General); len(got) != 0 {
 		t.Errorf("a rehearsal left %v in the workspace", got)
 	}
-	_, err = c.Rehearse(func(c *slackapi.Client) error {
-		return second(c.PostMessage(t.Context(), slackapi.Post{Channel: "C1", Blocks: []byte("no")}))
-	})
+	_, err = stage.PostMessage(ctx, slackapi.Post{Channel: "C1", Blocks: []byte("no")})
 	failed(t, err, slackapi.InvalidArgument, slackapi.CodeBadRequest)
 }
 

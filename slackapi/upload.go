@@ -2,7 +2,9 @@ package slackapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,34 +33,26 @@ type Upload struct {
 // once, and [Ambiguous] means that the file may be shared.
 func (c *Client) Upload(ctx context.Context, u Upload) (File, error) {
 	if n := len(u.Data); n == 0 || n > MaxUpload || u.Name == "" {
-		return File{}, refused(filesGetUploadURL, fmt.Errorf("a file needs a name and 1 to %d bytes, it has %d", MaxUpload, n))
+		return File{}, refused("files.getUploadURLExternal", fmt.Errorf("a file needs a name and 1 to %d bytes, it has %d", MaxUpload, n))
 	}
-	var place struct {
-		URL string `json:"upload_url"`
-		ID  string `json:"file_id"`
-	}
-	err := c.call(ctx, filesGetUploadURL, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.GetUploadURLExternalContext(ctx, slack.GetUploadURLExternalParameters{FileName: u.Name, FileSize: len(u.Data), AltTxt: u.AltText})
-		return err
-	}, &place)
+	place, err := c.slack.GetUploadURLExternalContext(ctx, slack.GetUploadURLExternalParameters{FileName: u.Name, FileSize: len(u.Data), AltTxt: u.AltText})
 	if err != nil {
+		return File{}, failure("files.getUploadURLExternal", err)
+	}
+	if err := c.send(ctx, place.UploadURL, u.Data); err != nil {
 		return File{}, err
 	}
-	if err := c.send(ctx, place.URL, u.Data); err != nil {
-		return File{}, err
+	title := cmp.Or(u.Title, u.Name)
+	files, err := json.Marshal([]slack.FileSummary{{ID: place.FileID, Title: title}})
+	if err != nil {
+		return File{}, refused("files.completeUploadExternal", err)
 	}
-	var done struct {
+	done, err := reply[struct {
 		Files []File `json:"files"`
-	}
-	err = c.call(ctx, filesCompleteUpload, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.CompleteUploadExternalContext(ctx, slack.CompleteUploadExternalParameters{
-			Files: []slack.FileSummary{{ID: place.ID, Title: or(u.Title, u.Name)}}, Channel: u.Channel,
-			InitialComment: u.Comment, ThreadTimestamp: u.ThreadTS,
-		})
-		return err
-	}, &done)
+	}](c.http.Do(c.form(ctx, "files.completeUploadExternal",
+		"files", string(files), "channel_id", u.Channel, "initial_comment", u.Comment, "thread_ts", u.ThreadTS)))
 	if err != nil || len(done.Files) == 0 {
-		return File{ID: place.ID, Name: u.Name, Title: or(u.Title, u.Name)}, err
+		return File{ID: place.FileID, Name: u.Name, Title: title}, err
 	}
 	return done.Files[0], nil
 }
@@ -66,29 +60,20 @@ func (c *Client) Upload(ctx context.Context, u Upload) (File, error) {
 // send puts contents where Slack said. The URL is the permission: no token is sent.
 func (c *Client) send(ctx context.Context, rawURL string, data []byte) error {
 	at, err := url.Parse(rawURL)
-	if c.record != nil {
-		at, err = c.api, nil
-	}
 	if err != nil {
 		return &Error{Method: filesUpload.name, Code: CodeUnreadable, Kind: Internal}
 	}
 	if call, _ := c.reach(at); !call {
 		return &Error{Method: filesUpload.name, Code: CodeRefusedHost, Kind: Internal, err: errors.New("the upload is not to a host of Slack's")}
 	}
-	return c.repeat(ctx, filesUpload, "", func(ctx context.Context) *Error {
-		a := &attempt{client: c.http, method: filesUpload, limit: c.opt.MaxReplyBytes, record: c.record}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, at.String(), bytes.NewReader(data))
-		if err != nil {
-			return refused(filesUpload, errors.New("the upload URL cannot be called"))
-		}
-		req.Header.Set("Content-Type", "application/octet-stream")
-		fault := a.exchange(req)
-		if fault == nil && a.status != http.StatusOK {
-			fault = a.missing()
-		}
-		if fault != nil {
-			fault.Method = filesUpload.name
-		}
-		return fault
-	})
+	req, err := http.NewRequestWithContext(with(ctx, call{method: filesUpload, limit: c.opt.MaxReplyBytes}), http.MethodPost, at.String(), bytes.NewReader(data))
+	if err != nil {
+		return refused(filesUpload.name, errors.New("the upload URL cannot be called"))
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return failure(filesUpload.name, err)
+	}
+	return resp.Body.Close()
 }

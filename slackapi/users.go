@@ -1,72 +1,49 @@
 package slackapi
 
 import (
+	"cmp"
 	"context"
-	"net/url"
 	"strconv"
-
-	"github.com/slack-go/slack"
 )
+
+type userReply struct {
+	User User `json:"user"`
+}
 
 // UserInfo returns one user.
 func (c *Client) UserInfo(ctx context.Context, id string) (User, error) {
-	var r struct {
-		User User `json:"user"`
-	}
-	err := c.call(ctx, usersInfo, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.GetUserInfoContext(ctx, id)
-		return err
-	}, &r)
+	r, err := reply[userReply](c.http.Do(c.form(ctx, "users.info", "user", id, "include_locale", "true")))
 	return r.User, err
 }
 
 // UserList returns a page of the workspace's users; limit 0 is 200, the most is 1,000.
 func (c *Client) UserList(ctx context.Context, cursorAt string, limit int) (UserPage, error) {
-	var r struct {
+	r, err := reply[struct {
 		Members []User `json:"members"`
 		cursor
-	}
-	values := url.Values{"limit": {strconv.Itoa(or(limit, 200))}}
-	if cursorAt != "" {
-		values.Set("cursor", cursorAt)
-	}
-	err := c.call(ctx, usersList, "", form(values), &r)
+	}](c.http.Do(c.form(ctx, "users.list", "limit", strconv.Itoa(cmp.Or(limit, 200)), "cursor", cursorAt)))
 	return UserPage{Users: r.Members, NextCursor: r.next()}, err
 }
 
 // UserByEmail finds the user with an e-mail address.
 func (c *Client) UserByEmail(ctx context.Context, email string) (User, error) {
-	var r struct {
-		User User `json:"user"`
-	}
-	err := c.call(ctx, usersLookupByEmail, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.GetUserByEmailContext(ctx, email)
-		return err
-	}, &r)
+	r, err := reply[userReply](c.http.Do(c.form(ctx, "users.lookupByEmail", "email", email)))
 	return r.User, err
 }
 
 // UserProfile returns what a user tells of themselves.
 func (c *Client) UserProfile(ctx context.Context, id string) (Profile, error) {
-	var r struct {
+	r, err := reply[struct {
 		Profile Profile `json:"profile"`
-	}
-	err := c.call(ctx, usersProfileGet, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.GetUserProfileContext(ctx, &slack.GetUserProfileParameters{UserID: id})
-		return err
-	}, &r)
+	}](c.http.Do(c.form(ctx, "users.profile.get", "user", id)))
 	return r.Profile, err
 }
 
 // Presence says whether a user is there: "active" or "away".
 func (c *Client) Presence(ctx context.Context, id string) (string, error) {
-	var r struct {
+	r, err := reply[struct {
 		Presence string `json:"presence"`
-	}
-	err := c.call(ctx, usersGetPresence, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.GetUserPresenceContext(ctx, id)
-		return err
-	}, &r)
+	}](c.http.Do(c.form(ctx, "users.getPresence", "user", id)))
 	return r.Presence, err
 }
 
@@ -87,25 +64,14 @@ type UserGroup struct {
 
 // UserGroups returns the workspace's user groups, with their members where asked.
 func (c *Client) UserGroups(ctx context.Context, members, disabled bool) ([]UserGroup, error) {
-	var r struct {
+	r, err := reply[struct {
 		Groups []UserGroup `json:"usergroups"`
-	}
-	err := c.call(ctx, usergroupsList, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.GetUserGroupsContext(ctx, slack.GetUserGroupsOptionIncludeCount(true),
-			slack.GetUserGroupsOptionIncludeUsers(members), slack.GetUserGroupsOptionIncludeDisabled(disabled))
-		return err
-	}, &r)
+	}](c.http.Do(c.form(ctx, "usergroups.list", "include_count", "true", "include_users", when(members, "true"), "include_disabled", when(disabled, "true"))))
 	return r.Groups, err
 }
 
 // UserGroupMembers returns the members of a user group, by their ids.
 func (c *Client) UserGroupMembers(ctx context.Context, id string) ([]string, error) {
-	var r struct {
-		Users []string `json:"users"`
-	}
-	err := c.call(ctx, usergroupsUsersList, "", func(ctx context.Context, d door) error {
-		_, err := d.slack.GetUserGroupMembersContext(ctx, id)
-		return err
-	}, &r)
-	return r.Users, err
+	ids, err := c.slack.GetUserGroupMembersContext(ctx, id)
+	return ids, failure("usergroups.users.list", err)
 }

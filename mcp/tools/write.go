@@ -45,11 +45,9 @@ func write[T any](ctx context.Context, k *kit, c *toolset.Call, w guard.Write, s
 		if err := k.Guard.Check(ctx, w.Channel); err != nil {
 			return zero, carried{}, err
 		}
-		requests, err := k.Slack.Rehearse(func(api *slackapi.Client) error {
-			_, _, err := do(api)
-			return err
-		})
-		return zero, carried{DryRun: true, Requests: requests}, err
+		stage, requests := k.Slack.Rehearse()
+		_, _, err := do(stage)
+		return zero, carried{DryRun: true, Requests: requests()}, err
 	}
 	v, repeated, err := guard.Do(ctx, k.Guard, w, func() (T, string, error) { return do(k.Slack) })
 	return v, carried{Repeated: repeated}, err

@@ -1,0 +1,299 @@
+package slackapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"slackmcp/internal/wait"
+)
+
+const (
+	firstBackoff = 200 * time.Millisecond
+	maxBackoff   = 5 * time.Second
+)
+
+// A transport is the one way to Slack: each request of slack-go and of this package goes
+// through [transport.RoundTrip]. It does more than an [http.RoundTripper] may do for
+// strangers: it judges the answers, and what Slack refuses comes back as an [Error].
+type transport struct {
+	*shared
+	token string // empty where none is configured
+	owner string // of the token: bot, user, app
+}
+
+// A call is what the transport has to know about a request beside the request itself.
+type call struct {
+	method method
+	scope  string // the channel of a post
+	limit  int64  // of the reply, in bytes
+}
+
+type callKey struct{}
+
+// with attaches a call to the context of its request. A request to the Web API needs it
+// only for a scope: its method stands in its URL.
+func with(ctx context.Context, c call) context.Context { return context.WithValue(ctx, callKey{}, c) }
+
+// callOf returns the call that a request makes.
+func (t *transport) callOf(req *http.Request) call {
+	if c, ok := req.Context().Value(callKey{}).(call); ok {
+		return c
+	}
+	return call{method: methodOf(strings.TrimPrefix(req.URL.Path, t.api.Path)), limit: t.opt.MaxReplyBytes}
+}
+
+// RoundTrip waits for Slack's limits, sends the request, judges the answer, and sends
+// the request again where that is safe and the deadline leaves time for it. The answer
+// that it returns is a success, and its body is in memory.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		defer req.Body.Close() // each attempt reads a body of its own
+	}
+	c := t.callOf(req)
+	switch {
+	case t.token == "" && c.method != respond:
+		return nil, &Error{Method: c.method.name, Code: CodeNoToken, Kind: Auth, err: fmt.Errorf("it needs the token of a %s, and none is configured", t.owner)}
+	case t.rehearsal != nil:
+		return t.rehearsal.record(c.method, req)
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), t.opt.Timeout)
+	defer cancel()
+	backoff := wait.Backoff{First: firstBackoff, Most: maxBackoff}
+	for n := 1; ; n++ {
+		began := time.Now()
+		if err := t.await(ctx, c); err != nil {
+			t.observe(ctx, c, err, CallInfo{Attempt: n, Waited: time.Since(began)})
+			return nil, err
+		}
+		sent := time.Now()
+		attempt, stop := context.WithTimeout(ctx, t.opt.AttemptTimeout)
+		var trace sending
+		resp, err := t.opt.Transport.RoundTrip(again(trace.watch(attempt), req))
+		resp, failure := c.judge(attempt, &trace, resp, err)
+		stop()
+		t.observe(ctx, c, failure, CallInfo{Attempt: n, Waited: sent.Sub(began), Duration: time.Since(sent)})
+		switch {
+		case failure == nil:
+			return resp, nil
+		case failure.Kind == RateLimited:
+			t.pace.pause(c, failure.RetryAfter)
+		}
+		if n >= t.opt.Retries || !failure.repeatable() || !sleep(ctx, failure.pause(&backoff)) {
+			return nil, failure
+		}
+	}
+}
+
+// again is one more sending of a request whose body is in memory.
+func again(ctx context.Context, req *http.Request) *http.Request {
+	out := req.WithContext(ctx)
+	if req.GetBody != nil {
+		out.Body, _ = req.GetBody() // a reader of bytes or of a string does not fail
+	}
+	return out
+}
+
+// await waits for the method's gate, and returns at once when the deadline is too near.
+func (t *transport) await(ctx context.Context, c call) *Error {
+	deadline, _ := ctx.Deadline()
+	pause, ok := t.pace.reserve(c, time.Until(deadline))
+	for ok && pause > 0 {
+		if ok = sleep(ctx, pause); ok {
+			pause = t.pace.closed(c) // another call may have met a 429 meanwhile
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return &Error{Method: c.method.name, Code: CodeTimeout, Kind: Canceled, err: ctx.Err()}
+	case !ok:
+		return &Error{Method: c.method.name, Code: CodeHeldBack, Kind: RateLimited, RetryAfter: pause}
+	}
+	return nil
+}
+
+// sleep pauses for d and reports whether it did. It begins no pause that the deadline of
+// ctx would cut short.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+		return false
+	}
+	return wait.Sleep(ctx, d) == nil
+}
+
+func (t *transport) observe(ctx context.Context, c call, err *Error, info CallInfo) {
+	if t.opt.OnCall == nil {
+		return
+	}
+	info.Method, info.Outcome = c.method.name, "ok"
+	if err != nil {
+		info.Outcome = string(err.Kind)
+	}
+	t.opt.OnCall(ctx, info)
+}
+
+// judge reads an answer within its bound and classifies it. What it returns as a success
+// holds the whole body.
+func (c call) judge(ctx context.Context, sent *sending, resp *http.Response, err error) (*http.Response, *Error) {
+	if err != nil {
+		return nil, c.lost(ctx, sent, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.limit+1))
+	switch {
+	case resp.StatusCode != http.StatusOK: // the status says enough
+	case err != nil:
+		return nil, c.lost(ctx, sent, err)
+	case int64(len(body)) > c.limit:
+		return nil, c.doubt(&Error{Code: CodeReplyTooLarge, Kind: TooLarge})
+	}
+	failure := c.classify(resp, body)
+	if failure != nil {
+		failure.Method = c.method.name
+		return nil, failure
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
+}
+
+// lost classifies a request without a whole answer.
+func (c call) lost(ctx context.Context, sent *sending, err error) *Error {
+	e := &Error{Method: c.method.name, Code: CodeConnectionLost, Kind: Unavailable, err: bare(err)}
+	canceled := errors.Is(ctx.Err(), context.Canceled)
+	switch {
+	case !sent.maybe(err) && canceled:
+		e.Code, e.Kind, e.err = CodeTimeout, Canceled, ctx.Err()
+		return e
+	case !sent.maybe(err):
+		e.Code = CodeNoConnection
+		return e
+	case canceled:
+		e.Code, e.Kind, e.err = CodeTimeout, Canceled, ctx.Err()
+	case ctx.Err() != nil:
+		e.Code, e.err = CodeTimeout, ctx.Err()
+	}
+	return c.doubt(e)
+}
+
+// bare takes the URL out of an error: an upload's or a response URL is a secret.
+func bare(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		return fmt.Errorf("%s: %w", e.Op, e.Err)
+	}
+	return err
+}
+
+// A sending watches whether a request may have reached the other side.
+type sending struct{ traced, wrote atomic.Bool }
+
+func (s *sending) watch(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn:      func(string) { s.traced.Store(true) },
+		WroteHeaders: func() { s.wrote.Store(true) },
+	})
+}
+
+// maybe is false only where it is certain that nothing was sent: a dial failed, or a
+// transport that reports its doings did not come to the headers.
+func (s *sending) maybe(err error) bool {
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "dial" {
+		return false
+	}
+	return s.wrote.Load() || !s.traced.Load()
+}
+
+// form makes the request of a method whose answer slack-go cannot read without loss. The
+// pairs are names and values; those that are empty are left out.
+func (c *Client) form(ctx context.Context, name string, pairs ...string) *http.Request {
+	values := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			values.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return c.post(ctx, name, values)
+}
+
+// post is form with all values, the empty ones too.
+func (c *Client) post(ctx context.Context, name string, values url.Values) *http.Request {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.opt.URL+name, strings.NewReader(values.Encode()))
+	if err != nil {
+		panic(err) // New has parsed the URL
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	return req
+}
+
+// when is a word of a form that is sent under a condition.
+func when(condition bool, word string) string {
+	if condition {
+		return word
+	}
+	return ""
+}
+
+// number is a number of a form; 0 is left out.
+func number(n int) string { return when(n != 0, strconv.Itoa(n)) }
+
+// reply reads the answer to a form. It takes the results of [http.Client.Do].
+func reply[T any](resp *http.Response, err error) (T, error) {
+	var r T
+	if err != nil {
+		return r, failure("", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body) // from memory
+	if err == nil {
+		err = lenient(body, &r)
+	}
+	if err != nil {
+		return r, &Error{Code: CodeUnreadable, Kind: Internal}
+	}
+	return r, nil
+}
+
+// lenient decodes JSON and passes over a field of an unexpected type: Slack's answers
+// hold a few (an empty string for an object, a number for a string).
+func lenient(data []byte, into any) error {
+	err := json.Unmarshal(data, into)
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return nil
+	}
+	return err
+}
+
+// failure returns the [Error] of the transport that slack-go or http.Client has wrapped.
+// Any other error is of a request that slack-go refused to make, or of an answer that it
+// could not read.
+func failure(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	if _, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return call{method: methodOf(name)}.doubt(&Error{Method: name, Code: CodeUnreadable, Kind: Internal})
+	}
+	return refused(name, err)
+}
+
+// refused is a call whose argument is wrong before anything is sent.
+func refused(name string, err error) *Error {
+	return &Error{Method: name, Code: CodeBadRequest, Kind: InvalidArgument, err: err}
+}
