@@ -1,7 +1,6 @@
 package event_test
 
 import (
-	"encoding/json"
 	"os"
 	"testing"
 
@@ -9,49 +8,40 @@ import (
 )
 
 func BenchmarkDecodeSlack(b *testing.B) {
-	body, err := os.ReadFile("../testdata/slack/message.channels.json")
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Run("scanner", func(b *testing.B) {
-		b.ReportAllocs()
-		b.SetBytes(int64(len(body)))
-		for b.Loop() {
-			if _, err := event.DecodeSlack(body, event.JSON); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-	b.Run("encoding/json", func(b *testing.B) {
-		b.ReportAllocs()
-		b.SetBytes(int64(len(body)))
-		for b.Loop() {
-			var env struct {
-				Type   string `json:"type"`
-				ID     string `json:"event_id"`
-				Time   int64  `json:"event_time"`
-				Team   string `json:"team_id"`
-				App    string `json:"api_app_id"`
-				Inner  struct{ Type, Subtype, Channel, User, TS string }
-				Author []struct {
-					User string `json:"user_id"`
-				} `json:"authorizations"`
-			}
-			if err := json.Unmarshal(body, &env); err != nil {
-				b.Fatal(err)
-			}
-		}
+	benchmark(b, func(body []byte) error {
+		_, err := event.DecodeSlack(body, event.JSON)
+		return err
 	})
 }
 
 func BenchmarkSanitize(b *testing.B) {
+	benchmark(b, func(body []byte) error {
+		_, err := event.Sanitize(body, event.JSON)
+		return err
+	})
+}
+
+func BenchmarkPathFind(b *testing.B) {
+	path, err := event.ParsePath("event.item.ts")
+	if err != nil {
+		b.Fatal(err)
+	}
+	benchmark(b, func(body []byte) error {
+		path.Find(body)
+		return nil
+	})
+}
+
+// benchmark calls fn with one message of 800 bytes.
+func benchmark(b *testing.B, fn func([]byte) error) {
 	body, err := os.ReadFile("../testdata/slack/message.channels.json")
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
+	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if _, err := event.Sanitize(body, event.JSON); err != nil {
+		if err := fn(body); err != nil {
 			b.Fatal(err)
 		}
 	}

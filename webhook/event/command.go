@@ -1,29 +1,21 @@
 package event
 
-import (
-	"encoding/json"
-	"fmt"
-)
+import "fmt"
 
-// DecodeCommand reads a slash command that came as a JSON object of its fields: so
-// Socket Mode sends it, where HTTP sends a form. Errors are those of [DecodeSlack].
+// DecodeCommand reads a slash command that came as a JSON object of its fields: Socket Mode
+// sends it so, where HTTP sends a form. Errors are those of [DecodeSlack].
 func DecodeCommand(body []byte) (Envelope, error) {
 	env, err := DecodeSlack(body, JSON)
 	if err != nil {
 		return env, err
 	}
-	var c Command
-	if err := json.Unmarshal(body, &c); err != nil {
-		return env, fmt.Errorf("%w: %s", ErrNotJSON, "a field of the command is no text")
+	fields := parse(body)
+	for _, name := range []string{"command", "text", "user_id", "user_name", "channel_id", "channel_name", "team_id", "thread_ts"} {
+		if v := fields.get(name); v != nil && v.Kind() != '"' && v.Kind() != 'n' {
+			return env, fmt.Errorf("%w: a field of the command is no text", ErrNotJSON)
+		}
 	}
 	env.Type, env.Kind = SlashCommand, Kind{Type: SlashCommand}
-	env.Team, env.Channel, env.User, env.Thread = short(c.TeamID), short(c.ChannelID), short(c.UserID), short(c.ThreadTS)
+	env.Team, env.Channel, env.User, env.Thread = fields.text("team_id"), fields.text("channel_id"), fields.text("user_id"), fields.text("thread_ts")
 	return env, nil
-}
-
-func short(s string) string {
-	if len(s) > maxField {
-		return ""
-	}
-	return s
 }

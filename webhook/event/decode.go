@@ -1,12 +1,13 @@
 package event
 
 import (
-	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"sync"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // An Envelope is what DecodeSlack reads: the event, and the outside that decides how
@@ -21,24 +22,17 @@ type Envelope struct {
 	Challenge string
 }
 
-// maxField is the longest field that is taken from an envelope. Slack's ids have a
-// dozen characters; what is longer counts as absent, so that a store's keys stay small.
-const maxField = 512
-
-// DecodeSlack reads the envelope of what Slack posts, in one pass over the body, and
-// checks on the way that the body is one JSON object. It refuses nothing else: any
-// object is an event, {} too. Of members with the same name the last one counts. A
-// number where Slack documents a string is taken as it is written.
+// DecodeSlack reads the envelope of what Slack posts, and checks that the body is one JSON
+// object. It refuses nothing else: any object is an event, {} too. The names of members
+// are compared exactly, and of members with the same name the last one counts. A number
+// where Slack documents a string is taken as it is written.
 //
 // In a Form the object is in the field payload (interactivity); without one the form
 // itself is the event (a slash command).
 //
 // The event's Raw is body itself; its other fields are copies. Errors: ErrEmpty,
-// ErrNotUTF8, ErrNotJSON, ErrNotObject, ErrTooDeep, ErrTooLong.
+// ErrNotUTF8, ErrNotJSON, ErrNotObject, ErrTooDeep.
 func DecodeSlack(body []byte, enc Encoding) (Envelope, error) {
-	if err := check(body); err != nil {
-		return Envelope{}, err
-	}
 	if enc == Form {
 		return decodeForm(body)
 	}
@@ -74,142 +68,114 @@ func DerivedID(source string, body []byte) string {
 
 // decodeObject reads one JSON object.
 func decodeObject(body []byte) (Envelope, error) {
-	p := pickers.Get().(*picker) //nolint:forcetypeassert // the pool holds nothing else
-	defer p.release()
-	p.s.b = body
-	switch p.s.space() {
-	case 0:
-		return Envelope{}, emptyOr(body)
-	case '{':
-		if err := p.object(rootNode); err != nil {
-			return Envelope{}, err
-		}
-		if err := p.s.end(); err != nil {
-			return Envelope{}, err
-		}
-		return p.envelope(), nil
-	}
-	if err := p.s.skip(); err != nil {
+	if err := valid(body); err != nil {
 		return Envelope{}, err
 	}
-	if err := p.s.end(); err != nil {
-		return Envelope{}, err
+	if jsontext.Value(body).Kind() != '{' {
+		return Envelope{}, ErrNotObject
 	}
-	return Envelope{}, ErrNotObject
+	root := parse(body)
+	inner := root.object("event")
+	var env Envelope
+	env.Type = root.text("type")
+	if challenge := root.get("challenge"); challenge.Kind() == '"' {
+		env.Challenge = string(unquote(challenge))
+	}
+	env.ID = root.text("event_id")
+	env.At = happened(root, inner)
+	env.ChannelType = inner.text("channel_type")
+	callback := env.Type == "event_callback"
+	env.Kind.Type = env.Type
+	if callback {
+		env.Kind = Kind{Type: inner.text("type"), Subtype: inner.text("subtype")}
+	}
+	env.locate(root, inner, callback)
+	return env, nil
 }
 
-// emptyOr tells white space from a body that begins with a NUL.
-func emptyOr(body []byte) error {
-	if len(bytes.Trim(body, " \t\r\n")) == 0 {
-		return ErrEmpty
+// locate fills in where an event happened and who caused it. Each field has several
+// places in Slack's envelopes; the first of them that has a text counts.
+func (e *Envelope) locate(root, inner object, callback bool) {
+	item, assistant := inner.object("item"), inner.object("assistant_thread")
+	changed, deleted := inner.object("message"), inner.object("previous_message")
+	container, clicked := root.object("container"), root.object("message")
+	auth := parse(element(root.get("authorizations"), "0"))
+
+	e.Team = cmp.Or(root.text("team_id"), root.id("team"), auth.text("team_id"))
+	e.Channel = cmp.Or(inner.id("channel"), inner.text("channel_id"), item.text("channel"),
+		assistant.text("channel_id"), root.id("channel"), container.text("channel_id"))
+	e.User = cmp.Or(inner.id("user"), inner.text("user_id"), changed.text("user"), deleted.text("user"),
+		assistant.text("user_id"), root.id("user"))
+	if callback && (e.Kind.Type == "message" || e.Kind.Type == "app_mention") {
+		// A message that was changed is in the thread of its present text; the ts of the
+		// notice itself names no thread.
+		e.Thread = cmp.Or(inner.text("thread_ts"), changed.text("thread_ts"), changed.text("ts"),
+			deleted.text("thread_ts"), deleted.text("ts"), inner.text("ts"))
+	} else {
+		// A reaction, a pin or a click belongs to the message that it was done to. Slack
+		// does not say whether that message is in a thread. A reader that waits for a
+		// reaction to a message which it knows finds it by that message's own ts.
+		e.Thread = cmp.Or(inner.text("thread_ts"), item.text("thread_ts"), item.text("ts"),
+			assistant.text("thread_ts"), inner.text("message_ts"), container.text("thread_ts"),
+			clicked.text("thread_ts"), container.text("message_ts"), clicked.text("ts"), root.text("message_ts"))
 	}
-	return ErrNotJSON
+	e.FromSelf = callback && fromSelf(root.text("api_app_id"), auth, inner, changed, deleted)
 }
 
-// A picker scans an object and remembers where the envelope's fields are. It has two KiB,
-// so it is used again rather than cleared as a whole for each body.
-type picker struct {
-	s     scanner
-	found [slots]span
+// id returns the field of a member that is an id, or an object which has one.
+func (o object) id(name string) string {
+	v := o.get(name)
+	if v.Kind() == '{' {
+		return parse(v).text("id")
+	}
+	return text(v)
 }
 
-var pickers = sync.Pool{New: func() any { return new(picker) }}
-
-// release leaves the scanner's bits as they are: each is written before it is read.
-func (p *picker) release() {
-	p.s.b, p.s.pos, p.s.depth = nil, 0, 0
-	p.found = [slots]span{}
-	pickers.Put(p)
+// fromSelf reports whether our own app caused the event. Slack reports that our bot joined
+// or left a channel as the bot's doing, although the person did it who invited or removed
+// the bot; an app wants to know of it, so it is never the app's own.
+func fromSelf(app string, auth, inner, changed, deleted object) bool {
+	switch inner.text("type") {
+	case "member_joined_channel", "member_left_channel":
+		return false
+	}
+	bot := ""
+	if auth.get("is_bot").Kind() == 't' {
+		bot = auth.text("user_id")
+	}
+	for _, message := range [...]object{inner, changed, deleted} {
+		if app != "" && (message.text("app_id") == app || message.object("bot_profile").text("app_id") == app) {
+			return true
+		}
+		if bot != "" && message.text("user") == bot {
+			return true
+		}
+	}
+	return bot != "" && (inner.id("user") == bot || inner.text("user_id") == bot)
 }
 
-// object reads the object at pos, which is the node in.
-func (p *picker) object(in node) error {
-	if err := p.s.push(); err != nil {
-		return err
-	}
-	if p.s.space() == '}' {
-		p.s.pos++
-		p.s.depth--
-		return nil
-	}
-	for {
-		n, err := p.s.name()
-		if err != nil {
-			return err
-		}
-		var scratch [32]byte
-		m := find(in, p.s.text(n, scratch[:]))
-		if err := p.value(m); err != nil {
-			return err
-		}
-		if more, err := p.s.next('}'); err != nil || !more {
-			return err
+// happened returns when an event happened: to the microsecond where Slack says so.
+func happened(root, inner object) time.Time {
+	for _, at := range [...]string{
+		inner.text("event_ts"), inner.text("ts"), root.text("action_ts"), root.text("event_time"), root.text("minute_rate_limited"),
+	} {
+		if t := seconds(at); !t.IsZero() {
+			return t
 		}
 	}
-}
-
-// value reads a member's value.
-func (p *picker) value(m member) error {
-	if m.at == noSlot && m.into == noNode {
-		return p.s.skip()
-	}
-	if m.at != noSlot {
-		p.found[m.at] = span{}
-	}
-	if m.first != noSlot {
-		clear(p.found[m.first : m.last+1])
-	}
-	switch c := p.s.space(); {
-	case c == '{' && m.into != noNode && !m.list:
-		return p.object(m.into)
-	case c == '[' && m.list:
-		return p.firstOf(m.into)
-	case c == '{', c == '[':
-		return p.s.skip()
-	}
-	v, err := p.s.scalar()
-	if m.at != noSlot {
-		p.found[m.at] = v
-	}
-	return err
-}
-
-// firstOf reads the array at pos, whose first element is the node in.
-func (p *picker) firstOf(in node) error {
-	if err := p.s.push(); err != nil {
-		return err
-	}
-	if p.s.space() == ']' {
-		p.s.pos++
-		p.s.depth--
-		return nil
-	}
-	for first := true; ; first = false {
-		var err error
-		if first && p.s.space() == '{' {
-			err = p.object(in)
-		} else {
-			err = p.s.skip()
-		}
-		if err != nil {
-			return err
-		}
-		if more, err := p.s.next(']'); err != nil || !more {
-			return err
-		}
-	}
+	return time.Time{}
 }
 
 // seconds reads a Unix time as Slack writes it, "1595926230.009600" or 1595926230;
 // the zero time is the answer to everything else.
-func seconds(b []byte) time.Time {
+func seconds(s string) time.Time {
 	const longest = 11 // digits; the year 5138 is far enough
 	var sec, nano, scale int64
-	for i, c := range b {
+	for i, c := range []byte(s) {
 		switch {
 		case c == '.' && scale == 0 && i > 0:
 			scale = 1_000_000_000
-		case !isDigit(c), scale == 0 && i >= longest, scale == 1:
+		case c < '0' || c > '9', scale == 0 && i >= longest, scale == 1:
 			return time.Time{}
 		case scale == 0:
 			sec = sec*10 + int64(c-'0')

@@ -14,8 +14,8 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// FuzzDecodeSlack holds the scanner to encoding/json: both accept the same bodies and
-// read the same envelope from them.
+// FuzzDecodeSlack compares DecodeSlack with a decoder that is built on encoding/json: both
+// accept the same bodies and read the same envelope from them.
 func FuzzDecodeSlack(f *testing.F) {
 	for _, body := range decodeSeeds() {
 		f.Add([]byte(body))

@@ -89,6 +89,7 @@ func TestDecodeSlackOddities(t *testing.T) {
 		{"the last of two members counts, an object too", `{"type":"event_callback","event":{"type":"x","channel":{"id":"C1"},"channel":{"name":"n"}}}`, kind("x", "")},
 		{"names with escapes", `{"typ\u0065":"event_callback","\u0065vent":{"t\u0079pe":"message"}}`, kind("message", "")},
 		{"names in another case are other names", `{"Type":"event_callback","type":"x"}`, kind("x", "")},
+		{"ids in another case are other members", `{"type":"x","Event_ID":"Ev1","TEAM_ID":"T1","event":{"Channel":"C1"}}`, kind("x", "")},
 		{"values with escapes", `{"type":"event_callback","event":{"type":"caf\u00e9 \ud83d\ude00"}}`, kind("café 😀", "")},
 		{"half a surrogate pair", `{"type":"\ud83dx"}`, kind("\ufffdx", "")},
 		{"an id that is far too long", `{"type":"x","event_id":"` + strings.Repeat("E", 513) + `"}`, kind("x", "")},
@@ -214,6 +215,7 @@ func TestInner(t *testing.T) {
 	}{
 		{"an event", `{"type":"event_callback","event":{"type":"message","text":"hi"}}`, event.JSON, message{"message", "hi", ""}},
 		{"a notice", `{"type":"app_rate_limited","event":{"type":"x"}}`, event.JSON, message{"app_rate_limited", "", ""}},
+		{"an event under a name in another case", `{"type":"event_callback","Event":{"type":"x"}}`, event.JSON, message{"event_callback", "", ""}},
 		{"a click", `payload=%7B%22type%22%3A%22block_actions%22%7D`, event.Form, message{"block_actions", "", ""}},
 		{"a slash command", `command=%2Fgo&text=now`, event.Form, message{"", "now", "/go"}},
 	}

@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"iter"
+	"strconv"
 )
 
 // SlashCommand is the Kind's type of a slash command: its form names none.
@@ -11,14 +12,11 @@ const SlashCommand = "slash_command"
 // decodeForm reads what Slack posts as a form: an interaction's object in payload, or
 // a slash command's fields.
 func decodeForm(body []byte) (Envelope, error) {
-	if len(bytes.Trim(body, " \t\r\n")) == 0 {
-		return Envelope{}, ErrEmpty
+	if err := readable(body); err != nil {
+		return Envelope{}, err
 	}
 	var env Envelope
 	if payload, ok := FormValue(body, "payload"); ok {
-		if err := check(payload); err != nil {
-			return Envelope{}, err
-		}
 		var err error
 		if env, err = decodeObject(payload); err != nil {
 			return Envelope{}, err
@@ -104,7 +102,6 @@ func percent(b []byte) (c byte, ok bool) {
 	if len(b) < 3 || b[0] != '%' {
 		return 0, false
 	}
-	hi, ok1 := unhex(b[1])
-	lo, ok2 := unhex(b[2])
-	return hi<<4 | lo, ok1 && ok2
+	v, err := strconv.ParseUint(string(b[1:3]), 16, 8)
+	return byte(v), err == nil
 }

@@ -34,12 +34,9 @@ func InnerJSON(e *Event) ([]byte, error) {
 		}
 		return json.Marshal(fields)
 	}
-	var outer struct {
-		Type  string          `json:"type"`
-		Event json.RawMessage `json:"event"`
-	}
-	if err := json.Unmarshal(e.Raw, &outer); err == nil && outer.Type == "event_callback" && len(outer.Event) > 0 {
-		return outer.Event, nil
+	outer := parse(e.Raw)
+	if inner := outer.get("event"); inner != nil && outer.text("type") == "event_callback" {
+		return inner, nil
 	}
 	return e.Raw, nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // A Path names a place in a JSON value by the members and the places in arrays that
@@ -13,7 +15,7 @@ type Path struct {
 	steps []string
 }
 
-// maxSteps bounds a path; nobody nests what he wants to be found any deeper.
+// maxSteps is how many steps a path may have.
 const maxSteps = 32
 
 // ParsePath reads a path; a leading "$." is allowed.
@@ -51,92 +53,45 @@ func (p Path) String() string {
 	return strings.Join(quoted, ".")
 }
 
-// Find returns the text of the string, number or bool at the path. ok is false when
-// there is none, or when the value is not valid JSON. Of members with the same name
-// the last one counts.
-func (p Path) Find(json []byte) (text string, ok bool) {
-	if len(p.steps) == 0 || check(json) != nil {
+// Find returns the text of the string, number or bool at the path. ok is false when there
+// is none, or when the value is not valid JSON. Of members with the same name the last
+// one counts.
+func (p Path) Find(json []byte) (found string, ok bool) {
+	if len(p.steps) == 0 || valid(json) != nil {
 		return "", false
 	}
-	s := scanner{b: json}
-	v, err := p.walk(&s, p.steps)
-	if err != nil || s.end() != nil || v.kind == absent {
-		return "", false
-	}
-	if text = string(s.text(v, nil)); v.kind == literal && text == "null" {
-		return "", false
-	}
-	return text, true
-}
-
-// walk moves over the value at pos and returns what it has at the steps.
-func (p Path) walk(s *scanner, steps []string) (span, error) {
-	c := s.space()
-	switch {
-	case c == '{' && len(steps) > 0:
-		return p.object(s, steps)
-	case c == '[' && len(steps) > 0:
-		return p.array(s, steps)
-	case c == '{', c == '[':
-		return span{}, s.skip()
-	}
-	v, err := s.scalar()
-	if len(steps) > 0 {
-		return span{}, err
-	}
-	return v, err
-}
-
-func (p Path) object(s *scanner, steps []string) (found span, err error) {
-	if err := s.push(); err != nil {
-		return span{}, err
-	}
-	if s.space() == '}' {
-		s.pos++
-		s.depth--
-		return span{}, nil
-	}
-	for {
-		n, err := s.name()
-		if err != nil {
-			return span{}, err
-		}
-		var scratch [32]byte
-		if string(s.text(n, scratch[:])) == steps[0] {
-			found, err = p.walk(s, steps[1:])
+	v := jsontext.Value(json)
+	for _, step := range p.steps {
+		if v.Kind() == '[' {
+			v = element(v, step)
 		} else {
-			err = s.skip()
-		}
-		if err != nil {
-			return span{}, err
-		}
-		if more, err := s.next('}'); err != nil || !more {
-			return found, err
+			v = parse(v).get(step)
 		}
 	}
+	switch v.Kind() {
+	case '"':
+		return string(unquote(v)), true
+	case '0', 't', 'f':
+		return string(v), true
+	}
+	return "", false
 }
 
-func (p Path) array(s *scanner, steps []string) (found span, err error) {
-	if err := s.push(); err != nil {
-		return span{}, err
+// element returns the element of an array at an index, or nil when there is none.
+func element(array jsontext.Value, index string) jsontext.Value {
+	i, err := strconv.Atoi(index)
+	d := newDecoder(array)
+	if _, openErr := d.ReadToken(); err != nil || openErr != nil || i < 0 {
+		return nil
 	}
-	if s.space() == ']' {
-		s.pos++
-		s.depth--
-		return span{}, nil
-	}
-	want, notANumber := strconv.Atoi(steps[0])
-	for i := 0; ; i++ {
-		if i == want && notANumber == nil {
-			found, err = p.walk(s, steps[1:])
-		} else {
-			err = s.skip()
-		}
+	for ; d.PeekKind() != ']'; i-- {
+		v, err := readValue(d, array)
 		if err != nil {
-			return span{}, err
+			return nil
 		}
-		if more, err := s.next(']'); err != nil || !more {
-			return found, err
+		if i == 0 {
+			return v
 		}
 	}
+	return nil
 }

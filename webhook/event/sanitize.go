@@ -1,19 +1,22 @@
 package event
 
-import "bytes"
+import (
+	"bytes"
+	"net/url"
 
-// Sanitize returns what may be shown of an event's Raw bytes: every member that would
-// let its reader act as somebody is left out, at any depth, in forms and in the
-// payload of a form too. All else is as it was, byte for byte: numbers keep their
-// digits, and space stays. It returns raw itself when there is nothing to leave out.
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Sanitize returns what may be shown of an event's Raw bytes: every member whose value
+// would let a reader act in the name of an app or a person is left out, at any depth, in
+// forms and in the payload of a form too. All else is as it was, byte for byte: numbers
+// keep their digits, and space stays. It returns raw itself when there is nothing to leave
+// out.
 //
-// Members go by their name, see the source for the list. What people wrote in a
-// message is not looked at. Errors are those of DecodeSlack: what cannot be read
-// cannot be shown.
+// Members are left out by their names; secretNames lists them. The text of a message is
+// not changed. Errors are those of DecodeSlack without ErrNotObject: a body that cannot be
+// read cannot be shown.
 func Sanitize(raw []byte, enc Encoding) ([]byte, error) {
-	if err := check(raw); err != nil {
-		return nil, err
-	}
 	if enc == Form {
 		return sanitizeForm(raw)
 	}
@@ -21,130 +24,87 @@ func Sanitize(raw []byte, enc Encoding) ([]byte, error) {
 }
 
 func sanitizeJSON(raw []byte) ([]byte, error) {
-	s := sieve{s: scanner{b: raw}}
-	if s.s.space() == 0 {
-		return nil, emptyOr(raw)
-	}
-	if err := s.value(); err != nil {
+	if err := valid(raw); err != nil {
 		return nil, err
 	}
-	if err := s.s.end(); err != nil {
-		return nil, err
-	}
-	if len(s.out) == 0 {
+	s := sanitizer{text: raw, d: newDecoder(raw)}
+	s.value()
+	if len(s.cuts) == 0 {
 		return raw, nil
 	}
 	clean, from := make([]byte, 0, len(raw)), 0
-	for _, c := range s.out {
+	for _, c := range s.cuts {
 		clean = append(clean, raw[from:c.start]...)
 		from = c.end
 	}
 	return append(clean, raw[from:]...), nil
 }
 
-// A sieve scans a value and notes which parts of the text are to be left out.
-type sieve struct {
-	s   scanner
-	out []gap
+// A sanitizer walks over a valid JSON text and notes which parts of it are to be left out.
+type sanitizer struct {
+	text []byte
+	d    *jsontext.Decoder
+	cuts []cut // in the order of the text
 }
 
-type gap struct{ start, end int }
+type cut struct{ start, end int }
 
-func (v *sieve) value() error {
-	switch v.s.space() {
+// value reads the next value. The text is known to be valid, so that no read fails.
+func (s *sanitizer) value() {
+	switch s.d.PeekKind() {
 	case '{':
-		return v.object()
+		_, _ = s.d.ReadToken()
+		s.members()
+		_, _ = s.d.ReadToken()
 	case '[':
-		return v.array()
-	}
-	_, err := v.s.scalar()
-	return err
-}
-
-func (v *sieve) array() error {
-	if err := v.s.push(); err != nil {
-		return err
-	}
-	if v.s.space() == ']' {
-		return v.pop()
-	}
-	for {
-		if err := v.value(); err != nil {
-			return err
+		_, _ = s.d.ReadToken()
+		for s.d.PeekKind() != ']' {
+			s.value()
 		}
-		if more, err := v.s.next(']'); err != nil || !more {
-			return err
-		}
+		_, _ = s.d.ReadToken()
+	default:
+		_, _ = s.d.ReadValue()
 	}
 }
 
-func (v *sieve) pop() error {
-	v.s.pos++
-	v.s.depth--
-	return nil
-}
-
-// object leaves a secret member out together with one comma: the one before it when
-// a member was kept before it, else the one behind.
-func (v *sieve) object() error {
-	if err := v.s.push(); err != nil {
-		return err
-	}
-	if v.s.space() == '}' {
-		return v.pop()
-	}
-	kept, comma := false, 0
-	for {
-		v.s.space()
-		start := v.s.pos
-		secret, err := v.member()
-		if err != nil {
-			return err
-		}
-		end, last := v.s.pos, false
-		switch v.s.space() {
-		case ',':
-		case '}':
-			last = true
+// members reads the members of an object. The secret members that come first are left out
+// with the comma behind them, and every later one with the comma before it.
+func (s *sanitizer) members() {
+	kept, first, end := false, -1, 0
+	for s.d.PeekKind() == '"' {
+		name, _ := readValue(s.d, s.text)
+		start, before := int(s.d.InputOffset())-len(name), end
+		secret := isSecret(unquote(name))
+		switch {
+		case secret:
+			_, _ = s.d.ReadValue()
+		case first >= 0:
+			s.cuts, first = append(s.cuts, cut{first, start}), -1
+			s.value()
 		default:
-			return ErrNotJSON
+			s.value()
 		}
-		next := v.s.pos
+		end = int(s.d.InputOffset())
 		switch {
 		case !secret:
 			kept = true
 		case kept:
-			v.out = append(v.out, gap{comma, end})
-		case last:
-			v.out = append(v.out, gap{start, end})
-		default:
-			v.s.pos++
-			v.s.space()
-			v.out = append(v.out, gap{start, v.s.pos})
+			comma := before + bytes.IndexByte(s.text[before:], ',')
+			s.cuts = append(s.cuts, cut{comma, end})
+		case first < 0:
+			first = start
 		}
-		if last {
-			return v.pop()
-		}
-		comma = next
-		v.s.pos = max(v.s.pos, next+1)
 	}
-}
-
-// member reads a name and its value; the value of a secret is not looked into.
-func (v *sieve) member() (secret bool, err error) {
-	n, err := v.s.name()
-	if err != nil {
-		return false, err
+	if first >= 0 {
+		s.cuts = append(s.cuts, cut{first, end})
 	}
-	var scratch [64]byte
-	if isSecret(v.s.text(n, scratch[:])) {
-		return true, v.s.skip()
-	}
-	return false, v.value()
 }
 
 // sanitizeForm leaves out the pairs of secret names, and what is secret in payload.
 func sanitizeForm(raw []byte) ([]byte, error) {
+	if err := readable(raw); err != nil {
+		return nil, err
+	}
 	clean := make([]byte, 0, len(raw))
 	changed := false
 	for pair := range bytes.SplitSeq(raw, []byte("&")) {
@@ -158,7 +118,7 @@ func sanitizeForm(raw []byte) ([]byte, error) {
 			// A payload that is no JSON is another sender's, and a value like any other.
 			if shown, err := Sanitize(payload, JSON); err == nil && len(shown) != len(payload) {
 				changed = true
-				pair = append(append([]byte{}, "payload="...), formEncode(shown)...)
+				pair = []byte("payload=" + url.QueryEscape(string(shown)))
 			}
 		}
 		if len(clean) > 0 {
@@ -170,21 +130,4 @@ func sanitizeForm(raw []byte) ([]byte, error) {
 		return raw, nil
 	}
 	return clean, nil
-}
-
-// formEncode escapes a value for a form.
-func formEncode(b []byte) []byte {
-	const digits = "0123456789ABCDEF"
-	dst := make([]byte, 0, len(b)+len(b)/2)
-	for _, c := range b {
-		switch {
-		case c == ' ':
-			dst = append(dst, '+')
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', isDigit(c), c == '-', c == '_', c == '.', c == '~':
-			dst = append(dst, c)
-		default:
-			dst = append(dst, '%', digits[c>>4], digits[c&15])
-		}
-	}
-	return dst
 }

@@ -1,0 +1,163 @@
+package event
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// What the functions of this package refuse to read. The errors hold no part of the body.
+var (
+	// ErrEmpty says that the body has no bytes but white space.
+	ErrEmpty = errors.New("body is empty")
+	// ErrNotUTF8 says that the body is not UTF-8, which RFC 8259 asks for.
+	ErrNotUTF8 = errors.New("body is not UTF-8")
+	// ErrNotJSON says that the body is not one JSON value.
+	ErrNotJSON = errors.New("body is not JSON")
+	// ErrNotObject says that the body is JSON, but no object.
+	ErrNotObject = errors.New("body is not a JSON object")
+	// ErrTooDeep says that arrays and objects are nested more than 10,000 deep, which is
+	// also the most that encoding/json reads.
+	ErrTooDeep = errors.New("body is nested too deep")
+)
+
+// newDecoder returns a decoder that reads a text where it lies and never writes to it. Two
+// members may have the same name, and a string may have half of a surrogate pair: both are
+// valid in RFC 8259.
+func newDecoder(text []byte) *jsontext.Decoder {
+	return jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// readable returns ErrEmpty or ErrNotUTF8 for a body that is neither JSON nor a form.
+func readable(body []byte) error {
+	if len(body) > 0 && !utf8.Valid(body) {
+		return ErrNotUTF8
+	}
+	if len(bytes.Trim(body, " \t\r\n")) == 0 {
+		return ErrEmpty
+	}
+	return nil
+}
+
+// valid returns nil when the body is one JSON value. Errors: ErrEmpty, ErrNotUTF8,
+// ErrNotJSON, ErrTooDeep.
+func valid(body []byte) error {
+	if err := readable(body); err != nil {
+		return err
+	}
+	d := newDecoder(body)
+	if _, err := d.ReadValue(); err != nil {
+		if strings.Contains(err.Error(), "exceeded max depth") { // jsontext exports no error for it
+			return ErrTooDeep
+		}
+		return ErrNotJSON
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return ErrNotJSON
+	}
+	return nil
+}
+
+// EncodingOf returns how the body of a source other than Slack is written: JSON when it is
+// any JSON value, and otherwise Form, whatever its media type says. Errors: ErrEmpty,
+// ErrNotUTF8, ErrTooDeep.
+func EncodingOf(body []byte) (Encoding, error) {
+	err := valid(body)
+	if errors.Is(err, ErrNotJSON) {
+		return Form, nil
+	}
+	return JSON, err
+}
+
+// An object holds the members of a JSON object in their order. The values share the bytes
+// of the text.
+type object []member
+
+type member struct {
+	name  []byte // without quotes and escapes
+	value jsontext.Value
+}
+
+// parse returns the members of a valid JSON object, and none for any other value. It does
+// not look into the values.
+func parse(v jsontext.Value) object {
+	if v.Kind() != '{' {
+		return nil
+	}
+	d := newDecoder(v)
+	if _, err := d.ReadToken(); err != nil {
+		return nil
+	}
+	o := make(object, 0, 16)
+	for d.PeekKind() == '"' {
+		name, err := readValue(d, v)
+		if err != nil {
+			return nil
+		}
+		value, err := readValue(d, v)
+		if err != nil {
+			return nil
+		}
+		o = append(o, member{unquote(name), value})
+	}
+	return o
+}
+
+// readValue reads the next value of a text and returns it as a part of the text, which
+// stays valid when the decoder goes on.
+func readValue(d *jsontext.Decoder, text []byte) (jsontext.Value, error) {
+	v, err := d.ReadValue()
+	end := int(d.InputOffset())
+	return text[end-len(v) : end], err
+}
+
+// get returns the value of the last member with a name, or nil when there is none.
+func (o object) get(name string) jsontext.Value {
+	for i := len(o) - 1; i >= 0; i-- {
+		if string(o[i].name) == name {
+			return o[i].value
+		}
+	}
+	return nil
+}
+
+// object returns the members of the object that a member is.
+func (o object) object(name string) object { return parse(o.get(name)) }
+
+// text returns the field of a member; see the function text.
+func (o object) text(name string) string { return text(o.get(name)) }
+
+// maxField is the length in bytes of the longest field that is taken from an envelope.
+// Slack's ids have a dozen characters. A longer field counts as absent, so that the keys of
+// a store stay small.
+const maxField = 512
+
+// text returns the text of a string, or a number as it is written. It returns "" for any
+// other value and for a text that is longer than maxField.
+func text(v jsontext.Value) string {
+	switch v.Kind() {
+	case '"':
+		v = unquote(v)
+	case '0':
+	default:
+		return ""
+	}
+	if len(v) > maxField {
+		return ""
+	}
+	return string(v)
+}
+
+// unquote returns the text of a valid JSON string. It shares the bytes of the string when
+// that has no escapes.
+func unquote(s jsontext.Value) []byte {
+	if bytes.IndexByte(s, '\\') < 0 {
+		return s[1 : len(s)-1]
+	}
+	text, _ := jsontext.AppendUnquote(nil, s) // The error only says that half a surrogate pair became U+FFFD.
+	return text
+}
