@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/mcp/resources"
 	"slackmcp/webhook/event"
 )
@@ -16,65 +17,38 @@ const (
 	announceRetry = time.Second
 )
 
-// announce reads each event once it is visible and tells who follows a resource that
-// it changes. It returns nil when ctx ends.
+// announce reads each event once it is visible and notifies the clients that follow a
+// resource which it changes. It returns nil when ctx ends.
 func (s *Server) announce(ctx context.Context) error {
-	changed, stop := s.events.Watch()
-	defer stop()
-	after := s.events.Newest()
+	f := event.Follow(s.events, event.Query{After: s.events.Newest(), Limit: announceBatch})
+	defer f.Close()
 	for {
-		more, err := s.announceFrom(ctx, &after)
+		page, err := f.Read(ctx)
+		_, expired := errors.AsType[*event.CursorExpiredError](err)
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case expired:
+			// Too many events came at once: the clients have to read the lists anew.
+			f.Seek(s.events.Newest())
+			s.transport.Notify(resources.Lists()...)
 		case err != nil:
 			s.log.WarnContext(ctx, "events were not announced", slog.Any("error", err))
-			if !pause(ctx, announceRetry) {
+			if wait.Sleep(ctx, announceRetry) != nil {
 				return nil
 			}
 			continue
-		case more:
-			continue
+		}
+		for i := range page.Events {
+			if s.names != nil {
+				s.names.Observe(&page.Events[i])
+			}
+			s.transport.Notify(resources.Changed(&page.Events[i])...)
 		}
 		select {
-		case <-changed:
+		case <-f.Ready():
 		case <-ctx.Done():
 			return nil
 		}
-	}
-}
-
-// announceFrom announces one page of events after a position and moves it on.
-func (s *Server) announceFrom(ctx context.Context, after *event.Position) (more bool, err error) {
-	page, err := s.events.Query(ctx, event.Query{After: *after, Order: event.OldestFirst, Limit: announceBatch})
-	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
-		// Too much came at once: what was missed is read by whoever reads next.
-		*after = s.events.Newest()
-		s.transport.Notify(resources.Lists()...)
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	for i := range page.Events {
-		if s.names != nil {
-			s.names.Observe(&page.Events[i])
-		}
-		s.transport.Notify(resources.Changed(&page.Events[i])...)
-	}
-	if page.Next != "" {
-		*after = page.Next
-	}
-	return page.More, nil
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

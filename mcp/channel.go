@@ -11,6 +11,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"slackmcp/internal/wait"
 	"slackmcp/mcp/channel"
 	"slackmcp/mcp/names"
 )
@@ -89,7 +90,7 @@ func (s *Server) runChannel(ctx context.Context) error {
 		if ctx.Err() == nil {
 			s.log.LogAttrs(ctx, slog.LevelWarn, "the channel waits for its names", slog.String("error", err.Error()))
 		}
-		if !pause(ctx, channelRetry) {
+		if wait.Sleep(ctx, channelRetry) != nil {
 			return nil
 		}
 	}

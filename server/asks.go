@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -63,7 +64,8 @@ func (a *asks) run(ctx context.Context) error {
 			return nil
 		}
 	}
-	for pause := asksFirstPause; ctx.Err() == nil; pause = min(2*pause, asksMaxPause) {
+	backoff := wait.Backoff{First: asksFirstPause, Most: asksMaxPause}
+	for ctx.Err() == nil {
 		err := a.store.Consume(ctx, a.group, func(ctx context.Context, d queue.Delivery) error { return a.settle(ctx, &d.Event) })
 		if err == nil {
 			break // ctx is done, and what was handled is
@@ -71,11 +73,9 @@ func (a *asks) run(ctx context.Context) error {
 		if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
 			a.group.Start = queue.Start{}
 		}
+		pause := backoff.Next()
 		a.log.LogAttrs(ctx, slog.LevelWarn, "clicks on questions are not handled now", slog.Any("error", err), slog.Duration("again_in", pause))
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-		}
+		_ = wait.Sleep(ctx, pause) // the loop ends with ctx
 	}
 	return nil
 }

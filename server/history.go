@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/gaps"
 )
@@ -120,23 +121,22 @@ const (
 
 // patiently makes a call again as long as Slack asks to wait, or cannot be reached.
 func patiently(ctx context.Context, call func() error) error {
-	for try, pause := 1, troubledPause; ; {
+	backoff := wait.Backoff{First: troubledPause, Most: 2 * time.Minute}
+	for try := 1; ; {
 		err := call()
 		fault, ok := errors.AsType[*slackapi.Error](err)
 		if !ok || fault.Kind != slackapi.RateLimited && fault.Kind != slackapi.Unavailable {
 			return err
 		}
-		wait := fault.RetryAfter
-		if fault.Kind == slackapi.Unavailable || wait == 0 {
+		pause := fault.RetryAfter
+		if fault.Kind == slackapi.Unavailable || pause == 0 {
 			if try++; try > patientTries {
 				return err
 			}
-			wait, pause = pause, 2*pause
+			pause = backoff.Next()
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := wait.Sleep(ctx, pause); err != nil {
+			return err
 		}
 	}
 }

@@ -51,33 +51,32 @@ func ReadClick(e *event.Event) (Click, bool) {
 // pageSize is how many clicks of a channel are looked at in one query.
 const pageSize = 100
 
-// First looks for the first click that answers a question, from a position on, and
-// returns the position up to which it has looked. A position that the store no longer
-// knows is the store's beginning. nil is no answer yet; more reports that the store has
-// events that were not looked at.
-func First(ctx context.Context, log event.Log, id ID, after event.Position) (c *Click, next event.Position, more bool, err error) {
-	pattern, err := event.ParsePattern(kind)
-	if err != nil {
-		return nil, after, false, err
-	}
-	page, err := log.Query(ctx, event.Query{
+// Clicks follows the events that may be clicks on a question. The follower has to be
+// closed.
+func Clicks(log event.Log, id ID) *event.Follower {
+	pattern, _ := event.ParsePattern(kind) // it is a plain word
+	return event.Follow(log, event.Query{
 		Filter: event.Filter{Source: event.SourceSlack, Channel: id.Channel, Patterns: []event.Pattern{pattern}},
-		After:  after, Order: event.OldestFirst, Limit: pageSize,
+		After:  id.After, Limit: pageSize,
 	})
-	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired && after != "" {
-		return nil, "", true, nil
+}
+
+// First reads a page of [Clicks] and returns the first click that answers the question;
+// nil is no answer yet. A position that the store does not know any more is the store's
+// beginning. more reports that the store has events that were not looked at.
+func First(ctx context.Context, clicks *event.Follower, id ID) (c *Click, more bool, err error) {
+	page, err := clicks.Read(ctx)
+	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired && clicks.Position() != "" {
+		clicks.Seek("")
+		return nil, true, nil
 	}
 	if err != nil {
-		return nil, after, false, err
-	}
-	next = after
-	if page.Next != "" {
-		next = page.Next
+		return nil, false, err
 	}
 	for i := range page.Events {
 		if c, ok := ReadClick(&page.Events[i]); ok && c.ID.TS == id.TS && c.Counts() {
-			return &c, next, false, nil
+			return &c, false, nil
 		}
 	}
-	return nil, next, page.More, nil
+	return nil, page.More, nil
 }

@@ -31,10 +31,12 @@ func Settle(ctx context.Context, log event.Log, slack Slack, e *event.Event) err
 	if !c.Counts() {
 		return tell(ctx, slack, &c, "This question is for "+mentions(c.Who)+".")
 	}
+	clicks := Clicks(log, c.ID)
+	defer clicks.Close()
 	var first *Click
-	for after, more := c.ID.After, true; first == nil && more; {
+	for more := true; first == nil && more; {
 		var err error
-		if first, after, more, err = First(ctx, log, c.ID, after); err != nil {
+		if first, more, err = First(ctx, clicks, c.ID); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/mcp/ask"
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/view"
@@ -104,56 +105,49 @@ func (c *Channel) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
-	changed, stop := c.o.Events.Watch()
-	defer stop()
-	after := c.o.Events.Newest()
+	f := event.Follow(c.o.Events, event.Query{
+		Filter: event.Filter{Source: event.SourceSlack}, After: c.o.Events.Newest(), Limit: batch,
+	})
+	defer f.Close()
 	c.log.LogAttrs(ctx, slog.LevelInfo, "pushing events to the client", slog.Int("senders", len(c.senders)))
 	for {
-		more, err := c.read(ctx, &after)
+		err := c.read(ctx, f)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
 			c.log.LogAttrs(ctx, slog.LevelWarn, "events were not pushed", slog.String("error", err.Error()))
-			if !pause(ctx, retryAfter) {
+			if wait.Sleep(ctx, retryAfter) != nil {
 				return nil
 			}
 			continue
-		case more:
-			continue
 		}
 		select {
-		case <-changed:
+		case <-f.Ready():
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// read pushes one page and moves after on, event by event, so that a failure repeats
-// only what was not pushed.
-func (c *Channel) read(ctx context.Context, after *event.Position) (more bool, err error) {
-	page, err := c.o.Events.Query(ctx, event.Query{
-		Filter: event.Filter{Source: event.SourceSlack}, After: *after, Order: event.OldestFirst, Limit: batch,
-	})
+// read pushes one page. After a failure the follower stands behind the last event that
+// was pushed.
+func (c *Channel) read(ctx context.Context, f *event.Follower) error {
+	pushed := f.Position()
+	page, err := f.Read(ctx)
 	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
 		c.log.LogAttrs(ctx, slog.LevelWarn, "events were passed over: too many came at once")
-		*after = c.o.Events.Newest()
-		return false, nil
-	}
-	if err != nil {
-		return false, err
+		f.Seek(c.o.Events.Newest())
+		return nil
 	}
 	for i := range page.Events {
 		if err := c.take(ctx, &page.Events[i]); err != nil {
-			return false, err
+			f.Seek(pushed)
+			return err
 		}
-		*after = page.Events[i].Position
+		pushed = page.Events[i].Position
 	}
-	if page.Next != "" {
-		*after = page.Next
-	}
-	return page.More, nil
+	return err
 }
 
 // take handles one event: a click or a word on a prompt, a message to push, or nothing.
@@ -208,15 +202,4 @@ func (c *Channel) params(ctx context.Context, m message) any {
 		meta[f] = "true"
 	}
 	return map[string]any{"content": m.Text, "meta": meta}
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

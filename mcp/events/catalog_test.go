@@ -54,7 +54,9 @@ func read(t testing.TB, c *events.Catalog, name, arguments string, e event.Event
 	if err != nil || !found {
 		t.Fatalf("%s %s: %v, %v", name, arguments, found, err)
 	}
-	b, err := events.NewReader(log).Read(t.Context(), sel, events.CursorStart, time.Time{}, 10)
+	f := events.NewReader(log).Follow(sel, events.CursorStart, 10)
+	defer f.Close()
+	b, err := f.Read(t.Context(), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,9 +57,10 @@ func (x *Extension) poll(ctx context.Context, r *transport.Request) (any, error)
 		out.Cursor, err = x.reader.Now(ctx)
 		return out, err
 	}
-	out.Cursor, out.HasMore = *in.Cursor, true
+	f := x.reader.Follow(s, *in.Cursor, limit)
+	defer f.Close()
 	for range pollReads {
-		b, err := x.reader.Read(ctx, s, out.Cursor, since, limit)
+		b, err := f.Read(ctx, since)
 		if err != nil {
 			return nil, err
 		}

@@ -23,20 +23,6 @@ type Reader struct {
 // NewReader returns a reader of log.
 func NewReader(log event.Log) *Reader { return &Reader{log: log, now: time.Now} }
 
-// A Batch is what a read found.
-type Batch struct {
-	// Occurrences follow one another as in the log.
-	Occurrences []Occurrence
-	// From is the cursor that the occurrences begin behind, Cursor the one behind all
-	// that was looked at.
-	From, Cursor string
-	// More reports that there is something behind Cursor already.
-	More bool
-	// Truncated reports that something between the cursor of the question and From may
-	// have matched and is not told: it is kept no longer, or too old for the question.
-	Truncated bool
-}
-
 // Now is the cursor behind the newest event.
 func (r *Reader) Now(ctx context.Context) (string, error) {
 	page, err := r.log.Query(ctx, event.Query{Order: event.NewestFirst, Limit: 1})
@@ -49,29 +35,69 @@ func (r *Reader) Now(ctx context.Context) (string, error) {
 	return string(page.Events[0].Position), nil
 }
 
-// Watch tells of new events; see journal.Watch.
-func (r *Reader) Watch() (changed <-chan struct{}, stop func()) { return r.log.Watch() }
+// A Follower reads what a selection asks for from a cursor on, and says when there is
+// more. It is used by one goroutine at a time, and has to be closed.
+type Follower struct {
+	*event.Follower
+	reader    *Reader
+	selection *Selection
+	cursor    string
+}
 
-// Read returns at most limit occurrences behind a cursor, of events that were received
-// at since or later (the zero time is ever). It looks at a bounded part of the log, so a
-// batch may be empty and say that there is more. A cursor that is of no use any more is
-// no error: the batch is empty and truncated, and its cursor is where to go on.
-func (r *Reader) Read(ctx context.Context, s *Selection, cursor string, since time.Time, limit int) (Batch, error) {
-	after, known := position(cursor)
-	if !known {
-		now, err := r.Now(ctx)
+// Follow returns a follower that begins behind a cursor and reads at most limit events at
+// once.
+func (r *Reader) Follow(s *Selection, cursor string, limit int) *Follower {
+	after, _ := position(cursor)
+	return &Follower{
+		Follower: event.Follow(r.log, event.Query{Filter: s.filter, After: after, Limit: limit}),
+		reader:   r, selection: s, cursor: cursor,
+	}
+}
+
+// Seek goes on behind a cursor.
+func (f *Follower) Seek(cursor string) {
+	after, _ := position(cursor)
+	f.cursor = cursor
+	f.Follower.Seek(after)
+}
+
+// A Batch is what a read found.
+type Batch struct {
+	// Occurrences follow one another as in the log.
+	Occurrences []Occurrence
+	// From is the cursor that the occurrences begin behind, Cursor the one behind all
+	// that was looked at.
+	From, Cursor string
+	// More reports that there is something behind Cursor already.
+	More bool
+	// Truncated reports that something between the former cursor and From may have matched
+	// and is not in the batch: it is kept no longer, or was received before since.
+	Truncated bool
+}
+
+// Read returns what comes next, of events that were received at since or later (the zero
+// time is ever). It looks at a bounded part of the log, so a batch may be empty and say
+// that there is more. A cursor that is of no use any more is no error: the batch is empty
+// and truncated, and its cursor is where the follower goes on.
+func (f *Follower) Read(ctx context.Context, since time.Time) (Batch, error) {
+	if _, known := position(f.cursor); !known {
+		now, err := f.reader.Now(ctx)
+		if err == nil {
+			f.Seek(now)
+		}
 		return Batch{From: now, Cursor: now, Truncated: true}, err
 	}
-	page, err := r.log.Query(ctx, event.Query{Filter: s.filter, After: after, Order: event.OldestFirst, Limit: limit})
+	page, err := f.Follower.Read(ctx)
 	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
+		f.Seek(CursorStart)
 		return Batch{From: CursorStart, Cursor: CursorStart, More: true, Truncated: true}, nil
 	}
 	if err != nil {
 		return Batch{}, err
 	}
-	b := Batch{From: cursor, Cursor: cursor, More: page.More}
+	b := Batch{From: f.cursor, More: page.More}
 	for i := range page.Events {
-		o, ok := s.occurrence(&page.Events[i])
+		o, ok := f.selection.occurrence(&page.Events[i])
 		switch {
 		case !ok:
 		case page.Events[i].ReceivedAt.Before(since):
@@ -82,8 +108,9 @@ func (r *Reader) Read(ctx context.Context, s *Selection, cursor string, since ti
 		}
 	}
 	if page.Next != "" {
-		b.Cursor = string(page.Next)
+		f.cursor = string(page.Next)
 	}
+	b.Cursor = f.cursor
 	return b, nil
 }
 

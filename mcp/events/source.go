@@ -19,20 +19,25 @@ type Source struct {
 // NewSource returns the source of a catalog's types.
 func NewSource(c *Catalog, r *Reader) *Source { return &Source{catalog: c, Reader: r} }
 
-// Read implements [notify.Source].
-func (s *Source) Read(ctx context.Context, name string, arguments []byte, cursor string, since time.Time, limit int) (notify.Batch, error) {
+// Follow implements [notify.Source].
+func (s *Source) Follow(name string, arguments []byte, cursor string, limit int) (notify.Follower, error) {
 	sel, ok, err := s.catalog.Select(name, arguments)
 	if err == nil && !ok {
 		err = fmt.Errorf("event type %q is not part of this version", name)
 	}
 	if err != nil {
-		return notify.Batch{}, err
+		return nil, err
 	}
-	b, err := s.Reader.Read(ctx, sel, cursor, since, limit)
-	if err != nil {
-		return notify.Batch{}, err
-	}
-	out := notify.Batch{From: b.From, Cursor: b.Cursor, More: b.More, Truncated: b.Truncated}
+	return encoder{s.Reader.Follow(sel, cursor, limit)}, nil
+}
+
+// An encoder is a follower whose occurrences are written as they are posted.
+type encoder struct{ *Follower }
+
+// Read implements [notify.Follower].
+func (e encoder) Read(ctx context.Context, since time.Time) (notify.Batch, error) {
+	b, err := e.Follower.Read(ctx, since)
+	out := notify.Batch{From: b.From, Cursor: b.Cursor, Truncated: b.Truncated}
 	for _, o := range b.Occurrences {
 		body, err := json.Marshal(o)
 		if err != nil {
@@ -40,5 +45,5 @@ func (s *Source) Read(ctx context.Context, name string, arguments []byte, cursor
 		}
 		out.Items = append(out.Items, notify.Item{ID: o.EventID, Body: body, Cursor: o.Cursor})
 	}
-	return out, nil
+	return out, err
 }

@@ -91,12 +91,14 @@ func (x *Extension) stream(ctx context.Context, p *access.Principal, r *transpor
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{reader: x.reader, selection: sel, since: since, request: r, meta: meta{r.ID}}
+	s := &stream{since: since, request: r, meta: meta{r.ID}}
 	if in.Cursor != nil {
 		s.cursor = *in.Cursor
 	} else if s.cursor, err = x.reader.Now(ctx); err != nil {
 		return nil, err
 	}
+	s.events = x.reader.Follow(sel, s.cursor, streamBatch)
+	defer s.events.Close()
 	if err := s.run(ctx, stopping, x.heartbeat); err != nil {
 		return nil, err
 	}
@@ -105,23 +107,20 @@ func (x *Extension) stream(ctx context.Context, p *access.Principal, r *transpor
 
 // A stream is one events/stream that is open.
 type stream struct {
-	reader    *Reader
-	selection *Selection
-	since     time.Time
-	request   *transport.Request
-	meta      meta
-	cursor    string
-	active    bool // said so
+	events  *Follower
+	since   time.Time
+	request *transport.Request
+	meta    meta
+	cursor  string
+	active  bool // the client was sent "active"
 }
 
 // run reads what is there and then waits for more. It returns nil when the server stops.
 func (s *stream) run(ctx context.Context, stopping <-chan struct{}, heartbeat time.Duration) error {
-	changed, stop := s.reader.Watch()
-	defer stop()
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		next, err := s.advance(ctx)
+		retry, err := s.advance(ctx)
 		if err != nil {
 			return err
 		}
@@ -134,17 +133,17 @@ func (s *stream) run(ctx context.Context, stopping <-chan struct{}, heartbeat ti
 			if err := s.request.Notify(ctx, noteHeartbeat, heartbeatNote{s.cursor, s.meta}); err != nil {
 				return err
 			}
-		case <-next:
-		case <-changed:
+		case <-retry:
+		case <-s.events.Ready():
 		}
 	}
 }
 
-// advance tells one batch, and returns a channel that says when to read again without
-// being woken; nil is never. A batch that lost something is preceded by another
-// "active". An error is the client's: the log's own are told, and time will tell.
-func (s *stream) advance(ctx context.Context) (again <-chan time.Time, err error) {
-	b, err := s.reader.Read(ctx, s.selection, s.cursor, s.since, streamBatch)
+// advance sends one batch. A batch that lost something is preceded by another "active".
+// When the log cannot be read the client is notified, and the returned channel says when
+// to try again; otherwise it is nil. An error says that the client cannot be reached.
+func (s *stream) advance(ctx context.Context) (retry <-chan time.Time, err error) {
+	b, err := s.events.Read(ctx, s.since)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -164,17 +163,7 @@ func (s *stream) advance(ctx context.Context) (again <-chan time.Time, err error
 		}
 	}
 	s.cursor = b.Cursor
-	if b.More {
-		return closed(), nil
-	}
 	return nil, nil
-}
-
-// closed returns a channel that is always ready.
-func closed() <-chan time.Time {
-	c := make(chan time.Time)
-	close(c)
-	return c
 }
 
 // A counter bounds what each principal holds at once.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/store/state"
 )
 
@@ -65,7 +66,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-e.poked:
-			pause(ctx, roundPause)
+			_ = wait.Sleep(ctx, roundPause) // the loop ends with ctx
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil {
@@ -90,7 +91,7 @@ func (e *Engine) watch(ctx context.Context) {
 			return
 		}
 		e.log.LogAttrs(ctx, slog.LevelWarn, "subscriptions are not watched", slog.Any("error", err))
-		if !pause(ctx, storePause) {
+		if wait.Sleep(ctx, storePause) != nil {
 			return
 		}
 	}

@@ -22,23 +22,34 @@ type Item struct {
 	Cursor string
 }
 
-// A Batch is what a Source found; see events.Batch.
+// A Batch is what a [Follower] read; see events.Batch.
 type Batch struct {
 	Items        []Item
 	From, Cursor string
-	More         bool
 	Truncated    bool
 }
 
 // A Source is where a subscription's events come from. It is safe for concurrent use.
 type Source interface {
-	// Read returns at most limit events of a type behind a cursor that were received at
-	// since or later.
-	Read(ctx context.Context, name string, arguments []byte, cursor string, since time.Time, limit int) (Batch, error)
+	// Follow returns a follower of a type's events behind a cursor, which reads at most
+	// limit of them at once.
+	Follow(name string, arguments []byte, cursor string, limit int) (Follower, error)
 	// Now is the cursor behind the newest event.
 	Now(ctx context.Context) (string, error)
-	// Watch tells of new events.
-	Watch() (changed <-chan struct{}, stop func())
+}
+
+// A Follower reads the events of one subscription, and is used by one goroutine.
+type Follower interface {
+	// Read returns what comes next, of events that were received at since or later. The
+	// batch may be empty.
+	Read(ctx context.Context, since time.Time) (Batch, error)
+	// Ready returns a channel from which one can receive when Read may return something;
+	// it has to be asked for anew after each Read.
+	Ready() <-chan struct{}
+	// Seek goes on behind a cursor.
+	Seek(cursor string)
+	// Close must be called once.
+	Close()
 }
 
 // A Client posts to addresses that others chose; egress.Client is one.

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/store/state"
 )
 
@@ -44,10 +45,10 @@ type runner struct {
 
 	// Of the runner's own goroutine.
 	progress
+	events  Follower // nil until the first read
 	pending []message
 	scanned string // how far the log was looked at, while nothing is pending
-	more    bool
-	dirty   bool // progress is ahead of what was saved
+	dirty   bool   // progress is ahead of what was saved
 	savedAt time.Time
 }
 
@@ -75,24 +76,18 @@ func (r *runner) update(s *Subscription) {
 }
 
 func (r *runner) run(ctx context.Context) {
-	changed, stop := r.e.opt.Source.Watch()
-	defer stop()
 	if !r.begin(ctx) {
 		return
 	}
 	defer r.leave(ctx)
 	for ctx.Err() == nil {
-		wait := r.step(ctx)
-		if wait == 0 {
+		pause := r.step(ctx)
+		if pause == 0 {
 			continue
 		}
-		timer := time.NewTimer(wait)
-		wake := changed
-		if len(r.pending) > 0 || r.idle() {
-			wake = nil // news change nothing
-		}
+		timer := time.NewTimer(pause)
 		select {
-		case <-wake:
+		case <-r.news():
 		case <-r.changed:
 			r.refresh(ctx)
 		case <-timer.C:
@@ -100,6 +95,15 @@ func (r *runner) run(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+// news returns a channel that says when the log has more; nil where that changes nothing
+// now.
+func (r *runner) news() <-chan struct{} {
+	if r.events == nil || len(r.pending) > 0 || r.idle() {
+		return nil
+	}
+	return r.events.Ready()
 }
 
 // begin reads where the subscription stands, as soon as that can be read.
@@ -121,7 +125,7 @@ func (r *runner) begin(ctx context.Context) bool {
 			}
 		}
 		r.e.log.LogAttrs(ctx, slog.LevelWarn, "delivery state was not read", slog.Any("error", err))
-		if !pause(ctx, storePause) {
+		if wait.Sleep(ctx, storePause) != nil {
 			return false
 		}
 	}
@@ -129,6 +133,9 @@ func (r *runner) begin(ctx context.Context) bool {
 
 // leave saves what was not saved yet.
 func (r *runner) leave(ctx context.Context) {
+	if r.events != nil {
+		r.events.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.e.opt.Grace)
 	defer cancel()
 	r.save(ctx, true)
@@ -161,14 +168,11 @@ func (r *runner) step(ctx context.Context) time.Duration {
 			return storePause
 		}
 		if len(r.pending) == 0 {
-			if r.more {
-				return 0
-			}
 			return saveIn
 		}
 	}
-	if wait := time.Until(r.Due); wait > 0 {
-		return min(wait, saveIn)
+	if due := time.Until(r.Due); due > 0 {
+		return min(due, saveIn)
 	}
 	r.deliver(ctx)
 	return 0
@@ -181,7 +185,14 @@ func (r *runner) read(ctx context.Context) bool {
 	if r.Since.After(since) {
 		since = r.Since
 	}
-	b, err := r.e.opt.Source.Read(ctx, s.Name, s.Arguments, r.scanned, since, readAhead)
+	var b Batch
+	var err error
+	if r.events == nil {
+		r.events, err = r.e.opt.Source.Follow(s.Name, s.Arguments, r.scanned, readAhead)
+	}
+	if err == nil {
+		b, err = r.events.Read(ctx, since)
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			r.e.log.LogAttrs(ctx, slog.LevelWarn, "events for a subscription were not read", slog.String("subscription", s.ID), slog.Any("error", err))
@@ -195,7 +206,7 @@ func (r *runner) read(ctx context.Context) bool {
 	for _, item := range b.Items {
 		r.pending = append(r.pending, message{Item: item})
 	}
-	r.scanned, r.more = b.Cursor, b.More
+	r.scanned = b.Cursor
 	if len(r.pending) == 0 && r.Cursor != b.Cursor {
 		// Nothing between matched: the subscription stands behind it.
 		r.Cursor = b.Cursor
@@ -315,8 +326,8 @@ func (r *runner) save(ctx context.Context, now bool) time.Duration {
 	if !r.dirty && !now || r.ended.Load() {
 		return far
 	}
-	if wait := saveEvery - time.Since(r.savedAt); wait > 0 && !now {
-		return wait
+	if pause := saveEvery - time.Since(r.savedAt); pause > 0 && !now {
+		return pause
 	}
 	born, cursor := r.Born, r.Cursor
 	err := r.settle(ctx, r.e.opt.State, r.sub.Load())
@@ -328,7 +339,10 @@ func (r *runner) save(ctx context.Context, now bool) time.Duration {
 		return storePause
 	}
 	if r.Born != born || r.Cursor != cursor {
-		r.pending, r.scanned = nil, r.Cursor // somebody else stands elsewhere
+		r.pending, r.scanned = nil, r.Cursor // another process has come farther
+		if r.events != nil {
+			r.events.Seek(r.Cursor)
+		}
 	}
 	r.dirty, r.savedAt = false, time.Now()
 	return far
@@ -342,15 +356,4 @@ func graceful(ctx context.Context, grace time.Duration) (context.Context, contex
 		context.AfterFunc(out, func() { timer.Stop() })
 	})
 	return out, func() { stop(); cancel() }
-}
-
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

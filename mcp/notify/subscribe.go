@@ -197,7 +197,7 @@ func (e *Engine) begin(ctx context.Context, r *Request, s *Subscription, version
 		p.Cursor, err = e.opt.Source.Now(ctx)
 	} else {
 		var b Batch
-		b, err = e.opt.Source.Read(ctx, r.Name, r.Arguments, r.Cursor, r.Since, 1)
+		b, err = e.look(ctx, r)
 		if told = b.Truncated; told {
 			p.Cursor = b.From
 		}
@@ -207,6 +207,16 @@ func (e *Engine) begin(ctx context.Context, r *Request, s *Subscription, version
 	}
 	p.Truncated = told
 	return p, err
+}
+
+// look reads one event behind the cursor of a request.
+func (e *Engine) look(ctx context.Context, r *Request) (Batch, error) {
+	f, err := e.opt.Source.Follow(r.Name, r.Arguments, r.Cursor, 1)
+	if err != nil {
+		return Batch{}, err
+	}
+	defer f.Close()
+	return f.Read(ctx, r.Since)
 }
 
 // Unsubscribe ends a subscription and reports whether there was one.

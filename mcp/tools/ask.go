@@ -157,20 +157,19 @@ func (k *kit) question(ctx context.Context, in askIn) (q ask.Question, calmed bo
 
 // answer waits for the click that answers a question; nil when the time is up.
 func (k *kit) answer(ctx context.Context, c *toolset.Call, id ask.ID, timeout time.Duration) (*ask.Click, error) {
-	changed, stop := k.Events.Watch()
-	defer stop()
+	clicks := ask.Clicks(k.Events, id)
+	defer clicks.Close()
 	progress := time.NewTicker(progressEvery)
 	defer progress.Stop()
 	up := time.NewTimer(timeout)
 	defer up.Stop()
-	w := wait{kit: k, call: c, changed: changed, progress: progress.C, began: time.Now(), timeout: timeout, what: "an answer"}
-	for after := id.After; ; {
-		click, next, more, err := ask.First(ctx, k.Events, id, after)
+	w := wait{kit: k, call: c, events: clicks, progress: progress.C, began: time.Now(), timeout: timeout, what: "an answer"}
+	for {
+		click, _, err := ask.First(ctx, clicks, id)
 		if err != nil || click != nil {
 			return click, err
 		}
-		after = next
-		again, err := w.pause(ctx, up.C, more)
+		again, err := w.pause(ctx, up.C)
 		if err != nil || !again {
 			return nil, err
 		}

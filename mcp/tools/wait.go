@@ -41,8 +41,6 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 		return waitOut{}, err
 	}
 	defer leave()
-	changed, stop := k.Events.Watch()
-	defer stop()
 	after, err := position(in.Cursor)
 	if err != nil {
 		return waitOut{}, err
@@ -53,10 +51,11 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 	progress := time.NewTicker(progressEvery)
 	defer progress.Stop()
 	w := wait{
-		kit: k, call: c, changed: changed, progress: progress.C, began: time.Now(),
-		query:   event.Query{Filter: filter, After: after, Order: event.OldestFirst, Limit: in.Limit},
+		kit: k, call: c, progress: progress.C, began: time.Now(),
+		events:  event.Follow(k.Events, event.Query{Filter: filter, After: after, Limit: in.Limit}),
 		timeout: time.Duration(in.TimeoutSeconds) * time.Second, what: "an event",
 	}
+	defer w.events.Close()
 	return w.run(ctx)
 }
 
@@ -64,10 +63,9 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 type wait struct {
 	kit      *kit
 	call     *toolset.Call
-	changed  <-chan struct{}
 	progress <-chan time.Time
 	began    time.Time
-	query    event.Query
+	events   *event.Follower
 	timeout  time.Duration
 	what     string // that is waited for
 }
@@ -78,17 +76,14 @@ func (w *wait) run(ctx context.Context) (waitOut, error) {
 	timeout := time.NewTimer(w.timeout)
 	defer timeout.Stop()
 	for {
-		page, err := w.kit.Events.Query(ctx, w.query)
+		page, err := w.events.Read(ctx)
 		if err != nil {
 			return waitOut{}, err
-		}
-		if page.Next != "" {
-			w.query.After = page.Next
 		}
 		if len(page.Events) > 0 {
 			return w.out(page.Events), nil
 		}
-		again, err := w.pause(ctx, timeout.C, page.More)
+		again, err := w.pause(ctx, timeout.C)
 		if err != nil {
 			return waitOut{}, err
 		}
@@ -99,19 +94,11 @@ func (w *wait) run(ctx context.Context) (waitOut, error) {
 }
 
 // pause waits until there may be something to read, and reports false when the time is
-// up. Where more is there already it does not wait.
-func (w *wait) pause(ctx context.Context, timeout <-chan time.Time, more bool) (again bool, err error) {
-	if more {
-		select {
-		case <-timeout:
-			return false, nil
-		default:
-			return true, nil
-		}
-	}
+// up.
+func (w *wait) pause(ctx context.Context, timeout <-chan time.Time) (again bool, err error) {
 	for {
 		select {
-		case <-w.changed:
+		case <-w.events.Ready():
 			return true, nil
 		case <-w.progress:
 			w.call.Progress(time.Since(w.began).Seconds(), w.timeout.Seconds(), "waiting for "+w.what)
@@ -124,7 +111,7 @@ func (w *wait) pause(ctx context.Context, timeout <-chan time.Time, more bool) (
 }
 
 func (w *wait) out(events []event.Event) waitOut {
-	out := waitOut{Events: []view.Event{}, TimedOut: len(events) == 0, NextCursor: string(w.query.After)}
+	out := waitOut{Events: []view.Event{}, TimedOut: len(events) == 0, NextCursor: string(w.events.Position())}
 	if out.NextCursor == "" {
 		out.NextCursor = CursorStart
 	}
