@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -18,14 +20,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-)
 
-// secret signs the events of a benchmark; it guards nothing.
-const secret = "bench-signing-secret"
+	"slackmcp/test/internal/driver"
+)
 
 // makeRequests writes whole HTTP requests in advance, each a signed Slack message of
 // about 1 KB with an id of its own, so that the client's work stays small.
-func makeRequests(n int, host string) ([][]byte, error) {
+func makeRequests(n int, host string) [][]byte {
 	ts := strconv.FormatInt(time.Now().Unix(), 10)
 	run := rand.Text()[:8]
 	text := strings.Repeat("the quick brown fox jumps over the lazy dog ", 9)
@@ -33,7 +34,7 @@ func makeRequests(n int, host string) ([][]byte, error) {
 	for i := range requests {
 		body := fmt.Appendf(nil, `{"token":"z","team_id":"T0BENCH","context_team_id":"T0BENCH","api_app_id":"A0BENCH","event":{"client_msg_id":"%032d","type":"message","text":%q,"user":"U%07d","ts":"%s.%06d","blocks":[{"type":"rich_text","block_id":"b1","elements":[{"type":"rich_text_section","elements":[{"type":"text","text":"hello there, this is the same text once more"}]}]}],"team":"T0BENCH","channel":"C%03d","event_ts":"%s.%06d","channel_type":"channel"},"type":"event_callback","event_id":"Ev%s%07d","event_time":%s,"authorizations":[{"enterprise_id":null,"team_id":"T0BENCH","user_id":"U0BOT","is_bot":true,"is_enterprise_install":false}],"is_ext_shared_channel":false,"event_context":"4-bench"}`,
 			i, text, i%500, ts, i, i%50, ts, i, run, i, ts)
-		mac := hmac.New(sha256.New, []byte(secret))
+		mac := hmac.New(sha256.New, []byte(driver.SigningSecret))
 		fmt.Fprintf(mac, "v0:%s:%s", ts, body)
 		var b bytes.Buffer
 		fmt.Fprintf(&b, "POST /slack/events HTTP/1.1\r\nHost: %s\r\nUser-Agent: Slackbot 1.0 (+https://api.slack.com/robots)\r\nAccept: */*\r\nAccept-Encoding: gzip,deflate\r\nContent-Type: application/json\r\nContent-Length: %d\r\nX-Slack-Request-Timestamp: %s\r\nX-Slack-Signature: v0=%s\r\n\r\n",
@@ -41,11 +42,11 @@ func makeRequests(n int, host string) ([][]byte, error) {
 		b.Write(body)
 		requests[i] = b.Bytes()
 	}
-	return requests, nil
+	return requests
 }
 
-// blast sends the requests over conns connections and returns each answer's latency.
-// An answer that is not 200 ends the run.
+// blast sends the requests over conns connections and returns the latencies of the
+// answers and the time of the whole. An answer that is not 200 ends the run.
 func blast(ctx context.Context, addr string, requests [][]byte, conns int) ([]time.Duration, time.Duration, error) {
 	var (
 		next  atomic.Int64
@@ -109,22 +110,38 @@ func sendOn(ctx context.Context, addr string, requests [][]byte, next *atomic.In
 	}
 }
 
-// warm sends a few events outside of the measurement.
-func warm(ctx context.Context, addr string) error {
-	requests, err := makeRequests(500, addr)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	_, _, err = blast(ctx, addr, requests, 4)
-	return err
-}
-
+// percentile sorts d. It is 0 of nothing.
 func percentile(d []time.Duration, p float64) time.Duration {
 	if len(d) == 0 {
 		return 0
 	}
 	slices.Sort(d)
 	return d[min(int(float64(len(d))*p), len(d)-1)]
+}
+
+// serveBare is the floor on an address: it reads the body, checks the HMAC and answers.
+func serveBare(ctx context.Context, addr string) error {
+	srv := &http.Server{Addr: addr, Handler: http.HandlerFunc(bare), ReadHeaderTimeout: 5 * time.Second}
+	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
+	return srv.ListenAndServe()
+}
+
+func bare(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, "bad body", http.StatusBadRequest)
+		return
+	}
+	mac := hmac.New(sha256.New, []byte(driver.SigningSecret))
+	mac.Write([]byte("v0:"))
+	mac.Write([]byte(r.Header.Get("X-Slack-Request-Timestamp")))
+	mac.Write([]byte(":"))
+	mac.Write(body)
+	got, err := hex.DecodeString(strings.TrimPrefix(r.Header.Get("X-Slack-Signature"), "v0="))
+	if err != nil || !hmac.Equal(got, mac.Sum(nil)) {
+		http.Error(w, "bad signature", http.StatusUnauthorized)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write([]byte(`{"status":"ok"}`))
 }

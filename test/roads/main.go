@@ -27,6 +27,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"slackmcp/test/internal/driver"
 )
 
 // options are the command's flags.
@@ -169,12 +171,8 @@ func list(out io.Writer, v visit) {
 	}
 }
 
-// write puts the table and the files of each road between the markers of a document.
+// write puts the tables and the files of each road between the markers of a document.
 func write(name string, r report) error {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return err
-	}
 	var text strings.Builder
 	text.WriteString(table(r))
 	for _, v := range r.Roads {
@@ -187,11 +185,5 @@ func write(name string, r report) error {
 			fmt.Fprintf(&text, "- `%s`: %s\n", f.Path, strings.Join(names, ", "))
 		}
 	}
-	const begin, end = "<!-- roads:begin -->\n", "<!-- roads:end -->"
-	head, rest, ok := strings.Cut(string(b), begin)
-	_, tail, ok2 := strings.Cut(rest, end)
-	if !ok || !ok2 {
-		return fmt.Errorf("%s has no %s … %s", name, strings.TrimSpace(begin), end)
-	}
-	return os.WriteFile(name, []byte(head+begin+text.String()+end+tail), 0o644)
+	return driver.Replace(name, "roads", text.String())
 }

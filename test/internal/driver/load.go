@@ -101,7 +101,7 @@ func PostEvent(ctx context.Context, client *http.Client, p *Process, run string,
 		`"event":{"type":"message","channel":"%s","channel_type":"channel","user":"U1","text":"event %d","ts":"%d.%06d"}}`,
 		run, n, now.Unix(), channel, n, now.Unix(), n)
 	stamp := strconv.FormatInt(now.Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(signingSecret))
+	mac := hmac.New(sha256.New, []byte(SigningSecret))
 	mac.Write([]byte("v0:" + stamp + ":" + body))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.Base+"/slack/events", strings.NewReader(body))
 	if err != nil {

@@ -1,89 +1,126 @@
-// Package driver starts the shipped binary for measurements and posts signed events to it
-// at a steady rate, from a process of its own. It is imported by the commands of test
-// alone.
+// Package driver starts programs for measurements, posts signed events to the server at a
+// steady rate, and follows its resources as MCP clients do, from a process of its own. The
+// commands of test import it, and nothing else.
 package driver
 
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
 )
 
 const (
-	signingSecret = "a-signing-secret-of-the-load-driver"
+	// SigningSecret signs the events.
+	SigningSecret = "a-signing-secret-of-the-load-driver"
 	// Token opens the server's MCP side.
-	Token    = "a-token-of-the-load-driver-0123"
+	Token = "a-token-of-the-load-driver-0123"
+	// patience is how long a program may take to become ready.
 	patience = 20 * time.Second
 )
 
-// A Process is the server under measurement.
+// A Command is a program to start. In Args and Env, {port} stands for a free port of the
+// loopback and {dir} for a directory that lasts as long as the process.
+type Command struct {
+	// Args is the command line, the program first.
+	Args []string
+	// Env is added to PATH, HOME and TMPDIR; nothing else of the environment is handed on.
+	Env []string
+	// Ready is the path that answers 200 once the program is ready; if it is empty, any
+	// answer shows that.
+	Ready string
+}
+
+// A Process is a program under measurement.
 type Process struct {
-	// Base is its address.
+	// Base is its address, as a URL without a path.
 	Base string
+	// Took is the time from its start until it was ready.
+	Took time.Duration
 
 	cmd *exec.Cmd
 	dir string
 }
 
 // Start runs the server on a free port of the loopback, with a fresh store, and waits
-// until it is ready. args are added to its command line.
+// until it is ready. args are added to its command line. No Slack is in reach.
 func Start(ctx context.Context, server string, args ...string) (*Process, error) {
 	return StartWith(ctx, server, nil, args...)
 }
 
 // StartWith is [Start] with further environment variables, which win over its own.
 func StartWith(ctx context.Context, server string, env []string, args ...string) (*Process, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	own := []string{
+		"SLACK_SIGNING_SECRET=" + SigningSecret, "SLACK_BOT_TOKEN=xoxb-driver",
+		"SLACK_API_URL=http://127.0.0.1:1/", "MCP_AUTH_TOKEN=" + Token,
+	}
+	return Launch(ctx, Command{
+		Args: append([]string{
+			server, "--no-env-file", "--host", "127.0.0.1", "--port", "{port}", "--data-dir", "{dir}/data", "--log-level", "error",
+		}, args...),
+		Env:   append(own, env...),
+		Ready: "/readyz",
+	})
+}
+
+// Launch runs a command and waits until it is ready.
+func Launch(ctx context.Context, c Command) (*Process, error) {
+	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
 	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "fanout")
+	dir, err := os.MkdirTemp("", "driver")
 	if err != nil {
 		return nil, err
 	}
-	p := &Process{Base: "http://" + addr, dir: dir}
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, err
+	p := &Process{Base: "http://127.0.0.1:" + port, dir: dir}
+	fill := strings.NewReplacer("{port}", port, "{dir}", dir)
+	args := make([]string, len(c.Args))
+	for i, a := range c.Args {
+		args[i] = fill.Replace(a)
 	}
-	p.cmd = exec.CommandContext(ctx, server, append([]string{
-		"--no-env-file", "--host", "127.0.0.1", "--port", port,
-		"--data-dir", dir, "--log-level", "error",
-	}, args...)...)
-	// Slack is out of reach, which is a warning; nothing here calls it.
-	p.cmd.Env = append(p.cmd.Environ(), "SLACK_SIGNING_SECRET="+signingSecret, "SLACK_BOT_TOKEN=xoxb-fanout",
-		"SLACK_API_URL=http://127.0.0.1:1/", "MCP_AUTH_TOKEN="+Token)
-	p.cmd.Env = append(p.cmd.Env, env...)
-	logs, err := os.Create(dir + "/server.log")
+	p.cmd = exec.CommandContext(ctx, args[0], args[1:]...)
+	p.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + os.TempDir()}
+	for _, e := range c.Env {
+		p.cmd.Env = append(p.cmd.Env, fill.Replace(e))
+	}
+	logs, err := os.Create(p.log())
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = logs.Close() }()
 	p.cmd.Stdout, p.cmd.Stderr = logs, logs
+	began := time.Now()
 	if err := p.cmd.Start(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if err := Poll(ctx, func() error { return p.ready(ctx) }); err != nil {
-		said, _ := os.ReadFile(dir + "/server.log")
-		p.Stop()
-		return nil, fmt.Errorf("the server is not ready: %w\n%s", err, said)
+	if err := Poll(ctx, func() error { return p.ready(ctx, c.Ready) }); err != nil {
+		return nil, fmt.Errorf("%s is not ready: %w\n%s", args[0], err, p.Stop())
 	}
+	p.Took = time.Since(began)
 	return p, nil
 }
 
-func (p *Process) ready(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+"/readyz", nil)
+func freePort(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return port, errors.Join(err, l.Close())
+}
+
+func (p *Process) ready(ctx context.Context, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+path, nil)
 	if err != nil {
 		return err
 	}
@@ -92,15 +129,15 @@ func (p *Process) ready(ctx context.Context) error {
 		return err
 	}
 	_ = res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("readyz answered %d", res.StatusCode)
+	if path != "" && res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %d", path, res.StatusCode)
 	}
 	return nil
 }
 
-// Poll tries until it works, the patience ends or ctx does.
+// Poll tries every 2 ms until it works, 20 s have passed or ctx ends.
 func Poll(ctx context.Context, try func() error) error {
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(patience)
 	for {
@@ -118,14 +155,22 @@ func Poll(ctx context.Context, try func() error) error {
 	}
 }
 
-// Stop ends the server, removes what it kept, and returns what it has written.
+// Stop ends the process, removes its directory, and returns what it has written.
 func (p *Process) Stop() (logs string) {
 	_ = p.cmd.Process.Signal(os.Interrupt)
 	_ = p.cmd.Wait()
-	b, _ := os.ReadFile(p.dir + "/server.log")
+	logs = p.Logs()
 	_ = os.RemoveAll(p.dir)
+	return logs
+}
+
+// Logs is what the process has written so far.
+func (p *Process) Logs() string {
+	b, _ := os.ReadFile(p.log())
 	return string(b)
 }
+
+func (p *Process) log() string { return filepath.Join(p.dir, "output.log") }
 
 // Descriptors is how many files and connections the server has open.
 func (p *Process) Descriptors() int {
@@ -133,7 +178,7 @@ func (p *Process) Descriptors() int {
 	return len(list)
 }
 
-// Goroutines is how many the server runs now, as it says itself.
+// Goroutines is how many the server runs now, by its own metrics.
 func (p *Process) Goroutines(ctx context.Context) (int, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+"/metrics", nil)
 	if err != nil {
@@ -152,15 +197,14 @@ func (p *Process) Goroutines(ctx context.Context) (int, error) {
 	return 0, fmt.Errorf("/metrics answered %d, without go_goroutines", res.StatusCode)
 }
 
-// goroutineSlack is how many more goroutines a server may keep than it began with: two
-// for each idle connection of this driver.
-const goroutineSlack = 32
+// How many more goroutines and files a server may keep than it began with: what idle
+// connections of this driver take.
+const (
+	goroutineSlack = 32
+	fdSlack        = 16
+)
 
-// fdSlack is how many more files a server may keep than it began with: idle
-// connections of this driver.
-const fdSlack = 16
-
-// AwaitQuiet waits until the server let go of the streams and of what ran for them.
+// AwaitQuiet waits until the server has closed the streams and ended what ran for them.
 func (p *Process) AwaitQuiet(ctx context.Context, fds, goroutines int) error {
 	return Poll(ctx, func() error {
 		if n := p.Descriptors(); n > fds+fdSlack {
@@ -193,7 +237,7 @@ func (p *Process) Memory() (peak, now float64) {
 // clockTick is the unit of the times in /proc/pid/stat on Linux.
 const clockTick = 10 * time.Millisecond
 
-// CPU is what the server has spent so far.
+// CPU is the user and system time that the process has used so far.
 func (p *Process) CPU() time.Duration {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	_, rest, _ := strings.Cut(string(b), ") ")
@@ -204,4 +248,25 @@ func (p *Process) CPU() time.Duration {
 	user, _ := strconv.ParseInt(fields[11], 10, 64)
 	sys, _ := strconv.ParseInt(fields[12], 10, 64)
 	return time.Duration(user+sys) * clockTick
+}
+
+// Heading says on what and when a table was made.
+func Heading() string {
+	return fmt.Sprintf("%s, %d cores, %s", runtime.Version(), runtime.NumCPU(), time.Now().UTC().Format(time.DateOnly))
+}
+
+// Replace puts text between the markers <!-- name:begin --> and <!-- name:end --> of a
+// document.
+func Replace(path, name, text string) error {
+	begin, end := "<!-- "+name+":begin -->\n", "<!-- "+name+":end -->"
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	head, rest, ok := strings.Cut(string(b), begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no markers %s … %s", path, strings.TrimSpace(begin), end)
+	}
+	return os.WriteFile(path, []byte(head+begin+text+end+tail), 0o644)
 }

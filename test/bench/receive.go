@@ -1,0 +1,220 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"slackmcp/test/internal/driver"
+)
+
+// A variant is one server that is measured.
+type variant struct {
+	name    string
+	command driver.Command
+}
+
+// boltDir is where Bolt's server is, seen from the module's root.
+const boltDir = "test/bench/bolt"
+
+// variants lists what can be measured here; Bolt needs Node and runs at many connections.
+func variants(ctx context.Context, o options, conns int, log io.Writer) ([]variant, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	list := []variant{{"bare", driver.Command{Args: []string{self, "-bare", "127.0.0.1:{port}"}}}}
+	for _, backend := range []string{"memory", "sqlite"} {
+		list = append(list, variant{backend, driver.Command{
+			Args:  []string{o.server, "--no-env-file", "--host", "127.0.0.1", "--port", "{port}", "--data-dir", "{dir}/data", "--queue-backend", backend},
+			Env:   []string{"SLACK_SIGNING_SECRET=" + driver.SigningSecret},
+			Ready: "/readyz",
+		}})
+	}
+	if conns == 1 {
+		return list, nil
+	}
+	if err := installBolt(ctx, log); err != nil {
+		fmt.Fprintf(log, "bench: Bolt is left out: %v\n", err)
+		return list, nil
+	}
+	return append(list, variant{"Bolt", driver.Command{
+		Args: []string{"node", boltDir + "/server.mjs"},
+		Env:  []string{"SLACK_SIGNING_SECRET=" + driver.SigningSecret, "PORT={port}", "NODE_ENV=production"},
+	}}), nil
+}
+
+func installBolt(ctx context.Context, log io.Writer) error {
+	for _, needs := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(needs); err != nil {
+			return fmt.Errorf("it needs %s: install Node 20 or newer", needs)
+		}
+	}
+	install := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
+	install.Dir, install.Stdout, install.Stderr = boltDir, log, log
+	return install.Run()
+}
+
+// A result is what one run of one variant came to.
+type result struct {
+	cpu      time.Duration // of the server, per event
+	rate     float64       // events a second
+	p50, p99 time.Duration
+	peak     float64 // resident memory in MiB
+}
+
+// A comparison has the results of each variant, by its name and then by the round.
+type comparison struct {
+	names   []string
+	results map[string][]result
+	appends []time.Duration // p50 of an append with fdatasync, by the round
+}
+
+// measureAt runs every variant once in each round.
+func measureAt(ctx context.Context, o options, conns int, log io.Writer) (comparison, error) {
+	list, err := variants(ctx, o, conns, log)
+	if err != nil {
+		return comparison{}, err
+	}
+	events := o.events
+	if conns == 1 {
+		events /= 4
+	}
+	c := comparison{results: map[string][]result{}}
+	for _, v := range list {
+		c.names = append(c.names, v.name)
+	}
+	for round := range o.rounds {
+		for _, v := range list {
+			r, err := once(ctx, v, conns, events)
+			if err != nil {
+				return comparison{}, fmt.Errorf("%s at %d connections: %w", v.name, conns, err)
+			}
+			fmt.Fprintf(log, "%d connections, round %d, %-7s %7.1f µs CPU, %7.0f events/s, p50 %s, p99 %s, %.0f MiB\n",
+				conns, round+1, v.name, micros(r.cpu), r.rate, r.p50, r.p99, r.peak)
+			c.results[v.name] = append(c.results[v.name], r)
+		}
+		p50, err := appendAndSync(events)
+		if err != nil {
+			return comparison{}, err
+		}
+		c.appends = append(c.appends, p50)
+	}
+	return c, nil
+}
+
+// once starts a server, sends it events over conns connections and stops it.
+func once(ctx context.Context, v variant, conns, events int) (result, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	p, err := driver.Launch(ctx, v.command)
+	if err != nil {
+		return result{}, err
+	}
+	defer p.Stop()
+	addr := strings.TrimPrefix(p.Base, "http://")
+	if _, _, err := blast(ctx, addr, makeRequests(500, addr), 4); err != nil {
+		return result{}, fmt.Errorf("warm up: %w", err)
+	}
+	requests := makeRequests(events, addr)
+	before := p.CPU()
+	lat, elapsed, err := blast(ctx, addr, requests, conns)
+	if err != nil {
+		return result{}, err
+	}
+	cpu := p.CPU() - before
+	peak, _ := p.Memory()
+	return result{
+		cpu: cpu / time.Duration(events), rate: float64(events) / elapsed.Seconds(),
+		p50: percentile(lat, 0.50), p99: percentile(lat, 0.99), peak: peak,
+	}, nil
+}
+
+// appendAndSync is the p50 of a bare append of 1 KB with fdatasync, in the folder where the
+// servers keep their stores.
+func appendAndSync(n int) (p50 time.Duration, err error) {
+	f, err := os.CreateTemp("", "append")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
+	block := make([]byte, 1<<10)
+	times := make([]time.Duration, n)
+	for i := range times {
+		at := time.Now()
+		if _, err := f.Write(block); err != nil {
+			return 0, err
+		}
+		if err := syscall.Fdatasync(int(f.Fd())); err != nil {
+			return 0, err
+		}
+		times[i] = time.Since(at)
+	}
+	return percentile(times, 0.50), nil
+}
+
+// middle is the median of a figure over the rounds; 0 was not measured.
+func (c comparison) middle(name string, get func(result) float64) float64 {
+	var list []float64
+	for _, r := range c.results[name] {
+		list = append(list, get(r))
+	}
+	return median(list)
+}
+
+// ratio is the CPU of an event in that of another server in the same round, as a median.
+func (c comparison) ratio(name, base string) float64 {
+	var list []float64
+	for i, b := range c.results[base] {
+		list = append(list, float64(c.results[name][i].cpu)/float64(b.cpu))
+	}
+	return median(list)
+}
+
+// syncs is how many bare appends with a sync the durability of sqlite takes, as a median of
+// the rounds.
+func (c comparison) syncs() float64 {
+	var list []float64
+	for i, bare := range c.appends {
+		list = append(list, float64(c.results["sqlite"][i].p50-c.results["memory"][i].p50)/float64(bare))
+	}
+	return median(list)
+}
+
+func median(list []float64) float64 {
+	if len(list) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}
+
+func (c comparison) table(what string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "| %s | CPU of an event | to the bare handler | events of a CPU second | events/s | p50 | p99 | peak memory |\n|---|---:|---:|---:|---:|---:|---:|---:|\n", what)
+	for _, name := range c.names {
+		cpu := c.middle(name, func(r result) float64 { return micros(r.cpu) })
+		fmt.Fprintf(&b, "| %s | %.1f µs | %.2f | %.0f | %.0f | %.0f µs | %.0f µs | %.0f MiB |\n", name, cpu, c.ratio(name, "bare"), 1e6/cpu,
+			c.middle(name, func(r result) float64 { return r.rate }),
+			c.middle(name, func(r result) float64 { return micros(r.p50) }),
+			c.middle(name, func(r result) float64 { return micros(r.p99) }),
+			c.middle(name, func(r result) float64 { return r.peak }))
+	}
+	var appends []float64
+	for _, d := range c.appends {
+		appends = append(appends, micros(d))
+	}
+	fmt.Fprintf(&b, "| append of 1 KB with fdatasync | | | | | %.0f µs | | |\n", median(appends))
+	return b.String()
+}
+
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
