@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 )
 
@@ -80,3 +81,105 @@ func First(ctx context.Context, clicks *event.Follower, id ID) (c *Click, more b
 	}
 	return nil, page.More, nil
 }
+
+// A Slack changes the message of a question, and tells who clicked; a [slackapi.Client]
+// is one.
+type Slack interface {
+	UpdateMessage(ctx context.Context, u slackapi.Update) (slackapi.Posted, error)
+	Respond(ctx context.Context, responseURL string, r slackapi.Response) error
+}
+
+// errBehind says that the log does not show yet what is being handled.
+var errBehind = errors.New("the log of events has not reached this click yet")
+
+// Settle handles one event. A click that answers a question takes the buttons out of its
+// message and puts the answer there, so that nobody clicks again; whoever clicked in vain
+// is told why. Doing it twice is doing it once. Anything but a click is nothing to do.
+func Settle(ctx context.Context, log event.Log, slack Slack, e *event.Event) error {
+	c, ok := ReadClick(e)
+	if !ok {
+		return nil
+	}
+	if !c.Counts() {
+		return tell(ctx, slack, &c, "This question is for "+mentions(c.Who)+".")
+	}
+	clicks := Clicks(log, c.ID)
+	defer clicks.Close()
+	var first *Click
+	for more := true; first == nil && more; {
+		var err error
+		if first, more, err = First(ctx, clicks, c.ID); err != nil {
+			return err
+		}
+	}
+	if first == nil {
+		return errBehind
+	}
+	if err := show(ctx, slack, first); err != nil {
+		return err
+	}
+	if first.EventID == c.EventID {
+		return nil
+	}
+	return tell(ctx, slack, &c, "<@"+first.User+"> has answered already: "+escape(first.Choice))
+}
+
+// show puts the answer in the place of the buttons. A message that is gone needs no change.
+func show(ctx context.Context, slack Slack, c *Click) error {
+	in, err := event.Inner[event.Interaction](&c.Event)
+	if err != nil {
+		return err
+	}
+	var message struct {
+		Text   string `json:"text"`
+		Blocks []struct {
+			ID   string          `json:"block_id"`
+			Text json.RawMessage `json:"text"`
+		} `json:"blocks"`
+	}
+	if len(in.Message) > 0 {
+		if err := json.Unmarshal(in.Message, &message); err != nil {
+			return err
+		}
+	}
+	blocks := []object{}
+	for _, b := range message.Blocks {
+		if b.ID == questionBlock && len(b.Text) > 0 {
+			blocks = append(blocks, object{"type": "section", "block_id": questionBlock, "text": b.Text})
+		}
+	}
+	said := ":white_check_mark: *" + escape(c.Choice) + "* (answered by <@" + c.User + ">)"
+	raw, err := json.Marshal(append(blocks, note(said)))
+	if err != nil {
+		return err
+	}
+	_, err = slack.UpdateMessage(ctx, slackapi.Update{Channel: c.ID.Channel, TS: c.ID.TS, Text: message.Text + "\n" + said, Blocks: raw})
+	return unlessGone(err)
+}
+
+// tell says something to whoever clicked, and to nobody else. An address that is used up
+// or too old is no reason to try again.
+func tell(ctx context.Context, slack Slack, c *Click, text string) error {
+	for _, url := range event.ResponseURLs(&c.Event) {
+		return unlessGone(slack.Respond(ctx, url, slackapi.Response{Text: text}))
+	}
+	return nil
+}
+
+// unlessGone drops the errors that no other attempt would cure.
+func unlessGone(err error) error {
+	fault, ok := errors.AsType[*slackapi.Error](err)
+	if !ok {
+		return err
+	}
+	switch fault.Kind { //nolint:exhaustive // the others are worth another attempt
+	case slackapi.NotFound, slackapi.InvalidArgument, slackapi.Forbidden, slackapi.Conflict, slackapi.Ambiguous, slackapi.Internal:
+		return nil
+	}
+	return err
+}
+
+var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "*", "\u2217")
+
+// escape keeps a label from being read as markup.
+func escape(s string) string { return escaper.Replace(s) }

@@ -1,3 +1,17 @@
+// Package channel pushes chosen events into the conversation of the client that started
+// this process over stdio: the "claude/channel" extension of Claude Code
+// (code.claude.com/docs/en/channels-reference). A message by somebody on the allow-list
+// becomes one notification, which the client shows to its model as the words of that
+// person; the model answers by the ordinary tools.
+//
+// It promises that nobody who is not on the list is ever heard, whatever channel they
+// write in: a channel without such a gate is a way to give a model orders. A message that
+// arrives as several events (a mention is also a message) is pushed once. What a text
+// hides from a reader is removed from it before. Nothing is pushed twice, and nothing
+// that came before the client was ready: that is read with the tools.
+//
+// Where it is asked to, it also takes the client's permission prompts to Slack, as a
+// question with two buttons, and the first answer of somebody on the list back.
 package channel
 
 import (
@@ -202,4 +216,84 @@ func (c *Channel) params(ctx context.Context, m message) any {
 		meta[f] = "true"
 	}
 	return map[string]any{"content": m.Text, "meta": meta}
+}
+
+// A message is one that somebody on the list wrote.
+type message struct{ view.Event }
+
+// key names the message, whichever event tells of it.
+func (m message) key() string { return m.Channel + "/" + m.TS }
+
+// root is the message in whose thread an answer belongs.
+func (m message) root() string {
+	if m.ThreadTS != "" {
+		return m.ThreadTS
+	}
+	return m.TS
+}
+
+func (m message) thread() string { return m.Channel + "/" + m.root() }
+
+// direct are the conversations in which everything said is said to the model.
+var direct = map[string]bool{"im": true, "app_home": true}
+
+// words are the subtypes of messages that are somebody's own, new words.
+var words = map[string]bool{"": true, "thread_broadcast": true, "file_share": true}
+
+// heard reads a new message by somebody on the list out of an event, and reports whether
+// it is one. Changed and deleted messages are none, nor is anything by a bot.
+func (c *Channel) heard(e *event.Event) (message, bool) {
+	if e.Source != event.SourceSlack || e.FromSelf || !c.senders[e.User] || !words[e.Kind.Subtype] {
+		return message{}, false
+	}
+	if e.Kind.Type != "message" && e.Kind.Type != mention {
+		return message{}, false
+	}
+	m := message{view.NewEvent(e, view.EventOptions{})}
+	// The sender is what Slack says of the author, not what the text claims; a bot that
+	// posts in somebody's name is not that person.
+	if m.Provenance.Kind != view.KindPerson || !m.Provenance.Verified || m.TS == "" {
+		return message{}, false
+	}
+	return m, true
+}
+
+const mention = "app_mention"
+
+// addressed reports whether a message is meant for the model: a mention, a direct
+// message, a message of a watched channel, or one in a thread where the model was
+// addressed before.
+func (c *Channel) addressed(m message) bool {
+	return m.Type == mention || direct[m.ChannelType] || c.watch[m.Channel] || c.threads.has(m.thread())
+}
+
+// recent remembers the newest of many names. It is used by one goroutine.
+type recent struct {
+	names map[string]struct{}
+	order []string // a ring, once it is full
+	next  int
+}
+
+// remembered is how many names are kept.
+const remembered = 1000
+
+func newRecent() *recent { return &recent{names: map[string]struct{}{}} }
+
+func (r *recent) has(name string) bool {
+	_, ok := r.names[name]
+	return ok
+}
+
+func (r *recent) add(name string) {
+	if r.has(name) {
+		return
+	}
+	r.names[name] = struct{}{}
+	if len(r.order) < remembered {
+		r.order = append(r.order, name)
+		return
+	}
+	delete(r.names, r.order[r.next])
+	r.order[r.next] = name
+	r.next = (r.next + 1) % remembered
 }

@@ -1,3 +1,15 @@
+// Package events is the extension io.modelcontextprotocol/events (SEP-3415): types of
+// events that an assistant can ask for, and the ways in which they reach it: it polls,
+// it holds a stream open, or it has them posted to an address of its own.
+//
+// An event type is a question to the log of received events: which of them, and what of
+// each. All ways read the log by the same [Reader], so they agree on what happened and in
+// which order. A cursor is a position in the log; it outlives the server, and what can
+// no longer be told is said to be truncated.
+//
+// The payload of an event is small, follows its published schema, and holds what others
+// wrote as untrusted content with its provenance. The whole event is a resource, whose
+// address it names.
 package events
 
 import (
@@ -9,7 +21,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mark3labs/mcp-go/mcp"
+
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
 )
 
@@ -185,3 +200,122 @@ func (in *asked) since(now time.Time) (time.Time, error) {
 
 // maxAgeMs keeps a far past within what a time can hold: a hundred years.
 const maxAgeMs = 100 * 365 * 24 * 3_600_000
+
+// Codes are the JSON-RPC codes of the extension's errors. Sources differ on them; see
+// docs/events.md.
+type Codes struct {
+	NotFound, Forbidden, ResourceExhausted, Unsupported, CallbackEndpointError int
+}
+
+// DeployedCodes are those that deployed clients know.
+func DeployedCodes() Codes { return Codes{-32011, -32012, -32013, -32014, -32015} }
+
+// DraftCodes are those of the proposal's text, which calls them provisional.
+func DraftCodes() Codes { return Codes{-32023, -32024, -32025, -32026, -32027} }
+
+func fault(code int, message string, data map[string]any) error {
+	e := &transport.ProtocolError{Code: code, Message: message}
+	if data != nil {
+		e.Data = data
+	}
+	return e
+}
+
+func (x *Extension) noSuchEvent() error {
+	return fault(x.codes.NotFound, "NotFound: there is no such event type; events/list has them", map[string]any{"kind": "event"})
+}
+
+func (x *Extension) forbidden(reason string) error {
+	return fault(x.codes.Forbidden, "Forbidden: "+reason, map[string]any{"reason": reason})
+}
+
+func (x *Extension) exhausted(limit string, most int) error {
+	return fault(x.codes.ResourceExhausted, "ResourceExhausted: "+limit, map[string]any{"limit": limit, "max": most})
+}
+
+func (x *Extension) unsupported(feature, value string) error {
+	return fault(x.codes.Unsupported, "Unsupported: "+feature, map[string]any{"feature": feature, "value": value})
+}
+
+// invalid says which parameter is wrong and how to put it right.
+func invalid(parameter, problem string) error {
+	return fault(mcp.INVALID_PARAMS, "InvalidParams: "+parameter+": "+problem, map[string]any{"parameter": parameter})
+}
+
+// invalidArguments turns what a type says of its arguments into the protocol's error.
+func invalidArguments(err error) error {
+	if _, ok := errors.AsType[*toolset.ArgumentError](err); ok {
+		return fault(mcp.INVALID_PARAMS, "InvalidParams: "+err.Error(), map[string]any{"parameter": "arguments"})
+	}
+	return err
+}
+
+// How many events an answer to a poll has.
+const (
+	defaultPoll = 50
+	maxPoll     = 500
+)
+
+// nextPollMs is how long a client is asked to wait when there is nothing more.
+const nextPollMs = 5000
+
+// pollReads bounds the pages that one poll looks at, so that a question that matches
+// little is answered in a bounded time.
+const pollReads = 8
+
+type pollResult struct {
+	ResultType string       `json:"resultType"`
+	Events     []Occurrence `json:"events"`
+	Cursor     string       `json:"cursor"`
+	Truncated  bool         `json:"truncated"`
+	HasMore    bool         `json:"hasMore"`
+	NextPollMs int          `json:"nextPollMs"`
+}
+
+// poll answers what happened since a cursor; without one, where "now" is.
+func (x *Extension) poll(ctx context.Context, r *transport.Request) (any, error) {
+	var in struct {
+		asked
+		MaxEvents *int `json:"maxEvents"`
+	}
+	if err := params(r, &in); err != nil {
+		return nil, err
+	}
+	s, err := x.selection(&in.asked)
+	if err != nil {
+		return nil, err
+	}
+	limit := defaultPoll
+	if in.MaxEvents != nil {
+		if *in.MaxEvents < 1 {
+			return nil, invalid("maxEvents", "it must be at least 1")
+		}
+		limit = min(*in.MaxEvents, maxPoll)
+	}
+	since, err := in.since(x.reader.now())
+	if err != nil {
+		return nil, err
+	}
+	out := pollResult{ResultType: complete, Events: []Occurrence{}, NextPollMs: nextPollMs}
+	if in.Cursor == nil {
+		out.Cursor, err = x.reader.Now(ctx)
+		return out, err
+	}
+	f := x.reader.Follow(s, *in.Cursor, limit)
+	defer f.Close()
+	for range pollReads {
+		b, err := f.Read(ctx, since)
+		if err != nil {
+			return nil, err
+		}
+		out.Events, out.Cursor, out.HasMore = append(out.Events, b.Occurrences...), b.Cursor, b.More
+		out.Truncated = out.Truncated || b.Truncated
+		if len(out.Events) > 0 || !b.More || b.Truncated {
+			break
+		}
+	}
+	for i := range out.Events {
+		out.Events[i].Cursor = "" // the answer has one for all
+	}
+	return out, nil
+}

@@ -1,6 +1,9 @@
 package names
 
 import (
+	"cmp"
+	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -108,4 +111,135 @@ func (b *book[T]) forgetName(id string, v T) {
 	if name := b.nameOf(v); b.byName[name] == id {
 		delete(b.byName, name)
 	}
+}
+
+// A walk reads one of Slack's lists page by page, no further than somebody needs, and
+// goes on from there for the next who asks. Once it came to the end it is not begun
+// again for a while: what is not in the list then is not there.
+type walk struct {
+	// page reads the page behind cursor and keeps what it holds.
+	page func(ctx context.Context, cursor string) (next string, err error)
+	// rest is how long the end of the list stays the end.
+	rest time.Duration
+
+	turn   chan struct{} // capacity 1: who walks holds the token
+	cursor string        // guarded by turn, as are the others
+	begun  bool
+	ended  time.Time
+}
+
+func newWalk(rest time.Duration, page func(ctx context.Context, cursor string) (string, error)) *walk {
+	return &walk{page: page, rest: rest, turn: make(chan struct{}, 1)}
+}
+
+// until walks on until found says so or the list ends. It reports whether found did.
+func (w *walk) until(ctx context.Context, now func() time.Time, found func() bool) (bool, error) {
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	if found() {
+		return true, nil
+	}
+	if w.begun && w.cursor == "" {
+		if now().Sub(w.ended) < w.rest {
+			return false, nil
+		}
+		w.begun = false
+	}
+	for !w.begun || w.cursor != "" {
+		next, err := w.page(ctx, w.cursor)
+		if err != nil {
+			return false, err
+		}
+		w.begun, w.cursor = true, next
+		if next == "" {
+			w.ended = now()
+		}
+		if found() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// reset makes the next who asks for something unknown begin anew. It does not wait for
+// a walk that is under way.
+func (w *walk) reset() {
+	select {
+	case w.turn <- struct{}{}:
+		if w.cursor == "" {
+			w.begun = false
+		}
+		<-w.turn
+	default:
+	}
+}
+
+// A Found is a page of a search through a list of Slack's.
+type Found[T any] struct {
+	Items []T
+	// Next continues the search as its after; empty at the end.
+	Next string
+	// Complete reports that the whole list was searched. If not, a later call may find
+	// more, before and behind what was found now.
+	Complete bool
+}
+
+// SearchChannels finds the channels whose name, topic or purpose holds every word of
+// the query, in the order of their names. It reads the list of channels as far as ctx
+// allows, and goes on from there with the next call.
+func (r *Resolver) SearchChannels(ctx context.Context, query, after string, limit int) (Found[Channel], error) {
+	return search(ctx, r, r.listing, r.channels, query, after, limit, func(c Channel) (key, text string, ok bool) {
+		return strings.ToLower(c.Name) + " " + c.ID, c.Name + "\n" + c.Topic + "\n" + c.Purpose, c.Name != "" && !c.Archived
+	})
+}
+
+// SearchUsers does for users, by handle, names and title, what [Resolver.SearchChannels]
+// does for channels.
+func (r *Resolver) SearchUsers(ctx context.Context, query, after string, limit int) (Found[User], error) {
+	return search(ctx, r, r.roster, r.users, query, after, limit, func(u User) (key, text string, ok bool) {
+		return strings.ToLower(u.Handle) + " " + u.ID, u.Handle + "\n" + u.Display + "\n" + u.Real + "\n" + u.Title, !u.Deleted
+	})
+}
+
+func search[T any](ctx context.Context, r *Resolver, list *walk, kept *book[T], query, after string, limit int, look func(T) (key, text string, ok bool)) (Found[T], error) {
+	_, err := list.until(ctx, r.now, func() bool { return false })
+	found := Found[T]{Items: []T{}, Complete: err == nil}
+	words := strings.Fields(strings.ToLower(query))
+	keys := map[string]T{}
+	kept.each(func(_ string, v T) bool {
+		key, text, ok := look(v)
+		if ok && key > after && holdsAll(strings.ToLower(text), words) {
+			keys[key] = v
+		}
+		return true
+	})
+	sorted := make([]string, 0, len(keys))
+	for key := range keys {
+		sorted = append(sorted, key)
+	}
+	slices.SortFunc(sorted, cmp.Compare)
+	if len(sorted) > limit {
+		sorted = sorted[:limit]
+		found.Next = sorted[limit-1]
+	}
+	for _, key := range sorted {
+		found.Items = append(found.Items, keys[key])
+	}
+	if err != nil && len(found.Items) == 0 {
+		return found, unfinished(err)
+	}
+	return found, nil
+}
+
+func holdsAll(text string, words []string) bool {
+	for _, w := range words {
+		if !strings.Contains(text, w) {
+			return false
+		}
+	}
+	return true
 }

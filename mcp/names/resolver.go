@@ -1,12 +1,23 @@
+// Package names turns what people write into Slack's ids, and ids into names: a
+// channel by id, "#name" or permalink, a user by id, "@name" or e-mail address, a
+// message by permalink.
+//
+// It asks Slack only for what is asked of it, keeps answers within bounds and for a
+// time, lets events that were received keep them fresh, and crawls nothing on its own.
+// Names are what people chose: they are matched, and shown as untrusted.
 package names
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"slackmcp/slackapi"
+	"slackmcp/webhook/event"
 )
 
 // Slack is what a [Resolver] asks Slack for; *slackapi.Client has it.
@@ -67,4 +78,313 @@ func New(s Slack) (*Resolver, error) {
 	r.listing = newWalk(listRest, r.channelPage)
 	r.roster = newWalk(listRest, r.userPage)
 	return r, nil
+}
+
+// A Channel is what is kept of a conversation.
+type Channel struct {
+	ID, Name       string
+	Topic, Purpose string
+	Members        int
+	Shared         bool // with another organisation
+	Private        bool
+	Archived       bool
+	Member         bool // the bot is one
+}
+
+// ChannelID returns the id of a channel's name, with or without "#". Of the channels
+// that are archived it knows those only that it has met.
+func (r *Resolver) ChannelID(ctx context.Context, name string) (string, error) {
+	name = strings.ToLower(strings.TrimPrefix(name, "#"))
+	if id, age, ok := r.channels.find(name, r.now()); ok {
+		if age < stale {
+			return id, nil
+		}
+		if c, err := r.fetchChannel(ctx, id); err == nil && strings.EqualFold(c.Name, name) {
+			return id, nil
+		}
+	}
+	var id string
+	found, err := r.listing.until(ctx, r.now, func() bool {
+		var age time.Duration
+		var ok bool
+		id, age, ok = r.channels.find(name, r.now())
+		return ok && age < stale
+	})
+	switch {
+	case found:
+		return id, nil
+	case err != nil:
+		return "", unfinished(err)
+	}
+	return "", ErrNoChannel
+}
+
+// unfinished marks the errors after which asking again goes on.
+func unfinished(err error) error {
+	var e *slackapi.Error
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &e) && (e.Kind == slackapi.RateLimited || e.Kind == slackapi.Canceled) {
+		return errors.Join(ErrUnfinished, err)
+	}
+	return err
+}
+
+// channelPage reads one page of the channels. An app that may only list public ones is
+// given those.
+func (r *Resolver) channelPage(ctx context.Context, cursor string) (string, error) {
+	q := slackapi.ListQuery{Types: []string{"public_channel", "private_channel"}, ExcludeArchived: true, Limit: pageSize, Cursor: cursor}
+	page, err := r.slack.ConversationList(ctx, q)
+	var e *slackapi.Error
+	if errors.As(err, &e) && e.Kind == slackapi.MissingScope {
+		q.Types = q.Types[:1]
+		page, err = r.slack.ConversationList(ctx, q)
+	}
+	if err != nil {
+		return "", err
+	}
+	for i := range page.Channels {
+		r.KeepChannel(&page.Channels[i])
+	}
+	return page.NextCursor, nil
+}
+
+// KeepChannel keeps what Slack said of a channel.
+func (r *Resolver) KeepChannel(c *slackapi.Channel) Channel {
+	kept := Channel{
+		ID: c.ID, Name: c.Name, Topic: c.Topic.Value, Purpose: c.Purpose.Value, Members: c.NumMembers,
+		Shared: c.IsExtShared || c.IsPendingExtShared, Private: c.IsPrivate || c.IsIM || c.IsMPIM,
+		Archived: c.IsArchived, Member: c.IsMember,
+	}
+	r.channels.put(c.ID, kept, r.now())
+	return kept
+}
+
+func (r *Resolver) fetchChannel(ctx context.Context, id string) (Channel, error) {
+	c, err := r.slack.ConversationInfo(ctx, id)
+	if err != nil {
+		return Channel{}, err
+	}
+	return r.KeepChannel(&c), nil
+}
+
+// Channel returns what is known of a channel, asking Slack when nothing is.
+func (r *Resolver) Channel(ctx context.Context, id string) (Channel, error) {
+	if c, age, ok := r.channels.get(id, r.now()); ok && age < stale {
+		return c, nil
+	}
+	return r.fetchChannel(ctx, id)
+}
+
+// KnownChannel returns what is known without asking.
+func (r *Resolver) KnownChannel(id string) (Channel, bool) {
+	c, _, ok := r.channels.get(id, r.now())
+	return c, ok
+}
+
+// A User is what is kept of a person or bot.
+type User struct {
+	ID, Handle, Display, Real string
+	Title, Team               string
+	Bot, Stranger, Guest      bool
+	Deleted                   bool
+}
+
+// Name is what people call the user.
+func (u User) Name() string { return cmp.Or(u.Display, u.Real, u.Handle, u.ID) }
+
+// An AmbiguousError says that several users have a name.
+type AmbiguousError struct{ IDs []string }
+
+// Error lists the ids.
+func (e *AmbiguousError) Error() string {
+	return fmt.Sprintf("several users have that name: %s", strings.Join(e.IDs, ", "))
+}
+
+// UserID returns the id of a user as somebody wrote it. A handle is found as soon as
+// the list of users is read as far as that; a display name or a full name when it is
+// read whole, and must be only one user's.
+func (r *Resolver) UserID(ctx context.Context, ref UserRef) (string, error) {
+	switch {
+	case ref.ID != "":
+		return ref.ID, nil
+	case ref.Email != "":
+		return r.userByEmail(ctx, ref.Email)
+	}
+	var id string
+	found, err := r.roster.until(ctx, r.now, func() bool {
+		var ok bool
+		id, _, ok = r.users.find(ref.Name, r.now())
+		return ok
+	})
+	switch {
+	case found:
+		return id, nil
+	case err != nil:
+		return "", unfinished(err)
+	}
+	return r.userByName(ref.Name)
+}
+
+func (r *Resolver) userByEmail(ctx context.Context, email string) (string, error) {
+	u, err := r.slack.UserByEmail(ctx, email)
+	var e *slackapi.Error
+	if errors.As(err, &e) && e.Kind == slackapi.NotFound {
+		return "", ErrNoUser
+	}
+	if err != nil {
+		return "", err
+	}
+	return r.KeepUser(&u).ID, nil
+}
+
+func (r *Resolver) userByName(name string) (string, error) {
+	var ids []string
+	r.users.each(func(id string, u User) bool {
+		if !u.Deleted && (strings.EqualFold(u.Display, name) || strings.EqualFold(u.Real, name)) {
+			ids = append(ids, id)
+		}
+		return len(ids) < 10
+	})
+	slices.Sort(ids)
+	switch len(ids) {
+	case 0:
+		return "", ErrNoUser
+	case 1:
+		return ids[0], nil
+	}
+	return "", &AmbiguousError{IDs: ids}
+}
+
+// userPage reads one page of the users.
+func (r *Resolver) userPage(ctx context.Context, cursor string) (string, error) {
+	page, err := r.slack.UserList(ctx, cursor, pageSize)
+	if err != nil {
+		return "", err
+	}
+	for i := range page.Users {
+		r.KeepUser(&page.Users[i])
+	}
+	return page.NextCursor, nil
+}
+
+// User returns what is known of a user, asking Slack when nothing is.
+func (r *Resolver) User(ctx context.Context, id string) (User, error) {
+	if u, age, ok := r.users.get(id, r.now()); ok && age < stale {
+		return u, nil
+	}
+	u, err := r.slack.UserInfo(ctx, id)
+	if err != nil {
+		return User{}, err
+	}
+	return r.KeepUser(&u), nil
+}
+
+// KeepUser keeps what Slack said of a user.
+func (r *Resolver) KeepUser(u *slackapi.User) User {
+	kept := User{
+		ID: u.ID, Handle: u.Name, Display: u.Profile.DisplayName, Real: cmp.Or(u.RealName, u.Profile.RealName),
+		Title: u.Profile.Title, Team: u.TeamID, Bot: u.IsBot, Stranger: u.IsStranger,
+		Guest: u.IsRestricted || u.IsUltraRestricted, Deleted: u.Deleted,
+	}
+	r.users.put(u.ID, kept, r.now())
+	return kept
+}
+
+// KnownUser returns what is known without asking.
+func (r *Resolver) KnownUser(id string) (User, bool) {
+	u, _, ok := r.users.get(id, r.now())
+	return u, ok
+}
+
+// Users returns what is known of several users. Of those that are not known it asks
+// Slack for at most ask, and goes without the rest and without what fails.
+func (r *Resolver) Users(ctx context.Context, ids []string, ask int) map[string]User {
+	found := map[string]User{}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
+		if u, age, ok := r.users.get(id, r.now()); ok && age < stale {
+			found[id] = u
+			continue
+		}
+		if ask == 0 || !userID.MatchString(id) || id[0] == 'B' || ctx.Err() != nil {
+			continue
+		}
+		ask--
+		if u, err := r.User(ctx, id); err == nil {
+			found[id] = u
+		}
+	}
+	return found
+}
+
+// selfCache is who the token is. It does not change while the token stays the same.
+type selfCache struct {
+	turn  chan struct{} // capacity 1; made by newSelfCache
+	known slackapi.Identity
+	ok    bool
+}
+
+func newSelfCache() selfCache { return selfCache{turn: make(chan struct{}, 1)} }
+
+// Self returns who the bot is, asked for once.
+func (r *Resolver) Self(ctx context.Context) (slackapi.Identity, error) {
+	select {
+	case r.self.turn <- struct{}{}:
+		defer func() { <-r.self.turn }()
+	case <-ctx.Done():
+		return slackapi.Identity{}, ctx.Err()
+	}
+	if r.self.ok {
+		return r.self.known, nil
+	}
+	id, err := r.slack.AuthTest(ctx)
+	if err != nil {
+		return slackapi.Identity{}, err
+	}
+	r.self.known, r.self.ok = id, true
+	return id, nil
+}
+
+// Observe learns from an event of Slack's what changed about channels and users, so
+// that names stay right without asking.
+func (r *Resolver) Observe(e *event.Event) {
+	if e.Source != event.SourceSlack {
+		return
+	}
+	switch e.Kind.Type {
+	case "channel_created", "channel_rename", "group_rename", "channel_unarchive", "group_unarchive":
+		r.observeChannel(e)
+	case "channel_archive", "channel_deleted", "channel_left", "group_archive", "group_deleted", "group_left":
+		r.channels.remove(e.Channel)
+	case "channel_shared", "channel_unshared", "channel_id_changed":
+		r.channels.remove(e.Channel)
+		r.listing.reset()
+	case "member_joined_channel":
+		// Should it have been the bot, a private channel has come into sight.
+		if _, known := r.KnownChannel(e.Channel); !known {
+			r.listing.reset()
+		}
+	case "user_change", "team_join", "user_profile_changed":
+		in, err := event.Inner[struct {
+			User slackapi.User `json:"user"`
+		}](e)
+		if err == nil && in.User.ID != "" {
+			r.KeepUser(&in.User)
+		}
+	}
+}
+
+func (r *Resolver) observeChannel(e *event.Event) {
+	in, err := event.Inner[struct {
+		Channel slackapi.Channel `json:"channel"`
+	}](e)
+	if err != nil || in.Channel.ID == "" || in.Channel.Name == "" {
+		r.channels.remove(e.Channel)
+		r.listing.reset()
+		return
+	}
+	known, ok := r.KnownChannel(in.Channel.ID)
+	if !ok {
+		known = Channel{ID: in.Channel.ID}
+	}
+	known.Name = in.Channel.Name
+	r.channels.put(known.ID, known, r.now())
 }

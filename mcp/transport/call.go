@@ -4,11 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
 )
 
 var (
@@ -169,4 +174,389 @@ func (c *call) finish() {
 		close(c.finished)
 		<-c.pumped
 	}
+}
+
+const (
+	internalError = "internal error"
+	notFoundText  = "resource not found"
+)
+
+type callKey struct{}
+
+// begin registers a request that is to be served, with a context that ends with the
+// client, its cancellation, its session, or the transport.
+func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call, error) {
+	if !t.gate.enter() {
+		return nil, errStopping
+	}
+	if t.running.Add(1) > int64(t.opt.MaxCalls) {
+		t.running.Add(-1)
+		t.gate.leave()
+		t.count.busy.Add(1)
+		return nil, errBusy
+	}
+	c := &call{t: t, ses: ses, id: m.ID, method: m.Method}
+	ctx, c.cancel = context.WithCancelCause(ctx)
+	stop := context.AfterFunc(t.hard, func() { c.cancel(errStopping) }) //nolint:contextcheck // a call ends with the transport as well as with its client
+	if ses != nil {
+		if err := ses.add(c, t.opt.MaxCallsPerSession); err != nil {
+			stop()
+			c.cancel(err)
+			t.running.Add(-1)
+			t.gate.leave()
+			if errors.Is(err, errBusy) {
+				t.count.busy.Add(1)
+			}
+			return nil, err
+		}
+	}
+	c.ctx = context.WithValue(ctx, callKey{}, c)
+	c.release = func() {
+		stop()
+		c.cancel(nil)
+		if ses != nil {
+			ses.remove(c)
+		}
+		t.running.Add(-1)
+		t.gate.leave()
+	}
+	t.count.calls.Add(1)
+	return c, nil
+}
+
+// serve runs a request to its end and returns the response, encoded, with its JSON-RPC
+// error code or zero. Every notification of the call is on its stream by then.
+func (t *Transport) serve(c *call, m *message) ([]byte, int) {
+	resp := t.handle(c, m)
+	c.finish()
+	return encode(c.id, resp)
+}
+
+func encode(id json.RawMessage, resp mcp.JSONRPCMessage) ([]byte, int) {
+	code := 0
+	switch r := resp.(type) {
+	case mcp.JSONRPCResponse:
+		r.ID = requestID(id)
+		resp = r
+	case mcp.JSONRPCError:
+		r.ID = requestID(id)
+		resp, code = r, r.Error.Code
+	}
+	body, err := json.Marshal(resp)
+	if err != nil {
+		body, _ = json.Marshal(rpcError(id, mcp.INTERNAL_ERROR, internalError, nil)) // plain strings and a checked id
+		return body, mcp.INTERNAL_ERROR
+	}
+	return body, code
+}
+
+func (t *Transport) handle(c *call, m *message) mcp.JSONRPCMessage {
+	if t.extends(m.Method) {
+		return t.extend(c, m)
+	}
+	return t.declare(m, t.handleAs(c.ctx, c, c, m))
+}
+
+// handleAs lets mcp-go answer as to a session, and keeps panics and inner errors to
+// ourselves.
+func (t *Transport) handleAs(ctx context.Context, s server.ClientSession, c *call, m *message) (resp mcp.JSONRPCMessage) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.count.panics.Add(1)
+			t.log.Error("handler panicked", slog.String("method", c.method), slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+			resp = rpcError(c.id, mcp.INTERNAL_ERROR, internalError, nil)
+		}
+	}()
+	ctx = t.server.WithContext(ctx, s)
+	ctx = server.WithSupportedProtocolVersions(ctx, t.versions)
+	return t.refine(c, m, t.server.HandleMessage(ctx, m.raw))
+}
+
+// refine replaces the errors that mcp-go words or numbers otherwise than it should.
+func (t *Transport) refine(c *call, m *message, resp mcp.JSONRPCMessage) mcp.JSONRPCMessage {
+	e, ok := resp.(mcp.JSONRPCError)
+	if !ok {
+		return resp
+	}
+	if m.Method == string(mcp.MethodResourcesRead) && c.fault == nil && strings.HasPrefix(e.Error.Message, "handler not found") {
+		c.fault = c.notFound(m.uri())
+	}
+	switch {
+	case c.fault != nil:
+		e.Error = mcp.NewJSONRPCErrorDetails(c.fault.Code, c.fault.Message, c.fault.Data)
+	case e.Error.Code == mcp.INTERNAL_ERROR && c.ctx.Err() != nil:
+		e.Error = mcp.NewJSONRPCErrorDetails(mcp.REQUEST_INTERRUPTED, interrupted(c.ctx), nil)
+	case e.Error.Code == mcp.INTERNAL_ERROR:
+		t.log.Error("request failed", slog.String("method", c.method), slog.String("error", e.Error.Message))
+		e.Error = mcp.NewJSONRPCErrorDetails(mcp.INTERNAL_ERROR, internalError, nil)
+	case strings.HasPrefix(e.Error.Message, "unparsable "):
+		// The text names Go types; the parameters are what is wrong.
+		e.Error = mcp.NewJSONRPCErrorDetails(mcp.INVALID_PARAMS, "invalid parameters for "+c.method, nil)
+	}
+	return e
+}
+
+// interrupted says why a call was ended before it was done.
+func interrupted(ctx context.Context) string {
+	for _, known := range []error{errCancelled, errStopping} {
+		if errors.Is(context.Cause(ctx), known) {
+			return known.Error()
+		}
+	}
+	return "the request was interrupted"
+}
+
+// errNoAnswers says that a client cannot be asked: it has no session, did not offer
+// the capability, or takes no stream.
+var errNoAnswers = errors.New("the client does not take requests of that kind")
+
+// RequestElicitation asks the client's user, on this call's stream.
+func (c *call) RequestElicitation(ctx context.Context, req mcp.ElicitationRequest) (*mcp.ElicitationResult, error) {
+	if c.GetClientCapabilities().Elicitation == nil {
+		return nil, fmt.Errorf("elicitation: %w", errNoAnswers)
+	}
+	var result mcp.ElicitationResult
+	return &result, c.ask(ctx, mcp.MethodElicitationCreate, req.Params, &result)
+}
+
+// RequestSampling asks the client's model, on this call's stream.
+func (c *call) RequestSampling(ctx context.Context, req mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
+	if c.GetClientCapabilities().Sampling == nil {
+		return nil, fmt.Errorf("sampling: %w", errNoAnswers)
+	}
+	var result mcp.CreateMessageResult
+	if err := c.ask(ctx, mcp.MethodSamplingCreateMessage, req.CreateMessageParams, &result); err != nil {
+		return nil, err
+	}
+	content, err := mcp.ParseSamplingContent(result.Content)
+	if err != nil {
+		return nil, fmt.Errorf("sampling: %w", err)
+	}
+	result.Content = content
+	return &result, nil
+}
+
+// ListRoots asks for the client's roots, on this call's stream.
+func (c *call) ListRoots(ctx context.Context, _ mcp.ListRootsRequest) (*mcp.ListRootsResult, error) {
+	if c.GetClientCapabilities().Roots == nil {
+		return nil, fmt.Errorf("roots: %w", errNoAnswers)
+	}
+	var result mcp.ListRootsResult
+	return &result, c.ask(ctx, mcp.MethodListRoots, nil, &result)
+}
+
+// ask sends a request to the client and waits for its answer, at most AnswerTimeout.
+func (c *call) ask(ctx context.Context, method mcp.MCPMethod, params, result any) error {
+	if c.ses == nil {
+		return fmt.Errorf("%s: %w", method, errNoAnswers)
+	}
+	ctx, stop := context.WithTimeout(ctx, c.t.opt.AnswerTimeout)
+	defer stop()
+	id := c.t.asked.Add(1)
+	answer := make(chan *message, 1)
+	c.ses.expect(id, answer)
+	defer c.ses.forget(id)
+	msg, err := json.Marshal(mcp.JSONRPCRequest{
+		JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id),
+		Request: mcp.Request{Method: string(method)}, Params: params,
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	c.flush()
+	if err := c.out.send(ctx, msg); err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	select {
+	case m := <-answer:
+		return decodeAnswer(method, m, result)
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", method, context.Cause(ctx))
+	}
+}
+
+func decodeAnswer(method mcp.MCPMethod, m *message, result any) error {
+	if len(m.Error) > 0 {
+		var e struct {
+			Code int `json:"code"`
+		}
+		// The client's own words stay with it: they would end in ours.
+		_ = json.Unmarshal(m.Error, &e)
+		return fmt.Errorf("%s: the client answered with error %d", method, e.Code)
+	}
+	if err := json.Unmarshal(m.Result, result); err != nil {
+		return fmt.Errorf("%s: decode the client's answer: %w", method, err)
+	}
+	return nil
+}
+
+var errTooManySubscriptions = errors.New("too many subscriptions in one session")
+
+// The methods below are mcp-go's view of a call as a client session. The state is the
+// session's; a 2026-07-28 request has none but its own.
+
+// SessionID implements server.ClientSession. It is empty in 2026-07-28.
+func (c *call) SessionID() string {
+	if c.ses == nil {
+		return ""
+	}
+	return c.ses.id
+}
+
+// Initialize implements server.ClientSession.
+func (c *call) Initialize() {}
+
+// Initialized implements server.ClientSession: a call exists only for a client that
+// may be answered.
+func (c *call) Initialized() bool { return true }
+
+// SetLogLevel implements server.SessionWithLogging.
+func (c *call) SetLogLevel(level mcp.LoggingLevel) {
+	if c.ses == nil {
+		return
+	}
+	c.ses.mu.Lock()
+	c.ses.level = level
+	c.ses.mu.Unlock()
+	if err := c.t.sessions.change(c.ctx, c.ses, func(r *Record) { r.LogLevel = string(level) }); err != nil {
+		c.t.log.Warn("log level was not stored", slog.Any("error", err))
+	}
+}
+
+// GetLogLevel implements server.SessionWithLogging.
+func (c *call) GetLogLevel() mcp.LoggingLevel {
+	if c.ses == nil {
+		return mcp.LoggingLevelInfo
+	}
+	c.ses.mu.Lock()
+	defer c.ses.mu.Unlock()
+	return c.ses.level
+}
+
+// GetClientInfo implements server.SessionWithClientInfo.
+func (c *call) GetClientInfo() mcp.Implementation {
+	if c.ses == nil {
+		return c.client
+	}
+	c.ses.mu.Lock()
+	defer c.ses.mu.Unlock()
+	return c.ses.client
+}
+
+// SetClientInfo implements server.SessionWithClientInfo.
+func (c *call) SetClientInfo(info mcp.Implementation) {
+	if c.ses == nil {
+		c.client = info
+		return
+	}
+	c.ses.mu.Lock()
+	defer c.ses.mu.Unlock()
+	c.ses.client = info
+}
+
+// GetClientCapabilities implements server.SessionWithClientInfo.
+func (c *call) GetClientCapabilities() mcp.ClientCapabilities {
+	if c.ses == nil {
+		return c.caps
+	}
+	c.ses.mu.Lock()
+	defer c.ses.mu.Unlock()
+	return c.ses.caps
+}
+
+// SetClientCapabilities implements server.SessionWithClientInfo.
+func (c *call) SetClientCapabilities(caps mcp.ClientCapabilities) {
+	if c.ses == nil {
+		c.caps = caps
+		return
+	}
+	c.ses.mu.Lock()
+	defer c.ses.mu.Unlock()
+	c.ses.caps = caps
+}
+
+// ProtocolVersion implements server.SessionWithProtocolVersion. Requests of 2026-07-28
+// say theirs themselves.
+func (c *call) ProtocolVersion() string {
+	if c.ses == nil {
+		return ""
+	}
+	c.ses.mu.Lock()
+	defer c.ses.mu.Unlock()
+	return c.ses.version
+}
+
+// SetProtocolVersion is called by mcp-go with what initialize negotiated.
+func (c *call) SetProtocolVersion(version string) {
+	if c.ses == nil {
+		return
+	}
+	c.ses.mu.Lock()
+	defer c.ses.mu.Unlock()
+	c.ses.version = version
+}
+
+// SubscribeToResourceErr implements server.SessionWithResourceSubscriptionsErr.
+func (c *call) SubscribeToResourceErr(uri string) error {
+	if err := c.t.opt.Subscribable(c.ctx, uri); err != nil {
+		if errors.Is(err, server.ErrResourceNotFound) {
+			c.fault = c.notFound(uri)
+			return c.fault
+		}
+		c.t.log.Error("subscription was not decided", slog.Any("error", err))
+		c.fault = &ProtocolError{Code: mcp.INTERNAL_ERROR, Message: internalError}
+		return err
+	}
+	if c.ses == nil {
+		return nil
+	}
+	err := c.t.sessions.subscribe(c.ctx, c.ses, uri)
+	switch {
+	case errors.Is(err, errTooManySubscriptions):
+		c.fault = &ProtocolError{Code: mcp.INVALID_PARAMS, Message: err.Error()}
+	case err != nil:
+		c.t.log.Error("subscription was not stored", slog.Any("error", err))
+		c.fault = &ProtocolError{Code: mcp.INTERNAL_ERROR, Message: internalError}
+	}
+	return err
+}
+
+// SubscribeToResource implements server.SessionWithResourceSubscriptions; mcp-go calls
+// SubscribeToResourceErr instead.
+func (c *call) SubscribeToResource(uri string) { _ = c.SubscribeToResourceErr(uri) }
+
+// UnsubscribeFromResource implements server.SessionWithResourceSubscriptions.
+func (c *call) UnsubscribeFromResource(uri string) {
+	if c.ses == nil {
+		return
+	}
+	if err := c.t.sessions.unsubscribe(c.ctx, c.ses, uri); err != nil {
+		c.t.log.Error("end of a subscription was not stored", slog.Any("error", err))
+	}
+}
+
+// SubscribedResources implements server.SessionWithResourceSubscriptions.
+func (c *call) SubscribedResources() []string {
+	if c.ses == nil {
+		return nil
+	}
+	c.ses.mu.Lock()
+	defer c.ses.mu.Unlock()
+	uris := make([]string, 0, len(c.ses.subs))
+	for uri := range c.ses.subs {
+		uris = append(uris, uri)
+	}
+	slices.Sort(uris)
+	return uris
+}
+
+// IsSubscribedToResource implements server.SessionWithResourceSubscriptions.
+func (c *call) IsSubscribedToResource(uri string) bool {
+	if c.ses == nil {
+		return false
+	}
+	c.ses.mu.Lock()
+	defer c.ses.mu.Unlock()
+	_, ok := c.ses.subs[uri]
+	return ok
 }

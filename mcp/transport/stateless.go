@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 
@@ -108,3 +109,153 @@ func mismatch(header, reason string) *mcp.JSONRPCErrorDetails {
 	e := mcp.NewJSONRPCErrorDetails(mcp.HEADER_MISMATCH, mcp.HeaderMismatchError{Header: header, Reason: reason}.Error(), nil)
 	return &e
 }
+
+// A listener is a subscriptions/listen that was granted.
+type listener struct {
+	box    *outbox
+	subs   []*subscription
+	ack    []byte // the first message of the stream
+	result []byte // the last
+	empty  bool   // nothing to listen to
+}
+
+// grant lets mcp-go decide on a subscriptions/listen and takes the stream over from it:
+// mcp-go holds a goroutine until the client leaves and delivers no updates. With a
+// context that is over it answers at once, and what it would have sent is the
+// acknowledgement. The listener is nil when it refused; the response says why. What
+// waits for the listener wakes the reader of wake.
+func (t *Transport) grant(c *call, m *message, wake chan struct{}) (*listener, []byte, int) {
+	over, cancel := context.WithCancel(c.ctx)
+	cancel()
+	granted := &ackSession{call: c}
+	resp := t.handleAs(over, granted, c, m)
+	c.finish()
+	body, code := encode(c.id, resp)
+	if code != 0 || granted.ack == nil {
+		return nil, body, code
+	}
+	l := &listener{box: newOutbox(t.opt.MaxQueueBytes, wake), result: body}
+	filter := granted.filter
+	filter.ResourceSubscriptions = granted.allowed
+	var err error
+	if l.ack, err = json.Marshal(acknowledgement(c.id, filter)); err != nil {
+		body, code := encode(c.id, rpcError(c.id, mcp.INTERNAL_ERROR, internalError, nil))
+		return nil, body, code
+	}
+	meta := append([]byte(`"_meta":{"`+mcp.MetaKeySubscriptionID+`":`), c.id...)
+	meta = append(meta, "},"...)
+	l.box.listMeta = meta
+	l.box.wants = wanted(filter)
+	l.empty = filter.IsEmpty()
+	for _, uri := range granted.allowed {
+		l.subs = append(l.subs, t.table.follow(l.box, uri, meta))
+	}
+	t.listen.Store(l.box, struct{}{})
+	return l, nil, 0
+}
+
+// dismiss ends a listener.
+func (t *Transport) dismiss(l *listener) {
+	t.listen.Delete(l.box)
+	for _, s := range l.subs {
+		t.table.leave(s)
+	}
+	l.box.close()
+}
+
+// postListen serves subscriptions/listen: its response is the stream. It releases c.
+func (t *Transport) postListen(w http.ResponseWriter, r *http.Request, c *call, m *message) {
+	l, body, code := t.grant(c, m, make(chan struct{}, 1)) //nolint:contextcheck // a call carries its own
+	c.release()                                            // a stream is not a running call
+	if l == nil {
+		writeJSON(w, statelessStatus(code), body)
+		return
+	}
+	defer t.dismiss(l)
+	if !accepts(r, eventStream) {
+		reply(w, http.StatusNotAcceptable, "not_acceptable", "accept "+eventStream)
+		return
+	}
+	if !t.enterStream(w) {
+		return
+	}
+	defer t.leaveStream()
+	s := openWire(w, http.NewResponseController(w), t.opt.WriteTimeout)
+	if err := s.write(events.message(nil, "", l.ack)); err != nil {
+		return
+	}
+	if !l.empty {
+		t.carry(r.Context(), s, l.box, nil, nil)
+	}
+	if r.Context().Err() == nil {
+		_ = s.write(events.message(nil, "", l.result)) // the stream is over by our will
+		s.close()
+	}
+}
+
+func acknowledgement(id json.RawMessage, granted mcp.SubscriptionFilter) mcp.JSONRPCNotification {
+	return mcp.JSONRPCNotification{
+		JSONRPC: mcp.JSONRPC_VERSION,
+		Notification: mcp.Notification{
+			Method: mcp.MethodNotificationSubscriptionsAcknowledged,
+			Params: mcp.NotificationParams{
+				Meta:             map[string]any{mcp.MetaKeySubscriptionID: id},
+				AdditionalFields: map[string]any{"notifications": granted},
+			},
+		},
+	}
+}
+
+func wanted(f mcp.SubscriptionFilter) listKind {
+	var k listKind
+	if f.ToolsListChanged {
+		k |= toolsList
+	}
+	if f.PromptsListChanged {
+		k |= promptsList
+	}
+	if f.ResourcesListChanged {
+		k |= resourcesList
+	}
+	return k
+}
+
+// An ackSession is the session of a subscriptions/listen while mcp-go decides on it.
+type ackSession struct {
+	*call
+	filter  mcp.SubscriptionFilter
+	allowed []string
+	ack     chan mcp.JSONRPCNotification
+}
+
+// NotificationChannel takes mcp-go's acknowledgement, which is written anew: it cannot
+// know what was refused here.
+func (a *ackSession) NotificationChannel() chan<- mcp.JSONRPCNotification {
+	if a.ack == nil {
+		a.ack = make(chan mcp.JSONRPCNotification, 1)
+	}
+	return a.ack
+}
+
+// SetSubscriptionFilter implements server.SessionWithSubscriptionFilter. The last call
+// clears the filter, when the request ends.
+func (a *ackSession) SetSubscriptionFilter(f mcp.SubscriptionFilter) {
+	if !f.IsEmpty() {
+		a.filter = f
+	}
+}
+
+// SubscriptionFilter implements server.SessionWithSubscriptionFilter.
+func (a *ackSession) SubscriptionFilter() (mcp.SubscriptionFilter, bool) { return a.filter, true }
+
+// SubscribeToResourceErr collects what is granted. A resource that is refused is left
+// out of the acknowledgement, as the specification has it.
+func (a *ackSession) SubscribeToResourceErr(uri string) error {
+	if len(a.allowed) < a.t.opt.MaxSubscriptions && a.t.opt.Subscribable(a.ctx, uri) == nil {
+		a.allowed = append(a.allowed, uri)
+	}
+	return nil
+}
+
+// UnsubscribeFromResource is called for all when the request ends.
+func (a *ackSession) UnsubscribeFromResource(string) {}

@@ -1,6 +1,30 @@
+// Package transport carries MCP between clients and an mcp-go server: over
+// streamable HTTP, the older HTTP+SSE pair, the stateless 2026-07-28 revision and
+// standard input and output, all from one [Transport].
+//
+// mcp-go parses messages and calls handlers; everything between its HandleMessage
+// and the wire is here: sessions, streams, subscriptions, cancellation, requests to
+// the client, status codes, and who may connect at all (docs/adr/0003-mcp-sessions.md
+// says why).
+//
+// It promises:
+//   - a session id is signed, bound to its principal, and worthless to another one;
+//   - a notification that belongs to a call reaches that call's stream before the
+//     result, however many calls run at once;
+//   - an update of a subscribed resource is sent at once, further ones within the
+//     coalescing window are joined, and the last one is always sent; a client that
+//     was away is told of each resource that changed meanwhile, once;
+//   - a call ends when its client goes away or cancels it, and nobody else can;
+//   - every queue, count and wait has a bound from [Options];
+//   - neither a panic nor an internal error is described to a client.
+//
+// It does not promise that each of several updates of one resource arrives on its
+// own (they say "read again", and carry nothing to lose), nor that an answer
+// outlives the connection that asked for it.
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -16,6 +40,8 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"slackmcp/store/state"
 )
 
 // A Transport serves one mcp-go server to many clients. Make it with New, build the
@@ -298,4 +324,308 @@ func (b *broadcast) run(ctx context.Context, changed func(listKind)) {
 			return
 		}
 	}
+}
+
+// A Kind is the transport that a bare GET of the mount opens.
+type Kind string
+
+const (
+	// SSE answers a bare GET with the HTTP+SSE transport of 2024-11-05.
+	SSE Kind = "sse"
+	// StreamableHTTP answers a bare GET with 400: its streams belong to sessions.
+	StreamableHTTP Kind = "streamable-http"
+)
+
+// Options configure a Transport. The zero value of each field has the meaning given
+// beside it.
+type Options struct {
+	// Mount is the path of the endpoint; "/mcp" when empty. The SSE transport lives
+	// under it, at Mount/sse and Mount/message.
+	Mount string
+	// Default is the transport that a bare GET of Mount opens; SSE when empty.
+	Default Kind
+
+	// PublicURL is the address under which clients reach the server, when that is a
+	// proxy's: its host and origin are allowed, its path prefixes Mount in what clients
+	// are told. Empty: clients connect directly.
+	PublicURL string
+	// AllowedOrigins are the browser origins that may call, beside PublicURL's and, for
+	// a server that was reached by a loopback name, loopback origins.
+	AllowedOrigins []string
+	// AllowedHosts are further values of the Host header to answer to, with or without
+	// a port.
+	AllowedHosts []string
+	// Authenticate stands in front of every route and puts the principal into the
+	// request's context. Nil lets everybody in, as nobody.
+	Authenticate func(http.Handler) http.Handler
+	// Subscribable decides whether the caller in ctx may subscribe to a resource. An
+	// error that wraps mcp-go's ErrResourceNotFound says that there is no such thing.
+	// Nil allows every URI.
+	Subscribable func(ctx context.Context, uri string) error
+
+	// HandshakeOnly serves clients of stdio in the eras that begin with initialize alone:
+	// server/discover is an unknown method to it.
+	HandshakeOnly bool
+
+	// Extension serves methods that mcp-go does not know; none when nil.
+	Extension Extension
+
+	// Shared are the values that replicas share, which then serve the same sessions and
+	// hand each other what is another's. Nil: there is one process, and sessions end with
+	// it.
+	Shared state.Store
+	// Single says that no other process has the Shared values: they let sessions outlive
+	// this one, and nothing is handed on.
+	Single bool
+	// Key signs session ids, at least 32 bytes. When empty the replicas agree on one, or
+	// without Shared it is random.
+	Key []byte
+	// Store keeps the sessions; when nil a SharedStore, or without Shared a MemoryStore,
+	// of MaxSessions.
+	Store SessionStore
+	// Logger receives what an operator should know; silent when nil.
+	Logger *slog.Logger
+
+	// MaxBodyBytes bounds one message; 4 MiB when zero.
+	MaxBodyBytes int64
+	// MaxSessions bounds the sessions kept; 10,000 when zero.
+	MaxSessions int
+	// MaxStreams bounds the open streams of all kinds; 4,096 when zero.
+	MaxStreams int
+	// MaxCalls bounds the requests that run at once; 1,024 when zero.
+	MaxCalls int
+	// MaxCallsPerSession bounds them for one session; 64 when zero.
+	MaxCallsPerSession int
+	// MaxSubscriptions bounds the resources that one session may follow; 1,000 when zero.
+	MaxSubscriptions int
+	// MaxQueueBytes bounds what waits for one SSE or stdio client; 4 MiB when zero. A
+	// call whose client does not read waits for room.
+	MaxQueueBytes int
+
+	// IdleTimeout ends a session that has neither an open stream nor a running call for
+	// this long; one hour when zero.
+	IdleTimeout time.Duration
+	// Heartbeat is the longest silence on a stream; 12 s when zero, at most 15 s.
+	Heartbeat time.Duration
+	// WriteTimeout ends a stream whose peer takes nothing for this long; 10 s when zero.
+	WriteTimeout time.Duration
+	// ReadTimeout bounds the reading of one message's body; 30 s when zero.
+	ReadTimeout time.Duration
+	// AnswerTimeout bounds the wait for a client's answer to a request of ours, behind
+	// which a person may sit; five minutes when zero.
+	AnswerTimeout time.Duration
+	// Coalesce is the window within which updates of one resource are joined; 50 ms when
+	// zero.
+	Coalesce time.Duration
+	// Grace is what running calls get to finish once the transport stops; 1 s when zero.
+	Grace time.Duration
+}
+
+const (
+	minKeyBytes  = 32
+	maxHeartbeat = 15 * time.Second
+)
+
+// complete fills the defaults in and names every field that cannot work.
+func (o Options) complete() (Options, error) {
+	if o.Mount != "/" {
+		o.Mount = cmp.Or(strings.TrimRight(o.Mount, "/"), "/mcp")
+	}
+	o.Default = cmp.Or(o.Default, SSE)
+	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, 4<<20)
+	o.MaxSessions = cmp.Or(o.MaxSessions, 10_000)
+	o.MaxStreams = cmp.Or(o.MaxStreams, 4096)
+	o.MaxCalls = cmp.Or(o.MaxCalls, 1024)
+	o.MaxCallsPerSession = cmp.Or(o.MaxCallsPerSession, 64)
+	o.MaxSubscriptions = cmp.Or(o.MaxSubscriptions, 1000)
+	o.MaxQueueBytes = cmp.Or(o.MaxQueueBytes, 4<<20)
+	o.IdleTimeout = cmp.Or(o.IdleTimeout, time.Hour)
+	o.Heartbeat = cmp.Or(o.Heartbeat, 12*time.Second)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 10*time.Second)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, 30*time.Second)
+	o.AnswerTimeout = cmp.Or(o.AnswerTimeout, 5*time.Minute)
+	o.Coalesce = cmp.Or(o.Coalesce, 50*time.Millisecond)
+	o.Grace = cmp.Or(o.Grace, time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Authenticate == nil {
+		o.Authenticate = func(next http.Handler) http.Handler { return next }
+	}
+	if o.Subscribable == nil {
+		o.Subscribable = func(context.Context, string) error { return nil }
+	}
+	if len(o.Key) == 0 && o.Shared == nil {
+		o.Key = make([]byte, minKeyBytes)
+		rand.Read(o.Key) // never fails
+	}
+	switch {
+	case o.Store != nil:
+	case o.Shared != nil:
+		o.Store = NewSharedStore(o.Shared, o.MaxSessions, o.IdleTimeout)
+	default:
+		o.Store = NewMemoryStore(o.MaxSessions, o.IdleTimeout)
+	}
+	return o, o.validate()
+}
+
+func (o Options) validate() error {
+	var errs []error
+	if o.Mount == "/" || !strings.HasPrefix(o.Mount, "/") || strings.ContainsAny(o.Mount, "?#*{} ") {
+		errs = append(errs, fmt.Errorf("transport: Mount %q is not a plain absolute path below /", o.Mount))
+	}
+	if o.Default != SSE && o.Default != StreamableHTTP {
+		errs = append(errs, fmt.Errorf("transport: Default is %q, want %q or %q", o.Default, SSE, StreamableHTTP))
+	}
+	if len(o.Key) < minKeyBytes && (len(o.Key) > 0 || o.Shared == nil) {
+		errs = append(errs, fmt.Errorf("transport: Key has %d bytes, want at least %d", len(o.Key), minKeyBytes))
+	}
+	if o.Heartbeat < 0 || o.Heartbeat > maxHeartbeat {
+		errs = append(errs, fmt.Errorf("transport: Heartbeat is %s, want at most %s", o.Heartbeat, maxHeartbeat))
+	}
+	errs = append(errs, o.validateNames()...)
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"MaxBodyBytes", o.MaxBodyBytes},
+		{"MaxSessions", int64(o.MaxSessions)},
+		{"MaxStreams", int64(o.MaxStreams)},
+		{"MaxCalls", int64(o.MaxCalls)},
+		{"MaxCallsPerSession", int64(o.MaxCallsPerSession)},
+		{"MaxSubscriptions", int64(o.MaxSubscriptions)},
+		{"MaxQueueBytes", int64(o.MaxQueueBytes)},
+		{"IdleTimeout", int64(o.IdleTimeout)},
+		{"WriteTimeout", int64(o.WriteTimeout)},
+		{"ReadTimeout", int64(o.ReadTimeout)},
+		{"AnswerTimeout", int64(o.AnswerTimeout)},
+		{"Coalesce", int64(o.Coalesce)},
+		{"Grace", int64(o.Grace)},
+	} {
+		if f.value < 0 {
+			errs = append(errs, fmt.Errorf("transport: %s is negative", f.name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// validateNames checks what says who may call.
+func (o Options) validateNames() []error {
+	var errs []error
+	if o.PublicURL != "" {
+		if u, err := url.Parse(o.PublicURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+			errs = append(errs, errors.New("transport: PublicURL is not an absolute http or https URL"))
+		}
+	}
+	for _, origin := range o.AllowedOrigins {
+		if _, err := normalOrigin(origin); err != nil {
+			errs = append(errs, fmt.Errorf("transport: AllowedOrigins has %q, want scheme://host[:port] (list each one; there is no wildcard)", origin))
+		}
+	}
+	return errs
+}
+
+// counters only ever grow.
+type counters struct {
+	calls, busy, panics                    atomic.Uint64
+	refusedHost, refusedOrigin             atomic.Uint64
+	sessionsOpened, sessionsFull           atomic.Uint64
+	streamsOpened, streamsFull, streamsCut atomic.Uint64
+}
+
+// Stats are the transport's figures at one moment. Those that only grow say so.
+type Stats struct {
+	// Sessions is how many sessions this process serves, SSE and stdio included.
+	Sessions int
+	// Streams is how many GET, SSE and listen streams are open.
+	Streams int
+	// Subscriptions is how many pairs of a client and a resource there are.
+	Subscriptions int
+	// Calls is how many requests run.
+	Calls int
+
+	// CallsTotal grows with each request that was begun.
+	CallsTotal uint64
+	// BusyTotal grows with each request refused for a bound on calls.
+	BusyTotal uint64
+	// PanicsTotal grows with each handler that panicked.
+	PanicsTotal uint64
+	// RefusedHostTotal and RefusedOriginTotal grow with each request refused for its
+	// Host or Origin.
+	RefusedHostTotal, RefusedOriginTotal uint64
+	// SessionsTotal grows with each session opened, SessionsFullTotal with each refused
+	// for want of room.
+	SessionsTotal, SessionsFullTotal uint64
+	// StreamsTotal grows with each stream opened, StreamsFullTotal with each refused for
+	// want of room, StreamsCutTotal with each ended because its peer took nothing.
+	StreamsTotal, StreamsFullTotal, StreamsCutTotal uint64
+	// UpdatesTotal grows with each change of a followed resource, CoalescedTotal with
+	// those that were joined with another one.
+	UpdatesTotal, CoalescedTotal uint64
+}
+
+// Stats returns the figures of now.
+func (t *Transport) Stats() Stats {
+	return Stats{
+		Sessions:           t.sessions.count(),
+		Streams:            int(t.open.Load()),
+		Subscriptions:      int(t.table.subscriptions.Load()),
+		Calls:              int(t.running.Load()),
+		CallsTotal:         t.count.calls.Load(),
+		BusyTotal:          t.count.busy.Load(),
+		PanicsTotal:        t.count.panics.Load(),
+		RefusedHostTotal:   t.count.refusedHost.Load(),
+		RefusedOriginTotal: t.count.refusedOrigin.Load(),
+		SessionsTotal:      t.count.sessionsOpened.Load(),
+		SessionsFullTotal:  t.count.sessionsFull.Load(),
+		StreamsTotal:       t.count.streamsOpened.Load(),
+		StreamsFullTotal:   t.count.streamsFull.Load(),
+		StreamsCutTotal:    t.count.streamsCut.Load(),
+		UpdatesTotal:       t.table.updates.Load(),
+		CoalescedTotal:     t.table.coalesced.Load(),
+	}
+}
+
+// A gate counts who is inside, lets nobody in once closed, and tells when the last one
+// left.
+type gate struct {
+	mu     sync.Mutex
+	inside int
+	closed bool
+	empty  chan struct{} // closed when closed and nobody is inside
+}
+
+func newGate() *gate { return &gate{empty: make(chan struct{})} }
+
+func (g *gate) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	g.inside++
+	return true
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.inside--
+	if g.closed && g.inside == 0 {
+		close(g.empty)
+	}
+}
+
+// close reports whether this call closed the gate.
+func (g *gate) close() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	g.closed = true
+	if g.inside == 0 {
+		close(g.empty)
+	}
+	return true
 }

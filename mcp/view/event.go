@@ -1,7 +1,22 @@
+// Package view is how an assistant sees what came from Slack and from other senders:
+// events, messages, people, conversations, files.
+//
+// All of it was written by somebody else, so each view is an object that says
+// "untrusted": true and, for what has an author, where it came from ([Provenance]).
+// Every text in it went through [Clean]. Nothing of it is ever put into a description,
+// an instruction or an error.
+//
+// It promises that secrets that an event's body holds are not in a view (see
+// event.Sanitize), and that under lockdown no text of an author who is not known to
+// belong to the workspace is. It does not judge what a text says: a marker tells a
+// model whose words it reads, it cannot make the model heed it.
 package view
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"time"
@@ -185,4 +200,194 @@ func Escape(s string) string {
 		b.WriteString("%" + string(digits[c>>4]) + string(digits[c&15]))
 	}
 	return b.String()
+}
+
+// Payload returns an event's whole body as JSON that may be shown: without its
+// secrets, and every text and name in it cleaned. Of a form that is
+// the object in its payload field or, for a slash command, an object of its fields.
+func (f *Flags) Payload(e *event.Event) (json.RawMessage, error) {
+	raw, err := event.Sanitize(e.Raw, e.Encoding)
+	if err != nil {
+		return nil, fmt.Errorf("sanitize event: %w", err)
+	}
+	if e.Encoding == event.Form {
+		if raw, err = event.InnerJSON(&event.Event{Encoding: event.Form, Raw: raw}); err != nil {
+			return nil, fmt.Errorf("read form: %w", err)
+		}
+	}
+	v, err := decodeJSON(raw)
+	if err != nil {
+		return nil, fmt.Errorf("read event: %w", err)
+	}
+	return encodeJSON(f.value(v))
+}
+
+// JSON cleans the texts and names of any JSON, such as a message's blocks. What is not
+// JSON is left out.
+func (f *Flags) JSON(raw json.RawMessage) json.RawMessage {
+	if len(raw) == 0 {
+		return nil
+	}
+	v, err := decodeJSON(raw)
+	if err != nil {
+		return nil
+	}
+	out, err := encodeJSON(f.value(v))
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+func (f *Flags) value(v any) any {
+	switch v := v.(type) {
+	case string:
+		return f.Text(v, MaxText)
+	case []any:
+		for i := range v {
+			v[i] = f.value(v[i])
+		}
+	case map[string]any:
+		for k, item := range v {
+			item = f.value(item)
+			if clean := f.Name(k); clean != k {
+				delete(v, k)
+				k = clean
+			}
+			v[k] = item
+		}
+	}
+	return v
+}
+
+func decodeJSON(raw []byte) (any, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var v any
+	err := d.Decode(&v)
+	return v, err
+}
+
+func encodeJSON(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}
+
+// The kinds of authors.
+const (
+	KindPerson  = "person"
+	KindBot     = "bot"     // another app
+	KindSelf    = "self"    // our own app
+	KindSystem  = "system"  // Slack itself, or this server
+	KindService = "service" // a webhook sender that is not Slack
+)
+
+// Provenance says whose words a view holds, as far as Slack tells. A text with
+// neither External nor SameTeam is by somebody of whom it is not known.
+type Provenance struct {
+	// Author is the id of a user or a bot, or the name of a webhook source.
+	Author string `json:"author,omitempty"`
+	Kind   string `json:"kind"`
+	// External reports an author of another organisation.
+	External bool `json:"external,omitempty"`
+	// SameTeam reports an author of the workspace itself.
+	SameTeam bool `json:"same_team,omitempty"`
+	// Verified reports that the author's identity is Slack's word (or the sender's own,
+	// by its signature) and not a claim of the text.
+	Verified bool `json:"verified"`
+}
+
+// Inside reports that the words are our own, Slack's or this server's, or those of a person of the
+// workspace: what lockdown lets through.
+func (p Provenance) Inside() bool {
+	return p.Kind == KindSelf || p.Kind == KindSystem || p.Kind == KindPerson && p.SameTeam
+}
+
+// origin is what an event's body says about its author. Field names are those of
+// docs.slack.dev/apis/events-api and docs.slack.dev/reference/interaction-payloads.
+type origin struct {
+	TeamID         string `json:"team_id"`
+	EnterpriseID   string `json:"enterprise_id"`
+	Shared         bool   `json:"is_ext_shared_channel"`
+	Authorizations []struct {
+		TeamID       string `json:"team_id"`
+		EnterpriseID string `json:"enterprise_id"`
+	} `json:"authorizations"`
+}
+
+// author is what the inner event says.
+type author struct {
+	User       any     `json:"user"` // an id, or in some events the whole user
+	BotID      string  `json:"bot_id"`
+	Subtype    string  `json:"subtype"`
+	Team       any     `json:"team"`
+	UserTeam   string  `json:"user_team"`
+	SourceTeam string  `json:"source_team"`
+	TS         string  `json:"ts"`
+	Text       string  `json:"text"`
+	Command    string  `json:"command"`
+	Message    *author `json:"message"`
+}
+
+// team returns the author's workspace or organisation, "" when the event names none.
+func (a *author) team() string {
+	if u, ok := a.User.(map[string]any); ok && id(u["team_id"]) != "" {
+		return id(u["team_id"]) // an interaction's "team" is where it happened
+	}
+	return cmp.Or(a.UserTeam, a.SourceTeam, id(a.Team))
+}
+
+// id reads what Slack writes as an id or as an object that has one.
+func id(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case map[string]any:
+		s, _ := v["id"].(string)
+		return s
+	}
+	return ""
+}
+
+// provenance judges who wrote an event of Slack's.
+func provenance(e *event.Event, o *origin, a *author) Provenance {
+	p := Provenance{Author: e.User, Kind: KindPerson, Verified: true}
+	switch {
+	case e.FromSelf:
+		p.Kind = KindSelf
+	case a.BotID != "" || a.Subtype == "bot_message":
+		p.Kind = KindBot
+		if p.Author == "" {
+			p.Author = a.BotID
+		}
+	case e.User == "":
+		p.Kind = KindSystem
+	}
+	own, organisation := o.TeamID, o.EnterpriseID
+	if len(o.Authorizations) > 0 {
+		own, organisation = o.Authorizations[0].TeamID, o.Authorizations[0].EnterpriseID
+	}
+	p.SameTeam, p.External = sides(a.team(), own, organisation, o.Shared)
+	return p
+}
+
+// sides compares an author's team with our own. An event of a channel that no other
+// organisation shares can only be by one of us.
+func sides(team, own, organisation string, shared bool) (same, external bool) {
+	switch {
+	case team == "" && !shared:
+		return true, false
+	case team == "" || own == "" && organisation == "":
+		return false, false
+	case team == own || team == organisation:
+		return true, false
+	case strings.HasPrefix(team, "E") && organisation == "":
+		return false, false
+	}
+	return false, true
 }

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"encoding/json"
 	"strings"
+	"time"
 
+	"slackmcp/mcp/names"
 	"slackmcp/slackapi"
 )
 
@@ -173,4 +175,175 @@ func Permalink(workspace, channel, ts, threadTS string) string {
 		link += "?thread_ts=" + threadTS + "&cid=" + channel
 	}
 	return link
+}
+
+// A File is the description of a file.
+type File struct {
+	Untrusted bool     `json:"untrusted"`
+	ID        string   `json:"id"`
+	Name      string   `json:"name,omitempty"`
+	Title     string   `json:"title,omitempty"`
+	MIMEType  string   `json:"mimetype,omitempty"`
+	Kind      string   `json:"filetype,omitempty"`
+	Size      int64    `json:"size"`
+	User      string   `json:"user,omitempty"`
+	Created   string   `json:"created,omitempty"`
+	Mode      string   `json:"mode,omitempty"`
+	External  bool     `json:"is_external,omitempty" doc:"kept outside Slack"`
+	Permalink string   `json:"permalink,omitempty"`
+	Channels  []string `json:"channels,omitempty" doc:"where it is shared"`
+	Flags     Flags    `json:"flags,omitempty"`
+}
+
+// NewFile shows a file's description.
+func NewFile(f *slackapi.File) File {
+	v := File{
+		Untrusted: true, ID: f.ID, Size: f.Size, User: f.User, Created: Unix(f.Created), External: f.IsExternal,
+	}
+	v.Name, v.Title = v.Flags.Name(f.Name), v.Flags.Name(f.Title)
+	v.MIMEType, v.Kind = v.Flags.Name(f.MimeType), v.Flags.Name(cmp.Or(f.PrettyType, f.FileType))
+	v.Mode, v.Permalink = v.Flags.Name(f.Mode), v.Flags.Name(f.Permalink)
+	for _, list := range [][]string{f.Channels, f.Groups, f.IMs} {
+		v.Channels = append(v.Channels, list...)
+	}
+	return v
+}
+
+// Unix writes Unix seconds as RFC 3339, 0 as "".
+func Unix(seconds int64) string {
+	if seconds == 0 {
+		return ""
+	}
+	return Time(time.Unix(seconds, 0))
+}
+
+// A Channel is a conversation: a channel, a direct message or a group message.
+type Channel struct {
+	Untrusted  bool   `json:"untrusted"`
+	ID         string `json:"id"`
+	Name       string `json:"name,omitempty"`
+	Type       string `json:"type,omitempty" enum:"public_channel,private_channel,im,mpim"`
+	User       string `json:"user,omitempty" doc:"the other side of a direct message"`
+	Topic      string `json:"topic,omitempty"`
+	Purpose    string `json:"purpose,omitempty"`
+	Members    int    `json:"num_members,omitempty"`
+	IsMember   bool   `json:"is_member" doc:"the bot is a member"`
+	IsArchived bool   `json:"is_archived,omitempty"`
+	IsExternal bool   `json:"is_ext_shared,omitempty" doc:"another organisation reads along"`
+	Creator    string `json:"creator,omitempty"`
+	Created    string `json:"created,omitempty"`
+	Unread     int    `json:"unread_count,omitempty"`
+	LastRead   string `json:"last_read,omitempty"`
+	Flags      Flags  `json:"flags,omitempty"`
+}
+
+// note bounds a topic or purpose, in characters: Slack's own limit.
+const note = 250
+
+// NewChannel shows a conversation.
+func NewChannel(c *slackapi.Channel, detailed bool) Channel {
+	v := Channel{
+		Untrusted: true, ID: c.ID, Type: channelType(c), User: c.User, Members: c.NumMembers, IsMember: c.IsMember || c.IsIM || c.IsMPIM,
+		IsArchived: c.IsArchived, IsExternal: c.IsExtShared || c.IsPendingExtShared,
+		Unread: c.UnreadCountDisplay, LastRead: c.LastRead,
+	}
+	v.Name, v.Topic = v.Flags.Name(c.Name), v.Flags.Text(c.Topic.Value, note)
+	v.Purpose = v.Flags.Text(c.Purpose.Value, note)
+	if detailed {
+		v.Creator, v.Created = c.Creator, Unix(c.Created)
+	}
+	return v
+}
+
+func channelType(c *slackapi.Channel) string {
+	switch {
+	case c.IsIM:
+		return "im"
+	case c.IsMPIM:
+		return "mpim"
+	case c.IsPrivate || c.IsGroup:
+		return "private_channel"
+	}
+	return "public_channel"
+}
+
+// KnownChannel shows what was kept of a conversation.
+func KnownChannel(c *names.Channel) Channel {
+	v := Channel{Untrusted: true, ID: c.ID, Type: "public_channel", Members: c.Members, IsMember: c.Member, IsArchived: c.Archived, IsExternal: c.Shared}
+	if c.Private {
+		v.Type = "private_channel"
+	}
+	v.Name, v.Topic = v.Flags.Name(c.Name), v.Flags.Text(c.Topic, note)
+	v.Purpose = v.Flags.Text(c.Purpose, note)
+	return v
+}
+
+// A User is a person or a bot.
+type User struct {
+	Untrusted   bool   `json:"untrusted"`
+	ID          string `json:"id"`
+	Handle      string `json:"name,omitempty"`
+	DisplayName string `json:"display_name,omitempty"`
+	RealName    string `json:"real_name,omitempty"`
+	Title       string `json:"title,omitempty"`
+	Email       string `json:"email,omitempty"`
+	Phone       string `json:"phone,omitempty"`
+	Pronouns    string `json:"pronouns,omitempty"`
+	Status      string `json:"status,omitempty"`
+	TimeZone    string `json:"tz,omitempty"`
+	Team        string `json:"team,omitempty"`
+	IsBot       bool   `json:"is_bot,omitempty"`
+	IsAdmin     bool   `json:"is_admin,omitempty"`
+	IsGuest     bool   `json:"is_guest,omitempty"`
+	IsExternal  bool   `json:"is_external,omitempty" doc:"of another organisation"`
+	IsDeleted   bool   `json:"is_deleted,omitempty"`
+	Flags       Flags  `json:"flags,omitempty"`
+}
+
+// NewUser shows a user's profile; team is our own, "" when it is not known.
+func NewUser(u *slackapi.User, team string) User {
+	v := User{
+		Untrusted: true, ID: u.ID, IsBot: u.IsBot, IsGuest: u.IsRestricted || u.IsUltraRestricted,
+		IsExternal: u.IsStranger || team != "" && u.TeamID != "" && u.TeamID != team, IsDeleted: u.Deleted,
+	}
+	v.Handle, v.DisplayName = v.Flags.Name(u.Name), v.Flags.Name(u.Profile.DisplayName)
+	v.RealName, v.Title = v.Flags.Name(cmp.Or(u.RealName, u.Profile.RealName)), v.Flags.Name(u.Profile.Title)
+	v.Email = v.Flags.Name(u.Profile.Email)
+	v.Phone, v.Pronouns = v.Flags.Name(u.Profile.Phone), v.Flags.Name(u.Profile.Pronouns)
+	v.Status = v.Flags.Name(status(&u.Profile))
+	v.TimeZone, v.Team, v.IsAdmin = v.Flags.Name(u.TZ), u.TeamID, u.IsAdmin || u.IsOwner
+	return v
+}
+
+func status(p *slackapi.Profile) string {
+	if p.StatusEmoji != "" && p.StatusText != "" {
+		return p.StatusEmoji + " " + p.StatusText
+	}
+	return cmp.Or(p.StatusText, p.StatusEmoji)
+}
+
+// A Person is a user in short: who it is, and whether to trust their words.
+type Person struct {
+	Untrusted   bool   `json:"untrusted"`
+	ID          string `json:"id"`
+	Handle      string `json:"name,omitempty"`
+	DisplayName string `json:"display_name,omitempty"`
+	RealName    string `json:"real_name,omitempty"`
+	Title       string `json:"title,omitempty"`
+	IsBot       bool   `json:"is_bot,omitempty"`
+	IsGuest     bool   `json:"is_guest,omitempty"`
+	IsExternal  bool   `json:"is_external,omitempty"`
+	IsDeleted   bool   `json:"is_deleted,omitempty"`
+	Flags       Flags  `json:"flags,omitempty"`
+}
+
+// NewPerson shows what was kept of a user; team is our own, "" when it is not known.
+func NewPerson(u *names.User, team string) Person {
+	v := Person{
+		Untrusted: true, ID: u.ID, IsBot: u.Bot, IsGuest: u.Guest,
+		IsExternal: u.Stranger || team != "" && u.Team != "" && u.Team != team, IsDeleted: u.Deleted,
+	}
+	v.Handle, v.DisplayName = v.Flags.Name(u.Handle), v.Flags.Name(u.Display)
+	v.RealName, v.Title = v.Flags.Name(u.Real), v.Flags.Name(u.Title)
+	return v
 }

@@ -1,6 +1,10 @@
 package view
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
 
 // MaxText is how many characters of one text are shown: Slack's own limit of a
 // message (docs.slack.dev/reference/methods/chat.postMessage).
@@ -39,4 +43,112 @@ func (f *Flags) Add(flag string) {
 	if !slices.Contains(*f, flag) {
 		*f = append(*f, flag)
 	}
+}
+
+// What may have been done to a text before it is shown; see the Flags of a view.
+const (
+	// FlagCleaned says that characters that no reader sees were removed.
+	FlagCleaned = "invisible_characters_removed"
+	// FlagTruncated says that the text is longer than what is shown.
+	FlagTruncated = "truncated"
+	// FlagWithheld says that lockdown left the words of an outside author out.
+	FlagWithheld = "withheld_by_lockdown"
+	// FlagFilled says that the event was read from a channel's history, because its
+	// delivery was missed.
+	FlagFilled = "filled_from_history"
+)
+
+// Clean removes what a person who reads the text on a screen would not see, or would
+// see elsewhere than it stands: control characters, bidirectional controls, Unicode
+// tags, zero-width characters, fillers, and variation selectors that vary nothing. It
+// reports whether it removed anything. Joiners stay where a script or an emoji needs
+// them. Cleaning twice is cleaning once.
+func Clean(s string) (string, bool) {
+	if !strings.ContainsFunc(s, suspect) {
+		return s, false
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	cleaned := false
+	runes := []rune(strings.ReplaceAll(s, "\r\n", "\n"))
+	prev := rune(-1)
+	for i, r := range runes {
+		next := rune(-1)
+		if i+1 < len(runes) {
+			next = runes[i+1]
+		}
+		if suspect(r) && !belongs(prev, r, next) {
+			cleaned = true
+			continue
+		}
+		b.WriteRune(r)
+		prev = r
+	}
+	return b.String(), cleaned
+}
+
+// suspect reports a character that is invisible by itself.
+func suspect(r rune) bool {
+	switch {
+	case r == '\n' || r == '\t':
+		return false
+	case r < ' ', 0x7f <= r && r < 0xa0, r == '\u2028', r == '\u2029':
+		return true
+	case r < 0xad:
+		return false
+	case unicode.Is(unicode.Prepended_Concatenation_Mark, r):
+		return false // Arabic number signs and the like are format characters that one sees
+	}
+	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+const (
+	zeroWidthNonJoiner = '\u200c'
+	zeroWidthJoiner    = '\u200d'
+	textStyle          = '\ufe0e'
+	emojiStyle         = '\ufe0f'
+)
+
+// joining are the scripts in which a joiner or its absence changes the letters.
+var joining = []*unicode.RangeTable{
+	unicode.Arabic, unicode.Syriac, unicode.Mongolian, unicode.Devanagari, unicode.Bengali, unicode.Gurmukhi,
+	unicode.Gujarati, unicode.Oriya, unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam,
+	unicode.Sinhala, unicode.Khmer, unicode.Myanmar, unicode.Tibetan,
+}
+
+// belongs reports that a suspect character does its proper work between its neighbours.
+func belongs(prev, r, next rune) bool {
+	switch {
+	case r == '\r':
+		return false
+	case r == zeroWidthNonJoiner, r == zeroWidthJoiner && unicode.In(prev, joining...):
+		return unicode.In(prev, joining...) && unicode.In(next, joining...)
+	case r == zeroWidthJoiner:
+		return isPictograph(prev) && isPictograph(next)
+	case r == textStyle || r == emojiStyle:
+		return isPictograph(prev) && prev != r || strings.ContainsRune("0123456789#*", prev) && next == '\u20e3'
+	case unicode.Is(unicode.Variation_Selector, r):
+		return unicode.In(prev, unicode.Han, unicode.Mongolian)
+	}
+	return false
+}
+
+// isPictograph reports a symbol, a skin tone or an emoji's style mark.
+func isPictograph(r rune) bool {
+	return r == emojiStyle || r >= 0x80 && unicode.In(r, unicode.So, unicode.Sk, unicode.Sm, unicode.Po)
+}
+
+// cut bounds a text to n characters.
+func cut(s string, n int) (string, bool) {
+	if len(s) <= n {
+		return s, false
+	}
+	count := 0
+	for i := range s {
+		if count == n {
+			return s[:i], true
+		}
+		count++
+	}
+	return s, false
 }

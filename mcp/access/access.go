@@ -1,0 +1,321 @@
+// Package access says who a caller of the MCP side is and what it may do: a
+// [Principal] with scopes, found by a bearer token, and carried in the context.
+//
+// [Tokens] knows named static tokens, [JWT] the access tokens of an OAuth
+// authorization server; [Require] stands in front of the routes and asks either, or
+// both by way of [Any].
+//
+// It promises that tokens are compared in constant time and never kept in clear
+// after start, that a token in a query is refused, that nothing about a refused
+// token is told or logged but that it was refused, and that a static token which
+// [Tokens.Replace] takes away ends what it has opened. What a scope allows is decided
+// where things are listed and called, by [Principal.Has].
+package access
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// A Scope is one kind of permission.
+type Scope string
+
+const (
+	// Read lets a caller read from Slack.
+	Read Scope = "read"
+	// Events lets a caller read and wait for received events.
+	Events Scope = "events"
+	// Write lets a caller change things in Slack.
+	Write Scope = "write"
+	// Admin lets a caller work the queue: redrive, replay, drop.
+	Admin Scope = "admin"
+)
+
+// OAuthPrefix begins the names of principals that an authorization server vouches for;
+// its issuer and "#" follow.
+const OAuthPrefix = "oauth:"
+
+// A Principal is an authenticated caller. It is immutable.
+type Principal struct {
+	// Name identifies the caller in logs and binds its sessions: the token's name, or
+	// issuer and subject of a JWT.
+	Name   string
+	Scopes []Scope
+	// Credential identifies the token that was shown, without telling it: what a
+	// principal leaves behind can end with the token. Empty where tokens come and go, as
+	// JWTs do.
+	Credential string
+	// Anonymous reports that nobody was asked who they are.
+	Anonymous bool
+
+	life context.Context //nolint:containedctx // ends with the token; nil where nobody is told of that
+}
+
+// during returns ctx as it is for a request of this principal: it also ends, with the
+// cause ErrRevoked, when the token does. done releases it.
+func (p *Principal) during(ctx context.Context) (_ context.Context, done func()) {
+	if p.life == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(p.life, func() { cancel(context.Cause(p.life)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
+// Has reports whether the principal was given the scope.
+func (p *Principal) Has(s Scope) bool { return p != nil && slices.Contains(p.Scopes, s) }
+
+type contextKey struct{}
+
+// With returns a context that carries the principal.
+func With(ctx context.Context, p *Principal) context.Context {
+	return context.WithValue(ctx, contextKey{}, p)
+}
+
+// From returns the principal of a context, or nil when nobody was authenticated.
+func From(ctx context.Context) *Principal {
+	p, _ := ctx.Value(contextKey{}).(*Principal)
+	return p
+}
+
+// RequireOptions configure Require.
+type RequireOptions struct {
+	// Authenticator judges the tokens. Required.
+	Authenticator Authenticator
+	// Scopes are those of which a caller needs at least one, to be let in at all. None
+	// given, everybody with a good token is.
+	Scopes []Scope
+	// ScopePrefix is put before the scopes that refused clients are told to ask for.
+	ScopePrefix string
+	// MetadataURL is where the protected-resource metadata of RFC 9728 is, told to
+	// clients that are refused. Empty without OAuth.
+	MetadataURL string
+	// Refused, when set, is told of each refusal: a status and a reason from a fixed
+	// list. It must not keep the request.
+	Refused func(r *http.Request, status int, reason string)
+	// Accepted, when set, is told of each request that is let in. It must not keep the
+	// request.
+	Accepted func(r *http.Request, p *Principal)
+}
+
+// Require returns a middleware that lets a request pass with its principal in the
+// context, and answers others 401, 403 for want of scope, or 503 while tokens cannot be
+// checked. The context also ends when the token is revoked, so that no stream outlives
+// it. The header is the only place for a token: one in the query is refused, because it is
+// in logs already.
+func Require(o RequireOptions) (func(http.Handler) http.Handler, error) {
+	if o.Authenticator == nil {
+		return nil, errors.New("access: Require needs an Authenticator")
+	}
+	if o.Refused == nil {
+		o.Refused = func(*http.Request, int, string) {}
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			p, fault := o.judge(r)
+			if fault != nil {
+				o.Refused(r, fault.status, fault.code)
+				o.refuse(w, fault)
+				return
+			}
+			if o.Accepted != nil {
+				o.Accepted(r, p)
+			}
+			ctx, done := p.during(r.Context())
+			defer done()
+			next.ServeHTTP(w, r.WithContext(With(ctx, p)))
+		})
+	}, nil
+}
+
+// As returns a middleware that makes everybody the principal p, for a server that asks
+// nobody who they are.
+func As(p *Principal) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r.WithContext(With(r.Context(), p)))
+		})
+	}
+}
+
+// A fault is why a request is refused. Its code is RFC 6750's where that has one.
+type fault struct {
+	status    int
+	code      string
+	detail    string
+	challenge string // the error of WWW-Authenticate; empty where nothing was tried
+}
+
+var (
+	faultQuery = &fault{http.StatusBadRequest, "invalid_request", "send the token in the Authorization header, never in the URL", "invalid_request"}
+	faultNone  = &fault{http.StatusUnauthorized, "unauthorized", "send Authorization: Bearer <token>", ""}
+	faultForm  = &fault{http.StatusUnauthorized, "invalid_token", "send one Authorization: Bearer <token>", "invalid_token"}
+	faultToken = &fault{http.StatusUnauthorized, "invalid_token", "the token is unknown, expired or for another server", "invalid_token"}
+	faultScope = &fault{http.StatusForbidden, "insufficient_scope", "the token lacks every scope that would do", "insufficient_scope"}
+	faultLater = &fault{http.StatusServiceUnavailable, "temporarily_unavailable", "tokens cannot be checked now; try again", ""}
+)
+
+func (o RequireOptions) judge(r *http.Request) (*Principal, *fault) {
+	if strings.Contains(r.URL.RawQuery, "access_token=") {
+		return nil, faultQuery
+	}
+	values := r.Header.Values("Authorization")
+	switch len(values) {
+	case 0:
+		return nil, faultNone
+	case 1:
+	default:
+		return nil, faultForm
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	token = strings.TrimSpace(token)
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " \t,") {
+		return nil, faultForm
+	}
+	p, err := o.Authenticator.Authenticate(r.Context(), token)
+	switch {
+	case errors.Is(err, ErrUnavailable):
+		return nil, faultLater
+	case err != nil:
+		return nil, faultToken
+	case len(o.Scopes) > 0 && !slices.ContainsFunc(o.Scopes, p.Has):
+		return nil, faultScope
+	}
+	return p, nil
+}
+
+func (o RequireOptions) refuse(w http.ResponseWriter, f *fault) {
+	h := w.Header()
+	if f.status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "5")
+	} else {
+		h.Set("WWW-Authenticate", o.challenge(f))
+	}
+	body, _ := json.Marshal(map[string]string{"error": f.code, "detail": f.detail}) // strings always encode
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(f.status)
+	_, _ = w.Write(body) // a peer that left needs no answer
+}
+
+// challenge is WWW-Authenticate by RFC 6750 and RFC 9728. No value holds a quote: they
+// are ours and the operator's.
+func (o RequireOptions) challenge(f *fault) string {
+	var b strings.Builder
+	b.WriteString(`Bearer realm="mcp"`)
+	if f.challenge != "" {
+		b.WriteString(`, error="` + f.challenge + `"`)
+	}
+	if o.MetadataURL != "" {
+		b.WriteString(`, resource_metadata="` + o.MetadataURL + `"`)
+	}
+	if len(o.Scopes) > 0 {
+		b.WriteString(`, scope="` + o.scopeNames() + `"`)
+	}
+	return b.String()
+}
+
+func (o RequireOptions) scopeNames() string {
+	names := make([]string, len(o.Scopes))
+	for i, s := range o.Scopes {
+		names[i] = o.ScopePrefix + string(s)
+	}
+	return strings.Join(names, " ")
+}
+
+// wellKnown is where RFC 9728 puts the metadata of a resource, before its path.
+const wellKnown = "/.well-known/oauth-protected-resource"
+
+// MetadataOptions configure a Metadata.
+type MetadataOptions struct {
+	// Resource is the URL of the MCP endpoint as clients know it, which is also the
+	// audience that they ask tokens for. Required.
+	Resource string
+	// Issuers are the authorization servers whose tokens are accepted. Required.
+	Issuers []string
+	// Scopes are those that clients may ask for, with ScopePrefix before each.
+	Scopes      []Scope
+	ScopePrefix string
+	// Name is what a person reads; Documentation an address with more. Optional.
+	Name, Documentation string
+}
+
+// A Metadata is the document of RFC 9728 by which a client that was refused finds out
+// where to get a token. It is an http.Handler.
+type Metadata struct {
+	url  *url.URL
+	body []byte
+}
+
+// NewMetadata checks the options and returns the document.
+func NewMetadata(o MetadataOptions) (*Metadata, error) {
+	u, err := url.Parse(o.Resource)
+	if err != nil || u.Host == "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return nil, fmt.Errorf("access: Resource %q is not an absolute URL", o.Resource)
+	}
+	if len(o.Issuers) == 0 {
+		return nil, errors.New("access: Metadata needs Issuers")
+	}
+	scopes := make([]string, len(o.Scopes))
+	for i, s := range o.Scopes {
+		scopes[i] = o.ScopePrefix + string(s)
+	}
+	body, err := json.Marshal(struct {
+		Resource      string   `json:"resource"`
+		Issuers       []string `json:"authorization_servers"`
+		Scopes        []string `json:"scopes_supported,omitempty"`
+		Methods       []string `json:"bearer_methods_supported"`
+		Name          string   `json:"resource_name,omitempty"`
+		Documentation string   `json:"resource_documentation,omitempty"`
+	}{o.Resource, o.Issuers, scopes, []string{"header"}, o.Name, o.Documentation})
+	if err != nil {
+		return nil, fmt.Errorf("access: metadata: %w", err)
+	}
+	at := *u
+	at.Path = wellKnown + strings.TrimRight(u.Path, "/")
+	at.RawPath, at.RawQuery = "", ""
+	return &Metadata{url: &at, body: body}, nil
+}
+
+// URL is the document's address, for WWW-Authenticate.
+func (m *Metadata) URL() string { return m.url.String() }
+
+// Paths are the paths to mount the document at: its own, and the one without the
+// resource's path, which some clients try.
+func (m *Metadata) Paths() []string {
+	if m.url.Path == wellKnown {
+		return []string{wellKnown}
+	}
+	return []string{m.url.Path, wellKnown}
+}
+
+// ServeHTTP answers with the document. Pages of every origin may read it: it is public,
+// and a browser client needs it before it has a token.
+func (m *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		h.Set("Access-Control-Allow-Methods", "GET")
+		h.Set("Access-Control-Allow-Headers", "Mcp-Protocol-Version")
+		w.WriteHeader(http.StatusNoContent)
+		return
+	default:
+		h.Set("Allow", "GET, HEAD, OPTIONS")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "max-age=3600")
+	_, _ = w.Write(m.body) // a peer that left needs no answer
+}
