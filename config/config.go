@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
+	"slackmcp/internal/logging"
 	"strconv"
 	"time"
 )
@@ -46,7 +47,7 @@ type Config struct {
 	noAuthTimes int               // how often MCP_NO_AUTH was said; MCP.NoAuth is what follows
 	origins     map[string]Origin // setting key -> where its value came from
 	named       func(string) (string, bool)
-	known       *knownSecrets // one for all copies
+	known       *logging.Secrets // one for all copies
 }
 
 // A Mode says which sides of the product run.

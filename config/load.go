@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slackmcp/internal/logging"
 	"strconv"
 	"strings"
 )
@@ -11,7 +12,7 @@ import (
 // Load reads the sources, fills a Config, and judges it for the command that is being
 // started. The error is an *Error with every problem. Load changes nothing.
 func Load(src Sources) (Config, error) {
-	l := &loader{src: src, config: Config{origins: map[string]Origin{}, known: &knownSecrets{}}}
+	l := &loader{src: src, config: Config{origins: map[string]Origin{}, known: &logging.Secrets{}}}
 	l.readEnvFile()
 	for _, setting := range table {
 		l.fill(setting)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/url"
 	"strings"
-	"time"
+
+	"slackmcp/internal/logging"
 )
 
 // Log says what is logged and how.
@@ -34,36 +36,97 @@ const (
 	LogJSON = "json"
 )
 
-// logDelay is the longest that a line below warning waits to be written.
-const logDelay = 100 * time.Millisecond
-
-// NewLogger makes the program's logger, which writes to w: JSON lines, or text when
-// LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. A duration is
+// NewLogger makes the program's logger, which writes each line to w at once: JSON, or text
+// when LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. A duration is
 // seconds in JSON, with _seconds behind its name, and as Go writes it in text. Every line
 // passes a filter that takes out the configured secrets, those of Learn, and whatever
 // looks like a token; it is the last line of defence and no leave to log secrets.
-//
-// On a terminal each line is written at once. Elsewhere lines below warning are
-// gathered for up to a tenth of a second; a warning, and flush, write what was
-// gathered. flush is to be called before the process ends.
-func NewLogger(c Config, w io.Writer, terminal bool) (log *slog.Logger, flush func()) {
-	options := &slog.HandlerOptions{Level: c.Log.Level}
-	buffer := newLogBuffer(w)
-	var h slog.Handler
-	if c.Log.Format == LogText || c.Log.Format != LogJSON && terminal {
-		h = slog.NewTextHandler(newScrubber(c, buffer), options)
-	} else {
-		options.ReplaceAttr = inSeconds
-		h = newJSONLines(newScrubber(c, buffer), options)
-	}
-	urgent := slog.LevelWarn
-	if terminal {
-		urgent = slog.LevelDebug
-	}
-	return slog.New(urgentHandler{h, buffer, urgent}), buffer.flush
+func NewLogger(c Config, w io.Writer, terminal bool) *slog.Logger {
+	return logging.New(w, logging.Options{
+		Level: c.Log.Level, Secrets: c.settled(),
+		Text: c.Log.Format == LogText || c.Log.Format != LogJSON && terminal,
+	})
 }
 
-// LogValue is the settings that somebody set, each with where from; secrets redacted.
+// Scrubbed returns a writer that takes the configured secrets, those of Learn, and whatever
+// looks like a token, out of each text before it passes the text on to w. A secret that is
+// split over two writes is not seen: write whole lines. The writer is not safe for
+// concurrent use.
+func (c Config) Scrubbed(w io.Writer) io.Writer { return c.settled().Filter(w) }
+
+// settled returns the known secrets with those of the settings among them.
+func (c Config) settled() *logging.Secrets {
+	secrets := c.known
+	if secrets == nil {
+		secrets = &logging.Secrets{}
+	}
+	secrets.Keep(settingsSecrets(c)...)
+	return secrets
+}
+
+// Learn makes the texts known as secrets to every logger that was made of this
+// configuration or a copy of it, and to every writer of Scrubbed, at once: those that
+// files name, and what replaced the settings while the process runs. Of an address that
+// holds a password, the password is known too. Texts of fewer than eight bytes are left
+// out. The newest 4,096 are kept, of 2 MiB together; so what is in force should be
+// learned again when something is replaced. It is safe for concurrent use, and does
+// nothing for a Config that Load did not make.
+func (c Config) Learn(texts ...string) {
+	if c.known == nil {
+		return
+	}
+	for _, text := range texts {
+		c.known.Learn(append(urlSecrets(NewSecretURL(text)), text)...)
+	}
+}
+
+// LearnFrom makes all that another configuration knows as secret known to this one.
+func (c Config) LearnFrom(other Config) {
+	c.Learn(settingsSecrets(other)...)
+	if other.known != nil && other.known != c.known {
+		c.Learn(other.known.Learned()...)
+	}
+}
+
+// settingsSecrets lists the secrets that settings hold.
+func settingsSecrets(c Config) []string {
+	var texts []string
+	for _, setting := range table {
+		switch v := setting.bind.get(&c).(type) {
+		case Secret:
+			texts = append(texts, v.Reveal())
+		case Secrets:
+			texts = append(texts, v.Reveal()...)
+		case SecretURL:
+			texts = append(texts, urlSecrets(v)...)
+		case []Token:
+			for _, token := range v {
+				texts = append(texts, token.Secret.Reveal())
+			}
+		}
+	}
+	return texts
+}
+
+// urlSecrets lists what of a store's address must not be seen: the address, when it has a
+// password, and the password.
+func urlSecrets(address SecretURL) []string {
+	var texts []string
+	for one := range strings.SplitSeq(address.Reveal(), ",") {
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil || u.User == nil {
+			continue
+		}
+		texts = append(texts, strings.TrimSpace(one), u.User.String())
+		if password, ok := u.User.Password(); ok {
+			texts = append(texts, password)
+		}
+	}
+	return texts
+}
+
+// LogValue lists the settings that are not at their default, each with its origin and with
+// secrets redacted.
 func (c Config) LogValue() slog.Value {
 	var set []slog.Attr
 	for _, setting := range table {

@@ -2,7 +2,6 @@ package config_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,66 +9,10 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"slackmcp/config"
 )
-
-// flushed returns a logger that writes each line at once.
-func flushed(c config.Config, out io.Writer, terminal bool) *slog.Logger {
-	log, flush := config.NewLogger(c, out, terminal)
-	return slog.New(flushing{log.Handler(), flush})
-}
-
-type flushing struct {
-	slog.Handler
-	flush func()
-}
-
-func (f flushing) Handle(ctx context.Context, r slog.Record) error {
-	defer f.flush()
-	return f.Handler.Handle(ctx, r)
-}
-
-func (f flushing) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return flushing{f.Handler.WithAttrs(attrs), f.flush}
-}
-
-func TestLinesAreGathered(t *testing.T) {
-	t.Parallel()
-	c := load(t, config.Sources{LookupEnv: env(enough(nil))})
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		log, flush := config.NewLogger(c, &out, false)
-		defer flush()
-		log.Info("first")
-		if out.Len() > 0 {
-			t.Errorf("a line was not gathered: %s", out.String())
-		}
-		log.Warn("second")
-		if got := strings.Count(out.String(), "\n"); got != 2 || strings.Index(out.String(), "first") > strings.Index(out.String(), "second") {
-			t.Errorf("after a warning: %s", out.String())
-		}
-		log.Info("third")
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if !strings.Contains(out.String(), "third") {
-			t.Error("a line waits for longer than a second")
-		}
-		log.Info("fourth")
-		flush()
-		if !strings.Contains(out.String(), "fourth") {
-			t.Error("flush wrote nothing")
-		}
-		for range 1000 {
-			log.Info("many")
-		}
-		if out.Len() < 30<<10 {
-			t.Error("a full buffer was not written")
-		}
-	})
-}
 
 func TestLogFormat(t *testing.T) {
 	t.Parallel()
@@ -85,7 +28,7 @@ func TestLogFormat(t *testing.T) {
 	} {
 		c := load(t, config.Sources{LookupEnv: env(enough(map[string]string{"LOG_FORMAT": tc.format}))})
 		var out bytes.Buffer
-		flushed(c, &out, tc.terminal).Info("started", slog.String("addr", "127.0.0.1:1"), slog.Duration("took", 90*time.Second))
+		config.NewLogger(c, &out, tc.terminal).Info("started", slog.String("addr", "127.0.0.1:1"), slog.Duration("took", 90*time.Second))
 		if got := strings.HasPrefix(out.String(), "{"); got != tc.json {
 			t.Errorf("format %s, terminal %v: %s", tc.format, tc.terminal, out.String())
 		}
@@ -100,7 +43,7 @@ func TestLogLevel(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{LookupEnv: env(enough(map[string]string{"LOG_LEVEL": "Warning"}))})
 	var out bytes.Buffer
-	log := flushed(c, &out, false)
+	log := config.NewLogger(c, &out, false)
 	log.Info("quiet")
 	log.Warn("heard")
 	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, "heard") {
@@ -108,7 +51,7 @@ func TestLogLevel(t *testing.T) {
 	}
 }
 
-// TestLogsAreScrubbed puts secrets where they must never be.
+// TestLogsAreScrubbed logs secrets in every way, and finds none in the log.
 func TestLogsAreScrubbed(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{LookupEnv: env(map[string]string{
@@ -136,7 +79,7 @@ func TestLogsAreScrubbed(t *testing.T) {
 	} {
 		for _, terminal := range []bool{true, false} {
 			var out bytes.Buffer
-			flushed(c, &out, terminal).With(attr).Error("trouble with signing-canary", attr)
+			config.NewLogger(c, &out, terminal).With(attr).Error("trouble with signing-canary", attr)
 			if strings.Contains(out.String(), "canary") {
 				t.Errorf("%s: %s", name, out.String())
 			}
@@ -151,7 +94,7 @@ func TestLogsKeepTheRest(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": "short"})})
 	var out bytes.Buffer
-	flushed(c, &out, true).Info("note", slog.String("next_cursor", "abc"), slog.Any("error", errors.New("short read")), slog.Int("n", 7), slog.String("token_file", "/d/mcp-token"))
+	config.NewLogger(c, &out, true).Info("note", slog.String("next_cursor", "abc"), slog.Any("error", errors.New("short read")), slog.Int("n", 7), slog.String("token_file", "/d/mcp-token"))
 	for _, want := range []string{"next_cursor=abc", `error="short read"`, "n=7", "token_file=/d/mcp-token"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s lacks %s", out.String(), want)
@@ -163,7 +106,7 @@ func TestConfigLogsWhatWasSet(t *testing.T) {
 	t.Parallel()
 	c := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": canary, "PORT": "8080"}), Flags: map[string]config.Flag{"WORKERS": {Name: "workers", Value: "2"}}})
 	var out bytes.Buffer
-	flushed(c, &out, true).Info("configuration", slog.Any("settings", c))
+	config.NewLogger(c, &out, true).Info("configuration", slog.Any("settings", c))
 	for _, want := range []string{`settings.port_setting="8080 from environment PORT"`, `settings.workers_setting="2 from --workers"`, `settings.slack_signing_secret_setting="[redacted] from environment SLACK_SIGNING_SECRET"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s lacks %s", out.String(), want)
@@ -179,62 +122,12 @@ func BenchmarkLogLine(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	log, flush := config.NewLogger(c, io.Discard, false)
-	defer flush()
+	log := config.NewLogger(c, io.Discard, false)
 	b.ReportAllocs()
 	for b.Loop() {
 		log.LogAttrs(b.Context(), slog.LevelInfo, "webhook received", slog.String("outcome", "accepted"), slog.Int("status", 200),
 			slog.String("source", "slack"), slog.Duration("duration", time.Millisecond), slog.String("event_id", "Ev0123456789"),
 			slog.String("kind", "message"), slog.String("team", "T012345678"), slog.String("channel", "C012345678"), slog.Int("bytes", 1000))
-	}
-}
-
-// seconds is how durations are to be written.
-func seconds(_ []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration {
-		return slog.Any(a.Key+"_seconds", a.Value.Duration().Seconds())
-	}
-	return a
-}
-
-// TestOurLinesAreSlogs compares each line with that of slog's own handler.
-func TestOurLinesAreSlogs(t *testing.T) {
-	t.Parallel()
-	c := load(t, config.Sources{LookupEnv: env(enough(nil))})
-	at := time.Date(2026, 11, 22, 8, 0, 0, 123456789, time.FixedZone("", 3600))
-	for _, attrs := range [][]slog.Attr{
-		nil,
-		{slog.String("outcome", "accepted"), slog.Int("status", 200), slog.Bool("sandbox", true), slog.Uint64("n", 1<<63), slog.Duration("took", 90*time.Second)},
-		{slog.Duration("a", 0), slog.Duration("b", 123), slog.Duration("c", -1500*time.Microsecond), slog.Duration("d", 123456789), slog.Group("g", slog.Duration("e", time.Hour))},
-		{slog.String("quoted", `a "quote" and a \ and a`+"\nline"), slog.String("text", "grüße <&> \u2028")},
-		{slog.Any("error", errors.New("trouble")), slog.Float64("f", 1.5), slog.Time("at", at), slog.Group("g", slog.Int("a", 1))},
-		{slog.String("", "no key"), slog.Attr{}, slog.String("a_ü_key", "v")},
-	} {
-		for _, message := range []string{"webhook received", `says "hello"`} {
-			r := slog.NewRecord(at, slog.LevelInfo, message, 0)
-			r.AddAttrs(attrs...)
-			var want, got bytes.Buffer
-			if err := slog.NewJSONHandler(&want, &slog.HandlerOptions{ReplaceAttr: seconds}).Handle(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
-			if err := flushed(c, &got, false).Handler().Handle(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
-			if got.String() != want.String() {
-				t.Errorf("line %s, slog writes %s", got.String(), want.String())
-			}
-			got.Reset()
-			log, flush := config.NewLogger(c, &got, false)
-			direct := log.Handler().(interface {
-				HandleAttrs(ctx context.Context, at time.Time, level slog.Level, message string, attrs []slog.Attr) error
-			})
-			if err := direct.HandleAttrs(t.Context(), at, slog.LevelInfo, message, attrs); err != nil {
-				t.Fatal(err)
-			}
-			if flush(); got.String() != want.String() {
-				t.Errorf("from attributes: line %s, slog writes %s", got.String(), want.String())
-			}
-		}
 	}
 }
 
@@ -249,7 +142,7 @@ func TestLearnedSecretsAreScrubbed(t *testing.T) {
 	})})
 	renewed.Learn("a-renewed-file's-canary")
 	var out bytes.Buffer
-	log := flushed(c, &out, false).With(slog.String("made_before", "yes"))
+	log := config.NewLogger(c, &out, false).With(slog.String("made_before", "yes"))
 	trail := c.Scrubbed(&out)
 	c.Learn(further, `a canary with "quotes" and <angles>`, "postgres://u:password-canary@db/x", "short")
 	c.LearnFrom(renewed)

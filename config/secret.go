@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+
+	"slackmcp/internal/logging"
 )
 
 // Redacted is what a secret prints as.
-const Redacted = "[redacted]"
+const Redacted = logging.Redacted
 
 // A Secret is a text that prints redacted under every verb, in JSON, YAML and slog.
 // The zero value is unset and prints as nothing. It is immutable, safe for concurrent

@@ -30,8 +30,7 @@ func BenchmarkReceive(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	log, flush := config.NewLogger(cfg, io.Discard, false)
-	defer flush()
+	log := config.NewLogger(cfg, io.Discard, false)
 	s, err := server.New(b.Context(), server.Options{Config: cfg, Logger: log})
 	if err != nil {
 		b.Fatal(err)

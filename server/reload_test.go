@@ -56,8 +56,7 @@ func reloadingServer(t *testing.T, vars map[string]string) *reloading {
 	r.vars["DATA_DIR"] = t.TempDir()
 	c := load(t, r.vars)
 	// A terminal's log is not gathered.
-	log, flush := config.NewLogger(c, r.log, true)
-	t.Cleanup(flush)
+	log := config.NewLogger(c, r.log, true)
 	r.note = log
 	s, err := server.New(t.Context(), server.Options{Config: c, Logger: log, Reread: func() (config.Config, error) {
 		return load(t, r.vars), r.err

@@ -33,7 +33,6 @@ type Receiver struct {
 	direct    endpoint             // of what comes by Deliver
 	inFlight  atomic.Int64         // requests
 	visits    sync.Pool            // of *visit
-	lines     lineHandler          // the logger's, where it has one
 }
 
 // An endpoint is one route: who may post there, and how it is read and answered.
@@ -92,7 +91,6 @@ func New(o Options) (*Receiver, error) {
 		direct:    endpoint{source: event.SourceSlack},
 	}
 	rc.visits.New = func() any { return &visit{} }
-	rc.lines, _ = o.Logger.Handler().(lineHandler)
 	if err := rc.register(); err != nil {
 		return nil, err
 	}
@@ -150,10 +148,9 @@ type visit struct {
 	from     sender
 	claim    signature.Claim
 	reply    []byte // in place of the outcome's own; nil keeps that
-	// For the log only: where it happened, what the endpoint adds, and room for the line.
+	// For the log only: where it happened, and what the endpoint adds.
 	channel string
 	attrs   []slog.Attr
-	line    [lineAttrs]slog.Attr
 }
 
 // begin lends a visit until end.

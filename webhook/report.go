@@ -30,7 +30,7 @@ func (rc *Receiver) report(ctx context.Context, v *visit) {
 	if !rc.opt.Logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := append(v.line[:0],
+	attrs := append(make([]slog.Attr, 0, 18),
 		slog.String("outcome", string(v.Outcome)), slog.Int("status", v.Status),
 		slog.String("source", v.Source), slog.Duration("duration", v.Duration))
 	if v.RequestID != "" {
@@ -61,27 +61,5 @@ func (rc *Receiver) report(ctx context.Context, v *visit) {
 	if v.Tries > 1 {
 		attrs = append(attrs, slog.Int("tries", v.Tries))
 	}
-	rc.write(ctx, v.Answered, level, attrs)
-}
-
-// lineAttrs is how many attributes a line has room for without asking for more.
-const lineAttrs = 18
-
-// A lineHandler is a slog.Handler that takes a line's attributes as they are. They are
-// the caller's again when it returns.
-type lineHandler interface {
-	HandleAttrs(ctx context.Context, at time.Time, level slog.Level, message string, attrs []slog.Attr) error
-}
-
-// write writes the line. Logger.LogAttrs would look for its caller first, which nobody is
-// told, and put the attributes into a record on the heap.
-func (rc *Receiver) write(ctx context.Context, at time.Time, level slog.Level, attrs []slog.Attr) {
-	const message = "webhook received"
-	if rc.lines != nil {
-		_ = rc.lines.HandleAttrs(ctx, at, level, message, attrs) // a log that fails has nobody to be told
-		return
-	}
-	line := slog.NewRecord(at, level, message, 0)
-	line.AddAttrs(attrs...)
-	_ = rc.opt.Logger.Handler().Handle(ctx, line)
+	rc.opt.Logger.LogAttrs(ctx, level, "webhook received", attrs...)
 }

@@ -49,8 +49,7 @@ func serveLambda(cmd *cobra.Command, w world) error {
 		}}}
 	}
 	ctx := cmd.Context()
-	log, flush := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
-	defer flush()
+	log := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
 	c.LogWarnings(ctx, log)
 	s, err := server.New(ctx, server.Options{Config: c, Logger: log, Version: w.version})
 	if err != nil {

@@ -38,7 +38,6 @@ func newOperate(w world, alone bool, cmd *cobra.Command, run func(o *operation, 
 		if err != nil {
 			return err
 		}
-		defer o.flush()
 		defer func() {
 			if closeErr := o.Store.Close(); err == nil {
 				err = closeErr
@@ -59,7 +58,6 @@ type operation struct {
 	Store operator.Store
 	print *console.Printer
 	log   *slog.Logger
-	flush func()
 }
 
 func (o *operation) ctx() context.Context { return o.cmd.Context() }
@@ -69,13 +67,12 @@ func openOperation(cmd *cobra.Command, w world, alone bool) (*operation, error) 
 	if err != nil {
 		return nil, err
 	}
-	log, flush := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
+	log := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
 	store, err := server.OpenOperator(cmd.Context(), c, log, alone)
 	if err != nil {
-		flush()
 		return nil, err
 	}
-	return &operation{cmd: cmd, world: w, config: c, Store: store, log: log, flush: flush, print: &console.Printer{
+	return &operation{cmd: cmd, world: w, config: c, Store: store, log: log, print: &console.Printer{
 		Out: w.stdout, Terminal: isTerminal(w.stdout), Width: terminalWidth(w.stdout),
 	}}, nil
 }

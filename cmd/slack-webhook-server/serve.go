@@ -20,8 +20,7 @@ func serve(cmd *cobra.Command, w world, command config.Command) error {
 		return err
 	}
 	ctx := cmd.Context()
-	log, flush := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
-	defer flush()
+	log := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
 	log.LogAttrs(ctx, slog.LevelDebug, "configuration", slog.Any("settings", c))
 	c.LogWarnings(ctx, log)
 	options := server.Options{Config: c, Logger: log, Out: w.stdout, Stdout: w.stdout, Stderr: w.stderr, Terminal: isTerminal(w.stdout), Program: w.program, Version: w.version}

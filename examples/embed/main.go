@@ -39,8 +39,7 @@ func run(ctx context.Context, out, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	log, flush := config.NewLogger(c, logs, false)
-	defer flush()
+	log := config.NewLogger(c, logs, false)
 	s, err := server.New(ctx, server.Options{Config: c, Logger: log, Out: out, Version: "embedded"})
 	if err != nil {
 		return err

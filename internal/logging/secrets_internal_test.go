@@ -1,4 +1,4 @@
-package config
+package logging
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ func TestMatcherFindsWhatASearchFinds(t *testing.T) {
 	for range 20_000 {
 		var secrets []string
 		for range 1 + random.IntN(3) {
-			secrets = append(secrets, string(text(minScrubbed+random.IntN(6))))
+			secrets = append(secrets, string(text(minLength+random.IntN(6))))
 		}
 		line := text(random.IntN(80))
 		got, want := newMatcher(secrets).redact(line), searched(line, secrets)

@@ -1,75 +1,27 @@
-package config
+package logging
 
 import (
 	"bytes"
 	"io"
-	"net/url"
 	"regexp"
-	"strings"
 )
 
-// A scrubber takes secrets out of log lines on their way to a writer. It looks at whole
+// A filter takes secrets out of log lines on their way to a writer. It looks at whole
 // lines, as slog's handlers write them: one search of the bytes costs less than a look at
 // each attribute, and nothing is missed for being nested.
-type scrubber struct {
-	to    io.Writer
-	known *knownSecrets
+type filter struct {
+	to      io.Writer
+	secrets *Secrets
 }
 
-// Scrubbed returns a writer that takes the configured secrets, those that Learn was told,
-// and whatever looks like a token, out of each text before it passes it on to w. A secret
-// that is split over two writes is not seen: write whole lines. It is not safe for
-// concurrent use.
-func (c Config) Scrubbed(w io.Writer) io.Writer { return newScrubber(c, w) }
+// Filter returns a writer that takes the known secrets, and whatever looks like a token,
+// out of each text before it passes the text on to w. A secret that is split over two
+// writes is not seen: write whole lines. The writer is not safe for concurrent use.
+func (s *Secrets) Filter(w io.Writer) io.Writer { return filter{w, s} }
 
-func newScrubber(c Config, to io.Writer) *scrubber {
-	s := &scrubber{to: to, known: c.known}
-	if s.known == nil {
-		s.known = &knownSecrets{}
-	}
-	s.known.settle(settingsSecrets(c))
-	return s
-}
-
-// revealed lists the secret texts inside a value of Config.
-func revealed(value any) []string {
-	switch v := value.(type) {
-	case Secret:
-		return []string{v.Reveal()}
-	case Secrets:
-		return v.Reveal()
-	case SecretURL:
-		return urlSecrets(v)
-	case []Token:
-		var texts []string
-		for _, token := range v {
-			texts = append(texts, token.Secret.Reveal())
-		}
-		return texts
-	}
-	return nil
-}
-
-// urlSecrets lists what of an engine's address must not be seen: it, when it has a
-// password, and the password.
-func urlSecrets(address SecretURL) []string {
-	var texts []string
-	for one := range strings.SplitSeq(address.Reveal(), ",") {
-		u, err := url.Parse(strings.TrimSpace(one))
-		if err != nil || u.User == nil {
-			continue
-		}
-		texts = append(texts, strings.TrimSpace(one), u.User.String())
-		if password, ok := u.User.Password(); ok {
-			texts = append(texts, password)
-		}
-	}
-	return texts
-}
-
-// Write passes one line on, scrubbed. It reports the length of what it was given.
-func (s *scrubber) Write(line []byte) (int, error) {
-	clean := s.known.matcher().redact(line)
+// Write passes one line on without secrets. It reports the length of what it was given.
+func (f filter) Write(line []byte) (int, error) {
+	clean := f.secrets.matcher().redact(line)
 	look := suspicions(clean)
 	if look&aToken != 0 {
 		clean = slackToken.ReplaceAll(clean, []byte(Redacted))
@@ -80,7 +32,7 @@ func (s *scrubber) Write(line []byte) (int, error) {
 	if look&aName != 0 {
 		clean = secretField.ReplaceAll(clean, []byte(`${1}"`+Redacted+`"`))
 	}
-	if _, err := s.to.Write(clean); err != nil {
+	if _, err := f.to.Write(clean); err != nil {
 		return 0, err
 	}
 	return len(line), nil
@@ -95,20 +47,21 @@ var (
 		`(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\{[^{}]*\}|[^\s",{}\[\]]+)`)
 )
 
-// What a line may hold, so that the regular expressions run for few lines only.
+// What a line may hold. The regular expressions run only for lines that may hold a match.
 const (
 	aToken = 1 << iota
 	aBearer
 	aName
 )
 
-// telling marks the bytes at which suspicions stops.
-var telling = [256]bool{'x': true, ' ': true, '"': true, '=': true}
+// suspicious marks the bytes before or at which a token, a bearer or a name can end.
+var suspicious = [256]bool{'x': true, ' ': true, '"': true, '=': true}
 
-// suspicions looks at a line once. It may suspect the innocent, never the reverse.
+// suspicions looks at a line once and returns what the line may hold. It may return too
+// much, never too little.
 func suspicions(line []byte) (found int) {
 	for i, c := range line {
-		if telling[c] { // few do
+		if suspicious[c] { // few bytes are
 			found |= suspicionAt(line, i)
 		}
 	}
