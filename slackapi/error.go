@@ -222,3 +222,123 @@ func pointers(remarks []string) []string {
 	}
 	return found
 }
+
+// A Kind says what to do about a failed call. The set is closed: a code that Slack
+// invents later is [Internal] until the table knows it.
+type Kind string
+
+// The kinds.
+const (
+	// NotFound is a channel, message, user, file or thread that is not there, or
+	// that the token cannot see; Slack does not tell the two apart.
+	NotFound Kind = "not_found"
+	// NotInChannel asks for the bot to join, or to be invited, first.
+	NotInChannel Kind = "not_in_channel"
+	// MissingScope asks for the app to be installed again with the scope in [Error.Needed].
+	MissingScope Kind = "missing_scope"
+	// Auth is a token that is wrong, revoked, expired, absent, or of the wrong sort.
+	Auth Kind = "auth"
+	// Forbidden is something that this app may not do, whatever its scopes.
+	Forbidden Kind = "forbidden"
+	// RateLimited asks to wait for [Error.RetryAfter]. Nothing was done.
+	RateLimited Kind = "rate_limited"
+	// InvalidArgument is an argument that Slack or this package refuses.
+	InvalidArgument Kind = "invalid_argument"
+	// Conflict is a state that is so already, or that stands in the way: already
+	// reacted, a name that is taken, an archived channel.
+	Conflict Kind = "conflict"
+	// TooLarge is a text, a file or a reply beyond its bound.
+	TooLarge Kind = "too_large"
+	// Ambiguous is a call that may have been carried out: read before repeating it.
+	Ambiguous Kind = "ambiguous"
+	// Unavailable is Slack, or the way to it, out of order. Nothing was changed.
+	Unavailable Kind = "unavailable"
+	// Canceled is a caller that gave up, or whose deadline passed, before anything
+	// that changes was sent.
+	Canceled Kind = "canceled"
+	// Internal is an answer that makes no sense here.
+	Internal Kind = "internal"
+)
+
+// Kinds lists all kinds.
+func Kinds() []Kind {
+	return []Kind{
+		NotFound, NotInChannel, MissingScope, Auth, Forbidden, RateLimited, InvalidArgument, Conflict, TooLarge,
+		Ambiguous, Unavailable, Canceled, Internal,
+	}
+}
+
+// kinds maps Slack's error codes. The codes are those that the method pages of
+// docs.slack.dev list for the methods of this package.
+var kinds = byCode(map[Kind]string{
+	NotFound: `
+		bookmark_not_found bot_not_found canvas_deleted canvas_not_found channel_not_found file_deleted
+		file_not_found invalid_scheduled_message_id message_not_found no_such_subteam not_found section_not_found
+		subteam_not_found team_not_found thread_not_found user_not_found user_not_visible users_not_found
+		users_not_visible
+	`,
+	NotInChannel: `not_in_channel user_not_in_channel`,
+	MissingScope: `missing_scope`,
+	Auth: `
+		account_inactive invalid_auth invalid_token_type no_permission not_allowed_token_type not_authed
+		org_login_required token_expired token_revoked two_factor_setup_required
+	`,
+	Forbidden: `
+		access_denied assistant_search_context_disabled cannot_dm_bot cant_archive_general cant_archive_required
+		cant_delete_file cant_delete_message cant_invite cant_invite_self cant_kick_from_general cant_kick_self
+		cant_leave_general cant_update_message canvas_disabled_user_team edit_window_closed ekm_access_denied
+		feature_not_enabled file_uploads_disabled file_uploads_except_images_disabled free_team_not_allowed
+		free_teams_cannot_create_non_tabbed_canvases is_bot mcp_externally_shared_channel_restricted
+		messages_tab_disabled method_not_supported_for_channel_type not_allowed not_authorized not_pinnable
+		not_reactable paid_only paid_teams_only permission_denied plan_upgrade_required posting_to_channel_denied
+		posting_to_general_channel_denied restricted_action restricted_action_non_threadable_channel
+		restricted_action_read_only_channel restricted_action_thread_locked restricted_action_thread_only_channel
+		team_access_not_granted ura_max_channels user_disabled user_is_bot user_is_restricted
+		user_is_ultra_restricted user_team_not_in_channel
+	`,
+	RateLimited: `message_limit_exceeded rate_limited ratelimited`,
+	InvalidArgument: `
+		bad_timestamp cannot_reply_to_message cannot_reply_to_thread canvas_creation_failed canvas_editing_failed
+		channel_type_not_supported file_type_not_supported invalid_action_token invalid_arg_name invalid_arguments
+		invalid_array_arg invalid_attachments invalid_blocks invalid_blocks_format invalid_bookmark_type
+		invalid_changes invalid_channel invalid_charset invalid_cursor invalid_email invalid_emoji invalid_form_data
+		invalid_json invalid_limit invalid_link invalid_metadata_format invalid_metadata_keys invalid_name
+		invalid_name_maxlength invalid_name_punctuation invalid_name_required invalid_name_specials
+		invalid_post_type invalid_query invalid_time invalid_timestamp invalid_ts_latest invalid_ts_oldest
+		invalid_types invalid_user_id invalid_users json_not_object limit_required markdown_text_conflict
+		metadata_must_be_sent_from_app missing_action_token missing_argument missing_post_type missing_query
+		no_channel no_file_specified no_item_specified no_query no_text no_user no_users
+		posting_to_thread_not_allowed request_timeout slack_connect_file_link_sharing_blocked time_in_past
+		time_too_far unknown_method unknown_subtype unknown_type users_list_not_supplied
+	`,
+	Conflict: `
+		already_archived already_in_channel already_pinned already_reacted channel_canvas_already_exists
+		duplicate_channel_not_found duplicate_message_not_found is_archived last_member last_ra_channel name_taken
+		no_pin no_reaction not_archived not_pinned restricted_too_many too_many_bookmarks too_many_emoji
+		too_many_pins too_many_reactions
+	`,
+	TooLarge: `
+		file_too_large file_upload_size_restricted msg_blocks_too_long msg_too_long over_file_size_limit
+		snippet_too_large storage_limit_reached too_long too_many_attachments too_many_contact_cards too_many_users
+		upload_too_large
+	`,
+	Unavailable: `accesslimited fatal_error internal_error service_unavailable team_added_to_org timeout`,
+})
+
+func byCode(codes map[Kind]string) map[string]Kind {
+	all := map[string]Kind{}
+	for k, list := range codes {
+		for code := range strings.FieldsSeq(list) {
+			all[code] = k
+		}
+	}
+	return all
+}
+
+// kindOf is the Kind of one of Slack's codes.
+func kindOf(code string) Kind {
+	if k, ok := kinds[code]; ok {
+		return k
+	}
+	return Internal
+}

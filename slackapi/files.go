@@ -1,15 +1,47 @@
 package slackapi
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/slack-go/slack"
 )
+
+// A File is a file's description; its contents are read with [Client.Download].
+type File struct {
+	ID                 string   `json:"id"`
+	Created            int64    `json:"created,omitempty"` // Unix seconds
+	Name               string   `json:"name,omitempty"`
+	Title              string   `json:"title,omitempty"`
+	MimeType           string   `json:"mimetype,omitempty"`
+	FileType           string   `json:"filetype,omitempty"`
+	PrettyType         string   `json:"pretty_type,omitempty"`
+	User               string   `json:"user,omitempty"`
+	Size               int64    `json:"size,omitempty"`
+	Mode               string   `json:"mode,omitempty"` // hosted, external, snippet, post, tombstone
+	IsExternal         bool     `json:"is_external,omitempty"`
+	ExternalType       string   `json:"external_type,omitempty"`
+	IsPublic           bool     `json:"is_public,omitempty"`
+	FileAccess         string   `json:"file_access,omitempty"` // visible, check_file_info, access_denied
+	URLPrivate         string   `json:"url_private,omitempty"`
+	URLPrivateDownload string   `json:"url_private_download,omitempty"`
+	Permalink          string   `json:"permalink,omitempty"`
+	Channels           []string `json:"channels,omitempty"`
+	Groups             []string `json:"groups,omitempty"`
+	IMs                []string `json:"ims,omitempty"`
+	OriginalW          int      `json:"original_w,omitempty"`
+	OriginalH          int      `json:"original_h,omitempty"`
+	Preview            string   `json:"preview,omitempty"` // of a text, its beginning
+}
 
 // MaxDownload is the most that [Client.Download] reads, in bytes.
 const MaxDownload = 64 << 20
@@ -114,4 +146,146 @@ func (c *Client) follow(req *http.Request, via []*http.Request) error {
 		return nil
 	}
 	return e
+}
+
+// MaxUpload is the most that [Client.Upload] takes, in bytes.
+const MaxUpload = 64 << 20
+
+// An Upload is a file to be shared.
+type Upload struct {
+	Name  string
+	Title string // empty is Name
+	Data  []byte
+	// Channel is where it is shared; empty keeps it to the bot.
+	Channel  string
+	ThreadTS string
+	Comment  string // the message with it
+	AltText  string // what an image shows, for who cannot see it
+}
+
+// Upload brings a file to Slack in its three steps: a URL, the contents, the sharing.
+// A failure before the last step leaves nothing that anyone sees; the last is sent
+// once, and [Ambiguous] means that the file may be shared.
+func (c *Client) Upload(ctx context.Context, u Upload) (File, error) {
+	if n := len(u.Data); n == 0 || n > MaxUpload || u.Name == "" {
+		return File{}, refused("files.getUploadURLExternal", fmt.Errorf("a file needs a name and 1 to %d bytes, it has %d", MaxUpload, n))
+	}
+	place, err := c.slack.GetUploadURLExternalContext(ctx, slack.GetUploadURLExternalParameters{FileName: u.Name, FileSize: len(u.Data), AltTxt: u.AltText})
+	if err != nil {
+		return File{}, failure("files.getUploadURLExternal", err)
+	}
+	if err := c.send(ctx, place.UploadURL, u.Data); err != nil {
+		return File{}, err
+	}
+	title := cmp.Or(u.Title, u.Name)
+	files, err := json.Marshal([]slack.FileSummary{{ID: place.FileID, Title: title}})
+	if err != nil {
+		return File{}, refused("files.completeUploadExternal", err)
+	}
+	done, err := reply[struct {
+		Files []File `json:"files"`
+	}](c.http.Do(c.form(ctx, "files.completeUploadExternal",
+		"files", string(files), "channel_id", u.Channel, "initial_comment", u.Comment, "thread_ts", u.ThreadTS)))
+	if err != nil || len(done.Files) == 0 {
+		return File{ID: place.FileID, Name: u.Name, Title: title}, err
+	}
+	return done.Files[0], nil
+}
+
+// send puts contents where Slack said. The URL is the permission: no token is sent.
+func (c *Client) send(ctx context.Context, rawURL string, data []byte) error {
+	at, err := url.Parse(rawURL)
+	if err != nil {
+		return &Error{Method: filesUpload.name, Code: CodeUnreadable, Kind: Internal}
+	}
+	if call, _ := c.reach(at); !call {
+		return &Error{Method: filesUpload.name, Code: CodeRefusedHost, Kind: Internal, err: errors.New("the upload is not to a host of Slack's")}
+	}
+	req, err := http.NewRequestWithContext(with(ctx, call{method: filesUpload, limit: c.opt.MaxReplyBytes}), http.MethodPost, at.String(), bytes.NewReader(data))
+	if err != nil {
+		return refused(filesUpload.name, errors.New("the upload URL cannot be called"))
+	}
+	req.Header.Set("Content-Type", "application/octet-stream")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return failure(filesUpload.name, err)
+	}
+	return resp.Body.Close()
+}
+
+func markdown(text string) slack.DocumentContent {
+	if text == "" {
+		return slack.DocumentContent{}
+	}
+	return slack.DocumentContent{Type: "markdown", Markdown: text}
+}
+
+// CreateCanvas makes a canvas of Markdown and returns its id, which is a file's. With
+// a channel it is shown there.
+func (c *Client) CreateCanvas(ctx context.Context, title, text, channel string) (string, error) {
+	var options []slack.CreateCanvasOption
+	if channel != "" {
+		options = append(options, slack.CreateCanvasOptionChannelID(channel))
+	}
+	id, err := c.slack.CreateCanvasContext(ctx, title, markdown(text), options...)
+	return id, failure("canvases.create", err)
+}
+
+// CreateChannelCanvas makes a channel's own canvas. A channel that has one already is
+// a [Conflict].
+func (c *Client) CreateChannelCanvas(ctx context.Context, channel, title, text string) (string, error) {
+	id, err := c.slack.CreateChannelCanvasContext(ctx, channel, markdown(text), slack.CreateChannelCanvasOptionTitle(title))
+	return id, failure("conversations.canvases.create", err)
+}
+
+// A CanvasChange is one change of a canvas. Slack takes one in each call.
+type CanvasChange struct {
+	// Operation is insert_at_start, insert_at_end, insert_before, insert_after,
+	// replace, delete or rename.
+	Operation string
+	// Section is where; a replacement without one is of the whole canvas.
+	Section string
+	// Markdown is what is put in, or the new title.
+	Markdown string
+}
+
+// EditCanvas changes a canvas.
+func (c *Client) EditCanvas(ctx context.Context, id string, change CanvasChange) error {
+	entry := map[string]any{"operation": change.Operation}
+	if change.Section != "" {
+		entry["section_id"] = change.Section
+	}
+	switch {
+	case change.Operation == "rename":
+		entry["title_content"] = markdown(change.Markdown)
+	case change.Markdown != "":
+		entry["document_content"] = markdown(change.Markdown)
+	}
+	changes, err := json.Marshal([]any{entry})
+	if err != nil {
+		return refused("canvases.edit", err)
+	}
+	_, err = reply[struct{}](c.http.Do(c.form(ctx, "canvases.edit", "canvas_id", id, "changes", string(changes))))
+	return err
+}
+
+// CanvasSections finds the sections of a canvas that hold a text, or, with an empty
+// text, its headings; it returns their ids.
+func (c *Client) CanvasSections(ctx context.Context, id, text string) ([]string, error) {
+	criteria := slack.LookupCanvasSectionsCriteria{ContainsText: text}
+	if text == "" {
+		criteria.SectionTypes = []string{"any_header"}
+	}
+	sections, err := c.slack.LookupCanvasSectionsContext(ctx, slack.LookupCanvasSectionsParams{CanvasID: id, Criteria: criteria})
+	ids := make([]string, len(sections))
+	for i, s := range sections {
+		ids[i] = s.ID
+	}
+	return ids, failure("canvases.sections.lookup", err)
+}
+
+// CanvasContent returns a canvas as Markdown.
+func (c *Client) CanvasContent(ctx context.Context, id string) (string, error) {
+	text, err := c.slack.GetCanvasContentContext(ctx, id)
+	return text, failure("canvases.getContent", err)
 }

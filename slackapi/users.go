@@ -3,8 +3,136 @@ package slackapi
 import (
 	"cmp"
 	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 )
+
+// An Identity is who a token is.
+type Identity struct {
+	URL          string   `json:"url"` // of the workspace
+	Team         string   `json:"team"`
+	TeamID       string   `json:"team_id"`
+	EnterpriseID string   `json:"enterprise_id,omitempty"`
+	User         string   `json:"user"`
+	UserID       string   `json:"user_id"`
+	BotID        string   `json:"bot_id,omitempty"`
+	AppID        string   `json:"app_id,omitempty"`
+	Scopes       []string `json:"scopes"` // from X-OAuth-Scopes
+}
+
+// Has reports whether the token has a scope.
+func (i Identity) Has(scope string) bool {
+	return slices.Contains(i.Scopes, scope)
+}
+
+// AuthTest asks who the client's token is, and which scopes it has.
+func (c *Client) AuthTest(ctx context.Context) (Identity, error) {
+	resp, err := c.http.Do(c.form(ctx, "auth.test"))
+	who, err := reply[Identity](resp, err)
+	if err != nil {
+		return Identity{}, err
+	}
+	who.Scopes = scopes(resp.Header)
+	return who, nil
+}
+
+func scopes(h http.Header) []string {
+	found := []string{}
+	for s := range strings.SplitSeq(h.Get("X-OAuth-Scopes"), ",") {
+		if s = strings.TrimSpace(s); s != "" {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// OpenConnection asks Slack for the address of one Socket Mode connection, which is to
+// be dialled soon and works once. It needs [Options.AppToken] with the scope
+// connections:write. The address is a secret: whoever has it receives the app's events.
+func (c *Client) OpenConnection(ctx context.Context) (string, error) {
+	_, address, err := c.app.slack.StartSocketModeContext(ctx)
+	if err != nil {
+		return "", failure("apps.connections.open", err)
+	}
+	if !c.dialable(address) {
+		return "", &Error{Method: "apps.connections.open", Code: CodeRefusedHost, Kind: Internal, err: errors.New("the connection's address is not of Slack's")}
+	}
+	return address, nil
+}
+
+// dialable reports whether a WebSocket address may be dialled: one that HTTP may reach.
+func (c *Client) dialable(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	switch u.Scheme {
+	case "wss":
+		u.Scheme = "https"
+	case "ws":
+		u.Scheme = "http"
+	default:
+		return false
+	}
+	call, _ := c.reach(u)
+	return call
+}
+
+// A User is a person or a bot of the workspace, or a stranger of a shared channel.
+// Names, titles and status are what people wrote: untrusted.
+type User struct {
+	ID                string  `json:"id"`
+	TeamID            string  `json:"team_id,omitempty"`
+	Name              string  `json:"name"`
+	RealName          string  `json:"real_name,omitempty"`
+	Deleted           bool    `json:"deleted"`
+	IsBot             bool    `json:"is_bot"`
+	IsAppUser         bool    `json:"is_app_user,omitempty"`
+	IsAdmin           bool    `json:"is_admin,omitempty"`
+	IsOwner           bool    `json:"is_owner,omitempty"`
+	IsPrimaryOwner    bool    `json:"is_primary_owner,omitempty"`
+	IsRestricted      bool    `json:"is_restricted,omitempty"`       // a guest
+	IsUltraRestricted bool    `json:"is_ultra_restricted,omitempty"` // a guest of one channel
+	IsStranger        bool    `json:"is_stranger,omitempty"`         // of another workspace, no shared channel
+	IsInvitedUser     bool    `json:"is_invited_user,omitempty"`
+	TZ                string  `json:"tz,omitempty"`
+	TZLabel           string  `json:"tz_label,omitempty"`
+	TZOffset          int     `json:"tz_offset,omitempty"` // seconds east of UTC
+	Locale            string  `json:"locale,omitempty"`
+	Updated           int64   `json:"updated,omitempty"` // Unix seconds
+	Profile           Profile `json:"profile"`
+}
+
+// A Profile is what a user tells of themselves.
+type Profile struct {
+	RealName              string `json:"real_name,omitempty"`
+	RealNameNormalized    string `json:"real_name_normalized,omitempty"`
+	DisplayName           string `json:"display_name,omitempty"`
+	DisplayNameNormalized string `json:"display_name_normalized,omitempty"`
+	FirstName             string `json:"first_name,omitempty"`
+	LastName              string `json:"last_name,omitempty"`
+	Title                 string `json:"title,omitempty"`
+	Email                 string `json:"email,omitempty"` // needs users:read.email
+	Phone                 string `json:"phone,omitempty"`
+	Pronouns              string `json:"pronouns,omitempty"`
+	StatusText            string `json:"status_text,omitempty"`
+	StatusEmoji           string `json:"status_emoji,omitempty"`
+	StatusExpiration      int64  `json:"status_expiration,omitempty"` // Unix seconds, 0 never
+	Image72               string `json:"image_72,omitempty"`
+	Team                  string `json:"team,omitempty"`
+	BotID                 string `json:"bot_id,omitempty"`
+	APIAppID              string `json:"api_app_id,omitempty"`
+}
+
+// A UserPage is a part of the list of users.
+type UserPage struct {
+	Users      []User `json:"users"`
+	NextCursor string `json:"next_cursor,omitempty"`
+}
 
 type userReply struct {
 	User User `json:"user"`
