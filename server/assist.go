@@ -31,7 +31,7 @@ func (b *builder) assist(ctx context.Context) error {
 		Name: serviceName, Version: b.version,
 		Choice: toolset.Choice{Toolsets: m.Toolsets, Tools: m.Tools, ReadOnly: m.ReadOnly},
 		Write: guard.Options{
-			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute, Audit: b.wrote,
+			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute, OnWritten: b.wrote,
 		},
 		Lockdown:  m.Lockdown,
 		Channel:   b.channel(),

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 )
@@ -26,8 +25,8 @@ type Options struct {
 	ChannelName func(ctx context.Context, id string) (string, error)
 	// Logger receives a line for each write; nil discards them.
 	Logger *slog.Logger
-	// Audit is told of each write when it was carried out or refused; nil tells nobody.
-	Audit func(ctx context.Context, w Written)
+	// OnWritten is called after each write that was carried out or refused; nil calls nothing.
+	OnWritten func(ctx context.Context, w Written)
 }
 
 // Written is what became of a write. It holds nothing of what was written.
@@ -53,7 +52,7 @@ type Guard struct {
 	budget       *budget
 	memory       *memory
 	log          *slog.Logger
-	tell         func(context.Context, Written)
+	onWritten    func(context.Context, Written)
 }
 
 // New checks the options.
@@ -74,7 +73,7 @@ func New(o Options) (*Guard, error) {
 		budget:       newBudget(cmp.Or(o.PerMinute, defaultPerMinute), time.Now),
 		memory:       newMemory(cmp.Or(o.Remember, defaultRemember), time.Now),
 		log:          o.Logger,
-		tell:         o.Audit,
+		onWritten:    o.OnWritten,
 	}, nil
 }
 
@@ -88,9 +87,9 @@ type RefusedError struct {
 // Error returns the code and the remedy.
 func (r *RefusedError) Error() string { return r.Code + ": " + r.Remedy }
 
-// A Write is what somebody is about to do.
+// A Write is what a caller is about to do.
 type Write struct {
-	// Tool and Principal are who does it, for the audit.
+	// Tool and Principal say which tool and which caller, for the audit.
 	Tool, Principal string
 	// Channel is the id of the channel that it goes to; empty for what goes to none.
 	Channel string
@@ -108,39 +107,56 @@ func (g *Guard) Check(ctx context.Context, channel string) error {
 	return g.rules.check(ctx, channel)
 }
 
-// Do carries a write out, unless a rule forbids it or its key is known. It reports
-// whether the result is that of an earlier call. Send returns the result and the ts of
-// what it wrote, "" for nothing.
-func Do[T any](ctx context.Context, g *Guard, w Write, send func() (T, string, error)) (result T, repeated bool, err error) {
+// A Permit is one write that may be carried out. Who has it sends, and then calls
+// [Permit.End] once; a permit that is Repeated is ended already.
+type Permit struct {
+	// Repeated reports that the key is known: nothing is to be sent, and Result and Err
+	// are what became of the first call.
+	Repeated bool
+	Result   any
+	Err      error
+
+	guard *Guard
+	write Write
+	run   *run // of the key; nil without one
+}
+
+// Begin asks for a write. Its error says that nothing may be sent. Where the same key is
+// in use by another call, Begin waits for its end.
+func (g *Guard) Begin(ctx context.Context, w Write) (*Permit, error) {
 	if err := g.rules.check(ctx, w.Channel); err != nil {
 		g.audit(ctx, w, "", err)
-		return result, false, err
+		return nil, err
 	}
-	once := func() (any, error) {
-		if w.Sends {
-			if err := g.budget.take(w.Channel); err != nil {
-				g.audit(ctx, w, "", err)
-				return nil, err
-			}
+	p := &Permit{guard: g, write: w}
+	if w.Key != "" {
+		var err error
+		if p.run, p.Repeated, err = g.memory.claim(ctx, w.Tool+"\x00"+w.Principal+"\x00"+w.Key, digest(w.Arguments)); err != nil {
+			return nil, err
 		}
-		v, ts, err := send()
-		if err != nil && w.Sends && !maySent(err) {
-			g.budget.giveBack(w.Channel)
+		if p.Repeated {
+			p.Result, p.Err = p.run.value, p.run.err
+			return p, nil
 		}
-		g.audit(ctx, w, ts, err)
-		return v, err
 	}
-	if w.Key == "" {
-		v, err := once()
-		result, _ = v.(T)
-		return result, false, err
+	if w.Sends {
+		if err := g.budget.take(w.Channel); err != nil {
+			g.memory.finish(p.run, nil, err)
+			g.audit(ctx, w, "", err)
+			return nil, err
+		}
 	}
-	v, repeated, err := g.memory.once(ctx, w.Tool+"\x00"+w.Principal+"\x00"+w.Key, digest(w.Arguments), once)
-	result, ok := v.(T)
-	if err == nil && !ok {
-		return result, repeated, fmt.Errorf("remembered result of %s has another type", w.Tool)
+	return p, nil
+}
+
+// End keeps what became of a write: its result, the ts of what it wrote, "" for nothing,
+// and its error.
+func (p *Permit) End(ctx context.Context, result any, ts string, err error) {
+	p.guard.memory.finish(p.run, result, err)
+	if err != nil && p.write.Sends && !maySent(err) {
+		p.guard.budget.giveBack(p.write.Channel)
 	}
-	return result, repeated, err
+	p.guard.audit(ctx, p.write, ts, err)
 }
 
 // audit writes one line for a write, without what was written.
@@ -161,12 +177,12 @@ func (g *Guard) audit(ctx context.Context, w Write, ts string, err error) {
 		attrs = append(attrs, slog.Any("error", err))
 	}
 	g.log.LogAttrs(ctx, level, "slack write", attrs...)
-	if g.tell == nil {
+	if g.onWritten == nil {
 		return
 	}
 	done := Written{Tool: w.Tool, Principal: w.Principal, Channel: w.Channel, TS: ts, Err: err}
 	if refusal != nil {
 		done.Refused = refusal.Code
 	}
-	g.tell(ctx, done)
+	g.onWritten(ctx, done)
 }

@@ -25,6 +25,21 @@ func newGuard(t testing.TB, o guard.Options) *guard.Guard {
 	return g
 }
 
+// do carries a write out as a tool does.
+func do[T any](ctx context.Context, g *guard.Guard, w guard.Write, send func() (T, string, error)) (result T, repeated bool, err error) {
+	p, err := g.Begin(ctx, w)
+	switch {
+	case err != nil:
+		return result, false, err
+	case p.Repeated:
+		result, _ = p.Result.(T)
+		return result, true, p.Err
+	}
+	result, ts, err := send()
+	p.End(ctx, result, ts, err)
+	return result, false, err
+}
+
 // code returns the code of a refusal, or "".
 func code(err error) string {
 	if r, ok := errors.AsType[*guard.RefusedError](err); ok {
@@ -66,7 +81,7 @@ func TestChannelRules(t *testing.T) {
 				t.Errorf("Check(%s) refused with %q, want %q", tc.channel, got, tc.want)
 			}
 			sent := false
-			_, _, err := guard.Do(t.Context(), g, guard.Write{Channel: tc.channel}, func() (int, string, error) {
+			_, _, err := do(t.Context(), g, guard.Write{Channel: tc.channel}, func() (int, string, error) {
 				sent = true
 				return 1, "", nil
 			})
@@ -137,7 +152,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		t.Parallel()
 		g, s := newGuard(t, guard.Options{}), &sender{}
 		for i := range 3 {
-			got, repeated, err := guard.Do(t.Context(), g, write("k", "x"), s.send)
+			got, repeated, err := do(t.Context(), g, write("k", "x"), s.send)
 			if got != "result" || repeated != (i > 0) || err != nil {
 				t.Errorf("call %d returned %q, %v, %v", i, got, repeated, err)
 			}
@@ -150,7 +165,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		t.Parallel()
 		g, s := newGuard(t, guard.Options{}), &sender{}
 		for _, w := range []guard.Write{write("k", "x"), {Tool: "post", Principal: "q", Key: "k", Arguments: "x"}, {Tool: "other", Principal: "p", Key: "k", Arguments: "x"}} {
-			if _, repeated, err := guard.Do(t.Context(), g, w, s.send); repeated || err != nil {
+			if _, repeated, err := do(t.Context(), g, w, s.send); repeated || err != nil {
 				t.Errorf("%+v: repeated %v, %v", w, repeated, err)
 			}
 		}
@@ -158,21 +173,21 @@ func TestIdempotencyKeys(t *testing.T) {
 	t.Run("is refused for other arguments", func(t *testing.T) {
 		t.Parallel()
 		g, s := newGuard(t, guard.Options{}), &sender{}
-		if _, _, err := guard.Do(t.Context(), g, write("k", "x"), s.send); err != nil {
+		if _, _, err := do(t.Context(), g, write("k", "x"), s.send); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := guard.Do(t.Context(), g, write("k", "y"), s.send); code(err) != "idempotency_key_reused" || s.sent != 1 {
+		if _, _, err := do(t.Context(), g, write("k", "y"), s.send); code(err) != "idempotency_key_reused" || s.sent != 1 {
 			t.Errorf("%v, sent %d times", err, s.sent)
 		}
 	})
 	t.Run("can be used again when surely nothing was sent", func(t *testing.T) {
 		t.Parallel()
 		g, s := newGuard(t, guard.Options{}), &sender{err: &slackapi.Error{Code: "channel_not_found", Kind: slackapi.NotFound}}
-		if _, _, err := guard.Do(t.Context(), g, write("k", "x"), s.send); err == nil {
+		if _, _, err := do(t.Context(), g, write("k", "x"), s.send); err == nil {
 			t.Fatal("no error")
 		}
 		s.err = nil
-		if got, repeated, err := guard.Do(t.Context(), g, write("k", "x"), s.send); got != "result" || repeated || err != nil {
+		if got, repeated, err := do(t.Context(), g, write("k", "x"), s.send); got != "result" || repeated || err != nil {
 			t.Errorf("%q, %v, %v", got, repeated, err)
 		}
 	})
@@ -181,7 +196,7 @@ func TestIdempotencyKeys(t *testing.T) {
 		for _, unknown := range []error{&slackapi.Error{Code: "timed_out", Kind: slackapi.Ambiguous}, &slackapi.Error{Code: "odd", Kind: slackapi.Internal}, errors.New("odd")} {
 			g, s := newGuard(t, guard.Options{}), &sender{err: unknown}
 			for range 3 {
-				if _, _, err := guard.Do(t.Context(), g, write("k", "x"), s.send); !errors.Is(err, unknown) {
+				if _, _, err := do(t.Context(), g, write("k", "x"), s.send); !errors.Is(err, unknown) {
 					t.Errorf("%v: %v", unknown, err)
 				}
 			}
@@ -199,7 +214,7 @@ func TestIdempotencyKeys(t *testing.T) {
 			var wg sync.WaitGroup
 			for range 5 {
 				wg.Go(func() {
-					got, _, err := guard.Do(t.Context(), g, write("k", "x"), func() (string, string, error) {
+					got, _, err := do(t.Context(), g, write("k", "x"), func() (string, string, error) {
 						sent++
 						<-release
 						return "result", "", nil
@@ -217,12 +232,24 @@ func TestIdempotencyKeys(t *testing.T) {
 			}
 		})
 	})
+	t.Run("of a call that did not end is in doubt", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			g, s := newGuard(t, guard.Options{}), &sender{}
+			if _, err := g.Begin(t.Context(), write("k", "x")); err != nil {
+				t.Fatal(err)
+			}
+			if _, repeated, err := do(t.Context(), g, write("k", "x"), s.send); !repeated || err == nil || s.sent != 0 {
+				t.Errorf("%v, %v, sent %d times", repeated, err, s.sent)
+			}
+		})
+	})
 	t.Run("is forgotten after an hour", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			g, s := newGuard(t, guard.Options{}), &sender{}
 			for range 2 {
-				if _, repeated, err := guard.Do(t.Context(), g, write("k", "x"), s.send); repeated || err != nil {
+				if _, repeated, err := do(t.Context(), g, write("k", "x"), s.send); repeated || err != nil {
 					t.Errorf("%v, %v", repeated, err)
 				}
 				time.Sleep(time.Hour)
@@ -235,25 +262,25 @@ func TestBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		g, s := newGuard(t, guard.Options{PerMinute: 2}), &sender{}
-		do := func(channel string, sends bool) error {
-			_, _, err := guard.Do(t.Context(), g, guard.Write{Channel: channel, Sends: sends}, s.send)
+		write := func(channel string, sends bool) error {
+			_, _, err := do(t.Context(), g, guard.Write{Channel: channel, Sends: sends}, s.send)
 			return err
 		}
 		for range 2 {
-			if err := do("C1", true); err != nil {
+			if err := write("C1", true); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := do("C1", true); code(err) != "send_budget_used_up" || !strings.Contains(err.Error(), "61 seconds") {
+		if err := write("C1", true); code(err) != "send_budget_used_up" || !strings.Contains(err.Error(), "61 seconds") {
 			t.Errorf("the third within a minute: %v", err)
 		}
-		if err := errors.Join(do("C2", true), do("C1", false)); err != nil {
+		if err := errors.Join(write("C2", true), write("C1", false)); err != nil {
 			t.Errorf("another channel, and what sends nothing: %v", err)
 		}
 		time.Sleep(time.Minute)
 		s.err = &slackapi.Error{Code: "msg_too_long", Kind: slackapi.TooLarge}
 		for range 5 {
-			if err := do("C1", true); code(err) != "" {
+			if err := write("C1", true); code(err) != "" {
 				t.Errorf("a message that was not sent counted: %v", err)
 			}
 		}
@@ -268,7 +295,7 @@ func TestAudit(t *testing.T) {
 	secret := map[string]string{"text": "the secret text"}
 	for _, channel := range []string{"C0GENERAL01", "C0DENIED001"} {
 		w := guard.Write{Tool: "slack_post_message", Principal: "ops", Channel: channel, Arguments: secret, Key: "the secret key"}
-		_, _, _ = guard.Do(t.Context(), g, w, s.send)
+		_, _, _ = do(t.Context(), g, w, s.send)
 	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	if len(lines) != 2 {

@@ -11,10 +11,17 @@ import (
 	"slackmcp/slackapi"
 )
 
-// maxKeys bounds the idempotency keys that are remembered; the oldest make room.
-const maxKeys = 10_000
+const (
+	// maxKeys bounds the idempotency keys that are remembered; the oldest make room.
+	maxKeys = 10_000
+	// longestRun is more than any write takes. A call that is not at its end by then has
+	// panicked, and its outcome is in doubt.
+	longestRun = 10 * time.Minute
+)
 
-// A memory runs what belongs to a key once.
+var errNoEnd = errors.New("the call that had the key did not end")
+
+// A memory holds what became of the calls that have an idempotency key.
 type memory struct {
 	keep time.Duration
 	now  func() time.Time
@@ -39,41 +46,54 @@ func newMemory(keep time.Duration, now func() time.Time) *memory {
 	return &memory{keep: keep, now: now, runs: map[string]*run{}}
 }
 
-// once runs fn unless the key has run. Who comes while it runs waits for it. A run that
-// surely did nothing is forgotten, so that the key can be used again.
-func (m *memory) once(ctx context.Context, key string, arguments [sha256.Size]byte, fn func() (any, error)) (v any, repeated bool, err error) {
-	r, fresh := m.claim(key, arguments)
+// claim takes a key for a call. Where another call has it, claim waits for its end and
+// reports it as known.
+func (m *memory) claim(ctx context.Context, key string, arguments [sha256.Size]byte) (r *run, known bool, err error) {
+	m.mu.Lock()
+	m.expire()
+	r, known = m.runs[key]
+	if !known {
+		r = &run{key: key, arguments: arguments, began: m.now(), done: make(chan struct{})}
+		m.runs[key] = r
+		m.order = append(m.order, r)
+	}
+	m.mu.Unlock()
 	if r.arguments != arguments {
 		return nil, false, &RefusedError{Code: "idempotency_key_reused", Remedy: "This idempotency_key was used with other arguments. Nothing was sent. Use a new key for a new message."}
 	}
-	if !fresh {
+	if known {
+		bounded, cancel := context.WithTimeout(ctx, longestRun)
+		defer cancel()
 		select {
 		case <-r.done:
-			return r.value, true, r.err
-		case <-ctx.Done():
-			return nil, false, ctx.Err()
+		case <-bounded.Done():
+			if ctx.Err() != nil {
+				return nil, false, ctx.Err()
+			}
+			m.finish(r, nil, errNoEnd)
 		}
 	}
-	defer close(r.done)
-	r.err = errors.New("the call that had the key did not end") // should fn panic
-	r.value, r.err = fn()
-	if r.err != nil && !maySent(r.err) {
-		m.release(r)
-	}
-	return r.value, false, r.err
+	return r, known, nil
 }
 
-func (m *memory) claim(key string, arguments [sha256.Size]byte) (r *run, fresh bool) {
+// finish keeps what became of a run, the first time that it is called for it. A run that
+// surely did nothing is forgotten, so that the key can be used again.
+func (m *memory) finish(r *run, value any, err error) {
+	if r == nil {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.expire()
-	if r, ok := m.runs[key]; ok {
-		return r, false
+	select {
+	case <-r.done:
+		return
+	default:
 	}
-	r = &run{key: key, arguments: arguments, began: m.now(), done: make(chan struct{})}
-	m.runs[key] = r
-	m.order = append(m.order, r)
-	return r, true
+	if err != nil && !maySent(err) && m.runs[r.key] == r {
+		delete(m.runs, r.key)
+	}
+	r.value, r.err = value, err
+	close(r.done)
 }
 
 // expire forgets what is too old, and the oldest beyond the bound. It requires the lock.
@@ -86,15 +106,7 @@ func (m *memory) expire() {
 	}
 }
 
-func (m *memory) release(r *run) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.runs[r.key] == r {
-		delete(m.runs, r.key)
-	}
-}
-
-// maySent reports that nobody can know that nothing was sent.
+// maySent reports that it cannot be known whether something was sent.
 func maySent(err error) bool {
 	var slack *slackapi.Error
 	var refusal *RefusedError

@@ -109,15 +109,17 @@ func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (ask.ID, carr
 	if err != nil {
 		return ask.ID{}, carried{}, err
 	}
-	id, how, err := write(ctx, k, c, guard.Write{Channel: q.Channel, Sends: true, Arguments: q}, in.safety,
-		func(api *slackapi.Client) (ask.ID, string, error) {
-			r, err := api.PostMessage(ctx, p)
-			return ask.ID{Channel: r.Channel, TS: r.TS, After: after}, r.TS, err
-		})
-	if calmed {
-		how.Note = noteMentions
+	id, w, err := begin[ask.ID](ctx, k, c, guard.Write{Channel: q.Channel, Sends: true, Arguments: q}, in.safety)
+	if w.due {
+		var r slackapi.Posted
+		r, err = w.slack.PostMessage(ctx, p)
+		id = ask.ID{Channel: r.Channel, TS: r.TS, After: after}
+		w.end(ctx, id, r.TS, err)
 	}
-	return id, how, err
+	if calmed {
+		w.Note = noteMentions
+	}
+	return id, w.carried, err
 }
 
 // question reads the arguments of a new question.

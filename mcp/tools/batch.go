@@ -1,5 +1,7 @@
 package tools
 
+import "cmp"
+
 // An item is what became of one part of a call that does several things.
 type item struct {
 	OK    bool   `json:"ok"`
@@ -20,8 +22,21 @@ const notSent = "not_sent: an earlier part failed"
 
 // A batch collects the responses.
 type batch struct {
-	out  responses
-	done bool // one part succeeded
+	ordered bool // each part needs the one before it
+
+	out     responses
+	first   error // the first part's that failed
+	done    bool  // one part succeeded
+	stopped bool
+}
+
+// skips reports that the next part is not to be done, and notes it as not sent: after the
+// failure of another one it would fail as well, or come out of order.
+func (b *batch) skips() bool {
+	if b.stopped {
+		b.out.Responses = append(b.out.Responses, item{Error: notSent})
+	}
+	return b.stopped
 }
 
 // add notes what became of a part.
@@ -29,42 +44,24 @@ func (b *batch) add(i item, how carried, err error) {
 	i.OK = err == nil
 	if err != nil {
 		i.Error = Fault(err)
-	} else {
-		b.done = true
+		b.first = cmp.Or(b.first, err)
+		b.stopped = b.ordered || stops(err)
 	}
+	b.done = b.done || i.OK
 	b.out.DryRun = b.out.DryRun || how.DryRun
 	b.out.Repeated = b.out.Repeated || how.Repeated
 	b.out.Requests = append(b.out.Requests, how.Requests...)
-	if how.Note != "" {
-		b.out.Note = how.Note
-	}
+	b.out.Note = cmp.Or(how.Note, b.out.Note)
 	b.out.Responses = append(b.out.Responses, i)
 }
 
-// each does something for every part, until an error after which the others would fail
-// as well or come out of order. When nothing succeeded the first error is the call's.
-func (k *kit) each(parts []string, do func(b *batch, part string) error) (responses, error) {
-	return k.eachUntil(parts, stops, do)
-}
-
-func (k *kit) eachUntil(parts []string, stop func(error) bool, do func(b *batch, part string) error) (responses, error) {
-	b := &batch{out: responses{Responses: []item{}}}
-	var first error
-	stopped := false
-	for _, part := range parts {
-		if stopped {
-			b.out.Responses = append(b.out.Responses, item{Error: notSent})
-			continue
-		}
-		if err := do(b, part); err != nil {
-			if first == nil {
-				first = err
-			}
-			stopped = stop(err)
-		}
+// result is what the call returns. When no part succeeded the first error is the call's.
+func (b *batch) result() (responses, error) {
+	if b.first != nil && !b.done {
+		return responses{}, b.first
 	}
-	if first != nil && !b.done {
-		return responses{}, first
+	if b.out.Responses == nil {
+		b.out.Responses = []item{}
 	}
 	return b.out, nil
 }

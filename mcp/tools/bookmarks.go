@@ -91,16 +91,16 @@ func (k *kit) addBookmark(ctx context.Context, c *toolset.Call, in addBookmarkIn
 	if u, err := url.Parse(in.Link); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return bookmarkOut{}, &toolset.ArgumentError{Argument: "link", Problem: "must be an http or https address"}
 	}
-	b, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: in}, in.safety,
-		func(api *slackapi.Client) (slackapi.Bookmark, string, error) {
-			b, err := api.AddBookmark(ctx, channel, in.Title, in.Link, in.Emoji)
-			return b, b.ID, err
-		})
+	b, w, err := begin[slackapi.Bookmark](ctx, k, c, guard.Write{Channel: channel, Arguments: in}, in.safety)
+	if w.due {
+		b, err = w.slack.AddBookmark(ctx, channel, in.Title, in.Link, in.Emoji)
+		w.end(ctx, b, b.ID, err)
+	}
 	if err != nil {
 		return bookmarkOut{}, err
 	}
-	out := bookmarkOut{OK: true, carried: how}
-	if !how.DryRun {
+	out := bookmarkOut{OK: true, carried: w.carried}
+	if !w.DryRun {
 		out.Bookmark = new(showBookmark(&b))
 	}
 	return out, nil
@@ -117,9 +117,10 @@ func (k *kit) removeBookmark(ctx context.Context, c *toolset.Call, in removeBook
 	if err != nil {
 		return bookmarkOut{}, err
 	}
-	_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, in.ID}}, in.safety,
-		func(api *slackapi.Client) (struct{}, string, error) {
-			return struct{}{}, in.ID, api.RemoveBookmark(ctx, channel, in.ID)
-		})
-	return bookmarkOut{OK: err == nil, carried: how}, err
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, in.ID}}, in.safety)
+	if w.due {
+		err = w.slack.RemoveBookmark(ctx, channel, in.ID)
+		w.end(ctx, nothing{}, in.ID, err)
+	}
+	return bookmarkOut{OK: err == nil, carried: w.carried}, err
 }

@@ -53,15 +53,15 @@ func (k *kit) createCanvas(ctx context.Context, c *toolset.Call, in createCanvas
 		}
 	}
 	text, calmed := k.Guard.Text(in.Markdown)
-	id, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{in.Title, text, channel}}, in.safety,
-		func(api *slackapi.Client) (string, string, error) {
-			id, err := api.CreateCanvas(ctx, in.Title, text, channel)
-			return id, id, err
-		})
-	if calmed {
-		how.Note = noteMentions
+	id, w, err := begin[string](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{in.Title, text, channel}}, in.safety)
+	if w.due {
+		id, err = w.slack.CreateCanvas(ctx, in.Title, text, channel)
+		w.end(ctx, id, id, err)
 	}
-	return canvasOut{OK: err == nil, CanvasID: id, carried: how}, err
+	if calmed {
+		w.Note = noteMentions
+	}
+	return canvasOut{OK: err == nil, CanvasID: id, carried: w.carried}, err
 }
 
 type readCanvasIn struct {
@@ -126,12 +126,13 @@ func (k *kit) editCanvas(ctx context.Context, c *toolset.Call, in editCanvasIn) 
 	}
 	text, calmed := k.Guard.Text(in.Markdown)
 	change := slackapi.CanvasChange{Operation: in.Operation, Section: in.SectionID, Markdown: text}
-	_, how, err := write(ctx, k, c, guard.Write{Arguments: []any{id, change}}, in.safety,
-		func(api *slackapi.Client) (struct{}, string, error) {
-			return struct{}{}, id, api.EditCanvas(ctx, id, change)
-		})
-	if calmed {
-		how.Note = noteMentions
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Arguments: []any{id, change}}, in.safety)
+	if w.due {
+		err = w.slack.EditCanvas(ctx, id, change)
+		w.end(ctx, nothing{}, id, err)
 	}
-	return canvasOut{OK: err == nil, CanvasID: id, carried: how}, err
+	if calmed {
+		w.Note = noteMentions
+	}
+	return canvasOut{OK: err == nil, CanvasID: id, carried: w.carried}, err
 }

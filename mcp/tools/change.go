@@ -25,18 +25,19 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 		return posted{}, err
 	}
 	u := slackapi.Update{Channel: channel, TS: ts, Text: p.Text, Markdown: p.Markdown, Blocks: p.Blocks}
-	_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: u}, in.safety,
-		func(api *slackapi.Client) (struct{}, string, error) {
-			r, err := api.UpdateMessage(ctx, u)
-			return struct{}{}, r.TS, err
-		})
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: u}, in.safety)
+	if w.due {
+		var r slackapi.Posted
+		r, err = w.slack.UpdateMessage(ctx, u)
+		w.end(ctx, nothing{}, r.TS, err)
+	}
 	if err != nil {
 		return posted{}, err
 	}
 	if calmed {
-		how.Note = noteMentions
+		w.Note = noteMentions
 	}
-	return posted{OK: true, Channel: channel, TS: ts, Permalink: view.Permalink(k.self(ctx).URL, channel, ts, ""), carried: how}, nil
+	return posted{OK: true, Channel: channel, TS: ts, Permalink: view.Permalink(k.self(ctx).URL, channel, ts, ""), carried: w.carried}, nil
 }
 
 type deleteIn struct {
@@ -49,11 +50,12 @@ func (k *kit) delete(ctx context.Context, c *toolset.Call, in deleteIn) (posted,
 	if err != nil {
 		return posted{}, err
 	}
-	_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety,
-		func(api *slackapi.Client) (struct{}, string, error) {
-			return struct{}{}, ts, api.DeleteMessage(ctx, channel, ts)
-		})
-	return posted{OK: err == nil, Channel: channel, TS: ts, carried: how}, err
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety)
+	if w.due {
+		err = w.slack.DeleteMessage(ctx, channel, ts)
+		w.end(ctx, nothing{}, ts, err)
+	}
+	return posted{OK: err == nil, Channel: channel, TS: ts, carried: w.carried}, err
 }
 
 type ephemeralIn struct {
@@ -85,18 +87,18 @@ func (k *kit) postEphemeral(ctx context.Context, c *toolset.Call, in ephemeralIn
 		User string
 		Post slackapi.Post
 	}{user, p}
-	sent, how, err := write(ctx, k, c, guard.Write{Channel: channel, Sends: true, Arguments: args}, in.safety,
-		func(api *slackapi.Client) (string, string, error) {
-			ts, err := api.PostEphemeral(ctx, user, p)
-			return ts, ts, err
-		})
+	sent, w, err := begin[string](ctx, k, c, guard.Write{Channel: channel, Sends: true, Arguments: args}, in.safety)
+	if w.due {
+		sent, err = w.slack.PostEphemeral(ctx, user, p)
+		w.end(ctx, sent, sent, err)
+	}
 	if err != nil {
 		return posted{}, err
 	}
 	if calmed {
-		how.Note = noteMentions
+		w.Note = noteMentions
 	}
-	return posted{OK: true, Channel: channel, TS: sent, ThreadTS: p.ThreadTS, carried: how}, nil
+	return posted{OK: true, Channel: channel, TS: sent, ThreadTS: p.ThreadTS, carried: w.carried}, nil
 }
 
 type permalinkOut struct {

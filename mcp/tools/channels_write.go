@@ -26,17 +26,12 @@ type channelRef struct {
 	Flags     view.Flags `json:"flags,omitempty"`
 }
 
-// changeChannel carries out one call that changes a channel and answers with it.
-func (k *kit) changeChannel(ctx context.Context, c *toolset.Call, channel string, arguments any, s safety, do func(api *slackapi.Client) (slackapi.Channel, error)) (changedOut, error) {
-	ch, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: arguments}, s,
-		func(api *slackapi.Client) (slackapi.Channel, string, error) {
-			ch, err := do(api)
-			return ch, "", err
-		})
+// changed is the result of a call that changed a channel and answered with it.
+func (k *kit) changed(ch slackapi.Channel, w *writing, err error) (changedOut, error) {
 	if err != nil {
 		return changedOut{}, err
 	}
-	out := changedOut{OK: true, carried: how}
+	out := changedOut{OK: true, carried: w.carried}
 	if ch.ID == "" {
 		return out, nil
 	}
@@ -55,9 +50,12 @@ type createChannelIn struct {
 }
 
 func (k *kit) createChannel(ctx context.Context, c *toolset.Call, in createChannelIn) (changedOut, error) {
-	return k.changeChannel(ctx, c, "", []any{in.Name, in.Private}, in.safety, func(api *slackapi.Client) (slackapi.Channel, error) {
-		return api.CreateChannel(ctx, in.Name, in.Private)
-	})
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Arguments: []any{in.Name, in.Private}}, in.safety)
+	if w.due {
+		ch, err = w.slack.CreateChannel(ctx, in.Name, in.Private)
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
 }
 
 type changeChannelIn struct {
@@ -70,9 +68,12 @@ func (k *kit) joinChannel(ctx context.Context, c *toolset.Call, in changeChannel
 	if err != nil {
 		return changedOut{}, err
 	}
-	return k.changeChannel(ctx, c, id, id, in.safety, func(api *slackapi.Client) (slackapi.Channel, error) {
-		return api.JoinChannel(ctx, id)
-	})
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Channel: id, Arguments: id}, in.safety)
+	if w.due {
+		ch, err = w.slack.JoinChannel(ctx, id)
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
 }
 
 func (k *kit) leaveChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (changedOut, error) {
@@ -80,9 +81,12 @@ func (k *kit) leaveChannel(ctx context.Context, c *toolset.Call, in changeChanne
 	if err != nil {
 		return changedOut{}, err
 	}
-	return k.changeChannel(ctx, c, id, id, in.safety, func(api *slackapi.Client) (slackapi.Channel, error) {
-		return slackapi.Channel{}, api.LeaveChannel(ctx, id)
-	})
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Channel: id, Arguments: id}, in.safety)
+	if w.due {
+		err = w.slack.LeaveChannel(ctx, id)
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
 }
 
 func (k *kit) archiveChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (changedOut, error) {
@@ -90,9 +94,12 @@ func (k *kit) archiveChannel(ctx context.Context, c *toolset.Call, in changeChan
 	if err != nil {
 		return changedOut{}, err
 	}
-	return k.changeChannel(ctx, c, id, id, in.safety, func(api *slackapi.Client) (slackapi.Channel, error) {
-		return slackapi.Channel{}, api.ArchiveChannel(ctx, id)
-	})
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Channel: id, Arguments: id}, in.safety)
+	if w.due {
+		err = w.slack.ArchiveChannel(ctx, id)
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
 }
 
 type inviteIn struct {
@@ -111,19 +118,21 @@ func (k *kit) invite(ctx context.Context, c *toolset.Call, in inviteIn) (respons
 	if err != nil {
 		return responses{}, err
 	}
-	return k.each(users, func(b *batch, user string) error {
-		s := in.part(user)
-		_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, user}}, s,
-			func(api *slackapi.Client) (struct{}, string, error) {
-				_, err := api.Invite(ctx, channel, user)
-				if is(err, "already_in_channel") {
-					err = nil
-				}
-				return struct{}{}, "", err
-			})
-		b.add(item{User: user}, how, err)
-		return err
-	})
+	var b batch
+	for _, user := range users {
+		if b.skips() {
+			continue
+		}
+		_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, user}}, in.part(user))
+		if w.due {
+			if _, err = w.slack.Invite(ctx, channel, user); is(err, "already_in_channel") {
+				err = nil
+			}
+			w.end(ctx, nothing{}, "", err)
+		}
+		b.add(item{User: user}, w.carried, err)
+	}
+	return b.result()
 }
 
 type setTopicIn struct {
@@ -141,17 +150,17 @@ func (k *kit) setTopic(ctx context.Context, c *toolset.Call, in setTopicIn) (cha
 	if err != nil {
 		return changedOut{}, err
 	}
-	return k.changeChannel(ctx, c, id, []any{id, in.Topic, in.Purpose}, in.safety, func(api *slackapi.Client) (ch slackapi.Channel, err error) {
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Channel: id, Arguments: []any{id, in.Topic, in.Purpose}}, in.safety)
+	if w.due {
 		if in.Topic != nil {
-			if ch, err = api.SetTopic(ctx, id, *in.Topic); err != nil {
-				return ch, err
-			}
+			ch, err = w.slack.SetTopic(ctx, id, *in.Topic)
 		}
-		if in.Purpose != nil {
-			ch, err = api.SetPurpose(ctx, id, *in.Purpose)
+		if in.Purpose != nil && err == nil {
+			ch, err = w.slack.SetPurpose(ctx, id, *in.Purpose)
 		}
-		return ch, err
-	})
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
 }
 
 type openIn struct {
@@ -164,7 +173,10 @@ func (k *kit) openConversation(ctx context.Context, c *toolset.Call, in openIn) 
 	if err != nil {
 		return changedOut{}, err
 	}
-	return k.changeChannel(ctx, c, "", users, in.safety, func(api *slackapi.Client) (slackapi.Channel, error) {
-		return api.OpenDM(ctx, users...)
-	})
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Arguments: users}, in.safety)
+	if w.due {
+		ch, err = w.slack.OpenDM(ctx, users...)
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
 }

@@ -193,18 +193,18 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (upl
 	if err != nil {
 		return uploadOut{}, err
 	}
-	f, how, err := write(ctx, k, c, guard.Write{Channel: u.Channel, Sends: u.Channel != "", Arguments: u}, in.safety,
-		func(api *slackapi.Client) (slackapi.File, string, error) {
-			f, err := api.Upload(ctx, u)
-			return f, f.ID, err
-		})
+	f, w, err := begin[slackapi.File](ctx, k, c, guard.Write{Channel: u.Channel, Sends: u.Channel != "", Arguments: u}, in.safety)
+	if w.due {
+		f, err = w.slack.Upload(ctx, u)
+		w.end(ctx, f, f.ID, err)
+	}
 	if err != nil {
 		return uploadOut{}, err
 	}
 	if calmed {
-		how.Note = noteMentions
+		w.Note = noteMentions
 	}
-	return uploadOut{OK: true, FileID: f.ID, carried: how}, nil
+	return uploadOut{OK: true, FileID: f.ID, carried: w.carried}, nil
 }
 
 func (k *kit) upload(ctx context.Context, in uploadIn) (u slackapi.Upload, calmed bool, err error) {

@@ -72,25 +72,25 @@ func (k *kit) listPins(ctx context.Context, _ *toolset.Call, in channelIn) (pins
 }
 
 func (k *kit) addPin(ctx context.Context, c *toolset.Call, in deleteIn) (posted, error) {
-	return k.pin(ctx, c, in, "already_pinned", func(api *slackapi.Client, channel, ts string) error { return api.AddPin(ctx, channel, ts) })
+	return k.pin(ctx, c, in, "already_pinned", (*slackapi.Client).AddPin)
 }
 
 func (k *kit) removePin(ctx context.Context, c *toolset.Call, in deleteIn) (posted, error) {
-	return k.pin(ctx, c, in, "no_pin", func(api *slackapi.Client, channel, ts string) error { return api.RemovePin(ctx, channel, ts) })
+	return k.pin(ctx, c, in, "no_pin", (*slackapi.Client).RemovePin)
 }
 
-func (k *kit) pin(ctx context.Context, c *toolset.Call, in deleteIn, done string, do func(api *slackapi.Client, channel, ts string) error) (posted, error) {
+// pin changes a pin. The code done is Slack's word for "so already".
+func (k *kit) pin(ctx context.Context, c *toolset.Call, in deleteIn, done string, change func(api *slackapi.Client, ctx context.Context, channel, ts string) error) (posted, error) {
 	channel, ts, err := k.message(ctx, in.messageRef)
 	if err != nil {
 		return posted{}, err
 	}
-	_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety,
-		func(api *slackapi.Client) (struct{}, string, error) {
-			err := do(api, channel, ts)
-			if is(err, done) {
-				err = nil
-			}
-			return struct{}{}, ts, err
-		})
-	return posted{OK: err == nil, Channel: channel, TS: ts, carried: how}, err
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety)
+	if w.due {
+		if err = change(w.slack, ctx, channel, ts); is(err, done) {
+			err = nil
+		}
+		w.end(ctx, nothing{}, ts, err)
+	}
+	return posted{OK: err == nil, Channel: channel, TS: ts, carried: w.carried}, err
 }

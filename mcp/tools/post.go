@@ -69,19 +69,19 @@ func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, err
 
 // deliver posts a message.
 func (k *kit) deliver(ctx context.Context, c *toolset.Call, p slackapi.Post, calmed bool, s safety) (posted, error) {
-	sent, how, err := write(ctx, k, c, guard.Write{Channel: p.Channel, Sends: true, Arguments: p}, s,
-		func(api *slackapi.Client) (slackapi.Posted, string, error) {
-			r, err := api.PostMessage(ctx, p)
-			return r, r.TS, err
-		})
+	sent, w, err := begin[slackapi.Posted](ctx, k, c, guard.Write{Channel: p.Channel, Sends: true, Arguments: p}, s)
+	if w.due {
+		sent, err = w.slack.PostMessage(ctx, p)
+		w.end(ctx, sent, sent.TS, err)
+	}
 	if err != nil {
 		return posted{}, err
 	}
 	if calmed {
-		how.Note = noteMentions
+		w.Note = noteMentions
 	}
-	out := posted{OK: true, Channel: p.Channel, ThreadTS: p.ThreadTS, carried: how}
-	if how.DryRun {
+	out := posted{OK: true, Channel: p.Channel, ThreadTS: p.ThreadTS, carried: w.carried}
+	if w.DryRun {
 		return out, nil
 	}
 	out.Channel, out.TS = sent.Channel, sent.TS
@@ -143,15 +143,15 @@ func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn
 	if slices.Contains(in.Texts, "") {
 		return responses{}, &toolset.ArgumentError{Argument: "texts", Problem: "one of them is empty"}
 	}
-	n := 0
-	always := func(error) bool { return true }
-	return k.eachUntil(in.Texts, always, func(b *batch, text string) error {
-		s := in.part(strconv.Itoa(n))
-		n++
+	b := batch{ordered: true}
+	for n, text := range in.Texts {
+		if b.skips() {
+			continue
+		}
 		text, calmed := k.Guard.Text(text)
 		p := slackapi.Post{Channel: channel, ThreadTS: thread, Text: text, Broadcast: in.Broadcast}
-		r, err := k.deliver(ctx, c, p, calmed, s)
+		r, err := k.deliver(ctx, c, p, calmed, in.part(strconv.Itoa(n)))
 		b.add(item{TS: r.TS}, r.carried, err)
-		return err
-	})
+	}
+	return b.result()
 }

@@ -79,36 +79,35 @@ type reactionsIn struct {
 }
 
 func (k *kit) addReactions(ctx context.Context, c *toolset.Call, in reactionsIn) (responses, error) {
-	return k.react(ctx, c, in, "already_reacted", func(api *slackapi.Client, channel, ts, emoji string) error {
-		return api.AddReaction(ctx, channel, ts, emoji)
-	})
+	return k.react(ctx, c, in, "already_reacted", (*slackapi.Client).AddReaction)
 }
 
 func (k *kit) removeReactions(ctx context.Context, c *toolset.Call, in reactionsIn) (responses, error) {
-	return k.react(ctx, c, in, "no_reaction", func(api *slackapi.Client, channel, ts, emoji string) error {
-		return api.RemoveReaction(ctx, channel, ts, emoji)
-	})
+	return k.react(ctx, c, in, "no_reaction", (*slackapi.Client).RemoveReaction)
 }
 
-// react does one thing for each emoji. The code done is Slack's word for "so already".
-func (k *kit) react(ctx context.Context, c *toolset.Call, in reactionsIn, done string, do func(api *slackapi.Client, channel, ts, emoji string) error) (responses, error) {
+// react changes one reaction for each emoji. The code done is Slack's word for "so already".
+func (k *kit) react(ctx context.Context, c *toolset.Call, in reactionsIn, done string, change func(api *slackapi.Client, ctx context.Context, channel, ts, emoji string) error) (responses, error) {
 	channel, ts, err := k.message(ctx, in.messageRef)
 	if err != nil {
 		return responses{}, err
 	}
-	return k.each(in.Emojis, func(b *batch, emoji string) error {
+	var b batch
+	for _, emoji := range in.Emojis {
+		if b.skips() {
+			continue
+		}
 		emoji = strings.Trim(strings.TrimSpace(emoji), ":")
-		_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts, emoji}}, in.part(emoji),
-			func(api *slackapi.Client) (struct{}, string, error) {
-				err := do(api, channel, ts, emoji)
-				if is(err, done) {
-					err = nil
-				}
-				return struct{}{}, ts, err
-			})
-		b.add(item{Emoji: emoji}, how, err)
-		return err
-	})
+		_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts, emoji}}, in.part(emoji))
+		if w.due {
+			if err = change(w.slack, ctx, channel, ts, emoji); is(err, done) {
+				err = nil
+			}
+			w.end(ctx, nothing{}, ts, err)
+		}
+		b.add(item{Emoji: emoji}, w.carried, err)
+	}
+	return b.result()
 }
 
 type getReactionsIn struct {

@@ -49,19 +49,19 @@ func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (sch
 		At   string
 		Post slackapi.Post
 	}{in.PostAt, p}
-	s, how, err := write(ctx, k, c, guard.Write{Channel: channel, Sends: true, Arguments: args}, in.safety,
-		func(api *slackapi.Client) (slackapi.Scheduled, string, error) {
-			s, err := api.ScheduleMessage(ctx, p, at)
-			return s, s.ID, err
-		})
+	s, w, err := begin[slackapi.Scheduled](ctx, k, c, guard.Write{Channel: channel, Sends: true, Arguments: args}, in.safety)
+	if w.due {
+		s, err = w.slack.ScheduleMessage(ctx, p, at)
+		w.end(ctx, s, s.ID, err)
+	}
 	if err != nil {
 		return scheduledOut{}, err
 	}
 	if calmed {
-		how.Note = noteMentions
+		w.Note = noteMentions
 	}
-	out := scheduledOut{OK: true, ID: s.ID, Channel: channel, PostAt: view.Time(at.Truncate(1e9)), carried: how}
-	if how.Repeated {
+	out := scheduledOut{OK: true, ID: s.ID, Channel: channel, PostAt: view.Time(at.Truncate(1e9)), carried: w.carried}
+	if w.Repeated {
 		out.PostAt = view.Unix(s.PostAt)
 	}
 	return out, nil
@@ -121,9 +121,10 @@ func (k *kit) cancelScheduled(ctx context.Context, c *toolset.Call, in cancelSch
 	if err != nil {
 		return scheduledOut{}, err
 	}
-	_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, in.ID}}, in.safety,
-		func(api *slackapi.Client) (struct{}, string, error) {
-			return struct{}{}, "", api.DeleteScheduled(ctx, channel, in.ID)
-		})
-	return scheduledOut{OK: err == nil, ID: in.ID, Channel: channel, carried: how}, err
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, in.ID}}, in.safety)
+	if w.due {
+		err = w.slack.DeleteScheduled(ctx, channel, in.ID)
+		w.end(ctx, nothing{}, "", err)
+	}
+	return scheduledOut{OK: err == nil, ID: in.ID, Channel: channel, carried: w.carried}, err
 }

@@ -58,9 +58,10 @@ func (k *kit) markRead(ctx context.Context, c *toolset.Call, in markReadIn) (pos
 	if err != nil {
 		return posted{}, err
 	}
-	_, how, err := write(ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety,
-		func(api *slackapi.Client) (struct{}, string, error) {
-			return struct{}{}, ts, api.AsUser().MarkRead(ctx, channel, ts)
-		})
-	return posted{OK: err == nil, Channel: channel, TS: ts, carried: how}, err
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety)
+	if w.due {
+		err = w.slack.AsUser().MarkRead(ctx, channel, ts)
+		w.end(ctx, nothing{}, ts, err)
+	}
+	return posted{OK: err == nil, Channel: channel, TS: ts, carried: w.carried}, err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
@@ -36,22 +37,56 @@ type carried struct {
 // noteMentions is what a result says about a call to everybody that was taken out.
 const noteMentions = "Mass mentions (@channel, @here, @everyone) were turned into plain text: the operator does not allow them."
 
-// write carries out, or rehearses, one call that changes something in Slack. Do gets
-// the client to call; it returns its result and the ts of what it wrote.
-func write[T any](ctx context.Context, k *kit, c *toolset.Call, w guard.Write, s safety, do func(api *slackapi.Client) (T, string, error)) (T, carried, error) {
-	w.Tool, w.Principal, w.Key = c.Tool, c.Principal.Name, s.IdempotencyKey
-	if s.DryRun {
-		var zero T
-		if err := k.Guard.Check(ctx, w.Channel); err != nil {
-			return zero, carried{}, err
-		}
-		stage, requests := k.Slack.Rehearse()
-		_, _, err := do(stage)
-		return zero, carried{DryRun: true, Requests: requests()}, err
-	}
-	v, repeated, err := guard.Do(ctx, k.Guard, w, func() (T, string, error) { return do(k.Slack) })
-	return v, carried{Repeated: repeated}, err
+// A writing is one call that changes something in Slack, on its way.
+type writing struct {
+	carried
+	// due reports that slack is to be called, once, and that end is to follow.
+	due   bool
+	slack *slackapi.Client
+
+	permit   *guard.Permit
+	requests func() []slackapi.Request // of a rehearsal
 }
+
+// begin prepares a call that changes something in Slack, or its rehearsal. When it is not
+// due, begin returns what became of it: a rule forbids it, or its key is known.
+func begin[T any](ctx context.Context, k *kit, c *toolset.Call, w guard.Write, s safety) (result T, on *writing, err error) {
+	w.Tool, w.Principal, w.Key = c.Tool, c.Principal.Name, s.IdempotencyKey
+	on = &writing{slack: k.Slack}
+	if s.DryRun {
+		if err := k.Guard.Check(ctx, w.Channel); err != nil {
+			return result, on, err
+		}
+		on.due, on.DryRun = true, true
+		on.slack, on.requests = k.Slack.Rehearse()
+		return result, on, nil
+	}
+	if on.permit, err = k.Guard.Begin(ctx, w); err != nil {
+		return result, on, err
+	}
+	if on.Repeated = on.permit.Repeated; !on.Repeated {
+		on.due = true
+		return result, on, nil
+	}
+	result, ok := on.permit.Result.(T)
+	if err = on.permit.Err; err == nil && !ok {
+		err = fmt.Errorf("remembered result of %s has another type", w.Tool)
+	}
+	return result, on, err
+}
+
+// end keeps what became of the call: its result, the ts of what it wrote, "" for nothing,
+// and its error.
+func (w *writing) end(ctx context.Context, result any, ts string, err error) {
+	if w.DryRun {
+		w.Requests = w.requests()
+		return
+	}
+	w.permit.End(ctx, result, ts, err)
+}
+
+// nothing is the result of a call of which only the error counts.
+type nothing struct{}
 
 // stops reports an error after which the other parts of a call would fail as well, or
 // would come out of order.
