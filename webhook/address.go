@@ -30,7 +30,7 @@ func (rc *Receiver) sender(r *http.Request, now time.Time) sender {
 func (rc *Receiver) crowded(from sender) bool {
 	most := int64(rc.opt.MaxInFlight)
 	if from.standing != limiter.Known {
-		most = max(1, most/strangersShare)
+		most = max(1, most/unverifiedShare)
 	}
 	return rc.inFlight.Load() > most
 }

@@ -19,7 +19,7 @@ import (
 // before it is called, and goes to the handlers of the queue as well.
 //
 // ctx ends when Slack would no longer listen. Whoever returns later, fails or panics is
-// answered for with the answer that says nothing. The event is the function's own.
+// answered for with the answer that says nothing. The function must not write to e.Raw.
 type AnswerFunc func(ctx context.Context, e *event.Event) (any, error)
 
 const (
@@ -117,7 +117,6 @@ func (rc *Receiver) ask(began time.Time, fn AnswerFunc, e *event.Event, release 
 	ctx, cancel := context.WithDeadline(context.Background(), began.Add(rc.opt.AnswerTimeout))
 	defer cancel()
 	own := *e
-	own.Raw = append([]byte(nil), e.Raw...) // the request's bytes are used again
 	type result struct {
 		body []byte
 		err  error

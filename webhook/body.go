@@ -6,29 +6,29 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"slackmcp/webhook/limiter"
 )
 
-// How bodies are read: most in one piece into a pooled buffer, large ones piece by
-// piece, so that a sender has to send bytes before he is given room for more.
+// A body of at most shortBody bytes is read in one piece. A longer one, or one of unknown
+// length, is read piece by piece, so that a sender has to send bytes before more memory is
+// allocated for it.
 const (
-	directBody = 8 << 10
+	shortBody  = 8 << 10
 	firstPiece = 8 << 10
-	stretch    = 64 << 10 // of a long body at a time
+	stretch    = 64 << 10 // the most that is read of a long body at a time
 )
 
-// What strangers are left of the budget: half of it for all of them, an eighth for one
-// address. The rest is for those who have shown that they know a secret. An address that
-// is known may be a proxy's, with anybody behind it, so an eighth is kept for short
-// bodies, as most events are: whoever sends long ones cannot use it up.
+// The parts of the budget. All unverified addresses together may use half of it, and one of
+// them an eighth. The rest is for addresses from which a verified request came. Such an
+// address may be that of a proxy with unverified senders behind it, so an eighth of the
+// budget is kept for short bodies, as most events have: long ones cannot use it up.
 const (
-	strangersShare = 2
-	addressShare   = 4 // of the strangers' share
-	shortShare     = 8
+	unverifiedShare = 2
+	addressShare    = 4 // of the part of the unverified addresses
+	shortShare      = 8
 )
 
 var (
@@ -40,54 +40,50 @@ var (
 type bodies struct {
 	limit   int64
 	budget  int64
-	limiter *limiter.Limiter // nil knows everybody
+	limiter *limiter.Limiter // nil takes every address for a known one
 	grace   time.Duration
 	rate    int64 // bytes a second
 	used    atomic.Int64
 	pace    pace
-	pool    sync.Pool // of *body
-	shelves []shelf   // of buffers for long bodies, ascending
 }
 
-// A body is a request's bytes. They are valid until release.
+// A body is the bytes of one request with their part of the budget, which its owner gives
+// back by release.
 type body struct {
 	of     *bodies
 	bytes  []byte
-	own    []byte  // what it keeps for the next request
-	lent   *buffer // from a shelf, in place of own
-	taken  int64
 	from   sender
-	waited time.Duration // for the pace
-	share  int64         // what from's address has of the strangers' share
+	taken  int64         // bytes of the budget
+	share  int64         // bytes that the limiter granted to the sender's address
+	waited time.Duration // how long the pace held the body back
 }
 
-// A sender is who a request came from, as far as that is known before its signature.
+// A sender is what is known of a request's origin before its signature is checked.
 type sender struct {
 	address  netip.Addr
 	standing limiter.Standing
-	fresh    bool // a known one that need not be remembered anew
+	fresh    bool // the limiter need not be notified of a verified request
 }
 
 func newBodies(o Options) *bodies {
-	b := &bodies{limit: o.MaxBodyBytes, budget: o.BodyBudget, limiter: o.Limiter, grace: o.BodyGrace, rate: o.MinBodyRate, pace: pace{began: time.Now()}}
-	b.pool.New = func() any { return &body{of: b, own: make([]byte, 0, directBody)} }
-	b.shelves = makeShelves(int(o.MaxBodyBytes) + 1)
-	return b
+	return &bodies{
+		limit: o.MaxBodyBytes, budget: o.BodyBudget, limiter: o.Limiter,
+		grace: o.BodyGrace, rate: o.MinBodyRate, pace: pace{began: time.Now()},
+	}
 }
 
-// read reads the whole body of r. The caller releases what it returns, with an error
-// too. Errors: errTooLarge, errBusy, and those of the connection.
+// read reads the whole body of r. The caller releases what it returns, also with an
+// error. Errors: errTooLarge, errBusy, and those of the connection.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request, from sender) (*body, error) {
-	d := b.pool.Get().(*body)
-	d.bytes, d.from, d.waited = d.own[:0], from, 0
+	d := &body{of: b, from: from}
 	n := r.ContentLength
 	if n > b.limit {
 		return d, errTooLarge
 	}
-	if n < 0 || n > directBody {
+	if n < 0 || n > shortBody {
 		return d, d.readPieces(w, r)
 	}
-	if err := d.room(int(n)); err != nil {
+	if err := d.grow(int(n)); err != nil {
 		return d, err
 	}
 	m, err := io.ReadFull(r.Body, d.bytes[:n])
@@ -104,15 +100,15 @@ func (d *body) readPieces(w http.ResponseWriter, r *http.Request) error {
 		whole = r.ContentLength
 	}
 	for {
-		// What we kept it waiting is not the sender's doing.
+		// The sender is not charged for the time that the pace held its body back.
 		due := began.Add(d.waited + d.of.grace + time.Duration(int64(len(d.bytes))*int64(time.Second)/d.of.rate))
-		_ = control.SetReadDeadline(due) // what has no deadlines is no connection
-		// Who has sent something is given room for three times as much.
+		_ = control.SetReadDeadline(due) // Only a test's ResponseWriter has no deadlines.
+		// Memory is allocated for three times as much as the sender has sent.
 		piece := min(max(3*len(d.bytes), firstPiece), int(whole)+1-len(d.bytes))
-		if err := d.room(piece); err != nil {
+		if err := d.grow(piece); err != nil {
 			return err
 		}
-		switch err := d.fill(r.Body, len(d.bytes)+piece); {
+		switch err := d.fill(r, len(d.bytes)+piece); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
@@ -121,10 +117,11 @@ func (d *body) readPieces(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// fill reads until the body has full bytes, io.EOF or another error; room is made.
-func (d *body) fill(from io.Reader, full int) error {
+// fill reads until the body has full bytes, for which there is space, or until io.EOF or
+// another error.
+func (d *body) fill(r *http.Request, full int) error {
 	for len(d.bytes) < full {
-		n, err := from.Read(d.bytes[len(d.bytes):min(full, len(d.bytes)+stretch)])
+		n, err := r.Body.Read(d.bytes[len(d.bytes):min(full, len(d.bytes)+stretch)])
 		d.bytes = d.bytes[:len(d.bytes)+n]
 		switch {
 		case int64(len(d.bytes)) > d.of.limit:
@@ -132,21 +129,21 @@ func (d *body) fill(from io.Reader, full int) error {
 		case err != nil:
 			return err
 		case len(d.bytes) > stretch:
-			d.waited += d.of.pace.wait(n)
+			d.waited += d.of.pace.wait(r.Context(), n)
 		}
 	}
 	return nil
 }
 
-// room makes room for n more bytes and takes them from the budget.
-func (d *body) room(n int) error {
+// grow takes n more bytes from the budget and makes space for them.
+func (d *body) grow(n int) error {
 	budget := d.of.budget
-	long := n > directBody || len(d.bytes) > 0
+	long := n > shortBody || len(d.bytes) > 0
 	if long {
 		budget = max(budget-budget/shortShare, d.of.limit+1)
 	}
 	if d.from.standing != limiter.Known {
-		budget = max(d.of.budget/strangersShare, d.of.limit+1)
+		budget = max(d.of.budget/unverifiedShare, d.of.limit+1)
 		if long {
 			if !d.of.limiter.Take(d.from.address, int64(n), max(budget/addressShare, d.of.limit+1), time.Now()) {
 				return errBusy
@@ -160,29 +157,23 @@ func (d *body) room(n int) error {
 	}
 	d.taken += int64(n)
 	if need := len(d.bytes) + n; need > cap(d.bytes) {
-		larger := d.of.borrow(need)
-		d.bytes = append(larger.bytes[:0], d.bytes...)
-		d.of.giveBack(d.lent)
-		d.lent = larger
+		d.bytes = append(make([]byte, 0, need), d.bytes...)
 	}
 	return nil
 }
 
-// release gives the bytes back. Nobody may use them afterwards.
+// release gives the body's part of the budget back.
 func (d *body) release() {
 	d.of.used.Add(-d.taken)
 	if d.share > 0 {
 		d.of.limiter.Give(d.from.address, d.share)
 	}
-	d.of.giveBack(d.lent)
-	d.taken, d.share, d.lent, d.bytes = 0, 0, nil, nil
-	d.of.pool.Put(d)
 }
 
-// outcomeOf says how a request ends whose body could not be read.
+// outcomeOf returns how a request ends whose body could not be read.
 func outcomeOf(err error) (o Outcome, reason string) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return TooLarge, "" // a server before us has a smaller limit
+		return TooLarge, "" // An http.Handler in front of the Receiver has a smaller limit.
 	}
 	switch {
 	case errors.Is(err, errTooLarge):

@@ -2,7 +2,6 @@ package webhook_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -128,8 +127,8 @@ func TestBodiesShareABudget(t *testing.T) {
 	r.slack(large(800)).want(t, 200, `{"status":"ok"}`)
 }
 
-// TestPooledBodiesDoNotMix publishes many bodies at once and compares what was stored.
-func TestPooledBodiesDoNotMix(t *testing.T) {
+// TestConcurrentBodiesDoNotMix publishes many bodies at once and compares what was stored.
+func TestConcurrentBodiesDoNotMix(t *testing.T) {
 	r := newRig(t)
 	var wg sync.WaitGroup
 	const n = 200
@@ -152,28 +151,29 @@ func TestPooledBodiesDoNotMix(t *testing.T) {
 	}
 }
 
-// TestPublisherMayNotKeepRaw shows the contract that the pool stands on: the bytes are
-// the receiver's again once Publish has returned.
-func TestPublisherMayNotKeepRaw(t *testing.T) {
-	var kept, copied []byte
+// TestRawIsNotReused shows that the bytes of an event stay as they are after Publish, while
+// other requests are served.
+func TestRawIsNotReused(t *testing.T) {
+	var kept [][]byte
 	store := storeFunc(func(_ context.Context, e event.Event) (queue.Receipt, error) {
-		if kept == nil {
-			kept, copied = e.Raw, bytes.Clone(e.Raw)
-		}
+		kept = append(kept, e.Raw)
 		return queue.Receipt{}, nil
 	})
 	rc, err := webhook.New(webhook.Options{Publisher: store, SlackSecrets: []string{secret}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, body := range []string{`{"event_id":"Ev1"}`, `{"event_id":"Ev2"}`} {
+	bodies := []string{`{"event_id":"Ev1"}`, `{"event_id":"Ev2"}`, `{"event_id":"Ev3"}`}
+	for _, body := range bodies {
 		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, webhook.SlackPath, io.NopCloser(strings.NewReader(body)))
 		req.ContentLength = int64(len(body))
 		req.Header.Set("Content-Type", "application/json")
 		signed(secret, time.Now(), []byte(body))(req)
 		rc.ServeHTTP(httptest.NewRecorder(), req)
 	}
-	if string(copied) != `{"event_id":"Ev1"}` {
-		t.Errorf("Publish saw %s, want the first body", copied)
+	for i, body := range bodies {
+		if string(kept[i]) != body {
+			t.Errorf("event %d has the body %s afterwards, want %s", i+1, kept[i], body)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/webhook/limiter"
 )
 
@@ -35,12 +36,7 @@ func (d *delay) hold(ctx context.Context) {
 		return
 	}
 	defer d.n.Add(-1)
-	timer := time.NewTimer(d.wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
+	_ = wait.Sleep(ctx, d.wait) // A request that has ended is answered all the same.
 }
 
 // enter counts one more, if there may be one.

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"slackmcp/webhook/event"
 )
@@ -10,7 +11,7 @@ import (
 // A Direct is a delivery of Slack's that came over a connection by which Slack is known,
 // as in Socket Mode: nothing is left to verify.
 type Direct struct {
-	// Body is the payload, a JSON object. It is not used after Deliver.
+	// Body is the payload, a JSON object. The caller must not write to it after Deliver.
 	Body []byte
 	// Command says that Body is the fields of a slash command.
 	Command bool
@@ -27,8 +28,7 @@ type Direct struct {
 // before. answer is what Slack is told to an interaction, JSON, or empty. Without stored
 // Slack is to be told nothing, so that it delivers again.
 func (rc *Receiver) Deliver(ctx context.Context, d Direct) (answer []byte, stored bool) {
-	v := rc.begin(&rc.direct)
-	defer rc.end(v)
+	v := &visit{endpoint: &rc.direct, began: time.Now()}
 	v.RequestID = d.RequestID
 	v.Source, v.Bytes = event.SourceSlack, len(d.Body)
 	v.Outcome = rc.take(v, d)

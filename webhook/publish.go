@@ -3,26 +3,28 @@ package webhook
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
 
-// firstPause is the pause before the second try of a publish; it doubles with each.
+// firstPause is the pause before the second try of a publish.
 const firstPause = 50 * time.Millisecond
 
 // publish stores the event, trying again while that may help and time is left. A
 // sender who hangs up does not stop it: what was verified is stored all the same, and
 // the sender's next delivery is the duplicate.
 func (rc *Receiver) publish(v *visit, start time.Time, e *event.Event) Outcome {
-	ctx := rc.deadlines.get(start)
+	ctx, cancel := context.WithTimeout(context.Background(), rc.opt.PublishTimeout)
+	defer cancel()
 	if v.endpoint.lookBack && rc.kept(ctx, e.Source, e.ID) || rc.filledBefore(ctx, e) {
 		return Duplicate
 	}
 	var err error
-	for pause := firstPause; ; pause *= 2 {
+	backoff := wait.Backoff{First: firstPause, Most: rc.opt.PublishTimeout}
+	for {
 		v.Tries++
 		var receipt queue.Receipt
 		if receipt, err = rc.opt.Publisher.Publish(ctx, *e); err == nil {
@@ -32,7 +34,7 @@ func (rc *Receiver) publish(v *visit, start time.Time, e *event.Event) Outcome {
 			}
 			return Accepted
 		}
-		if v.Tries >= rc.opt.PublishTries || !passing(err) || !wait(ctx, jitter(pause)) {
+		if v.Tries >= rc.opt.PublishTries || !passing(err) || backoff.Sleep(ctx) != nil {
 			break
 		}
 	}
@@ -78,22 +80,4 @@ func (rc *Receiver) filledBefore(ctx context.Context, e *event.Event) bool {
 func passing(err error) bool {
 	return !errors.Is(err, queue.ErrFull) && !errors.Is(err, queue.ErrClosed) &&
 		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
-}
-
-// jitter returns between half of d and d, so that senders that failed together do not
-// come back together.
-func jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2) //nolint:gosec // no secret
-}
-
-// wait waits for d and reports whether it did: false when ctx was done first.
-func wait(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,12 +26,10 @@ const RequestIDHeader = "X-Request-Id"
 type Receiver struct {
 	opt       Options
 	bodies    *bodies
-	deadlines deadlines
 	delay     delay                // of refusals
 	endpoints map[string]*endpoint // by path
 	direct    endpoint             // of what comes by Deliver
 	inFlight  atomic.Int64         // requests
-	visits    sync.Pool            // of *visit
 }
 
 // An endpoint is one route: who may post there, and how it is read and answered.
@@ -85,12 +82,10 @@ func New(o Options) (*Receiver, error) {
 	rc := &Receiver{
 		opt:       o,
 		bodies:    newBodies(o),
-		deadlines: deadlines{timeout: o.PublishTimeout},
 		delay:     delay{wait: o.RefusalDelay, most: max(1, int64(o.MaxInFlight)/delayedShare)},
 		endpoints: map[string]*endpoint{},
 		direct:    endpoint{source: event.SourceSlack},
 	}
-	rc.visits.New = func() any { return &visit{} }
 	if err := rc.register(); err != nil {
 		return nil, err
 	}
@@ -119,8 +114,7 @@ func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.used.Load() }
 
 // ServeHTTP takes one delivery.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v := rc.begin(rc.endpoints[r.URL.Path])
-	defer rc.end(v)
+	v := &visit{endpoint: rc.endpoints[r.URL.Path], began: time.Now()}
 	v.Outcome = rc.serve(v, w, r)
 	if failing := rc.remember(v); v.unwelcome(failing) {
 		rc.delay.hold(r.Context())
@@ -139,8 +133,7 @@ func (rc *Receiver) serve(v *visit, w http.ResponseWriter, r *http.Request) Outc
 	return rc.receive(v, w, r)
 }
 
-// A visit is one request on its way through the pipeline. It is used again for others: a
-// connection's own stack grows cold between its requests, what the pool lends does not.
+// A visit is one request on its way through the pipeline.
 type visit struct {
 	Observation
 	endpoint *endpoint
@@ -151,18 +144,6 @@ type visit struct {
 	// For the log only: where it happened, and what the endpoint adds.
 	channel string
 	attrs   []slog.Attr
-}
-
-// begin lends a visit until end.
-func (rc *Receiver) begin(ep *endpoint) *visit {
-	v := rc.visits.Get().(*visit) //nolint:forcetypeassert // the pool holds nothing else
-	v.endpoint, v.began = ep, time.Now()
-	return v
-}
-
-func (rc *Receiver) end(v *visit) {
-	*v = visit{}
-	rc.visits.Put(v)
 }
 
 // at is the clock of timestamps for a reading of the clock of durations.
