@@ -68,13 +68,13 @@ func DerivedID(source string, body []byte) string {
 
 // decodeObject reads one JSON object.
 func decodeObject(body []byte) (Envelope, error) {
-	if err := valid(body); err != nil {
+	root, err := read(body)
+	if err != nil {
 		return Envelope{}, err
 	}
 	if jsontext.Value(body).Kind() != '{' {
 		return Envelope{}, ErrNotObject
 	}
-	root := parse(body)
 	inner := root.object("event")
 	var env Envelope
 	env.Type = root.text("type")

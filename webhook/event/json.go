@@ -43,30 +43,31 @@ func readable(body []byte) error {
 	return nil
 }
 
-// valid returns nil when the body is one JSON value. Errors: ErrEmpty, ErrNotUTF8,
-// ErrNotJSON, ErrTooDeep.
-func valid(body []byte) error {
+// read returns the members of a body that is a JSON object, and none of any other JSON
+// value. Errors: ErrEmpty, ErrNotUTF8, ErrNotJSON, ErrTooDeep.
+func read(body []byte) (object, error) {
 	if err := readable(body); err != nil {
-		return err
+		return nil, err
 	}
 	d := newDecoder(body)
-	if _, err := d.ReadValue(); err != nil {
+	root, err := members(d, body)
+	if err != nil {
 		if strings.Contains(err.Error(), "exceeded max depth") { // jsontext exports no error for it
-			return ErrTooDeep
+			return nil, ErrTooDeep
 		}
-		return ErrNotJSON
+		return nil, ErrNotJSON
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return ErrNotJSON
+		return nil, ErrNotJSON
 	}
-	return nil
+	return root, nil
 }
 
 // EncodingOf returns how the body of a source other than Slack is written: JSON when it is
 // any JSON value, and otherwise Form, whatever its media type says. Errors: ErrEmpty,
 // ErrNotUTF8, ErrTooDeep.
 func EncodingOf(body []byte) (Encoding, error) {
-	err := valid(body)
+	_, err := read(body)
 	if errors.Is(err, ErrNotJSON) {
 		return Form, nil
 	}
@@ -82,29 +83,38 @@ type member struct {
 	value jsontext.Value
 }
 
-// parse returns the members of a valid JSON object, and none for any other value. It does
+// parse returns the members of a valid JSON object, and none of any other value. It does
 // not look into the values.
 func parse(v jsontext.Value) object {
 	if v.Kind() != '{' {
 		return nil
 	}
-	d := newDecoder(v)
+	o, _ := members(newDecoder(v), v) // v is a part of a text that was read without an error.
+	return o
+}
+
+// members reads the next value of a text and returns its members when it is an object.
+func members(d *jsontext.Decoder, text []byte) (object, error) {
+	if d.PeekKind() != '{' {
+		return nil, d.SkipValue()
+	}
 	if _, err := d.ReadToken(); err != nil {
-		return nil
+		return nil, err
 	}
 	o := make(object, 0, 16)
 	for d.PeekKind() == '"' {
-		name, err := readValue(d, v)
+		name, err := readValue(d, text)
 		if err != nil {
-			return nil
+			return nil, err
 		}
-		value, err := readValue(d, v)
+		value, err := readValue(d, text)
 		if err != nil {
-			return nil
+			return nil, err
 		}
 		o = append(o, member{unquote(name), value})
 	}
-	return o
+	_, err := d.ReadToken()
+	return o, err
 }
 
 // readValue reads the next value of a text and returns it as a part of the text, which

@@ -57,7 +57,10 @@ func (p Path) String() string {
 // is none, or when the value is not valid JSON. Of members with the same name the last
 // one counts.
 func (p Path) Find(json []byte) (found string, ok bool) {
-	if len(p.steps) == 0 || valid(json) != nil {
+	if len(p.steps) == 0 {
+		return "", false
+	}
+	if _, err := read(json); err != nil {
 		return "", false
 	}
 	v := jsontext.Value(json)

@@ -24,7 +24,7 @@ func Sanitize(raw []byte, enc Encoding) ([]byte, error) {
 }
 
 func sanitizeJSON(raw []byte) ([]byte, error) {
-	if err := valid(raw); err != nil {
+	if _, err := read(raw); err != nil {
 		return nil, err
 	}
 	s := sanitizer{text: raw, d: newDecoder(raw)}
