@@ -15,6 +15,7 @@ TESTFLAGS        ?=
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@echo; echo "How to add to it, and what each proof takes: CONTRIBUTING.md"
 
 build: ## Build the binary into bin/
 	@CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/slack-webhook-server
@@ -45,8 +46,9 @@ bench: build ## Measure receiving and tool calls beside their floors; writes doc
 kills: build ## Kill the server 200 times while 1,000,000 events come in (long; a part of chaos)
 	@scripts/chaos.sh server
 
-chaos: build ## Kill and pause the engines under load, also clusters of them (long); PARTS="queue" for some
+chaos: build ## Kill and pause Redis and NATS under load, also clusters of them (long); PARTS="queue" for some
 	@scripts/chaos.sh $(PARTS)
+
 replicas: ## Run three replicas behind nginx with 100,000 events and 24 kills, on Redis and NATS (long)
 	@REPLICA_EVENTS=100000 REPLICA_KILLS=24 REPLICA_KILL_MS=5000 go test -count=1 -timeout 60m -v -run TestReplicas ./test/e2e
 

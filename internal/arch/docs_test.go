@@ -29,7 +29,7 @@ func TestNamedTestsExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := 0
-	for _, page := range pages {
+	for _, page := range append(pages, filepath.Join(root(t), "CONTRIBUTING.md")) {
 		for i, line := range strings.Split(read(t, page), "\n") {
 			folder := ""
 			for _, m := range named.FindAllStringSubmatch(line, -1) {
@@ -80,6 +80,24 @@ func TestEveryRoomIsNamed(t *testing.T) {
 			t.Errorf("%s is in no row of %s's table of rooms: add one", room, architecture)
 			rooms[room] = true
 		}
+	}
+}
+
+// TestNamedFilesExist looks for each file and folder that CONTRIBUTING.md names: a recipe
+// with a file that was renamed helps no newcomer.
+func TestNamedFilesExist(t *testing.T) {
+	path := regexp.MustCompile("`([a-z][\\w-]*(?:/[\\w.-]+)*/[\\w.-]+)`|\\]\\(([^)#]+)\\)")
+	found := 0
+	for i, line := range strings.Split(read(t, filepath.Join(root(t), "CONTRIBUTING.md")), "\n") {
+		for _, m := range path.FindAllStringSubmatch(line, -1) {
+			if _, err := os.Stat(filepath.Join(root(t), m[1]+m[2])); err != nil {
+				t.Errorf("CONTRIBUTING.md:%d names %s, which is not there: name what has its place", i+1, m[1]+m[2])
+			}
+			found++
+		}
+	}
+	if found < 20 {
+		t.Errorf("CONTRIBUTING.md names only %d files: is its form another one?", found)
 	}
 }
 
