@@ -121,15 +121,17 @@ func define[A arguments, D any](name, description string, patterns []string, bui
 		if err != nil {
 			return t, fmt.Errorf("events: %s: %w", name, err)
 		}
-		if t.InputSchema, err = toolset.SchemaOf[A](true); err != nil {
+		binding, err := toolset.BindingOf[A]()
+		if err != nil {
 			return t, fmt.Errorf("events: %s: arguments: %w", name, err)
 		}
-		if t.PayloadSchema, err = toolset.SchemaOf[D](false); err != nil {
+		t.InputSchema = binding.Schema
+		if t.PayloadSchema, err = toolset.SchemaOf[D](); err != nil {
 			return t, fmt.Errorf("events: %s: data: %w", name, err)
 		}
 		t.choose = func(raw json.RawMessage) (event.Filter, builder, error) {
-			var in A
-			if err := toolset.Bind(raw, &in); err != nil {
+			in, err := binding.Bind(raw)
+			if err != nil {
 				return event.Filter{}, nil, err
 			}
 			f, err := in.filter()

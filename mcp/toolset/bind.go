@@ -32,25 +32,72 @@ func (e *ArgumentError) Error() string {
 // wrapper is the member in which the Python original expects all arguments.
 const wrapper = "input_params"
 
-// bind reads a call's arguments into the struct that into points to. It takes them as
-// models write them: flat or inside input_params; null for absent; a number or a
-// truth value as text and the reverse; one text for a list of one. What it cannot
-// place it refuses by name.
-func bind(raw json.RawMessage, into any) error {
-	v := reflect.ValueOf(into).Elem()
-	fs, err := fields(v.Type())
+// A Binding reads arguments into a struct T, by the tags that its schema is written from.
+// It is made once; its methods are safe for concurrent use.
+type Binding[T any] struct {
+	// Schema is the JSON Schema of the arguments. It allows no other members.
+	Schema json.RawMessage
+
+	object *object
+}
+
+// BindingOf compiles the binding of T. Its error names a mistake in the tags of T.
+func BindingOf[T any]() (*Binding[T], error) {
+	t := reflect.TypeFor[T]()
+	schema, err := schemaOf(t, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	members, err := arguments(raw, fs)
+	o, err := compile(t)
+	return &Binding[T]{Schema: schema, object: o}, err
+}
+
+// Bind returns arguments as a T. It takes them as models write them: flat or inside
+// input_params; null for absent; a number or a truth value as text and the reverse; one
+// text for a list of one. What it cannot place is an [ArgumentError], or several joined.
+func (b *Binding[T]) Bind(raw json.RawMessage) (T, error) {
+	var args T
+	members, err := arguments(raw, b.object)
 	if err != nil {
-		return err
+		return args, err
 	}
-	return bindObject(members, fs, v, "")
+	return args, bindObject(members, b.object, reflect.ValueOf(&args).Elem(), "")
+}
+
+// An object is a struct type whose tags were read.
+type object struct {
+	fields []field
+	names  map[string]bool // of the members, with their aliases
+}
+
+// compile reads the tags of a struct type and of the structs within it. The type's schema
+// was written before, so that it does not contain itself.
+func compile(t reflect.Type) (*object, error) {
+	fs, err := fields(t)
+	if err != nil {
+		return nil, err
+	}
+	o := &object{fields: fs, names: map[string]bool{}}
+	for i := range fs {
+		f := &fs[i]
+		for _, name := range f.names {
+			o.names[name] = true
+		}
+		inner := deref(f.typ)
+		for inner != rawType && inner.Kind() == reflect.Slice {
+			inner = deref(inner.Elem())
+		}
+		if inner.Kind() == reflect.Struct {
+			if f.object, err = compile(inner); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return o, nil
 }
 
 // arguments returns the members of the arguments, unwrapped.
-func arguments(raw json.RawMessage, fs []field) (map[string]json.RawMessage, error) {
+func arguments(raw json.RawMessage, o *object) (map[string]json.RawMessage, error) {
 	members := map[string]json.RawMessage{}
 	if isAbsent(raw) {
 		return members, nil
@@ -59,7 +106,7 @@ func arguments(raw json.RawMessage, fs []field) (map[string]json.RawMessage, err
 		return nil, &ArgumentError{Problem: "they must be one JSON object"}
 	}
 	inner, wrapped := members[wrapper]
-	if !wrapped || slices.ContainsFunc(fs, func(f field) bool { return f.name == wrapper }) {
+	if !wrapped || o.names[wrapper] {
 		return members, nil
 	}
 	if len(members) > 1 {
@@ -75,28 +122,29 @@ func arguments(raw json.RawMessage, fs []field) (map[string]json.RawMessage, err
 	return members, nil
 }
 
-func bindObject(members map[string]json.RawMessage, fs []field, v reflect.Value, path string) error {
+func bindObject(members map[string]json.RawMessage, o *object, v reflect.Value, path string) error {
 	taken := 0
 	var errs []error
-	for _, f := range fs {
+	for i := range o.fields {
+		f := &o.fields[i]
 		raw, n, err := pick(members, f)
 		taken += n
 		if err == nil {
-			err = bindField(raw, f, v.FieldByIndex(f.index), path)
+			err = bindField(raw, f, v.FieldByIndex(f.index), path+f.name)
 		}
 		if err != nil {
 			errs = append(errs, err)
 		}
 	}
 	if taken < len(members) {
-		errs = append(errs, unknown(members, fs, path))
+		errs = append(errs, unknown(members, o, path))
 	}
 	return errors.Join(errs...)
 }
 
 // pick finds a field's value under its name or one of its aliases.
-func pick(members map[string]json.RawMessage, f field) (raw json.RawMessage, taken int, err error) {
-	for _, name := range append([]string{f.name}, f.aliases...) {
+func pick(members map[string]json.RawMessage, f *field) (raw json.RawMessage, taken int, err error) {
+	for _, name := range f.names {
 		r, ok := members[name]
 		if !ok {
 			continue
@@ -112,18 +160,13 @@ func pick(members map[string]json.RawMessage, f field) (raw json.RawMessage, tak
 	return raw, taken, nil
 }
 
-func unknown(members map[string]json.RawMessage, fs []field, path string) error {
-	var names []string
-	known := map[string]bool{}
-	for _, f := range fs {
-		names = append(names, f.name)
-		for _, n := range append([]string{f.name}, f.aliases...) {
-			known[n] = true
-		}
+func unknown(members map[string]json.RawMessage, o *object, path string) error {
+	var names, odd []string
+	for i := range o.fields {
+		names = append(names, o.fields[i].name)
 	}
-	var odd []string
 	for name := range members {
-		if !known[name] {
+		if !o.names[name] {
 			odd = append(odd, name)
 		}
 	}
@@ -151,62 +194,62 @@ func isPlainName(s string) bool {
 	})
 }
 
-func bindField(raw json.RawMessage, f field, v reflect.Value, path string) error {
-	f.name = path + f.name
+// bindField reads one member; name is how errors call it.
+func bindField(raw json.RawMessage, f *field, v reflect.Value, name string) error {
 	if string(raw) == `""` && !f.required && f.typ.Kind() == reflect.String {
 		raw = nil // what a model writes for "not given"
 	}
 	if raw == nil {
 		switch {
 		case f.hasDef:
-			raw, _ = json.Marshal(literal(f.typ, f.def)) // a string, number, truth value or list of strings
+			raw = f.defJSON
 		case f.required:
-			return &ArgumentError{Argument: f.name, Problem: "it is required"}
+			return &ArgumentError{Argument: name, Problem: "it is required"}
 		default:
 			return nil
 		}
 	}
-	if err := assign(raw, f, v); err != nil {
+	if err := assign(raw, f, v, name); err != nil {
 		return err
 	}
-	return check(f, v)
+	return check(f, v, name)
 }
 
 // assign decodes raw into v, changing its JSON type where the meaning is plain.
-func assign(raw json.RawMessage, f field, v reflect.Value) error {
-	t := v.Type()
-	if t.Kind() == reflect.Pointer {
-		v.Set(reflect.New(t.Elem()))
-		return assign(raw, f, v.Elem())
-	}
+func assign(raw json.RawMessage, f *field, v reflect.Value, name string) error {
+	t, want := v.Type(), ""
 	switch {
+	case t.Kind() == reflect.Pointer:
+		v.Set(reflect.New(t.Elem()))
+		return assign(raw, f, v.Elem(), name)
 	case t == rawType || t.Kind() == reflect.Interface:
-		return decode(raw, f, v, "valid JSON")
+		want = "valid JSON"
 	case t.Kind() == reflect.Slice:
-		return assignList(raw, f, v)
+		return assignList(raw, f, v, name)
 	case t.Kind() == reflect.Struct:
-		fs, err := fields(t)
-		if err != nil {
-			return err
-		}
 		members := map[string]json.RawMessage{}
 		if json.Unmarshal(raw, &members) != nil {
-			return &ArgumentError{Argument: f.name, Problem: "must be an object"}
+			return &ArgumentError{Argument: name, Problem: "must be an object"}
 		}
-		return bindObject(members, fs, v, f.name+".")
+		return bindObject(members, f.object, v, name+".")
 	case t.Kind() == reflect.String:
-		return decode(asString(raw), f, v, "a text")
+		raw, want = asString(raw), "a text"
 	case t.Kind() == reflect.Bool:
-		return decode(unquoted(raw), f, v, "true or false")
+		raw, want = unquoted(raw), "true or false"
 	case t.Kind() == reflect.Int || t.Kind() == reflect.Int64:
-		return decode(asWhole(raw), f, v, "a whole number")
+		raw, want = asWhole(raw), "a whole number"
 	case t.Kind() == reflect.Float64:
-		return decode(unquoted(raw), f, v, "a number")
+		raw, want = unquoted(raw), "a number"
+	default:
+		want = "an object"
 	}
-	return decode(raw, f, v, "an object")
+	if json.Unmarshal(raw, v.Addr().Interface()) != nil {
+		return &ArgumentError{Argument: name, Problem: "must be " + want}
+	}
+	return nil
 }
 
-func assignList(raw json.RawMessage, f field, v reflect.Value) error {
+func assignList(raw json.RawMessage, f *field, v reflect.Value, name string) error {
 	items := []json.RawMessage{}
 	if json.Unmarshal(raw, &items) != nil {
 		items = []json.RawMessage{raw}
@@ -222,10 +265,8 @@ func assignList(raw json.RawMessage, f field, v reflect.Value) error {
 		}
 	}
 	out := reflect.MakeSlice(v.Type(), len(items), len(items))
-	item := f
 	for i, r := range items {
-		item.name = f.name + "[" + strconv.Itoa(i) + "]"
-		if err := assign(r, item, out.Index(i)); err != nil {
+		if err := assign(r, f, out.Index(i), name+"["+strconv.Itoa(i)+"]"); err != nil {
 			return err
 		}
 	}
@@ -233,19 +274,12 @@ func assignList(raw json.RawMessage, f field, v reflect.Value) error {
 	return nil
 }
 
-func decode(raw json.RawMessage, f field, v reflect.Value, want string) error {
-	if json.Unmarshal(raw, v.Addr().Interface()) != nil {
-		return &ArgumentError{Argument: f.name, Problem: "must be " + want}
-	}
-	return nil
-}
-
 // check holds a value against the bounds that the schema publishes.
-func check(f field, v reflect.Value) error {
+func check(f *field, v reflect.Value, name string) error {
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
 	}
-	wrong := func(problem string) error { return &ArgumentError{Argument: f.name, Problem: problem} }
+	wrong := func(problem string) error { return &ArgumentError{Argument: name, Problem: problem} }
 	n, unit, ok := measure(v)
 	if !ok {
 		return nil
@@ -281,7 +315,7 @@ func measure(v reflect.Value) (n int, unit string, ok bool) {
 }
 
 // notListed says what is wrong with a value that an enum does not list.
-func notListed(f field, v reflect.Value) string {
+func notListed(f *field, v reflect.Value) string {
 	if len(f.enum) == 0 {
 		return ""
 	}
@@ -329,9 +363,3 @@ func asWhole(raw json.RawMessage) json.RawMessage {
 	}
 	return raw
 }
-
-// Bind reads arguments into the struct that into points to, by the tags that the schema
-// of [SchemaOf] is written from. It is as lenient as a tool's call: what models write
-// for one another is understood. What it cannot place is an [ArgumentError], or
-// several joined.
-func Bind(raw json.RawMessage, into any) error { return bind(raw, into) }

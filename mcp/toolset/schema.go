@@ -11,10 +11,9 @@ import (
 
 var rawType = reflect.TypeFor[json.RawMessage]()
 
-// SchemaOf writes the JSON Schema of the struct T. A closed schema allows no other
-// members.
-func SchemaOf[T any](closed bool) (json.RawMessage, error) {
-	return schemaOf(reflect.TypeFor[T](), closed)
+// SchemaOf writes the JSON Schema of a result, the struct T. It allows other members.
+func SchemaOf[T any]() (json.RawMessage, error) {
+	return schemaOf(reflect.TypeFor[T](), false)
 }
 
 // schemaOf writes the JSON Schema of a struct type, members in the struct's order. A

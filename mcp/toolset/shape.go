@@ -1,6 +1,7 @@
 package toolset
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -19,7 +20,7 @@ import (
 //	split    for a list of names: a single text is cut at its commas
 type field struct {
 	name     string
-	aliases  []string
+	names    []string // the name and its aliases
 	index    []int
 	typ      reflect.Type
 	doc      string
@@ -27,6 +28,8 @@ type field struct {
 	min, max *int
 	def      string
 	hasDef   bool
+	defJSON  json.RawMessage
+	object   *object // of a struct, or of the structs of a list; set by compile
 	required bool
 	split    bool
 	opaque   bool
@@ -78,7 +81,7 @@ func newField(sf reflect.StructField, tag string) (field, error) {
 		typ:      sf.Type,
 		doc:      sf.Tag.Get("doc"),
 		enum:     list(sf.Tag.Get("enum")),
-		aliases:  list(sf.Tag.Get("alias")),
+		names:    append([]string{name}, list(sf.Tag.Get("alias"))...),
 		split:    sf.Tag.Get("split") != "",
 		opaque:   sf.Tag.Get("opaque") != "",
 		required: !strings.Contains(options, "omit"),
@@ -87,6 +90,11 @@ func newField(sf reflect.StructField, tag string) (field, error) {
 		f.required = false
 	}
 	var err error
+	if f.hasDef {
+		if f.defJSON, err = json.Marshal(literal(f.typ, f.def)); err != nil {
+			return field{}, err
+		}
+	}
 	if f.min, err = bound(sf.Tag, "min"); err != nil {
 		return field{}, err
 	}
@@ -116,7 +124,7 @@ func list(s string) []string {
 func unique(t reflect.Type, fs []field) error {
 	seen := map[string]bool{}
 	for _, f := range fs {
-		for _, name := range append([]string{f.name}, f.aliases...) {
+		for _, name := range f.names {
 			if seen[name] {
 				return fmt.Errorf("%s has two members %q", t, name)
 			}

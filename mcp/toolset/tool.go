@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"regexp"
 	"strings"
 
@@ -95,17 +94,16 @@ type Media struct {
 // Media() []Media sends these along. A mistake in the structs is reported by
 // [NewCatalog].
 func Define[In, Out any](t Tool, run func(ctx context.Context, c *Call, in In) (Out, error)) Tool {
-	in, out := reflect.TypeFor[In](), reflect.TypeFor[Out]()
-	var errIn, errOut, errFields error
-	t.InputSchema, errIn = schemaOf(in, true)
-	t.OutputSchema, errOut = schemaOf(out, false)
-	if errIn == nil {
-		t.arguments, errFields = fields(in)
+	in, errIn := BindingOf[In]()
+	var errOut error
+	t.OutputSchema, errOut = SchemaOf[Out]()
+	if t.err = errors.Join(errIn, errOut); t.err != nil {
+		return t
 	}
-	t.err = errors.Join(errIn, errOut, errFields)
+	t.InputSchema, t.arguments = in.Schema, in.object.fields
 	t.run = func(ctx context.Context, c *Call, raw json.RawMessage) (Result, error) {
-		var args In
-		if err := bind(raw, &args); err != nil {
+		args, err := in.Bind(raw)
+		if err != nil {
 			return Result{}, err
 		}
 		value, err := run(ctx, c, args)
@@ -149,7 +147,7 @@ func (t *Tool) check() error {
 	if !snakeCase.MatchString(t.Name) || len(t.Name) > 64 {
 		say("name is not snake_case of at most 64 characters")
 	}
-	if t.run == nil {
+	if t.run == nil && t.err == nil {
 		say("it was not made by Define")
 	}
 	for what, s := range map[string]string{"title": t.Title, "description": t.Description, "set": t.Set, "scope": string(t.Scope)} {
