@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"slackmcp/mcp/access"
@@ -167,4 +168,220 @@ func (t *Tool) check() error {
 		return fmt.Errorf("tool %q: %w", t.Name, err)
 	}
 	return nil
+}
+
+// The words that [Choice.Toolsets] takes beside the names of toolsets.
+const (
+	// All is every tool.
+	All = "all"
+	// Default is the tools that are offered when nobody chooses.
+	Default = "default"
+)
+
+// A Catalog is all tools that there are, in a fixed order: by toolset as given, by
+// name within it. It is immutable.
+type Catalog struct {
+	tools []Tool
+	sets  []string
+}
+
+// NewCatalog checks the tools and puts them in order. Its error names every tool that
+// is not fit to be published.
+func NewCatalog(tools ...Tool) (*Catalog, error) {
+	c := &Catalog{tools: slices.Clone(tools)}
+	var errs []error
+	seen := map[string]bool{}
+	for i := range c.tools {
+		t := &c.tools[i]
+		if err := t.check(); err != nil {
+			errs = append(errs, err)
+		}
+		if seen[t.Name] {
+			errs = append(errs, fmt.Errorf("tool %q: there are two of this name", t.Name))
+		}
+		seen[t.Name] = true
+		if !slices.Contains(c.sets, t.Set) {
+			c.sets = append(c.sets, t.Set)
+		}
+	}
+	slices.SortStableFunc(c.tools, func(a, b Tool) int {
+		if d := slices.Index(c.sets, a.Set) - slices.Index(c.sets, b.Set); d != 0 {
+			return d
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return c, errors.Join(errs...)
+}
+
+// Tools returns all tools in order.
+func (c *Catalog) Tools() []Tool { return slices.Clone(c.tools) }
+
+// Sets returns the names of the toolsets in order.
+func (c *Catalog) Sets() []string { return slices.Clone(c.sets) }
+
+// A Choice says which tools a server offers.
+type Choice struct {
+	// Toolsets are names of toolsets, [Default] or [All].
+	Toolsets []string
+	// Tools are further tools by name; with no Toolsets they are the only ones.
+	// With neither, the choice is [Default].
+	Tools []string
+	// ReadOnly leaves every tool out that changes anything, however it was named.
+	ReadOnly bool
+}
+
+// Choose returns the tools of a choice in the catalog's order. Its error names every
+// unknown toolset and tool with the nearest that there is.
+func (c *Catalog) Choose(choice Choice) ([]Tool, error) {
+	sets, tools := names(choice.Toolsets), names(choice.Tools)
+	if len(sets) == 0 && len(tools) == 0 {
+		sets = []string{Default}
+	}
+	if err := c.known(sets, tools); err != nil {
+		return nil, err
+	}
+	var chosen []Tool
+	for _, t := range c.tools {
+		if choice.ReadOnly && !t.Effect.ReadOnly() {
+			continue
+		}
+		if slices.Contains(tools, t.Name) || slices.Contains(sets, t.Set) ||
+			slices.Contains(sets, All) || t.Default && slices.Contains(sets, Default) {
+			chosen = append(chosen, t)
+		}
+	}
+	return chosen, nil
+}
+
+// names takes a list that may hold lists.
+func names(in []string) []string {
+	var out []string
+	for _, s := range in {
+		for n := range strings.SplitSeq(s, ",") {
+			if n = strings.TrimSpace(n); n != "" {
+				out = append(out, n)
+			}
+		}
+	}
+	return out
+}
+
+func (c *Catalog) known(sets, tools []string) error {
+	var errs []error
+	words := append([]string{Default, All}, c.sets...)
+	for _, s := range sets {
+		if !slices.Contains(words, s) {
+			errs = append(errs, unknownName("toolset", s, words))
+		}
+	}
+	var all []string
+	for _, t := range c.tools {
+		all = append(all, t.Name)
+	}
+	for _, s := range tools {
+		if !slices.Contains(all, s) {
+			errs = append(errs, unknownName("tool", s, all))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func unknownName(what, name string, all []string) error {
+	if n := nearest(name, all); n != "" {
+		return fmt.Errorf("unknown %s %q: did you mean %q?", what, name, n)
+	}
+	return fmt.Errorf("unknown %s %q: there are %s", what, name, strings.Join(all, ", "))
+}
+
+// A Grant is what Slack gave to the tokens at hand. The zero value is a bot token whose
+// scopes are not known yet, with which every bot's tool is worth a try.
+type Grant struct {
+	// Known reports that the scopes below are Slack's word.
+	Known bool
+	// Bot and User are the scopes of the two tokens.
+	Bot, User []string
+	// HasUser reports that there is a user token.
+	HasUser bool
+}
+
+// Missing returns the Slack scopes for want of which the tool cannot be called, as
+// the tool's Needs write them; nil when it can.
+func (g Grant) Missing(t *Tool) []string {
+	bot, byBot := g.ofBot(t)
+	user, byUser := g.ofUser(t)
+	switch {
+	case len(t.Needs)+len(t.UserNeeds) == 0, byBot, byUser:
+		return nil
+	case len(t.Needs) > 0:
+		return bot
+	}
+	return user
+}
+
+// ofBot returns what the bot token lacks, and whether it is enough.
+func (g Grant) ofBot(t *Tool) (lacking []string, enough bool) {
+	if len(t.Needs) == 0 {
+		return nil, false
+	}
+	if !g.Known {
+		return nil, true
+	}
+	lacking = without(t.Needs, g.Bot)
+	return lacking, len(lacking) == 0
+}
+
+// ofUser returns what a user token would need, and whether there is one that has it.
+func (g Grant) ofUser(t *Tool) (lacking []string, enough bool) {
+	if len(t.UserNeeds) == 0 {
+		return nil, false
+	}
+	if g.HasUser && (!g.Known || len(without(t.UserNeeds, g.User)) == 0) {
+		return nil, true
+	}
+	for _, n := range t.UserNeeds {
+		lacking = append(lacking, "user token: "+n)
+	}
+	return lacking, false
+}
+
+// without returns the needs that no scope of have satisfies.
+func without(needs, have []string) []string {
+	var lacking []string
+	for _, need := range needs {
+		if !slices.ContainsFunc(strings.Split(need, "|"), func(s string) bool { return slices.Contains(have, s) }) {
+			lacking = append(lacking, need)
+		}
+	}
+	return lacking
+}
+
+// nearest returns the name that a person most likely meant, or "" when none is near.
+func nearest(s string, names []string) string {
+	best, least := "", len(s)/2+1
+	for _, n := range names {
+		if d := distance(s, n); d < least {
+			best, least = n, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance in bytes: names are ASCII.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
 }
