@@ -1,3 +1,12 @@
+// Package consume works the events of a group for every backend: its workers, its leases,
+// how an attempt is made and judged, the order of events that have a key, and the watchdog
+// that notices a group that stands still.
+//
+// [Run] takes events from a [Backend] under leases, keeps a number of handlers busy,
+// renews what they hold, judges how they ended, and waits while the backend is away. A
+// lease is renewed until its outcome is recorded, or until the handler is past its
+// deadline; a handler whose lease was lost is cancelled; and Run returns only when its
+// goroutines have ended.
 package consume
 
 import (
@@ -16,7 +25,7 @@ import (
 // ErrLost is the cause of the context of a handler whose lease another consumer has.
 var ErrLost = errors.New("lease was lost to another consumer")
 
-// An Item is one attempt that an engine handed out; L is what the engine knows it by.
+// An Item is one attempt that a backend handed out; L is what the backend knows it by.
 type Item[L comparable] struct {
 	Lease L
 	Event event.Event
@@ -29,44 +38,46 @@ type Item[L comparable] struct {
 
 // A Backend hands out the events of one group. Its methods are called concurrently.
 type Backend[L comparable] interface {
-	// Take waits for work and returns at most n items. It may return none, and has to
-	// soon after ctx is done. queue.ErrNoGroup and queue.ErrClosed end the consumer;
-	// all other errors are tried again.
+	// Take waits for work and returns at most n items, in the order of the log where it
+	// can. It may return none, and has to soon after ctx is done. queue.ErrNoGroup and
+	// queue.ErrClosed end the consumer; all other errors are tried again.
 	Take(ctx context.Context, n int) ([]Item[L], error)
-	// Extend renews leases and returns those that are not held any more.
+	// Extend renews leases and returns those that are not held any more. It is not
+	// called where Options.Lease is 0.
 	Extend(ctx context.Context, leases []L) (lost []L, err error)
 	// Settle records how an attempt ended. A lease that is not held any more is no
-	// error: somebody else will record.
+	// error: the consumer that holds it records its own outcome.
 	Settle(ctx context.Context, lease L, o Outcome) error
 }
 
 // Options are what Run needs beside the group.
 type Options struct {
-	// Lease is how long the engine waits for a renewal. Required.
+	// Lease is how long the backend waits for a renewal. 0 is for a backend inside this
+	// process: its leases need no renewal, and its Settle is called once and never fails.
 	Lease time.Duration
-	// Log is told of the engine's going and coming. Required.
+	// Log gets a line when the backend goes away and one when it is back. Required.
 	Log *slog.Logger
-	// Life is done when no grace is to be given: the queue was closed. Required.
+	// Life is done when the queue was closed or the group dropped: handlers then get no
+	// grace. Required.
 	Life context.Context //nolint:containedctx // it is the owner's life, not a request's
 }
 
-// settleGrace is how long an outcome is offered to an engine that is away once the
+// settleGrace is how long an outcome is offered to a backend that is away once the
 // consumer was asked to stop.
 const settleGrace = 2 * time.Second
 
 // callTimeout bounds one renewal and one try to settle.
 const callTimeout = 3 * time.Second
 
-type crew[L comparable] struct {
-	e  Backend[L]
-	g  queue.Group
-	h  queue.Handler
-	o  Options
-	wg sync.WaitGroup
-	// order is nil unless the group has a key.
-	order *Sequencer
-
-	idle chan struct{} // a token for each worker that has nothing to do
+// workers are one call of Run.
+type workers[L comparable] struct {
+	b       Backend[L]
+	g       queue.Group
+	h       queue.Handler
+	o       Options
+	running sync.WaitGroup
+	order   *Sequencer    // nil unless the group has a key
+	idle    chan struct{} // a token for each worker that has nothing to do
 
 	mu   sync.Mutex
 	held map[L]*holding // guarded by mu
@@ -79,33 +90,32 @@ type holding struct {
 }
 
 // Run works a group, which has to be normalised and registered, until ctx is done: nil.
-// It returns the cause of Life, or the engine's error when the group is gone.
-func Run[L comparable](ctx context.Context, g queue.Group, h queue.Handler, e Backend[L], o Options) error {
+// It returns the cause of Life, or the backend's error when the group is gone.
+func Run[L comparable](ctx context.Context, g queue.Group, h queue.Handler, b Backend[L], o Options) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	run, stop := Drain(ctx, g.Drain)
 	defer stop(nil)
-	defer context.AfterFunc(o.Life, func() { //nolint:contextcheck // the queue's life is not the caller's
-		cancel(context.Cause(o.Life))
+	end := func(cause error) {
+		cancel(cause)
 		stop(ErrStopping)
-	})()
+	}
+	defer context.AfterFunc(o.Life, func() { end(context.Cause(o.Life)) })() //nolint:contextcheck // the owner's life is not the caller's
 
-	c := &crew[L]{e: e, g: g, h: h, o: o, order: NewSequencer(g), idle: make(chan struct{}, g.Workers), held: map[L]*holding{}}
+	w := &workers[L]{b: b, g: g, h: h, o: o, order: NewSequencer(g), idle: make(chan struct{}, g.Workers), held: map[L]*holding{}}
 	for range g.Workers {
-		c.idle <- struct{}{}
+		w.idle <- struct{}{}
 	}
 	renew, stopRenewing := context.WithCancel(context.WithoutCancel(ctx))
 	var renewer sync.WaitGroup
-	renewer.Go(func() { c.renew(renew) })
-
-	err := c.dispatch(ctx, run, func(cause error) {
-		cancel(cause)
-		stop(ErrStopping)
-	})
-	c.wg.Wait()
+	if o.Lease > 0 {
+		renewer.Go(func() { w.renew(renew) })
+	}
+	err := w.dispatch(ctx, run, end)
+	w.running.Wait()
 	stopRenewing()
 	renewer.Wait()
-	if cause := context.Cause(ctx); err == nil && errors.Is(cause, queue.ErrClosed) {
+	if cause := context.Cause(ctx); err == nil && (errors.Is(cause, queue.ErrClosed) || errors.Is(cause, queue.ErrNoGroup)) {
 		err = cause
 	}
 	if err != nil {
@@ -115,51 +125,51 @@ func Run[L comparable](ctx context.Context, g queue.Group, h queue.Handler, e Ba
 }
 
 // dispatch takes what the idle workers can work and hands it to them, until ctx is done
-// or the group is gone; then it says so with end.
-func (c *crew[L]) dispatch(ctx, run context.Context, end func(error)) error {
-	trouble := remote.NewOutage(c.o.Log, "group "+c.g.Name)
+// or the group is gone, which it reports with end.
+func (w *workers[L]) dispatch(ctx, run context.Context, end func(error)) error {
+	outage := remote.NewOutage(w.o.Log, "group "+w.g.Name)
 	for {
-		n := c.await(ctx)
+		n := w.await(ctx)
 		if n == 0 {
 			return nil
 		}
-		items, err := c.e.Take(ctx, n)
+		items, err := w.b.Take(ctx, n)
 		for range n - len(items) {
-			c.idle <- struct{}{}
+			w.idle <- struct{}{}
+		}
+		for i := range items {
+			w.order.Taken(seqOf(&items[i].Event))
 		}
 		for _, item := range items {
-			c.order.Taken(seqOf(&item.Event))
-		}
-		for _, item := range items {
-			c.wg.Go(func() {
-				c.work(run, ctx, item)
-				c.idle <- struct{}{}
+			w.running.Go(func() {
+				w.work(run, ctx, item)
+				w.idle <- struct{}{}
 			})
 		}
 		switch {
 		case err == nil:
-			trouble.Over(ctx)
+			outage.Over(ctx)
 		case errors.Is(err, queue.ErrNoGroup), errors.Is(err, queue.ErrClosed):
 			end(err)
 			return err
 		default:
-			trouble.Wait(ctx, err)
+			outage.Wait(ctx, err)
 		}
 	}
 }
 
 // await returns how many workers are idle, at least one, and takes their tokens; 0 when
 // ctx is done.
-func (c *crew[L]) await(ctx context.Context) int {
+func (w *workers[L]) await(ctx context.Context) int {
 	select {
-	case <-c.idle:
+	case <-w.idle:
 	case <-ctx.Done():
 		return 0
 	}
 	n := 1
 	for {
 		select {
-		case <-c.idle:
+		case <-w.idle:
 			n++
 		default:
 			return n
@@ -169,80 +179,133 @@ func (c *crew[L]) await(ctx context.Context) int {
 
 // work brings one item to its end: run is the context of handlers, asked is done when
 // the consumer was asked to stop.
-func (c *crew[L]) work(run, asked context.Context, item Item[L]) {
-	ctx, lose := context.WithCancelCause(run)
-	defer lose(nil)
-	c.hold(item.Lease, &holding{until: time.Now().Add(c.g.Deadline + c.o.Lease), lose: lose})
-	defer c.release(item.Lease)
-
-	outcome, turn := c.attempt(ctx, run, item)
+func (w *workers[L]) work(run, asked context.Context, item Item[L]) {
+	ctx := run
+	if w.o.Lease > 0 {
+		var lose context.CancelCauseFunc
+		ctx, lose = context.WithCancelCause(run)
+		defer lose(nil)
+		w.mu.Lock()
+		w.held[item.Lease] = &holding{until: time.Now().Add(w.g.Deadline + w.o.Lease), lose: lose}
+		w.mu.Unlock()
+		defer func() {
+			w.mu.Lock()
+			delete(w.held, item.Lease)
+			w.mu.Unlock()
+		}()
+	}
+	outcome, turn := w.attempt(ctx, run, item)
 	if errors.Is(context.Cause(ctx), ErrLost) {
 		turn.End(false, 0)
 		return
 	}
-	c.settle(asked, item.Lease, outcome)
+	w.settle(asked, item.Lease, outcome)
 	turn.End(!outcome.Done && !outcome.Dead, outcome.Delay)
 }
 
 // attempt runs the handler, unless there is a reason not to.
-func (c *crew[L]) attempt(ctx, run context.Context, item Item[L]) (Outcome, Turn) {
+func (w *workers[L]) attempt(ctx, run context.Context, item Item[L]) (Outcome, Turn) {
 	seq := seqOf(&item.Event)
 	switch {
 	case item.Crashed:
-		outcome := Judge(context.WithoutCancel(run), c.g.Policy, item.Attempt, ErrCrashed)
+		outcome := Judge(context.WithoutCancel(run), w.g.Policy, item.Attempt, ErrCrashed)
 		if outcome.Dead {
-			c.order.Skip(seq)
+			w.order.Skip(seq)
 		} else {
-			c.order.Hold(seq, &item.Event, outcome.Delay)
+			w.order.Hold(seq, &item.Event, outcome.Delay)
 		}
 		return outcome, Turn{}
-	case !c.g.Filter.Match(&item.Event):
-		c.order.Skip(seq)
+	case !w.g.Filter.Match(&item.Event):
+		w.order.Skip(seq)
 		return Outcome{Done: true}, Turn{}
 	}
-	turn, delay, ok := c.order.Enter(run, seq, &item.Event)
+	turn, delay, ok := w.order.Enter(run, seq, &item.Event)
 	if !ok {
 		return Outcome{Postponed: true, Delay: delay, Reason: OrderReason}, turn
 	}
-	d := queue.Delivery{Event: item.Event, Group: c.g.Name, Attempt: item.Attempt}
-	return Judge(run, c.g.Policy, item.Attempt, Attempt(ctx, c.h, d, c.g.Deadline)), turn
+	d := queue.Delivery{Event: item.Event, Group: w.g.Name, Attempt: item.Attempt}
+	return Judge(run, w.g.Policy, item.Attempt, Attempt(ctx, w.h, d, w.g.Deadline)), turn
 }
 
 // seqOf is an event's number in the log.
 func seqOf(e *event.Event) int64 {
 	n, _ := e.Position.Seq()
-	return int64(n) //nolint:gosec // the engines count in int64
+	return int64(n) //nolint:gosec // the backends count in int64
 }
 
 // settle records an outcome, however often it has to try; once the consumer was asked
 // to stop, not for long.
-func (c *crew[L]) settle(asked context.Context, lease L, o Outcome) {
+func (w *workers[L]) settle(asked context.Context, lease L, o Outcome) {
+	if w.o.Lease == 0 {
+		_ = w.b.Settle(asked, lease, o) // it never fails; see Options
+		return
+	}
 	ctx, stop := Drain(asked, settleGrace)
 	defer stop(nil)
-	trouble := remote.NewOutage(slog.New(slog.DiscardHandler), "")
+	outage := remote.NewOutage(slog.New(slog.DiscardHandler), "")
 	for {
 		call, cancel := context.WithTimeout(ctx, callTimeout)
-		err := c.e.Settle(call, lease, o)
+		err := w.b.Settle(call, lease, o)
 		cancel()
 		if err == nil || errors.Is(err, queue.ErrClosed) {
 			return
 		}
-		if !trouble.Wait(ctx, err) {
-			c.o.Log.LogAttrs(ctx, slog.LevelWarn, "outcome of an attempt could not be recorded, it will be made again",
-				slog.String("group", c.g.Name), slog.Any("error", err))
+		if !outage.Wait(ctx, err) {
+			w.o.Log.LogAttrs(ctx, slog.LevelWarn, "outcome of an attempt could not be recorded, it will be made again",
+				slog.String("group", w.g.Name), slog.Any("error", err))
 			return
 		}
 	}
 }
 
-func (c *crew[L]) hold(lease L, h *holding) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.held[lease] = h
+// renew extends what is held, three times within a lease, until ctx is done.
+func (w *workers[L]) renew(ctx context.Context) {
+	tick := time.NewTicker(max(w.o.Lease/3, time.Millisecond))
+	defer tick.Stop()
+	// The loop that takes events logs that the backend is away; one line is enough.
+	outage := remote.NewOutage(slog.New(slog.DiscardHandler), "")
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for w.extend(ctx) != nil {
+			if !outage.Wait(ctx, nil) {
+				return
+			}
+		}
+		outage.Over(ctx)
+	}
 }
 
-func (c *crew[L]) release(lease L) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.held, lease)
+// extend renews every lease whose attempt is within its time, and cancels the handlers
+// of those that were lost.
+func (w *workers[L]) extend(ctx context.Context) error {
+	now := time.Now()
+	var leases []L
+	w.mu.Lock()
+	for lease, h := range w.held {
+		if now.Before(h.until) {
+			leases = append(leases, lease)
+		}
+	}
+	w.mu.Unlock()
+	if len(leases) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	lost, err := w.b.Extend(ctx, leases)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, lease := range lost {
+		if h := w.held[lease]; h != nil {
+			h.lose(ErrLost)
+		}
+	}
+	return nil
 }

@@ -28,8 +28,17 @@ const (
 	apart = 2 * time.Millisecond
 )
 
-// A Sequencer orders the deliveries of one consumer. A nil Sequencer orders nothing. It
-// is safe for concurrent use.
+// A Sequencer has one consumer work events with the same key one after another. It stands
+// between the hand-out of deliveries, which is in order, and the workers, which are not.
+// It knows every delivery that was handed out and is not settled, lets one run when no
+// earlier one with its key is left, and otherwise has it wait, for a moment beside the one
+// that runs, or else back in the store without counting an attempt.
+//
+// It knows what its own consumer was handed: other consumers of the group have an order of
+// their own, and what was being tried again when the process ended is known only once it
+// is handed out anew.
+//
+// A nil Sequencer orders nothing. A Sequencer is safe for concurrent use.
 type Sequencer struct {
 	key     func(*event.Event) string
 	waiters int // how many may wait beside those that run
@@ -61,7 +70,7 @@ func NewSequencer(g queue.Group) *Sequencer {
 	}
 }
 
-// Taken tells of a delivery, by its number in the log. Calls are in the order of the
+// Taken notes a delivery, by its number in the log. Calls are in the order of the
 // hand-out; each is followed by one of Enter or Skip.
 func (s *Sequencer) Taken(seq int64) {
 	if s == nil {
@@ -72,7 +81,7 @@ func (s *Sequencer) Taken(seq int64) {
 	s.taken[seq] = true
 }
 
-// Hold tells that a delivery will not be run now but is tried again after a delay: its
+// Hold notes that a delivery will not be run now but is tried again after a delay: its
 // key waits for it.
 func (s *Sequencer) Hold(seq int64, e *event.Event, delay time.Duration) {
 	if s == nil {
@@ -92,7 +101,7 @@ func (s *Sequencer) Hold(seq int64, e *event.Event, delay time.Duration) {
 	}
 }
 
-// Skip tells that a delivery will not be run.
+// Skip notes that a delivery will not be run.
 func (s *Sequencer) Skip(seq int64) {
 	if s == nil {
 		return
@@ -140,7 +149,7 @@ func (s *Sequencer) Enter(ctx context.Context, seq int64, e *event.Event) (t Tur
 		soon := s.unseen(seq) || l.here[l.list[0]] && s.waiting < s.waiters
 		if !soon || !s.wait(ctx, until.C) {
 			delete(l.here, seq)
-			s.signal() // whoever waits for this one to run
+			s.signal() // a delivery may wait for this one to run
 			return Turn{}, l.delay(seq), false
 		}
 	}

@@ -3,28 +3,26 @@ package remote
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"time"
+
+	"slackmcp/internal/wait"
 )
 
-const (
-	first = 25 * time.Millisecond
-	most  = 2 * time.Second
-)
-
-// An Outage is the trouble of one loop with its engine. It is not safe for concurrent
-// use.
+// An Outage is the trouble of one loop with a backend that went away: the loop waits ever
+// longer, up to two seconds, with one log line when the backend goes and one when it is
+// back. It is not safe for concurrent use.
 type Outage struct {
-	log   *slog.Logger
-	what  string
-	tries int
-	since time.Time
+	log     *slog.Logger
+	what    string
+	tries   int
+	since   time.Time
+	backoff wait.Backoff
 }
 
-// NewOutage returns an Outage that has not begun. What names the loop in the log, for example
-// "tail" or a group.
+// NewOutage returns an Outage that has not begun. What names the loop in the log, for
+// example "tail" or a group.
 func NewOutage(log *slog.Logger, what string) *Outage {
-	return &Outage{log: log, what: what}
+	return &Outage{log: log, what: what, backoff: wait.Backoff{First: 25 * time.Millisecond, Most: 2 * time.Second}}
 }
 
 // Wait is called after each failure. It returns when it is time to try again, or false
@@ -35,20 +33,8 @@ func (o *Outage) Wait(ctx context.Context, err error) bool {
 		o.log.LogAttrs(ctx, slog.LevelWarn, "queue engine is away, trying on",
 			slog.String("for", o.what), slog.Any("error", err))
 	}
-	delay := most
-	if o.tries < 7 {
-		delay = min(first<<o.tries, most)
-	}
 	o.tries++
-	// Replicas that lost the engine at once do not come back at once.
-	t := time.NewTimer(delay - rand.N(delay/2)) //nolint:gosec // spreads load, hides nothing
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
+	return o.backoff.Sleep(ctx) == nil
 }
 
 // Over is called after each success; it costs nothing when there was no trouble.
@@ -59,4 +45,5 @@ func (o *Outage) Over(ctx context.Context) {
 	o.log.LogAttrs(ctx, slog.LevelInfo, "queue engine is back", slog.String("for", o.what),
 		slog.Duration("away", time.Since(o.since)), slog.Int("tries", o.tries))
 	o.tries = 0
+	o.backoff.Reset()
 }
