@@ -2,14 +2,12 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
+	"log/slog"
 	"time"
 
 	"slackmcp/store/internal/consume"
 	"slackmcp/store/queue"
-	"slackmcp/webhook/event"
 )
 
 // Consume works a group's events; see queue.Queue.
@@ -26,27 +24,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 		return err
 	}
 	defer q.leave(grp)
-
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	run, stop := consume.Drain(ctx, g.Drain)
-	defer stop(nil)
-	// A closed queue and a dropped group give no grace: there is nothing to settle with.
-	defer context.AfterFunc(grp.life, func() { //nolint:contextcheck // the group's life ends the call, besides its own context
-		cancel(context.Cause(grp.life))
-		stop(consume.ErrStopping)
-	})()
-
-	c := &consumer{q: q, grp: grp, g: g, h: h, order: consume.NewSequencer(g)}
-	var workers sync.WaitGroup
-	for range g.Workers {
-		workers.Go(func() { c.work(ctx, run) })
-	}
-	workers.Wait()
-	if cause := context.Cause(ctx); errors.Is(cause, queue.ErrClosed) || errors.Is(cause, queue.ErrNoGroup) {
-		return fmt.Errorf("consume %s: %w", g.Name, cause)
-	}
-	return nil
+	return consume.Run(ctx, g, h, &consumer{q: q, grp: grp, g: g}, consume.Options{Log: slog.New(slog.DiscardHandler), Life: grp.life})
 }
 
 // register finds the group or makes it, and counts the consumer in.
@@ -78,62 +56,50 @@ func (q *Queue) leave(grp *group) {
 	grp.signal() // a token that a leaving worker took is another consumer's
 }
 
-// A consumer is one call of Consume.
+// A consumer is one call of Consume; it is the backend of a consume.Run.
 type consumer struct {
 	q   *Queue
 	grp *group
 	g   queue.Group
-	h   queue.Handler
-	// order is nil unless the group has a key.
-	order *consume.Sequencer
 }
 
-// work claims and handles events one by one until ctx is done; run is the context of
-// the handlers, which outlives it.
-func (c *consumer) work(ctx, run context.Context) {
+// Take implements consume.Backend.
+func (c *consumer) Take(ctx context.Context, n int) ([]consume.Item[*item], error) {
 	for ctx.Err() == nil {
-		w, e, more := c.claim()
-		if w == nil {
-			if more {
-				continue
-			}
-			select {
-			case <-ctx.Done():
-			case <-c.grp.wake:
-			}
+		items, more := c.claim(n)
+		if len(items) > 0 {
+			return items, nil
+		}
+		if more {
 			continue
 		}
-		turn, delay, ok := c.order.Enter(run, w.seq, &e)
-		if !ok {
-			c.settle(w, consume.Outcome{Postponed: true, Delay: delay, Reason: consume.OrderReason})
-			continue
+		select {
+		case <-ctx.Done():
+		case <-c.grp.wake:
 		}
-		d := queue.Delivery{Event: e, Group: c.g.Name, Attempt: w.attempts}
-		outcome := consume.Judge(run, c.g.Policy, d.Attempt, consume.Attempt(run, c.h, d, c.g.Deadline))
-		c.settle(w, outcome)
-		turn.End(!outcome.Done && !outcome.Dead, outcome.Delay)
 	}
-	c.grp.signal()
+	c.grp.signal() // the token that this consumer took may be another one's
+	return nil, nil
 }
 
 // maxSkip bounds how many events a claim passes over that the filter does not want,
 // so that the lock is not held for long.
 const maxSkip = 512
 
-// claim takes one event to work. Without one, more says that it stopped early.
-func (c *consumer) claim() (w *item, e event.Event, more bool) {
+// claim takes at most n events to work. Without one, more says that it stopped early.
+func (c *consumer) claim(n int) (items []consume.Item[*item], more bool) {
 	q, g := c.q, c.grp
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if g.life.Err() != nil {
-		return nil, event.Event{}, false
+		return nil, false
 	}
 	now := q.o.Now()
-	for range maxSkip {
+	for skipped := 0; len(items) < n && skipped < maxSkip; {
 		seq, w := c.pick(now)
 		if seq == 0 {
 			g.arm(now)
-			return nil, event.Event{}, false
+			return items, false
 		}
 		r := q.stored(seq)
 		if !c.g.Filter.Match(&r.event) {
@@ -141,17 +107,17 @@ func (c *consumer) claim() (w *item, e event.Event, more bool) {
 				g.remove(w)
 				q.unpin(seq)
 			}
+			skipped++
 			continue
 		}
 		w = g.lease(seq, w)
-		c.order.Taken(seq)
 		g.lastMove = now
-		if g.cursor < q.log.last() || len(g.due) > 0 {
-			g.signal()
-		}
-		return w, r.event, false
+		items = append(items, consume.Item[*item]{Lease: w, Event: r.event, Attempt: w.attempts})
 	}
-	return nil, event.Event{}, true
+	if g.cursor < q.log.last() || len(g.due) > 0 {
+		g.signal() // for another consumer of the group
+	}
+	return items, true
 }
 
 // pick chooses what is next, with its item if it was tried before; 0 is nothing. New
@@ -173,13 +139,16 @@ func (c *consumer) pick(now time.Time) (int64, *item) {
 	return 0, nil
 }
 
-// settle records how an attempt ended.
-func (c *consumer) settle(w *item, o consume.Outcome) {
+// Extend implements consume.Backend: leases inside the process need no renewal.
+func (c *consumer) Extend(context.Context, []*item) ([]*item, error) { return nil, nil }
+
+// Settle implements consume.Backend.
+func (c *consumer) Settle(_ context.Context, w *item, o consume.Outcome) error {
 	q, g := c.q, c.grp
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if g.work[w.seq] != w {
-		return // the group was dropped meanwhile
+		return nil // the group was dropped meanwhile
 	}
 	now := q.o.Now()
 	switch {
@@ -195,4 +164,5 @@ func (c *consumer) settle(w *item, o consume.Outcome) {
 		g.retry(w, now.Add(o.Delay), o.Reason)
 		g.signal()
 	}
+	return nil
 }
