@@ -19,8 +19,8 @@ import (
 	"slackmcp/mcp/events"
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/notify"
+	"slackmcp/store/memory"
 	"slackmcp/store/state"
-	"slackmcp/store/state/memory"
 	"slackmcp/webhook/event"
 )
 
@@ -41,9 +41,12 @@ type rig struct {
 
 func newRig(t *testing.T, change ...func(*notify.Options)) *rig {
 	t.Helper()
-	store := memory.New()
+	store, err := memory.New(memory.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { store.Close() })
-	r := &rig{t: t, log: &eventtest.Log{}, state: store}
+	r := &rig{t: t, log: &eventtest.Log{}, state: store.State()}
 	c, err := egress.New(egress.Options{HTTPSOnly: true, Hosts: []string{"127.0.0.1"}, Timeout: 3 * time.Second})
 	if err != nil {
 		t.Fatal(err)

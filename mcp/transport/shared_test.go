@@ -15,24 +15,23 @@ import (
 	"slackmcp/internal/testservers"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/transport"
-	"slackmcp/store/state/memory"
-	"slackmcp/store/state/redis"
+	"slackmcp/store/memory"
+	"slackmcp/store/redis"
+	"slackmcp/store/state"
 )
 
 // replicas are three servers that share values: in memory, so that only what the
 // transport does is seen, or in a real Redis.
 func replicas(t *testing.T, o transport.Options) (one, two, three *fixture) {
 	t.Helper()
-	st := memory.New()
-	t.Cleanup(func() { _ = st.Close() })
+	st := newState(t)
 	o.Shared = st
 	return newFixture(t, o), newFixture(t, o), newFixture(t, o)
 }
 
 func TestSharedStore(t *testing.T) {
 	t.Parallel()
-	st := memory.New()
-	defer st.Close()
+	st := newState(t)
 	a, b := transport.NewSharedStore(st, 3, time.Hour), transport.NewSharedStore(st, 3, time.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -162,7 +161,7 @@ func TestSSEMessagesReachTheirStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = st.Close() })
-		all = append(all, newFixture(t, transport.Options{Shared: st, Authenticate: require}))
+		all = append(all, newFixture(t, transport.Options{Shared: st.State(), Authenticate: require}))
 	}
 	one, two := all[0], all[1]
 	c := one.sseAs(t, "the-token-of-ann")
@@ -205,7 +204,7 @@ func TestWithoutTheEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
-	f := newFixture(t, transport.Options{Shared: st})
+	f := newFixture(t, transport.Options{Shared: st.State()})
 	p := f.peer().initialize()
 	p.call("resources/subscribe", map[string]any{"uri": "test://all"})
 	s := p.stream()
@@ -228,4 +227,15 @@ func TestWithoutTheEngine(t *testing.T) {
 	if x, _ := p.call("resources/subscribe", map[string]any{"uri": "test://one/1"}); x.status != http.StatusOK {
 		t.Errorf("a subscription after it is back: %d %s", x.status, x.body)
 	}
+}
+
+// newState returns small values in memory, until the test ends.
+func newState(t testing.TB) state.Store {
+	t.Helper()
+	s, err := memory.New(memory.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s.State()
 }

@@ -22,3 +22,17 @@ func TestConformance(t *testing.T) {
 		},
 	})
 }
+
+func TestStateConformance(t *testing.T) {
+	storetest.RunState(t, storetest.StateHarness{
+		Bubble: true,
+		Place:  func(testing.TB) string { return "" },
+		Open: func(t testing.TB, _ string) storetest.StateStore {
+			s, err := memory.New(memory.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return storetest.StateOf(s)
+		},
+	})
+}

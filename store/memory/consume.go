@@ -11,7 +11,7 @@ import (
 )
 
 // Consume works a group's events; see queue.Queue.
-func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) error {
+func (q *Store) Consume(ctx context.Context, g queue.Group, h queue.Handler) error {
 	g, err := g.Normalize()
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
@@ -28,7 +28,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 }
 
 // register finds the group or makes it, and counts the consumer in.
-func (q *Queue) register(g queue.Group) (*group, error) {
+func (q *Store) register(g queue.Group) (*group, error) {
 	if err := q.enter(q.life, "consume"); err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (q *Queue) register(g queue.Group) (*group, error) {
 	return grp, nil
 }
 
-func (q *Queue) leave(grp *group) {
+func (q *Store) leave(grp *group) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	grp.consumers--
@@ -58,7 +58,7 @@ func (q *Queue) leave(grp *group) {
 
 // A consumer is one call of Consume; it is the backend of a consume.Run.
 type consumer struct {
-	q   *Queue
+	q   *Store
 	grp *group
 	g   queue.Group
 }

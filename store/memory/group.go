@@ -33,10 +33,10 @@ type group struct {
 	wake chan struct{} // holds a token while there may be work
 }
 
-type state uint8
+type itemState uint8
 
 const (
-	leased state = iota
+	leased itemState = iota
 	retrying
 	dead
 )
@@ -44,7 +44,7 @@ const (
 // An item is an event's state in a group while that is not "waiting" or "done".
 type item struct {
 	seq      int64
-	state    state
+	state    itemState
 	attempts int
 	at       time.Time // when it is due, or when it died
 	reason   string

@@ -12,7 +12,7 @@ import (
 )
 
 // Groups lists the registered groups by name.
-func (q *Queue) Groups(ctx context.Context) ([]string, error) {
+func (q *Store) Groups(ctx context.Context) ([]string, error) {
 	if err := q.enter(ctx, "groups"); err != nil {
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func (q *Queue) Groups(ctx context.Context) ([]string, error) {
 }
 
 // DropGroup forgets a group; its consumers end with ErrNoGroup.
-func (q *Queue) DropGroup(ctx context.Context, name string) error {
+func (q *Store) DropGroup(ctx context.Context, name string) error {
 	g, err := q.group(ctx, "drop group", name)
 	if err != nil {
 		return err
@@ -38,7 +38,7 @@ func (q *Queue) DropGroup(ctx context.Context, name string) error {
 }
 
 // group finds a group and returns with the lock held, or with an error and without.
-func (q *Queue) group(ctx context.Context, op, name string) (*group, error) {
+func (q *Store) group(ctx context.Context, op, name string) (*group, error) {
 	if err := q.enter(ctx, op); err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (q *Queue) group(ctx context.Context, op, name string) (*group, error) {
 }
 
 // DeadLetters lists a group's dead letters; see queue.Queue. At most event.MaxLimit.
-func (q *Queue) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
+func (q *Store) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
 	g, err := q.group(ctx, "dead letters", name)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (q *Queue) DeadLetters(ctx context.Context, name string, after event.Positi
 }
 
 // Redrive gives dead letters back to their group; see queue.Queue.
-func (q *Queue) Redrive(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Redrive(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "redrive", name, at, func(g *group, seq int64) bool {
 		w := g.work[seq]
 		if w == nil || w.state != dead {
@@ -92,7 +92,7 @@ func (q *Queue) Redrive(ctx context.Context, name string, at ...event.Position) 
 }
 
 // Drop removes dead letters for good; see queue.Queue.
-func (q *Queue) Drop(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Drop(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "drop", name, at, func(g *group, seq int64) bool {
 		w := g.work[seq]
 		if w == nil || w.state != dead {
@@ -105,7 +105,7 @@ func (q *Queue) Drop(ctx context.Context, name string, at ...event.Position) (in
 }
 
 // Replay schedules stored events once more; see queue.Queue.
-func (q *Queue) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "replay", name, at, func(g *group, seq int64) bool {
 		if q.stored(seq) == nil {
 			return false
@@ -140,7 +140,7 @@ func (g *group) adopt(seq int64) {
 }
 
 // each calls fn with the sequence number of each position of this epoch, and counts.
-func (q *Queue) each(ctx context.Context, op, name string, at []event.Position, fn func(*group, int64) bool) (int, error) {
+func (q *Store) each(ctx context.Context, op, name string, at []event.Position, fn func(*group, int64) bool) (int, error) {
 	g, err := q.group(ctx, op, name)
 	if err != nil {
 		return 0, err

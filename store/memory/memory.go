@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/internal/values"
 	"slackmcp/store/queue"
+	"slackmcp/store/state"
 	"slackmcp/webhook/event"
 )
 
-// A Queue is a queue.Queue in memory. Make one with New.
-type Queue struct {
+// A Store is a queue.Queue in memory, with small values beside it. Make one with New.
+type Store struct {
 	o     Options
 	epoch string
 	life  context.Context // done, with ErrClosed as cause, once Close was called
@@ -27,13 +29,14 @@ type Queue struct {
 	pinned  pins
 	bytes   int // of log and pinned
 	groups  map[string]*group
+	values  *smallValues
 	changed chan struct{} // closed at the next change of the log; nil when nobody waits
 }
 
-var _ queue.Queue = (*Queue)(nil)
+var _ queue.Queue = (*Store)(nil)
 
-// New makes an empty queue of a new epoch. The error names the option that is wrong.
-func New(o Options) (*Queue, error) {
+// New makes an empty store of a new epoch. The error names the option that is wrong.
+func New(o Options) (*Store, error) {
 	o, err := o.normalize()
 	if err != nil {
 		return nil, err
@@ -42,16 +45,17 @@ func New(o Options) (*Queue, error) {
 	if _, err := rand.Read(epoch[:]); err != nil {
 		return nil, fmt.Errorf("memory queue: make an epoch: %w", err)
 	}
-	q := &Queue{
+	q := &Store{
 		o: o, epoch: hex.EncodeToString(epoch[:]),
 		pinned: pins{records: map[int64]*record{}}, groups: map[string]*group{},
 	}
+	q.values = &smallValues{s: q, watchers: values.NewWatchers(), entries: map[string]state.Entry{}}
 	q.life, q.end = context.WithCancelCause(context.Background())
 	return q, nil
 }
 
 // Publish stores e; see queue.Queue. It never waits.
-func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
+func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
 	if err := queue.CheckEvent(&e); err != nil {
 		return queue.Receipt{}, err
 	}
@@ -88,7 +92,7 @@ func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 }
 
 // announce wakes who waits for a new event. Requires q.mu.
-func (q *Queue) announce() {
+func (q *Store) announce() {
 	if q.changed != nil {
 		close(q.changed)
 		q.changed = nil
@@ -99,7 +103,7 @@ func (q *Queue) announce() {
 }
 
 // next returns a channel that is closed when the log grows. Requires q.mu.
-func (q *Queue) next() <-chan struct{} {
+func (q *Store) next() <-chan struct{} {
 	if q.changed == nil {
 		q.changed = make(chan struct{})
 	}
@@ -107,25 +111,26 @@ func (q *Queue) next() <-chan struct{} {
 }
 
 // Close ends all calls and forgets everything. It is idempotent.
-func (q *Queue) Close() error {
+func (q *Store) Close() error {
 	q.end(queue.ErrClosed)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, g := range q.groups {
 		g.stopTimer()
 	}
+	q.values.close()
 	return nil
 }
 
-func (q *Queue) position(seq int64) event.Position { return q.bounds().Position(seq) }
+func (q *Store) position(seq int64) event.Position { return q.bounds().Position(seq) }
 
-func (q *Queue) bounds() eventlog.Bounds {
+func (q *Store) bounds() eventlog.Bounds {
 	return eventlog.Bounds{Epoch: q.epoch, Trimmed: q.log.trimmed, Last: q.log.last()}
 }
 
 // enter begins an operator's or a reader's call: it takes the lock, removes what has
 // expired, and refuses when the queue is closed.
-func (q *Queue) enter(ctx context.Context, op string) error {
+func (q *Store) enter(ctx context.Context, op string) error {
 	if q.life.Err() != nil {
 		return fmt.Errorf("%s: %w", op, queue.ErrClosed)
 	}
@@ -145,6 +150,6 @@ func sizeOf(e *event.Event) int {
 }
 
 // since returns the age limit's instant, and whether there is one.
-func (q *Queue) since(now time.Time) (time.Time, bool) {
+func (q *Store) since(now time.Time) (time.Time, bool) {
 	return now.Add(-q.o.RetentionAge), q.o.RetentionAge > 0
 }

@@ -13,7 +13,7 @@ const (
 	DefaultMaxBytes       = 8 << 20
 )
 
-// Options configure a Queue.
+// Options configure a Store.
 type Options struct {
 	// DedupeTTL is how long an event id is remembered; 0 means 48 hours. A remembered
 	// id costs about 50 bytes, also after its event is gone.

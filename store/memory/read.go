@@ -12,7 +12,7 @@ import (
 )
 
 // History reads one page; see queue.Queue. It holds the lock for a moment only.
-func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, error) {
+func (q *Store) History(ctx context.Context, query event.Query) (event.Page, error) {
 	if err := q.enter(ctx, "history"); err != nil {
 		return event.Page{}, err
 	}
@@ -51,7 +51,7 @@ func walk(ctx context.Context, list []*record, b eventlog.Bounds, from int64, ba
 }
 
 // Get returns the stored event; see queue.Queue.
-func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error) {
+func (q *Store) Get(ctx context.Context, source, id string) (event.Event, error) {
 	if err := q.enter(ctx, "get"); err != nil {
 		return event.Event{}, err
 	}
@@ -65,7 +65,7 @@ func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error)
 }
 
 // locate returns the sequence number behind which a start begins. Requires q.mu.
-func (q *Queue) locate(s queue.Start) (int64, error) {
+func (q *Store) locate(s queue.Start) (int64, error) {
 	switch {
 	case s.After != "":
 		return q.bounds().After(s.After)
@@ -81,7 +81,7 @@ func (q *Queue) locate(s queue.Start) (int64, error) {
 const maxTail = 256
 
 // Tail follows the log; see queue.Queue.
-func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
+func (q *Store) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
 	at, err := q.begin(from)
 	if err != nil {
 		return fmt.Errorf("tail: %w", err)
@@ -108,7 +108,7 @@ func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 }
 
 // await returns when the log has grown, unless changed is nil, or a call has to end.
-func (q *Queue) await(ctx context.Context, changed <-chan struct{}) {
+func (q *Store) await(ctx context.Context, changed <-chan struct{}) {
 	if changed == nil {
 		return
 	}
@@ -120,7 +120,7 @@ func (q *Queue) await(ctx context.Context, changed <-chan struct{}) {
 }
 
 // begin finds where a Tail begins.
-func (q *Queue) begin(from queue.Start) (int64, error) {
+func (q *Store) begin(from queue.Start) (int64, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.life.Err() != nil {
@@ -131,7 +131,7 @@ func (q *Queue) begin(from queue.Start) (int64, error) {
 }
 
 // tail returns the next events behind a sequence number, or a channel to wait on.
-func (q *Queue) tail(at int64) ([]*record, <-chan struct{}, error) {
+func (q *Store) tail(at int64) ([]*record, <-chan struct{}, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.life.Err() != nil {

@@ -3,11 +3,11 @@ package memory
 import "time"
 
 // kept is how many events are held, in the log or for a group. Requires q.mu.
-func (q *Queue) kept() int { return q.log.len() + len(q.pinned.records) }
+func (q *Store) kept() int { return q.log.len() + len(q.pinned.records) }
 
 // expire removes what is too old: events that no group waits for, dead letters, seen
 // ids. Requires q.mu.
-func (q *Queue) expire(now time.Time) {
+func (q *Store) expire(now time.Time) {
 	if since, ok := q.since(now); ok {
 		for q.log.len() > 0 && q.log.at(q.log.trimmed+1).mark.Before(since) && q.trimOldest() {
 		}
@@ -20,7 +20,7 @@ func (q *Queue) expire(now time.Time) {
 
 // makeRoom removes finished events, oldest first, until one of size fits, and reports
 // whether it does. Dead letters go last, and are counted. Requires q.mu.
-func (q *Queue) makeRoom(size int) bool {
+func (q *Store) makeRoom(size int) bool {
 	fits := func() bool { return q.kept() < q.o.RetentionCount && q.bytes+size <= q.o.MaxBytes }
 	for !fits() && q.trimOldest() {
 	}
@@ -40,7 +40,7 @@ const maxLook = 256
 // trimOldest takes the oldest event out of the log unless a group has yet to begin it.
 // What is being worked, waits for another attempt or is a dead letter stays for its
 // group. Requires q.mu.
-func (q *Queue) trimOldest() bool {
+func (q *Store) trimOldest() bool {
 	if q.log.len() == 0 {
 		return false
 	}
@@ -66,7 +66,7 @@ func (q *Queue) trimOldest() bool {
 
 // expireDead removes a pinned event when all that is left of it are dead letters.
 // Requires q.mu.
-func (q *Queue) expireDead(seq int64) {
+func (q *Store) expireDead(seq int64) {
 	for _, g := range q.groups {
 		if w := g.work[seq]; w != nil && w.state != dead {
 			return
@@ -83,7 +83,7 @@ func (q *Queue) expireDead(seq int64) {
 
 // unpin lets go of an event outside the log that no group has work for any more.
 // Requires q.mu.
-func (q *Queue) unpin(seq int64) {
+func (q *Store) unpin(seq int64) {
 	if q.pinned.records[seq] == nil {
 		return
 	}
@@ -96,7 +96,7 @@ func (q *Queue) unpin(seq int64) {
 }
 
 // stored returns the record of an event in the log or outside. Requires q.mu.
-func (q *Queue) stored(seq int64) *record {
+func (q *Store) stored(seq int64) *record {
 	if r := q.log.at(seq); r != nil {
 		return r
 	}
@@ -104,7 +104,7 @@ func (q *Queue) stored(seq int64) *record {
 }
 
 // expire removes the dead letters that died before since. Requires q.mu.
-func (g *group) expire(q *Queue, since time.Time) {
+func (g *group) expire(q *Store, since time.Time) {
 	for len(g.dying) > 0 && g.dying[0].at.Before(since) {
 		w := g.dying[0]
 		g.remove(w)

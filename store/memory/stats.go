@@ -10,7 +10,7 @@ import (
 )
 
 // Stats counts; see queue.Queue.
-func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
+func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 	if err := q.enter(ctx, "stats"); err != nil {
 		return queue.Stats{}, err
 	}
@@ -41,7 +41,7 @@ func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 
 // oldestWaiting is when the oldest event was received that the group has not finished.
 // Requires q.mu.
-func (q *Queue) oldestWaiting(g *group) time.Time {
+func (q *Store) oldestWaiting(g *group) time.Time {
 	oldest := g.cursor + 1
 	for seq, w := range g.work {
 		if w.state != dead {
@@ -60,7 +60,7 @@ const stallGrace = 10 * time.Second
 
 // stalledSince is when the watchdog saw that events were due and that for longer than
 // an attempt may take nothing was delivered. Requires q.mu.
-func (q *Queue) stalledSince(g *group, now time.Time) time.Time {
+func (q *Store) stalledSince(g *group, now time.Time) time.Time {
 	if g.consumers == 0 {
 		return time.Time{}
 	}

@@ -104,13 +104,7 @@ const block = 5 * time.Second
 // listen reads behind what is known while somebody waits.
 func (b *bell) listen(ctx context.Context) {
 	client := b.connect()
-	// Closing the client is what ends a blocked read.
-	var closing sync.WaitGroup
-	closing.Go(func() {
-		<-ctx.Done()
-		_ = client.Close()
-	})
-	defer closing.Wait()
+	defer closeWith(ctx, client)()
 	trouble := remote.NewOutage(slog.New(slog.DiscardHandler), "")
 	for {
 		select {
@@ -150,4 +144,15 @@ func (b *bell) read(ctx context.Context, client goredis.UniversalClient) error {
 	b.mu.Unlock()
 	b.ring()
 	return nil
+}
+
+// closeWith closes a client when ctx ends, which is what ends a blocked read, and returns a
+// function that waits for that.
+func closeWith(ctx context.Context, client goredis.UniversalClient) (wait func()) {
+	var closing sync.WaitGroup
+	closing.Go(func() {
+		<-ctx.Done()
+		_ = client.Close()
+	})
+	return closing.Wait
 }

@@ -18,7 +18,7 @@ import (
 
 // Consume works a group's events; see queue.Queue. While Redis is away it waits, and so
 // do the outcomes of what its handlers finished meanwhile.
-func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) error {
+func (q *Store) Consume(ctx context.Context, g queue.Group, h queue.Handler) error {
 	g, err := g.Normalize()
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
@@ -42,7 +42,7 @@ func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 
 // A consumer is one call of Consume; it is the engine of a crew.
 type consumer struct {
-	q     *Queue
+	q     *Store
 	g     queue.Group
 	keys  groupKeys
 	token string

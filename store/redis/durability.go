@@ -12,7 +12,7 @@ import (
 
 // inspect asks for the settings that decide what a crash takes, and says it in words.
 // Managed services forbid CONFIG; INFO tells most of it.
-func (q *Queue) inspect(ctx context.Context) (string, error) {
+func (q *Store) inspect(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	node, err := q.node(ctx)
@@ -27,7 +27,7 @@ func (q *Queue) inspect(ctx context.Context) (string, error) {
 }
 
 // node returns the client of the node that has the topic's keys.
-func (q *Queue) node(ctx context.Context) (goredis.UniversalClient, error) {
+func (q *Store) node(ctx context.Context) (goredis.UniversalClient, error) {
 	if cluster, ok := q.client.(*goredis.ClusterClient); ok {
 		return cluster.MasterForKey(ctx, q.keys.meta)
 	}

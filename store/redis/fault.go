@@ -13,7 +13,7 @@ import (
 
 // fault says what a failed command means to the queue's caller. Redis's own words are
 // kept: they hold no credentials.
-func (q *Queue) fault(err error) error {
+func (q *Store) fault(err error) error {
 	switch {
 	case q.life.Err() != nil, errors.Is(err, goredis.ErrClosed):
 		return queue.ErrClosed

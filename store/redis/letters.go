@@ -13,7 +13,7 @@ import (
 )
 
 // Groups lists the registered groups by name.
-func (q *Queue) Groups(ctx context.Context) ([]string, error) {
+func (q *Store) Groups(ctx context.Context) ([]string, error) {
 	if err := q.check(ctx, "groups"); err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func (q *Queue) Groups(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-func (q *Queue) groups(ctx context.Context) ([]string, error) {
+func (q *Store) groups(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	cursors, err := q.client.HGetAll(ctx, q.keys.groups).Result()
@@ -35,7 +35,7 @@ func (q *Queue) groups(ctx context.Context) ([]string, error) {
 }
 
 // DropGroup forgets a group; its consumers end with ErrNoGroup.
-func (q *Queue) DropGroup(ctx context.Context, name string) error {
+func (q *Store) DropGroup(ctx context.Context, name string) error {
 	if err := q.check(ctx, "drop group"); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (q *Queue) DropGroup(ctx context.Context, name string) error {
 }
 
 // DeadLetters lists a group's dead letters; see queue.Queue. At most event.MaxLimit.
-func (q *Queue) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
+func (q *Store) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
 	if err := q.check(ctx, "dead letters"); err != nil {
 		return nil, err
 	}
@@ -97,17 +97,17 @@ func (q *Queue) DeadLetters(ctx context.Context, name string, after event.Positi
 }
 
 // Redrive gives dead letters back to their group; see queue.Queue.
-func (q *Queue) Redrive(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Redrive(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.change(ctx, "redrive", name, at)
 }
 
 // Drop removes dead letters for good; see queue.Queue.
-func (q *Queue) Drop(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Drop(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.change(ctx, "drop", name, at)
 }
 
 // Replay schedules stored events once more; see queue.Queue.
-func (q *Queue) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.change(ctx, "replay", name, at)
 }
 
@@ -115,7 +115,7 @@ func (q *Queue) Replay(ctx context.Context, name string, at ...event.Position) (
 const maxChange = 256
 
 // change runs an operation on the events at the positions of this epoch, piece by piece.
-func (q *Queue) change(ctx context.Context, op, name string, at []event.Position) (int, error) {
+func (q *Store) change(ctx context.Context, op, name string, at []event.Position) (int, error) {
 	if err := q.check(ctx, op); err != nil {
 		return 0, err
 	}

@@ -21,17 +21,18 @@ const (
 // minLease leaves a renewal, which comes three times in a lease, time for a slow network.
 const minLease = 100 * time.Millisecond
 
-// minConnections are one that waits for new events and one that does all else.
-const minConnections = 2
+// minConnections are one that waits for new events, one that follows the changes of small
+// values, and one that does all else.
+const minConnections = 3
 
-// Options configure a Queue.
+// Options configure a Store.
 type Options struct {
 	// URL is where Redis is; see Open for its forms. Required. It may hold a password,
 	// which no error and no log line repeats.
 	URL string
-	// MaxConnections bounds the connections to each node; 0 means 50, the least is 2.
+	// MaxConnections bounds the connections to each node; 0 means 50, the least is 3.
 	MaxConnections int
-	// Topic names the queue inside Redis; "" means slack.events. It may not contain
+	// Topic names the store inside Redis; "" means slack.events. It may not contain
 	// braces, which delimit it in the keys.
 	Topic string
 	// DedupeTTL is how long an event id is remembered; 0 means 48 hours. A remembered
@@ -46,7 +47,10 @@ type Options struct {
 	// Lease is after which time without a sign of life an attempt counts as crashed; 0
 	// means 30 seconds, the least is 100 ms.
 	Lease time.Duration
-	// Logger is told of Redis's going and coming; nil discards.
+	// StateOnly is for a process that uses only State: it makes no store of events, and
+	// does not apply retention to one that exists.
+	StateOnly bool
+	// Logger gets a line when Redis goes away and one when it is back; nil discards.
 	Logger *slog.Logger
 }
 

@@ -32,7 +32,7 @@ type publishing struct {
 	record   []byte
 }
 
-func newPublishes(q *Queue) *remote.Batcher[publishing, queue.Receipt] {
+func newPublishes(q *Store) *remote.Batcher[publishing, queue.Receipt] {
 	return remote.NewBatcher(remote.BatchOptions[publishing, queue.Receipt]{
 		Do: q.publish, MaxCount: maxBatch, MaxSize: maxBatchBytes, Parallel: 2,
 		Size: func(p publishing) int { return len(p.record) },
@@ -40,7 +40,7 @@ func newPublishes(q *Queue) *remote.Batcher[publishing, queue.Receipt] {
 }
 
 // Publish stores e; see queue.Queue. Calls at the same time share a script.
-func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
+func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
 	if err := queue.CheckEvent(&e); err != nil {
 		return queue.Receipt{}, err
 	}
@@ -72,7 +72,7 @@ var full = queue.Receipt{Position: "", Duplicate: true}
 
 // publish stores a batch. Where there is no room, it makes some and tries those events
 // once more.
-func (q *Queue) publish(list []publishing) ([]queue.Receipt, error) {
+func (q *Store) publish(list []publishing) ([]queue.Receipt, error) {
 	ctx, cancel := context.WithTimeout(q.background(), publishTimeout)
 	defer cancel()
 	receipts, err := q.append(ctx, list)
@@ -98,7 +98,7 @@ func (q *Queue) publish(list []publishing) ([]queue.Receipt, error) {
 }
 
 // append runs the script.
-func (q *Queue) append(ctx context.Context, list []publishing) ([]queue.Receipt, error) {
+func (q *Store) append(ctx context.Context, list []publishing) ([]queue.Receipt, error) {
 	fresh, err := newEpoch()
 	if err != nil {
 		return nil, err
@@ -136,10 +136,10 @@ func (q *Queue) append(ctx context.Context, list []publishing) ([]queue.Receipt,
 }
 
 // background is the context of work that outlives the caller who happened to start it.
-func (q *Queue) background() context.Context { return context.WithoutCancel(q.life) }
+func (q *Store) background() context.Context { return context.WithoutCancel(q.life) }
 
 // horizon returns how far this process has seen the store.
-func (q *Queue) horizon() horizon {
+func (q *Store) horizon() horizon {
 	if h := q.known.Load(); h != nil {
 		return *h
 	}
@@ -147,7 +147,7 @@ func (q *Queue) horizon() horizon {
 }
 
 // noticed moves the horizon.
-func (q *Queue) noticed(epoch string, seq int64) {
+func (q *Store) noticed(epoch string, seq int64) {
 	for {
 		old := q.known.Load()
 		if old != nil && old.epoch == epoch && old.seq >= seq {

@@ -13,7 +13,7 @@ import (
 
 // History reads one page; see queue.Queue. Between the pieces of a long page others may
 // write.
-func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, error) {
+func (q *Store) History(ctx context.Context, query event.Query) (event.Page, error) {
 	if err := q.check(ctx, "history"); err != nil {
 		return event.Page{}, err
 	}
@@ -25,7 +25,7 @@ func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, err
 }
 
 // Tail follows the log; see queue.Queue. While Redis is away it waits.
-func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
+func (q *Store) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -38,7 +38,7 @@ func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 }
 
 // storeLog is the log as a reader sees it.
-type storeLog struct{ q *Queue }
+type storeLog struct{ q *Store }
 
 // Start implements remote.Log.
 func (l storeLog) Start(ctx context.Context, s queue.Start) (eventlog.Bounds, int64, error) {
@@ -55,7 +55,7 @@ func (l storeLog) Wait(ctx context.Context, after int64) { l.q.bell.wait(ctx, af
 
 // read returns at most n events from one sequence number to another, and the bounds of
 // the log at that moment.
-func (q *Queue) read(ctx context.Context, from, to int64, back bool, n int) (eventlog.Bounds, []event.Event, error) {
+func (q *Store) read(ctx context.Context, from, to int64, back bool, n int) (eventlog.Bounds, []event.Event, error) {
 	up := 1
 	if back {
 		up = 0
@@ -81,7 +81,7 @@ func (q *Queue) read(ctx context.Context, from, to int64, back bool, n int) (eve
 
 // start finds behind which sequence number a reader begins, and the bounds of the log. A
 // start that is not kept is an expiry error.
-func (q *Queue) start(ctx context.Context, s queue.Start) (eventlog.Bounds, int64, error) {
+func (q *Store) start(ctx context.Context, s queue.Start) (eventlog.Bounds, int64, error) {
 	kind, value, epoch, ok := startArgs(s)
 	if !ok {
 		value = -1
@@ -121,7 +121,7 @@ func startArgs(s queue.Start) (kind string, value int64, epoch string, ok bool) 
 }
 
 // Get returns the stored event; see queue.Queue.
-func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error) {
+func (q *Store) Get(ctx context.Context, source, id string) (event.Event, error) {
 	if err := q.check(ctx, "get"); err != nil {
 		return event.Event{}, err
 	}

@@ -14,7 +14,6 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"slackmcp/store/internal/consume"
-	"slackmcp/store/internal/redisconn"
 	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 )
@@ -22,8 +21,8 @@ import (
 // callTimeout bounds one call to Redis that is not told to wait.
 const callTimeout = 3 * time.Second
 
-// A Queue is a queue.Queue in Redis. Make one with Open.
-type Queue struct {
+// A Store is a queue.Queue in Redis, with small values beside it. Make one with Open.
+type Store struct {
 	o      Options
 	keys   keys
 	client goredis.UniversalClient
@@ -37,14 +36,16 @@ type Queue struct {
 
 	known atomic.Pointer[horizon]
 
+	values *smallValues
+
 	closing sync.Once
 	closed  error // what Close answers, also again
 
 	mu    sync.Mutex
-	calls sync.WaitGroup // Consume, Tail and the keeping of the house; Add is guarded by mu
+	calls sync.WaitGroup // Consume, Tail, the sweeps and the follower of changes; Add is guarded by mu
 }
 
-var _ queue.Queue = (*Queue)(nil)
+var _ queue.Queue = (*Store)(nil)
 
 // A horizon is the highest position of the store that this process has seen.
 type horizon struct {
@@ -52,38 +53,56 @@ type horizon struct {
 	seq   int64
 }
 
-// Open makes a queue on the Redis of a URL; redisconn.Parse tells its forms.
+// Open makes a store on the Redis of a URL, which has one of these forms (rediss instead
+// of redis for TLS):
 //
-// A Redis that cannot be reached is no error: the queue waits for it, and ctx bounds how
+//	redis://[user:password@]host:port[/database]
+//	redis://[user:password@]host:port[/database]?master_name=name&addr=host:port…
+//	redis://[user:password@]host:port?cluster=true
+//	redis://[user:password@]host:port?addr=host:port…
+//	unix://[user:password@]/path/to/socket[?db=database]
+//
+// The second names Sentinels: user and password are theirs, and Redis's own are the
+// parameters username and password. The third and fourth are a cluster. skip_verify=true
+// accepts any certificate. The remaining parameters are go-redis's; those on pools,
+// retries and timeouts have no effect.
+//
+// A Redis that cannot be reached is no error: the store waits for it, and ctx bounds how
 // long Open looks. One that refuses the credentials or is older than 6.2 is.
-func Open(ctx context.Context, o Options) (*Queue, error) {
+func Open(ctx context.Context, o Options) (*Store, error) {
 	o, err := o.normalize()
 	if err != nil {
 		return nil, err
 	}
-	c, err := redisconn.Parse(o.URL)
+	c, err := parse(o.URL)
 	if err != nil {
 		return nil, err
 	}
-	redisconn.LogTo(o.Logger)
-	q := &Queue{
-		o: o, keys: keysOf(o.Topic), client: c.Client(o.MaxConnections - 1),
+	logTo(o.Logger)
+	q := &Store{
+		o: o, keys: keysOf(o.Topic), client: c.client(o.MaxConnections - 2),
 	}
 	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
-	q.bell = newBell(q.keys.log, o.Logger, func() goredis.UniversalClient { return c.Client(1) })
+	q.bell = newBell(q.keys.log, o.Logger, func() goredis.UniversalClient { return c.client(1) })
 	q.publishes = newPublishes(q)
 	q.settles = newSettles(q)
-	q.calls.Go(q.keepHouse)
+	q.values = newSmallValues(q, c.client(1))
+	if !o.StateOnly {
+		q.calls.Go(q.sweepAll)
+	}
 	durability, err := q.greet(ctx)
 	switch {
 	case err == nil:
+		q.values.begin(ctx)
 		o.Logger.LogAttrs(ctx, slog.LevelInfo, "queue is open", slog.String("redis", c.String()), slog.String("durability", durability))
-	case redisconn.Refused(err) || errors.Is(err, errTooOld):
-		return nil, errors.Join(fmt.Errorf("redis queue at %s: %w", c.String(), err), q.Close())
+	case refused(err) || errors.Is(err, errTooOld):
+		return nil, errors.Join(fmt.Errorf("redis queue at %s: %w", c.String(), err), q.values.changes.Close(), q.Close())
 	default:
 		o.Logger.LogAttrs(ctx, slog.LevelWarn, "redis cannot be reached yet, the queue waits for it",
 			slog.String("redis", c.String()), slog.Any("error", err))
 	}
+	q.calls.Go(func() { q.values.follow(q.life) })
+	q.calls.Go(func() { q.values.sweep(q.life) })
 	return q, nil
 }
 
@@ -91,7 +110,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 var errTooOld = errors.New("redis is older than 6.2")
 
 // greet asks Redis who it is, and how durable.
-func (q *Queue) greet(ctx context.Context) (durability string, err error) {
+func (q *Store) greet(ctx context.Context) (durability string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	node, err := q.node(ctx)
@@ -105,19 +124,17 @@ func (q *Queue) greet(ctx context.Context) (durability string, err error) {
 	if tooOld(node.Info(ctx, "server").Val()) {
 		return "", errTooOld
 	}
-	if err := q.found(ctx); err != nil {
+	if q.o.StateOnly {
+		return q.inspect(ctx)
+	}
+	epoch, err := newEpoch()
+	if err != nil {
+		return "", err
+	}
+	if err := q.client.HSetNX(ctx, q.keys.meta, "epoch", epoch).Err(); err != nil {
 		return "", err
 	}
 	return q.inspect(ctx)
-}
-
-// found gives a new store its epoch.
-func (q *Queue) found(ctx context.Context) error {
-	epoch, err := newEpoch()
-	if err != nil {
-		return err
-	}
-	return q.client.HSetNX(ctx, q.keys.meta, "epoch", epoch).Err()
 }
 
 // tooOld reads the version in the answer to INFO; an unknown one is not too old.
@@ -137,7 +154,7 @@ func tooOld(info string) bool {
 
 // enter counts a long call in, or refuses it when the queue is closed. The caller calls
 // q.calls.Done at its end.
-func (q *Queue) enter(op string) error {
+func (q *Store) enter(op string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.life.Err() != nil {
@@ -148,7 +165,7 @@ func (q *Queue) enter(op string) error {
 }
 
 // check begins a short call.
-func (q *Queue) check(ctx context.Context, op string) error {
+func (q *Store) check(ctx context.Context, op string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
@@ -160,11 +177,12 @@ func (q *Queue) check(ctx context.Context, op string) error {
 
 // Close ends all calls, waits for them, and closes the connections. What the store has
 // stays. It is idempotent.
-func (q *Queue) Close() error {
+func (q *Store) Close() error {
 	q.closing.Do(func() {
 		q.mu.Lock()
 		q.end(queue.ErrClosed)
 		q.mu.Unlock()
+		q.values.watchers.Close()
 		q.calls.Wait()
 		q.publishes.Close()
 		q.settles.Close()

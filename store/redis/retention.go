@@ -10,9 +10,9 @@ import (
 // also does so by itself.
 const sweepEvery = 10 * time.Second
 
-// keepHouse sweeps now and then until the queue is closed. A sweep that fails is
-// nobody's trouble: what expired stays a little longer.
-func (q *Queue) keepHouse() {
+// sweepAll sweeps now and then until the store is closed. A sweep that fails is not
+// reported to any caller: what expired stays a little longer.
+func (q *Store) sweepAll() {
 	every := sweepEvery
 	if q.o.RetentionAge > 0 {
 		every = max(min(every, q.o.RetentionAge/8), 10*time.Millisecond)
@@ -38,7 +38,7 @@ const maxSweeps = 16
 
 // sweep removes what retention is over for. With room it also removes the oldest events
 // of which only dead letters are left, when the store is full.
-func (q *Queue) sweep(ctx context.Context, room bool) error {
+func (q *Store) sweep(ctx context.Context, room bool) error {
 	for range maxSweeps {
 		names, err := q.groups(ctx)
 		if err != nil {

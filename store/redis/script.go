@@ -27,6 +27,12 @@ var (
 	dropScript     = script("common", "drop")
 	sweepScript    = script("common", "trim", "sweep")
 	statsScript    = script("common", "stats")
+
+	getValueScript    = script("state-common", "state-get")
+	putValueScript    = script("state-common", "state-put")
+	deleteValueScript = script("state-common", "state-delete")
+	listValuesScript  = script("state-common", "state-list")
+	sweepValuesScript = script("state-common", "state-sweep")
 )
 
 // script joins parts of the lua folder to one script.
@@ -43,7 +49,7 @@ func script(parts ...string) *goredis.Script {
 }
 
 // eval runs a script and returns its answer, a list.
-func (q *Queue) eval(ctx context.Context, s *goredis.Script, keys []string, args ...any) ([]any, error) {
+func (q *Store) eval(ctx context.Context, s *goredis.Script, keys []string, args ...any) ([]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	v, err := s.Run(ctx, q.client, keys, args...).Slice()
@@ -54,7 +60,7 @@ func (q *Queue) eval(ctx context.Context, s *goredis.Script, keys []string, args
 }
 
 // evalInt runs a script whose answer is a number.
-func (q *Queue) evalInt(ctx context.Context, s *goredis.Script, keys []string, args ...any) (int, error) {
+func (q *Store) evalInt(ctx context.Context, s *goredis.Script, keys []string, args ...any) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	n, err := s.Run(ctx, q.client, keys, args...).Int()

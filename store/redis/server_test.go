@@ -111,7 +111,7 @@ func (s *server) client() *goredis.Client {
 }
 
 // open opens a queue on the server.
-func (s *server) open(o redis.Options) *redis.Queue {
+func (s *server) open(o redis.Options) *redis.Store {
 	s.t.Helper()
 	o.URL = s.url()
 	q, err := redis.Open(context.Background(), o)

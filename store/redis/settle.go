@@ -14,12 +14,12 @@ type settling struct {
 	outcome consume.Outcome
 }
 
-func newSettles(q *Queue) *remote.Batcher[settling, struct{}] {
+func newSettles(q *Store) *remote.Batcher[settling, struct{}] {
 	return remote.NewBatcher(remote.BatchOptions[settling, struct{}]{Do: q.settle, MaxCount: maxBatch})
 }
 
 // settle records a batch, group by group: each group has its own keys.
-func (q *Queue) settle(list []settling) ([]struct{}, error) {
+func (q *Store) settle(list []settling) ([]struct{}, error) {
 	ctx, cancel := context.WithTimeout(q.background(), callTimeout)
 	defer cancel()
 	args := map[string][]any{}

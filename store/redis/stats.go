@@ -11,7 +11,7 @@ import (
 )
 
 // Stats counts; see queue.Queue.
-func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
+func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 	if err := q.check(ctx, "stats"); err != nil {
 		return queue.Stats{}, err
 	}
@@ -22,7 +22,7 @@ func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 	return s, nil
 }
 
-func (q *Queue) stats(ctx context.Context) (queue.Stats, error) {
+func (q *Store) stats(ctx context.Context) (queue.Stats, error) {
 	text, err := q.inspect(ctx)
 	if err != nil {
 		return queue.Stats{}, err
@@ -65,7 +65,7 @@ func (q *Queue) stats(ctx context.Context) (queue.Stats, error) {
 }
 
 // groupStats reads one group's part of the answer.
-func (q *Queue) groupStats(r *reply) queue.GroupStats {
+func (q *Store) groupStats(r *reply) queue.GroupStats {
 	g := queue.GroupStats{
 		Name: r.text(), Waiting: r.number(), InFlight: r.number(), Retrying: r.number(),
 		Done: r.number(), Dead: r.number(), Expired: r.number(),

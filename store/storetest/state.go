@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"testing"
@@ -17,6 +18,18 @@ import (
 type StateStore interface {
 	state.Store
 	Close() error
+}
+
+// StateOf returns the small values of a store, which close with it.
+func StateOf(s interface {
+	State() state.Store
+	Close() error
+},
+) StateStore {
+	return struct {
+		state.Store
+		io.Closer
+	}{s.State(), s}
 }
 
 // A StateHarness tells that suite how to get at one backend.

@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"slackmcp/store/memory"
 	"slackmcp/store/state"
-	"slackmcp/store/state/memory"
 	"slackmcp/webhook/gaps"
 )
 
@@ -62,8 +62,7 @@ func wantOne(t *testing.T, all []gaps.Gap, kind gaps.Kind, atLeast, atMost time.
 func TestDowntimeIsAGap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := memory.New()
-		defer s.Close()
+		s := newState(t)
 		p := begin(t, s)
 		pass(time.Hour)
 		p.stop()
@@ -95,8 +94,7 @@ func TestRefusedAndLateDeliveriesAreGaps(t *testing.T) {
 	t.Run("the store took nothing", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			s := memory.New()
-			defer s.Close()
+			s := newState(t)
 			p := begin(t, s)
 			p.Refused()
 			pass(time.Minute)
@@ -115,8 +113,7 @@ func TestRefusedAndLateDeliveriesAreGaps(t *testing.T) {
 	t.Run("something stood before the process", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			s := memory.New()
-			defer s.Close()
+			s := newState(t)
 			p := begin(t, s)
 			pass(time.Hour)
 			p.Delivered(time.Now(), false)
@@ -130,8 +127,7 @@ func TestRefusedAndLateDeliveriesAreGaps(t *testing.T) {
 	t.Run("late, and sent before the process began: that is a downtime's", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			s := memory.New()
-			defer s.Close()
+			s := newState(t)
 			p := begin(t, s)
 			p.Delivered(time.Now().Add(-6*time.Minute), true)
 			p.Delivered(time.Time{}, true)
@@ -146,8 +142,7 @@ func TestRefusedAndLateDeliveriesAreGaps(t *testing.T) {
 func TestLimitedMinutesGrowTogether(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := memory.New()
-		defer s.Close()
+		s := newState(t)
 		p := begin(t, s)
 		minute := time.Now().Truncate(time.Minute)
 		for _, i := range []int{0, 1, 1, 0, 2} {
@@ -166,8 +161,7 @@ func TestLimitedMinutesGrowTogether(t *testing.T) {
 
 func TestFillKnowsNoOtherGap(t *testing.T) {
 	t.Parallel()
-	s := memory.New()
-	defer s.Close()
+	s := newState(t)
 	l, err := gaps.New(gaps.Options{State: s})
 	if err != nil {
 		t.Fatal(err)
@@ -181,9 +175,20 @@ func TestFillKnowsNoOtherGap(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	for _, o := range []gaps.Options{{}, {State: memory.New(), After: -1}, {State: memory.New(), Beat: -1}, {State: memory.New(), Keep: -1}} {
+	for _, o := range []gaps.Options{{}, {State: newState(t), After: -1}, {State: newState(t), Beat: -1}, {State: newState(t), Keep: -1}} {
 		if _, err := gaps.New(o); err == nil {
 			t.Errorf("%+v is taken", o)
 		}
 	}
+}
+
+// newState returns small values in memory, until the test ends.
+func newState(t testing.TB) state.Store {
+	t.Helper()
+	s, err := memory.New(memory.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s.State()
 }

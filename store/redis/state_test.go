@@ -3,24 +3,29 @@
 package redis_test
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	goredis "github.com/redis/go-redis/v9"
 
 	"slackmcp/internal/testservers"
+	"slackmcp/store/redis"
+	"slackmcp/store/storetest"
 )
 
-// TestCommandsOfRedis62 holds every command that the scripts and the follower send against
+// TestStateCommandsOfRedis62 holds every command that the scripts of small values and the follower send against
 // the server's own table of which version brought it.
-func TestCommandsOfRedis62(t *testing.T) {
+func TestStateCommandsOfRedis62(t *testing.T) {
 	t.Parallel()
 	used := map[string]bool{"evalsha": true, "xread": true, "xrevrange": true, "zrangebylex": true, "ping": true}
-	scripts, err := filepath.Glob("lua/*.lua")
+	scripts, err := filepath.Glob("lua/state-*.lua")
 	if err != nil || len(scripts) != 6 {
 		t.Fatalf("scripts: %v, %v", scripts, err)
 	}
@@ -52,4 +57,35 @@ func TestCommandsOfRedis62(t *testing.T) {
 			t.Errorf("%s came with Redis %q, want 6.2 or before", command, since)
 		}
 	}
+}
+
+func TestStateConformance(t *testing.T) {
+	t.Parallel()
+	server := testservers.Redis(t)
+	var places atomic.Int64
+	storetest.RunState(t, storetest.StateHarness{
+		Persistent: true, Shared: true,
+		Place: func(testing.TB) string { return fmt.Sprintf("topic.%d", places.Add(1)) },
+		Open: func(t testing.TB, place string) storetest.StateStore {
+			t.Helper()
+			s, err := redis.Open(t.Context(), redis.Options{URL: server.URL, Topic: place, MaxConnections: 5, StateOnly: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return storetest.StateOf(s)
+		},
+	})
+}
+
+func TestStateAway(t *testing.T) {
+	t.Parallel()
+	server := testservers.Redis(t)
+	storetest.Away(t, server, func(t testing.TB) storetest.StateStore {
+		t.Helper()
+		s, err := redis.Open(context.Background(), redis.Options{URL: server.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return storetest.StateOf(s)
+	})
 }

@@ -1,6 +1,4 @@
-// Package redisconn makes clients of one Redis, a Sentinel group or a cluster from a URL,
-// all with the same bounds, and without its secrets in any error.
-package redisconn
+package redis
 
 import (
 	"context"
@@ -15,18 +13,19 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// A Connector makes clients for one URL. Make it with Parse.
-type Connector struct {
+// A connector makes clients of one Redis, a Sentinel group or a cluster, all with the same
+// bounds. Make it with parse.
+type connector struct {
 	make func(connections int) goredis.UniversalClient
 	text string
 }
 
-// Client makes a client that holds at most so many connections to each node. The caller
+// client makes a client that holds at most so many connections to each node. The caller
 // closes it.
-func (c Connector) Client(connections int) goredis.UniversalClient { return c.make(connections) }
+func (c connector) client(connections int) goredis.UniversalClient { return c.make(connections) }
 
 // String names the server without its credentials, for logs.
-func (c Connector) String() string { return c.text }
+func (c connector) String() string { return c.text }
 
 // Bounds of one connection. A read that Redis lets wait adds its own waiting time.
 const (
@@ -34,27 +33,15 @@ const (
 	ioTimeout   = 3 * time.Second
 )
 
-// Parse reads a URL, which has one of these forms (rediss instead of redis for TLS):
-//
-//	redis://[user:password@]host:port[/database]
-//	redis://[user:password@]host:port[/database]?master_name=name&addr=host:port…
-//	redis://[user:password@]host:port?cluster=true
-//	redis://[user:password@]host:port?addr=host:port…
-//	unix://[user:password@]/path/to/socket[?db=database]
-//
-// The second names Sentinels: user and password are theirs, and Redis's own are the
-// parameters username and password. The third and fourth are a cluster. skip_verify=true
-// accepts any certificate. The remaining parameters are go-redis's; those on pools,
-// retries and timeouts have no effect.
-//
-// Its errors never repeat the URL: it may hold a password, also where none belongs.
-func Parse(raw string) (Connector, error) {
+// parse reads a URL; Open's documentation has its forms. Its errors never repeat the URL:
+// it may hold a password, also where none belongs.
+func parse(raw string) (connector, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return Connector{}, errors.New("redis: URL cannot be read: write redis://[user:password@]host:port/database, and percent-encode what is special in the password")
+		return connector{}, errors.New("redis: URL cannot be read: write redis://[user:password@]host:port/database, and percent-encode what is special in the password")
 	}
 	q := u.Query()
-	c := Connector{text: u.Scheme + "://" + u.Host + u.Path}
+	c := connector{text: u.Scheme + "://" + u.Host + u.Path}
 	cluster := q.Get("cluster") == "true" || q.Get("cluster") == "1"
 	sentinel := q.Get("master_name") != ""
 	several := len(q["addr"]) > 0
@@ -71,12 +58,12 @@ func Parse(raw string) (Connector, error) {
 		err = c.single(u.String())
 	}
 	if err != nil {
-		return Connector{}, fmt.Errorf("redis: URL: %s", scrub(err.Error(), u))
+		return connector{}, fmt.Errorf("redis: URL: %s", scrub(err.Error(), u))
 	}
 	return c, nil
 }
 
-func (c *Connector) single(raw string) error {
+func (c *connector) single(raw string) error {
 	base, err := goredis.ParseURL(raw)
 	if err != nil {
 		return err
@@ -96,7 +83,7 @@ func (c *Connector) single(raw string) error {
 	return nil
 }
 
-func (c *Connector) sentinel(raw string) error {
+func (c *connector) sentinel(raw string) error {
 	base, err := goredis.ParseFailoverURL(raw)
 	if err != nil {
 		return err
@@ -117,7 +104,7 @@ func (c *Connector) sentinel(raw string) error {
 	return nil
 }
 
-func (c *Connector) cluster(raw string) error {
+func (c *connector) cluster(raw string) error {
 	base, err := goredis.ParseClusterURL(raw)
 	if err != nil {
 		return err
@@ -138,9 +125,9 @@ func (c *Connector) cluster(raw string) error {
 	return nil
 }
 
-// LogTo gives the client library's remarks, which are the process's and not a client's,
+// logTo gives the client library's remarks, which are the process's and not a client's,
 // to a log, where they are details.
-func LogTo(log *slog.Logger) { goredis.SetLogger(libraryLog{log}) }
+func logTo(log *slog.Logger) { goredis.SetLogger(libraryLog{log}) }
 
 type libraryLog struct{ log *slog.Logger }
 
@@ -149,9 +136,9 @@ func (l libraryLog) Printf(ctx context.Context, format string, v ...any) {
 	l.log.LogAttrs(ctx, slog.LevelDebug, "redis client", slog.String("remark", fmt.Sprintf(format, v...)))
 }
 
-// Refused reports whether Redis answered and will not be of another mind later: the
-// password is wrong, or a permission is missing.
-func Refused(err error) bool {
+// refused reports whether Redis answered and will answer the same later: the password is
+// wrong, or a permission is missing.
+func refused(err error) bool {
 	for _, p := range []string{"WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password", "ERR AUTH", "ERR Client sent AUTH", "ERR DB index"} {
 		if strings.Contains(err.Error(), p) {
 			return true
