@@ -18,7 +18,7 @@ import (
 
 // Consume works a group's events; see queue.Queue. While NATS is away it waits, and so do
 // the outcomes of what its handlers finished meanwhile.
-func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) error {
+func (q *Store) Consume(ctx context.Context, g queue.Group, h queue.Handler) error {
 	g, err := g.Normalize()
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
@@ -53,7 +53,7 @@ func token() (string, error) {
 
 // A consumer is one call of Consume; it is the engine of a crew.
 type consumer struct {
-	q     *Queue
+	q     *Store
 	g     queue.Group
 	token string
 	born  string // of the group when it was registered
@@ -111,7 +111,7 @@ func (c *consumer) register(ctx context.Context, start queue.Start) error {
 }
 
 // newGroup registers a group that begins at a start.
-func (q *Queue) newGroup(ctx context.Context, s *store, name string, start queue.Start) (groupRecord, error) {
+func (q *Store) newGroup(ctx context.Context, s *store, name string, start queue.Start) (groupRecord, error) {
 	b, at, err := q.locate(ctx, start)
 	if err != nil {
 		return groupRecord{}, err
@@ -148,7 +148,7 @@ func (q *Queue) newGroup(ctx context.Context, s *store, name string, start queue
 const maxAckPending = 20_000
 
 // attachConsumer makes the durable consumer that hands out a group's new events.
-func (q *Queue) attachConsumer(ctx context.Context, rec groupRecord) error {
+func (q *Store) attachConsumer(ctx context.Context, rec groupRecord) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	c, err := q.js.Consumer(ctx, q.names.stream, consumerOf(rec.Name))

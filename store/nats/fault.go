@@ -13,7 +13,7 @@ import (
 )
 
 // fault says what a failed call means to the queue's caller.
-func (q *Queue) fault(err error) error {
+func (q *Store) fault(err error) error {
 	switch {
 	case err == nil:
 		return nil

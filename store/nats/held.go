@@ -8,7 +8,7 @@ import (
 )
 
 // holds notes a lease of this process, and settled takes it off.
-func (q *Queue) holds(h *hold) {
+func (q *Store) holds(h *hold) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.held[h.group] == nil {
@@ -17,7 +17,7 @@ func (q *Queue) holds(h *hold) {
 	q.held[h.group][h.seq] = h
 }
 
-func (q *Queue) settled(h *hold) {
+func (q *Store) settled(h *hold) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.held[h.group][h.seq] == h {
@@ -26,11 +26,11 @@ func (q *Queue) settled(h *hold) {
 }
 
 // holding reports whether a handler of this process has an event.
-func (q *Queue) holding(group string, seq int64) bool {
+func (q *Store) holding(group string, seq int64) bool {
 	return q.hold(group, seq) != nil
 }
 
-func (q *Queue) hold(group string, seq int64) *hold {
+func (q *Store) hold(group string, seq int64) *hold {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.held[group][seq]
@@ -39,7 +39,7 @@ func (q *Queue) hold(group string, seq int64) *hold {
 // takesOver gives a handler of this process that makes the first attempt at an event the
 // newest delivery of it to acknowledge, and reports whether there is one. A store that
 // lost its end gives the sequence numbers of what was lost again: the records tell.
-func (q *Queue) takesOver(group string, seq int64, record []byte, reply string) bool {
+func (q *Store) takesOver(group string, seq int64, record []byte, reply string) bool {
 	h := q.hold(group, seq)
 	if h == nil || !bytes.Equal(h.record, record) {
 		return false
@@ -92,7 +92,7 @@ func (c *consumer) moved(ctx context.Context, s *store, seq int64, tries int, re
 
 // forgotten reports whether the server has forgotten in a crash that it delivered an
 // event: it answers no acknowledgement of it, and will deliver it again.
-func (q *Queue) forgotten(ctx context.Context, h *hold) (bool, error) {
+func (q *Store) forgotten(ctx context.Context, h *hold) (bool, error) {
 	info, err := q.consumerInfo(ctx, h.group)
 	if err != nil || info == nil {
 		return false, err

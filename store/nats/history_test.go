@@ -97,12 +97,12 @@ func eventually(t *testing.T, try func() error) {
 	}
 }
 
-func openAt(t *testing.T, s *server) *nats.Queue {
+func openAt(t *testing.T, s *server) *nats.Store {
 	t.Helper()
 	return openWith(t, nats.Options{URL: s.url(), Lease: lease})
 }
 
-func openWith(t *testing.T, o nats.Options) *nats.Queue {
+func openWith(t *testing.T, o nats.Options) *nats.Store {
 	t.Helper()
 	q, err := nats.Open(context.Background(), o)
 	if err != nil {

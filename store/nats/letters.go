@@ -16,7 +16,7 @@ import (
 )
 
 // Groups lists the registered groups by name.
-func (q *Queue) Groups(ctx context.Context) ([]string, error) {
+func (q *Store) Groups(ctx context.Context) ([]string, error) {
 	s, err := q.begin(ctx, "groups")
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func (q *Queue) Groups(ctx context.Context) ([]string, error) {
 }
 
 // group begins an operator's call on a group.
-func (q *Queue) group(ctx context.Context, op, name string) (*store, error) {
+func (q *Store) group(ctx context.Context, op, name string) (*store, error) {
 	s, err := q.begin(ctx, op)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (q *Queue) group(ctx context.Context, op, name string) (*store, error) {
 }
 
 // DropGroup forgets a group; its consumers end with ErrNoGroup.
-func (q *Queue) DropGroup(ctx context.Context, name string) error {
+func (q *Store) DropGroup(ctx context.Context, name string) error {
 	s, err := q.group(ctx, "drop group", name)
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (q *Queue) DropGroup(ctx context.Context, name string) error {
 }
 
 // purgeItems removes all items of a group from the bucket.
-func (q *Queue) purgeItems(ctx context.Context, group string) error {
+func (q *Store) purgeItems(ctx context.Context, group string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	stream, err := q.js.Stream(ctx, "KV_"+q.names.bucket)
@@ -79,7 +79,7 @@ func (q *Queue) purgeItems(ctx context.Context, group string) error {
 }
 
 // DeadLetters lists a group's dead letters; see queue.Queue. At most event.MaxLimit.
-func (q *Queue) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
+func (q *Store) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
 	s, err := q.group(ctx, "dead letters", name)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (q *Queue) DeadLetters(ctx context.Context, name string, after event.Positi
 }
 
 // letter reads one dead letter, unless it is none any more.
-func (q *Queue) letter(ctx context.Context, s *store, name string, seq int64) (queue.DeadLetter, bool, error) {
+func (q *Store) letter(ctx context.Context, s *store, name string, seq int64) (queue.DeadLetter, bool, error) {
 	i, rec, _, err := q.load(ctx, name, seq)
 	if err != nil || i.State != buried {
 		return queue.DeadLetter{}, false, err
@@ -124,7 +124,7 @@ func (q *Queue) letter(ctx context.Context, s *store, name string, seq int64) (q
 }
 
 // load reads an item from the bucket; without one its state is empty.
-func (q *Queue) load(ctx context.Context, group string, seq int64) (item, []byte, uint64, error) {
+func (q *Store) load(ctx context.Context, group string, seq int64) (item, []byte, uint64, error) {
 	v, err := q.value(ctx, workKey(group, seq))
 	if err != nil || !v.present {
 		return item{}, nil, 0, err
@@ -134,7 +134,7 @@ func (q *Queue) load(ctx context.Context, group string, seq int64) (item, []byte
 }
 
 // Redrive gives dead letters back to their group; see queue.Queue.
-func (q *Queue) Redrive(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Redrive(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "redrive", name, at, func(s *store, _ eventlog.Bounds, seq int64) (bool, error) {
 		i, rec, rev, err := q.load(ctx, name, seq)
 		if err != nil || i.State != buried {
@@ -145,7 +145,7 @@ func (q *Queue) Redrive(ctx context.Context, name string, at ...event.Position) 
 }
 
 // Drop removes dead letters for good; see queue.Queue.
-func (q *Queue) Drop(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Drop(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "drop", name, at, func(s *store, _ eventlog.Bounds, seq int64) (bool, error) {
 		i, _, rev, err := q.load(ctx, name, seq)
 		if err != nil || i.State != buried {
@@ -160,7 +160,7 @@ func (q *Queue) Drop(ctx context.Context, name string, at ...event.Position) (in
 }
 
 // schedule makes an item due now, with its attempts forgotten.
-func (q *Queue) schedule(ctx context.Context, s *store, group string, seq int64, i item, rec []byte, rev uint64) (bool, error) {
+func (q *Store) schedule(ctx context.Context, s *store, group string, seq int64, i item, rec []byte, rev uint64) (bool, error) {
 	i.State, i.Attempts, i.Owner, i.At = retrying, 0, "", time.Now().Add(s.ahead).UnixMicro()
 	value, err := i.encode(rec)
 	if err != nil {
@@ -174,7 +174,7 @@ func (q *Queue) schedule(ctx context.Context, s *store, group string, seq int64,
 }
 
 // each calls fn with the sequence number of each position of this epoch, and counts.
-func (q *Queue) each(ctx context.Context, op, name string, at []event.Position, fn func(*store, eventlog.Bounds, int64) (bool, error)) (int, error) {
+func (q *Store) each(ctx context.Context, op, name string, at []event.Position, fn func(*store, eventlog.Bounds, int64) (bool, error)) (int, error) {
 	if _, err := q.group(ctx, op, name); err != nil {
 		return 0, err
 	}
@@ -200,7 +200,7 @@ func (q *Queue) each(ctx context.Context, op, name string, at []event.Position, 
 }
 
 // changeGroup changes a group's record, however often somebody else is quicker.
-func (q *Queue) changeGroup(ctx context.Context, s *store, name string, change func(*groupRecord)) error {
+func (q *Store) changeGroup(ctx context.Context, s *store, name string, change func(*groupRecord)) error {
 	for {
 		rec, rev := s.board.record(name)
 		if rev == 0 {

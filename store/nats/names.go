@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"slackmcp/store/internal/eventlog"
-	"slackmcp/store/internal/natsconn"
 )
 
 // names are what a topic is called inside JetStream.
@@ -26,8 +25,21 @@ func namesOf(topic string) names {
 // event is the subject of one event.
 func (n names) event(k eventlog.Key) string { return n.subject + "." + hex.EncodeToString(k[:]) }
 
-// escape makes a text one that JetStream takes in every kind of name.
-func escape(s string) string { return natsconn.Escape(s) }
+// escape writes a text with the characters that JetStream takes in every kind of name. Two
+// texts never become one: what is escaped, the underscore too, is an underscore and two
+// hexadecimal digits.
+func escape(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "_%02x", c)
+		}
+	}
+	return b.String()
+}
 
 // subjectOf is the topic itself where that is a subject that belongs to nobody else;
 // otherwise its bytes are escaped with percent signs, which no topic keeps.

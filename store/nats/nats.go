@@ -15,15 +15,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"slackmcp/store/internal/consume"
-	"slackmcp/store/internal/natsconn"
 	"slackmcp/store/queue"
 )
 
 // callTimeout bounds one call to NATS that is not told to wait.
 const callTimeout = 3 * time.Second
 
-// A Queue is a queue.Queue in JetStream. Make one with Open.
-type Queue struct {
+// A Store is a queue.Queue in JetStream, with small values beside it. Make one with Open.
+type Store struct {
 	o     Options
 	names names
 	nc    *natsgo.Conn
@@ -37,33 +36,36 @@ type Queue struct {
 	store  atomic.Pointer[store]
 	making sync.Mutex // held while the store is being opened
 
+	values *smallValues
+
 	closing sync.Once
 
 	mu    sync.Mutex
-	calls sync.WaitGroup             // Consume, Tail and the keeping of the house; Add is guarded by mu
+	calls sync.WaitGroup             // Consume, Tail, the sweeps and the followers; Add is guarded by mu
 	held  map[string]map[int64]*hold // group -> sequence number
 	anew  chan struct{}              // closed when the connection was made anew
 }
 
-var _ queue.Queue = (*Queue)(nil)
+var _ queue.Queue = (*Store)(nil)
 
 // oldest is the first nats-server whose keys and values can expire one by one.
 const oldestMajor, oldestMinor = 2, 11
 
 var errTooOld = fmt.Errorf("nats-server is older than %d.%d", oldestMajor, oldestMinor)
 
-// Open makes a queue on the NATS of o.URL.
+// Open makes a store on the NATS of o.URL.
 //
-// A NATS that cannot be reached is no error: the queue waits for it, and ctx bounds how
+// A NATS that cannot be reached is no error: the store waits for it, and ctx bounds how
 // long Open looks. One that refuses the credentials, is older than 2.11 or has no
 // JetStream is.
-func Open(ctx context.Context, o Options) (*Queue, error) {
+func Open(ctx context.Context, o Options) (*Store, error) {
 	o, err := o.normalize()
 	if err != nil {
 		return nil, err
 	}
-	q := &Queue{o: o, names: namesOf(o.Topic), bell: newBell(), held: map[string]map[int64]*hold{}, anew: make(chan struct{})}
-	q.nc, err = natsconn.Dial(ctx, natsconn.Options{URL: o.URL, CredentialsFile: o.CredentialsFile, Logger: o.Logger}, func(n *natsgo.Options) {
+	q := &Store{o: o, names: namesOf(o.Topic), bell: newBell(), held: map[string]map[int64]*hold{}, anew: make(chan struct{})}
+	q.values = newSmallValues(q)
+	q.nc, err = dial(ctx, o, func(n *natsgo.Options) {
 		n.ReconnectedCB = func(*natsgo.Conn) { q.reconnected() }
 		n.ConnectedCB = func(*natsgo.Conn) { q.bell.ring() }
 	})
@@ -71,29 +73,38 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 		return nil, err
 	}
 	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
-	if q.js, err = jetstream.New(q.nc, jetstream.WithPublishAsyncMaxPending(4096), jetstream.WithPublishAsyncTimeout(publishTimeout)); err == nil {
+	if q.js, err = jetstream.New(q.nc, jetstream.WithPublishAsyncMaxPending(4096), jetstream.WithPublishAsyncTimeout(publishTimeout)); err == nil && !o.StateOnly {
 		_, err = q.nc.Subscribe(q.names.news, q.bell.hear)
 	}
 	if err != nil {
 		q.nc.Close()
 		return nil, fmt.Errorf("nats queue: %w", err)
 	}
-	q.calls.Go(q.keepHouse)
+	if !o.StateOnly {
+		q.calls.Go(q.sweepAll)
+	}
 	if err := q.greet(ctx); err != nil {
 		return nil, errors.Join(err, q.Close())
 	}
+	q.values.begin(ctx)
+	q.calls.Go(func() { q.values.follow(q.life) })
 	return q, nil
 }
 
 // greet opens the store, unless NATS is away.
-func (q *Queue) greet(ctx context.Context) error {
+func (q *Store) greet(ctx context.Context) error {
 	if !q.nc.IsConnected() {
 		return nil
 	}
 	if tooOld(q.nc.ConnectedServerVersion()) {
 		return fmt.Errorf("nats queue: %w", errTooOld)
 	}
-	_, err := q.ready(ctx)
+	var err error
+	if q.o.StateOnly {
+		_, err = q.values.ready(ctx)
+	} else {
+		_, err = q.ready(ctx)
+	}
 	if errors.Is(err, natsgo.ErrNoResponders) {
 		_, err = q.js.AccountInfo(ctx)
 	}
@@ -119,10 +130,11 @@ func tooOld(version string) bool {
 }
 
 // reconnected is called when NATS is back: what was heard before may have gaps.
-func (q *Queue) reconnected() {
+func (q *Store) reconnected() {
 	if s := q.store.Load(); s != nil {
 		s.board.again()
 	}
+	q.values.reconnected()
 	q.bell.ring()
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -132,7 +144,7 @@ func (q *Queue) reconnected() {
 
 // renewed returns a channel that is closed when the connection was made anew: a request
 // that was sent before may have no answer.
-func (q *Queue) renewed() <-chan struct{} {
+func (q *Store) renewed() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.anew
@@ -140,7 +152,7 @@ func (q *Queue) renewed() <-chan struct{} {
 
 // enter counts a long call in, or refuses it when the queue is closed. The caller calls
 // q.calls.Done at its end.
-func (q *Queue) enter(op string) error {
+func (q *Store) enter(op string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.life.Err() != nil {
@@ -151,7 +163,7 @@ func (q *Queue) enter(op string) error {
 }
 
 // begin begins a short call and returns the store.
-func (q *Queue) begin(ctx context.Context, op string) (*store, error) {
+func (q *Store) begin(ctx context.Context, op string) (*store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
@@ -167,11 +179,12 @@ func (q *Queue) begin(ctx context.Context, op string) (*store, error) {
 
 // Close ends all calls, waits for them, and closes the connection. What the store has
 // stays. It is idempotent.
-func (q *Queue) Close() error {
+func (q *Store) Close() error {
 	q.closing.Do(func() {
 		q.mu.Lock()
 		q.end(queue.ErrClosed)
 		q.mu.Unlock()
+		q.values.watchers.Close()
 		q.calls.Wait()
 		q.nc.Close()
 	})

@@ -26,7 +26,7 @@ const maxTopic = 64
 // maxReplicas is JetStream's.
 const maxReplicas = 5
 
-// Options configure a Queue.
+// Options configure a Store.
 type Options struct {
 	// URL is where NATS is, for example nats://localhost:4222; several servers of a
 	// cluster with commas between. tls:// demands TLS. Required. It may hold a password
@@ -34,7 +34,7 @@ type Options struct {
 	URL string
 	// CredentialsFile is the path of a file with a user's JWT and seed; "" means none.
 	CredentialsFile string
-	// Topic names the queue inside JetStream; "" means slack.events, the most is 64
+	// Topic names the store inside JetStream; "" means slack.events, the most is 64
 	// characters. Those that NATS refuses in a name are escaped, one to one.
 	Topic string
 	// DedupeTTL is how long an event id is remembered; 0 means 48 hours. A remembered
@@ -51,7 +51,10 @@ type Options struct {
 	// Replicas is on how many servers of a cluster everything is stored; 0 means 1, 3
 	// survives the loss of one, 5 is the most.
 	Replicas int
-	// Logger is told of NATS's going and coming; nil discards.
+	// StateOnly is for a process that uses only State: it makes no stream of events, and
+	// does not apply retention to one that exists.
+	StateOnly bool
+	// Logger gets a line when NATS goes away and one when it is back; nil discards.
 	Logger *slog.Logger
 }
 

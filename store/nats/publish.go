@@ -23,7 +23,7 @@ const publishTimeout = 2 * time.Second
 const headroom = 2 << 10
 
 // Publish stores e; see queue.Queue.
-func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
+func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
 	if err := queue.CheckEvent(&e); err != nil {
 		return queue.Receipt{}, err
 	}
@@ -50,7 +50,7 @@ func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 }
 
 // publish appends a record unless its subject was used within the TTL.
-func (q *Queue) publish(ctx context.Context, s *store, subject string, rec []byte) (queue.Receipt, error) {
+func (q *Store) publish(ctx context.Context, s *store, subject string, rec []byte) (queue.Receipt, error) {
 	b := eventlog.Bounds{Epoch: s.epoch}
 	if !q.room.take() {
 		// A copy needs no room, and none has to go for it.
@@ -90,7 +90,7 @@ func (q *Queue) publish(ctx context.Context, s *store, subject string, rec []byt
 }
 
 // append publishes on condition that a subject's last message is the expected one.
-func (q *Queue) append(ctx context.Context, subject string, rec []byte, expect uint64) (int64, error) {
+func (q *Store) append(ctx context.Context, subject string, rec []byte, expect uint64) (int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	future, err := q.js.PublishMsgAsync(&natsgo.Msg{Subject: subject, Data: rec},
@@ -110,7 +110,7 @@ func (q *Queue) append(ctx context.Context, subject string, rec []byte, expect u
 }
 
 // seen returns the last use of a subject, and whether that is within the TTL.
-func (q *Queue) seen(ctx context.Context, s *store, subject string) (int64, bool, error) {
+func (q *Store) seen(ctx context.Context, s *store, subject string) (int64, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	m, err := s.last(ctx, q, subject)
@@ -126,7 +126,7 @@ func (q *Queue) seen(ctx context.Context, s *store, subject string) (int64, bool
 
 // last returns a subject's last message. A copy of the stream may not have it yet, so
 // that its word that there is none is not taken for it.
-func (s *store) last(ctx context.Context, q *Queue, subject string) (*jetstream.RawStreamMsg, error) {
+func (s *store) last(ctx context.Context, q *Store, subject string) (*jetstream.RawStreamMsg, error) {
 	m, err := s.stream.GetLastMsgForSubject(ctx, subject)
 	if q.o.Replicas > 1 && errors.Is(err, jetstream.ErrMsgNotFound) {
 		return q.fromLeader(ctx, q.names.stream, subject)

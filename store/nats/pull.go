@@ -17,7 +17,7 @@ import (
 // the latest until the wait is over or ctx is done. A request that is given up is taken
 // back first, so that no message goes to somebody who does not listen any more: it would
 // count as an attempt that crashed.
-func (q *Queue) pull(ctx context.Context, consumer string, n int, wait time.Duration) ([]*natsgo.Msg, error) {
+func (q *Store) pull(ctx context.Context, consumer string, n int, wait time.Duration) ([]*natsgo.Msg, error) {
 	inbox := q.nc.NewInbox()
 	arrived := make(chan *natsgo.Msg, n+8)
 	sub, err := q.nc.ChanSubscribe(inbox, arrived)
@@ -42,7 +42,7 @@ func (q *Queue) pull(ctx context.Context, consumer string, n int, wait time.Dura
 }
 
 type pulling struct {
-	q       *Queue
+	q       *Store
 	sub     *natsgo.Subscription
 	arrived chan *natsgo.Msg
 	renewed <-chan struct{} // closed when the request went by a connection that broke

@@ -23,7 +23,7 @@ const idle = 2 * time.Second
 
 // History reads one page; see queue.Queue. Between the pieces of a long page others may
 // write.
-func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, error) {
+func (q *Store) History(ctx context.Context, query event.Query) (event.Page, error) {
 	if _, err := q.begin(ctx, "history"); err != nil {
 		return event.Page{}, err
 	}
@@ -35,7 +35,7 @@ func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, err
 }
 
 // Tail follows the log; see queue.Queue. While NATS is away it waits.
-func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
+func (q *Store) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -47,7 +47,7 @@ func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 }
 
 // Get returns the stored event; see queue.Queue.
-func (q *Queue) Get(ctx context.Context, source, id string) (event.Event, error) {
+func (q *Store) Get(ctx context.Context, source, id string) (event.Event, error) {
 	s, err := q.begin(ctx, "get")
 	if err != nil {
 		return event.Event{}, err
@@ -74,7 +74,7 @@ func decode(epoch string, seq int64, rec []byte) (event.Event, error) {
 }
 
 // storeLog is the log as a reader sees it.
-type storeLog struct{ q *Queue }
+type storeLog struct{ q *Store }
 
 // Wait implements remote.Log.
 func (l storeLog) Wait(ctx context.Context, after int64) { l.q.bell.wait(ctx, after, idle) }
@@ -113,7 +113,7 @@ func (l storeLog) Read(ctx context.Context, from, to int64, back bool, n int) (e
 }
 
 // part reads the first of the events from one sequence number to another.
-func (q *Queue) part(ctx context.Context, epoch string, from, to int64) ([]event.Event, error) {
+func (q *Store) part(ctx context.Context, epoch string, from, to int64) ([]event.Event, error) {
 	list, err := q.batch(ctx, from, int(to-from+1))
 	if err != nil {
 		return nil, q.fault(err)
@@ -137,7 +137,7 @@ func (q *Queue) part(ctx context.Context, epoch string, from, to int64) ([]event
 const backward = 64
 
 // bounds asks for the bounds of the log.
-func (q *Queue) bounds(ctx context.Context) (*store, eventlog.Bounds, error) {
+func (q *Store) bounds(ctx context.Context) (*store, eventlog.Bounds, error) {
 	s, err := q.ready(ctx)
 	if err != nil {
 		return nil, eventlog.Bounds{}, q.fault(err)
@@ -174,12 +174,12 @@ type direct struct {
 }
 
 // batch reads at most n messages from a sequence number on.
-func (q *Queue) batch(ctx context.Context, seq int64, n int) ([]stored, error) {
+func (q *Store) batch(ctx context.Context, seq int64, n int) ([]stored, error) {
 	return q.direct(ctx, direct{Seq: seq, Batch: max(n, 1), MaxBytes: maxBatchBytes})
 }
 
 // direct asks any server that has the stream, and collects the messages.
-func (q *Queue) direct(ctx context.Context, r direct) ([]stored, error) {
+func (q *Store) direct(ctx context.Context, r direct) ([]stored, error) {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return nil, err
@@ -226,7 +226,7 @@ func parseStored(m *natsgo.Msg) (stored, error) {
 }
 
 // fromLeader reads a subject's last message from the server that takes a stream's writes.
-func (q *Queue) fromLeader(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
+func (q *Store) fromLeader(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
 	body, err := json.Marshal(map[string]string{"last_by_subj": subject})
 	if err != nil {
 		return nil, err
@@ -238,9 +238,10 @@ func (q *Queue) fromLeader(ctx context.Context, stream, subject string) (*jetstr
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`
 		Message struct {
-			Seq  uint64    `json:"seq"`
-			Data []byte    `json:"data"`
-			Time time.Time `json:"time"`
+			Seq     uint64    `json:"seq"`
+			Headers []byte    `json:"hdrs"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(m.Data, &answer); err != nil {
@@ -252,5 +253,11 @@ func (q *Queue) fromLeader(ctx context.Context, stream, subject string) (*jetstr
 		}
 		return nil, answer.Error
 	}
-	return &jetstream.RawStreamMsg{Subject: subject, Sequence: answer.Message.Seq, Data: answer.Message.Data, Time: answer.Message.Time}, nil
+	out := &jetstream.RawStreamMsg{Subject: subject, Sequence: answer.Message.Seq, Data: answer.Message.Data, Time: answer.Message.Time}
+	if len(answer.Message.Headers) > 0 {
+		if out.Header, err = natsgo.DecodeHeadersMsg(answer.Message.Headers); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }

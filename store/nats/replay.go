@@ -11,7 +11,7 @@ import (
 // Replay schedules stored events once more; see queue.Queue. While other processes are in
 // the middle of first attempts it cannot tell theirs from what was done since the oldest
 // of them, and leaves those events alone, too.
-func (q *Queue) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "replay", name, at, func(s *store, b eventlog.Bounds, seq int64) (bool, error) {
 		i, rec, rev, err := q.load(ctx, name, seq)
 		switch {
@@ -30,7 +30,7 @@ func (q *Queue) Replay(ctx context.Context, name string, at ...event.Position) (
 
 // replayLogged makes an item of an event that the group has done, or that was there
 // before the group.
-func (q *Queue) replayLogged(ctx context.Context, s *store, name string, seq int64) (bool, error) {
+func (q *Store) replayLogged(ctx context.Context, s *store, name string, seq int64) (bool, error) {
 	record, _ := s.board.record(name)
 	info, err := q.consumerInfo(ctx, name)
 	if err != nil {
@@ -63,7 +63,7 @@ func (q *Queue) replayLogged(ctx context.Context, s *store, name string, seq int
 }
 
 // adopt counts an event from before the group's start as the group's.
-func (q *Queue) adopt(ctx context.Context, s *store, name string, seq int64) error {
+func (q *Store) adopt(ctx context.Context, s *store, name string, seq int64) error {
 	trimmed := s.board.trimmed()
 	return q.changeGroup(ctx, s, name, func(r *groupRecord) {
 		if slices.Contains(r.Took, seq) {
@@ -75,7 +75,7 @@ func (q *Queue) adopt(ctx context.Context, s *store, name string, seq int64) err
 }
 
 // firstAttempts counts the first attempts that this process is making.
-func (q *Queue) firstAttempts(group string) int {
+func (q *Store) firstAttempts(group string) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0

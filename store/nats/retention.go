@@ -13,9 +13,9 @@ import (
 // sweepEvery is how often each process looks for what retention is over for.
 const sweepEvery = 10 * time.Second
 
-// keepHouse sweeps now and then until the queue is closed. A sweep that fails is
-// nobody's trouble: what expired stays a little longer.
-func (q *Queue) keepHouse() {
+// sweepAll sweeps now and then until the store is closed. A sweep that fails is not
+// reported to any caller: what expired stays a little longer.
+func (q *Store) sweepAll() {
 	every := sweepEvery
 	if q.o.RetentionAge > 0 {
 		every = max(min(every, q.o.RetentionAge/8), 10*time.Millisecond)
@@ -41,7 +41,7 @@ func (q *Queue) keepHouse() {
 
 // sweep moves the beginning of the log behind what is too old, expires dead letters, and
 // purges what nobody needs any more.
-func (q *Queue) sweep(ctx context.Context) error {
+func (q *Store) sweep(ctx context.Context) error {
 	s, b, err := q.bounds(ctx)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (q *Queue) sweep(ctx context.Context) error {
 }
 
 // expire removes by age: events that all groups have begun, and dead letters.
-func (q *Queue) expire(ctx context.Context, s *store, b eventlog.Bounds, since time.Time) error {
+func (q *Store) expire(ctx context.Context, s *store, b eventlog.Bounds, since time.Time) error {
 	old, err := q.before(ctx, b, since)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (q *Queue) expire(ctx context.Context, s *store, b eventlog.Bounds, since t
 }
 
 // expireLetter removes a dead letter for good and counts it as expired.
-func (q *Queue) expireLetter(ctx context.Context, s *store, name string, seq int64) error {
+func (q *Store) expireLetter(ctx context.Context, s *store, name string, seq int64) error {
 	i, ok := s.board.item(name, seq)
 	if !ok || i.State != buried {
 		return nil
@@ -101,7 +101,7 @@ func (q *Queue) expireLetter(ctx context.Context, s *store, name string, seq int
 
 // purge takes events off the server's disk that have left the log, whose ids are over
 // their TTL and that no consumer may have to hand out again.
-func (q *Queue) purge(ctx context.Context, s *store, b eventlog.Bounds, now time.Time) error {
+func (q *Store) purge(ctx context.Context, s *store, b eventlog.Bounds, now time.Time) error {
 	to := s.board.trimmed()
 	if to == 0 || to < int64(s.first()) { //nolint:gosec // below 2^53
 		return nil

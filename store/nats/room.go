@@ -25,7 +25,7 @@ type room struct {
 }
 
 // reserve makes room for one publish, or answers that the store is full.
-func (q *Queue) reserve(ctx context.Context, s *store) error {
+func (q *Store) reserve(ctx context.Context, s *store) error {
 	r := &q.room
 	r.making.Lock()
 	defer r.making.Unlock()
@@ -81,7 +81,7 @@ func (r *room) allow(limit int64) {
 
 // makeRoom removes finished events from the log, oldest first, and then the dead letters
 // of events outside it, until something fits.
-func (q *Queue) makeRoom(ctx context.Context, s *store) error {
+func (q *Store) makeRoom(ctx context.Context, s *store) error {
 	_, b, err := q.bounds(ctx)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func below(pins []int64, seq int64) int {
 }
 
 // begun is up to where all groups have begun the events.
-func (q *Queue) begun(ctx context.Context, s *store, last int64) (int64, error) {
+func (q *Store) begun(ctx context.Context, s *store, last int64) (int64, error) {
 	low := last
 	for _, name := range s.board.names() {
 		rec, rev := s.board.record(name)
@@ -156,7 +156,7 @@ func (q *Queue) begun(ctx context.Context, s *store, last int64) (int64, error) 
 }
 
 // consumerInfo asks for the state of a group's consumer; nil is that it has none yet.
-func (q *Queue) consumerInfo(ctx context.Context, group string) (*jetstream.ConsumerInfo, error) {
+func (q *Store) consumerInfo(ctx context.Context, group string) (*jetstream.ConsumerInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	c, err := q.js.Consumer(ctx, q.names.stream, consumerOf(group)) // which asks the server
@@ -171,7 +171,7 @@ func (q *Queue) consumerInfo(ctx context.Context, group string) (*jetstream.Cons
 
 // expireOldest removes the oldest event outside the log of which only dead letters are
 // left.
-func (q *Queue) expireOldest(ctx context.Context, s *store, pins []int64, to int64) (int64, bool, error) {
+func (q *Store) expireOldest(ctx context.Context, s *store, pins []int64, to int64) (int64, bool, error) {
 	for _, seq := range pins {
 		if seq > to {
 			break
@@ -191,7 +191,7 @@ func (q *Queue) expireOldest(ctx context.Context, s *store, pins []int64, to int
 }
 
 // trim moves the beginning of the log up to a sequence number.
-func (q *Queue) trim(ctx context.Context, s *store, to int64) error {
+func (q *Store) trim(ctx context.Context, s *store, to int64) error {
 	for {
 		rec, rev := s.board.logState()
 		if to <= rec.Trimmed {

@@ -163,7 +163,7 @@ func (c *consumer) outcome(s *store, h *hold, o consume.Outcome) item {
 const ackTimeout = callTimeout / 3
 
 // acknowledge tells the consumer that a message is finished, and waits for its word.
-func (q *Queue) acknowledge(ctx context.Context, reply string) error {
+func (q *Store) acknowledge(ctx context.Context, reply string) error {
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
 	_, err := q.nc.RequestWithContext(ctx, reply, []byte("+ACK"))

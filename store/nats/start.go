@@ -35,7 +35,7 @@ func (l storeLog) Start(ctx context.Context, st queue.Start) (eventlog.Bounds, i
 }
 
 // before returns the last sequence number that was stored before t, within the bounds.
-func (q *Queue) before(ctx context.Context, b eventlog.Bounds, t time.Time) (int64, error) {
+func (q *Store) before(ctx context.Context, b eventlog.Bounds, t time.Time) (int64, error) {
 	list, err := q.direct(ctx, direct{StartTime: &t, Batch: 1})
 	if err != nil {
 		return 0, q.fault(err)
@@ -47,7 +47,7 @@ func (q *Queue) before(ctx context.Context, b eventlog.Bounds, t time.Time) (int
 }
 
 // locate returns behind which sequence number a group begins: by an instant, exactly.
-func (q *Queue) locate(ctx context.Context, st queue.Start) (eventlog.Bounds, int64, error) {
+func (q *Store) locate(ctx context.Context, st queue.Start) (eventlog.Bounds, int64, error) {
 	b, at, err := storeLog{q}.Start(ctx, st)
 	if err != nil || st.After != "" || st.Since.IsZero() {
 		return b, at, err

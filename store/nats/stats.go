@@ -12,7 +12,7 @@ import (
 
 // Stats counts; see queue.Queue. The numbers are asked for one after the other, so that
 // they are exact when nothing changes meanwhile.
-func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
+func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 	if _, err := q.begin(ctx, "stats"); err != nil {
 		return queue.Stats{}, err
 	}
@@ -39,7 +39,7 @@ func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
 }
 
 // groupStats counts one group's events; last is the log's newest.
-func (q *Queue) groupStats(ctx context.Context, s *store, name string, last int64) (queue.GroupStats, error) {
+func (q *Store) groupStats(ctx context.Context, s *store, name string, last int64) (queue.GroupStats, error) {
 	rec, _ := s.board.record(name)
 	info, err := q.consumerInfo(ctx, name)
 	if err != nil {
@@ -75,7 +75,7 @@ func (q *Queue) groupStats(ctx context.Context, s *store, name string, last int6
 }
 
 // receivedAt is when the first event at or behind a sequence number was received.
-func (q *Queue) receivedAt(ctx context.Context, s *store, seq int64) (time.Time, error) {
+func (q *Store) receivedAt(ctx context.Context, s *store, seq int64) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	list, err := q.batch(ctx, seq, 1)
@@ -88,7 +88,7 @@ func (q *Queue) receivedAt(ctx context.Context, s *store, seq int64) (time.Time,
 
 // stalledSince asks the watchdog: something is due since a retry is, or since new events
 // wait, and the last delivery was when the consumer says.
-func (q *Queue) stalledSince(name string, info *jetstream.ConsumerInfo, due, waiting, now time.Time) time.Time {
+func (q *Store) stalledSince(name string, info *jetstream.ConsumerInfo, due, waiting, now time.Time) time.Time {
 	if due.After(now) {
 		due = time.Time{}
 	}

@@ -29,7 +29,7 @@ const epochField = "slack-webhook-server-epoch"
 const markerTTL = time.Hour
 
 // ready returns the store, and makes it or finds it first when that was not done yet.
-func (q *Queue) ready(ctx context.Context) (*store, error) {
+func (q *Store) ready(ctx context.Context) (*store, error) {
 	if s := q.store.Load(); s != nil {
 		return s, nil
 	}
@@ -52,14 +52,14 @@ func (q *Queue) ready(ctx context.Context) (*store, error) {
 var errAway = errors.New("no connection")
 
 // forget makes the next call look for the store again.
-func (q *Queue) forget() {
+func (q *Store) forget() {
 	if s := q.store.Swap(nil); s != nil {
 		s.board.stop()
 	}
 }
 
 // open finds the stream and the bucket of the topic, or makes them.
-func (q *Queue) open(ctx context.Context) (*store, error) {
+func (q *Store) open(ctx context.Context) (*store, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	stream, made, err := q.events(ctx)
@@ -104,7 +104,7 @@ func (q *Queue) open(ctx context.Context) (*store, error) {
 }
 
 // events finds the stream or makes it, and says which.
-func (q *Queue) events(ctx context.Context) (_ jetstream.Stream, made bool, _ error) {
+func (q *Store) events(ctx context.Context) (_ jetstream.Stream, made bool, _ error) {
 	stream, err := q.js.Stream(ctx, q.names.stream)
 	if err == nil {
 		if config := stream.CachedInfo().Config; config.Replicas != q.o.Replicas {

@@ -10,7 +10,7 @@ import (
 
 // write puts a value on condition that the key still has the revision that the board
 // has; 0 is that there is no such key. A conflict is returned as it is.
-func (q *Queue) write(ctx context.Context, s *store, key string, value []byte, rev uint64) error {
+func (q *Store) write(ctx context.Context, s *store, key string, value []byte, rev uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var now uint64
@@ -31,7 +31,7 @@ func (q *Queue) write(ctx context.Context, s *store, key string, value []byte, r
 }
 
 // remove takes a key away on condition of its revision.
-func (q *Queue) remove(ctx context.Context, s *store, key string, rev uint64) error {
+func (q *Store) remove(ctx context.Context, s *store, key string, rev uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := s.kv.Purge(ctx, key, jetstream.LastRevision(rev), jetstream.PurgeTTL(markerTTL))
@@ -53,7 +53,7 @@ type value struct {
 }
 
 // value asks the server that takes the writes: a copy of the bucket may be behind.
-func (q *Queue) value(ctx context.Context, key string) (value, error) {
+func (q *Store) value(ctx context.Context, key string) (value, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	m, err := q.fromLeader(ctx, "KV_"+q.names.bucket, "$KV."+q.names.bucket+"."+key)
@@ -68,7 +68,7 @@ func (q *Queue) value(ctx context.Context, key string) (value, error) {
 }
 
 // refresh reads one key anew, after a conflict: the board may not know of it yet.
-func (q *Queue) refresh(ctx context.Context, s *store, key string) error {
+func (q *Store) refresh(ctx context.Context, s *store, key string) error {
 	known := s.board.revision(key)
 	v, err := q.value(ctx, key)
 	if err != nil {

@@ -1,6 +1,4 @@
-// Package natsconn connects to NATS and stays connected, with the same bounds for
-// everybody, and without the URL's secrets in any error or log line.
-package natsconn
+package nats
 
 import (
 	"context"
@@ -43,19 +41,9 @@ func servers(raw string) (list []string, text string, err error) {
 	return list, strings.Join(hosts, ","), nil
 }
 
-// Options say where NATS is.
-type Options struct {
-	// URL is one server's, or several of a cluster's with commas between.
-	URL string
-	// CredentialsFile is the path of a file with a user's JWT and seed; "" means none.
-	CredentialsFile string
-	// Logger hears that NATS cannot be reached; it must not be nil.
-	Logger *slog.Logger
-}
-
-// Dial connects, or begins to when nobody answers. Who answers and refuses is an error.
-// on may set the connection's callbacks.
-func Dial(ctx context.Context, o Options, on func(*natsgo.Options)) (*natsgo.Conn, error) {
+// dial connects, or begins to when no server answers. A server that answers and refuses is
+// an error. on may set the connection's callbacks.
+func dial(ctx context.Context, o Options, on func(*natsgo.Options)) (*natsgo.Conn, error) {
 	list, text, err := servers(o.URL)
 	if err != nil {
 		return nil, err
@@ -66,7 +54,7 @@ func Dial(ctx context.Context, o Options, on func(*natsgo.Options)) (*natsgo.Con
 	opts.Timeout = dialTimeout
 	opts.MaxReconnect = -1
 	opts.PingInterval, opts.MaxPingsOut = pingInterval, 2
-	// What cannot be sent now fails now: a publish must not be sent when nobody waits
+	// What cannot be sent now fails now: a publish must not be sent when no caller waits
 	// for its answer any more.
 	opts.ReconnectBufSize = -1
 	opts.IgnoreAuthErrorAbort = true
@@ -102,7 +90,7 @@ func Dial(ctx context.Context, o Options, on func(*natsgo.Options)) (*natsgo.Con
 	return nc, nil
 }
 
-// refused reports whether NATS answered and will not be of another mind later.
+// refused reports whether NATS answered and will answer the same later.
 func refused(err error) bool {
 	return errors.Is(err, natsgo.ErrAuthorization) || errors.Is(err, natsgo.ErrAuthExpired) ||
 		errors.Is(err, natsgo.ErrAuthRevoked) || errors.Is(err, natsgo.ErrAccountAuthExpired) ||
