@@ -13,7 +13,7 @@ const (
 	maxRetry    = 20
 	maxWorkers  = 1024
 	maxAttempts = 1000
-	minRedis    = 4 // two each for the queue and for state: one that waits, one for all else
+	minRedis    = 4 // one that waits for events, one for changes of small values, two for all else
 	maxRedis    = 10_000
 	maxReplicas = 1000
 	// maxNATSReplicas is JetStream's own.

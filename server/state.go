@@ -8,10 +8,11 @@ import (
 	"path/filepath"
 
 	"slackmcp/config"
+	"slackmcp/store/memory"
+	"slackmcp/store/nats"
+	"slackmcp/store/queue"
+	"slackmcp/store/redis"
 	"slackmcp/store/state"
-	"slackmcp/store/state/memory"
-	"slackmcp/store/state/nats"
-	"slackmcp/store/state/redis"
 	"slackmcp/store/state/sqlite"
 )
 
@@ -21,34 +22,57 @@ type closingState interface {
 	io.Closer
 }
 
-// stateConnections of Redis are for state, the rest of REDIS_MAX_CONNECTIONS is the
-// queue's: one follows the changes, the others do all else.
-func stateConnections(most int) int { return max(2, min(most/8, 6)) }
+// ownedState is the state of a store that was opened for nothing else.
+type ownedState struct {
+	state.Store
+	io.Closer
+}
 
-// openState opens the place of small shared values on the engine that keeps the events.
-// Without a webhook side an embedded store may belong to a server beside this one: then
-// what is kept ends with the process.
-func openState(ctx context.Context, cfg config.Config, log *slog.Logger) (closingState, error) {
+// storeState is the state of the store that keeps the events, and ends with it.
+type storeState struct{ state.Store }
+
+func (storeState) Close() error { return nil }
+
+// openState opens the place of small shared values: the store that keeps the events, which
+// is open already, where it can keep them. A process without events opens a store outside
+// for its values only. Without a webhook side an embedded store may belong to a server
+// beside this one: then what is kept ends with the process.
+func openState(ctx context.Context, cfg config.Config, opened queue.Queue, log *slog.Logger) (closingState, error) {
 	q := cfg.Queue
 	switch {
-	case q.Backend == config.Redis:
-		return redis.Open(ctx, redis.Options{
-			URL: q.RedisURL.Reveal(), MaxConnections: stateConnections(q.RedisMaxConnections), Topic: q.Topic, Logger: log,
-		})
-	case q.Backend == config.NATS:
-		return nats.Open(ctx, nats.Options{
-			URL: q.NATSURL.Reveal(), CredentialsFile: q.NATSCredentials, Replicas: q.NATSReplicas, Topic: q.Topic, Logger: log,
-		})
 	case q.Backend == config.SQLite && cfg.Mode.Webhook():
 		// The queue, opened before, holds the directory's lock.
 		return sqlite.Open(sqlite.Options{Dir: filepath.Clean(q.DataDir), Topic: q.Topic, Logger: log})
+	case q.Backend == config.Redis && !cfg.Events():
+		s, err := redis.Open(ctx, redis.Options{
+			URL: q.RedisURL.Reveal(), MaxConnections: q.RedisMaxConnections, Topic: q.Topic, StateOnly: true, Logger: log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return ownedState{s.State(), s}, nil
+	case q.Backend == config.NATS && !cfg.Events():
+		s, err := nats.Open(ctx, nats.Options{
+			URL: q.NATSURL.Reveal(), CredentialsFile: q.NATSCredentials, Replicas: q.NATSReplicas, Topic: q.Topic, StateOnly: true, Logger: log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return ownedState{s.State(), s}, nil
 	}
-	return memory.New(), nil
+	if s, ok := opened.(interface{ State() state.Store }); ok {
+		return storeState{s.State()}, nil
+	}
+	s, err := memory.New(memory.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return ownedState{s.State(), s}, nil
 }
 
 // openState is the step of the building; the store is open already.
 func (b *builder) openState(ctx context.Context) error {
-	st, err := openState(ctx, b.cfg, b.log)
+	st, err := openState(ctx, b.cfg, b.store.Queue, b.log)
 	if err != nil {
 		return fmt.Errorf("open the state: %w", err)
 	}

@@ -38,7 +38,7 @@ func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.
 		})
 	case config.Redis:
 		return redis.Open(ctx, redis.Options{
-			URL: q.RedisURL.Reveal(), MaxConnections: q.RedisMaxConnections - stateConnections(q.RedisMaxConnections), Topic: q.Topic, DedupeTTL: q.DedupeTTL,
+			URL: q.RedisURL.Reveal(), MaxConnections: q.RedisMaxConnections, Topic: q.Topic, DedupeTTL: q.DedupeTTL,
 			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount, Logger: log,
 		})
 	case config.NATS:
