@@ -33,7 +33,7 @@ const readTimeout = time.Second
 type rig struct {
 	t    *testing.T
 	srv  *httptest.Server
-	q    *memory.Queue
+	q    *memory.Store
 	rc   *webhook.Receiver
 	mu   sync.Mutex
 	seen []webhook.Observation

@@ -20,7 +20,7 @@ import (
 	"slackmcp/webhook/event"
 )
 
-func newQueue(t *testing.T, ids ...string) *memory.Queue {
+func newQueue(t *testing.T, ids ...string) *memory.Store {
 	t.Helper()
 	q, err := memory.New(memory.Options{})
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 )
 
 // start runs a journal on a memory queue until the test ends.
-func start(t *testing.T, o journal.Options, events ...event.Event) (*journal.Journal, *memory.Queue) {
+func start(t *testing.T, o journal.Options, events ...event.Event) (*journal.Journal, *memory.Store) {
 	t.Helper()
 	q, err := memory.New(memory.Options{RetentionAge: -1})
 	if err != nil {
@@ -452,17 +452,17 @@ func TestSurvivesTheStore(t *testing.T) {
 // A cut store ends its tail when told to, and may lose its memory.
 type cut struct {
 	mu   sync.Mutex
-	q    *memory.Queue
+	q    *memory.Store
 	stop chan struct{}
 }
 
-func (c *cut) current() (*memory.Queue, chan struct{}) {
+func (c *cut) current() (*memory.Store, chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.q, c.stop
 }
 
-func (c *cut) become(q *memory.Queue) {
+func (c *cut) become(q *memory.Store) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	close(c.stop)

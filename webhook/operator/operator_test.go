@@ -16,7 +16,7 @@ import (
 
 // newStore is a store with n events, of which a group g has worked all: those whose
 // number is a multiple of three ended in its dead letters.
-func newStore(t *testing.T, n int) *memory.Queue {
+func newStore(t *testing.T, n int) *memory.Store {
 	t.Helper()
 	q, err := memory.New(memory.Options{RetentionAge: -1})
 	if err != nil {
@@ -43,7 +43,7 @@ func newStore(t *testing.T, n int) *memory.Queue {
 }
 
 // work has the group work until nothing waits.
-func work(t *testing.T, q *memory.Queue, h func(queue.Delivery) error) {
+func work(t *testing.T, q *memory.Store, h func(queue.Delivery) error) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -216,7 +216,7 @@ func TestARedriveEnds(t *testing.T) {
 }
 
 func TestReplay(t *testing.T) {
-	at := func(q *memory.Queue, n uint64) event.Position {
+	at := func(q *memory.Store, n uint64) event.Position {
 		s, err := q.Stats(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -224,19 +224,19 @@ func TestReplay(t *testing.T) {
 		return event.NewPosition(s.Epoch, n)
 	}
 	for name, tc := range map[string]struct {
-		chosen func(q *memory.Queue) operator.Events
+		chosen func(q *memory.Store) operator.Events
 		want   int64
 	}{
-		"all":                {func(*memory.Queue) operator.Events { return operator.Events{All: true} }, 1000},
-		"ids":                {func(*memory.Queue) operator.Events { return operator.Events{Refs: []string{"Ev1", "slack:Ev2"}} }, 2},
-		"a position":         {func(q *memory.Queue) operator.Events { return operator.Events{Refs: []string{string(at(q, 5))}} }, 1},
-		"behind a position":  {func(q *memory.Queue) operator.Events { return operator.Events{After: at(q, 990)} }, 10},
-		"through a position": {func(q *memory.Queue) operator.Events { return operator.Events{Through: at(q, 450)} }, 450},
-		"a range":            {func(q *memory.Queue) operator.Events { return operator.Events{After: at(q, 10), Through: at(q, 20)} }, 10},
-		"a time": {func(*memory.Queue) operator.Events {
+		"all":                {func(*memory.Store) operator.Events { return operator.Events{All: true} }, 1000},
+		"ids":                {func(*memory.Store) operator.Events { return operator.Events{Refs: []string{"Ev1", "slack:Ev2"}} }, 2},
+		"a position":         {func(q *memory.Store) operator.Events { return operator.Events{Refs: []string{string(at(q, 5))}} }, 1},
+		"behind a position":  {func(q *memory.Store) operator.Events { return operator.Events{After: at(q, 990)} }, 10},
+		"through a position": {func(q *memory.Store) operator.Events { return operator.Events{Through: at(q, 450)} }, 450},
+		"a range":            {func(q *memory.Store) operator.Events { return operator.Events{After: at(q, 10), Through: at(q, 20)} }, 10},
+		"a time": {func(*memory.Store) operator.Events {
 			return operator.Events{Filter: event.Filter{Since: time.Unix(1_700_000_100, 0), Until: time.Unix(1_700_000_150, 0)}}
 		}, 50},
-		"a filter that matches few": {func(*memory.Queue) operator.Events {
+		"a filter that matches few": {func(*memory.Store) operator.Events {
 			return operator.Events{Filter: event.Filter{Channel: "C4", Patterns: patterns(t, "reaction_added")}}
 		}, 100},
 	} {

@@ -60,7 +60,7 @@ func (s *slack) texts() []string {
 // A rig is a runner over a memory queue.
 type rig struct {
 	t     *testing.T
-	q     *memory.Queue
+	q     *memory.Store
 	r     *rule.Runner
 	slack *slack
 	log   *bytes.Buffer

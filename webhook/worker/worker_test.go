@@ -24,7 +24,7 @@ import (
 // A rig is a mux over a memory queue, within synctest.
 type rig struct {
 	t   *testing.T
-	q   *memory.Queue
+	q   *memory.Store
 	mux *worker.Mux
 	mu  sync.Mutex
 	log []string
