@@ -59,6 +59,7 @@ type knownToken struct {
 // a secret of at least 16 bytes and a scope.
 func NewTokens(tokens ...Token) (*Tokens, error) {
 	t := &Tokens{}
+	t.known.Store(&[]knownToken{})
 	if _, err := t.Replace(tokens...); err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func (t *Tokens) Replace(tokens ...Token) (Change, error) {
 	t.replacing.Lock()
 	defer t.replacing.Unlock()
 	before := map[string]knownToken{}
-	for _, k := range t.all() {
+	for _, k := range *t.known.Load() {
 		before[k.principal.Name] = k
 	}
 	var change Change
@@ -153,13 +154,6 @@ func (k knownToken) same(o knownToken) bool {
 	return k.hash == o.hash && slices.Equal(k.principal.Scopes, o.principal.Scopes)
 }
 
-func (t *Tokens) all() []knownToken {
-	if known := t.known.Load(); known != nil {
-		return *known
-	}
-	return nil
-}
-
 // fingerprint tells tokens apart and is of no use to whoever reads it.
 func fingerprint(secret string) string {
 	sum := sha256.Sum256([]byte("credential\x00" + secret))
@@ -169,7 +163,7 @@ func fingerprint(secret string) string {
 // Valid reports whether a principal's token, by its fingerprint, is still one of these,
 // and still has the scope.
 func (t *Tokens) Valid(name, credential string, scope Scope) bool {
-	for _, k := range t.all() {
+	for _, k := range *t.known.Load() {
 		if k.principal.Name == name {
 			return k.principal.Credential == credential && k.principal.Has(scope)
 		}
@@ -182,7 +176,7 @@ func (t *Tokens) Valid(name, credential string, scope Scope) bool {
 func (t *Tokens) Authenticate(_ context.Context, token string) (*Principal, error) {
 	hash := sha256.Sum256([]byte(token))
 	var found *Principal
-	for _, k := range t.all() {
+	for _, k := range *t.known.Load() {
 		if subtle.ConstantTimeCompare(k.hash[:], hash[:]) == 1 {
 			found = k.principal
 		}

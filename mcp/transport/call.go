@@ -227,7 +227,15 @@ func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call,
 // serve runs a request to its end and returns the response, encoded, with its JSON-RPC
 // error code or zero. Every notification of the call is on its stream by then.
 func (t *Transport) serve(c *call, m *message) ([]byte, int) {
-	resp := t.handle(c, m)
+	var resp mcp.JSONRPCMessage
+	if x := t.opt.Extension; x != nil && x.Serves(m.Method) {
+		resp = t.extend(c, m)
+	} else {
+		resp = t.handle(c.ctx, c, c, m)
+		if x != nil && (m.Method == string(mcp.MethodInitialize) || m.Method == string(mcp.MethodServerDiscover)) {
+			resp = t.declare(resp)
+		}
+	}
 	c.finish()
 	return encode(c.id, resp)
 }
@@ -236,7 +244,7 @@ func encode(id json.RawMessage, resp mcp.JSONRPCMessage) ([]byte, int) {
 	code := 0
 	switch r := resp.(type) {
 	case mcp.JSONRPCResponse:
-		r.ID = requestID(id)
+		r.ID = mcp.NewRequestId(id)
 		resp = r
 	case mcp.JSONRPCError:
 		r.ID = requestID(id)
@@ -250,16 +258,9 @@ func encode(id json.RawMessage, resp mcp.JSONRPCMessage) ([]byte, int) {
 	return body, code
 }
 
-func (t *Transport) handle(c *call, m *message) mcp.JSONRPCMessage {
-	if t.extends(m.Method) {
-		return t.extend(c, m)
-	}
-	return t.declare(m, t.handleAs(c.ctx, c, c, m))
-}
-
-// handleAs lets mcp-go answer as to a session, and keeps panics and inner errors to
-// ourselves.
-func (t *Transport) handleAs(ctx context.Context, s server.ClientSession, c *call, m *message) (resp mcp.JSONRPCMessage) {
+// handle lets mcp-go answer as to a session. A client sees neither panics nor internal
+// errors.
+func (t *Transport) handle(ctx context.Context, s server.ClientSession, c *call, m *message) (resp mcp.JSONRPCMessage) {
 	defer func() {
 		if p := recover(); p != nil {
 			t.count.panics.Add(1)
@@ -269,15 +270,15 @@ func (t *Transport) handleAs(ctx context.Context, s server.ClientSession, c *cal
 	}()
 	ctx = t.server.WithContext(ctx, s)
 	ctx = server.WithSupportedProtocolVersions(ctx, t.versions)
-	return t.refine(c, m, t.server.HandleMessage(ctx, m.raw))
+	resp = t.server.HandleMessage(ctx, m.raw)
+	if e, ok := resp.(mcp.JSONRPCError); ok {
+		return t.refine(c, m, e)
+	}
+	return resp
 }
 
 // refine replaces the errors that mcp-go words or numbers otherwise than it should.
-func (t *Transport) refine(c *call, m *message, resp mcp.JSONRPCMessage) mcp.JSONRPCMessage {
-	e, ok := resp.(mcp.JSONRPCError)
-	if !ok {
-		return resp
-	}
+func (t *Transport) refine(c *call, m *message, e mcp.JSONRPCError) mcp.JSONRPCError {
 	if m.Method == string(mcp.MethodResourcesRead) && c.fault == nil && strings.HasPrefix(e.Error.Message, "handler not found") {
 		c.fault = c.notFound(m.uri())
 	}

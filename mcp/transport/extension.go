@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"runtime/debug"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -90,12 +89,7 @@ func (r *Request) end() {
 	}
 }
 
-// extends reports whether a method is the extension's.
-func (t *Transport) extends(method string) bool {
-	return t.opt.Extension != nil && t.opt.Extension.Serves(method)
-}
-
-// extend lets the extension answer, and keeps panics and inner errors to ourselves.
+// extend lets the extension answer. A client sees neither panics nor internal errors.
 func (t *Transport) extend(c *call, m *message) (resp mcp.JSONRPCMessage) {
 	r := &Request{ID: m.ID, Method: m.Method, Params: m.Params, call: c}
 	defer r.end()
@@ -122,10 +116,10 @@ func (t *Transport) extend(c *call, m *message) (resp mcp.JSONRPCMessage) {
 	return rpcError(c.id, mcp.INTERNAL_ERROR, internalError, nil)
 }
 
-// declare adds the extension's capabilities to what a client is told of the server.
-func (t *Transport) declare(m *message, resp mcp.JSONRPCMessage) mcp.JSONRPCMessage {
+// declare adds the extension's capabilities to an answer that describes the server.
+func (t *Transport) declare(resp mcp.JSONRPCMessage) mcp.JSONRPCMessage {
 	r, ok := resp.(mcp.JSONRPCResponse)
-	if !ok || t.opt.Extension == nil || m.Method != string(mcp.MethodInitialize) && m.Method != string(mcp.MethodServerDiscover) {
+	if !ok {
 		return resp
 	}
 	result, err := withCapabilities(r.Result, t.opt.Extension.Capabilities())
@@ -158,13 +152,4 @@ func withCapabilities(result any, more map[string]any) (json.RawMessage, error) 
 		return nil, err
 	}
 	return json.Marshal(members)
-}
-
-// statusOf is the HTTP status of an answer in 2026-07-28, by its method and JSON-RPC
-// code: an extension's codes say nothing to a proxy.
-func (t *Transport) statusOf(method string) func(code int) int {
-	if t.extends(method) {
-		return func(int) int { return http.StatusOK }
-	}
-	return statelessStatus
 }

@@ -27,9 +27,15 @@ const (
 
 // route serves a request that may come in: what it asks for under the mount.
 func (t *Transport) route(w http.ResponseWriter, r *http.Request) {
-	if t.server == nil || t.stopped() {
+	select {
+	case <-t.stopping:
 		t.unavailable(w, "stopping")
 		return
+	default:
+		if t.server == nil {
+			t.unavailable(w, "stopping")
+			return
+		}
 	}
 	rest, ok := strings.CutPrefix(r.URL.Path, t.opt.Mount)
 	if !ok {
@@ -276,12 +282,13 @@ func (t *Transport) post(w http.ResponseWriter, r *http.Request) {
 		t.postBatch(w, r, raw) //nolint:contextcheck // each call of a batch carries its own
 		return
 	}
-	m, ok := parsed(w, raw)
-	if !ok {
+	m, err := parseMessage(raw)
+	if err != nil {
+		replyRPC(w, http.StatusBadRequest, nil, parseCode(err), err.Error(), nil)
 		return
 	}
 	switch {
-	case m.isStateless(r.Header):
+	case mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion)), mcp.IsModernProtocol(m.metaVersion()):
 		t.postStateless(w, r, m)
 	case m.isRequest() && m.Method == string(mcp.MethodInitialize):
 		t.postInitialize(w, r, m)
@@ -387,15 +394,10 @@ func (t *Transport) postToSession(w http.ResponseWriter, r *http.Request, m *mes
 		return
 	}
 	defer c.release()
-	t.respond(w, r, c, m, func(int) int { return http.StatusOK })
-}
-
-// respond serves a call and answers it on its own response.
-func (t *Transport) respond(w http.ResponseWriter, r *http.Request, c *call, m *message, status func(code int) int) {
 	p := t.newResponse(w, r, func() { c.cancel(errGone) })
 	c.out = p
-	body, code := t.serve(c, m)
-	p.finish(status(code), body)
+	body, _ := t.serve(c, m)
+	p.finish(http.StatusOK, body)
 }
 
 // take serves what is not answered: a client's answer to us, or a notification. What is
@@ -413,8 +415,7 @@ func (t *Transport) take(ctx context.Context, ses *session, m *message) error {
 	default:
 		// Whatever a handler was registered for. mcp-go answers nothing.
 		c := &call{t: t, ses: ses, ctx: ctx, cancel: func(error) {}, method: m.Method, out: nobody{}}
-		t.handle(c, m)
-		c.finish()
+		_, _ = t.serve(c, m)
 	}
 	return nil
 }
@@ -497,25 +498,6 @@ func (t *Transport) delete(w http.ResponseWriter, r *http.Request) {
 
 const jsonMedia = "application/json"
 
-// readMessage reads one message, or answers what is wrong with it.
-func (t *Transport) readMessage(w http.ResponseWriter, r *http.Request) (*message, bool) {
-	raw, ok := t.readJSON(w, r)
-	if !ok {
-		return nil, false
-	}
-	return parsed(w, raw)
-}
-
-// parsed is the message in a body, or answers what is wrong with it.
-func parsed(w http.ResponseWriter, raw []byte) (*message, bool) {
-	m, err := parseMessage(raw)
-	if err != nil {
-		replyRPC(w, http.StatusBadRequest, nil, parseCode(err), err.Error(), nil)
-		return nil, false
-	}
-	return m, true
-}
-
 // readJSON reads a body, or answers why not.
 func (t *Transport) readJSON(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != jsonMedia {
@@ -523,23 +505,11 @@ func (t *Transport) readJSON(w http.ResponseWriter, r *http.Request) ([]byte, bo
 		reply(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "send "+jsonMedia)
 		return nil, false
 	}
-	raw, err := t.readBody(w, r)
-	if err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-			reply(w, http.StatusRequestEntityTooLarge, "body_too_large", "")
-			return nil, false
-		}
-		reply(w, http.StatusBadRequest, "body_not_read", "")
-		return nil, false
-	}
-	return raw, true
-}
-
-func (t *Transport) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > t.opt.MaxBodyBytes {
 		// Unread, the connection cannot be used again; reading on is what the limit forbids.
 		w.Header().Set("Connection", "close")
-		return nil, &http.MaxBytesError{Limit: t.opt.MaxBodyBytes}
+		reply(w, http.StatusRequestEntityTooLarge, "body_too_large", "")
+		return nil, false
 	}
 	rc := http.NewResponseController(w)
 	if rc.SetReadDeadline(time.Now().Add(t.opt.ReadTimeout)) == nil {
@@ -549,8 +519,14 @@ func (t *Transport) readBody(w http.ResponseWriter, r *http.Request) ([]byte, er
 	if r.ContentLength > 0 {
 		body.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
-	if _, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, t.opt.MaxBodyBytes)); err != nil {
-		return nil, err
+	_, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, t.opt.MaxBodyBytes))
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		reply(w, http.StatusRequestEntityTooLarge, "body_too_large", "")
+		return nil, false
+	case err != nil:
+		reply(w, http.StatusBadRequest, "body_not_read", "")
+		return nil, false
 	}
-	return body.Bytes(), nil
+	return body.Bytes(), true
 }

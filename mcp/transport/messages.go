@@ -91,12 +91,6 @@ func (m *message) metaVersion() string {
 	return p.Meta.ProtocolVersion()
 }
 
-// isStateless reports whether a request belongs to 2026-07-28 or later: its header or
-// its own metadata says so.
-func (m *message) isStateless(h http.Header) bool {
-	return mcp.IsModernProtocol(h.Get(mcp.HeaderProtocolVersion)) || mcp.IsModernProtocol(m.metaVersion())
-}
-
 // cancelledID is the id that a notifications/cancelled names, or nil.
 func (m *message) cancelledID() json.RawMessage {
 	var p struct {
@@ -360,7 +354,7 @@ func capabilityMissing(e mcp.MissingRequiredClientCapabilityError) *ProtocolErro
 // of them as internal ones.
 func explain(ctx context.Context, uri string, err error) {
 	c, ok := ctx.Value(callKey{}).(*call)
-	if !ok || err == nil {
+	if !ok {
 		return
 	}
 	if told, ok := errors.AsType[*ProtocolError](err); ok {
@@ -388,7 +382,9 @@ func (c *call) notFound(uri string) *ProtocolError {
 func (t *Transport) watchRead(next server.ResourceHandlerFunc) server.ResourceHandlerFunc {
 	return func(ctx context.Context, req mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
 		contents, err := next(ctx, req)
-		explain(ctx, req.Params.URI, err)
+		if err != nil {
+			explain(ctx, req.Params.URI, err)
+		}
 		return contents, err
 	}
 }
@@ -396,7 +392,9 @@ func (t *Transport) watchRead(next server.ResourceHandlerFunc) server.ResourceHa
 func (t *Transport) watchTool(next server.ToolHandlerFunc) server.ToolHandlerFunc {
 	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		result, err := next(ctx, req)
-		explain(ctx, "", err)
+		if err != nil {
+			explain(ctx, "", err)
+		}
 		return result, err
 	}
 }
@@ -404,7 +402,9 @@ func (t *Transport) watchTool(next server.ToolHandlerFunc) server.ToolHandlerFun
 func (t *Transport) watchPrompt(next server.PromptHandlerFunc) server.PromptHandlerFunc {
 	return func(ctx context.Context, req mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		result, err := next(ctx, req)
-		explain(ctx, "", err)
+		if err != nil {
+			explain(ctx, "", err)
+		}
 		return result, err
 	}
 }

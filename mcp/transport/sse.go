@@ -99,8 +99,13 @@ func (t *Transport) messageSSE(w http.ResponseWriter, r *http.Request) {
 		noStream(w)
 		return
 	}
-	m, ok := t.readMessage(w, r)
+	raw, ok := t.readJSON(w, r)
 	if !ok {
+		return
+	}
+	m, err := parseMessage(raw)
+	if err != nil {
+		replyRPC(w, http.StatusBadRequest, nil, parseCode(err), err.Error(), nil)
 		return
 	}
 	if ses == nil {

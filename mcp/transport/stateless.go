@@ -36,7 +36,14 @@ func (t *Transport) postStateless(w http.ResponseWriter, r *http.Request, m *mes
 		return
 	}
 	defer c.release()
-	t.respond(w, r, c, m, t.statusOf(m.Method))
+	p := t.newResponse(w, r, func() { c.cancel(errGone) })
+	c.out = p
+	body, code := t.serve(c, m)
+	status := statelessStatus(code)
+	if x := t.opt.Extension; x != nil && x.Serves(m.Method) {
+		status = http.StatusOK // the codes of an extension mean nothing to a proxy
+	}
+	p.finish(status, body)
 }
 
 // statelessStatus is the HTTP status that 2026-07-28 gives a JSON-RPC error, so that
@@ -128,7 +135,7 @@ func (t *Transport) grant(c *call, m *message, wake chan struct{}) (*listener, [
 	over, cancel := context.WithCancel(c.ctx)
 	cancel()
 	granted := &ackSession{call: c}
-	resp := t.handleAs(over, granted, c, m)
+	resp := t.handle(over, granted, c, m)
 	c.finish()
 	body, code := encode(c.id, resp)
 	if code != 0 || granted.ack == nil {

@@ -229,17 +229,15 @@ func (p *stdio) write(ctx context.Context) error {
 }
 
 func (p *stdio) writeOnce() error {
-	buf := p.t.buffers.get()
-	defer p.t.buffers.put(buf)
-	*buf = p.ses.box.take((*buf)[:0], lines)
+	buf := p.ses.box.take(nil, lines)
 	p.mu.Lock()
 	for _, l := range p.listeners {
-		*buf = l.box.take(*buf, lines)
+		buf = l.box.take(buf, lines)
 	}
 	p.mu.Unlock()
-	if len(*buf) == 0 {
+	if len(buf) == 0 {
 		return nil
 	}
-	_, err := p.out.Write(*buf)
+	_, err := p.out.Write(buf)
 	return err
 }

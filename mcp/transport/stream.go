@@ -12,12 +12,7 @@ import (
 
 const eventStream = "text/event-stream"
 
-// bufferBytes is what a stream's write usually fits in; larger buffers are not kept.
-const (
-	bufferBytes    = 4 << 10
-	maxKeptBytes   = 64 << 10
-	heartbeatFrame = ": ping\n\n"
-)
+const heartbeatFrame = ": ping\n\n"
 
 // A wire is a response that became a stream of events. Each write has a deadline of
 // its own, so the server's WriteTimeout does not end it and a peer that takes nothing
@@ -55,24 +50,6 @@ func (s *wire) close() { _ = s.rc.SetWriteDeadline(time.Time{}) }
 
 // abort breaks a write that is under way.
 func (s *wire) abort() { _ = s.rc.SetWriteDeadline(time.Unix(1, 0)) }
-
-// buffers are shared by the streams, which are silent most of the time.
-type buffers struct{ pool sync.Pool }
-
-func (b *buffers) get() *[]byte {
-	if p, ok := b.pool.Get().(*[]byte); ok {
-		return p
-	}
-	p := make([]byte, 0, bufferBytes)
-	return &p
-}
-
-func (b *buffers) put(p *[]byte) {
-	if cap(*p) <= maxKeptBytes {
-		*p = (*p)[:0]
-		b.pool.Put(p)
-	}
-}
 
 // enterStream counts a stream in, or answers why there can be none.
 func (t *Transport) enterStream(w http.ResponseWriter) bool {
@@ -133,13 +110,11 @@ func (t *Transport) carry(ctx context.Context, s *wire, box *outbox, replaced, e
 
 // carryOnce writes all that waits.
 func (t *Transport) carryOnce(s *wire, box *outbox) (wrote bool, err error) {
-	buf := t.buffers.get()
-	defer t.buffers.put(buf)
-	*buf = box.take((*buf)[:0], events)
-	if len(*buf) == 0 {
+	frames := box.take(nil, events)
+	if len(frames) == 0 {
 		return false, nil
 	}
-	if err := s.write(*buf); err != nil {
+	if err := s.write(frames); err != nil {
 		box.failed()
 		return false, err
 	}

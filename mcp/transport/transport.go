@@ -65,7 +65,6 @@ type Transport struct {
 	gate     *gate                        // streams and calls
 	listen   sync.Map                     // *outbox of each 2026-07-28 listen stream -> struct{}
 	nowhere  chan mcp.JSONRPCNotification // nobody reads it
-	buffers  buffers
 
 	owner     atomic.Pointer[stdio] // the client of stdio, once there is one
 	ready     chan struct{}         // closed when that client is initialized
@@ -270,16 +269,6 @@ func (t *Transport) shutDown() {
 	// A handler that does not heed its context is left behind.
 	if !t.left(t.opt.Grace) {
 		t.log.Warn("calls did not end in time")
-	}
-}
-
-// stopped reports whether the transport takes no more requests.
-func (t *Transport) stopped() bool {
-	select {
-	case <-t.stopping:
-		return true
-	default:
-		return false
 	}
 }
 
