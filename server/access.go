@@ -8,6 +8,7 @@ import (
 	"slackmcp/config"
 	"slackmcp/mcp/access"
 	"slackmcp/server/audit"
+	"slackmcp/server/web"
 )
 
 // assistantScopes are what the one token, and whoever started a stdio server, may do.
@@ -22,7 +23,7 @@ func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, 
 		return nil, nil //nolint:nilnil // whoever started the process is its only client
 	case m.NoAuth:
 		b.log.LogAttrs(ctx, slog.LevelWarn, "mcp is open to everyone who can connect")
-		return unbounded(access.As(&access.Principal{Name: "anyone", Scopes: assistantScopes, Anonymous: true})), nil
+		return web.Unbounded(access.As(&access.Principal{Name: "anyone", Scopes: assistantScopes, Anonymous: true})), nil
 	}
 	list, path, err := b.bearers(b.cfg)
 	if err != nil {
@@ -42,7 +43,7 @@ func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, 
 	if err != nil {
 		return nil, err
 	}
-	return unbounded(require), nil
+	return web.Unbounded(require), nil
 }
 
 // bearers are the static tokens of the settings: the one of them, or else the one in the
@@ -77,7 +78,7 @@ func (b *builder) oauth(o access.RequireOptions) (access.RequireOptions, error) 
 		return o, err
 	}
 	b.metadata, err = access.NewMetadata(access.MetadataOptions{
-		Resource: settings.Audience, Issuers: []string{settings.Issuer}, Name: serviceName,
+		Resource: settings.Audience, Issuers: []string{settings.Issuer}, Name: web.ServiceName,
 		Scopes: []access.Scope{access.Read, access.Events, access.Write, access.Admin},
 	})
 	if err != nil {
@@ -92,10 +93,10 @@ func (b *builder) oauth(o access.RequireOptions) (access.RequireOptions, error) 
 func (s *Server) refused(r *http.Request, status int, reason string) {
 	s.metrics.MCP.Unauthorized(reason)
 	s.audit.Record(r.Context(), audit.Record{
-		Event: audit.CallerRefused, Outcome: audit.Refused, Reason: reason, Address: text(s.client(r)),
-		RequestID: r.Header.Get(requestIDHeader), Status: status,
+		Event: audit.CallerRefused, Outcome: audit.Refused, Reason: reason, Address: web.AddressText(s.proxies.Client(r)),
+		RequestID: r.Header.Get(web.RequestIDHeader), Status: status,
 	})
 	s.log.LogAttrs(r.Context(), slog.LevelWarn, "mcp caller refused",
-		slog.String("request_id", r.Header.Get(requestIDHeader)), slog.String("remote", text(s.client(r))),
+		slog.String("request_id", r.Header.Get(web.RequestIDHeader)), slog.String("remote", web.AddressText(s.proxies.Client(r))),
 		slog.Int("status", status), slog.String("reason", reason))
 }

@@ -10,6 +10,7 @@ import (
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
+	"slackmcp/server/web"
 	"slackmcp/webhook/journal"
 )
 
@@ -28,7 +29,7 @@ func (b *builder) assist(ctx context.Context) error {
 	}
 	m := b.cfg.MCP
 	o := mcp.Options{
-		Name: serviceName, Version: b.version,
+		Name: web.ServiceName, Version: b.version,
 		Choice: toolset.Choice{Toolsets: m.Toolsets, Tools: m.Tools, ReadOnly: m.ReadOnly},
 		Write: guard.Options{
 			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute, OnWritten: b.wrote,
@@ -37,7 +38,7 @@ func (b *builder) assist(ctx context.Context) error {
 		Channel:   b.channel(),
 		Slack:     b.slack,
 		Logger:    b.log,
-		EnterCall: b.enterTool(), OnCall: b.toolCalled, RequestID: requestIDFrom,
+		EnterCall: b.enterTool(), OnCall: b.toolCalled, RequestID: web.RequestID,
 		Transport: transport.Options{
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
 			PublicURL: b.cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,

@@ -10,7 +10,7 @@ import (
 
 // describe makes the description of what the server answers. It comes before the routes,
 // because two of them serve it.
-func (b *builder) describe() error {
+func (b *builder) describe() (*apidoc.API, error) {
 	o := apidoc.Options{
 		Version: b.version, PublicURL: b.cfg.Listen.PublicURL,
 		Paths: []string{"/", "/health", "/livez", "/readyz", "/health/detailed", "/metrics", apidoc.DocumentPath, apidoc.PagePath},
@@ -26,8 +26,7 @@ func (b *builder) describe() error {
 	}
 	api, err := apidoc.New(o)
 	if err != nil {
-		return fmt.Errorf("describe the routes: %w", err)
+		return nil, fmt.Errorf("describe the routes: %w", err)
 	}
-	b.api = api
-	return nil
+	return api, nil
 }

@@ -1,33 +1,22 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"net"
-	"slices"
-	"strings"
-
-	"github.com/labstack/echo/v4"
 
 	"slackmcp/config"
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/transport"
-	"slackmcp/server/apidoc"
+	"slackmcp/server/web"
 	"slackmcp/slackapi/sandbox"
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
 )
 
 // A Route is a path that a server answers.
-type Route struct {
-	// Addr is the listener's address.
-	Addr string `json:"addr"`
-	Path string `json:"path"`
-	// For says in words what is served there.
-	For string `json:"for"`
-}
+type Route = web.Route
 
 // OpenStore opens the queue backend that the configuration chose, as New does, but for
 // the bounds of what is kept, which are its server's. The caller closes it. What the
@@ -60,14 +49,7 @@ func Routes(ctx context.Context, c config.Config) ([]Route, error) {
 			return nil, err
 		}
 	}
-	addr := c.Listen.Addr()
-	list := b.routesOf(addr, b.echo)
-	if c.Admin.Addr != "" {
-		e := echo.New()
-		b.operatorRoutes(e)
-		list = append(list, b.routesOf(c.Admin.Addr, e)...)
-	}
-	return list, nil
+	return b.site.Routes(c.Listen.Addr(), c.Admin.Addr), nil
 }
 
 // assistNobody builds the assistant's side for its routes alone: without Slack, events
@@ -86,40 +68,6 @@ func (b *builder) assistNobody(context.Context) (err error) {
 		AllowedOrigins: b.cfg.MCP.AllowedOrigins, AllowedHosts: b.cfg.MCP.AllowedHosts,
 	}})
 	return err
-}
-
-// routesOf lists an instance's paths, each once.
-func (b *builder) routesOf(addr string, e *echo.Echo) []Route {
-	var list []Route
-	for _, r := range e.Routes() {
-		list = append(list, Route{Addr: addr, Path: r.Path, For: b.purpose(r.Path)})
-	}
-	slices.SortFunc(list, func(x, y Route) int { return cmp.Compare(x.Path, y.Path) })
-	return slices.Compact(list)
-}
-
-// purpose says what a path is for.
-func (b *builder) purpose(path string) string {
-	mount := b.cfg.MCP.MountPath
-	switch {
-	case path == "/" && b.mcp != nil:
-		return "health, and MCP for clients that know only the bare address"
-	case path == apidoc.DocumentPath, path == apidoc.PagePath:
-		return "the description of these routes"
-	case path == "/", strings.HasPrefix(path, "/health"), path == "/livez", path == "/readyz":
-		return "health"
-	case path == "/metrics":
-		return "metrics for Prometheus"
-	case path == "/events/*":
-		return "404 for senders that have no secret here"
-	case b.mcp != nil && (path == mount || path == mount+"/*"):
-		return "MCP"
-	case b.metadata != nil && slices.Contains(b.metadata.Paths(), path):
-		return "where MCP clients find the authorization server"
-	case b.receiver != nil && slices.Contains(b.receiver.Paths(), path):
-		return "signed events"
-	}
-	return "operating"
 }
 
 // HealthURL is where an operator on this machine finds the details of the server that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slackmcp/server/web"
 )
 
 // RunHandler serves requests that somebody else brings, and listens nowhere: serve is
@@ -15,10 +16,10 @@ func (s *Server) RunHandler(ctx context.Context, serve func(ctx context.Context,
 	defer s.store.Close()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "serving a function",
 		slog.String("queue_backend", string(s.cfg.Queue.Backend)), slog.Any("receives", s.receiver.Paths()), slog.String("version", s.version))
-	s.health.set(serving)
+	s.health.Set(web.Serving)
 	close(s.ready)
-	err := serve(ctx, s.echo)
-	s.health.set(draining)
+	err := serve(ctx, s.site.Handler())
+	s.health.Set(web.Draining)
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopped")
 	return errors.Join(err, s.store.Close())
 }

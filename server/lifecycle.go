@@ -10,17 +10,11 @@ import (
 	"time"
 
 	"slackmcp/server/audit"
+	"slackmcp/server/web"
 )
 
-// Time limits of the HTTP side. Slack gives up after three seconds; any other
-// client that takes longer than these is disconnected.
-const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second // of headers and a short body; a long one is held to a rate
-	idleTimeout       = 75 * time.Second // longer than the keep-alive of common proxies
-	maxHeaderBytes    = 32 << 10
-	journalPatience   = 3 * time.Second
-)
+// journalPatience bounds how long the start waits for the journal's window.
+const journalPatience = 3 * time.Second
 
 // A part is something that runs beside the listener until its context ends.
 type part struct {
@@ -68,7 +62,7 @@ func (s *Server) Run(ctx context.Context) error {
 
 // listenAndDrain is Run but for the closing of the store.
 func (s *Server) listenAndDrain(ctx context.Context) error {
-	listener, err := listen(ctx, s.cfg.Listen.Addr(), "HOST and PORT")
+	listener, err := web.Listen(ctx, s.cfg.Listen.Addr(), "HOST and PORT")
 	if err != nil {
 		return err
 	}
@@ -87,8 +81,11 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	s.prepare(ctx)
 	workers := startParts(life, s.workers, fail)
 	assistants := startParts(life, s.assistants, fail)
-	quiet := &silent{conns: map[net.Conn]struct{}{}}
-	front := s.serve(listener, quiet, fail)
+	go func() {
+		if err := s.front.Serve(listener); err != nil {
+			fail(err)
+		}
+	}()
 	inbound := startParts(life, s.inbound, fail)
 	s.started(ctx)
 
@@ -98,14 +95,13 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	case err = <-failed:
 	}
 
-	s.health.set(draining)
+	s.health.Set(web.Draining)
 	s.log.LogAttrs(ctx, slog.LevelInfo, "draining", slog.Duration("at_most", s.cfg.Drain))
 	drain, cancel := context.WithTimeout(life, s.cfg.Drain)
 	defer cancel()
 	inbound.cancel()    // takes nothing more, and acknowledges what it has
 	assistants.cancel() // ends the open streams, which Shutdown would wait for
-	go quiet.closeSoon(drain)
-	err = errors.Join(err, front.drain(drain))
+	err = errors.Join(err, s.front.Drain(drain))
 	inbound.stop()
 	assistants.stop()
 	workers.stop()
@@ -137,7 +133,7 @@ func (s *Server) awaitJournal(ctx context.Context) {
 
 // started marks the server ready once it can be reached.
 func (s *Server) started(ctx context.Context) {
-	s.health.set(serving)
+	s.health.Set(web.Serving)
 	s.audit.Record(ctx, audit.Record{Event: audit.Started, Outcome: audit.OK, Version: s.version})
 	close(s.ready)
 	if s.onListen != nil {

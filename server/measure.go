@@ -14,9 +14,6 @@ func (b *builder) measure(context.Context) error {
 		return err
 	}
 	b.metrics = metrics.New(metrics.Options{Version: b.version, Sources: b.sourceNames(), Tools: tools})
-	b.connections.most = int64(b.cfg.Listen.MaxConnections)
-	b.metrics.Listener.WatchConnections(func() (open, refused int64) {
-		return b.connections.open.Load(), b.connections.refused.Load()
-	})
+	b.proxies = b.cfg.Listen.TrustedProxies
 	return nil
 }

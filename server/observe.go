@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
 	"slackmcp/server/audit"
+	"slackmcp/server/web"
 	"slackmcp/slackapi"
 	"slackmcp/webhook"
 	"slackmcp/webhook/worker"
@@ -40,17 +40,9 @@ func refusedSignature(o *webhook.Observation) audit.Record {
 		reason = string(webhook.Stale)
 	}
 	return audit.Record{
-		Event: audit.SignatureRefused, Outcome: audit.Refused, Reason: reason, Address: text(o.Address),
+		Event: audit.SignatureRefused, Outcome: audit.Refused, Reason: reason, Address: web.AddressText(o.Address),
 		Source: o.Source, RequestID: o.RequestID, Status: o.Status,
 	}
-}
-
-// text is an address in words, empty when nobody can tell.
-func text(a netip.Addr) string {
-	if !a.IsValid() {
-		return ""
-	}
-	return a.String()
 }
 
 // handled is told of each call of a handler.
@@ -73,7 +65,7 @@ func (s *Server) slackCalled(ctx context.Context, c slackapi.CallInfo) {
 func (s *Server) toolCalled(ctx context.Context, o toolset.Outcome) {
 	s.metrics.MCP.Called(o)
 	if o.Scope == access.Admin && !o.ReadOnly {
-		r := audit.Record{Event: audit.Operation, Outcome: audit.OK, Operation: o.Tool, Principal: o.Principal, RequestID: requestIDFrom(ctx)}
+		r := audit.Record{Event: audit.Operation, Outcome: audit.OK, Operation: o.Tool, Principal: o.Principal, RequestID: web.RequestID(ctx)}
 		if o.Err != nil {
 			r.Outcome, r.Reason = audit.Failed, "error"
 		}
@@ -88,7 +80,7 @@ func (s *Server) toolCalled(ctx context.Context, o toolset.Outcome) {
 func (s *Server) wrote(ctx context.Context, w guard.Written) {
 	r := audit.Record{
 		Event: audit.SlackWrite, Outcome: audit.OK, Principal: w.Principal, Tool: w.Tool, Channel: w.Channel, TS: w.TS,
-		RequestID: requestIDFrom(ctx),
+		RequestID: web.RequestID(ctx),
 	}
 	switch {
 	case w.Refused != "":
@@ -114,12 +106,12 @@ func (s *Server) tokenUsed(r *http.Request, p *access.Principal) {
 	if s.audit == nil {
 		return
 	}
-	address := text(s.client(r))
+	address := web.AddressText(s.proxies.Client(r))
 	if !s.uses.first(p.Name+" "+address, time.Now()) {
 		return
 	}
 	s.audit.Record(r.Context(), audit.Record{
-		Event: audit.TokenUsed, Outcome: audit.OK, Principal: p.Name, Address: address, RequestID: r.Header.Get(requestIDHeader),
+		Event: audit.TokenUsed, Outcome: audit.OK, Principal: p.Name, Address: address, RequestID: r.Header.Get(web.RequestIDHeader),
 	})
 }
 
@@ -146,18 +138,4 @@ func (u *uses) first(key string, now time.Time) bool {
 	}
 	u.seen[key] = now
 	return true
-}
-
-type requestIDKey struct{}
-
-// carryRequestID puts the request's id into the context of what it causes.
-func carryRequestID(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, r.Header.Get(requestIDHeader))))
-	})
-}
-
-func requestIDFrom(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
 }

@@ -34,7 +34,7 @@ func (b *builder) receive(context.Context) error {
 	limits := limiter.New(limiter.Options{PerMinute: b.cfg.Receive.UnverifiedPerMinute, Began: b.heldBack})
 	rc, err := webhook.New(webhook.Options{
 		Limiter:        limits,
-		Address:        b.client,
+		Address:        b.proxies.Client,
 		MaxInFlight:    b.cfg.Receive.MaxInFlight,
 		Observe:        b.received(),
 		Publisher:      b.store,

@@ -9,18 +9,15 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
-
-	"github.com/labstack/echo/v4"
 
 	"slackmcp/config"
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
-	"slackmcp/server/apidoc"
 	"slackmcp/server/audit"
 	"slackmcp/server/metrics"
 	"slackmcp/server/socket"
 	"slackmcp/server/traces"
+	"slackmcp/server/web"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/socketmode"
 	"slackmcp/store/queue"
@@ -72,18 +69,18 @@ type Server struct {
 	tokens   *access.Tokens   // the bearers of the settings; nil where none is asked for
 	sandbox  *fakeSlack       // nil outside of --sandbox
 	socket   *socket.Server   // nil without a webhook side
-	health   *health
+	health   *web.Health
 	metrics  *metrics.Metrics
-	api      *apidoc.API
-	tls      *certificate // nil over plain HTTP
-	audit    *audit.Log   // nil without a trail
+	tls      *web.Certificate // nil over plain HTTP
+	proxies  web.Proxies
+	site     *web.Site
+	front    *web.Server
+	audit    *audit.Log // nil without a trail
 	uses     uses
 	traces   *traces.Tracer // nil without a collector
 
 	slackSocket *socketmode.Client // nil without Socket Mode
 	gaps        *gaps.Ledger       // nil where nothing of Slack's is received
-	connections connections
-	echo        *echo.Echo
 
 	readers, workers, assistants []part
 	inbound                      []part   // what events arrive by beside the listener
@@ -221,16 +218,19 @@ func (b *builder) slackClient(context.Context) error {
 
 // certificate reads what HTTPS is served with.
 func (b *builder) certificate(context.Context) (err error) {
-	if !b.cfg.Listen.TLS() {
+	l := b.cfg.Listen
+	if !l.TLS() {
 		return nil
 	}
-	if b.tls, err = newCertificate(b.cfg.Listen, b.log); err != nil {
-		return err
+	if b.tls, err = web.NewCertificate(l.TLSCertFile, l.TLSKeyFile, b.metrics.Listener.Reloaded, b.log); err != nil {
+		return &config.Error{Problems: []config.Problem{{
+			Setting: "TLS_CERT_FILE", What: "and TLS_KEY_FILE cannot be used (" + err.Error() + ")",
+			Remedy: "name a certificate chain and its unencrypted private key, both in PEM and readable for this user",
+		}}}
 	}
-	b.tls.reloaded = b.metrics.Listener.Reloaded
-	b.metrics.Listener.WatchCertificate(b.tls.notAfter)
-	b.reloads = append(b.reloads, b.tls.reload)
-	b.readers = append(b.readers, part{"certificate", b.tls.run})
+	b.metrics.Listener.WatchCertificate(b.tls.NotAfter)
+	b.reloads = append(b.reloads, b.tls.Reload)
+	b.readers = append(b.readers, part{"certificate", b.tls.Run})
 	return nil
 }
 
@@ -273,16 +273,61 @@ func (s *Server) slackState() string {
 	return s.identity.String()
 }
 
-func newHealth(s *Server) *health {
-	h := &health{started: time.Now(), store: s.store, slack: s.slackState, notes: s.notes, operator: s.operator, trouble: s.store.troubled}
+func newHealth(s *Server) *web.Health {
+	o := web.HealthOptions{
+		Store: s.store, Trouble: s.store.troubled, Slack: s.slackState, Notes: s.notes(), AdminToken: s.cfg.Admin.Token.Reveal(),
+	}
 	if s.journal != nil {
-		h.journal = s.journal
+		o.Newest = s.journal.Newest
 	}
 	if s.slackSocket != nil {
-		h.socket = s.slackSocket.State
+		o.SocketMode = s.slackSocket.State
 	}
 	if s.gaps != nil {
-		h.gaps = s.gaps.OpenGaps
+		o.OpenGaps = s.gaps.OpenGaps
 	}
-	return h
+	return web.NewHealth(o)
+}
+
+// web builds the routes and what serves them.
+func (b *builder) web(context.Context) error {
+	api, err := b.describe()
+	if err != nil {
+		return err
+	}
+	b.health = newHealth(b.Server)
+	o := web.Options{
+		HTTPS: b.cfg.Listen.TLS(), RequireHTTPS: b.cfg.Listen.RequireHTTPS, Proxies: b.proxies, SeparateAdmin: b.cfg.Admin.Addr != "",
+		Health: b.health, Metrics: b.metrics.Handler(), API: api, Mount: b.cfg.MCP.MountPath, Logger: b.log,
+	}
+	if b.receiver != nil {
+		o.Receiver = b.receiver
+	}
+	if b.mcp != nil {
+		o.MCP = b.mcp
+	}
+	if b.metadata != nil {
+		o.Metadata = b.metadata
+	}
+	if b.traces != nil {
+		o.EnterMCP = b.incoming
+	}
+	b.site = web.New(o)
+	b.front = web.NewServer(web.ServerOptions{
+		Handler: b.site.Handler(), Certificate: b.tls, MaxConnections: b.cfg.Listen.MaxConnections, MaxBodyBytes: b.cfg.Receive.MaxBodyBytes, Logger: b.log,
+	})
+	b.metrics.Listener.WatchConnections(b.front.Connections)
+	if o.SeparateAdmin {
+		// It is among what ends last, so that an operator can watch the drain. It is HTTPS
+		// where the main listener is and others than this machine can connect.
+		certificate := b.tls
+		if b.cfg.Admin.Loopback() {
+			certificate = nil
+		}
+		b.readers = append(b.readers, part{"admin listener", func(ctx context.Context) error {
+			return web.ServeAdmin(ctx, b.cfg.Admin.Addr, b.site.AdminHandler(), certificate, b.log)
+		}})
+	}
+	b.onListen = b.announce
+	return nil
 }

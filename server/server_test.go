@@ -387,3 +387,16 @@ func TestAddressHeldBackIsTold(t *testing.T) {
 		t.Error("the metrics do not count it")
 	}
 }
+
+// TestACertificateThatCannotBeUsed starts with a key that is not there: the error is the
+// configuration's.
+func TestACertificateThatCannotBeUsed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tls.crt")
+	if err := os.WriteFile(file, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := server.New(t.Context(), server.Options{Config: load(t, map[string]string{"TLS_CERT_FILE": file, "TLS_KEY_FILE": file})})
+	if _, ok := errors.AsType[*config.Error](err); !ok || !strings.Contains(err.Error(), "TLS_KEY_FILE") {
+		t.Errorf("the error is %v, want a *config.Error that names the setting", err)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"slackmcp/config"
+	"slackmcp/server/web"
 	"slackmcp/store/memory"
 	"slackmcp/store/nats"
 	"slackmcp/store/queue"
@@ -77,7 +78,7 @@ func (w *watchedStore) look(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		one, cancel := context.WithTimeout(ctx, connectivityTimeout)
+		one, cancel := context.WithTimeout(ctx, web.ConnectivityTimeout)
 		_, err := w.History(one, event.Query{Limit: 1})
 		cancel()
 		w.away.Store(err != nil && ctx.Err() == nil)

@@ -37,9 +37,6 @@ func (b *builder) trace(ctx context.Context) (err error) {
 
 // incoming continues the trace that an assistant's request belongs to.
 func (s *Server) incoming(next http.Handler) http.Handler {
-	if s.traces == nil {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(s.traces.Incoming(r.Context(), r.Header)))
 	})

@@ -28,7 +28,7 @@ type rule struct {
 }
 
 var rules = []rule{
-	{in: "", except: []string{"server"}, forbids: []string{"github.com/labstack/echo"}, because: "only server speaks Echo"},
+	{in: "", except: []string{"server/web"}, forbids: []string{"github.com/labstack/echo"}, because: "only server/web uses Echo"},
 	{in: "", except: []string{"mcp"}, forbids: []string{"github.com/mark3labs/mcp-go"}, because: "only mcp speaks mcp-go"},
 	{in: "", except: []string{"slackapi"}, forbids: []string{"github.com/slack-go/slack"}, because: "only slackapi speaks slack-go"},
 	{in: "", except: []string{"slackapi/socketmode", "slackapi/sandbox"}, forbids: []string{"github.com/coder/websocket"}, because: "only Socket Mode's two ends speak WebSocket"},

@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"io"
 	"log/slog"
 	"math/big"
@@ -18,11 +17,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
-
-	"slackmcp/config"
 )
 
 // writePair writes a certificate with this name and its key, as a renewal does.
@@ -60,8 +56,8 @@ func writePair(t *testing.T, dir, name string) (cert, key string) {
 	return cert, key
 }
 
-// trusting returns a client that trusts what stands in the file.
-func trusting(t *testing.T, cert string) *http.Client {
+// trustingClient returns a client that trusts what stands in the file.
+func trustingClient(t *testing.T, cert string) *http.Client {
 	t.Helper()
 	text, err := os.ReadFile(cert)
 	if err != nil {
@@ -79,22 +75,25 @@ func TestRenewedCertificateIsServed(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := writePair(t, dir, "first")
 	logs := &bytes.Buffer{}
-	c, err := newCertificate(config.Listen{TLSCertFile: cert, TLSKeyFile: key}, slog.New(slog.NewTextHandler(logs, nil)))
+	reloads := make(chan bool, 10)
+	c, err := NewCertificate(cert, key, func(ok bool) { reloads <- ok }, slog.New(slog.NewTextHandler(logs, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	told := make(chan bool, 10)
-	c.reloaded, c.every = func(ok bool) { told <- ok }, 5*time.Millisecond
+	c.every = 5 * time.Millisecond
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })}
-	go func() { _ = serveOn(srv, l, c) }()
-	defer srv.Close()
+	srv := NewServer(ServerOptions{
+		Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }),
+		Certificate: c, Logger: slog.New(slog.DiscardHandler),
+	})
+	go func() { _ = srv.Serve(l) }()
+	defer srv.http.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	watched := make(chan error, 1)
-	go func() { watched <- c.run(ctx) }()
+	go func() { watched <- c.Run(ctx) }()
 	defer func() {
 		cancel()
 		if err := <-watched; err != nil {
@@ -113,19 +112,19 @@ func TestRenewedCertificateIsServed(t *testing.T) {
 		b, _ := io.ReadAll(res.Body)
 		return res.TLS.PeerCertificates[0].Subject.CommonName, string(b)
 	}
-	first := trusting(t, cert)
+	first := trustingClient(t, cert)
 	if name, proto := ask(first); name != "first" || proto != "HTTP/2.0" {
 		t.Fatalf("served %s over %s, want first over HTTP/2.0", name, proto)
 	}
 
 	writePair(t, dir, "second")
-	if !nextOK(t, told) {
+	if !nextOK(t, reloads) {
 		t.Fatalf("the renewed pair was not taken: %s", logs)
 	}
 	if name, _ := ask(first); name != "first" {
 		t.Errorf("the open connection changed to %s", name)
 	}
-	if name, _ := ask(trusting(t, cert)); name != "second" {
+	if name, _ := ask(trustingClient(t, cert)); name != "second" {
 		t.Errorf("a new connection is served %s, want second", name)
 	}
 
@@ -136,32 +135,32 @@ func TestRenewedCertificateIsServed(t *testing.T) {
 	if err := os.WriteFile(key, []byte("-----BEGIN PRIVATE KEY-----\nbm90IGEga2V5\n-----END PRIVATE KEY-----\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if <-told {
+	if <-reloads {
 		t.Fatal("a key that does not fit was taken")
 	}
-	if name, _ := ask(trusting(t, cert)); name != "second" {
+	if name, _ := ask(trustingClient(t, cert)); name != "second" {
 		t.Errorf("after a pair that does not fit %s is served, want second", name)
 	}
 	if err := os.WriteFile(key, good, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	writePair(t, dir, "third")
-	if !nextOK(t, told) {
+	if !nextOK(t, reloads) {
 		t.Fatalf("the next renewal was not taken")
 	}
-	if name, _ := ask(trusting(t, cert)); name != "third" {
+	if name, _ := ask(trustingClient(t, cert)); name != "third" {
 		t.Errorf("served %s, want third", name)
 	}
 }
 
 // nextOK waits for a pair that was taken. A look between the two files of a renewal
 // finds a pair that does not fit, and the next look the whole.
-func nextOK(t *testing.T, told <-chan bool) bool {
+func nextOK(t *testing.T, reloads <-chan bool) bool {
 	t.Helper()
 	deadline := time.After(time.Minute)
 	for {
 		select {
-		case ok := <-told:
+		case ok := <-reloads:
 			if ok {
 				return true
 			}
@@ -171,19 +170,10 @@ func nextOK(t *testing.T, told <-chan bool) bool {
 	}
 }
 
-func TestCertificateThatCannotBeUsed(t *testing.T) {
-	dir := t.TempDir()
-	cert, _ := writePair(t, dir, "first")
-	_, err := newCertificate(config.Listen{TLSCertFile: cert, TLSKeyFile: filepath.Join(dir, "absent")}, slog.New(slog.DiscardHandler))
-	if _, ok := errors.AsType[*config.Error](err); !ok || !strings.Contains(err.Error(), "TLS_KEY_FILE") {
-		t.Errorf("the error is %v, want a *config.Error that names the setting", err)
-	}
-}
-
 func TestOldTLSIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := writePair(t, dir, "first")
-	c, err := newCertificate(config.Listen{TLSCertFile: cert, TLSKeyFile: key}, slog.New(slog.DiscardHandler))
+	c, err := NewCertificate(cert, key, func(bool) {}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,9 +181,9 @@ func TestOldTLSIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: http.NotFoundHandler(), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
-	go func() { _ = serveOn(srv, l, c) }()
-	defer srv.Close()
+	srv := NewServer(ServerOptions{Handler: http.NotFoundHandler(), Certificate: c, Logger: slog.New(slog.DiscardHandler)})
+	go func() { _ = srv.Serve(l) }()
+	defer srv.http.Close()
 	for version, want := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
 		conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version})
 		if (err == nil) != want {

@@ -1,11 +1,13 @@
-package server
+package web
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
@@ -16,9 +18,24 @@ import (
 	"slackmcp/webhook"
 )
 
-// requestIDHeader carries the request's id in and out. Inside it stands in the
+// RequestIDHeader carries the request's id in and out. Inside it stands in the
 // request's own header, so that plain http.Handlers find it without a context.
-const requestIDHeader = webhook.RequestIDHeader
+const RequestIDHeader = webhook.RequestIDHeader
+
+type requestIDKey struct{}
+
+// carryRequestID puts the request's id into the context of what it causes.
+func carryRequestID(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, r.Header.Get(RequestIDHeader))))
+	})
+}
+
+// RequestID returns the id of the MCP request that a context belongs to, or "".
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
 
 // requestIDs names requests: a sender's own id is kept when it is harmless, any other
 // is replaced. The ids of one process share a random prefix and count up.
@@ -34,15 +51,23 @@ func newRequestIDs() *requestIDs {
 func (ids *requestIDs) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Request().Header
-		id := h.Get(requestIDHeader)
+		id := h.Get(RequestIDHeader)
 		if !harmless(id) {
 			var text [32]byte
 			id = string(strconv.AppendUint(append(text[:0], ids.prefix...), ids.n.Add(1), 10))
-			h[requestIDHeader] = []string{id}
+			h[RequestIDHeader] = []string{id}
 		}
-		c.Response().Header()[requestIDHeader] = h[requestIDHeader][:1]
+		c.Response().Header()[RequestIDHeader] = h[RequestIDHeader][:1]
 		return next(c)
 	}
+}
+
+// AddressText is an address in words, empty when it is not known.
+func AddressText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
 
 // harmless reports whether a sender's id can be written to a log and back.
@@ -74,7 +99,7 @@ func recoverPanics(log *slog.Logger) echo.MiddlewareFunc {
 					panic(v)
 				}
 				log.LogAttrs(c.Request().Context(), slog.LevelError, "panic in a handler",
-					slog.String("request_id", c.Request().Header.Get(requestIDHeader)),
+					slog.String("request_id", c.Request().Header.Get(RequestIDHeader)),
 					slog.String("route", c.Path()), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 				if !c.Response().Committed {
 					err = c.JSONBlob(http.StatusInternalServerError, []byte(`{"error":"internal"}`))
@@ -85,16 +110,16 @@ func recoverPanics(log *slog.Logger) echo.MiddlewareFunc {
 	}
 }
 
-// page is what stands before every route but those that senders post to, which have
-// lines of their own in the log, and no browser.
-func (s *Server) page(https bool) echo.MiddlewareFunc {
+// page is the middleware of every route but those that senders post to, which have lines of
+// their own in the log, and no browser.
+func page(https bool, proxies Proxies, log *slog.Logger) echo.MiddlewareFunc {
 	headers := secure(https)
-	return func(next echo.HandlerFunc) echo.HandlerFunc { return s.logged(headers(next)) }
+	return func(next echo.HandlerFunc) echo.HandlerFunc { return logged(headers(next), proxies, log) }
 }
 
 // logged writes one line for a request: at debug, because probes and scrapes come all
 // day, unless something went wrong. The path is the route's, not what was sent.
-func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
+func logged(next echo.HandlerFunc, proxies Proxies, log *slog.Logger) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
 		err := next(c)
@@ -107,9 +132,9 @@ func (s *Server) logged(next echo.HandlerFunc) echo.HandlerFunc {
 			level = slog.LevelError
 		}
 		r := c.Request()
-		s.log.LogAttrs(r.Context(), level, "http request",
+		log.LogAttrs(r.Context(), level, "http request",
 			slog.String("method", r.Method), slog.String("route", c.Path()), slog.Int("status", status), slog.Duration("duration", time.Since(began)),
-			slog.Int64("bytes", c.Response().Size), slog.String("remote", text(s.client(r))), slog.String("request_id", r.Header.Get(requestIDHeader)))
+			slog.Int64("bytes", c.Response().Size), slog.String("remote", AddressText(proxies.Client(r))), slog.String("request_id", r.Header.Get(RequestIDHeader)))
 		return err
 	}
 }

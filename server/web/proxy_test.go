@@ -1,26 +1,22 @@
-package server
+package web
 
 import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
-
-	"slackmcp/config"
 )
 
 func TestClientAddress(t *testing.T) {
-	trusting := &Server{cfg: config.Config{Listen: config.Listen{TrustedProxies: []netip.Prefix{
-		netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32"),
-	}}}}
-	nobody := &Server{}
+	trusting := Proxies{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}
+	none := Proxies(nil)
 	for name, tc := range map[string]struct {
-		server    *Server
+		proxies   Proxies
 		remote    string
 		forwarded []string
 		want      string
 	}{
-		"no proxy is trusted":          {nobody, "192.0.2.1:5000", []string{"198.51.100.1"}, "192.0.2.1"},
+		"no proxy is trusted":          {none, "192.0.2.1:5000", []string{"198.51.100.1"}, "192.0.2.1"},
 		"not from a proxy":             {trusting, "192.0.2.1:5000", []string{"198.51.100.1"}, "192.0.2.1"},
 		"one proxy":                    {trusting, "10.0.0.1:5000", []string{"198.51.100.1"}, "198.51.100.1"},
 		"two proxies":                  {trusting, "10.0.0.1:5000", []string{"198.51.100.1, 10.0.0.2"}, "198.51.100.1"},
@@ -38,7 +34,7 @@ func TestClientAddress(t *testing.T) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.RemoteAddr = tc.remote
 		r.Header["X-Forwarded-For"] = tc.forwarded
-		if got := tc.server.client(r).String(); got != tc.want {
+		if got := tc.proxies.Client(r).String(); got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
 		}
 	}

@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"bufio"
@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -15,7 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"slackmcp/config"
+	"slackmcp/server/apidoc"
+	"slackmcp/store/memory"
+	"slackmcp/webhook"
+	"slackmcp/webhook/limiter"
 )
 
 // rawSecret signs what FuzzRawRequest has signed: a body without a time, so that its
@@ -70,23 +74,32 @@ func FuzzRawRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sent []byte) { send(t, sent) })
 }
 
-// rawServer is a server whose connections come by a channel.
+// rawServer is a server with a receiver whose connections come by a channel.
 func rawServer(f *testing.F) rawListener {
-	vars := map[string]string{
-		"SLACK_SIGNING_SECRET": "another", "CONTACT_WEBHOOK_SECRET": rawSecret, "DATA_DIR": f.TempDir(),
-		"QUEUE_BACKEND_TYPE": "memory", "UNVERIFIED_PER_MINUTE": "1000000",
-	}
-	cfg, err := config.Load(config.Sources{LookupEnv: func(k string) (string, bool) { v, ok := vars[k]; return v, ok }})
+	store, err := memory.New(memory.Options{})
 	if err != nil {
 		f.Fatal(err)
 	}
-	s, err := New(f.Context(), Options{Config: cfg})
+	receiver, err := webhook.New(webhook.Options{
+		Publisher: store, SlackSecrets: []string{"another"},
+		Sources: []webhook.Source{{Name: "contact_created", Secrets: []string{rawSecret}}},
+		Limiter: limiter.New(limiter.Options{PerMinute: 1_000_000}),
+	})
 	if err != nil {
 		f.Fatal(err)
 	}
-	l := make(rawListener)
-	front := s.serve(l, &silent{conns: map[net.Conn]struct{}{}}, func(error) {})
-	f.Cleanup(func() { _ = front.http.Close() })
+	api, err := apidoc.New(apidoc.Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	site := New(Options{
+		Health:  NewHealth(HealthOptions{Store: store, Trouble: func() bool { return false }, Slack: func() string { return "" }}),
+		Metrics: http.NotFoundHandler(), API: api, Receiver: receiver, Logger: log,
+	})
+	l, s := make(rawListener), NewServer(ServerOptions{Handler: site.Handler(), Logger: log})
+	go func() { _ = s.Serve(l) }()
+	f.Cleanup(func() { _ = s.http.Close() })
 	return l
 }
 

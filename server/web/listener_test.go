@@ -1,4 +1,4 @@
-package server
+package web
 
 import (
 	"net"
@@ -14,7 +14,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bound := &connections{most: 2}
+	bound := &connections{most: 2, silent: map[net.Conn]struct{}{}}
 	states := make(chan http.ConnState, 100)
 	srv := &http.Server{Handler: http.NotFoundHandler(), ConnState: func(c net.Conn, s http.ConnState) {
 		bound.track(c, s)

@@ -1,8 +1,10 @@
-package server
+package web
 
 import (
 	"context"
+	"crypto/subtle"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -12,43 +14,63 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// serviceName is what health answers have always been told apart by.
-const serviceName = "slack-webhook-server"
+// ServiceName is the name by which health answers have always been recognized.
+const ServiceName = "slack-webhook-server"
 
-// connectivityTimeout bounds what /health/detailed waits for the store.
-const connectivityTimeout = time.Second
+// ConnectivityTimeout bounds what /health/detailed waits for the store.
+const ConnectivityTimeout = time.Second
 
-// phase is where the process is in its life; only serving is ready.
-type phase int32
+// A Phase is where the process is in its life; it is ready while it is Serving.
+type Phase int32
 
+// The phases, in their order.
 const (
-	starting phase = iota
-	serving
-	draining
+	Starting Phase = iota
+	Serving
+	Draining
 )
 
-func (p phase) String() string {
+// String returns the phase in a word.
+func (p Phase) String() string {
 	return [...]string{"starting", "serving", "draining"}[p]
 }
 
-// health answers the probes. A probe reads and never writes.
-type health struct {
-	phase    atomic.Int32
-	started  time.Time
-	store    queue.Queue
-	journal  interface{ Newest() event.Position }
-	slack    func() string                      // what is known of Slack's side, without asking it
-	socket   func() string                      // the state of Socket Mode; nil without it
-	gaps     func(context.Context) (int, error) // that are open; nil where none is kept
-	notes    func() []string                    // what the operator should know, such as an ephemeral store
-	operator func(*http.Request) bool           // whether engine errors may be shown
-	trouble  func() bool                        // whether the last publish found the store broken
+// HealthOptions are what health answers show. The hooks are called by many requests at once.
+type HealthOptions struct {
+	// Store is asked by /health/detailed. Required.
+	Store queue.Queue
+	// Trouble reports whether events cannot be taken now, as far as is known without asking
+	// the store. Required.
+	Trouble func() bool
+	// Newest is the newest position that readers are shown; nil without an MCP side.
+	Newest func() event.Position
+	// Slack is what is known of Slack's side, without asking it. Required.
+	Slack func() string
+	// SocketMode is the state of Socket Mode; nil without it.
+	SocketMode func() string
+	// OpenGaps is the number of open gaps; nil where none is kept.
+	OpenGaps func(context.Context) (int, error)
+	// Notes are what the operator should know, such as an ephemeral store.
+	Notes []string
+	// AdminToken opens the errors of the store, in words; "" is no token.
+	AdminToken string
 }
 
-func (h *health) set(p phase) { h.phase.Store(int32(p)) }
-func (h *health) get() phase  { return phase(h.phase.Load()) }
-func (h *health) status() string {
-	if h.trouble() {
+// Health answers the probes. A probe reads and never writes.
+type Health struct {
+	opt     HealthOptions
+	phase   atomic.Int32
+	started time.Time
+}
+
+// NewHealth returns the health answers of a process that is Starting.
+func NewHealth(o HealthOptions) *Health { return &Health{opt: o, started: time.Now()} }
+
+// Set notes a phase.
+func (h *Health) Set(p Phase) { h.phase.Store(int32(p)) }
+
+func (h *Health) status() string {
+	if h.opt.Trouble() {
 		return "degraded"
 	}
 	return "healthy"
@@ -60,37 +82,37 @@ type healthBody struct {
 	Components map[string]string `json:"components"`
 }
 
-func (h *health) components(queueState string) map[string]string {
-	c := map[string]string{"queue_backend": queueState, "slack_client": h.slack(), "lifecycle": h.get().String()}
-	if h.socket != nil {
-		c["socket_mode"] = h.socket()
+func (h *Health) components(queueState string) map[string]string {
+	c := map[string]string{"queue_backend": queueState, "slack_client": h.opt.Slack(), "lifecycle": Phase(h.phase.Load()).String()}
+	if h.opt.SocketMode != nil {
+		c["socket_mode"] = h.opt.SocketMode()
 	}
 	return c
 }
 
 // simple answers GET / and /health. It is 200 also when degraded: the process runs,
 // and to restart it would cure no store.
-func (h *health) simple(c echo.Context) error {
+func (h *Health) simple(c echo.Context) error {
 	queueState := "healthy"
-	if h.trouble() {
+	if h.opt.Trouble() {
 		queueState = "unavailable"
 	}
 	return c.JSON(http.StatusOK, healthBody{
-		Status: h.status(), Service: serviceName,
+		Status: h.status(), Service: ServiceName,
 		Components: h.components(queueState),
 	})
 }
 
 // live answers /livez: the process can answer.
-func (h *health) live(c echo.Context) error {
+func (h *Health) live(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"status": "alive"})
 }
 
-// ready answers /readyz: 503 only while starting or draining. Trouble with the engine is
+// ready answers /readyz: 503 only while starting or draining. Trouble with the store is
 // no reason to take the process out of rotation: all replicas would go at once.
-func (h *health) ready(c echo.Context) error {
-	p := h.get()
-	if p != serving {
+func (h *Health) ready(c echo.Context) error {
+	p := Phase(h.phase.Load())
+	if p != Serving {
 		return c.JSON(http.StatusServiceUnavailable, map[string]string{"status": p.String()})
 	}
 	return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
@@ -131,19 +153,19 @@ type groupHealth struct {
 }
 
 // detailed answers /health/detailed: 200 when the store answered within a second.
-func (h *health) detailed(c echo.Context) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), connectivityTimeout)
+func (h *Health) detailed(c echo.Context) error {
+	ctx, cancel := context.WithTimeout(c.Request().Context(), ConnectivityTimeout)
 	defer cancel()
 	body := detailedBody{
-		healthBody:    healthBody{Status: h.status(), Service: serviceName, Components: h.components("healthy")},
-		UptimeSeconds: int64(time.Since(h.started).Seconds()), Notes: h.notes(),
+		healthBody:    healthBody{Status: h.status(), Service: ServiceName, Components: h.components("healthy")},
+		UptimeSeconds: int64(time.Since(h.started).Seconds()), Notes: h.opt.Notes,
 	}
-	if h.gaps != nil {
-		if n, err := h.gaps(ctx); err == nil {
+	if h.opt.OpenGaps != nil {
+		if n, err := h.opt.OpenGaps(ctx); err == nil {
 			body.OpenGaps = &n
 		}
 	}
-	stats, err := h.store.Stats(ctx)
+	stats, err := h.opt.Store.Stats(ctx)
 	if err != nil {
 		body.Status, body.Components["queue_backend"] = "degraded", "unavailable"
 		if h.operator(c.Request()) {
@@ -152,8 +174,8 @@ func (h *health) detailed(c echo.Context) error {
 		return c.JSON(http.StatusServiceUnavailable, body)
 	}
 	body.Queue = describe(stats)
-	if h.journal != nil {
-		body.Queue.JournalNewest = h.journal.Newest()
+	if h.opt.Newest != nil {
+		body.Queue.JournalNewest = h.opt.Newest()
 	}
 	return c.JSON(http.StatusOK, body)
 }
@@ -174,4 +196,12 @@ func describe(s queue.Stats) queueHealth {
 		q.Groups = append(q.Groups, gh)
 	}
 	return q
+}
+
+// operator reports whether a request shows the admin token: only then errors of the store
+// are shown in words.
+func (h *Health) operator(r *http.Request) bool {
+	scheme, got, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	want := h.opt.AdminToken
+	return want != "" && strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1
 }
