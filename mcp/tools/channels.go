@@ -1,8 +1,15 @@
 package tools
 
 import (
+	"context"
+	"encoding/base64"
+	"time"
+
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
 )
 
 const (
@@ -67,4 +74,308 @@ func conversationTools(k *kit) []toolset.Tool {
 			Description: "Find or make the direct message of the bot with one user, or the group message with up to eight, and get its channel id for slack_post_message. For one user slack_post_message also takes the user as channel.",
 		}, k.openConversation),
 	}
+}
+
+// searchPatience bounds how long a search reads Slack's lists.
+const searchPatience = 20 * time.Second
+
+const noteUnfinished = "The workspace is large and its list is not read to the end yet: call again in 30 seconds to search the rest."
+
+type listChannelsIn struct {
+	Query           string   `json:"query,omitempty" doc:"Words of the name, topic or purpose; active public and private channels only"`
+	Types           []string `json:"types,omitempty" alias:"channel_types" split:"," enum:"public_channel,private_channel,mpim,im" default:"public_channel,private_channel" doc:"Kinds to list, without query"`
+	IncludeArchived bool     `json:"include_archived,omitempty" doc:"Archived ones too, without query"`
+	Limit           int      `json:"limit,omitempty" min:"1" max:"200" default:"100" doc:"Most channels to return"`
+	Cursor          string   `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same arguments"`
+}
+
+func (k *kit) listChannels(ctx context.Context, _ *toolset.Call, in listChannelsIn) (channelsOut, error) {
+	if in.Query != "" {
+		return k.searchChannels(ctx, in)
+	}
+	page, err := k.Slack.ConversationList(ctx, slackapi.ListQuery{Types: in.Types, ExcludeArchived: !in.IncludeArchived, Limit: in.Limit, Cursor: in.Cursor})
+	if err != nil {
+		return channelsOut{}, err
+	}
+	out := channelsOut{Channels: []view.Channel{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}
+	for i := range page.Channels {
+		k.Names.KeepChannel(&page.Channels[i])
+		out.Channels = append(out.Channels, view.NewChannel(&page.Channels[i], false))
+	}
+	return out, nil
+}
+
+func (k *kit) searchChannels(ctx context.Context, in listChannelsIn) (channelsOut, error) {
+	after, err := openCursor(in.Cursor)
+	if err != nil {
+		return channelsOut{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, searchPatience)
+	defer cancel()
+	found, err := k.Names.SearchChannels(ctx, in.Query, after, in.Limit)
+	if err != nil {
+		return channelsOut{}, unresolved(err)
+	}
+	out := channelsOut{Channels: []view.Channel{}, NextCursor: sealCursor(found.Next), HasMore: found.Next != "" || !found.Complete}
+	for i := range found.Items {
+		out.Channels = append(out.Channels, view.KnownChannel(&found.Items[i]))
+	}
+	if !found.Complete {
+		out.Note = noteUnfinished
+	}
+	return out, nil
+}
+
+// A cursor into a list of names is sealed, so that no name stands outside the data.
+func sealCursor(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
+
+func openCursor(s string) (string, error) {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil {
+		return "", &toolset.ArgumentError{Argument: "cursor", Problem: "it is none of this tool's; start again without one"}
+	}
+	return string(b), nil
+}
+
+type channelIn struct {
+	Channel string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link"`
+}
+
+type channelOut struct {
+	OK      bool         `json:"ok"`
+	Channel view.Channel `json:"channel"`
+}
+
+func (k *kit) channelInfo(ctx context.Context, _ *toolset.Call, in channelIn) (channelOut, error) {
+	id, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return channelOut{}, err
+	}
+	c, err := k.Slack.ConversationInfo(ctx, id)
+	if err != nil {
+		return channelOut{}, err
+	}
+	k.Names.KeepChannel(&c)
+	return channelOut{OK: true, Channel: view.NewChannel(&c, true)}, nil
+}
+
+type membersIn struct {
+	Channel        string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"200" default:"100" doc:"Most members to return"`
+	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
+	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: names are looked up"`
+}
+
+type usersOut struct {
+	Users      []view.Person `json:"users"`
+	HasMore    bool          `json:"has_more"`
+	NextCursor string        `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
+	Note       string        `json:"note,omitempty"`
+}
+
+func (k *kit) channelMembers(ctx context.Context, _ *toolset.Call, in membersIn) (usersOut, error) {
+	channel, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return usersOut{}, err
+	}
+	page, err := k.Slack.Members(ctx, channel, in.Cursor, in.Limit)
+	if err != nil {
+		return usersOut{}, err
+	}
+	out := usersOut{NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}
+	out.Users = k.known(ctx, page.Members, in.ResponseFormat == detailed)
+	return out, nil
+}
+
+// known shows users by what is known of them; with ask, some of the others are asked for.
+func (k *kit) known(ctx context.Context, ids []string, ask bool) []view.Person {
+	calls := 0
+	if ask {
+		calls = nameCalls
+	}
+	ctx, cancel := context.WithTimeout(ctx, namePatience)
+	defer cancel()
+	found := k.Names.Users(ctx, ids, calls)
+	team := k.home(ctx)
+	list := []view.Person{}
+	for _, id := range ids {
+		u, ok := found[id]
+		if !ok {
+			u.ID = id
+		}
+		list = append(list, view.NewPerson(&u, team))
+	}
+	return list
+}
+
+// changedOut is what became of a channel.
+type changedOut struct {
+	OK      bool        `json:"ok"`
+	Channel *channelRef `json:"channel,omitempty"`
+	carried
+}
+
+// A channelRef is a channel in short.
+type channelRef struct {
+	Untrusted bool       `json:"untrusted"`
+	ID        string     `json:"id"`
+	Name      string     `json:"name,omitempty"`
+	Topic     string     `json:"topic,omitempty"`
+	Purpose   string     `json:"purpose,omitempty"`
+	Flags     view.Flags `json:"flags,omitempty"`
+}
+
+// changed is the result of a call that changed a channel and answered with it.
+func (k *kit) changed(ch slackapi.Channel, w *writing, err error) (changedOut, error) {
+	if err != nil {
+		return changedOut{}, err
+	}
+	out := changedOut{OK: true, carried: w.carried}
+	if ch.ID == "" {
+		return out, nil
+	}
+	if ch.Name != "" {
+		k.Names.KeepChannel(&ch)
+	}
+	v := view.NewChannel(&ch, false)
+	out.Channel = &channelRef{Untrusted: true, ID: v.ID, Name: v.Name, Topic: v.Topic, Purpose: v.Purpose, Flags: v.Flags}
+	return out, nil
+}
+
+type createChannelIn struct {
+	Name    string `json:"name" max:"80" doc:"Lower-case letters, digits, - and _, at most 80"`
+	Private bool   `json:"is_private,omitempty" alias:"private" doc:"Only invited users see it"`
+	safety
+}
+
+func (k *kit) createChannel(ctx context.Context, c *toolset.Call, in createChannelIn) (changedOut, error) {
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Arguments: []any{in.Name, in.Private}}, in.safety)
+	if w.due {
+		ch, err = w.slack.CreateChannel(ctx, in.Name, in.Private)
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
+}
+
+type changeChannelIn struct {
+	channelIn
+	safety
+}
+
+func (k *kit) joinChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (changedOut, error) {
+	id, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return changedOut{}, err
+	}
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Channel: id, Arguments: id}, in.safety)
+	if w.due {
+		ch, err = w.slack.JoinChannel(ctx, id)
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
+}
+
+func (k *kit) leaveChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (changedOut, error) {
+	id, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return changedOut{}, err
+	}
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Channel: id, Arguments: id}, in.safety)
+	if w.due {
+		err = w.slack.LeaveChannel(ctx, id)
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
+}
+
+func (k *kit) archiveChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (changedOut, error) {
+	id, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return changedOut{}, err
+	}
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Channel: id, Arguments: id}, in.safety)
+	if w.due {
+		err = w.slack.ArchiveChannel(ctx, id)
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
+}
+
+type inviteIn struct {
+	channelIn
+	Users []string `json:"users" alias:"user,user_ids" split:"," max:"30" doc:"User ids, @names or e-mails"`
+	safety
+}
+
+// invite asks for one user at a time: Slack invites none of several when one is wrong.
+func (k *kit) invite(ctx context.Context, c *toolset.Call, in inviteIn) (responses, error) {
+	channel, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return responses{}, err
+	}
+	users, err := k.users(ctx, in.Users)
+	if err != nil {
+		return responses{}, err
+	}
+	var b batch
+	for _, user := range users {
+		if b.skips() {
+			continue
+		}
+		_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, user}}, in.part(user))
+		if w.due {
+			if _, err = w.slack.Invite(ctx, channel, user); is(err, "already_in_channel") {
+				err = nil
+			}
+			w.end(ctx, nothing{}, "", err)
+		}
+		b.add(item{User: user}, w.carried, err)
+	}
+	return b.result()
+}
+
+type setTopicIn struct {
+	channelIn
+	Topic   *string `json:"topic,omitempty" max:"250" doc:"The new topic; an empty text clears it"`
+	Purpose *string `json:"purpose,omitempty" max:"250" doc:"The new purpose; an empty text clears it"`
+	safety
+}
+
+func (k *kit) setTopic(ctx context.Context, c *toolset.Call, in setTopicIn) (changedOut, error) {
+	if in.Topic == nil && in.Purpose == nil {
+		return changedOut{}, &toolset.ArgumentError{Argument: "topic", Problem: "give a topic, a purpose, or both"}
+	}
+	id, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return changedOut{}, err
+	}
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Channel: id, Arguments: []any{id, in.Topic, in.Purpose}}, in.safety)
+	if w.due {
+		if in.Topic != nil {
+			ch, err = w.slack.SetTopic(ctx, id, *in.Topic)
+		}
+		if in.Purpose != nil && err == nil {
+			ch, err = w.slack.SetPurpose(ctx, id, *in.Purpose)
+		}
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
+}
+
+type openIn struct {
+	Users []string `json:"users" alias:"user,user_ids" split:"," max:"8" doc:"User ids, @names or e-mails; not the bot itself"`
+	safety
+}
+
+func (k *kit) openConversation(ctx context.Context, c *toolset.Call, in openIn) (changedOut, error) {
+	users, err := k.users(ctx, in.Users)
+	if err != nil {
+		return changedOut{}, err
+	}
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Arguments: users}, in.safety)
+	if w.due {
+		ch, err = w.slack.OpenDM(ctx, users...)
+		w.end(ctx, ch, "", err)
+	}
+	return k.changed(ch, w, err)
 }

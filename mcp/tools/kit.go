@@ -1,12 +1,22 @@
 package tools
 
 import (
+	"bytes"
 	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/names"
+	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
@@ -54,4 +64,462 @@ func newKit(o Options) (*kit, error) {
 	}
 	o.MaxWaits = cmp.Or(o.MaxWaits, defaultMaxWaits)
 	return &kit{Options: o, waits: newWaitingRoom(o.MaxWaits), now: time.Now}, nil
+}
+
+// Catalog returns every tool that can work with what the options hold. The order is
+// that of the documentation.
+func Catalog(o Options) (*toolset.Catalog, error) {
+	k, err := newKit(o)
+	if err != nil {
+		return nil, err
+	}
+	return possible(k, o.Slack != nil, o.Events != nil, o.Operator != nil)
+}
+
+// Foresee returns the tools of the [Catalog] of a server that has a Slack client, or
+// events, or both; they are to be described and not to be called.
+func Foresee(slack, events bool) (*toolset.Catalog, error) {
+	k, err := newKit(Options{})
+	if err != nil {
+		return nil, err
+	}
+	return possible(k, slack, events, events)
+}
+
+func possible(k *kit, slack, events, queue bool) (*toolset.Catalog, error) {
+	return toolset.NewCatalog(slices.DeleteFunc(all(k), func(t toolset.Tool) bool {
+		return callsSlack(&t) && !slack || readsEvents(&t) && !events || t.Scope == access.Admin && !queue
+	})...)
+}
+
+// Describe returns every tool that there is, to be described and not to be called.
+func Describe() (*toolset.Catalog, error) {
+	k, err := newKit(Options{})
+	if err != nil {
+		return nil, err
+	}
+	return toolset.NewCatalog(all(k)...)
+}
+
+func callsSlack(t *toolset.Tool) bool { return len(t.Needs)+len(t.UserNeeds) > 0 }
+
+func readsEvents(t *toolset.Tool) bool { return t.Scope == access.Events || t.And == access.Events }
+
+func all(k *kit) []toolset.Tool {
+	return slices.Concat(
+		eventTools(k),
+		receiptTools(k),
+		askTools(k),
+		messageTools(k),
+		reactionTools(k),
+		conversationTools(k),
+		userTools(k),
+		fileTools(k),
+		pinTools(k),
+		bookmarkTools(k),
+		canvasTools(k),
+		adminTools(k),
+	)
+}
+
+// safety are the arguments of every tool that writes.
+type safety struct {
+	DryRun         bool   `json:"dry_run,omitempty" doc:"Send nothing, return the request"`
+	IdempotencyKey string `json:"idempotency_key,omitempty" max:"200" doc:"A key that is repeated within an hour sends nothing and returns the first result"`
+}
+
+// part is the safety of one part of a call that does several things.
+func (s safety) part(name string) safety {
+	if s.IdempotencyKey != "" {
+		s.IdempotencyKey += "#" + name
+	}
+	return s
+}
+
+// carried is what every writing tool tells about how it was carried out.
+type carried struct {
+	DryRun   bool               `json:"dry_run,omitempty"`
+	Requests []slackapi.Request `json:"requests,omitempty" opaque:"1" doc:"of dry_run: method and params"`
+	Repeated bool               `json:"repeated,omitempty" doc:"by idempotency_key"`
+	Note     string             `json:"note,omitempty"`
+}
+
+// noteMentions is what a result says about a call to everybody that was taken out.
+const noteMentions = "Mass mentions (@channel, @here, @everyone) were turned into plain text: the operator does not allow them."
+
+// A writing is one call that changes something in Slack, on its way.
+type writing struct {
+	carried
+	// due reports that slack is to be called, once, and that end is to follow.
+	due   bool
+	slack *slackapi.Client
+
+	permit   *guard.Permit
+	requests func() []slackapi.Request // of a rehearsal
+}
+
+// begin prepares a call that changes something in Slack, or its rehearsal. When it is not
+// due, begin returns what became of it: a rule forbids it, or its key is known.
+func begin[T any](ctx context.Context, k *kit, c *toolset.Call, w guard.Write, s safety) (result T, on *writing, err error) {
+	w.Tool, w.Principal, w.Key = c.Tool, c.Principal.Name, s.IdempotencyKey
+	on = &writing{slack: k.Slack}
+	if s.DryRun {
+		if err := k.Guard.Check(ctx, w.Channel); err != nil {
+			return result, on, err
+		}
+		on.due, on.DryRun = true, true
+		on.slack, on.requests = k.Slack.Rehearse()
+		return result, on, nil
+	}
+	if on.permit, err = k.Guard.Begin(ctx, w); err != nil {
+		return result, on, err
+	}
+	if on.Repeated = on.permit.Repeated; !on.Repeated {
+		on.due = true
+		return result, on, nil
+	}
+	result, ok := on.permit.Result.(T)
+	if err = on.permit.Err; err == nil && !ok {
+		err = fmt.Errorf("remembered result of %s has another type", w.Tool)
+	}
+	return result, on, err
+}
+
+// end keeps what became of the call: its result, the ts of what it wrote, "" for nothing,
+// and its error.
+func (w *writing) end(ctx context.Context, result any, ts string, err error) {
+	if w.DryRun {
+		w.Requests = w.requests()
+		return
+	}
+	w.permit.End(ctx, result, ts, err)
+}
+
+// nothing is the result of a call of which only the error counts.
+type nothing struct{}
+
+// stops reports an error after which the other parts of a call would fail as well, or
+// would come out of order.
+func stops(err error) bool {
+	var slack *slackapi.Error
+	if !errors.As(err, &slack) {
+		return true
+	}
+	switch slack.Kind {
+	case slackapi.Auth, slackapi.MissingScope, slackapi.NotInChannel, slackapi.RateLimited, slackapi.Ambiguous,
+		slackapi.Unavailable, slackapi.Canceled, slackapi.Forbidden:
+		return true
+	case slackapi.NotFound, slackapi.InvalidArgument, slackapi.Conflict, slackapi.TooLarge, slackapi.Internal:
+	}
+	return false
+}
+
+// is reports one of Slack's own error codes.
+func is(err error, code string) bool {
+	var slack *slackapi.Error
+	return errors.As(err, &slack) && slack.Code == code
+}
+
+// blocksOf reads blocks that may have been sent as text, and takes mass mentions out.
+func (k *kit) blocksOf(raw json.RawMessage) (json.RawMessage, bool, error) {
+	raw = bytes.TrimSpace(raw)
+	var s string
+	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
+		raw = json.RawMessage(s)
+	}
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, false, nil
+	}
+	if raw[0] != '[' || !json.Valid(raw) {
+		return nil, false, &toolset.ArgumentError{Argument: "blocks", Problem: "must be a JSON array of Block Kit blocks"}
+	}
+	return k.Guard.Blocks(raw)
+}
+
+// An item is what became of one part of a call that does several things.
+type item struct {
+	OK    bool   `json:"ok"`
+	TS    string `json:"ts,omitempty"`
+	Emoji string `json:"emoji,omitempty"`
+	User  string `json:"user,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// responses is the result of a call that does several things.
+type responses struct {
+	Responses []item `json:"responses" doc:"one for each part, in order"`
+	carried
+}
+
+// notSent is the error of the parts that come after one that failed.
+const notSent = "not_sent: an earlier part failed"
+
+// A batch collects the responses.
+type batch struct {
+	ordered bool // each part needs the one before it
+
+	out     responses
+	first   error // the first part's that failed
+	done    bool  // one part succeeded
+	stopped bool
+}
+
+// skips reports that the next part is not to be done, and notes it as not sent: after the
+// failure of another one it would fail as well, or come out of order.
+func (b *batch) skips() bool {
+	if b.stopped {
+		b.out.Responses = append(b.out.Responses, item{Error: notSent})
+	}
+	return b.stopped
+}
+
+// add notes what became of a part.
+func (b *batch) add(i item, how carried, err error) {
+	i.OK = err == nil
+	if err != nil {
+		i.Error = Fault(err)
+		b.first = cmp.Or(b.first, err)
+		b.stopped = b.ordered || stops(err)
+	}
+	b.done = b.done || i.OK
+	b.out.DryRun = b.out.DryRun || how.DryRun
+	b.out.Repeated = b.out.Repeated || how.Repeated
+	b.out.Requests = append(b.out.Requests, how.Requests...)
+	b.out.Note = cmp.Or(how.Note, b.out.Note)
+	b.out.Responses = append(b.out.Responses, i)
+}
+
+// result is what the call returns. When no part succeeded the first error is the call's.
+func (b *batch) result() (responses, error) {
+	if b.first != nil && !b.done {
+		return responses{}, b.first
+	}
+	if b.out.Responses == nil {
+		b.out.Responses = []item{}
+	}
+	return b.out, nil
+}
+
+// The two values of response_format.
+const (
+	concise  = "concise"
+	detailed = "detailed"
+)
+
+const (
+	// resolvePatience bounds the search for one name.
+	resolvePatience = 25 * time.Second
+	// namePatience and nameCalls bound what is spent on showing people's names.
+	namePatience = 3 * time.Second
+	nameCalls    = 20
+)
+
+// channel returns the id of a channel as somebody wrote it.
+func (k *kit) channel(ctx context.Context, s string) (string, error) {
+	ref, err := names.ParseChannel(s)
+	switch {
+	case err != nil:
+		return "", &toolset.ArgumentError{Argument: "channel", Problem: err.Error()}
+	case ref.ID != "":
+		return ref.ID, nil
+	case k.Names == nil:
+		return "", &toolset.ArgumentError{Argument: "channel", Problem: "without a Slack token names cannot be resolved; give the id"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, resolvePatience)
+	defer cancel()
+	if ref.User != nil {
+		return k.directMessage(ctx, *ref.User)
+	}
+	id, err := k.Names.ChannelID(ctx, ref.Name)
+	if err != nil {
+		return "", unresolved(err)
+	}
+	return id, nil
+}
+
+// user returns the id of a user as somebody wrote it.
+func (k *kit) user(ctx context.Context, s string) (string, error) {
+	ref, err := names.ParseUser(s)
+	switch {
+	case err != nil:
+		return "", &toolset.ArgumentError{Argument: "user", Problem: err.Error()}
+	case ref.ID != "":
+		return ref.ID, nil
+	case k.Names == nil:
+		return "", &toolset.ArgumentError{Argument: "user", Problem: "without a Slack token names cannot be resolved; give the id"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, resolvePatience)
+	defer cancel()
+	id, err := k.Names.UserID(ctx, ref)
+	if err != nil {
+		return "", unresolved(err)
+	}
+	return id, nil
+}
+
+// users returns the ids of several users.
+func (k *kit) users(ctx context.Context, list []string) ([]string, error) {
+	ids := make([]string, len(list))
+	for i, s := range list {
+		id, err := k.user(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = id
+	}
+	return ids, nil
+}
+
+// directMessage returns the conversation of the bot with a user. Slack makes it when
+// there is none, which nobody sees.
+func (k *kit) directMessage(ctx context.Context, ref names.UserRef) (string, error) {
+	id, err := k.Names.UserID(ctx, ref)
+	if err != nil {
+		return "", unresolved(err)
+	}
+	c, err := k.Slack.OpenDM(ctx, id)
+	return c.ID, err
+}
+
+// unresolved turns a resolver's error into words.
+func unresolved(err error) error {
+	var several *names.AmbiguousError
+	switch {
+	case errors.As(err, &several):
+		return faultf("ambiguous_user: several users have that name. Give one of the ids: %s.", strings.Join(several.IDs, ", "))
+	case errors.Is(err, names.ErrNoChannel):
+		return fault("channel_not_found: no channel of that name is in sight of the bot. Find channels with slack_list_channels; ask a member of a private channel to invite the bot; an archived channel needs its id.")
+	case errors.Is(err, names.ErrNoUser):
+		return fault("user_not_found: nobody has that name or address. Find users with slack_search_users.")
+	case errors.Is(err, names.ErrUnfinished):
+		return fault("still_searching: the workspace is large and Slack limits how fast its lists can be read. Call again in 30 seconds to go on searching, or give the id.")
+	}
+	return err
+}
+
+// self returns who the bot is, or nobody when that cannot be found out: provenance is
+// then unknown, which is the careful side.
+func (k *kit) self(ctx context.Context) slackapi.Identity {
+	id, err := k.Names.Self(ctx)
+	if err != nil {
+		return slackapi.Identity{}
+	}
+	return id
+}
+
+// home is the workspace whose users are ours, or "" where a user's workspace does not
+// tell: in an organisation of several, and when it cannot be found out.
+func (k *kit) home(ctx context.Context) string {
+	self := k.self(ctx)
+	if self.EnterpriseID != "" {
+		return ""
+	}
+	return self.TeamID
+}
+
+// people tells what users are called, and which of them are of another organisation,
+// as far as it is known. With ask, a few that are not known are asked for.
+func (k *kit) people(ctx context.Context, ids []string, ask bool) (called map[string]string, outsiders map[string]bool) {
+	calls := 0
+	if ask {
+		calls = nameCalls
+	}
+	team := k.home(ctx)
+	ctx, cancel := context.WithTimeout(ctx, namePatience)
+	defer cancel()
+	called, outsiders = map[string]string{}, map[string]bool{}
+	for id, u := range k.Names.Users(ctx, ids, calls) {
+		called[id] = u.Name()
+		outsiders[id] = u.Stranger || team != "" && u.Team != "" && u.Team != team
+	}
+	return called, outsiders
+}
+
+// whenDoc is what the schemas say about an argument that is an instant.
+const whenHelp = "write an instant as a ts (1700000000.123456), as ISO 8601 (2026-01-31 or 2026-01-31T09:00:00Z), or as an age (90s, 15m, 2h, 1d, 2w)"
+
+var age = regexp.MustCompile(`^([0-9]{1,6})\s*([smhdw])$`)
+
+var units = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
+
+// layouts are the forms of ISO 8601 that people write; without a zone they are UTC.
+var layouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"}
+
+// instant reads a point in time; "" is the zero time.
+func instant(argument, s string, now time.Time) (time.Time, error) {
+	s = strings.TrimSpace(s)
+	switch strings.ToLower(s) {
+	case "":
+		return time.Time{}, nil
+	case "now":
+		return now, nil
+	case "today":
+		return now.UTC().Truncate(24 * time.Hour), nil
+	case "yesterday":
+		return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -1), nil
+	}
+	if m := age.FindStringSubmatch(strings.ToLower(s)); m != nil {
+		n, err := strconv.Atoi(m[1])
+		if err == nil {
+			return now.Add(-time.Duration(n) * units[m[2]]), nil
+		}
+	}
+	if t, ok := fromTS(s); ok {
+		return t, nil
+	}
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, &toolset.ArgumentError{Argument: argument, Problem: whenHelp}
+}
+
+// fromTS reads a ts, or Unix seconds.
+func fromTS(s string) (time.Time, bool) {
+	seconds, micros, _ := strings.Cut(s, ".")
+	if !names.IsTS(s) && (micros != "" || len(seconds) < 9 || len(seconds) > 12) {
+		return time.Time{}, false
+	}
+	sec, err := strconv.ParseInt(seconds, 10, 64)
+	if err != nil {
+		return time.Time{}, false
+	}
+	usec := int64(0)
+	if micros != "" {
+		if usec, err = strconv.ParseInt(micros, 10, 64); err != nil {
+			return time.Time{}, false
+		}
+	}
+	return time.Unix(sec, usec*1000), true
+}
+
+// slackTS reads an instant as Slack's methods take it; a ts stays as it was written.
+func slackTS(argument, s string, now time.Time) (string, error) {
+	if s = strings.TrimSpace(s); names.IsTS(s) {
+		return s, nil
+	}
+	t, err := instant(argument, s, now)
+	if err != nil || t.IsZero() {
+		return "", err
+	}
+	return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000), nil
+}
+
+// upcoming reads a point in time that is still to come: an age is how far ahead it is.
+func upcoming(argument, s string, now time.Time) (time.Time, error) {
+	s = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(s), "in "))
+	if m := age.FindStringSubmatch(strings.ToLower(strings.TrimPrefix(s, "+"))); m != nil {
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			return now.Add(time.Duration(n) * units[m[2]]), nil
+		}
+	}
+	t, err := instant(argument, s, now)
+	if err != nil {
+		return time.Time{}, &toolset.ArgumentError{Argument: argument, Problem: "write a time to come as ISO 8601 with its zone (2026-01-31T09:00:00+01:00), as Unix seconds, or as how far ahead it is (30m, 2h, 1d)"}
+	}
+	if !t.After(now) {
+		return time.Time{}, &toolset.ArgumentError{Argument: argument, Problem: "it is in the past"}
+	}
+	return t, nil
 }

@@ -1,8 +1,17 @@
 package tools
 
 import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/guard"
+	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
 )
 
 const setMessages = "messages"
@@ -87,4 +96,373 @@ func messageTools(k *kit) []toolset.Tool {
 			Description: "Mark a conversation as read up to a message, for the owner of the user token. Do it only when the user asked for it.",
 		}, k.markRead),
 	}
+}
+
+// words are the arguments of what a message says.
+type words struct {
+	Text     string          `json:"text,omitempty" max:"40000" doc:"Text in Slack's mrkdwn (*bold*, <https://…|label>, <@U…>); with blocks: what notifications show"`
+	Markdown string          `json:"markdown,omitempty" max:"12000" doc:"Standard Markdown, in place of text"`
+	Blocks   json.RawMessage `json:"blocks,omitempty" doc:"Block Kit blocks, a JSON array"`
+}
+
+type postIn struct {
+	Channel string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link; a user (id, @name, e-mail) for a direct message"`
+	words
+	ThreadTS  string `json:"thread_ts,omitempty" doc:"Reply in the thread of this message (ts)"`
+	Broadcast bool   `json:"reply_broadcast,omitempty" doc:"Show the reply in the channel too"`
+	Unfurl    bool   `json:"unfurl,omitempty" doc:"Let Slack fetch previews of links; off, because fetching tells the link's owner"`
+	safety
+}
+
+// posted is where a message went.
+type posted struct {
+	OK        bool         `json:"ok"`
+	Channel   string       `json:"channel,omitempty"`
+	TS        string       `json:"ts,omitempty" doc:"the message's id in its channel"`
+	ThreadTS  string       `json:"thread_ts,omitempty"`
+	Permalink string       `json:"permalink,omitempty"`
+	Message   *sentMessage `json:"message,omitempty"`
+	carried
+}
+
+// sentMessage is the message as Slack stored it.
+type sentMessage struct {
+	Untrusted bool       `json:"untrusted"`
+	TS        string     `json:"ts"`
+	ThreadTS  string     `json:"thread_ts,omitempty"`
+	Text      string     `json:"text"`
+	Flags     view.Flags `json:"flags,omitempty"`
+}
+
+func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, error) {
+	channel, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return posted{}, err
+	}
+	thread, err := ts("thread_ts", in.ThreadTS)
+	if err != nil {
+		return posted{}, err
+	}
+	p, calmed, err := k.content(in.words)
+	if err != nil {
+		return posted{}, err
+	}
+	p.Channel, p.ThreadTS, p.Broadcast = channel, thread, in.Broadcast && thread != ""
+	p.UnfurlLinks, p.UnfurlMedia = in.Unfurl, in.Unfurl
+	return k.deliver(ctx, c, p, calmed, in.safety)
+}
+
+// deliver posts a message.
+func (k *kit) deliver(ctx context.Context, c *toolset.Call, p slackapi.Post, calmed bool, s safety) (posted, error) {
+	sent, w, err := begin[slackapi.Posted](ctx, k, c, guard.Write{Channel: p.Channel, Sends: true, Arguments: p}, s)
+	if w.due {
+		sent, err = w.slack.PostMessage(ctx, p)
+		w.end(ctx, sent, sent.TS, err)
+	}
+	if err != nil {
+		return posted{}, err
+	}
+	if calmed {
+		w.Note = noteMentions
+	}
+	out := posted{OK: true, Channel: p.Channel, ThreadTS: p.ThreadTS, carried: w.carried}
+	if w.DryRun {
+		return out, nil
+	}
+	out.Channel, out.TS = sent.Channel, sent.TS
+	out.Permalink = view.Permalink(k.self(ctx).URL, sent.Channel, sent.TS, p.ThreadTS)
+	m := &sentMessage{Untrusted: true, TS: sent.TS, ThreadTS: p.ThreadTS}
+	m.Text = m.Flags.Text(sent.Message.Text, passage)
+	out.Message = m
+	return out, nil
+}
+
+// content is what a message says, with mass mentions taken out where they are not
+// allowed. It reports whether there were any.
+func (k *kit) content(in words) (slackapi.Post, bool, error) {
+	p := slackapi.Post{}
+	blocks, c1, err := k.blocksOf(in.Blocks)
+	if err != nil {
+		return p, false, err
+	}
+	text, c2 := k.Guard.Text(in.Text)
+	markdown, c3 := k.Guard.Text(in.Markdown)
+	p.Text, p.Markdown, p.Blocks = text, markdown, blocks
+	switch {
+	case text == "" && markdown == "" && len(blocks) == 0:
+		return p, false, &toolset.ArgumentError{Argument: "text", Problem: "give text, markdown or blocks"}
+	case markdown != "" && (text != "" || len(blocks) > 0):
+		return p, false, &toolset.ArgumentError{Argument: "markdown", Problem: "it stands in place of text and blocks: give one or the other"}
+	}
+	return p, c1 || c2 || c3, nil
+}
+
+// ts reads a message's ts or permalink.
+func ts(argument, s string) (string, error) {
+	if s == "" || names.IsTS(s) {
+		return s, nil
+	}
+	if m, err := names.ParseLink(s); err == nil && m.TS != "" {
+		return m.TS, nil
+	}
+	return "", &toolset.ArgumentError{Argument: argument, Problem: "write a ts (1700000000.123456) or a message's permalink"}
+}
+
+type threadReplyIn struct {
+	Channel   string   `json:"channel" alias:"channel_id" doc:"Channel id, #name or link"`
+	ThreadTS  string   `json:"thread_ts" doc:"ts or permalink of the thread's first message"`
+	Texts     []string `json:"texts" alias:"text" max:"20" doc:"One reply each, in order"`
+	Broadcast bool     `json:"reply_broadcast,omitempty" doc:"Show the replies in the channel too"`
+	safety
+}
+
+func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn) (responses, error) {
+	channel, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return responses{}, err
+	}
+	thread, err := ts("thread_ts", in.ThreadTS)
+	if err != nil {
+		return responses{}, err
+	}
+	if slices.Contains(in.Texts, "") {
+		return responses{}, &toolset.ArgumentError{Argument: "texts", Problem: "one of them is empty"}
+	}
+	b := batch{ordered: true}
+	for n, text := range in.Texts {
+		if b.skips() {
+			continue
+		}
+		text, calmed := k.Guard.Text(text)
+		p := slackapi.Post{Channel: channel, ThreadTS: thread, Text: text, Broadcast: in.Broadcast}
+		r, err := k.deliver(ctx, c, p, calmed, in.part(strconv.Itoa(n)))
+		b.add(item{TS: r.TS}, r.carried, err)
+	}
+	return b.result()
+}
+
+type updateIn struct {
+	messageRef
+	words
+	safety
+}
+
+func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted, error) {
+	channel, ts, err := k.message(ctx, in.messageRef)
+	if err != nil {
+		return posted{}, err
+	}
+	p, calmed, err := k.content(in.words)
+	if err != nil {
+		return posted{}, err
+	}
+	u := slackapi.Update{Channel: channel, TS: ts, Text: p.Text, Markdown: p.Markdown, Blocks: p.Blocks}
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: u}, in.safety)
+	if w.due {
+		var r slackapi.Posted
+		r, err = w.slack.UpdateMessage(ctx, u)
+		w.end(ctx, nothing{}, r.TS, err)
+	}
+	if err != nil {
+		return posted{}, err
+	}
+	if calmed {
+		w.Note = noteMentions
+	}
+	return posted{OK: true, Channel: channel, TS: ts, Permalink: view.Permalink(k.self(ctx).URL, channel, ts, ""), carried: w.carried}, nil
+}
+
+type deleteIn struct {
+	messageRef
+	safety
+}
+
+func (k *kit) delete(ctx context.Context, c *toolset.Call, in deleteIn) (posted, error) {
+	channel, ts, err := k.message(ctx, in.messageRef)
+	if err != nil {
+		return posted{}, err
+	}
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety)
+	if w.due {
+		err = w.slack.DeleteMessage(ctx, channel, ts)
+		w.end(ctx, nothing{}, ts, err)
+	}
+	return posted{OK: err == nil, Channel: channel, TS: ts, carried: w.carried}, err
+}
+
+type ephemeralIn struct {
+	Channel string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link"`
+	User    string `json:"user" alias:"user_id" doc:"Who sees it: user id, @name or e-mail; must be in the channel"`
+	words
+	ThreadTS string `json:"thread_ts,omitempty" doc:"Show it in the thread of this message (ts)"`
+	safety
+}
+
+func (k *kit) postEphemeral(ctx context.Context, c *toolset.Call, in ephemeralIn) (posted, error) {
+	channel, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return posted{}, err
+	}
+	user, err := k.user(ctx, in.User)
+	if err != nil {
+		return posted{}, err
+	}
+	p, calmed, err := k.content(in.words)
+	if err != nil {
+		return posted{}, err
+	}
+	p.Channel = channel
+	if p.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
+		return posted{}, err
+	}
+	args := struct {
+		User string
+		Post slackapi.Post
+	}{user, p}
+	sent, w, err := begin[string](ctx, k, c, guard.Write{Channel: channel, Sends: true, Arguments: args}, in.safety)
+	if w.due {
+		sent, err = w.slack.PostEphemeral(ctx, user, p)
+		w.end(ctx, sent, sent, err)
+	}
+	if err != nil {
+		return posted{}, err
+	}
+	if calmed {
+		w.Note = noteMentions
+	}
+	return posted{OK: true, Channel: channel, TS: sent, ThreadTS: p.ThreadTS, carried: w.carried}, nil
+}
+
+type permalinkOut struct {
+	OK        bool   `json:"ok"`
+	Permalink string `json:"permalink"`
+}
+
+func (k *kit) permalink(ctx context.Context, _ *toolset.Call, in messageRef) (permalinkOut, error) {
+	channel, ts, err := k.message(ctx, in)
+	if err != nil {
+		return permalinkOut{}, err
+	}
+	link, err := k.Slack.Permalink(ctx, channel, ts)
+	return permalinkOut{OK: true, Permalink: link}, err
+}
+
+type scheduleIn struct {
+	Channel string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link; a user for a direct message"`
+	words
+	PostAt    string `json:"post_at" doc:"When: ISO 8601 with its zone, Unix seconds, or how far ahead (30m, 2h, 1d)"`
+	ThreadTS  string `json:"thread_ts,omitempty" doc:"Reply in the thread of this message (ts)"`
+	Broadcast bool   `json:"reply_broadcast,omitempty" doc:"Show the reply in the channel too"`
+	safety
+}
+
+type scheduledOut struct {
+	OK      bool   `json:"ok"`
+	ID      string `json:"scheduled_message_id,omitempty"`
+	Channel string `json:"channel"`
+	PostAt  string `json:"post_at,omitempty"`
+	carried
+}
+
+func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (scheduledOut, error) {
+	channel, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return scheduledOut{}, err
+	}
+	at, err := upcoming("post_at", in.PostAt, k.now())
+	if err != nil {
+		return scheduledOut{}, err
+	}
+	p, calmed, err := k.content(in.words)
+	if err != nil {
+		return scheduledOut{}, err
+	}
+	p.Channel = channel
+	if p.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
+		return scheduledOut{}, err
+	}
+	p.Broadcast = in.Broadcast && p.ThreadTS != ""
+	// The key stands for the words as they were written: "2h" is another instant on a repeat.
+	args := struct {
+		At   string
+		Post slackapi.Post
+	}{in.PostAt, p}
+	s, w, err := begin[slackapi.Scheduled](ctx, k, c, guard.Write{Channel: channel, Sends: true, Arguments: args}, in.safety)
+	if w.due {
+		s, err = w.slack.ScheduleMessage(ctx, p, at)
+		w.end(ctx, s, s.ID, err)
+	}
+	if err != nil {
+		return scheduledOut{}, err
+	}
+	if calmed {
+		w.Note = noteMentions
+	}
+	out := scheduledOut{OK: true, ID: s.ID, Channel: channel, PostAt: view.Time(at.Truncate(1e9)), carried: w.carried}
+	if w.Repeated {
+		out.PostAt = view.Unix(s.PostAt)
+	}
+	return out, nil
+}
+
+type listScheduledIn struct {
+	Channel string `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; all when absent"`
+	Limit   int    `json:"limit,omitempty" min:"1" max:"100" default:"50" doc:"Most messages to return"`
+	Cursor  string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
+}
+
+type scheduledMessage struct {
+	Untrusted bool       `json:"untrusted"`
+	ID        string     `json:"scheduled_message_id"`
+	Channel   string     `json:"channel"`
+	PostAt    string     `json:"post_at"`
+	Text      string     `json:"text,omitempty"`
+	Flags     view.Flags `json:"flags,omitempty"`
+}
+
+type listScheduledOut struct {
+	Messages   []scheduledMessage `json:"scheduled_messages"`
+	HasMore    bool               `json:"has_more"`
+	NextCursor string             `json:"next_cursor,omitempty"`
+}
+
+func (k *kit) listScheduled(ctx context.Context, _ *toolset.Call, in listScheduledIn) (listScheduledOut, error) {
+	out := listScheduledOut{Messages: []scheduledMessage{}}
+	channel := ""
+	if in.Channel != "" {
+		var err error
+		if channel, err = k.channel(ctx, in.Channel); err != nil {
+			return out, err
+		}
+	}
+	page, err := k.Slack.ScheduledList(ctx, channel, in.Cursor, in.Limit)
+	if err != nil {
+		return out, err
+	}
+	for _, m := range page.Messages {
+		v := scheduledMessage{Untrusted: true, ID: m.ID, Channel: m.Channel, PostAt: view.Unix(m.PostAt)}
+		v.Text = v.Flags.Text(m.Text, passage)
+		out.Messages = append(out.Messages, v)
+	}
+	out.NextCursor, out.HasMore = page.NextCursor, page.NextCursor != ""
+	return out, nil
+}
+
+type cancelScheduledIn struct {
+	Channel string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link that it was to go to"`
+	ID      string `json:"scheduled_message_id" alias:"id" doc:"Id of the scheduled message"`
+	safety
+}
+
+func (k *kit) cancelScheduled(ctx context.Context, c *toolset.Call, in cancelScheduledIn) (scheduledOut, error) {
+	channel, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return scheduledOut{}, err
+	}
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, in.ID}}, in.safety)
+	if w.due {
+		err = w.slack.DeleteScheduled(ctx, channel, in.ID)
+		w.end(ctx, nothing{}, "", err)
+	}
+	return scheduledOut{OK: err == nil, ID: in.ID, Channel: channel, carried: w.carried}, err
 }
