@@ -1,5 +1,6 @@
 // Package wait is the one way to pause: [Sleep] until an instant or the end of a context,
-// and [Backoff], the growing pauses between the attempts at something that fails.
+// [Backoff], the growing pauses between the attempts at something that fails, and
+// [Growth], their arithmetic where the number of the attempt is kept elsewhere.
 package wait
 
 import (
@@ -53,4 +54,28 @@ func Jitter(d time.Duration) time.Duration {
 		return d
 	}
 	return d/2 + rand.N(d/2+1) //nolint:gosec // The randomness spreads load; it protects no secret.
+}
+
+// A Growth is how the pauses between numbered attempts grow: the first is First, each
+// further one is Factor times as long, and none is longer than Most. The share Jitter of
+// each, from 0 to 1, is random: a pause is never longer than said, and shorter by that
+// share at most. A negative Jitter counts as 0.
+type Growth struct {
+	First, Most time.Duration
+	Factor      int
+	Jitter      float64
+}
+
+// After returns the pause after a failed attempt, counted from 1. random is a number from
+// 0 up to 1, at which the pause is the shortest.
+func (g Growth) After(attempt int, random float64) time.Duration {
+	d := min(g.First, g.Most)
+	for i := 1; i < attempt && d > 0 && d < g.Most; i++ {
+		if d > g.Most/time.Duration(g.Factor) {
+			d = g.Most
+		} else {
+			d *= time.Duration(g.Factor)
+		}
+	}
+	return d - time.Duration(float64(d)*min(max(g.Jitter, 0), 1)*random)
 }

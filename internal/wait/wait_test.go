@@ -52,3 +52,27 @@ func TestZeroBackoffPausesForNoTime(t *testing.T) {
 		t.Errorf("the pause is %v", d)
 	}
 }
+
+func TestGrowthOfNumberedAttempts(t *testing.T) {
+	for _, tc := range []struct {
+		g       wait.Growth
+		attempt int
+		random  float64
+		want    time.Duration
+	}{
+		{wait.Growth{First: time.Second, Most: time.Minute, Factor: 2}, 1, 0, time.Second},
+		{wait.Growth{First: time.Second, Most: time.Minute, Factor: 2}, 4, 0.5, 8 * time.Second},
+		{wait.Growth{First: time.Second, Most: time.Minute, Factor: 4}, 3, 0, 16 * time.Second},
+		{wait.Growth{First: time.Second, Most: time.Minute, Factor: 4}, 4, 0, time.Minute},
+		{wait.Growth{First: time.Second, Most: time.Minute, Factor: 2, Jitter: 0.2}, 2, 0.5, 1800 * time.Millisecond},
+		{wait.Growth{First: time.Second, Most: time.Minute, Factor: 2, Jitter: 7}, 2, 0.5, time.Second},
+		{wait.Growth{First: time.Second, Most: time.Minute, Factor: 2, Jitter: -1}, 2, 0.5, 2 * time.Second},
+		{wait.Growth{First: time.Hour, Most: time.Minute, Factor: 2}, 1, 0, time.Minute},
+		{wait.Growth{First: time.Hour, Most: 1<<63 - 1, Factor: 2}, 1 << 20, 0, 1<<63 - 1},
+		{wait.Growth{}, 1 << 20, 0, 0},
+	} {
+		if got := tc.g.After(tc.attempt, tc.random); got != tc.want {
+			t.Errorf("%+v after %d: %v, want %v", tc.g, tc.attempt, got, tc.want)
+		}
+	}
+}

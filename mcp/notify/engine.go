@@ -259,6 +259,6 @@ func (e *Engine) evict(ctx context.Context, s *Subscription, why string) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.opt.Grace)
 		defer cancel()
-		_, _ = e.post(ctx, s, "msg_terminated_"+short(s.ID + s.CreatedAt.String())[:24], e.terminated(why)) // best effort
+		e.post(ctx, s, "msg_terminated_"+short(s.ID + s.CreatedAt.String())[:24], e.terminated(why)) // best effort
 	}()
 }

@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"time"
 
-	"slackmcp/internal/egress"
+	"slackmcp/internal/delivery"
+	"slackmcp/internal/wait"
 	"slackmcp/store/state"
 )
 
@@ -52,12 +52,6 @@ type Follower interface {
 	Close()
 }
 
-// A Client posts to addresses that others chose; egress.Client is one.
-type Client interface {
-	Check(target string) error
-	Post(ctx context.Context, target string, header http.Header, body []byte) (egress.Reply, error)
-}
-
 // An Observation is one attempt at a delivery, for metrics.
 type Observation struct {
 	// Outcome is accepted, retried, skipped (the receiver wants it no more), dead (the last
@@ -70,7 +64,7 @@ type Observation struct {
 type Options struct {
 	State  state.Store
 	Source Source
-	Client Client
+	Client delivery.Client
 	// Exclusive says that no other process shares the State: there is nobody to divide
 	// the subscriptions with.
 	Exclusive bool
@@ -149,20 +143,12 @@ func (r Retry) complete() Retry {
 	return r
 }
 
-// jitter is the share of a delay that is random.
-const jitter = 0.2
-
 // delay is the pause after a failed attempt, counted from 1, with a random number below
 // 1, and not before the receiver asked for. It reports false after the last one.
 func (r Retry) delay(attempt int, asked time.Duration, random float64) (time.Duration, bool) {
 	if attempt >= r.MaxAttempts {
 		return 0, false
 	}
-	d := r.Base
-	for i := 1; i < attempt && d < r.Cap; i++ {
-		d *= 4
-	}
-	d = min(d, r.Cap)
-	d -= time.Duration(float64(d) * jitter * random)
+	d := wait.Growth{First: r.Base, Most: r.Cap, Factor: 4, Jitter: 0.2}.After(attempt, random)
 	return max(d, min(asked, r.Cap)), true
 }

@@ -239,16 +239,16 @@ func (r *runner) deliver(ctx context.Context) {
 	posting, cancel := graceful(ctx, r.e.opt.Grace)
 	defer cancel()
 	began := time.Now()
-	reply, err := r.e.post(posting, s, id, m.Body)
-	if err != nil && ctx.Err() != nil {
-		return // nobody answered; another process, or this one later, begins anew
+	o := r.e.post(posting, s, id, m.Body)
+	if !o.Answered() && ctx.Err() != nil {
+		return // another process, or this one later, begins anew
 	}
-	why := reason(reply, err)
+	why := o.Reason()
 	switch {
-	case why == "":
+	case o.Err == nil:
 		r.accepted(m, time.Since(began))
 		return
-	case final(reply, err):
+	case o.Final:
 		r.failed(why)
 		r.giveUp(ctx, s, m, why, "skipped")
 		return
@@ -259,7 +259,7 @@ func (r *runner) deliver(ctx context.Context) {
 	if m.gap {
 		policy.MaxAttempts = gapAttempts
 	}
-	delay, again := policy.delay(r.Attempt, reply.RetryAfter(time.Now()), rand.Float64()) //nolint:gosec // jitter, no secret
+	delay, again := policy.delay(r.Attempt, o.Pause, rand.Float64()) //nolint:gosec // jitter, no secret
 	if !again {
 		r.giveUp(ctx, s, m, why, "dead")
 		return

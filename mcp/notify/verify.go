@@ -61,14 +61,14 @@ func (e *Engine) challenge(ctx context.Context, s *Subscription) string {
 	if err != nil {
 		return challengeFailed
 	}
-	reply, err := e.post(ctx, s, "msg_verification_"+rand.Text(), body)
-	if why := reason(reply, err); why != "" {
-		return why
+	o := e.post(ctx, s, "msg_verification_"+rand.Text(), body)
+	if o.Err != nil {
+		return o.Reason()
 	}
 	var answer struct {
 		Challenge string `json:"challenge"`
 	}
-	if json.Unmarshal(reply.Body, &answer) != nil || subtle.ConstantTimeCompare([]byte(answer.Challenge), []byte(nonce)) != 1 {
+	if json.Unmarshal(o.Body, &answer) != nil || subtle.ConstantTimeCompare([]byte(answer.Challenge), []byte(nonce)) != 1 {
 		return challengeFailed
 	}
 	return ""

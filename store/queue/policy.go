@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"slackmcp/internal/wait"
 )
 
 // A Policy decides what follows a failed attempt. It is a pure function of the
@@ -54,14 +56,7 @@ func (p Policy) next(attempt int, err error, random float64) Verdict {
 	if attempt >= p.MaxAttempts || IsPermanent(err) {
 		return Verdict{Dead: true}
 	}
-	delay := p.Cap
-	if shift := attempt - 1; shift < 40 && p.Base<<shift < p.Cap && p.Base<<shift > 0 {
-		delay = p.Base << shift
-	}
-	if p.Jitter > 0 {
-		// Full delay at random 0, down to (1-Jitter) of it: never later than said.
-		delay -= time.Duration(float64(delay) * min(p.Jitter, 1) * random)
-	}
+	delay := wait.Growth{First: p.Base, Most: p.Cap, Factor: 2, Jitter: p.Jitter}.After(attempt, random)
 	return Verdict{Delay: max(delay, Pause(err))}
 }
 

@@ -4,16 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
+	"slackmcp/internal/delivery"
 	"slackmcp/internal/egress"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/signature"
 )
 
 // The headers of a forwarded event beside those of Standard Webhooks.
@@ -59,30 +57,11 @@ func (a *forward) do(ctx context.Context, d queue.Delivery) error {
 			h.Set(name, v)
 		}
 	}
-	if err := signature.SignStandard(h, a.secrets, webhookID(e), a.now(), body); err != nil {
-		return queue.Permanent(err)
+	o := delivery.Attempt(ctx, a.client, delivery.Message{URL: a.spec.URL, Header: h, ID: webhookID(e), Secrets: a.secrets, Body: body}, delivery.RetryBusy, a.now())
+	if o.Final {
+		return queue.Permanent(o.Err)
 	}
-	reply, err := a.client.Post(ctx, a.spec.URL, h, body)
-	if _, refused := errors.AsType[*egress.RefusedError](err); refused {
-		return queue.Permanent(err)
-	}
-	if err != nil {
-		return err
-	}
-	return judge(reply, a.now())
-}
-
-// judge says what a status means: 2xx is done; a target that is slow or out of order is
-// asked again, as late as it likes; everything else would be answered the same again.
-func judge(r egress.Reply, now time.Time) error {
-	err := fmt.Errorf("the receiver answered %d %s", r.Status, http.StatusText(r.Status))
-	switch {
-	case r.OK():
-		return nil
-	case r.Status == http.StatusRequestTimeout, r.Status == http.StatusTooEarly, r.Status == http.StatusTooManyRequests, r.Status >= 500:
-		return queue.RetryAfter(err, r.RetryAfter(now))
-	}
-	return queue.Permanent(err)
+	return queue.RetryAfter(o.Err, o.Pause)
 }
 
 // webhookID is the same for every try and every replica, and has no dot.
