@@ -4,7 +4,7 @@
 #   scripts/chaos.sh            every part
 #   scripts/chaos.sh queue      some
 #
-# A part is a function below; tests tell its figures by lines with "chaos: | … |", which
+# A part is a function below; tests print its figures in lines with "chaos: | … |", which
 # are printed as rows of a table at the end. KILLS and PAUSE say how often and how long.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,7 +16,7 @@ trap 'rm -f "$log"' EXIT
 # stopped for a while, under load: single ones, a Redis Cluster of three masters, a
 # Sentinel failover and a NATS cluster of three.
 part_queue() {
-  head='| engine | what | acknowledged | refused, sent again | lost | handled again | first acknowledgement | first event handled |
+  head='| database | what | acknowledged | refused, sent again | lost | handled again | first acknowledgement | first event handled |
 |---|---|---:|---:|---:|---:|---:|---:|'
   go test -count=1 -timeout 60m -v -run 'Kill|Pause|TestClusterLosesOne|Sentinel' \
     ./store/redis ./store/nats -kills "${KILLS:-20}" -pause "${PAUSE:-10s}"

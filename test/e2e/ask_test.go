@@ -24,7 +24,7 @@ type asked struct {
 	} `json:"answer"`
 }
 
-// clickByCommand presses a button with the shipped command, once somebody has asked.
+// clickByCommand presses a button with the shipped command, once the question is posted.
 func clickByCommand(t *testing.T, w *workspace, person, button string) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() error {
@@ -88,7 +88,7 @@ func TestAskAcrossReplicas(t *testing.T) {
 	}
 }
 
-// settled waits until nobody can click any more.
+// settled waits until no button can be clicked any more.
 func settled(t *testing.T, w *workspace, ts string) {
 	t.Helper()
 	eventually(t, 30*time.Second, func() error {

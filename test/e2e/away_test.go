@@ -14,10 +14,10 @@ import (
 	servers "slackmcp/internal/testservers"
 )
 
-// TestEngineAway takes the engine away from a running server: senders are answered 503,
-// health says degraded, the process waits quietly, and when the engine is back everything
+// TestDatabaseAway takes the database away from a running server: senders are answered 503,
+// health says degraded, the process waits quietly, and when the database is back everything
 // goes on without a restart, with every event that was acknowledged.
-func TestEngineAway(t *testing.T) {
+func TestDatabaseAway(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		start func(t *testing.T) (*servers.Server, string)
@@ -32,7 +32,7 @@ func TestEngineAway(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			engine, env := tc.start(t)
+			database, env := tc.start(t)
 			p := integrated(t, options{env: []string{env, "LOG_LEVEL=error"}})
 			session := connect(t, p)
 			acked := map[string]bool{}
@@ -48,9 +48,9 @@ func TestEngineAway(t *testing.T) {
 					t.Fatalf("post: %d", status)
 				}
 			}
-			engine.Kill()
+			database.Kill()
 			if status := send("EvAWAY"); status != http.StatusServiceUnavailable {
-				t.Errorf("a post without the engine: %d, want 503", status)
+				t.Errorf("a post without the database: %d, want 503", status)
 			}
 			if _, body := p.get("/health"); !strings.Contains(body, `"degraded"`) {
 				t.Errorf("health: %s, want degraded", body)
@@ -65,12 +65,12 @@ func TestEngineAway(t *testing.T) {
 			before := cpu(t, p)
 			<-time.After(away)
 			used := cpu(t, p) - before
-			t.Logf("%v of CPU in %v without the engine", used, away)
+			t.Logf("%v of CPU in %v without the database", used, away)
 			if used > away/4 {
 				t.Errorf("it used %v of CPU in %v: is it asking without a pause?", used, away)
 			}
-			engine.Start()
-			// Nobody posts: the process finds out by itself.
+			database.Start()
+			// No sender posts: the process finds out by itself.
 			eventually(t, time.Minute, func() error {
 				if _, body := p.get("/health"); !strings.Contains(body, `"status":"healthy"`) {
 					return fmt.Errorf("health: %s", body)

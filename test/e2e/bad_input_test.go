@@ -93,7 +93,7 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("answer %s, want our one shape of an error", answer)
 			}
 			if strings.Contains(answer, right[3:]) {
-				t.Errorf("the answer tells the valid signature")
+				t.Errorf("the answer contains the valid signature")
 			}
 		})
 	}

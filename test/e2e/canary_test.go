@@ -125,7 +125,7 @@ var notInUse = []string{"REDIS_URL", "NATS_URL", "SLACK_APP_TOKEN", "SLACK_USER_
 
 const (
 	textCanary       = "canary-of-a-text-91c2"
-	unverifiedCanary = "canary-of-a-stranger-77ab"
+	unverifiedCanary = "canary-of-an-unverified-body-77ab"
 )
 
 // excite goes through what works and what fails.
@@ -140,7 +140,7 @@ func excite(t *testing.T, p *process, hay *haystack) {
 	forged := signed(t, p.url, "application/json", []byte(`{"text":"`+unverifiedCanary+`"}`))
 	forged.Header.Set("X-Slack-Signature", "v0="+strings.Repeat("0", 64))
 	say(p.do(forged))
-	for _, path := range []string{"/events/contact_created", "/events/payment_succeeded", "/webhooks", "/events/nobody"} {
+	for _, path := range []string{"/events/contact_created", "/events/payment_succeeded", "/webhooks", "/events/unregistered"} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+path, strings.NewReader(`{"text":"`+unverifiedCanary+`"}`))
 		if err != nil {
 			t.Fatal(err)

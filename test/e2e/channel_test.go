@@ -117,7 +117,7 @@ func TestChannelFollowsTheServerBesideIt(t *testing.T) {
 	}
 	c := startStdio(t, data, box.env(), "--channel", "--channel-senders", sandbox.Alice)
 	_, meta := c.pushed(func(text string) {
-		box.say(t, "bob", sandbox.General, "<@"+sandbox.BotUser+"> nobody asked me")
+		box.say(t, "bob", sandbox.General, "<@"+sandbox.BotUser+"> this is no request")
 		box.say(t, "alice", sandbox.General, "<@"+sandbox.BotUser+"> "+text)
 	})
 	if meta["user"] != sandbox.Alice || meta["channel_name"] != "general" {

@@ -218,7 +218,7 @@ func TestChatGPTProfile(t *testing.T) {
 		t.Errorf("rotated: %+v", d.header)
 	}
 
-	// 4. The end is idempotent, needs no secret, and is somebody's own.
+	// 4. The end is idempotent, needs no secret, and ends only the caller's own.
 	end := map[string]any{"name": "message.created", "arguments": subscription["arguments"], "delivery": map[string]any{"mode": "webhook", "url": callback.url}}
 	p.must("events/unsubscribe", end)
 	p.must("events/unsubscribe", end)

@@ -23,11 +23,11 @@ import (
 
 // TestConservation: while handlers fail, consumers and servers are killed with SIGKILL,
 // and dead letters are redriven, dropped and replayed, accepted = done + waiting + dead +
-// expired, exactly, whenever somebody counts. CONSERVATION_ROUNDS makes it longer.
+// expired, exactly, whenever it is counted. CONSERVATION_ROUNDS makes it longer.
 func TestConservation(t *testing.T) {
 	t.Parallel()
 	rounds := number(t, "CONSERVATION_ROUNDS", 2)
-	for _, e := range engines() {
+	for _, e := range backends() {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
 			at := place{env: append(e.start(t), "MAX_ATTEMPTS=2"), data: shortDir(t)}

@@ -24,7 +24,7 @@ func TestEventsClients(t *testing.T) {
 		var expect []string
 		for i := range 3 {
 			id := fmt.Sprintf("EvBETWEEN%d", i)
-			if status, answer := p.post(message(id, "C1", "while nobody asks")); status != 200 {
+			if status, answer := p.post(message(id, "C1", "while no client polls")); status != 200 {
 				t.Fatal(status, answer)
 			}
 			expect = append(expect, id)

@@ -19,7 +19,7 @@ import (
 const maxGrowth = 64 << 20
 
 // TestFloodLeavesSignedSendersAlone attacks the shipped binary with slow senders and
-// with posts of 1 MiB that nobody signed, from another address and from the address
+// with posts of 1 MiB that are not signed, from another address and from the address
 // of a signed sender: every signed event is answered 200 meanwhile, and the memory
 // grows by less than 64 MiB. FLOOD_SLOW, FLOOD_POSTS and FLOOD_POSTERS make it more, and
 // FLOOD_ROUNDS divides the posts among rounds, each of them a quiet time and then an

@@ -43,10 +43,10 @@ func TestPollAndStreamAgree(t *testing.T) {
 		t.Fatalf("%d of %d events are stored", len(stored), events)
 	}
 	if !slices.Equal(streamed, stored) {
-		t.Errorf("the stream told %d events that are not the store's %d in its order", len(streamed), len(stored))
+		t.Errorf("the stream had %d events that are not the store's %d in its order", len(streamed), len(stored))
 	}
 	if !slices.Equal(polled, stored) {
-		t.Errorf("the polls told %d events that are not the store's %d in its order", len(polled), len(stored))
+		t.Errorf("the polls had %d events that are not the store's %d in its order", len(polled), len(stored))
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // TestFsyncBeforeTheAnswer looks at the system calls of the shipped binary: between
 // the reading of an event and the writing of its 200, an fsync or fdatasync of the
 // write-ahead log has returned. With SQLITE_SYNCHRONOUS=normal it has not, which
-// shows that the test can tell.
+// shows that the test can fail.
 func TestFsyncBeforeTheAnswer(t *testing.T) {
 	strace := requires.Program(t, "strace", "apt-get install strace")
 	for _, tc := range []struct {

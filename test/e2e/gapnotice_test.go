@@ -11,7 +11,7 @@ import (
 	"slackmcp/slackapi/sandbox"
 )
 
-// gapsDetected polls all that gap.detected tells, and counts it by the gap's id.
+// gapsDetected polls all that gap.detected reports, and counts it by the gap's id.
 func gapsDetected(t *testing.T, p *process) map[string]int {
 	t.Helper()
 	count := map[string]int{}
@@ -39,7 +39,7 @@ func gapsDetected(t *testing.T, p *process) map[string]int {
 		for _, e := range page.Events {
 			d := e.Data
 			if e.EventID != "gaps:"+d.GapID || d.Reason != "downtime" || d.To.Sub(d.From) < time.Second || d.GapsURI != "slack://gaps" {
-				t.Errorf("told %+v, want a downtime of a second or longer", e)
+				t.Errorf("reported %+v, want a downtime of a second or longer", e)
 			}
 			count[d.GapID]++
 		}
@@ -65,7 +65,7 @@ func TestDowntimeIsTold(t *testing.T) {
 			want[g.ID] = 1
 		}
 		if got := gapsDetected(t, p); len(want) == 0 || !maps.Equal(got, want) {
-			return fmt.Errorf("told of %v, recorded are %v", got, want)
+			return fmt.Errorf("reported %v, recorded are %v", got, want)
 		}
 		return nil
 	}

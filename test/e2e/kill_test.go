@@ -83,7 +83,7 @@ func TestKillLosesNothing(t *testing.T) {
 }
 
 // A handledLog is where a rule forwards every event to. Each life of the server is given
-// an address of its own there, so that what a life did is told apart from what comes late.
+// an address of its own there, so that what a life did is kept apart from what comes late.
 type handledLog struct {
 	url, rules string
 	life       int

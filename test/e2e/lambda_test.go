@@ -27,7 +27,7 @@ type runtime struct {
 	n       atomic.Int64
 	waiting chan struct{} // one for each time that the function asks for an event
 	answers chan functionAnswer
-	wantsTo chan struct{} // closed when the function asked to be told of its end
+	wantsTo chan struct{} // closed when the function registered to be notified of its end
 	gone    chan struct{}
 }
 
@@ -173,10 +173,10 @@ func TestLambda(t *testing.T) {
 	redis := requires.Program(t, "redis-server", "apt-get install redis-server")
 	port := freePort(t)
 	startEngine(t, "127.0.0.1:"+port, redis, "--port", port, "--bind", "127.0.0.1", "--appendonly", "yes", "--save", "", "--dir", t.TempDir())
-	engine := "REDIS_URL=redis://127.0.0.1:" + port + "/0"
+	redisURL := "REDIS_URL=redis://127.0.0.1:" + port + "/0"
 
 	r := newRuntime(t)
-	cmd, logs, done := startFunction(t, r, engine)
+	cmd, logs, done := startFunction(t, r, redisURL)
 	for _, tc := range []struct {
 		name    string
 		body    []byte
@@ -201,12 +201,12 @@ func TestLambda(t *testing.T) {
 	if !strings.Contains(string(forged.body), `"statusCode":401`) {
 		t.Errorf("forged: %s", forged.body)
 	}
-	// Another trigger than a URL is the owner's mistake, and Lambda is told so.
+	// Another trigger than a URL is the owner's mistake, and Lambda receives that error.
 	if a := r.invoke([]byte(`{"Records":[]}`), time.Second); !a.failure || !strings.Contains(string(a.body), "Function URL") {
 		t.Errorf("an event of another kind: %s", a.body)
 	}
 
-	p := integrated(t, options{env: []string{engine}})
+	p := integrated(t, options{env: []string{redisURL}})
 	eventually(t, 10*time.Second, func() error {
 		seen := map[string]int{}
 		for _, id := range listEventIDs(t, p) {
@@ -221,7 +221,7 @@ func TestLambda(t *testing.T) {
 	select {
 	case <-r.wantsTo:
 	case <-time.After(10 * time.Second):
-		t.Error("the function did not register to be told of its end")
+		t.Error("the function did not register to be notified of its end")
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -237,16 +237,16 @@ func TestLambda(t *testing.T) {
 	}
 }
 
-// TestLambdaIsInTime: when the engine hangs, the caller is told to repeat before the
+// TestLambdaIsInTime: when the database hangs, the caller is asked to repeat before the
 // function's time is up, and when it is back the function goes on.
 func TestLambdaIsInTime(t *testing.T) {
 	redis := requires.Program(t, "redis-server", "apt-get install redis-server")
 	port := freePort(t)
-	engine := exec.Command(redis, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir())
-	if err := engine.Start(); err != nil {
+	database := exec.Command(redis, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir())
+	if err := database.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = engine.Process.Kill(); _ = engine.Wait() })
+	t.Cleanup(func() { _ = database.Process.Kill(); _ = database.Wait() })
 	eventually(t, 15*time.Second, func() error {
 		c, err := net.DialTimeout("tcp", "127.0.0.1:"+port, time.Second)
 		if err != nil {
@@ -259,18 +259,18 @@ func TestLambdaIsInTime(t *testing.T) {
 	if reply := r.post("/slack/events", message("EvBEFORE", "C1", "x"), false); reply.StatusCode != 200 {
 		t.Fatalf("%+v\n%s", reply, logs)
 	}
-	_ = engine.Process.Signal(syscall.SIGSTOP)
+	_ = database.Process.Signal(syscall.SIGSTOP)
 	body := message("EvHUNG", "C1", "x")
 	at, signature := sign(signingSecret, time.Now(), body)
 	a := r.invoke(functionEvent(t, "/slack/events", map[string]string{"content-type": "application/json", "x-slack-request-timestamp": at, "x-slack-signature": signature}, body, false), time.Second)
 	var reply functionReply
 	if err := json.Unmarshal(a.body, &reply); err != nil || reply.StatusCode != 503 || reply.Headers["Retry-After"] == "" {
-		t.Errorf("while the engine hangs: %s, %v", a.body, err)
+		t.Errorf("while the database hangs: %s, %v", a.body, err)
 	}
-	_ = engine.Process.Signal(syscall.SIGCONT)
+	_ = database.Process.Signal(syscall.SIGCONT)
 	eventually(t, 30*time.Second, func() error {
 		if reply := r.post("/slack/events", body, false); reply.StatusCode != 200 {
-			return fmt.Errorf("after the engine came back: %+v", reply)
+			return fmt.Errorf("after the database came back: %+v", reply)
 		}
 		return nil
 	})

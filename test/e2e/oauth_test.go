@@ -48,7 +48,7 @@ func startAuthority(t *testing.T) string {
 	return ""
 }
 
-// TestOAuthWithTheBinary: a client that has nothing is told where to get a token, and the
+// TestOAuthWithTheBinary: a client that has nothing learns where to get a token, and the
 // token's scopes decide what it sees.
 func TestOAuthWithTheBinary(t *testing.T) {
 	issuer := startAuthority(t)
@@ -91,7 +91,7 @@ func TestOAuthWithTheBinary(t *testing.T) {
 		t.Errorf("with a token: %d %s", status, body)
 	}
 	if status, _, _ := ask(clientToken(t, issuer, "https://other.example/mcp", "events"), "initialize"); status != http.StatusUnauthorized {
-		t.Errorf("with a token for somebody else: %d, want 401", status)
+		t.Errorf("with a token for another server: %d, want 401", status)
 	}
 	if status, _, body := ask(authToken, "initialize"); status != http.StatusOK {
 		t.Errorf("with the static token beside OAuth: %d %s", status, body)

@@ -18,7 +18,7 @@ import (
 	"slackmcp/internal/requires"
 )
 
-// A place is where a store is, as a server and the operator's commands are told.
+// A place is where a store is, as a server and the operator's commands find it.
 type place struct {
 	args, env []string
 	data      string
@@ -134,9 +134,9 @@ func (p place) settled(t *testing.T, group string) {
 	})
 }
 
-// engines are the backends of the operator's tests: what starts one, and whether it
+// backends are the backends of the operator's tests: what starts one, and whether it
 // lives inside the server.
-func engines() []struct {
+func backends() []struct {
 	name  string
 	start func(t *testing.T) []string
 } {
@@ -175,7 +175,7 @@ func shortDir(t *testing.T) string {
 // running server, and, where the store can be opened without it, on the store itself.
 func TestOperatorCommands(t *testing.T) {
 	t.Parallel()
-	for _, e := range engines() {
+	for _, e := range backends() {
 		for _, way := range []string{"by the socket", "direct"} {
 			if e.name == "memory" && way == "direct" {
 				continue // there is nothing without the server
@@ -206,7 +206,7 @@ func TestOperatorCommands(t *testing.T) {
 				if way == "by the socket" || e.name != "sqlite" {
 					follow(t, at, server)
 				}
-				if _, errs, code := at.try(t, "groups", "drop", "nobody", "--yes"); code != 1 || !strings.Contains(errs, "no such group: \"nobody\": `groups list` shows") {
+				if _, errs, code := at.try(t, "groups", "drop", "unknown", "--yes"); code != 1 || !strings.Contains(errs, "no such group: \"unknown\": `groups list` shows") {
 					t.Errorf("drop of an unknown group: %d %s", code, errs)
 				}
 				at.do(t, "groups", "drop", "g", "--yes")
@@ -265,7 +265,7 @@ func operate(t *testing.T, at place) {
 	at.do(t, "dead-letters", "redrive", "g", "EvOP1")
 	at.do(t, "dead-letters", "redrive", "g", "--channel", "C1", "--since", "1h", "--until", "2000-01-01") // matches none
 	if _, errs, code := at.try(t, "dead-letters", "drop", "g", "--all"); code != 2 || !strings.Contains(errs, "--yes") {
-		t.Errorf("a drop that nobody confirms: %d %s", code, errs)
+		t.Errorf("a drop that is not confirmed: %d %s", code, errs)
 	}
 	at.do(t, "dead-letters", "drop", "g", "EvOP3")
 	at.do(t, "replay", "EvOP0", "EvOP2", "--to", "g")

@@ -198,7 +198,7 @@ func (p *process) say(id, text string) error {
 
 func pushID(n int) string { return fmt.Sprintf("EvPUSH%06d", n) }
 
-// newRedirect is an address that sends everybody on.
+// newRedirect is an address that redirects every request.
 func newRedirect(t testing.TB, to string) string {
 	t.Helper()
 	srv := httptest.NewServer(http.RedirectHandler(to, http.StatusTemporaryRedirect))

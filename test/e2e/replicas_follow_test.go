@@ -19,20 +19,20 @@ import (
 )
 
 // A follower is an assistant of one era: it reads events from its last cursor, and only
-// when it is told of an update or has just subscribed.
+// when it is notified of an update or has just subscribed.
 type follower struct {
-	t       *testing.T
-	era     string
-	base    string // nginx
-	channel string
-	client  *http.Client
-	ctx     context.Context //nolint:containedctx // its life
-	told    chan struct{}   // capacity 1
+	t        *testing.T
+	era      string
+	base     string // nginx
+	channel  string
+	client   *http.Client
+	ctx      context.Context //nolint:containedctx // its life
+	notified chan struct{}   // capacity 1
 
 	mu        sync.Mutex
 	ids       []string
 	streams   int    // opened
-	updates   int    // told of
+	updates   int    // notifications
 	session   string // of 2025-11-25
 	lastEvent string
 }
@@ -48,7 +48,7 @@ func (f *fleet) follow(channel string) []*follower {
 		"2024-11-05": (*follower).sse, "2025-11-25": (*follower).resume, "2026-07-28": (*follower).listen,
 	} {
 		w := &follower{
-			t: f.t, era: era, base: f.url, channel: channel, client: &http.Client{Transport: &http.Transport{}}, ctx: ctx, told: make(chan struct{}, 1),
+			t: f.t, era: era, base: f.url, channel: channel, client: &http.Client{Transport: &http.Transport{}}, ctx: ctx, notified: make(chan struct{}, 1),
 		}
 		if era == "2025-11-25" {
 			w.open()
@@ -88,7 +88,7 @@ func (w *follower) opened() {
 
 func (w *follower) wake() {
 	select {
-	case w.told <- struct{}{}:
+	case w.notified <- struct{}{}:
 	default:
 	}
 }
@@ -214,7 +214,7 @@ func (w *follower) resume() error {
 	if first {
 		w.opened()
 	} else {
-		// It counts on being told of what it missed, and reads nothing unasked.
+		// It relies on a notification of what it missed, and reads nothing unasked.
 		w.mu.Lock()
 		w.streams++
 		w.mu.Unlock()
@@ -305,12 +305,12 @@ func (w *follower) listen() error {
 	})
 }
 
-// read reads from the last cursor whenever the follower was told something.
+// read reads from the last cursor whenever the follower was notified.
 func (w *follower) read() {
 	cursor := ""
 	for {
 		select {
-		case <-w.told:
+		case <-w.notified:
 		case <-w.ctx.Done():
 			return
 		}

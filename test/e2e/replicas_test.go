@@ -26,14 +26,14 @@ import (
 const replicaCount = 3
 
 // TestReplicas puts three servers behind a real nginx that sends each request to the next
-// one, on a real engine:
+// one, on a real database:
 //
 //   - every event, each fourth of them delivered to two replicas at once, is handled once
 //     and shown by every replica;
 //   - the official clients, whose requests land on all three, get an update of each event,
 //     in every era;
 //   - while one replica after the other is killed, no acknowledged event is lost, a session
-//     goes on wherever its client comes back, and followers that are told of updates and
+//     goes on wherever its client comes back, and followers that are notified of updates and
 //     read from their last cursor see every event once.
 //
 // REPLICA_EVENTS, REPLICA_KILLS, REPLICA_KILL_MS and SDK_EVENTS make it longer (make
@@ -70,7 +70,7 @@ func TestReplicas(t *testing.T) {
 	}
 }
 
-// stopwatch tells how long each step took.
+// stopwatch reports how long each step took.
 func stopwatch(t *testing.T) func(step string) {
 	began := time.Now()
 	return func(step string) {
@@ -91,7 +91,7 @@ type fleet struct {
 	times map[string]int // event id -> how often it was handled
 }
 
-func newFleet(t *testing.T, engine string) *fleet {
+func newFleet(t *testing.T, databaseEnv string) *fleet {
 	t.Helper()
 	f := &fleet{t: t, times: map[string]int{}}
 	neighbour := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -102,7 +102,7 @@ func newFleet(t *testing.T, engine string) *fleet {
 	t.Cleanup(neighbour.Close)
 	host := strings.TrimPrefix(neighbour.URL, "http://")
 	rules := filepath.Join(t.TempDir(), "rules.yaml")
-	// Nobody tells who our bot is here: without that a rule takes only what says so.
+	// The server cannot learn who our bot is here: without that a rule takes only what says so.
 	text := "rules:\n  - name: count\n    include_self: true\n    forward:\n      url: " + neighbour.URL + "/\n      secret_env: HOOK_SECRET\n      allow: [\"" + host + "\"]\n"
 	if err := os.WriteFile(rules, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func newFleet(t *testing.T, engine string) *fleet {
 		f.options[i] = options{
 			port: freePort(t), data: t.TempDir(),
 			args: []string{"--rules", rules},
-			env:  []string{engine, "HOOK_SECRET=whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", "LOG_LEVEL=warning", "REPLICAS=" + strconv.Itoa(replicaCount)},
+			env:  []string{databaseEnv, "HOOK_SECRET=whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", "LOG_LEVEL=warning", "REPLICAS=" + strconv.Itoa(replicaCount)},
 		}
 		f.replicas[i] = integrated(t, f.options[i])
 		upstreams = append(upstreams, "127.0.0.1:"+f.options[i].port)
@@ -329,7 +329,7 @@ func (f *fleet) officialClients(events int) {
 }
 
 // killing kills one replica after the other under load, one every so often, and starts it
-// again, while followers of each era read what they are told of. It returns the
+// again, while followers of each era read what they are notified of. It returns the
 // acknowledged events.
 func (f *fleet) killing(kills int, every time.Duration) []string {
 	f.t.Helper()

@@ -80,7 +80,7 @@ func TestWaitForEvent(t *testing.T) {
 	}
 }
 
-// TestClosedByDefault: nobody reads events without the token, and nobody from a foreign
+// TestClosedByDefault: no client reads events without the token, and none from a foreign
 // page even with it.
 func TestClosedByDefault(t *testing.T) {
 	p := integrated(t, options{})

@@ -53,7 +53,7 @@ curl -sS -X POST $URL/webhooks \
 		`{"message":"Webhook processed successfully."}`, "",
 	},
 	{
-		"an endpoint that nobody registered",
+		"an endpoint that was not registered",
 		`curl -sS -X POST $URL/events/unheard_of -H "X-Signature: 00" -d '{}'`,
 		`{"error":"unregistered endpoint"}`, "",
 	},
@@ -96,7 +96,7 @@ func TestTheSeedsExamples(t *testing.T) {
 }
 
 // TestWhatBecameOfAMessage posts the receipts of one message as its sender does: queued,
-// delivered, then failed are three events, and a copy is none. An assistant is told the
+// delivered, then failed are three events, and a copy is none. An assistant reads the
 // last status by the tool and by the resource.
 func TestWhatBecameOfAMessage(t *testing.T) {
 	p := integrated(t, options{env: []string{"WEBHOOK_SECRET=mySecret"}, args: []string{"--toolsets", "all"}})

@@ -132,9 +132,9 @@ func (s *subscriber) late(acked []time.Time, d time.Duration) int {
 // TestSubscribersOutlive restarts: a subscription is delivered to again after an orderly
 // end, nothing twice, and it ends with the token that it was made with.
 func TestSubscribersOutlive(t *testing.T) {
-	for _, engine := range []string{"sqlite", "redis", "nats"} {
-		t.Run(engine, func(t *testing.T) {
-			o := options{data: t.TempDir(), port: freePort(t), env: engineEnv(t, engine)}
+	for _, backend := range []string{"sqlite", "redis", "nats"} {
+		t.Run(backend, func(t *testing.T) {
+			o := options{data: t.TempDir(), port: freePort(t), env: backendEnv(t, backend)}
 			p := pushing(t, o)
 			s := newSubscriber(t, nil)
 			p.must("events/subscribe", s.subscription())
@@ -199,10 +199,10 @@ func TestCallbacksInside(t *testing.T) {
 	}
 	// One that is allowed may not send us on to one that is not.
 	inside := newSubscriber(t, nil)
-	door := newRedirect(t, inside.url)
-	p = integrated(t, options{env: []string{"EVENTS_CALLBACK_HOSTS=" + door[len("http://"):]}})
+	redirect := newRedirect(t, inside.url)
+	p = integrated(t, options{env: []string{"EVENTS_CALLBACK_HOSTS=" + redirect[len("http://"):]}})
 	q := s.subscription()
-	q["delivery"].(map[string]any)["url"] = door
+	q["delivery"].(map[string]any)["url"] = redirect
 	if a, err := p.modern("events/subscribe", q); err != nil || a.Error == nil || a.Error.Code != -32015 || a.Error.Data["reason"] != "http_4xx" {
 		t.Errorf("a redirect: %v, %+v", err, a.Error)
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver of a stranger who opens the store
+	_ "modernc.org/sqlite" // the driver of another program that opens the store
 
 	"slackmcp/internal/requires"
 	"slackmcp/slackapi/sandbox"
@@ -176,7 +176,7 @@ func readOnly() trouble {
 	}
 }
 
-// lockedByAnother lets a stranger hold the database's write lock, as somebody does who
+// lockedByAnother lets another program hold the database's write lock, as a person does who
 // looks around in it with a shell.
 func lockedByAnother() trouble {
 	return trouble{

@@ -40,10 +40,10 @@ func TestJudge(t *testing.T) {
 		return driver.Posted{SentAt: at(sent), AckedAt: at(acked)}
 	}
 	ms := time.Millisecond
-	// Two events in one window, one in the next, one that nobody was told of.
+	// Two events in one window, one in the next, one of which no session was notified.
 	events := [][]driver.Posted{{event(1*ms, 2*ms), event(10*ms, 12*ms), event(60*ms, 61*ms), event(500*ms, 501*ms)}}
-	told := []time.Time{at(3 * ms), at(52 * ms), at(103 * ms)}
-	v := judge([][]time.Time{told}, events)
+	notified := []time.Time{at(3 * ms), at(52 * ms), at(103 * ms)}
+	v := judge([][]time.Time{notified}, events)
 	if v.missed != 1 || v.notifications != 3 || len(v.latencies) != 2 {
 		t.Fatalf("got %+v", v)
 	}

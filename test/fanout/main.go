@@ -47,7 +47,7 @@ type scenario struct {
 	name string
 	era  driver.Era
 	uri  func(session int) string
-	// all says that every session is told of every event; otherwise an event is for the
+	// all says that every session is notified of every event; otherwise an event is for the
 	// session of its channel.
 	all bool
 }
@@ -114,7 +114,7 @@ func (s settings) load(run string) driver.Load {
 type idle struct {
 	name string
 	*driver.Process
-	begun, peak float64 // resident memory, in MiB: with its window full and nobody there, and at most
+	begun, peak float64 // resident memory, in MiB: with its window full and no session, and at most
 }
 
 // run measures one scenario against a fresh server and writes its row. The server is
@@ -158,7 +158,7 @@ func (s settings) run(ctx context.Context, out io.Writer, sc scenario) (left idl
 	return left, errors.Join(err, s.verdict(v, left.peak))
 }
 
-// measure lets followers in, posts events, and judges what they were told.
+// measure opens the sessions, posts events, and judges what they were notified.
 func (s settings) measure(ctx context.Context, p *driver.Process, sc scenario) (verdict, []driver.Posted, error) {
 	followers, err := driver.Follow(ctx, p, s.sessions, sc.era, sc.uri)
 	if err != nil {
@@ -168,15 +168,15 @@ func (s settings) measure(ctx context.Context, p *driver.Process, sc scenario) (
 	if err == nil {
 		settle(ctx, followers, shares(sent, len(followers), sc))
 	}
-	told := make([][]time.Time, len(followers))
+	notified := make([][]time.Time, len(followers))
 	for i, f := range followers {
 		f.Leave()
-		told[i] = f.Told()
+		notified[i] = f.Notified()
 	}
 	if err != nil {
 		return verdict{}, nil, err
 	}
-	return judge(told, shares(sent, len(followers), sc)), sent, nil
+	return judge(notified, shares(sent, len(followers), sc)), sent, nil
 }
 
 // verdict holds a scenario's figures against the aims.
@@ -248,24 +248,24 @@ func (v verdict) at(percent int) time.Duration {
 // notification that covers the last of them: the first since that event was sent. Its
 // latency counts from the answer to the event; one that came before the answer has
 // none.
-func judge(told [][]time.Time, shares [][]driver.Posted) verdict {
+func judge(notified [][]time.Time, shares [][]driver.Posted) verdict {
 	var v verdict
-	for i, told := range told {
-		v.notifications += int64(len(told))
+	for i, notified := range notified {
+		v.notifications += int64(len(notified))
 		for _, e := range lastOfWindows(shares[i]) {
-			at := sort.Search(len(told), func(k int) bool { return !told[k].Before(e.SentAt) })
-			if at == len(told) {
+			at := sort.Search(len(notified), func(k int) bool { return !notified[k].Before(e.SentAt) })
+			if at == len(notified) {
 				v.missed++
 				continue
 			}
-			v.latencies = append(v.latencies, max(0, told[at].Sub(e.AckedAt)))
+			v.latencies = append(v.latencies, max(0, notified[at].Sub(e.AckedAt)))
 		}
 	}
 	slices.Sort(v.latencies)
 	return v
 }
 
-// shares are the events that each session is told of, in the order of their answers.
+// shares are the events that each session is notified of, in the order of their answers.
 func shares(sent []driver.Posted, sessions int, sc scenario) [][]driver.Posted {
 	sort := func(events []driver.Posted) []driver.Posted {
 		slices.SortFunc(events, func(a, b driver.Posted) int { return a.AckedAt.Compare(b.AckedAt) })
@@ -302,7 +302,7 @@ func lastOfWindows(events []driver.Posted) []driver.Posted {
 
 var errWaiting = errors.New("a session still waits for its last notification")
 
-// settle waits until every session was told of its last event, at most the patience:
+// settle waits until every session was notified of its last event, at most the patience:
 // what is missing then is missed.
 func settle(ctx context.Context, followers []*driver.Follower, shares [][]driver.Posted) {
 	for i, f := range followers {
@@ -311,7 +311,7 @@ func settle(ctx context.Context, followers []*driver.Follower, shares [][]driver
 		}
 		last := shares[i][len(shares[i])-1].SentAt
 		_ = driver.Poll(ctx, func() error {
-			if told := f.Told(); len(told) == 0 || told[len(told)-1].Before(last) {
+			if notified := f.Notified(); len(notified) == 0 || notified[len(notified)-1].Before(last) {
 				return errWaiting
 			}
 			return nil

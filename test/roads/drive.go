@@ -95,7 +95,7 @@ func follow(ctx context.Context, s *stage) error {
 
 func driveNotifications(ctx context.Context, s *stage) error {
 	return s.events(ctx, func(n int) error {
-		return reached(ctx, n, "notifications", func() int { return len(s.follower.Told()) })
+		return reached(ctx, n, "notifications", func() int { return len(s.follower.Notified()) })
 	})
 }
 

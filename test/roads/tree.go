@@ -17,7 +17,7 @@ const module = "slackmcp/"
 // support are the folders of what tests, tries or imitates, and is no part of the product:
 // a file counts when one of them is a folder above it.
 var support = []string{
-	"test", "examples", "internal/arch", "internal/engines", "internal/requires", "slackapi/sandbox",
+	"test", "examples", "internal/arch", "internal/requires", "internal/testservers", "slackapi/sandbox",
 	"cmd/slack-webhook-server/internal/selftest", "cmd/slack-webhook-server/internal/bench",
 }
 

@@ -91,7 +91,7 @@ func refusals(err error) int {
 	if err == nil {
 		return 0
 	}
-	return 1 // Post tells the first of each sender
+	return 1 // Post returns the first of each sender
 }
 
 // How much more there may be at the end than after a quarter of the time.
@@ -125,7 +125,7 @@ type sample struct {
 	goroutines, descriptors int
 }
 
-// A watcher samples a server until it is told to end.
+// A watcher samples a server until end is called.
 type watcher struct {
 	stop    context.CancelFunc
 	done    sync.WaitGroup

@@ -23,7 +23,7 @@ const (
 	Stateless Era = "2026-07-28"
 )
 
-// A Follower is one client with an open stream. It notes when it was told.
+// A Follower is one client with an open stream. It notes when it was notified.
 type Follower struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -44,8 +44,8 @@ func (f *Follower) Leave() {
 	}
 }
 
-// Told returns when the follower was told, in order.
-func (f *Follower) Told() []time.Time {
+// Notified returns when the follower was notified, in order.
+func (f *Follower) Notified() []time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.times

@@ -27,7 +27,7 @@ type Load struct {
 	Duration time.Duration
 	// Channels is among how many channels they are spread.
 	Channels int
-	// Run tells the ids of one load from those of another.
+	// Run keeps the ids of one load apart from those of another.
 	Run string
 }
 

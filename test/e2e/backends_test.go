@@ -44,11 +44,11 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// engineEnv starts an engine of the test's own and returns what selects it.
-func engineEnv(t *testing.T, engine string) []string {
+// backendEnv starts a database of the test's own and returns what selects it.
+func backendEnv(t *testing.T, backend string) []string {
 	t.Helper()
 	port := freePort(t)
-	switch engine {
+	switch backend {
 	case "redis":
 		redis := requires.Program(t, "redis-server", "apt-get install redis-server")
 		startEngine(t, "127.0.0.1:"+port, redis, "--port", port, "--bind", "127.0.0.1", "--appendonly", "yes", "--save", "", "--dir", t.TempDir())
@@ -57,15 +57,15 @@ func engineEnv(t *testing.T, engine string) []string {
 		startEngine(t, "127.0.0.1:"+port, natsServer(t), "-a", "127.0.0.1", "-p", port, "-js", "-sd", t.TempDir())
 		return []string{"NATS_URL=nats://127.0.0.1:" + port}
 	}
-	return []string{"QUEUE_BACKEND_TYPE=" + engine}
+	return []string{"QUEUE_BACKEND_TYPE=" + backend}
 }
 
-// TestExternalEngines: two servers share an engine. An event that both receive is stored
+// TestExternalDatabases: two servers share a database. An event that both receive is stored
 // once, both show it, and a server that comes later shows it too.
-func TestExternalEngines(t *testing.T) {
-	for _, engine := range []string{"redis", "nats"} {
-		t.Run(engine, func(t *testing.T) {
-			o := options{env: engineEnv(t, engine)}
+func TestExternalDatabases(t *testing.T) {
+	for _, backend := range []string{"redis", "nats"} {
+		t.Run(backend, func(t *testing.T) {
+			o := options{env: backendEnv(t, backend)}
 			a, b := integrated(t, o), integrated(t, o)
 			const n = 50
 			for i := range n {
