@@ -16,7 +16,7 @@ import (
 const (
 	// completions is the most that the protocol allows in one answer.
 	completions = 100
-	// completionPatience bounds what is spent on one: somebody is typing.
+	// completionPatience bounds the time of one completion: a person is typing.
 	completionPatience = 2 * time.Second
 )
 

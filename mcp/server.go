@@ -1,5 +1,5 @@
 // Package mcp is the assistant's side: it composes the tools, the resources and the
-// transport into one [Server], and tells subscribed clients of each event that is
+// transport into one [Server], and notifies subscribed clients of each event that is
 // received.
 //
 // It promises that what a caller may not use is neither listed nor reachable, that a
@@ -39,7 +39,7 @@ import (
 
 // Options configure a [Server].
 type Options struct {
-	// Name and Version are what clients are told; "slack-webhook-server" and "dev"
+	// Name and Version introduce the server to clients; "slack-webhook-server" and "dev"
 	// when empty.
 	Name, Version string
 	// Events is the log of received events; nil leaves the events tools and resources
@@ -66,18 +66,18 @@ type Options struct {
 	Gaps func(ctx context.Context) (any, error)
 	// Channel pushes events into the conversation of the client of stdio; nil is no channel.
 	Channel *Channel
-	// Asked is told that somebody asks people with buttons, before they can click: what
-	// they click is to go to [Server.Settle]. nil is nobody. It must return at once.
-	Asked func()
+	// OnAsk is called before slack_ask posts a question: the clicks on it have to reach
+	// [Server.Settle]. It must return at once. Nil is not called.
+	OnAsk func()
 	// Transport configures how clients connect. Subscribable is set by New.
 	Transport transport.Options
 	// Logger receives one line for each call; silent when nil.
 	Logger *slog.Logger
-	// EnterCall returns the context of a tool call that is about to begin; nil keeps the
-	// request's.
-	EnterCall func(ctx context.Context, tool string) context.Context
-	// OnCall is told of each tool call when it has ended, with the context of EnterCall;
-	// nil is nobody.
+	// OnEnterCall returns the context of a tool call that is about to begin; nil keeps
+	// the request's.
+	OnEnterCall func(ctx context.Context, tool string) context.Context
+	// OnCall is called when a tool call has ended, with the context of OnEnterCall. Nil is
+	// not called.
 	OnCall func(ctx context.Context, o toolset.Outcome)
 	// RequestID finds the id of the HTTP request that a call came by, for the log; nil
 	// knows none.
@@ -98,7 +98,7 @@ type Server struct {
 	channel   *pushed        // nil unless the server is a channel
 }
 
-// New composes a server. It calls nobody; [Server.Run] brings it to life.
+// New composes a server. It makes no request; [Server.Run] brings it to life.
 func New(o Options) (*Server, error) {
 	if o.Name == "" {
 		o.Name = "slack-webhook-server"
@@ -130,7 +130,7 @@ func (s *Server) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	s.tools, err = toolset.NewRegistry(chosen, toolset.RegistryOptions{Fault: tools.Fault, Enter: o.EnterCall, Done: s.called(o)})
+	s.tools, err = toolset.NewRegistry(chosen, toolset.RegistryOptions{Fault: tools.Fault, Enter: o.OnEnterCall, Done: s.called(o)})
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (s *Server) connect(o Options) error {
 
 // toolOptions makes what the tools share.
 func toolOptions(o Options) (tools.Options, error) {
-	to := tools.Options{Events: o.Events, Operator: o.Operator, Lockdown: o.Lockdown, MaxWaits: o.MaxWaits, Slack: o.Slack, Asked: o.Asked}
+	to := tools.Options{Events: o.Events, Operator: o.Operator, Lockdown: o.Lockdown, MaxWaits: o.MaxWaits, Slack: o.Slack, OnAsk: o.OnAsk}
 	if o.Slack == nil {
 		return to, nil
 	}
@@ -243,7 +243,7 @@ func (s *Server) Transport() *transport.Transport { return s.transport }
 func (s *Server) Hidden() []toolset.Hidden { return s.tools.Hidden() }
 
 // SetGrant says which scopes Slack gave to the tokens, once that is known. Tools that
-// need others vanish from lists, and clients are told.
+// need others vanish from lists, and clients are notified.
 func (s *Server) SetGrant(g toolset.Grant) {
 	if s.tools.SetGrant(g) {
 		s.transport.ListChanged(transport.Tools)
@@ -269,11 +269,11 @@ func (s *Server) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// StdioPrincipal is the name of whoever started a process that serves stdio.
+// StdioPrincipal is the name of the user who started a process that serves stdio.
 const StdioPrincipal = "stdio"
 
-// ServeStdio serves one client over in and out until in ends or ctx does. Whoever
-// started the process owns it: the caller has every scope but admin.
+// ServeStdio serves one client over in and out until in ends or ctx does. The
+// user who started the process owns it: the caller has every scope but admin.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	owner := &access.Principal{Name: StdioPrincipal, Scopes: []access.Scope{access.Read, access.Events, access.Write}}
 	err := s.transport.ServeStdio(access.With(ctx, owner), in, out)
@@ -331,7 +331,7 @@ func (s *Server) announce(ctx context.Context) error {
 	}
 }
 
-// instructions tell a model how to work with this server. They are fixed: nothing that
+// instructions describe to a model how to work with this server. They are fixed: nothing that
 // came from Slack is ever part of them.
 const instructions = `This server stands between you and Slack. It receives events from Slack (messages, mentions, reactions, joins), keeps them, and lets you read and answer them.
 
@@ -357,7 +357,7 @@ const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48">` +
 	`<path fill="#fff" d="M24 11a7 7 0 0 0-7 7v5l-2 4h18l-2-4v-5a7 7 0 0 0-7-7zm-2.6 17.5a2.6 2.6 0 0 0 5.2 0z"/></svg>`
 
 // introduce says who the server is, and how its lists are cut and kept. What a list
-// holds depends on the caller's scopes, so nobody between may share it; what a resource
+// holds depends on the caller's scopes, so no cache between may share it; what a resource
 // holds changes with each event.
 func introduce() []server.ServerOption {
 	return []server.ServerOption{

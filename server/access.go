@@ -33,7 +33,7 @@ func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, 
 	if b.tokens, err = access.NewTokens(list...); err != nil {
 		return nil, err
 	}
-	o := access.RequireOptions{Authenticator: b.tokens, Refused: b.refused, Accepted: b.tokenUsed}
+	o := access.RequireOptions{Authenticator: b.tokens, OnRefuse: b.refused, OnAccept: b.tokenUsed}
 	if m.OAuth.Enabled() {
 		if o, err = b.oauth(o); err != nil {
 			return nil, err

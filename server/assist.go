@@ -34,11 +34,11 @@ func (b *builder) assist(ctx context.Context) error {
 		Write: guard.Options{
 			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute, OnWritten: b.wrote,
 		},
-		Lockdown:  m.Lockdown,
-		Channel:   b.channel(),
-		Slack:     b.slack,
-		Logger:    b.log,
-		EnterCall: b.enterTool(), OnCall: b.toolCalled, RequestID: web.RequestID,
+		Lockdown:    m.Lockdown,
+		Channel:     b.channel(),
+		Slack:       b.slack,
+		Logger:      b.log,
+		OnEnterCall: b.enterTool(), OnCall: b.toolCalled, RequestID: web.RequestID,
 		Transport: transport.Options{
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
 			PublicURL: b.cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,
@@ -61,7 +61,7 @@ func (b *builder) assist(ctx context.Context) error {
 	var questions *asks
 	if events != nil && b.slack != nil {
 		questions = b.newAsks()
-		o.Asked = questions.asked
+		o.OnAsk = questions.asked
 	}
 	if b.mcp, err = mcp.New(o); err != nil {
 		return fmt.Errorf("mcp: %w", err)

@@ -7,7 +7,7 @@
 //
 // It promises that tokens are compared in constant time and never kept in clear
 // after start, that a token in a query is refused, that nothing about a refused
-// token is told or logged but that it was refused, and that a static token which
+// token is answered or logged but that it was refused, and that a static token which
 // [Tokens.Replace] takes away ends what it has opened. What a scope allows is decided
 // where things are listed and called, by [Principal.Has].
 package access
@@ -51,10 +51,10 @@ type Principal struct {
 	// principal leaves behind can end with the token. Empty where tokens come and go, as
 	// JWTs do.
 	Credential string
-	// Anonymous reports that nobody was asked who they are.
+	// Anonymous reports that callers do not have to authenticate.
 	Anonymous bool
 
-	life context.Context //nolint:containedctx // ends with the token; nil where nobody is told of that
+	life context.Context //nolint:containedctx // ends with the token; nil where it has no known end
 }
 
 // Has reports whether the principal was given the scope.
@@ -67,7 +67,7 @@ func With(ctx context.Context, p *Principal) context.Context {
 	return context.WithValue(ctx, contextKey{}, p)
 }
 
-// From returns the principal of a context, or nil when nobody was authenticated.
+// From returns the principal of a context, or nil when the caller was not authenticated.
 func From(ctx context.Context) *Principal {
 	p, _ := ctx.Value(contextKey{}).(*Principal)
 	return p
@@ -78,19 +78,19 @@ type RequireOptions struct {
 	// Authenticator judges the tokens. Required.
 	Authenticator Authenticator
 	// Scopes are those of which a caller needs at least one, to be let in at all. None
-	// given, everybody with a good token is.
+	// given, every caller with a good token is.
 	Scopes []Scope
-	// ScopePrefix is put before the scopes that refused clients are told to ask for.
+	// ScopePrefix is put before the scopes in the challenge to refused clients.
 	ScopePrefix string
-	// MetadataURL is where the protected-resource metadata of RFC 9728 is, told to
+	// MetadataURL is where the protected-resource metadata of RFC 9728 is, sent to
 	// clients that are refused. Empty without OAuth.
 	MetadataURL string
-	// Refused, when set, is told of each refusal: a status and a reason from a fixed
-	// list. It must not keep the request.
-	Refused func(r *http.Request, status int, reason string)
-	// Accepted, when set, is told of each request that is let in. It must not keep the
+	// OnRefuse, when set, is called for each refusal: with a status and a reason from a
+	// fixed list. It must not keep the request.
+	OnRefuse func(r *http.Request, status int, reason string)
+	// OnAccept, when set, is called for each request that is let in. It must not keep the
 	// request.
-	Accepted func(r *http.Request, p *Principal)
+	OnAccept func(r *http.Request, p *Principal)
 }
 
 // Require returns a middleware that lets a request pass with its principal in the
@@ -102,19 +102,19 @@ func Require(o RequireOptions) (func(http.Handler) http.Handler, error) {
 	if o.Authenticator == nil {
 		return nil, errors.New("access: Require needs an Authenticator")
 	}
-	if o.Refused == nil {
-		o.Refused = func(*http.Request, int, string) {}
+	if o.OnRefuse == nil {
+		o.OnRefuse = func(*http.Request, int, string) {}
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			p, fault := o.judge(r)
 			if fault != nil {
-				o.Refused(r, fault.status, fault.code)
+				o.OnRefuse(r, fault.status, fault.code)
 				o.refuse(w, fault)
 				return
 			}
-			if o.Accepted != nil {
-				o.Accepted(r, p)
+			if o.OnAccept != nil {
+				o.OnAccept(r, p)
 			}
 			ctx := r.Context()
 			if p.life != nil {
@@ -130,8 +130,8 @@ func Require(o RequireOptions) (func(http.Handler) http.Handler, error) {
 	}, nil
 }
 
-// As returns a middleware that makes everybody the principal p, for a server that asks
-// nobody who they are.
+// As returns a middleware that makes every caller the principal p, for a server without
+// authentication.
 func As(p *Principal) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

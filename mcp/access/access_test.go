@@ -92,7 +92,7 @@ func TestRequire(t *testing.T) {
 			var refused int
 			mw, err := access.Require(access.RequireOptions{
 				Authenticator: tc.auth, Scopes: []access.Scope{access.Write, access.Admin}, MetadataURL: "https://x/meta",
-				Refused: func(_ *http.Request, status int, _ string) { refused = status },
+				OnRefuse: func(_ *http.Request, status int, _ string) { refused = status },
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -149,7 +149,7 @@ type JWTOptions struct {
 	// letter. Required, an https URL (http only for a loopback host).
 	Issuer string
 	// Audiences are the names of this server of which a token must carry one as aud: the
-	// resource's URL, as a rule. Required: a token for somebody else must not do here.
+	// resource's URL, as a rule. Required: a token for another resource must not do here.
 	Audiences []string
 	// KeysURL is where the issuer's keys are. Found in its metadata when empty.
 	KeysURL string
@@ -158,7 +158,7 @@ type JWTOptions struct {
 	ScopePrefix string
 	// Client fetches metadata and keys. One with a timeout of five seconds when nil.
 	Client *http.Client
-	// Logger is told when keys cannot be fetched; silent when nil.
+	// Logger receives a line when keys cannot be fetched; silent when nil.
 	Logger *slog.Logger
 }
 
@@ -380,7 +380,7 @@ func (s *keySet) look(kid, alg string) ([]jose.JSONWebKey, <-chan struct{}, erro
 	}
 }
 
-// refresh fetches the keys for everybody who waits, so it outlives the request that
+// refresh fetches the keys for all calls that wait, so it outlives the request that
 // came first.
 func (s *keySet) refresh(ctx context.Context, running chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)

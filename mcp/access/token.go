@@ -97,7 +97,7 @@ func (t *Tokens) Replace(tokens ...Token) (Change, error) {
 			change.Added = append(change.Added, token.Name)
 		case old.same(known[i]):
 			change.Kept = append(change.Kept, token.Name)
-			known[i].revoke(nil) // nobody has it
+			known[i].revoke(nil) // no caller has it
 			known[i] = old
 			delete(before, old.principal.Name)
 		default:
@@ -154,7 +154,7 @@ func (k knownToken) same(o knownToken) bool {
 	return k.hash == o.hash && slices.Equal(k.principal.Scopes, o.principal.Scopes)
 }
 
-// fingerprint tells tokens apart and is of no use to whoever reads it.
+// fingerprint distinguishes tokens and says nothing about them.
 func fingerprint(secret string) string {
 	sum := sha256.Sum256([]byte("credential\x00" + secret))
 	return hex.EncodeToString(sum[:8])

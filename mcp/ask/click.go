@@ -11,7 +11,7 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// A Click is somebody's use of a question's button.
+// A Click is a person's use of a question's button.
 type Click struct {
 	ID      ID
 	EventID string
@@ -26,7 +26,7 @@ type Click struct {
 // Counts reports whether the click answers the question.
 func (c *Click) Counts() bool { return len(c.Who) == 0 || slices.Contains(c.Who, c.User) }
 
-// kind is that of the events that tell of clicks.
+// kind is that of the events that report clicks.
 const kind = "block_actions"
 
 // ReadClick reads a click on a question out of an event, and reports whether it is one.
@@ -82,7 +82,7 @@ func First(ctx context.Context, clicks *event.Follower, id ID) (c *Click, more b
 	return nil, page.More, nil
 }
 
-// A Slack changes the message of a question, and tells who clicked; a [slackapi.Client]
+// A Slack changes the message of a question, and answers a click; a [slackapi.Client]
 // is one.
 type Slack interface {
 	UpdateMessage(ctx context.Context, u slackapi.Update) (slackapi.Posted, error)
@@ -93,15 +93,16 @@ type Slack interface {
 var errBehind = errors.New("the log of events has not reached this click yet")
 
 // Settle handles one event. A click that answers a question takes the buttons out of its
-// message and puts the answer there, so that nobody clicks again; whoever clicked in vain
-// is told why. Doing it twice is doing it once. Anything but a click is nothing to do.
+// message and puts the answer there, so that it cannot be clicked again; a person whose
+// click does not count is answered why. To settle an event twice is the same as once. An
+// event that is no click changes nothing.
 func Settle(ctx context.Context, log event.Log, slack Slack, e *event.Event) error {
 	c, ok := ReadClick(e)
 	if !ok {
 		return nil
 	}
 	if !c.Counts() {
-		return tell(ctx, slack, &c, "This question is for "+mentions(c.Who)+".")
+		return answer(ctx, slack, &c, "This question is for "+mentions(c.Who)+".")
 	}
 	clicks := Clicks(log, c.ID)
 	defer clicks.Close()
@@ -121,7 +122,7 @@ func Settle(ctx context.Context, log event.Log, slack Slack, e *event.Event) err
 	if first.EventID == c.EventID {
 		return nil
 	}
-	return tell(ctx, slack, &c, "<@"+first.User+"> has answered already: "+escape(first.Choice))
+	return answer(ctx, slack, &c, "<@"+first.User+"> has answered already: "+escape(first.Choice))
 }
 
 // show puts the answer in the place of the buttons. A message that is gone needs no change.
@@ -157,9 +158,9 @@ func show(ctx context.Context, slack Slack, c *Click) error {
 	return unlessGone(err)
 }
 
-// tell says something to whoever clicked, and to nobody else. An address that is used up
+// answer writes to the person who clicked, and to no other. An address that is used up
 // or too old is no reason to try again.
-func tell(ctx context.Context, slack Slack, c *Click, text string) error {
+func answer(ctx context.Context, slack Slack, c *Click, text string) error {
 	for _, url := range event.ResponseURLs(&c.Event) {
 		return unlessGone(slack.Respond(ctx, url, slackapi.Response{Text: text}))
 	}

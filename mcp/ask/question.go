@@ -38,11 +38,11 @@ type Question struct {
 	// Text is in Slack's mrkdwn.
 	Text    string
 	Choices []string
-	// Who are the ids of the users whose answer counts; empty is everybody's.
+	// Who are the ids of the users whose answer counts; empty is any user.
 	Who []string
 }
 
-// terms are what a button says to whoever reads a click on it.
+// terms are the value of a button; they come back with the click on it.
 type terms struct {
 	Choice string         `json:"choice"`
 	Who    []string       `json:"who,omitempty"`
@@ -76,7 +76,7 @@ func (q Question) Post(after event.Position) (slackapi.Post, error) {
 
 type object map[string]any
 
-// note is a line in small print.
+// note is a line in small letters.
 func note(text string) object {
 	return object{"type": "context", "elements": []object{{"type": "mrkdwn", "text": text}}}
 }

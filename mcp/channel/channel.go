@@ -1,17 +1,17 @@
 // Package channel pushes chosen events into the conversation of the client that started
 // this process over stdio: the "claude/channel" extension of Claude Code
-// (code.claude.com/docs/en/channels-reference). A message by somebody on the allow-list
+// (code.claude.com/docs/en/channels-reference). A message of a person on the allow-list
 // becomes one notification, which the client shows to its model as the words of that
 // person; the model answers by the ordinary tools.
 //
-// It promises that nobody who is not on the list is ever heard, whatever channel they
+// It promises that no person who is not on the list is ever heard, whatever channel they
 // write in: a channel without such a gate is a way to give a model orders. A message that
 // arrives as several events (a mention is also a message) is pushed once. What a text
 // hides from a reader is removed from it before. Nothing is pushed twice, and nothing
 // that came before the client was ready: that is read with the tools.
 //
 // Where it is asked to, it also takes the client's permission prompts to Slack, as a
-// question with two buttons, and the first answer of somebody on the list back.
+// question with two buttons, and the first answer of a person on the list back.
 package channel
 
 import (
@@ -46,7 +46,7 @@ type Slack interface {
 	PostMessage(ctx context.Context, p slackapi.Post) (slackapi.Posted, error)
 }
 
-// Options configure a [Channel]. Events, Senders and Tell are required.
+// Options configure a [Channel]. Events, Senders and Notify are required.
 type Options struct {
 	Events event.Log
 	// Senders are the ids of the users who are heard.
@@ -56,8 +56,8 @@ type Options struct {
 	Watch []string
 	// Names finds what people and channels are called; nil leaves the names out.
 	Names *names.Resolver
-	// Tell sends a notification to the client, and waits until the client is ready for it.
-	Tell func(ctx context.Context, method string, params any) error
+	// Notify sends a notification to the client, and waits until the client is ready for it.
+	Notify func(ctx context.Context, method string, params any) error
 	// Ready is closed when the client is ready.
 	Ready <-chan struct{}
 	// Permissions is the id of the channel or user to whom permission prompts go, by
@@ -82,10 +82,10 @@ type Channel struct {
 // New checks the options.
 func New(o Options) (*Channel, error) {
 	switch {
-	case o.Events == nil || o.Tell == nil || o.Ready == nil:
-		return nil, errors.New("channel: Events, Tell and Ready are required")
+	case o.Events == nil || o.Notify == nil || o.Ready == nil:
+		return nil, errors.New("channel: Events, Notify and Ready are required")
 	case len(o.Senders) == 0:
-		return nil, errors.New("channel: without senders nobody would be heard")
+		return nil, errors.New("channel: without senders no message would be heard")
 	case o.Permissions != "" && o.Slack == nil:
 		return nil, errors.New("channel: permission prompts need Slack")
 	}
@@ -174,8 +174,8 @@ func (c *Channel) take(ctx context.Context, e *event.Event) error {
 		return nil
 	}
 	if v, ok := c.word(m); ok {
-		if err := c.o.Tell(ctx, permissionMethod, v); err != nil {
-			return fmt.Errorf("tell the client: %w", err)
+		if err := c.o.Notify(ctx, permissionMethod, v); err != nil {
+			return fmt.Errorf("notify the client: %w", err)
 		}
 		c.prompts.remove(v.ID)
 		c.said.add(m.key())
@@ -184,8 +184,8 @@ func (c *Channel) take(ctx context.Context, e *event.Event) error {
 	if !c.addressed(m) {
 		return nil
 	}
-	if err := c.o.Tell(ctx, pushMethod, c.params(ctx, m)); err != nil {
-		return fmt.Errorf("tell the client: %w", err)
+	if err := c.o.Notify(ctx, pushMethod, c.params(ctx, m)); err != nil {
+		return fmt.Errorf("notify the client: %w", err)
 	}
 	c.said.add(m.key())
 	c.threads.add(m.thread())
@@ -218,10 +218,10 @@ func (c *Channel) params(ctx context.Context, m message) any {
 	return map[string]any{"content": m.Text, "meta": meta}
 }
 
-// A message is one that somebody on the list wrote.
+// A message is one that a person on the list wrote.
 type message struct{ view.Event }
 
-// key names the message, whichever event tells of it.
+// key names the message, whichever event reports it.
 func (m message) key() string { return m.Channel + "/" + m.TS }
 
 // root is the message in whose thread an answer belongs.
@@ -237,10 +237,10 @@ func (m message) thread() string { return m.Channel + "/" + m.root() }
 // direct are the conversations in which everything said is said to the model.
 var direct = map[string]bool{"im": true, "app_home": true}
 
-// words are the subtypes of messages that are somebody's own, new words.
+// words are the subtypes of messages that are a person's own, new words.
 var words = map[string]bool{"": true, "thread_broadcast": true, "file_share": true}
 
-// heard reads a new message by somebody on the list out of an event, and reports whether
+// heard reads a new message by a person on the list out of an event, and reports whether
 // it is one. Changed and deleted messages are none, nor is anything by a bot.
 func (c *Channel) heard(e *event.Event) (message, bool) {
 	if e.Source != event.SourceSlack || e.FromSelf || !c.senders[e.User] || !words[e.Kind.Subtype] {
@@ -251,7 +251,7 @@ func (c *Channel) heard(e *event.Event) (message, bool) {
 	}
 	m := message{view.NewEvent(e, view.EventOptions{})}
 	// The sender is what Slack says of the author, not what the text claims; a bot that
-	// posts in somebody's name is not that person.
+	// posts in a person's name is not that person.
 	if m.Provenance.Kind != view.KindPerson || !m.Provenance.Verified || m.TS == "" {
 		return message{}, false
 	}

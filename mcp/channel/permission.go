@@ -44,10 +44,10 @@ var (
 	answer = regexp.MustCompile(`(?i)^\s*(y|yes|n|no)\s+([a-km-z]{5})\s*$`)
 )
 
-// maxPrompts bounds the prompts that wait for an answer; the oldest makes room.
+// maxPrompts bounds the prompts that wait for an answer; the oldest is dropped.
 const maxPrompts = 100
 
-// prompts are those that nobody has answered yet. They are added by the client's
+// prompts are those without an answer yet. They are added by the client's
 // notifications and taken by the events.
 type prompts struct {
 	mu    sync.Mutex
@@ -57,7 +57,7 @@ type prompts struct {
 
 func newPrompts() *prompts { return &prompts{byID: map[string]ask.ID{}} }
 
-// add posts a prompt, unless it waits already, and remembers where. Whoever reads the
+// add posts a prompt, unless it waits already, and remembers where. A person who reads the
 // prompts waits for it: an answer may be read before Slack has said where the question
 // stands.
 func (p *prompts) add(id string, post func() (ask.ID, error)) error {
@@ -121,7 +121,7 @@ func (c *Channel) Requested(ctx context.Context, params any) {
 
 func (c *Channel) prompt(ctx context.Context, params any) error {
 	if c.o.Permissions == "" {
-		return errors.New("nobody is named to answer it")
+		return errors.New("no person is named to answer it")
 	}
 	raw, err := json.Marshal(params)
 	if err != nil {
@@ -186,8 +186,8 @@ func (c *Channel) clicked(ctx context.Context, e *event.Event, click *ask.Click)
 	if !ok {
 		return nil
 	}
-	if err := c.o.Tell(ctx, permissionMethod, verdict{id, behavior}); err != nil {
-		return fmt.Errorf("tell the client: %w", err)
+	if err := c.o.Notify(ctx, permissionMethod, verdict{id, behavior}); err != nil {
+		return fmt.Errorf("notify the client: %w", err)
 	}
 	c.prompts.remove(id)
 	c.log.LogAttrs(ctx, slog.LevelInfo, "a permission prompt was answered", slog.String("user", click.User), slog.String("behavior", behavior))

@@ -170,7 +170,7 @@ func inner[T any](s *seen) T {
 	return v
 }
 
-// words cleans a short text that somebody wrote, and withholds it where lockdown does.
+// words cleans a short text that a person wrote, and withholds it where lockdown does.
 func (s *seen) words(text string) string {
 	if s.quiet {
 		if text != "" {

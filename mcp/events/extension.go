@@ -187,7 +187,7 @@ func (x *Extension) selection(in *asked) (*Selection, error) {
 	return s, nil
 }
 
-// since is the instant before which nothing is told; the zero time is none.
+// since is the instant before which events are left out; the zero time is none.
 func (in *asked) since(now time.Time) (time.Time, error) {
 	switch {
 	case in.MaxAgeMs == nil || in.Cursor == nil:

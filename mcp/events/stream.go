@@ -65,7 +65,7 @@ type upstream struct {
 	Data    map[string]any `json:"data"`
 }
 
-// stream tells of events as they come, until its client leaves or the server stops.
+// stream sends events as they come, until its client leaves or the server stops.
 func (x *Extension) stream(ctx context.Context, p *access.Principal, r *transport.Request) (any, error) {
 	var in asked
 	if err := params(r, &in); err != nil {

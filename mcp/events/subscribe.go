@@ -114,7 +114,7 @@ func (x *Extension) unsubscribe(ctx context.Context, p *access.Principal, r *tra
 	}{complete}, nil
 }
 
-// key identifies a subscription of the caller's. Nobody who is not known can have one.
+// key identifies a subscription of the caller's. An anonymous caller can have none.
 func (x *Extension) key(p *access.Principal, sel *Selection, d *delivery, named bool) (notify.Key, error) {
 	switch {
 	case x.subscriptions == nil:

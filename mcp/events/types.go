@@ -14,7 +14,7 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// spoken are the kinds of messages that somebody wrote, as opposed to those that Slack
+// spoken are the kinds of messages that a person or a bot wrote, as opposed to those that Slack
 // writes about a channel (docs.slack.dev/reference/events/message).
 var spoken = []string{"message/", "message/file_share", "message/bot_message", "message/me_message", "message/thread_broadcast"}
 

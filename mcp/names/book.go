@@ -10,7 +10,7 @@ import (
 )
 
 // A book keeps entries by id, and finds ids by name, within a bound: when it is full
-// the entry that was written first makes room. It is safe for concurrent use.
+// the entry that was written first is dropped. It is safe for concurrent use.
 type book[T any] struct {
 	limit  int
 	nameOf func(T) string // in lower case; "" for an entry that has none
@@ -113,7 +113,7 @@ func (b *book[T]) forgetName(id string, v T) {
 	}
 }
 
-// A walk reads one of Slack's lists page by page, no further than somebody needs, and
+// A walk reads one of Slack's lists page by page, no further than a caller needs, and
 // goes on from there for the next who asks. Once it came to the end it is not begun
 // again for a while: what is not in the list then is not there.
 type walk struct {

@@ -14,14 +14,14 @@ var (
 	errMessageRef = errors.New("write a message as its permalink (https://….slack.com/archives/C…/p…), or give channel and ts")
 )
 
-// A ChannelRef is a conversation as somebody wrote it: exactly one field is set.
+// A ChannelRef is a conversation as a caller wrote it: exactly one field is set.
 type ChannelRef struct {
 	ID   string
 	Name string // without "#"
 	User *UserRef
 }
 
-// A UserRef is a user as somebody wrote it: exactly one field is set.
+// A UserRef is a user as a caller wrote it: exactly one field is set.
 type UserRef struct {
 	ID    string
 	Name  string // without "@"

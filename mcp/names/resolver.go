@@ -35,7 +35,7 @@ type Slack interface {
 var (
 	// ErrNoChannel says that no channel that the bot can see has the name.
 	ErrNoChannel = errors.New("no channel of that name that the bot can see")
-	// ErrNoUser says that nobody has the name or address.
+	// ErrNoUser says that no user has the name or address.
 	ErrNoUser = errors.New("no user of that name")
 	// ErrUnfinished says that the time was up before a list was read to its end; asking
 	// again goes on from there.
@@ -199,7 +199,7 @@ func (e *AmbiguousError) Error() string {
 	return fmt.Sprintf("several users have that name: %s", strings.Join(e.IDs, ", "))
 }
 
-// UserID returns the id of a user as somebody wrote it. A handle is found as soon as
+// UserID returns the id of a user as a caller wrote it. A handle is found as soon as
 // the list of users is read as far as that; a display name or a full name when it is
 // read whole, and must be only one user's.
 func (r *Resolver) UserID(ctx context.Context, ref UserRef) (string, error) {

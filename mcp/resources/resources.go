@@ -197,7 +197,7 @@ func (s *Set) Read(ctx context.Context, uri string) (string, error) {
 		return "", server.ErrResourceNotFound
 	}
 	if slack != nil {
-		// The client is told: of Slack's words the kind is enough.
+		// The client gets the kind of Slack's error, which is enough.
 		return "", fmt.Errorf("read %s: slack: %s", r.Name, slack.Kind)
 	}
 	if err != nil {

@@ -39,9 +39,9 @@ type Options struct {
 	// MaxWaits bounds the calls that wait for events at once; 0 is 200. One principal
 	// may hold a quarter of them.
 	MaxWaits int
-	// Asked is told that somebody asks people with buttons, before they can click; nil is
-	// nobody. It must return at once.
-	Asked func()
+	// OnAsk is called before slack_ask posts a question, so before anyone can click. It
+	// must return at once. Nil is not called.
+	OnAsk func()
 }
 
 const defaultMaxWaits = 200

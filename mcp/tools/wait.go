@@ -214,8 +214,8 @@ func (k *kit) ask(ctx context.Context, c *toolset.Call, in askIn) (askOut, error
 		return askOut{}, err
 	}
 	defer leave()
-	if k.Asked != nil && !in.DryRun {
-		k.Asked()
+	if k.OnAsk != nil && !in.DryRun {
+		k.OnAsk()
 	}
 	var id ask.ID
 	var how carried

@@ -53,7 +53,7 @@ type call struct {
 	start    sync.Once
 	started  atomic.Bool
 	notes    chan mcp.JSONRPCNotification
-	room     chan struct{} // capacity 1: a note was taken
+	taken    chan struct{} // capacity 1: a note was taken
 	finished chan struct{} // closed when the handler returned
 	pumped   chan struct{} // closed when the last note was sent
 }
@@ -61,7 +61,7 @@ type call struct {
 const (
 	notesBuffer = 64
 	// notesSlack is how many goroutines of one handler may send at once before a
-	// notification could be lost between looking for room and using it.
+	// notification could be lost between the look for space and its use.
 	notesSlack = 16
 )
 
@@ -71,22 +71,22 @@ const (
 func (c *call) NotificationChannel() chan<- mcp.JSONRPCNotification {
 	c.start.Do(func() {
 		c.notes = make(chan mcp.JSONRPCNotification, notesBuffer)
-		c.room = make(chan struct{}, 1)
+		c.taken = make(chan struct{}, 1)
 		c.finished = make(chan struct{})
 		c.pumped = make(chan struct{})
 		c.started.Store(true)
 		go c.pump()
 	})
-	c.awaitRoom()
+	c.awaitSpace()
 	return c.notes
 }
 
-func (c *call) awaitRoom() {
+func (c *call) awaitSpace() {
 	for len(c.notes) >= notesBuffer-notesSlack {
 		select {
-		case <-c.room:
+		case <-c.taken:
 			// Another sender may wait as well, and a note is taken only once.
-			defer c.signalRoom()
+			defer c.signalTaken()
 		case <-c.finished:
 			return
 		case <-c.ctx.Done():
@@ -95,9 +95,9 @@ func (c *call) awaitRoom() {
 	}
 }
 
-func (c *call) signalRoom() {
+func (c *call) signalTaken() {
 	select {
-	case c.room <- struct{}{}:
+	case c.taken <- struct{}{}:
 	default:
 	}
 }
@@ -127,7 +127,7 @@ func (c *call) pump() {
 const flushed = "transport/flushed"
 
 func (c *call) deliver(n mcp.JSONRPCNotification) {
-	c.signalRoom()
+	c.signalTaken()
 	if n.Method == flushed {
 		close(n.Params.AdditionalFields[flushed].(chan struct{})) //nolint:forcetypeassert // flush below is the only sender
 		return
@@ -169,7 +169,7 @@ func (c *call) flush() {
 // stream. Nothing of the call is sent afterwards but its result.
 func (c *call) finish() {
 	// A goroutine that a handler left behind must not start the pump from now on.
-	c.start.Do(func() { c.notes = c.t.nowhere })
+	c.start.Do(func() { c.notes = c.t.discard })
 	if c.started.Load() {
 		close(c.finished)
 		<-c.pumped
@@ -197,7 +197,7 @@ func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call,
 	}
 	c := &call{t: t, ses: ses, id: m.ID, method: m.Method}
 	ctx, c.cancel = context.WithCancelCause(ctx)
-	stop := context.AfterFunc(t.hard, func() { c.cancel(errStopping) }) //nolint:contextcheck // a call ends with the transport as well as with its client
+	stop := context.AfterFunc(t.life, func() { c.cancel(errStopping) }) //nolint:contextcheck // a call ends with the transport as well as with its client
 	if ses != nil {
 		if err := ses.add(c, t.opt.MaxCallsPerSession); err != nil {
 			stop()

@@ -17,7 +17,7 @@ type Extension interface {
 	// Serves reports whether a method is the extension's.
 	Serves(method string) bool
 	// Capabilities are members of the server's capabilities that mcp-go's type has no
-	// place for, told to clients of every era. They must encode as JSON.
+	// place for; clients of every era get them. They must encode as JSON.
 	Capabilities() map[string]any
 	// Call answers a request; ctx carries its principal, and ends with its client. An
 	// error that is a *ProtocolError is answered as it is, over HTTP with status 200: the
@@ -101,12 +101,12 @@ func (t *Transport) extend(c *call, m *message) (resp mcp.JSONRPCMessage) {
 		}
 	}()
 	result, err := t.opt.Extension.Call(c.ctx, r)
-	told, ok := errors.AsType[*ProtocolError](err)
+	fault, ok := errors.AsType[*ProtocolError](err)
 	switch {
 	case err == nil:
 		return mcp.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, ID: requestID(c.id), Result: result}
 	case ok:
-		return rpcError(c.id, told.Code, told.Message, told.Data)
+		return rpcError(c.id, fault.Code, fault.Message, fault.Data)
 	case c.ctx.Err() != nil:
 		return rpcError(c.id, mcp.REQUEST_INTERRUPTED, interrupted(c.ctx), nil)
 	case errors.Is(err, errBusy):

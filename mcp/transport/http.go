@@ -88,8 +88,8 @@ func (t *Transport) endpoint(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// principal is the name that sessions are bound to; "" is everybody's where nobody has
-// to authenticate.
+// principal is the name that sessions are bound to; "" where no caller has to
+// authenticate.
 func principal(r *http.Request) string {
 	if p := access.From(r.Context()); p != nil {
 		return p.Name
@@ -401,20 +401,20 @@ func (t *Transport) postToSession(w http.ResponseWriter, r *http.Request, m *mes
 }
 
 // take serves what is not answered: a client's answer to us, or a notification. What is
-// for a call that does not run here is told to the other replicas, which can fail.
+// for a call that does not run here is sent to the other replicas, which can fail.
 func (t *Transport) take(ctx context.Context, ses *session, m *message) error {
 	switch {
 	case m.Method == "":
 		if !ses.answer(m) && ses.stored {
-			return t.relay.tell(ctx, ses.id, m.raw)
+			return t.relay.sendToAll(ctx, ses.id, m.raw)
 		}
 	case m.Method == string(mcp.MethodNotificationCancelled):
 		if id := m.cancelledID(); id != nil && !ses.cancel(id) && ses.stored {
-			return t.relay.tell(ctx, ses.id, m.raw)
+			return t.relay.sendToAll(ctx, ses.id, m.raw)
 		}
 	default:
 		// Whatever a handler was registered for. mcp-go answers nothing.
-		c := &call{t: t, ses: ses, ctx: ctx, cancel: func(error) {}, method: m.Method, out: nobody{}}
+		c := &call{t: t, ses: ses, ctx: ctx, cancel: func(error) {}, method: m.Method, out: noSink{}}
 		_, _ = t.serve(c, m)
 	}
 	return nil
@@ -470,7 +470,7 @@ func (t *Transport) get(w http.ResponseWriter, r *http.Request) {
 }
 
 // greeting is the first thing on a stream, which also sends the headers off. A client
-// of 2025-11-25 is told where it stands, so that it can resume before anything
+// of 2025-11-25 gets its position, so that it can resume before anything
 // happened; earlier ones do not expect an event without data.
 func greeting(s *session) string {
 	s.mu.Lock()

@@ -330,7 +330,7 @@ func methodNotAllowed(w http.ResponseWriter, allow string) {
 
 // A ProtocolError is an error that a handler wants its client to see as it is, with a
 // JSON-RPC code. Every other error that a handler returns is answered as an internal
-// one, and told to the log alone.
+// one, and only logged.
 type ProtocolError struct {
 	Code    int
 	Message string
@@ -357,8 +357,8 @@ func explain(ctx context.Context, uri string, err error) {
 	if !ok {
 		return
 	}
-	if told, ok := errors.AsType[*ProtocolError](err); ok {
-		c.fault = told
+	if fault, ok := errors.AsType[*ProtocolError](err); ok {
+		c.fault = fault
 		return
 	}
 	if missing, ok := errors.AsType[mcp.MissingRequiredClientCapabilityError](err); ok {

@@ -37,7 +37,7 @@ var lists = []struct {
 var errClosed = errors.New("the client's stream ended")
 
 // An outbox holds what one client is still to be sent. Messages wait in order, in
-// bounded bytes, and whoever adds one waits for room; updates are a set, so a slow
+// bounded bytes, and a caller that adds one waits for space; updates are a set, so a slow
 // client makes it no longer than its subscriptions.
 //
 // It outlives the stream that empties it: a session's outbox waits for the client to
@@ -49,10 +49,10 @@ type outbox struct {
 	mu       sync.Mutex
 	messages [][]byte
 	bytes    int
-	room     chan struct{} // closed and replaced when messages were taken
+	space    chan struct{} // closed and replaced when messages were taken
 	updated  []*subscription
 	changed  listKind
-	wants    listKind // the lists that this client is told of
+	wants    listKind // the lists whose changes this client gets
 	listMeta []byte   // as subscription.meta
 	closed   bool
 
@@ -68,7 +68,7 @@ type outbox struct {
 // newOutbox returns an empty outbox of limit bytes. What is put in it wakes the reader
 // of wake, a channel of capacity 1.
 func newOutbox(limit int, wake chan struct{}) *outbox {
-	return &outbox{limit: limit, wake: wake, room: make(chan struct{})}
+	return &outbox{limit: limit, wake: wake, space: make(chan struct{})}
 }
 
 func (b *outbox) signal() {
@@ -78,7 +78,7 @@ func (b *outbox) signal() {
 	}
 }
 
-// push appends a message and waits for room until ctx ends. The slice must not be
+// push appends a message and waits for space until ctx ends. The slice must not be
 // changed afterwards.
 func (b *outbox) push(ctx context.Context, msg []byte) error {
 	for {
@@ -95,10 +95,10 @@ func (b *outbox) push(ctx context.Context, msg []byte) error {
 			b.signal()
 			return nil
 		}
-		room := b.room
+		space := b.space
 		b.mu.Unlock()
 		select {
-		case <-room:
+		case <-space:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -138,12 +138,12 @@ func (b *outbox) close() {
 	defer b.mu.Unlock()
 	if !b.closed {
 		b.closed = true
-		close(b.room)
+		close(b.space)
 	}
 }
 
 // take appends everything that waits to dst, framed, and empties the outbox. The
-// caller tells with wrote or failed what became of it.
+// caller calls failed when it could not write them.
 func (b *outbox) take(dst []byte, f framing) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -153,8 +153,8 @@ func (b *outbox) take(dst []byte, f framing) []byte {
 	if b.bytes > 0 {
 		b.messages, b.bytes = nil, 0
 		if !b.closed {
-			close(b.room)
-			b.room = make(chan struct{})
+			close(b.space)
+			b.space = make(chan struct{})
 		}
 	}
 	for i, l := range lists {
@@ -265,9 +265,9 @@ type table struct {
 	window time.Duration
 
 	mu     sync.Mutex
-	topics map[string]*topic // by URI; only those that somebody follows
+	topics map[string]*topic // by URI; only those that a client follows
 	closed bool
-	// recent is when resources changed last, of the newest maxRecent; nil where nobody asks.
+	// recent is when resources changed last, of the newest maxRecent; nil without other replicas.
 	recent map[string]time.Time
 	// before it nothing is known.
 	knownFrom time.Time
@@ -280,7 +280,7 @@ type table struct {
 // A topic is one followed resource; guarded by table.mu.
 type topic struct {
 	uri   string
-	param []byte // `"uri":"…"`, encoded once for everybody
+	param []byte // `"uri":"…"`, encoded once for all
 	subs  map[*subscription]struct{}
 
 	sentAt  time.Time

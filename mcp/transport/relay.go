@@ -106,7 +106,7 @@ func (r *relay) run(ctx context.Context) {
 		}
 	}
 	go watch(inboxKey+r.name+"/", func(c state.Change) { r.receive(ctx, c, r.deliver) })
-	go watch(toldKey, func(c state.Change) { r.overhear(ctx, c) })
+	go watch(answersKey, func(c state.Change) { r.overhear(ctx, c) })
 	go watch(keyKey, func(state.Change) { r.t.sessions.sign.forget() })
 	tick := time.NewTicker(leaseRenew)
 	defer tick.Stop()
@@ -146,12 +146,13 @@ func (r *relay) forward(ctx context.Context, id string, raw []byte) error {
 	return r.send(ctx, inboxKey+string(owner.Value)+"/", parcel{Session: id, Principal: access.From(ctx), Message: raw})
 }
 
-// tell hands an answer or a cancellation to whichever replica has the call of a session.
-func (r *relay) tell(ctx context.Context, id string, raw []byte) error {
+// sendToAll leaves an answer or a cancellation for the replica that has the call of a
+// session. All replicas look at it.
+func (r *relay) sendToAll(ctx context.Context, id string, raw []byte) error {
 	if r == nil {
 		return nil
 	}
-	return r.send(ctx, toldKey, parcel{Session: id, Message: raw})
+	return r.send(ctx, answersKey, parcel{Session: id, Message: raw})
 }
 
 // send leaves a parcel below a prefix, where the receiver finds them in order.
@@ -219,8 +220,8 @@ func (r *relay) receive(ctx context.Context, c state.Change, deliver func(contex
 	}
 }
 
-// deliver serves a message for an SSE session whose stream is here. Who sent it was told
-// that it is accepted: what is wrong is said on the stream.
+// deliver serves a message for an SSE session whose stream is here. Its client was
+// already answered that it is accepted, so errors go onto the stream.
 func (r *relay) deliver(ctx context.Context, p parcel) {
 	ses := r.t.sessions.get(p.Session)
 	m, err := parseMessage(p.Message)

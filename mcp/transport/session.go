@@ -156,7 +156,8 @@ func (s *session) maySubscribe(uri string, limit int) (known bool, err error) {
 	return false, nil
 }
 
-// answer hands a client's response to who asked, and reports whether somebody did.
+// answer hands a client's response to the call that asked, and reports whether there is
+// one.
 func (s *session) answer(m *message) bool {
 	var id int64
 	if json.Unmarshal(m.ID, &id) != nil {
@@ -490,7 +491,7 @@ func (l *sessions) changed(ctx context.Context, id string) {
 	}
 }
 
-// round tells the store which sessions are in use and drops those that are not: the
+// round reports the sessions in use to the store and drops those that are not: the
 // store forgets them in its own time.
 func (l *sessions) round(ctx context.Context) error {
 	now := time.Now()
@@ -569,7 +570,7 @@ func (s signer) mac(nonce []byte, principal string) []byte {
 }
 
 // A keyring has the key that signs session ids: a given one, or the one that replicas
-// share, which whoever needs it first makes.
+// share, which the first one that needs it makes.
 type keyring struct {
 	shared state.Store // nil: key is given
 

@@ -73,10 +73,10 @@ type boxSink struct{ box *outbox }
 
 func (s boxSink) send(ctx context.Context, msg []byte) error { return s.box.push(ctx, msg) }
 
-// nobody is the sink of what cannot be answered.
-type nobody struct{}
+// noSink is the sink of a message that cannot be answered.
+type noSink struct{}
 
-func (nobody) send(context.Context, []byte) error { return errNoAnswers }
+func (noSink) send(context.Context, []byte) error { return errNoAnswers }
 
 // messageSSE takes a message for an SSE session. The answer goes onto its stream.
 func (t *Transport) messageSSE(w http.ResponseWriter, r *http.Request) {

@@ -77,12 +77,12 @@ type stdio struct {
 // Ready is closed when the client of stdio has said that it is initialized.
 func (t *Transport) Ready() <-chan struct{} { return t.ready }
 
-// Tell sends a notification to the client of stdio, in order, and waits for room until
+// NotifyStdio sends a notification to the client of stdio, in order, and waits for space until
 // ctx ends. Without such a client, or after it left, it is an error.
-func (t *Transport) Tell(ctx context.Context, method string, params any) error {
+func (t *Transport) NotifyStdio(ctx context.Context, method string, params any) error {
 	p := t.owner.Load()
 	if p == nil {
-		return errors.New("transport: nobody is connected over stdio")
+		return errors.New("transport: no client is connected over stdio")
 	}
 	body, err := json.Marshal(struct {
 		JSONRPC string `json:"jsonrpc"`
@@ -186,7 +186,7 @@ func (p *stdio) listen(ctx context.Context, m *message) {
 	p.mu.Lock()
 	p.listeners[id] = l
 	p.mu.Unlock()
-	l.box.signal() // what came before it was in the map woke nobody for it
+	l.box.signal() // an update that came before it was in the map has woken no reader
 }
 
 // dismiss ends the listener of an id, if there is one.

@@ -68,7 +68,7 @@ type MemoryStore struct {
 
 	mu      sync.Mutex
 	records map[string]*kept           // by id
-	watches map[*func(string)]struct{} // told of what was forgotten
+	watches map[*func(string)]struct{} // called with the id of a session that was forgotten
 }
 
 type kept struct {
@@ -76,7 +76,7 @@ type kept struct {
 	seenAt time.Time
 }
 
-// busy is how recently a session must have been used to be safe from making room for
+// busy is how recently a session must have been used not to be evicted for
 // a new one.
 const busy = time.Minute
 
@@ -86,29 +86,29 @@ func NewMemoryStore(limit int, idle time.Duration) *MemoryStore {
 	return &MemoryStore{max: limit, idle: idle, records: map[string]*kept{}, watches: map[*func(string)]struct{}{}}
 }
 
-// Create implements SessionStore. A full store makes room by forgetting the session
+// Create implements SessionStore. A full store evicts the session
 // that was idle longest, unless even that one was used within the last minute.
 func (m *MemoryStore) Create(_ context.Context, r Record) error {
 	m.mu.Lock()
 	now := time.Now()
 	var gone []string
 	if len(m.records) >= m.max {
-		gone = m.makeRoom(now)
+		gone = m.evict(now)
 	}
 	full := len(m.records) >= m.max
 	if !full {
 		m.records[r.ID] = &kept{Record: r.clone(), seenAt: now}
 	}
 	m.mu.Unlock()
-	m.tell(gone)
+	m.notify(gone)
 	if full {
 		return ErrTooManySessions
 	}
 	return nil
 }
 
-// makeRoom requires m.mu.
-func (m *MemoryStore) makeRoom(now time.Time) (gone []string) {
+// evict requires m.mu.
+func (m *MemoryStore) evict(now time.Time) (gone []string) {
 	gone = m.expire(now)
 	if len(m.records) < m.max {
 		return gone
@@ -137,8 +137,8 @@ func (m *MemoryStore) expire(now time.Time) (gone []string) {
 	return gone
 }
 
-// tell must be called without m.mu: who is told may come back for the record.
-func (m *MemoryStore) tell(gone []string) {
+// notify calls the watches. It must be called without m.mu: a watch may ask for the record.
+func (m *MemoryStore) notify(gone []string) {
 	if len(gone) == 0 {
 		return
 	}
@@ -197,7 +197,7 @@ func (m *MemoryStore) Touch(_ context.Context, ids []string) error {
 	}
 	gone := m.expire(now)
 	m.mu.Unlock()
-	m.tell(gone)
+	m.notify(gone)
 	return nil
 }
 
@@ -239,7 +239,7 @@ const (
 	replicasKey = "mcp/replicas/" // leases of those that hold SSE streams
 	inboxKey    = "mcp/inbox/"    // by replica: messages for its SSE sessions
 	piecesKey   = "mcp/pieces/"   // of messages that are larger than a value
-	toldKey     = "mcp/told/"     // answers and cancellations, for whichever replica has the call
+	answersKey  = "mcp/told/"     // answers and cancellations, for the replica that has the call
 )
 
 // A SharedStore is the SessionStore of several replicas. A session that is in use is
@@ -262,11 +262,11 @@ func NewSharedStore(shared state.Store, limit int, idle time.Duration) *SharedSt
 	return &SharedStore{shared: shared, max: limit, ttl: idle + 2*renew, renew: renew, known: map[string]time.Time{}}
 }
 
-// Create implements SessionStore. A full store makes room by forgetting those that were
+// Create implements SessionStore. A full store evicts those that were
 // idle longest, unless all are in use.
 func (s *SharedStore) Create(ctx context.Context, r Record) error {
 	if s.count() >= s.max {
-		if err := s.makeRoom(ctx); err != nil {
+		if err := s.evict(ctx); err != nil {
 			return err
 		}
 	}
@@ -389,13 +389,13 @@ func (s *SharedStore) forget(id string) {
 	delete(s.known, id)
 }
 
-// roomAtOnce is how many sessions go at a time when the store is full, so that not every
+// evictAtOnce is how many sessions are evicted at a time when the store is full, so that not every
 // new one has to look at all.
-const roomAtOnce = 64
+const evictAtOnce = 64
 
-// makeRoom looks at all sessions there are, which may be fewer than we know, and removes
-// those that nobody can be using: a session in use is renewed more often.
-func (s *SharedStore) makeRoom(ctx context.Context) error {
+// evict looks at all sessions there are, which may be fewer than we know, and removes
+// those that no client can be using: a session in use is renewed more often.
+func (s *SharedStore) evict(ctx context.Context) error {
 	all, err := s.all(ctx)
 	if err != nil {
 		return err
@@ -414,7 +414,7 @@ func (s *SharedStore) makeRoom(ctx context.Context) error {
 	slices.SortFunc(all, func(a, b state.Entry) int { return cmp.Compare(a.ExpiresAt.UnixNano(), b.ExpiresAt.UnixNano()) })
 	unused := time.Now().Add(s.ttl - 4*s.renew)
 	removed := 0
-	for _, v := range all[:min(len(all), roomAtOnce)] {
+	for _, v := range all[:min(len(all), evictAtOnce)] {
 		if v.ExpiresAt.After(unused) {
 			break
 		}

@@ -28,7 +28,7 @@ func openWire(w http.ResponseWriter, rc *http.ResponseController, timeout time.D
 	h := w.Header()
 	h.Set("Content-Type", eventStream)
 	h.Set("Cache-Control", "no-store")
-	// The seeds' nginx block buffers answers unless this tells it not to.
+	// The nginx configuration of the seeds buffers answers unless this header is set.
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	_ = rc.SetReadDeadline(time.Time{}) // the body was read; from here on a peer may be silent
@@ -130,7 +130,7 @@ func (t *Transport) cut(err error) {
 	}
 }
 
-// retryAfter is what a client is asked to wait, in seconds, when there is no room.
+// retryAfter is how long a client is asked to wait, in seconds, when the server is full.
 const retryAfter = "5"
 
 func (t *Transport) unavailable(w http.ResponseWriter, code string) {

@@ -13,8 +13,8 @@
 //     result, however many calls run at once;
 //   - an update of a subscribed resource is sent at once, further ones within the
 //     coalescing window are joined, and the last one is always sent; a client that
-//     was away is told of each resource that changed meanwhile, once;
-//   - a call ends when its client goes away or cancels it, and nobody else can;
+//     was away gets one update of each resource that changed meanwhile;
+//   - a call ends when its client goes away or cancels it, and no other client can end it;
 //   - every queue, count and wait has a bound from [Options];
 //   - neither a panic nor an internal error is described to a client.
 //
@@ -48,23 +48,23 @@ import (
 // server with its ServerOptions, Attach it, mount Handler and start Run. It is safe
 // for concurrent use.
 type Transport struct {
-	opt      Options
-	log      *slog.Logger
-	public   string // path prefix that clients see before Mount
-	server   *server.MCPServer
-	table    *table
-	sessions *sessions
-	relay    *relay // nil without replicas
-	handler  http.Handler
-	hub      *broadcast
-	versions []string
+	opt       Options
+	log       *slog.Logger
+	public    string // path prefix that clients see before Mount
+	server    *server.MCPServer
+	table     *table
+	sessions  *sessions
+	relay     *relay // nil without replicas
+	handler   http.Handler
+	broadcast *broadcast
+	versions  []string
 
 	stopping chan struct{}   // closed when streams must end
-	hard     context.Context //nolint:containedctx // the life of calls, which ends after their grace
+	life     context.Context //nolint:containedctx // of the calls; it ends after their grace
 	kill     context.CancelCauseFunc
 	gate     *gate                        // streams and calls
 	listen   sync.Map                     // *outbox of each 2026-07-28 listen stream -> struct{}
-	nowhere  chan mcp.JSONRPCNotification // nobody reads it
+	discard  chan mcp.JSONRPCNotification // it is never read
 
 	owner     atomic.Pointer[stdio] // the client of stdio, once there is one
 	ready     chan struct{}         // closed when that client is initialized
@@ -87,14 +87,14 @@ func New(o Options) (*Transport, error) {
 		return nil, err
 	}
 	t := &Transport{
-		opt: o, log: o.Logger, table: newTable(o.Coalesce), hub: newBroadcast(),
-		stopping: make(chan struct{}), ready: make(chan struct{}), gate: newGate(), nowhere: make(chan mcp.JSONRPCNotification),
+		opt: o, log: o.Logger, table: newTable(o.Coalesce), broadcast: newBroadcast(),
+		stopping: make(chan struct{}), ready: make(chan struct{}), gate: newGate(), discard: make(chan mcp.JSONRPCNotification),
 		versions: mcp.ValidProtocolVersions,
 	}
 	if u, err := url.Parse(o.PublicURL); err == nil {
 		t.public = strings.TrimRight(u.Path, "/")
 	}
-	t.hard, t.kill = context.WithCancelCause(context.Background())
+	t.life, t.kill = context.WithCancelCause(context.Background())
 	t.asked.Store(mathrand.Int64N(maxAsked)) //nolint:gosec // so that no two replicas ask under one id; it hides nothing
 	if o.Shared != nil && !o.Single {
 		t.relay = newRelay(t, o.Shared)
@@ -106,7 +106,7 @@ func New(o Options) (*Transport, error) {
 }
 
 // ServerOptions returns what the mcp-go server must be built with: the capabilities
-// that this layer serves, and the middleware that tells it why a handler failed.
+// that this layer serves, and the middleware by which it learns why a handler failed.
 func (t *Transport) ServerOptions() []server.ServerOption {
 	return []server.ServerOption{
 		server.WithResourceCapabilities(true, true),
@@ -124,9 +124,9 @@ func (t *Transport) Attach(s *server.MCPServer) error {
 	if t.server != nil {
 		return errors.New("transport: a server is attached already")
 	}
-	// mcp-go tells its registered sessions when a list changed; ours are not among them,
-	// so one stands there for all.
-	if err := s.RegisterSession(t.hard, t.hub); err != nil {
+	// mcp-go notifies its registered sessions when a list changed; ours are not among
+	// them, so one is registered for all.
+	if err := s.RegisterSession(t.life, t.broadcast); err != nil {
 		return err
 	}
 	t.server = s
@@ -157,7 +157,7 @@ func (t *Transport) RootHandler(next http.Handler) http.Handler {
 	})
 }
 
-// Notify says that resources changed. Who follows one is told to read it again. It
+// Notify says that resources changed. Each client that follows one gets an update. It
 // never waits for a client.
 func (t *Transport) Notify(uris ...string) {
 	for _, uri := range uris {
@@ -165,7 +165,7 @@ func (t *Transport) Notify(uris ...string) {
 	}
 }
 
-// A List is a list that clients hold and can be told to fetch again.
+// A List is a list that clients hold; they are notified when they have to fetch it again.
 type List string
 
 // The lists that can change.
@@ -176,7 +176,7 @@ const (
 )
 
 // ListChanged says that a list changed. Changes that mcp-go notices itself, such as a
-// tool that was added, are told without it.
+// tool that was added, need no call of it.
 func (t *Transport) ListChanged(l List) {
 	switch l {
 	case Tools:
@@ -229,17 +229,17 @@ func (t *Transport) Run(ctx context.Context) error {
 			watchErr = err
 		}
 	})
-	background.Go(func() { t.hub.run(ctx, t.changed) })
+	background.Go(func() { t.broadcast.run(ctx, t.changed) })
 	if t.relay != nil {
 		background.Go(func() { t.relay.run(ctx) })
 	}
-	t.keepHouse(ctx)
+	t.refreshSessions(ctx)
 	background.Wait()
 	t.shutDown()
 	return watchErr
 }
 
-func (t *Transport) keepHouse(ctx context.Context) {
+func (t *Transport) refreshSessions(ctx context.Context) {
 	tick := time.NewTicker(min(max(t.opt.IdleTimeout/4, 10*time.Millisecond), time.Minute))
 	defer tick.Stop()
 	for {
@@ -272,7 +272,7 @@ func (t *Transport) shutDown() {
 	}
 }
 
-// left reports whether everybody left within d.
+// left reports whether all streams and calls ended within d.
 func (t *Transport) left(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -284,8 +284,8 @@ func (t *Transport) left(d time.Duration) bool {
 	}
 }
 
-// broadcast is the one session that mcp-go knows, and stands for all of ours when it
-// tells that a list changed.
+// broadcast is the one session that mcp-go knows. It gets the notifications of changed
+// lists for all of ours.
 type broadcast struct {
 	id    string
 	notes chan mcp.JSONRPCNotification
@@ -335,8 +335,8 @@ type Options struct {
 	Default Kind
 
 	// PublicURL is the address under which clients reach the server, when that is a
-	// proxy's: its host and origin are allowed, its path prefixes Mount in what clients
-	// are told. Empty: clients connect directly.
+	// proxy's: its host and origin are allowed, and its path prefixes Mount in the
+	// addresses that clients get. Empty: clients connect directly.
 	PublicURL string
 	// AllowedOrigins are the browser origins that may call, beside PublicURL's and, for
 	// a server that was reached by a loopback name, loopback origins.
@@ -345,7 +345,7 @@ type Options struct {
 	// a port.
 	AllowedHosts []string
 	// Authenticate stands in front of every route and puts the principal into the
-	// request's context. Nil lets everybody in, as nobody.
+	// request's context. Nil lets every request in, without a principal.
 	Authenticate func(http.Handler) http.Handler
 	// Subscribable decides whether the caller in ctx may subscribe to a resource. An
 	// error that wraps mcp-go's ErrResourceNotFound says that there is no such thing.
@@ -388,7 +388,7 @@ type Options struct {
 	// MaxSubscriptions bounds the resources that one session may follow; 1,000 when zero.
 	MaxSubscriptions int
 	// MaxQueueBytes bounds what waits for one SSE or stdio client; 4 MiB when zero. A
-	// call whose client does not read waits for room.
+	// call whose client does not read waits for space.
 	MaxQueueBytes int
 
 	// IdleTimeout ends a session that has neither an open stream nor a running call for
@@ -543,10 +543,10 @@ type Stats struct {
 	// Host or Origin.
 	RefusedHostTotal, RefusedOriginTotal uint64
 	// SessionsTotal grows with each session opened, SessionsFullTotal with each refused
-	// for want of room.
+	// because the store was full.
 	SessionsTotal, SessionsFullTotal uint64
 	// StreamsTotal grows with each stream opened, StreamsFullTotal with each refused for
-	// want of room, StreamsCutTotal with each ended because its peer took nothing.
+	// because there were too many, StreamsCutTotal with each ended because its peer took nothing.
 	StreamsTotal, StreamsFullTotal, StreamsCutTotal uint64
 	// UpdatesTotal grows with each change of a followed resource, CoalescedTotal with
 	// those that were joined with another one.
@@ -575,13 +575,13 @@ func (t *Transport) Stats() Stats {
 	}
 }
 
-// A gate counts who is inside, lets nobody in once closed, and tells when the last one
-// left.
+// A gate counts the streams and calls that are open. Once it is closed none can enter,
+// and empty is closed when the last one left.
 type gate struct {
 	mu     sync.Mutex
 	inside int
 	closed bool
-	empty  chan struct{} // closed when closed and nobody is inside
+	empty  chan struct{} // closed when the gate is closed and inside is 0
 }
 
 func newGate() *gate { return &gate{empty: make(chan struct{})} }

@@ -1,7 +1,7 @@
 // Package view is how an assistant sees what came from Slack and from other senders:
 // events, messages, people, conversations, files.
 //
-// All of it was written by somebody else, so each view is an object that says
+// All of it was written by others, so each view is an object that says
 // "untrusted": true and, for what has an author, where it came from ([Provenance]).
 // Every text in it went through [Clean]. Nothing of it is ever put into a description,
 // an instruction or an error.
@@ -128,7 +128,7 @@ func (v *Event) origin(e *event.Event) string {
 	return a.Text
 }
 
-// gapText says what an event of a gap tells.
+// gapText describes the gap of an event.
 func gapText(e *event.Event) string {
 	g, ok := e.Gap()
 	if !ok {
@@ -287,8 +287,8 @@ const (
 	KindService = "service" // a webhook sender that is not Slack
 )
 
-// Provenance says whose words a view holds, as far as Slack tells. A text with
-// neither External nor SameTeam is by somebody of whom it is not known.
+// Provenance says whose words a view holds, as far as Slack says. A text with
+// neither External nor SameTeam is by an author of whom it is not known.
 type Provenance struct {
 	// Author is the id of a user or a bot, or the name of a webhook source.
 	Author string `json:"author,omitempty"`

@@ -164,7 +164,7 @@ func texts(v any, found []string) []string {
 	return found
 }
 
-// Permalink is the address of a message: the workspace's, as auth.test tells it, with
+// Permalink is the address of a message: the workspace's, as auth.test returns it, with
 // Slack's own path. It is "" when anything is missing.
 func Permalink(workspace, channel, ts, threadTS string) string {
 	if workspace == "" || channel == "" || ts == "" {

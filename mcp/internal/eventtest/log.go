@@ -111,7 +111,7 @@ func (l *Log) Get(_ context.Context, source, id string) (event.Event, error) {
 	return event.Event{}, event.ErrNotFound
 }
 
-// Watch tells of new events.
+// Watch implements event.Log.
 func (l *Log) Watch() (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	l.mu.Lock()
