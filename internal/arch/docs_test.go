@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	architecture = "docs/ARCHITECTURE.md"
-	roomsHeading = "\n## Rooms and their imports\n"
+	architecture   = "docs/ARCHITECTURE.md"
+	foldersHeading = "\n## Folders\n"
 )
 
 var (
@@ -22,7 +22,7 @@ var (
 )
 
 // TestNamedTestsExist looks for each test that a page names in the folder that stands
-// before it on its line: a promise whose test was renamed away is guarded by nobody.
+// before it on its line: a promise whose test was renamed away is not guarded.
 func TestNamedTestsExist(t *testing.T) {
 	pages, err := filepath.Glob(filepath.Join(root(t), "docs", "*.md"))
 	if err != nil {
@@ -53,51 +53,66 @@ func TestNamedTestsExist(t *testing.T) {
 	}
 }
 
-// TestEveryRoomIsNamed holds the table of rooms to the folders that there are.
-func TestEveryRoomIsNamed(t *testing.T) {
-	_, text, ok := strings.Cut(read(t, filepath.Join(root(t), architecture)), roomsHeading)
+// TestEveryFolderIsNamed holds the table of folders to the folders that there are.
+func TestEveryFolderIsNamed(t *testing.T) {
+	_, text, ok := strings.Cut(read(t, filepath.Join(root(t), architecture)), foldersHeading)
 	if !ok {
-		t.Fatalf("%s has no heading %q", architecture, strings.TrimSpace(roomsHeading))
+		t.Fatalf("%s has no heading %q", architecture, strings.TrimSpace(foldersHeading))
 	}
 	text, _, _ = strings.Cut(text, "\n## ")
-	rooms := map[string]bool{}
+	folders := map[string]bool{}
 	for row := range strings.SplitSeq(text, "\n") {
 		if !strings.HasPrefix(row, "| `") {
 			continue
 		}
 		first, _, _ := strings.Cut(strings.TrimPrefix(row, "| "), " | ")
 		for _, m := range quoted.FindAllStringSubmatch(first, -1) {
-			rooms[m[1]] = true
+			folders[m[1]] = true
 			if !isFolder(t, m[1]) {
-				t.Errorf("%s names the room %s, which is not there", architecture, m[1])
+				t.Errorf("%s names the folder %s, which is not there", architecture, m[1])
 			}
 		}
 	}
 	for file := range sources(t) {
-		room := filepath.ToSlash(filepath.Dir(file))
-		inner := strings.Contains(room, "/internal/") || inside(file, "test") || room == "slackapi/sandbox/node"
-		if !inner && !rooms[room] {
-			t.Errorf("%s is in no row of %s's table of rooms: add one", room, architecture)
-			rooms[room] = true
+		folder := filepath.ToSlash(filepath.Dir(file))
+		inner := strings.Contains(folder, "/internal/") || inside(file, "test") || folder == "slackapi/sandbox/node"
+		if !inner && !folders[folder] {
+			t.Errorf("%s is in no row of %s's table of folders: add one", folder, architecture)
+			folders[folder] = true
 		}
 	}
 }
 
-// TestNamedFilesExist looks for each file and folder that CONTRIBUTING.md names: a recipe
-// with a file that was renamed helps no newcomer.
+// TestNamedFilesExist looks for each file and folder that the pages for developers name: a
+// recipe with a file that was renamed helps no newcomer.
 func TestNamedFilesExist(t *testing.T) {
-	path := regexp.MustCompile("`([a-z][\\w-]*(?:/[\\w.-]+)*/[\\w.-]+)`|\\]\\(([^)#]+)\\)")
-	found := 0
-	for i, line := range strings.Split(read(t, filepath.Join(root(t), "CONTRIBUTING.md")), "\n") {
-		for _, m := range path.FindAllStringSubmatch(line, -1) {
-			if _, err := os.Stat(filepath.Join(root(t), m[1]+m[2])); err != nil {
-				t.Errorf("CONTRIBUTING.md:%d names %s, which is not there: name what has its place", i+1, m[1]+m[2])
+	path := regexp.MustCompile("`([a-z][\\w-]*(?:/[\\w-]+)*/[\\w-]+(?:\\.\\w+)*)`")
+	for _, page := range []string{"CONTRIBUTING.md", architecture} {
+		found := 0
+		for i, line := range strings.Split(read(t, filepath.Join(root(t), page)), "\n") {
+			for _, m := range path.FindAllStringSubmatch(line, -1) {
+				if _, err := os.Stat(filepath.Join(root(t), m[1])); err != nil {
+					t.Errorf("%s:%d names %s, which is not there: name what has its place", page, i+1, m[1])
+				}
+				found++
 			}
-			found++
+		}
+		if found < 20 {
+			t.Errorf("%s names only %d files: is its form another one?", page, found)
 		}
 	}
-	if found < 20 {
-		t.Errorf("CONTRIBUTING.md names only %d files: is its form another one?", found)
+}
+
+// TestFuzzTargetsOfCIExist looks for each target that .ci/run fuzzes.
+func TestFuzzTargetsOfCIExist(t *testing.T) {
+	targets := regexp.MustCompile(`([\w/]+):(Fuzz\w+)`).FindAllStringSubmatch(read(t, filepath.Join(root(t), ".ci", "run")), -1)
+	if len(targets) == 0 {
+		t.Error(".ci/run fuzzes nothing: is its form another one?")
+	}
+	for _, m := range targets {
+		if !slices.Contains(testsOf(t, m[1]), m[2]) {
+			t.Errorf(".ci/run fuzzes %s of %s, which is not there: name the target that has its place", m[2], m[1])
+		}
 	}
 }
 
