@@ -37,7 +37,7 @@ func (rc *Receiver) crowded(from sender) bool {
 
 // remember tells the limiter what an address has earned, and reports whether it has failed
 // too often.
-func (rc *Receiver) remember(v *visit) (failing bool) {
+func (rc *Receiver) remember(v *delivery) (failing bool) {
 	l := rc.opt.Limiter
 	switch {
 	case l == nil:

@@ -23,10 +23,10 @@ type delay struct {
 	n    atomic.Int64 // that wait now
 }
 
-// unwelcome reports whether a refusal has to wait. A verified request never has to, nor
-// does the first failure of an address, or a known sender that finds the server busy.
-func (v *visit) unwelcome(failing bool) bool {
-	return failing || v.Outcome == Limited || v.Outcome == Busy && v.from.standing != limiter.Known
+// unwelcome reports whether the refusal of a delivery waits: one of an address that is held
+// back, or of an unverified address while the server is busy.
+func (v *delivery) unwelcome() bool {
+	return v.Outcome == Limited || v.Outcome == Busy && v.from.standing != limiter.Known
 }
 
 // hold waits, unless as many as may do already or the request's end comes first. Its

@@ -23,15 +23,14 @@ type Direct struct {
 	RequestID string
 }
 
-// Deliver takes one delivery by the way that posted ones take behind their signature. It
-// reports whether Slack may be told that it arrived: it is stored, or it was stored
-// before. answer is what Slack is told to an interaction, JSON, or empty. Without stored
-// Slack is to be told nothing, so that it delivers again.
+// Deliver takes one delivery through the steps that a posted one takes after its signature.
+// With stored, the event is stored, now or by an earlier delivery, and Slack may be told so;
+// answer is then the JSON that answers an interaction, or empty. Without stored Slack must
+// not be told anything, so that it delivers again.
 func (rc *Receiver) Deliver(ctx context.Context, d Direct) (answer []byte, stored bool) {
-	v := &visit{endpoint: &rc.direct, began: time.Now()}
-	v.RequestID = d.RequestID
-	v.Source, v.Bytes = event.SourceSlack, len(d.Body)
-	v.Outcome = rc.take(v, d)
+	v := &delivery{endpoint: &rc.direct, began: time.Now(), body: d.Body, interactive: d.Interactive}
+	v.Source, v.Bytes, v.RequestID = event.SourceSlack, len(d.Body), d.RequestID
+	v.Outcome, v.Reason = rc.take(v, d)
 	v.Status = replies[v.Outcome].status
 	rc.report(ctx, v)
 	stored = v.Status == http.StatusOK
@@ -41,9 +40,9 @@ func (rc *Receiver) Deliver(ctx context.Context, d Direct) (answer []byte, store
 	return answer, stored
 }
 
-func (rc *Receiver) take(v *visit, d Direct) Outcome {
+func (rc *Receiver) take(v *delivery, d Direct) (o Outcome, reason string) {
 	if int64(len(d.Body)) > rc.opt.MaxBodyBytes {
-		return TooLarge
+		return TooLarge, ""
 	}
 	decode := event.DecodeCommand
 	if !d.Command {
@@ -51,8 +50,9 @@ func (rc *Receiver) take(v *visit, d Direct) Outcome {
 	}
 	env, err := decode(d.Body)
 	if err != nil {
-		return v.end(IllFormed, illFormedReason(err))
+		return v.illFormed(err)
 	}
-	env.Retry = d.Retry
-	return rc.store(v, decoded{event: env.Event, interactive: d.Interactive})
+	v.event = env.Event
+	v.event.Retry = d.Retry
+	return rc.publish(v)
 }

@@ -6,22 +6,20 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// illFormed ends a request whose signed body cannot be read.
-func illFormed(err error) decoded {
-	return decoded{outcome: IllFormed, reason: illFormedReason(err), reply: problem("ill-formed body", err.Error())}
-}
-
-// illFormedReason returns the reason as one of few words.
-func illFormedReason(err error) string {
+// illFormed ends a delivery whose body cannot be read. The reason is one of few words.
+func (v *delivery) illFormed(err error) (o Outcome, reason string) {
+	v.reply = problem("ill-formed body", err.Error())
 	switch {
 	case errors.Is(err, event.ErrEmpty):
-		return "empty"
+		reason = "empty"
 	case errors.Is(err, event.ErrNotUTF8):
-		return "not_utf8"
+		reason = "not_utf8"
 	case errors.Is(err, event.ErrNotObject):
-		return "not_object"
+		reason = "not_object"
 	case errors.Is(err, event.ErrTooDeep):
-		return "too_deep"
+		reason = "too_deep"
+	default:
+		reason = "not_json"
 	}
-	return "not_json"
+	return IllFormed, reason
 }

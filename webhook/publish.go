@@ -13,41 +13,55 @@ import (
 // firstPause is the pause before the second try of a publish.
 const firstPause = 50 * time.Millisecond
 
-// publish stores the event, trying again while that may help and time is left. A
-// sender who hangs up does not stop it: what was verified is stored all the same, and
-// the sender's next delivery is the duplicate.
-func (rc *Receiver) publish(v *visit, start time.Time, e *event.Event) Outcome {
+// publish stores the event of a delivery and prepares the answer. It does not end when the
+// sender hangs up: what was verified is stored all the same, and the sender's next delivery
+// of it is the duplicate.
+func (rc *Receiver) publish(v *delivery) (o Outcome, reason string) {
+	start, e := time.Now(), &v.event
+	e.ReceivedAt = rc.at(start)
+	v.Kind, v.ID, v.Retry, v.At, v.Team = e.Kind, e.ID, e.Retry, e.At, e.Team
 	ctx, cancel := context.WithTimeout(context.Background(), rc.opt.PublishTimeout)
 	defer cancel()
 	if v.endpoint.lookBack && rc.kept(ctx, e.Source, e.ID) || rc.filledBefore(ctx, e) {
-		return Duplicate
+		o = Duplicate
+	} else {
+		o, reason = rc.try(ctx, v)
+		v.Publish = time.Since(start)
 	}
-	var err error
+	if o != Accepted && o != Duplicate {
+		return o, reason
+	}
+	v.reply = v.endpoint.accepted
+	if v.interactive {
+		v.reply = rc.answer(v.began, e)
+	}
+	if v.onStored != nil && o == Accepted {
+		v.onStored()
+	}
+	return o, ""
+}
+
+// try publishes the event, several times while that may help and time is left.
+func (rc *Receiver) try(ctx context.Context, v *delivery) (o Outcome, reason string) {
 	backoff := wait.Backoff{First: firstPause, Most: rc.opt.PublishTimeout}
 	for {
 		v.Tries++
-		var receipt queue.Receipt
-		if receipt, err = rc.opt.Publisher.Publish(ctx, *e); err == nil {
-			v.Publish = time.Since(start)
-			if receipt.Duplicate {
-				return Duplicate
-			}
-			return Accepted
-		}
-		if v.Tries >= rc.opt.PublishTries || !passing(err) || backoff.Sleep(ctx) != nil {
-			break
+		receipt, err := rc.opt.Publisher.Publish(ctx, v.event)
+		switch {
+		case err == nil && receipt.Duplicate:
+			return Duplicate, ""
+		case err == nil:
+			return Accepted, ""
+		case errors.Is(err, queue.ErrFull):
+			return Full, ""
+		case errors.Is(err, queue.ErrClosed):
+			return Unavailable, "closed"
+		case errors.Is(err, context.DeadlineExceeded):
+			return Unavailable, "timeout"
+		case errors.Is(err, context.Canceled), v.Tries >= rc.opt.PublishTries, backoff.Sleep(ctx) != nil:
+			return Unavailable, "store"
 		}
 	}
-	v.Publish = time.Since(start)
-	switch {
-	case errors.Is(err, queue.ErrFull):
-		return Full
-	case errors.Is(err, queue.ErrClosed):
-		return v.end(Unavailable, "closed")
-	case errors.Is(err, context.DeadlineExceeded):
-		return v.end(Unavailable, "timeout")
-	}
-	return v.end(Unavailable, "store")
 }
 
 // kept reports whether the store still has the event. Publish recognises a copy as
@@ -74,10 +88,4 @@ func (rc *Receiver) filledBefore(ctx context.Context, e *event.Event) bool {
 		return false
 	}
 	return rc.kept(ctx, e.Source, event.FilledID(e.Kind.Type, e.Channel, event.TS(e.At)))
-}
-
-// passing reports whether another try within the next second may succeed.
-func passing(err error) bool {
-	return !errors.Is(err, queue.ErrFull) && !errors.Is(err, queue.ErrClosed) &&
-		!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 }

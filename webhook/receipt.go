@@ -25,33 +25,33 @@ func receiptEndpoint(v *signature.Verifier, out io.Writer) *endpoint {
 	p := &printer{out: out}
 	return &endpoint{
 		source: event.SourceReceipts, verifier: v, lookBack: true,
-		decode: func(in incoming) decoded { return decodeReceipt(in, p) },
+		decode: func(v *delivery) (Outcome, string) { return decodeReceipt(v, p) },
 		// "Unauthorized" is the detail that the sender's documentation shows.
 		unauthorized: []byte(`{"error":"invalid signature","detail":"Unauthorized"}`),
 		accepted:     []byte(`{"message":"Webhook processed successfully."}`),
 	}
 }
 
-func decodeReceipt(in incoming, p *printer) decoded {
-	switch enc, err := event.EncodingOf(in.body); {
+func decodeReceipt(v *delivery, p *printer) (o Outcome, reason string) {
+	switch enc, err := event.EncodingOf(v.body); {
 	case err != nil:
-		return illFormed(err)
+		return v.illFormed(err)
 	case enc != event.JSON:
-		return illFormed(event.ErrNotJSON)
+		return v.illFormed(event.ErrNotJSON)
 	}
-	r, field, err := parseReceipt(in.body)
+	r, field, err := parseReceipt(v.body)
 	if err != nil {
-		return decoded{outcome: Invalid, reason: field, reply: problem("invalid body", err.Error())}
+		v.reply = problem("invalid body", err.Error())
+		return Invalid, field
 	}
-	e := event.Event{
-		Source: event.SourceReceipts, ID: event.DerivedID(event.SourceReceipts, in.body),
-		Kind: event.Kind{Type: KindReceipt, Subtype: r.Status}, Raw: in.body,
+	v.event = event.Event{
+		Source: event.SourceReceipts, ID: event.DerivedID(event.SourceReceipts, v.body),
+		Kind: event.Kind{Type: KindReceipt, Subtype: r.Status}, Raw: v.body,
 	}
-	e.At, _ = receiptTime(r.DeliveredAt)
-	return decoded{
-		event: e, after: func() { p.print(r) },
-		attrs: []slog.Attr{slog.String("message_id", r.ID), slog.String("message_status", r.Status)},
-	}
+	v.event.At, _ = receiptTime(r.DeliveredAt)
+	v.onStored = func() { p.print(r) }
+	v.attrs = []slog.Attr{slog.String("message_id", r.ID), slog.String("message_status", r.Status)}
+	return "", ""
 }
 
 // parseReceipt reads a receipt, or names the field that is wrong.

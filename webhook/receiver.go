@@ -36,40 +36,44 @@ type Receiver struct {
 type endpoint struct {
 	source   string
 	verifier *signature.Verifier
-	// strictMedia refuses what says to be neither JSON nor a form.
+	// strictMedia refuses a body whose media type is neither JSON nor a form.
 	strictMedia bool
-	// probe answers requests that carry no signature at all; nil has none to answer.
-	probe func(rc *Receiver, r *http.Request) bool
-	// decode reads a verified body.
-	decode func(in incoming) decoded
-	// lookBack asks the store, before it publishes, whether it keeps the event: for
-	// senders whose signature has no timestamp, a copy may come at any time.
+	// probe reports whether a request that is not signed is a probe, which is answered
+	// all the same; nil means that there are none.
+	probe func(r *http.Request) bool
+	// decode reads a verified body into the delivery's event. An outcome that is not empty
+	// ends the delivery: nothing is published.
+	decode func(v *delivery) (o Outcome, reason string)
+	// lookBack asks the store, before it publishes, whether it keeps the event: when a
+	// signature has no timestamp, a copy may come at any time.
 	lookBack bool
-	// unauthorized and accepted are the bodies of a 401 and a 200; nil means the table's.
+	// unauthorized and accepted are the bodies of a 401 and a 200; nil means those of replies.
 	unauthorized, accepted []byte
 }
 
-// incoming is a verified request, before it is read.
-type incoming struct {
+// A delivery is one request on its way through the steps of the Receiver, with what each
+// step found out.
+type delivery struct {
+	Observation
+	endpoint *endpoint
+	began    time.Time
+	from     sender
+
 	header http.Header
 	media  media
-	claim  *signature.Claim
+	claim  signature.Claim
 	body   []byte
-}
 
-// decoded is what an endpoint made of a request. Unless outcome is empty the request
-// ends there and nothing is published.
-type decoded struct {
-	event   event.Event
-	outcome Outcome
-	reason  string
-	reply   []byte
-	// interactive says that Slack reads the body of the answer.
+	// event is what decode made of the body, and interactive says that Slack reads the
+	// body of the answer.
+	event       event.Event
 	interactive bool
-	// after is called when the event was stored by this very request.
-	after func()
-	// attrs are added to the request's log line.
+	// onStored is called when this delivery stored the event; nil is not called.
+	onStored func()
+	// attrs are added to the log line.
 	attrs []slog.Attr
+
+	reply []byte // the body of the answer; nil means that of replies
 }
 
 // New returns a Receiver. It fails when an option is wrong, or when no secret is given
@@ -112,41 +116,88 @@ func (rc *Receiver) Delayed() int64 { return rc.delay.n.Load() }
 // BytesInFlight returns how much of the body budget is in use.
 func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.used.Load() }
 
-// ServeHTTP takes one delivery.
+// ServeHTTP takes one delivery: it is received, answered and reported.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v := &visit{endpoint: rc.endpoints[r.URL.Path], began: time.Now()}
-	v.Outcome = rc.serve(v, w, r)
-	if failing := rc.remember(v); v.unwelcome(failing) {
+	v := &delivery{endpoint: rc.endpoints[r.URL.Path], began: time.Now(), header: r.Header}
+	v.Outcome, v.Reason = rc.receive(v, w, r)
+	if failing := rc.remember(v); failing || v.unwelcome() {
 		rc.delay.hold(r.Context())
 	}
-	v.Status = answer(w, v.Outcome, v.reply)
+	v.Status = respond(w, v.Outcome, v.reply)
 	if id := r.Header[RequestIDHeader]; len(id) > 0 {
 		v.RequestID = id[0]
 	}
 	rc.report(r.Context(), v)
 }
 
-// serve is receive, counted.
-func (rc *Receiver) serve(v *visit, w http.ResponseWriter, r *http.Request) Outcome {
+// receive takes a delivery from its headers into the store, and returns how it ended. The
+// steps stand here in their order. A request that fails one meets none of the later ones.
+func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request) (o Outcome, reason string) {
 	rc.inFlight.Add(1)
 	defer rc.inFlight.Add(-1)
-	return rc.receive(v, w, r)
+	ep := v.endpoint
+	if ep == nil {
+		return Unregistered, ""
+	}
+	v.Source = ep.source
+	if r.Method != http.MethodPost {
+		return WrongMethod, ""
+	}
+
+	// Limits: an address that keeps failing is held back, and not all requests are served at once.
+	v.from = rc.sender(r, v.began)
+	v.Address = v.from.address
+	switch {
+	case v.from.standing == limiter.HeldBack:
+		return Limited, ""
+	case rc.crowded(v.from):
+		return Busy, "requests"
+	}
+
+	// Headers: what the signature claims and when it was made, then the media type.
+	var err error
+	now := rc.at(v.began)
+	v.claim, err = ep.verifier.Open(r.Header, now)
+	if v.claim.At != 0 {
+		v.Skew = now.Sub(time.Unix(v.claim.At, 0))
+	}
+	if err != nil && ep.probe != nil && ep.probe(r) {
+		return SSLCheck, ""
+	}
+	if err != nil {
+		v.reply = ep.unauthorized
+		return refusal(err)
+	}
+	v.media = mediaOf(r.Header)
+	if v.media == otherMedia && ep.strictMedia || encoded(r.Header) {
+		return WrongMediaType, ""
+	}
+
+	// Body: it is read within its bounds.
+	body, err := rc.bodies.read(w, r, v.from)
+	defer body.release()
+	v.body, v.Bytes = body.bytes, len(body.bytes)
+	if err != nil {
+		return outcomeOf(err)
+	}
+
+	// Signature: one of the secrets has signed the body.
+	secret, err := ep.verifier.Verify(&v.claim, v.body)
+	if err != nil {
+		v.reply = ep.unauthorized
+		return refusal(err)
+	}
+	v.Secret = secret + 1
+
+	// Envelope: the body becomes an event, and the event is stored.
+	if o, reason = ep.decode(v); o != "" {
+		return o, reason
+	}
+	return rc.publish(v)
 }
 
-// A visit is one request on its way through the pipeline.
-type visit struct {
-	Observation
-	endpoint *endpoint
-	began    time.Time
-	from     sender
-	claim    signature.Claim
-	reply    []byte // in place of the outcome's own; nil keeps that
-	// For the log only: where it happened, and what the endpoint adds.
-	channel string
-	attrs   []slog.Attr
-}
-
-// at is the clock of timestamps for a reading of the clock of durations.
+// at returns the time by the clock of timestamps that belongs to a time by the clock of
+// durations.
 func (rc *Receiver) at(now time.Time) time.Time {
 	if rc.opt.Now == nil {
 		return now
@@ -154,97 +205,7 @@ func (rc *Receiver) at(now time.Time) time.Time {
 	return rc.opt.Now()
 }
 
-// end notes how a request ended.
-func (v *visit) end(o Outcome, reason string) Outcome {
-	v.Reason = reason
-	return o
-}
-
-// receive is the pipeline up to the body.
-func (rc *Receiver) receive(v *visit, w http.ResponseWriter, r *http.Request) Outcome {
-	ep := v.endpoint
-	if ep == nil {
-		return Unregistered
-	}
-	v.Source = ep.source
-	if r.Method != http.MethodPost {
-		return WrongMethod
-	}
-	v.from = rc.sender(r, v.began)
-	v.Address = v.from.address
-	switch {
-	case v.from.standing == limiter.HeldBack:
-		return Limited
-	case rc.crowded(v.from):
-		return v.end(Busy, "requests")
-	}
-	var err error
-	now := rc.at(v.began)
-	v.claim, err = ep.verifier.Open(r.Header, now)
-	if v.claim.At != 0 {
-		v.Skew = now.Sub(time.Unix(v.claim.At, 0))
-	}
-	if err != nil {
-		if ep.probe != nil && ep.probe(rc, r) {
-			return SSLCheck
-		}
-		v.reply = ep.unauthorized
-		return v.end(refusal(err))
-	}
-	m := mediaOf(r.Header)
-	if m == otherMedia && ep.strictMedia || encoded(r.Header) {
-		return WrongMediaType
-	}
-	b, err := rc.bodies.read(w, r, v.from)
-	defer b.release()
-	v.Bytes = len(b.bytes)
-	if err != nil {
-		return v.end(outcomeOf(err))
-	}
-	return rc.accept(v, incoming{header: r.Header, media: m, claim: &v.claim, body: b.bytes})
-}
-
-// accept is the pipeline from the body on.
-func (rc *Receiver) accept(v *visit, in incoming) Outcome {
-	ep := v.endpoint
-	secret, err := ep.verifier.Verify(in.claim, in.body)
-	if err != nil {
-		v.reply = ep.unauthorized
-		return v.end(refusal(err))
-	}
-	v.Secret = secret + 1
-	d := ep.decode(in)
-	if d.outcome != "" {
-		v.reply = d.reply
-		return v.end(d.outcome, d.reason)
-	}
-	return rc.store(v, d)
-}
-
-// store publishes what was decoded, and prepares the answer.
-func (rc *Receiver) store(v *visit, d decoded) Outcome {
-	now := time.Now()
-	d.event.ReceivedAt = rc.at(now)
-	v.Kind, v.ID, v.Retry, v.At = d.event.Kind, d.event.ID, d.event.Retry, d.event.At
-	v.Team, v.channel, v.attrs = d.event.Team, d.event.Channel, d.attrs
-
-	outcome := rc.publish(v, now, &d.event)
-	if outcome == Accepted || outcome == Duplicate {
-		v.reply = d.reply
-		if v.reply == nil {
-			v.reply = v.endpoint.accepted
-		}
-		if d.interactive {
-			v.reply = rc.answer(v.began, &d.event)
-		}
-		if d.after != nil && outcome == Accepted {
-			d.after()
-		}
-	}
-	return outcome
-}
-
-// refusal names what was wrong with a signature.
+// refusal returns the outcome of a request whose signature is not good.
 func refusal(err error) (o Outcome, reason string) {
 	switch {
 	case errors.Is(err, signature.ErrStale):

@@ -48,8 +48,9 @@ var (
 	noSniff    = []string{"nosniff"}
 )
 
-// answer writes the outcome's reply. body, unless it is nil, stands in for the table's.
-func answer(w http.ResponseWriter, o Outcome, body []byte) (status int) {
+// respond writes the answer to an outcome and returns its status. body, unless it is nil,
+// takes the place of the outcome's own.
+func respond(w http.ResponseWriter, o Outcome, body []byte) (status int) {
 	re := replies[o]
 	if body == nil {
 		body = re.body

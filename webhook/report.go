@@ -9,7 +9,7 @@ import (
 
 // report tells the observer and the log of a finished request: one line each. Of a
 // request whose signature was not good the log learns nothing that its sender wrote.
-func (rc *Receiver) report(ctx context.Context, v *visit) {
+func (rc *Receiver) report(ctx context.Context, v *delivery) {
 	v.Answered = time.Now()
 	v.Duration = v.Answered.Sub(v.began)
 	if rc.opt.Observe != nil {
@@ -51,8 +51,8 @@ func (rc *Receiver) report(ctx context.Context, v *visit) {
 	if v.Team != "" {
 		attrs = append(attrs, slog.String("team", v.Team))
 	}
-	if v.channel != "" {
-		attrs = append(attrs, slog.String("channel", v.channel))
+	if v.event.Channel != "" {
+		attrs = append(attrs, slog.String("channel", v.event.Channel))
 	}
 	attrs = append(attrs, v.attrs...)
 	if v.Retry.Num > 0 {

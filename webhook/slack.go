@@ -18,32 +18,34 @@ func slackEndpoint(v *signature.Verifier) *endpoint {
 		source:       event.SourceSlack,
 		verifier:     v,
 		strictMedia:  true,
-		probe:        (*Receiver).isSSLCheck,
+		probe:        isSSLCheck,
 		decode:       decodeSlack,
 		unauthorized: []byte(invalidSignature),
 	}
 }
 
-func decodeSlack(in incoming) decoded {
+func decodeSlack(v *delivery) (o Outcome, reason string) {
 	enc := event.JSON
-	// A form never begins with a brace; that is JSON whose sender forgot to say so.
-	if in.media == formMedia && !beginsObject(in.body) {
+	// A form never begins with a brace; such a body is JSON with a wrong media type.
+	if v.media == formMedia && !beginsObject(v.body) {
 		enc = event.Form
 	}
-	env, err := event.DecodeSlack(in.body, enc)
+	env, err := event.DecodeSlack(v.body, enc)
 	if err != nil {
-		return illFormed(err)
+		return v.illFormed(err)
 	}
 	switch {
 	case enc == event.JSON && env.Type == "url_verification":
-		return challenge(env.Challenge)
-	case enc == event.Form && env.Kind.Type == event.Unknown && isProbe(in.body):
-		return decoded{outcome: SSLCheck}
+		return v.challenge(env.Challenge)
+	case enc == event.Form && env.Kind.Type == event.Unknown && isProbe(v.body):
+		return SSLCheck, ""
 	}
-	env.Retry = retryOf(in.header)
+	v.event = env.Event
+	v.event.Retry = retryOf(v.header)
 	// Slack shows the body of the answer to a slash command as a message, and reads that
 	// of a view as an instruction; see Answers.
-	return decoded{event: env.Event, interactive: enc == event.Form}
+	v.interactive = enc == event.Form
+	return "", ""
 }
 
 func beginsObject(b []byte) bool {
@@ -51,18 +53,20 @@ func beginsObject(b []byte) bool {
 	return len(b) > 0 && b[0] == '{'
 }
 
-// challenge answers the handshake by which Slack learns that the address is ours.
-func challenge(text string) decoded {
+// challenge answers the handshake by which Slack checks that the address is ours.
+func (v *delivery) challenge(text string) (o Outcome, reason string) {
 	if text == "" {
-		return decoded{outcome: IllFormed, reason: "challenge", reply: problem("ill-formed body", "url_verification without a challenge")}
+		v.reply = problem("ill-formed body", "url_verification without a challenge")
+		return IllFormed, "challenge"
 	}
 	b, err := json.Marshal(struct {
 		Challenge string `json:"challenge"`
 	}{text})
 	if err != nil {
-		return decoded{outcome: IllFormed, reason: "challenge"} // a string can always be written
+		return IllFormed, "challenge" // A string can always be written.
 	}
-	return decoded{outcome: Challenge, reply: b}
+	v.reply = b
+	return Challenge, ""
 }
 
 // maxProbe is the longest body in which an unsigned ssl_check is looked for.
@@ -70,7 +74,7 @@ const maxProbe = 1 << 10
 
 // isSSLCheck reports whether a request without any signature is Slack's ssl_check=1.
 // Nothing else in the body is looked at, so that nothing can be smuggled in with it.
-func (rc *Receiver) isSSLCheck(r *http.Request) bool {
+func isSSLCheck(r *http.Request) bool {
 	if !signature.NotSigned(r.Header) || mediaOf(r.Header) != formMedia || r.ContentLength > maxProbe || encoded(r.Header) {
 		return false
 	}

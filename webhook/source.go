@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -88,23 +89,21 @@ type sourceDecoder struct {
 	id, kind, subtype selector
 }
 
-func (d sourceDecoder) decode(in incoming) decoded {
-	enc, err := event.EncodingOf(in.body)
+func (d sourceDecoder) decode(v *delivery) (o Outcome, reason string) {
+	enc, err := event.EncodingOf(v.body)
 	if err != nil {
-		return illFormed(err)
+		return v.illFormed(err)
 	}
-	e := event.Event{Source: d.source, Encoding: enc, Raw: in.body, ID: d.id.of(in, enc)}
+	e := event.Event{Source: d.source, Encoding: enc, Raw: v.body, ID: d.id.of(v, enc)}
 	if e.ID == "" {
-		e.ID = event.DerivedID(d.source, in.body)
+		e.ID = event.DerivedID(d.source, v.body)
 	}
-	e.Kind = event.Kind{Type: d.kind.of(in, enc), Subtype: d.subtype.of(in, enc)}
-	if e.Kind.Type == "" {
-		e.Kind.Type = d.source
+	e.Kind = event.Kind{Type: cmp.Or(d.kind.of(v, enc), d.source), Subtype: d.subtype.of(v, enc)}
+	if v.claim.At != 0 {
+		e.At = time.Unix(v.claim.At, 0).UTC()
 	}
-	if in.claim.At != 0 {
-		e.At = time.Unix(in.claim.At, 0).UTC()
-	}
-	return decoded{event: e}
+	v.event = e
+	return "", ""
 }
 
 // A selector finds one field of a request. The zero selector finds nothing.
@@ -135,21 +134,21 @@ func parseSelector(option, s string) (selector, error) {
 const maxSelected = 512
 
 // of returns what the selector finds, or "".
-func (s selector) of(in incoming, enc event.Encoding) string {
+func (s selector) of(v *delivery, enc event.Encoding) string {
 	var text string
 	switch {
 	case s.header != "":
-		if v := in.header[s.header]; len(v) == 1 {
-			text = strings.Clone(v[0]) // the rest of the head is not to live as long as the event
+		if values := v.header[s.header]; len(values) == 1 {
+			text = strings.Clone(values[0]) // The other headers must not live as long as the event.
 		}
 	case s.field == "":
 	case enc == event.JSON:
-		text, _ = s.path.Find(in.body)
+		text, _ = s.path.Find(v.body)
 	default:
-		if payload, ok := event.FormValue(in.body, "payload"); ok {
+		if payload, ok := event.FormValue(v.body, "payload"); ok {
 			text, _ = s.path.Find(payload)
-		} else if v, ok := event.FormValue(in.body, s.field); ok {
-			text = string(v)
+		} else if value, ok := event.FormValue(v.body, s.field); ok {
+			text = string(value)
 		}
 	}
 	if len(text) > maxSelected {

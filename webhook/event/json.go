@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -127,9 +128,9 @@ func readValue(d *jsontext.Decoder, text []byte) (jsontext.Value, error) {
 
 // get returns the value of the last member with a name, or nil when there is none.
 func (o object) get(name string) jsontext.Value {
-	for i := len(o) - 1; i >= 0; i-- {
-		if string(o[i].name) == name {
-			return o[i].value
+	for _, m := range slices.Backward(o) {
+		if string(m.name) == name {
+			return m.value
 		}
 	}
 	return nil
@@ -149,11 +150,9 @@ const maxField = 512
 // text returns the text of a string, or a number as it is written. It returns "" for any
 // other value and for a text that is longer than maxField.
 func text(v jsontext.Value) string {
-	switch v.Kind() {
-	case '"':
+	if v.Kind() == '"' {
 		v = unquote(v)
-	case '0':
-	default:
+	} else if v.Kind() != '0' {
 		return ""
 	}
 	if len(v) > maxField {

@@ -71,10 +71,10 @@ func (p Path) Find(json []byte) (found string, ok bool) {
 			v = parse(v).get(step)
 		}
 	}
-	switch v.Kind() {
-	case '"':
+	switch kind := v.Kind(); {
+	case kind == '"':
 		return string(unquote(v)), true
-	case '0', 't', 'f':
+	case kind == '0', kind == 't', kind == 'f':
 		return string(v), true
 	}
 	return "", false

@@ -51,12 +51,12 @@ type cut struct{ start, end int }
 
 // value reads the next value. The text is known to be valid, so that no read fails.
 func (s *sanitizer) value() {
-	switch s.d.PeekKind() {
-	case '{':
+	switch kind := s.d.PeekKind(); {
+	case kind == '{':
 		_, _ = s.d.ReadToken()
 		s.members()
 		_, _ = s.d.ReadToken()
-	case '[':
+	case kind == '[':
 		_, _ = s.d.ReadToken()
 		for s.d.PeekKind() != ']' {
 			s.value()
