@@ -1,11 +1,38 @@
+// Package config is where the program's settings are described, read and judged.
+//
+// One table ([Settings]) has a row for each setting; the row yields its flag, its
+// environment variable and .env key, its default, its help line, its check, its place
+// in docs/configuration.md and .env.example, and whether it is a secret. So none of
+// these can drift from another.
+//
+// [Load] reads the sources it is given and nothing else: flag before environment
+// before .env file before default. A secret may come from a file that VAR_FILE names
+// and has no flag, because the arguments of a process are open to everyone on the
+// machine. Load reports every problem at once, each with its remedy, as an [*Error].
+//
+// Secrets are held in types that print redacted in every format; [Secret.Reveal] is
+// the only way to their text. The package promises that no error, warning or
+// generated document of its own contains one. It does not promise that a value put
+// into a plain setting by mistake stays hidden.
+//
+// The .env dialect is the shell's without expansion: KEY=value, an optional export,
+// single quotes literal, double quotes with JSON's escapes, a comment after a space
+// and #. A dollar sign is a dollar sign.
+//
+// It imports the standard library and the .env parser only.
 package config
 
 import (
+	"errors"
 	"net"
 	"net/netip"
-	"slackmcp/internal/logging"
+	"net/url"
+	"os"
 	"strconv"
+	"strings"
 	"time"
+
+	"slackmcp/internal/logging"
 )
 
 // Config is the whole of the settings, parsed and checked. Load makes it; after that
@@ -376,4 +403,116 @@ func (c Config) Events() bool { return c.Mode.Webhook() || c.MCP.Channel.Enabled
 // Receives reports whether events come in through this process.
 func (c Config) Receives() bool {
 	return c.Mode.Webhook() || c.MCP.Channel.Enabled && c.Slack.SocketMode
+}
+
+// NeedsDataDir reports whether something will be kept in Queue.DataDir: the embedded
+// store, or the MCP token that is made when none was set.
+func (c Config) NeedsDataDir() bool {
+	if c.Receives() && c.Queue.Backend == SQLite {
+		return true
+	}
+	return c.Mode.MCP() && c.MCP.Transport != Stdio && !c.MCP.NoAuth && !c.MCP.AuthToken.IsSet()
+}
+
+// PrepareDataDir makes the directory with mode 0700 unless it is there, and proves
+// that files can be made in it. Its error is an *Error with the remedy.
+func PrepareDataDir(dir string) error {
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = tryFile(dir)
+	}
+	if err == nil {
+		return nil
+	}
+	return &Error{Problems: []Problem{{
+		Setting: "DATA_DIR",
+		What:    "cannot be used at " + dir + " (" + reason(err) + ")",
+		Remedy:  "make it writable for this user, or name another directory with --data-dir",
+	}}}
+}
+
+func tryFile(dir string) error {
+	f, err := os.CreateTemp(dir, ".writable-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// Trace is where traces go, and which.
+type Trace struct {
+	Endpoint, TracesEndpoint string
+	// Headers is name=value with commas between; see HeaderMap.
+	Headers Secret
+	Service string
+	// Attributes are name=value; see AttributeMap.
+	Attributes []string
+	// Sampler is OpenTelemetry's name of one, Ratio the share that it keeps.
+	Sampler  string
+	Ratio    float64
+	Disabled bool
+}
+
+// URL is where traces are posted, empty for none.
+func (t Trace) URL() string {
+	switch {
+	case t.Disabled:
+		return ""
+	case t.TracesEndpoint != "":
+		return t.TracesEndpoint
+	case t.Endpoint != "":
+		return strings.TrimRight(t.Endpoint, "/") + "/v1/traces"
+	}
+	return ""
+}
+
+// HeaderMap returns the headers by name.
+func (t Trace) HeaderMap() map[string]string { return pairs(splitList(t.Headers.Reveal())) }
+
+// AttributeMap returns the attributes by name.
+func (t Trace) AttributeMap() map[string]string { return pairs(t.Attributes) }
+
+func pairs(list []string) map[string]string {
+	m := map[string]string{}
+	for _, entry := range list {
+		if name, value, err := parsePair(entry); err == nil { // Load has seen that it is nil
+			m[name] = value
+		}
+	}
+	return m
+}
+
+func parsePair(entry string) (name, value string, err error) {
+	name, value, ok := strings.Cut(entry, "=")
+	if name = strings.TrimSpace(name); !ok || name == "" {
+		return "", "", errors.New("write name=value, with commas between")
+	}
+	value, err = url.QueryUnescape(strings.ReplaceAll(strings.TrimSpace(value), "+", "%2B"))
+	if err != nil {
+		return "", "", errors.New("write values percent-encoded: a percent sign is %25")
+	}
+	return name, value, nil
+}
+
+func parsePairs(raw string) ([]string, error) {
+	list := splitList(raw)
+	for _, entry := range list {
+		if _, _, err := parsePair(entry); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func parseHeaders(raw string) (Secret, error) {
+	_, err := parsePairs(raw)
+	return NewSecret(raw), err
+}
+
+func parseShare(raw string) (float64, error) {
+	f, err := strconv.ParseFloat(raw, 64)
+	if err != nil || !(f >= 0 && f <= 1) {
+		return 0, errors.New("write a number from 0 to 1, such as 0.1")
+	}
+	return f, nil
 }

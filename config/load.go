@@ -1,12 +1,20 @@
 package config
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"slackmcp/internal/logging"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/hashicorp/go-envparse"
+
+	"slackmcp/internal/logging"
 )
 
 // Load reads the sources, fills a Config, and judges it for the command that is being
@@ -198,4 +206,249 @@ func reason(err error) string {
 
 func (l *loader) warn(format string, args ...any) {
 	l.config.Warnings = append(l.config.Warnings, fmt.Sprintf(format, args...))
+}
+
+// Sources are everything that Load reads. The zero value has no flag, no
+// environment and no file: it yields the defaults.
+type Sources struct {
+	// Command says what is being started, because each needs other settings.
+	Command Command
+	// Flags are the flags that were given, by the key of their setting.
+	Flags map[string]Flag
+	// LookupEnv finds a variable of the environment; nil finds none.
+	LookupEnv func(key string) (string, bool)
+	// EnvFile is the .env file; "" reads none.
+	EnvFile string
+	// EnvFileNamed says that a person named EnvFile, so that it has to exist.
+	EnvFileNamed bool
+	// ReadFile reads the .env file and the files of secrets; nil reads none.
+	ReadFile func(name string) ([]byte, error)
+	// Root says that the process runs as root, which decides where DATA_DIR is.
+	Root bool
+	// Judge looks at what the settings of CommandServe name, such as files, and tells the
+	// problems, so that they are reported together with those of the settings; nil looks
+	// at nothing.
+	Judge func(Config) []Problem
+}
+
+// A Flag is one that was given, with its name and without its dashes.
+type Flag struct{ Name, Value string }
+
+// A Command is what is being started.
+type Command int
+
+const (
+	// CommandServe serves the webhook side and, when integrated, the MCP side.
+	CommandServe Command = iota
+	// CommandMCP serves the MCP side alone.
+	CommandMCP
+	// CommandSend signs an event and posts it.
+	CommandSend
+	// CommandSandbox serves the fake workspace alone.
+	CommandSandbox
+	// CommandHealth asks a server that runs with the same settings.
+	CommandHealth
+	// CommandLambda serves the webhook side as an AWS Lambda function.
+	CommandLambda
+	// CommandManifest prints the manifest of a Slack app.
+	CommandManifest
+	// CommandOperate works on the store of a server: it needs no secret of a sender.
+	CommandOperate
+)
+
+// An OriginKind is one of the places where a value can come from.
+type OriginKind string
+
+// The places, strongest first.
+const (
+	FromFlag    OriginKind = "flag"
+	FromEnv     OriginKind = "environment"
+	FromEnvFile OriginKind = "env file"
+	FromDefault OriginKind = "default"
+)
+
+// An Origin is where the value of a setting came from.
+type Origin struct {
+	Kind OriginKind
+	// Name is the flag, the variable or the key that was used.
+	Name string
+	// File is the .env file, with Line; "" for the other kinds.
+	File string
+	Line int
+	// SecretFile is the file that a VAR_FILE named; "" when the value was given itself.
+	SecretFile string
+}
+
+// String names the place as a person looks for it.
+func (o Origin) String() string {
+	var where string
+	switch o.Kind {
+	case FromFlag:
+		where = "--" + o.Name
+	case FromEnv:
+		where = "environment " + o.Name
+	case FromEnvFile:
+		where = o.File + ":" + strconv.Itoa(o.Line) + " " + o.Name
+	case FromDefault:
+		return string(FromDefault)
+	}
+	if o.SecretFile != "" {
+		where += " (" + o.SecretFile + ")"
+	}
+	return where
+}
+
+// maxFile bounds the .env file and each file of a secret.
+const maxFile = 1 << 20
+
+// ReadFile reads a file of the machine up to 1 MiB; it is what Sources.ReadFile is
+// outside of tests.
+func ReadFile(name string) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // read only: there is nothing to lose
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(content) > maxFile {
+		return nil, fmt.Errorf("%s is larger than %s", name, FormatSize(maxFile))
+	}
+	return content, nil
+}
+
+// An envFile is a parsed .env file.
+type envFile struct {
+	entries map[string]envEntry // key -> its last assignment
+	others  map[string]string   // what is no setting, but what a file may name
+}
+
+type envEntry struct {
+	value string
+	line  int
+}
+
+// readEnvFile parses the .env file line by line. A line that is no assignment of ours
+// is left alone, because the file often belongs to a whole compose project; one that
+// assigns a setting and is ill-formed is a problem.
+func (l *loader) readEnvFile() {
+	l.file = envFile{entries: map[string]envEntry{}, others: map[string]string{}}
+	if l.src.EnvFile == "" {
+		return
+	}
+	content, err := l.read(l.src.EnvFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !l.src.EnvFileNamed:
+		return
+	case err != nil:
+		l.problems.add(l.src.EnvFile, "cannot be read ("+reason(err)+")", "name an existing file with --env-file, or use --no-env-file")
+		return
+	}
+	lines := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(content, []byte("\ufeff"))))
+	lines.Buffer(nil, maxFile+1)
+	for number := 1; lines.Scan(); number++ {
+		l.readEnvLine(lines.Text(), number)
+	}
+}
+
+func (l *loader) readEnvLine(line string, number int) {
+	key, raw := assignment(line)
+	if key == "" {
+		return
+	}
+	parsed, err := envparse.Parse(strings.NewReader(line))
+	if !known(key) {
+		l.hint(key, number)
+		if err == nil && !hashInside(raw) {
+			l.file.others[key] = parsed[key]
+		}
+		return
+	}
+	where := Origin{Kind: FromEnvFile, Name: key, File: l.src.EnvFile, Line: number}.String()
+	switch {
+	case err != nil:
+		l.problems.add(key, "is ill-formed (in "+where+")", "close its quotes, or put the whole value into single quotes")
+	case hashInside(raw):
+		l.problems.add(key, "has a # in its value, which would begin a comment (in "+where+")", "put the value into single quotes, or a space before the comment")
+	default:
+		l.file.entries[key] = envEntry{value: parsed[key], line: number}
+	}
+}
+
+// assignment parts a line into its key and all that follows the equals sign; key is ""
+// for a comment, an empty line and anything else.
+func assignment(line string) (key, raw string) {
+	line = strings.TrimSpace(line)
+	if strings.HasPrefix(line, "#") {
+		return "", ""
+	}
+	key, raw, found := strings.Cut(line, "=")
+	if !found {
+		return "", ""
+	}
+	key = strings.TrimSpace(key)
+	if rest, ok := strings.CutPrefix(key, "export "); ok {
+		key = rest
+	}
+	return key, raw
+}
+
+// hashInside reports a # that the parser takes for a comment although no space parts
+// it from the value: a secret would silently be cut there.
+func hashInside(raw string) bool {
+	quote := byte(0)
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case quote == '"' && c == '\\':
+			i++ // what is escaped ends no quote
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote == 0 && (c == '"' || c == '\''):
+			quote = c
+		case quote == 0 && c == '#':
+			return i == 0 || raw[i-1] != ' ' && raw[i-1] != '\t'
+		}
+	}
+	return false
+}
+
+// known reports whether a key of the .env file belongs to a setting.
+func known(key string) bool {
+	if _, ok := Lookup(key); ok {
+		return true
+	}
+	base, isFile := strings.CutSuffix(key, fileSuffix)
+	setting, ok := Lookup(base)
+	return isFile && ok && setting.FileKey() == key
+}
+
+// formerNames are keys of the Python original that have another name here.
+var formerNames = map[string]string{ //nolint:gosec // names of tokens, not tokens
+	"SLACK_TOKEN":        "SLACK_BOT_TOKEN",
+	"CORS_ALLOW_ORIGINS": "MCP_ALLOWED_ORIGINS",
+}
+
+// hint warns of a key that is close to one of ours.
+func (l *loader) hint(key string, number int) {
+	near, ok := formerNames[key]
+	if !ok {
+		near, ok = Nearest(strings.ToUpper(key), allKeys())
+	}
+	if ok {
+		l.warn("%s:%d %s is not a setting; did you mean %s?", l.src.EnvFile, number, shorten(key), near)
+	}
+}
+
+func allKeys() []string {
+	var keys []string
+	for _, setting := range table {
+		keys = append(keys, setting.names()...)
+		if file := setting.FileKey(); file != "" {
+			keys = append(keys, file)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }

@@ -266,3 +266,326 @@ var operateSettings = []Setting{
 		bind: duration(func(c *Config) *time.Duration { return &c.Drain }, 0, 10*time.Minute),
 	},
 }
+
+var mcpSettings = []Setting{
+	{
+		Key: "MCP_TRANSPORT", Flag: "mcp-transport", Section: SectionMCP, Kind: KindChoice, Default: string(SSE),
+		Help: "How assistants connect; stdio for the command mcp only",
+		More: "Over HTTP every era of the protocol is served either way: it decides what a bare GET of the mount means.",
+		bind: choice(func(c *Config) *Transport { return &c.MCP.Transport }, SSE, StreamableHTTP, Stdio),
+	},
+	{
+		Key: "MCP_MOUNT_PATH", Flag: "mcp-mount-path", Section: SectionMCP, Kind: KindText, Default: "/mcp",
+		Help: "Path of the MCP endpoint",
+		bind: into(func(c *Config) *string { return &c.MCP.MountPath }, parseMount),
+	},
+	{
+		Key: "MCP_CHANNEL", Flag: "channel", Section: SectionMCP, Kind: KindBoolean, Default: "false",
+		Help: "Push messages of chosen people into the client's conversation; for mcp --transport stdio",
+		More: "It is then a channel of Claude Code. Events come over --socket-mode, from Redis or NATS, or from the server that runs with the same DATA_DIR. See docs/channels.md.",
+		bind: boolean(func(c *Config) *bool { return &c.MCP.Channel.Enabled }),
+	},
+	{
+		Key: "MCP_CHANNEL_SENDERS", Flag: "channel-senders", Section: SectionMCP, Kind: KindList, Example: "U0123456789,ada@example.com",
+		DefaultNote: "a channel needs them",
+		Help:        "Whose messages are pushed: Slack user ids or e-mail addresses, and nobody else",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.Channel.Senders }),
+	},
+	{
+		Key: "MCP_CHANNEL_WATCH", Flag: "channel-watch", Section: SectionMCP, Kind: KindList, Example: "C0123456789,deployments",
+		DefaultNote: "none",
+		Help:        "Slack channels in which every message of a sender is pushed, not mentions alone",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.Channel.Watch }),
+	},
+	{
+		Key: "MCP_CHANNEL_PERMISSIONS", Flag: "channel-permissions", Section: SectionMCP, Kind: KindText, Example: "U0123456789",
+		DefaultNote: "they stay in the client",
+		Help:        "Where the client's permission prompts are asked with buttons: a user or a channel of Slack",
+		bind:        text(func(c *Config) *string { return &c.MCP.Channel.Permissions }, "place"),
+	},
+}
+
+var accessSettings = []Setting{
+	{
+		Key: "MCP_AUTH_TOKEN", Section: SectionAccess, Kind: KindSecret,
+		DefaultNote: "made once, in DATA_DIR/mcp-token",
+		Help:        "Bearer token of assistants, with the scopes read, events and write",
+		More:        "SIGHUP reads it again.",
+		bind:        slackSecret(func(c *Config) *Secret { return &c.MCP.AuthToken }),
+	},
+	{
+		Key: "MCP_TOKENS", Section: SectionAccess, Kind: KindSecret, Example: "alice:read+events:3f9a0c6e1b7d4a52,bob:read+events+write:77c1d0e2a94b4f6e",
+		Help: "Further bearer tokens, each as name:scope+scope:token; the scopes are read, events, write, admin",
+		More: "SIGHUP reads them again; one that is gone is refused at once, and what it has open ends.",
+		bind: into(func(c *Config) *[]Token { return &c.MCP.Tokens }, parseTokens),
+	},
+	{
+		Key: "MCP_NO_AUTH", Flag: "mcp-no-auth", Section: SectionAccess, Kind: KindTimes, Default: "false",
+		Help: "Serve MCP without a token; refused beyond loopback unless said twice",
+		More: "Said twice is the flag given twice, or the value 2.",
+		bind: into(func(c *Config) *int { return &c.noAuthTimes }, parseTimes),
+	},
+	{
+		Key: "MCP_ALLOWED_ORIGINS", Flag: "mcp-allowed-origins", Section: SectionAccess, Kind: KindList, Example: "https://app.example.com",
+		DefaultNote: "pages of this machine and of PUBLIC_URL",
+		Help:        "Origins of browser pages that may use MCP",
+		bind:        into(func(c *Config) *[]string { return &c.MCP.AllowedOrigins }, parseOrigins),
+	},
+	{
+		Key: "MCP_ALLOWED_HOSTS", Flag: "mcp-allowed-hosts", Section: SectionAccess, Kind: KindList, Example: "events.example.com",
+		DefaultNote: "PUBLIC_URL's host, and loopback names on a loopback address",
+		Help:        "Further Host headers that are ours, as a proxy may send",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.AllowedHosts }),
+	},
+	{
+		Key: "MCP_OAUTH_ISSUER", Flag: "mcp-oauth-issuer", Section: SectionAccess, Kind: KindURL, Example: "https://login.example.com",
+		DefaultNote: "OAuth is off",
+		Help:        "Authorization server whose tokens are accepted",
+		bind:        address(func(c *Config) *string { return &c.MCP.OAuth.Issuer }, "https", "http"),
+	},
+	{
+		Key: "MCP_OAUTH_AUDIENCE", Flag: "mcp-oauth-audience", Section: SectionAccess, Kind: KindText, Example: "https://events.example.com/mcp",
+		DefaultNote: "PUBLIC_URL with the mount path",
+		Help:        "Audience that these tokens must be made for",
+		bind:        text(func(c *Config) *string { return &c.MCP.OAuth.Audience }, "uri"),
+	},
+	{
+		Key: "MCP_OAUTH_JWKS_URL", Flag: "mcp-oauth-jwks-url", Section: SectionAccess, Kind: KindURL, Example: "https://login.example.com/jwks.json",
+		DefaultNote: "what the issuer's metadata says",
+		Help:        "Where the keys of the authorization server are",
+		bind:        address(func(c *Config) *string { return &c.MCP.OAuth.JWKSURL }, "https", "http"),
+	},
+}
+
+var toolSettings = []Setting{
+	{
+		Key: "READ_ONLY", Flag: "read-only", Section: SectionTools, Kind: KindBoolean, Default: "false",
+		Help: "Hide and refuse every tool that changes something in Slack",
+		bind: boolean(func(c *Config) *bool { return &c.MCP.ReadOnly }),
+	},
+	{
+		Key: "TOOLSETS", Flag: "toolsets", Section: SectionTools, Kind: KindList, Example: "all",
+		DefaultNote: "the default set",
+		Help:        "Groups of tools to offer; all is every one",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.Toolsets }),
+	},
+	{
+		Key: "TOOLS", Flag: "tools", Section: SectionTools, Kind: KindList, Example: "slack_post_message,slack_list_events",
+		DefaultNote: "those of the toolsets",
+		Help:        "Single tools to offer; with TOOLSETS unset, only these",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.Tools }),
+	},
+	{
+		Key: "CHANNELS_ALLOW", Flag: "channels-allow", Section: SectionTools, Kind: KindList, Example: "C0123456789,team-bots",
+		DefaultNote: "every channel",
+		Help:        "Channels, by id or name, that tools may write to; nothing else then",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.ChannelsAllow }),
+	},
+	{
+		Key: "CHANNELS_DENY", Flag: "channels-deny", Section: SectionTools, Kind: KindList, Example: "announcements",
+		DefaultNote: "none",
+		Help:        "Channels, by id or name, that tools may not write to, also where allowed",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.ChannelsDeny }),
+	},
+	{
+		Key: "MASS_MENTIONS", Flag: "mass-mentions", Section: SectionTools, Kind: KindBoolean, Default: "false",
+		Help: "Let @channel, @here and @everyone in a tool's text call people",
+		bind: boolean(func(c *Config) *bool { return &c.MCP.MassMentions }),
+	},
+	{
+		Key: "SENDS_PER_MINUTE", Flag: "sends-per-minute", Section: SectionTools, Kind: KindNumber, Default: "30",
+		Help: "Messages that tools may send to one channel within a minute",
+		bind: number(func(c *Config) *int { return &c.MCP.SendsPerMinute }, 1, maxSends),
+	},
+	{
+		Key: "LOCKDOWN", Flag: "lockdown", Section: SectionTools, Kind: KindBoolean, Default: "false",
+		Help: "Withhold from assistants the words of authors who are not known to be of the workspace",
+		bind: boolean(func(c *Config) *bool { return &c.MCP.Lockdown }),
+	},
+}
+
+// Bounds of the push settings.
+const (
+	maxSubscriptions   = 1000
+	maxSubscriptionTTL = 7 * day
+)
+
+var pushSettings = []Setting{
+	{
+		Key: "EVENTS_WEBHOOKS", Flag: "events-webhooks", Section: SectionPush, Kind: KindBoolean, Default: "true",
+		Help: "Post events to assistants that subscribe with an address",
+		More: "Off, they can still poll and hold streams open. docs/events.md says which way fits which client.",
+		bind: boolean(func(c *Config) *bool { return &c.MCP.Push.Webhooks }),
+	},
+	{
+		Key: "EVENTS_CALLBACK_HOSTS", Flag: "events-callback-hosts", Section: SectionPush, Kind: KindList, Example: "hooks.internal:8443",
+		DefaultNote: "none",
+		Help:        "Hosts, with or without a port, that may be posted to inside the own network, and by http",
+		More:        "Everything else has to be https at an address of the public network.",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.Push.CallbackHosts }),
+	},
+	{
+		Key: "EVENTS_CALLBACK_NETWORKS", Flag: "events-callback-networks", Section: SectionPush, Kind: KindList, Example: "10.20.0.0/16",
+		DefaultNote: "none",
+		Help:        "Networks that may be posted to beside the public one, by https",
+		bind:        prefixes(func(c *Config) *[]netip.Prefix { return &c.MCP.Push.CallbackNetworks }),
+	},
+	{
+		Key: "EVENTS_PROFILE", Flag: "events-profile", Section: SectionPush, Kind: KindChoice, Default: string(PushDeployed),
+		Help: "Whose error codes the events extension speaks: those of deployed clients, or of the proposal's draft",
+		More: "deployed: -32011 to -32015, and the end of an unknown subscription is no error. draft: -32023 to -32027, and it is one.",
+		bind: choice(func(c *Config) *PushProfile { return &c.MCP.Push.Profile }, PushDeployed, PushDraft),
+	},
+	{
+		Key: "EVENTS_WEBHOOK_ID", Flag: "events-webhook-id", Section: SectionPush, Kind: KindChoice, Default: string(EventWebhookID),
+		Help: "Which webhook-id a posted event has: its own id, as deployed clients want it, or one for each message",
+		bind: choice(func(c *Config) *WebhookID { return &c.MCP.Push.WebhookID }, EventWebhookID, MessageWebhookID),
+	},
+	{
+		Key: "EVENTS_SUBSCRIPTIONS", Flag: "events-subscriptions", Section: SectionPush, Kind: KindNumber, Default: "100",
+		Help: "Webhook subscriptions that one token may have",
+		bind: number(func(c *Config) *int { return &c.MCP.Push.MaxSubscriptions }, 1, maxSubscriptions),
+	},
+	{
+		Key: "EVENTS_SUBSCRIPTION_TTL", Flag: "events-subscription-ttl", Section: SectionPush, Kind: KindDuration, Default: "24h",
+		Help: "How long a webhook subscription lives that its client does not refresh",
+		bind: duration(func(c *Config) *time.Duration { return &c.MCP.Push.TTL }, time.Minute, maxSubscriptionTTL),
+	},
+	{
+		Key: "EVENTS_BACKLOG", Flag: "events-backlog", Section: SectionPush, Kind: KindDuration, Default: "24h",
+		Help: "How old an event may be when it is posted; a subscriber is told that older ones were lost",
+		bind: duration(func(c *Config) *time.Duration { return &c.MCP.Push.Backlog }, time.Minute, maxAge),
+	},
+}
+
+// redisSchemes and natsSchemes are what the engines' clients read.
+var (
+	redisSchemes = []string{"redis", "rediss", "unix"}
+	natsSchemes  = []string{"nats", "tls", "ws", "wss"}
+)
+
+var queueSettings = []Setting{
+	{
+		Key: "QUEUE_BACKEND_TYPE", Aliases: []string{"QUEUE_BACKEND"}, Flag: "queue-backend", Section: SectionQueue, Kind: KindChoice,
+		DefaultNote: "redis when REDIS_URL is set, nats when NATS_URL is, else sqlite",
+		Example:     "sqlite",
+		Help:        "Engine that keeps the events",
+		bind:        choice(func(c *Config) *Backend { return &c.Queue.Backend }, SQLite, Memory, Redis, NATS),
+	},
+	{
+		Key: "DATA_DIR", Flag: "data-dir", Section: SectionQueue, Kind: KindText, Example: "/var/lib/slack-webhook-server",
+		DefaultNote: "$XDG_STATE_HOME/slack-webhook-server, or /var/lib/slack-webhook-server for root",
+		Help:        "Directory of the embedded store, the MCP token and the operator socket",
+		More:        "It is made with mode 0700. The sandbox uses a directory of its own inside the default one.",
+		bind:        text(func(c *Config) *string { return &c.Queue.DataDir }, "directory"),
+	},
+	{
+		Key: "SLACK_EVENTS_TOPIC", Flag: "events-topic", Section: SectionQueue, Kind: KindText, Default: "slack.events",
+		Help: "Name of the queue inside the engine",
+		bind: text(func(c *Config) *string { return &c.Queue.Topic }, "name"),
+	},
+	{
+		Key: "DEDUPE_TTL", Flag: "dedupe-ttl", Section: SectionQueue, Kind: KindDuration, Default: "48h",
+		Help: "How long the id of an event is remembered, so that a second delivery is not a second event",
+		bind: duration(func(c *Config) *time.Duration { return &c.Queue.DedupeTTL }, time.Minute, maxAge),
+	},
+	{
+		Key: "RETENTION_AGE", Flag: "retention-age", Section: SectionQueue, Kind: KindDuration, Default: "30d",
+		Help: "How long an event is kept after it was worked",
+		bind: duration(func(c *Config) *time.Duration { return &c.Queue.RetentionAge }, time.Minute, maxAge),
+	},
+	{
+		Key: "RETENTION_COUNT", Flag: "retention-count", Section: SectionQueue, Kind: KindNumber, Default: "1000000",
+		Help: "How many events are kept",
+		bind: number(func(c *Config) *int { return &c.Queue.RetentionCount }, 1, maxRetention),
+	},
+	{
+		Key: "SQLITE_SYNCHRONOUS", Flag: "sqlite-synchronous", Section: SectionQueue, Kind: KindChoice, Default: string(SyncFull),
+		Help: "When the embedded store syncs its log to the disk",
+		More: "full: before each answer, so that a power loss takes nothing. normal: now and then; a power loss can then take the last seconds, a crash of the process still nothing.",
+		bind: choice(func(c *Config) *Synchronous { return &c.Queue.Synchronous }, SyncFull, SyncNormal),
+	},
+	{
+		Key: "REDIS_URL", Section: SectionQueue, Kind: KindSecretURL, Example: "redis://localhost:6379/0",
+		Help: "Address of Redis",
+		bind: secretURL(func(c *Config) *SecretURL { return &c.Queue.RedisURL }, redisSchemes...),
+	},
+	{
+		Key: "REDIS_MAX_CONNECTIONS", Flag: "redis-max-connections", Section: SectionQueue, Kind: KindNumber, Default: "50",
+		Help: "Most connections to Redis",
+		bind: number(func(c *Config) *int { return &c.Queue.RedisMaxConnections }, minRedis, maxRedis),
+	},
+	{
+		Key: "NATS_URL", Section: SectionQueue, Kind: KindSecretURL, Example: "nats://localhost:4222",
+		Help: "Address of NATS with JetStream; several with commas between",
+		bind: secretURL(func(c *Config) *SecretURL { return &c.Queue.NATSURL }, natsSchemes...),
+	},
+	{
+		Key: "NATS_REPLICAS", Flag: "nats-replicas", Section: SectionQueue, Kind: KindNumber, Default: "1",
+		Help: "On how many servers of a NATS cluster everything is stored",
+		More: "3 survives the loss of one server.",
+		bind: number(func(c *Config) *int { return &c.Queue.NATSReplicas }, 1, maxNATSReplicas),
+	},
+	{
+		Key: "NATS_CREDENTIALS_FILE", Flag: "nats-credentials-file", Section: SectionQueue, Kind: KindText, Example: "/run/secrets/nats.creds",
+		DefaultNote: "none",
+		Help:        "File with the JWT and the seed of a NATS user",
+		bind:        text(func(c *Config) *string { return &c.Queue.NATSCredentials }, "file"),
+	},
+	{
+		Key: "REPLICAS", Flag: "replicas", Section: SectionQueue, Kind: KindNumber, Default: "1",
+		Help: "How many processes serve this queue, so that what they cannot share is refused at the start",
+		More: "It starts none. More than one need Redis or NATS, and one MCP_AUTH_TOKEN.",
+		bind: number(func(c *Config) *int { return &c.Replicas }, 1, maxReplicas),
+	},
+}
+
+// traceSettings have the names that OpenTelemetry gives them. Traces are off unless an
+// endpoint is set.
+var traceSettings = []Setting{
+	{
+		Key: "OTEL_EXPORTER_OTLP_ENDPOINT", Flag: "otel-exporter-otlp-endpoint", Section: SectionOperate, Kind: KindURL, Example: "http://collector:4318",
+		DefaultNote: "no traces",
+		Help:        "Collector of OpenTelemetry that traces are posted to, by OTLP over HTTP",
+		More:        "The path /v1/traces is added. OTLP over gRPC is not spoken.",
+		bind:        address(func(c *Config) *string { return &c.Trace.Endpoint }, "http", "https"),
+	},
+	{
+		Key: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Flag: "otel-exporter-otlp-traces-endpoint", Section: SectionOperate, Kind: KindURL, Example: "http://collector:4318/v1/traces",
+		DefaultNote: "OTEL_EXPORTER_OTLP_ENDPOINT with /v1/traces",
+		Help:        "Address that traces are posted to, taken as it is",
+		bind:        address(func(c *Config) *string { return &c.Trace.TracesEndpoint }, "http", "https"),
+	},
+	{
+		Key: "OTEL_EXPORTER_OTLP_HEADERS", Section: SectionOperate, Kind: KindSecret, Example: "api-key=0123456789abcdef",
+		Help: "Headers that go with the traces, as name=value with commas between, values percent-encoded",
+		bind: into(func(c *Config) *Secret { return &c.Trace.Headers }, parseHeaders),
+	},
+	{
+		Key: "OTEL_SERVICE_NAME", Flag: "otel-service-name", Section: SectionOperate, Kind: KindText, Default: "slack-webhook-server",
+		Help: "Name of this service in traces",
+		bind: text(func(c *Config) *string { return &c.Trace.Service }, "name"),
+	},
+	{
+		Key: "OTEL_RESOURCE_ATTRIBUTES", Flag: "otel-resource-attributes", Section: SectionOperate, Kind: KindList, Example: "deployment.environment=production",
+		DefaultNote: "none",
+		Help:        "Attributes of this service in traces, as name=value with commas between, values percent-encoded",
+		bind:        into(func(c *Config) *[]string { return &c.Trace.Attributes }, parsePairs),
+	},
+	{
+		Key: "OTEL_TRACES_SAMPLER", Flag: "otel-traces-sampler", Section: SectionOperate, Kind: KindChoice, Default: "parentbased_always_on",
+		Help: "Which traces are kept",
+		bind: choice(func(c *Config) *string { return &c.Trace.Sampler },
+			"always_on", "always_off", "traceidratio", "parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"),
+	},
+	{
+		Key: "OTEL_TRACES_SAMPLER_ARG", Flag: "otel-traces-sampler-arg", Section: SectionOperate, Kind: KindText, Default: "1",
+		Help: "Share of the traces that a ratio sampler keeps, from 0 to 1",
+		bind: into(func(c *Config) *float64 { return &c.Trace.Ratio }, parseShare),
+	},
+	{
+		Key: "OTEL_SDK_DISABLED", Flag: "otel-sdk-disabled", Section: SectionOperate, Kind: KindBoolean, Default: "false",
+		Help: "Make no traces, whatever else is set",
+		bind: boolean(func(c *Config) *bool { return &c.Trace.Disabled }),
+	},
+}

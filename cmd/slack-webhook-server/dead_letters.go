@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"slackmcp/cmd/slack-webhook-server/internal/console"
+	"slackmcp/store/queue"
+	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
 )
 
@@ -136,4 +140,192 @@ func agoStamp(stamp string) string {
 		return ""
 	}
 	return ago(time.Since(t).Seconds())
+}
+
+// A lettersPage is what dead-letters list writes as JSON.
+type lettersPage struct {
+	DeadLetters []operator.Letter `json:"dead_letters"`
+	NextCursor  event.Position    `json:"next_cursor,omitempty"`
+}
+
+// newDeadLettersList shows dead letters.
+func newDeadLettersList(w world) *cobra.Command {
+	var f lettersFlags
+	var limit int
+	var cursor string
+	cmd := newOperate(w, true, &cobra.Command{
+		Use:   "list [<group>] [flags]",
+		Short: "List the dead letters of a group, or of all",
+		Long: `List the dead letters of a group, or of all groups, oldest event first, each with how often
+it was tried and why it was given up.`,
+		Example: `  slack-webhook-server dead-letters list
+
+  slack-webhook-server dead-letters list rule.notify --type app_mention --since 1d`,
+		Args: atMost(1),
+	}, func(o *operation, args []string) error {
+		if limit < 1 || cursor != "" && len(args) == 0 {
+			return &usageError{"--limit begins at 1, and --cursor is for one group", o.cmd.CommandPath()}
+		}
+		page, err := letterPage(o, args, &f, event.Position(cursor), limit)
+		if err != nil {
+			return err
+		}
+		if err := console.List(o.print, letterColumns(), page.DeadLetters, page, "There is no dead letter."); err != nil {
+			return err
+		}
+		if page.NextCursor != "" && isTerminal(o.world.stderr) {
+			_, err = fmt.Fprintf(o.world.stderr, "There are more: name the group, and --cursor %s\n", page.NextCursor)
+		}
+		return err
+	})
+	f.add(cmd)
+	cmd.Flags().IntVar(&limit, "limit", 50, "Most dead letters to list")
+	cmd.Flags().StringVar(&cursor, "cursor", "", "Go on behind this `position`, which the last call named")
+	cmd.ValidArgsFunction = completeGroups(w)
+	return cmd
+}
+
+// letterPage reads the letters of one group after the other, until the limit is reached.
+func letterPage(o *operation, args []string, f *lettersFlags, cursor event.Position, limit int) (lettersPage, error) {
+	page := lettersPage{DeadLetters: []operator.Letter{}}
+	groups, err := o.groupsOr(args)
+	if err != nil {
+		return page, err
+	}
+	for _, group := range groups {
+		l, err := f.letters(o.cmd, group, nil)
+		if err != nil {
+			return page, err
+		}
+		var found []queue.DeadLetter
+		if found, page.NextCursor, err = operator.List(o.ctx(), o.Store, l, cursor, limit-len(page.DeadLetters)); err != nil {
+			return page, err
+		}
+		for i := range found {
+			page.DeadLetters = append(page.DeadLetters, operator.ViewLetter(&found[i]))
+		}
+		if page.NextCursor != "" {
+			break
+		}
+	}
+	return page, nil
+}
+
+func letterColumns() []console.Column[operator.Letter] {
+	return []console.Column[operator.Letter]{
+		{Name: "group", Max: 24, Cell: func(l operator.Letter) string { return l.Group }},
+		{Name: "event id", Max: 36, Cell: func(l operator.Letter) string { return l.EventID }},
+		{Name: "type", Max: 30, Cell: func(l operator.Letter) string { return kindOf(l.Type, l.Subtype) }},
+		{Name: "channel", Max: 14, Cell: func(l operator.Letter) string { return l.Channel }},
+		{Name: "died ago", Right: true, Cell: func(l operator.Letter) string { return agoStamp(l.DiedAt) }},
+		{Name: "attempts", Right: true, Cell: func(l operator.Letter) string { return strconv.Itoa(l.Attempts) }},
+		{Name: "reason", Max: 60, Cell: func(l operator.Letter) string { return l.Reason }},
+	}
+}
+
+// newDeadLettersShow shows one dead letter whole.
+func newDeadLettersShow(w world) *cobra.Command {
+	cmd := newOperate(w, true, &cobra.Command{
+		Use:   "show <group> <event-id> [flags]",
+		Short: "Show one dead letter with its payload and its reason",
+		Long: `Show one dead letter as JSON: the event with its payload, how often it was tried, and why it
+was given up. The event is named by its id, as source:id, or by its position.`,
+		Example: `  slack-webhook-server dead-letters show handlers Ev0123456789
+
+  slack-webhook-server dead-letters show handlers Ev0123456789 | jq -r .reason`,
+		Args: exactly(2, "a group and the id of an event; dead-letters list shows them"),
+	}, func(o *operation, args []string) error {
+		found, _, err := operator.List(o.ctx(), o.Store, operator.Letters{Group: args[0], Refs: args[1:]}, "", 1)
+		if err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return fmt.Errorf("dead letter %s of the group %q: %w", args[1], args[0], event.ErrNotFound)
+		}
+		return o.print.Value(operator.ViewLetter(&found[0]))
+	})
+	cmd.ValidArgsFunction = completeLetters(w)
+	return cmd
+}
+
+// newDeadLettersRedrive gives dead letters back to their group.
+func newDeadLettersRedrive(w world) *cobra.Command {
+	var f lettersFlags
+	cmd := newOperate(w, true, &cobra.Command{
+		Use:   "redrive <group> [<event-id>...] [flags]",
+		Short: "Give dead letters back to their group, to be tried anew",
+		Long: `Give dead letters back to their group with a fresh count of attempts: those that are named by
+their ids (or source:id, or position), those that match the filters, or --all. It works
+through those that were dead when it began, page by page, and may be stopped at any time:
+what was redriven is, and the same command goes on with the rest.`,
+		Example: `  slack-webhook-server dead-letters redrive handlers Ev0123456789
+
+  # After the mend: everything that died before it
+  slack-webhook-server dead-letters redrive handlers --died-before 10m`,
+		Args: lettersArgs(&f),
+	}, func(o *operation, args []string) error {
+		l, err := f.letters(o.cmd, args[0], args[1:])
+		if err != nil {
+			return err
+		}
+		return bulk{"redrive", "redriven", operator.Redrive}.run(o, l)
+	})
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "Change nothing, and say how many would be redriven")
+	cmd.Flags().BoolVar(&f.all, "all", false, "Redrive every dead letter of the group")
+	cmd.ValidArgsFunction = completeLetters(w)
+	return cmd
+}
+
+// lettersArgs wants a group, and something that chooses among its letters.
+func lettersArgs(f *lettersFlags) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return &usageError{"give the name of a group; groups list shows them", cmd.CommandPath()}
+		}
+		l, err := f.letters(cmd, args[0], args[1:])
+		switch {
+		case err != nil:
+			return err
+		case !l.Chooses():
+			return &usageError{"say which dead letters: their ids, a filter, or --all", cmd.CommandPath()}
+		case f.all && len(args) > 1:
+			return &usageError{"--all and ids exclude each other", cmd.CommandPath()}
+		}
+		return nil
+	}
+}
+
+// newDeadLettersDrop removes dead letters for good.
+func newDeadLettersDrop(w world) *cobra.Command {
+	var f lettersFlags
+	var yes bool
+	cmd := newOperate(w, true, &cobra.Command{
+		Use:   "drop <group> [<event-id>...] [flags]",
+		Short: "Remove dead letters for good; they count as done",
+		Long: `Remove dead letters for good: those that are named by their ids (or source:id, or position),
+those that match the filters, or --all. They count as done; the events stay as long as all
+events do. More than named ones are dropped only after a question, or with --yes.`,
+		Example: `  slack-webhook-server dead-letters drop handlers Ev0123456789
+
+  slack-webhook-server dead-letters drop handlers --type user_typing --yes`,
+		Args: lettersArgs(&f),
+	}, func(o *operation, args []string) error {
+		l, err := f.letters(o.cmd, args[0], args[1:])
+		if err != nil {
+			return err
+		}
+		if len(l.Refs) == 0 && !l.DryRun {
+			if err := o.confirmFor(l.Group, yes, "Drop the chosen dead letters of the group %q for good?"); err != nil {
+				return err
+			}
+		}
+		return bulk{"drop", "dropped", operator.Drop}.run(o, l)
+	})
+	f.add(cmd)
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "Change nothing, and say how many would be dropped")
+	cmd.Flags().BoolVar(&f.all, "all", false, "Drop every dead letter of the group")
+	cmd.Flags().BoolVar(&yes, "yes", false, "Do not ask")
+	cmd.ValidArgsFunction = completeLetters(w)
+	return cmd
 }

@@ -4,9 +4,16 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"golang.org/x/term"
+
+	"slackmcp/config"
 )
 
 // version is set by the linker.
@@ -24,4 +31,70 @@ func main() {
 	})
 	stop()
 	os.Exit(code)
+}
+
+// A world is everything that a command may touch outside of the process.
+type world struct {
+	program        string   // how it was called
+	args           []string // without the program's name
+	lookupEnv      func(string) (string, bool)
+	root           bool
+	version        string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitConfig = 3
+)
+
+// run carries out the command line and returns the exit code. Errors are written to
+// stderr in one block.
+func run(ctx context.Context, w world) int {
+	root := newRoot(w) //nolint:contextcheck // cobra hands ExecuteContext's context to each command
+	root.SetArgs(w.args)
+	root.SetIn(w.stdin)
+	root.SetOut(w.stdout)
+	root.SetErr(w.stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	_, _ = fmt.Fprintf(w.stderr, "%s: %s\n", program, err) // a broken stderr leaves nobody to tell
+	return exitCode(err)
+}
+
+// program is the binary's name.
+const program = "slack-webhook-server"
+
+// exitCode is the table of errors and exit codes.
+func exitCode(err error) int {
+	if _, ok := errors.AsType[*usageError](err); ok {
+		return exitUsage
+	}
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		return exitConfig
+	}
+	return exitFailed
+}
+
+// A usageError is a command line that cannot be meant.
+type usageError struct {
+	what    string
+	command string // whose help tells more
+}
+
+// Error says what is wrong and where the help is.
+func (e *usageError) Error() string {
+	return e.what + "\nSee: " + e.command + " --help"
+}
+
+// isTerminal reports whether a person is at the other end of a file.
+func isTerminal(file any) bool {
+	f, ok := file.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

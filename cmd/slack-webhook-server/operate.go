@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -14,6 +15,7 @@ import (
 	"slackmcp/cmd/slack-webhook-server/internal/console"
 	"slackmcp/config"
 	"slackmcp/server"
+	"slackmcp/server/socket"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/operator"
 )
@@ -153,4 +155,41 @@ func (o *operation) confirm(yes bool, question string) error {
 // progress shows how far long work has come, where a person looks on.
 func (o *operation) progress(what string, total int64) *console.Progress {
 	return console.NewProgress(o.world.stderr, isTerminal(o.world.stderr), what, total)
+}
+
+// lasting does what goes on until ctx ends; then it returns nil. When the server is
+// stopped meanwhile, or goes away, it waits for the next one and does it again.
+func (o *operation) lasting(ctx context.Context, do func(context.Context) error) error {
+	for ctx.Err() == nil {
+		err := do(ctx)
+		client, remote := o.Store.(*socket.Client)
+		switch {
+		case ctx.Err() != nil:
+		case err == nil, !remote, !errors.Is(err, queue.ErrClosed) && !errors.Is(err, queue.ErrUnavailable):
+			return err
+		default:
+			o.reconnect(ctx, client, err)
+		}
+	}
+	return nil
+}
+
+// reconnect waits until a server answers at the socket again, or ctx ends.
+func (o *operation) reconnect(ctx context.Context, client *socket.Client, cause error) {
+	_, _ = fmt.Fprintf(o.world.stderr, "%s: %s: waiting for the server\n", program, console.Plain(cause.Error())) // nobody may read it
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		next, err := socket.Dial(ctx, client.Path())
+		if err == nil {
+			_ = client.Close() // nothing is under way on it
+			o.Store = next
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -1,9 +1,20 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"time"
+
 	"github.com/spf13/cobra"
 
+	"slackmcp/cmd/slack-webhook-server/internal/console"
 	"slackmcp/config"
+	"slackmcp/server"
+	"slackmcp/webhook/operator"
 )
 
 // newRoot is the command that serves, with the others below it.
@@ -103,4 +114,97 @@ func atMost(n int) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// newVersion says which build this is.
+func newVersion(w world) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "version [--json]",
+		Short: "Print the version",
+		Example: `  slack-webhook-server version
+
+  slack-webhook-server version --json`,
+		Args: atMost(0),
+	}
+	asJSON := cmd.Flags().Bool("json", false, "Print one JSON object")
+	cmd.RunE = func(*cobra.Command, []string) error {
+		b := build{Version: w.version, Revision: revision(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+		if *asJSON {
+			return json.NewEncoder(w.stdout).Encode(b)
+		}
+		_, err := fmt.Fprintf(w.stdout, "%s %s (%s, %s/%s)\n", program, b.Version, b.Go, b.OS, b.Arch)
+		return err
+	}
+	return cmd
+}
+
+type build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Go       string `json:"go"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+}
+
+// revision is the commit that the build was made from, where Go recorded it.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}
+
+// completionPatience bounds what a person who pressed Tab waits.
+const completionPatience = 2 * time.Second
+
+// completeGroups offers the names of the groups for the first argument, and for a flag.
+func completeGroups(w world) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return ask(cmd, w, func(ctx context.Context, s operator.Store) ([]string, error) { return s.Groups(ctx) })
+	}
+}
+
+// completeLetters offers the groups, and then the ids of the group's dead letters.
+func completeLetters(w world) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return ask(cmd, w, func(ctx context.Context, s operator.Store) (ids []string, err error) {
+			if len(args) == 0 {
+				return s.Groups(ctx)
+			}
+			letters, err := s.DeadLetters(ctx, args[0], "", 0)
+			for i := range letters {
+				ids = append(ids, letters[i].Event.ID+"\t"+console.Plain(letters[i].Reason))
+			}
+			return ids, err
+		})
+	}
+}
+
+// ask asks the store, for as long as a person waits; what goes wrong offers nothing.
+func ask(cmd *cobra.Command, w world, question func(context.Context, operator.Store) ([]string, error)) ([]cobra.Completion, cobra.ShellCompDirective) {
+	c, err := load(cmd, w, config.CommandOperate)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionPatience)
+	defer cancel()
+	store, err := server.OpenOperator(ctx, c, slog.New(slog.DiscardHandler), true)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	defer store.Close()
+	words, err := question(ctx, store)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp
 }

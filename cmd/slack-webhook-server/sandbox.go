@@ -1,11 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,4 +124,146 @@ func connect(ctx context.Context, box *sandbox.Sandbox, requestURL string) error
 			return nil
 		}
 	}
+}
+
+// A personOptions is what the flags of a person's acts in the workspace say.
+type personOptions struct {
+	workspace, user, channel, ts string
+	json                         bool
+}
+
+func (o *personOptions) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.workspace, "workspace", "http://127.0.0.1:4000", "The `address` of the fake workspace, as it was printed when it started")
+	f.StringVar(&o.user, "user", "bob", "Who does it: a `name` or an id")
+	f.StringVar(&o.channel, "channel", "#general", "Where: a `channel`'s id or #name")
+	f.BoolVar(&o.json, "json", false, "Print the answer as one JSON object")
+}
+
+// newSandboxClick presses a button in a running workspace.
+func newSandboxClick(w world) *cobra.Command {
+	var o personOptions
+	cmd := &cobra.Command{
+		Use:   "click [flags] <button>",
+		Short: "Press a button of a message in a running fake workspace",
+		Long: `Press a button of a message in a running fake workspace, as a person does there. The
+workspace posts the signed payload to its server and prints what it answered. A button is
+named by its label or its action_id; without --ts it is that of the channel's newest
+message that has one.`,
+		Example: `  # Answer the question that an assistant asked with slack_ask
+  slack-webhook-server sandbox click --user alice --channel "#general" Approve
+
+  # In the workspace of a server that runs with --sandbox, a message of one's choice
+  slack-webhook-server sandbox click --workspace http://127.0.0.1:40123 --ts 1700000000.000100 No`,
+		Args: exactly(1, "a button's label or action_id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.act(cmd.Context(), w.stdout, "click", map[string]string{
+				"user": o.user, "channel": o.channel, "ts": o.ts, "action_id": args[0],
+			})
+		},
+	}
+	o.add(cmd)
+	cmd.Flags().StringVar(&o.ts, "ts", "", "The message's `ts`")
+	return cmd
+}
+
+// newSandboxCommand uses a slash command in a running workspace.
+func newSandboxCommand(w world) *cobra.Command {
+	var o personOptions
+	cmd := &cobra.Command{
+		Use:   "command [flags] <command> [<text>]",
+		Short: "Use a slash command in a running fake workspace",
+		Long: `Use a slash command in a running fake workspace, as a person does there. The workspace
+posts the signed form to its server and prints what it answered.`,
+		Example: `  # In #general, as Alice
+  slack-webhook-server sandbox command --user alice /deploy production
+
+  # In another channel, with the answer for a program
+  slack-webhook-server sandbox command --channel "#random" --json /lamp on`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &usageError{"name the slash command, such as /deploy", cmd.CommandPath()}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.act(cmd.Context(), w.stdout, "commands", map[string]string{
+				"user": o.user, "channel": o.channel, "command": args[0], "text": strings.Join(args[1:], " "),
+			})
+		},
+	}
+	o.add(cmd)
+	return cmd
+}
+
+// exactly wants n arguments and says of what kind.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return &usageError{"give " + what, cmd.CommandPath()}
+		}
+		return nil
+	}
+}
+
+const (
+	actPatience = 10 * time.Second
+	maxActReply = 1 << 20
+)
+
+// act asks the workspace's control endpoint and prints what the server answered.
+func (o *personOptions) act(ctx context.Context, out io.Writer, what string, args map[string]string) error {
+	at, err := url.Parse(strings.TrimSuffix(o.workspace, "/"))
+	if err != nil || at.Host == "" {
+		return errors.New("--workspace is no address such as http://127.0.0.1:4000")
+	}
+	body, err := json.Marshal(args)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, actPatience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at.JoinPath("sandbox", what).String(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("no fake workspace answers at %s: start one with --sandbox or the command sandbox, which print their address, and name it with --workspace: %w", at, err)
+	}
+	defer resp.Body.Close()
+	said, err := io.ReadAll(io.LimitReader(resp.Body, maxActReply))
+	if err != nil {
+		return err
+	}
+	return o.print(out, resp.StatusCode, said)
+}
+
+// print tells what the server answered to what the person did.
+func (o *personOptions) print(out io.Writer, status int, said []byte) error {
+	var answer struct {
+		Status int    `json:"status"`
+		Reason string `json:"reason"`
+		Body   []byte `json:"body"`
+		Detail string `json:"detail"`
+	}
+	if err := json.Unmarshal(said, &answer); err != nil {
+		return errors.New("what answers there is no fake workspace")
+	}
+	if status != http.StatusOK {
+		return errors.New("the workspace refuses: " + answer.Detail)
+	}
+	if o.json {
+		_, err := fmt.Fprintln(out, strings.TrimSpace(string(said)))
+		return err
+	}
+	if answer.Reason != "" {
+		return fmt.Errorf("the server did not take it: %s (status %d)", answer.Reason, answer.Status)
+	}
+	line := fmt.Sprintf("The server answered %d", answer.Status)
+	if len(answer.Body) > 0 {
+		line += ": " + string(answer.Body)
+	}
+	_, err := fmt.Fprintln(out, line)
+	return err
 }

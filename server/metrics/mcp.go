@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"slackmcp/mcp/guard"
+	"slackmcp/mcp/notify"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
 	"slackmcp/slackapi"
@@ -113,4 +114,99 @@ func (m *MCP) Watch(t interface{ Stats() transport.Stats }) {
 		put(m.coalesced, float64(s.CoalescedTotal))
 	}, m.sessions, m.streams, m.subscriptions, m.running, m.requests, m.refused, m.panics,
 		m.opened, m.sessionsFull, m.streamsCount, m.streamsFull, m.streamsCut, m.updates, m.coalesced)
+}
+
+// pushBuckets reach to the timeout of a post.
+var pushBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// Push are the metrics of what is posted to subscribers.
+type Push struct {
+	r                     *Registry
+	attempts              *Counter
+	duration              *Histogram
+	subscriptions, worked *Reading
+}
+
+func newPush(r *Registry) *Push {
+	return &Push{
+		r: r,
+		attempts: r.Counter("mcp_event_deliveries_total",
+			"Posts to subscribers, by outcome: accepted, retried (it failed and is tried again), skipped (the receiver wants this event no more), dead (the last try failed); and challenges, verified or refused.",
+			Closed("outcome", "accepted", "retried", "skipped", "dead", "verified", "refused")),
+		duration:      r.Histogram("mcp_event_delivery_duration_seconds", "Time until a subscriber accepted an event.", pushBuckets),
+		subscriptions: r.Reading(GaugeKind, "mcp_event_subscriptions", "Webhook subscriptions that there are, on all replicas."),
+		worked:        r.Reading(GaugeKind, "mcp_event_subscriptions_worked", "Webhook subscriptions that this process delivers to."),
+	}
+}
+
+// Observe counts one attempt.
+func (m *Push) Observe(o notify.Observation) {
+	m.attempts.With(o.Outcome).Inc()
+	if o.Outcome == "accepted" {
+		m.duration.With().Observe(o.Duration.Seconds())
+	}
+}
+
+// Watch reads the engine at each scrape. It is called once.
+func (m *Push) Watch(e interface{ Stats() notify.Stats }) {
+	m.r.Read(func(put Put) {
+		s := e.Stats()
+		put(m.subscriptions, float64(s.Subscriptions))
+		put(m.worked, float64(s.Working))
+	}, m.subscriptions, m.worked)
+}
+
+// callBuckets reach to the bound of one attempt.
+var callBuckets = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15}
+
+// maxMethods bounds the Slack methods that are told apart; there are about 60.
+const maxMethods = 128
+
+// Slack are the metrics of calls to Slack's Web API.
+type Slack struct {
+	r        *Registry
+	calls    *Counter
+	duration *Histogram
+	waited   *Counter
+
+	remaining, burst, paused *Reading
+}
+
+func newSlack(r *Registry) *Slack {
+	method := Bounded("method", maxMethods, "the methods that this program calls")
+	words := []string{"ok"}
+	for _, k := range slackapi.Kinds() {
+		words = append(words, string(k))
+	}
+	return &Slack{
+		r:         r,
+		calls:     r.Counter("slack_api_calls_total", "Attempts at calls of Slack's Web API, and calls that the limiter held back, by outcome.", method, Closed("outcome", words...)),
+		duration:  r.Histogram("slack_api_call_duration_seconds", "Time that an attempt at a call took.", callBuckets, method),
+		waited:    r.Counter("slack_api_wait_seconds_total", "Time that calls waited for Slack's rate limit before they were sent.", method),
+		remaining: r.Reading(GaugeKind, "slack_api_budget_remaining", "Calls of a method that may be sent at once before the limiter makes them wait; below 0 calls wait already.", method),
+		burst:     r.Reading(GaugeKind, "slack_api_budget_limit", "The most that slack_api_budget_remaining can be.", method),
+		paused:    r.Reading(GaugeKind, "slack_api_paused_seconds", "How much longer Slack asked us not to call a method (429).", method),
+	}
+}
+
+// Observe counts one attempt, or a call that was held back.
+func (m *Slack) Observe(c slackapi.CallInfo) {
+	m.calls.With(c.Method, c.Outcome).Inc()
+	if c.Waited > 0 {
+		m.waited.With(c.Method).Add(c.Waited.Seconds())
+	}
+	if c.Duration > 0 {
+		m.duration.With(c.Method).Observe(c.Duration.Seconds())
+	}
+}
+
+// Watch reads the limiter at each scrape. It is called once.
+func (m *Slack) Watch(c interface{ Budgets() []slackapi.Budget }) {
+	m.r.Read(func(put Put) {
+		for _, b := range c.Budgets() {
+			put(m.remaining, b.Remaining, b.Method)
+			put(m.burst, float64(b.Burst), b.Method)
+			put(m.paused, b.Paused.Seconds(), b.Method)
+		}
+	}, m.remaining, m.burst, m.paused)
 }

@@ -2,9 +2,12 @@ package metrics
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -196,4 +199,215 @@ func (c *reader) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, s.value, s.labels...)
 		}
 	}
+}
+
+// Other stands for a label's values that are not in its list, or beyond its bound.
+const Other = "other"
+
+// A Label is a dimension of a metric, with what bounds its values.
+type Label struct {
+	Name string
+	// Values are all there are, beside Other; nil for a label that is only bounded.
+	Values []string
+	// Most bounds the number of values of a label without a list.
+	Most int
+	// Note says in words where the values of such a label come from.
+	Note string
+}
+
+// Closed is a label with a list of values; every other value counts as Other.
+func Closed(name string, values ...string) Label { return Label{Name: name, Values: values} }
+
+// Bounded is a label whose values the operator or the code chose; the first most of
+// them are kept, and those that come later count as Other.
+func Bounded(name string, most int, note string) Label {
+	return Label{Name: name, Most: most, Note: note}
+}
+
+// maxLabelValue is the longest value that is kept, in bytes.
+const maxLabelValue = 80
+
+// bounds keep the values of a metric's labels within what was declared.
+type bounds struct {
+	labels []Label
+	seen   []*valueSet
+}
+
+// A valueSet remembers the values of one bounded label.
+type valueSet struct {
+	mu   sync.RWMutex
+	most int
+	kept map[string]struct{} // guarded by mu
+}
+
+func newBounds(labels []Label) bounds {
+	b := bounds{labels: labels, seen: make([]*valueSet, len(labels))}
+	for i, l := range labels {
+		if l.Values == nil {
+			b.seen[i] = &valueSet{most: l.Most, kept: map[string]struct{}{}}
+		}
+	}
+	return b
+}
+
+// keep returns the values with those replaced that are out of bounds.
+func (b bounds) keep(values []string) []string {
+	kept := make([]string, len(b.labels))
+	for i := range b.labels {
+		kept[i] = Other
+		if i >= len(values) {
+			continue
+		}
+		if set := b.seen[i]; set != nil && set.has(values[i]) || set == nil && slices.Contains(b.labels[i].Values, values[i]) {
+			kept[i] = values[i]
+		}
+	}
+	return kept
+}
+
+// has reports whether a value is among those that are kept, and keeps it while there is
+// room.
+func (s *valueSet) has(v string) bool {
+	s.mu.RLock()
+	_, ok := s.kept[v]
+	full := len(s.kept) >= s.most
+	s.mu.RUnlock()
+	if ok || full || !plainValue(v) {
+		return ok
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.kept) < s.most {
+		s.kept[v] = struct{}{}
+	}
+	_, ok = s.kept[v]
+	return ok
+}
+
+// plainValue reports whether a value can be a name that somebody chose: short, and of
+// printable ASCII.
+func plainValue(v string) bool {
+	return v != "" && len(v) <= maxLabelValue && !strings.ContainsFunc(v, func(r rune) bool { return r < '!' || r > '~' })
+}
+
+func joined(values []string) string { return strings.Join(values, "\x00") }
+
+// An hour counts deliveries and failures of the last 60 minutes, minute by minute. The
+// zero value is ready to use.
+type hour struct {
+	mu      sync.Mutex // held while a minute begins
+	minutes [60]minute
+}
+
+type minute struct {
+	of            atomic.Int64 // Unix minutes
+	total, failed atomic.Int64
+}
+
+func (h *hour) add(now time.Time, failed bool) {
+	n := now.Unix() / 60
+	m := &h.minutes[n%60]
+	if m.of.Load() != n {
+		h.begin(m, n)
+	}
+	m.total.Add(1)
+	if failed {
+		m.failed.Add(1)
+	}
+}
+
+// begin empties what was counted an hour ago. A count of the last minute that comes at
+// the same moment may be lost with it: the share is none the worse.
+func (h *hour) begin(m *minute, n int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if m.of.Load() == n {
+		return
+	}
+	m.total.Store(0)
+	m.failed.Store(0)
+	m.of.Store(n)
+}
+
+// sum adds up the minutes that are not older than 60.
+func (h *hour) sum(now time.Time) (total, failed int64) {
+	n := now.Unix() / 60
+	for i := range h.minutes {
+		m := &h.minutes[i]
+		if of := m.of.Load(); of > n-60 && of <= n {
+			total += m.total.Load()
+			failed += m.failed.Load()
+		}
+	}
+	return total, failed
+}
+
+// Reference is docs/metrics.md, made from the registry.
+func Reference() string {
+	m := New(Options{Version: "dev"})
+	var b strings.Builder
+	b.WriteString(referenceHead)
+	for _, subject := range subjects {
+		fmt.Fprintf(&b, "\n## %s\n\n| metric | type | labels | what it is |\n|---|---|---|---|\n", subject.title)
+		for _, i := range m.Catalog() {
+			name := strings.TrimPrefix(i.Name, Prefix)
+			if subjectOf(name) == subject.title {
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", name, i.Kind, labelText(i.Labels), i.Help)
+			}
+		}
+	}
+	return b.String()
+}
+
+const referenceHead = `<!-- Made from server/metrics by ` + "`go generate ./...`" + `; edit there. -->
+
+# Metrics
+
+` + "`GET /metrics`" + ` answers Prometheus, on the main listener or, when ADMIN_ADDR is set, on that one. Every name
+below begins with ` + "`" + Prefix + "`" + `; beside them there are the ` + "`go_*` and `process_*`" + ` metrics of Prometheus's own
+client. Labels have the values that are listed, or at most as many as is said; whatever else comes counts as
+` + "`" + Other + "`" + `. No value is a secret, an address, an id or a text of an event.
+
+The queue's metrics are read from the store: over a shared store every replica shows the same figures, so take their
+` + "`max`" + `, not their ` + "`sum`" + `. All others belong to the process that shows them. What a process does not do, such as MCP in
+standalone mode, shows no values.
+
+docs/operations.md says what to watch; the dashboard and the alert rules in deploy/ use these names.
+`
+
+// subjects are the headings, by what the names begin with; the last takes the rest.
+var subjects = []struct {
+	title    string
+	prefixes []string
+}{
+	{"Receiving", []string{"ack_", "addresses_", "clock_", "deliver", "publish_", "slack_deliveries_", "slack_failure_", "slack_rate_", "slack_retries_", "verif"}},
+	{"Queue", []string{"queue_"}},
+	{"Handlers", []string{"handler_"}},
+	{"Assistants", []string{"mcp_"}},
+	{"Slack's Web API", []string{"slack_api_"}},
+	{"The listener and the process", nil},
+}
+
+func subjectOf(name string) string {
+	for _, s := range subjects {
+		if slices.ContainsFunc(s.prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			return s.title
+		}
+	}
+	return subjects[len(subjects)-1].title
+}
+
+func labelText(labels []Label) string {
+	var parts []string
+	for _, l := range labels {
+		switch {
+		case l.Note != "" && l.Most > 0:
+			parts = append(parts, fmt.Sprintf("`%s`: %s, at most %d", l.Name, l.Note, l.Most))
+		case l.Note != "":
+			parts = append(parts, fmt.Sprintf("`%s`: %s", l.Name, l.Note))
+		default:
+			parts = append(parts, fmt.Sprintf("`%s`: %s", l.Name, strings.Join(l.Values, ", ")))
+		}
+	}
+	return strings.Join(parts, "; ")
 }

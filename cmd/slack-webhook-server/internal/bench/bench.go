@@ -1,13 +1,33 @@
+// Package bench measures what this machine and this disk make of the receiving side: it
+// runs the program itself as a server with a store of its own, sends it signed events,
+// and says how long the answers took, how many came a second, what one cost, and what
+// was lost when the server was killed.
+//
+// It measures sqlite, the embedded store, in a new folder inside the directory that it
+// is given, which it removes when it is done. Traffic goes to the loopback only. The
+// sender runs on the same machine and takes its share of it.
 package bench
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"text/tabwriter"
 	"time"
+
+	"slackmcp/webhook/signature"
 )
 
 // Options are what Run needs. Program and Dir are required.
@@ -193,3 +213,148 @@ func latencies(took []time.Duration) Latency {
 	}
 	return l
 }
+
+// Write prints the result for people.
+func (r Result) Write(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "disk        %s\n", r.Dir)
+	fmt.Fprintf(&b, "one sync    p50 %s, p99 %s: what an answer waits for at least\n\n", round(r.Sync.P50), round(r.Sync.P99))
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "connections\tevents\tevents/s\tCPU per event\tp50\tp90\tp99\tmax\tover 3 s") // a Builder never fails
+	for _, l := range r.Loads {
+		cpu := "unknown"
+		if l.CPU > 0 {
+			cpu = round(l.CPU).String()
+		}
+		_, _ = fmt.Fprintf(t, "%d\t%d\t%.0f\t%s\t%s\t%s\t%s\t%s\t%.2f %%\n", l.Connections, l.Events, l.PerSecond, cpu,
+			round(l.Ack.P50), round(l.Ack.P90), round(l.Ack.P99), round(l.Ack.Max), 100*l.Ack.Late)
+	}
+	_ = t.Flush()
+	for _, l := range r.Loads {
+		fmt.Fprintf(&b, "\nanswers with %d connections\n%s", l.Connections, l.Ack.histogram())
+	}
+	if k := r.Kills; k != nil {
+		fmt.Fprintf(&b, "\nkilled %d times: %d acknowledged, %d lost, %d stored twice, %d cut off; ready again within %s\n",
+			k.Kills, k.Acknowledged, k.Lost, k.Twice, k.Unanswered, round(k.Restart))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// WriteJSON prints one object.
+func (r Result) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// histogram draws a bar for each bucket.
+func (l Latency) histogram() string {
+	const width = 50
+	most := 0
+	for _, b := range l.Buckets {
+		most = max(most, b.Count)
+	}
+	var s strings.Builder
+	for _, b := range l.Buckets {
+		bar := strings.Repeat("#", (b.Count*width+most-1)/most)
+		fmt.Fprintf(&s, "  below %8s  %-*s %d\n", round(b.Below), width, bar, b.Count)
+	}
+	return s.String()
+}
+
+// round keeps as many digits as a person reads.
+func round(d time.Duration) time.Duration {
+	switch {
+	case d < time.Millisecond:
+		return d.Round(time.Microsecond)
+	case d < time.Second:
+		return d.Round(10 * time.Microsecond)
+	}
+	return d.Round(10 * time.Millisecond)
+}
+
+// A sent is what came of a load.
+type sent struct {
+	acked      []string // ids that were answered 200
+	took       []time.Duration
+	unanswered int
+	refused    error // the first answer that was not 200
+}
+
+// blast sends events over so many connections, as fast as they are answered, until ctx
+// ends or the server is gone.
+func (c *child) blast(ctx context.Context, connections int) sent {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
+	defer client.CloseIdleConnections()
+	run, next := rand.Text()[:8], new(atomic.Int64)
+	var (
+		all sync.WaitGroup
+		mu  sync.Mutex
+		sum sent
+	)
+	for range connections {
+		all.Go(func() {
+			one := c.send(ctx, client, run, next)
+			mu.Lock()
+			defer mu.Unlock()
+			sum.acked = append(sum.acked, one.acked...)
+			sum.took = append(sum.took, one.took...)
+			sum.unanswered += one.unanswered
+			if sum.refused == nil {
+				sum.refused = one.refused
+			}
+		})
+	}
+	all.Wait()
+	return sum
+}
+
+// send is one connection's share.
+func (c *child) send(ctx context.Context, client *http.Client, run string, next *atomic.Int64) (s sent) {
+	for ctx.Err() == nil {
+		id := "EvBENCH" + run + strconv.FormatInt(next.Add(1), 10)
+		at := time.Now()
+		status, err := c.post(context.WithoutCancel(ctx), client, id)
+		switch {
+		case err != nil: // the server was killed
+			s.unanswered++
+			return s
+		case status != http.StatusOK:
+			s.refused = fmt.Errorf("an event was answered %d", status)
+			return s
+		}
+		s.acked = append(s.acked, id)
+		s.took = append(s.took, time.Since(at))
+	}
+	return s
+}
+
+// post sends one message of about 1 KB, as Slack does. Its ctx is not bounded by the load's
+// time, so that each event is either answered or not: an answer takes six seconds at
+// most, or the server is broken.
+func (c *child) post(ctx context.Context, client *http.Client, id string) (status int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*slackWaits)
+	defer cancel()
+	now := time.Now()
+	body := fmt.Appendf(nil, `{"team_id":"T0BENCH","api_app_id":"A0BENCH","type":"event_callback","event_id":%q,"event_time":%d,`+
+		`"event":{"type":"message","channel":"C0BENCH","channel_type":"channel","user":"U0BENCH","ts":"%d.%06d","text":%q},`+
+		`"authorizations":[{"team_id":"T0BENCH","user_id":"U0BOT","is_bot":true}],"event_context":"4-bench"}`,
+		id, now.Unix(), now.Unix(), now.Nanosecond()/1000, filler)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/slack/events", bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	signature.SignSlack(req.Header, c.secret, now, body)
+	res, err := client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = res.Body.Close() }() // read to its end below
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, err
+}
+
+// filler makes an event as long as a usual message.
+var filler = strings.Repeat("the quick brown fox jumps over the lazy dog ", 14)

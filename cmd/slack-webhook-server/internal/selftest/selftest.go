@@ -1,14 +1,24 @@
+// Package selftest tries a running server from outside: what must get in, what must be
+// kept out, and what must be let go. Each [Trial] sends one kind of request and says
+// what came back, so that the whole is a card that a person can read.
+//
+// It stores nothing on the server but one event of type "selftest", sent twice, and not
+// even that when told so. It opens at most a handful of connections at once, and every
+// trial has a deadline.
 package selftest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"syscall"
+	"text/tabwriter"
 	"time"
 
 	"slackmcp/cmd/slack-webhook-server/internal/plain"
@@ -181,4 +191,34 @@ func Failures(results []Result) int {
 		}
 	}
 	return n
+}
+
+// WriteCard prints the results for people.
+func WriteCard(w io.Writer, results []Result) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	counts := map[Verdict]int{}
+	for _, r := range results {
+		counts[r.Verdict]++
+		mark := map[Verdict]string{Pass: "pass", Fail: "FAIL", Skip: "skip"}[r.Verdict]
+		_, _ = fmt.Fprintf(t, "%s\t%s\twant %s\tgot %s\t%s\n", mark, r.Name, r.Want, r.Got, r.Took.Round(time.Millisecond))
+		if r.Remedy != "" {
+			_, _ = fmt.Fprintf(t, "\t\t%s\n", r.Remedy)
+		}
+	}
+	if err := t.Flush(); err != nil { // reports the first error of all lines
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%d passed, %d failed, %d skipped\n", counts[Pass], counts[Fail], counts[Skip])
+	return err
+}
+
+// WriteJSON prints one object.
+func WriteJSON(w io.Writer, results []Result) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(struct {
+		Failed int      `json:"failed"`
+		Trials []Result `json:"trials"`
+	}{Failures(results), results})
 }

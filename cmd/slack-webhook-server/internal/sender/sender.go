@@ -1,13 +1,23 @@
+// Package sender plays the one who posts: it makes an event as Slack would send it,
+// signs it, posts it, and reports the answer.
+//
+// It promises signatures that a correct receiver accepts, and that it follows no
+// redirect and waits no longer than its timeout. It does not retry by itself: that is
+// Slack's part, which the sandbox plays.
 package sender
 
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"slackmcp/webhook/signature"
@@ -111,4 +121,142 @@ func (s *Sender) sign(h http.Header, body []byte) {
 	case Bearer:
 		h.Set("Authorization", "Bearer "+signature.SignHex(s.options.Secret, body))
 	}
+}
+
+// A Message describes an event to make up.
+type Message struct {
+	// Type is the event's type, or type/subtype; "url_verification" makes Slack's
+	// challenge. Empty is "message".
+	Type string
+	Text string
+	// Channel, User and Team are Slack's ids.
+	Channel, User, Team string
+}
+
+// Payload returns the body that Slack would post for the message at an instant, with
+// an event id that no other payload has, and that id.
+func (m Message) Payload(at time.Time) (body []byte, id string, err error) {
+	kind, subtype, _ := strings.Cut(m.Type, "/")
+	if kind == "url_verification" {
+		body, err = json.Marshal(map[string]string{"type": kind, "challenge": rand.Text(), "token": verificationToken})
+		return body, "", err
+	}
+	id = "Ev" + rand.Text()[:12]
+	body, err = json.Marshal(envelope{
+		Token: verificationToken, TeamID: m.Team, AppID: "A0SENDER00", Event: m.event(kind, subtype, at),
+		Type: "event_callback", ID: id, Time: at.Unix(),
+	})
+	return body, id, err
+}
+
+// verificationToken is a field that Slack deprecated and still sends.
+const verificationToken = "sent-by-hand"
+
+type envelope struct {
+	Token  string         `json:"token"`
+	TeamID string         `json:"team_id"`
+	AppID  string         `json:"api_app_id"`
+	Event  map[string]any `json:"event"`
+	Type   string         `json:"type"`
+	ID     string         `json:"event_id"`
+	Time   int64          `json:"event_time"`
+}
+
+// event is the inner event, in the shape of its type.
+func (m Message) event(kind, subtype string, at time.Time) map[string]any {
+	ts := fmt.Sprintf("%d.%06d", at.Unix(), at.Nanosecond()/1000)
+	e := map[string]any{"type": kind, "user": m.User, "event_ts": ts}
+	if subtype != "" {
+		e["subtype"] = subtype
+	}
+	switch kind {
+	case "reaction_added", "reaction_removed":
+		e["reaction"] = m.Text
+		e["item"] = map[string]string{"type": "message", "channel": m.Channel, "ts": ts}
+	case "message":
+		e["channel_type"] = channelType(m.Channel)
+		fallthrough
+	default:
+		e["channel"], e["text"], e["ts"] = m.Channel, m.Text, ts
+	}
+	return e
+}
+
+// channelType is what Slack says of a conversation with an id of this letter.
+func channelType(channel string) string {
+	switch {
+	case strings.HasPrefix(channel, "D"):
+		return "im"
+	case strings.HasPrefix(channel, "G"):
+		return "group"
+	}
+	return "channel"
+}
+
+// A Batch sends a payload, or several made-up messages, and prints the answers.
+type Batch struct {
+	Sender *Sender
+	// Payload is what to send; nil makes Message up, Count times.
+	Payload []byte
+	Message Message
+	// Count and Repeat begin at 1: Repeat is how often each payload is sent.
+	Count, Repeat int
+	// JSON prints one object a line instead of a line for people.
+	JSON bool
+}
+
+// report is one line of output.
+type report struct {
+	EventID    string `json:"event_id,omitempty"`
+	Attempt    int    `json:"attempt"`
+	Status     int    `json:"status"`
+	Body       string `json:"body"`
+	DurationMS int64  `json:"duration_ms"`
+}
+
+// Send posts one after the other and writes a line for each answer. It stops at the
+// first post that gets no answer; answers that are no success make an error at the end.
+func (b Batch) Send(ctx context.Context, w io.Writer) error {
+	refused, sent := 0, 0
+	for range b.Count {
+		body, id, err := b.next()
+		if err != nil {
+			return err
+		}
+		for attempt := range b.Repeat {
+			answer, err := b.Sender.Send(ctx, body, attempt)
+			if err != nil {
+				return fmt.Errorf("no answer: %w: start the server, or give its address with --url", err)
+			}
+			if sent++; !answer.Accepted() {
+				refused++
+			}
+			if err := b.print(w, report{id, attempt, answer.Status, strings.TrimSpace(string(answer.Body)), answer.Took.Milliseconds()}); err != nil {
+				return err
+			}
+		}
+	}
+	if refused > 0 {
+		return fmt.Errorf("the server refused %d of %d", refused, sent)
+	}
+	return nil
+}
+
+func (b Batch) next() (body []byte, id string, err error) {
+	if b.Payload == nil {
+		return b.Message.Payload(time.Now())
+	}
+	var envelope struct {
+		ID string `json:"event_id"`
+	}
+	_ = json.Unmarshal(b.Payload, &envelope) // what is no JSON is sent all the same, without an id to show
+	return b.Payload, envelope.ID, nil
+}
+
+func (b Batch) print(w io.Writer, r report) error {
+	if b.JSON {
+		return json.NewEncoder(w).Encode(r)
+	}
+	_, err := fmt.Fprintln(w, r.Status, r.Body, r.EventID)
+	return err
 }

@@ -1,14 +1,28 @@
+// Package console is how commands speak: tables for people, JSON for programs, progress
+// while something takes long, and a question before something cannot be undone. What
+// others wrote is made harmless to a terminal in all of them.
 package console
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/schollz/progressbar/v3"
+
+	"slackmcp/cmd/slack-webhook-server/internal/plain"
 )
 
 // A Format is how results are written.
@@ -180,4 +194,104 @@ func lineWidth(most int) int {
 		return usual
 	}
 	return min(most, usual)
+}
+
+// Plain makes a text of others fit for one cell of a table: one line, without characters
+// that would move the cursor, change colours or hide or turn around what stands there.
+func Plain(text string) string {
+	return strings.Join(strings.Fields(plain.Text(text)), " ")
+}
+
+// escapeJSON writes the control and format characters of a JSON text as \u escapes, in
+// which it says the same. In JSON they can only stand inside strings.
+func escapeJSON(b []byte) []byte {
+	if !bytes.ContainsFunc(b, harmful) {
+		return b
+	}
+	out := make([]byte, 0, len(b)+64)
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		switch {
+		case r == utf8.RuneError && n == 1:
+			out = append(out, `\ufffd`...)
+		case !harmful(r):
+			out = append(out, b[:n]...)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+		b = b[n:]
+	}
+	return out
+}
+
+// harmful reports a character that a terminal may act on, or that hides what is read;
+// line ends between values are not.
+func harmful(r rune) bool {
+	switch {
+	case r == '\n' || r == '\t':
+		return false
+	case r < ' ', r == utf8.RuneError, r == '\u2028', r == '\u2029':
+		return true
+	}
+	return r >= 0x7f && unicode.In(r, unicode.Cc, unicode.Cf)
+}
+
+// ErrRefused says that a person answered no.
+var ErrRefused = errors.New("nothing was changed")
+
+// Confirm asks a person a question and returns nil for yes. It reads one line of in; when
+// ctx ends first the answer is no.
+func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) error {
+	if _, err := fmt.Fprintf(out, "%s [y/N] ", question); err != nil {
+		return err
+	}
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(in).ReadString('\n') // the end of in is no
+		answer <- line
+	}()
+	select {
+	case line := <-answer:
+		switch strings.ToLower(strings.TrimSpace(line)) {
+		case "y", "yes":
+			return nil
+		}
+	case <-ctx.Done():
+	}
+	return ErrRefused
+}
+
+// A Progress shows a person how far long work has come. Without a person, and when it is
+// nil, it shows nothing.
+type Progress struct {
+	bar *progressbar.ProgressBar
+}
+
+// NewProgress begins to show work on total things; fewer than 0 is a number that is not
+// known.
+func NewProgress(out io.Writer, terminal bool, what string, total int64) *Progress {
+	if !terminal || total == 0 {
+		return &Progress{}
+	}
+	return &Progress{progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(out), progressbar.OptionSetDescription(what), progressbar.OptionShowCount(),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetWidth(30), progressbar.OptionSetPredictTime(true), progressbar.OptionSpinnerType(14))}
+}
+
+// Set says how many things are done.
+func (p *Progress) Set(done int64) {
+	if p != nil && p.bar != nil {
+		_ = p.bar.Set64(done) // a bar that cannot be drawn keeps nobody from the work
+	}
+}
+
+// Done takes the bar away.
+func (p *Progress) Done() {
+	if p != nil && p.bar != nil {
+		_ = p.bar.Clear() // likewise
+	}
 }
