@@ -2,12 +2,13 @@ package notify
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -259,7 +260,7 @@ func (r *runner) deliver(ctx context.Context) {
 	if m.gap {
 		policy.MaxAttempts = gapAttempts
 	}
-	delay, again := policy.delay(r.Attempt, o.Pause, rand.Float64()) //nolint:gosec // jitter, no secret
+	delay, again := policy.delay(r.Attempt, o.Pause, mathrand.Float64()) //nolint:gosec // jitter, no secret
 	if !again {
 		r.giveUp(ctx, s, m, why, "dead")
 		return
@@ -356,4 +357,153 @@ func graceful(ctx context.Context, grace time.Duration) (context.Context, contex
 		context.AfterFunc(out, func() { timer.Stop() })
 	})
 	return out, func() { stop(); cancel() }
+}
+
+// A progress is how far a subscription's deliveries have come. It is kept as JSON, apart
+// from the subscription, because only the process that delivers writes it; and less
+// often than it changes, so that after a crash the last second is delivered again.
+type progress struct {
+	// Born names this life of the subscription: one that lapsed and was granted again has
+	// another.
+	Born string `json:"born"`
+	// Cursor stands behind the last event that is done with.
+	Cursor string `json:"cursor"`
+	// Since leaves out what was received before.
+	Since time.Time `json:"since,omitzero"`
+	// Attempt counts the failures of the event behind the cursor; Due is when it is tried
+	// again.
+	Attempt int       `json:"attempt,omitempty"`
+	Due     time.Time `json:"due,omitzero"`
+
+	LastDeliveryAt time.Time `json:"last_delivery_at,omitzero"`
+	LastError      string    `json:"last_error,omitempty"`
+	FailingSince   time.Time `json:"failing_since,omitzero"`
+	// Lost counts the events in a row that were given up.
+	Lost        int       `json:"lost,omitempty"`
+	SuspendedAt time.Time `json:"suspended_at,omitzero"`
+	// Truncated says that events were lost since the last refresh.
+	Truncated bool `json:"truncated,omitempty"`
+	// Accepted, Skipped and Dead count events.
+	Accepted int64 `json:"accepted"`
+	Skipped  int64 `json:"skipped,omitempty"`
+	Dead     int64 `json:"dead,omitempty"`
+
+	version string
+}
+
+func (p *progress) status() Status {
+	return Status{Active: p.SuspendedAt.IsZero(), LastDeliveryAt: p.LastDeliveryAt, LastError: p.LastError, FailedSince: p.FailingSince}
+}
+
+func loadProgress(ctx context.Context, s state.Store, id string) (progress, error) {
+	var p progress
+	entry, err := s.Get(ctx, deliveryKeys+id)
+	if err != nil {
+		return p, err
+	}
+	if err := json.Unmarshal(entry.Value, &p); err != nil {
+		return p, err
+	}
+	p.version = entry.Version
+	return p, nil
+}
+
+// outlives is how long a progress is kept beyond its subscription.
+const outlives = time.Hour
+
+// save writes a progress over the version that it was read in, or where none was.
+func (p *progress) save(ctx context.Context, s state.Store, sub *Subscription) error {
+	if p.Born == "" {
+		p.Born = rand.Text()
+	}
+	when := state.Put{TTL: max(time.Until(sub.ExpiresAt), 0) + outlives, IfAbsent: true}
+	if p.version != "" {
+		when.IfVersion, when.IfAbsent = p.version, false
+	}
+	version, err := put(ctx, s, deliveryKeys+sub.ID, p, when)
+	if err == nil {
+		p.version = version
+	}
+	return err
+}
+
+// settle saves a progress that somebody else may have written meanwhile: a refresh, or a
+// process that has taken the subscription over. Whichever has come farther counts, unless
+// the other is of another life.
+func (p *progress) settle(ctx context.Context, s state.Store, sub *Subscription) error {
+	err := p.save(ctx, s, sub)
+	if !errors.Is(err, state.ErrConflict) {
+		return err
+	}
+	other, err := loadProgress(ctx, s, sub.ID)
+	if errors.Is(err, state.ErrNotFound) {
+		p.version = ""
+		return p.save(ctx, s, sub)
+	}
+	if err != nil {
+		return err
+	}
+	if other.Born != p.Born || behind(p.Cursor, other.Cursor) {
+		*p = other
+		return nil
+	}
+	p.version, p.SuspendedAt, p.Truncated, p.Lost = other.version, other.SuspendedAt, other.Truncated, other.Lost
+	return p.save(ctx, s, sub)
+}
+
+// CursorStart is the cursor before the first event of the log.
+const CursorStart = "start"
+
+// behind reports whether cursor a comes before b. Cursors are ordered as strings are.
+func behind(a, b string) bool {
+	return b != CursorStart && (a == CursorStart || a < b)
+}
+
+// A Letter is an event that a receiver did not accept and is not sent any more. The
+// event itself is in the log.
+type Letter struct {
+	EventID  string    `json:"event_id"`
+	Cursor   string    `json:"cursor"`
+	Reason   string    `json:"reason"`
+	Attempts int       `json:"attempts"`
+	DiedAt   time.Time `json:"died_at"`
+}
+
+// How many letters of a subscription are kept, and how long.
+const (
+	maxLetters = 100
+	letterAge  = 7 * 24 * time.Hour
+)
+
+// keep stores a letter; the oldest makes room.
+func (e *Engine) keep(ctx context.Context, s *Subscription, l Letter) error {
+	prefix := letterKeys + s.ID + "/"
+	kept, err := e.opt.State.List(ctx, prefix, "", maxLetters)
+	if err != nil {
+		return err
+	}
+	if len(kept) >= maxLetters {
+		if err := e.opt.State.Delete(ctx, kept[0].Key, ""); err != nil && !errors.Is(err, state.ErrNotFound) {
+			return err
+		}
+	}
+	_, err = put(ctx, e.opt.State, prefix+l.Cursor, l, state.Put{TTL: letterAge})
+	return err
+}
+
+// letters lists what is kept, oldest event first.
+func (e *Engine) letters(ctx context.Context, id string) ([]Letter, error) {
+	entries, err := list(ctx, e.opt.State, letterKeys+id+"/")
+	if err != nil {
+		return nil, err
+	}
+	letters := make([]Letter, 0, len(entries))
+	for _, entry := range entries {
+		var l Letter
+		if err := json.Unmarshal(entry.Value, &l); err != nil {
+			return nil, err
+		}
+		letters = append(letters, l)
+	}
+	return letters, nil
 }

@@ -2,10 +2,17 @@ package notify
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
 	"net/http"
+	"net/url"
+	"sync"
 	"time"
 
 	"slackmcp/internal/delivery"
+	"slackmcp/store/state"
 )
 
 // challengeFailed is why a callback was not verified that answered something else than
@@ -26,4 +33,87 @@ func (e *Engine) post(ctx context.Context, s *Subscription, id string, body []by
 		m.Secrets = append(m.Secrets, s.OldSecret)
 	}
 	return delivery.Attempt(ctx, e.opt.Client, m, delivery.RetryUntilGone, now)
+}
+
+// A CallbackError says that a callback did not prove that it wants to be called.
+type CallbackError struct {
+	// Reason is from a closed list: connection_refused, timeout, tls_error, http_4xx,
+	// http_5xx, challenge_failed.
+	Reason string
+}
+
+// Error names the reason.
+func (e *CallbackError) Error() string { return "the callback was not verified: " + e.Reason }
+
+// verifiedFor is how long a proof counts for one principal and one URL.
+const verifiedFor = 25 * time.Hour
+
+// callback is the key under which a proof is kept.
+func callback(k Key) string { return callbackKeys + short(k.Principal) + "/" + short(k.URL) }
+
+// verify asks a callback to repeat a challenge that was signed with the secret, unless
+// it did so before.
+func (e *Engine) verify(ctx context.Context, s *Subscription) error {
+	key := callback(s.key())
+	_, err := e.opt.State.Get(ctx, key)
+	if err == nil || !errors.Is(err, state.ErrNotFound) {
+		return err
+	}
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return err
+	}
+	if !e.challenges.take(u.Hostname(), time.Now()) {
+		return &LimitError{Limit: "challenges per minute to one host", Max: e.opt.ChallengesPerMinute}
+	}
+	began := time.Now()
+	if why := e.challenge(ctx, s); why != "" {
+		e.opt.Observe(Observation{Outcome: "refused", Duration: time.Since(began)})
+		return &CallbackError{Reason: why}
+	}
+	e.opt.Observe(Observation{Outcome: "verified", Duration: time.Since(began)})
+	_, err = e.opt.State.Put(ctx, key, []byte("{}"), state.Put{TTL: verifiedFor})
+	return err
+}
+
+// challenge returns what is wrong with the answer, or "".
+func (e *Engine) challenge(ctx context.Context, s *Subscription) string {
+	nonce := rand.Text()
+	body, err := json.Marshal(map[string]string{"type": "verification", "challenge": nonce})
+	if err != nil {
+		return challengeFailed
+	}
+	o := e.post(ctx, s, "msg_verification_"+rand.Text(), body)
+	if o.Err != nil {
+		return o.Reason()
+	}
+	var answer struct {
+		Challenge string `json:"challenge"`
+	}
+	if json.Unmarshal(o.Body, &answer) != nil || subtle.ConstantTimeCompare([]byte(answer.Challenge), []byte(nonce)) != 1 {
+		return challengeFailed
+	}
+	return ""
+}
+
+// An allowance bounds how often something is done to each of many, within a minute.
+type allowance struct {
+	limit int
+
+	mu     sync.Mutex
+	minute int64
+	used   map[string]int // in that minute
+}
+
+func newAllowance(limit int) *allowance { return &allowance{limit: limit, used: map[string]int{}} }
+
+func (a *allowance) take(name string, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if minute := now.Unix() / 60; minute != a.minute {
+		a.minute = minute
+		clear(a.used)
+	}
+	a.used[name]++
+	return a.used[name] <= a.limit
 }
