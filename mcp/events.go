@@ -54,4 +54,4 @@ func (s *Server) extend(o *Options) (map[string]any, error) {
 }
 
 // Webhooks is what delivers to subscribers who have an address; nil when nothing does.
-func (s *Server) Webhooks() *notify.Engine { return s.webhooks }
+func (s *Server) Webhooks() *notify.Notifier { return s.webhooks }

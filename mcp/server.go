@@ -94,8 +94,8 @@ type Server struct {
 	tools     *toolset.Registry
 	names     *names.Resolver
 	resources *resources.Set
-	webhooks  *notify.Engine // nil where nothing is posted
-	channel   *pushed        // nil unless the server is a channel
+	webhooks  *notify.Notifier // nil where nothing is posted
+	channel   *pushed          // nil unless the server is a channel
 }
 
 // New composes a server. It makes no request; [Server.Run] brings it to life.

@@ -21,7 +21,7 @@ func (b *builder) channel() *mcp.Channel {
 	return &mcp.Channel{Senders: c.Senders, Watch: c.Watch, Permissions: c.Permissions}
 }
 
-// followed opens the store that a channel without a way in of its own reads: the engine's,
+// followed opens the store that a channel without a receiver of its own reads: Redis, NATS,
 // or that of the server that runs on this machine.
 func (b *builder) followed(ctx context.Context) (queue.Queue, error) {
 	store, err := OpenOperator(ctx, b.cfg, b.log, false)

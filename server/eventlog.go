@@ -24,14 +24,14 @@ type eventLog struct {
 const catchUp = 250 * time.Millisecond
 
 // Query reads one page, from the journal as far as its window reaches. What this process
-// or, unless the engine is away, another replica has acknowledged before the call is in it.
+// or, unless the store is away, another replica has acknowledged before the call is in it.
 func (l *eventLog) Query(ctx context.Context, q event.Query) (event.Page, error) {
 	reached := l.await(ctx, l.store.last())
 	if l.newest != nil {
 		reached = l.await(ctx, l.newest.position(ctx)) && reached
 	}
 	if !reached {
-		// The follower pauses after an engine was away: the store knows.
+		// The follower of the store pauses after a failure, so the store is asked itself.
 		if page, err := l.store.History(ctx, q); err == nil {
 			return page, nil
 		}

@@ -9,11 +9,11 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// newestPatience bounds how long a reader waits to learn how far other replicas are: an
-// engine that is away delays nobody longer who reads what this process has.
+// newestPatience bounds how long a reader waits to learn how far other replicas are: a
+// store that is away delays no reader longer, who then sees what this process has.
 const newestPatience = 500 * time.Millisecond
 
-// A newest tells the newest position of a store that other replicas publish to. Readers
+// A newest finds the newest position of a store that other replicas publish to. Readers
 // that ask at once share one question, which is asked after the last of them came.
 type newest struct {
 	store queue.Queue

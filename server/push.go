@@ -34,7 +34,7 @@ func (b *builder) push() (mcp.Push, error) {
 	p.Webhooks = notify.Options{
 		State: b.state, Client: client, Exclusive: b.cfg.Queue.Backend.Embedded(), Valid: b.mayStay,
 		OwnIDs: c.WebhookID == config.MessageWebhookID, MaxPerPrincipal: c.MaxSubscriptions, TTL: c.TTL, Backlog: c.Backlog,
-		Observe: b.metrics.Push.Observe,
+		OnObserve: b.metrics.Push.Observe,
 	}
 	return p, nil
 }

@@ -30,15 +30,15 @@ type named struct {
 // operateSubscriptions lets an operator look at the webhook subscriptions, and stop
 // them.
 func (b *builder) operateSubscriptions() {
-	engine := func() (*notify.Engine, error) {
+	webhooks := func() (*notify.Notifier, error) {
 		if b.mcp == nil || b.mcp.Webhooks() == nil {
 			return nil, errors.New(subscriptionsUnavailable)
 		}
 		return b.mcp.Webhooks(), nil
 	}
-	one := func(do func(*notify.Engine, context.Context, string) error) socket.Route {
+	one := func(do func(*notify.Notifier, context.Context, string) error) socket.Route {
 		return socket.Call(func(ctx context.Context, in named) (notify.Info, error) {
-			e, err := engine()
+			e, err := webhooks()
 			if err != nil {
 				return notify.Info{}, err
 			}
@@ -50,16 +50,16 @@ func (b *builder) operateSubscriptions() {
 		})
 	}
 	b.socket.Handle(routeSubscriptions, socket.Call(func(ctx context.Context, _ struct{}) ([]notify.Info, error) {
-		e, err := engine()
+		e, err := webhooks()
 		if err != nil {
 			return nil, err
 		}
 		return e.List(ctx)
 	}))
 	b.socket.Handle(routeSubscription, one(nil))
-	b.socket.Handle(routePauseSubscription, one((*notify.Engine).Pause))
-	b.socket.Handle(routeResumeSubscription, one((*notify.Engine).Resume))
-	b.socket.Handle(routeRemoveSubscription, one((*notify.Engine).Remove))
+	b.socket.Handle(routePauseSubscription, one((*notify.Notifier).Pause))
+	b.socket.Handle(routeResumeSubscription, one((*notify.Notifier).Resume))
+	b.socket.Handle(routeRemoveSubscription, one((*notify.Notifier).Remove))
 }
 
 // Subscriptions is a running server's webhook subscriptions, as an operator's command

@@ -11,7 +11,7 @@ import (
 	"slackmcp/mcp/transport"
 )
 
-// Subscriptions keeps webhook subscriptions; [notify.Engine] does.
+// Subscriptions keeps webhook subscriptions; [notify.Notifier] does.
 type Subscriptions interface {
 	Subscribe(ctx context.Context, r notify.Request) (notify.Grant, error)
 	Unsubscribe(ctx context.Context, k notify.Key) (found bool, err error)
@@ -140,7 +140,7 @@ func known(mode string) string {
 	return "other"
 }
 
-// refused turns an engine's refusal into the protocol's error.
+// refused turns a notifier's refusal into the protocol's error.
 func (x *Extension) refused(err error) error {
 	if e, ok := errors.AsType[*notify.InputError](err); ok {
 		return invalid(e.Field, e.Problem)
@@ -166,7 +166,7 @@ func ttl(raw json.RawMessage) (time.Duration, error) {
 	if json.Unmarshal(raw, &ms) != nil {
 		return 0, invalid("ttlMs", "write a number of milliseconds, or null")
 	}
-	// At least what is the least, at most what any grant is: the engine cuts it further.
+	// At least what is the least, at most what any grant is: the notifier cuts it further.
 	return time.Duration(min(max(ms, 1), 1e12)) * time.Millisecond, nil
 }
 

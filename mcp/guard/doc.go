@@ -4,7 +4,7 @@
 //
 // It promises that a write that its rules forbid is never sent; that within an hour a
 // repeat of an idempotency key sends nothing and returns what the first call returned,
-// also when nobody knows what became of that; and that each write that was allowed
+// also when its outcome is not known; and that each write that was allowed
 // leaves one audit line. What it remembers it keeps in the process: a restart forgets
 // keys and budgets.
 package guard

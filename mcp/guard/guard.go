@@ -231,7 +231,7 @@ func newRules(o Options) (rules, error) {
 }
 
 // check refuses a channel that is denied, or not allowed, or of which neither can be
-// told: without its name a rule by name cannot be kept.
+// decided: without its name a rule by name cannot be kept.
 func (r *rules) check(ctx context.Context, channel string) error {
 	if channel == "" || len(r.allow) == 0 && len(r.deny) == 0 {
 		return nil
@@ -256,7 +256,7 @@ func (r *rules) check(ctx context.Context, channel string) error {
 }
 
 const (
-	// maxKeys bounds the idempotency keys that are remembered; the oldest make room.
+	// maxKeys bounds the idempotency keys that are remembered; the oldest are dropped.
 	maxKeys = 10_000
 	// longestRun is more than any write takes. A call that is not at its end by then has
 	// panicked, and its outcome is in doubt.
@@ -416,7 +416,7 @@ func (b *budget) giveBack(channel string) {
 	}
 }
 
-// sweep forgets the channels that nobody wrote to for a minute, and all when there is
+// sweep forgets the channels that were not written to for a minute, and all when there is
 // none such. It requires the lock.
 func (b *budget) sweep(now time.Time) {
 	for channel, sent := range b.sent {
@@ -436,7 +436,7 @@ func recent(sent []time.Time, now time.Time) []time.Time {
 	return sent
 }
 
-// mass is how Slack's markup calls everybody, with or without a label
+// mass is how Slack's markup calls all members, with or without a label
 // (docs.slack.dev/messaging/formatting-message-text).
 var mass = regexp.MustCompile(`(?i)<!(channel|here|everyone|group)(\|[^>]*)?>`)
 
@@ -454,7 +454,7 @@ func (g *Guard) Text(s string) (string, bool) {
 }
 
 // Blocks does for a message's blocks what [Guard.Text] does for a text: in every text
-// that they hold, and in the elements of a rich text that call everybody.
+// that they hold, and in the elements of a rich text that call all members.
 func (g *Guard) Blocks(blocks json.RawMessage) (json.RawMessage, bool, error) {
 	if g.massMentions || len(blocks) == 0 {
 		return blocks, false, nil

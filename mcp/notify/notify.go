@@ -5,7 +5,7 @@
 // behind the last event that was accepted. Nothing is copied for it. Its backlog is the
 // log itself, so a receiver that hangs costs the others nothing, and what it missed is
 // bounded by the log's retention and by [Options.Backlog]; what is lost that way it is
-// told as a gap.
+// posted as a gap.
 //
 // Subscriptions, cursors and attempts are kept in the state that replicas share (see
 // [State]). Replicas divide the subscriptions among themselves by leases. Each
@@ -16,7 +16,7 @@
 // or a dead letter, whatever process crashes meanwhile, and that a receiver which
 // accepted an event is not sent it again unless a crash lay between. Nothing is sent to
 // an address that did not answer a challenge, and none of the answers' text is shown to
-// anybody: it could be used to read from inside the network.
+// anyone: it could be used to read from inside the network.
 package notify
 
 import (
@@ -80,12 +80,12 @@ type Observation struct {
 	Duration time.Duration
 }
 
-// Options configure an Engine. State, Source and Client are required.
+// Options configure a Notifier. State, Source and Client are required.
 type Options struct {
 	State  state.Store
 	Source Source
 	Client delivery.Client
-	// Exclusive says that no other process shares the State: there is nobody to divide
+	// Exclusive says that no other process shares the State: there is no other to divide
 	// the subscriptions with.
 	Exclusive bool
 	// Valid reports whether a principal may (still) have subscriptions, by its name and
@@ -94,8 +94,8 @@ type Options struct {
 	// OwnIDs gives each message to a receiver an id of its own as webhook-id, instead of
 	// the event's. It stays the same over retries.
 	OwnIDs bool
-	// TerminatedCode is the error's code in the message by which a receiver is told that
-	// its subscription was ended.
+	// TerminatedCode is the error's code in the message to a receiver whose subscription
+	// was ended.
 	TerminatedCode int
 
 	// MaxPerPrincipal bounds the subscriptions of one principal, Max all of them; 100 and
@@ -113,10 +113,10 @@ type Options struct {
 	// SuspendAfter is how many events in a row are given up before a subscription is
 	// suspended until it is refreshed; 10 when zero.
 	SuspendAfter int
-	// Grace is what a running delivery gets to finish when the engine stops; 5 s when zero.
+	// Grace is what a running delivery gets to finish when the notifier stops; 5 s when zero.
 	Grace time.Duration
-	// Observe is told of each attempt; nil is nobody.
-	Observe func(Observation)
+	// OnObserve is called after each attempt; nil is not called.
+	OnObserve func(Observation)
 	// Logger receives what an operator should know; silent when nil.
 	Logger *slog.Logger
 }
@@ -130,8 +130,8 @@ func (o Options) complete() (Options, error) {
 	if o.Valid == nil {
 		o.Valid = func(string, string) bool { return true }
 	}
-	if o.Observe == nil {
-		o.Observe = func(Observation) {}
+	if o.OnObserve == nil {
+		o.OnObserve = func(Observation) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -173,8 +173,8 @@ func (r Retry) delay(attempt int, asked time.Duration, random float64) (time.Dur
 	return max(d, min(asked, r.Cap)), true
 }
 
-// An Engine keeps subscriptions and delivers to them. It is safe for concurrent use.
-type Engine struct {
+// A Notifier keeps subscriptions and delivers to them. It is safe for concurrent use.
+type Notifier struct {
 	opt        Options
 	log        *slog.Logger
 	challenges *allowance
@@ -187,14 +187,14 @@ type Engine struct {
 	ended   map[string]bool          // by id, those removed here since the last round began
 }
 
-// New returns an engine; [Engine.Run] brings it to life. Subscriptions can be granted
+// New returns a notifier; [Notifier.Run] brings it to life. Subscriptions can be granted
 // before and without it, by a process that only answers.
-func New(o Options) (*Engine, error) {
+func New(o Options) (*Notifier, error) {
 	o, err := o.complete()
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{
+	return &Notifier{
 		opt: o, log: o.Logger, challenges: newAllowance(o.ChallengesPerMinute), share: newShare(o.State, o.Exclusive),
 		poked: make(chan struct{}, 1), all: map[string]*Subscription{}, runners: map[string]*runner{}, ended: map[string]bool{},
 	}, nil
@@ -202,7 +202,7 @@ func New(o Options) (*Engine, error) {
 
 const (
 	// roundEvery is how often leases are renewed and subscriptions read again, whatever
-	// was told meanwhile.
+	// changes were reported meanwhile.
 	roundEvery = 5 * time.Second
 	// roundLimit bounds what a round waits for the state.
 	roundLimit = 3 * time.Second
@@ -212,22 +212,22 @@ const (
 
 // Run delivers until ctx ends; then it lets running deliveries finish, saves, and
 // returns nil.
-func (e *Engine) Run(ctx context.Context) error {
+func (n *Notifier) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	wg.Go(func() { e.watch(ctx) })
-	defer e.stopAll(context.WithoutCancel(ctx))
+	wg.Go(func() { n.watch(ctx) })
+	defer n.stopAll(context.WithoutCancel(ctx))
 	tick := time.NewTicker(roundEvery)
 	defer tick.Stop()
 	for {
-		if err := e.round(ctx); err != nil && ctx.Err() == nil {
-			e.log.LogAttrs(ctx, slog.LevelWarn, "subscriptions were not read", slog.Any("error", err))
+		if err := n.round(ctx); err != nil && ctx.Err() == nil {
+			n.log.LogAttrs(ctx, slog.LevelWarn, "subscriptions were not read", slog.Any("error", err))
 		}
 		select {
 		case <-tick.C:
-		case <-e.poked:
+		case <-n.poked:
 			_ = wait.Sleep(ctx, roundPause) // the loop ends with ctx
 		case <-ctx.Done():
 		}
@@ -238,21 +238,21 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // poke asks for a round.
-func (e *Engine) poke() {
+func (n *Notifier) poke() {
 	select {
-	case e.poked <- struct{}{}:
+	case n.poked <- struct{}{}:
 	default:
 	}
 }
 
 // watch pokes when any process changes a subscription.
-func (e *Engine) watch(ctx context.Context) {
+func (n *Notifier) watch(ctx context.Context) {
 	for {
-		err := e.opt.State.Watch(ctx, subscriptionKeys, func(state.Change) { e.poke() })
+		err := n.opt.State.Watch(ctx, subscriptionKeys, func(state.Change) { n.poke() })
 		if ctx.Err() != nil {
 			return
 		}
-		e.log.LogAttrs(ctx, slog.LevelWarn, "subscriptions are not watched", slog.Any("error", err))
+		n.log.LogAttrs(ctx, slog.LevelWarn, "subscriptions are not watched", slog.Any("error", err))
 		if wait.Sleep(ctx, storePause) != nil {
 			return
 		}
@@ -261,91 +261,91 @@ func (e *Engine) watch(ctx context.Context) {
 
 // round reads the subscriptions, takes this process's share of them, and lets the
 // runners know.
-func (e *Engine) round(life context.Context) error {
+func (n *Notifier) round(life context.Context) error {
 	ctx, cancel := context.WithTimeout(life, roundLimit)
 	defer cancel()
-	e.mu.Lock()
-	clear(e.ended)
-	e.mu.Unlock()
-	entries, err := list(ctx, e.opt.State, subscriptionKeys)
+	n.mu.Lock()
+	clear(n.ended)
+	n.mu.Unlock()
+	entries, err := list(ctx, n.opt.State, subscriptionKeys)
 	if err != nil {
-		e.halt(e.share.lost())
+		n.halt(n.share.lost())
 		return err
 	}
 	all := make(map[string]*Subscription, len(entries))
 	for _, entry := range entries {
 		s, err := decodeSubscription(entry)
 		if err != nil {
-			e.log.LogAttrs(ctx, slog.LevelError, "a subscription cannot be read", slog.String("key", entry.Key), slog.Any("error", err))
+			n.log.LogAttrs(ctx, slog.LevelError, "a subscription cannot be read", slog.String("key", entry.Key), slog.Any("error", err))
 			continue
 		}
-		if !e.opt.Valid(s.Principal, s.Credential) {
-			e.evict(ctx, s, "the access was revoked")
+		if !n.opt.Valid(s.Principal, s.Credential) {
+			n.evict(ctx, s, "the access was revoked")
 			continue
 		}
 		all[s.ID] = s
 	}
-	if err := e.share.round(ctx, len(all) > 0, e.halt); err != nil && ctx.Err() == nil {
-		e.log.LogAttrs(ctx, slog.LevelWarn, "the share of subscriptions was not settled", slog.Any("error", err))
+	if err := n.share.round(ctx, len(all) > 0, n.halt); err != nil && ctx.Err() == nil {
+		n.log.LogAttrs(ctx, slog.LevelWarn, "the share of subscriptions was not settled", slog.Any("error", err))
 	}
 	if life.Err() == nil {
-		e.apply(life, all)
+		n.apply(life, all)
 	}
 	return nil
 }
 
 // apply starts, updates and stops runners.
-func (e *Engine) apply(ctx context.Context, all map[string]*Subscription) {
-	e.mu.Lock()
-	for id := range e.ended {
+func (n *Notifier) apply(ctx context.Context, all map[string]*Subscription) {
+	n.mu.Lock()
+	for id := range n.ended {
 		delete(all, id) // it was read before it was removed
 	}
-	e.all = all
+	n.all = all
 	var gone []*runner
-	for id, r := range e.runners {
-		if s, ok := all[id]; !ok || !e.share.has(id) {
+	for id, r := range n.runners {
+		if s, ok := all[id]; !ok || !n.share.has(id) {
 			gone = append(gone, r)
-			delete(e.runners, id)
+			delete(n.runners, id)
 		} else if r.finished() {
-			delete(e.runners, id) // it is begun anew below
+			delete(n.runners, id) // it is begun anew below
 		} else {
 			r.update(s)
 		}
 	}
 	for id, s := range all {
-		if _, ok := e.runners[id]; !ok && e.share.has(id) {
-			e.runners[id] = e.newRunner(ctx, s)
+		if _, ok := n.runners[id]; !ok && n.share.has(id) {
+			n.runners[id] = n.newRunner(ctx, s)
 		}
 	}
-	e.mu.Unlock()
+	n.mu.Unlock()
 	stopRunners(gone)
 }
 
-// tell gives a subscription that was written here to its runner at once, if that is
+// changed gives a subscription that was written here to its runner at once, if that is
 // here, and asks for a round.
-func (e *Engine) tell(s *Subscription) {
-	e.mu.Lock()
-	delete(e.ended, s.ID)
-	if r, ok := e.runners[s.ID]; ok {
+func (n *Notifier) changed(s *Subscription) {
+	n.mu.Lock()
+	delete(n.ended, s.ID)
+	if r, ok := n.runners[s.ID]; ok {
 		r.update(s)
 	}
-	e.mu.Unlock()
-	e.poke()
+	n.mu.Unlock()
+	n.poke()
 }
 
 // end stops the runner of a subscription that was removed here, if it is here: nothing
 // new is posted from now on.
-func (e *Engine) end(id string) {
-	e.mu.Lock()
-	r, ok := e.runners[id]
-	delete(e.runners, id)
-	e.ended[id] = true
-	e.mu.Unlock()
+func (n *Notifier) end(id string) {
+	n.mu.Lock()
+	r, ok := n.runners[id]
+	delete(n.runners, id)
+	n.ended[id] = true
+	n.mu.Unlock()
 	if ok {
 		r.ended.Store(true)
 		r.cancel()
 	}
-	e.poke()
+	n.poke()
 }
 
 func (r *runner) finished() bool {
@@ -358,21 +358,21 @@ func (r *runner) finished() bool {
 }
 
 // halt stops the runners of some shards and waits for them.
-func (e *Engine) halt(shards []int) {
+func (n *Notifier) halt(shards []int) {
 	if len(shards) == 0 {
 		return
 	}
-	e.mu.Lock()
+	n.mu.Lock()
 	var gone []*runner
-	for id, r := range e.runners {
+	for id, r := range n.runners {
 		for _, shard := range shards {
 			if shardOf(id) == shard {
 				gone = append(gone, r)
-				delete(e.runners, id)
+				delete(n.runners, id)
 			}
 		}
 	}
-	e.mu.Unlock()
+	n.mu.Unlock()
 	stopRunners(gone)
 }
 
@@ -386,41 +386,41 @@ func stopRunners(list []*runner) {
 }
 
 // stopAll ends every delivery and gives the leases back.
-func (e *Engine) stopAll(ctx context.Context) {
-	e.mu.Lock()
-	list := make([]*runner, 0, len(e.runners))
-	for _, r := range e.runners {
+func (n *Notifier) stopAll(ctx context.Context) {
+	n.mu.Lock()
+	list := make([]*runner, 0, len(n.runners))
+	for _, r := range n.runners {
 		list = append(list, r)
 	}
-	e.runners = map[string]*runner{}
-	e.mu.Unlock()
+	n.runners = map[string]*runner{}
+	n.mu.Unlock()
 	stopRunners(list)
-	ctx, cancel := context.WithTimeout(ctx, e.opt.Grace)
+	ctx, cancel := context.WithTimeout(ctx, n.opt.Grace)
 	defer cancel()
-	e.share.leave(ctx)
+	n.share.leave(ctx)
 }
 
 // known is how many subscriptions there are.
-func (e *Engine) known() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.all)
+func (n *Notifier) known() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.all)
 }
 
-// evict ends a subscription against its client's will, and tells the receiver once.
-func (e *Engine) evict(ctx context.Context, s *Subscription, why string) {
-	if err := e.opt.State.Delete(ctx, s.key().path(), ""); err != nil {
+// evict ends a subscription against its client's will, and notifies the receiver once.
+func (n *Notifier) evict(ctx context.Context, s *Subscription, why string) {
+	if err := n.opt.State.Delete(ctx, s.key().path(), ""); err != nil {
 		if !errors.Is(err, state.ErrNotFound) {
-			e.log.LogAttrs(ctx, slog.LevelWarn, "subscription was not removed", slog.String("subscription", s.ID), slog.Any("error", err))
+			n.log.LogAttrs(ctx, slog.LevelWarn, "subscription was not removed", slog.String("subscription", s.ID), slog.Any("error", err))
 		}
 		return // another process was quicker, or it will be tried again
 	}
-	e.log.LogAttrs(ctx, slog.LevelInfo, "subscription removed", slog.String("subscription", s.ID), slog.String("principal", s.Principal), slog.String("reason", why))
-	e.end(s.ID)
-	e.forget(ctx, s.ID)
+	n.log.LogAttrs(ctx, slog.LevelInfo, "subscription removed", slog.String("subscription", s.ID), slog.String("principal", s.Principal), slog.String("reason", why))
+	n.end(s.ID)
+	n.forget(ctx, s.ID)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.opt.Grace)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), n.opt.Grace)
 		defer cancel()
-		e.post(ctx, s, "msg_terminated_"+short(s.ID + s.CreatedAt.String())[:24], e.terminated(why)) // best effort
+		n.post(ctx, s, "msg_terminated_"+short(s.ID + s.CreatedAt.String())[:24], n.terminated(why)) // best effort
 	}()
 }

@@ -29,13 +29,13 @@ const patience = 60 * time.Second
 // secret signs what these tests receive.
 var secret = "whsec_" + base64.StdEncoding.EncodeToString([]byte("a secret of twenty-nine bytes"))
 
-// A rig is a log, a state, and the engines that share them.
+// A rig is a log, a state, and the notifiers that share them.
 type rig struct {
 	t     *testing.T
 	log   *eventtest.Log
 	state state.Store
 	opt   notify.Options
-	last  *notify.Engine // that was started
+	last  *notify.Notifier // that was started
 	sent  int
 }
 
@@ -67,8 +67,8 @@ func newRig(t *testing.T, change ...func(*notify.Options)) *rig {
 	return r
 }
 
-// start runs an engine until stop is called, or the test ends.
-func (r *rig) start() (e *notify.Engine, stop func()) {
+// start runs a notifier until stop is called, or the test ends.
+func (r *rig) start() (e *notify.Notifier, stop func()) {
 	r.t.Helper()
 	e, err := notify.New(r.opt)
 	if err != nil {
@@ -208,7 +208,7 @@ func (p *endpoint) request(arguments string) notify.Request {
 	}
 }
 
-func subscribe(t *testing.T, e *notify.Engine, r notify.Request) notify.Grant {
+func subscribe(t *testing.T, e *notify.Notifier, r notify.Request) notify.Grant {
 	t.Helper()
 	g, err := e.Subscribe(t.Context(), r)
 	if err != nil {

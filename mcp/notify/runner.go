@@ -25,7 +25,7 @@ const (
 	driftEvery = time.Minute
 	// storePause is the wait after the log or the state failed.
 	storePause = time.Second
-	// gapAttempts bounds the tries to tell a receiver of a gap: some do not know the message.
+	// gapAttempts bounds the attempts to post a gap: some receivers do not know the message.
 	gapAttempts = 3
 )
 
@@ -37,12 +37,12 @@ type message struct {
 
 // A runner delivers one subscription's events, one after the other.
 type runner struct {
-	e       *Engine
-	sub     atomic.Pointer[Subscription]
-	changed chan struct{} // capacity 1: sub did
-	cancel  context.CancelFunc
-	done    chan struct{}
-	ended   atomic.Bool // the subscription is no more: there is nothing to save
+	notifier *Notifier
+	sub      atomic.Pointer[Subscription]
+	changed  chan struct{} // capacity 1: sub did
+	cancel   context.CancelFunc
+	done     chan struct{}
+	ended    atomic.Bool // the subscription is no more: there is nothing to save
 
 	// Of the runner's own goroutine.
 	progress
@@ -53,9 +53,9 @@ type runner struct {
 	savedAt time.Time
 }
 
-func (e *Engine) newRunner(ctx context.Context, s *Subscription) *runner {
+func (n *Notifier) newRunner(ctx context.Context, s *Subscription) *runner {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &runner{e: e, changed: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
+	r := &runner{notifier: n, changed: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	r.sub.Store(s)
 	go func() {
 		defer close(r.done)
@@ -110,7 +110,7 @@ func (r *runner) news() <-chan struct{} {
 // begin reads where the subscription stands, as soon as that can be read.
 func (r *runner) begin(ctx context.Context) bool {
 	for {
-		p, err := loadProgress(ctx, r.e.opt.State, r.sub.Load().ID)
+		p, err := loadProgress(ctx, r.notifier.opt.State, r.sub.Load().ID)
 		switch {
 		case err == nil:
 			r.progress, r.scanned = p, p.Cursor
@@ -119,13 +119,13 @@ func (r *runner) begin(ctx context.Context) bool {
 			return false
 		case errors.Is(err, state.ErrNotFound):
 			// It is being removed, or its place was lost: then it goes on from now, and says so.
-			if p.Cursor, err = r.e.opt.Source.Now(ctx); err == nil {
+			if p.Cursor, err = r.notifier.opt.Source.Now(ctx); err == nil {
 				p.Truncated = true
 				r.progress, r.scanned, r.dirty = p, p.Cursor, true
 				return true
 			}
 		}
-		r.e.log.LogAttrs(ctx, slog.LevelWarn, "delivery state was not read", slog.Any("error", err))
+		r.notifier.log.LogAttrs(ctx, slog.LevelWarn, "delivery state was not read", slog.Any("error", err))
 		if wait.Sleep(ctx, storePause) != nil {
 			return false
 		}
@@ -137,7 +137,7 @@ func (r *runner) leave(ctx context.Context) {
 	if r.events != nil {
 		r.events.Close()
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.e.opt.Grace)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.notifier.opt.Grace)
 	defer cancel()
 	r.save(ctx, true)
 }
@@ -182,21 +182,21 @@ func (r *runner) step(ctx context.Context) time.Duration {
 // read fetches what comes next. It reports false when the log cannot be read.
 func (r *runner) read(ctx context.Context) bool {
 	s := r.sub.Load()
-	since := time.Now().Add(-r.e.opt.Backlog)
+	since := time.Now().Add(-r.notifier.opt.Backlog)
 	if r.Since.After(since) {
 		since = r.Since
 	}
 	var b Batch
 	var err error
 	if r.events == nil {
-		r.events, err = r.e.opt.Source.Follow(s.Name, s.Arguments, r.scanned, readAhead)
+		r.events, err = r.notifier.opt.Source.Follow(s.Name, s.Arguments, r.scanned, readAhead)
 	}
 	if err == nil {
 		b, err = r.events.Read(ctx, since)
 	}
 	if err != nil {
 		if ctx.Err() == nil {
-			r.e.log.LogAttrs(ctx, slog.LevelWarn, "events for a subscription were not read", slog.String("subscription", s.ID), slog.Any("error", err))
+			r.notifier.log.LogAttrs(ctx, slog.LevelWarn, "events for a subscription were not read", slog.String("subscription", s.ID), slog.Any("error", err))
 		}
 		return false
 	}
@@ -228,7 +228,7 @@ func gapMessage(id, cursor string) message {
 func (r *runner) deliver(ctx context.Context) {
 	s, m := r.sub.Load(), r.pending[0]
 	id := m.ID
-	if r.e.opt.OwnIDs && !m.gap {
+	if r.notifier.opt.OwnIDs && !m.gap {
 		sum := sha256.Sum256([]byte(s.ID + "\x00" + m.ID + "\x00" + m.Cursor))
 		id = "msg_" + hex.EncodeToString(sum[:16])
 	}
@@ -237,10 +237,10 @@ func (r *runner) deliver(ctx context.Context) {
 		return
 	}
 	// What was begun may end: a receiver that has accepted an event must be heard.
-	posting, cancel := graceful(ctx, r.e.opt.Grace)
+	posting, cancel := graceful(ctx, r.notifier.opt.Grace)
 	defer cancel()
 	began := time.Now()
-	o := r.e.post(posting, s, id, m.Body)
+	o := r.notifier.post(posting, s, id, m.Body)
 	if !o.Answered() && ctx.Err() != nil {
 		return // another process, or this one later, begins anew
 	}
@@ -256,7 +256,7 @@ func (r *runner) deliver(ctx context.Context) {
 	}
 	r.failed(why)
 	r.Attempt++
-	policy := r.e.opt.Retry
+	policy := r.notifier.opt.Retry
 	if m.gap {
 		policy.MaxAttempts = gapAttempts
 	}
@@ -266,7 +266,7 @@ func (r *runner) deliver(ctx context.Context) {
 		return
 	}
 	r.Due = time.Now().Add(delay)
-	r.e.opt.Observe(Observation{Outcome: "retried", Duration: time.Since(began)})
+	r.notifier.opt.OnObserve(Observation{Outcome: "retried", Duration: time.Since(began)})
 	r.save(ctx, true) // an attempt counts, whatever happens to this process
 }
 
@@ -276,7 +276,7 @@ func (r *runner) accepted(m message, took time.Duration) {
 	if !m.gap {
 		r.Accepted++
 	}
-	r.e.opt.Observe(Observation{Outcome: "accepted", Duration: took})
+	r.notifier.opt.OnObserve(Observation{Outcome: "accepted", Duration: took})
 }
 
 func (r *runner) failed(why string) {
@@ -300,9 +300,9 @@ func (r *runner) pass(m message) {
 func (r *runner) giveUp(ctx context.Context, s *Subscription, m message, why, outcome string) {
 	attempts := r.Attempt
 	r.pass(m)
-	r.e.opt.Observe(Observation{Outcome: outcome})
+	r.notifier.opt.OnObserve(Observation{Outcome: outcome})
 	if m.gap {
-		return // the next refresh tells it
+		return // the answer to the next refresh says it
 	}
 	if outcome == "skipped" {
 		attempts++
@@ -310,13 +310,13 @@ func (r *runner) giveUp(ctx context.Context, s *Subscription, m message, why, ou
 	} else {
 		r.Dead++
 	}
-	if err := r.e.keep(ctx, s, Letter{EventID: m.ID, Cursor: m.Cursor, Reason: why, Attempts: attempts, DiedAt: time.Now()}); err != nil {
-		r.e.log.LogAttrs(ctx, slog.LevelWarn, "a dead letter was not kept", slog.String("subscription", s.ID), slog.Any("error", err))
+	if err := r.notifier.keep(ctx, s, Letter{EventID: m.ID, Cursor: m.Cursor, Reason: why, Attempts: attempts, DiedAt: time.Now()}); err != nil {
+		r.notifier.log.LogAttrs(ctx, slog.LevelWarn, "a dead letter was not kept", slog.String("subscription", s.ID), slog.Any("error", err))
 	}
 	r.Lost++
-	if r.Lost >= r.e.opt.SuspendAfter {
+	if r.Lost >= r.notifier.opt.SuspendAfter {
 		r.SuspendedAt = time.Now()
-		r.e.log.LogAttrs(ctx, slog.LevelWarn, "subscription suspended until it is refreshed", slog.String("subscription", s.ID), slog.String("reason", why))
+		r.notifier.log.LogAttrs(ctx, slog.LevelWarn, "subscription suspended until it is refreshed", slog.String("subscription", s.ID), slog.String("reason", why))
 	}
 	r.save(ctx, true)
 }
@@ -331,10 +331,10 @@ func (r *runner) save(ctx context.Context, now bool) time.Duration {
 		return pause
 	}
 	born, cursor := r.Born, r.Cursor
-	err := r.settle(ctx, r.e.opt.State, r.sub.Load())
+	err := r.settle(ctx, r.notifier.opt.State, r.sub.Load())
 	if err != nil {
 		if ctx.Err() == nil {
-			r.e.log.LogAttrs(ctx, slog.LevelWarn, "delivery state was not written", slog.Any("error", err))
+			r.notifier.log.LogAttrs(ctx, slog.LevelWarn, "delivery state was not written", slog.Any("error", err))
 		}
 		r.savedAt = time.Now()
 		return storePause
@@ -427,7 +427,7 @@ func (p *progress) save(ctx context.Context, s state.Store, sub *Subscription) e
 	return err
 }
 
-// settle saves a progress that somebody else may have written meanwhile: a refresh, or a
+// settle saves a progress that another may have written meanwhile: a refresh, or a
 // process that has taken the subscription over. Whichever has come farther counts, unless
 // the other is of another life.
 func (p *progress) settle(ctx context.Context, s state.Store, sub *Subscription) error {
@@ -475,25 +475,25 @@ const (
 	letterAge  = 7 * 24 * time.Hour
 )
 
-// keep stores a letter; the oldest makes room.
-func (e *Engine) keep(ctx context.Context, s *Subscription, l Letter) error {
+// keep stores a letter; the oldest is dropped for it when there are too many.
+func (n *Notifier) keep(ctx context.Context, s *Subscription, l Letter) error {
 	prefix := letterKeys + s.ID + "/"
-	kept, err := e.opt.State.List(ctx, prefix, "", maxLetters)
+	kept, err := n.opt.State.List(ctx, prefix, "", maxLetters)
 	if err != nil {
 		return err
 	}
 	if len(kept) >= maxLetters {
-		if err := e.opt.State.Delete(ctx, kept[0].Key, ""); err != nil && !errors.Is(err, state.ErrNotFound) {
+		if err := n.opt.State.Delete(ctx, kept[0].Key, ""); err != nil && !errors.Is(err, state.ErrNotFound) {
 			return err
 		}
 	}
-	_, err = put(ctx, e.opt.State, prefix+l.Cursor, l, state.Put{TTL: letterAge})
+	_, err = put(ctx, n.opt.State, prefix+l.Cursor, l, state.Put{TTL: letterAge})
 	return err
 }
 
 // letters lists what is kept, oldest event first.
-func (e *Engine) letters(ctx context.Context, id string) ([]Letter, error) {
-	entries, err := list(ctx, e.opt.State, letterKeys+id+"/")
+func (n *Notifier) letters(ctx context.Context, id string) ([]Letter, error) {
+	entries, err := list(ctx, n.opt.State, letterKeys+id+"/")
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ const challengeFailed = "challenge_failed"
 const maxBody = 256 << 10
 
 // post makes one attempt to post a message to a subscription's callback.
-func (e *Engine) post(ctx context.Context, s *Subscription, id string, body []byte) delivery.Outcome {
+func (n *Notifier) post(ctx context.Context, s *Subscription, id string, body []byte) delivery.Outcome {
 	now := time.Now()
 	m := delivery.Message{
 		URL: s.URL, ID: id, Secrets: []string{s.Secret}, Body: body,
@@ -32,7 +32,7 @@ func (e *Engine) post(ctx context.Context, s *Subscription, id string, body []by
 	if s.OldSecret != "" && now.Before(s.OldUntil) {
 		m.Secrets = append(m.Secrets, s.OldSecret)
 	}
-	return delivery.Attempt(ctx, e.opt.Client, m, delivery.RetryUntilGone, now)
+	return delivery.Attempt(ctx, n.opt.Client, m, delivery.RetryUntilGone, now)
 }
 
 // A CallbackError says that a callback did not prove that it wants to be called.
@@ -53,9 +53,9 @@ func callback(k Key) string { return callbackKeys + short(k.Principal) + "/" + s
 
 // verify asks a callback to repeat a challenge that was signed with the secret, unless
 // it did so before.
-func (e *Engine) verify(ctx context.Context, s *Subscription) error {
+func (n *Notifier) verify(ctx context.Context, s *Subscription) error {
 	key := callback(s.key())
-	_, err := e.opt.State.Get(ctx, key)
+	_, err := n.opt.State.Get(ctx, key)
 	if err == nil || !errors.Is(err, state.ErrNotFound) {
 		return err
 	}
@@ -63,27 +63,27 @@ func (e *Engine) verify(ctx context.Context, s *Subscription) error {
 	if err != nil {
 		return err
 	}
-	if !e.challenges.take(u.Hostname(), time.Now()) {
-		return &LimitError{Limit: "challenges per minute to one host", Max: e.opt.ChallengesPerMinute}
+	if !n.challenges.take(u.Hostname(), time.Now()) {
+		return &LimitError{Limit: "challenges per minute to one host", Max: n.opt.ChallengesPerMinute}
 	}
 	began := time.Now()
-	if why := e.challenge(ctx, s); why != "" {
-		e.opt.Observe(Observation{Outcome: "refused", Duration: time.Since(began)})
+	if why := n.challenge(ctx, s); why != "" {
+		n.opt.OnObserve(Observation{Outcome: "refused", Duration: time.Since(began)})
 		return &CallbackError{Reason: why}
 	}
-	e.opt.Observe(Observation{Outcome: "verified", Duration: time.Since(began)})
-	_, err = e.opt.State.Put(ctx, key, []byte("{}"), state.Put{TTL: verifiedFor})
+	n.opt.OnObserve(Observation{Outcome: "verified", Duration: time.Since(began)})
+	_, err = n.opt.State.Put(ctx, key, []byte("{}"), state.Put{TTL: verifiedFor})
 	return err
 }
 
 // challenge returns what is wrong with the answer, or "".
-func (e *Engine) challenge(ctx context.Context, s *Subscription) string {
+func (n *Notifier) challenge(ctx context.Context, s *Subscription) string {
 	nonce := rand.Text()
 	body, err := json.Marshal(map[string]string{"type": "verification", "challenge": nonce})
 	if err != nil {
 		return challengeFailed
 	}
-	o := e.post(ctx, s, "msg_verification_"+rand.Text(), body)
+	o := n.post(ctx, s, "msg_verification_"+rand.Text(), body)
 	if o.Err != nil {
 		return o.Reason()
 	}

@@ -22,7 +22,7 @@ import (
 const shards = 16
 
 const (
-	// leaseTTL is how long a lease lasts that nobody renews: the pause in deliveries after
+	// leaseTTL is how long a lease lasts that is not renewed: the pause in deliveries after
 	// a crash.
 	leaseTTL = 20 * time.Second
 	// leaseTrust is how long after its last renewal a process relies on a lease. What lies

@@ -101,7 +101,7 @@ type Request struct {
 // Forever asks for no end. What is granted ends all the same.
 const Forever time.Duration = -1
 
-// A Grant is a subscription as its client is told of it.
+// A Grant is the answer to a [Request].
 type Grant struct {
 	ID            string
 	RefreshBefore time.Time
@@ -139,21 +139,21 @@ func (e *LimitError) Error() string { return fmt.Sprintf("%s: at most %d", e.Lim
 // oldSecretFor is how long a secret that was replaced still signs beside the new one.
 const oldSecretFor = 15 * time.Minute
 
-// subscribeTries bounds the tries against others who write the same subscription.
+// subscribeTries bounds the attempts when others write the same subscription.
 const subscribeTries = 4
 
 // Subscribe grants or refreshes a subscription: its secret and its end are set anew, and
 // deliveries go on where they were suspended. The callback is challenged first unless it
 // was. Errors: *InputError, *LimitError, *CallbackError, and those of the State.
-func (e *Engine) Subscribe(ctx context.Context, r Request) (Grant, error) {
+func (n *Notifier) Subscribe(ctx context.Context, r Request) (Grant, error) {
 	if !strings.HasPrefix(r.Secret, "whsec_") || signature.CheckStandard([]string{r.Secret}) != nil {
 		return Grant{}, &InputError{"delivery.secret", "write whsec_ and 24 to 64 bytes in base64"}
 	}
-	if err := e.opt.Client.Check(r.URL); err != nil {
+	if err := n.opt.Client.Check(r.URL); err != nil {
 		return Grant{}, &InputError{"delivery.url", err.Error()}
 	}
 	for range subscribeTries {
-		g, err := e.subscribe(ctx, &r)
+		g, err := n.subscribe(ctx, &r)
 		if !errors.Is(err, state.ErrConflict) {
 			return g, err
 		}
@@ -161,27 +161,27 @@ func (e *Engine) Subscribe(ctx context.Context, r Request) (Grant, error) {
 	return Grant{}, fmt.Errorf("subscribe: %w", state.ErrConflict)
 }
 
-func (e *Engine) subscribe(ctx context.Context, r *Request) (Grant, error) {
+func (n *Notifier) subscribe(ctx context.Context, r *Request) (Grant, error) {
 	now := time.Now()
 	s := &Subscription{
 		ID: r.ID(), Principal: r.Principal, Credential: r.Credential, Name: r.Name, Arguments: r.Arguments, URL: r.URL,
-		Secret: r.Secret, CreatedAt: now, RefreshedAt: now, ExpiresAt: now.Add(e.ttl(r.TTL)),
+		Secret: r.Secret, CreatedAt: now, RefreshedAt: now, ExpiresAt: now.Add(n.ttl(r.TTL)),
 	}
-	old, err := e.load(ctx, r.Key)
+	old, err := n.load(ctx, r.Key)
 	if err != nil {
 		return Grant{}, err
 	}
 	if old == nil {
-		if err := e.room(ctx, r.Principal); err != nil {
+		if err := n.checkLimits(ctx, r.Principal); err != nil {
 			return Grant{}, err
 		}
 	} else {
 		s.renews(old, now)
 	}
-	if err := e.verify(ctx, s); err != nil {
+	if err := n.verify(ctx, s); err != nil {
 		return Grant{}, err
 	}
-	p, err := e.place(ctx, r, s, old == nil)
+	p, err := n.place(ctx, r, s, old == nil)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -189,10 +189,10 @@ func (e *Engine) subscribe(ctx context.Context, r *Request) (Grant, error) {
 	if old != nil {
 		when.IfVersion, when.IfAbsent = old.version, false
 	}
-	if s.version, err = put(ctx, e.opt.State, s.key().path(), s, when); err != nil {
+	if s.version, err = put(ctx, n.opt.State, s.key().path(), s, when); err != nil {
 		return Grant{}, err
 	}
-	e.tell(s)
+	n.changed(s)
 	g := Grant{ID: s.ID, RefreshBefore: s.ExpiresAt, Cursor: p.Cursor, Truncated: p.Truncated, Status: p.status()}
 	g.Status.Active = true
 	return g, nil
@@ -208,8 +208,8 @@ func (s *Subscription) renews(old *Subscription, now time.Time) {
 }
 
 // load returns the subscription of a key, or nil when there is none that is live.
-func (e *Engine) load(ctx context.Context, k Key) (*Subscription, error) {
-	entry, err := e.opt.State.Get(ctx, k.path())
+func (n *Notifier) load(ctx context.Context, k Key) (*Subscription, error) {
+	entry, err := n.opt.State.Get(ctx, k.path())
 	if errors.Is(err, state.ErrNotFound) {
 		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
@@ -219,70 +219,70 @@ func (e *Engine) load(ctx context.Context, k Key) (*Subscription, error) {
 	return decodeSubscription(entry)
 }
 
-// room checks the bounds before a new subscription.
-func (e *Engine) room(ctx context.Context, principal string) error {
-	held, err := e.opt.State.List(ctx, subscriptionKeys+short(principal)+"/", "", e.opt.MaxPerPrincipal)
+// checkLimits checks the bounds before a new subscription.
+func (n *Notifier) checkLimits(ctx context.Context, principal string) error {
+	held, err := n.opt.State.List(ctx, subscriptionKeys+short(principal)+"/", "", n.opt.MaxPerPrincipal)
 	switch {
 	case err != nil:
 		return err
-	case len(held) >= e.opt.MaxPerPrincipal:
-		return &LimitError{Limit: "subscriptions of one principal", Max: e.opt.MaxPerPrincipal}
-	case e.known() >= e.opt.Max:
-		return &LimitError{Limit: "subscriptions in all", Max: e.opt.Max}
+	case len(held) >= n.opt.MaxPerPrincipal:
+		return &LimitError{Limit: "subscriptions of one principal", Max: n.opt.MaxPerPrincipal}
+	case n.known() >= n.opt.Max:
+		return &LimitError{Limit: "subscriptions in all", Max: n.opt.Max}
 	}
 	return nil
 }
 
-func (e *Engine) ttl(asked time.Duration) time.Duration {
+func (n *Notifier) ttl(asked time.Duration) time.Duration {
 	if asked <= 0 {
-		return e.opt.TTL
+		return n.opt.TTL
 	}
-	return min(max(asked, minTTL), e.opt.TTL)
+	return min(max(asked, minTTL), n.opt.TTL)
 }
 
 // place finds where a subscription stands, and puts a new one where it begins.
-func (e *Engine) place(ctx context.Context, r *Request, s *Subscription, fresh bool) (progress, error) {
-	p, err := loadProgress(ctx, e.opt.State, s.ID)
+func (n *Notifier) place(ctx context.Context, r *Request, s *Subscription, fresh bool) (progress, error) {
+	p, err := loadProgress(ctx, n.opt.State, s.ID)
 	switch {
 	case err != nil && !errors.Is(err, state.ErrNotFound):
 		return p, err
 	case err != nil || fresh:
-		return e.begin(ctx, r, s, p.version)
+		return n.begin(ctx, r, s, p.version)
 	}
-	told := p.Truncated
+	truncated := p.Truncated
 	if p.Truncated || !p.SuspendedAt.IsZero() {
 		p.Truncated, p.SuspendedAt, p.Lost = false, time.Time{}, 0
-		err = p.save(ctx, e.opt.State, s)
+		err = p.save(ctx, n.opt.State, s)
 	}
-	p.Truncated = told
+	p.Truncated = truncated
 	return p, err
 }
 
 // begin puts a subscription where it begins, over what a former life has left. Whether
-// the client's cursor leads anywhere is told at once.
-func (e *Engine) begin(ctx context.Context, r *Request, s *Subscription, version string) (progress, error) {
+// the client's cursor leads anywhere is answered at once.
+func (n *Notifier) begin(ctx context.Context, r *Request, s *Subscription, version string) (progress, error) {
 	p := progress{Cursor: r.Cursor, Since: r.Since, version: version}
-	var told bool
+	var truncated bool
 	var err error
 	if r.Cursor == "" {
-		p.Cursor, err = e.opt.Source.Now(ctx)
+		p.Cursor, err = n.opt.Source.Now(ctx)
 	} else {
 		var b Batch
-		b, err = e.look(ctx, r)
-		if told = b.Truncated; told {
+		b, err = n.look(ctx, r)
+		if truncated = b.Truncated; truncated {
 			p.Cursor = b.From
 		}
 	}
 	if err == nil {
-		err = p.save(ctx, e.opt.State, s)
+		err = p.save(ctx, n.opt.State, s)
 	}
-	p.Truncated = told
+	p.Truncated = truncated
 	return p, err
 }
 
 // look reads one event behind the cursor of a request.
-func (e *Engine) look(ctx context.Context, r *Request) (Batch, error) {
-	f, err := e.opt.Source.Follow(r.Name, r.Arguments, r.Cursor, 1)
+func (n *Notifier) look(ctx context.Context, r *Request) (Batch, error) {
+	f, err := n.opt.Source.Follow(r.Name, r.Arguments, r.Cursor, 1)
 	if err != nil {
 		return Batch{}, err
 	}
@@ -291,36 +291,36 @@ func (e *Engine) look(ctx context.Context, r *Request) (Batch, error) {
 }
 
 // Unsubscribe ends a subscription and reports whether there was one.
-func (e *Engine) Unsubscribe(ctx context.Context, k Key) (found bool, err error) {
-	err = e.opt.State.Delete(ctx, k.path(), "")
+func (n *Notifier) Unsubscribe(ctx context.Context, k Key) (found bool, err error) {
+	err = n.opt.State.Delete(ctx, k.path(), "")
 	if errors.Is(err, state.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	e.end(k.ID())
-	e.forget(ctx, k.ID())
+	n.end(k.ID())
+	n.forget(ctx, k.ID())
 	return true, nil
 }
 
 // forget removes what was kept beside a subscription. What stays behind expires.
-func (e *Engine) forget(ctx context.Context, id string) {
-	_ = e.opt.State.Delete(ctx, deliveryKeys+id, "")
-	letters, err := list(ctx, e.opt.State, letterKeys+id+"/")
+func (n *Notifier) forget(ctx context.Context, id string) {
+	_ = n.opt.State.Delete(ctx, deliveryKeys+id, "")
+	letters, err := list(ctx, n.opt.State, letterKeys+id+"/")
 	if err != nil {
 		return
 	}
 	for _, l := range letters {
-		_ = e.opt.State.Delete(ctx, l.Key, "")
+		_ = n.opt.State.Delete(ctx, l.Key, "")
 	}
 }
 
-// terminated is the message by which a receiver is told that its subscription ended.
-func (e *Engine) terminated(why string) []byte {
+// terminated is the message to a receiver whose subscription was ended.
+func (n *Notifier) terminated(why string) []byte {
 	body, _ := json.Marshal(map[string]any{ // strings and a number
 		"type":  "terminated",
-		"error": map[string]any{"code": e.opt.TerminatedCode, "message": "Forbidden", "data": map[string]any{"reason": why}},
+		"error": map[string]any{"code": n.opt.TerminatedCode, "message": "Forbidden", "data": map[string]any{"reason": why}},
 	})
 	return body
 }
@@ -360,8 +360,8 @@ type Info struct {
 }
 
 // List returns every subscription, by principal.
-func (e *Engine) List(ctx context.Context) ([]Info, error) {
-	entries, err := list(ctx, e.opt.State, subscriptionKeys)
+func (n *Notifier) List(ctx context.Context) ([]Info, error) {
+	entries, err := list(ctx, n.opt.State, subscriptionKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -371,7 +371,7 @@ func (e *Engine) List(ctx context.Context) ([]Info, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", entry.Key, err)
 		}
-		info, err := e.info(ctx, s)
+		info, err := n.info(ctx, s)
 		if err != nil {
 			return nil, err
 		}
@@ -380,8 +380,8 @@ func (e *Engine) List(ctx context.Context) ([]Info, error) {
 	return infos, nil
 }
 
-func (e *Engine) info(ctx context.Context, s *Subscription) (Info, error) {
-	p, err := loadProgress(ctx, e.opt.State, s.ID)
+func (n *Notifier) info(ctx context.Context, s *Subscription) (Info, error) {
+	p, err := loadProgress(ctx, n.opt.State, s.ID)
 	if err != nil && ignore(err) != nil {
 		return Info{}, err
 	}
@@ -404,51 +404,52 @@ func (e *Engine) info(ctx context.Context, s *Subscription) (Info, error) {
 
 // Show returns one subscription with its dead letters, by its id or the beginning of it.
 // state.ErrNotFound.
-func (e *Engine) Show(ctx context.Context, id string) (Info, error) {
-	s, err := e.find(ctx, id)
+func (n *Notifier) Show(ctx context.Context, id string) (Info, error) {
+	s, err := n.find(ctx, id)
 	if err != nil {
 		return Info{}, err
 	}
-	info, err := e.info(ctx, s)
+	info, err := n.info(ctx, s)
 	if err != nil {
 		return Info{}, err
 	}
-	info.DeadLetters, err = e.letters(ctx, s.ID)
+	info.DeadLetters, err = n.letters(ctx, s.ID)
 	return info, err
 }
 
 // Pause stops deliveries until Resume; events wait in the log meanwhile. state.ErrNotFound.
-func (e *Engine) Pause(ctx context.Context, id string) error { return e.setPaused(ctx, id, true) }
+func (n *Notifier) Pause(ctx context.Context, id string) error { return n.setPaused(ctx, id, true) }
 
 // Resume goes on behind the last event that was delivered. state.ErrNotFound.
-func (e *Engine) Resume(ctx context.Context, id string) error { return e.setPaused(ctx, id, false) }
+func (n *Notifier) Resume(ctx context.Context, id string) error { return n.setPaused(ctx, id, false) }
 
-func (e *Engine) setPaused(ctx context.Context, id string, paused bool) error {
-	s, err := e.find(ctx, id)
+func (n *Notifier) setPaused(ctx context.Context, id string, paused bool) error {
+	s, err := n.find(ctx, id)
 	if err != nil {
 		return err
 	}
 	s.Paused = paused
-	s.version, err = put(ctx, e.opt.State, s.key().path(), s,
+	s.version, err = put(ctx, n.opt.State, s.key().path(), s,
 		state.Put{TTL: max(time.Until(s.ExpiresAt), time.Second), IfVersion: s.version})
 	if err == nil {
-		e.tell(s)
+		n.changed(s)
 	}
 	return err
 }
 
-// Remove ends a subscription and tells its receiver. state.ErrNotFound.
-func (e *Engine) Remove(ctx context.Context, id string) error {
-	s, err := e.find(ctx, id)
+// Remove ends a subscription and notifies its receiver. It returns state.ErrNotFound when
+// there is none.
+func (n *Notifier) Remove(ctx context.Context, id string) error {
+	s, err := n.find(ctx, id)
 	if err != nil {
 		return err
 	}
-	e.evict(ctx, s, "an operator removed the subscription")
+	n.evict(ctx, s, "an operator removed the subscription")
 	return nil
 }
 
-func (e *Engine) find(ctx context.Context, id string) (*Subscription, error) {
-	entries, err := list(ctx, e.opt.State, subscriptionKeys)
+func (n *Notifier) find(ctx context.Context, id string) (*Subscription, error) {
+	entries, err := list(ctx, n.opt.State, subscriptionKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -478,8 +479,8 @@ type Stats struct {
 }
 
 // Stats counts without reading anything.
-func (e *Engine) Stats() Stats {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return Stats{Subscriptions: len(e.all), Working: len(e.runners)}
+func (n *Notifier) Stats() Stats {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return Stats{Subscriptions: len(n.all), Working: len(n.runners)}
 }

@@ -613,7 +613,7 @@ func (k *keyring) agree(ctx context.Context) ([]byte, error) {
 }
 
 // forget makes the next caller read the shared key again: it was written anew, since the
-// engine had lost it.
+// store had lost it.
 func (k *keyring) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

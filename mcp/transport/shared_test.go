@@ -144,7 +144,7 @@ func TestEveryMessageReachesItsReplica(t *testing.T) {
 // shared values in a real Redis.
 func TestSSEMessagesReachTheirStream(t *testing.T) {
 	t.Parallel()
-	engine := testservers.Redis(t)
+	server := testservers.Redis(t)
 	tokens, err := access.NewTokens(access.Token{Name: "ann", Secret: "the-token-of-ann", Scopes: []access.Scope{access.Events}},
 		access.Token{Name: "bob", Secret: "the-token-of-bob", Scopes: []access.Scope{access.Events}})
 	if err != nil {
@@ -156,7 +156,7 @@ func TestSSEMessagesReachTheirStream(t *testing.T) {
 	}
 	var all []*fixture
 	for range 2 {
-		st, err := redis.Open(t.Context(), redis.Options{URL: engine.URL})
+		st, err := redis.Open(t.Context(), redis.Options{URL: server.URL})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,8 +198,8 @@ func TestSSEMessagesReachTheirStream(t *testing.T) {
 // reached, those that are here go on, and all goes on when it is back.
 func TestWithoutTheEngine(t *testing.T) {
 	t.Parallel()
-	engine := testservers.Redis(t)
-	st, err := redis.Open(t.Context(), redis.Options{URL: engine.URL})
+	server := testservers.Redis(t)
+	st, err := redis.Open(t.Context(), redis.Options{URL: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestWithoutTheEngine(t *testing.T) {
 	p.call("resources/subscribe", map[string]any{"uri": "test://all"})
 	s := p.stream()
 	<-time.After(1500 * time.Millisecond) // an append-only file is synced every second
-	engine.Kill()
+	server.Kill()
 	if x := f.peer().post(encodeRequest(t, 1, "initialize", map[string]any{"protocolVersion": "2025-11-25", "clientInfo": map[string]any{}, "capabilities": map[string]any{}})); x.status != http.StatusServiceUnavailable || x.header.Get("Retry-After") == "" {
 		t.Errorf("a new session: %d %s, want 503 and Retry-After", x.status, x.body)
 	}
@@ -220,7 +220,7 @@ func TestWithoutTheEngine(t *testing.T) {
 	if m, _ := s.next(t); m.Params.URI != "test://all" {
 		t.Errorf("got %+v", m)
 	}
-	engine.Start()
+	server.Start()
 	eventually(t, "new sessions", func() bool {
 		return f.peer().post(encodeRequest(t, 1, "initialize", map[string]any{"protocolVersion": "2025-11-25", "clientInfo": map[string]any{}, "capabilities": map[string]any{}})).status == http.StatusOK
 	})
