@@ -130,7 +130,7 @@ func (s *Server) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	s.tools, err = toolset.NewRegistry(chosen, toolset.RegistryOptions{Fault: tools.Fault, Enter: o.OnEnterCall, Done: s.called(o)})
+	s.tools, err = toolset.NewRegistry(chosen, toolset.RegistryOptions{Fault: tools.Fault, OnBegin: o.OnEnterCall, OnEnd: s.called(o)})
 	if err != nil {
 		return err
 	}

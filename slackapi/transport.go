@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -220,9 +221,9 @@ func (s *sending) maybe(err error) bool {
 // pairs are names and values; those that are empty are left out.
 func (c *Client) form(ctx context.Context, name string, pairs ...string) *http.Request {
 	values := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			values.Set(pairs[i], pairs[i+1])
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[1] != "" {
+			values.Set(pair[0], pair[1])
 		}
 	}
 	return c.post(ctx, name, values)

@@ -3,6 +3,7 @@ package tools_test
 import (
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,8 +43,8 @@ func (f *frameCounter) RoundTrip(req *http.Request) (*http.Response, error) {
 // between returns the functions that lie between the transport and the tool's function,
 // which is the outermost one of package tools.
 func between(stack []string) []string {
-	for i := len(stack) - 1; i >= 0; i-- {
-		if strings.HasPrefix(stack[i], "slackmcp/mcp/tools.") {
+	for i, function := range slices.Backward(stack) {
+		if strings.HasPrefix(function, "slackmcp/mcp/tools.") {
 			return stack[:i]
 		}
 	}

@@ -217,7 +217,8 @@ func bindField(raw json.RawMessage, f *field, v reflect.Value, name string) erro
 
 // assign decodes raw into v, changing its JSON type where the meaning is plain.
 func assign(raw json.RawMessage, f *field, v reflect.Value, name string) error {
-	t, want := v.Type(), ""
+	t := v.Type()
+	var want string
 	switch {
 	case t.Kind() == reflect.Pointer:
 		v.Set(reflect.New(t.Elem()))
@@ -274,51 +275,44 @@ func assignList(raw json.RawMessage, f *field, v reflect.Value, name string) err
 	return nil
 }
 
-// check holds a value against the bounds that the schema publishes.
+// check holds a value against the bounds that the schema publishes: of a number, of a
+// text's characters, of a list's items.
 func check(f *field, v reflect.Value, name string) error {
-	if v.Kind() == reflect.Pointer {
-		v = v.Elem()
+	v = reflect.Indirect(v)
+	n, unit := 0, ""
+	switch v.Kind() { //nolint:exhaustive // The others have no size.
+	case reflect.String:
+		n, unit = utf8.RuneCountInString(v.String()), " characters"
+	case reflect.Slice:
+		n, unit = v.Len(), " items"
+	case reflect.Int, reflect.Int64:
+		n = int(v.Int())
+	case reflect.Float64:
+		n = int(v.Float())
 	}
-	wrong := func(problem string) error { return &ArgumentError{Argument: name, Problem: problem} }
-	n, unit, ok := measure(v)
-	if !ok {
+	problem := ""
+	switch {
+	case unit == "" && !v.CanInt() && !v.CanFloat(), v.Type() == rawType:
 		return nil
-	}
-	if unit != "" && n == 0 && f.required {
-		return wrong("it is required and may not be empty")
-	}
-	if problem := notListed(f, v); problem != "" {
-		return wrong(problem)
+	case unit != "" && n == 0 && f.required:
+		problem = "it is required and may not be empty"
+	case len(f.enum) > 0:
+		problem = notListed(f, v)
 	}
 	switch {
+	case problem != "":
 	case f.max != nil && n > *f.max:
-		return wrong(fmt.Sprintf("must be at most %d%s", *f.max, unit))
+		problem = fmt.Sprintf("must be at most %d%s", *f.max, unit)
 	case f.min != nil && n < *f.min:
-		return wrong(fmt.Sprintf("must be at least %d%s", *f.min, unit))
+		problem = fmt.Sprintf("must be at least %d%s", *f.min, unit)
+	default:
+		return nil
 	}
-	return nil
-}
-
-// measure is what min and max bound: a number, a text's characters, a list's items.
-func measure(v reflect.Value) (n int, unit string, ok bool) {
-	switch v.Kind() { //nolint:exhaustive // the others have no size
-	case reflect.String:
-		return utf8.RuneCountInString(v.String()), " characters", true
-	case reflect.Slice:
-		return v.Len(), " items", v.Type() != rawType
-	case reflect.Int, reflect.Int64:
-		return int(v.Int()), "", true
-	case reflect.Float64:
-		return int(v.Float()), "", true
-	}
-	return 0, "", false
+	return &ArgumentError{Argument: name, Problem: problem}
 }
 
 // notListed says what is wrong with a value that an enum does not list.
 func notListed(f *field, v reflect.Value) string {
-	if len(f.enum) == 0 {
-		return ""
-	}
 	if v.Kind() == reflect.String && v.String() != "" && !slices.Contains(f.enum, v.String()) {
 		return "must be one of " + strings.Join(f.enum, ", ")
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -19,10 +20,14 @@ import (
 type Registry struct {
 	tools  []Tool
 	byName map[string]*Tool
-	fault  func(error) string
-	enter  func(ctx context.Context, tool string) context.Context
-	done   func(context.Context, Outcome)
-	grant  atomic.Pointer[Grant]
+	opt    RegistryOptions
+	grant  atomic.Pointer[granted]
+}
+
+// granted is a Grant with what follows from it.
+type granted struct {
+	Grant
+	missing map[string][]string // hidden tool -> the Slack scopes that it lacks
 }
 
 // An Outcome is how a call ended.
@@ -40,11 +45,11 @@ type Outcome struct {
 type RegistryOptions struct {
 	// Fault turns a handler's error into words for the model. Required.
 	Fault func(error) string
-	// Enter returns the context of a call that is about to begin; nil keeps the request's.
-	Enter func(ctx context.Context, tool string) context.Context
-	// Done is told of each call when it has ended, from the goroutine that made it, with
-	// the context of Enter; nil is nobody.
-	Done func(ctx context.Context, o Outcome)
+	// OnBegin returns the context of a call that is about to begin; nil keeps the request's.
+	OnBegin func(ctx context.Context, tool string) context.Context
+	// OnEnd is called after each call, by the goroutine that made it, with the context of
+	// OnBegin; nil calls nothing.
+	OnEnd func(ctx context.Context, o Outcome)
 }
 
 // NewRegistry returns a registry of the tools.
@@ -52,31 +57,25 @@ func NewRegistry(tools []Tool, o RegistryOptions) (*Registry, error) {
 	if o.Fault == nil {
 		return nil, errors.New("toolset: Fault is required")
 	}
-	if o.Done == nil {
-		o.Done = func(context.Context, Outcome) {}
-	}
-	if o.Enter == nil {
-		o.Enter = func(ctx context.Context, _ string) context.Context { return ctx }
-	}
-	r := &Registry{tools: tools, byName: map[string]*Tool{}, fault: o.Fault, enter: o.Enter, done: o.Done}
+	r := &Registry{tools: tools, byName: map[string]*Tool{}, opt: o}
 	for i := range tools {
 		r.byName[tools[i].Name] = &tools[i]
 	}
-	r.grant.Store(&Grant{})
+	r.SetGrant(Grant{})
 	return r, nil
 }
 
 // SetGrant says what Slack gave to the tokens. It reports whether other tools are
 // visible now than before.
 func (r *Registry) SetGrant(g Grant) (changed bool) {
-	old := r.grant.Swap(&g)
+	next := &granted{Grant: g, missing: map[string][]string{}}
 	for i := range r.tools {
-		t := &r.tools[i]
-		if (old.Missing(t) == nil) != (g.Missing(t) == nil) {
-			return true
+		if missing := g.Missing(&r.tools[i]); missing != nil {
+			next.missing[r.tools[i].Name] = missing
 		}
 	}
-	return false
+	old := r.grant.Swap(next)
+	return old != nil && !maps.EqualFunc(old.missing, next.missing, func(_, _ []string) bool { return true })
 }
 
 // Granted reports whether the tokens are enough for a tool, chosen or not.
@@ -86,10 +85,10 @@ func (r *Registry) Granted(t *Tool) bool { return r.grant.Load().Missing(t) == n
 // missing, in order.
 func (r *Registry) Hidden() []Hidden {
 	var list []Hidden
-	g := r.grant.Load()
+	missing := r.grant.Load().missing
 	for i := range r.tools {
-		if missing := g.Missing(&r.tools[i]); missing != nil {
-			list = append(list, Hidden{Tool: r.tools[i].Name, Missing: missing})
+		if m := missing[r.tools[i].Name]; m != nil {
+			list = append(list, Hidden{Tool: r.tools[i].Name, Missing: m})
 		}
 	}
 	return list
@@ -104,18 +103,15 @@ type Hidden struct {
 // Filter leaves the tools out that the caller may not use. mcp-go applies it to lists
 // and to calls; pass it with server.WithToolFilter.
 func (r *Registry) Filter(ctx context.Context, all []mcp.Tool) []mcp.Tool {
+	p, missing := access.From(ctx), r.grant.Load().missing
 	kept := make([]mcp.Tool, 0, len(all))
-	for _, t := range all {
-		if r.may(ctx, r.byName[t.Name]) {
-			kept = append(kept, t)
+	for _, shown := range all {
+		t := r.byName[shown.Name]
+		if t != nil && p.Has(t.Scope) && (t.And == "" || p.Has(t.And)) && missing[t.Name] == nil {
+			kept = append(kept, shown)
 		}
 	}
 	return kept
-}
-
-func (r *Registry) may(ctx context.Context, t *Tool) bool {
-	p := access.From(ctx)
-	return t != nil && p.Has(t.Scope) && (t.And == "" || p.Has(t.And)) && r.grant.Load().Missing(t) == nil
 }
 
 // Register adds the tools to s.
@@ -147,29 +143,26 @@ func (t *Tool) protocol() mcp.Tool {
 
 func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req mcp.CallToolRequest) *mcp.CallToolResult {
 	c := &Call{Tool: t.Name, Principal: access.From(ctx), Progress: progress(ctx, s, req)}
+	raw := req.Params.RawArguments
+	if len(raw) == 0 {
+		raw, _ = json.Marshal(req.Params.Arguments) // they were read from JSON
+	}
+	if r.opt.OnBegin != nil {
+		ctx = r.opt.OnBegin(ctx, t.Name)
+	}
 	began := time.Now()
-	ctx = r.enter(ctx, t.Name)
-	out, err := t.run(ctx, c, rawArguments(req))
-	r.done(ctx, Outcome{Tool: t.Name, Principal: c.Principal.Name, Scope: t.Scope, ReadOnly: t.Effect.ReadOnly(), Duration: time.Since(began), Err: err})
+	out, err := t.run(ctx, c, raw)
+	if r.opt.OnEnd != nil {
+		r.opt.OnEnd(ctx, Outcome{Tool: t.Name, Principal: c.Principal.Name, Scope: t.Scope, ReadOnly: t.Effect.ReadOnly(), Duration: time.Since(began), Err: err})
+	}
 	if err != nil {
-		return mcp.NewToolResultError(r.fault(err))
+		return mcp.NewToolResultError(r.opt.Fault(err))
 	}
 	res := mcp.NewToolResultStructured(out.Structured, string(out.Structured))
 	for _, m := range out.Media {
 		res.Content = append(res.Content, mcp.NewImageContent(base64.StdEncoding.EncodeToString(m.Data), m.MIMEType))
 	}
 	return res
-}
-
-func rawArguments(req mcp.CallToolRequest) json.RawMessage {
-	if len(req.Params.RawArguments) > 0 {
-		return req.Params.RawArguments
-	}
-	b, err := json.Marshal(req.Params.Arguments)
-	if err != nil {
-		return nil
-	}
-	return b
 }
 
 // progress returns the function that tells a client how far its call has come.

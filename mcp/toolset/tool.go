@@ -98,10 +98,10 @@ func Define[In, Out any](t Tool, run func(ctx context.Context, c *Call, in In) (
 	in, errIn := BindingOf[In]()
 	var errOut error
 	t.OutputSchema, errOut = SchemaOf[Out]()
-	if t.err = errors.Join(errIn, errOut); t.err != nil {
-		return t
+	t.err = errors.Join(errIn, errOut)
+	if errIn == nil {
+		t.InputSchema, t.arguments = in.Schema, in.object.fields
 	}
-	t.InputSchema, t.arguments = in.Schema, in.object.fields
 	t.run = func(ctx context.Context, c *Call, raw json.RawMessage) (Result, error) {
 		args, err := in.Bind(raw)
 		if err != nil {
@@ -148,7 +148,7 @@ func (t *Tool) check() error {
 	if !snakeCase.MatchString(t.Name) || len(t.Name) > 64 {
 		say("name is not snake_case of at most 64 characters")
 	}
-	if t.run == nil && t.err == nil {
+	if t.run == nil {
 		say("it was not made by Define")
 	}
 	for what, s := range map[string]string{"title": t.Title, "description": t.Description, "set": t.Set, "scope": string(t.Scope)} {
