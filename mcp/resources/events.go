@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"slackmcp/mcp/access"
-	"slackmcp/mcp/receipts"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
@@ -84,7 +83,7 @@ func (r *eventReader) resources() []Resource {
 			URI: uriMessageStatus, Name: "webhook_message_status", Title: "Delivery status of a message", Scope: access.Events,
 			Description: "The last known status of a message that delivery receipts tell of (queued, delivered, failed), and those receipts, by the message's id.",
 			read: func(ctx context.Context, v vars) (any, error) {
-				return receipts.Find(ctx, r.log, v["message_id"])
+				return view.FindMessageStatus(ctx, r.log, v["message_id"])
 			},
 		},
 	}

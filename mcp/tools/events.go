@@ -10,7 +10,6 @@ import (
 
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/names"
-	"slackmcp/mcp/receipts"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
@@ -364,6 +363,6 @@ func receiptTools(k *kit) []toolset.Tool {
 	}
 }
 
-func (k *kit) messageStatus(ctx context.Context, _ *toolset.Call, in messageStatusIn) (receipts.Status, error) {
-	return receipts.Find(ctx, k.Events, in.MessageID)
+func (k *kit) messageStatus(ctx context.Context, _ *toolset.Call, in messageStatusIn) (view.MessageStatus, error) {
+	return view.FindMessageStatus(ctx, k.Events, in.MessageID)
 }

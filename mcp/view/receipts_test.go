@@ -1,4 +1,4 @@
-package receipts_test
+package view_test
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"slackmcp/mcp/internal/eventtest"
-	"slackmcp/mcp/receipts"
+	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
 )
 
@@ -26,13 +26,13 @@ func stored(lines ...string) *eventtest.Log {
 	return log
 }
 
-func TestFind(t *testing.T) {
+func TestFindMessageStatus(t *testing.T) {
 	log := stored("m1 queued", "m2 queued", "m1 delivered", "m3 queued", "m1 failed", "m1 queued", "m4 queued")
 	for id, want := range map[string]string{
 		"m1": "failed queued,failed,delivered,queued",
 		"m2": "queued queued",
 	} {
-		s, err := receipts.Find(t.Context(), log, id)
+		s, err := view.FindMessageStatus(t.Context(), log, id)
 		var history []string
 		for _, r := range s.Receipts {
 			history = append(history, r.Status)
@@ -44,21 +44,21 @@ func TestFind(t *testing.T) {
 			t.Errorf("Find(%s) = %q, %+v, %v; want %q", id, got, s, err, want)
 		}
 	}
-	if _, err := receipts.Find(t.Context(), log, "m9"); !errors.Is(err, event.ErrNotFound) {
+	if _, err := view.FindMessageStatus(t.Context(), log, "m9"); !errors.Is(err, event.ErrNotFound) {
 		t.Errorf("Find of an unknown message: %v", err)
 	}
 }
 
-func TestFindIsBounded(t *testing.T) {
+func TestFindMessageStatusIsBounded(t *testing.T) {
 	var lines []string
 	for i := range 200 {
 		lines = append(lines, fmt.Sprintf("m%d queued", i))
 	}
 	log := stored(append([]string{"old delivered"}, lines...)...)
-	if _, err := receipts.Find(t.Context(), log, "old"); !errors.Is(err, event.ErrNotFound) {
+	if _, err := view.FindMessageStatus(t.Context(), log, "old"); !errors.Is(err, event.ErrNotFound) {
 		t.Errorf("a receipt beyond the bound: %v", err)
 	}
-	s, err := receipts.Find(t.Context(), log, "m199")
+	s, err := view.FindMessageStatus(t.Context(), log, "m199")
 	if err != nil || s.Complete {
 		t.Errorf("Find = %+v, %v; want it to say that it has not looked at all", s, err)
 	}

@@ -1,0 +1,96 @@
+package view
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"slackmcp/webhook/event"
+)
+
+// A MessageStatus is what is known of one message, read from the received delivery
+// receipts. Nothing is kept beside the events: a status is as old as the store reaches
+// back, and as true as its signed receipts.
+type MessageStatus struct {
+	Untrusted   bool      `json:"untrusted"`
+	MessageID   string    `json:"message_id"`
+	Status      string    `json:"status" doc:"The last known: queued, delivered or failed"`
+	DeliveredAt string    `json:"delivered_at,omitempty"`
+	Receipts    []Receipt `json:"receipts" doc:"What told of it, newest first, at most 50"`
+	Complete    bool      `json:"complete" doc:"Whether all that is stored was looked at"`
+	Flags       Flags     `json:"flags,omitempty"`
+}
+
+// A Receipt is one change of a message's status.
+type Receipt struct {
+	Status      string `json:"status"`
+	DeliveredAt string `json:"delivered_at,omitempty"`
+	ReceivedAt  string `json:"received_at"`
+	EventID     string `json:"event_id"`
+	URI         string `json:"uri" doc:"resource with the whole event"`
+}
+
+// Bounds of one search: what lies deeper in the store counts as unknown.
+const (
+	maxReceipts      = 50
+	maxReceiptPages  = 50
+	receiptsPatience = 3 * time.Second
+)
+
+// FindMessageStatus returns the status of a message by its id, or event.ErrNotFound when
+// no receipt reports it. A queued that came after delivered or failed is late and changes nothing.
+func FindMessageStatus(ctx context.Context, log event.Log, id string) (MessageStatus, error) {
+	found, complete, err := searchReceipts(ctx, log, id)
+	if err != nil {
+		return MessageStatus{}, err
+	}
+	last := event.LastStatuses(found)
+	if len(last) == 0 {
+		return MessageStatus{}, event.ErrNotFound
+	}
+	s := MessageStatus{Untrusted: true, Status: last[0].Status, DeliveredAt: last[0].DeliveredAt, Complete: complete, Receipts: []Receipt{}}
+	s.MessageID = s.Flags.Name(id)
+	for i := range found {
+		e := &found[i]
+		if len(s.Receipts) == maxReceipts {
+			break
+		}
+		r, err := event.Inner[event.Receipt](e)
+		if err != nil {
+			continue // searchReceipts has read it
+		}
+		s.Receipts = append(s.Receipts, Receipt{
+			Status: r.Status, DeliveredAt: r.DeliveredAt, ReceivedAt: Time(e.ReceivedAt),
+			EventID: s.Flags.Name(e.ID), URI: EventURI(e.Source, e.ID),
+		})
+	}
+	return s, nil
+}
+
+// searchReceipts collects a message's receipts, newest first.
+func searchReceipts(ctx context.Context, log event.Log, id string) (found []event.Event, complete bool, err error) {
+	q := event.Query{Filter: event.Filter{Source: event.SourceReceipts}, Limit: event.MaxLimit}
+	began := time.Now()
+	for range maxReceiptPages {
+		page, err := log.Query(ctx, q)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, e := range page.Events {
+			if r, err := event.Inner[event.Receipt](&e); err == nil && r.ID == id {
+				found = append(found, e)
+			}
+		}
+		if !page.More {
+			complete = true
+			break
+		}
+		if time.Since(began) > receiptsPatience {
+			break
+		}
+		q.After = page.Next
+	}
+	// By the time of receipt, as LastStatuses judges.
+	slices.SortStableFunc(found, func(a, b event.Event) int { return b.ReceivedAt.Compare(a.ReceivedAt) })
+	return found, complete, nil
+}
