@@ -1,3 +1,12 @@
+// Package memory is a queue that lives in the process: for tests, for the sandbox, and
+// for who accepts that a restart forgets everything.
+//
+// It promises all that package queue promises but for persistence: nothing survives
+// the process, neither events nor seen ids nor the retry schedule, and
+// [queue.Stats] says so. It is bounded by the number and the bytes of what it keeps;
+// when nothing may be removed, Publish fails with [queue.ErrFull].
+//
+// See [New].
 package memory
 
 import (
@@ -5,7 +14,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -152,4 +164,130 @@ func sizeOf(e *event.Event) int {
 // since returns the age limit's instant, and whether there is one.
 func (q *Store) since(now time.Time) (time.Time, bool) {
 	return now.Add(-q.o.RetentionAge), q.o.RetentionAge > 0
+}
+
+// What zero Options mean.
+const (
+	DefaultDedupeTTL      = 48 * time.Hour
+	DefaultRetentionAge   = 7 * 24 * time.Hour
+	DefaultRetentionCount = 100_000
+	DefaultMaxBytes       = 8 << 20
+)
+
+// Options configure a Store.
+type Options struct {
+	// DedupeTTL is how long an event id is remembered; 0 means 48 hours. A remembered
+	// id costs about 50 bytes, also after its event is gone.
+	DedupeTTL time.Duration
+	// RetentionAge is how long an event is kept that no group waits for; 0 means 7
+	// days, and a negative value keeps it until the other bounds are reached.
+	RetentionAge time.Duration
+	// RetentionCount is how many events are kept at most; 0 means 100,000.
+	RetentionCount int
+	// MaxBytes bounds the bodies and fields of what is kept; 0 means 8 MiB: some 6,000
+	// events, with which a small process stays below 64 MiB.
+	MaxBytes int
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+func (o Options) normalize() (Options, error) {
+	switch {
+	case o.DedupeTTL < 0:
+		return o, errors.New("memory queue: DedupeTTL is negative")
+	case o.RetentionCount < 0:
+		return o, errors.New("memory queue: RetentionCount is negative")
+	case o.MaxBytes < 0:
+		return o, errors.New("memory queue: MaxBytes is negative")
+	}
+	if o.DedupeTTL == 0 {
+		o.DedupeTTL = DefaultDedupeTTL
+	}
+	if o.RetentionAge == 0 {
+		o.RetentionAge = DefaultRetentionAge
+	}
+	if o.RetentionCount == 0 {
+		o.RetentionCount = DefaultRetentionCount
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o, nil
+}
+
+// Stats counts; see queue.Queue.
+func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
+	if err := q.enter(ctx, "stats"); err != nil {
+		return queue.Stats{}, err
+	}
+	defer q.mu.Unlock()
+	last := q.log.last()
+	s := queue.Stats{
+		Backend:    "memory",
+		Durability: "nothing survives the end of the process: events, seen ids and the retry schedule are lost",
+		Epoch:      q.epoch,
+		Accepted:   last,
+		Expired:    q.log.trimmed,
+		Events:     int64(q.log.len()),
+		SeenIDs:    int64(q.seen.len()),
+	}
+	if q.log.len() > 0 {
+		s.Oldest, s.Newest = q.position(q.log.trimmed+1), q.position(last)
+	}
+	now := q.o.Now()
+	for _, name := range slices.Sorted(maps.Keys(q.groups)) {
+		g := q.groups[name]
+		gs := g.stats(last)
+		gs.OldestWaiting = q.oldestWaiting(g)
+		gs.StalledSince = q.stalledSince(g, now)
+		s.Groups = append(s.Groups, gs)
+	}
+	return s, nil
+}
+
+// oldestWaiting is when the oldest event was received that the group has not finished.
+// Requires q.mu.
+func (q *Store) oldestWaiting(g *group) time.Time {
+	oldest := g.cursor + 1
+	for seq, w := range g.work {
+		if w.state != dead {
+			oldest = min(oldest, seq)
+		}
+	}
+	if r := q.stored(oldest); r != nil {
+		return r.event.ReceivedAt
+	}
+	return time.Time{}
+}
+
+// stallGrace is how much longer than a whole attempt nothing may be delivered while
+// events are due, before the group counts as stalled.
+const stallGrace = 10 * time.Second
+
+// stalledSince is when the watchdog saw that events were due and that for longer than
+// an attempt may take nothing was delivered. Requires q.mu.
+func (q *Store) stalledSince(g *group, now time.Time) time.Time {
+	if g.consumers == 0 {
+		return time.Time{}
+	}
+	var due time.Time
+	if r := q.stored(g.cursor + 1); r != nil {
+		due = r.event.ReceivedAt
+	}
+	if len(g.due) > 0 && (due.IsZero() || g.due[0].at.Before(due)) {
+		due = g.due[0].at
+	}
+	if due.IsZero() {
+		return time.Time{}
+	}
+	if due.Before(g.lastMove) {
+		due = g.lastMove
+	}
+	if seen := due.Add(g.maxDeadline + stallGrace); !seen.After(now) {
+		return seen
+	}
+	return time.Time{}
 }

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
+	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"slackmcp/store/internal/consume"
@@ -192,3 +194,229 @@ func (c *consumer) check(ctx context.Context) (*store, error) {
 }
 
 var _ consume.Backend[*hold] = (*consumer)(nil)
+
+// A hold is a lease of this process: on a first attempt, by the consumer's message, or on
+// a later one, by an item in the bucket.
+type hold struct {
+	group    string
+	seq      int64
+	attempts int
+	record   []byte
+	received time.Time
+	reply    string // where to acknowledge a first attempt; "" for an item
+
+	mu      sync.Mutex
+	item    item
+	renewed time.Time
+	over    bool            // its end was recorded
+	conn    <-chan struct{} // the connection of a first attempt's delivery; see renewed
+}
+
+// Take implements consume.Backend. Retries that are due and new events share the workers, so
+// that neither a backlog nor a storm of failures starves the other.
+func (c *consumer) Take(ctx context.Context, n int) ([]consume.Item[*hold], error) {
+	for ctx.Err() == nil {
+		s, err := c.check(ctx)
+		if err != nil {
+			return nil, err
+		}
+		items, err := c.takeBoth(ctx, s, n)
+		if err != nil || len(items) > 0 {
+			return items, err
+		}
+		items, err = c.await(ctx, s, n)
+		if err != nil || len(items) > 0 {
+			return items, err
+		}
+	}
+	return nil, nil
+}
+
+// takeBoth takes what there is now, when there is something that was tried before.
+func (c *consumer) takeBoth(ctx context.Context, s *store, n int) ([]consume.Item[*hold], error) {
+	if s.board.until(c.g.Name, c.now(s), c.q.o.Lease, idle) > 0 {
+		return nil, nil // nothing is due
+	}
+	share := (n + 1) / 2
+	c.turn = !c.turn
+	if c.turn {
+		share = n / 2
+	}
+	items, err := c.claim(ctx, s, share)
+	if err != nil || len(items) == n {
+		return items, err
+	}
+	fresh, err := c.fresh(ctx, s, n-len(items), 0)
+	if err != nil {
+		return items, c.unless(err, items)
+	}
+	items = append(items, fresh...)
+	if len(items) < n {
+		more, err := c.claim(ctx, s, n-len(items))
+		return append(items, more...), c.unless(err, append(items, more...))
+	}
+	return items, nil
+}
+
+// unless passes an error over when there are items all the same: it will come again.
+func (c *consumer) unless(err error, items []consume.Item[*hold]) error {
+	if len(items) > 0 {
+		return nil
+	}
+	return err
+}
+
+// await waits for new events, but no longer than until a retry is due.
+func (c *consumer) await(ctx context.Context, s *store, n int) ([]consume.Item[*hold], error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		defer cancel()
+		c.watchDue(ctx, s)
+	})
+	defer watcher.Wait()
+	defer cancel()
+	return c.fresh(ctx, s, n, idle)
+}
+
+// watchDue returns when something is due, the group is gone or ctx is done.
+func (c *consumer) watchDue(ctx context.Context, s *store) {
+	for ctx.Err() == nil {
+		changed := s.board.changes()
+		if _, rev := s.board.record(c.g.Name); rev == 0 {
+			return
+		}
+		wait := s.board.until(c.g.Name, c.now(s), c.q.o.Lease, idle)
+		if wait == 0 {
+			return
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+}
+
+// now is the server's time.
+func (c *consumer) now(s *store) time.Time { return time.Now().Add(s.ahead) }
+
+// fresh pulls at most n new events.
+func (c *consumer) fresh(ctx context.Context, s *store, n int, wait time.Duration) ([]consume.Item[*hold], error) {
+	list, err := c.q.pull(ctx, consumerOf(c.g.Name), n, wait)
+	if errors.Is(err, queue.ErrNoGroup) {
+		_, err = c.check(ctx) // the stream may have gone with it
+	}
+	if err != nil {
+		return nil, c.q.fault(err)
+	}
+	var items []consume.Item[*hold]
+	for _, m := range list {
+		item, ok, wrong := c.first(ctx, s, m)
+		if ok {
+			items = append(items, item)
+		}
+		err = errors.Join(err, wrong) // the others were delivered all the same
+	}
+	return items, c.unless(err, items)
+}
+
+// first makes an item of a message. One that was delivered before has crashed, unless it
+// is still being handled here or was moved on before its acknowledgement was lost. A
+// server that crashed may also have forgotten that it delivered one, and counts anew.
+func (c *consumer) first(ctx context.Context, s *store, m *natsgo.Msg) (consume.Item[*hold], bool, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return consume.Item[*hold]{}, false, err
+	}
+	seq := int64(meta.Sequence.Stream) //nolint:gosec // below 2^53
+	e, err := decode(s.epoch, seq, m.Data)
+	if err != nil {
+		return consume.Item[*hold]{}, false, err
+	}
+	tries := int(meta.NumDelivered) //nolint:gosec // small
+	h := &hold{group: c.g.Name, seq: seq, attempts: tries, record: m.Data, received: e.ReceivedAt, reply: m.Reply, renewed: time.Now(), conn: c.q.renewed()}
+	if c.q.takesOver(c.g.Name, seq, m.Data, m.Reply) {
+		return consume.Item[*hold]{}, false, nil
+	}
+	moved, err := c.moved(ctx, s, seq, tries, m.Data)
+	if err != nil {
+		return consume.Item[*hold]{}, false, err
+	}
+	if moved || c.ended(seq, m.Data) {
+		return consume.Item[*hold]{}, false, c.q.acknowledge(ctx, m.Reply)
+	}
+	if tries > 1 {
+		h.attempts--
+	}
+	c.q.holds(h)
+	return consume.Item[*hold]{Lease: h, Event: e, Attempt: h.attempts, Crashed: tries > 1}, true, nil
+}
+
+// claim takes leases on items that are due or whose lease has ended. One that was begun
+// is seen to its end: what it leased would lie idle.
+func (c *consumer) claim(ctx context.Context, s *store, n int) ([]consume.Item[*hold], error) {
+	ctx = context.WithoutCancel(ctx)
+	var items []consume.Item[*hold]
+	for _, i := range s.board.claimable(c.g.Name, n, c.now(s), c.q.o.Lease) {
+		item, ok, err := c.claimOne(ctx, s, i)
+		if err != nil {
+			return items, c.unless(err, items)
+		}
+		if ok {
+			items = append(items, item)
+		}
+	}
+	return items, nil
+}
+
+// claimOne leases one item, unless somebody else was quicker.
+func (c *consumer) claimOne(ctx context.Context, s *store, i numbered) (consume.Item[*hold], bool, error) {
+	var none consume.Item[*hold]
+	key := workKey(c.g.Name, i.seq)
+	now, rec, rev, err := c.q.load(ctx, c.g.Name, i.seq)
+	if err != nil {
+		return none, false, err
+	}
+	if rev != i.rev {
+		return none, false, c.q.refresh(ctx, s, key)
+	}
+	crashed := now.State == leased
+	if !crashed {
+		now.Attempts++
+	}
+	now.State, now.Owner = leased, c.token
+	now, err = c.put(ctx, s, i.seq, now, rec, i.rev)
+	if conflict(err) {
+		return none, false, c.q.refresh(ctx, s, key)
+	}
+	if err != nil {
+		return none, false, err
+	}
+	e, err := decode(s.epoch, i.seq, rec)
+	if err != nil {
+		return none, false, err
+	}
+	h := &hold{group: c.g.Name, seq: i.seq, attempts: now.Attempts, record: rec, received: e.ReceivedAt, item: now, renewed: time.Now()}
+	c.q.holds(h)
+	return consume.Item[*hold]{Lease: h, Event: e, Attempt: now.Attempts, Crashed: crashed}, true, nil
+}
+
+// put writes an item and returns it with its new revision.
+func (c *consumer) put(ctx context.Context, s *store, seq int64, i item, rec []byte, rev uint64) (item, error) {
+	value, err := i.encode(rec)
+	if err != nil {
+		return item{}, err
+	}
+	key := workKey(c.g.Name, seq)
+	if err := c.q.write(ctx, s, key, value, rev); err != nil {
+		return item{}, err
+	}
+	now, ok := s.board.item(c.g.Name, seq)
+	if !ok {
+		return item{}, fmt.Errorf("item %s: %w", key, queue.ErrUnavailable)
+	}
+	return now, nil
+}

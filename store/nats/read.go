@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -260,4 +261,121 @@ func (q *Store) fromLeader(ctx context.Context, stream, subject string) (*jetstr
 		}
 	}
 	return out, nil
+}
+
+// skew is how far the clocks of senders' times and of the server may differ where a
+// place is looked for by time.
+const skew = 5 * time.Minute
+
+// Start implements reader.Log. By an instant it finds a place that is early enough; the
+// reader leaves out what comes too early.
+func (l storeLog) Start(ctx context.Context, st queue.Start) (eventlog.Bounds, int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, b, err := l.q.bounds(ctx)
+	if err != nil {
+		return b, 0, err
+	}
+	switch {
+	case st.After != "":
+		at, err := b.After(st.After)
+		return b, at, err
+	case !st.Since.IsZero():
+		at, err := l.q.before(ctx, b, st.Since.Add(-skew))
+		return b, at, err
+	case st.Now:
+		return b, b.Last, nil
+	}
+	return b, b.Trimmed, nil
+}
+
+// before returns the last sequence number that was stored before t, within the bounds.
+func (q *Store) before(ctx context.Context, b eventlog.Bounds, t time.Time) (int64, error) {
+	list, err := q.direct(ctx, direct{StartTime: &t, Batch: 1})
+	if err != nil {
+		return 0, q.fault(err)
+	}
+	if len(list) == 0 {
+		return b.Last, nil // everything is older
+	}
+	return min(max(list[0].seq-1, b.Trimmed), b.Last), nil
+}
+
+// locate returns behind which sequence number a group begins: by an instant, exactly.
+func (q *Store) locate(ctx context.Context, st queue.Start) (eventlog.Bounds, int64, error) {
+	b, at, err := storeLog{q}.Start(ctx, st)
+	if err != nil || st.After != "" || st.Since.IsZero() {
+		return b, at, err
+	}
+	for at < b.Last {
+		_, events, err := storeLog{q}.Read(ctx, at+1, b.Last, false, 256)
+		if err != nil {
+			return b, 0, err
+		}
+		for i := range events {
+			if !events[i].ReceivedAt.Before(st.Since) {
+				return b, at, nil
+			}
+			at++
+		}
+		if len(events) == 0 {
+			break
+		}
+	}
+	return b, at, nil
+}
+
+// A bell rings in a process when the stream grows, whoever let it grow: the server tells
+// of each event once it is stored.
+type bell struct {
+	mu   sync.Mutex
+	last int64         // the highest sequence known
+	rung chan struct{} // closed at the next ring
+}
+
+func newBell() *bell { return &bell{rung: make(chan struct{})} }
+
+// hear takes the server's word of one event.
+func (b *bell) hear(m *natsgo.Msg) {
+	seq, err := strconv.ParseInt(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last = max(b.last, seq)
+	b.wake()
+}
+
+// ring wakes all that wait, so that they look again.
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wake()
+}
+
+// wake requires b.mu.
+func (b *bell) wake() {
+	close(b.rung)
+	b.rung = make(chan struct{})
+}
+
+// wait returns when the stream has something behind a sequence, at the latest after most.
+func (b *bell) wait(ctx context.Context, after int64, most time.Duration) {
+	b.mu.Lock()
+	grown := b.last > after
+	// What was known is believed once: a store can also lose its end.
+	b.last = after
+	rung := b.rung
+	b.mu.Unlock()
+	if grown {
+		return
+	}
+	t := time.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-rung:
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }

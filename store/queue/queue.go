@@ -1,8 +1,37 @@
+// Package queue is the contract between the receiving HTTP handler and whoever works
+// or reads the events: [Queue], and the retry [Policy] that all backends share.
+//
+// Promises, which package storetest holds every backend to:
+//
+//   - Publish that returned nil means durable as the backend is configured. A crash at
+//     any moment loses no acknowledged event.
+//   - Deduplication by (source, id) is atomic with the write. Seen ids live apart from
+//     the events: they expire by the dedupe TTL only and survive trimming.
+//   - Each event is handled by every group once, or again after a crash; attempts are
+//     counted across crashes. A handler that fails delays itself and no other event.
+//   - A lease is renewed while its handler runs, up to the handler's deadline, so that
+//     a slow handler never runs twice at once.
+//   - Retention never removes what a registered group has not finished; Publish then
+//     fails with [ErrFull]. What expires is counted.
+//   - accepted = done + waiting (in flight included) + dead + expired, for every group, exactly.
+//
+// It does not promise an order among the events that a group works.
+//
+// Retention takes the oldest events out of the log. One that a group has on its
+// schedule or among its dead letters is kept for that group beyond, where History and
+// Tail do not see it. Dead letters age by the instant of their death, and make room,
+// oldest first, when nothing else is left to remove; both count as expired.
+//
+// The oldest position in an [event.CursorExpiredError] of a backend, given as After,
+// reads everything that is kept.
+//
+// A new backend is held to all this by package storetest.
 package queue
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"slackmcp/webhook/event"
@@ -177,4 +206,68 @@ type GroupStats struct {
 	// StalledSince is when the watchdog first saw events due and nothing delivered;
 	// zero when all is well or nobody consumes.
 	StalledSince time.Time
+}
+
+// What a Group's zero fields mean.
+const (
+	DefaultWorkers  = 8
+	DefaultDeadline = time.Minute
+	DefaultDrain    = 10 * time.Second
+)
+
+// maxName bounds the names of groups, so that every engine can store them in a key.
+const maxName = 64
+
+// Normalize returns g with its defaults filled in, or an error that names the field
+// that is wrong. Backends call it at the start of Consume.
+func (g Group) Normalize() (Group, error) {
+	switch {
+	case !validName(g.Name):
+		return g, fmt.Errorf("group name %q: use 1 to %d characters of a-z A-Z 0-9 . _ -", g.Name, maxName)
+	case g.Workers < 0:
+		return g, fmt.Errorf("group %s: Workers is negative", g.Name)
+	case g.Deadline < 0:
+		return g, fmt.Errorf("group %s: Deadline is negative", g.Name)
+	case g.Drain < 0:
+		return g, fmt.Errorf("group %s: Drain is negative", g.Name)
+	}
+	if g.Workers == 0 {
+		g.Workers = DefaultWorkers
+	}
+	if g.Deadline == 0 {
+		g.Deadline = DefaultDeadline
+	}
+	if g.Drain == 0 {
+		g.Drain = DefaultDrain
+	}
+	if g.Policy == (Policy{}) {
+		g.Policy = DefaultPolicy()
+	}
+	return g, nil
+}
+
+func validName(name string) bool {
+	if name == "" || len(name) > maxName {
+		return false
+	}
+	for _, c := range []byte(name) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// CheckEvent refuses what no backend can deduplicate: an event without source or id.
+// Backends call it at the start of Publish.
+func CheckEvent(e *event.Event) error {
+	switch {
+	case e.Source == "":
+		return fmt.Errorf("publish: event has no source")
+	case e.ID == "":
+		return fmt.Errorf("publish: event has no id")
+	}
+	return nil
 }

@@ -1,3 +1,27 @@
+// Package redis is a queue in Redis: for several replicas that behave as one.
+//
+// It needs Redis 6.2 or later, or a server that speaks its commands; a test holds that
+// nothing newer is used. All keys of a topic begin with "{topic}:" and so live on one
+// node of a cluster. Each change is one Lua script: an event, its id and its position
+// are stored together or not at all, and so is each step of a group.
+//
+// It promises all that package queue promises, with these remarks:
+//
+//   - What a crash of the Redis server or a power loss can take is the server's matter:
+//     [queue.Stats] says it in words, from its configuration. Publish waits for Redis's
+//     answer, and no longer.
+//   - While Redis is away Publish fails with [queue.ErrUnavailable], and Consume and
+//     Tail wait, with growing pauses, and go on by themselves.
+//   - A store that lost its end, by a failover or a crash with an unsynced log, does not
+//     give a position twice: whoever has seen a higher one says so, and the sequence
+//     goes on well behind it. A running Tail finds the place where the two histories
+//     part, and goes on from there.
+//   - A store that was emptied has a new epoch. Groups are registered anew by their
+//     consumers, and readers begin again.
+//
+// It does not shard: one topic is as fast as one Redis node.
+//
+// See [Open].
 package redis
 
 import (
@@ -14,6 +38,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"slackmcp/store/internal/consume"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 )
@@ -191,4 +216,169 @@ func (q *Store) Close() error {
 		}
 	})
 	return q.closed
+}
+
+// What zero Options mean.
+const (
+	DefaultTopic          = "slack.events"
+	DefaultMaxConnections = 50
+	DefaultDedupeTTL      = 48 * time.Hour
+	DefaultRetentionAge   = 7 * 24 * time.Hour
+	DefaultRetentionCount = 100_000
+	DefaultLease          = 30 * time.Second
+)
+
+// minLease leaves a renewal, which comes three times in a lease, time for a slow network.
+const minLease = 100 * time.Millisecond
+
+// minConnections are one that waits for new events, one that follows the changes of small
+// values, and one that does all else.
+const minConnections = 3
+
+// Options configure a Store.
+type Options struct {
+	// URL is where Redis is; see Open for its forms. Required. It may hold a password,
+	// which no error and no log line repeats.
+	URL string
+	// MaxConnections bounds the connections to each node; 0 means 50, the least is 3.
+	MaxConnections int
+	// Topic names the store inside Redis; "" means slack.events. It may not contain
+	// braces, which delimit it in the keys.
+	Topic string
+	// DedupeTTL is how long an event id is remembered; 0 means 48 hours. A remembered
+	// id costs about 140 bytes of Redis's memory, also after its event is gone.
+	DedupeTTL time.Duration
+	// RetentionAge is how long an event is kept that no group waits for; 0 means 7
+	// days, and a negative value keeps it until RetentionCount is reached.
+	RetentionAge time.Duration
+	// RetentionCount is how many events are kept at most; 0 means 100,000. An event
+	// costs its body and about 300 bytes of Redis's memory.
+	RetentionCount int
+	// Lease is after which time without a sign of life an attempt counts as crashed; 0
+	// means 30 seconds, the least is 100 ms.
+	Lease time.Duration
+	// StateOnly is for a process that uses only State: it makes no store of events, and
+	// does not apply retention to one that exists.
+	StateOnly bool
+	// Logger gets a line when Redis goes away and one when it is back; nil discards.
+	Logger *slog.Logger
+}
+
+func (o Options) normalize() (Options, error) {
+	switch {
+	case o.URL == "":
+		return o, errors.New("redis queue: URL is missing, for example redis://localhost:6379/0")
+	case o.MaxConnections < 0 || o.MaxConnections > 0 && o.MaxConnections < minConnections:
+		return o, fmt.Errorf("redis queue: MaxConnections is %d, the least is %d", o.MaxConnections, minConnections)
+	case strings.ContainsAny(o.Topic, "{}"):
+		return o, fmt.Errorf("redis queue: Topic %q contains a brace", o.Topic)
+	case o.DedupeTTL < 0:
+		return o, errors.New("redis queue: DedupeTTL is negative")
+	case o.RetentionCount < 0:
+		return o, errors.New("redis queue: RetentionCount is negative")
+	case o.Lease < 0 || o.Lease > 0 && o.Lease < minLease:
+		return o, fmt.Errorf("redis queue: Lease is %v, the least is %v", o.Lease, minLease)
+	}
+	setDefault(&o.Topic, DefaultTopic)
+	setDefault(&o.MaxConnections, DefaultMaxConnections)
+	setDefault(&o.DedupeTTL, DefaultDedupeTTL)
+	setDefault(&o.RetentionAge, DefaultRetentionAge)
+	setDefault(&o.RetentionCount, DefaultRetentionCount)
+	setDefault(&o.Lease, DefaultLease)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o, nil
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+// fault says what a failed command means to the queue's caller. Redis's own words are
+// kept: they hold no credentials.
+func (q *Store) fault(err error) error {
+	switch {
+	case q.life.Err() != nil, errors.Is(err, goredis.ErrClosed):
+		return queue.ErrClosed
+	case errors.Is(err, context.Canceled):
+		return err
+	case strings.HasPrefix(err.Error(), "OOM"), strings.Contains(err.Error(), "OOM command not allowed"):
+		return fmt.Errorf("%w: redis has reached its maxmemory: %w", queue.ErrFull, err)
+	}
+	return fmt.Errorf("%w: redis: %w", queue.ErrUnavailable, err)
+}
+
+// Stats counts; see queue.Queue.
+func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
+	if err := q.check(ctx, "stats"); err != nil {
+		return queue.Stats{}, err
+	}
+	s, err := q.stats(ctx)
+	if err != nil {
+		return queue.Stats{}, fmt.Errorf("stats: %w", err)
+	}
+	return s, nil
+}
+
+func (q *Store) stats(ctx context.Context) (queue.Stats, error) {
+	text, err := q.inspect(ctx)
+	if err != nil {
+		return queue.Stats{}, err
+	}
+	names, err := q.groups(ctx)
+	if err != nil {
+		return queue.Stats{}, err
+	}
+	k := q.keys
+	keys := []string{k.meta, k.log, k.kept, k.ids, k.groups}
+	args := make([]any, 0, len(names))
+	for _, name := range names {
+		gk := k.group(name)
+		keys = append(keys, gk.g, gk.lease, gk.due, gk.retry, gk.dead)
+		args = append(args, name)
+	}
+	v, err := q.eval(ctx, statsScript, keys, args...)
+	if err != nil {
+		return queue.Stats{}, err
+	}
+	r := reply{list: v}
+	s := queue.Stats{
+		Backend: "redis", Durability: text, Epoch: r.text(), Accepted: r.number(), Expired: r.number(),
+		Events: r.number(), SeenIDs: r.number(),
+	}
+	b := eventlog.Bounds{Epoch: s.Epoch}
+	if oldest, newest := r.number(), r.number(); oldest > 0 {
+		s.Oldest, s.Newest = b.Position(oldest), b.Position(newest)
+	}
+	groups := r.sub()
+	for len(groups.list) > 0 && groups.err == nil {
+		one := groups.sub()
+		s.Groups = append(s.Groups, q.groupStats(one))
+		groups.err = firstError(groups.err, one.err)
+	}
+	if err := firstError(r.err, groups.err); err != nil {
+		return queue.Stats{}, fmt.Errorf("redis: %w", err)
+	}
+	return s, nil
+}
+
+// groupStats reads one group's part of the answer.
+func (q *Store) groupStats(r *reply) queue.GroupStats {
+	g := queue.GroupStats{
+		Name: r.text(), Waiting: r.number(), InFlight: r.number(), Retrying: r.number(),
+		Done: r.number(), Dead: r.number(), Expired: r.number(),
+	}
+	if rec := r.text(); rec != "" {
+		e, err := remote.DecodeRecord([]byte(rec))
+		r.err = firstError(r.err, err)
+		g.OldestWaiting = e.ReceivedAt
+	}
+	if due, now := r.number(), r.number(); due > 0 {
+		g.StalledSince = q.watch.StalledSince(g.Name, time.UnixMicro(due), time.UnixMicro(now))
+	}
+	return g
 }

@@ -4,14 +4,101 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
+
+// A Log is a log of numbered events, a network away. Errors that wrap
+// queue.ErrUnavailable pass by themselves; all others do not.
+type Log interface {
+	// Start finds behind which sequence number a reader begins, and the bounds of the
+	// log. A start that is not kept is an expiry error.
+	Start(ctx context.Context, s queue.Start) (eventlog.Bounds, int64, error)
+	// Read returns at most n events from one sequence number to another, or the
+	// other way when back is set, and the bounds of the log at that moment. It may
+	// return fewer, but none only when there are none.
+	Read(ctx context.Context, from, to int64, back bool, n int) (eventlog.Bounds, []event.Event, error)
+	// Wait returns when the log may have something behind a sequence number, at the
+	// latest after a short while.
+	Wait(ctx context.Context, after int64)
+}
+
+// piece is how many events are read at a time; an engine may stop earlier.
+const piece = 256
+
+// seqOf returns the sequence number of an event that was read from the store.
+func seqOf(e *event.Event) int64 {
+	seq, _ := e.Position.Seq()
+	return int64(seq) //nolint:gosec // the engines' numbers are below 2^53
+}
+
+// History reads one page. Between the pieces of a long page others may write.
+func History(ctx context.Context, log Log, query event.Query) (event.Page, error) {
+	b, floor, err := log.Start(ctx, queue.Start{Since: query.Filter.Since})
+	if err != nil {
+		return event.Page{}, err
+	}
+	b.Floor = floor
+	return eventlog.Read(query, b, func(from int64, back bool) iter.Seq2[eventlog.Item, error] {
+		return scan(ctx, log, query, b, from, back)
+	})
+}
+
+// scan reads the log piece by piece, from one end of a query's range to the other.
+func scan(ctx context.Context, log Log, query event.Query, b eventlog.Bounds, from int64, back bool) iter.Seq2[eventlog.Item, error] {
+	bound, step := b.Last, int64(1)
+	if back {
+		bound, step = max(b.Trimmed, b.Floor)+1, -1
+	}
+	n := pieceFor(query)
+	return func(yield func(eventlog.Item, error) bool) {
+		for (bound-from)*step >= 0 {
+			events, err := part(ctx, log, b, from, bound, back, n)
+			if err != nil {
+				yield(eventlog.Item{}, err)
+			}
+			if len(events) == 0 || !yieldAll(events, yield) {
+				return
+			}
+			from = seqOf(&events[len(events)-1]) + step
+		}
+	}
+}
+
+func yieldAll(events []event.Event, yield func(eventlog.Item, error) bool) bool {
+	for i := range events {
+		if !yield(eventlog.Item{Seq: seqOf(&events[i]), Event: &events[i]}, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// part reads a part of a query's range, which has to be there still.
+func part(ctx context.Context, log Log, b eventlog.Bounds, from, bound int64, back bool, n int) ([]event.Event, error) {
+	now, events, err := log.Read(ctx, from, bound, back, n)
+	if err == nil && (now.Epoch != b.Epoch || !back && now.Trimmed >= from) {
+		return nil, now.Expired()
+	}
+	return events, err
+}
+
+// pieceFor is how many events to read at a time: no more than the page has when nearly
+// every event is wanted.
+func pieceFor(query event.Query) int {
+	f := query.Filter
+	if len(f.Patterns) > 0 || f.Channel != "" || f.User != "" || f.Thread != "" || query.Limit <= 0 {
+		return piece
+	}
+	return min(piece, query.Limit)
+}
 
 // errOvertaken says why a running Tail cannot go on.
 var errOvertaken = errors.New("retention removed events before this reader came to them")
@@ -185,4 +272,49 @@ func (t *tail) common(ctx context.Context) (int64, error) {
 			return min(max(b.Trimmed, from), b.Last), nil
 		}
 	}
+}
+
+// maxRecent is how many delivered events a tail can tell again: more than a failover
+// takes that is worth the name.
+const maxRecent = 1024
+
+// recent remembers the events that a tail delivered last, in order.
+type recent struct {
+	list []delivered
+}
+
+type delivered struct {
+	seq int64
+	key eventlog.Key
+}
+
+func (r *recent) add(key eventlog.Key, seq int64) {
+	// After going back, what was delivered before from there on does not count.
+	for len(r.list) > 0 && r.list[len(r.list)-1].seq >= seq {
+		r.list = r.list[:len(r.list)-1]
+	}
+	if len(r.list) >= 2*maxRecent {
+		r.list = slices.Delete(r.list, 0, maxRecent)
+	}
+	r.list = append(r.list, delivered{seq, key})
+}
+
+// knows reports whether an event was delivered at a sequence number.
+func (r *recent) knows(seq int64) bool {
+	n := len(r.list)
+	return n > 0 && r.list[n-1].seq == seq
+}
+
+func (r *recent) has(key eventlog.Key, seq int64) bool {
+	i, ok := slices.BinarySearchFunc(r.list, seq, func(d delivered, seq int64) int { return int(d.seq - seq) })
+	return ok && r.list[i].key == key
+}
+
+// first is the lowest sequence number that is remembered; without any, it is so high
+// that nothing is behind it.
+func (r *recent) first() int64 {
+	if len(r.list) == 0 {
+		return 1 << 53
+	}
+	return r.list[0].seq
 }

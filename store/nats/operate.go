@@ -220,3 +220,173 @@ func (q *Store) changeGroup(ctx context.Context, s *store, name string, change f
 		}
 	}
 }
+
+// Replay schedules stored events once more; see queue.Queue. While other processes are in
+// the middle of first attempts it cannot tell theirs from what was done since the oldest
+// of them, and leaves those events alone, too.
+func (q *Store) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
+	return q.each(ctx, "replay", name, at, func(s *store, b eventlog.Bounds, seq int64) (bool, error) {
+		i, rec, rev, err := q.load(ctx, name, seq)
+		switch {
+		case err != nil:
+			return false, err
+		case i.State == leased:
+			return false, nil
+		case i.State != "":
+			return q.schedule(ctx, s, name, seq, i, rec, rev)
+		case seq <= b.Trimmed:
+			return false, nil
+		}
+		return q.replayLogged(ctx, s, name, seq)
+	})
+}
+
+// replayLogged makes an item of an event that the group has done, or that was there
+// before the group.
+func (q *Store) replayLogged(ctx context.Context, s *store, name string, seq int64) (bool, error) {
+	record, _ := s.board.record(name)
+	info, err := q.consumerInfo(ctx, name)
+	if err != nil {
+		return false, err
+	}
+	if seq > record.Start {
+		switch {
+		case info == nil || seq > int64(info.Delivered.Stream): //nolint:gosec // below 2^53
+			return true, nil // it waits already
+		case q.holding(name, seq):
+			return false, nil
+		case seq > int64(info.AckFloor.Stream) && info.NumAckPending > q.firstAttempts(name): //nolint:gosec // below 2^53
+			return false, nil // it may be another process that has it
+		}
+	}
+	list, err := q.batch(ctx, seq, 1)
+	if err != nil || len(list) == 0 || list[0].seq != seq {
+		return false, q.fault(err)
+	}
+	e, err := decode(s.epoch, seq, list[0].data)
+	if err != nil {
+		return false, err
+	}
+	if seq <= record.Start {
+		if err := q.adopt(ctx, s, name, seq); err != nil {
+			return false, err
+		}
+	}
+	return q.schedule(ctx, s, name, seq, item{Received: e.ReceivedAt.UnixMicro()}, list[0].data, 0)
+}
+
+// adopt counts an event from before the group's start as the group's.
+func (q *Store) adopt(ctx context.Context, s *store, name string, seq int64) error {
+	trimmed := s.board.trimmed()
+	return q.changeGroup(ctx, s, name, func(r *groupRecord) {
+		if slices.Contains(r.Took, seq) {
+			return
+		}
+		r.Took = slices.DeleteFunc(append(r.Took, seq), func(seq int64) bool { return seq <= trimmed })
+		r.Adopted++
+	})
+}
+
+// firstAttempts counts the first attempts that this process is making.
+func (q *Store) firstAttempts(group string) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for _, h := range q.held[group] {
+		if h.reply != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// Stats counts; see queue.Queue. The numbers are asked for one after the other, so that
+// they are exact when nothing changes meanwhile.
+func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
+	if _, err := q.begin(ctx, "stats"); err != nil {
+		return queue.Stats{}, err
+	}
+	s, b, err := q.bounds(ctx)
+	if err != nil {
+		return queue.Stats{}, fmt.Errorf("stats: %w", err)
+	}
+	info := s.stream.CachedInfo()
+	st := queue.Stats{
+		Backend: "nats", Durability: q.durability(), Epoch: b.Epoch, Accepted: b.Last, Expired: b.Trimmed,
+		Events: b.Last - b.Trimmed, SeenIDs: int64(info.State.NumSubjects), //nolint:gosec // below 2^53
+	}
+	if st.Events > 0 {
+		st.Oldest, st.Newest = b.Position(b.Trimmed+1), b.Position(b.Last)
+	}
+	for _, name := range s.board.names() {
+		g, err := q.groupStats(ctx, s, name, b.Last)
+		if err != nil {
+			return queue.Stats{}, fmt.Errorf("stats: %w", err)
+		}
+		st.Groups = append(st.Groups, g)
+	}
+	return st, nil
+}
+
+// groupStats counts one group's events; last is the log's newest.
+func (q *Store) groupStats(ctx context.Context, s *store, name string, last int64) (queue.GroupStats, error) {
+	rec, _ := s.board.record(name)
+	info, err := q.consumerInfo(ctx, name)
+	if err != nil {
+		return queue.GroupStats{}, err
+	}
+	delivered, pending := rec.Start, int64(0)
+	if info != nil {
+		delivered = max(delivered, int64(info.Delivered.Stream)) //nolint:gosec // below 2^53
+		pending = int64(info.NumAckPending)
+	}
+	retry, lease, dead, oldest, received := s.board.counts(name)
+	fresh := max(last-delivered, 0)
+	g := queue.GroupStats{
+		Name: name, InFlight: pending + lease, Retrying: retry, Dead: dead, Expired: rec.Expired,
+		Waiting: fresh + pending + lease + retry,
+	}
+	g.Done = last - rec.Start + rec.Adopted - g.Waiting - g.Dead - g.Expired
+	if pending > 0 {
+		fresh, delivered = 1, int64(info.AckFloor.Stream) //nolint:gosec // below 2^53
+	}
+	due := s.board.firstDue(name)
+	if fresh > 0 {
+		if first := delivered + 1; oldest == 0 || first < oldest {
+			received, err = q.receivedAt(ctx, s, first)
+			if err != nil {
+				return queue.GroupStats{}, err
+			}
+		}
+	}
+	g.OldestWaiting = received
+	g.StalledSince = q.stalledSince(name, info, due, received, time.Now().Add(s.ahead))
+	return g, nil
+}
+
+// receivedAt is when the first event at or behind a sequence number was received.
+func (q *Store) receivedAt(ctx context.Context, s *store, seq int64) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	list, err := q.batch(ctx, seq, 1)
+	if err != nil || len(list) == 0 {
+		return time.Time{}, q.fault(err)
+	}
+	e, err := decode(s.epoch, list[0].seq, list[0].data)
+	return e.ReceivedAt, err
+}
+
+// stalledSince asks the watchdog: something is due since a retry is, or since new events
+// wait, and the last delivery was when the consumer says.
+func (q *Store) stalledSince(name string, info *jetstream.ConsumerInfo, due, waiting, now time.Time) time.Time {
+	if due.After(now) {
+		due = time.Time{}
+	}
+	if info != nil && info.NumPending > 0 && !waiting.IsZero() && (due.IsZero() || waiting.Before(due)) {
+		due = waiting
+	}
+	if !due.IsZero() && info != nil && info.Delivered.Last != nil && info.Delivered.Last.After(due) {
+		due = *info.Delivered.Last
+	}
+	return q.watch.StalledSince(name, due, now)
+}

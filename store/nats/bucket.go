@@ -1,0 +1,298 @@
+package nats
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A store is the stream and the bucket of a topic, of one epoch.
+type store struct {
+	epoch  string
+	stream jetstream.Stream
+	kv     jetstream.KeyValue
+	board  *board
+	// ahead is how far the server's clock is ahead of ours.
+	ahead time.Duration
+}
+
+// epochField is where the stream keeps its epoch.
+const epochField = "slack-webhook-server-epoch"
+
+// markerTTL is how long the bucket remembers that a key was removed: longer than a
+// watcher needs to hear of it.
+const markerTTL = time.Hour
+
+// ready returns the store, and makes it or finds it first when that was not done yet.
+func (q *Store) ready(ctx context.Context) (*store, error) {
+	if s := q.store.Load(); s != nil {
+		return s, nil
+	}
+	if !q.nc.IsConnected() {
+		return nil, fmt.Errorf("nats: %w", errAway)
+	}
+	q.making.Lock()
+	defer q.making.Unlock()
+	if s := q.store.Load(); s != nil {
+		return s, nil
+	}
+	s, err := q.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q.store.Store(s)
+	return s, nil
+}
+
+var errAway = errors.New("no connection")
+
+// forget makes the next call look for the store again.
+func (q *Store) forget() {
+	if s := q.store.Swap(nil); s != nil {
+		s.board.stop()
+	}
+}
+
+// open finds the stream and the bucket of the topic, or makes them.
+func (q *Store) open(ctx context.Context) (*store, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	stream, made, err := q.events(ctx)
+	if err != nil {
+		return nil, err
+	}
+	info, err := stream.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	epoch := info.Config.Metadata[epochField]
+	if epoch == "" {
+		return nil, fmt.Errorf("stream %s exists and belongs to another program", q.names.stream)
+	}
+	if made {
+		// What is left of an earlier store tells of events that are not there any more.
+		if err := q.js.DeleteKeyValue(ctx, q.names.bucket); err != nil && !errors.Is(err, jetstream.ErrBucketNotFound) {
+			return nil, err
+		}
+	}
+	kv, err := q.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: q.names.bucket, Replicas: q.o.Replicas, LimitMarkerTTL: markerTTL, Storage: jetstream.FileStorage,
+	})
+	if err != nil {
+		return nil, err
+	}
+	q.room.tight()
+	s := &store{epoch: epoch, stream: stream, kv: kv, ahead: time.Until(info.TimeStamp)}
+	s.board = newBoard(kv, q.o.Logger)
+	if err := q.enter("open"); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer q.calls.Done()
+		s.board.run(q.life)
+	}()
+	if err := s.board.loaded(ctx); err != nil {
+		s.board.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// events finds the stream or makes it, and says which.
+func (q *Store) events(ctx context.Context) (_ jetstream.Stream, made bool, _ error) {
+	stream, err := q.js.Stream(ctx, q.names.stream)
+	if err == nil {
+		if config := stream.CachedInfo().Config; config.Replicas != q.o.Replicas {
+			config.Replicas = q.o.Replicas
+			stream, err = q.js.UpdateStream(ctx, config)
+		}
+		return stream, false, err
+	}
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, false, err
+	}
+	var epoch [4]byte
+	if _, err := rand.Read(epoch[:]); err != nil {
+		return nil, false, fmt.Errorf("make an epoch: %w", err)
+	}
+	stream, err = q.js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: q.names.stream, Subjects: []string{q.names.subject + ".*"}, Description: "events of slack-webhook-server",
+		Storage: jetstream.FileStorage, Replicas: q.o.Replicas, Discard: jetstream.DiscardNew, AllowDirect: true,
+		RePublish: &jetstream.RePublish{Source: q.names.subject + ".*", Destination: q.names.news, HeadersOnly: true},
+		Metadata:  map[string]string{epochField: hex.EncodeToString(epoch[:])},
+	})
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		// Another process was quicker.
+		stream, err = q.js.Stream(ctx, q.names.stream)
+		return stream, false, err
+	}
+	return stream, true, err
+}
+
+// write puts a value on condition that the key still has the revision that the board
+// has; 0 is that there is no such key. A conflict is returned as it is.
+func (q *Store) write(ctx context.Context, s *store, key string, value []byte, rev uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var now uint64
+	var err error
+	if rev == 0 {
+		now, err = s.kv.Create(ctx, key, value)
+	} else {
+		now, err = s.kv.Update(ctx, key, value, rev)
+	}
+	switch {
+	case err == nil:
+		s.board.wrote(key, value, now)
+		return nil
+	case conflict(err):
+		return err
+	}
+	return q.fault(err)
+}
+
+// remove takes a key away on condition of its revision.
+func (q *Store) remove(ctx context.Context, s *store, key string, rev uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := s.kv.Purge(ctx, key, jetstream.LastRevision(rev), jetstream.PurgeTTL(markerTTL))
+	switch {
+	case err == nil:
+		s.board.removed(key, rev)
+		return nil
+	case conflict(err):
+		return err
+	}
+	return q.fault(err)
+}
+
+// A value is what the bucket has of a key, or the revision at which it was removed.
+type value struct {
+	data    []byte
+	rev     uint64
+	present bool
+}
+
+// value asks the server that takes the writes: a copy of the bucket may be behind.
+func (q *Store) value(ctx context.Context, key string) (value, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	m, err := q.fromLeader(ctx, "KV_"+q.names.bucket, "$KV."+q.names.bucket+"."+key)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return value{}, nil
+	}
+	if err != nil {
+		return value{}, q.fault(err)
+	}
+	// A message of the bucket has headers only where a key was removed.
+	return value{data: m.Data, rev: m.Sequence, present: len(m.Data) > 0}, nil
+}
+
+// refresh reads one key anew, after a conflict: the board may not know of it yet.
+func (q *Store) refresh(ctx context.Context, s *store, key string) error {
+	known := s.board.revision(key)
+	v, err := q.value(ctx, key)
+	if err != nil {
+		return err
+	}
+	s.board.mu.Lock()
+	defer s.board.mu.Unlock()
+	defer s.board.tell()
+	if v.present {
+		return s.board.write(key, v.data, v.rev)
+	}
+	// What came onto the board while we asked is newer than the answer.
+	s.board.entomb(key, max(v.rev, known))
+	return nil
+}
+
+// revision is the one that the board has of a key; 0 is none.
+func (b *board) revision(key string) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case key == logKey:
+		return b.logRev
+	case strings.HasPrefix(key, groupPrefix):
+		if g := b.groups[key[len(groupPrefix):]]; g != nil {
+			return g.rev
+		}
+	case strings.HasPrefix(key, workPrefix):
+		name, seq, _ := parseWorkKey(key)
+		if g := b.groups[name]; g != nil && g.items[seq] != nil {
+			return g.items[seq].rev
+		}
+	}
+	return 0
+}
+
+// What an event is to a group while it is neither new nor done, nor in its first attempt.
+const (
+	retrying = "retry"
+	leased   = "lease"
+	buried   = "dead"
+)
+
+// An item is what a group knows of such an event. In the bucket it is a line of JSON
+// with the event's record behind it.
+type item struct {
+	State    string `json:"state"`
+	Attempts int    `json:"attempts"`
+	// At is when it is due, or when it died, by the server's clock, in Unix
+	// microseconds.
+	At     int64  `json:"at"`
+	Reason string `json:"reason,omitempty"`
+	// Owner is the consumer that holds the lease.
+	Owner string `json:"owner,omitempty"`
+	// Received is when the event was received, in Unix microseconds.
+	Received int64 `json:"received"`
+
+	rev uint64
+	// observed is when this process learnt of the revision. A lease that was not
+	// renewed since for its whole length has ended, whatever the clocks say.
+	observed time.Time
+}
+
+func (i item) encode(rec []byte) ([]byte, error) {
+	head, err := json.Marshal(i)
+	if err != nil {
+		return nil, fmt.Errorf("encode item: %w", err)
+	}
+	return append(append(head, '\n'), rec...), nil
+}
+
+func decodeItem(b []byte) (i item, rec []byte, err error) {
+	head, rec, _ := bytes.Cut(b, []byte{'\n'})
+	if err := json.Unmarshal(head, &i); err != nil {
+		return item{}, nil, fmt.Errorf("decode item: %w", err)
+	}
+	return i, rec, nil
+}
+
+// A groupRecord makes a group durable.
+type groupRecord struct {
+	Name string `json:"name"`
+	// Born tells this registration from another one of the same name.
+	Born  string `json:"born"`
+	Epoch string `json:"epoch"`
+	// Start is behind which sequence number the group began.
+	Start   int64 `json:"start"`
+	Expired int64 `json:"expired"`
+	// Took are the replayed events from before the start, while they are stored.
+	Took []int64 `json:"took,omitempty"`
+	// Adopted counts them, also those that are not stored any more.
+	Adopted int64 `json:"adopted"`
+}
+
+// A logRecord is how far retention has removed the log.
+type logRecord struct {
+	Trimmed int64 `json:"trimmed"`
+}
