@@ -11,6 +11,7 @@ package memory
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -200,18 +201,10 @@ func (o Options) normalize() (Options, error) {
 	case o.MaxBytes < 0:
 		return o, errors.New("memory queue: MaxBytes is negative")
 	}
-	if o.DedupeTTL == 0 {
-		o.DedupeTTL = DefaultDedupeTTL
-	}
-	if o.RetentionAge == 0 {
-		o.RetentionAge = DefaultRetentionAge
-	}
-	if o.RetentionCount == 0 {
-		o.RetentionCount = DefaultRetentionCount
-	}
-	if o.MaxBytes == 0 {
-		o.MaxBytes = DefaultMaxBytes
-	}
+	o.DedupeTTL = cmp.Or(o.DedupeTTL, DefaultDedupeTTL)
+	o.RetentionAge = cmp.Or(o.RetentionAge, DefaultRetentionAge)
+	o.RetentionCount = cmp.Or(o.RetentionCount, DefaultRetentionCount)
+	o.MaxBytes = cmp.Or(o.MaxBytes, DefaultMaxBytes)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

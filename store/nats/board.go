@@ -21,29 +21,29 @@ import (
 // A board is the bucket as this process sees it: it follows every change. What this
 // process changes itself is on it at once. It decides nothing: each change is made in the
 // bucket on condition that the revision is still the one seen.
-type board struct {
+type groupCache struct {
 	kv     jetstream.KeyValue
 	logger *slog.Logger
 	fresh  chan struct{} // holds a token when the watch has to begin anew
 	first  chan struct{} // closed once everything was read
 
-	mu      sync.Mutex
-	ended   bool
-	log     logRecord
-	logRev  uint64
-	groups  map[string]*groupView // by escaped name
-	gone    map[string]grave      // removed keys, which an older word must not bring back
-	changed chan struct{}         // closed at the next change
+	mu         sync.Mutex
+	ended      bool
+	log        logRecord
+	logRev     uint64
+	groups     map[string]*cachedGroup // by escaped name
+	tombstones map[string]tombstone    // removed keys, which an older word must not bring back
+	changed    chan struct{}           // closed at the next change
 }
 
-// A grave is up to which revision a key was removed, and when we learnt of it.
-type grave struct {
+// A tombstone is up to which revision a key was removed, and when we learnt of it.
+type tombstone struct {
 	rev uint64
 	at  time.Time
 }
 
-// A groupView is one group on the board.
-type groupView struct {
+// A cachedGroup is one group on the board.
+type cachedGroup struct {
 	rec   groupRecord
 	rev   uint64 // 0 while only items were seen
 	items map[int64]*item
@@ -51,15 +51,15 @@ type groupView struct {
 	count map[string]int // state -> items
 }
 
-func newBoard(kv jetstream.KeyValue, logger *slog.Logger) *board {
-	return &board{
+func newGroupCache(kv jetstream.KeyValue, logger *slog.Logger) *groupCache {
+	return &groupCache{
 		kv: kv, logger: logger, fresh: make(chan struct{}, 1), first: make(chan struct{}),
-		groups: map[string]*groupView{}, gone: map[string]grave{}, changed: make(chan struct{}),
+		groups: map[string]*cachedGroup{}, tombstones: map[string]tombstone{}, changed: make(chan struct{}),
 	}
 }
 
 // run follows the bucket until ctx is done or stop was called.
-func (b *board) run(ctx context.Context) {
+func (b *groupCache) run(ctx context.Context) {
 	trouble := remote.NewOutage(b.logger, "watching groups")
 	for ctx.Err() == nil && !b.stopped() {
 		err := b.follow(ctx, trouble)
@@ -69,14 +69,14 @@ func (b *board) run(ctx context.Context) {
 	}
 }
 
-func (b *board) stopped() bool {
+func (b *groupCache) stopped() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ended
 }
 
 // stop ends the following.
-func (b *board) stop() {
+func (b *groupCache) stop() {
 	b.mu.Lock()
 	b.ended = true
 	b.mu.Unlock()
@@ -84,7 +84,7 @@ func (b *board) stop() {
 }
 
 // again makes the board read everything anew.
-func (b *board) again() {
+func (b *groupCache) again() {
 	select {
 	case b.fresh <- struct{}{}:
 	default:
@@ -92,7 +92,7 @@ func (b *board) again() {
 }
 
 // loaded waits until everything was read once.
-func (b *board) loaded(ctx context.Context) error {
+func (b *groupCache) loaded(ctx context.Context) error {
 	select {
 	case <-b.first:
 		return nil
@@ -104,7 +104,7 @@ func (b *board) loaded(ctx context.Context) error {
 var errWatchEnded = errors.New("watch ended")
 
 // follow reads everything and then each change, until it has to begin anew.
-func (b *board) follow(ctx context.Context, trouble *remote.Outage) error {
+func (b *groupCache) follow(ctx context.Context, trouble *remote.Outage) error {
 	w, err := b.kv.WatchAll(ctx)
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (b *board) follow(ctx context.Context, trouble *remote.Outage) error {
 }
 
 // complete ends a first reading: what it did not have was removed while nobody listened.
-func (b *board) complete(seen map[string]bool, last uint64) {
+func (b *groupCache) complete(seen map[string]bool, last uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for name, g := range b.groups {
@@ -159,11 +159,11 @@ func (b *board) complete(seen map[string]bool, last uint64) {
 }
 
 // take puts one change on the board.
-func (b *board) take(ctx context.Context, e jetstream.KeyValueEntry) {
+func (b *groupCache) take(ctx context.Context, e jetstream.KeyValueEntry) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if e.Operation() != jetstream.KeyValuePut {
-		b.entomb(e.Key(), e.Revision())
+		b.setTombstone(e.Key(), e.Revision())
 	} else if err := b.write(e.Key(), e.Value(), e.Revision()); err != nil {
 		b.logger.LogAttrs(ctx, slog.LevelError, "a key of the queue's bucket cannot be read",
 			slog.String("key", e.Key()), slog.Any("error", err))
@@ -172,13 +172,13 @@ func (b *board) take(ctx context.Context, e jetstream.KeyValueEntry) {
 }
 
 // tell wakes who waits for a change. Requires b.mu.
-func (b *board) tell() {
+func (b *groupCache) tell() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
 
 // wrote puts an own change on the board, before the watch tells of it.
-func (b *board) wrote(key string, value []byte, rev uint64) {
+func (b *groupCache) wrote(key string, value []byte, rev uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	_ = b.write(key, value, rev) // we made it: it can be read
@@ -186,29 +186,29 @@ func (b *board) wrote(key string, value []byte, rev uint64) {
 }
 
 // removed takes a key off the board that we removed at a revision.
-func (b *board) removed(key string, rev uint64) {
+func (b *groupCache) removed(key string, rev uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.entomb(key, rev)
+	b.setTombstone(key, rev)
 	b.tell()
 }
 
-// maxGraves is how many removed keys are remembered before old ones are forgotten.
-const maxGraves = 4096
+// maxTombstones is how many removed keys are remembered before old ones are forgotten.
+const maxTombstones = 4096
 
-// entomb takes a key off the board up to a revision. A reading of it that was begun
+// setTombstone takes a key off the board up to a revision. A reading of it that was begun
 // before may still come in for a while. Requires b.mu.
-func (b *board) entomb(key string, rev uint64) {
-	if len(b.gone) >= maxGraves {
-		maps.DeleteFunc(b.gone, func(_ string, g grave) bool { return time.Since(g.at) > time.Minute })
+func (b *groupCache) setTombstone(key string, rev uint64) {
+	if len(b.tombstones) >= maxTombstones {
+		maps.DeleteFunc(b.tombstones, func(_ string, g tombstone) bool { return time.Since(g.at) > time.Minute })
 	}
-	b.gone[key] = grave{rev: max(rev, b.gone[key].rev), at: time.Now()}
+	b.tombstones[key] = tombstone{rev: max(rev, b.tombstones[key].rev), at: time.Now()}
 	b.erase(key, rev)
 }
 
 // write requires b.mu.
-func (b *board) write(key string, value []byte, rev uint64) error {
-	if rev <= b.gone[key].rev {
+func (b *groupCache) write(key string, value []byte, rev uint64) error {
+	if rev <= b.tombstones[key].rev {
 		return nil
 	}
 	switch {
@@ -239,7 +239,7 @@ func (b *board) write(key string, value []byte, rev uint64) error {
 }
 
 // erase removes what is not newer than a revision. Requires b.mu.
-func (b *board) erase(key string, rev uint64) {
+func (b *groupCache) erase(key string, rev uint64) {
 	switch {
 	case key == logKey:
 		if b.logRev <= rev {
@@ -258,16 +258,16 @@ func (b *board) erase(key string, rev uint64) {
 }
 
 // group requires b.mu.
-func (b *board) group(name string) *groupView {
+func (b *groupCache) group(name string) *cachedGroup {
 	g := b.groups[name]
 	if g == nil {
-		g = &groupView{items: map[int64]*item{}, count: map[string]int{}}
+		g = &cachedGroup{items: map[int64]*item{}, count: map[string]int{}}
 		b.groups[name] = g
 	}
 	return g
 }
 
-func (g *groupView) put(seq int64, i *item) {
+func (g *cachedGroup) put(seq int64, i *item) {
 	if old := g.items[seq]; old != nil {
 		if old.rev >= i.rev {
 			return
@@ -281,7 +281,7 @@ func (g *groupView) put(seq int64, i *item) {
 	}
 }
 
-func (g *groupView) remove(seq int64) {
+func (g *cachedGroup) remove(seq int64) {
 	if i := g.items[seq]; i != nil {
 		g.count[i.State]--
 		delete(g.items, seq)
@@ -289,7 +289,7 @@ func (g *groupView) remove(seq int64) {
 }
 
 // next returns the item that is due first, and leaves out what has changed since.
-func (g *groupView) next() (int64, *item) {
+func (g *cachedGroup) next() (int64, *item) {
 	for len(g.due) > 0 {
 		d := g.due[0]
 		if g.items[d.seq] == d.item {
@@ -328,21 +328,21 @@ func (d *dues) popFirst()     { heap.Pop(d) }
 func (d *dues) put(x dueItem) { heap.Push(d, x) }
 
 // trimmed is up to where retention has removed the log.
-func (b *board) trimmed() int64 {
+func (b *groupCache) trimmed() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.log.Trimmed
 }
 
 // logState returns the log's record and its revision.
-func (b *board) logState() (logRecord, uint64) {
+func (b *groupCache) logState() (logRecord, uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.log, b.logRev
 }
 
 // names lists the registered groups.
-func (b *board) names() []string {
+func (b *groupCache) names() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var list []string
@@ -356,7 +356,7 @@ func (b *board) names() []string {
 }
 
 // record returns a group's record and its revision; 0 means that there is no such group.
-func (b *board) record(name string) (groupRecord, uint64) {
+func (b *groupCache) record(name string) (groupRecord, uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	g := b.groups[escape(name)]
@@ -369,7 +369,7 @@ func (b *board) record(name string) (groupRecord, uint64) {
 }
 
 // item returns what a group knows of an event.
-func (b *board) item(name string, seq int64) (item, bool) {
+func (b *groupCache) item(name string, seq int64) (item, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if g := b.groups[escape(name)]; g != nil {
@@ -380,41 +380,41 @@ func (b *board) item(name string, seq int64) (item, bool) {
 	return item{}, false
 }
 
-// A numbered is an item with its event's sequence number.
-type numbered struct {
+// A groupItem is an item with its event's sequence number.
+type groupItem struct {
 	seq int64
 	item
 }
 
 // list returns a group's items of one state, by sequence number.
-func (b *board) list(name, state string) []numbered {
+func (b *groupCache) list(name, state string) []groupItem {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var out []numbered
+	var out []groupItem
 	if g := b.groups[escape(name)]; g != nil {
 		for seq, i := range g.items {
 			if i.State == state {
-				out = append(out, numbered{seq, *i})
+				out = append(out, groupItem{seq, *i})
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b numbered) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(out, func(a, b groupItem) int { return cmp.Compare(a.seq, b.seq) })
 	return out
 }
 
 // claimable returns at most n items of a group that may be tried now: those that are due,
 // and those whose lease has ended. now is by the server's clock.
-func (b *board) claimable(name string, n int, now time.Time, lease time.Duration) []numbered {
+func (b *groupCache) claimable(name string, n int, now time.Time, lease time.Duration) []groupItem {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	g := b.groups[escape(name)]
 	if g == nil {
 		return nil
 	}
-	var out []numbered
+	var out []groupItem
 	for seq, i := range g.items {
 		if len(out) < n && g.count[leased] > 0 && i.State == leased && time.Since(i.observed) >= lease {
-			out = append(out, numbered{seq, *i})
+			out = append(out, groupItem{seq, *i})
 		}
 	}
 	var kept []dueItem
@@ -423,7 +423,7 @@ func (b *board) claimable(name string, n int, now time.Time, lease time.Duration
 		if i == nil || i.At > now.UnixMicro() {
 			break
 		}
-		out = append(out, numbered{seq, *i})
+		out = append(out, groupItem{seq, *i})
 		kept = append(kept, g.due[0])
 		g.due.popFirst()
 	}
@@ -434,7 +434,7 @@ func (b *board) claimable(name string, n int, now time.Time, lease time.Duration
 }
 
 // until is how long to wait until something may be claimable, at most most.
-func (b *board) until(name string, now time.Time, lease, most time.Duration) time.Duration {
+func (b *groupCache) until(name string, now time.Time, lease, most time.Duration) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	g := b.groups[escape(name)]
@@ -455,14 +455,14 @@ func (b *board) until(name string, now time.Time, lease, most time.Duration) tim
 }
 
 // changes returns a channel that is closed at the next change.
-func (b *board) changes() <-chan struct{} {
+func (b *groupCache) changes() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.changed
 }
 
 // pinned returns the sequence numbers, ascending, of which some group has an item.
-func (b *board) pinned() []int64 {
+func (b *groupCache) pinned() []int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	set := map[int64]struct{}{}
@@ -475,7 +475,7 @@ func (b *board) pinned() []int64 {
 }
 
 // onlyDead returns the groups, if all that have an item of an event have a dead letter.
-func (b *board) onlyDead(seq int64) ([]string, bool) {
+func (b *groupCache) onlyDead(seq int64) ([]string, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var out []string
@@ -492,7 +492,7 @@ func (b *board) onlyDead(seq int64) ([]string, bool) {
 
 // counts returns a group's items by state, and the oldest that waits: its sequence number
 // and when it was received.
-func (b *board) counts(name string) (retry, lease, dead int64, oldest int64, received time.Time) {
+func (b *groupCache) counts(name string) (retry, lease, dead int64, oldest int64, received time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	g := b.groups[escape(name)]
@@ -508,7 +508,7 @@ func (b *board) counts(name string) (retry, lease, dead int64, oldest int64, rec
 }
 
 // firstDue is when the first item of a group was or will be due; zero is never.
-func (b *board) firstDue(name string) time.Time {
+func (b *groupCache) firstDue(name string) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if g := b.groups[escape(name)]; g != nil {

@@ -35,7 +35,7 @@ func put(t *testing.T, key string, i item, rev uint64) entry {
 // TestBoardOldWord: what is said late does not undo what was said before it.
 func TestBoardOldWord(t *testing.T) {
 	t.Parallel()
-	b := newBoard(nil, slog.New(slog.DiscardHandler))
+	b := newGroupCache(nil, slog.New(slog.DiscardHandler))
 	key := workKey("g", 7)
 	old := put(t, key, item{State: leased, Attempts: 1}, 3)
 	b.take(t.Context(), put(t, key, item{State: retrying, Attempts: 1}, 4))
@@ -59,7 +59,7 @@ func TestBoardOldWord(t *testing.T) {
 // TestBoardClaimable: what is due and what is over its lease, and nothing else.
 func TestBoardClaimable(t *testing.T) {
 	t.Parallel()
-	b := newBoard(nil, slog.New(slog.DiscardHandler))
+	b := newGroupCache(nil, slog.New(slog.DiscardHandler))
 	now := time.Now()
 	for seq, i := range map[int64]item{
 		1: {State: retrying, At: now.Add(-time.Second).UnixMicro()},

@@ -15,11 +15,11 @@ import (
 )
 
 // A store is the stream and the bucket of a topic, of one epoch.
-type store struct {
+type topic struct {
 	epoch  string
 	stream jetstream.Stream
 	kv     jetstream.KeyValue
-	board  *board
+	groups *groupCache
 	// ahead is how far the server's clock is ahead of ours.
 	ahead time.Duration
 }
@@ -32,8 +32,8 @@ const epochField = "slack-webhook-server-epoch"
 const markerTTL = time.Hour
 
 // ready returns the store, and makes it or finds it first when that was not done yet.
-func (q *Store) ready(ctx context.Context) (*store, error) {
-	if s := q.store.Load(); s != nil {
+func (q *Store) ready(ctx context.Context) (*topic, error) {
+	if s := q.opened.Load(); s != nil {
 		return s, nil
 	}
 	if !q.nc.IsConnected() {
@@ -41,14 +41,14 @@ func (q *Store) ready(ctx context.Context) (*store, error) {
 	}
 	q.making.Lock()
 	defer q.making.Unlock()
-	if s := q.store.Load(); s != nil {
+	if s := q.opened.Load(); s != nil {
 		return s, nil
 	}
 	s, err := q.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	q.store.Store(s)
+	q.opened.Store(s)
 	return s, nil
 }
 
@@ -56,13 +56,13 @@ var errAway = errors.New("no connection")
 
 // forget makes the next call look for the store again.
 func (q *Store) forget() {
-	if s := q.store.Swap(nil); s != nil {
-		s.board.stop()
+	if s := q.opened.Swap(nil); s != nil {
+		s.groups.stop()
 	}
 }
 
 // open finds the stream and the bucket of the topic, or makes them.
-func (q *Store) open(ctx context.Context) (*store, error) {
+func (q *Store) open(ctx context.Context) (*topic, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	stream, made, err := q.events(ctx)
@@ -89,18 +89,18 @@ func (q *Store) open(ctx context.Context) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.room.tight()
-	s := &store{epoch: epoch, stream: stream, kv: kv, ahead: time.Until(info.TimeStamp)}
-	s.board = newBoard(kv, q.o.Logger)
+	q.quota.reset()
+	s := &topic{epoch: epoch, stream: stream, kv: kv, ahead: time.Until(info.TimeStamp)}
+	s.groups = newGroupCache(kv, q.o.Logger)
 	if err := q.enter("open"); err != nil {
 		return nil, err
 	}
 	go func() {
 		defer q.calls.Done()
-		s.board.run(q.life)
+		s.groups.run(q.life)
 	}()
-	if err := s.board.loaded(ctx); err != nil {
-		s.board.stop()
+	if err := s.groups.loaded(ctx); err != nil {
+		s.groups.stop()
 		return nil, err
 	}
 	return s, nil
@@ -139,7 +139,7 @@ func (q *Store) events(ctx context.Context) (_ jetstream.Stream, made bool, _ er
 
 // write puts a value on condition that the key still has the revision that the board
 // has; 0 is that there is no such key. A conflict is returned as it is.
-func (q *Store) write(ctx context.Context, s *store, key string, value []byte, rev uint64) error {
+func (q *Store) write(ctx context.Context, s *topic, key string, value []byte, rev uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var now uint64
@@ -151,7 +151,7 @@ func (q *Store) write(ctx context.Context, s *store, key string, value []byte, r
 	}
 	switch {
 	case err == nil:
-		s.board.wrote(key, value, now)
+		s.groups.wrote(key, value, now)
 		return nil
 	case conflict(err):
 		return err
@@ -160,13 +160,13 @@ func (q *Store) write(ctx context.Context, s *store, key string, value []byte, r
 }
 
 // remove takes a key away on condition of its revision.
-func (q *Store) remove(ctx context.Context, s *store, key string, rev uint64) error {
+func (q *Store) remove(ctx context.Context, s *topic, key string, rev uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := s.kv.Purge(ctx, key, jetstream.LastRevision(rev), jetstream.PurgeTTL(markerTTL))
 	switch {
 	case err == nil:
-		s.board.removed(key, rev)
+		s.groups.removed(key, rev)
 		return nil
 	case conflict(err):
 		return err
@@ -197,25 +197,25 @@ func (q *Store) value(ctx context.Context, key string) (value, error) {
 }
 
 // refresh reads one key anew, after a conflict: the board may not know of it yet.
-func (q *Store) refresh(ctx context.Context, s *store, key string) error {
-	known := s.board.revision(key)
+func (q *Store) refresh(ctx context.Context, s *topic, key string) error {
+	known := s.groups.revision(key)
 	v, err := q.value(ctx, key)
 	if err != nil {
 		return err
 	}
-	s.board.mu.Lock()
-	defer s.board.mu.Unlock()
-	defer s.board.tell()
+	s.groups.mu.Lock()
+	defer s.groups.mu.Unlock()
+	defer s.groups.tell()
 	if v.present {
-		return s.board.write(key, v.data, v.rev)
+		return s.groups.write(key, v.data, v.rev)
 	}
 	// What came onto the board while we asked is newer than the answer.
-	s.board.entomb(key, max(v.rev, known))
+	s.groups.setTombstone(key, max(v.rev, known))
 	return nil
 }
 
 // revision is the one that the board has of a key; 0 is none.
-func (b *board) revision(key string) uint64 {
+func (b *groupCache) revision(key string) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {

@@ -38,7 +38,7 @@ func (q *Store) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	if c.token, err = token(); err != nil {
 		return fmt.Errorf("consume %s: %w", g.Name, err)
 	}
-	if err := c.begin(ctx); err != nil {
+	if err := remote.Until(ctx, q.life, q.o.Logger, "group "+g.Name, func(ctx context.Context) error { return c.register(ctx, g.Start) }); err != nil {
 		return fmt.Errorf("consume %s: %w", g.Name, err)
 	}
 	return consume.Run(ctx, g, h, c, consume.Options{Lease: q.o.Lease, Log: q.o.Logger, Life: q.life})
@@ -66,37 +66,13 @@ type consumer struct {
 	endings map[int64]digest // first attempts that ended and may be delivered again
 }
 
-// begin registers the group, waiting while NATS is away.
-func (c *consumer) begin(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(c.q.life, func() { cancel(queue.ErrClosed) })() //nolint:contextcheck // the queue's life is not the caller's
-	trouble := remote.NewOutage(c.q.o.Logger, "group "+c.g.Name)
-	for {
-		err := c.register(ctx, c.g.Start)
-		if err == nil {
-			trouble.Over(ctx)
-			return nil
-		}
-		if !errors.Is(err, queue.ErrUnavailable) && ctx.Err() == nil {
-			return err
-		}
-		if !trouble.Wait(ctx, err) {
-			if cause := context.Cause(ctx); errors.Is(cause, queue.ErrClosed) {
-				return cause
-			}
-			return nil
-		}
-	}
-}
-
 // register makes the group and its durable consumer unless they exist.
 func (c *consumer) register(ctx context.Context, start queue.Start) error {
 	s, err := c.q.ready(ctx)
 	if err != nil {
 		return c.q.fault(err)
 	}
-	rec, rev := s.board.record(c.g.Name)
+	rec, rev := s.groups.record(c.g.Name)
 	if rev == 0 {
 		if rec, err = c.q.newGroup(ctx, s, c.g.Name, start); err != nil {
 			return err
@@ -113,7 +89,7 @@ func (c *consumer) register(ctx context.Context, start queue.Start) error {
 }
 
 // newGroup registers a group that begins at a start.
-func (q *Store) newGroup(ctx context.Context, s *store, name string, start queue.Start) (groupRecord, error) {
+func (q *Store) newGroup(ctx context.Context, s *topic, name string, start queue.Start) (groupRecord, error) {
 	b, at, err := q.locate(ctx, start)
 	if err != nil {
 		return groupRecord{}, err
@@ -139,7 +115,7 @@ func (q *Store) newGroup(ctx context.Context, s *store, name string, start queue
 	if err := q.refresh(ctx, s, groupKey(name)); err != nil {
 		return groupRecord{}, err
 	}
-	rec, rev := s.board.record(name)
+	rec, rev := s.groups.record(name)
 	if rev == 0 {
 		return groupRecord{}, q.fault(errors.New("the group was dropped at this moment"))
 	}
@@ -179,7 +155,7 @@ func (q *Store) attachConsumer(ctx context.Context, rec groupRecord) error {
 
 // check reports whether the group is still there. In a store of another epoch it is
 // registered again, from the beginning, for it has seen nothing there.
-func (c *consumer) check(ctx context.Context) (*store, error) {
+func (c *consumer) check(ctx context.Context) (*topic, error) {
 	s, err := c.q.ready(ctx)
 	if err != nil {
 		return nil, c.q.fault(err)
@@ -187,17 +163,17 @@ func (c *consumer) check(ctx context.Context) (*store, error) {
 	if s.epoch != c.epoch {
 		return s, c.register(ctx, queue.Start{})
 	}
-	if rec, rev := s.board.record(c.g.Name); rev == 0 || rec.Born != c.born {
+	if rec, rev := s.groups.record(c.g.Name); rev == 0 || rec.Born != c.born {
 		return nil, queue.ErrNoGroup
 	}
 	return s, nil
 }
 
-var _ consume.Backend[*hold] = (*consumer)(nil)
+var _ consume.Backend[*lease] = (*consumer)(nil)
 
 // A hold is a lease of this process: on a first attempt, by the consumer's message, or on
 // a later one, by an item in the bucket.
-type hold struct {
+type lease struct {
 	group    string
 	seq      int64
 	attempts int
@@ -214,7 +190,7 @@ type hold struct {
 
 // Take implements consume.Backend. Retries that are due and new events share the workers, so
 // that neither a backlog nor a storm of failures starves the other.
-func (c *consumer) Take(ctx context.Context, n int) ([]consume.Item[*hold], error) {
+func (c *consumer) Take(ctx context.Context, n int) ([]consume.Item[*lease], error) {
 	for ctx.Err() == nil {
 		s, err := c.check(ctx)
 		if err != nil {
@@ -233,8 +209,8 @@ func (c *consumer) Take(ctx context.Context, n int) ([]consume.Item[*hold], erro
 }
 
 // takeBoth takes what there is now, when there is something that was tried before.
-func (c *consumer) takeBoth(ctx context.Context, s *store, n int) ([]consume.Item[*hold], error) {
-	if s.board.until(c.g.Name, c.now(s), c.q.o.Lease, idle) > 0 {
+func (c *consumer) takeBoth(ctx context.Context, s *topic, n int) ([]consume.Item[*lease], error) {
+	if s.groups.until(c.g.Name, c.now(s), c.q.o.Lease, idle) > 0 {
 		return nil, nil // nothing is due
 	}
 	share := (n + 1) / 2
@@ -248,18 +224,18 @@ func (c *consumer) takeBoth(ctx context.Context, s *store, n int) ([]consume.Ite
 	}
 	fresh, err := c.fresh(ctx, s, n-len(items), 0)
 	if err != nil {
-		return items, c.unless(err, items)
+		return items, errUnless(err, items)
 	}
 	items = append(items, fresh...)
 	if len(items) < n {
 		more, err := c.claim(ctx, s, n-len(items))
-		return append(items, more...), c.unless(err, append(items, more...))
+		return append(items, more...), errUnless(err, append(items, more...))
 	}
 	return items, nil
 }
 
 // unless passes an error over when there are items all the same: it will come again.
-func (c *consumer) unless(err error, items []consume.Item[*hold]) error {
+func errUnless(err error, items []consume.Item[*lease]) error {
 	if len(items) > 0 {
 		return nil
 	}
@@ -267,7 +243,7 @@ func (c *consumer) unless(err error, items []consume.Item[*hold]) error {
 }
 
 // await waits for new events, but no longer than until a retry is due.
-func (c *consumer) await(ctx context.Context, s *store, n int) ([]consume.Item[*hold], error) {
+func (c *consumer) await(ctx context.Context, s *topic, n int) ([]consume.Item[*lease], error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
 	watcher.Go(func() {
@@ -280,13 +256,13 @@ func (c *consumer) await(ctx context.Context, s *store, n int) ([]consume.Item[*
 }
 
 // watchDue returns when something is due, the group is gone or ctx is done.
-func (c *consumer) watchDue(ctx context.Context, s *store) {
+func (c *consumer) watchDue(ctx context.Context, s *topic) {
 	for ctx.Err() == nil {
-		changed := s.board.changes()
-		if _, rev := s.board.record(c.g.Name); rev == 0 {
+		changed := s.groups.changes()
+		if _, rev := s.groups.record(c.g.Name); rev == 0 {
 			return
 		}
-		wait := s.board.until(c.g.Name, c.now(s), c.q.o.Lease, idle)
+		wait := s.groups.until(c.g.Name, c.now(s), c.q.o.Lease, idle)
 		if wait == 0 {
 			return
 		}
@@ -301,10 +277,10 @@ func (c *consumer) watchDue(ctx context.Context, s *store) {
 }
 
 // now is the server's time.
-func (c *consumer) now(s *store) time.Time { return time.Now().Add(s.ahead) }
+func (c *consumer) now(s *topic) time.Time { return time.Now().Add(s.ahead) }
 
 // fresh pulls at most n new events.
-func (c *consumer) fresh(ctx context.Context, s *store, n int, wait time.Duration) ([]consume.Item[*hold], error) {
+func (c *consumer) fresh(ctx context.Context, s *topic, n int, wait time.Duration) ([]consume.Item[*lease], error) {
 	list, err := c.q.pull(ctx, consumerOf(c.g.Name), n, wait)
 	if errors.Is(err, queue.ErrNoGroup) {
 		_, err = c.check(ctx) // the stream may have gone with it
@@ -312,7 +288,7 @@ func (c *consumer) fresh(ctx context.Context, s *store, n int, wait time.Duratio
 	if err != nil {
 		return nil, c.q.fault(err)
 	}
-	var items []consume.Item[*hold]
+	var items []consume.Item[*lease]
 	for _, m := range list {
 		item, ok, wrong := c.first(ctx, s, m)
 		if ok {
@@ -320,50 +296,50 @@ func (c *consumer) fresh(ctx context.Context, s *store, n int, wait time.Duratio
 		}
 		err = errors.Join(err, wrong) // the others were delivered all the same
 	}
-	return items, c.unless(err, items)
+	return items, errUnless(err, items)
 }
 
 // first makes an item of a message. One that was delivered before has crashed, unless it
 // is still being handled here or was moved on before its acknowledgement was lost. A
 // server that crashed may also have forgotten that it delivered one, and counts anew.
-func (c *consumer) first(ctx context.Context, s *store, m *natsgo.Msg) (consume.Item[*hold], bool, error) {
+func (c *consumer) first(ctx context.Context, s *topic, m *natsgo.Msg) (consume.Item[*lease], bool, error) {
 	meta, err := m.Metadata()
 	if err != nil {
-		return consume.Item[*hold]{}, false, err
+		return consume.Item[*lease]{}, false, err
 	}
 	seq := int64(meta.Sequence.Stream) //nolint:gosec // below 2^53
 	e, err := decode(s.epoch, seq, m.Data)
 	if err != nil {
-		return consume.Item[*hold]{}, false, err
+		return consume.Item[*lease]{}, false, err
 	}
 	tries := int(meta.NumDelivered) //nolint:gosec // small
-	h := &hold{group: c.g.Name, seq: seq, attempts: tries, record: m.Data, received: e.ReceivedAt, reply: m.Reply, renewed: time.Now(), conn: c.q.renewed()}
+	h := &lease{group: c.g.Name, seq: seq, attempts: tries, record: m.Data, received: e.ReceivedAt, reply: m.Reply, renewed: time.Now(), conn: c.q.renewed()}
 	if c.q.takesOver(c.g.Name, seq, m.Data, m.Reply) {
-		return consume.Item[*hold]{}, false, nil
+		return consume.Item[*lease]{}, false, nil
 	}
 	moved, err := c.moved(ctx, s, seq, tries, m.Data)
 	if err != nil {
-		return consume.Item[*hold]{}, false, err
+		return consume.Item[*lease]{}, false, err
 	}
 	if moved || c.ended(seq, m.Data) {
-		return consume.Item[*hold]{}, false, c.q.acknowledge(ctx, m.Reply)
+		return consume.Item[*lease]{}, false, c.q.acknowledge(ctx, m.Reply)
 	}
 	if tries > 1 {
 		h.attempts--
 	}
-	c.q.holds(h)
-	return consume.Item[*hold]{Lease: h, Event: e, Attempt: h.attempts, Crashed: tries > 1}, true, nil
+	c.q.addLease(h)
+	return consume.Item[*lease]{Lease: h, Event: e, Attempt: h.attempts, Crashed: tries > 1}, true, nil
 }
 
 // claim takes leases on items that are due or whose lease has ended. One that was begun
 // is seen to its end: what it leased would lie idle.
-func (c *consumer) claim(ctx context.Context, s *store, n int) ([]consume.Item[*hold], error) {
+func (c *consumer) claim(ctx context.Context, s *topic, n int) ([]consume.Item[*lease], error) {
 	ctx = context.WithoutCancel(ctx)
-	var items []consume.Item[*hold]
-	for _, i := range s.board.claimable(c.g.Name, n, c.now(s), c.q.o.Lease) {
+	var items []consume.Item[*lease]
+	for _, i := range s.groups.claimable(c.g.Name, n, c.now(s), c.q.o.Lease) {
 		item, ok, err := c.claimOne(ctx, s, i)
 		if err != nil {
-			return items, c.unless(err, items)
+			return items, errUnless(err, items)
 		}
 		if ok {
 			items = append(items, item)
@@ -373,8 +349,8 @@ func (c *consumer) claim(ctx context.Context, s *store, n int) ([]consume.Item[*
 }
 
 // claimOne leases one item, unless somebody else was quicker.
-func (c *consumer) claimOne(ctx context.Context, s *store, i numbered) (consume.Item[*hold], bool, error) {
-	var none consume.Item[*hold]
+func (c *consumer) claimOne(ctx context.Context, s *topic, i groupItem) (consume.Item[*lease], bool, error) {
+	var none consume.Item[*lease]
 	key := workKey(c.g.Name, i.seq)
 	now, rec, rev, err := c.q.load(ctx, c.g.Name, i.seq)
 	if err != nil {
@@ -399,13 +375,13 @@ func (c *consumer) claimOne(ctx context.Context, s *store, i numbered) (consume.
 	if err != nil {
 		return none, false, err
 	}
-	h := &hold{group: c.g.Name, seq: i.seq, attempts: now.Attempts, record: rec, received: e.ReceivedAt, item: now, renewed: time.Now()}
-	c.q.holds(h)
-	return consume.Item[*hold]{Lease: h, Event: e, Attempt: now.Attempts, Crashed: crashed}, true, nil
+	h := &lease{group: c.g.Name, seq: i.seq, attempts: now.Attempts, record: rec, received: e.ReceivedAt, item: now, renewed: time.Now()}
+	c.q.addLease(h)
+	return consume.Item[*lease]{Lease: h, Event: e, Attempt: now.Attempts, Crashed: crashed}, true, nil
 }
 
 // put writes an item and returns it with its new revision.
-func (c *consumer) put(ctx context.Context, s *store, seq int64, i item, rec []byte, rev uint64) (item, error) {
+func (c *consumer) put(ctx context.Context, s *topic, seq int64, i item, rec []byte, rev uint64) (item, error) {
 	value, err := i.encode(rec)
 	if err != nil {
 		return item{}, err
@@ -414,7 +390,7 @@ func (c *consumer) put(ctx context.Context, s *store, seq int64, i item, rec []b
 	if err := c.q.write(ctx, s, key, value, rev); err != nil {
 		return item{}, err
 	}
-	now, ok := s.board.item(c.g.Name, seq)
+	now, ok := s.groups.item(c.g.Name, seq)
 	if !ok {
 		return item{}, fmt.Errorf("item %s: %w", key, queue.ErrUnavailable)
 	}

@@ -16,14 +16,14 @@ import (
 	"slackmcp/store/queue"
 )
 
-// Extend implements crew.Engine: a first attempt by JetStream's sign of work in
+// Extend implements consume.Backend: a first attempt by JetStream's sign of work in
 // progress, a later one by a new revision of its item.
-func (c *consumer) Extend(ctx context.Context, leases []*hold) ([]*hold, error) {
+func (c *consumer) Extend(ctx context.Context, leases []*lease) ([]*lease, error) {
 	s, err := c.q.ready(ctx)
 	if err != nil {
 		return nil, c.q.fault(err)
 	}
-	var lost []*hold
+	var lost []*lease
 	began := time.Now()
 	for _, h := range leases {
 		ok, err := c.extend(ctx, s, h)
@@ -32,7 +32,7 @@ func (c *consumer) Extend(ctx context.Context, leases []*hold) ([]*hold, error) 
 		}
 		if !ok {
 			lost = append(lost, h)
-			c.q.settled(h)
+			c.q.removeLease(h)
 		}
 	}
 	// Signs of work have no answer of their own.
@@ -48,7 +48,7 @@ func (c *consumer) Extend(ctx context.Context, leases []*hold) ([]*hold, error) 
 }
 
 // extend renews one lease, and reports whether it is still held.
-func (c *consumer) extend(ctx context.Context, s *store, h *hold) (bool, error) {
+func (c *consumer) extend(ctx context.Context, s *topic, h *lease) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.reply == "" {
@@ -67,14 +67,14 @@ func (c *consumer) extend(ctx context.Context, s *store, h *hold) (bool, error) 
 	return true, c.q.fault(c.q.nc.Publish(h.reply, []byte("+WPI")))
 }
 
-// Settle implements crew.Engine.
-func (c *consumer) Settle(ctx context.Context, h *hold, o consume.Outcome) error {
+// Settle implements consume.Backend.
+func (c *consumer) Settle(ctx context.Context, h *lease, o consume.Outcome) error {
 	s, err := c.q.ready(ctx)
 	if err != nil {
 		return c.q.fault(err)
 	}
-	if _, rev := s.board.record(c.g.Name); rev == 0 || s.epoch != c.epoch {
-		c.q.settled(h)
+	if _, rev := s.groups.record(c.g.Name); rev == 0 || s.epoch != c.epoch {
+		c.q.removeLease(h)
 		return nil // the group was dropped, or its store has gone
 	}
 	h.mu.Lock()
@@ -86,14 +86,14 @@ func (c *consumer) Settle(ctx context.Context, h *hold, o consume.Outcome) error
 	}
 	if err == nil {
 		h.over = true
-		c.q.settled(h)
+		c.q.removeLease(h)
 	}
 	return err
 }
 
 // settleFirst records a first attempt: what is not done becomes an item, and then the
 // consumer is done with it.
-func (c *consumer) settleFirst(ctx context.Context, s *store, h *hold, o consume.Outcome) error {
+func (c *consumer) settleFirst(ctx context.Context, s *topic, h *lease, o consume.Outcome) error {
 	if !o.Done {
 		if err := c.moveOn(ctx, s, h, c.outcome(s, h, o)); err != nil {
 			return err
@@ -115,7 +115,7 @@ func (c *consumer) settleFirst(ctx context.Context, s *store, h *hold, o consume
 // moveOn makes the item of an event whose first attempt did not end well. There may be
 // one, made when the acknowledgement was lost; but a cluster whose leader is failing also
 // speaks of conflicts with what it then forgets.
-func (c *consumer) moveOn(ctx context.Context, s *store, h *hold, i item) error {
+func (c *consumer) moveOn(ctx context.Context, s *topic, h *lease, i item) error {
 	_, err := c.put(ctx, s, h.seq, i, h.record, 0)
 	if !conflict(err) {
 		return err
@@ -123,14 +123,14 @@ func (c *consumer) moveOn(ctx context.Context, s *store, h *hold, i item) error 
 	if err := c.q.refresh(ctx, s, workKey(c.g.Name, h.seq)); err != nil {
 		return err
 	}
-	if _, there := s.board.item(c.g.Name, h.seq); !there {
+	if _, there := s.groups.item(c.g.Name, h.seq); !there {
 		return c.q.fault(err)
 	}
 	return nil
 }
 
 // settleItem records a later attempt. An item that has changed is not ours any more.
-func (c *consumer) settleItem(ctx context.Context, s *store, h *hold, o consume.Outcome) error {
+func (c *consumer) settleItem(ctx context.Context, s *topic, h *lease, o consume.Outcome) error {
 	var err error
 	if o.Done {
 		err = c.q.remove(ctx, s, workKey(c.g.Name, h.seq), h.item.rev)
@@ -143,14 +143,14 @@ func (c *consumer) settleItem(ctx context.Context, s *store, h *hold, o consume.
 	if err := c.q.refresh(ctx, s, workKey(c.g.Name, h.seq)); err != nil {
 		return err
 	}
-	if i, there := s.board.item(c.g.Name, h.seq); there && i.rev == h.item.rev {
+	if i, there := s.groups.item(c.g.Name, h.seq); there && i.rev == h.item.rev {
 		return c.q.fault(err) // nobody has changed it: the conflict was none
 	}
 	return nil
 }
 
 // outcome is the item that an attempt leaves which did not end well.
-func (c *consumer) outcome(s *store, h *hold, o consume.Outcome) item {
+func (c *consumer) outcome(s *topic, h *lease, o consume.Outcome) item {
 	i := item{State: retrying, Attempts: h.attempts, Reason: o.Reason, Received: h.received.UnixMicro()}
 	if o.Postponed {
 		i.Attempts--
@@ -179,39 +179,39 @@ func (q *Store) acknowledge(ctx context.Context, reply string) error {
 }
 
 // holds notes a lease of this process, and settled takes it off.
-func (q *Store) holds(h *hold) {
+func (q *Store) addLease(h *lease) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.held[h.group] == nil {
-		q.held[h.group] = map[int64]*hold{}
+	if q.leases[h.group] == nil {
+		q.leases[h.group] = map[int64]*lease{}
 	}
-	q.held[h.group][h.seq] = h
+	q.leases[h.group][h.seq] = h
 }
 
-func (q *Store) settled(h *hold) {
+func (q *Store) removeLease(h *lease) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.held[h.group][h.seq] == h {
-		delete(q.held[h.group], h.seq)
+	if q.leases[h.group][h.seq] == h {
+		delete(q.leases[h.group], h.seq)
 	}
 }
 
 // holding reports whether a handler of this process has an event.
 func (q *Store) holding(group string, seq int64) bool {
-	return q.hold(group, seq) != nil
+	return q.leaseOf(group, seq) != nil
 }
 
-func (q *Store) hold(group string, seq int64) *hold {
+func (q *Store) leaseOf(group string, seq int64) *lease {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.held[group][seq]
+	return q.leases[group][seq]
 }
 
 // takesOver gives a handler of this process that makes the first attempt at an event the
 // newest delivery of it to acknowledge, and reports whether there is one. A store that
 // lost its end gives the sequence numbers of what was lost again: the records tell.
 func (q *Store) takesOver(group string, seq int64, record []byte, reply string) bool {
-	h := q.hold(group, seq)
+	h := q.leaseOf(group, seq)
 	if h == nil || !bytes.Equal(h.record, record) {
 		return false
 	}
@@ -229,7 +229,7 @@ const maxEndings = 4096
 
 // remember notes that a first attempt ended that the server may have forgotten in a
 // crash: it then delivers the event again, as if for the first time.
-func (c *consumer) remember(h *hold) {
+func (c *consumer) remember(h *lease) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.endings == nil || len(c.endings) >= maxEndings {
@@ -252,8 +252,8 @@ type digest = [sha256.Size]byte
 
 // moved reports whether an event is an item already. One that comes for the first time
 // can be another event than the item's.
-func (c *consumer) moved(ctx context.Context, s *store, seq int64, tries int, record []byte) (bool, error) {
-	_, there := s.board.item(c.g.Name, seq)
+func (c *consumer) moved(ctx context.Context, s *topic, seq int64, tries int, record []byte) (bool, error) {
+	_, there := s.groups.item(c.g.Name, seq)
 	if !there || tries > 1 {
 		return there, nil
 	}
@@ -263,7 +263,7 @@ func (c *consumer) moved(ctx context.Context, s *store, seq int64, tries int, re
 
 // forgotten reports whether the server has forgotten in a crash that it delivered an
 // event: it answers no acknowledgement of it, and will deliver it again.
-func (q *Store) forgotten(ctx context.Context, h *hold) (bool, error) {
+func (q *Store) forgotten(ctx context.Context, h *lease) (bool, error) {
 	info, err := q.consumerInfo(ctx, h.group)
 	if err != nil || info == nil {
 		return false, err
@@ -282,7 +282,7 @@ func (q *Store) pull(ctx context.Context, consumer string, n int, wait time.Dura
 	if err != nil {
 		return nil, err
 	}
-	p := &pulling{q: q, sub: sub, arrived: arrived, renewed: q.renewed(), n: n}
+	p := &pull{q: q, sub: sub, arrived: arrived, renewed: q.renewed(), n: n}
 	if err := p.request(consumer, inbox, wait); err != nil {
 		_ = sub.Unsubscribe()
 		return nil, err
@@ -299,7 +299,7 @@ func (q *Store) pull(ctx context.Context, consumer string, n int, wait time.Dura
 	return nil, err
 }
 
-type pulling struct {
+type pull struct {
 	q       *Store
 	sub     *natsgo.Subscription
 	arrived chan *natsgo.Msg
@@ -310,7 +310,7 @@ type pulling struct {
 }
 
 // request sends the request; see nats-server's JSApiConsumerGetNextRequest.
-func (p *pulling) request(consumer, inbox string, wait time.Duration) error {
+func (p *pull) request(consumer, inbox string, wait time.Duration) error {
 	r := struct {
 		Batch   int           `json:"batch"`
 		Expires time.Duration `json:"expires,omitempty"`
@@ -324,7 +324,7 @@ func (p *pulling) request(consumer, inbox string, wait time.Duration) error {
 }
 
 // collect waits for the first message and takes those that come with it.
-func (p *pulling) collect(ctx context.Context, wait time.Duration) error {
+func (p *pull) collect(ctx context.Context, wait time.Duration) error {
 	t := time.NewTimer(wait + callTimeout)
 	defer t.Stop()
 	for !p.over {
@@ -350,7 +350,7 @@ func (p *pulling) collect(ctx context.Context, wait time.Duration) error {
 var errSilent = errors.New("does not answer a request for events")
 
 // take looks at what arrived: an event, or the server's word on the request.
-func (p *pulling) take(m *natsgo.Msg) error {
+func (p *pull) take(m *natsgo.Msg) error {
 	status, text := m.Header.Get("Status"), strings.ToLower(m.Header.Get("Description"))
 	switch {
 	case status == "" || len(m.Data) > 0:
@@ -373,7 +373,7 @@ func (p *pulling) take(m *natsgo.Msg) error {
 }
 
 // takeBack ends the request and collects what was sent before the server heard of it.
-func (p *pulling) takeBack() error {
+func (p *pull) takeBack() error {
 	if err := p.sub.Drain(); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"slackmcp/store/internal/consume"
+	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 )
 
@@ -52,27 +54,27 @@ const callTimeout = 3 * time.Second
 
 // A Store is a queue.Queue in JetStream, with small values beside it. Make one with Open.
 type Store struct {
-	o     Options
-	names names
-	nc    *natsgo.Conn
-	js    jetstream.JetStream
-	bell  *bell
-	room  room
-	watch consume.Watchdog
-	life  context.Context // done, with ErrClosed as cause, once Close was called
-	end   context.CancelCauseFunc
+	o        Options
+	names    names
+	nc       *natsgo.Conn
+	js       jetstream.JetStream
+	notifier *remote.Notifier
+	quota    quota
+	watch    consume.Watchdog
+	life     context.Context // done, with ErrClosed as cause, once Close was called
+	end      context.CancelCauseFunc
 
-	store  atomic.Pointer[store]
+	opened atomic.Pointer[topic]
 	making sync.Mutex // held while the store is being opened
 
 	values *smallValues
 
 	closing sync.Once
 
-	mu    sync.Mutex
-	calls sync.WaitGroup             // Consume, Tail, the sweeps and the followers; Add is guarded by mu
-	held  map[string]map[int64]*hold // group -> sequence number
-	anew  chan struct{}              // closed when the connection was made anew
+	mu     sync.Mutex
+	calls  sync.WaitGroup              // Consume, Tail, the sweeps and the followers; Add is guarded by mu
+	leases map[string]map[int64]*lease // group -> sequence number
+	anew   chan struct{}               // closed when the connection was made anew
 }
 
 var _ queue.Queue = (*Store)(nil)
@@ -92,25 +94,30 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Store{o: o, names: namesOf(o.Topic), bell: newBell(), held: map[string]map[int64]*hold{}, anew: make(chan struct{})}
+	q := &Store{o: o, names: namesOf(o.Topic), notifier: remote.NewNotifier(), leases: map[string]map[int64]*lease{}, anew: make(chan struct{})}
 	q.values = newSmallValues(q)
 	q.nc, err = dial(ctx, o, func(n *natsgo.Options) {
 		n.ReconnectedCB = func(*natsgo.Conn) { q.reconnected() }
-		n.ConnectedCB = func(*natsgo.Conn) { q.bell.ring() }
+		n.ConnectedCB = func(*natsgo.Conn) { q.notifier.Notify(0) }
 	})
 	if err != nil {
 		return nil, err
 	}
 	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	if q.js, err = jetstream.New(q.nc, jetstream.WithPublishAsyncMaxPending(4096), jetstream.WithPublishAsyncTimeout(publishTimeout)); err == nil && !o.StateOnly {
-		_, err = q.nc.Subscribe(q.names.news, q.bell.hear)
+		_, err = q.nc.Subscribe(q.names.news, func(m *natsgo.Msg) {
+			// The server publishes one such message for each event once it is stored.
+			if seq, err := strconv.ParseInt(m.Header.Get(jetstream.SequenceHeader), 10, 64); err == nil {
+				q.notifier.Notify(seq)
+			}
+		})
 	}
 	if err != nil {
 		q.nc.Close()
 		return nil, fmt.Errorf("nats queue: %w", err)
 	}
 	if !o.StateOnly {
-		q.calls.Go(q.sweepAll)
+		q.calls.Go(func() { remote.Sweep(q.life, o.RetentionAge, o.Logger, q.sweep) })
 	}
 	if err := q.greet(ctx); err != nil {
 		return nil, errors.Join(err, q.Close())
@@ -160,11 +167,11 @@ func tooOld(version string) bool {
 
 // reconnected is called when NATS is back: what was heard before may have gaps.
 func (q *Store) reconnected() {
-	if s := q.store.Load(); s != nil {
-		s.board.again()
+	if s := q.opened.Load(); s != nil {
+		s.groups.again()
 	}
 	q.values.reconnected()
-	q.bell.ring()
+	q.notifier.Notify(0)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	close(q.anew)
@@ -192,7 +199,7 @@ func (q *Store) enter(op string) error {
 }
 
 // begin begins a short call and returns the store.
-func (q *Store) begin(ctx context.Context, op string) (*store, error) {
+func (q *Store) begin(ctx context.Context, op string) (*topic, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
@@ -286,23 +293,16 @@ func (o Options) normalize() (Options, error) {
 	case o.Replicas < 0 || o.Replicas > maxReplicas:
 		return o, fmt.Errorf("nats queue: Replicas is %d, want 1 to %d", o.Replicas, maxReplicas)
 	}
-	setDefault(&o.Topic, DefaultTopic)
-	setDefault(&o.DedupeTTL, DefaultDedupeTTL)
-	setDefault(&o.RetentionAge, DefaultRetentionAge)
-	setDefault(&o.RetentionCount, DefaultRetentionCount)
-	setDefault(&o.Lease, DefaultLease)
-	setDefault(&o.Replicas, DefaultReplicas)
+	o.Topic = cmp.Or(o.Topic, DefaultTopic)
+	o.DedupeTTL = cmp.Or(o.DedupeTTL, DefaultDedupeTTL)
+	o.RetentionAge = cmp.Or(o.RetentionAge, DefaultRetentionAge)
+	o.RetentionCount = cmp.Or(o.RetentionCount, DefaultRetentionCount)
+	o.Lease = cmp.Or(o.Lease, DefaultLease)
+	o.Replicas = cmp.Or(o.Replicas, DefaultReplicas)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o, nil
-}
-
-func setDefault[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
 }
 
 // durability says what is lost when. JetStream does not tell its sync interval.

@@ -21,16 +21,16 @@ func (q *Store) Groups(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.board.names(), nil
+	return s.groups.names(), nil
 }
 
 // group begins an operator's call on a group.
-func (q *Store) group(ctx context.Context, op, name string) (*store, error) {
+func (q *Store) group(ctx context.Context, op, name string) (*topic, error) {
 	s, err := q.begin(ctx, op)
 	if err != nil {
 		return nil, err
 	}
-	if _, rev := s.board.record(name); rev == 0 {
+	if _, rev := s.groups.record(name); rev == 0 {
 		return nil, fmt.Errorf("%s: %w: %q", op, queue.ErrNoGroup, name)
 	}
 	return s, nil
@@ -43,7 +43,7 @@ func (q *Store) DropGroup(ctx context.Context, name string) error {
 		return err
 	}
 	for {
-		_, rev := s.board.record(name)
+		_, rev := s.groups.record(name)
 		if rev == 0 {
 			break
 		}
@@ -63,7 +63,7 @@ func (q *Store) DropGroup(ctx context.Context, name string) error {
 	if err := q.purgeItems(ctx, name); err != nil {
 		return fmt.Errorf("drop group: %w", err)
 	}
-	q.room.tight()
+	q.quota.reset()
 	return nil
 }
 
@@ -98,8 +98,8 @@ func (q *Store) DeadLetters(ctx context.Context, name string, after event.Positi
 		limit = event.DefaultLimit
 	}
 	limit = min(limit, event.MaxLimit)
-	items := s.board.list(name, buried)
-	items = slices.DeleteFunc(items, func(i numbered) bool { return i.seq <= from })
+	items := s.groups.list(name, buried)
+	items = slices.DeleteFunc(items, func(i groupItem) bool { return i.seq <= from })
 	var list []queue.DeadLetter
 	for _, i := range items[:min(limit, len(items))] {
 		d, ok, err := q.letter(ctx, s, name, i.seq)
@@ -114,7 +114,7 @@ func (q *Store) DeadLetters(ctx context.Context, name string, after event.Positi
 }
 
 // letter reads one dead letter, unless it is none any more.
-func (q *Store) letter(ctx context.Context, s *store, name string, seq int64) (queue.DeadLetter, bool, error) {
+func (q *Store) letter(ctx context.Context, s *topic, name string, seq int64) (queue.DeadLetter, bool, error) {
 	i, rec, _, err := q.load(ctx, name, seq)
 	if err != nil || i.State != buried {
 		return queue.DeadLetter{}, false, err
@@ -135,7 +135,7 @@ func (q *Store) load(ctx context.Context, group string, seq int64) (item, []byte
 
 // Redrive gives dead letters back to their group; see queue.Queue.
 func (q *Store) Redrive(ctx context.Context, name string, at ...event.Position) (int, error) {
-	return q.each(ctx, "redrive", name, at, func(s *store, _ eventlog.Bounds, seq int64) (bool, error) {
+	return q.each(ctx, "redrive", name, at, func(s *topic, _ eventlog.Bounds, seq int64) (bool, error) {
 		i, rec, rev, err := q.load(ctx, name, seq)
 		if err != nil || i.State != buried {
 			return false, err
@@ -146,7 +146,7 @@ func (q *Store) Redrive(ctx context.Context, name string, at ...event.Position) 
 
 // Drop removes dead letters for good; see queue.Queue.
 func (q *Store) Drop(ctx context.Context, name string, at ...event.Position) (int, error) {
-	return q.each(ctx, "drop", name, at, func(s *store, _ eventlog.Bounds, seq int64) (bool, error) {
+	return q.each(ctx, "drop", name, at, func(s *topic, _ eventlog.Bounds, seq int64) (bool, error) {
 		i, _, rev, err := q.load(ctx, name, seq)
 		if err != nil || i.State != buried {
 			return false, err
@@ -160,7 +160,7 @@ func (q *Store) Drop(ctx context.Context, name string, at ...event.Position) (in
 }
 
 // schedule makes an item due now, with its attempts forgotten.
-func (q *Store) schedule(ctx context.Context, s *store, group string, seq int64, i item, rec []byte, rev uint64) (bool, error) {
+func (q *Store) schedule(ctx context.Context, s *topic, group string, seq int64, i item, rec []byte, rev uint64) (bool, error) {
 	i.State, i.Attempts, i.Owner, i.At = retrying, 0, "", time.Now().Add(s.ahead).UnixMicro()
 	value, err := i.encode(rec)
 	if err != nil {
@@ -174,7 +174,7 @@ func (q *Store) schedule(ctx context.Context, s *store, group string, seq int64,
 }
 
 // each calls fn with the sequence number of each position of this epoch, and counts.
-func (q *Store) each(ctx context.Context, op, name string, at []event.Position, fn func(*store, eventlog.Bounds, int64) (bool, error)) (int, error) {
+func (q *Store) each(ctx context.Context, op, name string, at []event.Position, fn func(*topic, eventlog.Bounds, int64) (bool, error)) (int, error) {
 	if _, err := q.group(ctx, op, name); err != nil {
 		return 0, err
 	}
@@ -200,9 +200,9 @@ func (q *Store) each(ctx context.Context, op, name string, at []event.Position, 
 }
 
 // changeGroup changes a group's record, however often somebody else is quicker.
-func (q *Store) changeGroup(ctx context.Context, s *store, name string, change func(*groupRecord)) error {
+func (q *Store) changeGroup(ctx context.Context, s *topic, name string, change func(*groupRecord)) error {
 	for {
-		rec, rev := s.board.record(name)
+		rec, rev := s.groups.record(name)
 		if rev == 0 {
 			return nil // it was dropped
 		}
@@ -225,7 +225,7 @@ func (q *Store) changeGroup(ctx context.Context, s *store, name string, change f
 // the middle of first attempts it cannot tell theirs from what was done since the oldest
 // of them, and leaves those events alone, too.
 func (q *Store) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
-	return q.each(ctx, "replay", name, at, func(s *store, b eventlog.Bounds, seq int64) (bool, error) {
+	return q.each(ctx, "replay", name, at, func(s *topic, b eventlog.Bounds, seq int64) (bool, error) {
 		i, rec, rev, err := q.load(ctx, name, seq)
 		switch {
 		case err != nil:
@@ -243,8 +243,8 @@ func (q *Store) Replay(ctx context.Context, name string, at ...event.Position) (
 
 // replayLogged makes an item of an event that the group has done, or that was there
 // before the group.
-func (q *Store) replayLogged(ctx context.Context, s *store, name string, seq int64) (bool, error) {
-	record, _ := s.board.record(name)
+func (q *Store) replayLogged(ctx context.Context, s *topic, name string, seq int64) (bool, error) {
+	record, _ := s.groups.record(name)
 	info, err := q.consumerInfo(ctx, name)
 	if err != nil {
 		return false, err
@@ -276,8 +276,8 @@ func (q *Store) replayLogged(ctx context.Context, s *store, name string, seq int
 }
 
 // adopt counts an event from before the group's start as the group's.
-func (q *Store) adopt(ctx context.Context, s *store, name string, seq int64) error {
-	trimmed := s.board.trimmed()
+func (q *Store) adopt(ctx context.Context, s *topic, name string, seq int64) error {
+	trimmed := s.groups.trimmed()
 	return q.changeGroup(ctx, s, name, func(r *groupRecord) {
 		if slices.Contains(r.Took, seq) {
 			return
@@ -292,7 +292,7 @@ func (q *Store) firstAttempts(group string) int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0
-	for _, h := range q.held[group] {
+	for _, h := range q.leases[group] {
 		if h.reply != "" {
 			n++
 		}
@@ -318,7 +318,7 @@ func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 	if st.Events > 0 {
 		st.Oldest, st.Newest = b.Position(b.Trimmed+1), b.Position(b.Last)
 	}
-	for _, name := range s.board.names() {
+	for _, name := range s.groups.names() {
 		g, err := q.groupStats(ctx, s, name, b.Last)
 		if err != nil {
 			return queue.Stats{}, fmt.Errorf("stats: %w", err)
@@ -329,8 +329,8 @@ func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 }
 
 // groupStats counts one group's events; last is the log's newest.
-func (q *Store) groupStats(ctx context.Context, s *store, name string, last int64) (queue.GroupStats, error) {
-	rec, _ := s.board.record(name)
+func (q *Store) groupStats(ctx context.Context, s *topic, name string, last int64) (queue.GroupStats, error) {
+	rec, _ := s.groups.record(name)
 	info, err := q.consumerInfo(ctx, name)
 	if err != nil {
 		return queue.GroupStats{}, err
@@ -340,7 +340,7 @@ func (q *Store) groupStats(ctx context.Context, s *store, name string, last int6
 		delivered = max(delivered, int64(info.Delivered.Stream)) //nolint:gosec // below 2^53
 		pending = int64(info.NumAckPending)
 	}
-	retry, lease, dead, oldest, received := s.board.counts(name)
+	retry, lease, dead, oldest, received := s.groups.counts(name)
 	fresh := max(last-delivered, 0)
 	g := queue.GroupStats{
 		Name: name, InFlight: pending + lease, Retrying: retry, Dead: dead, Expired: rec.Expired,
@@ -350,7 +350,7 @@ func (q *Store) groupStats(ctx context.Context, s *store, name string, last int6
 	if pending > 0 {
 		fresh, delivered = 1, int64(info.AckFloor.Stream) //nolint:gosec // below 2^53
 	}
-	due := s.board.firstDue(name)
+	due := s.groups.firstDue(name)
 	if fresh > 0 {
 		if first := delivered + 1; oldest == 0 || first < oldest {
 			received, err = q.receivedAt(ctx, s, first)
@@ -365,7 +365,7 @@ func (q *Store) groupStats(ctx context.Context, s *store, name string, last int6
 }
 
 // receivedAt is when the first event at or behind a sequence number was received.
-func (q *Store) receivedAt(ctx context.Context, s *store, seq int64) (time.Time, error) {
+func (q *Store) receivedAt(ctx context.Context, s *topic, seq int64) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	list, err := q.batch(ctx, seq, 1)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -54,9 +53,9 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 }
 
 // publish appends a record unless its subject was used within the TTL.
-func (q *Store) publish(ctx context.Context, s *store, subject string, rec []byte) (queue.Receipt, error) {
+func (q *Store) publish(ctx context.Context, s *topic, subject string, rec []byte) (queue.Receipt, error) {
 	b := eventlog.Bounds{Epoch: s.epoch}
-	if !q.room.take() {
+	if !q.quota.take() {
 		// A copy needs no room, and none has to go for it.
 		seq, seen, err := q.seen(ctx, s, subject)
 		switch {
@@ -69,12 +68,12 @@ func (q *Store) publish(ctx context.Context, s *store, subject string, rec []byt
 			return queue.Receipt{}, err
 		}
 	}
-	defer q.room.release()
+	defer q.quota.release()
 	expect := uint64(0)
 	for range 3 {
 		seq, err := q.append(ctx, subject, rec, expect)
 		if err == nil {
-			q.room.saw(seq)
+			q.quota.observe(seq)
 			return queue.Receipt{Position: b.Position(seq)}, nil
 		}
 		if !conflict(err) {
@@ -114,7 +113,7 @@ func (q *Store) append(ctx context.Context, subject string, rec []byte, expect u
 }
 
 // seen returns the last use of a subject, and whether that is within the TTL.
-func (q *Store) seen(ctx context.Context, s *store, subject string) (int64, bool, error) {
+func (q *Store) seen(ctx context.Context, s *topic, subject string) (int64, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	m, err := s.last(ctx, q, subject)
@@ -130,7 +129,7 @@ func (q *Store) seen(ctx context.Context, s *store, subject string) (int64, bool
 
 // last returns a subject's last message. A copy of the stream may not have it yet, so
 // that its word that there is none is not taken for it.
-func (s *store) last(ctx context.Context, q *Store, subject string) (*jetstream.RawStreamMsg, error) {
+func (s *topic) last(ctx context.Context, q *Store, subject string) (*jetstream.RawStreamMsg, error) {
 	m, err := s.stream.GetLastMsgForSubject(ctx, subject)
 	if q.o.Replicas > 1 && errors.Is(err, jetstream.ErrMsgNotFound) {
 		return q.fromLeader(ctx, q.names.stream, subject)
@@ -140,7 +139,7 @@ func (s *store) last(ctx context.Context, q *Store, subject string) (*jetstream.
 
 // A room keeps the bound on the number of events: up to which sequence number may be
 // published before retention has to remove something.
-type room struct {
+type quota struct {
 	mu     sync.Mutex
 	last   int64 // the highest sequence number that this process has seen
 	coming int64 // publishes on their way
@@ -150,14 +149,14 @@ type room struct {
 }
 
 // reserve makes room for one publish, or answers that the store is full.
-func (q *Store) reserve(ctx context.Context, s *store) error {
-	r := &q.room
+func (q *Store) reserve(ctx context.Context, s *topic) error {
+	r := &q.quota
 	r.making.Lock()
 	defer r.making.Unlock()
 	if r.take() {
 		return nil // somebody else made room meanwhile
 	}
-	if err := q.makeRoom(ctx, s); err != nil {
+	if err := q.raiseQuota(ctx, s); err != nil {
 		return err
 	}
 	if !r.take() {
@@ -167,7 +166,7 @@ func (q *Store) reserve(ctx context.Context, s *store) error {
 }
 
 // take lets one publish begin, which ends with release, if there is room.
-func (r *room) take() bool {
+func (r *quota) take() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last+r.coming >= r.limit {
@@ -177,36 +176,36 @@ func (r *room) take() bool {
 	return true
 }
 
-func (r *room) release() {
+func (r *quota) release() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.coming--
 }
 
 // saw notes that the stream has reached a sequence number.
-func (r *room) saw(seq int64) {
+func (r *quota) observe(seq int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = max(r.last, seq)
 }
 
 // state returns the last sequence number and how many publishes are on their way.
-func (r *room) state() (last, coming int64) {
+func (r *quota) state() (last, coming int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.last, r.coming
 }
 
 // allow sets up to where may be published.
-func (r *room) allow(limit int64) {
+func (r *quota) setLimit(limit int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.limit = limit
 }
 
-// makeRoom removes finished events from the log, oldest first, and then the dead letters
+// raiseQuota removes finished events from the log, oldest first, and then the dead letters
 // of events outside it, until something fits.
-func (q *Store) makeRoom(ctx context.Context, s *store) error {
+func (q *Store) raiseQuota(ctx context.Context, s *topic) error {
 	_, b, err := q.bounds(ctx)
 	if err != nil {
 		return err
@@ -215,8 +214,8 @@ func (q *Store) makeRoom(ctx context.Context, s *store) error {
 	if err != nil {
 		return err
 	}
-	_, coming := q.room.state()
-	most, pins := int64(q.o.RetentionCount), s.board.pinned()
+	_, coming := q.quota.state()
+	most, pins := int64(q.o.RetentionCount), s.groups.pinned()
 	// A large store gains some room at a time, a small one exactly what it needs.
 	want := b.Last + coming + 1
 	to := trimTo(b.Trimmed, begun, want+min(most/100, 1000), most, pins)
@@ -235,7 +234,7 @@ func (q *Store) makeRoom(ctx context.Context, s *store) error {
 	if err := q.trim(ctx, s, to); err != nil {
 		return err
 	}
-	q.room.allow(to + most - int64(below(pins, to)))
+	q.quota.setLimit(to + most - int64(below(pins, to)))
 	return nil
 }
 
@@ -260,10 +259,10 @@ func below(pins []int64, seq int64) int {
 }
 
 // begun is up to where all groups have begun the events.
-func (q *Store) begun(ctx context.Context, s *store, last int64) (int64, error) {
+func (q *Store) begun(ctx context.Context, s *topic, last int64) (int64, error) {
 	low := last
-	for _, name := range s.board.names() {
-		rec, rev := s.board.record(name)
+	for _, name := range s.groups.names() {
+		rec, rev := s.groups.record(name)
 		if rev == 0 {
 			continue
 		}
@@ -296,12 +295,12 @@ func (q *Store) consumerInfo(ctx context.Context, group string) (*jetstream.Cons
 
 // expireOldest removes the oldest event outside the log of which only dead letters are
 // left.
-func (q *Store) expireOldest(ctx context.Context, s *store, pins []int64, to int64) (int64, bool, error) {
+func (q *Store) expireOldest(ctx context.Context, s *topic, pins []int64, to int64) (int64, bool, error) {
 	for _, seq := range pins {
 		if seq > to {
 			break
 		}
-		groups, ok := s.board.onlyDead(seq)
+		groups, ok := s.groups.onlyDead(seq)
 		if !ok {
 			continue
 		}
@@ -316,9 +315,9 @@ func (q *Store) expireOldest(ctx context.Context, s *store, pins []int64, to int
 }
 
 // trim moves the beginning of the log up to a sequence number.
-func (q *Store) trim(ctx context.Context, s *store, to int64) error {
+func (q *Store) trim(ctx context.Context, s *topic, to int64) error {
 	for {
-		rec, rev := s.board.logState()
+		rec, rev := s.groups.logState()
 		if to <= rec.Trimmed {
 			return nil
 		}
@@ -337,44 +336,18 @@ func (q *Store) trim(ctx context.Context, s *store, to int64) error {
 }
 
 // tight makes the next publish look for room anew: in another store from its beginning.
-func (r *room) tight() {
+func (r *quota) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last, r.limit = 0, 0
 }
 
-// sweepEvery is how often each process looks for what retention is over for.
-const sweepEvery = 10 * time.Second
-
-// sweepAll sweeps now and then until the store is closed. A sweep that fails is not
-// reported to any caller: what expired stays a little longer.
-func (q *Store) sweepAll() {
-	every := sweepEvery
-	if q.o.RetentionAge > 0 {
-		every = max(min(every, q.o.RetentionAge/8), 10*time.Millisecond)
-	}
-	t := time.NewTicker(every)
-	defer t.Stop()
-	for {
-		select {
-		case <-q.life.Done():
-			return
-		case <-t.C:
-		}
-		if !q.nc.IsConnected() {
-			continue
-		}
-		ctx, cancel := context.WithTimeout(q.life, sweepEvery)
-		if err := q.sweep(ctx); err != nil {
-			q.o.Logger.LogAttrs(ctx, slog.LevelDebug, "sweep", slog.Any("error", err))
-		}
-		cancel()
-	}
-}
-
 // sweep moves the beginning of the log behind what is too old, expires dead letters, and
 // purges what nobody needs any more.
 func (q *Store) sweep(ctx context.Context) error {
+	if !q.nc.IsConnected() {
+		return nil
+	}
 	s, b, err := q.bounds(ctx)
 	if err != nil {
 		return err
@@ -389,7 +362,7 @@ func (q *Store) sweep(ctx context.Context) error {
 }
 
 // expire removes by age: events that all groups have begun, and dead letters.
-func (q *Store) expire(ctx context.Context, s *store, b eventlog.Bounds, since time.Time) error {
+func (q *Store) expire(ctx context.Context, s *topic, b eventlog.Bounds, since time.Time) error {
 	old, err := q.before(ctx, b, since)
 	if err != nil {
 		return err
@@ -403,8 +376,8 @@ func (q *Store) expire(ctx context.Context, s *store, b eventlog.Bounds, since t
 			return err
 		}
 	}
-	for _, name := range s.board.names() {
-		for _, i := range s.board.list(name, buried) {
+	for _, name := range s.groups.names() {
+		for _, i := range s.groups.list(name, buried) {
 			if i.At >= since.UnixMicro() {
 				continue
 			}
@@ -417,8 +390,8 @@ func (q *Store) expire(ctx context.Context, s *store, b eventlog.Bounds, since t
 }
 
 // expireLetter removes a dead letter for good and counts it as expired.
-func (q *Store) expireLetter(ctx context.Context, s *store, name string, seq int64) error {
-	i, ok := s.board.item(name, seq)
+func (q *Store) expireLetter(ctx context.Context, s *topic, name string, seq int64) error {
+	i, ok := s.groups.item(name, seq)
 	if !ok || i.State != buried {
 		return nil
 	}
@@ -434,12 +407,12 @@ func (q *Store) expireLetter(ctx context.Context, s *store, name string, seq int
 
 // purge takes events off the server's disk that have left the log, whose ids are over
 // their TTL and that no consumer may have to hand out again.
-func (q *Store) purge(ctx context.Context, s *store, b eventlog.Bounds, now time.Time) error {
-	to := s.board.trimmed()
+func (q *Store) purge(ctx context.Context, s *topic, b eventlog.Bounds, now time.Time) error {
+	to := s.groups.trimmed()
 	if to == 0 || to < int64(s.first()) { //nolint:gosec // below 2^53
 		return nil
 	}
-	for _, name := range s.board.names() {
+	for _, name := range s.groups.names() {
 		info, err := q.consumerInfo(ctx, name)
 		if err != nil {
 			return err
@@ -460,4 +433,4 @@ func (q *Store) purge(ctx context.Context, s *store, b eventlog.Bounds, now time
 }
 
 // first is the oldest message on the server's disk, as far as it was last told.
-func (s *store) first() uint64 { return s.stream.CachedInfo().State.FirstSeq }
+func (s *topic) first() uint64 { return s.stream.CachedInfo().State.FirstSeq }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -56,7 +55,7 @@ func (q *Store) Get(ctx context.Context, source, id string) (event.Event, error)
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	m, err := s.last(ctx, q, q.names.event(eventlog.KeyOf(source, id)))
-	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && int64(m.Sequence) <= s.board.trimmed() { //nolint:gosec // below 2^53
+	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && int64(m.Sequence) <= s.groups.trimmed() { //nolint:gosec // below 2^53
 		return event.Event{}, fmt.Errorf("get: %w", event.ErrNotFound)
 	}
 	if err != nil {
@@ -78,7 +77,7 @@ func decode(epoch string, seq int64, rec []byte) (event.Event, error) {
 type storeLog struct{ q *Store }
 
 // Wait implements remote.Log.
-func (l storeLog) Wait(ctx context.Context, after int64) { l.q.bell.wait(ctx, after, idle) }
+func (l storeLog) Wait(ctx context.Context, after int64) { l.q.notifier.Wait(ctx, after, idle, nil) }
 
 // Read implements remote.Log.
 func (l storeLog) Read(ctx context.Context, from, to int64, back bool, n int) (eventlog.Bounds, []event.Event, error) {
@@ -138,7 +137,7 @@ func (q *Store) part(ctx context.Context, epoch string, from, to int64) ([]event
 const backward = 64
 
 // bounds asks for the bounds of the log.
-func (q *Store) bounds(ctx context.Context) (*store, eventlog.Bounds, error) {
+func (q *Store) bounds(ctx context.Context) (*topic, eventlog.Bounds, error) {
 	s, err := q.ready(ctx)
 	if err != nil {
 		return nil, eventlog.Bounds{}, q.fault(err)
@@ -152,8 +151,8 @@ func (q *Store) bounds(ctx context.Context) (*store, eventlog.Bounds, error) {
 		return nil, eventlog.Bounds{}, q.fault(errors.New("the stream was made anew"))
 	}
 	last := int64(info.State.LastSeq) //nolint:gosec // below 2^53
-	q.room.saw(last)
-	return s, eventlog.Bounds{Epoch: s.epoch, Trimmed: min(s.board.trimmed(), last), Last: last}, nil
+	q.quota.observe(last)
+	return s, eventlog.Bounds{Epoch: s.epoch, Trimmed: min(s.groups.trimmed(), last), Last: last}, nil
 }
 
 // A stored is one message of the stream.
@@ -323,59 +322,4 @@ func (q *Store) locate(ctx context.Context, st queue.Start) (eventlog.Bounds, in
 		}
 	}
 	return b, at, nil
-}
-
-// A bell rings in a process when the stream grows, whoever let it grow: the server tells
-// of each event once it is stored.
-type bell struct {
-	mu   sync.Mutex
-	last int64         // the highest sequence known
-	rung chan struct{} // closed at the next ring
-}
-
-func newBell() *bell { return &bell{rung: make(chan struct{})} }
-
-// hear takes the server's word of one event.
-func (b *bell) hear(m *natsgo.Msg) {
-	seq, err := strconv.ParseInt(m.Header.Get(jetstream.SequenceHeader), 10, 64)
-	if err != nil {
-		return
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.last = max(b.last, seq)
-	b.wake()
-}
-
-// ring wakes all that wait, so that they look again.
-func (b *bell) ring() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.wake()
-}
-
-// wake requires b.mu.
-func (b *bell) wake() {
-	close(b.rung)
-	b.rung = make(chan struct{})
-}
-
-// wait returns when the stream has something behind a sequence, at the latest after most.
-func (b *bell) wait(ctx context.Context, after int64, most time.Duration) {
-	b.mu.Lock()
-	grown := b.last > after
-	// What was known is believed once: a store can also lose its end.
-	b.last = after
-	rung := b.rung
-	b.mu.Unlock()
-	if grown {
-		return
-	}
-	t := time.NewTimer(most)
-	defer t.Stop()
-	select {
-	case <-rung:
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

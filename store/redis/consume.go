@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -33,17 +32,21 @@ func (q *Store) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 		return err
 	}
 	defer q.calls.Done()
-	defer q.bell.join(ctx)()
+	defer q.notifier.join(ctx)()
 	defer q.watch.Attend(g)()
 
-	c := &consumer{q: q, g: g, keys: q.keys.group(g.Name)}
-	if err := c.begin(ctx); err != nil {
+	var token [8]byte
+	if _, err := rand.Read(token[:]); err != nil {
+		return fmt.Errorf("consume %s: make a token: %w", g.Name, err)
+	}
+	c := &consumer{q: q, g: g, keys: q.keys.group(g.Name), token: hex.EncodeToString(token[:])}
+	if err := remote.Until(ctx, q.life, q.o.Logger, "group "+g.Name, func(ctx context.Context) error { return c.register(ctx, g.Start) }); err != nil {
 		return fmt.Errorf("consume %s: %w", g.Name, err)
 	}
 	return consume.Run(ctx, g, h, c, consume.Options{Lease: q.o.Lease, Log: q.o.Logger, Life: q.life})
 }
 
-// A consumer is one call of Consume; it is the engine of a crew.
+// A consumer is one call of Consume; it is the backend of a consume.Run.
 type consumer struct {
 	q     *Store
 	g     queue.Group
@@ -57,35 +60,6 @@ type consumer struct {
 type lease struct {
 	seq   int64
 	token string
-}
-
-// begin registers the group, waiting while Redis is away.
-func (c *consumer) begin(ctx context.Context) error {
-	var b [8]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return fmt.Errorf("make a token: %w", err)
-	}
-	c.token = hex.EncodeToString(b[:])
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(c.q.life, func() { cancel(queue.ErrClosed) })() //nolint:contextcheck // the queue's life is not the caller's
-	trouble := remote.NewOutage(c.q.o.Logger, "group "+c.g.Name)
-	for {
-		err := c.register(ctx, c.g.Start)
-		if err == nil {
-			trouble.Over(ctx)
-			return nil
-		}
-		if !errors.Is(err, queue.ErrUnavailable) && ctx.Err() == nil {
-			return err
-		}
-		if !trouble.Wait(ctx, err) {
-			if cause := context.Cause(ctx); errors.Is(cause, queue.ErrClosed) {
-				return cause
-			}
-			return nil
-		}
-	}
 }
 
 // register makes the group unless it exists.
@@ -119,7 +93,7 @@ func (c *consumer) Take(ctx context.Context, n int) ([]consume.Item[lease], erro
 		if err != nil || len(items) > 0 {
 			return items, err
 		}
-		c.q.bell.wait(ctx, cursor, wait)
+		c.q.notifier.wait(ctx, cursor, wait)
 	}
 	return nil, nil
 }
@@ -272,7 +246,7 @@ func (q *Store) DropGroup(ctx context.Context, name string) error {
 	if found == 0 {
 		return fmt.Errorf("drop group: %w: %q", queue.ErrNoGroup, name)
 	}
-	q.bell.ring()
+	q.notifier.Notify(0)
 	return nil
 }
 
@@ -362,7 +336,7 @@ func (q *Store) change(ctx context.Context, op, name string, at []event.Position
 		}
 		found += n
 	}
-	q.bell.ring()
+	q.notifier.Notify(0)
 	return found, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -167,33 +166,6 @@ func newEpoch() (string, error) {
 		return "", fmt.Errorf("make an epoch: %w", err)
 	}
 	return hex.EncodeToString(b[:]), nil
-}
-
-// sweepEvery is how often each process looks for what retention is over for. Publishing
-// also does so by itself.
-const sweepEvery = 10 * time.Second
-
-// sweepAll sweeps now and then until the store is closed. A sweep that fails is not
-// reported to any caller: what expired stays a little longer.
-func (q *Store) sweepAll() {
-	every := sweepEvery
-	if q.o.RetentionAge > 0 {
-		every = max(min(every, q.o.RetentionAge/8), 10*time.Millisecond)
-	}
-	t := time.NewTicker(every)
-	defer t.Stop()
-	for {
-		select {
-		case <-q.life.Done():
-			return
-		case <-t.C:
-		}
-		ctx, cancel := context.WithTimeout(q.life, sweepEvery)
-		if err := q.sweep(ctx, false); err != nil {
-			q.o.Logger.LogAttrs(ctx, slog.LevelDebug, "sweep", slog.Any("error", err))
-		}
-		cancel()
-	}
 }
 
 // maxSweeps bounds how often one call goes on while there is more to remove.

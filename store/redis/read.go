@@ -41,7 +41,7 @@ func (q *Store) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 		return err
 	}
 	defer q.calls.Done()
-	defer q.bell.join(ctx)()
+	defer q.notifier.join(ctx)()
 	return remote.Tail(ctx, q.life, storeLog{q}, q.o.Logger, from, fn)
 }
 
@@ -59,7 +59,7 @@ func (l storeLog) Read(ctx context.Context, from, to int64, back bool, n int) (e
 }
 
 // Wait implements remote.Log.
-func (l storeLog) Wait(ctx context.Context, after int64) { l.q.bell.wait(ctx, after, idle) }
+func (l storeLog) Wait(ctx context.Context, after int64) { l.q.notifier.wait(ctx, after, idle) }
 
 // read returns at most n events from one sequence number to another, and the bounds of
 // the log at that moment.
@@ -162,134 +162,96 @@ func firstError(errs ...error) error {
 // idle is how long a reader or a consumer believes that nothing happened without asking.
 const idle = 2 * time.Second
 
-// A bell rings in a process when the log grows, whoever let it grow. One blocked read on
-// a connection of its own serves all that wait; there is none while nobody does.
-type bell struct {
+// A notifier reads the end of the log on a connection of its own while some reader or
+// consumer of this process waits for more: one blocked read serves all of them.
+type notifier struct {
+	*remote.Notifier
+
 	log     string // the stream's key
-	logger  *slog.Logger
 	connect func() goredis.UniversalClient
+	wanted  chan struct{} // holds a token when a caller began to wait
 
 	mu     sync.Mutex
-	last   int64         // the highest sequence known
-	rung   chan struct{} // closed at the next ring
-	wanted chan struct{} // holds a token when somebody began to wait
 	joined int
 	stop   func() // ends the listening and waits for it
 }
 
-func newBell(log string, logger *slog.Logger, connect func() goredis.UniversalClient) *bell {
-	return &bell{log: log, logger: logger, connect: connect, rung: make(chan struct{}), wanted: make(chan struct{}, 1)}
-}
-
-// join keeps the bell listening until leave is called, which waits for its end when it
+// join keeps the notifier listening until leave is called, which waits for its end when it
 // is the last.
-func (b *bell) join(ctx context.Context) (leave func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.joined++
-	if b.joined == 1 {
+func (n *notifier) join(ctx context.Context) (leave func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.joined++
+	if n.joined == 1 {
 		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		stopped := make(chan struct{})
-		b.stop = func() {
+		var listening sync.WaitGroup
+		listening.Go(func() { n.listen(ctx) })
+		n.stop = func() {
 			cancel()
-			<-stopped
+			listening.Wait()
 		}
-		go func() {
-			defer close(stopped)
-			b.listen(ctx)
-		}()
 	}
-	return b.leave
+	return func() {
+		stop := func() {}
+		n.mu.Lock()
+		n.joined--
+		if n.joined == 0 {
+			stop = n.stop
+		}
+		n.mu.Unlock()
+		stop()
+	}
 }
 
-func (b *bell) leave() {
-	stop := func() {}
-	b.mu.Lock()
-	b.joined--
-	if b.joined == 0 {
-		stop = b.stop
-	}
-	b.mu.Unlock()
-	stop()
-}
-
-// ring wakes all that wait, so that they look again.
-func (b *bell) ring() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	close(b.rung)
-	b.rung = make(chan struct{})
-}
-
-// wait returns when the log has something behind a sequence, at the latest after most.
-func (b *bell) wait(ctx context.Context, after int64, most time.Duration) {
-	b.mu.Lock()
-	grown := b.last > after
-	// What was known is believed once: a store can also lose its end.
-	b.last = after
-	rung := b.rung
-	b.mu.Unlock()
-	if grown {
-		return
-	}
-	select {
-	case b.wanted <- struct{}{}:
-	default:
-	}
-	t := time.NewTimer(most)
-	defer t.Stop()
-	select {
-	case <-rung:
-	case <-t.C:
-	case <-ctx.Done():
-	}
+// wait returns when the log has something behind a sequence number, at the latest after
+// most.
+func (n *notifier) wait(ctx context.Context, after int64, most time.Duration) {
+	n.Wait(ctx, after, most, func() {
+		select {
+		case n.wanted <- struct{}{}:
+		default:
+		}
+	})
 }
 
 // block is how long Redis holds a read that finds nothing.
 const block = 5 * time.Second
 
-// listen reads behind what is known while somebody waits.
-func (b *bell) listen(ctx context.Context) {
-	client := b.connect()
+// listen reads behind what is known whenever a caller began to wait.
+func (n *notifier) listen(ctx context.Context) {
+	client := n.connect()
 	defer closeWith(ctx, client)()
-	trouble := remote.NewOutage(slog.New(slog.DiscardHandler), "")
+	outage := remote.NewOutage(slog.New(slog.DiscardHandler), "")
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-b.wanted:
+		case <-n.wanted:
 		}
-		if err := b.read(ctx, client); err == nil {
-			trouble.Over(ctx)
-		} else if !trouble.Wait(ctx, err) {
+		if err := n.read(ctx, client); err == nil {
+			outage.Over(ctx)
+		} else if !outage.Wait(ctx, err) {
 			return
 		}
 	}
 }
 
-// read waits for an event behind what is known, and rings.
-func (b *bell) read(ctx context.Context, client goredis.UniversalClient) error {
-	b.mu.Lock()
-	from := b.last
-	b.mu.Unlock()
-	streams, err := client.XRead(ctx, &goredis.XReadArgs{
-		Streams: []string{b.log, strconv.FormatInt(from, 10) + "-" + strconv.FormatUint(math.MaxUint64, 10)}, Count: 1, Block: block,
-	}).Result()
+// read waits for an event behind what is known, and notifies.
+func (n *notifier) read(ctx context.Context, client goredis.UniversalClient) error {
+	from := strconv.FormatInt(n.Last(), 10) + "-" + strconv.FormatUint(math.MaxUint64, 10)
+	streams, err := client.XRead(ctx, &goredis.XReadArgs{Streams: []string{n.log, from}, Count: 1, Block: block}).Result()
 	if errors.Is(err, goredis.Nil) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	seq, _, _ := strings.Cut(streams[0].Messages[0].ID, "-")
-	n, err := strconv.ParseInt(seq, 10, 64)
+	text, _, _ := strings.Cut(streams[0].Messages[0].ID, "-")
+	seq, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
 		return err
 	}
-	b.mu.Lock()
-	b.last = max(b.last, n)
-	b.mu.Unlock()
-	b.ring()
+	n.Notify(seq)
 	return nil
 }
 

@@ -25,6 +25,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,13 +49,13 @@ const callTimeout = 3 * time.Second
 
 // A Store is a queue.Queue in Redis, with small values beside it. Make one with Open.
 type Store struct {
-	o      Options
-	keys   keys
-	client goredis.UniversalClient
-	bell   *bell
-	watch  consume.Watchdog
-	life   context.Context // done, with ErrClosed as cause, once Close was called
-	end    context.CancelCauseFunc
+	o        Options
+	keys     keys
+	client   goredis.UniversalClient
+	notifier *notifier
+	watch    consume.Watchdog
+	life     context.Context // done, with ErrClosed as cause, once Close was called
+	end      context.CancelCauseFunc
 
 	publishes *remote.Batcher[publishing, queue.Receipt]
 	settles   *remote.Batcher[settling, struct{}]
@@ -108,12 +109,17 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		o: o, keys: keysOf(o.Topic), client: c.client(o.MaxConnections - 2),
 	}
 	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
-	q.bell = newBell(q.keys.log, o.Logger, func() goredis.UniversalClient { return c.client(1) })
+	q.notifier = &notifier{
+		Notifier: remote.NewNotifier(), log: q.keys.log, wanted: make(chan struct{}, 1),
+		connect: func() goredis.UniversalClient { return c.client(1) },
+	}
 	q.publishes = newPublishes(q)
 	q.settles = newSettles(q)
 	q.values = newSmallValues(q, c.client(1))
 	if !o.StateOnly {
-		q.calls.Go(q.sweepAll)
+		q.calls.Go(func() {
+			remote.Sweep(q.life, o.RetentionAge, o.Logger, func(ctx context.Context) error { return q.sweep(ctx, false) })
+		})
 	}
 	durability, err := q.greet(ctx)
 	switch {
@@ -279,23 +285,16 @@ func (o Options) normalize() (Options, error) {
 	case o.Lease < 0 || o.Lease > 0 && o.Lease < minLease:
 		return o, fmt.Errorf("redis queue: Lease is %v, the least is %v", o.Lease, minLease)
 	}
-	setDefault(&o.Topic, DefaultTopic)
-	setDefault(&o.MaxConnections, DefaultMaxConnections)
-	setDefault(&o.DedupeTTL, DefaultDedupeTTL)
-	setDefault(&o.RetentionAge, DefaultRetentionAge)
-	setDefault(&o.RetentionCount, DefaultRetentionCount)
-	setDefault(&o.Lease, DefaultLease)
+	o.Topic = cmp.Or(o.Topic, DefaultTopic)
+	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	o.DedupeTTL = cmp.Or(o.DedupeTTL, DefaultDedupeTTL)
+	o.RetentionAge = cmp.Or(o.RetentionAge, DefaultRetentionAge)
+	o.RetentionCount = cmp.Or(o.RetentionCount, DefaultRetentionCount)
+	o.Lease = cmp.Or(o.Lease, DefaultLease)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o, nil
-}
-
-func setDefault[T comparable](v *T, d T) {
-	var zero T
-	if *v == zero {
-		*v = d
-	}
 }
 
 // fault says what a failed command means to the queue's caller. Redis's own words are

@@ -260,7 +260,7 @@ func earlier(a, b string) bool {
 
 // sweep removes what has expired, now and then; any process does it for all.
 func (v *smallValues) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(remote.SweepEvery)
 	defer tick.Stop()
 	for {
 		select {

@@ -10,11 +10,13 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"slackmcp/internal/wait"
+	"slackmcp/store/queue"
 )
 
 // An Outage is the trouble of one loop with a backend that went away: the loop waits ever
@@ -180,4 +182,110 @@ func (b *Batcher[Req, Res]) take() []*call[Req, Res] {
 		b.pending = nil
 	}
 	return calls
+}
+
+// Until calls fn until it succeeds, waiting while the backend is away. It returns fn's error
+// when that is not queue.ErrUnavailable, the cause of life when that ends first, and nil
+// when ctx does.
+func Until(ctx, life context.Context, log *slog.Logger, what string, fn func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(life, func() { cancel(context.Cause(life)) })() //nolint:contextcheck // life is not the caller's
+	outage := NewOutage(log, what)
+	for {
+		err := fn(ctx)
+		if err == nil {
+			outage.Over(ctx)
+			return nil
+		}
+		if !errors.Is(err, queue.ErrUnavailable) && ctx.Err() == nil {
+			return err
+		}
+		if !outage.Wait(ctx, err) {
+			if cause := context.Cause(ctx); errors.Is(cause, queue.ErrClosed) {
+				return cause
+			}
+			return nil
+		}
+	}
+}
+
+// SweepEvery is how often each process looks for what retention is over for.
+const SweepEvery = 10 * time.Second
+
+// Sweep calls fn every SweepEvery until ctx ends, more often where events are kept for a
+// short age only; 0 or less is for ever. An error of fn is not reported to any caller: what
+// expired stays a little longer.
+func Sweep(ctx context.Context, age time.Duration, log *slog.Logger, fn func(context.Context) error) {
+	every := SweepEvery
+	if age > 0 {
+		every = max(min(every, age/8), 10*time.Millisecond)
+	}
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		call, cancel := context.WithTimeout(ctx, SweepEvery)
+		if err := fn(call); err != nil && ctx.Err() == nil {
+			log.LogAttrs(call, slog.LevelDebug, "sweep", slog.Any("error", err))
+		}
+		cancel()
+	}
+}
+
+// A Notifier wakes the readers and consumers of a process when the log grows, whichever
+// process let it grow. Make it with NewNotifier. It is safe for concurrent use.
+type Notifier struct {
+	mu      sync.Mutex
+	last    int64         // the highest sequence number known
+	changed chan struct{} // closed at the next notification
+}
+
+// NewNotifier returns a Notifier that knows of no event.
+func NewNotifier() *Notifier { return &Notifier{changed: make(chan struct{})} }
+
+// Notify wakes all that wait, so that they look again: the log has reached seq. 0 wakes
+// them without saying how far.
+func (n *Notifier) Notify(seq int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.last = max(n.last, seq)
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+// Last is the highest sequence number known.
+func (n *Notifier) Last() int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.last
+}
+
+// Wait returns when the log has something behind a sequence number, at the latest after
+// most or when ctx ends. Unless it returns at once, it calls onWait, if there is one, before
+// it waits.
+func (n *Notifier) Wait(ctx context.Context, after int64, most time.Duration, onWait func()) {
+	n.mu.Lock()
+	grown := n.last > after
+	// What was known is believed once: a store can also lose its end.
+	n.last = after
+	changed := n.changed
+	n.mu.Unlock()
+	if grown {
+		return
+	}
+	if onWait != nil {
+		onWait()
+	}
+	t := time.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-changed:
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
