@@ -152,7 +152,7 @@ func (s *Server) signal(sig os.Signal) {
 	}
 }
 
-// FreePort finds a port that nobody listens on.
+// FreePort finds a port on which no program listens.
 func FreePort(t testing.TB) string {
 	t.Helper()
 	for range 1000 {

@@ -280,7 +280,7 @@ func (q *Store) makeRoom(size int) bool {
 	return fits()
 }
 
-// maxLook bounds how many events one Publish looks at in search of room.
+// maxLook bounds how many events one Publish looks at to make space.
 const maxLook = 256
 
 // trimOldest takes the oldest event out of the log unless a group has yet to begin it.

@@ -43,7 +43,7 @@ type Store struct {
 	bytes   int // of log and pinned
 	groups  map[string]*group
 	values  *smallValues
-	changed chan struct{} // closed at the next change of the log; nil when nobody waits
+	changed chan struct{} // closed at the next change of the log; nil when no reader waits
 }
 
 var _ queue.Queue = (*Store)(nil)

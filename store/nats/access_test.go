@@ -23,8 +23,8 @@ const canary = "c4nary-pa%55word"
 func TestURLNeverShows(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{
-		"nobody there":          "nats://u:" + canary + "@127.0.0.1:1",
-		"nobody there, TLS":     "tls://u:" + canary + "@127.0.0.1:1",
+		"no server":             "nats://u:" + canary + "@127.0.0.1:1",
+		"no server, TLS":        "tls://u:" + canary + "@127.0.0.1:1",
 		"a token":               "nats://" + canary + "@127.0.0.1:1",
 		"several":               "nats://u:" + canary + "@127.0.0.1:1,nats://v:" + canary + "@127.0.0.1:2",
 		"not a URL":             "nats://u:" + canary + "@127.0.0.1:port",

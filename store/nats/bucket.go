@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A store is the stream and the bucket of a topic, of one epoch.
+// A topic is the opened stream and bucket of a topic, of one epoch.
 type topic struct {
 	epoch  string
 	stream jetstream.Stream
@@ -28,7 +28,7 @@ type topic struct {
 const epochField = "slack-webhook-server-epoch"
 
 // markerTTL is how long the bucket remembers that a key was removed: longer than a
-// watcher needs to hear of it.
+// watcher needs to receive that.
 const markerTTL = time.Hour
 
 // ready returns the store, and makes it or finds it first when that was not done yet.
@@ -78,7 +78,7 @@ func (q *Store) open(ctx context.Context) (*topic, error) {
 		return nil, fmt.Errorf("stream %s exists and belongs to another program", q.names.stream)
 	}
 	if made {
-		// What is left of an earlier store tells of events that are not there any more.
+		// What is left of an earlier store is about events that are not there any more.
 		if err := q.js.DeleteKeyValue(ctx, q.names.bucket); err != nil && !errors.Is(err, jetstream.ErrBucketNotFound) {
 			return nil, err
 		}
@@ -137,7 +137,7 @@ func (q *Store) events(ctx context.Context) (_ jetstream.Stream, made bool, _ er
 	return stream, true, err
 }
 
-// write puts a value on condition that the key still has the revision that the board
+// write puts a value on condition that the key still has the revision that the cache
 // has; 0 is that there is no such key. A conflict is returned as it is.
 func (q *Store) write(ctx context.Context, s *topic, key string, value []byte, rev uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -196,7 +196,7 @@ func (q *Store) value(ctx context.Context, key string) (value, error) {
 	return value{data: m.Data, rev: m.Sequence, present: len(m.Data) > 0}, nil
 }
 
-// refresh reads one key anew, after a conflict: the board may not know of it yet.
+// refresh reads one key anew, after a conflict: the cache may not have it yet.
 func (q *Store) refresh(ctx context.Context, s *topic, key string) error {
 	known := s.groups.revision(key)
 	v, err := q.value(ctx, key)
@@ -205,29 +205,29 @@ func (q *Store) refresh(ctx context.Context, s *topic, key string) error {
 	}
 	s.groups.mu.Lock()
 	defer s.groups.mu.Unlock()
-	defer s.groups.tell()
+	defer s.groups.notify()
 	if v.present {
 		return s.groups.write(key, v.data, v.rev)
 	}
-	// What came onto the board while we asked is newer than the answer.
+	// What the cache took over while we asked is newer than the answer.
 	s.groups.setTombstone(key, max(v.rev, known))
 	return nil
 }
 
-// revision is the one that the board has of a key; 0 is none.
-func (b *groupCache) revision(key string) uint64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// revision is the one that the cache has of a key; 0 is none.
+func (c *groupCache) revision(key string) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
 	case key == logKey:
-		return b.logRev
+		return c.logRev
 	case strings.HasPrefix(key, groupPrefix):
-		if g := b.groups[key[len(groupPrefix):]]; g != nil {
+		if g := c.groups[key[len(groupPrefix):]]; g != nil {
 			return g.rev
 		}
 	case strings.HasPrefix(key, workPrefix):
 		name, seq, _ := parseWorkKey(key)
-		if g := b.groups[name]; g != nil && g.items[seq] != nil {
+		if g := c.groups[name]; g != nil && g.items[seq] != nil {
 			return g.items[seq].rev
 		}
 	}
@@ -256,7 +256,7 @@ type item struct {
 	Received int64 `json:"received"`
 
 	rev uint64
-	// observed is when this process learnt of the revision. A lease that was not
+	// observed is when this process first saw the revision. A lease that was not
 	// renewed since for its whole length has ended, whatever the clocks say.
 	observed time.Time
 }
@@ -280,7 +280,7 @@ func decodeItem(b []byte) (i item, rec []byte, err error) {
 // A groupRecord makes a group durable.
 type groupRecord struct {
 	Name string `json:"name"`
-	// Born tells this registration from another one of the same name.
+	// Born distinguishes this registration from another one of the same name.
 	Born  string `json:"born"`
 	Epoch string `json:"epoch"`
 	// Start is behind which sequence number the group began.

@@ -49,16 +49,16 @@ func (c *cluster) url() string {
 	return c.nodes[0].url() + "," + c.nodes[1].url() + "," + c.nodes[2].url()
 }
 
-// Kill implements backendtest.Engine.
+// Kill implements backendtest.Server.
 func (c *cluster) Kill() { c.nodes[c.turn%3].Kill() }
 
-// Start implements backendtest.Engine.
+// Start implements backendtest.Server.
 func (c *cluster) Start() {
 	c.nodes[c.turn%3].Start()
 	c.turn++
 }
 
-// Pause, Resume and Addr implement backendtest.Engine; they are of one node.
+// Pause, Resume and Addr implement backendtest.Server; they are of one node.
 func (c *cluster) Pause()       { c.nodes[0].Pause() }
 func (c *cluster) Resume()      { c.nodes[0].Resume() }
 func (c *cluster) Addr() string { return c.nodes[0].Addr() }
@@ -67,7 +67,7 @@ func (c *cluster) Addr() string { return c.nodes[0].Addr() }
 func TestClusterLosesOne(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
-	backendtest.Rig{Name: "nats cluster of three, R3, one after the other", Engine: c, Place: c.url(), Open: func(t testing.TB, place string) queue.Queue {
+	backendtest.Rig{Name: "nats cluster of three, R3, one after the other", Server: c, Place: c.url(), Open: func(t testing.TB, place string) queue.Queue {
 		t.Helper()
 		q, err := nats.Open(context.Background(), nats.Options{URL: place, Replicas: 3, Lease: 2 * time.Second})
 		if err != nil {

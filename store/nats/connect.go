@@ -105,7 +105,7 @@ func refused(err error) bool {
 type names struct {
 	stream  string // the events
 	subject string // of which each event has a child
-	news    string // the subject on which the server tells of new events
+	news    string // the subject on which the server announces new events
 	bucket  string // what the groups know
 }
 
@@ -133,7 +133,7 @@ func escape(s string) string {
 	return b.String()
 }
 
-// subjectOf is the topic itself where that is a subject that belongs to nobody else;
+// subjectOf is the topic itself where that is a subject that belongs to no other program;
 // otherwise its bytes are escaped with percent signs, which no topic keeps.
 func subjectOf(topic string) string {
 	if validSubject(topic) {

@@ -44,7 +44,7 @@ func (q *Store) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	return consume.Run(ctx, g, h, c, consume.Options{Lease: q.o.Lease, Log: q.o.Logger, Life: q.life})
 }
 
-// token makes a name that nobody else has.
+// token makes a name that is used once.
 func token() (string, error) {
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {
@@ -53,7 +53,7 @@ func token() (string, error) {
 	return hex.EncodeToString(b[:]), nil
 }
 
-// A consumer is one call of Consume; it is the engine of a crew.
+// A consumer is one call of Consume; it is the backend of a consume.Run.
 type consumer struct {
 	q     *Store
 	g     queue.Group
@@ -171,7 +171,7 @@ func (c *consumer) check(ctx context.Context) (*topic, error) {
 
 var _ consume.Backend[*lease] = (*consumer)(nil)
 
-// A hold is a lease of this process: on a first attempt, by the consumer's message, or on
+// A lease is one of this process: on a first attempt, by the consumer's message, or on
 // a later one, by an item in the bucket.
 type lease struct {
 	group    string
@@ -224,18 +224,18 @@ func (c *consumer) takeBoth(ctx context.Context, s *topic, n int) ([]consume.Ite
 	}
 	fresh, err := c.fresh(ctx, s, n-len(items), 0)
 	if err != nil {
-		return items, errUnless(err, items)
+		return items, errIfNone(err, items)
 	}
 	items = append(items, fresh...)
 	if len(items) < n {
 		more, err := c.claim(ctx, s, n-len(items))
-		return append(items, more...), errUnless(err, append(items, more...))
+		return append(items, more...), errIfNone(err, append(items, more...))
 	}
 	return items, nil
 }
 
-// unless passes an error over when there are items all the same: it will come again.
-func errUnless(err error, items []consume.Item[*lease]) error {
+// errIfNone returns err unless there are items all the same: the error will come again.
+func errIfNone(err error, items []consume.Item[*lease]) error {
 	if len(items) > 0 {
 		return nil
 	}
@@ -296,7 +296,7 @@ func (c *consumer) fresh(ctx context.Context, s *topic, n int, wait time.Duratio
 		}
 		err = errors.Join(err, wrong) // the others were delivered all the same
 	}
-	return items, errUnless(err, items)
+	return items, errIfNone(err, items)
 }
 
 // first makes an item of a message. One that was delivered before has crashed, unless it
@@ -339,7 +339,7 @@ func (c *consumer) claim(ctx context.Context, s *topic, n int) ([]consume.Item[*
 	for _, i := range s.groups.claimable(c.g.Name, n, c.now(s), c.q.o.Lease) {
 		item, ok, err := c.claimOne(ctx, s, i)
 		if err != nil {
-			return items, errUnless(err, items)
+			return items, errIfNone(err, items)
 		}
 		if ok {
 			items = append(items, item)
@@ -348,7 +348,7 @@ func (c *consumer) claim(ctx context.Context, s *topic, n int) ([]consume.Item[*
 	return items, nil
 }
 
-// claimOne leases one item, unless somebody else was quicker.
+// claimOne leases one item, unless another process was quicker.
 func (c *consumer) claimOne(ctx context.Context, s *topic, i groupItem) (consume.Item[*lease], bool, error) {
 	var none consume.Item[*lease]
 	key := workKey(c.g.Name, i.seq)

@@ -137,9 +137,9 @@ func expired(err error) bool {
 	return ok
 }
 
-// TestLostEnd puts the server back to an earlier state, as a power loss does: the tail
+// TestServerLosesItsNewestEvents puts the server back to an earlier state, as a power loss does: the tail
 // sees what is published then in the places that it had read before.
-func TestLostEnd(t *testing.T) {
+func TestServerLosesItsNewestEvents(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	q := openAt(t, s)
@@ -183,9 +183,9 @@ func (s *server) putBack(dir string) {
 	s.Start()
 }
 
-// TestLostEndUnderHandler puts the server back while a handler has an event that is lost
+// TestServerLosesAnEventThatIsBeingHandled puts the server back while a handler has an event that is lost
 // with it: the one that has its place then is another, and is handled, too.
-func TestLostEndUnderHandler(t *testing.T) {
+func TestServerLosesAnEventThatIsBeingHandled(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	q, err := nats.Open(t.Context(), nats.Options{URL: s.url(), Lease: time.Minute})
@@ -228,9 +228,9 @@ func TestLostEndUnderHandler(t *testing.T) {
 	}
 }
 
-// TestEmptied: a stream that somebody deleted is made anew, with a new epoch, and all go
+// TestStoreWasEmptied: a stream that was deleted is made anew, with a new epoch, and all go
 // on in it.
-func TestEmptied(t *testing.T) {
+func TestStoreWasEmptied(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	q := openAt(t, s)

@@ -62,7 +62,7 @@ func (c *consumer) extend(ctx context.Context, s *topic, h *lease) (bool, error)
 		return true, err
 	}
 	if time.Since(h.renewed) > c.q.o.Lease {
-		return false, nil // the consumer has given it to somebody else
+		return false, nil // the server has given it to another consumer
 	}
 	return true, c.q.fault(c.q.nc.Publish(h.reply, []byte("+WPI")))
 }
@@ -114,7 +114,7 @@ func (c *consumer) settleFirst(ctx context.Context, s *topic, h *lease, o consum
 
 // moveOn makes the item of an event whose first attempt did not end well. There may be
 // one, made when the acknowledgement was lost; but a cluster whose leader is failing also
-// speaks of conflicts with what it then forgets.
+// reports conflicts with what it then forgets.
 func (c *consumer) moveOn(ctx context.Context, s *topic, h *lease, i item) error {
 	_, err := c.put(ctx, s, h.seq, i, h.record, 0)
 	if !conflict(err) {
@@ -144,7 +144,7 @@ func (c *consumer) settleItem(ctx context.Context, s *topic, h *lease, o consume
 		return err
 	}
 	if i, there := s.groups.item(c.g.Name, h.seq); there && i.rev == h.item.rev {
-		return c.q.fault(err) // nobody has changed it: the conflict was none
+		return c.q.fault(err) // it has not changed: there was no conflict
 	}
 	return nil
 }
@@ -163,11 +163,11 @@ func (c *consumer) outcome(s *topic, h *lease, o consume.Outcome) item {
 	return i
 }
 
-// ackTimeout bounds the wait for the consumer's word on an acknowledgement: it has none
+// ackTimeout bounds the wait for the server's answer to an acknowledgement: it has none
 // for what it forgot, which has to be found out within the time of a call.
 const ackTimeout = callTimeout / 3
 
-// acknowledge tells the consumer that a message is finished, and waits for its word.
+// acknowledge reports that a message is finished, and waits for the answer.
 func (q *Store) acknowledge(ctx context.Context, reply string) error {
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
@@ -178,7 +178,7 @@ func (q *Store) acknowledge(ctx context.Context, reply string) error {
 	return q.fault(err)
 }
 
-// holds notes a lease of this process, and settled takes it off.
+// addLease notes a lease of this process, and removeLease takes it off.
 func (q *Store) addLease(h *lease) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -209,7 +209,7 @@ func (q *Store) leaseOf(group string, seq int64) *lease {
 
 // takesOver gives a handler of this process that makes the first attempt at an event the
 // newest delivery of it to acknowledge, and reports whether there is one. A store that
-// lost its end gives the sequence numbers of what was lost again: the records tell.
+// lost its end gives the sequence numbers of what was lost again: the records are compared.
 func (q *Store) takesOver(group string, seq int64, record []byte, reply string) bool {
 	h := q.leaseOf(group, seq)
 	if h == nil || !bytes.Equal(h.record, record) {
@@ -247,7 +247,7 @@ func (c *consumer) ended(seq int64, record []byte) bool {
 	return ok && d == sha256.Sum256(record)
 }
 
-// A digest tells one record from another.
+// A digest distinguishes one record from another.
 type digest = [sha256.Size]byte
 
 // moved reports whether an event is an item already. One that comes for the first time
@@ -273,7 +273,7 @@ func (q *Store) forgotten(ctx context.Context, h *lease) (bool, error) {
 
 // pull asks for at most n messages of a consumer and waits until the first are there, at
 // the latest until the wait is over or ctx is done. A request that is given up is taken
-// back first, so that no message goes to somebody who does not listen any more: it would
+// back first, so that no message goes to a subscription that has ended: it would
 // count as an attempt that crashed.
 func (q *Store) pull(ctx context.Context, consumer string, n int, wait time.Duration) ([]*natsgo.Msg, error) {
 	inbox := q.nc.NewInbox()
@@ -349,7 +349,7 @@ func (p *pull) collect(ctx context.Context, wait time.Duration) error {
 
 var errSilent = errors.New("does not answer a request for events")
 
-// take looks at what arrived: an event, or the server's word on the request.
+// take looks at what arrived: an event, or the server's status of the request.
 func (p *pull) take(m *natsgo.Msg) error {
 	status, text := m.Header.Get("Status"), strings.ToLower(m.Header.Get("Description"))
 	switch {
@@ -372,7 +372,7 @@ func (p *pull) take(m *natsgo.Msg) error {
 	return fmt.Errorf("request for events: status %s %s", status, text)
 }
 
-// takeBack ends the request and collects what was sent before the server heard of it.
+// takeBack ends the request and collects what was sent before the server received that.
 func (p *pull) takeBack() error {
 	if err := p.sub.Drain(); err != nil {
 		return err

@@ -13,9 +13,9 @@
 //   - What a crash of nats-server or a power loss can take is the server's matter; see
 //     [queue.Stats]. Publish waits for JetStream's acknowledgement.
 //   - An event's bytes stay on the server's disk until the TTL of its id is over, also
-//     when retention has removed it before: nobody can read it through the queue then.
+//     when retention has removed it before: it cannot be read through the queue then.
 //     The stream discards new messages, never old ones, when an operator's limit is
-//     reached, and a trimmer purges what nobody needs.
+//     reached, and a trimmer purges what no group needs.
 //   - A store that lost its end, by a power loss with unsynced files, gives the positions
 //     of what was lost again: JetStream numbers. A running Tail finds the place where
 //     the two histories part, and goes on from there.
@@ -49,7 +49,7 @@ import (
 	"slackmcp/store/queue"
 )
 
-// callTimeout bounds one call to NATS that is not told to wait.
+// callTimeout bounds one call to NATS that does not wait for events.
 const callTimeout = 3 * time.Second
 
 // A Store is a queue.Queue in JetStream, with small values beside it. Make one with Open.
@@ -165,10 +165,10 @@ func tooOld(version string) bool {
 	return err1 == nil && err2 == nil && (major < oldestMajor || major == oldestMajor && minor < oldestMinor)
 }
 
-// reconnected is called when NATS is back: what was heard before may have gaps.
+// reconnected is called when NATS is back: what was received before may have gaps.
 func (q *Store) reconnected() {
 	if s := q.opened.Load(); s != nil {
-		s.groups.again()
+		s.groups.restart()
 	}
 	q.values.reconnected()
 	q.notifier.Notify(0)
@@ -305,7 +305,7 @@ func (o Options) normalize() (Options, error) {
 	return o, nil
 }
 
-// durability says what is lost when. JetStream does not tell its sync interval.
+// durability says what is lost when. JetStream does not report its sync interval.
 func (q *Store) durability() string {
 	const interval = "nats-server does not tell its sync_interval, which is 2 minutes unless its configuration says otherwise; \"sync_interval: always\" loses nothing"
 	if n := q.o.Replicas; n > 1 {
@@ -352,7 +352,7 @@ func exhausted(err error) bool {
 	return false
 }
 
-// conflict reports whether a value was changed by somebody else meanwhile.
+// conflict reports whether a value was changed by another process meanwhile.
 func conflict(err error) bool {
 	if errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyDeleted) {
 		return true

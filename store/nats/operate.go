@@ -168,7 +168,7 @@ func (q *Store) schedule(ctx context.Context, s *topic, group string, seq int64,
 	}
 	err = q.write(ctx, s, workKey(group, seq), value, rev)
 	if conflict(err) {
-		return false, nil // somebody else has just changed it
+		return false, nil // another process has just changed it
 	}
 	return err == nil, err
 }
@@ -199,7 +199,7 @@ func (q *Store) each(ctx context.Context, op, name string, at []event.Position, 
 	return n, nil
 }
 
-// changeGroup changes a group's record, however often somebody else is quicker.
+// changeGroup changes a group's record, however often another process is quicker.
 func (q *Store) changeGroup(ctx context.Context, s *topic, name string, change func(*groupRecord)) error {
 	for {
 		rec, rev := s.groups.record(name)
@@ -222,7 +222,7 @@ func (q *Store) changeGroup(ctx context.Context, s *topic, name string, change f
 }
 
 // Replay schedules stored events once more; see queue.Queue. While other processes are in
-// the middle of first attempts it cannot tell theirs from what was done since the oldest
+// the middle of first attempts it cannot distinguish theirs from what was done since the oldest
 // of them, and leaves those events alone, too.
 func (q *Store) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "replay", name, at, func(s *topic, b eventlog.Bounds, seq int64) (bool, error) {

@@ -56,7 +56,7 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 func (q *Store) publish(ctx context.Context, s *topic, subject string, rec []byte) (queue.Receipt, error) {
 	b := eventlog.Bounds{Epoch: s.epoch}
 	if !q.quota.take() {
-		// A copy needs no room, and none has to go for it.
+		// A copy takes nothing of the quota, and no event has to go for it.
 		seq, seen, err := q.seen(ctx, s, subject)
 		switch {
 		case err != nil:
@@ -128,7 +128,7 @@ func (q *Store) seen(ctx context.Context, s *topic, subject string) (int64, bool
 }
 
 // last returns a subject's last message. A copy of the stream may not have it yet, so
-// that its word that there is none is not taken for it.
+// that its answer that there is none is not believed.
 func (s *topic) last(ctx context.Context, q *Store, subject string) (*jetstream.RawStreamMsg, error) {
 	m, err := s.stream.GetLastMsgForSubject(ctx, subject)
 	if q.o.Replicas > 1 && errors.Is(err, jetstream.ErrMsgNotFound) {
@@ -137,7 +137,7 @@ func (s *topic) last(ctx context.Context, q *Store, subject string) (*jetstream.
 	return m, err
 }
 
-// A room keeps the bound on the number of events: up to which sequence number may be
+// A quota keeps the bound on the number of events: up to which sequence number may be
 // published before retention has to remove something.
 type quota struct {
 	mu     sync.Mutex
@@ -145,16 +145,16 @@ type quota struct {
 	coming int64 // publishes on their way
 	limit  int64
 
-	making sync.Mutex // held while room is being made
+	making sync.Mutex // held while the quota is being raised
 }
 
-// reserve makes room for one publish, or answers that the store is full.
+// reserve raises the quota for one publish, or answers that the store is full.
 func (q *Store) reserve(ctx context.Context, s *topic) error {
 	r := &q.quota
 	r.making.Lock()
 	defer r.making.Unlock()
 	if r.take() {
-		return nil // somebody else made room meanwhile
+		return nil // another publish raised it meanwhile
 	}
 	if err := q.raiseQuota(ctx, s); err != nil {
 		return err
@@ -165,7 +165,7 @@ func (q *Store) reserve(ctx context.Context, s *topic) error {
 	return nil
 }
 
-// take lets one publish begin, which ends with release, if there is room.
+// take lets one publish begin, which ends with release, if the quota allows it.
 func (r *quota) take() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,7 +182,7 @@ func (r *quota) release() {
 	r.coming--
 }
 
-// saw notes that the stream has reached a sequence number.
+// observe notes that the stream has reached a sequence number.
 func (r *quota) observe(seq int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -196,7 +196,7 @@ func (r *quota) state() (last, coming int64) {
 	return r.last, r.coming
 }
 
-// allow sets up to where may be published.
+// setLimit sets up to which sequence number may be published.
 func (r *quota) setLimit(limit int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -216,7 +216,7 @@ func (q *Store) raiseQuota(ctx context.Context, s *topic) error {
 	}
 	_, coming := q.quota.state()
 	most, pins := int64(q.o.RetentionCount), s.groups.pinned()
-	// A large store gains some room at a time, a small one exactly what it needs.
+	// A large store gains some quota at a time, a small one exactly what it needs.
 	want := b.Last + coming + 1
 	to := trimTo(b.Trimmed, begun, want+min(most/100, 1000), most, pins)
 	kept := b.Last - to + int64(below(pins, to))
@@ -343,7 +343,7 @@ func (r *quota) reset() {
 }
 
 // sweep moves the beginning of the log behind what is too old, expires dead letters, and
-// purges what nobody needs any more.
+// purges what no group needs any more.
 func (q *Store) sweep(ctx context.Context) error {
 	if !q.nc.IsConnected() {
 		return nil
@@ -432,5 +432,5 @@ func (q *Store) purge(ctx context.Context, s *topic, b eventlog.Bounds, now time
 	return q.fault(s.stream.Purge(ctx, jetstream.WithPurgeSequence(uint64(to+1)))) //nolint:gosec // never negative
 }
 
-// first is the oldest message on the server's disk, as far as it was last told.
+// first is the oldest message on the server's disk, as far as the server last reported.
 func (s *topic) first() uint64 { return s.stream.CachedInfo().State.FirstSeq }

@@ -59,7 +59,7 @@ func TestConnectionBreaksDuringCall(t *testing.T) {
 			t.Errorf("attempt %d followed the first", n)
 		}
 	case err := <-ended:
-		t.Fatalf("Consume ended although nobody asked it to: %v", err)
+		t.Fatalf("Consume ended although it was not asked to: %v", err)
 	case <-time.After(60 * time.Second):
 		t.Fatal("the consumer did not go on")
 	}

@@ -70,7 +70,7 @@ func program(t testing.TB) string {
 	return requires.Program(t, "nats-server", "make tools")
 }
 
-// Start implements backendtest.Engine.
+// Start implements backendtest.Server.
 func (s *server) Start() {
 	s.t.Helper()
 	s.launch()
@@ -129,11 +129,11 @@ func ask(url string, jetStream bool) error {
 	return err
 }
 
-// Addr implements backendtest.Engine.
+// Addr implements backendtest.Server.
 func (s *server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
 func (s *server) url() string  { return "nats://" + s.user + s.Addr() }
 
-// Pause and Resume implement backendtest.Engine.
+// Pause and Resume implement backendtest.Server.
 func (s *server) Pause()  { s.signal(syscall.SIGSTOP) }
 func (s *server) Resume() { s.signal(syscall.SIGCONT) }
 

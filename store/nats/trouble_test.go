@@ -38,7 +38,7 @@ func open(ctx context.Context, place string) (queue.Queue, error) {
 func rig(t testing.TB) backendtest.Rig {
 	t.Helper()
 	s := newServer(t)
-	return backendtest.Rig{Name: "nats", Engine: s, Place: s.url() + " rig", Open: func(t testing.TB, place string) queue.Queue {
+	return backendtest.Rig{Name: "nats", Server: s, Place: s.url() + " rig", Open: func(t testing.TB, place string) queue.Queue {
 		t.Helper()
 		q, err := open(context.Background(), place)
 		if err != nil {

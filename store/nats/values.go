@@ -24,7 +24,7 @@ import (
 
 // Headers of a value.
 const (
-	// writerHeader tells one write from another, also where the server lost its end and
+	// writerHeader distinguishes one write from another, also where the server lost its end and
 	// gives a revision again.
 	writerHeader = "Slack-Webhook-Server-Writer"
 	// expiresHeader is when the value is over, in Unix milliseconds of the server's clock:

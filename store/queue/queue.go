@@ -1,4 +1,4 @@
-// Package queue is the contract between the receiving HTTP handler and whoever works
+// Package queue is the contract between the receiving HTTP handler and the code that works
 // or reads the events: [Queue], and the retry [Policy] that all backends share.
 //
 // Promises, which package storetest holds every backend to:
@@ -109,7 +109,7 @@ type Queue interface {
 // Receipt is Publish's answer.
 type Receipt struct {
 	// Position is where the event is stored; for a duplicate, where the first copy
-	// was, or empty when the backend cannot tell.
+	// was, or empty when the backend does not know it.
 	Position event.Position
 	// Duplicate reports that an event with this source and id was stored before.
 	Duplicate bool
@@ -204,7 +204,7 @@ type GroupStats struct {
 	// OldestWaiting is when the oldest waiting event was received; zero when none waits.
 	OldestWaiting time.Time
 	// StalledSince is when the watchdog first saw events due and nothing delivered;
-	// zero when all is well or nobody consumes.
+	// zero when all is well or no process consumes.
 	StalledSince time.Time
 }
 
@@ -215,7 +215,7 @@ const (
 	DefaultDrain    = 10 * time.Second
 )
 
-// maxName bounds the names of groups, so that every engine can store them in a key.
+// maxName bounds the names of groups, so that every backend can store them in a key.
 const maxName = 64
 
 // Normalize returns g with its defaults filled in, or an error that names the field

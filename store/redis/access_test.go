@@ -103,7 +103,7 @@ func TestTLS(t *testing.T) {
 	exercise(t, url+"?skip_verify=true", "appendfsync always")
 }
 
-// certificate makes one that nobody has signed.
+// certificate makes one that no authority has signed.
 func certificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -171,7 +171,7 @@ func scrub(text string, u *url.URL) string {
 }
 
 // inspect asks for the settings that decide what a crash takes, and says it in words.
-// Managed services forbid CONFIG; INFO tells most of it.
+// Managed services forbid CONFIG; INFO has most of it.
 func (q *Store) inspect(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -55,7 +55,7 @@ type consumer struct {
 	epoch atomic.Pointer[string] // the store in which the group was registered
 }
 
-// A lease is what a consumer holds on an event. The token tells it from a lease that
+// A lease is what a consumer holds on an event. The token distinguishes it from a lease that
 // another consumer, or a later life of the dead letter, has on the same event.
 type lease struct {
 	seq   int64
@@ -133,7 +133,7 @@ func (c *consumer) take(ctx context.Context, n int) (items []consume.Item[lease]
 	return items, cursor, max(wait, time.Millisecond), nil
 }
 
-// gone is called when the group is not there: in the same store somebody dropped it; in
+// gone is called when the group is not there: in the same store it was dropped; in
 // another one it is registered again, from the beginning, for it has seen nothing there.
 func (c *consumer) gone(ctx context.Context, epoch string) error {
 	if was := c.epoch.Load(); was != nil && *was == epoch {

@@ -89,10 +89,10 @@ func publish(t *testing.T, q queue.Queue, ids ...string) []event.Position {
 	return at
 }
 
-// TestLostEnd replaces the server by one that went another way from an earlier state on,
+// TestServerLosesItsNewestEvents replaces the server by one that went another way from an earlier state on,
 // as a failover to a replica that lagged does when others were quicker to find it: the
 // tail sees all that is there, although other events have the places that it had read.
-func TestLostEnd(t *testing.T) {
+func TestServerLosesItsNewestEvents(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	q := s.open(redis.Options{})
@@ -119,8 +119,8 @@ func TestLostEnd(t *testing.T) {
 	}
 }
 
-// TestLostEndFirstSeenByReader is the same, with the process first that has seen more.
-func TestLostEndFirstSeenByReader(t *testing.T) {
+// TestReaderFindsThatTheServerLostEvents is the same, with the process first that has seen more.
+func TestReaderFindsThatTheServerLostEvents(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	q := s.open(redis.Options{})
@@ -172,7 +172,7 @@ func TestLostEndFirstSeenByReader(t *testing.T) {
 }
 
 // finished waits until the group has done n events, which are all: an end that is not
-// recorded when a snapshot is taken is a lease that nobody holds in the store made of it.
+// recorded when a snapshot is taken is a lease that no consumer holds in the store made of it.
 func finished(t *testing.T, q queue.Queue, n int64) {
 	t.Helper()
 	eventually(t, func() error {
@@ -189,9 +189,9 @@ func expired(err error) bool {
 	return ok
 }
 
-// TestEmptied: a server that lost everything is a new store, with a new epoch, and all go
+// TestStoreWasEmptied: a server that lost everything is a new store, with a new epoch, and all go
 // on in it.
-func TestEmptied(t *testing.T) {
+func TestStoreWasEmptied(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	q := s.open(redis.Options{})

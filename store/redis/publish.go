@@ -70,7 +70,7 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 // full stands for a refusal among the receipts of a batch; no receipt is like it.
 var full = queue.Receipt{Position: "", Duplicate: true}
 
-// publish stores a batch. Where there is no room, it makes some and tries those events
+// publish stores a batch. Where the store is full, it removes finished events and tries those events
 // once more.
 func (q *Store) publish(list []publishing) ([]queue.Receipt, error) {
 	ctx, cancel := context.WithTimeout(q.background(), publishTimeout)
@@ -171,9 +171,9 @@ func newEpoch() (string, error) {
 // maxSweeps bounds how often one call goes on while there is more to remove.
 const maxSweeps = 16
 
-// sweep removes what retention is over for. With room it also removes the oldest events
+// sweep removes what retention is over for. With full it also removes the oldest events
 // of which only dead letters are left, when the store is full.
-func (q *Store) sweep(ctx context.Context, room bool) error {
+func (q *Store) sweep(ctx context.Context, full bool) error {
 	for range maxSweeps {
 		names, err := q.groups(ctx)
 		if err != nil {
@@ -186,7 +186,7 @@ func (q *Store) sweep(ctx context.Context, room bool) error {
 			keys = append(keys, gk.g, gk.dead, gk.died, gk.works, gk.took)
 		}
 		want := 0
-		if room {
+		if full {
 			want = 1
 		}
 		more, err := q.evalInt(ctx, sweepScript, keys, q.o.DedupeTTL.Microseconds(), max(q.o.RetentionAge, 0).Microseconds(),

@@ -110,7 +110,7 @@ func (q *Store) start(ctx context.Context, s queue.Start) (eventlog.Bounds, int6
 	return b, at, nil
 }
 
-// startArgs says a start in the scripts' words; false is an ill-formed position.
+// startArgs writes a start as the scripts read it; false is an ill-formed position.
 func startArgs(s queue.Start) (kind string, value int64, epoch string, ok bool) {
 	switch {
 	case s.After != "":

@@ -13,7 +13,7 @@
 //   - While Redis is away Publish fails with [queue.ErrUnavailable], and Consume and
 //     Tail wait, with growing pauses, and go on by themselves.
 //   - A store that lost its end, by a failover or a crash with an unsynced log, does not
-//     give a position twice: whoever has seen a higher one says so, and the sequence
+//     give a position twice: a process that has seen a higher one says so, and the sequence
 //     goes on well behind it. A running Tail finds the place where the two histories
 //     part, and goes on from there.
 //   - A store that was emptied has a new epoch. Groups are registered anew by their
@@ -44,7 +44,7 @@ import (
 	"slackmcp/store/queue"
 )
 
-// callTimeout bounds one call to Redis that is not told to wait.
+// callTimeout bounds one call to Redis that does not wait for events.
 const callTimeout = 3 * time.Second
 
 // A Store is a queue.Queue in Redis, with small values beside it. Make one with Open.
@@ -297,7 +297,7 @@ func (o Options) normalize() (Options, error) {
 	return o, nil
 }
 
-// fault says what a failed command means to the queue's caller. Redis's own words are
+// fault says what a failed command means to the queue's caller. Redis's own text is
 // kept: they hold no credentials.
 func (q *Store) fault(err error) error {
 	switch {

@@ -51,7 +51,7 @@ var (
 	always   = []string{"--appendonly", "yes", "--appendfsync", "always"}
 )
 
-// Start implements backendtest.Engine.
+// Start implements backendtest.Server.
 func (s *server) Start() {
 	s.t.Helper()
 	path := requires.Program(s.t, "redis-server", "apt-get install redis-server")
@@ -79,11 +79,11 @@ func (s *server) Start() {
 	}
 }
 
-// Addr implements backendtest.Engine.
+// Addr implements backendtest.Server.
 func (s *server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
 func (s *server) url() string  { return "redis://" + s.Addr() + "/0" }
 
-// Pause and Resume implement backendtest.Engine.
+// Pause and Resume implement backendtest.Server.
 func (s *server) Pause()  { s.signal(syscall.SIGSTOP) }
 func (s *server) Resume() { s.signal(syscall.SIGCONT) }
 
@@ -126,7 +126,7 @@ func (s *server) open(o redis.Options) *redis.Store {
 	return q
 }
 
-// freePort finds a port that nobody listens on, low enough for the second port that a
+// freePort finds a port on which no program listens, low enough for the second port that a
 // node of a cluster has, 10,000 above.
 func freePort(t testing.TB) string {
 	t.Helper()

@@ -59,7 +59,7 @@ func (s *server) clustered() error {
 	return err
 }
 
-// Kill implements backendtest.Engine.
+// Kill implements backendtest.Server.
 func (c *cluster) Kill() {
 	for _, n := range c.nodes {
 		if keys, err := n.client().DBSize(context.Background()).Result(); err == nil && keys > 0 {
@@ -74,7 +74,7 @@ func TestClusterKill(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, always)
 	r := rigOn("redis://" + c.nodes[0].Addr() + "?cluster=true&addr=" + c.nodes[1].Addr() + "&addr=" + c.nodes[2].Addr() + " rig")
-	r.Engine, r.Name = c, "redis cluster of three masters, appendfsync always"
+	r.Server, r.Name = c, "redis cluster of three masters, appendfsync always"
 	r.Kills(t, max(backendtest.KillCount()/2, 1))
 }
 
@@ -178,7 +178,7 @@ type pair struct {
 	replica *server
 }
 
-// Start implements backendtest.Engine.
+// Start implements backendtest.Server.
 func (p pair) Start() {
 	p.t.Helper()
 	c := p.replica.client()
@@ -203,6 +203,6 @@ func TestSentinelFailover(t *testing.T) {
 	replica := newServer(t, append([]string{"--replicaof", "127.0.0.1 " + master.port}, everysec...)...)
 	s := newSentinel(t, master)
 	r := rigOn("redis://" + s.addr + "?master_name=mymaster rig")
-	r.Engine, r.MayLose, r.Name = pair{master, replica}, 2*time.Second, "redis with Sentinel, the master lost for good"
+	r.Server, r.MayLose, r.Name = pair{master, replica}, 2*time.Second, "redis with Sentinel, the master lost for good"
 	r.Kills(t, 1)
 }

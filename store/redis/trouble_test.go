@@ -40,7 +40,7 @@ func rig(t testing.TB, args ...string) backendtest.Rig {
 	t.Helper()
 	s := newServer(t, args...)
 	r := rigOn(s.url() + " rig")
-	r.Engine, r.Name = s, "redis, appendfsync "+args[len(args)-1]
+	r.Server, r.Name = s, "redis, appendfsync "+args[len(args)-1]
 	return r
 }
 

@@ -19,8 +19,8 @@ const canary = "c4nary-pa%55word"
 func TestURLNeverShows(t *testing.T) {
 	t.Parallel()
 	for name, url := range map[string]string{
-		"nobody there":             "redis://u:" + canary + "@127.0.0.1:1/0",
-		"nobody there, TLS":        "rediss://u:" + canary + "@127.0.0.1:1/0",
+		"no server":                "redis://u:" + canary + "@127.0.0.1:1/0",
+		"no server, TLS":           "rediss://u:" + canary + "@127.0.0.1:1/0",
 		"no sentinel there":        "redis://u:" + canary + "@127.0.0.1:1/0?master_name=m&password=" + canary,
 		"no cluster there":         "redis://u:" + canary + "@127.0.0.1:1?addr=127.0.0.1:2",
 		"not a URL":                "redis://u:" + canary + "@127.0.0.1:port/0",

@@ -1,6 +1,6 @@
 // Package state keeps small, named values beside the events: subscriptions, sessions,
 // gaps, the last status of a message. It is shared by the replicas that share a queue's
-// engine, and as durable as that engine is configured.
+// backend, and as durable as that backend is configured.
 //
 // Keys are paths of segments, "subscriptions/<principal>/<id>": 1 to 256 bytes of
 // [a-zA-Z0-9._:/=-]. Values are at most 64 KiB. It is no place for a flood: a value is
@@ -19,7 +19,7 @@ var (
 	ErrNotFound = errors.New("no such key")
 	// ErrConflict says that the value is not of the version that the caller knew.
 	ErrConflict = errors.New("the value has changed")
-	// ErrUnavailable says that the engine cannot be reached or written now.
+	// ErrUnavailable says that the backend cannot be reached or written now.
 	ErrUnavailable = errors.New("state is unavailable")
 )
 
@@ -51,8 +51,8 @@ type Put struct {
 // A Change is one key that was written, deleted, or expired.
 type Change struct {
 	Key string
-	// Gone says that the key has no value any more; expiry may be told late, or only by
-	// the absence of the value, as the engine can.
+	// Gone says that the key has no value any more; an expiry may be reported late, or only
+	// show as the absence of the value, as the backend can.
 	Gone bool
 }
 
@@ -72,7 +72,7 @@ type Store interface {
 	List(ctx context.Context, prefix, after string, limit int) ([]Entry, error)
 	// Watch calls fn, one call at a time, for each change below prefix by whichever
 	// process, from some moment before it was called on, until ctx ends (nil). Changes of
-	// one key in quick succession may be joined. After the engine was away it calls fn
+	// one key in quick succession may be joined. After the backend was away it calls fn
 	// for every key that it finds, since changes may have been missed.
 	Watch(ctx context.Context, prefix string, fn func(Change)) error
 }

@@ -62,7 +62,7 @@ func lettersListed(e *env) {
 	if d := e.dead("g")[3]; d.Event.Position != at[3] || string(d.Event.Raw) != `{"event_id":"m3"}` {
 		e.Errorf("the letter's event is %+v", d.Event)
 	}
-	if _, err := e.q.DeadLetters(e.Context(), "nobody", "", 5); !errors.Is(err, queue.ErrNoGroup) {
+	if _, err := e.q.DeadLetters(e.Context(), "none", "", 5); !errors.Is(err, queue.ErrNoGroup) {
 		e.Errorf("DeadLetters of an unknown group: %v, want ErrNoGroup", err)
 	}
 }
@@ -90,7 +90,7 @@ func redrive(e *env) {
 		e.Errorf("a second Redrive = %d, %v, want the one that is left", n, err)
 	}
 	e.counts("g", queue.GroupStats{Done: 3})
-	if _, err := e.q.Redrive(e.Context(), "nobody", at...); !errors.Is(err, queue.ErrNoGroup) {
+	if _, err := e.q.Redrive(e.Context(), "none", at...); !errors.Is(err, queue.ErrNoGroup) {
 		e.Errorf("Redrive of an unknown group: %v, want ErrNoGroup", err)
 	}
 }
@@ -121,7 +121,7 @@ func dropLetters(e *env) {
 	e.counts("g", queue.GroupStats{Dead: 1, Done: 2})
 	e.same("dead letters", letterIDs(e.dead("g")), []string{"c"})
 	e.same("stored", e.stored(), []string{"a", "b", "c"})
-	if _, err := e.q.Drop(e.Context(), "nobody", at...); !errors.Is(err, queue.ErrNoGroup) {
+	if _, err := e.q.Drop(e.Context(), "none", at...); !errors.Is(err, queue.ErrNoGroup) {
 		e.Errorf("Drop of an unknown group: %v, want ErrNoGroup", err)
 	}
 }
@@ -140,7 +140,7 @@ func replayDone(e *env) {
 	if got := l.attempts("b"); !slices.Equal(got, []int{1, 1}) {
 		e.Errorf("attempts at the replayed event: %v, want the first twice", got)
 	}
-	if _, err := e.q.Replay(e.Context(), "nobody", at...); !errors.Is(err, queue.ErrNoGroup) {
+	if _, err := e.q.Replay(e.Context(), "none", at...); !errors.Is(err, queue.ErrNoGroup) {
 		e.Errorf("Replay of an unknown group: %v, want ErrNoGroup", err)
 	}
 }

@@ -207,15 +207,15 @@ func statePages(e *stateEnv) {
 
 func stateWatches() []stateTest {
 	return []stateTest{
-		{name: "a watcher is told of what was written and deleted below its prefix", run: stateWatch},
-		{name: "a watcher is told of changes by another process", shared: true, run: watchShared},
-		{name: "a watcher is told one change at a time, and delays nobody", run: watchSlow},
+		{name: "a watcher is notified of what was written and deleted below its prefix", run: stateWatch},
+		{name: "a watcher is notified of changes by another process", shared: true, run: watchShared},
+		{name: "a watcher is notified of one change at a time, and delays no other", run: watchSlow},
 		{name: "a watcher finds the end of what expires", run: watchExpiry},
 		{name: "Watch ends with its context", run: watchEnds},
 	}
 }
 
-// A changeLog is what a watcher was told last of each key, and how often.
+// A changeLog is what a watcher was notified of last for each key, and how often.
 type changeLog struct {
 	mu    sync.Mutex
 	last  map[string]state.Change
@@ -332,7 +332,7 @@ func watchSlow(e *stateEnv) {
 			return false
 		}
 	})
-	// The watcher stands still; nobody else does.
+	// The watcher stands still; nothing else waits for it.
 	for n := range 100 {
 		e.put(s, fmt.Sprintf("s/%d", n%10), fmt.Sprint(n), state.Put{})
 	}
@@ -416,7 +416,7 @@ func Away(t *testing.T, server Server, open func(t testing.TB) StateStore) {
 			return err == nil && got.Version == v
 		})
 	}
-	e.eventually("the watcher to be told of every key", func() bool {
+	e.eventually("the watcher to be notified of every key", func() bool {
 		_, times := l.of("w/kept")
 		return times > before
 	})

@@ -22,7 +22,7 @@ func stateValues() []stateTest {
 		{name: "IfAbsent writes only where nothing is", run: ifAbsent},
 		{name: "IfVersion writes only over that version", run: ifVersion},
 		{name: "a version is never used twice", run: versions},
-		{name: "Delete removes, and minds the version", run: deletes},
+		{name: "Delete removes, and checks the version", run: deletes},
 		{name: "a value expires", run: expires},
 		{name: "a new write sets or ends the life anew", run: extends},
 		{name: "counting by IfVersion loses nothing", run: stateCounts},

@@ -330,7 +330,7 @@ func (e *env) consume(g queue.Group, h queue.Handler) (stop func()) {
 func (e *env) register(g queue.Group) {
 	e.Helper()
 	g.Workers = 1
-	g.Filter = event.Filter{Source: "nobody"} // what it sees before it stops counts as done
+	g.Filter = event.Filter{Source: "none"} // what it sees before it stops counts as done
 	e.consume(g, func(context.Context, queue.Delivery) error { return nil })()
 }
 

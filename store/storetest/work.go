@@ -24,7 +24,7 @@ func workTests() []test {
 		{name: "the schedule survives a restart", restart: true, run: scheduleAfterRestart},
 		{name: "a permanent error ends in the dead letters at once", run: permanentError},
 		{name: "a pause that was asked for is kept", run: retryAfter},
-		{name: "one poisoned event delays nobody else", run: poisonedEvent},
+		{name: "one poisoned event delays no other event", run: poisonedEvent},
 		{name: "failures do not starve new events", run: failuresAndNewEvents},
 		{name: "events of a key are handled one after another, and one that fails holds back its key only", keyed: true, run: ordered},
 		{name: "a dead letter lets its key go on", keyed: true, run: orderedPastTheDead},

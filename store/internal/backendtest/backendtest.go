@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package backendtest holds the backends whose engine is another process to what package
+// Package backendtest holds the backends whose server is another process to what package
 // queue promises when that process, or a consumer, dies, stands still or is away. It is
 // imported by tests only.
 //
@@ -18,8 +18,8 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// An Engine is a server of the test's own.
-type Engine interface {
+// A Server is a database of the test's own.
+type Server interface {
 	// Start starts it, again with what it stored, and waits until it answers.
 	Start()
 	// Kill ends it as a crash would.
@@ -31,11 +31,11 @@ type Engine interface {
 	Addr() string
 }
 
-// A Rig is an engine and a way to a queue on it.
+// A Rig is a server and a way to a queue on it.
 type Rig struct {
 	// Name says what it is in a table.
 	Name   string
-	Engine Engine
+	Server Server
 	// Place is where the queue is, in the words of the function given to Main.
 	Place string
 	// Open opens the queue at Place. It is closed by the caller.
@@ -140,14 +140,14 @@ func stored(t testing.TB, q queue.Queue) []string {
 	}
 }
 
-// What the tests do to an engine is short, unless scripts/chaos.sh asks for more.
+// What the tests do to a server is short, unless scripts/chaos.sh asks for more.
 var (
-	kills = flag.Int("kills", 4, "how often a test kills its engine")
-	pause = flag.Duration("pause", 5*time.Second, "how long a test stops its engine")
+	kills = flag.Int("kills", 4, "how often a test kills its server")
+	pause = flag.Duration("pause", 5*time.Second, "how long a test stops its server")
 )
 
-// KillCount is how often a test kills its engine.
+// KillCount is how often a test kills its server.
 func KillCount() int { return *kills }
 
-// PauseTime is how long a test stops its engine.
+// PauseTime is how long a test stops its server.
 func PauseTime() time.Duration { return *pause }

@@ -19,7 +19,7 @@ import (
 )
 
 // childPlace is set in the environment of a child and says where its queue is.
-const childPlace = "ENGINETEST_CHILD"
+const childPlace = "BACKENDTEST_CHILD"
 
 // Main runs a package's tests, or, in a child process that Crashes started, a consumer
 // until it is killed. TestMain calls it.

@@ -63,7 +63,7 @@ func start(t testing.TB, q queue.Queue, senders int) *load {
 }
 
 // maxBehind is how far the group may be behind before the senders wait for it, so that
-// what is left at the end does not grow with the time that the engine was away.
+// what is left at the end does not grow with the time that the server was away.
 const maxBehind = 1000
 
 // publish sends one event after the other, each until it is acknowledged.

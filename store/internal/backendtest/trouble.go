@@ -16,7 +16,7 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// Kills kills the engine n times under load and starts it again: nothing acknowledged is
+// Kills kills the server n times under load and starts it again: nothing acknowledged is
 // lost, everything is worked, and a tail sees all, without anybody being restarted.
 func (r Rig) Kills(t *testing.T, n int) {
 	t.Helper()
@@ -26,13 +26,13 @@ func (r Rig) Kills(t *testing.T, n int) {
 	for i := range n {
 		l.more(300)
 		kills = append(kills, time.Now())
-		r.Engine.Kill()
+		r.Server.Kill()
 		if i%2 == 0 {
 			wait(300 * time.Millisecond) // long enough for everybody to notice
 		}
-		r.Engine.Start()
+		r.Server.Start()
 		back.await(l)
-		t.Logf("kill %d: %s after the engine was up", i+1, back.last())
+		t.Logf("kill %d: %s after the server was up", i+1, back.last())
 	}
 	l.more(300)
 	l.quiet()
@@ -45,28 +45,28 @@ func (r Rig) Kills(t *testing.T, n int) {
 	r.tell(t, fmt.Sprintf("kill -9, %d times", n), l.check(excused), back)
 }
 
-// Pauses stops the engine's processes for a while under load.
+// Pauses stops the server's processes for a while under load.
 func (r Rig) Pauses(t *testing.T, d time.Duration) {
 	t.Helper()
 	l := start(t, r.open(t), 16)
 	l.more(300)
-	r.Engine.Pause()
+	r.Server.Pause()
 	before := l.count()
 	wait(d)
 	during := l.count() - before
-	r.Engine.Resume()
+	r.Server.Resume()
 	var back recovery
 	back.await(l)
 	t.Logf("paused for %v: %s after it went on", d, back.last())
 	if during > 16 { // what was on its way
-		t.Errorf("%d events were acknowledged by an engine that stood still", during)
+		t.Errorf("%d events were acknowledged by a server that stood still", during)
 	}
 	l.more(300)
 	l.quiet()
 	r.tell(t, fmt.Sprintf("SIGSTOP for %v", d), l.check(nil), back)
 }
 
-// A recovery is how long it took, each time the engine was back, until something was
+// A recovery is how long it took, each time the server was back, until something was
 // acknowledged and until something was handled.
 type recovery struct{ acked, handled []time.Duration }
 
@@ -92,15 +92,15 @@ func (r Rig) tell(t *testing.T, what string, f figures, b recovery) {
 		slices.Max(b.acked).Round(time.Millisecond), slices.Max(b.handled).Round(time.Millisecond))
 }
 
-// Away holds what a queue does while its engine is not there: Publish says so within its
+// Away holds what a queue does while its server is not there: Publish says so within its
 // time, consumers and tails neither end nor ask all the time, and all go on by
 // themselves.
 func (r Rig) Away(t *testing.T) {
 	t.Helper()
 	l := start(t, r.open(t), 2)
 	l.more(20)
-	r.Engine.Kill()
-	asked := count(t, r.Engine.Addr())
+	r.Server.Kill()
+	asked := count(t, r.Server.Addr())
 	eventually(t, 10*time.Second, "refusals", func() error {
 		if err := refusal(l.q); err != nil {
 			return err
@@ -120,10 +120,10 @@ func (r Rig) Away(t *testing.T) {
 	const long = 2 * time.Second
 	wait(long)
 	if n := asked.n.Load() - before; n > 60 {
-		t.Errorf("%d connections within %v to an engine that is away, want a pause between tries", n, long)
+		t.Errorf("%d connections within %v to a server that is away, want a pause between tries", n, long)
 	}
 	asked.close()
-	r.Engine.Start()
+	r.Server.Start()
 	eventually(t, 30*time.Second, "publishing again", func() error {
 		ctx, cancel := context.WithTimeout(l.ctx, publishTime)
 		defer cancel()
@@ -153,7 +153,7 @@ func refusal(q queue.Queue) error {
 	select {
 	case err := <-answered:
 		if !errors.Is(err, queue.ErrUnavailable) {
-			return fmt.Errorf("publish without an engine: %w, want ErrUnavailable", err)
+			return fmt.Errorf("publish without a server: %w, want ErrUnavailable", err)
 		}
 		return nil
 	case <-time.After(5 * time.Second):
@@ -161,7 +161,7 @@ func refusal(q queue.Queue) error {
 	}
 }
 
-// A counter listens in the place of an engine, and hangs up on who comes.
+// A counter listens in the place of a server, and hangs up on who comes.
 type counter struct {
 	n     atomic.Int64
 	close func()
@@ -170,7 +170,7 @@ type counter struct {
 func count(t *testing.T, addr string) *counter {
 	t.Helper()
 	var l net.Listener
-	eventually(t, 10*time.Second, "listening in the engine's place", func() (err error) {
+	eventually(t, 10*time.Second, "listening in the server's place", func() (err error) {
 		l, err = (&net.ListenConfig{}).Listen(t.Context(), "tcp", addr)
 		return err
 	})

@@ -14,7 +14,7 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// A script is an engine that hands out what it is given and notes what it is told.
+// A script is a backend that hands out what it is given and notes what is reported to it.
 type script struct {
 	items   chan consume.Item[int]
 	extend  func(leases []int) ([]int, error)
@@ -168,7 +168,7 @@ func TestLostLeaseEndsTheHandler(t *testing.T) {
 	})
 }
 
-func TestOutcomeIsOfferedUntilTheEngineIsBack(t *testing.T) {
+func TestOutcomeIsOfferedUntilTheBackendIsBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(item(1))
@@ -200,7 +200,7 @@ func TestAwayIsNoBusyLoop(t *testing.T) {
 			t.Errorf("Run: %v", err)
 		}
 		if s.takes > 620 || s.takes < 300 {
-			t.Errorf("%d takes in ten minutes without an engine, want one every one to two seconds", s.takes)
+			t.Errorf("%d takes in ten minutes without a backend, want one every one to two seconds", s.takes)
 		}
 	})
 }

@@ -110,12 +110,12 @@ func TestAFailingEventHoldsBackItsKey(t *testing.T) {
 		first.End(false, 0)
 		s.Taken(2)
 		if _, _, ok := s.Enter(t.Context(), 2, of("C1")); !ok {
-			t.Error("the second one has nobody before it, and waits")
+			t.Error("the second one waits although none is before it")
 		}
 	})
 }
 
-func TestWhatWillNotRunHoldsBackNobody(t *testing.T) {
+func TestWhatWillNotRunHoldsBackNoEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSequencer(8)
 		s.Taken(1)

@@ -48,9 +48,9 @@ func (w *Watchdog) Attend(g queue.Group) (leave func()) {
 const grace = 10 * time.Second
 
 // StalledSince is when it was clear that events were due and that for longer than an
-// attempt may take nobody was given one; zero while all is well and where this process
+// attempt may take none was delivered; zero while all is well and where this process
 // does not consume the group. due is when the first event was due, or the last delivery
-// if that was later; both times are by the engine's clock.
+// if that was later; both times are by the backend's clock.
 func (w *Watchdog) StalledSince(group string, due, now time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()

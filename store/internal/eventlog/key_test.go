@@ -7,7 +7,7 @@ import (
 	"slackmcp/store/internal/eventlog"
 )
 
-func TestOf(t *testing.T) {
+func TestKeyOf(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 300)
 	seen := map[eventlog.Key][2]string{}

@@ -30,13 +30,13 @@ type Log interface {
 	Wait(ctx context.Context, after int64)
 }
 
-// piece is how many events are read at a time; an engine may stop earlier.
+// piece is how many events are read at a time; a backend may stop earlier.
 const piece = 256
 
 // seqOf returns the sequence number of an event that was read from the store.
 func seqOf(e *event.Event) int64 {
 	seq, _ := e.Position.Seq()
-	return int64(seq) //nolint:gosec // the engines' numbers are below 2^53
+	return int64(seq) //nolint:gosec // the backends' numbers are below 2^53
 }
 
 // History reads one page. Between the pieces of a long page others may write.
@@ -140,7 +140,7 @@ func Tail(ctx, life context.Context, log Log, logger *slog.Logger, from queue.St
 
 // run follows until ctx is done or something ends it that no waiting cures.
 func (t *tail) run(ctx context.Context, from queue.Start) error {
-	trouble := NewOutage(t.logger, "tail")
+	outage := NewOutage(t.logger, "tail")
 	for begun := false; ctx.Err() == nil; {
 		var err error
 		if !begun {
@@ -152,9 +152,9 @@ func (t *tail) run(ctx context.Context, from queue.Start) error {
 		}
 		switch {
 		case err == nil:
-			trouble.Over(ctx)
+			outage.Over(ctx)
 		case errors.Is(err, queue.ErrUnavailable):
-			trouble.Wait(ctx, err)
+			outage.Wait(ctx, err)
 		default:
 			if own, ok := errors.AsType[*handlerError](err); ok {
 				return own.err
@@ -274,8 +274,8 @@ func (t *tail) common(ctx context.Context) (int64, error) {
 	}
 }
 
-// maxRecent is how many delivered events a tail can tell again: more than a failover
-// takes that is worth the name.
+// maxRecent is how many delivered events a tail can recognise: more than a
+// failover loses that deserves the name.
 const maxRecent = 1024
 
 // recent remembers the events that a tail delivered last, in order.

@@ -19,7 +19,7 @@ import (
 	"slackmcp/store/queue"
 )
 
-// An Outage is the trouble of one loop with a backend that went away: the loop waits ever
+// An Outage is the time for which one loop has a backend that went away: the loop waits ever
 // longer, up to two seconds, with one log line when the backend goes and one when it is
 // back. It is not safe for concurrent use.
 type Outage struct {
@@ -48,7 +48,7 @@ func (o *Outage) Wait(ctx context.Context, err error) bool {
 	return o.backoff.Sleep(ctx) == nil
 }
 
-// Over is called after each success; it costs nothing when there was no trouble.
+// Over is called after each success; it costs nothing when there was no outage.
 func (o *Outage) Over(ctx context.Context) {
 	if o.tries == 0 {
 		return
@@ -64,7 +64,7 @@ type BatchOptions[Req, Res any] struct {
 	// Do sends requests and returns as many results in their order, or an error that
 	// all of them get. It has to end by itself within a bounded time. Required.
 	Do func([]Req) ([]Res, error)
-	// Size tells what a request weighs; nil means that all weigh nothing.
+	// Size returns what a request weighs; nil means that all weigh nothing.
 	Size func(Req) int
 	// MaxCount and MaxSize bound a batch; a single request may be larger. 0 means 128
 	// requests and no bound on their size.

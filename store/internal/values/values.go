@@ -88,7 +88,7 @@ func Limit(n int) int {
 	return min(n, maxLimit)
 }
 
-// Fault is what an engine's error is to a caller: that of its own context where that
+// Fault is what a backend's error is to a caller: that of its own context where that
 // ended, otherwise ErrUnavailable with the cause.
 func Fault(ctx context.Context, op string, err error) error {
 	switch {
@@ -111,11 +111,11 @@ type Watchers struct {
 	once     sync.Once
 }
 
-// A watcher has what it was not told of yet: each key once, so that it cannot outgrow the
+// A watcher has the changes that it has yet to be notified of: each key once, so that it cannot outgrow the
 // store.
 type watcher struct {
 	prefix  string
-	bell    chan struct{} // holds a token while something waits
+	wake    chan struct{} // holds a token while a change waits
 	waiting map[string]bool
 	order   []string
 }
@@ -125,9 +125,9 @@ func NewWatchers() *Watchers {
 	return &Watchers{watchers: map[*watcher]struct{}{}, closed: make(chan struct{})}
 }
 
-// Watch implements state.Store's. It returns ErrUnavailable once the hub is closed.
+// Watch implements state.Store's. It returns ErrUnavailable once Close was called.
 func (h *Watchers) Watch(ctx context.Context, prefix string, fn func(state.Change)) error {
-	w := &watcher{prefix: prefix, bell: make(chan struct{}, 1), waiting: map[string]bool{}}
+	w := &watcher{prefix: prefix, wake: make(chan struct{}, 1), waiting: map[string]bool{}}
 	h.mu.Lock()
 	h.watchers[w] = struct{}{}
 	h.mu.Unlock()
@@ -142,7 +142,7 @@ func (h *Watchers) Watch(ctx context.Context, prefix string, fn func(state.Chang
 			return nil
 		case <-h.closed:
 			return fmt.Errorf("state: watch: %w: the store is closed", state.ErrUnavailable)
-		case <-w.bell:
+		case <-w.wake:
 		}
 		for _, c := range h.take(w) {
 			if ctx.Err() != nil {
@@ -178,7 +178,7 @@ func (h *Watchers) Notify(c state.Change) {
 		}
 		w.waiting[c.Key] = c.Gone
 		select {
-		case w.bell <- struct{}{}:
+		case w.wake <- struct{}{}:
 		default:
 		}
 	}

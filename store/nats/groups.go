@@ -18,9 +18,9 @@ import (
 	"slackmcp/store/internal/remote"
 )
 
-// A board is the bucket as this process sees it: it follows every change. What this
-// process changes itself is on it at once. It decides nothing: each change is made in the
-// bucket on condition that the revision is still the one seen.
+// A groupCache is a copy of the bucket of groups in this process: it follows every change,
+// and has what this process changes itself at once. It decides nothing: each change is made
+// in the bucket on condition that the revision is still the one that was seen.
 type groupCache struct {
 	kv     jetstream.KeyValue
 	logger *slog.Logger
@@ -32,17 +32,17 @@ type groupCache struct {
 	log        logRecord
 	logRev     uint64
 	groups     map[string]*cachedGroup // by escaped name
-	tombstones map[string]tombstone    // removed keys, which an older word must not bring back
+	tombstones map[string]tombstone    // removed keys, which a late message must not bring back
 	changed    chan struct{}           // closed at the next change
 }
 
-// A tombstone is up to which revision a key was removed, and when we learnt of it.
+// A tombstone says up to which revision a key was removed, and when this process read it.
 type tombstone struct {
 	rev uint64
 	at  time.Time
 }
 
-// A cachedGroup is one group on the board.
+// A cachedGroup is what the cache has of one group.
 type cachedGroup struct {
 	rec   groupRecord
 	rev   uint64 // 0 while only items were seen
@@ -59,42 +59,42 @@ func newGroupCache(kv jetstream.KeyValue, logger *slog.Logger) *groupCache {
 }
 
 // run follows the bucket until ctx is done or stop was called.
-func (b *groupCache) run(ctx context.Context) {
-	trouble := remote.NewOutage(b.logger, "watching groups")
-	for ctx.Err() == nil && !b.stopped() {
-		err := b.follow(ctx, trouble)
-		if err != nil && ctx.Err() == nil && !b.stopped() {
-			trouble.Wait(ctx, err)
+func (c *groupCache) run(ctx context.Context) {
+	outage := remote.NewOutage(c.logger, "watching groups")
+	for ctx.Err() == nil && !c.stopped() {
+		err := c.follow(ctx, outage)
+		if err != nil && ctx.Err() == nil && !c.stopped() {
+			outage.Wait(ctx, err)
 		}
 	}
 }
 
-func (b *groupCache) stopped() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.ended
+func (c *groupCache) stopped() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
 }
 
 // stop ends the following.
-func (b *groupCache) stop() {
-	b.mu.Lock()
-	b.ended = true
-	b.mu.Unlock()
-	b.again()
+func (c *groupCache) stop() {
+	c.mu.Lock()
+	c.ended = true
+	c.mu.Unlock()
+	c.restart()
 }
 
-// again makes the board read everything anew.
-func (b *groupCache) again() {
+// restart makes the cache read everything anew.
+func (c *groupCache) restart() {
 	select {
-	case b.fresh <- struct{}{}:
+	case c.fresh <- struct{}{}:
 	default:
 	}
 }
 
 // loaded waits until everything was read once.
-func (b *groupCache) loaded(ctx context.Context) error {
+func (c *groupCache) loaded(ctx context.Context) error {
 	select {
-	case <-b.first:
+	case <-c.first:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -104,8 +104,8 @@ func (b *groupCache) loaded(ctx context.Context) error {
 var errWatchEnded = errors.New("watch ended")
 
 // follow reads everything and then each change, until it has to begin anew.
-func (b *groupCache) follow(ctx context.Context, trouble *remote.Outage) error {
-	w, err := b.kv.WatchAll(ctx)
+func (c *groupCache) follow(ctx context.Context, outage *remote.Outage) error {
+	w, err := c.kv.WatchAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (b *groupCache) follow(ctx context.Context, trouble *remote.Outage) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-b.fresh:
+		case <-c.fresh:
 			return nil
 		case e, ok := <-w.Updates():
 			switch {
@@ -125,23 +125,23 @@ func (b *groupCache) follow(ctx context.Context, trouble *remote.Outage) error {
 				if seen != nil {
 					seen[e.Key()], last = true, max(last, e.Revision())
 				}
-				b.take(ctx, e)
+				c.apply(ctx, e)
 			case seen != nil:
-				trouble.Over(ctx)
-				b.complete(seen, last)
+				outage.Over(ctx)
+				c.complete(seen, last)
 				seen = nil
 			}
 		}
 	}
 }
 
-// complete ends a first reading: what it did not have was removed while nobody listened.
-func (b *groupCache) complete(seen map[string]bool, last uint64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for name, g := range b.groups {
+// complete ends a first reading: what it did not have was removed while this process did not listen.
+func (c *groupCache) complete(seen map[string]bool, last uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, g := range c.groups {
 		if g.rev > 0 && g.rev <= last && !seen[groupPrefix+name] {
-			delete(b.groups, name)
+			delete(c.groups, name)
 			continue
 		}
 		for seq, i := range g.items {
@@ -151,74 +151,74 @@ func (b *groupCache) complete(seen map[string]bool, last uint64) {
 		}
 	}
 	select {
-	case <-b.first:
+	case <-c.first:
 	default:
-		close(b.first)
+		close(c.first)
 	}
-	b.tell()
+	c.notify()
 }
 
-// take puts one change on the board.
-func (b *groupCache) take(ctx context.Context, e jetstream.KeyValueEntry) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// apply takes over one change.
+func (c *groupCache) apply(ctx context.Context, e jetstream.KeyValueEntry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if e.Operation() != jetstream.KeyValuePut {
-		b.setTombstone(e.Key(), e.Revision())
-	} else if err := b.write(e.Key(), e.Value(), e.Revision()); err != nil {
-		b.logger.LogAttrs(ctx, slog.LevelError, "a key of the queue's bucket cannot be read",
+		c.setTombstone(e.Key(), e.Revision())
+	} else if err := c.write(e.Key(), e.Value(), e.Revision()); err != nil {
+		c.logger.LogAttrs(ctx, slog.LevelError, "a key of the queue's bucket cannot be read",
 			slog.String("key", e.Key()), slog.Any("error", err))
 	}
-	b.tell()
+	c.notify()
 }
 
-// tell wakes who waits for a change. Requires b.mu.
-func (b *groupCache) tell() {
-	close(b.changed)
-	b.changed = make(chan struct{})
+// notify wakes the goroutines that wait for a change. Requires c.mu.
+func (c *groupCache) notify() {
+	close(c.changed)
+	c.changed = make(chan struct{})
 }
 
-// wrote puts an own change on the board, before the watch tells of it.
-func (b *groupCache) wrote(key string, value []byte, rev uint64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	_ = b.write(key, value, rev) // we made it: it can be read
-	b.tell()
+// wrote takes over a change of this process, before the watch reports it.
+func (c *groupCache) wrote(key string, value []byte, rev uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.write(key, value, rev) // this process made it: it can be read
+	c.notify()
 }
 
-// removed takes a key off the board that we removed at a revision.
-func (b *groupCache) removed(key string, rev uint64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.setTombstone(key, rev)
-	b.tell()
+// removed notes that this process removed a key at a revision.
+func (c *groupCache) removed(key string, rev uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.setTombstone(key, rev)
+	c.notify()
 }
 
 // maxTombstones is how many removed keys are remembered before old ones are forgotten.
 const maxTombstones = 4096
 
-// setTombstone takes a key off the board up to a revision. A reading of it that was begun
-// before may still come in for a while. Requires b.mu.
-func (b *groupCache) setTombstone(key string, rev uint64) {
-	if len(b.tombstones) >= maxTombstones {
-		maps.DeleteFunc(b.tombstones, func(_ string, g tombstone) bool { return time.Since(g.at) > time.Minute })
+// setTombstone removes a key from the cache up to a revision. A reading of it that was
+// begun before may still come in for a while. Requires c.mu.
+func (c *groupCache) setTombstone(key string, rev uint64) {
+	if len(c.tombstones) >= maxTombstones {
+		maps.DeleteFunc(c.tombstones, func(_ string, g tombstone) bool { return time.Since(g.at) > time.Minute })
 	}
-	b.tombstones[key] = tombstone{rev: max(rev, b.tombstones[key].rev), at: time.Now()}
-	b.erase(key, rev)
+	c.tombstones[key] = tombstone{rev: max(rev, c.tombstones[key].rev), at: time.Now()}
+	c.erase(key, rev)
 }
 
-// write requires b.mu.
-func (b *groupCache) write(key string, value []byte, rev uint64) error {
-	if rev <= b.tombstones[key].rev {
+// write requires c.mu.
+func (c *groupCache) write(key string, value []byte, rev uint64) error {
+	if rev <= c.tombstones[key].rev {
 		return nil
 	}
 	switch {
 	case key == logKey:
-		if rev > b.logRev {
-			b.logRev = rev
-			return json.Unmarshal(value, &b.log)
+		if rev > c.logRev {
+			c.logRev = rev
+			return json.Unmarshal(value, &c.log)
 		}
 	case strings.HasPrefix(key, groupPrefix):
-		g := b.group(key[len(groupPrefix):])
+		g := c.group(key[len(groupPrefix):])
 		if rev > g.rev {
 			g.rec, g.rev = groupRecord{}, rev
 			return json.Unmarshal(value, &g.rec)
@@ -233,36 +233,36 @@ func (b *groupCache) write(key string, value []byte, rev uint64) error {
 			return err
 		}
 		i.rev, i.observed = rev, time.Now()
-		b.group(name).put(seq, &i)
+		c.group(name).put(seq, &i)
 	}
 	return nil
 }
 
-// erase removes what is not newer than a revision. Requires b.mu.
-func (b *groupCache) erase(key string, rev uint64) {
+// erase removes what is not newer than a revision. Requires c.mu.
+func (c *groupCache) erase(key string, rev uint64) {
 	switch {
 	case key == logKey:
-		if b.logRev <= rev {
-			b.log, b.logRev = logRecord{}, 0
+		if c.logRev <= rev {
+			c.log, c.logRev = logRecord{}, 0
 		}
 	case strings.HasPrefix(key, groupPrefix):
-		if g := b.groups[key[len(groupPrefix):]]; g != nil && g.rev <= rev {
-			delete(b.groups, key[len(groupPrefix):]) // and all its items, which went with it
+		if g := c.groups[key[len(groupPrefix):]]; g != nil && g.rev <= rev {
+			delete(c.groups, key[len(groupPrefix):]) // and all its items, which went with it
 		}
 	case strings.HasPrefix(key, workPrefix):
 		name, seq, ok := parseWorkKey(key)
-		if g := b.groups[name]; ok && g != nil && g.items[seq] != nil && g.items[seq].rev <= rev {
+		if g := c.groups[name]; ok && g != nil && g.items[seq] != nil && g.items[seq].rev <= rev {
 			g.remove(seq)
 		}
 	}
 }
 
-// group requires b.mu.
-func (b *groupCache) group(name string) *cachedGroup {
-	g := b.groups[name]
+// group requires c.mu.
+func (c *groupCache) group(name string) *cachedGroup {
+	g := c.groups[name]
 	if g == nil {
 		g = &cachedGroup{items: map[int64]*item{}, count: map[string]int{}}
-		b.groups[name] = g
+		c.groups[name] = g
 	}
 	return g
 }
@@ -324,29 +324,26 @@ func (d *dues) Pop() any {
 	return x
 }
 
-func (d *dues) popFirst()     { heap.Pop(d) }
-func (d *dues) put(x dueItem) { heap.Push(d, x) }
-
 // trimmed is up to where retention has removed the log.
-func (b *groupCache) trimmed() int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.log.Trimmed
+func (c *groupCache) trimmed() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.log.Trimmed
 }
 
 // logState returns the log's record and its revision.
-func (b *groupCache) logState() (logRecord, uint64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.log, b.logRev
+func (c *groupCache) logState() (logRecord, uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.log, c.logRev
 }
 
 // names lists the registered groups.
-func (b *groupCache) names() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (c *groupCache) names() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var list []string
-	for _, g := range b.groups {
+	for _, g := range c.groups {
 		if g.rev > 0 {
 			list = append(list, g.rec.Name)
 		}
@@ -356,10 +353,10 @@ func (b *groupCache) names() []string {
 }
 
 // record returns a group's record and its revision; 0 means that there is no such group.
-func (b *groupCache) record(name string) (groupRecord, uint64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	g := b.groups[escape(name)]
+func (c *groupCache) record(name string) (groupRecord, uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.groups[escape(name)]
 	if g == nil {
 		return groupRecord{}, 0
 	}
@@ -369,10 +366,10 @@ func (b *groupCache) record(name string) (groupRecord, uint64) {
 }
 
 // item returns what a group knows of an event.
-func (b *groupCache) item(name string, seq int64) (item, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if g := b.groups[escape(name)]; g != nil {
+func (c *groupCache) item(name string, seq int64) (item, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if g := c.groups[escape(name)]; g != nil {
 		if i := g.items[seq]; i != nil {
 			return *i, true
 		}
@@ -387,27 +384,27 @@ type groupItem struct {
 }
 
 // list returns a group's items of one state, by sequence number.
-func (b *groupCache) list(name, state string) []groupItem {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (c *groupCache) list(name, state string) []groupItem {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var out []groupItem
-	if g := b.groups[escape(name)]; g != nil {
+	if g := c.groups[escape(name)]; g != nil {
 		for seq, i := range g.items {
 			if i.State == state {
 				out = append(out, groupItem{seq, *i})
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b groupItem) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(out, func(x, y groupItem) int { return cmp.Compare(x.seq, y.seq) })
 	return out
 }
 
 // claimable returns at most n items of a group that may be tried now: those that are due,
 // and those whose lease has ended. now is by the server's clock.
-func (b *groupCache) claimable(name string, n int, now time.Time, lease time.Duration) []groupItem {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	g := b.groups[escape(name)]
+func (c *groupCache) claimable(name string, n int, now time.Time, lease time.Duration) []groupItem {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.groups[escape(name)]
 	if g == nil {
 		return nil
 	}
@@ -425,19 +422,19 @@ func (b *groupCache) claimable(name string, n int, now time.Time, lease time.Dur
 		}
 		out = append(out, groupItem{seq, *i})
 		kept = append(kept, g.due[0])
-		g.due.popFirst()
+		heap.Pop(&g.due)
 	}
 	for _, d := range kept {
-		g.due.put(d) // until the claim has changed it
+		heap.Push(&g.due, d) // until the claim has changed it
 	}
 	return out
 }
 
 // until is how long to wait until something may be claimable, at most most.
-func (b *groupCache) until(name string, now time.Time, lease, most time.Duration) time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	g := b.groups[escape(name)]
+func (c *groupCache) until(name string, now time.Time, lease, most time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.groups[escape(name)]
 	if g == nil {
 		return most
 	}
@@ -455,18 +452,18 @@ func (b *groupCache) until(name string, now time.Time, lease, most time.Duration
 }
 
 // changes returns a channel that is closed at the next change.
-func (b *groupCache) changes() <-chan struct{} {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.changed
+func (c *groupCache) changes() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changed
 }
 
 // pinned returns the sequence numbers, ascending, of which some group has an item.
-func (b *groupCache) pinned() []int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (c *groupCache) pinned() []int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	set := map[int64]struct{}{}
-	for _, g := range b.groups {
+	for _, g := range c.groups {
 		for seq := range g.items {
 			set[seq] = struct{}{}
 		}
@@ -475,11 +472,11 @@ func (b *groupCache) pinned() []int64 {
 }
 
 // onlyDead returns the groups, if all that have an item of an event have a dead letter.
-func (b *groupCache) onlyDead(seq int64) ([]string, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (c *groupCache) onlyDead(seq int64) ([]string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var out []string
-	for _, g := range b.groups {
+	for _, g := range c.groups {
 		if i := g.items[seq]; i != nil {
 			if i.State != buried {
 				return nil, false
@@ -492,10 +489,10 @@ func (b *groupCache) onlyDead(seq int64) ([]string, bool) {
 
 // counts returns a group's items by state, and the oldest that waits: its sequence number
 // and when it was received.
-func (b *groupCache) counts(name string) (retry, lease, dead int64, oldest int64, received time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	g := b.groups[escape(name)]
+func (c *groupCache) counts(name string) (retry, lease, dead int64, oldest int64, received time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.groups[escape(name)]
 	if g == nil {
 		return 0, 0, 0, 0, time.Time{}
 	}
@@ -508,10 +505,10 @@ func (b *groupCache) counts(name string) (retry, lease, dead int64, oldest int64
 }
 
 // firstDue is when the first item of a group was or will be due; zero is never.
-func (b *groupCache) firstDue(name string) time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if g := b.groups[escape(name)]; g != nil {
+func (c *groupCache) firstDue(name string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if g := c.groups[escape(name)]; g != nil {
 		if _, i := g.next(); i != nil {
 			return time.UnixMicro(i.At)
 		}

@@ -32,32 +32,32 @@ func put(t *testing.T, key string, i item, rev uint64) entry {
 	return entry{key: key, value: value, rev: rev}
 }
 
-// TestBoardOldWord: what is said late does not undo what was said before it.
-func TestBoardOldWord(t *testing.T) {
+// TestLateMessageBringsNoKeyBack: what is said late does not undo what was said before it.
+func TestLateMessageBringsNoKeyBack(t *testing.T) {
 	t.Parallel()
 	b := newGroupCache(nil, slog.New(slog.DiscardHandler))
 	key := workKey("g", 7)
 	old := put(t, key, item{State: leased, Attempts: 1}, 3)
-	b.take(t.Context(), put(t, key, item{State: retrying, Attempts: 1}, 4))
-	b.take(t.Context(), old)
+	b.apply(t.Context(), put(t, key, item{State: retrying, Attempts: 1}, 4))
+	b.apply(t.Context(), old)
 	if i, ok := b.item("g", 7); !ok || i.State != retrying || i.rev != 4 {
 		t.Errorf("after an older revision came late: %+v, %v", i, ok)
 	}
 	b.removed(key, 4)
-	b.take(t.Context(), entry{key: key, rev: 5, op: jetstream.KeyValuePurge})
-	b.take(t.Context(), old)
-	b.take(t.Context(), put(t, key, item{State: retrying}, 4))
+	b.apply(t.Context(), entry{key: key, rev: 5, op: jetstream.KeyValuePurge})
+	b.apply(t.Context(), old)
+	b.apply(t.Context(), put(t, key, item{State: retrying}, 4))
 	if i, ok := b.item("g", 7); ok {
 		t.Errorf("a removed item came back: %+v", i)
 	}
-	b.take(t.Context(), put(t, key, item{State: buried}, 6))
+	b.apply(t.Context(), put(t, key, item{State: buried}, 6))
 	if _, _, dead, _, _ := b.counts("g"); dead != 1 {
-		t.Errorf("a newer item is not on the board")
+		t.Errorf("a newer item is not in the cache")
 	}
 }
 
-// TestBoardClaimable: what is due and what is over its lease, and nothing else.
-func TestBoardClaimable(t *testing.T) {
+// TestClaimableItems: what is due and what is over its lease, and nothing else.
+func TestClaimableItems(t *testing.T) {
 	t.Parallel()
 	b := newGroupCache(nil, slog.New(slog.DiscardHandler))
 	now := time.Now()
@@ -68,7 +68,7 @@ func TestBoardClaimable(t *testing.T) {
 		4: {State: buried},
 		5: {State: retrying, At: now.Add(-time.Minute).UnixMicro()},
 	} {
-		b.take(t.Context(), put(t, workKey("g", seq), i, uint64(seq)))
+		b.apply(t.Context(), put(t, workKey("g", seq), i, uint64(seq)))
 	}
 	for range 2 { // to look changes nothing
 		list := b.claimable("g", 9, now, time.Hour)
