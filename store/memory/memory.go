@@ -13,8 +13,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -54,12 +52,8 @@ func New(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	var epoch [4]byte
-	if _, err := rand.Read(epoch[:]); err != nil {
-		return nil, fmt.Errorf("memory queue: make an epoch: %w", err)
-	}
 	q := &Store{
-		o: o, epoch: hex.EncodeToString(epoch[:]),
+		o: o, epoch: eventlog.NewEpoch(),
 		pinned: pins{records: map[int64]*record{}}, groups: map[string]*group{},
 	}
 	q.values = &smallValues{s: q, watchers: values.NewWatchers(), entries: map[string]state.Entry{}}

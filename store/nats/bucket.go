@@ -3,11 +3,10 @@ package nats
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slackmcp/store/internal/eventlog"
 	"strings"
 	"time"
 
@@ -119,15 +118,11 @@ func (q *Store) events(ctx context.Context) (_ jetstream.Stream, made bool, _ er
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, false, err
 	}
-	var epoch [4]byte
-	if _, err := rand.Read(epoch[:]); err != nil {
-		return nil, false, fmt.Errorf("make an epoch: %w", err)
-	}
 	stream, err = q.js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: q.names.stream, Subjects: []string{q.names.subject + ".*"}, Description: "events of slack-webhook-server",
 		Storage: jetstream.FileStorage, Replicas: q.o.Replicas, Discard: jetstream.DiscardNew, AllowDirect: true,
 		RePublish: &jetstream.RePublish{Source: q.names.subject + ".*", Destination: q.names.news, HeadersOnly: true},
-		Metadata:  map[string]string{epochField: hex.EncodeToString(epoch[:])},
+		Metadata:  map[string]string{epochField: eventlog.NewEpoch()},
 	})
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		// Another process was quicker.

@@ -2,8 +2,6 @@ package nats
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,23 +32,11 @@ func (q *Store) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	defer q.calls.Done()
 	defer q.watch.Attend(g)()
 
-	c := &consumer{q: q, g: g}
-	if c.token, err = token(); err != nil {
-		return fmt.Errorf("consume %s: %w", g.Name, err)
-	}
+	c := &consumer{q: q, g: g, token: remote.NewToken()}
 	if err := remote.Until(ctx, q.life, q.o.Logger, "group "+g.Name, func(ctx context.Context) error { return c.register(ctx, g.Start) }); err != nil {
 		return fmt.Errorf("consume %s: %w", g.Name, err)
 	}
 	return consume.Run(ctx, g, h, c, consume.Options{Lease: q.o.Lease, Log: q.o.Logger, Life: q.life})
-}
-
-// token makes a name that is used once.
-func token() (string, error) {
-	var b [8]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return "", fmt.Errorf("make a token: %w", err)
-	}
-	return hex.EncodeToString(b[:]), nil
 }
 
 // A consumer is one call of Consume; it is the backend of a consume.Run.
@@ -94,15 +80,11 @@ func (q *Store) newGroup(ctx context.Context, s *topic, name string, start queue
 	if err != nil {
 		return groupRecord{}, err
 	}
-	born, err := token()
-	if err != nil {
-		return groupRecord{}, err
-	}
 	// What a dropped group of this name may have left is not the new one's.
 	if err := q.purgeItems(ctx, name); err != nil {
 		return groupRecord{}, err
 	}
-	rec := groupRecord{Name: name, Born: born, Epoch: b.Epoch, Start: at}
+	rec := groupRecord{Name: name, Born: remote.NewToken(), Epoch: b.Epoch, Start: at}
 	value, err := json.Marshal(rec)
 	if err != nil {
 		return groupRecord{}, err

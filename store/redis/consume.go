@@ -2,8 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -35,11 +33,7 @@ func (q *Store) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	defer q.notifier.join(ctx)()
 	defer q.watch.Attend(g)()
 
-	var token [8]byte
-	if _, err := rand.Read(token[:]); err != nil {
-		return fmt.Errorf("consume %s: make a token: %w", g.Name, err)
-	}
-	c := &consumer{q: q, g: g, keys: q.keys.group(g.Name), token: hex.EncodeToString(token[:])}
+	c := &consumer{q: q, g: g, keys: q.keys.group(g.Name), token: remote.NewToken()}
 	if err := remote.Until(ctx, q.life, q.o.Logger, "group "+g.Name, func(ctx context.Context) error { return c.register(ctx, g.Start) }); err != nil {
 		return fmt.Errorf("consume %s: %w", g.Name, err)
 	}
@@ -65,12 +59,8 @@ type lease struct {
 // register makes the group unless it exists.
 func (c *consumer) register(ctx context.Context, s queue.Start) error {
 	kind, value, epoch, _ := startArgs(s)
-	fresh, err := newEpoch()
-	if err != nil {
-		return err
-	}
 	k := c.q.keys
-	v, err := c.q.eval(ctx, registerScript, []string{k.meta, k.log, k.groups, c.keys.g}, c.g.Name, kind, value, epoch, fresh)
+	v, err := c.q.eval(ctx, registerScript, []string{k.meta, k.log, k.groups, c.keys.g}, c.g.Name, kind, value, epoch, eventlog.NewEpoch())
 	if err != nil {
 		return err
 	}

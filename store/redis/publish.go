@@ -2,8 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -99,13 +97,9 @@ func (q *Store) publish(list []publishing) ([]queue.Receipt, error) {
 
 // append runs the script.
 func (q *Store) append(ctx context.Context, list []publishing) ([]queue.Receipt, error) {
-	fresh, err := newEpoch()
-	if err != nil {
-		return nil, err
-	}
 	known := q.horizon()
 	args := make([]any, 0, 6+3*len(list))
-	args = append(args, fresh, q.o.DedupeTTL.Microseconds(), max(q.o.RetentionAge, 0).Microseconds(),
+	args = append(args, eventlog.NewEpoch(), q.o.DedupeTTL.Microseconds(), max(q.o.RetentionAge, 0).Microseconds(),
 		q.o.RetentionCount, known.seq, known.epoch)
 	for i := range list {
 		args = append(args, list[i].digest[:], list[i].received, list[i].record)
@@ -157,15 +151,6 @@ func (q *Store) noticed(epoch string, seq int64) {
 			return
 		}
 	}
-}
-
-// newEpoch makes the name for a store, should this be its first event.
-func newEpoch() (string, error) {
-	var b [4]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return "", fmt.Errorf("make an epoch: %w", err)
-	}
-	return hex.EncodeToString(b[:]), nil
 }
 
 // maxSweeps bounds how often one call goes on while there is more to remove.

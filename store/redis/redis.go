@@ -158,11 +158,7 @@ func (q *Store) greet(ctx context.Context) (durability string, err error) {
 	if q.o.StateOnly {
 		return q.inspect(ctx)
 	}
-	epoch, err := newEpoch()
-	if err != nil {
-		return "", err
-	}
-	if err := q.client.HSetNX(ctx, q.keys.meta, "epoch", epoch).Err(); err != nil {
+	if err := q.client.HSetNX(ctx, q.keys.meta, "epoch", eventlog.NewEpoch()).Err(); err != nil {
 		return "", err
 	}
 	return q.inspect(ctx)

@@ -4,8 +4,10 @@
 package eventlog
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"iter"
 
 	"slackmcp/webhook/event"
@@ -17,6 +19,13 @@ type Bounds struct {
 	Trimmed, Last int64
 	// Floor, for a query, says that no event up to it can match Filter.Since.
 	Floor int64
+}
+
+// NewEpoch makes the name of a new log: eight random hexadecimal digits.
+func NewEpoch() string {
+	var b [4]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
 }
 
 // Position returns the position of a sequence number, also of Trimmed, behind which

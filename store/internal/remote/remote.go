@@ -10,6 +10,8 @@ package remote
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"sync"
@@ -182,6 +184,13 @@ func (b *Batcher[Req, Res]) take() []*call[Req, Res] {
 		b.pending = nil
 	}
 	return calls
+}
+
+// NewToken makes a name that is used once: sixteen random hexadecimal digits.
+func NewToken() string {
+	var b [8]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
 }
 
 // Until calls fn until it succeeds, waiting while the backend is away. It returns fn's error
