@@ -196,11 +196,6 @@ func (q *Store) removeLease(h *lease) {
 	}
 }
 
-// holding reports whether a handler of this process has an event.
-func (q *Store) holding(group string, seq int64) bool {
-	return q.leaseOf(group, seq) != nil
-}
-
 func (q *Store) leaseOf(group string, seq int64) *lease {
 	q.mu.Lock()
 	defer q.mu.Unlock()

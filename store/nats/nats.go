@@ -132,7 +132,7 @@ func (q *Store) greet(ctx context.Context) error {
 	if !q.nc.IsConnected() {
 		return nil
 	}
-	if tooOld(q.nc.ConnectedServerVersion()) {
+	if remote.Older(q.nc.ConnectedServerVersion(), oldestMajor, oldestMinor) {
 		return fmt.Errorf("nats queue: %w", errTooOld)
 	}
 	var err error
@@ -153,16 +153,6 @@ func (q *Store) greet(ctx context.Context) error {
 	}
 	q.o.Logger.LogAttrs(ctx, slog.LevelInfo, "queue is open", slog.String("durability", q.durability()))
 	return nil
-}
-
-func tooOld(version string) bool {
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return false
-	}
-	major, err1 := strconv.Atoi(parts[0])
-	minor, err2 := strconv.Atoi(parts[1])
-	return err1 == nil && err2 == nil && (major < oldestMajor || major == oldestMajor && minor < oldestMinor)
 }
 
 // reconnected is called when NATS is back: what was received before may have gaps.

@@ -253,7 +253,7 @@ func (q *Store) replayLogged(ctx context.Context, s *topic, name string, seq int
 		switch {
 		case info == nil || seq > int64(info.Delivered.Stream): //nolint:gosec // below 2^53
 			return true, nil // it waits already
-		case q.holding(name, seq):
+		case q.leaseOf(name, seq) != nil:
 			return false, nil
 		case seq > int64(info.AckFloor.Stream) && info.NumAckPending > q.firstAttempts(name): //nolint:gosec // below 2^53
 			return false, nil // it may be another process that has it

@@ -126,10 +126,7 @@ func (c *connector) cluster(raw string) error {
 	return nil
 }
 
-// logTo gives the client library's remarks, which are the process's and not a client's,
-// to a log, where they are details.
-func logTo(log *slog.Logger) { goredis.SetLogger(libraryLog{log}) }
-
+// A libraryLog gives the remarks of the client library to a log, where they are details.
 type libraryLog struct{ log *slog.Logger }
 
 // Printf implements the library's interface.

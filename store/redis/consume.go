@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -113,7 +114,7 @@ func (c *consumer) take(ctx context.Context, n int) (items []consume.Item[lease]
 			Lease: lease{seq, c.token}, Event: e, Attempt: int(attempts), Crashed: crashed == 1,
 		})
 	}
-	if err := firstError(r.err, list.err); err != nil {
+	if err := cmp.Or(r.err, list.err); err != nil {
 		return nil, 0, 0, fmt.Errorf("redis: %w", err)
 	}
 	wait = idle
@@ -167,10 +168,6 @@ type settling struct {
 	group   string
 	lease   lease
 	outcome consume.Outcome
-}
-
-func newSettles(q *Store) *remote.Batcher[settling, struct{}] {
-	return remote.NewBatcher(remote.BatchOptions[settling, struct{}]{Do: q.settle, MaxCount: maxBatch})
 }
 
 // settle records a batch, group by group: each group has its own keys.
@@ -276,7 +273,7 @@ func (q *Store) DeadLetters(ctx context.Context, name string, after event.Positi
 		d := queue.DeadLetter{Group: name, Attempts: int(one.number()), DiedAt: time.UnixMicro(one.number()), Reason: one.text()}
 		d.Event = one.event(epoch, seq)
 		list = append(list, d)
-		r.err = firstError(r.err, one.err)
+		r.err = cmp.Or(r.err, one.err)
 	}
 	if r.err != nil {
 		return nil, fmt.Errorf("dead letters: redis: %w", r.err)
@@ -311,12 +308,19 @@ func (q *Store) change(ctx context.Context, op, name string, at []event.Position
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", op, err)
 	}
-	seqs := sequences(b, at)
+	var seqs []any
+	for _, p := range at {
+		if seq, err := b.Seq(p); err == nil { // otherwise it is of another epoch
+			seqs = append(seqs, seq)
+		}
+	}
 	k, gk := q.keys, q.keys.group(name)
 	keys := []string{k.log, k.kept, k.groups, k.pins, gk.g, gk.lease, gk.due, gk.retry, gk.dead, gk.died, gk.works, gk.took}
 	found := 0
 	// The first piece may be empty: it asks whether there is such a group.
-	for piece := range pieces(seqs, maxChange) {
+	for first := true; first || len(seqs) > 0; first = false {
+		piece := seqs[:min(maxChange, len(seqs))]
+		seqs = seqs[len(piece):]
 		n, err := q.evalInt(ctx, lettersScript, keys, append([]any{name, op}, piece...)...)
 		if err != nil {
 			return found, fmt.Errorf("%s: %w", op, err)
@@ -328,28 +332,4 @@ func (q *Store) change(ctx context.Context, op, name string, at []event.Position
 	}
 	q.notifier.Notify(0)
 	return found, nil
-}
-
-// sequences returns the sequence numbers of the positions that are of this epoch.
-func sequences(b eventlog.Bounds, at []event.Position) []any {
-	var seqs []any
-	for _, p := range at {
-		if seq, err := b.Seq(p); err == nil {
-			seqs = append(seqs, seq)
-		}
-	}
-	return seqs
-}
-
-// pieces yields a list in parts of at most n, at least one, which may be empty.
-func pieces(list []any, n int) func(yield func([]any) bool) {
-	return func(yield func([]any) bool) {
-		for {
-			part := list[:min(n, len(list))]
-			list = list[len(part):]
-			if !yield(part) || len(list) == 0 {
-				return
-			}
-		}
-	}
 }

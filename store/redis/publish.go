@@ -30,13 +30,6 @@ type publishing struct {
 	record   []byte
 }
 
-func newPublishes(q *Store) *remote.Batcher[publishing, queue.Receipt] {
-	return remote.NewBatcher(remote.BatchOptions[publishing, queue.Receipt]{
-		Do: q.publish, MaxCount: maxBatch, MaxSize: maxBatchBytes, Parallel: 2,
-		Size: func(p publishing) int { return len(p.record) },
-	})
-}
-
 // Publish stores e; see queue.Queue. Calls at the same time share a script.
 func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
 	if err := queue.CheckEvent(&e); err != nil {

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (q *Store) read(ctx context.Context, from, to int64, back bool, n int) (eve
 		seq := list.number()
 		events = append(events, list.event(b.Epoch, seq))
 	}
-	if err := firstError(r.err, list.err); err != nil {
+	if err := cmp.Or(r.err, list.err); err != nil {
 		return eventlog.Bounds{}, nil, fmt.Errorf("redis: %w", err)
 	}
 	q.noticed(b.Epoch, b.Last)
@@ -148,15 +149,6 @@ func (q *Store) Get(ctx context.Context, source, id string) (event.Event, error)
 		return event.Event{}, fmt.Errorf("get: redis: %w", r.err)
 	}
 	return e, nil
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // idle is how long a reader or a consumer believes that nothing happened without asking.

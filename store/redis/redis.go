@@ -30,7 +30,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -104,7 +103,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	logTo(o.Logger)
+	goredis.SetLogger(libraryLog{o.Logger}) // its remarks are the process's and not a client's
 	q := &Store{
 		o: o, keys: keysOf(o.Topic), client: c.client(o.MaxConnections - 2),
 	}
@@ -113,8 +112,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		Notifier: remote.NewNotifier(), log: q.keys.log, wanted: make(chan struct{}, 1),
 		connect: func() goredis.UniversalClient { return c.client(1) },
 	}
-	q.publishes = newPublishes(q)
-	q.settles = newSettles(q)
+	q.publishes = remote.NewBatcher(remote.BatchOptions[publishing, queue.Receipt]{
+		Do: q.publish, MaxCount: maxBatch, MaxSize: maxBatchBytes, Parallel: 2,
+		Size: func(p publishing) int { return len(p.record) },
+	})
+	q.settles = remote.NewBatcher(remote.BatchOptions[settling, struct{}]{Do: q.settle, MaxCount: maxBatch})
 	q.values = newSmallValues(q, c.client(1))
 	if !o.StateOnly {
 		q.calls.Go(func() {
@@ -152,7 +154,8 @@ func (q *Store) greet(ctx context.Context) (durability string, err error) {
 		return "", err
 	}
 	// Who may not ask for the version finds out by the first command that fails.
-	if tooOld(node.Info(ctx, "server").Val()) {
+	_, version, _ := strings.Cut(node.Info(ctx, "server").Val(), "redis_version:")
+	if remote.Older(version, 6, 2) {
 		return "", errTooOld
 	}
 	if q.o.StateOnly {
@@ -162,21 +165,6 @@ func (q *Store) greet(ctx context.Context) (durability string, err error) {
 		return "", err
 	}
 	return q.inspect(ctx)
-}
-
-// tooOld reads the version in the answer to INFO; an unknown one is not too old.
-func tooOld(info string) bool {
-	_, rest, ok := strings.Cut(info, "redis_version:")
-	if !ok {
-		return false
-	}
-	parts := strings.SplitN(rest, ".", 3)
-	if len(parts) < 3 {
-		return false
-	}
-	major, err1 := strconv.Atoi(parts[0])
-	minor, err2 := strconv.Atoi(parts[1])
-	return err1 == nil && err2 == nil && (major < 6 || major == 6 && minor < 2)
 }
 
 // enter counts a long call in, or refuses it when the queue is closed. The caller calls
@@ -353,9 +341,9 @@ func (q *Store) stats(ctx context.Context) (queue.Stats, error) {
 	for len(groups.list) > 0 && groups.err == nil {
 		one := groups.sub()
 		s.Groups = append(s.Groups, q.groupStats(one))
-		groups.err = firstError(groups.err, one.err)
+		groups.err = cmp.Or(groups.err, one.err)
 	}
-	if err := firstError(r.err, groups.err); err != nil {
+	if err := cmp.Or(r.err, groups.err); err != nil {
 		return queue.Stats{}, fmt.Errorf("redis: %w", err)
 	}
 	return s, nil
@@ -369,7 +357,7 @@ func (q *Store) groupStats(r *reply) queue.GroupStats {
 	}
 	if rec := r.text(); rec != "" {
 		e, err := remote.DecodeRecord([]byte(rec))
-		r.err = firstError(r.err, err)
+		r.err = cmp.Or(r.err, err)
 		g.OldestWaiting = e.ReceivedAt
 	}
 	if due, now := r.number(), r.number(); due > 0 {

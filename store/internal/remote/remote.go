@@ -13,6 +13,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -184,6 +185,14 @@ func (b *Batcher[Req, Res]) take() []*call[Req, Res] {
 		b.pending = nil
 	}
 	return calls
+}
+
+// Older reports whether a server's version, such as "6.0.16", is below one; a version that
+// cannot be read is not.
+func Older(version string, major, minor int) bool {
+	var a, b int
+	n, _ := fmt.Sscanf(version, "%d.%d.", &a, &b)
+	return n == 2 && (a < major || a == major && b < minor)
 }
 
 // NewToken makes a name that is used once: sixteen random hexadecimal digits.
