@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slackmcp/store/internal/eventlog"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"slackmcp/store/internal/eventlog"
 )
 
 // A topic is the opened stream and bucket of a topic, of one epoch.

@@ -208,7 +208,7 @@ func NewToken() string {
 func Until(ctx, life context.Context, log *slog.Logger, what string, fn func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(life, func() { cancel(context.Cause(life)) })() //nolint:contextcheck // life is not the caller's
+	defer context.AfterFunc(life, func() { cancel(context.Cause(life)) })()
 	outage := NewOutage(log, what)
 	for {
 		err := fn(ctx)
