@@ -38,7 +38,7 @@ func workspace(t testing.TB, so sandbox.Options, co slackapi.Options) (*sandbox.
 	return sb, c
 }
 
-// calls remembers what a client's hook was told.
+// calls keeps what a client's hook was called with.
 type calls struct {
 	mu  sync.Mutex
 	all []slackapi.CallInfo
@@ -131,7 +131,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-func TestEveryMethodIsTaken(t *testing.T) {
+func TestEveryMethodIsCalled(t *testing.T) {
 	t.Parallel()
 	var seen calls
 	tour(t, &seen)

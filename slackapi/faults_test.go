@@ -131,7 +131,7 @@ func TestPostIsNeverRepeatedInDoubt(t *testing.T) {
 		}
 	})
 
-	t.Run("a server that cannot prove who it is was told nothing", func(t *testing.T) {
+	t.Run("a server that cannot prove its name is sent nothing", func(t *testing.T) {
 		t.Parallel()
 		asked := false
 		server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
@@ -147,7 +147,7 @@ func TestPostIsNeverRepeatedInDoubt(t *testing.T) {
 		}
 	})
 
-	t.Run("a caller who gives up after sending is told of the doubt", func(t *testing.T) {
+	t.Run("a caller that gives up after sending gets an error that says so", func(t *testing.T) {
 		t.Parallel()
 		sb, client := workspace(t, sandbox.Options{Empty: true}, slackapi.Options{Retries: 3})
 		succeed(t, sb.Inject(sandbox.Fault{Hang: true, AfterEffect: true}))
@@ -160,7 +160,7 @@ func TestPostIsNeverRepeatedInDoubt(t *testing.T) {
 		}
 	})
 
-	t.Run("a caller who gave up before is sent nothing", func(t *testing.T) {
+	t.Run("for a caller that gave up before, nothing is sent", func(t *testing.T) {
 		t.Parallel()
 		sb, client := workspace(t, sandbox.Options{Empty: true}, slackapi.Options{})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -294,7 +294,7 @@ func TestInvalidBlocksNameThePlaceAndNotTheText(t *testing.T) {
 	}
 }
 
-// unreachable is the URL of a port where nobody listens.
+// unreachable is the URL of a port on which no program listens.
 func unreachable(t *testing.T) string {
 	t.Helper()
 	var lc net.ListenConfig

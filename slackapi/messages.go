@@ -346,12 +346,12 @@ func checkBlocks(blocks json.RawMessage) error {
 	return nil
 }
 
-// A Response is what is said to an interaction, by its response_url, which works five
+// A Response is the answer to an interaction, by its response_url, which works five
 // times within half an hour.
 type Response struct {
 	Text   string          `json:"text,omitempty"`
 	Blocks json.RawMessage `json:"blocks,omitempty"`
-	// InChannel shows it to everybody; otherwise only who interacted sees it.
+	// InChannel shows it to all members; otherwise only the user who interacted sees it.
 	InChannel bool `json:"-"`
 	// Replace puts it in place of the message that was interacted with; Delete takes
 	// that message away.

@@ -89,7 +89,7 @@ func TestPace(t *testing.T) {
 		})
 	})
 
-	t.Run("a deadline that is too near is told at once, and costs nobody a place", func(t *testing.T) {
+	t.Run("a deadline that is too near is an error at once, and takes no place in the queue", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			c, at := paced(t, slackapi.Options{Timeout: 1500 * time.Millisecond}, nil)
@@ -145,7 +145,7 @@ func TestPace(t *testing.T) {
 		})
 	})
 
-	t.Run("a 429 holds who was waiting for the rate already", func(t *testing.T) {
+	t.Run("a 429 holds a call that was waiting for the rate already", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			var n atomic.Int32

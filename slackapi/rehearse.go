@@ -65,7 +65,7 @@ func (r *recorder) record(m method, req *http.Request) (*http.Response, error) {
 func read(params map[string]any, mediaType, body string) {
 	switch {
 	case strings.HasPrefix(mediaType, "application/json"):
-		// What cannot be read here was made here: it is shown as far as it goes.
+		// This package made the body, so it is valid JSON.
 		_ = json.Unmarshal([]byte(body), &params)
 		return
 	case !strings.HasPrefix(mediaType, "application/x-www-form-urlencoded"):

@@ -54,7 +54,7 @@ func TestNothingSecretIsInAnError(t *testing.T) {
 			searchErrors(t, server.URL)
 		})
 	}
-	t.Run("nobody listens", func(t *testing.T) {
+	t.Run("no server listens", func(t *testing.T) {
 		t.Parallel()
 		searchErrors(t, unreachable(t))
 	})
@@ -93,8 +93,8 @@ func searchErrors(t *testing.T, base string) {
 			t.Errorf("a secret is in %s", all.String())
 		}
 	}
-	if told := fmt.Sprintf("%+v", seen.all); strings.Contains(told, "CANARY") {
-		t.Errorf("a secret is in the observations: %s", told)
+	if observed := fmt.Sprintf("%+v", seen.all); strings.Contains(observed, "CANARY") {
+		t.Errorf("a secret is in the observations: %s", observed)
 	}
 }
 

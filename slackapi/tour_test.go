@@ -288,7 +288,7 @@ type app struct {
 
 func (a *app) got() int { return len(a.bodies) }
 
-// listen gives the workspace's app somewhere to be told.
+// listen gives the workspace's app an address for its events.
 func listen(t *testing.T, sb *sandbox.Sandbox) *app {
 	t.Helper()
 	a := &app{bodies: make(chan []byte, 100)}
@@ -305,7 +305,7 @@ func listen(t *testing.T, sb *sandbox.Sandbox) *app {
 	return a
 }
 
-// actionToken lets somebody mention the app, and takes the token out of the event.
+// actionToken lets a user mention the app, and takes the token out of the event.
 func actionToken(t *testing.T, sb *sandbox.Sandbox) string {
 	t.Helper()
 	a := listen(t, sb)

@@ -26,8 +26,9 @@ const (
 )
 
 // A transport is the one way to Slack: each request of slack-go and of this package goes
-// through [transport.RoundTrip]. It does more than an [http.RoundTripper] may do for
-// strangers: it judges the answers, and what Slack refuses comes back as an [Error].
+// through [transport.RoundTrip]. It does more than the contract of
+// [http.RoundTripper] allows: it judges the answers, and what Slack refuses comes back as
+// an [Error]. Only the clients of this package use it.
 type transport struct {
 	*shared
 	token string // empty where none is configured

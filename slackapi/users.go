@@ -52,7 +52,7 @@ func scopes(h http.Header) []string {
 
 // OpenConnection asks Slack for the address of one Socket Mode connection, which is to
 // be dialled soon and works once. It needs [Options.AppToken] with the scope
-// connections:write. The address is a secret: whoever has it receives the app's events.
+// connections:write. The address is a secret: a program that has it receives the app's events.
 func (c *Client) OpenConnection(ctx context.Context) (string, error) {
 	_, address, err := c.app.slack.StartSocketModeContext(ctx)
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *Client) dialable(address string) bool {
 	return call
 }
 
-// A User is a person or a bot of the workspace, or a stranger of a shared channel.
+// A User is a person or a bot of the workspace, or a member of another organisation in a shared channel.
 // Names, titles and status are what people wrote: untrusted.
 type User struct {
 	ID                string  `json:"id"`

@@ -191,7 +191,7 @@ func TestIdempotencyKeys(t *testing.T) {
 			t.Errorf("%q, %v, %v", got, repeated, err)
 		}
 	})
-	t.Run("never sends again when nobody knows", func(t *testing.T) {
+	t.Run("never sends again after a call of unknown outcome", func(t *testing.T) {
 		t.Parallel()
 		for _, unknown := range []error{&slackapi.Error{Code: "timed_out", Kind: slackapi.Ambiguous}, &slackapi.Error{Code: "odd", Kind: slackapi.Internal}, errors.New("odd")} {
 			g, s := newGuard(t, guard.Options{}), &sender{err: unknown}

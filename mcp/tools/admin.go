@@ -34,7 +34,7 @@ type adminGroup struct {
 	Stalled              bool    `json:"stalled" doc:"events are due and nobody works them"`
 }
 
-// lettersFilter is how the admin tools are told which events of a group.
+// lettersFilter names the events of a group that an admin tool is about.
 type lettersFilter struct {
 	eventFilter
 	Since string `json:"since,omitempty" doc:"Received since: ts, ISO 8601, or an age (2h, 1d, 2w)"`
@@ -231,5 +231,5 @@ func bulkResult(group string, dryRun bool, t operator.Tally, err error) (bulkOut
 	return out, err
 }
 
-// groupFault is what a model is told about a group that is not there.
+// groupFault is what a model reads about a group that does not exist.
 const groupFault = "group_not_found: there is no consumer group of this name. Take it from slack_admin_list_groups."

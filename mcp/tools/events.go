@@ -32,7 +32,7 @@ const (
 	defaultEvents = 50
 )
 
-// eventFilter is how the events tools are told which events.
+// eventFilter names the events that a tool is about.
 type eventFilter struct {
 	Channel string   `json:"channel,omitempty" doc:"Channel id, #name or link"`
 	Types   []string `json:"types,omitempty" alias:"type,event_type,event_types" split:"," max:"50" doc:"Event types, any of them: message, message.channels, message/channel_join, reaction_added, app_mention …"`
@@ -258,7 +258,7 @@ type eventContextOut struct {
 	Note      string         `json:"note,omitempty"`
 }
 
-// eventContext collects what there is; a part that Slack refuses is told in the note,
+// eventContext collects what there is; a part that Slack refuses is named in the note,
 // because the event alone is worth something too.
 func (k *kit) eventContext(ctx context.Context, _ *toolset.Call, in eventContextIn) (eventContextOut, error) {
 	e, err := k.event(ctx, event.SourceSlack, in.EventID)

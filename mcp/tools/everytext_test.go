@@ -117,7 +117,7 @@ func forms(t *testing.T, text string) []event.Event {
 	return list
 }
 
-// silent are the reading tools that show nothing that anybody wrote.
+// silent are the reading tools that show nothing that people wrote.
 var silent = []string{"slack_get_user_presence", "slack_get_permalink", "slack_admin_list_groups"}
 
 // readings are the arguments with which each reading tool is held against the corpus.

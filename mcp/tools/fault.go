@@ -76,7 +76,7 @@ func (f fault) Error() string { return string(f) }
 
 func faultf(format string, args ...any) error { return fault(fmt.Sprintf(format, args...)) }
 
-// Fault returns what a model is told about an error: what happened and what to do
+// Fault returns what a model reads about an error: what happened and what to do
 // next. Of an error that it does not know it tells nothing.
 func Fault(err error) string {
 	var (

@@ -347,7 +347,7 @@ func (k *kit) readCanvas(ctx context.Context, _ *toolset.Call, in readCanvasIn) 
 		}
 	}
 	if k.Lockdown {
-		// Nobody can tell who wrote which words of a canvas.
+		// Slack does not say who wrote which words of a canvas.
 		out.Contents.Flags.Add(view.FlagWithheld)
 		result.Contents = out.Contents
 		return result, nil

@@ -77,7 +77,7 @@ var slackWords = strings.Fields(`ok error warning warnings type subtype presence
 	user_id bot_id app_id user_team source_team parent_user_id last_read url url_private url_private_download upload_url
 	permalink permalink_public client_msg_id`)
 
-// slackValue is a value that nobody chooses: an id or a ts.
+// slackValue is a value that no user chooses: an id or a ts.
 var slackValue = regexp.MustCompile(`^([A-Z][A-Z0-9]{6,20}|[0-9]+(\.[0-9]+)?)$`)
 
 // plant puts the corpus into every text of a value, one after the other.

@@ -16,7 +16,7 @@ import (
 
 const (
 	marker = "INJECT"
-	// dirty ends the texts that hold characters that nobody sees.
+	// dirty ends the texts that hold invisible characters.
 	dirty = " DIRTY"
 )
 

@@ -49,7 +49,7 @@ const defaultMaxWaits = 200
 // A kit is what the tools share.
 type kit struct {
 	Options
-	waits *waitingRoom
+	waits *waitLimit
 	now   func() time.Time
 }
 
@@ -63,7 +63,7 @@ func newKit(o Options) (*kit, error) {
 		return nil, errors.New("tools: Guard is required with Slack")
 	}
 	o.MaxWaits = cmp.Or(o.MaxWaits, defaultMaxWaits)
-	return &kit{Options: o, waits: newWaitingRoom(o.MaxWaits), now: time.Now}, nil
+	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits), now: time.Now}, nil
 }
 
 // Catalog returns every tool that can work with what the options hold. The order is
@@ -144,7 +144,7 @@ type carried struct {
 	Note     string             `json:"note,omitempty"`
 }
 
-// noteMentions is what a result says about a call to everybody that was taken out.
+// noteMentions is what a result says about a mass mention that was taken out.
 const noteMentions = "Mass mentions (@channel, @here, @everyone) were turned into plain text: the operator does not allow them."
 
 // A writing is one call that changes something in Slack, on its way.
@@ -314,7 +314,7 @@ const (
 	nameCalls    = 20
 )
 
-// channel returns the id of a channel as somebody wrote it.
+// channel returns the id of the channel that an argument names.
 func (k *kit) channel(ctx context.Context, s string) (string, error) {
 	ref, err := names.ParseChannel(s)
 	switch {
@@ -337,7 +337,7 @@ func (k *kit) channel(ctx context.Context, s string) (string, error) {
 	return id, nil
 }
 
-// user returns the id of a user as somebody wrote it.
+// user returns the id of the user that an argument names.
 func (k *kit) user(ctx context.Context, s string) (string, error) {
 	ref, err := names.ParseUser(s)
 	switch {
@@ -371,7 +371,7 @@ func (k *kit) users(ctx context.Context, list []string) ([]string, error) {
 }
 
 // directMessage returns the conversation of the bot with a user. Slack makes it when
-// there is none, which nobody sees.
+// there is none; no user sees that.
 func (k *kit) directMessage(ctx context.Context, ref names.UserRef) (string, error) {
 	id, err := k.Names.UserID(ctx, ref)
 	if err != nil {
@@ -397,7 +397,7 @@ func unresolved(err error) error {
 	return err
 }
 
-// self returns who the bot is, or nobody when that cannot be found out: provenance is
+// self returns who the bot is, or the zero value when that cannot be found out: provenance is
 // then unknown, which is the careful side.
 func (k *kit) self(ctx context.Context) slackapi.Identity {
 	id, err := k.Names.Self(ctx)

@@ -70,7 +70,7 @@ func TestReadingPagesLosesNothing(t *testing.T) {
 	}
 }
 
-func TestRateLimitsAreTold(t *testing.T) {
+func TestRateLimitsReachTheModel(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(o *rigOptions) { o.client.Timeout = 2 * time.Second })
 	if err := r.slack.Inject(sandbox.Fault{Method: "conversations.history", RetryAfter: 30, Times: -1}); err != nil {
@@ -82,7 +82,7 @@ func TestRateLimitsAreTold(t *testing.T) {
 	}
 }
 
-func TestTheCappedClassIsTold(t *testing.T) {
+func TestTheCappedClassReachesTheModel(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(o *rigOptions) { o.sandbox.CappedHistory = true })
 	for i := range 20 {
@@ -201,7 +201,7 @@ func TestABatchStopsWhereItMust(t *testing.T) {
 	}
 }
 
-// TestALargeWorkspace holds that nothing is listed before somebody asks, and nothing
+// TestALargeWorkspace holds that nothing is listed before a call asks for it, and nothing
 // twice.
 func TestALargeWorkspace(t *testing.T) {
 	t.Parallel()
@@ -211,7 +211,7 @@ func TestALargeWorkspace(t *testing.T) {
 		o.client.OnCall = func(_ context.Context, c slackapi.CallInfo) { lists[c.Method]++ }
 	})
 	if len(lists) != 0 {
-		t.Errorf("before anybody asked, Slack was called: %v", lists)
+		t.Errorf("before a call asked, Slack was called: %v", lists)
 	}
 	r.call("slack_read_channel_messages", a{"channel": "#random", "limit": 1}, nil)
 	first := lists["conversations.list"]

@@ -47,7 +47,7 @@ func reactionTools(k *kit) []toolset.Tool {
 	}
 }
 
-// messageRef is how a tool is told which message.
+// messageRef names the message that a tool is about.
 type messageRef struct {
 	Channel   string `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; not needed with a permalink"`
 	Timestamp string `json:"timestamp" alias:"ts,message_ts,message" doc:"ts or permalink of the message"`

@@ -412,8 +412,8 @@ func (k *kit) searchFilter(ctx context.Context, in searchIn) (func(*slackapi.Con
 	}, nil
 }
 
-// actionToken is what Slack gave with an event, so that a bot may search for whoever
-// caused it. It is never shown.
+// actionToken is what Slack gave with an event, so that a bot may search on behalf of
+// the user who caused it. It is never shown.
 func (k *kit) actionToken(ctx context.Context, id string) (string, error) {
 	if id == "" {
 		return "", &toolset.ArgumentError{Argument: "event_id", Problem: "without a user token Slack lets a bot search only on behalf of an event: give the event_id of an app_mention or of a direct message"}

@@ -91,7 +91,7 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-// TestDescriptions holds what a model reads to a form, because nobody else will.
+// TestDescriptions holds what a model reads to a form, because a reviewer may not.
 func TestDescriptions(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -122,7 +122,7 @@ func TestWritersAreGuarded(t *testing.T) {
 	r := newRig(t)
 	for name, tool := range r.tools {
 		hasDryRun := strings.Contains(string(tool.InputSchema), `"dry_run"`)
-		if tool.Scope != access.Admin { // which sends nothing to anybody
+		if tool.Scope != access.Admin { // which sends nothing to Slack
 			hasDryRun = hasDryRun && strings.Contains(string(tool.InputSchema), `"idempotency_key"`)
 		}
 		if tool.Effect.ReadOnly() == hasDryRun {

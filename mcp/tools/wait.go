@@ -129,8 +129,8 @@ func (w *wait) out(events []event.Event) waitOut {
 	return out
 }
 
-// A waitingRoom bounds the waits that are open at once.
-type waitingRoom struct {
+// A waitLimit bounds the waits that are open at once.
+type waitLimit struct {
 	limit int
 
 	mu    sync.Mutex
@@ -138,28 +138,28 @@ type waitingRoom struct {
 	held  map[string]int // principal -> open waits; guarded by mu, as is total
 }
 
-func newWaitingRoom(limit int) *waitingRoom {
-	return &waitingRoom{limit: limit, held: map[string]int{}}
+func newWaitLimit(limit int) *waitLimit {
+	return &waitLimit{limit: limit, held: map[string]int{}}
 }
 
 // enter takes a place, which leave gives back.
-func (r *waitingRoom) enter(principal string) (leave func(), err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.total >= r.limit || r.held[principal] >= max(1, r.limit/waitShare) {
+func (l *waitLimit) enter(principal string) (leave func(), err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.total >= l.limit || l.held[principal] >= max(1, l.limit/waitShare) {
 		return nil, fault("too_many_waits: as many calls are waiting for events as the server allows. Let one end, or use slack_list_events with a cursor.")
 	}
-	r.total++
-	r.held[principal]++
-	return func() { r.leave(principal) }, nil
+	l.total++
+	l.held[principal]++
+	return func() { l.leave(principal) }, nil
 }
 
-func (r *waitingRoom) leave(principal string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.total--
-	if r.held[principal]--; r.held[principal] == 0 {
-		delete(r.held, principal)
+func (l *waitLimit) leave(principal string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total--
+	if l.held[principal]--; l.held[principal] == 0 {
+		delete(l.held, principal)
 	}
 }
 

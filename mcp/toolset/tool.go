@@ -22,7 +22,7 @@ type Tool struct {
 	Description string
 	// Set is the toolset that the tool belongs to.
 	Set string
-	// Default puts the tool among those that are offered when nobody chooses.
+	// Default puts the tool among those that are offered when the operator chooses none.
 	Default bool
 	// Effect is what a call does to the world.
 	Effect Effect
@@ -174,7 +174,7 @@ func (t *Tool) check() error {
 const (
 	// All is every tool.
 	All = "all"
-	// Default is the tools that are offered when nobody chooses.
+	// Default is the tools that are offered when the operator chooses none.
 	Default = "default"
 )
 
