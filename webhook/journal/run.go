@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -34,20 +35,20 @@ func (j *Journal) Run(ctx context.Context, s Store) error {
 	defer cancel()
 	wg.Go(func() { j.watchers.run(ctx) })
 
-	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+	backoff := wait.Backoff{First: firstPause, Most: maxPause}
+	for {
 		before := j.Newest()
 		err := j.follow(ctx, s)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if j.Newest() != before {
-			pause = firstPause
+			backoff.Reset()
 		}
+		pause := backoff.Next()
 		j.log.LogAttrs(ctx, slog.LevelWarn, "journal lost the store", slog.Any("error", err), slog.Duration("again_in", pause))
-		select {
-		case <-ctx.Done():
+		if wait.Sleep(ctx, pause) != nil {
 			return nil
-		case <-time.After(pause):
 		}
 	}
 }

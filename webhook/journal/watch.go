@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"slackmcp/internal/wait"
 )
 
 // wakeCost is about what it costs to wake one reader and let it look. After all were
@@ -52,16 +54,8 @@ func (w *watchers) run(ctx context.Context) {
 			return
 		case <-w.dirty:
 		}
-		pause := time.Duration(w.wake()) * wakeCost
-		if pause < time.Millisecond {
-			continue
-		}
-		t := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			t.Stop()
-			return
-		case <-t.C:
+		if pause := time.Duration(w.wake()) * wakeCost; pause >= time.Millisecond {
+			_ = wait.Sleep(ctx, pause) // the loop ends with ctx
 		}
 	}
 }

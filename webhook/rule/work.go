@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -30,7 +31,8 @@ func (r *Runner) work(ctx context.Context, one *Rule, since time.Time) {
 		return
 	}
 	h := &handler{r: r, rule: one, act: act, self: self, trip: &trip{b: one.breaker, now: r.opt.Now}}
-	for rest := firstRest; ; rest = min(2*rest, lastRest) {
+	backoff := wait.Backoff{First: firstRest, Most: lastRest}
+	for {
 		err := r.opt.Queue.Consume(ctx, one.group(r.opt.Group, since), h.handle)
 		if ctx.Err() != nil || errors.Is(err, queue.ErrClosed) {
 			return
@@ -42,11 +44,10 @@ func (r *Runner) work(ctx context.Context, one *Rule, since time.Time) {
 		if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
 			since = r.opt.Now()
 		}
+		rest := backoff.Next()
 		r.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "a rule stopped and will begin again",
 			slog.String("rule", one.Name()), slog.Duration("in", rest), slog.Any("error", err))
-		select {
-		case <-time.After(rest):
-		case <-ctx.Done():
+		if wait.Sleep(ctx, rest) != nil {
 			return
 		}
 	}
