@@ -1,3 +1,13 @@
+// Package gaps keeps account of the times in which events were missed, and fills them.
+//
+// Slack gives an event up when its deliveries fail, at the latest some six minutes after
+// the first (a day with Delayed Events), and delivers none of a minute in which an app was
+// over its hourly limit. Nobody tells the app what it missed; but when is known: from
+// Slack's own notice, from how long nothing could be received or stored, and from
+// deliveries that arrive so late that others before them must have been given up. A
+// [Ledger] records these times, durably and once for all processes that share a store. A
+// [Filler] reads what was said in them from the history of the channels, and publishes
+// what is not stored yet.
 package gaps
 
 import (
@@ -5,6 +15,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"slackmcp/webhook/event"
 )
 
 // A Kind says how a gap was noticed.
@@ -97,4 +109,19 @@ func decode(value []byte) (Gap, error) {
 		return g, fmt.Errorf("read a gap: %w", err)
 	}
 	return g, nil
+}
+
+// Notice is the event that tells of a gap, received now; see [event.SourceGaps]. Its ID is
+// the gap's: a store that is given it twice keeps one.
+func (g *Gap) Notice(now time.Time) (event.Event, error) {
+	raw, err := json.Marshal(event.GapNotice{Type: event.KindGap, Gap: event.DetectedGap{
+		ID: g.ID, Kind: string(g.Kind), From: g.From, To: g.To, NoticedAt: g.NoticedAt,
+	}})
+	if err != nil {
+		return event.Event{}, fmt.Errorf("encode a gap: %w", err)
+	}
+	return event.Event{
+		Source: event.SourceGaps, ID: g.ID, Kind: event.Kind{Type: event.KindGap}, Team: g.Team,
+		At: g.From, ReceivedAt: now, Raw: raw,
+	}, nil
 }

@@ -2,8 +2,11 @@ package gaps
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"slackmcp/store/state"
@@ -135,4 +138,208 @@ func (l *Ledger) tell(ctx context.Context, g Gap) {
 	l.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "events may have been missed", slog.String("gap", g.ID), slog.String("kind", string(g.Kind)),
 		slog.Time("from", g.From), slog.Time("to", g.To), slog.String("remedy", "slack-webhook-server events gaps fill "+g.ID))
 	l.opt.Recorded(g)
+}
+
+// beatKey is where the processes of a store say that one of them is there.
+const beatKey = "gaps/beat"
+
+type life struct {
+	At time.Time `json:"at"`
+}
+
+// beat says that the process is there.
+func (l *Ledger) beat(ctx context.Context) {
+	if err := l.tryBeat(ctx); err != nil && !errors.Is(err, state.ErrConflict) {
+		l.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "the store does not take the sign of life", slog.Any("error", err))
+	}
+}
+
+// tryBeat writes the sign of life. Where the last was longer ago than After, nobody was
+// there in between: that is a gap.
+func (l *Ledger) tryBeat(ctx context.Context) error {
+	now := l.opt.Now().UTC()
+	value, err := json.Marshal(life{now})
+	if err != nil {
+		return err
+	}
+	e, err := l.opt.State.Get(ctx, beatKey)
+	if errors.Is(err, state.ErrNotFound) {
+		_, err = l.opt.State.Put(ctx, beatKey, value, state.Put{IfAbsent: true})
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	last := life{now}
+	if err := json.Unmarshal(e.Value, &last); err != nil {
+		l.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "the last sign of life cannot be read", slog.Any("error", err))
+	}
+	if now.Sub(last.At) > l.opt.After {
+		// First the gap, then the word: whoever dies in between leaves it to be noticed.
+		g, changed, err := l.record(ctx, newGap(Downtime, "", last.At, now, now))
+		if err != nil {
+			return err
+		}
+		if changed {
+			l.tell(ctx, g)
+		}
+	}
+	_, err = l.opt.State.Put(ctx, beatKey, value, state.Put{IfVersion: e.Version})
+	return err // ErrConflict: another process has just said so
+}
+
+const (
+	// MaxGaps is how many gaps are listed.
+	MaxGaps = 1000
+	// tries is how often a record is written that others write as well.
+	tries = 5
+)
+
+// List returns the gaps that are remembered, oldest first.
+func (l *Ledger) List(ctx context.Context) ([]Gap, error) {
+	entries, err := l.opt.State.List(ctx, prefix, "", MaxGaps)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Gap, len(entries))
+	for i, e := range entries {
+		if list[i], err = decode(e.Value); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// get returns one gap with the version of its record; state.ErrNotFound.
+func (l *Ledger) get(ctx context.Context, id string) (Gap, string, error) {
+	e, err := l.opt.State.Get(ctx, prefix+safe(id))
+	if err != nil {
+		return Gap{}, "", err
+	}
+	g, err := decode(e.Value)
+	return g, e.Version, err
+}
+
+// put writes a gap's record.
+func (l *Ledger) put(ctx context.Context, g Gap, p state.Put) (version string, err error) {
+	value, err := json.Marshal(g)
+	if err != nil {
+		return "", fmt.Errorf("encode a gap: %w", err)
+	}
+	p.TTL = l.opt.Keep
+	return l.opt.State.Put(ctx, prefix+g.ID, value, p)
+}
+
+// record writes a gap, or lets the one of its kind grow that it continues. changed
+// reports that something new is recorded.
+func (l *Ledger) record(ctx context.Context, g Gap) (_ Gap, changed bool, err error) {
+	for range tries {
+		old, version, err := l.continued(ctx, g)
+		if err != nil {
+			return g, false, err
+		}
+		merged, put := g, state.Put{IfAbsent: true}
+		if version != "" {
+			if !g.To.After(old.To) {
+				return old, false, nil
+			}
+			merged, put = old, state.Put{IfVersion: version}
+			merged.To, merged.Fill = g.To, nil // what is new was not read
+		}
+		_, err = l.put(ctx, merged, put)
+		if err == nil {
+			return merged, true, nil
+		}
+		if !errors.Is(err, state.ErrConflict) {
+			return g, false, err
+		}
+	}
+	return g, false, fmt.Errorf("others write the same gap: %w", state.ErrConflict)
+}
+
+// continued finds the gap that g is part of, or goes on from.
+func (l *Ledger) continued(ctx context.Context, g Gap) (_ Gap, version string, err error) {
+	entries, err := l.opt.State.List(ctx, prefix, "", MaxGaps)
+	if err != nil {
+		return Gap{}, "", err
+	}
+	for _, e := range entries {
+		old, err := decode(e.Value)
+		if err != nil {
+			return Gap{}, "", err
+		}
+		if old.Kind == g.Kind && old.Team == g.Team && !g.From.Before(old.From) && !g.From.After(old.To) {
+			return old, e.Version, nil
+		}
+	}
+	return Gap{}, "", nil
+}
+
+// OpenGaps is how many gaps are not filled to their end.
+func (l *Ledger) OpenGaps(ctx context.Context) (int, error) {
+	list, err := l.List(ctx)
+	n := 0
+	for i := range list {
+		if list[i].Open() {
+			n++
+		}
+	}
+	return n, err
+}
+
+// A watch draws from each delivery what it tells about others.
+type watch struct {
+	after time.Duration
+	began time.Time // when this process was there first
+
+	mu sync.Mutex
+	// good is when a delivery came last that was no repetition; failing is when the first
+	// of those came that are refused now, zero when none is. Both are guarded by mu.
+	good, failing time.Time
+}
+
+// Delivered notes that a delivery of Slack's is stored: when it happened by Slack's word,
+// zero where that says nothing, and whether the delivery is a repetition.
+func (l *Ledger) Delivered(happened time.Time, repetition bool) {
+	now, w := l.opt.Now(), &l.watch
+	w.mu.Lock()
+	failing, good := w.failing, w.good
+	w.failing = time.Time{}
+	if !repetition {
+		w.good = now
+	}
+	w.mu.Unlock()
+	if !failing.IsZero() {
+		if now.Sub(failing) > w.after {
+			l.note(newGap(Unavailable, "", failing, now, now))
+		}
+		return
+	}
+	if !repetition || happened.IsZero() || now.Sub(happened) <= w.after || happened.Before(w.began) {
+		return
+	}
+	// It waited nearly as long as Slack goes on: what came before it may be given up.
+	from := w.began
+	if good.After(from) {
+		from = good
+	}
+	if from.Before(happened) {
+		l.note(newGap(Unreachable, "", from, happened, now))
+	}
+}
+
+// Refused notes that a delivery of Slack's was verified and could not be stored.
+func (l *Ledger) Refused() {
+	l.watch.mu.Lock()
+	defer l.watch.mu.Unlock()
+	if l.watch.failing.IsZero() {
+		l.watch.failing = l.opt.Now()
+	}
+}
+
+// Limited notes Slack's notice that it withheld events of the minute that began then.
+func (l *Ledger) Limited(team string, minute time.Time) {
+	if !minute.IsZero() {
+		l.note(newGap(RateLimited, team, minute, minute.Add(time.Minute), l.opt.Now()))
+	}
 }

@@ -1,3 +1,14 @@
+// Package journal is a bounded window on the newest events, in memory and indexed, so
+// that many readers can look at what is recent without touching the store.
+//
+// [Journal.Run] is its only writer: it fills the window from the store's History and
+// then follows its Tail, so that every replica of a server shows every event, whoever
+// received it. Readers ask with [Journal.Query] and [Journal.Get], and wait with
+// [Journal.Watch].
+//
+// It forgets: who needs every event, or an old one, reads the store. [Journal.Floor]
+// tells where the window begins, so that a page can be continued there. It lags: an
+// event shows a moment after Publish returned.
 package journal
 
 import (
@@ -5,8 +16,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
+	"slackmcp/internal/wait"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
 
@@ -148,4 +163,162 @@ func (j *Journal) clear() {
 func sizeOf(e *event.Event) int {
 	const fixed = 600
 	return fixed + len(e.Raw) + len(e.ID) + len(e.Position) + len(e.Channel) + len(e.User) + len(e.Thread) + len(e.Team)
+}
+
+// A Store is where the journal reads from; a [queue.Queue] is one.
+type Store interface {
+	History(ctx context.Context, q event.Query) (event.Page, error)
+	Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error
+}
+
+// How long Run waits before it turns to a store again that failed.
+const (
+	firstPause = 100 * time.Millisecond
+	maxPause   = 5 * time.Second
+)
+
+// Run fills the window and keeps it up to date until ctx is done; then it returns nil.
+// It survives a store that fails: the window stays as it is, and Run goes on behind
+// its newest event as soon as the store answers. Run may be called once at a time.
+func (j *Journal) Run(ctx context.Context, s Store) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wg.Go(func() { j.watchers.run(ctx) })
+
+	backoff := wait.Backoff{First: firstPause, Most: maxPause}
+	for {
+		before := j.Newest()
+		err := j.follow(ctx, s)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if j.Newest() != before {
+			backoff.Reset()
+		}
+		pause := backoff.Next()
+		j.log.LogAttrs(ctx, slog.LevelWarn, "journal lost the store", slog.Any("error", err), slog.Duration("again_in", pause))
+		if wait.Sleep(ctx, pause) != nil {
+			return nil
+		}
+	}
+}
+
+// follow fills an empty window and reads the tail behind it.
+func (j *Journal) follow(ctx context.Context, s Store) error {
+	from := j.Newest()
+	if from == "" {
+		if err := j.fill(ctx, s); err != nil {
+			return err
+		}
+		from = j.Newest()
+	}
+	j.loadedOnce.Do(func() { close(j.loaded) })
+	err := s.Tail(ctx, queue.Start{After: from}, func(e event.Event) error {
+		j.add(e)
+		return nil
+	})
+	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
+		// The store was emptied, or has dropped what came after the window: it no longer
+		// joins on. The next round begins with what the store has.
+		j.mu.Lock()
+		j.clear()
+		j.mu.Unlock()
+		j.watchers.kick()
+	}
+	if err == nil && ctx.Err() == nil {
+		return errors.New("tail ended by itself")
+	}
+	return err
+}
+
+// fill reads as many of the newest events as fit.
+func (j *Journal) fill(ctx context.Context, s Store) error {
+	var events []event.Event
+	bytes := 0
+	q := event.Query{Order: event.NewestFirst, Limit: min(j.maxEvents, event.MaxLimit)}
+	for len(events) < j.maxEvents && bytes < j.maxBytes {
+		page, err := s.History(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range page.Events {
+			bytes += sizeOf(&page.Events[i])
+		}
+		events = append(events, page.Events...)
+		if page.Next == "" || (len(page.Events) == 0 && !page.More) {
+			break
+		}
+		q.After = page.Next
+	}
+	for _, e := range slices.Backward(events) {
+		j.add(e)
+	}
+	return nil
+}
+
+// wakeCost is about what it costs to wake one reader and let it look. After all were
+// woken there is a pause of as long as that took together, so that waking a thousand
+// readers for each of a thousand events a second takes half a core at most, and a
+// reader is a few hundredths of a second late.
+const wakeCost = 20 * time.Microsecond
+
+// watchers are the readers who wait for a change.
+type watchers struct {
+	dirty chan struct{} // capacity 1: something changed since the last round
+
+	mu  sync.Mutex
+	all map[chan struct{}]struct{}
+}
+
+func newWatchers() watchers {
+	return watchers{dirty: make(chan struct{}, 1), all: map[chan struct{}]struct{}{}}
+}
+
+func (w *watchers) add() (changed <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all[c] = struct{}{}
+	return c, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.all, c)
+	}
+}
+
+// kick says that something changed. It never blocks.
+func (w *watchers) kick() {
+	select {
+	case w.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// run wakes the watchers after each change until ctx is done.
+func (w *watchers) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.dirty:
+		}
+		if pause := time.Duration(w.wake()) * wakeCost; pause >= time.Millisecond {
+			_ = wait.Sleep(ctx, pause) // the loop ends with ctx
+		}
+	}
+}
+
+// wake tells every watcher and returns how many there are.
+func (w *watchers) wake() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.all {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+	return len(w.all)
 }

@@ -2,6 +2,9 @@ package operator
 
 import (
 	"encoding/json"
+	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -105,4 +108,97 @@ func stamp(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// Stats is a store's counts as programs read them.
+type Stats struct {
+	Backend    string         `json:"backend"`
+	Durability string         `json:"durability"`
+	Accepted   int64          `json:"accepted"`
+	Expired    int64          `json:"expired"`
+	Events     int64          `json:"events"`
+	Oldest     event.Position `json:"oldest,omitempty"`
+	Newest     event.Position `json:"newest,omitempty"`
+	Groups     []Group        `json:"groups"`
+}
+
+// Group is one group's counts; the names are those of /health/detailed.
+type Group struct {
+	Name                 string  `json:"name"`
+	Waiting              int64   `json:"waiting"`
+	InFlight             int64   `json:"in_flight"`
+	Retrying             int64   `json:"retrying"`
+	Done                 int64   `json:"done"`
+	DeadLetters          int64   `json:"dead_letters"`
+	Expired              int64   `json:"expired"`
+	OldestWaitingSeconds float64 `json:"oldest_waiting_seconds"`
+	Stalled              bool    `json:"stalled"`
+}
+
+// ViewStats shows counts as they are at an instant.
+func ViewStats(s queue.Stats, now time.Time) Stats {
+	v := Stats{
+		Backend: s.Backend, Durability: s.Durability, Accepted: s.Accepted, Expired: s.Expired, Events: s.Events,
+		Oldest: s.Oldest, Newest: s.Newest, Groups: []Group{},
+	}
+	for _, g := range s.Groups {
+		one := Group{
+			Name: g.Name, Waiting: g.Waiting, InFlight: g.InFlight, Retrying: g.Retrying, Done: g.Done,
+			DeadLetters: g.Dead, Expired: g.Expired, Stalled: !g.StalledSince.IsZero(),
+		}
+		if !g.OldestWaiting.IsZero() {
+			one.OldestWaitingSeconds = max(0, now.Sub(g.OldestWaiting).Seconds())
+		}
+		v.Groups = append(v.Groups, one)
+	}
+	return v
+}
+
+// State is the group's state in a word.
+func (g *Group) State() string {
+	switch {
+	case g.Stalled:
+		return "stalled"
+	case g.Waiting > 0 && g.InFlight == 0:
+		return "waiting"
+	case g.Waiting > 0:
+		return "working"
+	}
+	return "idle"
+}
+
+var age = regexp.MustCompile(`^([0-9]{1,6})(s|m|h|d|w)$`)
+
+var units = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
+
+// unixTime is seconds since 1970, with a fraction as Slack's ts have it.
+var unixTime = regexp.MustCompile(`^([0-9]{9,11})(?:\.([0-9]{1,9}))?$`)
+
+var layouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly}
+
+// ParseTime reads an instant as people write it: an age (90s, 15m, 2h, 1d, 2w), RFC 3339
+// or a part of it (UTC without a zone), a ts or Unix seconds. "" is the zero time.
+func ParseTime(s string, now time.Time) (time.Time, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if m := age.FindStringSubmatch(s); m != nil {
+		if n, err := strconv.Atoi(m[1]); err == nil {
+			return now.Add(-time.Duration(n) * units[m[2]]), nil
+		}
+	}
+	if m := unixTime.FindStringSubmatch(s); m != nil {
+		sec, err := strconv.ParseInt(m[1], 10, 64)
+		nano, nanoErr := strconv.ParseInt((m[2] + "000000000")[:9], 10, 64)
+		if err == nil && nanoErr == nil {
+			return time.Unix(sec, nano), nil
+		}
+	}
+	for _, layout := range layouts {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time: write an age (90s, 15m, 2h, 1d, 2w), RFC 3339 (2026-01-31T09:00:00Z), a day (2026-01-31) or a ts", s)
 }

@@ -1,0 +1,338 @@
+package rule
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"slackmcp/internal/delivery"
+	"slackmcp/internal/egress"
+	"slackmcp/store/queue"
+	"slackmcp/webhook/event"
+)
+
+// A Message is what a rule posts to Slack. Text is in Slack's markup and is sent as it is.
+type Message struct {
+	Channel, Text string
+	// Thread is the ts of the message that it answers; empty posts to the channel.
+	Thread string
+}
+
+// A Poster posts to Slack. Its errors say by [queue.Permanent] and [queue.RetryAfter]
+// what another try is good for; a post that may have been carried out is permanent.
+type Poster interface {
+	Post(ctx context.Context, m Message) error
+}
+
+type post struct {
+	spec    Post
+	text    *textTemplate
+	allowed int // calls to everybody that the template itself makes
+	to      Poster
+}
+
+// errNoPoster is found when the rules are loaded, before an event meets it.
+var errNoPoster = errors.New("it posts to Slack, and there is no bot token: set SLACK_BOT_TOKEN")
+
+func newPost(s Post, t tools) (action, error) {
+	if t.poster == nil {
+		return nil, errNoPoster
+	}
+	p, err := newTemplate(s.Text, escape)
+	if err != nil {
+		return nil, err
+	}
+	a := &post{spec: s, text: p, to: t.poster}
+	if s.MassMentions {
+		a.allowed = len(mass.FindAllString(s.Text, -1))
+	}
+	return a, nil
+}
+
+var (
+	errNoChannel = errors.New("the event has no channel to post to")
+	errNoText    = errors.New("the template makes an empty message of this event")
+)
+
+// do posts. An ambiguous failure ends the event: a second message would be worse than none.
+func (a *post) do(ctx context.Context, d queue.Delivery) error {
+	text, err := a.text.execute(&d.Event)
+	if err != nil {
+		return queue.Permanent(err)
+	}
+	m := Message{Channel: a.spec.Channel, Text: calm(text, a.allowed)}
+	if m.Channel == "" {
+		m.Channel = d.Event.Channel
+	}
+	if a.spec.Thread {
+		m.Thread = d.Event.Thread
+	}
+	switch {
+	case m.Channel == "":
+		return queue.Permanent(errNoChannel)
+	case m.Text == "":
+		return queue.Permanent(errNoText)
+	}
+	return a.to.Post(ctx, m)
+}
+
+type logLine struct {
+	rule  string
+	level slog.Level
+	text  *textTemplate // nil without one
+	log   *slog.Logger
+}
+
+var levels = map[string]slog.Level{"": slog.LevelInfo, "debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+func newLog(rule string, s Log, t tools) (action, error) {
+	a := &logLine{rule: rule, level: levels[s.Level], log: t.log}
+	if s.Text == "" {
+		return a, nil
+	}
+	var err error
+	a.text, err = newTemplate(s.Text, func(s string) string { return s })
+	return a, err
+}
+
+// do writes the line; the log's handler quotes what the text holds.
+func (a *logLine) do(ctx context.Context, d queue.Delivery) error {
+	e := &d.Event
+	attrs := []slog.Attr{
+		slog.String("rule", a.rule), slog.String("source", e.Source), slog.String("event_id", e.ID),
+		slog.String("kind", e.Kind.String()), slog.String("channel", e.Channel), slog.String("user", e.User),
+	}
+	if a.text != nil {
+		text, err := a.text.execute(e)
+		if err != nil {
+			return queue.Permanent(err)
+		}
+		attrs = append(attrs, slog.String("text", text))
+	}
+	a.log.LogAttrs(ctx, a.level, "rule matched", attrs...)
+	return nil
+}
+
+// The headers of a forwarded event beside those of Standard Webhooks.
+const (
+	headerSource  = "X-Event-Source"
+	headerID      = "X-Event-Id"
+	headerKind    = "X-Event-Kind"
+	headerAttempt = "X-Event-Attempt"
+)
+
+type forward struct {
+	spec    Forward
+	secrets []string
+	client  *egress.Client
+	now     func() time.Time
+}
+
+func newForward(s Forward, secrets []string, t tools) (action, error) {
+	c, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	return &forward{spec: s, secrets: secrets, client: c, now: t.now}, nil
+}
+
+// do posts the event, signed anew with each try under the same id.
+func (a *forward) do(ctx context.Context, d queue.Delivery) error {
+	e := &d.Event
+	body, err := event.Sanitize(e.Raw, e.Encoding)
+	if err != nil {
+		return queue.Permanent(err)
+	}
+	h := http.Header{}
+	for _, extra := range a.spec.Headers {
+		h.Set(extra.Name, extra.Value)
+	}
+	h.Set("Content-Type", "application/json")
+	if e.Encoding == event.Form {
+		h.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for name, v := range map[string]string{headerSource: e.Source, headerID: e.ID, headerKind: e.Kind.String(), headerAttempt: strconv.Itoa(d.Attempt)} {
+		if headerValue(v) {
+			h.Set(name, v)
+		}
+	}
+	o := delivery.Attempt(ctx, a.client, delivery.Message{URL: a.spec.URL, Header: h, ID: webhookID(e), Secrets: a.secrets, Body: body}, delivery.RetryBusy, a.now())
+	if o.Final {
+		return queue.Permanent(o.Err)
+	}
+	return queue.RetryAfter(o.Err, o.Pause)
+}
+
+// webhookID is the same for every try and every replica, and has no dot.
+func webhookID(e *event.Event) string {
+	sum := sha256.Sum256([]byte(e.Source + "\x00" + e.ID))
+	return "msg_" + hex.EncodeToString(sum[:16])
+}
+
+// headerValue reports whether a text can stand in a header.
+func headerValue(s string) bool {
+	for _, c := range []byte(s) {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 512
+}
+
+func (a *forward) close() { a.client.Close() }
+
+// The exit codes of a command that mean something else than "try again"
+// (sysexits.h: EX_DATAERR, EX_CONFIG).
+const (
+	exitDataError = 65
+	exitConfig    = 78
+)
+
+// path is where programs are looked for that a command starts itself.
+const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// killGrace is how long what a killed command has started may hold its output open.
+const killGrace = 2 * time.Second
+
+type run struct {
+	rule   string
+	spec   Run
+	values map[string]string
+	log    *slog.Logger
+}
+
+func newRun(rule string, s Run, values map[string]string, t tools) (action, error) {
+	if s.Timeout == 0 {
+		s.Timeout = runLimit
+	}
+	if s.MaxOutput == 0 {
+		s.MaxOutput = runOutput
+	}
+	if s.Dir == "" {
+		s.Dir = "/"
+	}
+	return &run{rule: rule, spec: s, values: values, log: t.log}, nil
+}
+
+// do runs the command once. Exit code 0 is done, 65 and 78 are no good at any other try.
+func (a *run) do(ctx context.Context, d queue.Delivery) error {
+	body, err := event.Sanitize(d.Event.Raw, d.Event.Encoding)
+	if err != nil {
+		return queue.Permanent(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.spec.Timeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, a.spec.Command[0], a.spec.Command[1:]...) //nolint:gosec // the operator wrote the command
+	cmd.Dir, cmd.Env = a.spec.Dir, a.environment(d)
+	cmd.Stdin = bytes.NewReader(body)
+	out := &tail{most: a.spec.MaxOutput}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.WaitDelay = killGrace
+	asGroup(cmd)
+	err = cmd.Run()
+	a.log.LogAttrs(ctx, slog.LevelDebug, "command ended", slog.String("rule", a.rule), slog.String("event_id", d.Event.ID),
+		slog.Int("exit_code", cmd.ProcessState.ExitCode()), slog.String("output", out.String()))
+	return a.judge(ctx, err, out)
+}
+
+func (a *run) judge(ctx context.Context, err error, out *tail) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("the command ran longer than %s and was ended%s", a.spec.Timeout, out.lastLine())
+	}
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		if errors.Is(err, exec.ErrWaitDelay) {
+			return nil // it was done; something that it started holds its output open
+		}
+		return fmt.Errorf("the command cannot be run: %w", err)
+	}
+	err = fmt.Errorf("the command ended with %s%s", exit.ProcessState, out.lastLine())
+	if code := exit.ExitCode(); code == exitDataError || code == exitConfig {
+		return queue.Permanent(err)
+	}
+	return err
+}
+
+// environment is all that the command gets: nothing of the server's own but what the rule
+// names.
+func (a *run) environment(d queue.Delivery) []string {
+	e := &d.Event
+	env := []string{"PATH=" + path}
+	for _, v := range [][2]string{
+		{"RULE", a.rule},
+		{"EVENT_SOURCE", e.Source},
+		{"EVENT_ID", e.ID},
+		{"EVENT_TYPE", e.Kind.Type},
+		{"EVENT_SUBTYPE", e.Kind.Subtype},
+		{"EVENT_TEAM", e.Team},
+		{"EVENT_CHANNEL", e.Channel},
+		{"EVENT_USER", e.User},
+		{"EVENT_THREAD", e.Thread},
+		{"EVENT_ENCODING", e.Encoding.String()},
+		{"EVENT_POSITION", string(e.Position)},
+		{"EVENT_ATTEMPT", strconv.Itoa(d.Attempt)},
+	} {
+		if !strings.Contains(v[1], "\x00") {
+			env = append(env, v[0]+"="+v[1])
+		}
+	}
+	for _, name := range a.spec.Env {
+		env = append(env, name+"="+a.values[name])
+	}
+	return env
+}
+
+// A tail keeps the last bytes of what is written to it, and takes all of it.
+type tail struct {
+	mu   sync.Mutex
+	most int
+	b    []byte
+}
+
+// Write keeps what fits.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	if over := len(t.b) - t.most; over > 0 {
+		t.b = append(t.b[:0], t.b[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.b)
+}
+
+// lastLine is what a command said last, made fit for one line, as the end of a sentence.
+func (t *tail) lastLine() string {
+	const most = 200
+	s := strings.TrimSpace(t.String())
+	s = s[strings.LastIndexByte(s, '\n')+1:]
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	if s == "" {
+		return ""
+	}
+	return ": " + truncate(most, s)
+}
