@@ -47,9 +47,9 @@ func (b *builder) handlers(context.Context) error {
 			Workers: b.cfg.Worker.Workers, Drain: b.cfg.Drain,
 			Policy: queue.Policy{MaxAttempts: b.cfg.Worker.MaxAttempts},
 		},
-		Logger:  b.log,
-		Enter:   b.enterHandler(),
-		Observe: b.handled,
+		Logger:    b.log,
+		OnEnter:   b.enterHandler(),
+		OnHandled: b.handled,
 	})
 	b.workers = append(b.workers, part{"handlers", func(ctx context.Context) error { return b.mux.Run(ctx, b.store) }})
 	return nil

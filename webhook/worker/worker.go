@@ -52,12 +52,12 @@ type Options struct {
 	Group queue.Group
 	// Logger gets a line for each handler's call; nil logs nothing.
 	Logger *slog.Logger
-	// Enter returns the context of a handler's call, which is about to begin; nil keeps
-	// the attempt's.
-	Enter func(ctx context.Context, group, pattern string, d queue.Delivery) context.Context
-	// Observe is told of each handler's call that ended, with the context of Enter; nil
-	// tells nobody.
-	Observe func(ctx context.Context, o Observation)
+	// OnEnter is called before each call of a handler and returns the context of the call;
+	// nil keeps the context of the attempt.
+	OnEnter func(ctx context.Context, group, pattern string, d queue.Delivery) context.Context
+	// OnHandled is called after each call of a handler, with the context that OnEnter
+	// returned; nil calls nothing. It is called concurrently.
+	OnHandled func(ctx context.Context, o Observation)
 }
 
 // An Observation is one call of a handler.
@@ -229,18 +229,18 @@ func (m *Mux) Run(ctx context.Context, c Consumer) error {
 	return errors.Join(failures...)
 }
 
-// A group works the handlers of one consumer group.
+// A group calls the handlers of one consumer group.
 type group struct {
-	spec     queue.Group
-	routes   []route
-	log      *slog.Logger
-	enter    func(ctx context.Context, group, pattern string, d queue.Delivery) context.Context
-	observe  func(context.Context, Observation)
-	progress progress
+	spec      queue.Group
+	routes    []route
+	log       *slog.Logger
+	onEnter   func(ctx context.Context, group, pattern string, d queue.Delivery) context.Context
+	onHandled func(context.Context, Observation)
+	progress  progress
 }
 
 func (m *Mux) newGroup(spec queue.Group) *group {
-	g := &group{spec: spec, log: m.opt.Logger, enter: m.opt.Enter, observe: m.opt.Observe, progress: newProgress()}
+	g := &group{spec: spec, log: m.opt.Logger, onEnter: m.opt.OnEnter, onHandled: m.opt.OnHandled, progress: newProgress()}
 	g.spec.Filter.Patterns = nil
 	for _, r := range m.routes {
 		if r.group == spec.Name {
@@ -257,7 +257,7 @@ func (g *group) handle(ctx context.Context, d queue.Delivery) error {
 	p := g.progress.take(d, len(g.routes))
 	var again []error
 	for i, r := range g.routes {
-		if !r.pattern.Match(&d.Event) || p.done(i) {
+		if !r.pattern.Match(&d.Event) || p.finished[i] {
 			continue
 		}
 		err := g.call(ctx, r, d)
@@ -281,13 +281,10 @@ func (g *group) handle(ctx context.Context, d queue.Delivery) error {
 }
 
 // retryable joins the errors of the handlers that may yet succeed, the one that asked
-// for the longest pause first, for the policy heeds the first. Those that have given
-// up are told in words only: they may not end the event.
+// for the longest pause first, because the policy uses the first. The errors of handlers
+// that gave up are added as text only, so that they do not end the event.
 func retryable(again, given []error) error {
-	pause := func(err error) time.Duration {
-		return queue.Policy{Base: 1, Jitter: -1}.Next(1, err).Delay
-	}
-	slices.SortStableFunc(again, func(a, b error) int { return cmp.Compare(pause(b), pause(a)) })
+	slices.SortStableFunc(again, func(a, b error) int { return cmp.Compare(queue.Pause(b), queue.Pause(a)) })
 	for _, err := range given {
 		again = append(again, errors.New(err.Error()))
 	}
@@ -297,8 +294,8 @@ func retryable(again, given []error) error {
 // call calls one handler and turns a panic into an error.
 func (g *group) call(ctx context.Context, r route, d queue.Delivery) (err error) {
 	start := time.Now()
-	if g.enter != nil {
-		ctx = g.enter(ctx, g.spec.Name, r.pattern.String(), d)
+	if g.onEnter != nil {
+		ctx = g.onEnter(ctx, g.spec.Name, r.pattern.String(), d)
 	}
 	defer func() {
 		if v := recover(); v != nil {
@@ -313,8 +310,8 @@ func (g *group) call(ctx context.Context, r route, d queue.Delivery) (err error)
 }
 
 func (g *group) report(ctx context.Context, r route, d queue.Delivery, err error, took time.Duration) {
-	if g.observe != nil {
-		g.observe(ctx, Observation{
+	if g.onHandled != nil {
+		g.onHandled(ctx, Observation{
 			Group: g.spec.Name, Pattern: r.pattern.String(), Kind: d.Event.Kind,
 			Attempt: d.Attempt, Err: err, Duration: took,
 		})
@@ -390,8 +387,8 @@ func newProgress() progress {
 	return progress{mu: &sync.Mutex{}, open: map[event.Position]*state{}}
 }
 
-// take returns what is remembered of an event, and forgets it until keep. A first
-// attempt begins anew: who redrives or replays an event wants it worked, all of it.
+// take returns what is remembered of an event, and forgets it until keep. The first
+// attempt begins anew: an event that is redriven or replayed goes to all handlers again.
 func (p progress) take(d queue.Delivery, handlers int) *state {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -415,8 +412,6 @@ func (p progress) keep(at event.Position, s *state) {
 	}
 	p.open[at] = s
 }
-
-func (s *state) done(handler int) bool { return s.finished[handler] }
 
 // finish notes that a handler needs no other attempt: err is nil, or why it gave up.
 func (s *state) finish(handler int, err error) {

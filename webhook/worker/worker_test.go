@@ -107,7 +107,7 @@ func message(subtype, channelType string) event.Event {
 
 var errBad = errors.New("bad")
 
-func TestRouting(t *testing.T) {
+func TestEventsReachMatchingHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, worker.Options{Group: queue.Group{Workers: 1}})
 		for _, p := range []string{"*", "message", "message/", "message/channel_join", "message.channels", "message.im", "reaction_added"} {
@@ -140,7 +140,7 @@ func TestEachGroupHasItsOwnFate(t *testing.T) {
 	})
 }
 
-func TestWithinAGroup(t *testing.T) {
+func TestHandlersOfAGroupShareAnAttempt(t *testing.T) {
 	permanent := queue.Permanent(errBad)
 	tests := []struct {
 		name string
@@ -181,7 +181,7 @@ func TestWithinAGroup(t *testing.T) {
 	}
 }
 
-func TestTheLongestPauseCounts(t *testing.T) {
+func TestLongestPauseOfAGroupIsUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at []time.Duration
 		begin := time.Now()
@@ -198,7 +198,7 @@ func TestTheLongestPauseCounts(t *testing.T) {
 	})
 }
 
-func TestARedriveCallsAll(t *testing.T) {
+func TestRedriveCallsEveryHandlerAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, worker.Options{})
 		r.on("*", "a", always(nil))
@@ -241,13 +241,13 @@ func TestADeadlineIsAFailure(t *testing.T) {
 	})
 }
 
-func TestWhatIsToldOfHandlers(t *testing.T) {
+func TestCallsAreObservedAndLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		var seen []worker.Observation
 		r := newRig(t, worker.Options{
 			Group:  queue.Group{Workers: 1, Policy: queue.Policy{MaxAttempts: 2, Base: time.Second, Jitter: -1}},
-			Logger: slog.New(slog.NewTextHandler(&out, nil)), Observe: func(_ context.Context, o worker.Observation) { seen = append(seen, o) },
+			Logger: slog.New(slog.NewTextHandler(&out, nil)), OnHandled: func(_ context.Context, o worker.Observation) { seen = append(seen, o) },
 		})
 		r.on("message", "a", func(n int) error {
 			if n == 1 {
@@ -268,7 +268,7 @@ func TestWhatIsToldOfHandlers(t *testing.T) {
 	})
 }
 
-func TestAGroupIsAsItsFirstHandlerSays(t *testing.T) {
+func TestFirstHandlerDescribesItsGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, worker.Options{Group: queue.Group{Workers: 1, Deadline: time.Minute}})
 		slow := func(int) error {
@@ -325,7 +325,7 @@ func TestLongPanicsAreCut(t *testing.T) {
 	}
 }
 
-func TestRegistration(t *testing.T) {
+func TestOnChecksItsArguments(t *testing.T) {
 	nop := func(context.Context, *event.Event) error { return nil }
 	mux := worker.New(worker.Options{})
 	for name, err := range map[string]error{
