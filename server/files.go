@@ -76,7 +76,7 @@ func problemsOf(setting string, err error) []config.Problem {
 // env is where files find the variables that they name. What they find is kept out of the
 // logs of the configuration.
 func env(c config.Config) yamldoc.Env {
-	return yamldoc.Env{Lookup: c.Variable, ReadFile: config.ReadFile, Learn: c.Learn}
+	return yamldoc.Env{Lookup: c.Variable, ReadFile: config.ReadFile, OnSecret: c.Learn}
 }
 
 // readRules reads the rules file; no file is no rules.

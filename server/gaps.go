@@ -38,7 +38,7 @@ func (b *builder) keepGaps(ctx context.Context) error {
 	notices := newGapNotices(b.store, b.cfg.Queue.DedupeTTL, b.log)
 	l, err := gaps.New(gaps.Options{
 		State: b.state, After: b.cfg.Receive.GapAfter, Beat: min(gaps.DefaultBeat, b.cfg.Receive.GapAfter/2), Logger: b.log,
-		Recorded: func(g gaps.Gap) {
+		OnRecorded: func(g gaps.Gap) {
 			b.metrics.Gaps.Recorded(string(g.Kind))
 			notices.recorded(g)
 		},

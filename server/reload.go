@@ -78,7 +78,7 @@ func (s *Server) refuseReload(ctx context.Context, operation, message string, er
 // envOf is where files find what they name while the server runs: in the latest settings.
 func (s *Server) envOf(c config.Config) yamldoc.Env {
 	e := env(c)
-	e.Learn = s.cfg.Learn
+	e.OnSecret = s.cfg.Learn
 	return e
 }
 

@@ -31,12 +31,12 @@ func (b *builder) ruled(context.Context) error {
 		// Without a file nobody has said that the rules are gone.
 		Exclusive: b.cfg.Queue.Backend.Embedded() && b.cfg.Worker.RulesFile != "",
 		Logger:    b.log,
-		Observe: func(o rule.Observation) {
+		OnAttempt: func(o rule.Observation) {
 			b.metrics.Handlers.Observe(worker.Observation{
 				Group: rule.GroupOf(o.Rule), Pattern: o.Action, Attempt: o.Attempt, Err: o.Err, Duration: o.Duration,
 			})
 		},
-		ObserveBreaker: b.metrics.Handlers.Breaker,
+		OnBreaker: b.metrics.Handlers.Breaker,
 	}
 	if b.slack != nil {
 		o.Poster, o.Self = poster{b.slack}, b.identity.self

@@ -110,7 +110,7 @@ func (o Outcome) Answered() bool {
 	return o.Err == nil || refused
 }
 
-// The kinds of failures, which are all that an untrusted caller may be told.
+// The kinds of failures, which are all that an untrusted caller may learn.
 const (
 	ConnectionRefused = "connection_refused"
 	TimedOut          = "timeout"
@@ -120,7 +120,7 @@ const (
 )
 
 // Reason is the kind of the failure, from the list of constants; "" when there is none.
-// It holds no word of the receiver's.
+// It holds no text of the receiver.
 func (o Outcome) Reason() string {
 	var unknownAuthority x509.UnknownAuthorityError
 	var hostname x509.HostnameError

@@ -17,7 +17,7 @@ var globalV6 = netip.MustParsePrefix("2000::/3")
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
 // special are the networks of the IANA registries of special-purpose addresses that are
-// not globally reachable, and those that tunnel to an address nobody has judged.
+// not globally reachable, and those that tunnel to an address which was not judged.
 var special = prefixes(
 	"0.0.0.0/8",       // this network
 	"10.0.0.0/8",      // private

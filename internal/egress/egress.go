@@ -41,7 +41,7 @@ const (
 	DefaultMaxReply = 64 << 10
 )
 
-// Bounds of one connection that nobody needs to set.
+// Bounds of one connection that have no setting.
 const (
 	dialTimeout     = 10 * time.Second
 	idleTimeout     = 30 * time.Second
@@ -131,7 +131,8 @@ func New(o Options) (*Client, error) {
 // Close lets go of idle connections. Calls that run are not touched.
 func (c *Client) Close() { c.pool.CloseIdleConnections() }
 
-// judge is called with the address itself, just before the connection to it is made.
+// judge refuses an address that may not be reached. It is called just before the
+// connection is made, when the name is resolved.
 func (c *Client) judge(_ context.Context, _, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -153,7 +154,7 @@ func (c *Client) allowedHost(addr string) bool {
 	return slices.Contains(c.opt.Hosts, host) || slices.Contains(c.opt.Hosts, canonicalHost(net.JoinHostPort(host, port)))
 }
 
-// canonicalHost is how two spellings of a host, with or without a port, become one.
+// canonicalHost returns one spelling for all spellings of a host, with or without a port.
 func canonicalHost(h string) string {
 	h = strings.ToLower(strings.TrimSpace(h))
 	if host, port, err := net.SplitHostPort(h); err == nil {
@@ -189,14 +190,14 @@ type Reply struct {
 	Cut  bool
 }
 
-// OK reports a status of 2xx.
+// OK reports whether the status is 2xx.
 func (r Reply) OK() bool { return r.Status >= 200 && r.Status < 300 }
 
-// maxPause bounds what a target may ask for; who says more is taken to have said this.
+// maxPause bounds what a target may ask for; a longer pause counts as this one.
 const maxPause = 24 * time.Hour
 
-// RetryAfter is how long the target asks to be left alone, 0 when it does not: the
-// header Retry-After as seconds or as a date, at most a day.
+// RetryAfter returns how long the target asks to wait before the next request, or 0. It
+// reads the header Retry-After, in seconds or as a date, and returns a day at most.
 func (r Reply) RetryAfter(now time.Time) time.Duration {
 	v := r.Header.Get("Retry-After")
 	if v == "" {
@@ -252,7 +253,7 @@ func (c *Client) Do(ctx context.Context, method, target string, header http.Head
 	return r, nil
 }
 
-// fault leaves the URL out of an error and names the host.
+// fault returns an error that names the host in place of the URL.
 func (c *Client) fault(u *url.URL, err error) error {
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
 		return &RefusedError{Host: u.Host, Reason: refused.Reason}

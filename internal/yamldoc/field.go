@@ -83,7 +83,7 @@ func Bool[T any](name, help string, at func(*T) *bool) Field[T] {
 	}}
 }
 
-// Maybe is a Bool that tells apart whether it is there.
+// Maybe is a Bool that distinguishes a missing field from false.
 func Maybe[T any](name, help string, at func(*T) **bool) Field[T] {
 	return Field[T]{name: name, help: help, schema: map[string]any{"type": "boolean"}, read: func(r *Reader, n *yaml.Node, t *T) {
 		b := new(bool)
@@ -245,9 +245,9 @@ type Env struct {
 	Lookup func(name string) (string, bool)
 	// ReadFile reads the file of a secret; nil means os.ReadFile.
 	ReadFile func(name string) ([]byte, error)
-	// Learn is told of each value that was found, all of which may be secrets, before
-	// anybody uses it; nil tells nobody.
-	Learn func(values ...string)
+	// OnSecret is called with each value that was found, which may be a secret, before it
+	// is used; nil calls nothing.
+	OnSecret func(values ...string)
 }
 
 // Secrets reads the secrets that a file names, by variables or by files, but not by both:
@@ -277,7 +277,7 @@ func (e Env) Secrets(variables, files []string) ([]string, error) {
 		if err != nil || strings.TrimSpace(v) == "" {
 			return nil, fmt.Errorf("%s cannot be read or is empty: correct secret_file or the file's permissions", name)
 		}
-		e.learn(v)
+		e.notify(v)
 		list = append(list, v)
 	}
 	return list, nil
@@ -290,14 +290,14 @@ func (e Env) Variable(name string) string {
 	}
 	v, ok := e.Lookup(name)
 	if ok {
-		e.learn(v)
+		e.notify(v)
 	}
 	return v
 }
 
-func (e Env) learn(value string) {
-	if e.Learn != nil {
-		e.Learn(value)
+func (e Env) notify(value string) {
+	if e.OnSecret != nil {
+		e.OnSecret(value)
 	}
 }
 

@@ -3,7 +3,7 @@
 // the two cannot differ.
 //
 // Every problem of a file is found at once, each with its line and a remedy: a field
-// that nobody knows (with the nearest that is known), one that is there twice, one that
+// that is unknown (with the nearest known name), one that is there twice, one that
 // is missing, a value of another type or outside its bounds. A file is at most 1 MiB and
 // one document; anchors and aliases are refused, so that what is written is what is meant.
 package yamldoc
@@ -247,7 +247,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// maxProblems bounds what is told of one file.
+// maxProblems bounds the problems that are reported of one file.
 const maxProblems = 100
 
 // A Reader gathers the problems while a file is read.
@@ -268,7 +268,7 @@ func (r *Reader) err(file string) error {
 	return &Error{File: file, Problems: r.problems}
 }
 
-// nearest returns the known name that somebody may have meant.
+// nearest returns the known name that is the most similar one.
 func nearest(name string, known []string) (string, bool) {
 	best, at := 3, ""
 	for _, k := range known {

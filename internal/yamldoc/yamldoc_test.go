@@ -132,7 +132,7 @@ extra: 1
 	}
 }
 
-func TestWhatIsNoDocument(t *testing.T) {
+func TestFilesThatAreNoDocument(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"nothing":        {"", "empty"},
 		"no YAML":        {"pets: [1, 2\nb: 3", "line 2: this is no YAML"},
@@ -151,7 +151,7 @@ func TestWhatIsNoDocument(t *testing.T) {
 }
 
 // TestTheSchemaSaysTheSame holds the schema against what is read, both ways.
-func TestTheSchemaSaysTheSame(t *testing.T) {
+func TestSchemaAgreesWithTheReader(t *testing.T) {
 	text, err := zooObject().Schema("https://example.invalid/zoo.json", "Zoo")
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestTheSchemaSaysTheSame(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	var learned []string
 	env := yamldoc.Env{
-		Learn: func(values ...string) { learned = append(learned, values...) },
+		OnSecret: func(values ...string) { learned = append(learned, values...) },
 		Lookup: func(name string) (string, bool) {
 			return map[string]string{"A": "one", "B": "two", "E": " "}[name], true
 		},
@@ -226,6 +226,6 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 	if want := []string{"one", "two", "three", " "}; !cmp.Equal(learned, want) {
-		t.Errorf("Learn was told of %q, want %q", learned, want)
+		t.Errorf("OnSecret was called with %q, want %q", learned, want)
 	}
 }

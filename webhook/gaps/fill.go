@@ -18,7 +18,7 @@ import (
 // A History is where what was said can be read: Slack's Web API, behind its limits. Its
 // methods wait as long as Slack asks them to.
 type History interface {
-	// Self is who reads.
+	// Self returns the bot that reads.
 	Self(ctx context.Context) (Self, error)
 	// Channels are the conversations that the bot is in.
 	Channels(ctx context.Context) ([]Channel, error)
@@ -68,11 +68,11 @@ type Filler struct {
 }
 
 // Fill reads what was said in a gap and publishes what of it is not stored. It goes on
-// where an earlier call was interrupted, and tells progress of each channel that was read.
-// A filled gap is read once more. Doing it twice stores nothing twice. Errors:
+// where an earlier call was interrupted, and calls onChannel after each channel that was
+// read. A filled gap is read once more. Doing it twice stores nothing twice. Errors:
 // state.ErrNotFound, state.ErrConflict when the gap grew meanwhile (fill it again), and
 // those of the store and of Slack.
-func (f *Filler) Fill(ctx context.Context, id string, progress func(Gap)) (Gap, error) {
+func (f *Filler) Fill(ctx context.Context, id string, onChannel func(Gap)) (Gap, error) {
 	g, version, err := f.Ledger.get(ctx, id)
 	if err != nil {
 		return g, err
@@ -99,7 +99,7 @@ func (f *Filler) Fill(ctx context.Context, id string, progress func(Gap)) (Gap, 
 		if version, err = f.Ledger.put(ctx, g, state.Put{IfVersion: version}); err != nil {
 			return g, err
 		}
-		progress(g)
+		onChannel(g)
 	}
 	g.Fill.DoneAt = f.Ledger.opt.Now().UTC()
 	_, err = f.Ledger.put(ctx, g, state.Put{IfVersion: version})

@@ -2,7 +2,7 @@
 //
 // Slack gives an event up when its deliveries fail, at the latest some six minutes after
 // the first (a day with Delayed Events), and delivers none of a minute in which an app was
-// over its hourly limit. Nobody tells the app what it missed; but when is known: from
+// over its hourly limit. Slack does not say what the app missed, but when is known: from
 // Slack's own notice, from how long nothing could be received or stored, and from
 // deliveries that arrive so late that others before them must have been given up. A
 // [Ledger] records these times, durably and once for all processes that share a store. A
@@ -26,12 +26,12 @@ type Kind string
 const (
 	// RateLimited is Slack's notice that it withheld events of a minute (app_rate_limited).
 	RateLimited Kind = "rate_limited"
-	// Downtime is the time in which no process of this store was there.
+	// Downtime is the time in which no process of this store ran.
 	Downtime Kind = "downtime"
 	// Unavailable is the time in which deliveries were refused: the store took nothing.
 	Unavailable Kind = "unavailable"
 	// Unreachable is the time before a delivery that came so late that others before it
-	// were given up, while a process was there: something in front of it was in the way.
+	// were given up, while a process ran: something in front of it kept them away.
 	Unreachable Kind = "unreachable"
 )
 
@@ -39,7 +39,7 @@ const (
 type Gap struct {
 	ID   string    `json:"id"`
 	Kind Kind      `json:"kind"`
-	Team string    `json:"team,omitempty"` // that it was told of; empty is every one
+	Team string    `json:"team,omitempty"` // whose events may be missing; empty means every team
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 	// NoticedAt is when it was recorded first.
@@ -67,7 +67,7 @@ type Fill struct {
 // Open reports whether the gap was not filled to its end.
 func (g *Gap) Open() bool { return g.Fill == nil || g.Fill.DoneAt.IsZero() }
 
-// State is "open", "filling" (begun and not finished) or "filled".
+// State returns "open", "filling" (begun and not finished) or "filled".
 func (g *Gap) State() string {
 	switch {
 	case g.Fill == nil:
@@ -92,7 +92,7 @@ func newGap(kind Kind, team string, from, to, now time.Time) Gap {
 	return Gap{ID: id, Kind: kind, Team: team, From: from, To: to, NoticedAt: now.UTC()}
 }
 
-// safe writes what somebody else wrote with the characters that keys may have.
+// safe replaces the characters of a text that keys may not have.
 func safe(s string) string {
 	const longest = 128
 	return strings.Map(func(r rune) rune {
@@ -111,7 +111,7 @@ func decode(value []byte) (Gap, error) {
 	return g, nil
 }
 
-// Notice is the event that tells of a gap, received now; see [event.SourceGaps]. Its ID is
+// Notice returns the event that announces a gap, received now; see [event.SourceGaps]. Its ID is
 // the gap's: a store that is given it twice keeps one.
 func (g *Gap) Notice(now time.Time) (event.Event, error) {
 	raw, err := json.Marshal(event.GapNotice{Type: event.KindGap, Gap: event.DetectedGap{

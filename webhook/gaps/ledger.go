@@ -16,7 +16,7 @@ import (
 const (
 	// DefaultAfter is below the time after which Slack gives an event up.
 	DefaultAfter = 5 * time.Minute
-	// DefaultBeat is how often a process says that it is there.
+	// DefaultBeat is how often a process writes its heartbeat.
 	DefaultBeat = 15 * time.Second
 	// DefaultKeep is how long a gap is remembered.
 	DefaultKeep = 90 * 24 * time.Hour
@@ -33,13 +33,13 @@ type Options struct {
 	// After is how long nothing may be received before it is a gap: what is shorter, the
 	// sender's repetitions bridge. 0 means DefaultAfter.
 	After time.Duration
-	// Beat is how often the process says that it is there; 0 means DefaultBeat.
+	// Beat is how often the process writes its heartbeat; 0 means DefaultBeat.
 	Beat time.Duration
 	// Keep is how long a gap is remembered; 0 means DefaultKeep.
 	Keep time.Duration
-	// Recorded is told of each gap that was recorded, or grew; nil is nobody.
-	Recorded func(Gap)
-	// Logger is told likewise; nil discards it.
+	// OnRecorded is called with each gap that was recorded or has grown; nil calls nothing.
+	OnRecorded func(Gap)
+	// Logger gets a line for each of them; nil logs nothing.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -61,8 +61,8 @@ func New(o Options) (*Ledger, error) {
 		return nil, errors.New("gaps: After, Beat and Keep must not be negative")
 	}
 	o.After, o.Beat, o.Keep = or(o.After, DefaultAfter), or(o.Beat, DefaultBeat), or(o.Keep, DefaultKeep)
-	if o.Recorded == nil {
-		o.Recorded = func(Gap) {}
+	if o.OnRecorded == nil {
+		o.OnRecorded = func(Gap) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -80,8 +80,8 @@ func or(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// Run notices the downtime before it, says from then on that the process is there, and
-// writes what is noted, until ctx is done. It survives a store that fails.
+// Run records the downtime before it, writes heartbeats, and records the gaps that are
+// noted, until ctx is done; then it returns nil. It survives a store that fails.
 func (l *Ledger) Run(ctx context.Context) error {
 	tick := time.NewTicker(l.opt.Beat)
 	defer tick.Stop()
@@ -93,14 +93,14 @@ func (l *Ledger) Run(ctx context.Context) error {
 		case <-tick.C:
 			l.beat(ctx)
 		case <-ctx.Done():
-			l.leave(context.WithoutCancel(ctx))
+			l.finish(context.WithoutCancel(ctx))
 			return nil
 		}
 	}
 }
 
-// leave writes, when the process ends, that it was there until now.
-func (l *Ledger) leave(ctx context.Context) {
+// finish writes, when the process ends, that it ran until now, and what is still noted.
+func (l *Ledger) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	l.beat(ctx)
@@ -122,7 +122,7 @@ func (l *Ledger) note(g Gap) {
 	}
 }
 
-// write records a gap and tells of it. When the store fails it is tried again later.
+// write records a gap and announces it. When the store fails it is tried again later.
 func (l *Ledger) write(ctx context.Context, g Gap) {
 	recorded, changed, err := l.record(ctx, g)
 	switch {
@@ -130,62 +130,65 @@ func (l *Ledger) write(ctx context.Context, g Gap) {
 		l.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "a gap could not be recorded", slog.String("kind", string(g.Kind)), slog.Any("error", err))
 		time.AfterFunc(l.opt.Beat, func() { l.note(g) })
 	case changed:
-		l.tell(ctx, recorded)
+		l.announce(ctx, recorded)
 	}
 }
 
-func (l *Ledger) tell(ctx context.Context, g Gap) {
+// announce logs a gap and calls OnRecorded.
+func (l *Ledger) announce(ctx context.Context, g Gap) {
 	l.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "events may have been missed", slog.String("gap", g.ID), slog.String("kind", string(g.Kind)),
 		slog.Time("from", g.From), slog.Time("to", g.To), slog.String("remedy", "slack-webhook-server events gaps fill "+g.ID))
-	l.opt.Recorded(g)
+	l.opt.OnRecorded(g)
 }
 
-// beatKey is where the processes of a store say that one of them is there.
-const beatKey = "gaps/beat"
+// heartbeatKey is the key under which the processes of a store write that one of them
+// runs.
+const heartbeatKey = "gaps/beat"
 
-type life struct {
+type heartbeat struct {
 	At time.Time `json:"at"`
 }
 
-// beat says that the process is there.
+// beat writes that a process runs, and logs when that fails.
 func (l *Ledger) beat(ctx context.Context) {
 	if err := l.tryBeat(ctx); err != nil && !errors.Is(err, state.ErrConflict) {
 		l.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "the store does not take the sign of life", slog.Any("error", err))
 	}
 }
 
-// tryBeat writes the sign of life. Where the last was longer ago than After, nobody was
-// there in between: that is a gap.
+// tryBeat writes the heartbeat. If the last one is older than After, no process ran in
+// between, and that time is a gap.
 func (l *Ledger) tryBeat(ctx context.Context) error {
 	now := l.opt.Now().UTC()
-	value, err := json.Marshal(life{now})
+	value, err := json.Marshal(heartbeat{now})
 	if err != nil {
 		return err
 	}
-	e, err := l.opt.State.Get(ctx, beatKey)
+	e, err := l.opt.State.Get(ctx, heartbeatKey)
 	if errors.Is(err, state.ErrNotFound) {
-		_, err = l.opt.State.Put(ctx, beatKey, value, state.Put{IfAbsent: true})
+		_, err = l.opt.State.Put(ctx, heartbeatKey, value, state.Put{IfAbsent: true})
 		return err
 	}
 	if err != nil {
 		return err
 	}
-	last := life{now}
+	last := heartbeat{now}
 	if err := json.Unmarshal(e.Value, &last); err != nil {
 		l.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "the last sign of life cannot be read", slog.Any("error", err))
 	}
 	if now.Sub(last.At) > l.opt.After {
-		// First the gap, then the word: whoever dies in between leaves it to be noticed.
+		// The gap is recorded before the heartbeat is written: if the process is killed in
+		// between, the next one notices the gap.
 		g, changed, err := l.record(ctx, newGap(Downtime, "", last.At, now, now))
 		if err != nil {
 			return err
 		}
 		if changed {
-			l.tell(ctx, g)
+			l.announce(ctx, g)
 		}
 	}
-	_, err = l.opt.State.Put(ctx, beatKey, value, state.Put{IfVersion: e.Version})
-	return err // ErrConflict: another process has just said so
+	_, err = l.opt.State.Put(ctx, heartbeatKey, value, state.Put{IfVersion: e.Version})
+	return err // ErrConflict means that another process has just written it
 }
 
 const (
@@ -287,10 +290,10 @@ func (l *Ledger) OpenGaps(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// A watch draws from each delivery what it tells about others.
+// A watch concludes from a delivery whether others before it were missed.
 type watch struct {
 	after time.Duration
-	began time.Time // when this process was there first
+	began time.Time // when this process began
 
 	mu sync.Mutex
 	// good is when a delivery came last that was no repetition; failing is when the first
@@ -298,8 +301,9 @@ type watch struct {
 	good, failing time.Time
 }
 
-// Delivered notes that a delivery of Slack's is stored: when it happened by Slack's word,
-// zero where that says nothing, and whether the delivery is a repetition.
+// Delivered notes that a delivery of Slack's is stored. happened is when the event
+// happened by Slack's clock, or zero if that is unknown; repetition says that Slack has
+// tried to deliver it before.
 func (l *Ledger) Delivered(happened time.Time, repetition bool) {
 	now, w := l.opt.Now(), &l.watch
 	w.mu.Lock()

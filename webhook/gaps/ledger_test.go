@@ -159,7 +159,7 @@ func TestLimitedMinutesGrowTogether(t *testing.T) {
 	})
 }
 
-func TestFillKnowsNoOtherGap(t *testing.T) {
+func TestFillOfAnUnknownGapFails(t *testing.T) {
 	t.Parallel()
 	s := newState(t)
 	l, err := gaps.New(gaps.Options{State: s})

@@ -2,13 +2,13 @@
 // that many readers can look at what is recent without touching the store.
 //
 // [Journal.Run] is its only writer: it fills the window from the store's History and
-// then follows its Tail, so that every replica of a server shows every event, whoever
-// received it. Readers ask with [Journal.Query] and [Journal.Get], and wait with
+// then follows its Tail, so that every replica of a server shows every event, whichever
+// replica received it. Readers ask with [Journal.Query] and [Journal.Get], and wait with
 // [Journal.Watch].
 //
-// It forgets: who needs every event, or an old one, reads the store. [Journal.Floor]
-// tells where the window begins, so that a page can be continued there. It lags: an
-// event shows a moment after Publish returned.
+// The window forgets the oldest events: a reader that needs every event, or an old one,
+// reads the store. [Journal.Floor] returns where the window begins, so that a page can be
+// continued in the store. The window lags: it shows an event a moment after Publish returned.
 package journal
 
 import (
@@ -38,7 +38,7 @@ type Options struct {
 	// MaxBytes bounds the memory of their bodies, fields and index entries, roughly; 0
 	// means DefaultMaxBytes. The newest event is kept even when it alone is larger.
 	MaxBytes int
-	// Logger is told of trouble with the store; nil logs nothing.
+	// Logger gets the failures of the store; nil logs nothing.
 	Logger *slog.Logger
 }
 
@@ -150,7 +150,7 @@ func (j *Journal) add(e event.Event) {
 		j.bytes -= sizeOf(&oldest.Event)
 		j.ring.pop()
 	}
-	j.watchers.kick()
+	j.watchers.notify()
 }
 
 // clear empties the window. It requires the lock.
@@ -171,7 +171,7 @@ type Store interface {
 	Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error
 }
 
-// How long Run waits before it turns to a store again that failed.
+// The pauses of Run before it reads a store again that failed.
 const (
 	firstPause = 100 * time.Millisecond
 	maxPause   = 5 * time.Second
@@ -225,7 +225,7 @@ func (j *Journal) follow(ctx context.Context, s Store) error {
 		j.mu.Lock()
 		j.clear()
 		j.mu.Unlock()
-		j.watchers.kick()
+		j.watchers.notify()
 	}
 	if err == nil && ctx.Err() == nil {
 		return errors.New("tail ended by itself")
@@ -264,7 +264,7 @@ func (j *Journal) fill(ctx context.Context, s Store) error {
 // reader is a few hundredths of a second late.
 const wakeCost = 20 * time.Microsecond
 
-// watchers are the readers who wait for a change.
+// watchers are the readers that wait for a change.
 type watchers struct {
 	dirty chan struct{} // capacity 1: something changed since the last round
 
@@ -288,8 +288,8 @@ func (w *watchers) add() (changed <-chan struct{}, stop func()) {
 	}
 }
 
-// kick says that something changed. It never blocks.
-func (w *watchers) kick() {
+// notify says that something changed. It never blocks.
+func (w *watchers) notify() {
 	select {
 	case w.dirty <- struct{}{}:
 	default:
@@ -310,7 +310,7 @@ func (w *watchers) run(ctx context.Context) {
 	}
 }
 
-// wake tells every watcher and returns how many there are.
+// wake notifies every watcher and returns how many there are.
 func (w *watchers) wake() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -228,7 +228,7 @@ func all(t *testing.T, read func(context.Context, event.Query) (event.Page, erro
 	return nil
 }
 
-func TestPages(t *testing.T) {
+func TestPagesContinueBehindAPosition(t *testing.T) {
 	j, _ := start(t, journal.Options{}, some(0, 10)...)
 	t.Run("newest first", func(t *testing.T) {
 		page := query(t, j, event.Query{Limit: 4})
@@ -294,7 +294,7 @@ func TestWatchIsLevelTriggered(t *testing.T) {
 	defer stop()
 	select {
 	case <-changed:
-		t.Fatal("told of a change before there was one")
+		t.Fatal("notified of a change before there was one")
 	default:
 	}
 	publish(t, q, some(0, 50)...)
@@ -314,7 +314,7 @@ func TestWatchIsLevelTriggered(t *testing.T) {
 	}
 	select {
 	case <-changed:
-		t.Error("told of a change after stop")
+		t.Error("notified of a change after stop")
 	default:
 	}
 }
@@ -334,7 +334,7 @@ func (s script) Tail(ctx context.Context, _ queue.Start, fn func(event.Event) er
 	return nil
 }
 
-func TestOddTails(t *testing.T) {
+func TestTailWithRepetitionsAndOtherEpochs(t *testing.T) {
 	at := func(epoch string, seq uint64, id string) event.Event {
 		return event.Event{Source: "slack", ID: id, Position: event.NewPosition(epoch, seq)}
 	}
@@ -390,7 +390,7 @@ func TestManyWatchersAllWake(t *testing.T) {
 	done.Wait()
 }
 
-// A flaky store fails as often as it is told to.
+// A flaky store fails the given number of times.
 type flaky struct {
 	journal.Store
 	mu    sync.Mutex
@@ -423,7 +423,7 @@ func (f *flaky) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 	return f.Store.Tail(ctx, from, fn)
 }
 
-func TestSurvivesTheStore(t *testing.T) {
+func TestRunSurvivesAFailingStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, err := memory.New(memory.Options{RetentionAge: -1})
 		if err != nil {
@@ -449,7 +449,7 @@ func TestSurvivesTheStore(t *testing.T) {
 	})
 }
 
-// A cut store ends its tail when told to, and may lose its memory.
+// A cut store ends its tail on demand, and may lose its events.
 type cut struct {
 	mu   sync.Mutex
 	q    *memory.Store
@@ -488,7 +488,7 @@ func (c *cut) Tail(ctx context.Context, from queue.Start, fn func(event.Event) e
 	return store.Tail(ctx, from, fn)
 }
 
-func TestGoesOnWhereItWas(t *testing.T) {
+func TestRunContinuesBehindItsNewestEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, err := memory.New(memory.Options{RetentionAge: -1})
 		if err != nil {

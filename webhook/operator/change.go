@@ -41,25 +41,25 @@ func (l *Letters) Match(d *queue.DeadLetter) bool {
 		(l.DiedBefore.IsZero() || d.DiedAt.Before(l.DiedBefore)) && l.Filter.Match(&d.Event)
 }
 
-// refers reports whether a person who wrote ref meant e.
+// refers reports whether ref is a reference to e.
 func refers(ref string, e *event.Event) bool {
 	return ref == e.ID || ref == string(e.Position) || ref == e.Source+":"+e.ID
 }
 
 // Redrive gives the chosen letters back to their group, page by page: those that were
-// dead when it began. told, unless nil, hears of each page. It stops between two pages
+// dead when it began. onPage, unless nil, is called after each page. It stops between two pages
 // when ctx ends, with an *InterruptedError; what was redriven is out of the letters, so
 // that the same call goes on with the rest.
-func Redrive(ctx context.Context, s Store, l Letters, told func(Tally)) (Tally, error) {
-	return changeLetters(ctx, s, l, s.Redrive, told)
+func Redrive(ctx context.Context, s Store, l Letters, onPage func(Tally)) (Tally, error) {
+	return changeLetters(ctx, s, l, s.Redrive, onPage)
 }
 
 // Drop removes the chosen letters for good, as Redrive gives them back.
-func Drop(ctx context.Context, s Store, l Letters, told func(Tally)) (Tally, error) {
-	return changeLetters(ctx, s, l, s.Drop, told)
+func Drop(ctx context.Context, s Store, l Letters, onPage func(Tally)) (Tally, error) {
+	return changeLetters(ctx, s, l, s.Drop, onPage)
 }
 
-func changeLetters(ctx context.Context, s Store, l Letters, do func(context.Context, string, ...event.Position) (int, error), told func(Tally)) (Tally, error) {
+func changeLetters(ctx context.Context, s Store, l Letters, do func(context.Context, string, ...event.Position) (int, error), onPage func(Tally)) (Tally, error) {
 	if !l.Chooses() {
 		return Tally{}, errNothingChosen
 	}
@@ -75,12 +75,12 @@ func changeLetters(ctx context.Context, s Store, l Letters, do func(context.Cont
 		return Tally{}, nil
 	}
 	if l.DryRun {
-		do = rehearse
+		do = countOnly
 	}
 	return walk(ctx, Tally{Of: group.Dead}, func(ctx context.Context, after event.Position) (page, error) {
 		list, err := s.DeadLetters(ctx, l.Group, after, step)
 		return l.page(list, stats.Newest), err
-	}, func(ctx context.Context, at ...event.Position) (int, error) { return do(ctx, l.Group, at...) }, told)
+	}, func(ctx context.Context, at ...event.Position) (int, error) { return do(ctx, l.Group, at...) }, onPage)
 }
 
 // page is what is chosen of a list of letters. What was accepted after the work began
@@ -101,8 +101,8 @@ func (l *Letters) page(list []queue.DeadLetter, newest event.Position) page {
 	return p
 }
 
-// rehearse stands in for what changes events.
-func rehearse(_ context.Context, _ string, at ...event.Position) (int, error) { return len(at), nil }
+// countOnly changes nothing: it takes the place of an operation in a dry run.
+func countOnly(_ context.Context, _ string, at ...event.Position) (int, error) { return len(at), nil }
 
 // List returns chosen letters behind a position, at most limit, and behind which position
 // there may be more; "" at the end.
@@ -149,9 +149,9 @@ func (e *Events) Chooses() bool {
 }
 
 // Replay schedules the chosen events once more for a group, whatever became of them
-// there, page by page. told, unless nil, hears of each page. It stops between two pages
+// there, page by page. onPage, unless nil, is called after each page. It stops between two pages
 // when ctx ends, with an *InterruptedError, whose tally's At continues as After.
-func Replay(ctx context.Context, s Store, group string, e Events, told func(Tally)) (Tally, error) {
+func Replay(ctx context.Context, s Store, group string, e Events, onPage func(Tally)) (Tally, error) {
 	stats, err := s.Stats(ctx)
 	if err != nil {
 		return Tally{}, err
@@ -161,7 +161,7 @@ func Replay(ctx context.Context, s Store, group string, e Events, told func(Tall
 	}
 	change := s.Replay
 	if e.DryRun {
-		change = rehearse
+		change = countOnly
 	}
 	do := func(ctx context.Context, at ...event.Position) (int, error) { return change(ctx, group, at...) }
 	if len(e.Refs) > 0 {
@@ -169,7 +169,7 @@ func Replay(ctx context.Context, s Store, group string, e Events, told func(Tall
 		if err != nil {
 			return Tally{}, err
 		}
-		return walk(ctx, Tally{Of: int64(len(at))}, chunks(at), do, told)
+		return walk(ctx, Tally{Of: int64(len(at))}, chunks(at), do, onPage)
 	}
 	if !e.Chooses() {
 		return Tally{}, errNothingChosen
@@ -183,7 +183,7 @@ func Replay(ctx context.Context, s Store, group string, e Events, told func(Tall
 	t := Tally{Of: between(stats, e), At: e.After}
 	return walk(ctx, t, func(ctx context.Context, after event.Position) (page, error) {
 		return rangePage(ctx, s, e, after)
-	}, do, told)
+	}, do, onPage)
 }
 
 // rangePage reads the next events of a range.
@@ -201,7 +201,7 @@ func rangePage(ctx context.Context, s Store, e Events, after event.Position) (pa
 	return p, nil
 }
 
-// distance is how many events lie between two cursors; least, where they do not tell.
+// distance returns how many events lie between two cursors, or least if the cursors do not say.
 func distance(after, next event.Position, least int) int {
 	from, ok := after.Seq()
 	to, okTo := next.Seq()

@@ -1,9 +1,9 @@
-// Package operator is what a person does to a queue: look at events and dead letters,
-// give them back to their handlers, drop them, replay what was, work a group by hand.
+// Package operator has the operations of a person on a queue: to look at events and dead
+// letters, to redrive, drop and replay them, and to work a group by hand.
 //
-// All of it is written once, against [Store]. A [queue.Queue] is a Store; so is the
+// All of them are written once, for a [Store]. A [queue.Queue] is a Store; so is the
 // running server seen through its Unix socket (package server/socket). Long work goes
-// in pages: what was done stays done, whoever stops it, and doing it again goes on with
+// in pages: when it is stopped, what was done stays done, and the same call goes on with
 // what is left.
 package operator
 
@@ -52,7 +52,7 @@ type Tally struct {
 	// Looked counts the events that were looked at, Of how many there were when it began.
 	Looked, Of int64
 	// Changed counts those that were redriven, dropped or replayed; Left those that were
-	// meant and let be: somebody else was quicker, or they are being handled.
+	// chosen and not changed, because another process was quicker or they are being handled.
 	Changed, Left int64
 	// At is behind which event the work goes on.
 	At event.Position
@@ -84,18 +84,18 @@ type page struct {
 
 // walk changes what each page holds. Steps are finished; ctx is looked at between them.
 func walk(ctx context.Context, t Tally, read func(context.Context, event.Position) (page, error),
-	do func(context.Context, ...event.Position) (int, error), told func(Tally),
+	do func(context.Context, ...event.Position) (int, error), onPage func(Tally),
 ) (Tally, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return t, &InterruptedError{t, err}
 		}
-		more, err := one(ctx, &t, read, do)
+		more, err := takeStep(ctx, &t, read, do)
 		if err != nil {
 			return t, &InterruptedError{t, err}
 		}
-		if told != nil {
-			told(t)
+		if onPage != nil {
+			onPage(t)
 		}
 		if !more {
 			return t, nil
@@ -103,8 +103,8 @@ func walk(ctx context.Context, t Tally, read func(context.Context, event.Positio
 	}
 }
 
-// one takes one step.
-func one(ctx context.Context, t *Tally, read func(context.Context, event.Position) (page, error),
+// takeStep reads one page and changes what it holds.
+func takeStep(ctx context.Context, t *Tally, read func(context.Context, event.Position) (page, error),
 	do func(context.Context, ...event.Position) (int, error),
 ) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTimeout)
@@ -128,7 +128,7 @@ func one(ctx context.Context, t *Tally, read func(context.Context, event.Positio
 	return p.more, nil
 }
 
-// errNothingChosen keeps bulk work from beginning by a forgotten flag.
+// errNothingChosen keeps a command whose flags were forgotten from changing everything.
 var errNothingChosen = errors.New("say which: ids, a filter, or all")
 
 // ErrNoGroup says that a group is not registered; it is that of the queue.

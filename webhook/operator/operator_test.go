@@ -84,7 +84,7 @@ func patterns(t *testing.T, list ...string) []event.Pattern {
 	return p
 }
 
-func TestWhichLetters(t *testing.T) {
+func TestLettersAreChosen(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		letters operator.Letters
@@ -109,13 +109,13 @@ func TestWhichLetters(t *testing.T) {
 			if err != nil || int64(len(list)) != tc.want || next != "" {
 				t.Fatalf("List: %d letters, next %q, %v, want %d and no next", len(list), next, err, tc.want)
 			}
-			var told []operator.Tally
-			got, err := operator.Redrive(t.Context(), q, tc.letters, func(t operator.Tally) { told = append(told, t) })
+			var pages []operator.Tally
+			got, err := operator.Redrive(t.Context(), q, tc.letters, func(t operator.Tally) { pages = append(pages, t) })
 			if err != nil || got.Changed != tc.want || got.Left != 0 || got.Of != 400 {
 				t.Fatalf("Redrive: %+v, %v, want %d changed of 400", got, err, tc.want)
 			}
-			if n := len(told); n < 2 || told[n-1] != got {
-				t.Errorf("told %d times, at last %+v, want each page, at last %+v", n, told[n-1], got)
+			if n := len(pages); n < 2 || pages[n-1] != got {
+				t.Errorf("called for %d pages, at last %+v, want each page, at last %+v", n, pages[n-1], got)
 			}
 			if s := counts(t, q); s.Dead != 400-tc.want || s.Retrying != tc.want {
 				t.Errorf("after the redrive: %+v, want %d dead and %d to retry", s, 400-tc.want, tc.want)
@@ -124,7 +124,7 @@ func TestWhichLetters(t *testing.T) {
 	}
 }
 
-func TestListPages(t *testing.T) {
+func TestListContinuesBehindAPosition(t *testing.T) {
 	q := newStore(t, 1200)
 	seen := map[string]int{}
 	after, pages := event.Position(""), 0
@@ -146,7 +146,7 @@ func TestListPages(t *testing.T) {
 	}
 }
 
-func TestNothingChosenIsNotAll(t *testing.T) {
+func TestNothingChosenIsAnError(t *testing.T) {
 	q := newStore(t, 10)
 	if _, err := operator.Drop(t.Context(), q, operator.Letters{Group: "g"}, nil); err == nil {
 		t.Error("Drop without a choice succeeds")
@@ -154,7 +154,7 @@ func TestNothingChosenIsNotAll(t *testing.T) {
 	if _, err := operator.Replay(t.Context(), q, "g", operator.Events{}, nil); err == nil {
 		t.Error("Replay without a choice succeeds")
 	}
-	if _, err := operator.Redrive(t.Context(), q, operator.Letters{Group: "nobody", All: true}, nil); !errors.Is(err, queue.ErrNoGroup) {
+	if _, err := operator.Redrive(t.Context(), q, operator.Letters{Group: "missing", All: true}, nil); !errors.Is(err, queue.ErrNoGroup) {
 		t.Errorf("Redrive of an unknown group: %v, want ErrNoGroup", err)
 	}
 }
@@ -198,7 +198,7 @@ func TestInterruptedRedrive(t *testing.T) {
 }
 
 // TestARedriveEnds, though what it redrives dies at once again.
-func TestARedriveEnds(t *testing.T) {
+func TestRedriveLeavesLaterLettersAlone(t *testing.T) {
 	q := newStore(t, 900)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -215,7 +215,7 @@ func TestARedriveEnds(t *testing.T) {
 	}
 }
 
-func TestReplay(t *testing.T) {
+func TestReplayOfChosenEvents(t *testing.T) {
 	at := func(q *memory.Store, n uint64) event.Position {
 		s, err := q.Stats(t.Context())
 		if err != nil {

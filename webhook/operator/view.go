@@ -33,7 +33,7 @@ type Event struct {
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
-// View shows an event.
+// View converts an event.
 func View(e *event.Event) Event {
 	v := Event{
 		EventID: e.ID, Source: e.Source, Type: e.Kind.Type, Subtype: e.Kind.Subtype, Team: e.Team,
@@ -42,7 +42,7 @@ func View(e *event.Event) Event {
 	}
 	body, err := event.Sanitize(e.Raw, e.Encoding)
 	if err != nil {
-		return v // what cannot be read cannot be shown
+		return v // a body that cannot be read is left out
 	}
 	if e.Encoding == event.JSON && json.Valid(body) {
 		v.Payload = body
@@ -54,7 +54,7 @@ func View(e *event.Event) Event {
 	return v
 }
 
-// Views shows several.
+// Views converts several events.
 func Views(list []event.Event) []Event {
 	views := make([]Event, len(list))
 	for i := range list {
@@ -73,12 +73,12 @@ type Letter struct {
 	DiedAt   string `json:"died_at"`
 }
 
-// ViewLetter shows a dead letter.
+// ViewLetter converts a dead letter.
 func ViewLetter(d *queue.DeadLetter) Letter {
 	return Letter{Event: View(&d.Event), Group: d.Group, Attempts: d.Attempts, Reason: d.Reason, DiedAt: stamp(d.DiedAt)}
 }
 
-// Summary is what an event says in a few words: the text of a message, a command, a
+// Summary returns what an event says in a few words: the text of a message, a command, a
 // reaction; "" when it says nothing of the kind.
 func Summary(e *event.Event) string {
 	var said struct {
@@ -135,7 +135,7 @@ type Group struct {
 	Stalled              bool    `json:"stalled"`
 }
 
-// ViewStats shows counts as they are at an instant.
+// ViewStats converts the counts of a store at the time now.
 func ViewStats(s queue.Stats, now time.Time) Stats {
 	v := Stats{
 		Backend: s.Backend, Durability: s.Durability, Accepted: s.Accepted, Expired: s.Expired, Events: s.Events,
@@ -154,7 +154,7 @@ func ViewStats(s queue.Stats, now time.Time) Stats {
 	return v
 }
 
-// State is the group's state in a word.
+// State returns the group's state as one word.
 func (g *Group) State() string {
 	switch {
 	case g.Stalled:

@@ -38,11 +38,11 @@ type Poster interface {
 type post struct {
 	spec    Post
 	text    *textTemplate
-	allowed int // calls to everybody that the template itself makes
+	allowed int // the number of mass mentions that the template itself has
 	to      Poster
 }
 
-// errNoPoster is found when the rules are loaded, before an event meets it.
+// errNoPoster is found by Check, before an event could meet it.
 var errNoPoster = errors.New("it posts to Slack, and there is no bot token: set SLACK_BOT_TOKEN")
 
 func newPost(s Post, t tools) (action, error) {
@@ -65,13 +65,14 @@ var (
 	errNoText    = errors.New("the template makes an empty message of this event")
 )
 
-// do posts. An ambiguous failure ends the event: a second message would be worse than none.
+// do posts the message once. The Poster says whether a failure may be tried again: a post
+// that may have been carried out is not, because a second message would be worse than none.
 func (a *post) do(ctx context.Context, d queue.Delivery) error {
 	text, err := a.text.execute(&d.Event)
 	if err != nil {
 		return queue.Permanent(err)
 	}
-	m := Message{Channel: a.spec.Channel, Text: calm(text, a.allowed)}
+	m := Message{Channel: a.spec.Channel, Text: withoutMassMentions(text, a.allowed)}
 	if m.Channel == "" {
 		m.Channel = d.Event.Channel
 	}
@@ -174,7 +175,8 @@ func (a *forward) do(ctx context.Context, d queue.Delivery) error {
 	return queue.RetryAfter(o.Err, o.Pause)
 }
 
-// webhookID is the same for every try and every replica, and has no dot.
+// webhookID returns the id of a forwarded event. It is the same for every attempt and on
+// every replica, and has no dot.
 func webhookID(e *event.Event) string {
 	sum := sha256.Sum256([]byte(e.Source + "\x00" + e.ID))
 	return "msg_" + hex.EncodeToString(sum[:16])
@@ -199,10 +201,10 @@ const (
 	exitConfig    = 78
 )
 
-// path is where programs are looked for that a command starts itself.
-const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// programPath is the PATH of a command.
+const programPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// killGrace is how long what a killed command has started may hold its output open.
+// killGrace is how long the children of a killed command may hold its output open.
 const killGrace = 2 * time.Second
 
 type run struct {
@@ -225,7 +227,8 @@ func newRun(rule string, s Run, values map[string]string, t tools) (action, erro
 	return &run{rule: rule, spec: s, values: values, log: t.log}, nil
 }
 
-// do runs the command once. Exit code 0 is done, 65 and 78 are no good at any other try.
+// do runs the command once. Exit code 0 means that the event is done; after 65 and 78 it
+// is not tried again.
 func (a *run) do(ctx context.Context, d queue.Delivery) error {
 	body, err := event.Sanitize(d.Event.Raw, d.Event.Encoding)
 	if err != nil {
@@ -256,7 +259,7 @@ func (a *run) judge(ctx context.Context, err error, out *tail) error {
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok {
 		if errors.Is(err, exec.ErrWaitDelay) {
-			return nil // it was done; something that it started holds its output open
+			return nil // the command was done; a process that it started holds its output open
 		}
 		return fmt.Errorf("the command cannot be run: %w", err)
 	}
@@ -267,11 +270,11 @@ func (a *run) judge(ctx context.Context, err error, out *tail) error {
 	return err
 }
 
-// environment is all that the command gets: nothing of the server's own but what the rule
-// names.
+// environment returns the variables that the command gets. Of the server's own variables
+// it gets those alone that the rule names.
 func (a *run) environment(d queue.Delivery) []string {
 	e := &d.Event
-	env := []string{"PATH=" + path}
+	env := []string{"PATH=" + programPath}
 	for _, v := range [][2]string{
 		{"RULE", a.rule},
 		{"EVENT_SOURCE", e.Source},
@@ -296,7 +299,7 @@ func (a *run) environment(d queue.Delivery) []string {
 	return env
 }
 
-// A tail keeps the last bytes of what is written to it, and takes all of it.
+// A tail is a writer that accepts everything and keeps the last bytes.
 type tail struct {
 	mu   sync.Mutex
 	most int
@@ -320,7 +323,7 @@ func (t *tail) String() string {
 	return string(t.b)
 }
 
-// lastLine is what a command said last, made fit for one line, as the end of a sentence.
+// lastLine returns the last line of the output, printable and cut, as the end of a sentence.
 func (t *tail) lastLine() string {
 	const most = 200
 	s := strings.TrimSpace(t.String())

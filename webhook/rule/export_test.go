@@ -2,11 +2,11 @@ package rule
 
 import "slackmcp/webhook/event"
 
-// Escape and Calm are what messages are made of.
+// What makes a message harmless.
 var (
-	Escape   = escape
-	Calm     = calm
-	Truncate = truncate
+	Escape              = escape
+	WithoutMassMentions = withoutMassMentions
+	Truncate            = truncate
 )
 
 // Fill parses a template as that of a message and fills it for an event.

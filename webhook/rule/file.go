@@ -372,7 +372,7 @@ func (p *parser) run() yamldoc.Object[Run] {
 		Check: func(r *yamldoc.Reader, line int, c *Run) {
 			c.line = line
 			if len(c.Command) > 0 && !filepath.IsAbs(c.Command[0]) {
-				r.Problem(line, "the command "+c.Command[0]+" is no path from the root", "write it as in /usr/local/bin/"+filepath.Base(c.Command[0])+", so that nobody can put another in its place")
+				r.Problem(line, "the command "+c.Command[0]+" is no path from the root", "write it as in /usr/local/bin/"+filepath.Base(c.Command[0])+", so that no other program is run in its place")
 			}
 		},
 	}

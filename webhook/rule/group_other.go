@@ -4,5 +4,5 @@ package rule
 
 import "os/exec"
 
-// asGroup does nothing: there are no process groups; the command itself is ended.
+// asGroup does nothing, because there are no process groups: only the command itself is ended.
 func asGroup(*exec.Cmd) {}

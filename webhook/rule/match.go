@@ -11,7 +11,7 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// A matcher is a When made ready.
+// A matcher is a When whose patterns, paths and expressions are parsed.
 type matcher struct {
 	when     When
 	patterns []event.Pattern
@@ -49,7 +49,7 @@ func newMatcher(w *When) (*matcher, error) {
 	return m, nil
 }
 
-// match reports whether the rule wants the event.
+// match reports whether the rule matches the event.
 func (m *matcher) match(e *event.Event) bool {
 	w := &m.when
 	if !among(w.Source, e.Source) || !among(w.Subtype, e.Kind.Subtype) || !among(w.Channel, e.Channel) ||
@@ -67,7 +67,7 @@ func (m *matcher) match(e *event.Event) bool {
 	return true
 }
 
-// among reports whether a list that says something has the value.
+// among reports whether a list has the value; an empty list has every value.
 func among(list []string, v string) bool { return len(list) == 0 || slices.Contains(list, v) }
 
 func (p *place) match(e *event.Event) bool {
@@ -123,10 +123,10 @@ func (l locator) find(e *event.Event) (string, bool) {
 	return string(v), ok
 }
 
-// A trip counts the acts of one rule and says when it acts too often. It is closed until
-// more than Limit events came within a time span; then it is open for Pause; then it
-// counts anew.
-type trip struct {
+// A breaker counts the acts of one rule. It is closed until the rule has acted on Limit
+// events within a time span and gets one more; then it is open for Pause, and after that
+// it begins to count again.
+type breaker struct {
 	b   Breaker
 	now func() time.Time
 
@@ -135,15 +135,15 @@ type trip struct {
 	opened time.Time   // zero while closed
 }
 
-// A state of a breaker that has just begun; empty when nothing changed.
+// The changes of a breaker; empty is none.
 const (
 	opened = "open"
 	closed = "closed"
 )
 
-// allow counts one act, unless the breaker is open. change tells of its opening and
-// closing.
-func (t *trip) allow(e *event.Event) (ok bool, change string) {
+// allow reports whether the rule may act on an event, and counts the act. change says
+// whether the breaker has just opened or closed.
+func (t *breaker) allow(e *event.Event) (ok bool, change string) {
 	if t.b.Counts == countsBots && !byBot(e) {
 		return true, ""
 	}
@@ -167,7 +167,7 @@ func (t *trip) allow(e *event.Event) (ok bool, change string) {
 	return true, change
 }
 
-// A TrippedError is an event that its rule's breaker stopped.
+// A TrippedError says that the breaker of a rule stopped an event.
 type TrippedError struct {
 	Rule string
 	Breaker
@@ -179,7 +179,7 @@ func (e *TrippedError) Error() string {
 		e.Rule, e.Limit, e.Within, e.Pause)
 }
 
-// author is who wrote an event of Slack, as far as its loop guards ask.
+// An author holds the fields of an event of Slack that say which bot wrote it.
 type author struct {
 	BotID   string `json:"bot_id"`
 	Subtype string `json:"subtype"`
@@ -194,7 +194,7 @@ type author struct {
 func authorOf(e *event.Event) author {
 	a, err := event.Inner[author](e)
 	if err != nil {
-		return author{} // of another shape: no bot's message
+		return author{} // an event of another shape is no message of a bot
 	}
 	return a
 }
@@ -210,7 +210,7 @@ func (a author) bots() []string {
 	return ids
 }
 
-// byBot reports whether a bot wrote what a Slack event tells of.
+// byBot reports whether a bot wrote the message of a Slack event.
 func byBot(e *event.Event) bool {
 	if e.Source != event.SourceSlack {
 		return false
@@ -224,11 +224,11 @@ func byBot(e *event.Event) bool {
 	return a.Subtype == "bot_message"
 }
 
-// A Self is who our own app is in Slack; empty fields are unknown.
+// A Self is our own app in Slack; an empty field is unknown.
 type Self struct{ UserID, BotID string }
 
-// did reports whether our own app caused an event. That somebody invited or removed our
-// bot is never its own doing.
+// did reports whether our own app caused an event. Our bot never causes its own invitation
+// to a channel or its removal from one.
 func (s Self) did(e *event.Event) bool {
 	switch {
 	case e.Source != event.SourceSlack:

@@ -32,7 +32,7 @@ func parse(t *testing.T, text string) []*rule.Rule {
 }
 
 // TestTheDocumentsExamples parses what docs/rules.md shows.
-func TestTheDocumentsExamples(t *testing.T) {
+func TestExamplesInTheDocumentation(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/rules.md")
 	if err != nil {
 		t.Fatal(err)
@@ -155,14 +155,14 @@ func TestProblemsOfRules(t *testing.T) {
 		}
 	}
 	if strings.Contains(err.Error(), "not a secret of that kind") {
-		t.Error("the error tells a secret")
+		t.Error("the error shows a secret")
 	}
 	if t.Failed() {
 		t.Log(err)
 	}
 }
 
-func TestMatching(t *testing.T) {
+func TestMatchingByWhen(t *testing.T) {
 	message := event.Event{
 		Source: "slack", Kind: event.Kind{Type: "message", Subtype: "bot_message"}, Team: "T1", Channel: "C1", ChannelType: "channel", User: "U1",
 		Raw: []byte(`{"type":"event_callback","event":{"type":"message","text":"deploy now","files":[{"id":"F1"}],"n":5,"ok":true}}`),
@@ -212,7 +212,7 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-func TestCalm(t *testing.T) {
+func TestWithoutMassMentions(t *testing.T) {
 	for _, tc := range []struct {
 		in   string
 		n    int
@@ -223,8 +223,8 @@ func TestCalm(t *testing.T) {
 		{"<!here> <!channel>", 1, "@here @channel"},
 		{"<https://x|y> <@U1>", 0, "<https://x|y> <@U1>"},
 	} {
-		if got := rule.Calm(tc.in, tc.n); got != tc.want {
-			t.Errorf("Calm(%q, %d) = %q, want %q", tc.in, tc.n, got, tc.want)
+		if got := rule.WithoutMassMentions(tc.in, tc.n); got != tc.want {
+			t.Errorf("WithoutMassMentions(%q, %d) = %q, want %q", tc.in, tc.n, got, tc.want)
 		}
 	}
 }

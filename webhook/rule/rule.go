@@ -12,13 +12,13 @@
 // dropped.
 //
 // Loops: an event of our own bot reaches no rule that does not say include_self, and
-// until Slack has told who our bot is, no rule acts on Slack's events. A rule that acts
+// until Slack has answered who our bot is, no rule acts on Slack's events. A rule that acts
 // too often on what other bots write is stopped by its breaker; what comes then is a dead
 // letter, not lost.
 //
 // Whatever an event says is untrusted. In a message it is escaped, in a log line it is
-// quoted, to a command it is standard input and never an argument, and views of it leave
-// out what would let their reader act as somebody.
+// quoted, a command gets it on its standard input and never as an argument, and views of
+// it leave out every credential.
 package rule
 
 import (
@@ -37,14 +37,15 @@ import (
 	"slackmcp/webhook/worker"
 )
 
-// A Rule is a Spec made ready. It is read only.
+// A Rule is a Spec that can be worked. It is not changed after Parse.
 type Rule struct {
 	spec    Spec
 	match   *matcher
 	act     func(tools) (action, error)
 	breaker Breaker
-	// print tells whether a rule of the same name is the same rule, its secrets included.
-	print [sha256.Size]byte
+	// fingerprint is equal for two rules of one name that are the same rule, with the same
+	// secrets.
+	fingerprint [sha256.Size]byte
 }
 
 // An action is what a rule does with an event that it matches.
@@ -77,11 +78,12 @@ func (r *Rule) Action() string {
 // CallsSlack reports whether the rule needs a bot token.
 func (r *Rule) CallsSlack() bool { return r.spec.Post != nil }
 
-// Matches reports whether the rule wants an event, but for whose doing it was.
+// Matches reports whether the rule matches an event. It does not judge whether our own
+// app has caused the event.
 func (r *Rule) Matches(e *event.Event) bool { return r.match.match(e) }
 
-// minds reports whether the rule has to know who our bot is before it may act.
-func (r *Rule) minds() bool {
+// needsSelf reports whether the rule has to know who our bot is before it may act.
+func (r *Rule) needsSelf() bool {
 	return !r.spec.IncludeSelf && among(r.match.when.Source, event.SourceSlack)
 }
 
@@ -116,7 +118,7 @@ func newRule(s Spec, env yamldoc.Env) (*Rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.print = sha256.Sum256(text)
+	r.fingerprint = sha256.Sum256(text)
 	return r, nil
 }
 
@@ -131,8 +133,8 @@ func (s Spec) breaker() Breaker {
 	}
 }
 
-// group is the queue's description of the rule's consumers; since is when the rule was
-// first seen.
+// group describes the rule's consumer group to the queue; since is when the rule was
+// loaded first.
 func (r *Rule) group(base queue.Group, since time.Time) queue.Group {
 	g := base
 	g.Name = r.Group()
@@ -149,7 +151,8 @@ func (r *Rule) group(base queue.Group, since time.Time) queue.Group {
 	return g
 }
 
-// deadline leaves the action the time that it was given itself.
+// deadline is the longest time of one attempt. It is never shorter than the timeout of
+// the action, and five seconds more.
 func (r *Rule) deadline() time.Duration {
 	least := time.Duration(0)
 	switch {

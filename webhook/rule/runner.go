@@ -30,19 +30,20 @@ type Options struct {
 	Group queue.Group
 	// Poster posts to Slack; nil refuses rules that do.
 	Poster Poster
-	// Self tells who our bot is, waiting until Slack has said so or ctx is done; nil
-	// says that there is none.
+	// Self returns who our bot is, and waits until that is known or ctx is done; nil
+	// means that there is no bot.
 	Self func(ctx context.Context) (Self, error)
 	// Exclusive says that no other process works on the queue, so that the groups of
-	// rules that are gone may be dropped at the start too.
+	// rules that no longer exist may be dropped at the start as well.
 	Exclusive bool
-	// Logger is told what happens; nil logs nothing.
+	// Logger receives what an operator should know; nil logs nothing.
 	Logger *slog.Logger
-	// Observe is told of each attempt; nil tells nobody. It is called concurrently and
-	// must return at once.
-	Observe func(Observation)
-	// ObserveBreaker is told when a rule's breaker opens (true) and closes.
-	ObserveBreaker func(rule string, open bool)
+	// OnAttempt is called after each attempt, concurrently, and must return at once; nil
+	// calls nothing.
+	OnAttempt func(Observation)
+	// OnBreaker is called when the breaker of a rule opens (true) or closes (false); nil
+	// calls nothing.
+	OnBreaker func(rule string, open bool)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -56,7 +57,7 @@ type Observation struct {
 	Duration time.Duration
 }
 
-// tools are what actions need.
+// tools are what the actions of a Runner share.
 type tools struct {
 	poster Poster
 	log    *slog.Logger
@@ -141,7 +142,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		r.start(ctx, one, since)
 	}
 	r.mu.Unlock()
-	r.tidy(ctx, rules)
+	r.dropOrphans(ctx, rules)
 	<-ctx.Done()
 	r.mu.Lock() // no set is being replaced any more, and none will be
 	defer r.mu.Unlock()
@@ -149,12 +150,13 @@ func (r *Runner) Run(ctx context.Context) error {
 	return nil
 }
 
-// A Change is what Replace has done, by the rules' names.
+// A Change lists the names of rules by what Replace has done with them.
 type Change struct{ Added, Changed, Removed, Kept []string }
 
-// Replace puts another set in force, and returns when it is: rules that are the same go
-// on undisturbed, a changed one has ended what it was at, and the group of a removed one
-// is dropped. When a rule cannot be worked, nothing changes.
+// Replace puts another set of rules in force and returns when it is in force. Rules that
+// are the same go on undisturbed; a changed rule has ended its running attempts; the group
+// of a removed rule is dropped. When one of the rules cannot be worked, Replace returns an
+// error and changes nothing.
 func (r *Runner) Replace(ctx context.Context, rules []*Rule) (Change, error) {
 	if err := r.Check(rules); err != nil {
 		return Change{}, err
@@ -183,7 +185,7 @@ func (r *Runner) Replace(ctx context.Context, rules []*Rule) (Change, error) {
 		switch {
 		case old == nil:
 			c.Added = append(c.Added, name)
-		case old.rule.print == one.print:
+		case old.rule.fingerprint == one.fingerprint:
 			c.Kept = append(c.Kept, name)
 			continue
 		default:
@@ -215,7 +217,7 @@ func (r *Runner) stop(name string, old *running) {
 	delete(r.running, name)
 }
 
-// drop forgets a group whose rule is gone, and tells what it still had.
+// drop removes the group of a rule that no longer exists, and logs what was left in it.
 func (r *Runner) drop(ctx context.Context, group string) {
 	var waiting, dead int64
 	if stats, err := r.opt.Queue.Stats(ctx); err == nil {
@@ -238,11 +240,10 @@ func (r *Runner) drop(ctx context.Context, group string) {
 		slog.String("group", group), slog.Int64("waiting", waiting), slog.Int64("dead_letters", dead))
 }
 
-// tidy looks at the start for groups whose rules are gone: dropped where nobody else can
-// have them, told of otherwise.
-func (r *Runner) tidy(ctx context.Context, rules []*Rule) {
-	orphans := Orphans(ctx, r.opt.Queue, rules)
-	for _, group := range orphans {
+// dropOrphans looks for groups whose rules no longer exist when the runner starts. It
+// drops them if no other process can have the rules, and logs them otherwise.
+func (r *Runner) dropOrphans(ctx context.Context, rules []*Rule) {
+	for _, group := range Orphans(ctx, r.opt.Queue, rules) {
 		if r.opt.Exclusive {
 			r.drop(ctx, group)
 			continue
@@ -252,8 +253,8 @@ func (r *Runner) tidy(ctx context.Context, rules []*Rule) {
 	}
 }
 
-// Orphans lists the groups of rules that are not among some rules. What cannot be found
-// out is no orphan.
+// Orphans lists the groups of rules that are not among rules. It returns none when the
+// queue cannot be read.
 func Orphans(ctx context.Context, q interface {
 	Stats(ctx context.Context) (queue.Stats, error)
 }, rules []*Rule,
@@ -272,11 +273,11 @@ func Orphans(ctx context.Context, q interface {
 	return list
 }
 
-// How long to wait before a group is consumed again whose consumer ended with an error.
+// The pauses before a group is consumed again after its consumer ended with an error.
 const (
-	firstRest = time.Second
-	lastRest  = 30 * time.Second
-	// selfPatience is how long it may take to learn who our bot is before it is told of.
+	firstPause = time.Second
+	maxPause   = 30 * time.Second
+	// selfPatience is how long the answer who our bot is may take before that is logged.
 	selfPatience = 5 * time.Second
 )
 
@@ -291,32 +292,32 @@ func (r *Runner) work(ctx context.Context, one *Rule, since time.Time) {
 	if !ok {
 		return
 	}
-	h := &handler{r: r, rule: one, act: act, self: self, trip: &trip{b: one.breaker, now: r.opt.Now}}
-	backoff := wait.Backoff{First: firstRest, Most: lastRest}
+	h := &handler{r: r, rule: one, act: act, self: self, breaker: &breaker{b: one.breaker, now: r.opt.Now}}
+	backoff := wait.Backoff{First: firstPause, Most: maxPause}
 	for {
 		err := r.opt.Queue.Consume(ctx, one.group(r.opt.Group, since), h.handle)
 		if ctx.Err() != nil || errors.Is(err, queue.ErrClosed) {
 			return
 		}
 		if errors.Is(err, queue.ErrNoGroup) {
-			// Somebody dropped it; what the rule has not seen then is not wanted.
+			// An operator dropped the group, and with it what the rule has not seen yet.
 			since = r.opt.Now()
 		}
 		if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
 			since = r.opt.Now()
 		}
-		rest := backoff.Next()
+		pause := backoff.Next()
 		r.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "a rule stopped and will begin again",
-			slog.String("rule", one.Name()), slog.Duration("in", rest), slog.Any("error", err))
-		if wait.Sleep(ctx, rest) != nil {
+			slog.String("rule", one.Name()), slog.Duration("in", pause), slog.Any("error", err))
+		if wait.Sleep(ctx, pause) != nil {
 			return
 		}
 	}
 }
 
-// self waits until it is known who our bot is, where the rule has to know.
+// self waits until it is known who our bot is, if the rule has to know it.
 func (r *Runner) self(ctx context.Context, one *Rule) (Self, bool) {
-	if r.opt.Self == nil || !one.minds() {
+	if r.opt.Self == nil || !one.needsSelf() {
 		return Self{}, true
 	}
 	soon, cancel := context.WithTimeout(ctx, selfPatience)
@@ -333,11 +334,11 @@ func (r *Runner) self(ctx context.Context, one *Rule) (Self, bool) {
 
 // A handler works the events of one rule.
 type handler struct {
-	r    *Runner
-	rule *Rule
-	act  action
-	self Self
-	trip *trip
+	r       *Runner
+	rule    *Rule
+	act     action
+	self    Self
+	breaker *breaker
 }
 
 // handle is one attempt at an event.
@@ -349,8 +350,8 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 	start := time.Now()
 	err := h.attempt(ctx, d)
 	took := time.Since(start)
-	if h.r.opt.Observe != nil {
-		h.r.opt.Observe(Observation{Rule: h.rule.Name(), Action: h.rule.Action(), Attempt: d.Attempt, Err: err, Duration: took})
+	if h.r.opt.OnAttempt != nil {
+		h.r.opt.OnAttempt(Observation{Rule: h.rule.Name(), Action: h.rule.Action(), Attempt: d.Attempt, Err: err, Duration: took})
 	}
 	attrs := []slog.Attr{
 		slog.String("rule", h.rule.Name()), slog.String("action", h.rule.Action()), slog.String("source", e.Source),
@@ -364,12 +365,12 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 	return err
 }
 
-// attempt acts, unless the breaker says that it was too often. Only first attempts count:
-// a retry was allowed before.
+// attempt acts, unless the breaker is open. Only first attempts count for the breaker: a
+// retry was allowed before.
 func (h *handler) attempt(ctx context.Context, d queue.Delivery) error {
 	if d.Attempt == 1 {
-		ok, change := h.trip.allow(&d.Event)
-		h.told(ctx, change)
+		ok, change := h.breaker.allow(&d.Event)
+		h.notifyBreaker(ctx, change)
 		if !ok {
 			return queue.Permanent(&TrippedError{Rule: h.rule.Name(), Breaker: h.rule.breaker})
 		}
@@ -377,13 +378,13 @@ func (h *handler) attempt(ctx context.Context, d queue.Delivery) error {
 	return h.act.do(ctx, d)
 }
 
-// told tells of a breaker that opened or closed.
-func (h *handler) told(ctx context.Context, change string) {
+// notifyBreaker reports that the breaker opened or closed; an empty change is neither.
+func (h *handler) notifyBreaker(ctx context.Context, change string) {
 	if change == "" {
 		return
 	}
-	if h.r.opt.ObserveBreaker != nil {
-		h.r.opt.ObserveBreaker(h.rule.Name(), change == opened)
+	if h.r.opt.OnBreaker != nil {
+		h.r.opt.OnBreaker(h.rule.Name(), change == opened)
 	}
 	if change == closed {
 		h.r.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "a rule's breaker is closed again", slog.String("rule", h.rule.Name()))

@@ -26,7 +26,7 @@ import (
 	"slackmcp/webhook/signature"
 )
 
-// A slack notes what is posted; fail is asked first.
+// A slack records what is posted; fail decides first whether a post fails.
 type slack struct {
 	mu   sync.Mutex
 	sent []rule.Message
@@ -155,7 +155,7 @@ func (g *rig) dead(name string) []string {
 
 const greet = `rules: [{name: greet, when: {source: slack}, post: {text: "<@{{.user}}>: {{.text}}", thread: true}}]`
 
-func TestPosting(t *testing.T) {
+func TestPostEscapesAndAnswersInTheThread(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, parse(t, greet))
 		synctest.Wait()
@@ -208,7 +208,7 @@ func sorted(list []string) []string {
 	return list
 }
 
-func TestRetriesFollowWhatSlackSays(t *testing.T) {
+func TestRetriesWaitAsSlackAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, parse(t, greet))
 		busy := errors.New("ratelimited")
@@ -296,7 +296,7 @@ func TestOurOwnEventsReachNoRule(t *testing.T) {
 			t.Errorf("posted %q before it is known who we are", got)
 		}
 		if !strings.Contains(g.logged(), "waits until Slack has said who our bot is") {
-			t.Errorf("nothing tells why the rule waits: %s", g.logged())
+			t.Errorf("the log does not say why the rule waits: %s", g.logged())
 		}
 		close(who)
 		time.Sleep(time.Minute)
@@ -309,7 +309,7 @@ func TestOurOwnEventsReachNoRule(t *testing.T) {
 	})
 }
 
-func TestIncludeSelf(t *testing.T) {
+func TestIncludeSelfActsOnOurOwnEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, parse(t, `rules: [{name: all, include_self: true, post: {channel: C9, text: "{{.id}}"}}]`), func(o *rule.Options) {
 			o.Self = func(ctx context.Context) (rule.Self, error) {
@@ -334,7 +334,7 @@ func TestTheBreakerStopsALoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var changes []string
 		g := newRig(t, parse(t, `rules: [{name: answer, when: {source: slack}, breaker: {limit: 5, within: 1m, pause: 2m}, post: {text: "{{.id}}"}}]`), func(o *rule.Options) {
-			o.ObserveBreaker = func(name string, open bool) { changes = append(changes, fmt.Sprint(name, " ", open)) }
+			o.OnBreaker = func(name string, open bool) { changes = append(changes, fmt.Sprint(name, " ", open)) }
 		})
 		synctest.Wait()
 		for range 8 {
@@ -360,7 +360,7 @@ func TestTheBreakerStopsALoop(t *testing.T) {
 			t.Errorf("the breaker's changes (-want +got):\n%s", diff)
 		}
 		if !strings.Contains(g.logged(), "level=ERROR") {
-			t.Error("the log does not tell of it")
+			t.Error("the log does not report it")
 		}
 		if err := g.end(); err != nil {
 			t.Error(err)
@@ -368,7 +368,7 @@ func TestTheBreakerStopsALoop(t *testing.T) {
 	})
 }
 
-func TestReplace(t *testing.T) {
+func TestReplaceKeepsChangesAddsAndRemoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rules := func(text string) []*rule.Rule { return parse(t, "rules:\n"+text) }
 		g := newRig(t, rules(`
@@ -410,7 +410,7 @@ func TestReplace(t *testing.T) {
 	})
 }
 
-func TestARuleThatCannotBeWorkedChangesNothing(t *testing.T) {
+func TestReplaceWithABadRuleChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, parse(t, `rules: [{name: a, log: {}}]`), func(o *rule.Options) { o.Poster = nil })
 		synctest.Wait()
@@ -427,7 +427,7 @@ func TestARuleThatCannotBeWorkedChangesNothing(t *testing.T) {
 	})
 }
 
-func TestGroupsThatAreLeftOver(t *testing.T) {
+func TestGroupsOfRemovedRulesAreDroppedOrLogged(t *testing.T) {
 	for _, exclusive := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			first := newRig(t, parse(t, `rules: [{name: old, log: {}}]`))
@@ -467,7 +467,7 @@ func await(t *testing.T, what string, ok func() bool) {
 	t.Fatalf("waited in vain for %s", what)
 }
 
-func TestForwarding(t *testing.T) {
+func TestForwardSignsAndRetries(t *testing.T) {
 	v, err := signature.New(signature.Options{Scheme: signature.StandardWebhooks, Secrets: []string{whsec}})
 	if err != nil {
 		t.Fatal(err)
@@ -516,8 +516,8 @@ func TestForwarding(t *testing.T) {
 	}
 }
 
-// TestForwardingInside has a name that leads to this machine.
-func TestForwardingInside(t *testing.T) {
+// TestForwardRefusesPrivateAddresses has a name that leads to this machine.
+func TestForwardRefusesPrivateAddresses(t *testing.T) {
 	g := newRig(t, parse(t, `rules: [{name: in, forward: {url: "https://localhost:1/", secret_env: HOOK_SECRET}}]`))
 	await(t, "the group", func() bool { groups, _ := g.q.Groups(t.Context()); return len(groups) == 1 })
 	g.publish("a")
@@ -569,7 +569,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-func TestLogging(t *testing.T) {
+func TestLogQuotesTheText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, parse(t, `rules: [{name: note, when: {source: slack}, log: {level: warn, text: "{{.text}}"}}]`))
 		synctest.Wait()

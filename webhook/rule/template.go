@@ -254,11 +254,13 @@ func escape(s string) string {
 	return strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(s)
 }
 
-// mass is how Slack's markup calls everybody or a group, with or without a label.
+// mass matches a mass mention in Slack's markup: of a channel, of all its members or of a
+// user group, with or without a label.
 var mass = regexp.MustCompile(`(?i)<!(channel|here|everyone|group|subteam\^[^>|]*)(\|[^>]*)?>`)
 
-// calm takes the calls to everybody out of a message, but for the first n.
-func calm(s string, n int) string {
+// withoutMassMentions replaces the mass mentions of a message by plain text, unless there
+// are at most n, which are those of the template itself.
+func withoutMassMentions(s string, n int) string {
 	if n > 0 && len(mass.FindAllString(s, n+1)) <= n {
 		return s
 	}
