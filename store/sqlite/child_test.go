@@ -27,9 +27,10 @@ import (
 // The tests that kill or starve a process run this binary again, as a child that plays
 // one of these parts in a directory.
 var parts = map[string]func(dir string) error{
-	"load":   playLoad,
-	"poison": playPoison,
-	"starve": playStarve,
+	"load":    playLoad,
+	"poison":  playPoison,
+	"starve":  playStarve,
+	"migrate": playMigrate,
 }
 
 func TestMain(m *testing.M) {

@@ -198,7 +198,7 @@ func (w *writer) attach(c *consumer) error {
 
 // register makes a group's row.
 func (w *writer) register(def queue.Group) (*group, error) {
-	start, err := locate(def.Start, w.bounds(), w.markOf)
+	start, err := locate(w.db.session, def.Start, w.bounds())
 	if err != nil {
 		return nil, err
 	}
@@ -206,12 +206,7 @@ func (w *writer) register(def queue.Group) (*group, error) {
 	for _, g := range w.groups {
 		id = max(id, g.id+1)
 	}
-	s := w.stmt.putGroup
-	s.BindInt(1, id)
-	s.BindText(2, def.Name)
-	s.BindInt(3, start)
-	s.BindInt(4, start)
-	if err := w.write(s); err != nil {
+	if _, err := w.write("INSERT INTO groups (id, name, start, cursor, adopted, expired) VALUES (?, ?, ?, ?, 0, 0)", id, def.Name, start, start); err != nil {
 		return nil, err
 	}
 	g := &group{id: id, name: def.Name, start: start, cursor: start, leases: map[int64]lease{}}

@@ -1,362 +1,400 @@
 package sqlite
 
 import (
-	"crypto/rand"
-	"encoding/hex"
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
-	"slackmcp/store/internal/engine"
+	_ "modernc.org/sqlite" // the driver
+
 	"slackmcp/webhook/event"
 )
 
-// checkpointPages is how long the write-ahead log may grow before a commit copies it
-// into the database: 8 MB.
-const checkpointPages = 1000
+// A fault is an error of the database, of its file or of the disk below it. An error that is
+// a caller's own, such as an unknown group, is never one.
+type fault struct {
+	op  string
+	err error
+}
+
+// Error returns what was tried and SQLite's explanation, which carries no values.
+func (f *fault) Error() string { return f.op + ": " + f.err.Error() }
+
+// Unwrap returns the driver's error.
+func (f *fault) Unwrap() error { return f.err }
+
+// broken tells an error of the store from one that is a caller's.
+func broken(err error) bool {
+	_, ok := errors.AsType[*fault](err)
+	return ok
+}
+
+func faulty(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fault{op, err}
+}
+
+// connect returns a pool of connections to an existing file; an empty file is an empty
+// database. A connection of mode "ro" never writes, not even when it is closed. A busy
+// database is waited for: within one process only a checkpoint and the recovery hold a
+// lock, and not for long.
+func connect(path, mode string) (*sql.DB, error) {
+	path = filepath.ToSlash(path)
+	if filepath.VolumeName(path) != "" {
+		path = "/" + path
+	}
+	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=" + mode +
+		"&_error_rc=1&_pragma=busy_timeout(5000)&_pragma=temp_store(MEMORY)"
+	db, err := sql.Open("sqlite", name)
+	return db, faulty("open", err)
+}
+
+// A connection is one connection of a pool with the statements that were prepared on it.
+type connection struct {
+	*sql.Conn
+	prepared map[string]*sql.Stmt
+}
+
+// take takes a connection out of a pool.
+func take(ctx context.Context, pool *sql.DB) (*connection, error) {
+	c, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, faulty("open", err)
+	}
+	return &connection{c, map[string]*sql.Stmt{}}, nil
+}
+
+// statement returns a statement that is prepared once.
+func (c *connection) statement(query string) (s *sql.Stmt, err error) {
+	if s = c.prepared[query]; s == nil {
+		if s, err = c.PrepareContext(context.Background(), query); err == nil {
+			c.prepared[query] = s
+		}
+	}
+	return s, err
+}
+
+// close gives the connection back to its pool. SQLite does not let go of the file while a
+// statement is open, and closing a sql.Conn does not close its statements.
+func (c *connection) close() error {
+	var errs []error
+	for _, s := range c.prepared {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, c.Close())...)
+}
+
+// A session runs prepared statements: on the writer's connection, or in the transaction of
+// a reader. It belongs to one goroutine.
+type session struct {
+	ctx     context.Context //nolint:containedctx // A session lives as long as the call that has it.
+	prepare func(query string) (*sql.Stmt, error)
+}
+
+// exec runs a statement that yields no rows and returns how many rows it changed.
+func (s session) exec(query string, args ...any) (int64, error) {
+	stmt, err := s.prepare(query)
+	if err != nil {
+		return 0, faulty("prepare", err)
+	}
+	r, err := stmt.ExecContext(s.ctx, args...)
+	if err != nil {
+		return 0, faulty("write", err)
+	}
+	n, err := r.RowsAffected()
+	return n, faulty("write", err)
+}
+
+// errStop ends a call of each without an error.
+var errStop = errors.New("stop")
+
+// each calls fn for each row of a query until fn returns an error. fn reads the row's
+// columns with scan.
+func (s session) each(fn func(scan func(...any) error) error, query string, args ...any) error {
+	stmt, err := s.prepare(query)
+	if err != nil {
+		return faulty("prepare", err)
+	}
+	rows, err := stmt.QueryContext(s.ctx, args...)
+	if err != nil {
+		return faulty("read", err)
+	}
+	// A statement that stays open holds a snapshot, and while there is one the
+	// write-ahead log cannot begin anew.
+	defer rows.Close() //nolint:errcheck // Close returns what Err returns.
+	scan := func(to ...any) error { return faulty("read", rows.Scan(to...)) }
+	for rows.Next() {
+		if err := fn(scan); err != nil {
+			if errors.Is(err, errStop) {
+				return nil
+			}
+			return err
+		}
+	}
+	return faulty("read", rows.Err())
+}
+
+// one reads the first row of a query, and reports whether there is one.
+func (s session) one(to []any, query string, args ...any) (found bool, err error) {
+	err = s.each(func(scan func(...any) error) error {
+		found = true
+		return errors.Join(scan(to...), errStop)
+	}, query, args...)
+	return found, err
+}
+
+// number reads the one number that a query answers; 0 when there is no row, or NULL.
+func (s session) number(query string, args ...any) (int64, error) {
+	var n sql.NullInt64
+	_, err := s.one([]any{&n}, query, args...)
+	return n.Int64, err
+}
+
+// numbers reads the first number of each row.
+func (s session) numbers(query string, args ...any) ([]int64, error) {
+	var list []int64
+	err := s.each(func(scan func(...any) error) error {
+		var n int64
+		err := scan(&n)
+		list = append(list, n)
+		return err
+	}, query, args...)
+	return list, err
+}
+
+// A database is a file of ours with the one connection that writes it.
+type database struct {
+	session
+	path string
+	pool *sql.DB // has the one connection
+	conn *connection
+	// guard is a second connection, which only reads. While it is open, closing the first
+	// one leaves the write-ahead log as it is: SQLite writes the log into the database
+	// only when the last connection is closed, and not when that one only reads.
+	guard *sql.DB
+	// found is the version of the layout that the file had; 0 is a new file.
+	found int64
+}
+
+// A layout says what marks a file as ours (PRAGMA application_id) and which version of its
+// tables this program writes (PRAGMA user_version).
+type layout struct{ id, version int64 }
 
 // pageSize of a file that is made now, in bytes; one that is there keeps its own. A page
 // of 8 KiB holds a handful of Slack's events, where one of 4 KiB holds two or three and
 // the rest of it is written for nothing; each page is two writes to the log.
 const pageSize = 8192
 
-// open opens the file and reads the writer's state. start says that the process
-// begins: attempts that were running then were cut short by a crash.
-func (w *writer) open(start bool) (err error) {
-	w.conn, err = engine.Open(w.q.files.db, engine.ReadWrite, busyMillis)
-	if err != nil {
-		return err
-	}
+// checkpointPages is how long the write-ahead log may grow before a commit copies it
+// into the database: 8 MB. walLimit is to what size, in bytes, it is cut back after it had
+// to grow.
+const (
+	checkpointPages = 1000
+	walLimit        = 64 << 20
+)
+
+// openDatabase opens a file for writing. It refuses one that is not of this layout's kind,
+// or of a later version, before anything is written.
+func openDatabase(path string, l layout, sync Synchronous) (_ *database, err error) {
+	d := &database{path: path}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, w.discard())
+			err = errors.Join(err, d.discard())
 		}
 	}()
-	if err := w.configure(); err != nil {
-		return err
+	if d.guard, err = connect(path, "ro"); err != nil {
+		return nil, err
 	}
-	if err := migrate(w.conn, w.q.files.db); err != nil {
-		return err
+	d.guard.SetMaxOpenConns(1)
+	if d.found, err = l.inspect(d.guard, path); err != nil {
+		return nil, err
 	}
-	w.stmt = statements{}
-	if err := w.stmt.prepare(w.conn); err != nil {
-		return err
+	if d.pool, err = connect(path, "rw"); err != nil {
+		return nil, err
 	}
-	w.chunk.stmt = w.stmt.readChunk
-	if err := w.load(); err != nil {
-		return err
+	d.pool.SetMaxOpenConns(1)
+	ctx := context.Background()
+	if d.conn, err = take(ctx, d.pool); err != nil {
+		return nil, err
 	}
-	return w.resume(start)
+	d.session = session{ctx: ctx, prepare: d.conn.statement}
+	if err := d.configure(sync); err != nil {
+		return nil, err
+	}
+	// From its first look at the log on, the guard keeps the log.
+	var n int64
+	return d, faulty("open", d.guard.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&n))
+}
+
+// inspect returns the version of a file's layout; 0 is an empty file.
+func (l layout) inspect(db *sql.DB, path string) (version int64, err error) {
+	var id, tables int64
+	err = db.QueryRowContext(context.Background(), "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_application_id, pragma_user_version").Scan(&id, &version, &tables)
+	switch {
+	case err != nil:
+		return 0, faulty("open", err)
+	case id == 0 && version == 0 && tables == 0, id == l.id && version >= 1 && version <= l.version:
+		return version, nil
+	case id == l.id && version > l.version:
+		return 0, fmt.Errorf("store %s has layout %d and this program knows %d: use the newer program, or another data directory", path, version, l.version)
+	}
+	return 0, fmt.Errorf("%s is a database of another program: use another data directory", path)
 }
 
 // configure sets what the promise of durability stands on.
-func (w *writer) configure() error {
-	if err := w.conn.Exec(fmt.Sprintf("PRAGMA page_size = %d", pageSize)); err != nil {
+func (d *database) configure(sync Synchronous) error {
+	if err := d.script(fmt.Sprintf("PRAGMA page_size = %d", pageSize)); err != nil {
 		return err
 	}
-	mode, err := w.text("PRAGMA journal_mode = WAL")
-	if err != nil {
-		return err
+	var mode string
+	if err := d.conn.QueryRowContext(d.ctx, "PRAGMA journal_mode = WAL").Scan(&mode); err != nil {
+		return faulty("open", err)
 	}
 	if mode != "wal" {
-		return fmt.Errorf("%s: this file system cannot hold a write-ahead log (journal_mode is %q): choose a data directory on a local disk", w.q.files.db, mode)
+		return fmt.Errorf("%s: this file system cannot hold a write-ahead log (journal_mode is %q): choose a data directory on a local disk", d.path, mode)
 	}
-	if err := w.conn.Exec(fmt.Sprintf("PRAGMA synchronous = %s; PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = %d", w.q.o.Synchronous, walLimit)); err != nil {
+	return d.script(fmt.Sprintf("PRAGMA synchronous = %s; PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = %d", sync, walLimit, checkpointPages))
+}
+
+// script runs statements that take no arguments and whose rows are not wanted. They are
+// not kept prepared.
+func (d *database) script(sql string) error {
+	_, err := d.conn.ExecContext(d.ctx, sql)
+	return faulty("write", err)
+}
+
+// transaction runs fn in a transaction. When fn fails nothing is changed.
+func (d *database) transaction(fn func() error) error {
+	if _, err := d.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	return w.conn.AutoCheckpoint(checkpointPages)
-}
-
-// walLimit is to what size the write-ahead log is cut back after it had to grow.
-const walLimit = 64 << 20
-
-// text reads the one text that a query answers.
-func (w *writer) text(sql string) (string, error) {
-	s, err := w.conn.Prepare(sql)
+	err := fn()
+	if err == nil {
+		_, err = d.exec("COMMIT")
+	}
 	if err != nil {
-		return "", err
-	}
-	defer s.Reset()
-	if ok, err := s.Step(); err != nil || !ok {
-		return "", err
-	}
-	return s.Text(0), nil
-}
-
-// discard closes the connection without touching the files further.
-func (w *writer) discard() error {
-	w.tx = false
-	if w.conn == nil {
-		return nil
-	}
-	err := errors.Join(w.conn.KeepLogOnClose(), w.conn.Close())
-	w.conn = nil
-	return err
-}
-
-// close gives the store back.
-func (w *writer) close() error {
-	w.q.pool.shut(errClosedPool)
-	defer w.q.files.release()
-	if w.conn == nil {
-		return nil
-	}
-	err := w.conn.Close()
-	w.conn = nil
-	return err
-}
-
-// What marks a file as ours and says how it is laid out (PRAGMA application_id and
-// user_version).
-const (
-	applicationID = 0x53575351 // "SWSQ"
-	version       = 1
-)
-
-// The tables. A commit of new events writes the end of events and nothing else, and
-// with consumers the one page of groups.
-const schema = `
--- epoch: names the store in every position.
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-
--- One row. trimmed: the log begins behind this event; older ones in events are kept
--- for a group that still has work for them. opened counts: a commit that proves that
--- the file can be written.
-CREATE TABLE log (id INTEGER PRIMARY KEY CHECK (id = 1), trimmed INTEGER NOT NULL, opened INTEGER NOT NULL);
-
--- Instants are Unix nanoseconds, or seconds.nanoseconds as text beyond their range.
--- mark is the latest received_at up to this event.
-CREATE TABLE events (
-	seq INTEGER PRIMARY KEY,
-	stored_at INTEGER NOT NULL,
-	mark INTEGER NOT NULL,
-	received_at, at,
-	source TEXT, id TEXT, type TEXT, subtype TEXT,
-	team TEXT, channel TEXT, channel_type TEXT, user TEXT, thread TEXT,
-	from_self INTEGER, encoding INTEGER, retry_num INTEGER, retry_reason TEXT,
-	raw BLOB
-);
-
--- Seen ids in sorted runs; see seen.go.
-CREATE TABLE seen_runs (run INTEGER PRIMARY KEY, ids INTEGER NOT NULL, to_seq INTEGER NOT NULL, newest_at INTEGER NOT NULL);
-CREATE TABLE seen_ids (chunk INTEGER PRIMARY KEY, entries BLOB NOT NULL);
-
--- leased: the events whose first attempt runs. What is at or before cursor, not leased
--- and not in work is done.
-CREATE TABLE groups (
-	id INTEGER PRIMARY KEY,
-	name TEXT NOT NULL UNIQUE,
-	start INTEGER NOT NULL,
-	cursor INTEGER NOT NULL,
-	adopted INTEGER NOT NULL,
-	expired INTEGER NOT NULL,
-	leased BLOB
-);
-
--- Events that are neither waiting for their first attempt nor simply done.
-CREATE TABLE work (
-	grp INTEGER NOT NULL,
-	seq INTEGER NOT NULL,
-	state INTEGER NOT NULL,
-	attempts INTEGER NOT NULL,
-	at INTEGER NOT NULL,
-	reason TEXT,
-	PRIMARY KEY (grp, seq)
-) WITHOUT ROWID;
-CREATE INDEX work_at ON work (grp, state, at);
-CREATE INDEX work_seq ON work (seq);
-
-INSERT INTO log (id, trimmed, opened) VALUES (1, 0, 0);
-`
-
-// migrate makes the tables in an empty file and refuses a file that is not ours or is
-// of a later version.
-func migrate(c *engine.Conn, path string) error {
-	id, err := c.Int("PRAGMA application_id")
-	if err != nil {
-		return err
-	}
-	v, err := c.Int("PRAGMA user_version")
-	if err != nil {
-		return err
-	}
-	switch {
-	case id == applicationID && v == version:
-		return nil
-	case id == applicationID && v > version:
-		return fmt.Errorf("store %s has layout %d and this program knows %d: use the newer program, or another data directory", path, v, version)
-	case id != 0 || v != 0:
-		return fmt.Errorf("%s is a database of another program: use another data directory", path)
-	}
-	epoch, err := newEpoch()
-	if err != nil {
-		return err
-	}
-	return c.Exec(fmt.Sprintf("BEGIN IMMEDIATE; %s INSERT INTO meta VALUES ('epoch', '%s'); PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-		schema, epoch, applicationID, version))
-}
-
-func newEpoch() (string, error) {
-	var b [4]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return "", fmt.Errorf("make an epoch: %w", err)
-	}
-	return hex.EncodeToString(b[:]), nil
-}
-
-// statements are the writer's, prepared once for each connection.
-type statements struct {
-	begin, commit *engine.Stmt
-
-	insert, keysAfter           *engine.Stmt
-	readChunk, putChunk, putRun *engine.Stmt
-	dropChunks, dropRun         *engine.Stmt
-	trimEvents, trimMarks       *engine.Stmt
-	setTrimmed, agesAfter       *engine.Stmt
-	deleteEvent, hasWork        *engine.Stmt
-
-	putGroup, saveGroup, dropGroup, dropWork, groupWork *engine.Stmt
-
-	putWork, getWork, deleteWork, leaseWork *engine.Stmt
-	nextDue, dueWork, crashedWork           *engine.Stmt
-	pinnedDead, oldDead, workOf             *engine.Stmt
-	seqSince                                *engine.Stmt
-}
-
-// prepare compiles them all.
-func (st *statements) prepare(c *engine.Conn) error {
-	for _, p := range []struct {
-		to  **engine.Stmt
-		sql string
-	}{
-		{&st.begin, "BEGIN IMMEDIATE"},
-		{&st.commit, "COMMIT"},
-
-		{&st.insert, insertEvent},
-		{&st.keysAfter, "SELECT seq, stored_at, source, id FROM events WHERE seq > ? ORDER BY seq"},
-		{&st.readChunk, selectChunk},
-		{&st.putChunk, "INSERT INTO seen_ids (chunk, entries) VALUES (?, ?)"},
-		{&st.putRun, "INSERT INTO seen_runs (run, ids, to_seq, newest_at) VALUES (?, ?, ?, ?)"},
-		{&st.dropChunks, "DELETE FROM seen_ids WHERE chunk >= ? AND chunk < ?"},
-		{&st.dropRun, "DELETE FROM seen_runs WHERE run = ?"},
-
-		{&st.trimEvents, "DELETE FROM events WHERE seq > ?1 AND seq <= ?2 AND seq NOT IN (SELECT seq FROM work WHERE seq > ?1 AND seq <= ?2 AND state <> 4)"},
-		{&st.trimMarks, "DELETE FROM work WHERE seq > ?1 AND seq <= ?2 AND state = 4"},
-		{&st.setTrimmed, "UPDATE log SET trimmed = ?"},
-		{&st.agesAfter, "SELECT seq, stored_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?"},
-		{&st.deleteEvent, "DELETE FROM events WHERE seq = ?"},
-		{&st.hasWork, "SELECT 1 FROM work WHERE seq = ? AND state <> 4 LIMIT 1"},
-
-		{&st.putGroup, "INSERT INTO groups (id, name, start, cursor, adopted, expired) VALUES (?, ?, ?, ?, 0, 0)"},
-		{&st.saveGroup, "UPDATE groups SET cursor = ?, adopted = ?, expired = ?, leased = ? WHERE id = ?"},
-		{&st.dropGroup, "DELETE FROM groups WHERE id = ?"},
-		{&st.dropWork, "DELETE FROM work WHERE grp = ?"},
-		{&st.groupWork, "SELECT seq FROM work WHERE grp = ? AND seq <= ?"},
-
-		{&st.putWork, "INSERT INTO work (grp, seq, state, attempts, at, reason) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (grp, seq) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, at = excluded.at, reason = coalesce(excluded.reason, reason)"},
-		{&st.getWork, "SELECT state, attempts FROM work WHERE grp = ? AND seq = ?"},
-		{&st.deleteWork, "DELETE FROM work WHERE grp = ? AND seq = ?"},
-		{&st.leaseWork, "UPDATE work SET state = 0, attempts = attempts + 1 WHERE grp = ? AND seq = ?"},
-		{&st.nextDue, "SELECT at FROM work WHERE grp = ? AND state = 1 ORDER BY at LIMIT 1"},
-		{&st.dueWork, "SELECT seq, attempts FROM work WHERE grp = ? AND state = 1 AND at <= ? ORDER BY at, seq LIMIT ?"},
-		{&st.crashedWork, "SELECT seq, attempts FROM work WHERE grp = ? AND state = 3"},
-		{&st.pinnedDead, "SELECT DISTINCT seq FROM work WHERE seq <= ? AND state = 2 ORDER BY seq LIMIT ?"},
-		{&st.oldDead, "SELECT seq FROM work WHERE grp = ? AND state = 2 AND at < ? ORDER BY at LIMIT ?"},
-		{&st.workOf, "SELECT grp, state FROM work WHERE seq = ?"},
-		{&st.seqSince, selectMark},
-	} {
-		s, err := c.Prepare(p.sql)
-		if err != nil {
-			return err
-		}
-		*p.to = s
+		_, undo := d.exec("ROLLBACK")
+		return errors.Join(err, undo)
 	}
 	return nil
 }
 
-// Statements that readers use as well.
+// discard closes the connections and does not touch the file further.
+func (d *database) discard() error { return d.end(d.pool, d.guard) }
+
+// close writes the log into the file and closes the connections.
+func (d *database) close() error { return d.end(d.guard, d.pool) }
+
+func (d *database) end(order ...*sql.DB) error {
+	var errs []error
+	if d.conn != nil {
+		errs = append(errs, d.conn.close())
+	}
+	for _, db := range order {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	d.conn, d.pool, d.guard = nil, nil, nil
+	return errors.Join(errs...)
+}
+
+// fileName turns a text into a part of a file name, one to one.
+func fileName(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '.', c == '_', c == '-':
+			b.WriteByte(c)
+		default:
+			// Capitals too: on some file systems they are the same as small letters.
+			fmt.Fprintf(&b, "%%%02x", c)
+		}
+	}
+	return b.String()
+}
+
+// The columns of an event's row, as bindEvent and scanEvent go through them. An empty text
+// is stored as NULL, which takes no room in a row.
 const (
-	selectChunk = "SELECT entries FROM seen_ids WHERE chunk = ?"
-	selectMark  = "SELECT mark FROM events WHERE seq = ?"
+	insertEvent = "INSERT INTO events (seq, stored_at, mark, received_at, at, source, id, type, subtype, team, channel, channel_type, user, thread, from_self, encoding, retry_num, retry_reason, raw) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+	columns     = "seq, received_at, at, ifnull(source, ''), ifnull(id, ''), ifnull(type, ''), ifnull(subtype, ''), ifnull(team, ''), ifnull(channel, ''), ifnull(channel_type, ''), ifnull(user, ''), ifnull(thread, ''), from_self, encoding, retry_num, ifnull(retry_reason, '')"
 )
 
-// Columns of events in the order in which bindEvent and scanEvent go through them.
-const (
-	columns     = "seq, stored_at, mark, received_at, at, source, id, type, subtype, team, channel, channel_type, user, thread, from_self, encoding, retry_num, retry_reason, raw"
-	insertEvent = "INSERT INTO events (" + columns + ") VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-	colRaw      = 18
-)
-
-func bindEvent(s *engine.Stmt, seq, storedAt, mark int64, e *event.Event) {
-	s.BindInt(1, seq)
-	s.BindInt(2, storedAt)
-	s.BindInt(3, mark)
-	bindTime(s, 4, e.ReceivedAt)
-	bindTime(s, 5, e.At)
-	for i, v := range [...]string{
+// bindEvent appends the arguments of insertEvent.
+func bindEvent(args []any, seq, storedAt, mark int64, e *event.Event) []any {
+	args = append(args, seq, storedAt, mark, storedTime(e.ReceivedAt), storedTime(e.At))
+	for _, s := range [...]string{
 		e.Source, e.ID, e.Kind.Type, e.Kind.Subtype,
 		e.Team, e.Channel, e.ChannelType, e.User, e.Thread,
 	} {
-		s.BindText(6+i, v)
+		args = append(args, storedText(s))
 	}
-	var self int64
-	if e.FromSelf {
-		self = 1
-	}
-	s.BindInt(15, self)
-	s.BindInt(16, int64(e.Encoding))
-	s.BindInt(17, int64(e.Retry.Num))
-	s.BindText(18, e.Retry.Reason)
-	s.BindBytes(19, e.Raw)
+	return append(args, e.FromSelf, int64(e.Encoding), int64(e.Retry.Num), storedText(e.Retry.Reason), e.Raw)
 }
 
-// scanEvent reads a row without its raw body and its position.
-func scanEvent(s *engine.Stmt) (event.Event, error) {
-	e := event.Event{
-		Source: s.Text(5), ID: s.Text(6),
-		Kind: event.Kind{Type: s.Text(7), Subtype: s.Text(8)},
-		Team: s.Text(9), Channel: s.Text(10), ChannelType: s.Text(11), User: s.Text(12), Thread: s.Text(13),
-		FromSelf: s.Int(14) != 0,
-		Encoding: event.Encoding(s.Int(15)), //nolint:gosec // written by bindEvent
-		Retry:    event.Retry{Num: int(s.Int(16)), Reason: s.Text(17)},
+func storedText(s string) any {
+	if s == "" {
+		return nil
 	}
-	var err error
-	if e.ReceivedAt, err = scanTime(s, 3); err != nil {
-		return e, err
+	return s
+}
+
+// scanEvent reads the columns, and those that follow them into more. It leaves out the
+// event's position.
+func scanEvent(scan func(...any) error, more ...any) (seq int64, e event.Event, err error) {
+	var received, at any
+	err = scan(append([]any{
+		&seq, &received, &at, &e.Source, &e.ID, &e.Kind.Type, &e.Kind.Subtype,
+		&e.Team, &e.Channel, &e.ChannelType, &e.User, &e.Thread,
+		&e.FromSelf, &e.Encoding, &e.Retry.Num, &e.Retry.Reason,
+	}, more...)...)
+	if err == nil {
+		e.ReceivedAt, err = readTime(received)
 	}
-	e.At, err = scanTime(s, 4)
-	return e, err
+	if err == nil {
+		e.At, err = readTime(at)
+	}
+	return seq, e, err
 }
 
 // nanoRange is how many seconds around 1970 Unix nanoseconds can express.
 const nanoRange = 9_000_000_000
 
-func bindTime(s *engine.Stmt, i int, t time.Time) {
+// storedTime is an instant as it is stored: Unix nanoseconds, or a text beyond their range.
+func storedTime(t time.Time) any {
 	switch sec := t.Unix(); {
 	case t.IsZero():
-		s.BindNull(i)
+		return nil
 	case -nanoRange < sec && sec < nanoRange:
-		s.BindInt(i, t.UnixNano())
+		return t.UnixNano()
 	default:
 		// A sender may claim any second; it is kept as it was claimed.
-		s.BindText(i, fmt.Sprintf("%d.%09d", sec, t.Nanosecond()))
+		return fmt.Sprintf("%d.%09d", sec, t.Nanosecond())
 	}
 }
 
-func scanTime(s *engine.Stmt, i int) (time.Time, error) {
-	switch {
-	case s.Null(i):
+func readTime(stored any) (time.Time, error) {
+	switch v := stored.(type) {
+	case nil:
 		return time.Time{}, nil
-	case !s.IsText(i):
-		return time.Unix(0, s.Int(i)).UTC(), nil
+	case int64:
+		return time.Unix(0, v).UTC(), nil
+	case string:
+		secs, nanos, _ := strings.Cut(v, ".")
+		sec, err1 := strconv.ParseInt(secs, 10, 64)
+		nano, err2 := strconv.ParseInt(nanos, 10, 64)
+		if err1 == nil && err2 == nil {
+			return time.Unix(sec, nano).UTC(), nil
+		}
 	}
-	secs, nanos, _ := strings.Cut(s.Text(i), ".")
-	sec, err1 := strconv.ParseInt(secs, 10, 64)
-	nano, err2 := strconv.ParseInt(nanos, 10, 64)
-	if err1 != nil || err2 != nil {
-		return time.Time{}, fmt.Errorf("stored event: ill-formed instant in column %d", i)
-	}
-	return time.Unix(sec, nano).UTC(), nil
+	return time.Time{}, errors.New("stored event: ill-formed instant")
 }

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 
-	"slackmcp/store/internal/engine"
 	"slackmcp/store/queue"
 )
 
@@ -26,7 +25,7 @@ func claim(dir, topic string) (*files, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w: choose another one, or make it writable", err)
 	}
-	f := &files{dir: dir, db: database(dir, topic)}
+	f := &files{dir: dir, db: queueFile(dir, topic)}
 	if err := f.takeLock(); err != nil {
 		return nil, err
 	}
@@ -37,13 +36,13 @@ func claim(dir, topic string) (*files, error) {
 	return f, nil
 }
 
-func database(dir, topic string) string {
-	return filepath.Join(dir, "queue-"+engine.FileName(topic)+".db")
+func queueFile(dir, topic string) string {
+	return filepath.Join(dir, "queue-"+fileName(topic)+".db")
 }
 
 // Exists reports whether a directory holds a topic's store. It opens and makes nothing.
 func Exists(dir, topic string) bool {
-	_, err := os.Stat(database(dir, topic))
+	_, err := os.Stat(queueFile(dir, topic))
 	return err == nil
 }
 

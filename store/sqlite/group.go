@@ -3,12 +3,10 @@ package sqlite
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"maps"
 	"time"
 
 	"slackmcp/store/internal/consume"
-	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -87,14 +85,9 @@ func (w *writer) schedule(g *group, seq int64, st state, attempts int, at time.T
 	if st == retrying && (g.nextDue == 0 || at.UnixNano() < g.nextDue) {
 		g.nextDue = at.UnixNano()
 	}
-	s := w.stmt.putWork
-	s.BindInt(1, g.id)
-	s.BindInt(2, seq)
-	s.BindInt(3, int64(st))
-	s.BindInt(4, int64(attempts))
-	s.BindInt(5, at.UnixNano())
-	s.BindText(6, reason)
-	return w.write(s)
+	_, err := w.write("INSERT INTO work (grp, seq, state, attempts, at, reason) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (grp, seq) DO UPDATE SET state = excluded.state, attempts = excluded.attempts, at = excluded.at, reason = coalesce(excluded.reason, reason)",
+		g.id, seq, st, attempts, at.UnixNano(), storedText(reason))
+	return err
 }
 
 // finish removes an event's row in work, and the event itself when it has left the log
@@ -103,10 +96,7 @@ func (w *writer) finish(g *group, seq int64) error {
 	if seq <= g.start && seq > w.trimmed {
 		return w.schedule(g, seq, finished, 0, time.Unix(0, 0), "")
 	}
-	s := w.stmt.deleteWork
-	s.BindInt(1, g.id)
-	s.BindInt(2, seq)
-	if err := w.write(s); err != nil {
+	if _, err := w.write("DELETE FROM work WHERE grp = ? AND seq = ?", g.id, seq); err != nil {
 		return err
 	}
 	return w.unpin(seq)
@@ -117,19 +107,13 @@ func (w *writer) unpin(seq int64) error {
 	if seq > w.trimmed {
 		return nil
 	}
-	s := w.stmt.hasWork
-	s.BindInt(1, seq)
-	held, err := s.Step()
-	s.Reset()
-	if err != nil || held {
+	held, err := w.db.number("SELECT 1 FROM work WHERE seq = ? AND state <> 4 LIMIT 1", seq)
+	if err != nil || held != 0 {
 		return err
 	}
-	w.stmt.deleteEvent.BindInt(1, seq)
-	if err := w.write(w.stmt.deleteEvent); err != nil {
-		return err
-	}
-	w.pinned -= int64(w.conn.Changes())
-	return nil
+	n, err := w.write("DELETE FROM events WHERE seq = ?", seq)
+	w.pinned -= n
+	return err
 }
 
 // judge decides about the attempts that a crash cut short, once there is a policy.
@@ -142,12 +126,12 @@ func (w *writer) judge(g *group, p queue.Policy, now time.Time) error {
 		attempts int
 	}
 	var rows []row
-	s := w.stmt.crashedWork
-	s.BindInt(1, g.id)
-	err := s.Each(func() error {
-		rows = append(rows, row{s.Int(0), int(s.Int(1))})
-		return nil
-	})
+	err := w.db.each(func(scan func(...any) error) error {
+		var r row
+		err := scan(&r.seq, &r.attempts)
+		rows = append(rows, r)
+		return err
+	}, "SELECT seq, attempts FROM work WHERE grp = ? AND state = 3", g.id)
 	if err != nil {
 		return err
 	}
@@ -169,15 +153,8 @@ func (w *writer) judge(g *group, p queue.Policy, now time.Time) error {
 }
 
 // refresh reads when the next retry is due.
-func (w *writer) refresh(g *group) error {
-	s := w.stmt.nextDue
-	s.BindInt(1, g.id)
-	ok, err := s.Step()
-	g.nextDue = 0
-	if ok {
-		g.nextDue = s.Int(0)
-		s.Reset()
-	}
+func (w *writer) refresh(g *group) (err error) {
+	g.nextDue, err = w.db.number("SELECT at FROM work WHERE grp = ? AND state = 1 ORDER BY at LIMIT 1", g.id)
 	return err
 }
 
@@ -187,13 +164,9 @@ func (w *writer) saveGroups() error {
 		if !g.dirty {
 			continue
 		}
-		s := w.stmt.saveGroup
-		s.BindInt(1, g.cursor)
-		s.BindInt(2, g.adopted)
-		s.BindInt(3, g.expired)
-		s.BindBytes(4, g.encodeLeases())
-		s.BindInt(5, g.id)
-		if err := w.write(s); err != nil {
+		_, err := w.write("UPDATE groups SET cursor = ?, adopted = ?, expired = ?, leased = ? WHERE id = ?",
+			g.cursor, g.adopted, g.expired, g.encodeLeases(), g.id)
+		if err != nil {
 			return err
 		}
 		g.dirty = false
@@ -316,15 +289,14 @@ func (w *writer) due(g *group, now time.Time, limit int) ([]delivery, error) {
 	if g.nextDue == 0 || g.nextDue > now.UnixNano() {
 		return nil, nil
 	}
-	s := w.stmt.dueWork
-	s.BindInt(1, g.id)
-	s.BindInt(2, now.UnixNano())
-	s.BindInt(3, int64(limit))
 	var list []delivery
-	err := s.Each(func() error {
-		list = append(list, delivery{seq: s.Int(0), attempt: int(s.Int(1)) + 1})
-		return nil
-	})
+	err := w.db.each(func(scan func(...any) error) error {
+		var d delivery
+		err := scan(&d.seq, &d.attempt)
+		d.attempt++
+		list = append(list, d)
+		return err
+	}, "SELECT seq, attempts FROM work WHERE grp = ? AND state = 1 AND at <= ? ORDER BY at, seq LIMIT ?", g.id, now.UnixNano(), limit)
 	return list, err
 }
 
@@ -361,10 +333,7 @@ func (w *writer) claimNew(g *group, c *consumer) {
 }
 
 func (w *writer) claimDue(g *group, c *consumer, d delivery) error {
-	s := w.stmt.leaseWork
-	s.BindInt(1, g.id)
-	s.BindInt(2, d.seq)
-	if err := w.write(s); err != nil {
+	if _, err := w.write("UPDATE work SET state = 0, attempts = attempts + 1 WHERE grp = ? AND seq = ?", g.id, d.seq); err != nil {
 		return err
 	}
 	g.retrying--
@@ -396,23 +365,28 @@ func (w *writer) handOut() {
 
 // load reads the log's bounds, the seen ids and the groups.
 func (w *writer) load() (err error) {
-	if w.epoch, err = w.readEpoch(); err != nil {
-		return err
-	}
-	if w.trimmed, err = w.conn.Int("SELECT trimmed FROM log"); err != nil {
-		return err
-	}
-	last, err := w.conn.Int("SELECT max(seq) FROM events")
+	found, err := w.db.one([]any{&w.epoch}, "SELECT value FROM meta WHERE name = 'epoch'")
 	if err != nil {
 		return err
 	}
+	if !found || w.epoch == "" {
+		return errors.New("the store has no epoch: it was damaged; restore it, or use another data directory")
+	}
+	var last int64
+	for _, n := range []struct {
+		to    *int64
+		query string
+	}{
+		{&w.trimmed, "SELECT trimmed FROM log"},
+		{&last, "SELECT max(seq) FROM events"},
+		{&w.mark, "SELECT mark FROM events ORDER BY seq DESC LIMIT 1"},
+		{&w.pinned, "SELECT count(*) FROM events WHERE seq <= (SELECT trimmed FROM log)"},
+	} {
+		if *n.to, err = w.db.number(n.query); err != nil {
+			return err
+		}
+	}
 	w.last = max(last, w.trimmed)
-	if w.mark, err = w.conn.Int("SELECT mark FROM events ORDER BY seq DESC LIMIT 1"); err != nil {
-		return err
-	}
-	if w.pinned, err = w.conn.Int(fmt.Sprintf("SELECT count(*) FROM events WHERE seq <= %d", w.trimmed)); err != nil {
-		return err
-	}
 	w.oldestAt, w.sweepAt = 0, time.Time{}
 	if err := w.loadSeen(); err != nil {
 		return err
@@ -420,98 +394,37 @@ func (w *writer) load() (err error) {
 	return w.loadGroups()
 }
 
-func (w *writer) readEpoch() (string, error) {
-	epoch, err := w.text("SELECT value FROM meta WHERE name = 'epoch'")
-	if err == nil && epoch == "" {
-		err = errors.New("the store has no epoch: it was damaged; restore it, or use another data directory")
-	}
-	return epoch, err
-}
-
-// loadSeen reads the runs, and the ids of the events that are in none.
-func (w *writer) loadSeen() error {
-	w.seen = newSeen()
-	s, err := w.conn.Prepare("SELECT run, ids, to_seq, newest_at FROM seen_runs ORDER BY run")
-	if err != nil {
-		return err
-	}
-	err = s.Each(func() error {
-		r := &run{number: s.Int(0), ids: int(s.Int(1)), toSeq: s.Int(2), newestAt: s.Int(3)}
-		r.filter = newFilter(r.ids)
-		w.seen.runs = append(w.seen.runs, r)
-		w.seen.next = r.number + 1
-		w.seen.flushed = max(w.seen.flushed, r.toSeq)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, r := range w.seen.runs {
-		if err := w.loadRun(r); err != nil {
-			return err
-		}
-	}
-	w.seen.flushed = max(w.seen.flushed, w.trimmed)
-	k := w.stmt.keysAfter
-	k.BindInt(1, w.seen.flushed)
-	err = k.Each(func() error {
-		w.seen.fresh[eventlog.KeyOf(k.Text(2), k.Text(3))] = place{seq: k.Int(0), at: k.Int(1)}
-		return nil
-	})
-	w.seen.show()
-	return err
-}
-
-func (w *writer) loadRun(r *run) error {
-	n := 0
-	for chunk := 0; n < r.ids; chunk++ {
-		b, err := w.readChunk(r.chunk(chunk))
-		if err != nil {
-			return err
-		}
-		if len(b) == 0 {
-			return fmt.Errorf("seen ids: run %d has %d ids, and only %d were found: the store was damaged; restore it", r.number, r.ids, n)
-		}
-		for ; len(b) >= idSize; b = b[idSize:] {
-			row := decodeID(b)
-			r.index(n, &row)
-			n++
-		}
-	}
-	return nil
-}
-
 // loadGroups reads the groups with their counts.
 func (w *writer) loadGroups() error {
 	w.groups = map[string]*group{}
 	byID := map[int64]*group{}
-	s, err := w.conn.Prepare("SELECT id, name, start, cursor, adopted, expired, leased FROM groups")
-	if err != nil {
-		return err
-	}
-	err = s.Each(func() error {
-		g := &group{
-			id: s.Int(0), name: s.Text(1), start: s.Int(2), cursor: s.Int(3),
-			adopted: s.Int(4), expired: s.Int(5), leases: map[int64]lease{},
+	err := w.db.each(func(scan func(...any) error) error {
+		g := &group{leases: map[int64]lease{}}
+		var first []byte
+		if err := scan(&g.id, &g.name, &g.start, &g.cursor, &g.adopted, &g.expired, &first); err != nil {
+			return err
 		}
-		for _, seq := range decodeLeases(s.View(6)) {
+		for _, seq := range decodeLeases(first) {
 			g.leases[seq] = lease{attempt: 1}
 		}
 		w.groups[g.name], byID[g.id] = g, g
 		return nil
-	})
+	}, "SELECT id, name, start, cursor, adopted, expired, leased FROM groups")
 	if err != nil {
 		return err
 	}
-	if s, err = w.conn.Prepare("SELECT grp, seq, state, attempts FROM work WHERE state <> 4"); err != nil {
-		return err
-	}
-	err = s.Each(func() error {
-		if g := byID[s.Int(0)]; g != nil {
-			g.count(s.Int(1), state(s.Int(2)), int(s.Int(3)))
+	err = w.db.each(func(scan func(...any) error) error {
+		var id, seq int64
+		var st state
+		var attempts int
+		if err := scan(&id, &seq, &st, &attempts); err != nil {
+			return err
+		}
+		if g := byID[id]; g != nil {
+			g.count(seq, st, attempts)
 		}
 		return nil
-	})
+	}, "SELECT grp, seq, state, attempts FROM work WHERE state <> 4")
 	if err != nil {
 		return err
 	}
@@ -550,11 +463,10 @@ func (w *writer) resume(start bool) error {
 	if err := w.saveGroups(); err != nil {
 		return err
 	}
-	probe, err := w.conn.Prepare("UPDATE log SET opened = opened + 1")
-	if err != nil {
+	if _, err := w.write("UPDATE log SET opened = opened + 1"); err != nil {
 		return err
 	}
-	if err := cmpErr(w.write(probe), w.commit()); err != nil {
+	if err := w.commit(); err != nil {
 		return err
 	}
 	w.show()

@@ -1,13 +1,19 @@
 package sqlite_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
+	"slackmcp/store/queue"
 	"slackmcp/store/sqlite"
+	"slackmcp/webhook/event"
 )
 
 // TestLogBeginsAnew looks a copy of an old event up, by which the seen ids are read from
@@ -57,6 +63,43 @@ func publishLarge(t *testing.T, q *sqlite.Queue, n, body int) {
 					t.Errorf("Publish: %v", err)
 					return
 				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestManyReadersAtOnce has far more readers than there are connections for them, and each
+// of them reads as the first one on its connection: none waits for another for ever.
+func TestManyReadersAtOnce(t *testing.T) {
+	t.Parallel()
+	q, err := sqlite.Open(t.Context(), sqlite.Options{Dir: t.TempDir(), Synchronous: sqlite.Normal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	publishMany(t, q, 10, false)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var all sync.WaitGroup
+	for i := range 64 {
+		all.Go(func() {
+			var err error
+			switch i % 4 {
+			case 0:
+				_, err = q.History(ctx, event.Query{})
+			case 1:
+				_, err = q.Get(ctx, "slack", "m1")
+			case 2:
+				_, err = q.History(ctx, event.Query{Order: event.OldestFirst, Filter: event.Filter{Since: time.Now().Add(-time.Hour)}})
+			default:
+				err = q.Tail(ctx, queue.Start{Since: time.Now().Add(-time.Hour)}, func(event.Event) error { return io.EOF })
+				if errors.Is(err, io.EOF) {
+					err = nil
+				}
+			}
+			if err != nil {
+				t.Errorf("reader %d: %v", i, err)
 			}
 		})
 	}

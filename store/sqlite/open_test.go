@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"slackmcp/store/internal/engine"
 	"slackmcp/store/queue"
 	"slackmcp/store/sqlite"
 	"slackmcp/webhook/event"
@@ -85,14 +85,14 @@ func TestSecondOpening(t *testing.T) {
 }
 
 // edit changes a store's file from outside.
-func edit(t *testing.T, dir, sql string) {
+func edit(t *testing.T, dir, query string) {
 	t.Helper()
-	c, err := engine.Open(filepath.Join(dir, "queue-slack.events.db"), engine.ReadWrite, 1000)
+	db, err := sql.Open("sqlite", filepath.Join(dir, "queue-slack.events.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	if err := c.Exec(sql); err != nil {
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), query); err != nil {
 		t.Fatal(err)
 	}
 }

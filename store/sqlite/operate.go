@@ -46,17 +46,14 @@ func (w *writer) group(name string) (*group, error) {
 
 // drop removes a group and what it alone kept.
 func (w *writer) drop(g *group) error {
-	s := w.stmt.groupWork
-	s.BindInt(1, g.id)
-	s.BindInt(2, w.trimmed)
-	pinned, err := ints(s)
+	pinned, err := w.db.numbers("SELECT seq FROM work WHERE grp = ? AND seq <= ?", g.id, w.trimmed)
 	if err != nil {
 		return err
 	}
-	w.stmt.dropGroup.BindInt(1, g.id)
-	w.stmt.dropWork.BindInt(1, g.id)
-	if err := cmpErr(w.write(w.stmt.dropGroup), w.write(w.stmt.dropWork)); err != nil {
-		return err
+	for _, query := range []string{"DELETE FROM groups WHERE id = ?", "DELETE FROM work WHERE grp = ?"} {
+		if _, err := w.write(query, g.id); err != nil {
+			return err
+		}
 	}
 	for _, seq := range pinned {
 		if err := w.unpin(seq); err != nil {
@@ -88,8 +85,8 @@ func (q *Queue) DeadLetters(ctx context.Context, name string, after event.Positi
 		limit = event.DefaultLimit
 	}
 	var list []queue.DeadLetter
-	err := q.pool.use(ctx, func(r *reader) (err error) {
-		list, err = r.letters(q.bounds(), id, name, from, min(limit, event.MaxLimit))
+	err := q.readers.use(ctx, func(s session) (err error) {
+		list, err = letters(s, q.bounds(), id, name, from, min(limit, event.MaxLimit))
 		return err
 	})
 	if err != nil {
@@ -158,13 +155,7 @@ func (w *writer) replay(g *group, seq int64) (bool, error) {
 
 // workState reads an event's row in work.
 func (w *writer) workState(g *group, seq int64) (st state, ok bool, err error) {
-	s := w.stmt.getWork
-	s.BindInt(1, g.id)
-	s.BindInt(2, seq)
-	if ok, err = s.Step(); ok {
-		st = state(s.Int(0))
-		s.Reset()
-	}
+	ok, err = w.db.one([]any{&st}, "SELECT state FROM work WHERE grp = ? AND seq = ?", g.id, seq)
 	return st, ok, err
 }
 
@@ -337,10 +328,10 @@ func (q *Queue) groupStats(ctx context.Context, g *groupView, b eventlog.Bounds,
 		return s, nil
 	}
 	fresh := time.Time{} // when the next new event was received
-	err := q.pool.use(ctx, func(r *reader) error {
+	err := q.readers.use(ctx, func(r session) error {
 		var err error
 		if g.cursor < b.Last {
-			if fresh, err = r.receivedAt(b, g.cursor+1); err != nil {
+			if fresh, err = receivedAt(r, b, g.cursor+1); err != nil {
 				return err
 			}
 		}
@@ -348,23 +339,22 @@ func (q *Queue) groupStats(ctx context.Context, g *groupView, b eventlog.Bounds,
 		if g.leases != 0 {
 			oldest = g.leases
 		}
-		r.oldest.BindInt(1, g.id)
-		seq, err := one(r.oldest)
+		seq, err := r.number("SELECT min(seq) FROM work WHERE grp = ? AND state IN (0, 1, 3)", g.id)
 		if err != nil {
 			return err
 		}
 		if seq != 0 {
 			oldest = min(oldest, seq)
 		}
-		s.OldestWaiting, err = r.receivedAt(b, oldest)
+		s.OldestWaiting, err = receivedAt(r, b, oldest)
 		return err
 	})
 	s.StalledSince = g.stalledSince(fresh, now)
 	return s, err
 }
 
-func (r *reader) receivedAt(b eventlog.Bounds, seq int64) (time.Time, error) {
-	e, err := r.event(b, seq)
+func receivedAt(s session, b eventlog.Bounds, seq int64) (time.Time, error) {
+	e, err := readEvent(s, b, seq)
 	if errors.Is(err, event.ErrNotFound) {
 		return time.Time{}, nil // finished and removed since the counts were taken
 	}

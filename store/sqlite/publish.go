@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 )
 
@@ -17,12 +18,12 @@ func (w *writer) publish(entries []entry, now time.Time) error {
 	wanted := 0
 	for i := range entries {
 		e := &entries[i]
-		p, ok, err := w.seen.find(e.key, w.readChunk)
+		p, ok, err := w.place(&e.key)
 		if err != nil {
 			return err
 		}
 		if e.dup = ok && p.at > since; e.dup {
-			e.known = p
+			e.known = p.seq
 		} else {
 			wanted++
 		}
@@ -30,21 +31,25 @@ func (w *writer) publish(entries []entry, now time.Time) error {
 	if err := w.makeRoom(wanted); err != nil {
 		return err
 	}
+	stored := make(map[eventlog.Key]int64, wanted)
 	for i := range entries {
 		e := &entries[i]
 		// The batch may hold several copies of one event.
-		if p, ok := w.seen.fresh[e.key]; ok && !e.dup && p.at > since {
-			e.dup, e.known = true, p
+		if first, ok := stored[e.key]; ok && !e.dup {
+			e.dup, e.known = true, first
 		}
 		if e.dup {
-			e.receipt = queue.Receipt{Position: w.position(e.known.seq), Duplicate: true}
+			e.receipt = queue.Receipt{Position: w.position(e.known), Duplicate: true}
 			continue
 		}
 		if err := w.store(e, now); err != nil {
 			return err
 		}
+		if e.err == nil && len(entries) > 1 {
+			stored[e.key] = w.last
+		}
 	}
-	return nil
+	return w.writeIDs()
 }
 
 // store writes one event, or answers that there is no room.
@@ -58,12 +63,12 @@ func (w *writer) store(e *entry, now time.Time) error {
 	}
 	seq, at := w.last+1, now.UnixNano()
 	w.mark = max(w.mark, nanos(e.event.ReceivedAt))
-	bindEvent(w.stmt.insert, seq, at, w.mark, &e.event)
-	if err := w.write(w.stmt.insert); err != nil {
+	w.args = bindEvent(w.args[:0], seq, at, w.mark, &e.event)
+	if _, err := w.write(insertEvent, w.args...); err != nil {
 		return err
 	}
 	w.last = seq
-	w.seen.add(e.key, place{seq: seq, at: at})
+	w.remember(&e.key, seq, at)
 	e.event.Position = w.position(seq)
 	e.receipt = queue.Receipt{Position: e.event.Position}
 	w.fresh = append(w.fresh, e.event)

@@ -10,12 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"slackmcp/store/internal/engine"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
 
-var errDisk = &engine.Error{Code: 1034, Op: "commit", Text: "disk I/O error"}
+var errDisk = &fault{"commit", errors.New("disk I/O error (1034)")}
 
 // trouble makes the writer's next transaction fail after do, as a disk does.
 func trouble(t *testing.T, q *Queue, do func(*writer)) {

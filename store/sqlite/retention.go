@@ -3,8 +3,6 @@ package sqlite
 import (
 	"slices"
 	"time"
-
-	"slackmcp/store/internal/engine"
 )
 
 // trimStep bounds how many events one transaction removes by age.
@@ -57,37 +55,23 @@ func (w *writer) trim(to int64) error {
 	if to <= w.trimmed {
 		return nil
 	}
-	if to > w.seen.flushed {
-		// Ids outlive their events.
-		if err := w.flushSeen(); err != nil {
-			return err
-		}
-	}
-	s := w.stmt.trimEvents
-	s.BindInt(1, w.trimmed)
-	s.BindInt(2, to)
-	if err := w.write(s); err != nil {
+	n, err := w.write("DELETE FROM events WHERE seq > ?1 AND seq <= ?2 AND seq NOT IN (SELECT seq FROM work WHERE seq > ?1 AND seq <= ?2 AND state <> 4)", w.trimmed, to)
+	if err != nil {
 		return err
 	}
-	w.pinned += to - w.trimmed - int64(w.conn.Changes())
-	s = w.stmt.trimMarks
-	s.BindInt(1, w.trimmed)
-	s.BindInt(2, to)
-	if err := w.write(s); err != nil {
+	w.pinned += to - w.trimmed - n
+	if _, err := w.write("DELETE FROM work WHERE seq > ? AND seq <= ? AND state = 4", w.trimmed, to); err != nil {
 		return err
 	}
-	w.stmt.setTrimmed.BindInt(1, to)
 	w.trimmed = to
 	w.oldestAt = 0
-	return w.write(w.stmt.setTrimmed)
+	_, err = w.write("UPDATE log SET trimmed = ?", to)
+	return err
 }
 
 // expirePinned removes up to n events outside the log of which only dead letters are left.
 func (w *writer) expirePinned(n int) error {
-	s := w.stmt.pinnedDead
-	s.BindInt(1, w.trimmed)
-	s.BindInt(2, int64(n))
-	list, err := ints(s)
+	list, err := w.db.numbers("SELECT DISTINCT seq FROM work WHERE seq <= ? AND state = 2 ORDER BY seq LIMIT ?", w.trimmed, n)
 	if err != nil {
 		return err
 	}
@@ -102,15 +86,16 @@ func (w *writer) expirePinned(n int) error {
 // expireDead removes the dead letters of an event unless another group has it on its
 // schedule.
 func (w *writer) expireDead(seq int64) error {
-	s := w.stmt.workOf
-	s.BindInt(1, seq)
 	alive := false
 	var owners []int64
-	err := s.Each(func() error {
-		alive = alive || state(s.Int(1)) != dead
-		owners = append(owners, s.Int(0))
-		return nil
-	})
+	err := w.db.each(func(scan func(...any) error) error {
+		var id int64
+		var st state
+		err := scan(&id, &st)
+		alive = alive || st != dead
+		owners = append(owners, id)
+		return err
+	}, "SELECT grp, state FROM work WHERE seq = ?", seq)
 	if err != nil || alive {
 		return err
 	}
@@ -166,19 +151,20 @@ func (w *writer) sweepEvents(since int64) (bool, error) {
 	if w.oldestAt > since || w.trimmed == w.last {
 		return false, nil
 	}
-	s := w.stmt.agesAfter
-	s.BindInt(1, w.trimmed)
-	s.BindInt(2, trimStep)
 	to, n := w.trimmed, 0
-	err := s.Each(func() error {
-		if at := s.Int(1); at >= since {
-			w.oldestAt = at
-			return engine.ErrStop
+	err := w.db.each(func(scan func(...any) error) error {
+		var seq, at int64
+		if err := scan(&seq, &at); err != nil {
+			return err
 		}
-		to = s.Int(0)
+		if at >= since {
+			w.oldestAt = at
+			return errStop
+		}
+		to = seq
 		n++
 		return nil
-	})
+	}, "SELECT seq, stored_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?", w.trimmed, trimStep)
 	if err != nil {
 		return false, err
 	}
@@ -201,11 +187,7 @@ func (w *writer) sweepLetters(since int64) (bool, error) {
 		if g.dead == 0 {
 			continue
 		}
-		s := w.stmt.oldDead
-		s.BindInt(1, g.id)
-		s.BindInt(2, since)
-		s.BindInt(3, trimStep)
-		list, err := ints(s)
+		list, err := w.db.numbers("SELECT seq FROM work WHERE grp = ? AND state = 2 AND at < ? ORDER BY at LIMIT ?", g.id, since, trimStep)
 		if err != nil {
 			return false, err
 		}
@@ -217,16 +199,6 @@ func (w *writer) sweepLetters(since int64) (bool, error) {
 		more = more || len(list) == trimStep
 	}
 	return more, nil
-}
-
-// ints collects the first number of each row.
-func ints(s *engine.Stmt) ([]int64, error) {
-	var list []int64
-	err := s.Each(func() error {
-		list = append(list, s.Int(0))
-		return nil
-	})
-	return list, err
 }
 
 // groupByID finds a group by its number in the tables.

@@ -115,11 +115,11 @@ func (o Options) normalize() (Options, error) {
 
 // A Queue is a queue.Queue in a SQLite file. Make one with Open.
 type Queue struct {
-	o     Options
-	files *files
-	mail  *mailbox
-	feed  *feed
-	pool  *pool
+	o       Options
+	files   *files
+	mail    *mailbox
+	feed    *feed
+	readers *readers
 
 	life    context.Context // done, with ErrClosed as cause, once Close was called
 	end     context.CancelCauseFunc
@@ -151,7 +151,7 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 		return nil, fmt.Errorf("sqlite queue: %w", err)
 	}
 	q := &Queue{
-		o: o, files: f, mail: newMailbox(), feed: newFeed(), pool: newPool(f.db),
+		o: o, files: f, mail: newMailbox(), feed: newFeed(), readers: newReaders(f.db),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))

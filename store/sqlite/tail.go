@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"sync"
 	"time"
 
-	"slackmcp/store/internal/eventlog"
+	"slackmcp/internal/wait"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -58,21 +57,17 @@ type handlerError struct{ err error }
 func (e *handlerError) Error() string { return e.err.Error() }
 
 // start finds where a Tail begins.
-func (q *Queue) start(ctx context.Context, from queue.Start) (int64, error) {
+func (q *Queue) start(ctx context.Context, from queue.Start) (at int64, err error) {
 	if from.After != "" || from.Since.IsZero() {
-		return locate(from, q.bounds(), nil)
+		return locate(session{}, from, q.bounds()) // It reads nothing.
 	}
-	var at int64
 	epoch := q.bounds().Epoch
-	err := q.pool.use(ctx, func(r *reader) error {
-		return r.snapshot(func() error {
-			b, err := r.bounds(epoch)
-			if err != nil {
-				return err
-			}
-			at, err = locate(from, b, r.markOf)
-			return err
-		})
+	err = q.readers.use(ctx, func(s session) error {
+		b, err := bounds(s, epoch)
+		if err == nil {
+			at, err = locate(s, from, b)
+		}
+		return err
 	})
 	return at, err
 }
@@ -116,7 +111,7 @@ func (q *Queue) following(ctx context.Context, at int64, buf []event.Event) ([]e
 	list, err := q.readAfter(ctx, at, buf)
 	if errors.Is(err, queue.ErrUnavailable) {
 		// It is being repaired.
-		return nil, nil, wait(ctx, time.Second)
+		return nil, nil, wait.Sleep(ctx, time.Second)
 	}
 	return list, nil, err
 }
@@ -125,48 +120,30 @@ func (q *Queue) following(ctx context.Context, at int64, buf []event.Event) ([]e
 func (q *Queue) readAfter(ctx context.Context, at int64, buf []event.Event) ([]event.Event, error) {
 	epoch := q.bounds().Epoch
 	list := buf[:0]
-	err := q.pool.use(ctx, func(r *reader) error {
-		return r.snapshot(func() error {
-			b, err := r.bounds(epoch)
+	err := q.readers.use(ctx, func(s session) error {
+		b, err := bounds(s, epoch)
+		if err != nil {
+			return err
+		}
+		if at < b.Trimmed {
+			return errors.Join(errOvertaken, b.Expired())
+		}
+		size := 0
+		return s.each(func(scan func(...any) error) error {
+			var raw []byte
+			seq, e, err := scanEvent(scan, &raw)
 			if err != nil {
 				return err
 			}
-			if at < b.Trimmed {
-				return errors.Join(errOvertaken, b.Expired())
+			e.Raw, e.Position = raw, b.Position(seq)
+			list = append(list, e)
+			if size += len(raw); size >= tailBytes {
+				return errStop
 			}
-			list, err = collect(r.scan(b, at+1, false), list)
-			return err
-		})
+			return nil
+		}, "SELECT "+columns+", raw FROM events WHERE seq > ? ORDER BY seq LIMIT ?", at, cap(list))
 	})
 	return list, err
-}
-
-// collect takes events until a Tail has enough for once.
-func collect(items iter.Seq2[eventlog.Item, error], list []event.Event) ([]event.Event, error) {
-	size := 0
-	for item, err := range items {
-		if err != nil {
-			return list, err
-		}
-		item.Load(item.Event)
-		list = append(list, *item.Event)
-		size += len(item.Event.Raw)
-		if len(list) == cap(list) || size >= tailBytes {
-			break
-		}
-	}
-	return list, nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // A feed keeps the newest committed events in memory for who follows them, so that

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"slackmcp/store/internal/consume"
-	"slackmcp/store/internal/engine"
 	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
@@ -21,18 +20,19 @@ import (
 //  1. the ends of attempts,
 //  2. the new events, each unless its id was seen,
 //  3. what operators and consumers ask for,
-//  4. retention, and the seen ids' runs,
+//  4. retention,
 //  5. claims for the workers that are free, also of the events that have just come.
 //
 // Then it commits, which returns when the write-ahead log is on the disk, and only then
 // it answers, shows the events to those who follow, and hands out what it claimed. Its
 // fields are what the tables say; after an error they are read anew.
 type writer struct {
-	q    *Queue
-	conn *engine.Conn
-	stmt statements
-	// chunk reads seen ids by a statement of stmt.
-	chunk chunkReader
+	q  *Queue
+	db *database // nil while it is closed
+
+	args       []any   // of the statement that stores an event
+	candidates []int64 // what place looks at
+	newIDs     idRow   // the ids of the events that this transaction stores
 
 	epoch         string
 	last, trimmed int64 // the log: trimmed < seq <= last
@@ -55,6 +55,52 @@ type writer struct {
 
 func newWriter(q *Queue) *writer {
 	return &writer{q: q, active: map[*consumer]struct{}{}}
+}
+
+// open opens the file and reads the writer's state. start says that the process
+// begins: attempts that were running then were cut short by a crash.
+func (w *writer) open(start bool) (err error) {
+	if w.db, err = openDatabase(w.q.files.db, queueLayout, w.q.o.Synchronous); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.discard())
+		}
+	}()
+	w.tx = false
+	if err := migrate(w.db); err != nil {
+		return err
+	}
+	if err := w.load(); err != nil {
+		return err
+	}
+	if err := w.resume(start); err != nil {
+		return err
+	}
+	return w.q.readers.open()
+}
+
+// discard closes the file and does not touch it further.
+func (w *writer) discard() error {
+	if w.db == nil {
+		return nil
+	}
+	err := w.db.discard()
+	w.db, w.tx = nil, false
+	return err
+}
+
+// close gives the store back.
+func (w *writer) close() error {
+	w.q.readers.shut(fmt.Errorf("read: %w", queue.ErrClosed))
+	defer w.q.files.release()
+	if w.db == nil {
+		return nil
+	}
+	err := w.db.close()
+	w.db = nil
+	return err
 }
 
 // run works until Close.
@@ -109,7 +155,7 @@ func (w *writer) gather() {
 // serve makes one transaction of a batch, and recovers when that fails.
 func (w *writer) serve(b *batch) {
 	w.again = nil
-	if w.conn == nil {
+	if w.db == nil {
 		b.fail(queue.ErrUnavailable) // closed while it was being reopened
 		return
 	}
@@ -124,7 +170,6 @@ func (w *writer) serve(b *batch) {
 		w.recover(err)
 		return
 	}
-	w.seen.show()
 	w.show()
 	w.q.feed.add(w.fresh)
 	// Those who are answered now, and those who came meanwhile.
@@ -165,40 +210,21 @@ func (w *writer) apply(b *batch) error {
 	if err := w.sweep(now); err != nil {
 		return err
 	}
-	if err := w.index(); err != nil {
-		return err
-	}
 	if err := w.pump(now); err != nil {
 		return err
 	}
 	return w.saveGroups()
 }
 
-// broken tells an error of the store from one that is a caller's.
-func broken(err error) bool {
-	var e *engine.Error
-	return errors.As(err, &e)
-}
-
-// begin opens the transaction unless it is open.
-func (w *writer) begin() error {
-	if w.tx {
-		return nil
+// write runs a statement within the transaction, and begins it if need be.
+func (w *writer) write(query string, args ...any) (int64, error) {
+	if !w.tx {
+		if _, err := w.db.exec("BEGIN IMMEDIATE"); err != nil {
+			return 0, err
+		}
+		w.tx = true
 	}
-	if err := w.stmt.begin.Run(); err != nil {
-		return err
-	}
-	w.tx = true
-	return nil
-}
-
-// write runs a statement within the transaction.
-func (w *writer) write(s *engine.Stmt) error {
-	if err := w.begin(); err != nil {
-		s.Reset()
-		return err
-	}
-	return s.Run()
+	return w.db.exec(query, args...)
 }
 
 // commit ends the transaction. When it returns nil, everything is on the disk.
@@ -206,7 +232,7 @@ func (w *writer) commit() error {
 	if !w.tx {
 		return nil
 	}
-	if err := w.stmt.commit.Run(); err != nil {
+	if _, err := w.db.exec("COMMIT"); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	w.tx = false
@@ -271,7 +297,7 @@ type batch struct {
 type entry struct {
 	event   event.Event
 	key     eventlog.Key
-	known   place // where the id was stored within the TTL
+	known   int64 // the event that was stored with this id within the TTL
 	dup     bool
 	receipt queue.Receipt
 	err     error
@@ -428,7 +454,7 @@ const (
 // queue is closed. Meanwhile everybody is told that it is unavailable.
 func (w *writer) recover(cause error) {
 	w.q.mail.suspend(unavailable(cause))
-	w.q.pool.shut(unavailable(cause))
+	w.q.readers.shut(unavailable(cause))
 	w.q.o.Logger.Error("store is unavailable and is being reopened", slog.Any("error", cause))
 	acknowledged := w.q.bounds()
 	if err := w.discard(); err != nil {
@@ -450,7 +476,6 @@ func (w *writer) recover(cause error) {
 		}
 		w.q.o.Logger.Warn("store is still unavailable", slog.Any("error", err))
 	}
-	w.q.pool.open()
 	w.q.mail.suspend(nil)
 	w.q.o.Logger.Info("store is available again")
 }
@@ -463,11 +488,8 @@ func (w *writer) check(acknowledged int64) error {
 		return nil
 	}
 	w.q.o.Logger.Error("acknowledged events are missing after the store was reopened", slog.Int64("missing", acknowledged-w.last))
-	epoch, err := newEpoch()
-	if err == nil {
-		err = w.conn.Exec("UPDATE meta SET value = '" + epoch + "' WHERE name = 'epoch'")
-	}
-	if err != nil {
+	epoch := newEpoch()
+	if _, err := w.db.exec("UPDATE meta SET value = ? WHERE name = 'epoch'", epoch); err != nil {
 		return errors.Join(err, w.discard())
 	}
 	w.epoch = epoch
