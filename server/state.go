@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 
 	"slackmcp/config"
 	"slackmcp/store/memory"
@@ -13,7 +12,6 @@ import (
 	"slackmcp/store/queue"
 	"slackmcp/store/redis"
 	"slackmcp/store/state"
-	"slackmcp/store/state/sqlite"
 )
 
 // A closingState is a state.Store that its owner closes.
@@ -40,9 +38,6 @@ func (storeState) Close() error { return nil }
 func openState(ctx context.Context, cfg config.Config, opened queue.Queue, log *slog.Logger) (closingState, error) {
 	q := cfg.Queue
 	switch {
-	case q.Backend == config.SQLite && cfg.Mode.Webhook():
-		// The queue, opened before, holds the directory's lock.
-		return sqlite.Open(sqlite.Options{Dir: filepath.Clean(q.DataDir), Topic: q.Topic, Logger: log})
 	case q.Backend == config.Redis && !cfg.Events():
 		s, err := redis.Open(ctx, redis.Options{
 			URL: q.RedisURL.Reveal(), MaxConnections: q.RedisMaxConnections, Topic: q.Topic, StateOnly: true, Logger: log,

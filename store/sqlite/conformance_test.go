@@ -25,3 +25,17 @@ func TestConformance(t *testing.T) {
 		},
 	})
 }
+
+func TestStateConformance(t *testing.T) {
+	storetest.RunState(t, storetest.StateHarness{
+		Bubble: true, Persistent: true,
+		Place: func(t testing.TB) string { return t.TempDir() },
+		Open: func(t testing.TB, dir string) storetest.StateStore {
+			q, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return storetest.StateOf(q)
+		},
+	})
+}

@@ -16,7 +16,7 @@ import (
 
 // A consumer is one call of Consume. What is below the line belongs to the writer.
 type consumer struct {
-	q     *Queue
+	q     *Store
 	g     queue.Group
 	h     queue.Handler
 	group int64 // the group's number
@@ -39,7 +39,7 @@ type delivery struct {
 }
 
 // Consume works a group's events; see queue.Queue.
-func (q *Queue) Consume(ctx context.Context, g queue.Group, h queue.Handler) error {
+func (q *Store) Consume(ctx context.Context, g queue.Group, h queue.Handler) error {
 	g, err := g.Normalize()
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)

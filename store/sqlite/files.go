@@ -15,21 +15,22 @@ import (
 
 // files are the store's places on disk, and the lock that makes it ours.
 type files struct {
-	dir, db string
-	lock    *os.File
+	dir        string
+	db, values string // the file of the events, and that of the small values
+	lock       *os.File
 }
 
-// claim makes the directory and the database file, for the owner alone, and takes the
+// claim makes the directory and the database files, for the owner alone, and takes the
 // directory's lock.
 func claim(dir, topic string) (*files, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w: choose another one, or make it writable", err)
 	}
-	f := &files{dir: dir, db: queueFile(dir, topic)}
+	f := &files{dir: dir, db: queueFile(dir, topic), values: filepath.Join(dir, "state-"+fileName(topic)+".db")}
 	if err := f.takeLock(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(private(f.db), syncDir(f.dir)); err != nil {
+	if err := errors.Join(private(f.db), private(f.values), syncDir(f.dir)); err != nil {
 		f.release()
 		return nil, err
 	}
@@ -100,13 +101,13 @@ func private(path string) error {
 	return nil
 }
 
-// renew writes the write-ahead log once more, into a new file. After a failed fsync
-// the kernel may hold pages as clean that never reached the disk; what SQLite would
+// renewLog writes a database's write-ahead log once more, into a new file. After a failed
+// fsync the kernel may hold pages as clean that never reached the disk; what SQLite would
 // then read, and take for committed, could be gone after a power loss. No connection
 // may be open.
-func (f *files) renew() error {
-	wal := f.db + "-wal"
-	old, err := os.Open(wal) //nolint:gosec // as above
+func renewLog(db string) error {
+	wal := db + "-wal"
+	old, err := os.Open(wal) //nolint:gosec // It is in the operator's own directory.
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -114,7 +115,7 @@ func (f *files) renew() error {
 		return fmt.Errorf("renew the log: %w", err)
 	}
 	defer old.Close()
-	next, err := os.OpenFile(wal+"-new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // as above
+	next, err := os.OpenFile(wal+"-new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600) //nolint:gosec // As above.
 	if err != nil {
 		return fmt.Errorf("renew the log: %w", err)
 	}
@@ -126,5 +127,5 @@ func (f *files) renew() error {
 	if err := os.Rename(wal+"-new", wal); err != nil {
 		return fmt.Errorf("renew the log: %w", err)
 	}
-	return syncDir(f.dir)
+	return syncDir(filepath.Dir(db))
 }

@@ -36,15 +36,15 @@ type lease struct {
 	row     bool
 }
 
-// state is what work.state says.
-type state int64
+// A workState is what work.state says.
+type workState int64
 
 const (
-	leased   state = 0
-	retrying state = 1
-	dead     state = 2
-	crashed  state = 3 // the process ended during the attempt; nobody has judged it yet
-	finished state = 4 // done, and from before the group's start: counted in adopted
+	leased   workState = 0
+	retrying workState = 1
+	dead     workState = 2
+	crashed  workState = 3 // the process ended during the attempt; nobody has judged it yet
+	finished workState = 4 // done, and from before the group's start: counted in adopted
 )
 
 // settle records the end of an attempt.
@@ -81,7 +81,7 @@ func (w *writer) settle(s *settlement, now time.Time) error {
 }
 
 // schedule writes an event's row in work. An empty reason leaves the one that stands.
-func (w *writer) schedule(g *group, seq int64, st state, attempts int, at time.Time, reason string) error {
+func (w *writer) schedule(g *group, seq int64, st workState, attempts int, at time.Time, reason string) error {
 	if st == retrying && (g.nextDue == 0 || at.UnixNano() < g.nextDue) {
 		g.nextDue = at.UnixNano()
 	}
@@ -415,7 +415,7 @@ func (w *writer) loadGroups() error {
 	}
 	err = w.db.each(func(scan func(...any) error) error {
 		var id, seq int64
-		var st state
+		var st workState
 		var attempts int
 		if err := scan(&id, &seq, &st, &attempts); err != nil {
 			return err
@@ -437,7 +437,7 @@ func (w *writer) loadGroups() error {
 }
 
 // count enters a row of work.
-func (g *group) count(seq int64, st state, attempts int) {
+func (g *group) count(seq int64, st workState, attempts int) {
 	switch st {
 	case leased:
 		g.leases[seq] = lease{attempt: attempts, row: true}

@@ -37,7 +37,7 @@ func TestLogBeginsAnew(t *testing.T) {
 	}
 	const body = 16 << 10
 	publishLarge(t, q, 2000, body)
-	logs, err := filepath.Glob(filepath.Join(dir, "*-wal"))
+	logs, err := filepath.Glob(filepath.Join(dir, "queue-*-wal"))
 	if err != nil || len(logs) != 1 {
 		t.Fatalf("write-ahead logs: %v, %v", logs, err)
 	}
@@ -51,7 +51,7 @@ func TestLogBeginsAnew(t *testing.T) {
 }
 
 // publishLarge publishes n events with bodies of so many bytes, many at a time.
-func publishLarge(t *testing.T, q *sqlite.Queue, n, body int) {
+func publishLarge(t *testing.T, q *sqlite.Store, n, body int) {
 	t.Helper()
 	var all sync.WaitGroup
 	for p := range 64 {

@@ -22,6 +22,7 @@ import (
 
 	"slackmcp/store/queue"
 	"slackmcp/store/sqlite"
+	"slackmcp/store/state"
 	"slackmcp/webhook/event"
 )
 
@@ -76,7 +77,7 @@ func unpack(t *testing.T, archive string) *oldStore {
 }
 
 // open opens it an hour after it was made.
-func (s *oldStore) open(t *testing.T) *sqlite.Queue {
+func (s *oldStore) open(t *testing.T) *sqlite.Store {
 	t.Helper()
 	q, err := sqlite.Open(t.Context(), s.options())
 	if err != nil {
@@ -108,7 +109,7 @@ func (s *oldStore) ids() (list []event.Event) {
 }
 
 // check looks whether everything is there that the earlier build had.
-func (s *oldStore) check(t *testing.T, q *sqlite.Queue) {
+func (s *oldStore) check(t *testing.T, q *sqlite.Store) {
 	t.Helper()
 	got, err := q.Stats(t.Context())
 	if err != nil {
@@ -153,6 +154,28 @@ func (s *oldStore) check(t *testing.T, q *sqlite.Queue) {
 	}
 }
 
+// checkValues looks for the small values, which only one of the earlier builds had.
+func (s *oldStore) checkValues(t *testing.T, q *sqlite.Store, had bool) {
+	t.Helper()
+	list, err := q.State().List(t.Context(), "subscriptions/", "", 0)
+	got := ""
+	for _, e := range list {
+		got += e.Key + "=" + string(e.Value) + ";"
+	}
+	want := ""
+	if had {
+		want = "subscriptions/p/0=value 0, second;subscriptions/p/1=value 1;subscriptions/p/2=value 2;subscriptions/p/3=value 3;"
+	}
+	if err != nil || got != want {
+		t.Errorf("small values: %q, %v, want %q", got, err, want)
+	}
+	if had {
+		if v, err := q.State().Put(t.Context(), "subscriptions/p/1", nil, state.Put{}); err != nil || v != "8" {
+			t.Errorf("Put = %q, %v, want the version after the seven that were given", v, err)
+		}
+	}
+}
+
 func archives(t *testing.T) []string {
 	t.Helper()
 	list, err := filepath.Glob("testdata/*.tar.gz")
@@ -187,6 +210,7 @@ func TestStoresOfEarlierBuilds(t *testing.T) {
 			s.Made = s.Made.Add(48 * time.Hour)
 			q := s.open(t)
 			defer q.Close()
+			s.checkValues(t, q, strings.Contains(archive, "5488c7e"))
 			e := s.ids()[0]
 			if r, err := q.Publish(t.Context(), e); err != nil || r.Duplicate {
 				t.Errorf("Publish of the first event after the TTL = %+v, %v, want it stored", r, err)
@@ -338,5 +362,26 @@ func TestNewerStoreIsRefused(t *testing.T) {
 		if now, _ := os.ReadFile(filepath.Join(dir, name+"-wal")); !bytes.Equal(wal, now) {
 			t.Error("the log was changed")
 		}
+	}
+}
+
+// TestNewerValuesAreRefused has a later build's file of small values: the store is refused
+// before the events' file is brought to a new layout.
+func TestNewerValuesAreRefused(t *testing.T) {
+	t.Parallel()
+	s := unpack(t, "testdata/5488c7e-few-close.tar.gz")
+	db, err := sql.Open("sqlite", filepath.Join(s.dir, "state-slack.events.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), "PRAGMA user_version = 2"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.Open(t.Context(), s.options()); err == nil || !strings.Contains(err.Error(), "use the newer program") {
+		t.Errorf("Open: %v, want the remedy", err)
+	}
+	if version := query(t, s.dir, "PRAGMA user_version"); version != "1" {
+		t.Errorf("the events have layout %s, want it as it was", version)
 	}
 }

@@ -182,7 +182,7 @@ func TestManySeenIDs(t *testing.T) {
 	begun := time.Now()
 	var later atomic.Int64
 	clock := func() time.Time { return begun.Add(time.Duration(later.Load())) }
-	open := func() *sqlite.Queue {
+	open := func() *sqlite.Store {
 		q, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir, RetentionCount: 5000, Now: clock})
 		if err != nil {
 			t.Fatal(err)
@@ -212,7 +212,7 @@ func TestManySeenIDs(t *testing.T) {
 }
 
 // publishMany publishes the same n events with 64 publishers.
-func publishMany(t *testing.T, q *sqlite.Queue, n int, duplicate bool) {
+func publishMany(t *testing.T, q *sqlite.Store, n int, duplicate bool) {
 	t.Helper()
 	var all sync.WaitGroup
 	for p := range 64 {

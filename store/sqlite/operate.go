@@ -13,7 +13,7 @@ import (
 )
 
 // Groups lists the registered groups by name.
-func (q *Queue) Groups(ctx context.Context) ([]string, error) {
+func (q *Store) Groups(ctx context.Context) ([]string, error) {
 	if err := q.ready(ctx, "groups"); err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func (q *Queue) Groups(ctx context.Context) ([]string, error) {
 }
 
 // DropGroup forgets a group; its consumers end with ErrNoGroup.
-func (q *Queue) DropGroup(ctx context.Context, name string) error {
+func (q *Store) DropGroup(ctx context.Context, name string) error {
 	return q.call(ctx, "drop group", func(w *writer) error {
 		g, err := w.group(name)
 		if err != nil {
@@ -66,7 +66,7 @@ func (w *writer) drop(g *group) error {
 }
 
 // DeadLetters lists a group's dead letters; see queue.Queue. At most event.MaxLimit.
-func (q *Queue) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
+func (q *Store) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
 	id, ok := q.groupID(name)
 	if err := q.ready(ctx, "dead letters"); err != nil {
 		return nil, err
@@ -96,9 +96,9 @@ func (q *Queue) DeadLetters(ctx context.Context, name string, after event.Positi
 }
 
 // Redrive gives dead letters back to their group; see queue.Queue.
-func (q *Queue) Redrive(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Redrive(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "redrive", name, at, func(w *writer, g *group, seq int64) (bool, error) {
-		st, ok, err := w.workState(g, seq)
+		st, ok, err := w.stateOf(g, seq)
 		if err != nil || !ok || st != dead {
 			return false, err
 		}
@@ -109,9 +109,9 @@ func (q *Queue) Redrive(ctx context.Context, name string, at ...event.Position) 
 }
 
 // Drop removes dead letters for good; see queue.Queue.
-func (q *Queue) Drop(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Drop(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "drop", name, at, func(w *writer, g *group, seq int64) (bool, error) {
-		st, ok, err := w.workState(g, seq)
+		st, ok, err := w.stateOf(g, seq)
 		if err != nil || !ok || st != dead {
 			return false, err
 		}
@@ -121,7 +121,7 @@ func (q *Queue) Drop(ctx context.Context, name string, at ...event.Position) (in
 }
 
 // Replay schedules stored events once more; see queue.Queue.
-func (q *Queue) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
+func (q *Store) Replay(ctx context.Context, name string, at ...event.Position) (int, error) {
 	return q.each(ctx, "replay", name, at, func(w *writer, g *group, seq int64) (bool, error) {
 		return w.replay(g, seq)
 	})
@@ -134,7 +134,7 @@ func (w *writer) replay(g *group, seq int64) (bool, error) {
 	if _, running := g.leases[seq]; running {
 		return false, nil
 	}
-	st, ok, err := w.workState(g, seq)
+	st, ok, err := w.stateOf(g, seq)
 	if err != nil || !ok && seq <= w.trimmed {
 		return false, err
 	}
@@ -153,14 +153,14 @@ func (w *writer) replay(g *group, seq int64) (bool, error) {
 	return true, w.schedule(g, seq, retrying, 0, w.q.o.Now(), "")
 }
 
-// workState reads an event's row in work.
-func (w *writer) workState(g *group, seq int64) (st state, ok bool, err error) {
+// stateOf reads an event's row in work.
+func (w *writer) stateOf(g *group, seq int64) (st workState, ok bool, err error) {
 	ok, err = w.db.one([]any{&st}, "SELECT state FROM work WHERE grp = ? AND seq = ?", g.id, seq)
 	return st, ok, err
 }
 
 // each has the writer do something with each event of this epoch, and counts.
-func (q *Queue) each(ctx context.Context, op, name string, at []event.Position, do func(*writer, *group, int64) (bool, error)) (int, error) {
+func (q *Store) each(ctx context.Context, op, name string, at []event.Position, do func(*writer, *group, int64) (bool, error)) (int, error) {
 	total := 0
 	for part := range slices.Chunk(append(slices.Clone(at), ""), eachStep) {
 		n := 0
@@ -203,7 +203,7 @@ func (w *writer) each(name string, at []event.Position, do func(*writer, *group,
 }
 
 // ready refuses what cannot be done now.
-func (q *Queue) ready(ctx context.Context, op string) error {
+func (q *Store) ready(ctx context.Context, op string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
@@ -269,7 +269,7 @@ func (w *writer) show() {
 }
 
 // groupID finds a group's number.
-func (q *Queue) groupID(name string) (int64, bool) {
+func (q *Store) groupID(name string) (int64, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := range q.view.groups {
@@ -282,7 +282,7 @@ func (q *Queue) groupID(name string) (int64, bool) {
 
 // Stats counts; see queue.Queue. It answers also while the store is unavailable, then
 // without the instants that have to be read.
-func (q *Queue) Stats(ctx context.Context) (queue.Stats, error) {
+func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 	if err := q.ready(ctx, "stats"); err != nil {
 		return queue.Stats{}, err
 	}
@@ -322,7 +322,7 @@ func durability(s Synchronous) string {
 }
 
 // groupStats adds the instants to a group's counts.
-func (q *Queue) groupStats(ctx context.Context, g *groupView, b eventlog.Bounds, now time.Time) (queue.GroupStats, error) {
+func (q *Store) groupStats(ctx context.Context, g *groupView, b eventlog.Bounds, now time.Time) (queue.GroupStats, error) {
 	s := g.stats
 	if s.Waiting == 0 {
 		return s, nil

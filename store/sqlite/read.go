@@ -133,7 +133,7 @@ func (r *readers) read(ctx context.Context, fn func(session) error) error {
 }
 
 // History reads one page; see queue.Queue.
-func (q *Queue) History(ctx context.Context, query event.Query) (event.Page, error) {
+func (q *Store) History(ctx context.Context, query event.Query) (event.Page, error) {
 	if err := q.ready(ctx, "history"); err != nil {
 		return event.Page{}, err
 	}
@@ -202,7 +202,7 @@ func scan(s session, b eventlog.Bounds, from int64, back bool, failed *error) it
 }
 
 // Get returns the stored event; see queue.Queue.
-func (q *Queue) Get(ctx context.Context, source, id string) (e event.Event, err error) {
+func (q *Store) Get(ctx context.Context, source, id string) (e event.Event, err error) {
 	if err := q.ready(ctx, "get"); err != nil {
 		return event.Event{}, err
 	}
@@ -229,7 +229,7 @@ func (q *Queue) Get(ctx context.Context, source, id string) (e event.Event, err 
 }
 
 // read returns one stored event, in the log or outside.
-func (q *Queue) read(ctx context.Context, seq int64) (e event.Event, err error) {
+func (q *Store) read(ctx context.Context, seq int64) (e event.Event, err error) {
 	b := q.bounds()
 	err = q.readers.use(ctx, func(s session) error {
 		e, err = readEvent(s, b, seq)

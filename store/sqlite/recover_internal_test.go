@@ -17,7 +17,7 @@ import (
 var errDisk = &fault{"commit", errors.New("disk I/O error (1034)")}
 
 // trouble makes the writer's next transaction fail after do, as a disk does.
-func trouble(t *testing.T, q *Queue, do func(*writer)) {
+func trouble(t *testing.T, q *Store, do func(*writer)) {
 	t.Helper()
 	err := q.call(t.Context(), "test", func(w *writer) error {
 		do(w)
@@ -28,7 +28,7 @@ func trouble(t *testing.T, q *Queue, do func(*writer)) {
 	}
 }
 
-func open(t *testing.T, dir string) *Queue {
+func open(t *testing.T, dir string) *Store {
 	t.Helper()
 	q, err := Open(t.Context(), Options{Dir: dir})
 	if err != nil {
@@ -37,7 +37,7 @@ func open(t *testing.T, dir string) *Queue {
 	return q
 }
 
-func publish(t *testing.T, q *Queue, id string) error {
+func publish(t *testing.T, q *Store, id string) error {
 	t.Helper()
 	_, err := q.Publish(t.Context(), event.Event{Source: "slack", ID: id, Raw: []byte(id)})
 	return err
@@ -146,25 +146,25 @@ func TestClaimThatNobodyHolds(t *testing.T) {
 func TestRenewedLogIsTheSame(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	f := &files{dir: dir, db: filepath.Join(dir, "x.db")}
-	if err := f.renew(); err != nil {
+	db := filepath.Join(dir, "x.db")
+	if err := renewLog(db); err != nil {
 		t.Errorf("renew without a log: %v", err)
 	}
-	if err := os.WriteFile(f.db+"-wal", []byte("frames"), 0o600); err != nil {
+	if err := os.WriteFile(db+"-wal", []byte("frames"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	before, err := os.Stat(f.db + "-wal")
+	before, err := os.Stat(db + "-wal")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.renew(); err != nil {
+	if err := renewLog(db); err != nil {
 		t.Fatal(err)
 	}
-	after, err := os.Stat(f.db + "-wal")
+	after, err := os.Stat(db + "-wal")
 	if err != nil || os.SameFile(before, after) || after.Mode().Perm() != 0o600 {
 		t.Errorf("after renew the log is %v (%v), want another file with mode 0600", after.Mode(), err)
 	}
-	if b, err := os.ReadFile(f.db + "-wal"); err != nil || string(b) != "frames" {
+	if b, err := os.ReadFile(db + "-wal"); err != nil || string(b) != "frames" {
 		t.Errorf("after renew the log holds %q (%v)", b, err)
 	}
 	if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {

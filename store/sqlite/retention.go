@@ -90,7 +90,7 @@ func (w *writer) expireDead(seq int64) error {
 	var owners []int64
 	err := w.db.each(func(scan func(...any) error) error {
 		var id int64
-		var st state
+		var st workState
 		err := scan(&id, &st)
 		alive = alive || st != dead
 		owners = append(owners, id)

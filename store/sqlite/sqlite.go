@@ -1,5 +1,5 @@
-// Package sqlite is the queue in one file: the default backend, which needs no other
-// program.
+// Package sqlite keeps events and small values in two files of a directory: the default
+// backend, which needs no other program.
 //
 // It promises what package queue promises, and for durability: Publish returns after
 // the fsync of the write-ahead log that holds the event, so that neither a crash nor a
@@ -8,14 +8,16 @@
 // durable anew, reopened and checked; that happens by itself, and meanwhile calls fail
 // with [queue.ErrUnavailable].
 //
-// One process owns a directory; a second one gets [queue.ErrLocked]. The file can be
-// read with the sqlite3 program while the owner runs; it must not be written.
+// One process owns a directory; a second one gets [queue.ErrLocked]. The files can be
+// read with the sqlite3 program while the owner runs; they must not be written.
 //
-// One goroutine, the writer, does all writing, in transactions that it shares among all
-// who wait: see writer.go for the order of things, seen.go for deduplication, group.go
-// for the consumers' state. Readers have their own connections and never block it.
+// One goroutine, the writer, writes all of the events' file, in transactions that it shares
+// among all callers that wait: see writer.go for the order of things, seen.go for
+// deduplication, group.go for the consumers' state, migrate.go for the tables and for files
+// of earlier builds. Readers have their own connections and never block it. The small values
+// are in values.go.
 //
-// It does not shrink the file: room that retention frees is used again.
+// The files do not shrink: the space that retention frees is used again.
 package sqlite
 
 import (
@@ -51,7 +53,7 @@ const (
 	Normal Synchronous = "normal"
 )
 
-// Options configure a Queue.
+// Options configure a Store.
 type Options struct {
 	// Dir is the directory of the store; it is made, for the owner alone, unless it
 	// exists. Required.
@@ -113,13 +115,14 @@ func (o Options) normalize() (Options, error) {
 	return o, nil
 }
 
-// A Queue is a queue.Queue in a SQLite file. Make one with Open.
-type Queue struct {
+// A Store is a queue.Queue in a SQLite file, with small values beside it. Make one with Open.
+type Store struct {
 	o       Options
 	files   *files
 	mail    *mailbox
 	feed    *feed
 	readers *readers
+	values  *smallValues
 
 	life    context.Context // done, with ErrClosed as cause, once Close was called
 	end     context.CancelCauseFunc
@@ -133,12 +136,12 @@ type Queue struct {
 	view view // as of the last commit; guarded by mu
 }
 
-var _ queue.Queue = (*Queue)(nil)
+var _ queue.Queue = (*Store)(nil)
 
 // Open opens the store in o.Dir, or makes it, and becomes its owner until Close. What
 // an earlier process left unfinished is put back on the schedule. Errors: ErrLocked, an
 // option that is wrong, a store of a newer layout, and what the operating system says.
-func Open(ctx context.Context, o Options) (*Queue, error) {
+func Open(ctx context.Context, o Options) (*Store, error) {
 	o, err := o.normalize()
 	if err != nil {
 		return nil, err
@@ -150,22 +153,25 @@ func Open(ctx context.Context, o Options) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite queue: %w", err)
 	}
-	q := &Queue{
+	q := &Store{
 		o: o, files: f, mail: newMailbox(), feed: newFeed(), readers: newReaders(f.db),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	w := newWriter(q)
-	if err := w.open(true); err != nil {
+	if q.values, err = openValues(f.values, o.Logger); err != nil {
 		f.release()
-		return nil, fmt.Errorf("sqlite queue: %w", err)
+		return nil, fmt.Errorf("sqlite state: %w", err)
+	}
+	if err := w.open(true); err != nil {
+		return nil, fmt.Errorf("sqlite queue: %w", errors.Join(err, w.close()))
 	}
 	go w.run()
 	return q, nil
 }
 
 // Publish stores e and returns when it is durable; see queue.Queue.
-func (q *Queue) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
+func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, error) {
 	if err := queue.CheckEvent(&e); err != nil {
 		return queue.Receipt{}, err
 	}
@@ -211,7 +217,7 @@ func cmpErr(errs ...error) error {
 }
 
 // call has the writer do something in its next transaction, and waits for the commit.
-func (q *Queue) call(ctx context.Context, op string, do func(*writer) error) error {
+func (q *Store) call(ctx context.Context, op string, do func(*writer) error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
@@ -235,7 +241,7 @@ func (q *Queue) call(ctx context.Context, op string, do func(*writer) error) err
 
 // local has the writer do something that touches no file, and waits for it. It does
 // nothing when the writer has ended.
-func (q *Queue) local(do func(*writer)) {
+func (q *Store) local(do func(*writer)) {
 	c := &call{local: true, do: func(w *writer) error { do(w); return nil }}
 	b, err := q.mail.call(c)
 	if err != nil {
@@ -253,7 +259,7 @@ const closeGrace = 5 * time.Second
 
 // Close ends all calls, waits a moment for handlers, whose contexts it cancels, and
 // gives the store back. It is idempotent, and a second call waits for the first.
-func (q *Queue) Close() error {
+func (q *Store) Close() error {
 	q.closing.Do(func() {
 		q.mail.shut(queue.ErrClosed)
 		q.mu.Lock() // see enter
@@ -277,7 +283,7 @@ func (q *Queue) Close() error {
 }
 
 // enter counts a call of Consume or Tail in. The function ends it.
-func (q *Queue) enter(op string) (func(), error) {
+func (q *Store) enter(op string) (func(), error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.life.Err() != nil {
@@ -288,7 +294,7 @@ func (q *Queue) enter(op string) (func(), error) {
 }
 
 // bounds are the log's as of the last commit.
-func (q *Queue) bounds() eventlog.Bounds {
+func (q *Store) bounds() eventlog.Bounds {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.view.bounds()

@@ -22,7 +22,7 @@ const (
 var errOvertaken = errors.New("retention removed events before this reader came to them")
 
 // Tail follows the log; see queue.Queue. A reader that keeps up is fed from memory.
-func (q *Queue) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
+func (q *Store) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -57,7 +57,7 @@ type handlerError struct{ err error }
 func (e *handlerError) Error() string { return e.err.Error() }
 
 // start finds where a Tail begins.
-func (q *Queue) start(ctx context.Context, from queue.Start) (at int64, err error) {
+func (q *Store) start(ctx context.Context, from queue.Start) (at int64, err error) {
 	if from.After != "" || from.Since.IsZero() {
 		return locate(session{}, from, q.bounds()) // It reads nothing.
 	}
@@ -73,7 +73,7 @@ func (q *Queue) start(ctx context.Context, from queue.Start) (at int64, err erro
 }
 
 // follow calls fn with all events behind at. It returns an error always.
-func (q *Queue) follow(ctx context.Context, at int64, fn func(event.Event) error) error {
+func (q *Store) follow(ctx context.Context, at int64, fn func(event.Event) error) error {
 	buf := make([]event.Event, 0, tailEvents)
 	for {
 		list, changed, err := q.following(ctx, at, buf)
@@ -103,7 +103,7 @@ func (q *Queue) follow(ctx context.Context, at int64, fn func(event.Event) error
 
 // following returns the next events, from memory or from the file, or a channel to
 // wait on.
-func (q *Queue) following(ctx context.Context, at int64, buf []event.Event) ([]event.Event, <-chan struct{}, error) {
+func (q *Store) following(ctx context.Context, at int64, buf []event.Event) ([]event.Event, <-chan struct{}, error) {
 	list, held, changed := q.feed.after(at, buf)
 	if held {
 		return list, changed, nil
@@ -117,7 +117,7 @@ func (q *Queue) following(ctx context.Context, at int64, buf []event.Event) ([]e
 }
 
 // readAfter reads the next events from the file.
-func (q *Queue) readAfter(ctx context.Context, at int64, buf []event.Event) ([]event.Event, error) {
+func (q *Store) readAfter(ctx context.Context, at int64, buf []event.Event) ([]event.Event, error) {
 	epoch := q.bounds().Epoch
 	list := buf[:0]
 	err := q.readers.use(ctx, func(s session) error {

@@ -27,7 +27,7 @@ import (
 // it answers, shows the events to those who follow, and hands out what it claimed. Its
 // fields are what the tables say; after an error they are read anew.
 type writer struct {
-	q  *Queue
+	q  *Store
 	db *database // nil while it is closed
 
 	args       []any   // of the statement that stores an event
@@ -53,7 +53,7 @@ type writer struct {
 	active  map[*consumer]struct{} // who consumes, across reopening
 }
 
-func newWriter(q *Queue) *writer {
+func newWriter(q *Store) *writer {
 	return &writer{q: q, active: map[*consumer]struct{}{}}
 }
 
@@ -95,11 +95,11 @@ func (w *writer) discard() error {
 func (w *writer) close() error {
 	w.q.readers.shut(fmt.Errorf("read: %w", queue.ErrClosed))
 	defer w.q.files.release()
-	if w.db == nil {
-		return nil
+	err := w.q.values.close()
+	if w.db != nil {
+		err = errors.Join(err, w.db.close())
+		w.db = nil
 	}
-	err := w.db.close()
-	w.db = nil
 	return err
 }
 
@@ -464,7 +464,7 @@ func (w *writer) recover(cause error) {
 		if !w.idle(pause/2 + rand.N(pause/2+1)) { //nolint:gosec // jitter, no secret
 			return
 		}
-		err := w.q.files.renew()
+		err := renewLog(w.q.files.db)
 		if err == nil {
 			err = w.open(false)
 		}
