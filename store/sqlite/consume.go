@@ -131,7 +131,7 @@ func (c *consumer) handle(ctx, handlers context.Context, d delivery) {
 	}
 	switch {
 	case errors.Is(err, event.ErrNotFound):
-		// Retention never removes it; somebody has written to the file.
+		// Retention never removes it: another program has written to the file.
 		c.q.o.Logger.Error("event is missing from the store", slog.String("group", c.g.Name), slog.String("position", string(c.q.bounds().Position(d.seq))))
 		s.outcome = consume.Outcome{Done: true}
 		return

@@ -29,7 +29,7 @@ func (f *fault) Error() string { return f.op + ": " + f.err.Error() }
 // Unwrap returns the driver's error.
 func (f *fault) Unwrap() error { return f.err }
 
-// broken tells an error of the store from one that is a caller's.
+// broken reports whether an error is one of the store, and not one of a caller.
 func broken(err error) bool {
 	_, ok := errors.AsType[*fault](err)
 	return ok
@@ -323,7 +323,7 @@ func fileName(text string) string {
 }
 
 // The columns of an event's row, as bindEvent and scanEvent go through them. An empty text
-// is stored as NULL, which takes no room in a row.
+// is stored as NULL, which takes no space in a row.
 const (
 	insertEvent = "INSERT INTO events (seq, stored_at, mark, received_at, at, source, id, type, subtype, team, channel, channel_type, user, thread, from_self, encoding, retry_num, retry_reason, raw) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 	columns     = "seq, received_at, at, ifnull(source, ''), ifnull(id, ''), ifnull(type, ''), ifnull(subtype, ''), ifnull(team, ''), ifnull(channel, ''), ifnull(channel_type, ''), ifnull(user, ''), ifnull(thread, ''), from_self, encoding, retry_num, ifnull(retry_reason, '')"

@@ -20,9 +20,9 @@ type files struct {
 	lock       *os.File
 }
 
-// claim makes the directory and the database files, for the owner alone, and takes the
+// own makes the directory and the database files, for the owner alone, and takes the
 // directory's lock.
-func claim(dir, topic string) (*files, error) {
+func own(dir, topic string) (*files, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w: choose another one, or make it writable", err)
 	}
@@ -49,7 +49,7 @@ func Exists(dir, topic string) bool {
 
 func (f *files) takeLock() error {
 	path := filepath.Join(f.dir, "lock")
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's own directory
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // It is in the operator's own directory.
 	if err != nil {
 		return fmt.Errorf("open the store's lock: %w: make the data directory writable, or choose another one", err)
 	}
@@ -83,7 +83,7 @@ func (f *files) release() {
 // private makes a file that only the owner may read, or makes it so. SQLite gives the
 // files that it puts beside the database the same mode.
 func private(path string) error {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // as above
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // As above.
 	if err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}

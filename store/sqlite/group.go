@@ -43,7 +43,7 @@ const (
 	leased   workState = 0
 	retrying workState = 1
 	dead     workState = 2
-	crashed  workState = 3 // the process ended during the attempt; nobody has judged it yet
+	crashed  workState = 3 // the process ended during the attempt, which is not judged yet
 	finished workState = 4 // done, and from before the group's start: counted in adopted
 )
 
@@ -91,7 +91,7 @@ func (w *writer) schedule(g *group, seq int64, st workState, attempts int, at ti
 }
 
 // finish removes an event's row in work, and the event itself when it has left the log
-// and nobody else has work for it.
+// and no other group has work for it.
 func (w *writer) finish(g *group, seq int64) error {
 	if seq <= g.start && seq > w.trimmed {
 		return w.schedule(g, seq, finished, 0, time.Unix(0, 0), "")
@@ -212,26 +212,26 @@ func (g *group) stats(last int64) queue.GroupStats {
 	return s
 }
 
-// A promise is a delivery that is handed out once it is committed.
-type promise struct {
+// A claim is a delivery that is handed out once it is committed.
+type claim struct {
 	c *consumer
 	delivery
 }
 
-// pump claims events for the workers that are free.
-func (w *writer) pump(now time.Time) error {
+// claimAll claims events for the workers that are free.
+func (w *writer) claimAll(now time.Time) error {
 	w.claims = w.claims[:0]
 	for _, g := range w.groups {
-		if err := w.pumpGroup(g, now); err != nil {
+		if err := w.claimFor(g, now); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// pumpGroup claims for one group. New events and due retries take turns, so that
+// claimFor claims events for one group. New events and due retries take turns, so that
 // neither a backlog nor a storm of failures starves the other.
-func (w *writer) pumpGroup(g *group, now time.Time) error {
+func (w *writer) claimFor(g *group, now time.Time) error {
 	free := g.free()
 	if free == 0 {
 		return nil
@@ -345,11 +345,11 @@ func (w *writer) take(g *group, c *consumer, d delivery, l lease) {
 	g.leases[d.seq] = l
 	g.lastMove = w.q.o.Now()
 	c.free--
-	w.claims = append(w.claims, promise{c: c, delivery: d})
+	w.claims = append(w.claims, claim{c: c, delivery: d})
 }
 
-// handOut gives the claimed events to their consumers. A consumer's channel has room
-// for all its workers, so this never waits.
+// handOut gives the claimed events to their consumers. A consumer's channel has a place
+// for each of its workers, so this never waits.
 func (w *writer) handOut() {
 	for i := range w.claims {
 		w.claims[i].c.order.Taken(w.claims[i].seq)
@@ -451,7 +451,7 @@ func (g *group) count(seq int64, st workState, attempts int) {
 	}
 }
 
-// resume settles what nobody works any more, and proves with a commit that the file
+// resume settles what no consumer works any more, and proves with a commit that the file
 // can be written.
 func (w *writer) resume(start bool) error {
 	now := w.q.o.Now()
@@ -502,7 +502,7 @@ func (w *writer) resumeGroup(g *group, start bool, now time.Time) error {
 	return nil
 }
 
-// orphan puts an event back whose claim nobody holds: after a crash its attempt has
+// orphan puts an event back whose claim no consumer has: after a crash its attempt has
 // begun; after a failed commit it was never handed out.
 func (w *writer) orphan(g *group, seq int64, l lease, start bool, now time.Time) error {
 	if start {

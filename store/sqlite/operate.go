@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -189,7 +190,7 @@ func (w *writer) each(name string, at []event.Position, do func(*writer, *group,
 	for _, p := range at {
 		seq, err := w.bounds().Seq(p)
 		if err != nil {
-			continue // another epoch's, or nobody's
+			continue // it is another epoch's, or was never given out
 		}
 		ok, err := do(w, g, seq)
 		if err != nil {
@@ -213,7 +214,7 @@ func (q *Store) ready(ctx context.Context, op string) error {
 	return nil
 }
 
-// A view is what the last commit made of the store, for everybody but the writer.
+// A view is what the last commit made of the store, for all but the writer.
 type view struct {
 	epoch         string
 	last, trimmed int64
@@ -250,7 +251,7 @@ func (w *writer) show() {
 	v := &w.q.view
 	v.epoch, v.last, v.trimmed, v.seen = w.epoch, w.last, w.trimmed, w.seen
 	v.groups = v.groups[:0]
-	for _, name := range w.names() {
+	for _, name := range slices.Sorted(maps.Keys(w.groups)) {
 		g := w.groups[name]
 		gv := groupView{
 			id: g.id, stats: g.stats(w.last), cursor: g.cursor,

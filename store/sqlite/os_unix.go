@@ -25,7 +25,7 @@ func unlock(f *os.File) { _ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) }
 
 // syncDir makes the names in a directory durable.
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the operator's own directory
+	d, err := os.Open(dir) //nolint:gosec // It is in the operator's own directory.
 	if err != nil {
 		return fmt.Errorf("sync the data directory: %w", err)
 	}

@@ -52,7 +52,7 @@ func (w *writer) publish(entries []entry, now time.Time) error {
 	return w.writeIDs()
 }
 
-// store writes one event, or answers that there is no room.
+// store writes one event, or answers that the store is full.
 func (w *writer) store(e *entry, now time.Time) error {
 	if w.kept() >= int64(w.q.o.RetentionCount) {
 		e.err = fmt.Errorf("%w: %d events are kept and none is finished", queue.ErrFull, w.kept())

@@ -91,9 +91,9 @@ func TestFailedTransactionIsUndoneAndTheStoreReopens(t *testing.T) {
 	})
 }
 
-// TestClaimThatNobodyHolds has a claim that is in the file and that was never handed
+// TestClaimWithoutConsumer has a claim that is in the file and that was never handed
 // out, as after a commit whose fsync failed and that is found nevertheless.
-func TestClaimThatNobodyHolds(t *testing.T) {
+func TestClaimWithoutConsumer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := open(t, t.TempDir())

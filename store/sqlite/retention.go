@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"slices"
 	"time"
 )
 
@@ -140,7 +139,7 @@ func (w *writer) sweep(now time.Time) error {
 	}
 	if more || dropped {
 		w.sweepAt = now
-		w.q.mail.ring()
+		w.q.mail.notify()
 	}
 	return nil
 }
@@ -209,14 +208,4 @@ func (w *writer) groupByID(id int64) *group {
 		}
 	}
 	return nil
-}
-
-// names lists the groups.
-func (w *writer) names() []string {
-	var list []string
-	for name := range w.groups {
-		list = append(list, name)
-	}
-	slices.Sort(list)
-	return list
 }

@@ -108,7 +108,7 @@ func (s *seen) candidates(list []int64, key *eventlog.Key) []int64 {
 	return list
 }
 
-// drop forgets the ids of the events before first; it is told how many there were.
+// drop forgets the ids of the events before first, of which there were n.
 func (s *seen) drop(first, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

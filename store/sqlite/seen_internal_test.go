@@ -60,7 +60,7 @@ func TestSeenFindsEveryID(t *testing.T) {
 	}
 }
 
-// TestSeenWithEqualFingerprints has ids that the hash table cannot tell from each other: each
+// TestSeenWithEqualFingerprints has ids that are the same to the hash table: each
 // is a candidate, the newest first.
 func TestSeenWithEqualFingerprints(t *testing.T) {
 	t.Parallel()

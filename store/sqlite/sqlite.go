@@ -22,6 +22,7 @@ package sqlite
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,7 +72,7 @@ type Options struct {
 	Synchronous Synchronous
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
-	// Logger hears of trouble and recovery; nil is silent.
+	// Logger gets lines about trouble and recovery; nil is silent.
 	Logger *slog.Logger
 }
 
@@ -128,7 +129,7 @@ type Store struct {
 	end     context.CancelCauseFunc
 	closing sync.Once
 	users   sync.WaitGroup // calls of Consume and Tail
-	stop    chan struct{}  // tells the writer to finish what is in the mailbox and end
+	stop    chan struct{}  // closed when the writer is to finish what is in the mailbox and end
 	stopped chan struct{}  // closed when the writer has ended
 	closed  error          // what closing the store answered; set before stopped
 
@@ -149,7 +150,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("sqlite queue: open: %w", err)
 	}
-	f, err := claim(o.Dir, o.Topic)
+	f, err := own(o.Dir, o.Topic)
 	if err != nil {
 		return nil, fmt.Errorf("sqlite queue: %w", err)
 	}
@@ -179,7 +180,7 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 		return queue.Receipt{}, fmt.Errorf("publish: %w", err)
 	}
 	// The copy lets the caller have its buffer back even when ctx ends first, and is
-	// what those who follow the log are given.
+	// what the readers that follow the log are given.
 	e.Raw = bytes.Clone(e.Raw)
 	key := eventlog.KeyOf(e.Source, e.ID)
 	for {
@@ -199,21 +200,11 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 		if b == nil {
 			continue
 		}
-		if err := cmpErr(b.err, b.entries[i].err); err != nil {
+		if err := cmp.Or(b.err, b.entries[i].err); err != nil {
 			return queue.Receipt{}, fmt.Errorf("publish: %w", err)
 		}
 		return b.entries[i].receipt, nil
 	}
-}
-
-// cmpErr returns the first error.
-func cmpErr(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // call has the writer do something in its next transaction, and waits for the commit.
@@ -233,7 +224,7 @@ func (q *Store) call(ctx context.Context, op string, do func(*writer) error) err
 	case <-q.stopped:
 		return fmt.Errorf("%s: %w", op, queue.ErrClosed)
 	}
-	if err := cmpErr(b.err, c.err); err != nil {
+	if err := cmp.Or(b.err, c.err); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	return nil

@@ -146,15 +146,15 @@ func (q *Store) readAfter(ctx context.Context, at int64, buf []event.Event) ([]e
 	return list, err
 }
 
-// A feed keeps the newest committed events in memory for who follows them, so that
-// readers who keep up never touch the file.
+// A feed keeps the newest committed events in memory for the readers that follow them, so that
+// one that keeps up never touches the file.
 type feed struct {
 	mu      sync.Mutex
 	slots   []event.Event // the event seq is in slots[seq%feedEvents]
 	low     int64         // the events low..last are held
 	last    int64         // the newest committed event
 	bytes   int
-	changed chan struct{} // closed at the next commit; nil when nobody waits
+	changed chan struct{} // closed at the next commit; nil when no reader waits
 }
 
 // Bounds of a feed.
@@ -196,7 +196,7 @@ func (f *feed) add(list []event.Event) {
 	f.announce()
 }
 
-// drop lets go of the oldest event. Requires f.mu.
+// drop removes the oldest event. It requires f.mu.
 func (f *feed) drop() {
 	slot := &f.slots[f.low%feedEvents]
 	f.bytes -= len(slot.Raw)
@@ -204,7 +204,7 @@ func (f *feed) drop() {
 	f.low++
 }
 
-// announce wakes who waits. Requires f.mu.
+// announce wakes the readers that wait. It requires f.mu.
 func (f *feed) announce() {
 	if f.changed != nil {
 		close(f.changed)

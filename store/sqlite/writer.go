@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,7 +25,7 @@ import (
 //  5. claims for the workers that are free, also of the events that have just come.
 //
 // Then it commits, which returns when the write-ahead log is on the disk, and only then
-// it answers, shows the events to those who follow, and hands out what it claimed. Its
+// it answers, shows the events to the readers that follow, and hands out what it claimed. Its
 // fields are what the tables say; after an error they are read anew.
 type writer struct {
 	q  *Store
@@ -43,14 +44,14 @@ type writer struct {
 	groups        map[string]*group
 	sweepAt       time.Time // when retention by age looks next
 
-	tx      bool
-	fresh   []event.Event          // stored in this transaction
-	claims  []promise              // made in this transaction
-	dropped []*consumer            // whose group was dropped in this transaction
-	again   []settlement           // could not be recorded so far
-	crowd   int                    // how many published at once lately
-	timer   *time.Timer            // the writer's alarm
-	active  map[*consumer]struct{} // who consumes, across reopening
+	tx       bool
+	fresh    []event.Event          // stored in this transaction
+	claims   []claim                // made in this transaction
+	dropped  []*consumer            // whose group was dropped in this transaction
+	again    []settlement           // could not be recorded so far
+	together int                    // how many published at once lately
+	timer    *time.Timer            // the writer's alarm
+	active   map[*consumer]struct{} // the calls of Consume, across reopening
 }
 
 func newWriter(q *Store) *writer {
@@ -109,12 +110,12 @@ func (w *writer) run() {
 	w.timer = time.NewTimer(0)
 	defer w.timer.Stop()
 	for w.await() {
-		w.gather()
+		w.collect()
 		w.serve(w.q.mail.take(w.again))
 	}
 	// What came in before the end, settlements above all, is still recorded.
 	w.serve(w.q.mail.take(w.again))
-	w.q.mail.take(nil).fail(queue.ErrClosed)
+	w.q.mail.take(nil).finish(queue.ErrClosed)
 	w.q.closed = w.close()
 }
 
@@ -138,14 +139,14 @@ const (
 	windowFloor = 4
 )
 
-// gather gives a batch time to grow, until as many publish as did before.
-func (w *writer) gather() {
-	if w.crowd < windowFloor || w.q.mail.grow(w.crowd) {
+// collect gives a batch time to grow, until as many publish as did before.
+func (w *writer) collect() {
+	if w.together < windowFloor || w.q.mail.grow(w.together) {
 		return
 	}
 	w.timer.Reset(window)
 	select {
-	case <-w.q.mail.ripe:
+	case <-w.q.mail.reached:
 	case <-w.timer.C:
 	case <-w.q.stop:
 		return
@@ -156,7 +157,7 @@ func (w *writer) gather() {
 func (w *writer) serve(b *batch) {
 	w.again = nil
 	if w.db == nil {
-		b.fail(queue.ErrUnavailable) // closed while it was being reopened
+		b.finish(queue.ErrUnavailable) // closed while it was being reopened
 		return
 	}
 	err := w.apply(b)
@@ -166,15 +167,15 @@ func (w *writer) serve(b *batch) {
 	if err != nil {
 		w.again = b.settled
 		w.abandon()
-		b.fail(unavailable(err))
+		b.finish(unavailable(err))
 		w.recover(err)
 		return
 	}
 	w.show()
 	w.q.feed.add(w.fresh)
-	// Those who are answered now, and those who came meanwhile.
-	w.crowd = len(b.entries) + w.q.mail.waiting()
-	b.fail(nil)
+	// The callers that are answered now, and those that came meanwhile.
+	w.together = len(b.entries) + w.q.mail.waiting()
+	b.finish(nil)
 	for i := range b.settled {
 		c := b.settled[i].c
 		delete(c.inFlight, b.settled[i].seq)
@@ -210,7 +211,7 @@ func (w *writer) apply(b *batch) error {
 	if err := w.sweep(now); err != nil {
 		return err
 	}
-	if err := w.pump(now); err != nil {
+	if err := w.claimAll(now); err != nil {
 		return err
 	}
 	return w.saveGroups()
@@ -274,13 +275,13 @@ func (w *writer) pause() time.Duration {
 // A mailbox is where the writer finds its work. All that comes in while it commits
 // makes the next batch.
 type mailbox struct {
-	mu     sync.Mutex
-	next   *batch
-	wake   chan struct{} // holds a token while next is not empty
-	ripe   chan struct{} // holds a token once next has come to goal events
-	goal   int           // guarded by mu; 0 is none
-	closed error         // why nothing is taken in any more, or nil; guarded by mu
-	down   error         // why nothing is taken in now, or nil; guarded by mu
+	mu      sync.Mutex
+	next    *batch
+	wake    chan struct{} // holds a token while next is not empty
+	reached chan struct{} // holds a token once next has goal events
+	goal    int           // guarded by mu; 0 is none
+	closed  error         // why nothing is taken in any more, or nil; guarded by mu
+	down    error         // why nothing is taken in now, or nil; guarded by mu
 }
 
 // A batch is what becomes one transaction.
@@ -303,7 +304,7 @@ type entry struct {
 	err     error
 }
 
-// A call is something else that the writer does for somebody who waits.
+// A call is something else that the writer does for a caller that waits.
 type call struct {
 	do func(*writer) error
 	// local says that it touches no file, so that it is done while the store is
@@ -329,17 +330,17 @@ const (
 )
 
 func newMailbox() *mailbox {
-	return &mailbox{next: newBatch(), wake: make(chan struct{}, 1), ripe: make(chan struct{}, 1)}
+	return &mailbox{next: newBatch(), wake: make(chan struct{}, 1), reached: make(chan struct{}, 1)}
 }
 
 func newBatch() *batch { return &batch{done: make(chan struct{})} }
 
 // publish puts an event into the next batch and returns the batch and its place there.
-// A nil batch is full: the channel is closed when there is room again.
+// A nil batch is full: the channel is closed when the next one is begun.
 func (m *mailbox) publish(e *event.Event, key eventlog.Key) (b *batch, i int, full <-chan struct{}, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := cmpErr(m.closed, m.down); err != nil {
+	if err := cmp.Or(m.closed, m.down); err != nil {
 		return nil, 0, nil, err
 	}
 	b = m.next
@@ -350,10 +351,10 @@ func (m *mailbox) publish(e *event.Event, key eventlog.Key) (b *batch, i int, fu
 	b.bytes += len(e.Raw)
 	switch len(b.entries) {
 	case 1:
-		m.ring()
+		m.notify()
 	case m.goal:
 		select {
-		case m.ripe <- struct{}{}:
+		case m.reached <- struct{}{}:
 		default:
 		}
 	}
@@ -364,24 +365,24 @@ func (m *mailbox) publish(e *event.Event, key eventlog.Key) (b *batch, i int, fu
 func (m *mailbox) call(c *call) (*batch, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err := cmpErr(m.closed, m.down); err != nil && !c.local {
+	if err := cmp.Or(m.closed, m.down); err != nil && !c.local {
 		return nil, err
 	}
 	m.next.calls = append(m.next.calls, c)
-	m.ring()
+	m.notify()
 	return m.next, nil
 }
 
-// settle puts the end of an attempt into the next batch. Nobody waits for it.
+// settle puts the end of an attempt into the next batch. No caller waits for it.
 func (m *mailbox) settle(s settlement) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.next.settled = append(m.next.settled, s)
-	m.ring()
+	m.notify()
 }
 
-// ring wakes the writer.
-func (m *mailbox) ring() {
+// notify wakes the writer.
+func (m *mailbox) notify() {
 	select {
 	case m.wake <- struct{}{}:
 	default:
@@ -404,13 +405,13 @@ func (m *mailbox) take(again []settlement) *batch {
 	return b
 }
 
-// grow asks to be told by ripe when the next batch has so many events. It reports
+// grow asks for a token in reached when the next batch has so many events. It reports
 // whether it has them already.
 func (m *mailbox) grow(goal int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	select {
-	case <-m.ripe: // of an earlier batch
+	case <-m.reached: // of an earlier batch
 	default:
 	}
 	m.goal = min(goal, maxEntries)
@@ -438,8 +439,8 @@ func (m *mailbox) suspend(err error) {
 	m.down = err
 }
 
-// fail answers all that has no answer yet.
-func (b *batch) fail(err error) {
+// finish answers all that wait for the batch. A nil error is success.
+func (b *batch) finish(err error) {
 	b.err = err
 	close(b.done)
 }
@@ -451,7 +452,7 @@ const (
 )
 
 // recover closes the store after an error and tries until it is open again, or the
-// queue is closed. Meanwhile everybody is told that it is unavailable.
+// queue is closed. Meanwhile every call is answered that it is unavailable.
 func (w *writer) recover(cause error) {
 	w.q.mail.suspend(unavailable(cause))
 	w.q.readers.shut(unavailable(cause))
@@ -481,7 +482,7 @@ func (w *writer) recover(cause error) {
 }
 
 // check looks whether what was acknowledged is there. If it is not, which takes a disk
-// that broke its word or a file that somebody exchanged, the store begins a new epoch,
+// that broke its word or a file that was exchanged, the store begins a new epoch,
 // so that no position is given out twice.
 func (w *writer) check(acknowledged int64) error {
 	if w.last >= acknowledged {
@@ -516,7 +517,7 @@ func (w *writer) idle(d time.Duration) bool {
 					c.err = c.do(w)
 				}
 			}
-			b.fail(queue.ErrUnavailable)
+			b.finish(queue.ErrUnavailable)
 		}
 	}
 }
