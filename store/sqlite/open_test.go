@@ -63,6 +63,31 @@ func TestTopicsAreApart(t *testing.T) {
 	}
 }
 
+// TestStrangeDirectory has a directory whose name means something in an address of a file.
+func TestStrangeDirectory(t *testing.T) {
+	t.Parallel()
+	above := t.TempDir()
+	dir := filepath.Join(above, "a b%20c?mode=memory#ü&")
+	for _, duplicate := range []bool{false, true} {
+		q, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := q.Publish(t.Context(), message("a")); err != nil || r.Duplicate != duplicate {
+			t.Errorf("Publish = %+v, %v, want duplicate %v", r, err, duplicate)
+		}
+		if _, err := q.Get(t.Context(), "slack", "a"); err != nil {
+			t.Error(err)
+		}
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list, err := os.ReadDir(above); err != nil || len(list) != 1 {
+		t.Errorf("%d entries beside the directory (%v), want none", len(list)-1, err)
+	}
+}
+
 func TestSecondOpening(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -178,8 +178,9 @@ func (w *writer) loadSeen() error {
 	if err != nil {
 		return err
 	}
-	w.seen, w.newIDs = newSeen(w.last-max(first, 1)+1), idRow{}
+	w.seen, w.newIDs = newSeen(0), idRow{}
 	if first != 0 {
+		w.seen = newSeen(w.last - first + 1)
 		w.seen.first = first
 	}
 	return eachIDRow(w.db.session, func(r *idRow) error {
