@@ -1,8 +1,8 @@
-// Package memory is a queue that lives in the process: for tests, for the sandbox, and
-// for who accepts that a restart forgets everything.
+// Package memory is a queue, with small values beside it, that lives in the process: for
+// tests, for the sandbox, and where it is acceptable that a restart forgets everything.
 //
 // It promises all that package queue promises but for persistence: nothing survives
-// the process, neither events nor seen ids nor the retry schedule, and
+// the process, neither events nor seen ids nor the retry schedule nor values, and
 // [queue.Stats] says so. It is bounded by the number and the bytes of what it keeps;
 // when nothing may be removed, Publish fails with [queue.ErrFull].
 //
@@ -98,7 +98,7 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 	return queue.Receipt{Position: e.Position}, nil
 }
 
-// announce wakes who waits for a new event. Requires q.mu.
+// announce wakes the readers and consumers that wait for a new event. Requires q.mu.
 func (q *Store) announce() {
 	if q.changed != nil {
 		close(q.changed)

@@ -205,7 +205,7 @@ func (q *Store) refresh(ctx context.Context, s *topic, key string) error {
 	if v.present {
 		return s.groups.write(key, v.data, v.rev)
 	}
-	// What the cache took over while we asked is newer than the answer.
+	// What the cache took over meanwhile is newer than the answer.
 	s.groups.setTombstone(key, max(v.rev, known))
 	return nil
 }

@@ -129,7 +129,7 @@ func (c *consumer) moveOn(ctx context.Context, s *topic, h *lease, i item) error
 	return nil
 }
 
-// settleItem records a later attempt. An item that has changed is not ours any more.
+// settleItem records a later attempt. An item that has changed belongs to another consumer now.
 func (c *consumer) settleItem(ctx context.Context, s *topic, h *lease, o consume.Outcome) error {
 	var err error
 	if o.Done {

@@ -1,4 +1,5 @@
-// Package nats is a queue in NATS JetStream: for several replicas that behave as one.
+// Package nats is a queue in NATS JetStream, with small values beside it: for several
+// replicas that behave as one.
 //
 // It needs nats-server 2.11 or later with JetStream. A topic has one stream of events, in
 // which each event has a subject of its own, made from its source and id: publishing
@@ -10,8 +11,8 @@
 //
 // It promises all that package queue promises, with these remarks:
 //
-//   - What a crash of nats-server or a power loss can take is the server's matter; see
-//     [queue.Stats]. Publish waits for JetStream's acknowledgement.
+//   - What a crash of nats-server or a power loss can take is decided by the
+//     server's configuration; see [queue.Stats]. Publish waits for JetStream's acknowledgement.
 //   - An event's bytes stay on the server's disk until the TTL of its id is over, also
 //     when retention has removed it before: it cannot be read through the queue then.
 //     The stream discards new messages, never old ones, when an operator's limit is

@@ -122,7 +122,7 @@ func (q *Store) append(ctx context.Context, list []publishing) ([]queue.Receipt,
 	return receipts, nil
 }
 
-// background is the context of work that outlives the caller who happened to start it.
+// background is the context of work that outlives the caller that happened to start it.
 func (q *Store) background() context.Context { return context.WithoutCancel(q.life) }
 
 // horizon returns how far this process has seen the store.

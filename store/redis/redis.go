@@ -1,4 +1,5 @@
-// Package redis is a queue in Redis: for several replicas that behave as one.
+// Package redis is a queue in Redis, with small values beside it: for several replicas that
+// behave as one.
 //
 // It needs Redis 6.2 or later, or a server that speaks its commands; a test holds that
 // nothing newer is used. All keys of a topic begin with "{topic}:" and so live on one
@@ -7,8 +8,8 @@
 //
 // It promises all that package queue promises, with these remarks:
 //
-//   - What a crash of the Redis server or a power loss can take is the server's matter:
-//     [queue.Stats] says it in words, from its configuration. Publish waits for Redis's
+//   - What a crash of the Redis server or a power loss can take is decided by its
+//     configuration: [queue.Stats] says it in words. Publish waits for Redis's
 //     answer, and no longer.
 //   - While Redis is away Publish fails with [queue.ErrUnavailable], and Consume and
 //     Tail wait, with growing pauses, and go on by themselves.
@@ -142,7 +143,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // errTooOld names the oldest Redis that has the commands.
 var errTooOld = errors.New("redis is older than 6.2")
 
-// greet asks Redis who it is, and how durable.
+// greet asks Redis for its version and how durable it is.
 func (q *Store) greet(ctx context.Context) (durability string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -153,7 +154,7 @@ func (q *Store) greet(ctx context.Context) (durability string, err error) {
 	if err := node.Ping(ctx).Err(); err != nil {
 		return "", err
 	}
-	// Who may not ask for the version finds out by the first command that fails.
+	// A user that may not ask for the version finds out by the first command that fails.
 	_, version, _ := strings.Cut(node.Info(ctx, "server").Val(), "redis_version:")
 	if remote.Older(version, 6, 2) {
 		return "", errTooOld

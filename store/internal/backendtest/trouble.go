@@ -161,7 +161,7 @@ func refusal(q queue.Queue) error {
 	}
 }
 
-// A counter listens in the place of a server, and hangs up on who comes.
+// A counter listens in the place of a server, and closes every connection.
 type counter struct {
 	n     atomic.Int64
 	close func()

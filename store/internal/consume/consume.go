@@ -375,7 +375,7 @@ type Outcome struct {
 	Reason string
 }
 
-// Judge turns what Attempt returned into an outcome. An attempt that our own stopping cut
+// Judge turns what Attempt returned into an outcome. An attempt that the stopping of the consumer cut
 // short (ctx, the one from Drain, is done) is given back at once: it is counted, and it
 // is not the event's fault.
 func Judge(ctx context.Context, p queue.Policy, n int, err error) Outcome {

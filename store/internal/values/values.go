@@ -165,7 +165,7 @@ func (h *Watchers) take(w *watcher) []state.Change {
 	return list
 }
 
-// Notify hands a change to who watches its key.
+// Notify hands a change to the watchers of its key; it never waits for one.
 func (h *Watchers) Notify(c state.Change) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
