@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/limiter"
+	"slackmcp/webhook/signature"
 )
 
 // A Publisher stores events. A [queue.Queue] is one; its Publish states the contract.
@@ -140,4 +143,83 @@ func setDefault[T comparable](v *T, def T) {
 	if *v == zero {
 		*v = def
 	}
+}
+
+// register makes the routes that the options name.
+func (rc *Receiver) register() error {
+	if len(rc.opt.SlackSecrets) > 0 {
+		v, err := rc.verifier(signature.SlackV0, rc.opt.SlackSecrets)
+		if err != nil {
+			return fmt.Errorf("webhook: SlackSecrets: %w", err)
+		}
+		rc.endpoints[SlackPath] = slackEndpoint(v)
+	}
+	for i, s := range rc.opt.Sources {
+		ep, err := rc.endpoint(s)
+		if err != nil {
+			return fmt.Errorf("webhook: Sources: number %d (%s): %w", i+1, s.Name, err)
+		}
+		if rc.endpoints[SourcePath+s.Name] != nil {
+			return fmt.Errorf("webhook: Sources: %q is named twice", s.Name)
+		}
+		rc.endpoints[SourcePath+s.Name] = ep
+	}
+	if len(rc.opt.ReceiptSecrets) > 0 {
+		v, err := rc.verifier(signature.Bearer, rc.opt.ReceiptSecrets)
+		if err != nil {
+			return fmt.Errorf("webhook: ReceiptSecrets: %w", err)
+		}
+		rc.endpoints[ReceiptPath] = receiptEndpoint(v, rc.opt.ReceiptOutput)
+	}
+	if len(rc.endpoints) == 0 && !rc.opt.Direct {
+		return errors.New("webhook: no secret is given: set SlackSecrets, Sources or ReceiptSecrets, or Direct where events come by Deliver")
+	}
+	return nil
+}
+
+func (rc *Receiver) verifier(s signature.Scheme, secrets []string) (*signature.Verifier, error) {
+	return signature.New(signature.Options{Scheme: s, Secrets: secrets, Tolerance: rc.opt.Tolerance})
+}
+
+// Secrets are those that senders sign with. What is nil is left as it is.
+type Secrets struct {
+	// Slack are Slack's signing secrets, Receipts those of delivery receipts.
+	Slack, Receipts []string
+	// Sources are those of the other senders, by name.
+	Sources map[string][]string
+}
+
+// ReplaceSecrets puts other secrets in force while the Receiver serves: no request is
+// refused for it that one of the old or the new ones has signed. With an error nothing
+// is changed. A route that was not registered cannot be added.
+func (rc *Receiver) ReplaceSecrets(s Secrets) error {
+	byPath := map[string][]string{}
+	if s.Slack != nil {
+		byPath[SlackPath] = s.Slack
+	}
+	if s.Receipts != nil {
+		byPath[ReceiptPath] = s.Receipts
+	}
+	for name, secrets := range s.Sources {
+		byPath[SourcePath+name] = secrets
+	}
+	var errs []error
+	paths := slices.Sorted(maps.Keys(byPath))
+	for _, path := range paths {
+		ep := rc.endpoints[path]
+		if ep == nil {
+			errs = append(errs, fmt.Errorf("webhook: %s is not served: a new sender needs a restart", path))
+		} else if err := ep.verifier.Check(byPath[path]); err != nil {
+			errs = append(errs, fmt.Errorf("webhook: %s: %w", path, err))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if err := rc.endpoints[path].verifier.Replace(byPath[path]); err != nil {
+			return err // Check has just taken them
+		}
+	}
+	return nil
 }

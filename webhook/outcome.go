@@ -1,7 +1,11 @@
 package webhook
 
 import (
+	"context"
+	"encoding/json"
+	"log/slog"
 	"maps"
+	"net/http"
 	"net/netip"
 	"slices"
 	"time"
@@ -91,4 +95,143 @@ type Observation struct {
 	// when that was.
 	Duration time.Duration
 	Answered time.Time
+}
+
+// A reply is what an outcome answers. This is the one place where an outcome becomes
+// a status.
+type reply struct {
+	status int
+	// body is JSON; nil sends no body.
+	body []byte
+}
+
+var replies = map[Outcome]reply{
+	Accepted:       {http.StatusOK, []byte(`{"status":"ok"}`)},
+	Duplicate:      {http.StatusOK, []byte(`{"status":"ok"}`)},
+	Challenge:      {http.StatusOK, nil}, // the body is made for each
+	SSLCheck:       {http.StatusOK, nil},
+	Unregistered:   {http.StatusNotFound, []byte(`{"error":"unregistered endpoint"}`)},
+	WrongMethod:    {http.StatusMethodNotAllowed, []byte(`{"error":"method not allowed","detail":"use POST"}`)},
+	BadSignature:   {http.StatusUnauthorized, []byte(invalidSignature)},
+	Stale:          {http.StatusUnauthorized, []byte(invalidSignature)},
+	WrongMediaType: {http.StatusUnsupportedMediaType, []byte(`{"error":"unsupported media type","detail":"send application/json or application/x-www-form-urlencoded, not compressed"}`)},
+	TooLarge:       {http.StatusRequestEntityTooLarge, []byte(`{"error":"body too large"}`)},
+	IllFormed:      {http.StatusBadRequest, []byte(`{"error":"ill-formed body"}`)},
+	Invalid:        {http.StatusUnprocessableEntity, []byte(`{"error":"invalid body"}`)},
+	Timeout:        {http.StatusRequestTimeout, []byte(`{"error":"body did not arrive in time"}`)},
+	Aborted:        {http.StatusBadRequest, []byte(`{"error":"body is incomplete"}`)},
+	Limited:        {http.StatusTooManyRequests, []byte(`{"error":"too many unverified requests","detail":"this address kept failing verification; try again in a minute"}`)},
+	Busy:           {http.StatusServiceUnavailable, []byte(`{"error":"busy","detail":"too much in flight; send it again"}`)},
+	Full:           {http.StatusServiceUnavailable, []byte(`{"error":"queue is full","detail":"send it again later"}`)},
+	Unavailable:    {http.StatusServiceUnavailable, []byte(`{"error":"queue is unavailable","detail":"send it again"}`)},
+}
+
+// invalidSignature says the same whatever was wrong, so that nobody learns by trying.
+// The detail is the sentence of the original's answer.
+const invalidSignature = `{"error":"invalid signature","detail":"Invalid request signature"}`
+
+// Header values that all answers share. Nobody writes to them.
+var (
+	jsonType   = []string{"application/json"}
+	retryAfter = []string{"5"} // seconds
+	aMinute    = []string{"60"}
+	closing    = []string{"close"}
+	allowPost  = []string{http.MethodPost}
+	noSniff    = []string{"nosniff"}
+)
+
+// respond writes the answer to an outcome and returns its status. body, unless it is nil,
+// takes the place of the outcome's own.
+func respond(w http.ResponseWriter, o Outcome, body []byte) (status int) {
+	re := replies[o]
+	if body == nil {
+		body = re.body
+	}
+	h := w.Header()
+	switch re.status {
+	case http.StatusServiceUnavailable:
+		h["Retry-After"] = retryAfter
+	case http.StatusTooManyRequests:
+		h["Retry-After"], h["Connection"] = aMinute, closing
+	case http.StatusMethodNotAllowed:
+		h["Allow"] = allowPost
+	}
+	if len(body) > 0 {
+		h["Content-Type"] = jsonType
+		h["X-Content-Type-Options"] = noSniff
+	}
+	w.WriteHeader(re.status)
+	if len(body) > 0 {
+		_, _ = w.Write(body) // the sender may be gone; there is nobody to tell
+	}
+	return re.status
+}
+
+// problem returns an error's body with a detail that only this request has.
+func problem(title, detail string) []byte {
+	b, err := json.Marshal(struct {
+		Error  string `json:"error"`
+		Detail string `json:"detail"`
+	}{title, detail})
+	if err != nil {
+		return nil // two strings can always be written; the table's body would do
+	}
+	return b
+}
+
+// report tells the observer and the log of a finished request: one line each. Of a
+// request whose signature was not good the log learns nothing that its sender wrote.
+func (rc *Receiver) report(ctx context.Context, v *delivery) {
+	v.Answered = time.Now()
+	v.Duration = v.Answered.Sub(v.began)
+	if rc.opt.Observe != nil {
+		rc.opt.Observe(&v.Observation)
+	}
+	if v.Outcome == SSLCheck {
+		return
+	}
+	level := slog.LevelInfo
+	switch {
+	case v.Outcome == Limited:
+		level = slog.LevelDebug // who began to be held back was told once
+	case v.Status >= http.StatusInternalServerError:
+		level = slog.LevelError
+	case v.Status >= http.StatusBadRequest:
+		level = slog.LevelWarn
+	}
+	if !rc.opt.Logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := append(make([]slog.Attr, 0, 18),
+		slog.String("outcome", string(v.Outcome)), slog.Int("status", v.Status),
+		slog.String("source", v.Source), slog.Duration("duration", v.Duration))
+	if v.RequestID != "" {
+		attrs = append(attrs, slog.String("request_id", v.RequestID))
+	}
+	if v.Reason != "" {
+		attrs = append(attrs, slog.String("reason", v.Reason))
+	}
+	if v.Secret == 0 && v.Address.IsValid() {
+		attrs = append(attrs, slog.String("remote", v.Address.String()))
+	}
+	if v.Outcome == Stale {
+		attrs = append(attrs, slog.Duration("clock_skew", v.Skew))
+	}
+	if v.ID != "" {
+		attrs = append(attrs, slog.String("event_id", v.ID), slog.String("kind", v.Kind.String()), slog.Int("bytes", v.Bytes))
+	}
+	if v.Team != "" {
+		attrs = append(attrs, slog.String("team", v.Team))
+	}
+	if v.event.Channel != "" {
+		attrs = append(attrs, slog.String("channel", v.event.Channel))
+	}
+	attrs = append(attrs, v.attrs...)
+	if v.Retry.Num > 0 {
+		attrs = append(attrs, slog.Int("retry_num", v.Retry.Num), slog.String("retry_reason", v.Retry.Reason))
+	}
+	if v.Tries > 1 {
+		attrs = append(attrs, slog.Int("tries", v.Tries))
+	}
+	rc.opt.Logger.LogAttrs(ctx, level, "webhook received", attrs...)
 }

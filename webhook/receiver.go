@@ -1,10 +1,30 @@
+// Package webhook is the receiving side: an http.Handler that takes what Slack and
+// other senders post, verifies it, and answers 200 only after a [Publisher] has it.
+//
+// One pipeline serves every route, in this order: method, signature headers and
+// timestamp, media type, body limit, signature, envelope, publish. A request that
+// fails a step meets none of the later ones, so that bytes nobody signed reach no
+// decoder, no log and no store.
+//
+// Promises: 200 means published, or published before (a duplicate), or nothing to
+// publish (a challenge, a probe). What cannot be stored now is 503 with Retry-After,
+// never 200 and never 4xx. A signed event of a kind nobody knew is taken as any other.
+// Every body is bounded and has to come at a least rate, bodies in flight share a budget
+// of which strangers have half, and a publish has a deadline. An address that keeps
+// failing verification is refused before anything of it is read; one from which a
+// verified request came is not.
+//
+// Not promised: an order among events, and a deadline for headers and for bodies below
+// 8 KiB, which is http.Server's ReadTimeout.
 package webhook
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -216,4 +236,111 @@ func refusal(err error) (o Outcome, reason string) {
 		return BadSignature, "malformed"
 	}
 	return BadSignature, "mismatch"
+}
+
+// media is what a request says about its body.
+type media uint8
+
+const (
+	otherMedia media = iota
+	jsonMedia
+	formMedia
+)
+
+// mediaOf reads Content-Type; parameters and case do not matter.
+func mediaOf(h http.Header) media {
+	v := h["Content-Type"]
+	if len(v) != 1 {
+		return otherMedia
+	}
+	t := v[0]
+	if t == "application/json" {
+		return jsonMedia
+	}
+	t, _, _ = strings.Cut(t, ";")
+	switch t = strings.TrimSpace(t); {
+	case strings.EqualFold(t, "application/json"):
+		return jsonMedia
+	case strings.EqualFold(t, "application/x-www-form-urlencoded"):
+		return formMedia
+	}
+	return otherMedia
+}
+
+// encoded reports whether the body is compressed. Nobody in question does that, and
+// what is signed would have to be unpacked before anyone could read it.
+func encoded(h http.Header) bool {
+	for _, v := range h["Content-Encoding"] {
+		if v != "" && !strings.EqualFold(v, "identity") {
+			return true
+		}
+	}
+	return false
+}
+
+// illFormed ends a delivery whose body cannot be read. The reason is one of few words.
+func (v *delivery) illFormed(err error) (o Outcome, reason string) {
+	v.reply = problem("ill-formed body", err.Error())
+	switch {
+	case errors.Is(err, event.ErrEmpty):
+		reason = "empty"
+	case errors.Is(err, event.ErrNotUTF8):
+		reason = "not_utf8"
+	case errors.Is(err, event.ErrNotObject):
+		reason = "not_object"
+	case errors.Is(err, event.ErrTooDeep):
+		reason = "too_deep"
+	default:
+		reason = "not_json"
+	}
+	return IllFormed, reason
+}
+
+// A Direct is a delivery of Slack's that came over a connection by which Slack is known,
+// as in Socket Mode: nothing is left to verify.
+type Direct struct {
+	// Body is the payload, a JSON object. The caller must not write to it after Deliver.
+	Body []byte
+	// Command says that Body is the fields of a slash command.
+	Command bool
+	// Interactive says that Slack reads an answer: an interaction or a slash command.
+	Interactive bool
+	// Retry is what Slack says about earlier deliveries of it.
+	Retry event.Retry
+	// RequestID names the delivery in the log.
+	RequestID string
+}
+
+// Deliver takes one delivery through the steps that a posted one takes after its signature.
+// With stored, the event is stored, now or by an earlier delivery, and Slack may be told so;
+// answer is then the JSON that answers an interaction, or empty. Without stored Slack must
+// not be told anything, so that it delivers again.
+func (rc *Receiver) Deliver(ctx context.Context, d Direct) (answer []byte, stored bool) {
+	v := &delivery{endpoint: &rc.direct, began: time.Now(), body: d.Body, interactive: d.Interactive}
+	v.Source, v.Bytes, v.RequestID = event.SourceSlack, len(d.Body), d.RequestID
+	v.Outcome, v.Reason = rc.take(v, d)
+	v.Status = replies[v.Outcome].status
+	rc.report(ctx, v)
+	stored = v.Status == http.StatusOK
+	if d.Interactive && stored {
+		answer = v.reply
+	}
+	return answer, stored
+}
+
+func (rc *Receiver) take(v *delivery, d Direct) (o Outcome, reason string) {
+	if int64(len(d.Body)) > rc.opt.MaxBodyBytes {
+		return TooLarge, ""
+	}
+	decode := event.DecodeCommand
+	if !d.Command {
+		decode = func(b []byte) (event.Envelope, error) { return event.DecodeSlack(b, event.JSON) }
+	}
+	env, err := decode(d.Body)
+	if err != nil {
+		return v.illFormed(err)
+	}
+	v.event = env.Event
+	v.event.Retry = d.Retry
+	return rc.publish(v)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -251,4 +252,315 @@ func (s *Sandbox) permalink(ch *channel, m *message) string {
 		link += "?thread_ts=" + m.ThreadTS + "&cid=" + ch.id
 	}
 	return link
+}
+
+// own finds the message of a call that the caller may change. A person may change
+// their own messages, an app its own.
+func (c *call) own(code string) (*channel, *message, error) {
+	ch, ok := c.channel(c.params["channel"])
+	if !ok || !c.sees(ch) {
+		return nil, nil, fail("channel_not_found")
+	}
+	m := ch.byTS[c.params["ts"]]
+	switch {
+	case m == nil:
+		return nil, nil, fail("message_not_found")
+	case ch.archived:
+		return nil, nil, fail("is_archived")
+	case c.who.bot() && m.BotID != c.app.botID, !c.who.bot() && m.User != c.who.user.ID, m.Subtype == "tombstone":
+		return nil, nil, fail(code)
+	}
+	return ch, m, nil
+}
+
+func chatUpdate(c *call) (object, error) {
+	ch, m, err := c.own("cant_update_message")
+	if err != nil {
+		return nil, err
+	}
+	d, err := c.draft()
+	if err != nil {
+		return nil, err
+	}
+	c.edit(ch, m, d, c.who.user)
+	return object{"channel": ch.id, "ts": m.TS, "text": m.Text, "message": c.view(m, c.who)}, nil
+}
+
+// edit gives a message another text.
+func (s *Sandbox) edit(ch *channel, m *message, d draft, by *user) {
+	before := m.copy()
+	m.Text, m.Attachments = normalise(d.text), d.attachments
+	if m.Blocks = d.blocks; m.Blocks == nil {
+		m.Blocks = richText(m.Text, m.TS)
+	}
+	if d.metadata != nil {
+		m.Metadata = d.metadata
+	}
+	m.Edited = &edited{User: by.ID, TS: formatTS(s.nowMicro() / 1e6 * 1e6)}
+	s.changedEvent(ch, m, before)
+}
+
+func chatDelete(c *call) (object, error) {
+	ch, m, err := c.own("cant_delete_message")
+	if err != nil {
+		return nil, err
+	}
+	c.erase(ch, m)
+	return object{"channel": ch.id, "ts": m.TS}, nil
+}
+
+// erase takes a message away. The root of a thread leaves a tombstone for its replies.
+func (s *Sandbox) erase(ch *channel, m *message) {
+	before := m.copy()
+	s.unpin(ch, m)
+	if m.ReplyCount > 0 {
+		*m = message{
+			Type: "message", Subtype: "tombstone", User: "USLACKBOT", Text: "This message was deleted.", TS: m.TS, ThreadTS: m.TS,
+			ReplyCount: m.ReplyCount, ReplyUsersCount: m.ReplyUsersCount, ReplyUsers: m.ReplyUsers, LatestReply: m.LatestReply,
+			IsLocked: new(false),
+		}
+		s.changedEvent(ch, m, before)
+		return
+	}
+	ch.remove(m)
+	if root := ch.byTS[m.ThreadTS]; root != nil && m.reply() {
+		s.recount(ch, root)
+	}
+	s.deletedEvent(ch, before)
+}
+
+// recount makes a root agree with its replies.
+func (s *Sandbox) recount(ch *channel, root *message) {
+	root.ReplyUsers, root.LatestReply = nil, ""
+	for _, r := range ch.threads[root.TS] {
+		root.LatestReply = r.TS
+		if author := or(r.User, r.BotID); !slices.Contains(root.ReplyUsers, author) {
+			root.ReplyUsers = append(root.ReplyUsers, author)
+		}
+	}
+	root.ReplyCount, root.ReplyUsersCount = len(ch.threads[root.TS]), len(root.ReplyUsers)
+	if root.ReplyCount == 0 {
+		root.ThreadTS, root.IsLocked = "", nil
+	}
+}
+
+func chatGetPermalink(c *call) (object, error) {
+	ch, ok := c.channel(c.params["channel"])
+	if !ok || !c.sees(ch) {
+		return nil, fail("channel_not_found")
+	}
+	m := ch.byTS[c.params["message_ts"]]
+	if m == nil {
+		return nil, fail("message_not_found")
+	}
+	return object{"channel": ch.id, "permalink": c.permalink(ch, m)}, nil
+}
+
+// An Ephemeral is a message that one person alone saw.
+type Ephemeral struct {
+	Channel, User, Text, TS string
+}
+
+const maxEphemerals = 1000
+
+func chatPostEphemeral(c *call) (object, error) {
+	ch, err := c.destination()
+	if err != nil {
+		return nil, err
+	}
+	d, err := c.draft()
+	if err != nil {
+		return nil, err
+	}
+	id := c.params["user"]
+	switch {
+	case ch.archived:
+		return nil, fail("is_archived")
+	case !ch.has(c.who.user.ID):
+		return nil, fail("not_in_channel")
+	case !ch.has(id):
+		return nil, fail("user_not_in_channel")
+	}
+	e := Ephemeral{Channel: ch.id, User: id, Text: normalise(d.text), TS: c.newTS()}
+	c.whisper(e)
+	return object{"message_ts": e.TS}, nil
+}
+
+// Ephemerals are the newest 1,000 messages that one person alone saw, oldest first.
+func (s *Sandbox) Ephemerals() []Ephemeral {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.ephemerals)
+}
+
+func chatMeMessage(c *call) (object, error) {
+	ch, err := c.destination()
+	if err != nil {
+		return nil, err
+	}
+	if c.params["text"] == "" {
+		return nil, fail("no_text")
+	}
+	if utf8.RuneCountInString(c.params["text"]) > maxText {
+		return nil, fail("msg_too_long")
+	}
+	m, err := c.post(ch, c.who, draft{text: c.params["text"], subtype: "me_message"})
+	if err != nil {
+		return nil, err
+	}
+	return object{"channel": ch.id, "ts": m.TS}, nil
+}
+
+// nameOf is a person's name, for the texts of the workspace itself.
+func (s *Sandbox) nameOf(id string) string {
+	if u, ok := s.user(id); ok {
+		return u.Name
+	}
+	return strings.ToLower(id)
+}
+
+const maxAhead = 120 * 24 * time.Hour
+
+// A scheduled message becomes a message at its time.
+type scheduled struct {
+	id, channel string
+	at, created int64 // Unix seconds
+	who         actor
+	draft       draft
+}
+
+func chatScheduleMessage(c *call) (object, error) {
+	ch, err := c.destination()
+	if err != nil {
+		return nil, err
+	}
+	d, err := c.draft()
+	if err != nil {
+		return nil, err
+	}
+	at, err := strconv.ParseInt(c.params["post_at"], 10, 64)
+	now := time.Now()
+	switch {
+	case err != nil:
+		return nil, fail("invalid_time")
+	case at <= now.Unix():
+		return nil, fail("time_in_past")
+	case at > now.Add(maxAhead).Unix():
+		return nil, fail("time_too_far")
+	case ch.archived:
+		return nil, fail("is_archived")
+	case !ch.has(c.who.user.ID):
+		return nil, fail("not_in_channel")
+	}
+	m := &scheduled{id: c.newID("Q"), channel: ch.id, at: at, created: now.Unix(), who: c.who, draft: d}
+	c.scheduled = append(c.scheduled, m)
+	slices.SortStableFunc(c.scheduled, func(a, b *scheduled) int { return int(a.at - b.at) })
+	c.poke()
+	blocks := d.blocks
+	if blocks == nil {
+		blocks = richText(normalise(d.text), m.id)
+	}
+	reply := object{"type": "delayed_message", "text": normalise(d.text), "user": c.who.user.ID, "team": c.team.id, "blocks": blocks}
+	if c.who.bot() {
+		reply["bot_id"], reply["app_id"], reply["bot_profile"] = c.app.botID, c.app.id, c.botProfile()
+	}
+	return object{"channel": ch.id, "scheduled_message_id": m.id, "post_at": at, "message": reply}, nil
+}
+
+func chatScheduledMessagesList(c *call) (object, error) {
+	limit, err := c.limit(100, 100)
+	if err != nil {
+		return nil, err
+	}
+	if id := c.params["channel"]; id != "" {
+		if ch, ok := c.channel(id); !ok || !c.sees(ch) {
+			return nil, fail("invalid_channel")
+		}
+	}
+	from := 0
+	if cursor := c.params["cursor"]; cursor != "" {
+		id, ok := decodeCursor("next_id", cursor)
+		from = slices.IndexFunc(c.scheduled, func(m *scheduled) bool { return m.id == id })
+		if !ok || from < 0 {
+			return nil, fail("invalid_cursor")
+		}
+	}
+	oldest, latest := c.seconds("oldest", 0), c.seconds("latest", 1<<62)
+	items, next := page(len(c.scheduled), from, limit, func(i int) (object, bool) {
+		m := c.scheduled[i]
+		if m.who.user.ID != c.who.user.ID || c.params["channel"] != "" && m.channel != c.params["channel"] || m.at < oldest || m.at > latest {
+			return nil, false
+		}
+		return object{"id": m.id, "channel_id": m.channel, "post_at": m.at, "date_created": m.created, "text": normalise(m.draft.text)}, true
+	})
+	cursor := ""
+	if next >= 0 {
+		cursor = encodeCursor("next_id", c.scheduled[next].id)
+	}
+	return object{"scheduled_messages": items, "response_metadata": object{"next_cursor": cursor}}, nil
+}
+
+func (c *call) seconds(name string, otherwise int64) int64 {
+	if micro, ok := parseTS(c.params[name]); ok {
+		return micro / 1e6
+	}
+	return otherwise
+}
+
+func chatDeleteScheduledMessage(c *call) (object, error) {
+	i := slices.IndexFunc(c.scheduled, func(m *scheduled) bool {
+		return m.id == c.params["scheduled_message_id"] && m.channel == c.params["channel"] && m.who.user.ID == c.who.user.ID
+	})
+	if i < 0 {
+		return nil, fail("invalid_scheduled_message_id")
+	}
+	c.scheduled = slices.Delete(c.scheduled, i, i+1)
+	return nil, nil
+}
+
+// due posts what was scheduled for now or before. What cannot be posted any more is
+// dropped, as Slack does. It requires s.mu.
+func (s *Sandbox) due() {
+	now := time.Now().Unix()
+	for len(s.scheduled) > 0 && s.scheduled[0].at <= now {
+		m := s.scheduled[0]
+		s.scheduled = s.scheduled[1:]
+		if ch, ok := s.channel(m.channel); ok {
+			_, _ = s.post(ch, m.who, m.draft) // archived or left meanwhile
+		}
+	}
+}
+
+// poke wakes the clock of scheduled messages.
+func (s *Sandbox) poke() {
+	select {
+	case s.clock <- struct{}{}:
+	default:
+	}
+}
+
+// nextDue posts what is due and says how long until the next.
+func (s *Sandbox) nextDue() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.due()
+	if len(s.scheduled) == 0 {
+		return time.Hour
+	}
+	return max(time.Until(time.Unix(s.scheduled[0].at, 0)), time.Millisecond)
+}
+
+// runClock posts scheduled messages at their time until done is closed.
+func (s *Sandbox) runClock(done <-chan struct{}) {
+	for {
+		t := time.NewTimer(s.nextDue())
+		select {
+		case <-t.C:
+		case <-s.clock:
+		case <-done:
+			t.Stop()
+			return
+		}
+		t.Stop()
+	}
 }

@@ -3,9 +3,12 @@ package sandbox
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 const maxControl = 1 << 20
@@ -167,4 +170,132 @@ func (s *Sandbox) controlCommand(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return s.Slash(r.Context(), in.User, in.Channel, in.Command, in.Text)
+}
+
+// A Fault makes calls of the Web API go wrong.
+type Fault struct {
+	// Method is the method that it befalls; empty is every one.
+	Method string `json:"method,omitempty"`
+	// Times is how many calls it befalls; 0 is one, -1 is all until [Sandbox.ClearFaults].
+	Times int `json:"times,omitempty"`
+	// AfterEffect lets the method do its work before the answer goes wrong.
+	AfterEffect bool `json:"after_effect,omitempty"`
+
+	// Error answers with a Slack error code.
+	Error string `json:"error,omitempty"`
+	// RetryAfter answers 429 with that many seconds.
+	RetryAfter int `json:"retry_after,omitempty"`
+	// Status answers with an HTTP status and no Slack JSON.
+	Status int `json:"status,omitempty"`
+	// Hang gives no answer until the client goes away.
+	Hang bool `json:"hang,omitempty"`
+	// Drop closes the connection without an answer.
+	Drop bool `json:"drop,omitempty"`
+}
+
+// Inject makes a fault befall the coming calls, after the faults that are waiting.
+func (s *Sandbox) Inject(f Fault) error {
+	chosen := 0
+	for _, is := range []bool{f.Error != "", f.RetryAfter != 0, f.Status != 0, f.Hang, f.Drop} {
+		if is {
+			chosen++
+		}
+	}
+	switch {
+	case chosen != 1:
+		return errors.New("sandbox: a fault has one of Error, RetryAfter, Status, Hang and Drop")
+	case f.RetryAfter < 0 || f.Times < -1:
+		return errors.New("sandbox: RetryAfter must not be negative, Times not below -1")
+	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
+		return fmt.Errorf("sandbox: Status is %d, must be 200 to 599", f.Status)
+	}
+	f.Times = or(f.Times, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, &f)
+	return nil
+}
+
+// ClearFaults ends all faults.
+func (s *Sandbox) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+// takeFault returns the fault of a call, if one is waiting for it.
+func (s *Sandbox) takeFault(method string) *Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, f := range s.faults {
+		if f.Method != "" && f.Method != method {
+			continue
+		}
+		if f.Times > 0 {
+			if f.Times--; f.Times == 0 {
+				s.faults = append(s.faults[:i:i], s.faults[i+1:]...)
+			}
+		}
+		return f
+	}
+	return nil
+}
+
+// strike lets a fault happen, if this is its moment, and reports whether it did.
+func (s *Sandbox) strike(f *Fault, after bool, w http.ResponseWriter, r *http.Request) bool {
+	if f.AfterEffect != after {
+		return false
+	}
+	switch {
+	case f.Error != "":
+		write(w, "", nil, nil, fail(f.Error))
+	case f.RetryAfter > 0:
+		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
+		write(w, "", nil, nil, fail("ratelimited"))
+	case f.Status > 0:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(f.Status)
+		_, _ = w.Write([]byte("<!DOCTYPE html><html><title>Server Error</title></html>\n")) // the client may be gone
+	case f.Hang:
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	case f.Drop:
+		panic(http.ErrAbortHandler) // net/http closes the connection and logs nothing
+	}
+	return true
+}
+
+// A window counts the calls of a minute.
+type window struct {
+	began time.Time
+	calls int
+}
+
+// withinRate applies Slack's limits, where they are wanted.
+func (s *Sandbox) withinRate(method string, e endpoint, p params, out http.Header) error {
+	if !s.opt.Rates {
+		return nil
+	}
+	key, most, span := method, e.tier, time.Minute
+	switch {
+	case method == "chat.postMessage":
+		key, most, span = method+" "+p["channel"], 3, 3*time.Second
+	case s.opt.CappedHistory && capped(method):
+		most = 1
+	}
+	w, now := s.rates[key], time.Now()
+	if w == nil || now.Sub(w.began) >= span {
+		w = &window{began: now}
+		s.rates[key] = w
+	}
+	if w.calls++; w.calls <= most {
+		return nil
+	}
+	left := span - now.Sub(w.began)
+	out.Set("Retry-After", strconv.Itoa(int(left/time.Second)+1))
+	return fail("ratelimited")
+}
+
+func capped(method string) bool {
+	return method == "conversations.history" || method == "conversations.replies"
 }

@@ -1,10 +1,30 @@
+// Package sandbox is a Slack workspace that runs in this process: a stateful Web API
+// that official clients can use unchanged, and a sender that turns what happens in
+// the workspace into signed deliveries, with Slack's own retry clock and judgement.
+//
+// It promises the Web API's shapes, error codes, paging, scopes and limits for the
+// methods in its table, as docs.slack.dev describes them; that one change makes the
+// events that Slack would make of it; and that it takes only tokens that are worth
+// nothing elsewhere (xoxb-sandbox-…, xoxp-sandbox-…, xapp-sandbox-…).
+//
+// It does not promise Slack's search ranking, its HTML pages, images of emoji, or
+// enterprise grids. All state is in memory and ends with the process.
+//
+// It signs with its own few lines, so that it judges a receiver instead of agreeing
+// with it.
 package sandbox
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -195,4 +215,161 @@ func or[T comparable](v, otherwise T) T {
 		return otherwise
 	}
 	return v
+}
+
+// Handler serves the Web API below /api/, what its answers point to (files, uploads,
+// response URLs), and the control endpoints below /sandbox/ to loopback clients.
+func (s *Sandbox) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/api/", s.serveAPI)
+	mux.HandleFunc("POST /upload/v1/{secret}", s.serveUpload)
+	mux.HandleFunc("GET /files-pri/{file}/{name}", s.serveFile)
+	mux.HandleFunc("GET /files-pri/{file}/download/{name}", s.serveFile)
+	mux.HandleFunc("POST /actions/{team}/{secret}", s.serveResponse)
+	mux.HandleFunc("GET /link/{$}", s.serveSocket)
+	mux.HandleFunc("GET /{$}", serveSignIn)
+	s.control(mux)
+	return mux
+}
+
+// Serve serves Handler on a listener and delivers events until ctx ends. It closes
+// the listener, and returns nil after a stop by ctx.
+func (s *Sandbox) Serve(ctx context.Context, ln net.Listener) error {
+	if s.RequestBase() == "" {
+		if err := s.SetBaseURL("http://" + ln.Addr().String()); err != nil {
+			return err
+		}
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	server := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	var both sync.WaitGroup
+	var served, delivered error
+	both.Go(func() {
+		defer stop()
+		served = server.Serve(ln)
+	})
+	both.Go(func() { delivered = s.Run(ctx) })
+	<-ctx.Done()
+	closed := server.Close()
+	both.Wait()
+	if errors.Is(served, http.ErrServerClosed) {
+		served = nil
+	}
+	if err := errors.Join(served, closed, delivered); err != nil {
+		return fmt.Errorf("sandbox: serve: %w", err)
+	}
+	return nil
+}
+
+// RequestBase is the base URL that the sandbox was told; empty without one.
+func (s *Sandbox) RequestBase() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opt.BaseURL
+}
+
+// newID makes the next id of a kind: its letters and nine capitals and digits.
+func (s *Sandbox) newID(prefix string) string {
+	s.serial++
+	return prefix + "0S" + fmt.Sprintf("%08s", strings.ToUpper(strconv.FormatUint(s.serial, 36)))
+}
+
+// newTS makes a message's ts: the time in microseconds, later than any before.
+func (s *Sandbox) newTS() string {
+	s.lastMicro = max(time.Now().UnixMicro(), s.lastMicro+1)
+	return formatTS(s.lastMicro)
+}
+
+// nowMicro is the time of the workspace, which no ts is ahead of.
+func (s *Sandbox) nowMicro() int64 { return max(time.Now().UnixMicro(), s.lastMicro) }
+
+func formatTS(micro int64) string {
+	return fmt.Sprintf("%d.%06d", micro/1e6, micro%1e6)
+}
+
+// parseTS reads a ts, or a number of seconds, as microseconds.
+func parseTS(ts string) (int64, bool) {
+	sec, frac, _ := strings.Cut(ts, ".")
+	n, err := strconv.ParseInt(sec, 10, 64)
+	if err != nil || n < 0 || n > 1e12 || len(frac) > 6 {
+		return 0, false
+	}
+	frac += strings.Repeat("0", 6-len(frac))
+	f, err := strconv.ParseInt(frac, 10, 64)
+	if err != nil || f < 0 {
+		return 0, false
+	}
+	return n*1e6 + f, true
+}
+
+// digest is a short stable name made of parts: a client_msg_id, a block id, a hash.
+func digest(n int, parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:])[:n]
+}
+
+func uuidOf(parts ...string) string {
+	d := digest(32, parts...)
+	return d[:8] + "-" + d[8:12] + "-4" + d[13:16] + "-a" + d[17:20] + "-" + d[20:]
+}
+
+func encodeCursor(kind, at string) string {
+	return base64.StdEncoding.EncodeToString([]byte(kind + ":" + at))
+}
+
+// decodeCursor returns where a cursor of a kind points; ok is false for any other text.
+func decodeCursor(kind, cursor string) (at string, ok bool) {
+	raw, err := base64.StdEncoding.DecodeString(cursor)
+	if err != nil {
+		return "", false
+	}
+	k, at, found := strings.Cut(string(raw), ":")
+	return at, found && k == kind
+}
+
+// A registry keeps things in the order in which they came, and finds them by id.
+type registry[T any] struct {
+	order []string
+	byID  map[string]T
+	index map[string]int
+}
+
+func (r *registry[T]) put(id string, v T) {
+	if r.byID == nil {
+		r.byID, r.index = map[string]T{}, map[string]int{}
+	}
+	if _, there := r.byID[id]; !there {
+		r.index[id] = len(r.order)
+		r.order = append(r.order, id)
+	}
+	r.byID[id] = v
+}
+
+func (r *registry[T]) get(id string) (T, bool) {
+	v, ok := r.byID[id]
+	return v, ok
+}
+
+// A page walks a sequence of n things from the one that a cursor names.
+//
+// at returns the i-th thing, or false where the caller does not want it; a page counts
+// what is wanted. next is the cursor's text, empty at the end.
+func page[T any](n, from, limit int, at func(i int) (T, bool)) (items []T, next int) {
+	items = []T{}
+	for i := from; i < n; i++ {
+		v, ok := at(i)
+		if !ok {
+			continue
+		}
+		if len(items) == limit {
+			return items, i
+		}
+		items = append(items, v)
+	}
+	return items, -1
 }

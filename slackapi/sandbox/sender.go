@@ -1,11 +1,23 @@
 package sandbox
 
 import (
+	"bytes"
 	"container/heap"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"mime"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -339,4 +351,231 @@ func (h *hour) outcome(minute int64) (ok, failed int) {
 		}
 	}
 	return ok, failed
+}
+
+// Run delivers events, and posts scheduled messages at their time, until ctx ends. It
+// returns nil when nothing is under way. It must run once.
+func (s *Sandbox) Run(ctx context.Context) error {
+	var clock sync.WaitGroup
+	clock.Go(func() { s.runClock(ctx.Done()) })
+	defer clock.Wait()
+	if err := s.sender.run(ctx); err != nil && !errors.Is(err, errStopped) {
+		return err
+	}
+	return nil
+}
+
+// SetRequestURL makes the URL known to which events go, as Slack's app settings do: it
+// is asked to echo a challenge, and is taken only when it does. It also takes back an
+// automatic disabling. It needs no Run.
+func (s *Sandbox) SetRequestURL(ctx context.Context, to string) error {
+	u, err := url.Parse(to)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("sandbox: request URL %q must be absolute", to)
+	}
+	s.mu.Lock()
+	challenge := digest(52, s.newID("challenge"), to)
+	verification := s.app.verification
+	s.mu.Unlock()
+	body, err := json.Marshal(struct {
+		Token     string `json:"token"`
+		Challenge string `json:"challenge"`
+		Type      string `json:"type"`
+	}{verification, challenge, "url_verification"})
+	if err != nil {
+		return fmt.Errorf("sandbox: encode challenge: %w", err)
+	}
+	a := s.sender.post(ctx, to, body, http.Header{"Content-Type": {"application/json"}})
+	if a.attempt.Reason != "" {
+		return fmt.Errorf("sandbox: request URL did not answer the challenge: %s, status %d", a.attempt.Reason, a.attempt.Status)
+	}
+	if got := echoed(a); got != challenge {
+		return errors.New("sandbox: request URL answered without the challenge's value")
+	}
+	s.sender.mu.Lock()
+	defer s.sender.mu.Unlock()
+	s.sender.url, s.sender.disabled, s.sender.hour = to, false, hour{}
+	return nil
+}
+
+// echoed is the challenge in an answer: plain text, a form, or JSON.
+func echoed(a answer) string {
+	mediaType, _, _ := mime.ParseMediaType(a.mediaType)
+	text := strings.TrimSpace(string(a.body))
+	switch mediaType {
+	case "application/json":
+		var e struct {
+			Challenge string `json:"challenge"`
+		}
+		if json.Unmarshal(a.body, &e) != nil {
+			return ""
+		}
+		return e.Challenge
+	case "application/x-www-form-urlencoded":
+		v, err := url.ParseQuery(text)
+		if err != nil {
+			return ""
+		}
+		return v.Get("challenge")
+	}
+	return text
+}
+
+// RequestURL is where events go; empty while nobody was told.
+func (s *Sandbox) RequestURL() string {
+	s.sender.mu.Lock()
+	defer s.sender.mu.Unlock()
+	return s.sender.url
+}
+
+// Disabled reports that more than 95 % of at least 1,000 attempts of an hour failed,
+// so that nothing is delivered until [Sandbox.SetRequestURL].
+func (s *Sandbox) Disabled() bool {
+	s.sender.mu.Lock()
+	defer s.sender.mu.Unlock()
+	return s.sender.disabled
+}
+
+// Deliveries are the newest 20,000 deliveries, oldest first. The bodies are shared and
+// must not be written to.
+func (s *Sandbox) Deliveries() []Delivery {
+	s.sender.mu.Lock()
+	defer s.sender.mu.Unlock()
+	all := make([]Delivery, len(s.sender.log))
+	for i, d := range s.sender.log {
+		all[i] = *d
+		all[i].Attempts = slices.Clone(d.Attempts)
+	}
+	return all
+}
+
+// Settle waits until no delivery is pending, or for ctx.
+func (s *Sandbox) Settle(ctx context.Context) error {
+	s.sender.mu.Lock()
+	idle := s.sender.idle
+	s.sender.mu.Unlock()
+	if idle == nil {
+		return nil
+	}
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("sandbox: deliveries are pending: %w", ctx.Err())
+	}
+}
+
+const maxAnswer = 1 << 20
+
+// An answer is what a receiver said, and what Slack makes of it.
+type answer struct {
+	attempt   Attempt
+	body      []byte
+	mediaType string
+}
+
+// request delivers an event and judges the answer.
+func (s *sender) request(ctx context.Context, to string, body []byte, num int, reason string) answer {
+	if s.socket.enabled() {
+		return s.socket.request(ctx, s.opt.AnswerWithin, "events_api", body, num, reason)
+	}
+	h := http.Header{"Content-Type": {"application/json"}}
+	if num > 0 {
+		h.Set("X-Slack-Retry-Num", strconv.Itoa(num))
+		h.Set("X-Slack-Retry-Reason", reason)
+	}
+	a := s.post(ctx, to, body, h)
+	a.attempt.RetryNum = num
+	return a
+}
+
+// post sends a signed body, within the time that Slack gives, over at most two
+// redirects.
+func (s *sender) post(ctx context.Context, to string, body []byte, h http.Header) answer {
+	ctx, cancel := context.WithTimeout(ctx, s.opt.AnswerWithin)
+	defer cancel()
+	began := time.Now()
+	a := answer{attempt: Attempt{At: began}}
+	resp, redirects, err := s.follow(ctx, to, body, h)
+	if resp != nil {
+		defer resp.Body.Close()
+		a.attempt.Status = resp.StatusCode
+		a.attempt.NoRetry = resp.StatusCode != http.StatusOK && resp.Header.Get("X-Slack-No-Retry") == "1"
+		a.mediaType = resp.Header.Get("Content-Type")
+		var readErr error
+		a.body, readErr = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		err = errors.Join(err, readErr)
+	}
+	a.attempt.Latency = time.Since(began)
+	a.attempt.Reason = verdict(ctx, resp, redirects, err)
+	return a
+}
+
+// follow posts, and posts again where the answer says that the place has moved.
+func (s *sender) follow(ctx context.Context, to string, body []byte, h http.Header) (*http.Response, int, error) {
+	for hops := 0; ; hops++ {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+		if err != nil {
+			return nil, hops, err
+		}
+		req.Header = h.Clone()
+		s.sign(req.Header, body)
+		resp, err := s.client.Do(req)
+		if err != nil || resp.StatusCode != http.StatusMovedPermanently && resp.StatusCode != http.StatusFound {
+			return resp, hops, err
+		}
+		next, err := resp.Location()
+		if err != nil || hops == maxRedirects {
+			return resp, hops + 1, err
+		}
+		_ = resp.Body.Close() // nothing of it was wanted
+		to = next.String()
+	}
+}
+
+// sign is Slack's v0 signature, in the sandbox's own lines.
+func (s *sender) sign(h http.Header, body []byte) {
+	stamp := strconv.FormatInt(time.Now().Unix(), 10)
+	mac := hmac.New(sha256.New, []byte(s.opt.SigningSecret))
+	mac.Write([]byte("v0:" + stamp + ":"))
+	mac.Write(body)
+	h.Set("X-Slack-Request-Timestamp", stamp)
+	h.Set("X-Slack-Signature", "v0="+hex.EncodeToString(mac.Sum(nil)))
+	h.Set("User-Agent", "Slackbot 1.0 (+https://api.slack.com/robots)")
+	h.Set("Accept", "*/*")
+}
+
+// verdict is Slack's reason for another attempt; empty is none.
+func verdict(ctx context.Context, resp *http.Response, redirects int, err error) string {
+	switch {
+	case err == nil && redirects > maxRedirects:
+		return "too_many_redirects"
+	case err == nil && resp.StatusCode/100 == 2:
+		return ""
+	case err == nil:
+		return "http_error"
+	case ctx.Err() != nil:
+		return "http_timeout"
+	case insecure(err):
+		return "ssl_error"
+	case !isURLError(err):
+		return "unknown_error"
+	}
+	return "connection_failed"
+}
+
+func insecure(err error) bool {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[tls.AlertError](err)
+	return ok
+}
+
+func isURLError(err error) bool {
+	_, ok := errors.AsType[*url.Error](err)
+	return ok || errors.Is(err, io.ErrUnexpectedEOF)
 }

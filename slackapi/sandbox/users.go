@@ -1,6 +1,8 @@
 package sandbox
 
-import "strings"
+import (
+	"strings"
+)
 
 // userView is a user as the caller may see it.
 func (c *call) userView(u *user) *user {
@@ -101,4 +103,99 @@ func usersGetPresence(c *call) (object, error) {
 		reply["connection_count"], reply["last_activity"] = 1, c.opt.Now.Unix()
 	}
 	return reply, nil
+}
+
+// A userGroup is people who can be mentioned together.
+type userGroup struct {
+	id, handle, name, description string
+	users                         []string
+	created                       int64
+	disabled                      bool
+}
+
+func (s *Sandbox) populateGroups() {
+	s.groups = []*userGroup{
+		{id: "S0ONCALL001", handle: "oncall", name: "On call", description: "Who is awake", users: []string{Farid, Bob}, created: crowdEpoch},
+		{id: "S0SUPPORT01", handle: "support-team", name: "Support", description: "Who answers customers", users: []string{Carla, Henrik}, created: crowdEpoch},
+		{id: "S0OLDTEAM01", handle: "old-team", name: "Old team", users: []string{Jonas}, created: crowdEpoch, disabled: true},
+	}
+}
+
+func (s *Sandbox) groupView(g *userGroup, users, count bool) object {
+	deletedAt, deletedBy := int64(0), any(nil)
+	if g.disabled {
+		deletedAt, deletedBy = g.created+1, Alice
+	}
+	view := object{
+		"id": g.id, "team_id": s.team.id, "is_usergroup": true, "is_subteam": true, "name": g.name, "description": g.description,
+		"handle": g.handle, "is_external": false, "date_create": g.created, "date_update": g.created, "date_delete": deletedAt,
+		"auto_type": nil, "auto_provision": false, "enterprise_subteam_id": "", "created_by": Alice, "updated_by": Alice,
+		"deleted_by": deletedBy, "prefs": object{"channels": []string{}, "groups": []string{}}, "channel_count": 0,
+	}
+	if users {
+		view["users"] = g.users
+	}
+	if count {
+		view["user_count"] = len(g.users)
+	}
+	return view
+}
+
+func usergroupsList(c *call) (object, error) {
+	views := []object{}
+	for _, g := range c.groups {
+		if !g.disabled || c.truth("include_disabled", false) {
+			views = append(views, c.groupView(g, c.truth("include_users", false), c.truth("include_count", false)))
+		}
+	}
+	return object{"usergroups": views}, nil
+}
+
+func usergroupsUsersList(c *call) (object, error) {
+	for _, g := range c.groups {
+		if g.id == c.params["usergroup"] && (!g.disabled || c.truth("include_disabled", false)) {
+			return object{"users": g.users}, nil
+		}
+	}
+	return nil, fail("no_such_subteam")
+}
+
+func authTest(c *call) (object, error) {
+	reply := object{
+		"url": "https://" + c.team.domain + ".slack.com/", "team": c.team.name, "team_id": c.team.id,
+		"user": c.who.user.Name, "user_id": c.who.user.ID, "is_enterprise_install": false,
+	}
+	if c.who.bot() {
+		reply["bot_id"] = c.app.botID
+	}
+	return reply, nil
+}
+
+func apiTest(c *call) (object, error) {
+	args := object{}
+	for key, v := range c.params {
+		args[key] = v
+	}
+	if code := c.params["error"]; code != "" {
+		return nil, failWith(code, object{"args": args})
+	}
+	return object{"args": args}, nil
+}
+
+func teamInfo(c *call) (object, error) {
+	return object{"team": object{
+		"id": c.team.id, "name": c.team.name, "url": "https://" + c.team.domain + ".slack.com/", "domain": c.team.domain,
+		"email_domain": c.team.domain + ".example", "icon": object{"image_34": c.image(34), "image_default": true},
+		"avatar_base_url": "https://ca.slack-edge.com/", "is_verified": false,
+	}}, nil
+}
+
+func botsInfo(c *call) (object, error) {
+	if id := c.params["bot"]; id != "" && id != c.app.botID {
+		return nil, fail("bot_not_found")
+	}
+	return object{"bot": object{
+		"id": c.app.botID, "deleted": false, "name": c.app.name, "updated": crowdEpoch, "app_id": c.app.id,
+		"user_id": c.app.botUser, "icons": c.botProfile().Icons,
+	}}, nil
 }

@@ -3,8 +3,10 @@ package event
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -169,4 +171,95 @@ func unquote(s jsontext.Value) []byte {
 	}
 	text, _ := jsontext.AppendUnquote(nil, s) // The error only says that half a surrogate pair became U+FFFD.
 	return text
+}
+
+// A Path names a place in a JSON value by the members and the places in arrays that
+// lead there, "data.object.id" or "items.0.id"; a dot within a name is written "\.".
+// The zero Path names nothing.
+type Path struct {
+	steps []string
+}
+
+// maxSteps is how many steps a path may have.
+const maxSteps = 32
+
+// ParsePath reads a path; a leading "$." is allowed.
+func ParsePath(s string) (Path, error) {
+	var p Path
+	step := strings.Builder{}
+	rest := strings.TrimPrefix(s, "$.")
+	for i := 0; i <= len(rest); i++ {
+		switch {
+		case i == len(rest) || rest[i] == '.':
+			if step.Len() == 0 {
+				return Path{}, fmt.Errorf("path %q: write the names of members, split by dots, such as data.object.id", s)
+			}
+			p.steps = append(p.steps, step.String())
+			step.Reset()
+		case rest[i] == '\\' && i+1 < len(rest):
+			i++
+			step.WriteByte(rest[i])
+		default:
+			step.WriteByte(rest[i])
+		}
+	}
+	if len(p.steps) > maxSteps {
+		return Path{}, fmt.Errorf("path %q: more than %d steps", s, maxSteps)
+	}
+	return p, nil
+}
+
+// String returns the path as ParsePath reads it.
+func (p Path) String() string {
+	var quoted []string
+	for _, s := range p.steps {
+		quoted = append(quoted, strings.NewReplacer(`\`, `\\`, `.`, `\.`).Replace(s))
+	}
+	return strings.Join(quoted, ".")
+}
+
+// Find returns the text of the string, number or bool at the path. ok is false when there
+// is none, or when the value is not valid JSON. Of members with the same name the last
+// one counts.
+func (p Path) Find(json []byte) (found string, ok bool) {
+	if len(p.steps) == 0 {
+		return "", false
+	}
+	if _, err := read(json); err != nil {
+		return "", false
+	}
+	v := jsontext.Value(json)
+	for _, step := range p.steps {
+		if v.Kind() == '[' {
+			v = element(v, step)
+		} else {
+			v = parse(v).get(step)
+		}
+	}
+	switch kind := v.Kind(); {
+	case kind == '"':
+		return string(unquote(v)), true
+	case kind == '0', kind == 't', kind == 'f':
+		return string(v), true
+	}
+	return "", false
+}
+
+// element returns the element of an array at an index, or nil when there is none.
+func element(array jsontext.Value, index string) jsontext.Value {
+	i, err := strconv.Atoi(index)
+	d := newDecoder(array)
+	if _, openErr := d.ReadToken(); err != nil || openErr != nil || i < 0 {
+		return nil
+	}
+	for ; d.PeekKind() != ']'; i-- {
+		v, err := readValue(d, array)
+		if err != nil {
+			return nil
+		}
+		if i == 0 {
+			return v
+		}
+	}
+	return nil
 }

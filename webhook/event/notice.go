@@ -1,0 +1,111 @@
+package event
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// SourceGaps is the Source of the events in which this server tells of gaps that it
+// noticed itself: times in which Slack's events may have been missed. Nobody posts them,
+// and no other source may have the name. What Slack withheld it says itself, in an
+// app_rate_limited of [SourceSlack].
+const SourceGaps = "gaps"
+
+// KindGap is the Kind's type of the events of [SourceGaps].
+const KindGap = "gap_detected"
+
+// A GapNotice is the body of an event of [SourceGaps]. The event's ID is the gap's, so
+// that each gap is one event, whoever tells of it and how often.
+type GapNotice struct {
+	Type string      `json:"type"` // KindGap
+	Gap  DetectedGap `json:"gap"`
+}
+
+// A DetectedGap is a gap as it was when it was noticed: From <= t < To. It may have grown
+// since.
+type DetectedGap struct {
+	ID string `json:"id"`
+	// Kind is how it was noticed: downtime, unavailable or unreachable.
+	Kind      string    `json:"kind"`
+	From      time.Time `json:"from"`
+	To        time.Time `json:"to"`
+	NoticedAt time.Time `json:"noticed_at"`
+}
+
+// Gap returns what an event of [SourceGaps] tells; ok is false of every other.
+func (e *Event) Gap() (g DetectedGap, ok bool) {
+	if e.Source != SourceGaps || e.Kind.Type != KindGap {
+		return g, false
+	}
+	n, err := Inner[GapNotice](e)
+	return n.Gap, err == nil && n.Gap.ID != ""
+}
+
+// filledPrefix begins the ids of events that no delivery brought. Slack's begin with "Ev".
+const filledPrefix = "filled-"
+
+// FilledID is the id of an event that was made of a message in a channel's history,
+// because its delivery was missed: typ is message or app_mention.
+func FilledID(typ, channel, ts string) string {
+	return filledPrefix + typ + "-" + channel + "-" + ts
+}
+
+// Filled reports whether the event was made of a channel's history, and not delivered.
+func (e *Event) Filled() bool {
+	return e.Source == SourceSlack && strings.HasPrefix(e.ID, filledPrefix)
+}
+
+// TS is an instant as Slack writes it, which for the delivery of a message is the
+// message's ts.
+func TS(t time.Time) string {
+	return fmt.Sprintf("%d.%06d", t.Unix(), t.Nanosecond()/1000)
+}
+
+// SourceReceipts is the Source of delivery receipts, posted to /webhooks.
+const SourceReceipts = "receipts"
+
+// Receipt is the body of a delivery receipt: what became of a message that somebody
+// sent through a messaging service.
+type Receipt struct {
+	// ID is the message's id, not the receipt's: each change of status has the same.
+	ID string `json:"id"`
+	// Status is queued, delivered or failed.
+	Status string `json:"status"`
+	// DeliveredAt is when, as the sender wrote it; empty unless delivered.
+	DeliveredAt string `json:"deliveredAt,omitempty"`
+}
+
+// A MessageStatus is the last that is known of one message.
+type MessageStatus struct {
+	Receipt
+	// Event is the receipt that told it.
+	Event Event
+}
+
+// LastStatuses returns the last known status of each message that the receipts among
+// some events tell of, the message that was heard of last first. The events may be in
+// any order. A queued that comes after delivered or failed is late, not news.
+func LastStatuses(events []Event) []MessageStatus {
+	sorted := slices.Clone(events)
+	slices.SortStableFunc(sorted, func(a, b Event) int { return a.ReceivedAt.Compare(b.ReceivedAt) })
+	last := map[string]int{} // message id -> its latest receipt that is news
+	receipts := make([]Receipt, len(sorted))
+	for i := range sorted {
+		r, err := Inner[Receipt](&sorted[i])
+		if sorted[i].Source != SourceReceipts || err != nil || r.ID == "" {
+			continue // no receipt, or nothing that the receiver would have taken
+		}
+		if k, ok := last[r.ID]; ok && r.Status == "queued" && receipts[k].Status != "queued" {
+			continue
+		}
+		receipts[i], last[r.ID] = r, i
+	}
+	var all []MessageStatus
+	for _, i := range slices.Backward(slices.Sorted(maps.Values(last))) {
+		all = append(all, MessageStatus{Receipt: receipts[i], Event: sorted[i]})
+	}
+	return all
+}
