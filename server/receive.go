@@ -31,12 +31,12 @@ func (b *builder) receive(context.Context) error {
 	if !b.cfg.Receives() {
 		return nil
 	}
-	limits := limiter.New(limiter.Options{PerMinute: b.cfg.Receive.UnverifiedPerMinute, Began: b.heldBack})
+	limits := limiter.New(limiter.Options{PerMinute: b.cfg.Receive.UnverifiedPerMinute, OnHeldBack: b.heldBack})
 	rc, err := webhook.New(webhook.Options{
 		Limiter:        limits,
 		Address:        b.proxies.Client,
 		MaxInFlight:    b.cfg.Receive.MaxInFlight,
-		Observe:        b.received(),
+		OnObserve:      b.received(),
 		Publisher:      b.store,
 		SlackSecrets:   b.signingSecrets,
 		Direct:         b.cfg.Slack.SocketMode,

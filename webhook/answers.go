@@ -13,27 +13,27 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// An AnswerFunc says what Slack is told in the very answer to an interaction: the
-// options of a menu, the errors of a view, the text that a slash command shows. What it
-// returns is written as JSON; nil is the answer that says nothing. The event is stored
-// before it is called, and goes to the handlers of the queue as well.
+// An AnswerFunc makes the body of the answer to an interaction: the options of a menu, the
+// errors of a view, the text that a slash command shows. What it returns is written as
+// JSON; nil means the empty answer. The event is stored before the function is called, and
+// goes to the handlers of the queue as well.
 //
-// ctx ends when Slack would no longer listen. Whoever returns later, fails or panics is
-// answered for with the answer that says nothing. The function must not write to e.Raw.
+// ctx ends when Slack no longer waits for the answer. When the function returns later, fails
+// or panics, Slack gets the empty answer. The function must not write to e.Raw.
 type AnswerFunc func(ctx context.Context, e *event.Event) (any, error)
 
 const (
 	// DefaultAnswerTimeout counts from the request's beginning, and leaves half a second of
 	// Slack's three for the network.
 	DefaultAnswerTimeout = 2500 * time.Millisecond
-	// maxAnswers bounds the answers that are being made at once; above it the answer says nothing.
+	// maxAnswers is how many answers are made at once; further interactions get the empty answer.
 	maxAnswers = 64
-	// maxAnswer bounds one answer. Slack takes 100 options of at most 75 and 150 characters.
+	// maxAnswer is how many bytes one answer may have. Slack takes 100 options of at most 75 and 150 characters.
 	maxAnswer = 256 << 10
 )
 
-// Answers are the functions that answer interactions, by the kind of event. The zero
-// value answers nothing. It is safe for concurrent use.
+// Answers holds the functions that answer interactions, by the kind of event. With the zero
+// value every interaction gets the empty answer. It is safe for concurrent use.
 type Answers struct {
 	mu    sync.RWMutex
 	funcs []answerer
@@ -46,8 +46,8 @@ type answerer struct {
 }
 
 // On lets fn answer what a pattern matches: block_suggestion, view_submission,
-// slash_command and so on; see [event.ParsePattern]. Of several that match the first is
-// asked.
+// slash_command and so on; see [event.ParsePattern]. Of several functions that match the
+// first is called.
 func (a *Answers) On(pattern string, fn AnswerFunc) error {
 	p, err := event.ParsePattern(pattern)
 	if err != nil {
@@ -65,7 +65,8 @@ func (a *Answers) On(pattern string, fn AnswerFunc) error {
 	return nil
 }
 
-// find returns the function for an event, with a slot that release gives back.
+// find returns the function for an event and takes one of maxAnswers slots, which release
+// gives back. fn is nil when no function matches.
 func (a *Answers) find(e *event.Event) (fn AnswerFunc, release func(), err error) {
 	if a == nil {
 		return nil, nil, nil
@@ -86,9 +87,9 @@ func (a *Answers) find(e *event.Event) (fn AnswerFunc, release func(), err error
 	return nil, nil, nil
 }
 
-// plainAnswer is the answer that says nothing: a menu has no options, and everything
-// else an empty body, which Slack shows to nobody.
-func plainAnswer(e *event.Event) []byte {
+// emptyAnswer returns the empty answer: a menu without options, and otherwise a body
+// without bytes, of which Slack shows nothing.
+func emptyAnswer(e *event.Event) []byte {
 	switch e.Kind.Type {
 	case "block_suggestion", "dialog_suggestion":
 		return []byte(`{"options":[]}`)
@@ -96,7 +97,7 @@ func plainAnswer(e *event.Event) []byte {
 	return []byte{}
 }
 
-// answer makes the body of the answer to an interaction that is stored.
+// answer returns the body of the answer to an interaction that is stored.
 func (rc *Receiver) answer(began time.Time, e *event.Event) []byte {
 	fn, release, err := rc.opt.Answers.find(e)
 	if fn != nil {
@@ -109,10 +110,10 @@ func (rc *Receiver) answer(began time.Time, e *event.Event) []byte {
 		rc.opt.Logger.LogAttrs(context.Background(), slog.LevelWarn, "interaction was not answered",
 			slog.String("event_id", e.ID), slog.String("kind", e.Kind.String()), slog.Any("error", err))
 	}
-	return plainAnswer(e)
+	return emptyAnswer(e)
 }
 
-// ask calls a function within the time that is left, and gives up on it after that.
+// ask calls a function and returns its answer, or an error when the time for it is over.
 func (rc *Receiver) ask(began time.Time, fn AnswerFunc, e *event.Event, release func()) ([]byte, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), began.Add(rc.opt.AnswerTimeout))
 	defer cancel()

@@ -85,7 +85,7 @@ func TestAnInteractionIsAnsweredByAFunction(t *testing.T) {
 	}
 }
 
-func TestDeliverTakesTheWayOfPostedEvents(t *testing.T) {
+func TestDeliverTreatsEventsAsPosted(t *testing.T) {
 	var answers webhook.Answers
 	if err := answers.On("block_actions", func(context.Context, *event.Event) (any, error) { return map[string]int{"n": 1}, nil }); err != nil {
 		t.Fatal(err)

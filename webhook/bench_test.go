@@ -69,7 +69,7 @@ func numbered(b *testing.B) (body []byte, at int) {
 	return body, bytes.Index(body, []byte("Ev0000000000"))
 }
 
-// A sink is a response that nobody reads.
+// A sink is a response that is not read.
 type sink struct {
 	h      http.Header
 	status int

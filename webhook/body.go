@@ -147,7 +147,7 @@ func (d *body) grow(n int) error {
 	if d.from.standing != limiter.Known {
 		budget = max(d.of.budget/unverifiedShare, d.of.limit+1)
 		if long {
-			if !d.of.limiter.Take(d.from.address, int64(n), max(budget/addressShare, d.of.limit+1), time.Now()) {
+			if !d.of.limiter.Reserve(d.from.address, int64(n), max(budget/addressShare, d.of.limit+1), time.Now()) {
 				return errBusy
 			}
 			d.share += int64(n)
@@ -168,7 +168,7 @@ func (d *body) grow(n int) error {
 func (d *body) release() {
 	d.of.used.Add(-d.taken)
 	if d.share > 0 {
-		d.of.limiter.Give(d.from.address, d.share)
+		d.of.limiter.Release(d.from.address, d.share)
 	}
 }
 

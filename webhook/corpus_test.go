@@ -46,7 +46,7 @@ func TestSeedNames(t *testing.T) {
 	}
 }
 
-func TestTheKinOfMessageTellChannelTypesApart(t *testing.T) {
+func TestMessagePatternsSelectByChannelType(t *testing.T) {
 	r := newRig(t)
 	for _, name := range seedNames {
 		r.slack(fixture(t, name)).want(t, 200, `{"status":"ok"}`)
@@ -152,7 +152,7 @@ func TestCorpusInteractions(t *testing.T) {
 		body := []byte("payload=" + url.QueryEscape(string(payload)))
 		answer := ""
 		if strings.HasPrefix(name, "block_suggestion") {
-			answer = `{"options":[]}` // Slack waits for a menu's options; nobody has any
+			answer = `{"options":[]}` // Slack waits for a menu's options; there are none
 		}
 		r.slack(body, asForm).want(t, 200, answer)
 		if bodies[string(body)] {
@@ -166,14 +166,14 @@ func TestCorpusInteractions(t *testing.T) {
 			t.Errorf("%s: stored kind %s, want %s and the bytes as they came", name, last.Kind, want)
 		}
 		checkSanitized(t, &last)
-		var told struct {
+		var handles struct {
 			ResponseURL string `json:"response_url"`
 			TriggerID   string `json:"trigger_id"`
 		}
-		if err := json.Unmarshal(payload, &told); err != nil {
+		if err := json.Unmarshal(payload, &handles); err != nil {
 			t.Fatal(err)
 		}
-		if urls := event.ResponseURLs(&last); told.ResponseURL != "" && !slices.Contains(urls, told.ResponseURL) || event.TriggerID(&last) != told.TriggerID {
+		if urls := event.ResponseURLs(&last); handles.ResponseURL != "" && !slices.Contains(urls, handles.ResponseURL) || event.TriggerID(&last) != handles.TriggerID {
 			t.Errorf("%s: a handler gets the response URLs %v and the trigger id %q", name, urls, event.TriggerID(&last))
 		}
 		if _, err := event.Inner[event.Interaction](&last); err != nil {

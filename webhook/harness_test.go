@@ -47,7 +47,7 @@ func newRig(t *testing.T, change ...func(*webhook.Options)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, q: q}
-	o := webhook.Options{Publisher: q, SlackSecrets: []string{secret}, Observe: func(ob *webhook.Observation) {
+	o := webhook.Options{Publisher: q, SlackSecrets: []string{secret}, OnObserve: func(ob *webhook.Observation) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.seen = append(r.seen, *ob)
@@ -74,7 +74,7 @@ func newRig(t *testing.T, change ...func(*webhook.Options)) *rig {
 }
 
 // observed waits for the nth request to be observed, counted from 1: an answer may
-// arrive a moment before the observer is told.
+// arrive a moment before OnObserve is called.
 func (r *rig) observed(n int) webhook.Observation {
 	r.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {

@@ -11,7 +11,7 @@ import (
 	"slackmcp/webhook/limiter"
 )
 
-// connectionAddress is the address at the other end of a request's connection.
+// connectionAddress returns the address at the other end of a request's connection.
 func connectionAddress(r *http.Request) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -20,7 +20,7 @@ func connectionAddress(r *http.Request) netip.Addr {
 	return at.Addr().Unmap()
 }
 
-// sender says who a request comes from, before its signature says more.
+// sender returns what is known of a request's origin before its signature is checked.
 func (rc *Receiver) sender(r *http.Request, now time.Time) sender {
 	s := sender{address: rc.opt.Address(r), standing: limiter.Known, fresh: true}
 	if rc.opt.Limiter != nil {
@@ -29,8 +29,8 @@ func (rc *Receiver) sender(r *http.Request, now time.Time) sender {
 	return s
 }
 
-// crowded reports whether as many requests are served as may be, or as many strangers.
-func (rc *Receiver) crowded(from sender) bool {
+// busy reports whether more requests are served than the sender may find.
+func (rc *Receiver) busy(from sender) bool {
 	most := int64(rc.opt.MaxInFlight)
 	if from.standing != limiter.Known {
 		most = max(1, most/unverifiedShare)
@@ -38,8 +38,8 @@ func (rc *Receiver) crowded(from sender) bool {
 	return rc.inFlight.Load() > most
 }
 
-// remember tells the limiter what an address has earned, and reports whether it has failed
-// too often.
+// remember notifies the limiter of how a delivery ended, and reports whether its address
+// has failed too often.
 func (rc *Receiver) remember(v *delivery) (failing bool) {
 	l := rc.opt.Limiter
 	switch {
@@ -54,18 +54,18 @@ func (rc *Receiver) remember(v *delivery) (failing bool) {
 	return false
 }
 
-// delayedShare is the part of MaxInFlight that may wait to be refused, beside those that
-// are served.
+// delayedShare is the part of MaxInFlight that may wait to be refused, in addition to the
+// requests that are served.
 const delayedShare = 8
 
-// A delay lets refusals wait, so that who posts anew as soon as the last post was answered
-// takes less of the server. Under make flood 16 posters had a thousand refusals a second
-// before, and a hundred since; the p99 of signed events fell from 2.2 times its quiet value
-// to between 1.5 and 1.8 (docs/performance.md).
+// A delay makes refusals wait, so that a sender which posts again as soon as its last post
+// was answered uses less of the server. Under make flood 16 senders got a thousand refusals
+// a second without a delay and get a hundred with it; the p99 of signed events fell from
+// 2.2 times its quiet value to between 1.5 and 1.8 (docs/performance.md).
 type delay struct {
 	wait time.Duration
 	most int64
-	n    atomic.Int64 // that wait now
+	n    atomic.Int64 // refusals that wait now
 }
 
 // unwelcome reports whether the refusal of a delivery waits: one of an address that is held
@@ -74,8 +74,8 @@ func (v *delivery) unwelcome() bool {
 	return v.Outcome == Limited || v.Outcome == Busy && v.from.standing != limiter.Known
 }
 
-// hold waits, unless as many as may do already or the request's end comes first. Its
-// caller holds nothing that others need.
+// hold waits until the delay is over or ctx is done. It does not wait when as many refusals
+// as may wait already do. The caller must hold nothing that other requests need.
 func (d *delay) hold(ctx context.Context) {
 	if !d.enter() {
 		return
@@ -84,7 +84,7 @@ func (d *delay) hold(ctx context.Context) {
 	_ = wait.Sleep(ctx, d.wait) // A request that has ended is answered all the same.
 }
 
-// enter counts one more, if there may be one.
+// enter counts one more refusal that waits, and reports whether it may wait.
 func (d *delay) enter() bool {
 	for {
 		n := d.n.Load()

@@ -58,9 +58,9 @@ func TestAddressThatKeepsFailingIsHeldBack(t *testing.T) {
 	r.slack(body, from("192.0.2.2")).want(t, 200, `{"status":"ok"}`)
 }
 
-// TestVerifiedSenderNeverFeelsTheLimit posts signed events from an address that
-// somebody else keeps failing from, as behind a proxy that nobody named.
-func TestVerifiedSenderNeverFeelsTheLimit(t *testing.T) {
+// TestVerifiedSenderIsNeverLimited posts signed events from an address that
+// another sender keeps failing from, as behind a proxy that is not configured as one.
+func TestVerifiedSenderIsNeverLimited(t *testing.T) {
 	r := newRig(t, strict)
 	r.slack([]byte(`{"type":"event_callback","event_id":"Ev0"}`)).want(t, 200, `{"status":"ok"}`)
 	for i := range 50 {
@@ -97,7 +97,7 @@ func TestRefusalsWait(t *testing.T) {
 		t.Errorf("InFlight() = %d while refusals wait, want 0", n)
 	}
 	if n := r.rc.Delayed(); n != 2 {
-		t.Errorf("Delayed() = %d, want the 2 that nobody answered", n)
+		t.Errorf("Delayed() = %d, want the 2 that were not answered", n)
 	}
 	for _, conn := range waiting {
 		_ = conn.Close()
@@ -148,9 +148,9 @@ func TestSlowBodyIsGivenUp(t *testing.T) {
 	}
 }
 
-// TestStrangersLeaveRoom fills what strangers may have of the body budget, with
+// TestUnverifiedAddressesLeaveBudgetToOthers fills what unverified addresses may have of the body budget, with
 // publishes that do not return, and sends a body from an address that is known.
-func TestStrangersLeaveRoom(t *testing.T) {
+func TestUnverifiedAddressesLeaveBudgetToOthers(t *testing.T) {
 	entered, leave := make(chan struct{}, 10), make(chan struct{})
 	store := storeFunc(func(_ context.Context, e event.Event) (queue.Receipt, error) {
 		if e.ID == "EvKNOWN" {
@@ -171,7 +171,7 @@ func TestStrangersLeaveRoom(t *testing.T) {
 		<-entered
 	}
 	if got := r.slack(large(1000), from("198.51.100.7")); got.status != http.StatusServiceUnavailable {
-		t.Errorf("a third stranger was answered %d, want 503", got.status)
+		t.Errorf("a third unverified address was answered %d, want 503", got.status)
 	}
 	r.slack(known, from("192.0.2.9")).want(t, 200, `{"status":"ok"}`)
 	close(leave)
@@ -180,9 +180,9 @@ func TestStrangersLeaveRoom(t *testing.T) {
 	}
 }
 
-// TestLongBodiesLeaveRoomForShortOnes fills what long bodies may have of the budget, from
-// the address of a signed sender, as behind a proxy that nobody named.
-func TestLongBodiesLeaveRoomForShortOnes(t *testing.T) {
+// TestLongBodiesLeaveBudgetToShortOnes fills what long bodies may have of the budget, from
+// the address of a signed sender, as behind a proxy that is not configured as one.
+func TestLongBodiesLeaveBudgetToShortOnes(t *testing.T) {
 	const limit = 100 << 10
 	entered, leave := make(chan struct{}, 10), make(chan struct{})
 	store := storeFunc(func(_ context.Context, e event.Event) (queue.Receipt, error) {

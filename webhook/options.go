@@ -38,13 +38,13 @@ const (
 	// DefaultBodyGrace and DefaultMinBodyRate let a body of a MiB take 21 seconds.
 	DefaultBodyGrace   = 5 * time.Second
 	DefaultMinBodyRate = 64 << 10
-	// DefaultRefusalDelay costs an honest sender with a wrong secret nothing that matters.
+	// DefaultRefusalDelay does not disturb an honest sender with a wrong secret.
 	DefaultRefusalDelay = 100 * time.Millisecond
 )
 
 // Options configure a Receiver.
 type Options struct {
-	// Publisher is required. Where it has the Get of a [queue.Queue], that is asked too
+	// Publisher is required. When it has the method Get of a [queue.Queue], that is called
 	// before an event is published whose sender signs no timestamp.
 	Publisher Publisher
 	// SlackSecrets are Slack's signing secrets that are valid now. Without one
@@ -75,14 +75,16 @@ type Options struct {
 	BodyGrace   time.Duration
 	MinBodyRate int64
 	// MaxInFlight bounds the requests that are served at once; 0 means
-	// DefaultMaxInFlight. Strangers may be half of them.
+	// DefaultMaxInFlight. Half of them may come from unverified addresses.
 	MaxInFlight int
-	// Limiter holds back addresses that keep failing verification, and tells strangers
-	// from senders that are known, for whom room is kept. nil knows everybody.
+	// Limiter holds back addresses that keep failing verification, and knows the addresses
+	// from which verified requests came; for those a part of MaxInFlight and BodyBudget is
+	// kept. nil takes every address for a known one.
 	Limiter *limiter.Limiter
 	// RefusalDelay is how long a refusal waits that goes to an address which keeps failing,
-	// or to a stranger when the server is busy; 0 means DefaultRefusalDelay. An eighth of
-	// MaxInFlight may wait at once, beside those that are served; others are refused at once.
+	// or to an unverified address when the server is busy; 0 means DefaultRefusalDelay. An
+	// eighth of MaxInFlight may wait at the same time, in addition to the requests that are
+	// served; further refusals do not wait.
 	RefusalDelay time.Duration
 	// Address finds the address that a request came from, as behind a proxy; nil takes
 	// the connection's.
@@ -93,7 +95,7 @@ type Options struct {
 	// PublishTimeout bounds all tries of one event together; 0 means DefaultPublishTimeout.
 	PublishTimeout time.Duration
 
-	// Answers say what interactions are answered with; nil answers nothing to all.
+	// Answers makes the answers to interactions; nil gives each the empty answer.
 	Answers *Answers
 	// AnswerTimeout bounds an answer, counted from the request's beginning; 0 means
 	// DefaultAnswerTimeout.
@@ -101,10 +103,10 @@ type Options struct {
 
 	// Logger gets one line a request; nil logs nothing.
 	Logger *slog.Logger
-	// Observe is told of every finished request, before the next one of its connection
-	// begins; nil tells nobody. It is called concurrently, must return at once, and must
-	// keep no pointer to what it is given.
-	Observe func(*Observation)
+	// OnObserve is called with every finished request, before the next one of its
+	// connection begins; nil is not called. It is called concurrently, must return at once,
+	// and must not keep the pointer.
+	OnObserve func(*Observation)
 	// Now is the clock of timestamps and signatures; nil means time.Now.
 	Now func() time.Time
 }
@@ -181,7 +183,7 @@ func (rc *Receiver) verifier(s signature.Scheme, secrets []string) (*signature.V
 	return signature.New(signature.Options{Scheme: s, Secrets: secrets, Tolerance: rc.opt.Tolerance})
 }
 
-// Secrets are those that senders sign with. What is nil is left as it is.
+// Secrets are the secrets that senders sign with. A field that is nil is left as it is.
 type Secrets struct {
 	// Slack are Slack's signing secrets, Receipts those of delivery receipts.
 	Slack, Receipts []string
@@ -189,9 +191,9 @@ type Secrets struct {
 	Sources map[string][]string
 }
 
-// ReplaceSecrets puts other secrets in force while the Receiver serves: no request is
-// refused for it that one of the old or the new ones has signed. With an error nothing
-// is changed. A route that was not registered cannot be added.
+// ReplaceSecrets replaces secrets while the Receiver serves: no request that one of the old
+// or the new secrets has signed is refused because of it. With an error nothing is changed.
+// A route that was not registered cannot be added.
 func (rc *Receiver) ReplaceSecrets(s Secrets) error {
 	byPath := map[string][]string{}
 	if s.Slack != nil {
@@ -218,7 +220,7 @@ func (rc *Receiver) ReplaceSecrets(s Secrets) error {
 	}
 	for _, path := range paths {
 		if err := rc.endpoints[path].verifier.Replace(byPath[path]); err != nil {
-			return err // Check has just taken them
+			return err // This does not happen: Check has just accepted them.
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ import (
 // of a metric's label; there are no others.
 type Outcome string
 
-// All outcomes. Each has one status; see the table in reply.go.
+// All outcomes. Each has one status; see replies.
 const (
 	// Accepted means stored.
 	Accepted Outcome = "accepted"
@@ -35,7 +35,7 @@ const (
 	BadSignature Outcome = "bad_signature"
 	// Stale is a timestamp outside the tolerance, in the past or in the future.
 	Stale Outcome = "stale"
-	// WrongMediaType is a body that says to be neither JSON nor a form, or to be compressed.
+	// WrongMediaType is a body whose headers name neither JSON nor a form, or a compression.
 	WrongMediaType Outcome = "wrong_media_type"
 	// TooLarge is a body above MaxBodyBytes.
 	TooLarge Outcome = "too_large"
@@ -49,8 +49,8 @@ const (
 	Aborted Outcome = "aborted"
 	// Busy means that too much is in flight; the reason is requests or bytes.
 	Busy Outcome = "busy"
-	// Limited is a request from an address that kept failing verification; it was not
-	// looked at.
+	// Limited is a request from an address that kept failing verification; nothing of it
+	// was read.
 	Limited Outcome = "limited"
 	// Full means that the store is full.
 	Full Outcome = "full"
@@ -68,7 +68,7 @@ type Observation struct {
 	Outcome Outcome
 	// Reason says more about some outcomes; one of few fixed words, or a field's name.
 	Reason string
-	// Address is where the request came from; the zero address when nobody can tell.
+	// Address is where the request came from; the zero address when that is not known.
 	Address netip.Addr
 	// RequestID is the request's, as RequestIDHeader had it.
 	RequestID string
@@ -97,7 +97,7 @@ type Observation struct {
 	Answered time.Time
 }
 
-// A reply is what an outcome answers. This is the one place where an outcome becomes
+// A reply is the answer to an outcome. This table is the one place where an outcome becomes
 // a status.
 type reply struct {
 	status int
@@ -108,7 +108,7 @@ type reply struct {
 var replies = map[Outcome]reply{
 	Accepted:       {http.StatusOK, []byte(`{"status":"ok"}`)},
 	Duplicate:      {http.StatusOK, []byte(`{"status":"ok"}`)},
-	Challenge:      {http.StatusOK, nil}, // the body is made for each
+	Challenge:      {http.StatusOK, nil}, // decode makes the body
 	SSLCheck:       {http.StatusOK, nil},
 	Unregistered:   {http.StatusNotFound, []byte(`{"error":"unregistered endpoint"}`)},
 	WrongMethod:    {http.StatusMethodNotAllowed, []byte(`{"error":"method not allowed","detail":"use POST"}`)},
@@ -126,11 +126,11 @@ var replies = map[Outcome]reply{
 	Unavailable:    {http.StatusServiceUnavailable, []byte(`{"error":"queue is unavailable","detail":"send it again"}`)},
 }
 
-// invalidSignature says the same whatever was wrong, so that nobody learns by trying.
-// The detail is the sentence of the original's answer.
+// invalidSignature is the same whatever was wrong, so that a forger learns nothing by
+// trying. The detail is the sentence of the original's answer.
 const invalidSignature = `{"error":"invalid signature","detail":"Invalid request signature"}`
 
-// Header values that all answers share. Nobody writes to them.
+// Header values that all answers share; they are never written to.
 var (
 	jsonType   = []string{"application/json"}
 	retryAfter = []string{"5"} // seconds
@@ -162,7 +162,7 @@ func respond(w http.ResponseWriter, o Outcome, body []byte) (status int) {
 	}
 	w.WriteHeader(re.status)
 	if len(body) > 0 {
-		_, _ = w.Write(body) // the sender may be gone; there is nobody to tell
+		_, _ = w.Write(body) // The sender may be gone, and then no client reads the answer.
 	}
 	return re.status
 }
@@ -174,18 +174,18 @@ func problem(title, detail string) []byte {
 		Detail string `json:"detail"`
 	}{title, detail})
 	if err != nil {
-		return nil // two strings can always be written; the table's body would do
+		return nil // Two strings can always be written.
 	}
 	return b
 }
 
-// report tells the observer and the log of a finished request: one line each. Of a
-// request whose signature was not good the log learns nothing that its sender wrote.
+// report calls OnObserve with a finished request and writes its line to the log. When the
+// signature was not good, the line has nothing that the sender wrote.
 func (rc *Receiver) report(ctx context.Context, v *delivery) {
 	v.Answered = time.Now()
 	v.Duration = v.Answered.Sub(v.began)
-	if rc.opt.Observe != nil {
-		rc.opt.Observe(&v.Observation)
+	if rc.opt.OnObserve != nil {
+		rc.opt.OnObserve(&v.Observation)
 	}
 	if v.Outcome == SSLCheck {
 		return
@@ -193,7 +193,7 @@ func (rc *Receiver) report(ctx context.Context, v *delivery) {
 	level := slog.LevelInfo
 	switch {
 	case v.Outcome == Limited:
-		level = slog.LevelDebug // who began to be held back was told once
+		level = slog.LevelDebug // OnHeldBack was called when the address began to be held back.
 	case v.Status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	case v.Status >= http.StatusBadRequest:

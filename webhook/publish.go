@@ -77,11 +77,12 @@ func (rc *Receiver) kept(ctx context.Context, source, id string) bool {
 	return err == nil
 }
 
-// late is how old a message is whose delivery may come after its gap was filled.
+// late is the age from which on a message may have been stored before its delivery comes,
+// because its gap was filled.
 const late = time.Minute
 
-// filledBefore reports whether a message that comes late was read from the channel's
-// history meanwhile: then it is stored, under another id.
+// filledBefore reports whether a message that comes late is already stored under another
+// id, because it was read from the channel's history meanwhile.
 func (rc *Receiver) filledBefore(ctx context.Context, e *event.Event) bool {
 	if e.Source != event.SourceSlack || e.Kind.Type != "message" && e.Kind.Type != "app_mention" ||
 		e.At.IsZero() || e.ReceivedAt.Sub(e.At) < late && e.Retry.Num == 0 {

@@ -62,7 +62,7 @@ func TestPublishTrouble(t *testing.T) {
 		{"many tries end with the budget", []error{broken}, 100, 503, webhook.Unavailable, "store", [2]int{6, 8}, [2]time.Duration{2 * time.Second, 2 * time.Second}},
 		{"full does not pass", []error{queue.ErrFull}, 3, 503, webhook.Full, "", [2]int{1, 1}, [2]time.Duration{0, 0}},
 		{"closed does not pass", []error{queue.ErrClosed}, 3, 503, webhook.Unavailable, "closed", [2]int{1, 1}, [2]time.Duration{0, 0}},
-		{"an error nobody knows", []error{errors.New("what"), nil}, 3, 200, webhook.Accepted, "", [2]int{2, 2}, [2]time.Duration{25 * time.Millisecond, 50 * time.Millisecond}},
+		{"an unknown error", []error{errors.New("what"), nil}, 3, 200, webhook.Accepted, "", [2]int{2, 2}, [2]time.Duration{25 * time.Millisecond, 50 * time.Millisecond}},
 	} {
 		t.Run(tt.name, func(t *testing.T) { synctest.Test(t, tt.check) })
 	}
@@ -77,7 +77,7 @@ func (tt trouble) check(t *testing.T) {
 	var ob webhook.Observation
 	start := time.Now()
 	w := direct(t, webhook.Options{
-		Publisher: store, PublishTries: tt.tries, Observe: func(o *webhook.Observation) { ob = *o },
+		Publisher: store, PublishTries: tt.tries, OnObserve: func(o *webhook.Observation) { ob = *o },
 	}, []byte(`{"type":"x"}`))
 	took := time.Since(start)
 	if w.Code != tt.status || ob.Outcome != tt.out || ob.Reason != tt.reason {

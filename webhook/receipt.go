@@ -49,7 +49,7 @@ func decodeReceipt(v *delivery, p *printer) (o Outcome, reason string) {
 		Kind: event.Kind{Type: KindReceipt, Subtype: r.Status}, Raw: v.body,
 	}
 	v.event.At, _ = receiptTime(r.DeliveredAt)
-	v.onStored = func() { p.print(r) }
+	v.onStored = func() { p.write(r) }
 	v.attrs = []slog.Attr{slog.String("message_id", r.ID), slog.String("message_status", r.Status)}
 	return "", ""
 }
@@ -99,7 +99,7 @@ type printer struct {
 	out io.Writer
 }
 
-func (p *printer) print(r event.Receipt) {
+func (p *printer) write(r event.Receipt) {
 	if p.out == nil {
 		return
 	}
@@ -109,5 +109,5 @@ func (p *printer) print(r event.Receipt) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, _ = fmt.Fprintf(p.out, "Processed webhook payload: %s\n", line) // the receipt is stored; nobody waits for the line
+	_, _ = fmt.Fprintf(p.out, "Processed webhook payload: %s\n", line) // A failed write is ignored: the receipt is stored.
 }

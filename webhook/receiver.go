@@ -1,18 +1,18 @@
 // Package webhook is the receiving side: an http.Handler that takes what Slack and
 // other senders post, verifies it, and answers 200 only after a [Publisher] has it.
 //
-// One pipeline serves every route, in this order: method, signature headers and
-// timestamp, media type, body limit, signature, envelope, publish. A request that
-// fails a step meets none of the later ones, so that bytes nobody signed reach no
-// decoder, no log and no store.
+// Every route has the same steps, in this order: method, limits of the address, signature
+// headers and timestamp, media type, body limit, signature, envelope, publish. A request
+// that fails a step does not reach the later ones, so that bytes without a good signature
+// reach no decoder, no log and no store.
 //
 // Promises: 200 means published, or published before (a duplicate), or nothing to
-// publish (a challenge, a probe). What cannot be stored now is 503 with Retry-After,
-// never 200 and never 4xx. A signed event of a kind nobody knew is taken as any other.
-// Every body is bounded and has to come at a least rate, bodies in flight share a budget
-// of which strangers have half, and a publish has a deadline. An address that keeps
-// failing verification is refused before anything of it is read; one from which a
-// verified request came is not.
+// publish (a challenge, a probe). An event that cannot be stored now is answered with 503
+// and Retry-After, never with 200 or 4xx. A signed event of an unknown kind is stored like
+// any other. Every body is bounded and has to come at a least rate, bodies in flight share
+// a budget of which unverified addresses have half, and a publish has a deadline. An
+// address that keeps failing verification is refused before its request is read; an address
+// from which a verified request came is not.
 //
 // Not promised: an order among events, and a deadline for headers and for bodies below
 // 8 KiB, which is http.Server's ReadTimeout.
@@ -36,8 +36,8 @@ import (
 // SlackPath is where Slack posts events, slash commands and interactions.
 const SlackPath = "/slack/events"
 
-// RequestIDHeader names a request in the log. Whoever mounts the Receiver has made sure
-// that the value is harmless.
+// RequestIDHeader names a request in the log. The handler in front of the Receiver has to
+// make sure that the value is harmless.
 const RequestIDHeader = "X-Request-Id"
 
 // A Receiver is the http.Handler of all routes that senders post to. It routes by the
@@ -48,7 +48,7 @@ type Receiver struct {
 	bodies    *bodies
 	delay     delay                // of refusals
 	endpoints map[string]*endpoint // by path
-	direct    endpoint             // of what comes by Deliver
+	direct    endpoint             // of the deliveries of Deliver
 	inFlight  atomic.Int64         // requests
 }
 
@@ -97,7 +97,7 @@ type delivery struct {
 }
 
 // New returns a Receiver. It fails when an option is wrong, or when no secret is given
-// at all and nothing comes by Deliver: then nothing could ever be accepted.
+// at all and no event comes by Deliver: such a Receiver could accept nothing.
 func New(o Options) (*Receiver, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -126,11 +126,11 @@ func (rc *Receiver) Paths() []string {
 	return paths
 }
 
-// InFlight returns how many requests are being served; those that only wait to be refused
-// do not count.
+// InFlight returns how many requests are being served. Requests that only wait to be
+// refused do not count.
 func (rc *Receiver) InFlight() int64 { return rc.inFlight.Load() }
 
-// Delayed returns how many refusals wait to be given.
+// Delayed returns how many refusals wait for their delay to end.
 func (rc *Receiver) Delayed() int64 { return rc.delay.n.Load() }
 
 // BytesInFlight returns how much of the body budget is in use.
@@ -170,7 +170,7 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 	switch {
 	case v.from.standing == limiter.HeldBack:
 		return Limited, ""
-	case rc.crowded(v.from):
+	case rc.busy(v.from):
 		return Busy, "requests"
 	}
 
@@ -238,7 +238,7 @@ func refusal(err error) (o Outcome, reason string) {
 	return BadSignature, "mismatch"
 }
 
-// media is what a request says about its body.
+// media is the type that a request gives to its body.
 type media uint8
 
 const (
@@ -267,8 +267,8 @@ func mediaOf(h http.Header) media {
 	return otherMedia
 }
 
-// encoded reports whether the body is compressed. Nobody in question does that, and
-// what is signed would have to be unpacked before anyone could read it.
+// encoded reports whether the body is compressed. No sender that we know compresses, and the
+// bytes that are signed would have to be unpacked before they could be read.
 func encoded(h http.Header) bool {
 	for _, v := range h["Content-Encoding"] {
 		if v != "" && !strings.EqualFold(v, "identity") {
@@ -296,8 +296,8 @@ func (v *delivery) illFormed(err error) (o Outcome, reason string) {
 	return IllFormed, reason
 }
 
-// A Direct is a delivery of Slack's that came over a connection by which Slack is known,
-// as in Socket Mode: nothing is left to verify.
+// A Direct is a delivery that came over a connection which Slack has authenticated, as in
+// Socket Mode: nothing is left to verify.
 type Direct struct {
 	// Body is the payload, a JSON object. The caller must not write to it after Deliver.
 	Body []byte
@@ -312,9 +312,9 @@ type Direct struct {
 }
 
 // Deliver takes one delivery through the steps that a posted one takes after its signature.
-// With stored, the event is stored, now or by an earlier delivery, and Slack may be told so;
-// answer is then the JSON that answers an interaction, or empty. Without stored Slack must
-// not be told anything, so that it delivers again.
+// With stored, the event is stored, now or by an earlier delivery, and the delivery may be
+// acknowledged; answer is then the JSON that answers an interaction, or empty. Without
+// stored it must not be acknowledged, so that Slack delivers again.
 func (rc *Receiver) Deliver(ctx context.Context, d Direct) (answer []byte, stored bool) {
 	v := &delivery{endpoint: &rc.direct, began: time.Now(), body: d.Body, interactive: d.Interactive}
 	v.Source, v.Bytes, v.RequestID = event.SourceSlack, len(d.Body), d.RequestID

@@ -48,10 +48,10 @@ func TestSource(t *testing.T) {
 		{"the other endpoint's secret", "/events/payment_succeeded", contact, []func(*http.Request){xSignature("contact-secret", contact)}, 401, refused, false, 0},
 		{"no signature", "/events/contact_created", contact, nil, 401, refused, false, 0},
 		{"another body's signature", "/events/contact_created", contact, []func(*http.Request){xSignature("contact-secret", "{}")}, 401, refused, false, 0},
-		{"nobody's endpoint", "/events/unknown", contact, []func(*http.Request){xSignature("contact-secret", contact)}, 404, `{"error":"unregistered endpoint"}`, false, 0},
+		{"an endpoint without a source", "/events/unknown", contact, []func(*http.Request){xSignature("contact-secret", contact)}, 404, `{"error":"unregistered endpoint"}`, false, 0},
 		{"no endpoint", "/events/", contact, nil, 404, `{"error":"unregistered endpoint"}`, false, 0},
 		{"a path below", "/events/contact_created/x", contact, nil, 404, `{"error":"unregistered endpoint"}`, false, 0},
-		{"slack by this door", "/events/slack", contact, nil, 404, `{"error":"unregistered endpoint"}`, false, 0},
+		{"slack's name as a source", "/events/slack", contact, nil, 404, `{"error":"unregistered endpoint"}`, false, 0},
 		{"receipts that are not configured", "/webhooks", contact, nil, 404, `{"error":"unregistered endpoint"}`, false, 0},
 		{"empty", "/events/contact_created", "", []func(*http.Request){xSignature("contact-secret", "")}, 400, `{"error":"ill-formed body","detail":"body is empty"}`, false, 0},
 		{"not UTF-8", "/events/contact_created", "\xff", []func(*http.Request){xSignature("contact-secret", "\xff")}, 400, `{"error":"ill-formed body","detail":"body is not UTF-8"}`, false, 0},
@@ -76,12 +76,12 @@ func TestSource(t *testing.T) {
 	}
 }
 
-func TestUnregisteredIsToldBeforeTheBody(t *testing.T) {
+func TestUnregisteredIsAnsweredBeforeTheBody(t *testing.T) {
 	r := newRig(t, contacts)
 	got := r.post("/events/unknown", large(2<<20))
 	got.want(t, 404, `{"error":"unregistered endpoint"}`)
 	if ob := r.observed(1); ob.Bytes != 0 || ob.Source != "" {
-		t.Errorf("observed %d bytes of %q, want none of nobody", ob.Bytes, ob.Source)
+		t.Errorf("observed %d bytes of %q, want none without a source", ob.Bytes, ob.Source)
 	}
 }
 
@@ -149,9 +149,9 @@ func TestNamedSchemes(t *testing.T) {
 	}
 }
 
-// TestACopyWithoutTimestampIsKnownAsLongAsTheEvent sends a copy after the store has
+// TestACopyWithoutTimestampIsADuplicateWhileItsEventIsKept sends a copy after the store has
 // forgotten the id: the signature has no timestamp and is as good as ever.
-func TestACopyWithoutTimestampIsKnownAsLongAsTheEvent(t *testing.T) {
+func TestACopyWithoutTimestampIsADuplicateWhileItsEventIsKept(t *testing.T) {
 	now := time.Now()
 	q, err := memory.New(memory.Options{RetentionAge: -1, DedupeTTL: time.Hour, Now: func() time.Time { return now }})
 	if err != nil {

@@ -60,7 +60,7 @@ func TestSourcesOfAFile(t *testing.T) {
 		"Standard Webhooks":     {"/events/standard", standard(time.Now()), 200},
 		"beyond its tolerance":  {"/events/standard", standard(time.Now().Add(-2 * time.Minute)), 401},
 		"GitHub":                {"/events/repo", http.Header{"X-Hub-Signature-256": {"sha256=" + signature.SignHex("github-secret", []byte(body))}, "X-Github-Delivery": {"d-1"}, "X-Github-Event": {"push"}}, 200},
-		"what nobody described": {"/events/other", nil, 404},
+		"a source that is not in the file": {"/events/other", nil, 404},
 	} {
 		got := r.post(tc.path, []byte(body), func(req *http.Request) { maps.Copy(req.Header, tc.h) })
 		if got.status != tc.want {
@@ -111,7 +111,7 @@ func TestSourcesThatCannotBeServed(t *testing.T) {
 		}
 	}
 	if strings.Contains(text, "hunter2") || strings.Contains(text, "shop-secret") {
-		t.Errorf("the error tells a secret:\n%s", text)
+		t.Errorf("the error holds a secret:\n%s", text)
 	}
 }
 

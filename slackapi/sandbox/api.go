@@ -175,7 +175,7 @@ func (s *Sandbox) userScopes() []string {
 	return allUserScopes
 }
 
-// sawHost learns where the sandbox is reached, where nobody said so.
+// sawHost notes the host by which the sandbox is reached, when no base URL was set.
 func (s *Sandbox) sawHost(r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -236,7 +236,7 @@ func TestRates(t *testing.T) {
 	}
 }
 
-func TestLargeWorkspaceIsMadeAsItIsLookedAt(t *testing.T) {
+func TestLargeWorkspaceIsMadeOnDemand(t *testing.T) {
 	t.Parallel()
 	sb, base := host(t, sandbox.Options{ExtraChannels: 1_500, ExtraUsers: 3_000})
 	walk := func(method, form string) map[string]bool {

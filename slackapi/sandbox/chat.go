@@ -236,7 +236,7 @@ func (s *Sandbox) thread(ch *channel, root, m *message, broadcast bool) {
 	}
 }
 
-// teamOf is the workspace of a person; a stranger has another.
+// teamOf returns the workspace of a person; a person of another organization has another.
 func (s *Sandbox) teamOf(u *user) string { return or(u.TeamID, s.team.id) }
 
 func (s *Sandbox) botProfile() *botProfile {

@@ -50,7 +50,7 @@ func reply(w http.ResponseWriter, status int, v any) {
 }
 
 // fromLoopback reports that a request comes from this machine, not through a browser
-// page of somebody else's.
+// page of another site.
 func fromLoopback(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil || r.Header.Get("Origin") != "" {

@@ -44,7 +44,7 @@ func (c *call) familyScope(k kind, family string) error {
 	return missingScope(scope, strings.Join(c.who.scopes, ","))
 }
 
-// sees reports whether a channel exists as far as the caller can tell.
+// sees reports whether a channel exists for the caller.
 func (c *call) sees(ch *channel) bool { return ch.kind == public || ch.has(c.who.user.ID) }
 
 // inside finds the channel of a call in which the caller is a member.
@@ -415,7 +415,7 @@ func conversationsJoin(c *call) (object, error) {
 	return object{"channel": c.channelView(ch)}, nil
 }
 
-// join makes somebody a member.
+// join makes a person a member.
 func (s *Sandbox) join(ch *channel, u *user, inviter string) {
 	ch.members = append(ch.members, u.ID)
 	if ch.kind == public || ch.kind == private {

@@ -37,7 +37,7 @@ func TestAnswersAreJudgedAsSlackJudgesThem(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name     string
-		tell     func(int, http.ResponseWriter, *http.Request)
+		answer   func(int, http.ResponseWriter, *http.Request)
 		state    sandbox.State
 		attempts int
 		reason   string // of the first attempt
@@ -64,7 +64,7 @@ func TestAnswersAreJudgedAsSlackJudgesThem(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			rc := receive(t, c.tell)
+			rc := receive(t, c.answer)
 			rc.Config.ErrorLog = log.New(io.Discard, "", 0)
 			opt := sandbox.Options{Empty: true, Speed: fast}
 			if c.reason == "http_timeout" {
@@ -86,7 +86,7 @@ func TestAnswersAreJudgedAsSlackJudgesThem(t *testing.T) {
 	}
 }
 
-func TestNobodyThere(t *testing.T) {
+func TestReceiverThatDoesNotListen(t *testing.T) {
 	t.Parallel()
 	rc := receive(t, nil)
 	sb := start(t, sandbox.Options{Empty: true, Speed: fast}, rc)
@@ -98,9 +98,9 @@ func TestNobodyThere(t *testing.T) {
 	}
 }
 
-func TestAReceiverThatNobodyTrusts(t *testing.T) {
+func TestReceiverWithAnUntrustedCertificate(t *testing.T) {
 	t.Parallel()
-	// The sandbox's own client does not know the certificate; it is told the URL with
+	// The sandbox's own client does not know the certificate; it gets the URL with
 	// a client that does.
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -188,7 +188,7 @@ func TestAppThatFailsTooOftenIsDisabled(t *testing.T) {
 	t.Parallel()
 	healthy := false
 	rc := receive(t, nil)
-	rc.tell = func(_ int, w http.ResponseWriter, _ *http.Request) {
+	rc.answer = func(_ int, w http.ResponseWriter, _ *http.Request) {
 		if !healthy {
 			w.Header().Set("X-Slack-No-Retry", "1")
 			w.WriteHeader(500)
@@ -203,7 +203,7 @@ func TestAppThatFailsTooOftenIsDisabled(t *testing.T) {
 		t.Fatalf("not disabled after %d failures", len(rc.all()))
 	}
 	before := len(rc.all())
-	post(t, sb, "nobody hears this")
+	post(t, sb, "this is not delivered")
 	settle(t, sb)
 	if n := len(rc.all()); n != before {
 		t.Errorf("%d deliveries while disabled", n-before)

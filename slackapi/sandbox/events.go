@@ -19,7 +19,7 @@ type wireMessage struct {
 	ActionToken string `json:"action_token,omitempty"`
 }
 
-// messageEvent tells of a new message, and of a mention of the app in it.
+// messageEvent sends the events of a new message, and of a mention of the app in it.
 func (s *Sandbox) messageEvent(ch *channel, m *message) {
 	v := s.view(m, actor{})
 	e := wireMessage{message: v, Channel: ch.id, EventTS: m.TS, ChannelType: ch.kind}
@@ -39,7 +39,7 @@ func (s *Sandbox) messageEvent(ch *channel, m *message) {
 	}
 }
 
-// changedEvent tells of a message that is not as it was.
+// changedEvent sends the event of a message that was changed.
 func (s *Sandbox) changedEvent(ch *channel, now, before *message) {
 	ts := s.newTS()
 	s.emit("message", ch, object{
@@ -67,7 +67,7 @@ func (s *Sandbox) reactionEvent(name string, ch *channel, m *message, emoji stri
 	s.emit(name, ch, event)
 }
 
-// memberEvent tells of somebody who came or went.
+// memberEvent sends the event of a person who joined or left.
 func (s *Sandbox) memberEvent(name string, ch *channel, u *user, inviter string) {
 	letter := "C"
 	if ch.kind != public {
@@ -82,7 +82,7 @@ func (s *Sandbox) memberEvent(name string, ch *channel, u *user, inviter string)
 	s.emit(name, ch, event)
 }
 
-// channelEvent tells of a channel itself: channel_created, channel_rename and the
+// channelEvent sends an event of the channel itself: channel_created, channel_rename and the
 // like, whose private kin are called group_….
 func (s *Sandbox) channelEvent(name string, ch *channel, what any, by *user) {
 	if ch.kind == private {

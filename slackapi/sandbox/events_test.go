@@ -41,8 +41,8 @@ func eventsOf(t *testing.T, rc *receiver) (all []event) {
 	return all
 }
 
-// TestWhatHappensIsTold lets things happen, and compares what the app is told.
-func TestWhatHappensIsTold(t *testing.T) {
+// TestChangesMakeTheirEvents changes the workspace, and compares the events that the app gets.
+func TestChangesMakeTheirEvents(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
@@ -82,7 +82,7 @@ func TestWhatHappensIsTold(t *testing.T) {
 		{"the app comes into a channel", func(t *testing.T, sb *sandbox.Sandbox) {
 			ok(t, sb.JoinAs(sandbox.BotUser, "#design", "emi"))
 		}, "message/channel_join member_joined_channel"},
-		{"somebody comes and goes", func(t *testing.T, sb *sandbox.Sandbox) {
+		{"a person joins and leaves", func(t *testing.T, sb *sandbox.Sandbox) {
 			ok(t, sb.JoinAs("emi", "#support", ""))
 			ok(t, sb.LeaveAs("emi", "#support"))
 		}, "message/channel_join member_joined_channel member_left_channel message/channel_leave"},
@@ -107,7 +107,7 @@ func TestWhatHappensIsTold(t *testing.T) {
 		}, "team_join user_change"},
 		{"an emoji", func(t *testing.T, sb *sandbox.Sandbox) { ok(t, sb.AddEmoji("bulb2", "https://e.example/b.png")) }, "emoji_changed/add"},
 		{"the app's home", func(t *testing.T, sb *sandbox.Sandbox) { ok(t, sb.OpenHomeAs("alice")) }, "app_home_opened"},
-		{"the first word of a stranger to the app", say("@wick", "hello", "henrik"), "im_created message"},
+		{"the first message of a person to the app", say("@wick", "hello", "henrik"), "im_created message"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -124,7 +124,7 @@ func TestWhatHappensIsTold(t *testing.T) {
 				}
 			}
 			if got := strings.Join(kinds, " "); got != c.want {
-				t.Errorf("told of %q, want %q", got, c.want)
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}
@@ -203,6 +203,6 @@ func TestEventsNeedTheirScopes(t *testing.T) {
 		}
 	}
 	if want := []string{"app_mention " + sandbox.Random, "message " + sandbox.Leads}; !slices.Equal(kinds, want) {
-		t.Errorf("told of %v, want %v", kinds, want)
+		t.Errorf("got %v, want %v", kinds, want)
 	}
 }

@@ -146,7 +146,7 @@ func safeName(name string) string {
 	}, name)
 }
 
-// seesFile reports whether somebody may read a file: its owner, and who is where it
+// seesFile reports whether a caller may read a file: its owner, and who is where it
 // was shared.
 func (s *Sandbox) seesFile(who actor, f *file) bool {
 	if f.user == who.user.ID {
@@ -220,7 +220,7 @@ func filesList(c *call) (object, error) {
 	}, nil
 }
 
-// coarse tells whether a file is of one of Slack's coarse types.
+// coarse reports whether a file is of one of Slack's coarse types.
 var coarse = map[string]func(*file) bool{
 	"all":      func(*file) bool { return true },
 	"images":   func(f *file) bool { return strings.HasPrefix(f.mediaType, "image/") },

@@ -149,7 +149,7 @@ func conversationsReplies(c *call) (object, error) {
 	return reply, nil
 }
 
-// view is a message as somebody sees it: with its files as they are now.
+// view returns a message as its readers see it: with its files as they are now.
 func (s *Sandbox) view(m *message, who actor) *message {
 	v := m.copy()
 	for _, id := range m.files {

@@ -319,7 +319,7 @@ func (s *Sandbox) SubmitView(ctx context.Context, person, callbackID string, val
 	})
 }
 
-// CloseView lets a person close a modal of the app that asked to be told of it.
+// CloseView lets a person close a modal of the app that asked for an event of that.
 func (s *Sandbox) CloseView(ctx context.Context, person, callbackID, metadata string) (Answer, error) {
 	return s.interactAs(ctx, person, "view_closed", func(payload object) {
 		delete(payload, "trigger_id") // nothing can be opened in answer

@@ -122,7 +122,7 @@ func TestInteractions(t *testing.T) {
 		}
 	})
 
-	t.Run("without anybody to tell", func(t *testing.T) {
+	t.Run("without a request URL", func(t *testing.T) {
 		t.Parallel()
 		sb, err := sandbox.New(sandbox.Options{})
 		ok(t, err)
@@ -184,7 +184,7 @@ func TestControl(t *testing.T) {
 		want   string
 	}{
 		"a page of another origin": {`{}`, func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }, 403, "forbidden"},
-		"nobody by that name":      {`{"user":"zed","channel":"#random","text":"x"}`, func(*http.Request) {}, 400, "user_not_found"},
+		"no person by that name":      {`{"user":"zed","channel":"#random","text":"x"}`, func(*http.Request) {}, 400, "user_not_found"},
 		"no channel":               {`{"user":"bob","channel":"#nowhere","text":"x"}`, func(*http.Request) {}, 400, "channel_not_found"},
 		"an unknown field":         {`{"usr":"bob"}`, func(*http.Request) {}, 400, "bad_request"},
 	} {

@@ -89,7 +89,7 @@ func (s *Sandbox) act(person, channel string, do func(actor, *channelRef) error)
 	return nil
 }
 
-// personNamed finds somebody by id, or by name with or without @.
+// personNamed finds a person by id, or by name with or without @.
 func (s *Sandbox) personNamed(name string) *user {
 	if u, ok := s.user(name); ok {
 		return u
@@ -312,7 +312,7 @@ func (s *Sandbox) callAs(person string, run func(*call) (object, error), p param
 	return reply, nil
 }
 
-// AddUser lets somebody join the workspace, and returns their id.
+// AddUser lets a person join the workspace, and returns the person's id.
 func (s *Sandbox) AddUser(name, realName string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -329,7 +329,7 @@ func (s *Sandbox) AddUser(name, realName string) (string, error) {
 	return u.ID, nil
 }
 
-// ChangeUser gives somebody another display name, real name or status; what is empty
+// ChangeUser gives a person another display name, real name or status; what is empty
 // stays. The app hears of it as user_change.
 func (s *Sandbox) ChangeUser(person, displayName, realName, status string) error {
 	s.mu.Lock()
@@ -351,7 +351,7 @@ func (s *Sandbox) ChangeUser(person, displayName, realName, status string) error
 	return nil
 }
 
-// SetPresence makes somebody active or away. The Events API does not tell of it.
+// SetPresence makes a person active or away. The Events API has no event for it.
 func (s *Sandbox) SetPresence(person string, active bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

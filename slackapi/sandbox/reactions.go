@@ -254,14 +254,14 @@ func pinsList(c *call) (object, error) {
 	return object{"items": items}, nil
 }
 
-// shelf finds the channel of a call on bookmarks, whose argument has another name.
-func (c *call) shelf() (*channel, error) {
+// bookmarked finds the channel of a call on bookmarks, whose argument has another name.
+func (c *call) bookmarked() (*channel, error) {
 	c.params["channel"] = c.params["channel_id"]
 	return c.inside("")
 }
 
 func bookmarksAdd(c *call) (object, error) {
-	ch, err := c.shelf()
+	ch, err := c.bookmarked()
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +295,7 @@ func (c *call) theBookmark(ch *channel) (int, error) {
 }
 
 func bookmarksEdit(c *call) (object, error) {
-	ch, err := c.shelf()
+	ch, err := c.bookmarked()
 	if err != nil {
 		return nil, err
 	}
@@ -316,7 +316,7 @@ func bookmarksEdit(c *call) (object, error) {
 }
 
 func bookmarksRemove(c *call) (object, error) {
-	ch, err := c.shelf()
+	ch, err := c.bookmarked()
 	if err != nil {
 		return nil, err
 	}
@@ -329,7 +329,7 @@ func bookmarksRemove(c *call) (object, error) {
 }
 
 func bookmarksList(c *call) (object, error) {
-	ch, err := c.shelf()
+	ch, err := c.bookmarked()
 	if err != nil {
 		return nil, err
 	}

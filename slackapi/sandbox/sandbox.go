@@ -266,7 +266,7 @@ func (s *Sandbox) Serve(ctx context.Context, ln net.Listener) error {
 	return nil
 }
 
-// RequestBase is the base URL that the sandbox was told; empty without one.
+// RequestBase returns the base URL that was set; empty when none was.
 func (s *Sandbox) RequestBase() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

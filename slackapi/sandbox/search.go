@@ -164,7 +164,7 @@ type hit struct {
 	score int
 }
 
-// said are the subtypes of messages that somebody wrote.
+// said are the subtypes of messages that a person or an app wrote.
 var said = map[string]bool{"": true, "thread_broadcast": true, "file_share": true, "bot_message": true, "me_message": true}
 
 // find runs a search over what may be seen, newest first or by score.
@@ -248,7 +248,7 @@ func (c *call) matchView(h hit) object {
 }
 
 // contextSearch is assistant.search.context: for apps that are agents. A bot token
-// needs the action_token of an event that somebody's message caused, and finds what
+// needs the action_token of an event that a person's message caused, and finds what
 // that person could find in public channels.
 func contextSearch(c *call) (object, error) {
 	query := strings.TrimSpace(c.params["query"])
@@ -290,7 +290,7 @@ func contextSearch(c *call) (object, error) {
 	return object{"results": object{"messages": messages}, "response_metadata": object{"next_cursor": cursor}}, nil
 }
 
-// mayAsk checks that a bot has somebody on whose behalf it searches.
+// mayAsk checks that there is a person on whose behalf a bot searches.
 func (c *call) mayAsk() error {
 	switch t := c.params["action_token"]; {
 	case !c.who.bot() || slices.Contains(c.actionTokens, t):
@@ -340,7 +340,7 @@ func (c *call) around(h hit) object {
 
 const maxActionTokens = 1000
 
-// newActionToken makes what an agent's bot token needs to search on somebody's behalf;
+// newActionToken makes what an agent's bot token needs to search on a person's behalf;
 // events carry it for apps with the scope assistant:write. Empty for others.
 func (s *Sandbox) newActionToken() string {
 	if !(actor{scopes: s.botScopes()}).has("assistant:write") {

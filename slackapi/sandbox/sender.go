@@ -113,7 +113,7 @@ func (s *sender) clock(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / s.opt.Speed)
 }
 
-// publish takes an event on. Without a Request URL or Socket Mode there is nobody to tell.
+// publish takes an event for delivery. Without a Request URL or Socket Mode it is dropped.
 func (s *sender) publish(d Delivery) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -240,7 +240,7 @@ func (s *sender) attempt(ctx context.Context, d *Delivery) {
 
 	a := s.request(ctx, url, body, num, reason).attempt
 	if ctx.Err() != nil && a.Reason != "" {
-		s.giveBack(d) // the sandbox was stopped: nobody's failure
+		s.giveBack(d) // The sandbox was stopped, so this is no failure.
 		return
 	}
 	s.mu.Lock()
@@ -421,7 +421,7 @@ func echoed(a answer) string {
 	return text
 }
 
-// RequestURL is where events go; empty while nobody was told.
+// RequestURL returns where events are posted; empty while none is set.
 func (s *Sandbox) RequestURL() string {
 	s.sender.mu.Lock()
 	defer s.sender.mu.Unlock()

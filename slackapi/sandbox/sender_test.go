@@ -18,13 +18,13 @@ import (
 	"slackmcp/slackapi/sandbox"
 )
 
-// A receiver is an app's endpoint: it echoes challenges and answers events as told.
+// A receiver is an app's endpoint: it echoes challenges and answers events as the function says.
 type receiver struct {
 	*httptest.Server
 
 	mu   sync.Mutex
 	got  []received
-	tell func(n int, w http.ResponseWriter, r *http.Request) // nil answers 200
+	answer func(n int, w http.ResponseWriter, r *http.Request) // nil answers 200
 }
 
 type received struct {
@@ -32,9 +32,9 @@ type received struct {
 	body   []byte
 }
 
-func receive(t *testing.T, tell func(n int, w http.ResponseWriter, r *http.Request)) *receiver {
+func receive(t *testing.T, answer func(n int, w http.ResponseWriter, r *http.Request)) *receiver {
 	t.Helper()
-	rc := &receiver{tell: tell}
+	rc := &receiver{answer: answer}
 	rc.Server = httptest.NewServer(rc)
 	t.Cleanup(rc.Close)
 	return rc
@@ -51,8 +51,8 @@ func (rc *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rc.got = append(rc.got, received{r.Header.Clone(), body})
 	n := len(rc.got)
 	rc.mu.Unlock()
-	if rc.tell != nil {
-		rc.tell(n, w, r)
+	if rc.answer != nil {
+		rc.answer(n, w, r)
 	}
 }
 

@@ -137,7 +137,7 @@ func TestSlackGoWorksUnchanged(t *testing.T) {
 		_, bot, _ := serve(t, sandbox.Options{})
 		users, err := bot.GetUsersContext(t.Context(), slack.GetUsersOptionLimit(4))
 		ok(t, err)
-		if len(users) != 13 { // strangers of other workspaces are in no list
+		if len(users) != 13 { // people of other workspaces are in no list
 			t.Errorf("%d users, want 13", len(users))
 		}
 		u, err := bot.GetUserByEmailContext(t.Context(), "alice@lantern-works.example")

@@ -84,7 +84,7 @@ func (s *Sandbox) RefreshSockets() {
 	time.AfterFunc(s.sender.clock(warningAhead), s.WarnSockets())
 }
 
-// WarnSockets tells the app that its present connections are about to end; end ends them.
+// WarnSockets announces to the app that its present connections are about to end; end ends them.
 func (s *Sandbox) WarnSockets() (end func()) {
 	present := s.sockets.all()
 	for _, c := range present {

@@ -153,8 +153,8 @@ type message struct {
 	Username        string          `json:"username,omitempty"`
 	Icons           object          `json:"icons,omitempty"`
 	Team            string          `json:"team,omitempty"`
-	UserTeam        string          `json:"user_team,omitempty"`   // of a stranger
-	SourceTeam      string          `json:"source_team,omitempty"` // of a stranger
+	UserTeam        string          `json:"user_team,omitempty"`   // of a person of another organization
+	SourceTeam      string          `json:"source_team,omitempty"` // of a person of another organization
 	BotProfile      *botProfile     `json:"bot_profile,omitempty"`
 	Inviter         string          `json:"inviter,omitempty"`
 	Topic           string          `json:"topic,omitempty"`

@@ -1,12 +1,11 @@
-// Package socketmode receives what Slack has to tell over WebSockets that the app opens,
-// for apps that cannot be reached from outside
+// Package socketmode receives Slack's deliveries over WebSockets that the app opens, for apps that cannot be reached from outside
 // (docs.slack.dev/apis/events-api/using-socket-mode).
 //
-// Several connections are kept at once. Slack sends each delivery over any one of them,
-// and renews each every few hours: it is replaced as soon as Slack announces that, and the
-// old one is read until Slack closes it, so that there is always one to send over. A
-// delivery is acknowledged only after it was handled, on the connection that it came by;
-// what is not acknowledged Slack sends again.
+// Several connections are kept at once. Slack sends each delivery over any one of them, and
+// renews each of them every few hours: a connection is replaced as soon as Slack announces
+// its end, and the old one is read until Slack closes it, so that Slack always has a
+// connection to send over. A delivery is acknowledged only after it was handled, on the
+// connection that it came by. Slack sends a delivery again that is not acknowledged.
 package socketmode
 
 import (
@@ -14,11 +13,12 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"slackmcp/internal/wait"
 )
 
 // The bounds and defaults of Options.
@@ -33,14 +33,14 @@ const (
 type Options struct {
 	// Open returns the address of a new connection. Required.
 	Open func(ctx context.Context) (string, error)
-	// Handle takes one delivery and reports whether Slack may be told that it arrived.
-	// answer is what an interaction is answered with, JSON, or empty. It is called
-	// concurrently, and its context does not end with Run's: it has to return in time by
-	// itself. Required.
+	// Handle takes one delivery and reports whether the delivery may be acknowledged.
+	// answer is the JSON that answers an interaction, or empty. Handle is called
+	// concurrently. Its context does not end with that of Run, so it has to return in time
+	// by itself. Required.
 	Handle func(ctx context.Context, e Envelope) (answer json.RawMessage, stored bool)
-	// Permanent reports that an error of Open will not go away by itself; nil is never.
+	// Permanent reports that an error of Open will not pass by itself; nil means that none is.
 	Permanent func(error) bool
-	// Wait is how long an error of Open asks to wait; nil is never.
+	// Wait returns how long an error of Open asks to wait; nil means that none does.
 	Wait func(error) time.Duration
 	// Connections is how many are kept; 0 means DefaultConnections.
 	Connections int
@@ -49,8 +49,8 @@ type Options struct {
 	MaxBytes int64
 	// HTTPClient dials; nil is http.DefaultClient.
 	HTTPClient *http.Client
-	// Logger is told what becomes of the connections, without their addresses; nil
-	// discards it.
+	// Logger gets a line when a connection begins, ends or fails, without its address; nil
+	// logs nothing.
 	Logger *slog.Logger
 }
 
@@ -59,20 +59,20 @@ type Envelope struct {
 	ID string
 	// Type is events_api, interactive or slash_commands; others may come to be.
 	Type string
-	// Payload is what would be the body, or its field payload, over HTTP.
+	// Payload is the JSON that HTTP would carry as the body, or as the form's field payload.
 	Payload json.RawMessage
 	// AcceptsAnswer says that the acknowledgement may hold an answer.
 	AcceptsAnswer bool
-	// RetryAttempt and RetryReason are Slack's word on earlier deliveries.
+	// RetryAttempt and RetryReason are what Slack says of earlier deliveries.
 	RetryAttempt int
 	RetryReason  string
 }
 
-// A Client keeps the connections. Run brings it to life.
+// A Client keeps the connections while Run runs. Its methods are safe for concurrent use.
 type Client struct {
 	opt  Options
 	live atomic.Int64
-	// state is why there is no connection; empty when that is not known to be lasting.
+	// state is the lasting reason why there is no connection; nil when there is none.
 	state atomic.Pointer[string]
 }
 
@@ -107,11 +107,11 @@ func New(o Options) (*Client, error) {
 	return &Client{opt: o}, nil
 }
 
-// Connected is how many connections Slack can send over now.
+// Connected returns how many connections Slack can send over now.
 func (c *Client) Connected() int { return int(c.live.Load()) }
 
-// State is "connected", "connecting", "refused" (the token) or "disabled" (Socket Mode is
-// off in the app's settings).
+// State returns "connected", "connecting", "refused" (Slack refuses the token) or "disabled"
+// (Socket Mode is off in the app's settings).
 func (c *Client) State() string {
 	if c.Connected() > 0 {
 		return "connected"
@@ -124,8 +124,8 @@ func (c *Client) State() string {
 
 func (c *Client) note(state string) { c.state.Store(&state) }
 
-// Run keeps the connections until ctx is done. Then it takes nothing more, lets what is
-// being handled be acknowledged, closes the connections, and returns nil.
+// Run keeps the connections until ctx is done. Then it takes no more deliveries, waits until
+// those that are being handled are acknowledged, closes the connections, and returns nil.
 func (c *Client) Run(ctx context.Context) error {
 	var slots sync.WaitGroup
 	for range c.opt.Connections {
@@ -139,9 +139,9 @@ func (c *Client) Run(ctx context.Context) error {
 const (
 	firstPause     = 200 * time.Millisecond
 	maxPause       = 30 * time.Second
-	permanentPause = 5 * time.Minute // an operator may have mended it
-	crowdedPause   = time.Minute     // another program uses up the app's connections
-	// settled is how long a connection lives that was no failure.
+	permanentPause = 5 * time.Minute // An operator may have corrected the settings.
+	tooManyPause   = time.Minute     // Another program has the app's connections.
+	// settled is the least life of a connection after which the pauses begin anew.
 	settled = 10 * time.Second
 )
 
@@ -149,13 +149,11 @@ const (
 func (c *Client) keep(ctx context.Context) {
 	var old sync.WaitGroup
 	defer old.Wait()
-	pause := firstPause
+	backoff := wait.Backoff{First: firstPause, Most: maxPause}
 	for ctx.Err() == nil {
 		conn, err := c.connect(ctx)
 		if err != nil {
-			wait := c.failed(ctx, err, pause)
-			pause = min(2*pause, maxPause)
-			sleep(ctx, wait)
+			_ = wait.Sleep(ctx, c.failed(ctx, err, backoff.Next()))
 			continue
 		}
 		began := time.Now()
@@ -167,25 +165,24 @@ func (c *Client) keep(ctx context.Context) {
 			return
 		}
 		if time.Since(began) >= settled {
-			pause = firstPause
+			backoff.Reset()
 		}
-		sleep(ctx, c.after(conn, pause))
-		pause = min(2*pause, maxPause)
+		_ = wait.Sleep(ctx, c.after(conn, backoff.Next()))
 	}
 }
 
-// after is the pause between a connection that ends and the next.
+// after returns the pause between a connection that ends and the next.
 func (c *Client) after(conn *conn, pause time.Duration) time.Duration {
 	switch conn.reason() {
 	case "link_disabled":
 		c.note("disabled")
 		return permanentPause
 	case "too_many_websockets":
-		return crowdedPause
+		return tooManyPause
 	case "warning", "refresh_requested":
-		return 0 // the old one ends soon
+		return 0 // The old connection ends soon.
 	}
-	return jitter(pause)
+	return pause
 }
 
 // failed logs why there is no connection and returns how long to wait.
@@ -200,23 +197,7 @@ func (c *Client) failed(ctx context.Context, err error, pause time.Duration) tim
 			slog.Duration("again_in", permanentPause))
 		return permanentPause
 	}
-	wait := max(jitter(pause), c.opt.Wait(err))
-	c.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "no socket mode connection", slog.String("error", err.Error()), slog.Duration("again_in", wait))
-	return wait
-}
-
-func jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter needs no secrecy
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
+	pause = max(pause, c.opt.Wait(err))
+	c.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "no socket mode connection", slog.String("error", err.Error()), slog.Duration("again_in", pause))
+	return pause
 }

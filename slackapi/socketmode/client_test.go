@@ -224,7 +224,7 @@ func TestInteractionsAreAnswered(t *testing.T) {
 	}
 }
 
-func TestDisabledIsSaidAndNotStormed(t *testing.T) {
+func TestDisabledIsLoggedAndRetriedSlowly(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, sandbox.Options{})
 	r.connected(socketmode.DefaultConnections)
@@ -237,7 +237,7 @@ func TestDisabledIsSaidAndNotStormed(t *testing.T) {
 	}
 }
 
-func TestARefusedTokenIsSaid(t *testing.T) {
+func TestARefusedTokenIsLogged(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, sandbox.Options{}, func(o *socketmode.Options) {
 		o.Open = func(context.Context) (string, error) { return "", errors.New("invalid_auth") }

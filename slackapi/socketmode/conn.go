@@ -18,16 +18,16 @@ const (
 	pingEvery   = 10 * time.Second
 	pongWithin  = 10 * time.Second
 	ackTimeout  = 5 * time.Second
-	// handlers bounds the deliveries of one connection that are handled at once; when all
-	// are busy it is not read, and Slack sends over another.
+	// handlers is how many deliveries of one connection are handled at once. While all are
+	// busy the connection is not read, and Slack sends over another one.
 	handlers = 64
-	// linger is how long a connection is read on after Slack said that it would end it.
+	// linger is how long a connection is still read after Slack has announced its end.
 	linger = 30 * time.Second
-	// envelopeRoom is what an envelope has around its payload.
-	envelopeRoom = 16 << 10
+	// envelopeBytes is the most that an envelope has around its payload.
+	envelopeBytes = 16 << 10
 )
 
-// A conn is one connection that Slack has said hello on.
+// A conn is one connection on which Slack has sent its hello.
 type conn struct {
 	client *Client
 	ws     *websocket.Conn
@@ -39,7 +39,7 @@ type conn struct {
 	busy    sync.WaitGroup
 
 	mu     sync.Mutex
-	leave  bool   // nothing more is taken
+	leave  bool   // no more deliveries are taken
 	ending string // Slack's reason; guarded by mu, as is leave
 }
 
@@ -51,14 +51,14 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	ws, _, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPClient: c.opt.HTTPClient}) //nolint:bodyclose // the library closes it
+	ws, _, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPClient: c.opt.HTTPClient}) //nolint:bodyclose // The library closes it.
 	if err != nil {
-		return nil, errors.New("dial: the connection was refused") // the error holds the address
+		return nil, errors.New("dial: the connection was refused") // The error itself holds the address, which is secret.
 	}
-	ws.SetReadLimit(c.opt.MaxBytes + envelopeRoom)
+	ws.SetReadLimit(c.opt.MaxBytes + envelopeBytes)
 	_, data, err := ws.Read(ctx)
 	if err != nil {
-		_ = ws.CloseNow() // it is of no use
+		_ = ws.CloseNow() // The connection cannot be used.
 		return nil, fmt.Errorf("wait for hello: %w", err)
 	}
 	hello, err := parse(data)
@@ -86,7 +86,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 func (k *conn) serve(ctx context.Context) {
 	select {
 	case <-k.closed:
-		return // Slack refused it with its first word
+		return // Slack refused it by its first message.
 	default:
 	}
 	k.client.live.Add(1)
@@ -102,7 +102,7 @@ func (k *conn) serve(ctx context.Context) {
 	stop()
 	close(k.closed)
 	k.busy.Wait()
-	_ = k.ws.CloseNow() // it has ended
+	_ = k.ws.CloseNow() // The connection has ended.
 	level := slog.LevelInfo
 	if k.reason() == "" && ctx.Err() == nil {
 		level = slog.LevelWarn
@@ -110,8 +110,8 @@ func (k *conn) serve(ctx context.Context) {
 	k.log.LogAttrs(ctx, level, "socket mode connection ended", slog.String("reason", k.reason()), slog.Any("error", err))
 }
 
-// end ends the connection from our side: when ctx does, after what is being handled, and
-// when Slack does not end what it said it would.
+// end closes the connection from our side: when ctx is done, after the deliveries that are
+// being handled, or when Slack does not close the connection after it announced its end.
 func (k *conn) end(ctx, reading context.Context) {
 	select {
 	case <-ctx.Done():
@@ -129,7 +129,7 @@ func (k *conn) end(ctx, reading context.Context) {
 	k.leave = true
 	k.mu.Unlock()
 	k.busy.Wait()
-	_ = k.ws.Close(websocket.StatusNormalClosure, "") // reading ends with it
+	_ = k.ws.Close(websocket.StatusNormalClosure, "") // This ends the reading.
 }
 
 // read takes messages until the connection ends.
@@ -152,8 +152,8 @@ func (k *conn) read(ctx context.Context) error {
 	}
 }
 
-// take has one delivery handled, unless the connection is being left: then Slack sends
-// it again elsewhere.
+// take starts the handling of one delivery, unless the connection is being closed: then
+// Slack sends the delivery again over another one.
 func (k *conn) take(ctx context.Context, m message) {
 	select {
 	case k.slots <- struct{}{}:
@@ -192,7 +192,7 @@ func (k *conn) handle(ctx context.Context, m message) {
 	}
 }
 
-// ping ends a connection whose other end does not answer.
+// ping closes a connection whose other end does not answer.
 func (k *conn) ping(ctx context.Context) {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
@@ -206,7 +206,7 @@ func (k *conn) ping(ctx context.Context) {
 		err := k.ws.Ping(within)
 		cancel()
 		if err != nil {
-			_ = k.ws.CloseNow() // reading ends with it
+			_ = k.ws.CloseNow() // This ends the reading.
 			return
 		}
 	}
@@ -230,7 +230,7 @@ func (k *conn) retire(ctx context.Context, reason string) {
 	k.log.LogAttrs(ctx, slog.LevelInfo, "slack will end a socket mode connection; another is opened", slog.String("reason", reason))
 }
 
-// reason is why Slack ended the connection; empty when it did not say.
+// reason returns why Slack ended the connection; empty when Slack gave no reason.
 func (k *conn) reason() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -279,7 +279,7 @@ func (m message) envelope() Envelope {
 	}
 }
 
-// acknowledgement is what Slack is told of an envelope that arrived.
+// acknowledgement returns the message that acknowledges an envelope.
 func acknowledgement(id string, answer json.RawMessage) ([]byte, error) {
 	return json.Marshal(struct {
 		EnvelopeID string          `json:"envelope_id"`

@@ -12,7 +12,7 @@ import (
 
 // FuzzMessage holds what a connection makes of any bytes against what JSON says: a message
 // is taken exactly when it is one, its parts are those of the sender, no error quotes it,
-// and what Slack is told of a delivery names that delivery and nothing else.
+// and the acknowledgement of a delivery names that delivery and nothing else.
 func FuzzMessage(f *testing.F) {
 	for _, seed := range []string{
 		`{"type":"hello","num_connections":1,"connection_info":{"app_id":"A1"},"debug_info":{"host":"applink","approximate_connection_time":18060}}`,
@@ -74,7 +74,7 @@ func wantParts(t *testing.T, data []byte, e socketmode.Envelope, disconnects boo
 	}
 }
 
-// wantAcknowledged reads back what Slack is told, without and with an answer.
+// wantAcknowledged reads back the acknowledgement, without and with an answer.
 func wantAcknowledged(t *testing.T, e socketmode.Envelope) {
 	t.Helper()
 	for _, answer := range []json.RawMessage{nil, json.RawMessage(`{"text":"<&>"}`)} {
@@ -82,16 +82,16 @@ func wantAcknowledged(t *testing.T, e socketmode.Envelope) {
 		if err != nil {
 			t.Fatalf("acknowledge %q: %v", e.ID, err)
 		}
-		var told map[string]json.RawMessage
-		if err := json.Unmarshal(ack, &told); err != nil {
+		var sent map[string]json.RawMessage
+		if err := json.Unmarshal(ack, &sent); err != nil {
 			t.Fatalf("%q is no JSON: %v", ack, err)
 		}
 		var id string
-		if err := json.Unmarshal(told["envelope_id"], &id); err != nil || id != e.ID || !utf8.Valid(ack) {
+		if err := json.Unmarshal(sent["envelope_id"], &id); err != nil || id != e.ID || !utf8.Valid(ack) {
 			t.Errorf("%q acknowledges %q, want %q", ack, id, e.ID)
 		}
-		if _, there := told["payload"]; there != (answer != nil) || len(told) != 1 && answer == nil || len(told) != 2 && answer != nil {
-			t.Errorf("%q tells more or less than it should", ack)
+		if _, there := sent["payload"]; there != (answer != nil) || len(sent) != 1 && answer == nil || len(sent) != 2 && answer != nil {
+			t.Errorf("%q holds more or less than it should", ack)
 		}
 	}
 }

@@ -39,13 +39,13 @@ type Event struct {
 	Team, Channel, ChannelType, User string
 	// Thread is the ts of the thread that the event belongs to. A message outside
 	// every thread is the root of the thread that it may get: its own ts. A reaction,
-	// a pin or a click has the ts of its message, where Slack tells no thread.
+	// a pin or a click has the ts of its message, where Slack names no thread.
 	Thread string
-	// FromSelf reports that our own app caused the event, as far as the envelope
-	// tells. That somebody invited or removed our bot is never its own doing.
+	// FromSelf reports that our own app caused the event, as far as the envelope shows.
+	// When a person invited or removed our bot, our app did not cause the event.
 	FromSelf bool
 
-	// At is when it happened by the sender's word; zero where the sender says nothing.
+	// At is when it happened according to the sender; zero where the sender says nothing.
 	At time.Time
 	// ReceivedAt is when the last byte of the body was read.
 	ReceivedAt time.Time
@@ -57,7 +57,7 @@ type Event struct {
 	// Raw is the request's body as it came, never re-encoded. It may hold secrets;
 	// show it through [Sanitize] only.
 	Raw []byte
-	// Retry is what the sender said about this delivery's being a repetition.
+	// Retry is what the sender said about earlier deliveries of the event.
 	Retry Retry
 }
 

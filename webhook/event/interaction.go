@@ -41,7 +41,7 @@ func InnerJSON(e *Event) ([]byte, error) {
 	return e.Raw, nil
 }
 
-// An Interaction is what a person did with an app: used a button, a menu, a shortcut or
+// An Interaction is what a person did with an app: the person used a button, a menu, a shortcut or
 // a view. It has the fields that Slack's kinds of interactions share
 // (docs.slack.dev/reference/interaction-payloads); read the others with [Inner]. The
 // Kind's type of its event is Type.
@@ -65,7 +65,7 @@ type Interaction struct {
 		ThreadTS  string `json:"thread_ts"`
 		ViewID    string `json:"view_id"`
 	} `json:"container"`
-	// Actions are what a block_actions or an interactive_message tells.
+	// Actions are the elements that were used, in a block_actions or an interactive_message.
 	Actions []Action `json:"actions"`
 	// ActionID, BlockID and Value are of a block_suggestion: the menu, and what was
 	// typed into it so far.
@@ -94,7 +94,7 @@ type Action struct {
 	ActionTS string `json:"action_ts"`
 }
 
-// A Command is a slash command as somebody used it.
+// A Command is a slash command that a person used.
 type Command struct {
 	Command     string `json:"command"` // with its slash
 	Text        string `json:"text"`
@@ -106,7 +106,7 @@ type Command struct {
 	ThreadTS    string `json:"thread_ts"`
 }
 
-// handles are what lets its holder answer an interaction without a token.
+// handles are the fields that let a holder answer an interaction without a token.
 type handles struct {
 	ResponseURL  string `json:"response_url"`
 	ResponseURLs []struct {
@@ -116,8 +116,8 @@ type handles struct {
 }
 
 // ResponseURLs returns the addresses at which an interaction or a slash command may be
-// answered, five times within half an hour each; none where Slack gave none. Whoever
-// holds one speaks as the app: they are for handlers, and no view shows them.
+// answered, five times within half an hour each; none where Slack gave none. A holder of
+// such an address speaks as the app: they are for handlers, and no view shows them.
 func ResponseURLs(e *Event) []string {
 	h, err := Inner[handles](e)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"slackmcp/webhook/event"
 )
 
-func TestHandlesAreForHandlersOnly(t *testing.T) {
+func TestResponseHandlesAreInNoView(t *testing.T) {
 	t.Parallel()
 	payload := `{"type":"block_actions","trigger_id":"1.2.secret-trigger","response_url":"https://hooks.slack.com/actions/secret-a",` +
 		`"response_urls":[{"block_id":"b","response_url":"https://hooks.slack.com/app/secret-b"}],"user":{"id":"U1"},"actions":[{"action_id":"go","value":"7"}]}`

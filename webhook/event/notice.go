@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// SourceGaps is the Source of the events in which this server tells of gaps that it
-// noticed itself: times in which Slack's events may have been missed. Nobody posts them,
-// and no other source may have the name. What Slack withheld it says itself, in an
+// SourceGaps is the Source of the events by which this server reports gaps that it noticed
+// itself: times in which Slack's events may have been missed. No sender posts them, and no
+// other source may have the name. Events that Slack withheld are reported by Slack, in an
 // app_rate_limited of [SourceSlack].
 const SourceGaps = "gaps"
 
@@ -18,7 +18,7 @@ const SourceGaps = "gaps"
 const KindGap = "gap_detected"
 
 // A GapNotice is the body of an event of [SourceGaps]. The event's ID is the gap's, so
-// that each gap is one event, whoever tells of it and how often.
+// that each gap is one event, however often and by how many replicas it is reported.
 type GapNotice struct {
 	Type string      `json:"type"` // KindGap
 	Gap  DetectedGap `json:"gap"`
@@ -35,7 +35,7 @@ type DetectedGap struct {
 	NoticedAt time.Time `json:"noticed_at"`
 }
 
-// Gap returns what an event of [SourceGaps] tells; ok is false of every other.
+// Gap returns the gap that an event of [SourceGaps] reports; ok is false for every other event.
 func (e *Event) Gap() (g DetectedGap, ok bool) {
 	if e.Source != SourceGaps || e.Kind.Type != KindGap {
 		return g, false
@@ -67,7 +67,7 @@ func TS(t time.Time) string {
 // SourceReceipts is the Source of delivery receipts, posted to /webhooks.
 const SourceReceipts = "receipts"
 
-// Receipt is the body of a delivery receipt: what became of a message that somebody
+// Receipt is the body of a delivery receipt: what became of a message that was
 // sent through a messaging service.
 type Receipt struct {
 	// ID is the message's id, not the receipt's: each change of status has the same.
@@ -81,22 +81,22 @@ type Receipt struct {
 // A MessageStatus is the last that is known of one message.
 type MessageStatus struct {
 	Receipt
-	// Event is the receipt that told it.
+	// Event is the receipt that reported it.
 	Event Event
 }
 
-// LastStatuses returns the last known status of each message that the receipts among
-// some events tell of, the message that was heard of last first. The events may be in
-// any order. A queued that comes after delivered or failed is late, not news.
+// LastStatuses returns the last known status of each message that the receipts among some
+// events report, the message with the newest receipt first. The events may be in any order.
+// A queued that comes after delivered or failed is late and changes nothing.
 func LastStatuses(events []Event) []MessageStatus {
 	sorted := slices.Clone(events)
 	slices.SortStableFunc(sorted, func(a, b Event) int { return a.ReceivedAt.Compare(b.ReceivedAt) })
-	last := map[string]int{} // message id -> its latest receipt that is news
+	last := map[string]int{} // message id -> the receipt with its status
 	receipts := make([]Receipt, len(sorted))
 	for i := range sorted {
 		r, err := Inner[Receipt](&sorted[i])
 		if sorted[i].Source != SourceReceipts || err != nil || r.ID == "" {
-			continue // no receipt, or nothing that the receiver would have taken
+			continue // It is no receipt, or one that the receiver would have refused.
 		}
 		if k, ok := last[r.ID]; ok && r.Status == "queued" && receipts[k].Status != "queued" {
 			continue

@@ -1,11 +1,11 @@
-// Package limiter holds back addresses whose requests keep failing verification, so
-// that whoever posts without a secret costs little, and those who have it never notice.
+// Package limiter holds back addresses whose requests keep failing verification, so that
+// senders without a secret cost little, and senders with one are not disturbed.
 //
 // Only failures count: an address may have [Options.PerMinute] of them, and what it
 // posts beyond that is refused before its body is read, until a minute's share has come
 // back. An address from which a verified request came within the last day is known: it
-// is never held back, whatever else comes from it, for behind one address there may be
-// a proxy that nobody named as such.
+// is never held back, whatever else comes from it, because the address may be that of a
+// proxy which is not configured as one.
 //
 // An IPv6 address stands for its /64, which is what one customer is given. The table is
 // bounded; when it is full, the address that was quiet the longest of a few is
@@ -47,9 +47,9 @@ type Options struct {
 	// Remember is for how long a verified request makes its address known; 0 means
 	// DefaultRemember.
 	Remember time.Duration
-	// Began is told, from the request's goroutine, of an address that is held back from
-	// now on, once until it was let go; nil tells nobody.
-	Began func(netip.Prefix)
+	// OnHeldBack is called, on the request's goroutine, with an address that is held back
+	// from now on: once, until it is no longer held back. nil is not called.
+	OnHeldBack func(netip.Prefix)
 }
 
 // A Limiter holds addresses back.
@@ -69,7 +69,7 @@ type entry struct {
 	verified time.Time // the last verified request, or a little before it
 	failures float64   // of the last minute, as of at
 	at       time.Time
-	held     bool  // Began was told
+	held     bool  // OnHeldBack was called
 	bytes    int64 // of bodies that are being read
 }
 
@@ -84,8 +84,8 @@ func New(o Options) *Limiter {
 	if o.Remember <= 0 {
 		o.Remember = DefaultRemember
 	}
-	if o.Began == nil {
-		o.Began = func(netip.Prefix) {}
+	if o.OnHeldBack == nil {
+		o.OnHeldBack = func(netip.Prefix) {}
 	}
 	l := &Limiter{opt: o, seed: maphash.MakeSeed()}
 	for i := range l.shards {
@@ -94,21 +94,21 @@ func New(o Options) *Limiter {
 	return l
 }
 
-// A Standing is what an address has earned.
+// A Standing is what is known of an address from its earlier requests.
 type Standing uint8
 
 // The standings.
 const (
-	// Stranger is an address of which nothing is known.
-	Stranger Standing = iota
+	// Unknown is an address of which nothing is known.
+	Unknown Standing = iota
 	// Known is one from which a verified request came.
 	Known
 	// HeldBack is one with too many failures.
 	HeldBack
 )
 
-// Look returns an address's standing, and for a known one whether Verified need not be
-// told so soon again. The zero address is a stranger for ever.
+// Look returns an address's standing, and for a known one whether its mark is fresh, so that
+// Verified need not be called again so soon. The zero address is always Unknown.
 func (l *Limiter) Look(a netip.Addr, now time.Time) (s Standing, fresh bool) {
 	a = key(a)
 	sh := l.shard(a)
@@ -117,16 +117,16 @@ func (l *Limiter) Look(a netip.Addr, now time.Time) (s Standing, fresh bool) {
 	e := sh.entries[a]
 	switch {
 	case e == nil:
-		return Stranger, false
+		return Unknown, false
 	case l.known(e, now):
 		return Known, now.Sub(e.verified) < touch
 	case l.failures(e, now)+1 > float64(l.opt.PerMinute):
 		return HeldBack, false
 	}
-	return Stranger, false
+	return Unknown, false
 }
 
-// Verified notes a request whose signature was good.
+// Verified notes that a request of the address was verified.
 func (l *Limiter) Verified(a netip.Addr, now time.Time) {
 	if !a.IsValid() {
 		return
@@ -139,8 +139,8 @@ func (l *Limiter) Verified(a netip.Addr, now time.Time) {
 	e.verified, e.failures, e.held = now, 0, false
 }
 
-// Failed notes a request that was not verified, and reports whether the address has had
-// as many as it may, known or not.
+// Failed notes that a request of the address was not verified, and reports whether the
+// address, known or not, has had as many of them as it may.
 func (l *Limiter) Failed(a netip.Addr, now time.Time) (over bool) {
 	if !a.IsValid() {
 		return false
@@ -151,22 +151,22 @@ func (l *Limiter) Failed(a netip.Addr, now time.Time) (over bool) {
 	e := l.entry(s, a, now)
 	e.failures, e.at = l.failures(e, now)+1, now
 	over = e.failures+1 > float64(l.opt.PerMinute)
-	tell := over && !e.held && !l.known(e, now)
+	begins := over && !e.held && !l.known(e, now)
 	e.held = over
 	s.mu.Unlock()
-	if tell {
+	if begins {
 		bits := 32
 		if a.Is6() {
 			bits = prefix6
 		}
-		l.opt.Began(netip.PrefixFrom(a, bits))
+		l.opt.OnHeldBack(netip.PrefixFrom(a, bits))
 	}
 	return over
 }
 
-// Take asks for n bytes of memory for a stranger's body and reports whether the address
-// has no more than most then. What was taken is given back with Give.
-func (l *Limiter) Take(a netip.Addr, n, most int64, now time.Time) bool {
+// Reserve takes n bytes of memory for the body of an unverified address, and reports whether
+// the address then has no more than most. Release gives them back.
+func (l *Limiter) Reserve(a netip.Addr, n, most int64, now time.Time) bool {
 	if !a.IsValid() {
 		return true
 	}
@@ -182,8 +182,8 @@ func (l *Limiter) Take(a netip.Addr, n, most int64, now time.Time) bool {
 	return true
 }
 
-// Give returns bytes that Take granted.
-func (l *Limiter) Give(a netip.Addr, n int64) {
+// Release gives back bytes that Reserve granted.
+func (l *Limiter) Release(a netip.Addr, n int64) {
 	a = key(a)
 	s := l.shard(a)
 	s.mu.Lock()
@@ -193,7 +193,7 @@ func (l *Limiter) Give(a netip.Addr, n int64) {
 	}
 }
 
-// Len is how many addresses are remembered.
+// Len returns how many addresses are remembered.
 func (l *Limiter) Len() int {
 	n := 0
 	for i := range l.shards {
@@ -209,7 +209,7 @@ func (l *Limiter) known(e *entry, now time.Time) bool {
 	return !e.verified.IsZero() && now.Sub(e.verified) < l.opt.Remember
 }
 
-// failures is what is left of an address's failures: a minute forgives PerMinute.
+// failures returns what is left of an address's failures: each minute takes PerMinute off.
 func (l *Limiter) failures(e *entry, now time.Time) float64 {
 	return max(0, e.failures-now.Sub(e.at).Minutes()*float64(l.opt.PerMinute))
 }
@@ -262,10 +262,10 @@ func (l *Limiter) shard(a netip.Addr) *shard {
 	return &l.shards[maphash.Comparable(l.seed, a)%shards]
 }
 
-// prefix6 is how much of an IPv6 address names a customer.
+// prefix6 is how many bits of an IPv6 address name a customer.
 const prefix6 = 64
 
-// key is what an address counts under.
+// key returns the address under which an address is counted.
 func key(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if !a.Is6() {

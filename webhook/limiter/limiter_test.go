@@ -25,29 +25,29 @@ func look(l *limiter.Limiter, a netip.Addr, after time.Duration) limiter.Standin
 
 func TestFailuresHoldAnAddressBack(t *testing.T) {
 	var began []netip.Prefix
-	l := limiter.New(limiter.Options{PerMinute: 10, Began: func(p netip.Prefix) { began = append(began, p) }})
+	l := limiter.New(limiter.Options{PerMinute: 10, OnHeldBack: func(p netip.Prefix) { began = append(began, p) }})
 	bad, other := addr("192.0.2.1"), addr("192.0.2.2")
 	fail(l, bad, 9)
-	if got := look(l, bad, 0); got != limiter.Stranger {
+	if got := look(l, bad, 0); got != limiter.Unknown {
 		t.Fatalf("after 9 failures of 10 the standing is %d", got)
 	}
 	fail(l, bad, 20)
 	if got := look(l, bad, 0); got != limiter.HeldBack {
 		t.Fatalf("after 29 failures the standing is %d, want held back", got)
 	}
-	if got := look(l, other, 0); got != limiter.Stranger {
-		t.Errorf("the neighbour's standing is %d, want stranger", got)
+	if got := look(l, other, 0); got != limiter.Unknown {
+		t.Errorf("the neighbour's standing is %d, want Unknown", got)
 	}
 	if len(began) != 1 || began[0] != netip.MustParsePrefix("192.0.2.1/32") {
-		t.Errorf("told %v, want the address once", began)
+		t.Errorf("notified of %v, want the address once", began)
 	}
-	if got := look(l, bad, 3*time.Minute); got != limiter.Stranger {
-		t.Errorf("three minutes later the standing is %d, want stranger", got)
+	if got := look(l, bad, 3*time.Minute); got != limiter.Unknown {
+		t.Errorf("three minutes later the standing is %d, want Unknown", got)
 	}
 }
 
 func TestAKnownAddressIsNeverHeldBack(t *testing.T) {
-	l := limiter.New(limiter.Options{PerMinute: 10, Remember: time.Hour, Began: func(p netip.Prefix) { t.Errorf("%s was held back", p) }})
+	l := limiter.New(limiter.Options{PerMinute: 10, Remember: time.Hour, OnHeldBack: func(p netip.Prefix) { t.Errorf("%s was held back", p) }})
 	shared := addr("10.0.0.1")
 	l.Verified(shared, start)
 	fail(l, shared, 1000)
@@ -64,8 +64,8 @@ func TestOneVerifiedRequestFreesAnAddress(t *testing.T) {
 	if got := look(l, a, 0); got != limiter.Known {
 		t.Errorf("the standing is %d, want known", got)
 	}
-	if got := look(l, a, 2*time.Hour); got != limiter.Stranger {
-		t.Errorf("when it is forgotten the standing is %d, want stranger", got)
+	if got := look(l, a, 2*time.Hour); got != limiter.Unknown {
+		t.Errorf("when it is forgotten the standing is %d, want Unknown", got)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestAddressesOfOneCustomer(t *testing.T) {
 	for _, a := range []string{"2001:db8:1:2::1", "2001:db8:1:2::2", "2001:db8:1:2:ffff::3", "2001:db8:1:2::4%eth0"} {
 		l.Failed(addr(a), start)
 	}
-	if look(l, addr("2001:db8:1:2::99"), 0) != limiter.HeldBack || look(l, addr("2001:db8:1:3::1"), 0) != limiter.Stranger {
+	if look(l, addr("2001:db8:1:2::99"), 0) != limiter.HeldBack || look(l, addr("2001:db8:1:3::1"), 0) != limiter.Unknown {
 		t.Error("IPv6 addresses do not count by their /64")
 	}
 	fail(l, addr("::ffff:192.0.2.1"), 4)
@@ -106,24 +106,24 @@ func TestTableIsBounded(t *testing.T) {
 	}
 }
 
-func TestTakeIsBoundedByAddress(t *testing.T) {
+func TestReserveIsBoundedByAddress(t *testing.T) {
 	l := limiter.New(limiter.Options{})
 	a := addr("192.0.2.1")
-	if !l.Take(a, 600, 1000, start) || l.Take(a, 600, 1000, start) {
+	if !l.Reserve(a, 600, 1000, start) || l.Reserve(a, 600, 1000, start) {
 		t.Error("an address has more than its share")
 	}
-	l.Give(a, 600)
-	if !l.Take(a, 1000, 1000, start) {
+	l.Release(a, 600)
+	if !l.Reserve(a, 1000, 1000, start) {
 		t.Error("what was given back cannot be taken again")
 	}
 }
 
-func TestNobodysAddress(t *testing.T) {
+func TestInvalidAddressIsNotRemembered(t *testing.T) {
 	l := limiter.New(limiter.Options{PerMinute: 1})
-	var nobody netip.Addr
-	fail(l, nobody, 10)
-	l.Verified(nobody, start)
-	if look(l, nobody, 0) != limiter.Stranger || l.Len() != 0 {
+	var invalid netip.Addr
+	fail(l, invalid, 10)
+	l.Verified(invalid, start)
+	if look(l, invalid, 0) != limiter.Unknown || l.Len() != 0 {
 		t.Error("an address that is none is remembered")
 	}
 }

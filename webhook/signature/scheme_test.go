@@ -146,7 +146,7 @@ func TestOptionsAreChecked(t *testing.T) {
 				t.Fatalf("New: %v, want %q in it", err, tt.want)
 			}
 			if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "c2hvcnQ") {
-				t.Errorf("the error tells the secret: %v", err)
+				t.Errorf("the error holds the secret: %v", err)
 			}
 		})
 	}

@@ -60,14 +60,14 @@ func acceptedAt(v *signature.Verifier, now time.Time, h http.Header, body []byte
 // TestHistory pins the mistakes that slack-go made once and we must never make.
 func TestHistory(t *testing.T) {
 	body := []byte(`{"type":"event_callback"}`)
-	t.Run("an empty secret is refused, or whoever knows that signs for Slack", func(t *testing.T) {
+	t.Run("an empty secret is refused: anyone could sign with it", func(t *testing.T) {
 		for _, secrets := range [][]string{nil, {""}, {" "}, {secret, ""}} {
 			if _, err := signature.New(signature.Options{Scheme: signature.SlackV0, Secrets: secrets}); err == nil {
 				t.Errorf("New with secrets %q succeeded", secrets)
 			}
 		}
 	})
-	t.Run("no error tells the signature that would be right", func(t *testing.T) {
+	t.Run("no error holds the right signature", func(t *testing.T) {
 		right, h := http.Header{}, http.Header{}
 		signature.SignSlack(right, secret, time.Now(), body)
 		signature.SignSlack(h, "wrong", time.Now(), body)
@@ -77,7 +77,7 @@ func TestHistory(t *testing.T) {
 		}
 		for _, sum := range []string{right.Get("X-Slack-Signature")[3:], h.Get("X-Slack-Signature")[3:], secret} {
 			if strings.Contains(err.Error(), sum) {
-				t.Errorf("the error tells %s", sum)
+				t.Errorf("the error holds %s", sum)
 			}
 		}
 	})

@@ -1,5 +1,5 @@
-// Package signature tells requests that a sender signed from those that only claim to
-// come from it.
+// Package signature verifies that a request was signed by the sender that it claims to come
+// from, and signs requests.
 //
 // A [Scheme] knows where its sender puts the signature and what it covers; a
 // [Verifier] joins it with secrets. Verification has two steps, so that the body of a
@@ -152,7 +152,7 @@ func makeKeys(scheme Scheme, secrets []string) ([]*key, error) {
 func (v *Verifier) Scheme() Scheme { return v.scheme }
 
 // Open judges the headers, at a time. Its errors are ErrMissing, ErrMalformed and ErrStale; with
-// ErrStale the claim is returned all the same, so that the clocks' distance can be told.
+// ErrStale the claim is returned all the same, so that the distance of the clocks is known.
 func (v *Verifier) Open(h http.Header, now time.Time) (Claim, error) {
 	c, err := v.scheme.Claim(h)
 	if err != nil {
