@@ -53,13 +53,13 @@ func TestSourcesOfAFile(t *testing.T) {
 		h    http.Header
 		want int
 	}{
-		"the new secret":        {"/events/shop", http.Header{"X-Shop-Sig": {signature.SignHex("shop-secret", []byte(body))}}, 200},
-		"the old secret":        {"/events/shop", http.Header{"X-Shop-Sig": {signature.SignHex("old-secret", []byte(body))}}, 200},
-		"another header":        {"/events/shop", http.Header{"X-Signature": {signature.SignHex("shop-secret", []byte(body))}}, 401},
-		"another source's":      {"/events/plain", http.Header{"X-Signature": {signature.SignHex("old-secret", []byte(body))}}, 401},
-		"Standard Webhooks":     {"/events/standard", standard(time.Now()), 200},
-		"beyond its tolerance":  {"/events/standard", standard(time.Now().Add(-2 * time.Minute)), 401},
-		"GitHub":                {"/events/repo", http.Header{"X-Hub-Signature-256": {"sha256=" + signature.SignHex("github-secret", []byte(body))}, "X-Github-Delivery": {"d-1"}, "X-Github-Event": {"push"}}, 200},
+		"the new secret":                   {"/events/shop", http.Header{"X-Shop-Sig": {signature.SignHex("shop-secret", []byte(body))}}, 200},
+		"the old secret":                   {"/events/shop", http.Header{"X-Shop-Sig": {signature.SignHex("old-secret", []byte(body))}}, 200},
+		"another header":                   {"/events/shop", http.Header{"X-Signature": {signature.SignHex("shop-secret", []byte(body))}}, 401},
+		"another source's":                 {"/events/plain", http.Header{"X-Signature": {signature.SignHex("old-secret", []byte(body))}}, 401},
+		"Standard Webhooks":                {"/events/standard", standard(time.Now()), 200},
+		"beyond its tolerance":             {"/events/standard", standard(time.Now().Add(-2 * time.Minute)), 401},
+		"GitHub":                           {"/events/repo", http.Header{"X-Hub-Signature-256": {"sha256=" + signature.SignHex("github-secret", []byte(body))}, "X-Github-Delivery": {"d-1"}, "X-Github-Event": {"push"}}, 200},
 		"a source that is not in the file": {"/events/other", nil, 404},
 	} {
 		got := r.post(tc.path, []byte(body), func(req *http.Request) { maps.Copy(req.Header, tc.h) })

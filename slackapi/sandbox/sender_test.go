@@ -22,8 +22,8 @@ import (
 type receiver struct {
 	*httptest.Server
 
-	mu   sync.Mutex
-	got  []received
+	mu     sync.Mutex
+	got    []received
 	answer func(n int, w http.ResponseWriter, r *http.Request) // nil answers 200
 }
 

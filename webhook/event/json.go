@@ -236,10 +236,11 @@ func (p Path) Find(json []byte) (found string, ok bool) {
 			v = parse(v).get(step)
 		}
 	}
-	switch kind := v.Kind(); {
-	case kind == '"':
-		return string(unquote(v)), true
-	case kind == '0', kind == 't', kind == 'f':
+	kind := v.Kind()
+	if kind == '"' {
+		v = unquote(v)
+	}
+	if kind == '"' || kind == '0' || kind == 't' || kind == 'f' {
 		return string(v), true
 	}
 	return "", false

@@ -52,20 +52,19 @@ type cut struct{ start, end int }
 
 // value reads the next value. The text is known to be valid, so that no read fails.
 func (s *sanitizer) value() {
-	switch kind := s.d.PeekKind(); {
-	case kind == '{':
-		_, _ = s.d.ReadToken()
-		s.members()
-		_, _ = s.d.ReadToken()
-	case kind == '[':
-		_, _ = s.d.ReadToken()
-		for s.d.PeekKind() != ']' {
-			s.value()
-		}
-		_, _ = s.d.ReadToken()
-	default:
+	kind := s.d.PeekKind()
+	if kind != '{' && kind != '[' {
 		_, _ = s.d.ReadValue()
+		return
 	}
+	_, _ = s.d.ReadToken()
+	if kind == '{' {
+		s.members()
+	}
+	for kind == '[' && s.d.PeekKind() != ']' {
+		s.value()
+	}
+	_, _ = s.d.ReadToken()
 }
 
 // members reads the members of an object. The secret members that come first are left out
