@@ -219,7 +219,7 @@ func TestChannelPushesWhatSendersSay(t *testing.T) {
 	}
 }
 
-func TestChannelHearsNoBotInAPersonsName(t *testing.T) {
+func TestChannelIgnoresBotsUnderAPersonsName(t *testing.T) {
 	t.Parallel()
 	r := newChannelRig(t, mcp.Channel{Senders: []string{sandbox.Alice}})
 	r.handshake()

@@ -144,7 +144,7 @@ func (f authenticator) Authenticate(ctx context.Context, token string) (*access.
 	return f(ctx, token)
 }
 
-func TestTokensSayNothingOfAWrongOne(t *testing.T) {
+func TestAWrongTokenIsNotInTheError(t *testing.T) {
 	t.Parallel()
 	_, err := tokens(t).Authenticate(t.Context(), "wrong-token-0123456789")
 	if !errors.Is(err, access.ErrInvalidToken) || strings.Contains(err.Error(), "wrong") {

@@ -140,8 +140,8 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// TestOneThatHangsDelaysNobody: of twelve, one takes no answer and one answers 500.
-func TestOneThatHangsDelaysNobody(t *testing.T) {
+// TestAReceiverThatHangsDelaysNoOther: of twelve, one takes no answer and one answers 500.
+func TestAReceiverThatHangsDelaysNoOther(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	e, _ := r.start()
@@ -279,9 +279,9 @@ func TestSuspension(t *testing.T) {
 	eventually(t, "it to be well", func() bool { return state() == notify.StateActive })
 }
 
-// TestEnds: unsubscribed, removed by an operator, of a principal that is no more, or not
+// TestSubscriptionsEnd: unsubscribed, removed by an operator, of a principal that is no more, or not
 // refreshed.
-func TestEnds(t *testing.T) {
+func TestSubscriptionsEnd(t *testing.T) {
 	t.Parallel()
 	revoked := make(chan struct{})
 	r := newRig(t, func(o *notify.Options) {

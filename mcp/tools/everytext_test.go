@@ -309,9 +309,9 @@ func TestEveryResource(t *testing.T) {
 	}
 }
 
-// TestRefusalsTellNothing has Slack refuse every call in words of the corpus: nothing of
+// TestRefusalsDoNotSayWhy has Slack refuse every call in words of the corpus: nothing of
 // them is in what a model is told, nor in a resource's error.
-func TestRefusalsTellNothing(t *testing.T) {
+func TestRefusalsDoNotSayWhy(t *testing.T) {
 	r, way, cases := hostileRig(t, false)
 	set, err := resources.New(resources.Options{Events: r.events, Tools: slices.Collect(maps.Values(r.tools))})
 	if err != nil {

@@ -137,7 +137,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-func TestAListenerIsToldThatItsStreamIsOver(t *testing.T) {
+func TestAListenStreamEndsWithItsResult(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transport.Options{})
 	s := f.listen(t, "abc", map[string]any{"toolsListChanged": true})
@@ -147,8 +147,8 @@ func TestAListenerIsToldThatItsStreamIsOver(t *testing.T) {
 	}
 }
 
-// TestADeclaredLengthIsBelieved refuses a body that is too long before it comes.
-func TestADeclaredLengthIsBelieved(t *testing.T) {
+// TestABodyThatIsDeclaredTooLongIsNotRead refuses a body that is too long before it comes.
+func TestABodyThatIsDeclaredTooLongIsNotRead(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transport.Options{})
 	c := deaf(t, f, "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 31457280\r\n\r\n")

@@ -207,7 +207,7 @@ func TestElicitation(t *testing.T) {
 	}
 }
 
-func TestNothingInternalIsTold(t *testing.T) {
+func TestInternalErrorsAreNotDescribed(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transport.Options{})
 	p := f.peer().initialize()

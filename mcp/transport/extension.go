@@ -39,13 +39,9 @@ type Request struct {
 // Notify sends a notification on the request's own stream, before its result. It waits
 // for a slow client, and returns an error when there is none any more.
 func (r *Request) Notify(ctx context.Context, method string, params any) error {
-	msg, err := json.Marshal(struct {
-		JSONRPC string `json:"jsonrpc"`
-		Method  string `json:"method"`
-		Params  any    `json:"params"`
-	}{mcp.JSONRPC_VERSION, method, params})
+	msg, err := encodeNotification(method, params)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", method, err)
+		return err
 	}
 	if err := r.call.out.send(ctx, msg); err != nil {
 		r.call.cancel(errGone)

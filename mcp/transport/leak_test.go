@@ -9,10 +9,10 @@ import (
 	"slackmcp/mcp/transport"
 )
 
-// TestNothingIsLeftOfSessions opens sessions of each era by the hundred, tells them of a
+// TestSessionsLeaveNoGoroutinesOrMemory opens sessions of each era by the hundred, tells them of a
 // change and lets them go: goroutines and memory must come back to what they were. It is
 // not parallel, since it counts for the whole process.
-func TestNothingIsLeftOfSessions(t *testing.T) { //nolint:paralleltest // counts the process's goroutines
+func TestSessionsLeaveNoGoroutinesOrMemory(t *testing.T) { //nolint:paralleltest // counts the process's goroutines
 	const each, rounds = 60, 4
 	f := newFixture(t, transport.Options{Coalesce: time.Millisecond})
 	// A round is a test of its own, so that what it keeps for its end is let go.

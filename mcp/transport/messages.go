@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -303,6 +304,19 @@ func rpcError(id json.RawMessage, code int, message string, data any) mcp.JSONRP
 		ID:      requestID(id),
 		Error:   mcp.NewJSONRPCErrorDetails(code, message, data),
 	}
+}
+
+// encodeNotification writes a notification to a client as JSON.
+func encodeNotification(method string, params any) ([]byte, error) {
+	body, err := json.Marshal(struct {
+		JSONRPC string `json:"jsonrpc"`
+		Method  string `json:"method"`
+		Params  any    `json:"params"`
+	}{mcp.JSONRPC_VERSION, method, params})
+	if err != nil {
+		return nil, fmt.Errorf("transport: encode %s: %w", method, err)
+	}
+	return body, nil
 }
 
 // requestID returns an id as the client wrote it: through a float64 a large one would

@@ -194,9 +194,9 @@ func TestSSEMessagesReachTheirStream(t *testing.T) {
 	})
 }
 
-// TestWithoutTheEngine: new sessions are refused while the shared values cannot be
+// TestSessionsWhileTheStoreIsAway: new sessions are refused while the shared values cannot be
 // reached, those that are here go on, and all goes on when it is back.
-func TestWithoutTheEngine(t *testing.T) {
+func TestSessionsWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	server := testservers.Redis(t)
 	st, err := redis.Open(t.Context(), redis.Options{URL: server.URL})

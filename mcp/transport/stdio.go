@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -84,13 +83,9 @@ func (t *Transport) NotifyStdio(ctx context.Context, method string, params any) 
 	if p == nil {
 		return errors.New("transport: no client is connected over stdio")
 	}
-	body, err := json.Marshal(struct {
-		JSONRPC string `json:"jsonrpc"`
-		Method  string `json:"method"`
-		Params  any    `json:"params"`
-	}{mcp.JSONRPC_VERSION, method, params})
+	body, err := encodeNotification(method, params)
 	if err != nil {
-		return fmt.Errorf("transport: encode %s: %w", method, err)
+		return err
 	}
 	return p.ses.box.push(ctx, body)
 }

@@ -176,7 +176,7 @@ func TestStdioRefusesALongLine(t *testing.T) {
 	}
 }
 
-func TestStdioEndsWhenNobodyReads(t *testing.T) {
+func TestStdioEndsWhenTheClientDoesNotRead(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transport.Options{})
 	in, inW := io.Pipe()

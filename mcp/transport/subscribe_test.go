@@ -183,7 +183,7 @@ func TestUpdatesReachFollowers(t *testing.T) {
 	}
 }
 
-func TestListChangesReachEverybody(t *testing.T) {
+func TestListChangesReachAllClients(t *testing.T) {
 	t.Parallel()
 	for _, era := range []string{"session", "sse", "stateless"} {
 		t.Run(era, func(t *testing.T) {
@@ -243,7 +243,7 @@ func (b *broken) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestWhatABrokenStreamTookIsSentAgain(t *testing.T) {
+func TestUpdatesOfABrokenStreamAreSentAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transport.Options{})
 	p := f.peer().initialize()
@@ -303,7 +303,7 @@ func TestResume(t *testing.T) {
 	resume(last)
 }
 
-func TestResumeOfAnUnknownEventTellsEverything(t *testing.T) {
+func TestResumeOfAnUnknownEventRepeatsAllUpdates(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, transport.Options{})
 	p := f.peer().initialize()
