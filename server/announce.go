@@ -2,6 +2,9 @@ package server
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -97,4 +100,67 @@ func (s *Server) notes() []string {
 		}
 	}
 	return notes
+}
+
+// A banner is what a person is shown when the server has started.
+type banner struct {
+	version, mode string
+	rows          [][2]string // what, where
+	notes         []string
+	mcpURL        string // empty without an MCP side
+	token         string // shown to a person only
+	tokenPath     string
+}
+
+// write prints the banner. reveal says that the reader may see the token: a terminal,
+// or a sandbox, whose token opens nothing real.
+func (b *banner) write(w io.Writer, reveal bool) error {
+	var s strings.Builder
+	fmt.Fprintf(&s, "slack-webhook-server %s, %s\n\n", b.version, b.mode)
+	for _, r := range b.rows {
+		fmt.Fprintf(&s, "  %-9s %s\n", r[0], r[1])
+	}
+	for _, n := range b.notes {
+		fmt.Fprintf(&s, "  %-9s %s\n", "note", n)
+	}
+	if b.mcpURL != "" && reveal {
+		snippet, err := b.snippet()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&s, "\nPaste this into your MCP client:\n\n%s\n", snippet)
+	}
+	s.WriteString("\n")
+	_, err := io.WriteString(w, s.String())
+	return err
+}
+
+// snippet is the entry that MCP clients' configuration files have in common.
+func (b *banner) snippet() (string, error) {
+	type entry struct {
+		Type    string            `json:"type"`
+		URL     string            `json:"url"`
+		Headers map[string]string `json:"headers,omitempty"`
+	}
+	e := entry{Type: "http", URL: b.mcpURL}
+	if b.token != "" {
+		e.Headers = map[string]string{"Authorization": "Bearer " + b.token}
+	}
+	out, err := json.MarshalIndent(map[string]any{"mcpServers": map[string]entry{"slack": e}}, "", "  ")
+	return string(out), err
+}
+
+// ephemeral says in words why what is in a directory will not outlive the process, or "".
+// In a container a directory that is no volume goes with it; elsewhere nobody knows of a
+// reason.
+func ephemeral(p config.Platform, dir string) string {
+	switch {
+	case p.Vanishes():
+		return "on " + string(p) + " every file goes with the instance"
+	case p == config.Kubernetes && inContainer(dir):
+		return "DATA_DIR is no volume and goes with the pod"
+	case p == config.ECS && inContainer(dir):
+		return "DATA_DIR is no volume and goes with the task"
+	}
+	return ""
 }

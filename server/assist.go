@@ -2,15 +2,33 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"slackmcp/config"
+	"slackmcp/internal/egress"
+	"slackmcp/internal/wait"
 	"slackmcp/mcp"
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/events"
 	"slackmcp/mcp/guard"
+	"slackmcp/mcp/notify"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
+	"slackmcp/server/audit"
+	"slackmcp/server/operate"
 	"slackmcp/server/web"
+	"slackmcp/store/queue"
+	"slackmcp/webhook/event"
 	"slackmcp/webhook/journal"
 )
 
@@ -108,4 +126,295 @@ func (s *Server) endpointURL() string {
 		base = s.localURL()
 	}
 	return strings.TrimSuffix(base, "/") + s.cfg.MCP.MountPath
+}
+
+// assistantScopes are what the one token, and whoever started a stdio server, may do.
+var assistantScopes = []access.Scope{access.Read, access.Events, access.Write}
+
+// access builds what stands in front of every MCP route. It is closed unless the
+// operator opened it.
+func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, error) {
+	m := b.cfg.MCP
+	switch {
+	case m.Transport == config.Stdio:
+		return nil, nil //nolint:nilnil // whoever started the process is its only client
+	case m.NoAuth:
+		b.log.LogAttrs(ctx, slog.LevelWarn, "mcp is open to everyone who can connect")
+		return web.Unbounded(access.As(&access.Principal{Name: "anyone", Scopes: assistantScopes, Anonymous: true})), nil
+	}
+	list, path, err := b.bearers(b.cfg)
+	if err != nil {
+		return nil, err
+	}
+	b.token, b.tokenPath = list[0].Secret, path
+	if b.tokens, err = access.NewTokens(list...); err != nil {
+		return nil, err
+	}
+	o := access.RequireOptions{Authenticator: b.tokens, OnRefuse: b.refused, OnAccept: b.tokenUsed}
+	if m.OAuth.Enabled() {
+		if o, err = b.oauth(o); err != nil {
+			return nil, err
+		}
+	}
+	require, err := access.Require(o)
+	if err != nil {
+		return nil, err
+	}
+	return web.Unbounded(require), nil
+}
+
+// bearers are the static tokens of the settings: the one of them, or else the one in the
+// data directory, whose path is then returned, and those with names.
+func (s *Server) bearers(c config.Config) (list []access.Token, path string, err error) {
+	token := c.MCP.AuthToken.Reveal()
+	if token == "" {
+		if token, path, _, err = ownToken(s.cfg.Queue.DataDir); err != nil {
+			return nil, "", err
+		}
+		s.cfg.Learn(token)
+	}
+	list = []access.Token{{Name: "default", Secret: token, Scopes: assistantScopes}}
+	for _, t := range c.MCP.Tokens {
+		scopes := make([]access.Scope, len(t.Scopes))
+		for i, s := range t.Scopes {
+			scopes[i] = access.Scope(s)
+		}
+		list = append(list, access.Token{Name: t.Name, Secret: t.Secret.Reveal(), Scopes: scopes})
+	}
+	return list, path, nil
+}
+
+// oauth adds an authorization server's tokens to the static ones, and the document by
+// which clients find that server.
+func (b *builder) oauth(o access.RequireOptions) (access.RequireOptions, error) {
+	settings := b.cfg.MCP.OAuth
+	jwt, err := access.NewJWT(access.JWTOptions{
+		Issuer: settings.Issuer, Audiences: []string{settings.Audience}, KeysURL: settings.JWKSURL, Logger: b.log,
+	})
+	if err != nil {
+		return o, err
+	}
+	b.metadata, err = access.NewMetadata(access.MetadataOptions{
+		Resource: settings.Audience, Issuers: []string{settings.Issuer}, Name: web.ServiceName,
+		Scopes: []access.Scope{access.Read, access.Events, access.Write, access.Admin},
+	})
+	if err != nil {
+		return o, err
+	}
+	o.Authenticator, o.MetadataURL = access.Any(o.Authenticator, jwt), b.metadata.URL()
+	return o, nil
+}
+
+// refused writes a line for each caller that was turned away: address and reason, never
+// what it sent.
+func (s *Server) refused(r *http.Request, status int, reason string) {
+	s.metrics.MCP.Unauthorized(reason)
+	s.audit.Record(r.Context(), audit.Record{
+		Event: audit.CallerRefused, Outcome: audit.Refused, Reason: reason, Address: web.AddressText(s.proxies.Client(r)),
+		RequestID: r.Header.Get(web.RequestIDHeader), Status: status,
+	})
+	s.log.LogAttrs(r.Context(), slog.LevelWarn, "mcp caller refused",
+		slog.String("request_id", r.Header.Get(web.RequestIDHeader)), slog.String("remote", web.AddressText(s.proxies.Client(r))),
+		slog.Int("status", status), slog.String("reason", reason))
+}
+
+// callbackTimeout bounds one post to a subscriber.
+const callbackTimeout = 10 * time.Second
+
+// push says how events reach the assistants that asked for them.
+func (b *builder) push() (mcp.Push, error) {
+	c := b.cfg.MCP.Push
+	p := mcp.Push{}
+	if c.Profile == config.PushDraft {
+		p.Codes, p.StrictUnsubscribe = events.DraftCodes(), true
+	}
+	if !c.Webhooks || b.state == nil {
+		return p, nil
+	}
+	client, err := egress.New(egress.Options{
+		HTTPSOnly: true, Hosts: c.CallbackHosts, Networks: c.CallbackNetworks, Timeout: callbackTimeout,
+	})
+	if err != nil {
+		return p, err
+	}
+	p.Webhooks = notify.Options{
+		State: b.state, Client: client, Exclusive: b.cfg.Queue.Backend.Embedded(), Valid: b.mayStay,
+		OwnIDs: c.WebhookID == config.MessageWebhookID, MaxPerPrincipal: c.MaxSubscriptions, TTL: c.TTL, Backlog: c.Backlog,
+		OnObserve: b.metrics.Push.Observe,
+	}
+	return p, nil
+}
+
+// mayStay reports whether a principal's subscriptions stay: its token is still one of
+// the settings' and may read events, or its issuer still the one that is trusted.
+func (s *Server) mayStay(principal, credential string) bool {
+	switch {
+	case principal == mcp.StdioPrincipal:
+		return s.cfg.MCP.Transport == config.Stdio
+	case s.tokens != nil && s.tokens.Valid(principal, credential, access.Events):
+		return true
+	}
+	o := s.cfg.MCP.OAuth
+	return o.Enabled() && strings.HasPrefix(principal, access.OAuthPrefix+o.Issuer+"#")
+}
+
+// channel is what the client of stdio is pushed; nil is no channel.
+func (b *builder) channel() *mcp.Channel {
+	c := b.cfg.MCP.Channel
+	if !c.Enabled || b.cfg.MCP.Transport != config.Stdio {
+		return nil
+	}
+	return &mcp.Channel{Senders: c.Senders, Watch: c.Watch, Permissions: c.Permissions}
+}
+
+// followed opens the store that a channel without a receiver of its own reads: Redis, NATS,
+// or that of the server that runs on this machine.
+func (b *builder) followed(ctx context.Context) (queue.Queue, error) {
+	store, err := OpenOperator(ctx, b.cfg, b.log, false)
+	if err != nil {
+		return nil, fmt.Errorf("a channel reads the events of a running server, of Redis or of NATS, or receives them with --socket-mode: %w", err)
+	}
+	switch s := store.(type) {
+	case *operate.Client:
+		return remote{s}, nil
+	case queue.Queue:
+		return s, nil
+	}
+	return nil, errors.Join(fmt.Errorf("a channel cannot read a %T", store), store.Close())
+}
+
+// remote is the store of another process, which alone publishes into it.
+type remote struct{ *operate.Client }
+
+// errElsewhere says that events come in through the other process.
+var errElsewhere = errors.New("the store belongs to another process")
+
+// Publish implements queue.Queue.
+func (remote) Publish(context.Context, event.Event) (queue.Receipt, error) {
+	return queue.Receipt{}, fmt.Errorf("%w: %w", queue.ErrUnavailable, errElsewhere)
+}
+
+// Tail implements queue.Queue. That the other process stops is no end of it: it may
+// come back.
+func (r remote) Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error {
+	err := r.Client.Tail(ctx, from, fn)
+	if errors.Is(err, queue.ErrClosed) {
+		return fmt.Errorf("%w: the server has stopped", queue.ErrUnavailable)
+	}
+	return err
+}
+
+// asksGroup is the consumer group that handles the clicks on questions of slack_ask.
+const asksGroup = "slack_ask"
+
+// asks handles clicks on questions. Its group is worked from the first question on, or
+// from the start where the store knows the group from an earlier run: a server that asks
+// nobody has no such group.
+type asks struct {
+	store  queue.Queue
+	newest func() event.Position
+	settle func(ctx context.Context, e *event.Event) error
+	group  queue.Group
+	log    *slog.Logger
+	first  chan event.Position // where the first question was asked
+}
+
+func (b *builder) newAsks() *asks {
+	pattern, _ := event.ParsePattern("block_actions") // a plain word
+	a := &asks{
+		store: b.store, newest: b.journal.Newest, log: b.log, first: make(chan event.Position, 1),
+		group: queue.Group{
+			Name: asksGroup, Workers: 2, Drain: b.cfg.Drain,
+			Filter: event.Filter{Source: event.SourceSlack, Patterns: []event.Pattern{pattern}},
+			Policy: queue.Policy{MaxAttempts: b.cfg.Worker.MaxAttempts},
+		},
+	}
+	b.workers = append(b.workers, part{"questions", a.run})
+	return a
+}
+
+// asked is told before a question is posted.
+func (a *asks) asked() {
+	select {
+	case a.first <- a.newest():
+	default: // it runs, or will
+	}
+}
+
+// How long run waits before it turns to a store again that failed.
+const (
+	asksFirstPause = 100 * time.Millisecond
+	asksMaxPause   = 5 * time.Second
+)
+
+// run works the group until ctx is done. It survives a store that fails.
+func (a *asks) run(ctx context.Context) error {
+	if !a.known(ctx) {
+		select {
+		case a.group.Start.After = <-a.first:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	backoff := wait.Backoff{First: asksFirstPause, Most: asksMaxPause}
+	for ctx.Err() == nil {
+		err := a.store.Consume(ctx, a.group, func(ctx context.Context, d queue.Delivery) error { return a.settle(ctx, &d.Event) })
+		if err == nil {
+			break // ctx is done, and what was handled is
+		}
+		if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
+			a.group.Start = queue.Start{}
+		}
+		pause := backoff.Next()
+		a.log.LogAttrs(ctx, slog.LevelWarn, "clicks on questions are not handled now", slog.Any("error", err), slog.Duration("again_in", pause))
+		_ = wait.Sleep(ctx, pause) // the loop ends with ctx
+	}
+	return nil
+}
+
+// known reports whether an earlier run has asked. Where the store cannot say so now, the
+// next question starts the work.
+func (a *asks) known(ctx context.Context) bool {
+	groups, err := a.store.Groups(ctx)
+	return err == nil && slices.Contains(groups, asksGroup)
+}
+
+// tokenFile is the name, within DATA_DIR, of the token that is made when none is given.
+const tokenFile = "mcp-token"
+
+// ownToken returns the token kept in dir, and makes it the first time: 32 characters
+// of base 32, mode 0600. fresh reports that it was made now.
+func ownToken(dir string) (token, path string, fresh bool, err error) {
+	path = filepath.Join(dir, tokenFile)
+	b, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own data directory
+	switch {
+	case err == nil:
+		if token = strings.TrimSpace(string(b)); len(token) >= 16 {
+			return token, path, false, nil
+		}
+		return "", path, false, fmt.Errorf("%s holds no usable token: remove it to have a new one made, or set MCP_AUTH_TOKEN", path)
+	case !errors.Is(err, fs.ErrNotExist):
+		return "", path, false, fmt.Errorf("read the MCP token: %w", err)
+	}
+	token = "mcp_" + strings.ToLower(rand.Text()) + strings.ToLower(rand.Text())[:6]
+	if err := writeOnce(path, token+"\n"); err != nil {
+		return "", path, false, fmt.Errorf("keep the MCP token: %w", err)
+	}
+	return token, path, true, nil
+}
+
+// writeOnce creates the file whole or not at all, so that a crash leaves no half token.
+func writeOnce(path, content string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".mcp-token-*") // CreateTemp's mode is 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	if _, err := tmp.WriteString(content); err != nil {
+		return errors.Join(err, tmp.Close())
+	}
+	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), path)
 }

@@ -2,13 +2,19 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"slices"
+	"strings"
 
 	"slackmcp/config"
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/transport"
+	"slackmcp/server/apidoc"
 	"slackmcp/server/web"
 	"slackmcp/slackapi/sandbox"
 	"slackmcp/store/memory"
@@ -107,4 +113,61 @@ func localURL(scheme, addr, path string) string {
 		host = "127.0.0.1"
 	}
 	return scheme + "://" + net.JoinHostPort(host, port) + path
+}
+
+// ProbeClient returns a client for [HealthURL] and [ProbeURL]. It follows no redirect,
+// uses no proxy, and takes any certificate from an address of this machine: the
+// server's is made out to the name by which the world knows it.
+func ProbeClient() *http.Client {
+	return &http.Client{
+		Transport:     &http.Transport{DialTLSContext: dialProbe, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func dialProbe(ctx context.Context, network, addr string) (net.Conn, error) {
+	plain, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	host, _, _ := net.SplitHostPort(addr)
+	c := tls.Client(plain, &tls.Config{
+		MinVersion: tls.VersionTLS12, ServerName: host,
+		InsecureSkipVerify: onThisMachine(plain), //nolint:gosec // whoever has this machine's port is here already
+	})
+	if err := c.HandshakeContext(ctx); err != nil {
+		_ = plain.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// onThisMachine reports whether a connection does not leave the machine.
+func onThisMachine(c net.Conn) bool {
+	local, ok := c.LocalAddr().(*net.TCPAddr)
+	remote, isTCP := c.RemoteAddr().(*net.TCPAddr)
+	return ok && isTCP && (remote.IP.IsLoopback() || remote.IP.Equal(local.IP))
+}
+
+// describe makes the description of what the server answers. It comes before the routes,
+// because two of them serve it.
+func (b *builder) describe() (*apidoc.API, error) {
+	o := apidoc.Options{
+		Version: b.version, PublicURL: b.cfg.Listen.PublicURL,
+		Paths: []string{"/", "/health", "/livez", "/readyz", "/health/detailed", "/metrics", apidoc.DocumentPath, apidoc.PagePath},
+	}
+	if b.receiver != nil {
+		o.Paths = append(o.Paths, b.receiver.Paths()...)
+		if slices.ContainsFunc(o.Paths, func(p string) bool { return strings.HasPrefix(p, "/events/") }) {
+			o.Paths = append(o.Paths, "/events/{type}")
+		}
+	}
+	if b.mcp != nil {
+		o.Mount = b.cfg.MCP.MountPath
+	}
+	api, err := apidoc.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("describe the routes: %w", err)
+	}
+	return api, nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 
@@ -151,3 +153,63 @@ func (s *Server) Addr() string {
 
 // Ready is closed when the server can be reached.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// errNoMCP says that a stdio server was asked of a configuration without an MCP side.
+var errNoMCP = errors.New("this configuration has no MCP side to serve over stdio")
+
+// RunStdio serves one MCP client over in and out, and listens nowhere, until in ends
+// or ctx does. Nothing but the protocol is written to out. RunStdio may be called
+// once, in Run's place.
+func (s *Server) RunStdio(ctx context.Context, in io.Reader, out io.Writer) error {
+	return errors.Join(s.serveStdio(ctx, in, out), s.closeStores())
+}
+
+// serveStdio is RunStdio but for the closing of the store.
+func (s *Server) serveStdio(ctx context.Context, in io.Reader, out io.Writer) error {
+	if s.mcp == nil {
+		return errNoMCP
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, 1)
+	fail := func(err error) {
+		select {
+		case failed <- err:
+		default:
+		}
+		cancel()
+	}
+	life := context.WithoutCancel(ctx)
+	readers := startParts(life, s.readers, fail)
+	s.awaitJournal(ctx)
+	workers := startParts(life, s.workers, fail)
+	assistants := startParts(life, s.assistants, fail)
+	inbound := startParts(life, s.inbound, fail)
+	err := s.mcp.ServeStdio(ctx, in, out)
+	inbound.stop()
+	assistants.stop()
+	workers.stop()
+	readers.stop()
+	select {
+	case partErr := <-failed:
+		err = errors.Join(err, partErr)
+	default:
+	}
+	return err
+}
+
+// RunHandler serves requests that somebody else brings, and listens nowhere: serve is
+// given the handler of every route and returns when ctx is done. No handler, journal or
+// other part runs beside it, so that nothing is half done when the process is frozen.
+// The store is closed at the end. RunHandler may be called once, in Run's place.
+func (s *Server) RunHandler(ctx context.Context, serve func(ctx context.Context, h http.Handler) error) error {
+	defer s.store.Close()
+	s.log.LogAttrs(ctx, slog.LevelInfo, "serving a function",
+		slog.String("queue_backend", string(s.cfg.Queue.Backend)), slog.Any("receives", s.receiver.Paths()), slog.String("version", s.version))
+	s.health.Set(web.Serving)
+	close(s.ready)
+	err := serve(ctx, s.site.Handler())
+	s.health.Set(web.Draining)
+	s.log.LogAttrs(ctx, slog.LevelInfo, "stopped")
+	return errors.Join(err, s.store.Close())
+}

@@ -2,16 +2,23 @@ package server
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
 
+	"slackmcp/config"
+	"slackmcp/mcp"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
 	"slackmcp/server/audit"
+	"slackmcp/server/metrics"
+	"slackmcp/server/traces"
 	"slackmcp/server/web"
 	"slackmcp/slackapi"
+	"slackmcp/store/queue"
 	"slackmcp/webhook"
 	"slackmcp/webhook/worker"
 )
@@ -138,4 +145,92 @@ func (u *uses) first(key string, now time.Time) bool {
 	}
 	u.seen[key] = now
 	return true
+}
+
+// measure makes the registry of the metrics, before what is measured.
+func (b *builder) measure(context.Context) error {
+	tools, err := mcp.ToolNames()
+	if err != nil {
+		return err
+	}
+	b.metrics = metrics.New(metrics.Options{Version: b.version, Sources: b.sourceNames(), Tools: tools})
+	b.proxies = b.cfg.Listen.TrustedProxies
+	return nil
+}
+
+// trace makes the tracer, when there is a collector. It ends with what ends last, so that
+// the spans of the drain are sent too.
+func (b *builder) trace(ctx context.Context) (err error) {
+	t := b.cfg.Trace
+	if t.URL() == "" {
+		return nil
+	}
+	b.traces, err = traces.New(ctx, traces.Options{
+		URL: t.URL(), Headers: t.HeaderMap(), Service: t.Service, Version: b.version, Attributes: t.AttributeMap(),
+		Sampler: t.Sampler, Ratio: t.Ratio, Logger: b.log, Exported: b.metrics.Process.Exported,
+	})
+	if err != nil {
+		return err
+	}
+	b.readers = append(b.readers, part{"traces", func(ctx context.Context) error {
+		<-ctx.Done()
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.cfg.Drain)
+		defer cancel()
+		if err := b.traces.Close(end); err != nil {
+			return fmt.Errorf("the last traces were not sent: %w", err)
+		}
+		return nil
+	}})
+	return nil
+}
+
+// incoming continues the trace that an assistant's request belongs to.
+func (s *Server) incoming(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(s.traces.Incoming(r.Context(), r.Header)))
+	})
+}
+
+// enterHandler begins the span of a handler's call; nil without a tracer.
+func (s *Server) enterHandler() func(context.Context, string, string, queue.Delivery) context.Context {
+	if s.traces == nil {
+		return nil
+	}
+	return s.traces.EnterHandler
+}
+
+// enterTool begins the span of a tool call; nil without a tracer.
+func (s *Server) enterTool() func(context.Context, string) context.Context {
+	if s.traces == nil {
+		return nil
+	}
+	return s.traces.EnterTool
+}
+
+// trail opens the audit trail, when there is to be one.
+func (b *builder) trail(context.Context) error {
+	o := audit.Options{Scrub: b.cfg.Scrubbed, Logger: b.log, Written: b.metrics.Process.Audited}
+	switch where := b.cfg.Log.Audit; where {
+	case "":
+		return nil
+	case config.AuditStdout:
+		o.Writer = b.stdout
+	case config.AuditStderr:
+		o.Writer = b.stderr
+	default:
+		o.Path = where
+	}
+	if o.Path == "" && o.Writer == nil {
+		o.Writer = io.Discard // an embedding program that gave none
+	}
+	l, err := audit.New(o)
+	if err != nil {
+		return &config.Error{Problems: []config.Problem{{
+			Setting: "AUDIT_LOG", What: "cannot be written (" + err.Error() + ")",
+			Remedy: "name a file in a directory that this user may write to, or stderr or stdout",
+		}}}
+	}
+	b.audit = l
+	b.reloads = append(b.reloads, l.Reopen)
+	return nil
 }

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"slackmcp/config"
-	"slackmcp/server/socket"
+	"slackmcp/mcp/notify"
+	"slackmcp/server/operate"
 	"slackmcp/store/queue"
 	"slackmcp/store/sqlite"
 	"slackmcp/webhook/operator"
@@ -20,20 +21,20 @@ var ErrNoStore = errors.New("there is nothing to work on")
 
 // OpenOperator opens what an operator's command works on. When a server answers at the
 // socket in DATA_DIR and has the store that the configuration means, it is that server's,
-// and the result is a *socket.Client; otherwise the store itself, under the lock that the
+// and the result is a *operate.Client; otherwise the store itself, under the lock that the
 // server would take. A store is never made, and nothing that a server keeps is trimmed by
 // the command's own settings. The caller closes it.
 //
 // alone says that the command may have an embedded store to itself while no server runs.
 func OpenOperator(ctx context.Context, c config.Config, log *slog.Logger, alone bool) (operator.Store, error) {
-	path := socket.Path(c.Queue.DataDir)
-	client, err := socket.Dial(ctx, path)
+	path := operate.Path(c.Queue.DataDir)
+	client, err := operate.Dial(ctx, path)
 	switch {
 	case err == nil && means(c, client.Hello()):
 		return client, nil
 	case err == nil:
 		_ = client.Close() // the settings name another store
-	case !errors.Is(err, socket.ErrNoServer):
+	case !errors.Is(err, operate.ErrNoServer):
 		return nil, fmt.Errorf("%w\nIs it another user's server? Run this as that user, or name the DATA_DIR of yours with --data-dir", err)
 	}
 	if c.Queue.Backend.Embedded() {
@@ -53,7 +54,7 @@ func OpenOperator(ctx context.Context, c config.Config, log *slog.Logger, alone 
 
 // means reports whether the server that answered has the store that the settings name.
 // What nobody chose the server decides.
-func means(c config.Config, h socket.Hello) bool {
+func means(c config.Config, h operate.Hello) bool {
 	chosen := c.Queue.RedisURL.IsSet() || c.Queue.NATSURL.IsSet() || c.Origin("QUEUE_BACKEND_TYPE").Kind != config.FromDefault
 	if chosen && h.Backend != string(c.Queue.Backend) {
 		return false
@@ -81,4 +82,137 @@ func forOperators(c config.Config) config.Config {
 	c.Mode = config.ModeStandalone
 	c.Queue.RetentionAge, c.Queue.RetentionCount, c.Queue.DedupeTTL = -1, 1_000_000_000, 10*365*24*time.Hour
 	return c
+}
+
+// operators prepares the socket in DATA_DIR by which the commands of an operator reach
+// this process. Commands that need more than the store get their routes here.
+func (b *builder) operators(context.Context) error {
+	if !b.cfg.Mode.Webhook() {
+		return nil // there are no events here, and the directory may be another server's
+	}
+	b.socket = operate.New(operate.Options{
+		Path:  operate.Path(b.cfg.Queue.DataDir),
+		Hello: operate.Hello{Version: b.version, Backend: string(b.cfg.Queue.Backend), Topic: b.cfg.Queue.Topic},
+		Queue: b.store, Drain: b.cfg.Drain, Logger: b.log, Changed: b.operated,
+	})
+	b.gapRoutes()
+	b.operateSubscriptions()
+	b.workers = append(b.workers, part{"operator socket", b.serveOperators})
+	return nil
+}
+
+// openSocket takes the socket's place. One that cannot be had keeps nothing else from
+// working: it is logged with the remedy.
+func (s *Server) openSocket(ctx context.Context) {
+	if s.socket == nil {
+		return
+	}
+	err := config.PrepareDataDir(s.cfg.Queue.DataDir)
+	if err == nil {
+		err = s.socket.Listen(ctx)
+	}
+	if err != nil {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "an operator's commands cannot reach this process", slog.String("error", err.Error()))
+	}
+}
+
+// serveOperators answers until ctx ends. Its trouble is not that of the events.
+func (s *Server) serveOperators(ctx context.Context) error {
+	if err := s.socket.Serve(ctx); err != nil {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "the operator socket ended", slog.String("error", err.Error()))
+	}
+	return nil
+}
+
+// The routes of the operator socket for webhook subscriptions.
+const (
+	routeSubscriptions       = "subscriptions/list"
+	routeSubscription        = "subscriptions/show"
+	routePauseSubscription   = "subscriptions/pause"
+	routeResumeSubscription  = "subscriptions/resume"
+	routeRemoveSubscription  = "subscriptions/remove"
+	subscriptionsUnavailable = "this server posts to no subscribers: it runs without the MCP side (--integrated), or EVENTS_WEBHOOKS is off"
+)
+
+// ErrNoRunningServer says that a command is about what a running server does, and there
+// is none.
+var ErrNoRunningServer = errors.New("no running server answers here: start it, or name its DATA_DIR with --data-dir")
+
+// named is what the routes about one subscription are given.
+type named struct {
+	ID string `json:"id"`
+}
+
+// operateSubscriptions lets an operator look at the webhook subscriptions, and stop
+// them.
+func (b *builder) operateSubscriptions() {
+	webhooks := func() (*notify.Notifier, error) {
+		if b.mcp == nil || b.mcp.Webhooks() == nil {
+			return nil, errors.New(subscriptionsUnavailable)
+		}
+		return b.mcp.Webhooks(), nil
+	}
+	one := func(do func(*notify.Notifier, context.Context, string) error) operate.Route {
+		return operate.Call(func(ctx context.Context, in named) (notify.Info, error) {
+			e, err := webhooks()
+			if err != nil {
+				return notify.Info{}, err
+			}
+			before, err := e.Show(ctx, in.ID)
+			if err != nil || do == nil {
+				return before, err
+			}
+			return before, do(e, ctx, before.ID)
+		})
+	}
+	b.socket.Handle(routeSubscriptions, operate.Call(func(ctx context.Context, _ struct{}) ([]notify.Info, error) {
+		e, err := webhooks()
+		if err != nil {
+			return nil, err
+		}
+		return e.List(ctx)
+	}))
+	b.socket.Handle(routeSubscription, one(nil))
+	b.socket.Handle(routePauseSubscription, one((*notify.Notifier).Pause))
+	b.socket.Handle(routeResumeSubscription, one((*notify.Notifier).Resume))
+	b.socket.Handle(routeRemoveSubscription, one((*notify.Notifier).Remove))
+}
+
+// Subscriptions is a running server's webhook subscriptions, as an operator's command
+// works on them.
+type Subscriptions struct{ client *operate.Client }
+
+// OperateSubscriptions finds the server behind what [OpenOperator] opened.
+// ErrNoRunningServer when that is a store without one.
+func OperateSubscriptions(store any) (Subscriptions, error) {
+	c, ok := store.(*operate.Client)
+	if !ok {
+		return Subscriptions{}, ErrNoRunningServer
+	}
+	return Subscriptions{c}, nil
+}
+
+// List returns all subscriptions, by principal.
+func (s Subscriptions) List(ctx context.Context) ([]notify.Info, error) {
+	return operate.Ask[[]notify.Info](ctx, s.client, routeSubscriptions, struct{}{})
+}
+
+// Show returns one subscription with its dead letters, by the beginning of its id.
+func (s Subscriptions) Show(ctx context.Context, id string) (notify.Info, error) {
+	return operate.Ask[notify.Info](ctx, s.client, routeSubscription, named{id})
+}
+
+// Pause stops deliveries until Resume, and returns the subscription as it was.
+func (s Subscriptions) Pause(ctx context.Context, id string) (notify.Info, error) {
+	return operate.Ask[notify.Info](ctx, s.client, routePauseSubscription, named{id})
+}
+
+// Resume goes on with a subscription that was paused.
+func (s Subscriptions) Resume(ctx context.Context, id string) (notify.Info, error) {
+	return operate.Ask[notify.Info](ctx, s.client, routeResumeSubscription, named{id})
+}
+
+// Remove ends a subscription and tells its receiver.
+func (s Subscriptions) Remove(ctx context.Context, id string) (notify.Info, error) {
+	return operate.Ask[notify.Info](ctx, s.client, routeRemoveSubscription, named{id})
 }

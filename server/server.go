@@ -1,3 +1,11 @@
+// Package server composes the product: it turns the configuration into a store, a
+// receiver, a journal, a Slack client and the assistant's side, and serves them all.
+//
+// [New] builds everything and opens the store; [Server.Run] listens, serves and, when
+// its context ends, drains: not ready first, then streams closed, requests finished,
+// handlers finished, store closed, all within the drain time.
+//
+// lifecycle.go shows the order of start and stop; the HTTP front is package web.
 package server
 
 import (
@@ -15,7 +23,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/server/audit"
 	"slackmcp/server/metrics"
-	"slackmcp/server/socket"
+	"slackmcp/server/operate"
 	"slackmcp/server/traces"
 	"slackmcp/server/web"
 	"slackmcp/slackapi"
@@ -68,7 +76,7 @@ type Server struct {
 	mcp      *mcp.Server      // nil without an MCP side
 	tokens   *access.Tokens   // the bearers of the settings; nil where none is asked for
 	sandbox  *fakeSlack       // nil outside of --sandbox
-	socket   *socket.Server   // nil without a webhook side
+	socket   *operate.Server  // nil without a webhook side
 	health   *web.Health
 	metrics  *metrics.Metrics
 	tls      *web.Certificate // nil over plain HTTP

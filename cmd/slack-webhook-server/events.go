@@ -13,7 +13,7 @@ import (
 
 	"slackmcp/cmd/slack-webhook-server/internal/console"
 	"slackmcp/server"
-	"slackmcp/server/socket"
+	"slackmcp/server/operate"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/gaps"
@@ -288,8 +288,8 @@ or none could store them. A gap is filled from the history of the channels.`,
 }
 
 // running returns the running server, which alone knows Slack and the gaps.
-func (o *operation) running() (*socket.Client, error) {
-	client, ok := o.Store.(*socket.Client)
+func (o *operation) running() (*operate.Client, error) {
+	client, ok := o.Store.(*operate.Client)
 	if !ok {
 		return nil, errors.New("no server answers in DATA_DIR, and gaps are a running server's: start it, or name its directory with --data-dir")
 	}
@@ -301,7 +301,7 @@ func (o *operation) listGaps() ([]gaps.Gap, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := socket.Ask[server.GapsList](o.ctx(), client, server.GapsListRoute, struct{}{})
+	list, err := operate.Ask[server.GapsList](o.ctx(), client, server.GapsListRoute, struct{}{})
 	return list.Gaps, err
 }
 
@@ -386,7 +386,7 @@ func fillGaps(o *operation, ids []string) error {
 	filled := []gaps.Gap{}
 	for _, id := range ids {
 		var last gaps.Gap
-		err := socket.Follow(o.ctx(), client, server.GapsFillRoute, server.GapsFill{ID: id}, func(g gaps.Gap) error {
+		err := operate.Follow(o.ctx(), client, server.GapsFillRoute, server.GapsFill{ID: id}, func(g gaps.Gap) error {
 			last = g
 			return o.gapProgress(g)
 		})

@@ -15,7 +15,7 @@ import (
 	"slackmcp/cmd/slack-webhook-server/internal/console"
 	"slackmcp/config"
 	"slackmcp/server"
-	"slackmcp/server/socket"
+	"slackmcp/server/operate"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/operator"
 )
@@ -26,7 +26,7 @@ import (
 //
 // A command that needs the running server itself takes the store for what it then is:
 //
-//	client, ok := o.Store.(*socket.Client)
+//	client, ok := o.Store.(*operate.Client)
 func newOperate(w world, alone bool, cmd *cobra.Command, run func(o *operation, args []string) error) *cobra.Command {
 	settings := operateSettings()
 	cmd.Annotations = secretsOf(settings)
@@ -162,7 +162,7 @@ func (o *operation) progress(what string, total int64) *console.Progress {
 func (o *operation) lasting(ctx context.Context, do func(context.Context) error) error {
 	for ctx.Err() == nil {
 		err := do(ctx)
-		client, remote := o.Store.(*socket.Client)
+		client, remote := o.Store.(*operate.Client)
 		switch {
 		case ctx.Err() != nil:
 		case err == nil, !remote, !errors.Is(err, queue.ErrClosed) && !errors.Is(err, queue.ErrUnavailable):
@@ -175,12 +175,12 @@ func (o *operation) lasting(ctx context.Context, do func(context.Context) error)
 }
 
 // reconnect waits until a server answers at the socket again, or ctx ends.
-func (o *operation) reconnect(ctx context.Context, client *socket.Client, cause error) {
+func (o *operation) reconnect(ctx context.Context, client *operate.Client, cause error) {
 	_, _ = fmt.Fprintf(o.world.stderr, "%s: %s: waiting for the server\n", program, console.Plain(cause.Error())) // nobody may read it
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		next, err := socket.Dial(ctx, client.Path())
+		next, err := operate.Dial(ctx, client.Path())
 		if err == nil {
 			_ = client.Close() // nothing is under way on it
 			o.Store = next

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"slackmcp/internal/requires"
-	"slackmcp/server/socket"
+	socket "slackmcp/server/operate"
 	"slackmcp/store/queue"
 )
 

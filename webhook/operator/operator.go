@@ -2,7 +2,7 @@
 // letters, to redrive, drop and replay them, and to work a group by hand.
 //
 // All of them are written once, for a [Store]. A [queue.Queue] is a Store; so is the
-// running server seen through its Unix socket (package server/socket). Long work goes
+// running server seen through its Unix socket (package server/operate). Long work goes
 // in pages: when it is stopped, what was done stays done, and the same call goes on with
 // what is left.
 package operator

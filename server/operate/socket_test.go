@@ -1,4 +1,4 @@
-package socket_test
+package operate_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"slackmcp/server/socket"
+	"slackmcp/server/operate"
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
@@ -41,7 +41,7 @@ func TestOnlyTheOwnerCanOpenIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	serve(t, dir, newQueue(t))
-	info, err := os.Lstat(socket.Path(dir))
+	info, err := os.Lstat(operate.Path(dir))
 	if err != nil || info.Mode().Perm() != 0o600 || info.Mode().Type() != fs.ModeSocket {
 		t.Errorf("the socket is %v (%v), want a socket of mode 0600", info.Mode(), err)
 	}
@@ -51,23 +51,23 @@ func TestOnlyTheOwnerCanOpenIt(t *testing.T) {
 }
 
 func TestPlaces(t *testing.T) {
-	hello := func(dir string) *socket.Server {
-		return socket.New(socket.Options{Path: socket.Path(dir), Queue: newQueue(t)})
+	hello := func(dir string) *operate.Server {
+		return operate.New(operate.Options{Path: operate.Path(dir), Queue: newQueue(t)})
 	}
 	t.Run("nobody there", func(t *testing.T) {
-		if _, err := socket.Dial(t.Context(), socket.Path(shortDir(t))); !errors.Is(err, socket.ErrNoServer) {
+		if _, err := operate.Dial(t.Context(), operate.Path(shortDir(t))); !errors.Is(err, operate.ErrNoServer) {
 			t.Errorf("Dial: %v, want ErrNoServer", err)
 		}
 	})
 	t.Run("left by a process that was killed", func(t *testing.T) {
 		dir := shortDir(t)
-		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket.Path(dir), Net: "unix"})
+		l, err := net.ListenUnix("unix", &net.UnixAddr{Name: operate.Path(dir), Net: "unix"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		l.SetUnlinkOnClose(false)
 		l.Close()
-		if _, err := socket.Dial(t.Context(), socket.Path(dir)); !errors.Is(err, socket.ErrNoServer) {
+		if _, err := operate.Dial(t.Context(), operate.Path(dir)); !errors.Is(err, operate.ErrNoServer) {
 			t.Errorf("Dial: %v, want ErrNoServer", err)
 		}
 		serve(t, dir, newQueue(t))
@@ -75,7 +75,7 @@ func TestPlaces(t *testing.T) {
 	t.Run("another server is there", func(t *testing.T) {
 		dir := shortDir(t)
 		first := serve(t, dir, newQueue(t))
-		if err := hello(dir).Listen(t.Context()); !errors.Is(err, socket.ErrInUse) {
+		if err := hello(dir).Listen(t.Context()); !errors.Is(err, operate.ErrInUse) {
 			t.Errorf("Listen: %v, want ErrInUse", err)
 		}
 		if _, err := first.Groups(t.Context()); err != nil {
@@ -88,10 +88,10 @@ func TestPlaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := hello(dir).Listen(t.Context())
-		if !errors.Is(err, socket.ErrPath) || !strings.Contains(err.Error(), "choose a DATA_DIR of at most") {
+		if !errors.Is(err, operate.ErrPath) || !strings.Contains(err.Error(), "choose a DATA_DIR of at most") {
 			t.Errorf("Listen: %v, want ErrPath with the remedy", err)
 		}
-		if _, err := socket.Dial(t.Context(), socket.Path(dir)); !errors.Is(err, socket.ErrNoServer) {
+		if _, err := operate.Dial(t.Context(), operate.Path(dir)); !errors.Is(err, operate.ErrNoServer) {
 			t.Errorf("Dial: %v, want ErrNoServer", err)
 		}
 	})
@@ -110,13 +110,13 @@ func TestErrorsKeepTheirIdentity(t *testing.T) {
 	if expired, ok := errors.AsType[*event.CursorExpiredError](err); !ok || expired.Oldest == "" {
 		t.Errorf("History: %v, want a CursorExpiredError with the oldest position", err)
 	}
-	if _, err := socket.Ask[int](ctx, c, "no/such", nil); !errors.Is(err, socket.ErrUnknownRoute) {
+	if _, err := operate.Ask[int](ctx, c, "no/such", nil); !errors.Is(err, operate.ErrUnknownRoute) {
 		t.Errorf("an unknown route: %v, want ErrUnknownRoute", err)
 	}
-	if _, err := socket.Ask[int](ctx, c, "replay", "no object"); !errors.Is(err, socket.ErrRequest) {
+	if _, err := operate.Ask[int](ctx, c, "replay", "no object"); !errors.Is(err, operate.ErrRequest) {
 		t.Errorf("a body of another kind: %v, want ErrRequest", err)
 	}
-	if _, err := socket.Ask[int](ctx, c, "replay", map[string]string{"group": strings.Repeat("x", 2<<20)}); !errors.Is(err, socket.ErrRequest) {
+	if _, err := operate.Ask[int](ctx, c, "replay", map[string]string{"group": strings.Repeat("x", 2<<20)}); !errors.Is(err, operate.ErrRequest) {
 		t.Errorf("a body of 2 MiB: %v, want ErrRequest", err)
 	}
 }
@@ -143,7 +143,7 @@ func TestAConsumerThatDies(t *testing.T) {
 	group := queue.Group{Name: "g", Workers: 2, Policy: queue.Policy{Base: time.Millisecond, Jitter: -1}}
 
 	// A consumer that takes deliveries and is gone before it says how they went.
-	raw, err := net.Dial("unix", socket.Path(dir))
+	raw, err := net.Dial("unix", operate.Path(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestAConsumerThatDies(t *testing.T) {
 	}
 	raw.Close()
 
-	second, err := socket.Dial(t.Context(), socket.Path(dir))
+	second, err := operate.Dial(t.Context(), operate.Path(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,14 +190,14 @@ func TestAConsumerThatDies(t *testing.T) {
 func TestAStoppingServer(t *testing.T) {
 	q := newQueue(t, "a")
 	dir := shortDir(t)
-	s := socket.New(socket.Options{Path: socket.Path(dir), Queue: q})
+	s := operate.New(operate.Options{Path: operate.Path(dir), Queue: q})
 	if err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
-	c, err := socket.Dial(t.Context(), socket.Path(dir))
+	c, err := operate.Dial(t.Context(), operate.Path(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestAStoppingServer(t *testing.T) {
 	if err != nil || stats.Groups[0].Done != 1 {
 		t.Errorf("after the stop: %+v, %v, want the event done", stats.Groups, err)
 	}
-	if _, err := os.Lstat(socket.Path(dir)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(operate.Path(dir)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket after the stop: %v, want none", err)
 	}
 }
@@ -231,7 +231,7 @@ func TestStreamsAreBounded(t *testing.T) {
 		wg.Go(func() { results <- c.Tail(ctx, queue.Start{}, func(event.Event) error { return nil }) })
 	}
 	for range 36 { // of 100, 64 are served
-		if err := <-results; !errors.Is(err, socket.ErrBusy) {
+		if err := <-results; !errors.Is(err, operate.ErrBusy) {
 			t.Errorf("one tail too many: %v, want ErrBusy", err)
 		}
 	}
@@ -245,14 +245,14 @@ func TestStreamsAreBounded(t *testing.T) {
 func TestAddedRoutes(t *testing.T) {
 	type in struct{ N int }
 	dir := shortDir(t)
-	s := socket.New(socket.Options{Path: socket.Path(dir), Queue: newQueue(t)})
-	s.Handle("double", socket.Call(func(_ context.Context, v in) (int, error) {
+	s := operate.New(operate.Options{Path: operate.Path(dir), Queue: newQueue(t)})
+	s.Handle("double", operate.Call(func(_ context.Context, v in) (int, error) {
 		if v.N < 0 {
 			return 0, errors.New("below zero")
 		}
 		return 2 * v.N, nil
 	}))
-	s.Handle("count", socket.Stream(func(_ context.Context, v in, send func(int) error) error {
+	s.Handle("count", operate.Stream(func(_ context.Context, v in, send func(int) error) error {
 		for i := range v.N {
 			if err := send(i); err != nil {
 				return err
@@ -267,19 +267,19 @@ func TestAddedRoutes(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	go func() { ended <- s.Serve(ctx) }()
 	defer func() { stop(); <-ended }() //nolint:errcheck // it has ended
-	c, err := socket.Dial(t.Context(), socket.Path(dir))
+	c, err := operate.Dial(t.Context(), operate.Path(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if n, err := socket.Ask[int](t.Context(), c, "double", in{21}); n != 42 || err != nil {
+	if n, err := operate.Ask[int](t.Context(), c, "double", in{21}); n != 42 || err != nil {
 		t.Errorf("Ask: %d, %v, want 42", n, err)
 	}
-	if _, err := socket.Ask[int](t.Context(), c, "double", in{-1}); err == nil || !strings.Contains(err.Error(), "below zero") {
+	if _, err := operate.Ask[int](t.Context(), c, "double", in{-1}); err == nil || !strings.Contains(err.Error(), "below zero") {
 		t.Errorf("Ask: %v, want the route's error", err)
 	}
 	sum := 0
-	if err := socket.Follow(t.Context(), c, "count", in{5}, func(i int) error { sum += i; return nil }); err != nil || sum != 10 {
+	if err := operate.Follow(t.Context(), c, "count", in{5}, func(i int) error { sum += i; return nil }); err != nil || sum != 10 {
 		t.Errorf("Follow: sum %d, %v, want 10", sum, err)
 	}
 }

@@ -1,4 +1,4 @@
-package socket_test
+package operate_test
 
 import (
 	"context"
@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"slackmcp/server/socket"
+	"slackmcp/server/operate"
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
 	"slackmcp/store/storetest"
@@ -16,7 +16,7 @@ import (
 // A seen queue is one that is worked through the socket; only Publish and Close are those
 // of the store itself, which no operator calls.
 type seenQueue struct {
-	*socket.Client
+	*operate.Client
 	store queue.Queue
 }
 
@@ -47,16 +47,16 @@ func TestConformance(t *testing.T) {
 }
 
 // serve serves a queue in a directory until the test ends.
-func serve(t testing.TB, dir string, q queue.Queue) *socket.Client {
+func serve(t testing.TB, dir string, q queue.Queue) *operate.Client {
 	t.Helper()
-	s := socket.New(socket.Options{Path: socket.Path(dir), Hello: socket.Hello{Version: "test", Backend: "memory", Topic: "slack.events"}, Queue: q})
+	s := operate.New(operate.Options{Path: operate.Path(dir), Hello: operate.Hello{Version: "test", Backend: "memory", Topic: "slack.events"}, Queue: q})
 	if err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
-	c, err := socket.Dial(t.Context(), socket.Path(dir))
+	c, err := operate.Dial(t.Context(), operate.Path(dir))
 	if err != nil {
 		t.Fatal(err)
 	}

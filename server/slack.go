@@ -1,0 +1,298 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"slackmcp/internal/wait"
+	"slackmcp/mcp/toolset"
+	"slackmcp/slackapi"
+	"slackmcp/slackapi/sandbox"
+	"slackmcp/webhook/gaps"
+	"slackmcp/webhook/rule"
+)
+
+// How long to wait before Slack is asked again who we are.
+const (
+	firstAsk = time.Second
+	lastAsk  = 5 * time.Minute
+)
+
+// identity asks Slack, beside everything else, who the tokens are and what they may do.
+// That Slack is out of reach at start is a warning: the tools are offered as if the
+// tokens had every scope until it answers.
+type identity struct {
+	slack   *slackapi.Client
+	hasUser bool
+	grant   func(toolset.Grant)
+	log     *slog.Logger
+	state   atomic.Pointer[string]
+
+	known chan struct{}     // closed once Slack has said who the bot is
+	bot   slackapi.Identity // set before known is closed
+}
+
+// The states that health answers show.
+const (
+	slackUnknown     = "initialized"
+	slackKnown       = "connected"
+	slackRefused     = "token_refused"
+	slackUnreachable = "unreachable"
+)
+
+func (i *identity) set(state string) { i.state.Store(&state) }
+
+// String is what is known of Slack's side, without asking it.
+func (i *identity) String() string {
+	if s := i.state.Load(); s != nil {
+		return *s
+	}
+	return slackUnknown
+}
+
+// run asks until there is an answer, then waits for the end.
+func (i *identity) run(ctx context.Context) error {
+	for wait := firstAsk; !i.ask(ctx); wait = min(2*wait, lastAsk) {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+// ask reports whether nothing more is to be learned.
+func (i *identity) ask(ctx context.Context) bool {
+	bot, err := i.slack.AuthTest(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return true
+		}
+		if fault, ok := errors.AsType[*slackapi.Error](err); ok && fault.Kind == slackapi.Auth {
+			i.set(slackRefused)
+			i.log.LogAttrs(ctx, slog.LevelError, "slack refuses the bot token", slog.String("code", fault.Code),
+				slog.String("remedy", "check SLACK_BOT_TOKEN: install the app to the workspace again and copy its Bot User OAuth Token"))
+			return true
+		}
+		if i.String() != slackUnreachable {
+			i.log.LogAttrs(ctx, slog.LevelWarn, "slack cannot be reached now; its tools will fail until it can", slog.String("error", err.Error()))
+		}
+		i.set(slackUnreachable)
+		return false
+	}
+	i.bot = bot
+	close(i.known)
+	g := toolset.Grant{Known: true, Bot: bot.Scopes, HasUser: i.hasUser}
+	if i.hasUser {
+		user, err := i.slack.AsUser().AuthTest(ctx)
+		if err != nil {
+			i.log.LogAttrs(ctx, slog.LevelWarn, "slack refuses the user token; its tools are hidden", slog.String("error", err.Error()))
+			g.HasUser = false
+		}
+		g.User = user.Scopes
+	}
+	if i.grant != nil {
+		i.grant(g)
+	}
+	i.set(slackKnown)
+	i.log.LogAttrs(ctx, slog.LevelInfo, "connected to slack", slog.String("team", bot.TeamID), slog.String("user", bot.UserID))
+	return true
+}
+
+// self waits until Slack has said who the bot is.
+func (i *identity) self(ctx context.Context) (rule.Self, error) {
+	select {
+	case <-i.known:
+		return rule.Self{UserID: i.bot.UserID, BotID: i.bot.BotID}, nil
+	case <-ctx.Done():
+		return rule.Self{}, ctx.Err()
+	}
+}
+
+// historyPage is how many messages are asked for at once. Slack gives fewer to apps of
+// the capped class, which the client notices and keeps to.
+const historyPage = 200
+
+// slackHistory reads the past by Slack's Web API, and waits as long as Slack asks to.
+type slackHistory struct{ slack *slackapi.Client }
+
+// Self is the bot.
+func (h *slackHistory) Self(ctx context.Context) (self gaps.Self, err error) {
+	err = patiently(ctx, func() error {
+		id, err := h.slack.AuthTest(ctx)
+		self = gaps.Self{Team: id.TeamID, User: id.UserID}
+		return err
+	})
+	return self, err
+}
+
+// Channels are the conversations that the bot is in, archived ones left out.
+func (h *slackHistory) Channels(ctx context.Context) (list []gaps.Channel, err error) {
+	q := slackapi.ListQuery{Types: []string{"public_channel", "private_channel", "mpim", "im"}, ExcludeArchived: true, Limit: historyPage}
+	for {
+		var page slackapi.ChannelPage
+		if err := patiently(ctx, func() (err error) {
+			page, err = h.slack.UserConversations(ctx, "", q)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+		for i := range page.Channels {
+			list = append(list, gaps.Channel{ID: page.Channels[i].ID, Type: channelType(&page.Channels[i])})
+		}
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			return list, nil
+		}
+	}
+}
+
+// channelType is what an event calls a conversation's type.
+func channelType(c *slackapi.Channel) string {
+	switch {
+	case c.IsIM:
+		return "im"
+	case c.IsMPIM:
+		return "mpim"
+	case c.IsPrivate:
+		return "group"
+	}
+	return "channel"
+}
+
+// Messages reads a page of a channel.
+func (h *slackHistory) Messages(ctx context.Context, channel, oldest, latest, cursor string) (gaps.Page, error) {
+	return h.page(ctx, func() (slackapi.MessagePage, error) {
+		return h.slack.History(ctx, slackapi.HistoryQuery{
+			Channel: channel, Oldest: oldest, Latest: latest, Inclusive: true, Limit: historyPage, Cursor: cursor, Metadata: true,
+		})
+	})
+}
+
+// Replies reads a page of a thread.
+func (h *slackHistory) Replies(ctx context.Context, channel, thread, oldest, latest, cursor string) (gaps.Page, error) {
+	return h.page(ctx, func() (slackapi.MessagePage, error) {
+		return h.slack.Replies(ctx, slackapi.RepliesQuery{
+			Channel: channel, ThreadTS: thread, Oldest: oldest, Latest: latest, Inclusive: true, Limit: historyPage, Cursor: cursor, Metadata: true,
+		})
+	})
+}
+
+func (h *slackHistory) page(ctx context.Context, read func() (slackapi.MessagePage, error)) (p gaps.Page, err error) {
+	var page slackapi.MessagePage
+	err = patiently(ctx, func() (err error) {
+		page, err = read()
+		return err
+	})
+	if err != nil {
+		return p, skipped(err)
+	}
+	for i := range page.Messages {
+		raw, err := json.Marshal(&page.Messages[i])
+		if err != nil {
+			return p, err
+		}
+		p.Messages = append(p.Messages, raw)
+	}
+	p.Next = page.NextCursor
+	return p, nil
+}
+
+// skipped tells a channel that cannot be read from a Slack that cannot be asked.
+func skipped(err error) error {
+	fault, ok := errors.AsType[*slackapi.Error](err)
+	if !ok {
+		return err
+	}
+	switch fault.Kind { //nolint:exhaustive // the others stop the whole
+	case slackapi.NotFound, slackapi.NotInChannel, slackapi.MissingScope, slackapi.Forbidden, slackapi.Conflict, slackapi.InvalidArgument:
+		return &gaps.SkipError{Reason: fault.Code}
+	}
+	return err
+}
+
+const (
+	// patientTries bounds how often a call is made that Slack could not take.
+	patientTries = 8
+	// troubledPause is the first pause after a call that failed otherwise; it doubles.
+	troubledPause = time.Second
+)
+
+// patiently makes a call again as long as Slack asks to wait, or cannot be reached.
+func patiently(ctx context.Context, call func() error) error {
+	backoff := wait.Backoff{First: troubledPause, Most: 2 * time.Minute}
+	for try := 1; ; {
+		err := call()
+		fault, ok := errors.AsType[*slackapi.Error](err)
+		if !ok || fault.Kind != slackapi.RateLimited && fault.Kind != slackapi.Unavailable {
+			return err
+		}
+		pause := fault.RetryAfter
+		if fault.Kind == slackapi.Unavailable || pause == 0 {
+			if try++; try > patientTries {
+				return err
+			}
+			pause = backoff.Next()
+		}
+		if err := wait.Sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// A fakeSlack is the sandbox workspace that runs in this process, with a listener of
+// its own on the loopback.
+type fakeSlack struct {
+	box      *sandbox.Sandbox
+	listener net.Listener
+	log      *slog.Logger
+
+	signingSecret, botToken, userToken, appToken string
+}
+
+// newFakeSlack makes the workspace and takes a loopback port for it.
+func newFakeSlack(ctx context.Context, signingSecret string, socketMode bool, log *slog.Logger) (*fakeSlack, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen for the sandbox: %w", err)
+	}
+	if signingSecret == "" {
+		signingSecret = sandbox.DefaultSigningSecret
+	}
+	box, err := sandbox.New(sandbox.Options{
+		SigningSecret: signingSecret, BaseURL: "http://" + l.Addr().String(), SocketMode: socketMode,
+	})
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return &fakeSlack{
+		box: box, listener: l, log: log,
+		signingSecret: signingSecret, botToken: sandbox.DefaultBotToken, userToken: sandbox.DefaultUserToken,
+		appToken: sandbox.DefaultAppToken,
+	}, nil
+}
+
+// apiURL is the root of the workspace's Web API.
+func (f *fakeSlack) apiURL() string { return "http://" + f.listener.Addr().String() + "/api/" }
+
+// url is where people and tests act in the workspace.
+func (f *fakeSlack) url() string { return "http://" + f.listener.Addr().String() }
+
+// run serves the workspace and delivers its events until ctx is done.
+func (f *fakeSlack) run(ctx context.Context) error { return f.box.Serve(ctx, f.listener) }
+
+// subscribe tells the workspace where its events go, as a person does in the app's
+// settings; the workspace asks for the challenge first.
+func (f *fakeSlack) subscribe(ctx context.Context, requestURL string) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := f.box.SetRequestURL(ctx, requestURL); err != nil {
+		f.log.LogAttrs(ctx, slog.LevelWarn, "the sandbox could not verify the request url", slog.String("error", err.Error()))
+	}
+}
