@@ -179,49 +179,37 @@ func (e *TrippedError) Error() string {
 		e.Rule, e.Limit, e.Within, e.Pause)
 }
 
-// An author holds the fields of an event of Slack that say which bot wrote it.
-type author struct {
-	BotID   string `json:"bot_id"`
-	Subtype string `json:"subtype"`
-	Message *struct {
+// botsOf returns the ids of the bots that wrote the message of an event of Slack, or the
+// message that it changed, and the event's subtype.
+func botsOf(e *event.Event) (ids []string, subtype string) {
+	type by struct {
 		BotID string `json:"bot_id"`
-	} `json:"message"`
-	Previous *struct {
-		BotID string `json:"bot_id"`
-	} `json:"previous_message"`
-}
+	}
+	a, err := event.Inner[struct {
+		by
 
-func authorOf(e *event.Event) author {
-	a, err := event.Inner[author](e)
+		Subtype  string `json:"subtype"`
+		Message  by     `json:"message"`
+		Previous by     `json:"previous_message"`
+	}](e)
 	if err != nil {
-		return author{} // an event of another shape is no message of a bot
+		return nil, "" // an event of another shape is no message of a bot
 	}
-	return a
+	for _, one := range []by{a.by, a.Message, a.Previous} {
+		if one.BotID != "" {
+			ids = append(ids, one.BotID)
+		}
+	}
+	return ids, a.Subtype
 }
 
-func (a author) bots() []string {
-	ids := []string{a.BotID}
-	if a.Message != nil {
-		ids = append(ids, a.Message.BotID)
-	}
-	if a.Previous != nil {
-		ids = append(ids, a.Previous.BotID)
-	}
-	return ids
-}
-
-// byBot reports whether a bot wrote the message of a Slack event.
+// byBot reports whether a bot wrote the message of an event of Slack.
 func byBot(e *event.Event) bool {
 	if e.Source != event.SourceSlack {
 		return false
 	}
-	a := authorOf(e)
-	for _, id := range a.bots() {
-		if id != "" {
-			return true
-		}
-	}
-	return a.Subtype == "bot_message"
+	ids, subtype := botsOf(e)
+	return len(ids) > 0 || subtype == "bot_message"
 }
 
 // A Self is our own app in Slack; an empty field is unknown.
@@ -240,10 +228,6 @@ func (s Self) did(e *event.Event) bool {
 	case s.UserID != "" && e.User == s.UserID:
 		return true
 	}
-	for _, id := range authorOf(e).bots() {
-		if id != "" && id == s.BotID {
-			return true
-		}
-	}
-	return false
+	ids, _ := botsOf(e)
+	return s.BotID != "" && slices.Contains(ids, s.BotID)
 }
