@@ -40,8 +40,7 @@ var special = prefixes(
 	"3fff::/20",       // documentation
 )
 
-// Global reports whether an address belongs to the public network, where everyone may
-// be reached.
+// Global reports whether an address belongs to the public network.
 func Global(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	if nat64.Contains(a) {
@@ -101,7 +100,7 @@ func (c *Client) parse(target string) (*url.URL, error) {
 	return u, c.mayReach(u)
 }
 
-// mayReach judges a URL's host as far as it stands there.
+// mayReach judges the host of a URL without resolving it.
 func (c *Client) mayReach(u *url.URL) error {
 	host := u.Hostname()
 	if strings.Contains(host, "%") {

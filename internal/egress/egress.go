@@ -1,6 +1,5 @@
-// Package egress posts to addresses that others chose: webhooks that a rule forwards,
-// callbacks that a client subscribed. It lets none of them reach what stands behind the
-// firewall.
+// Package egress posts to addresses that others chose: the webhooks of rules and the
+// callbacks of subscriptions. None of them can reach a machine behind the firewall.
 //
 // A [Client] connects to globally routable addresses only, unless a network or a host
 // was allowed. The address is judged when the connection is made, after the name was
@@ -73,8 +72,8 @@ type Options struct {
 	Resolver *net.Resolver
 }
 
-// A Client posts. It is safe for concurrent use, and keeps idle connections for 30
-// seconds: Close lets go of them.
+// A Client posts. It is safe for concurrent use. It keeps idle connections for 30 seconds;
+// Close closes them.
 type Client struct {
 	opt  Options
 	http *http.Client
@@ -128,7 +127,7 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Close lets go of idle connections. Calls that run are not touched.
+// Close closes idle connections. It does not interrupt calls that run.
 func (c *Client) Close() { c.pool.CloseIdleConnections() }
 
 // judge refuses an address that may not be reached. It is called just before the

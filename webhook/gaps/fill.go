@@ -15,8 +15,8 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// A History is where what was said can be read: Slack's Web API, behind its limits. Its
-// methods wait as long as Slack asks them to.
+// A History reads the messages of channels, by Slack's Web API. Its methods wait as long
+// as Slack's limits ask for.
 type History interface {
 	// Self returns the bot that reads.
 	Self(ctx context.Context) (Self, error)
@@ -28,7 +28,7 @@ type History interface {
 	Replies(ctx context.Context, channel, thread, oldest, latest, cursor string) (Page, error)
 }
 
-// Self is the bot.
+// Self identifies the bot.
 type Self struct{ Team, User string }
 
 // A Channel is one conversation; Type is Slack's channel_type.
@@ -40,20 +40,19 @@ type Page struct {
 	Next     string
 }
 
-// A SkipError says that a channel cannot be read, and that another may.
+// A SkipError says that a channel cannot be read; the filler goes on with the next one.
 type SkipError struct{ Reason string }
 
 // Error returns the reason.
 func (e *SkipError) Error() string { return e.Reason }
 
-// A Store is where the events are; a [queue.Queue] is one.
+// A Store keeps the events; a [queue.Queue] is one.
 type Store interface {
 	Publish(ctx context.Context, e event.Event) (queue.Receipt, error)
 	History(ctx context.Context, q event.Query) (event.Page, error)
 }
 
-// DefaultLookback is how old the root of a thread may be, before the gap, whose replies
-// are looked for.
+// DefaultLookback is how long before a gap a thread may have begun whose replies are read.
 const DefaultLookback = 24 * time.Hour
 
 const maxSkipped = 100
@@ -63,13 +62,14 @@ type Filler struct {
 	Ledger  *Ledger
 	History History
 	Store   Store
-	// Lookback: see DefaultLookback, which 0 means; negative looks at no older threads.
+	// Lookback replaces DefaultLookback; 0 means the default, and a negative value reads no
+	// thread that began before the gap.
 	Lookback time.Duration
 }
 
-// Fill reads what was said in a gap and publishes what of it is not stored. It goes on
+// Fill reads the messages of a gap and publishes those that are not stored. It goes on
 // where an earlier call was interrupted, and calls onChannel after each channel that was
-// read. A filled gap is read once more. Doing it twice stores nothing twice. Errors:
+// read. It reads a gap that is filled once more, and stores no message twice. Errors:
 // state.ErrNotFound, state.ErrConflict when the gap grew meanwhile (fill it again), and
 // those of the store and of Slack.
 func (f *Filler) Fill(ctx context.Context, id string, onChannel func(Gap)) (Gap, error) {
@@ -106,9 +106,9 @@ func (f *Filler) Fill(ctx context.Context, id string, onChannel func(Gap)) (Gap,
 	return g, err
 }
 
-// channel fills the part of a gap that is one channel's, and counts it.
+// channel fills a gap in one channel, and adds its counts to the gap's.
 func (f *Filler) channel(ctx context.Context, g *Gap, self Self, c Channel) error {
-	r := &reading{Filler: f, gap: *g, self: self, channel: c, lookback: f.Lookback}
+	r := &channelFill{Filler: f, gap: *g, self: self, channel: c, lookback: f.Lookback}
 	err := r.run(ctx)
 	if skip, ok := errors.AsType[*SkipError](err); ok {
 		if len(g.Fill.Skipped) < maxSkipped {
@@ -123,8 +123,8 @@ func (f *Filler) channel(ctx context.Context, g *Gap, self Self, c Channel) erro
 	return err
 }
 
-// A reading fills the part of a gap that is one channel's.
-type reading struct {
+// A channelFill fills a gap in one channel.
+type channelFill struct {
 	*Filler
 	gap      Gap
 	self     Self
@@ -136,18 +136,18 @@ type reading struct {
 	found, stored int
 }
 
-// slack is how much earlier than a message's ts its delivery may seem to have come, by
-// clocks that differ.
-const slack = time.Minute
+// clockSkew is how much earlier than a message's ts its delivery may seem to have been
+// received, because clocks differ.
+const clockSkew = time.Minute
 
-func (r *reading) run(ctx context.Context) error {
+func (r *channelFill) run(ctx context.Context) error {
 	patterns, err := event.ParsePatterns("message", "app_mention")
 	if err != nil {
 		return err
 	}
 	r.known = map[string]bool{}
 	r.query = event.Query{
-		Filter: event.Filter{Source: event.SourceSlack, Channel: r.channel.ID, Patterns: patterns, Since: r.gap.From.Add(-slack)},
+		Filter: event.Filter{Source: event.SourceSlack, Channel: r.channel.ID, Patterns: patterns, Since: r.gap.From.Add(-clockSkew)},
 		Order:  event.OldestFirst, Limit: event.MaxLimit,
 	}
 	if err := r.remember(ctx); err != nil {
@@ -176,9 +176,9 @@ func (r *reading) run(ctx context.Context) error {
 	}
 }
 
-// remember learns what of the channel is stored that may lie in the gap: whatever was
-// received since it began. Called again it looks at what has come since.
-func (r *reading) remember(ctx context.Context) error {
+// remember reads which messages of the channel are stored that were received since the gap
+// began. A further call reads those that were stored since the last one.
+func (r *channelFill) remember(ctx context.Context) error {
 	for {
 		page, err := r.Store.History(ctx, r.query)
 		if err != nil {
@@ -186,7 +186,7 @@ func (r *reading) remember(ctx context.Context) error {
 		}
 		for i := range page.Events {
 			e := &page.Events[i]
-			if inner, err := event.Inner[said](e); err == nil {
+			if inner, err := event.Inner[messageFields](e); err == nil {
 				r.known[e.Kind.Type+" "+inner.TS] = true
 			}
 		}
@@ -199,8 +199,8 @@ func (r *reading) remember(ctx context.Context) error {
 	}
 }
 
-// said is what is looked at of a message.
-type said struct {
+// messageFields are the fields of a message that a fill uses.
+type messageFields struct {
 	TS          string `json:"ts"`
 	ThreadTS    string `json:"thread_ts"`
 	Subtype     string `json:"subtype"`
@@ -209,9 +209,9 @@ type said struct {
 	LatestReply string `json:"latest_reply"`
 }
 
-// message takes one message of the channel, and the replies to it that lie in the gap.
-func (r *reading) message(ctx context.Context, raw json.RawMessage) error {
-	var m said
+// message publishes one message of the channel, and the replies to it that lie in the gap.
+func (r *channelFill) message(ctx context.Context, raw json.RawMessage) error {
+	var m messageFields
 	if err := json.Unmarshal(raw, &m); err != nil || m.TS == "" {
 		return nil //nolint:nilerr // what has no ts was no delivery
 	}
@@ -224,15 +224,15 @@ func (r *reading) message(ctx context.Context, raw json.RawMessage) error {
 	return r.replies(ctx, m)
 }
 
-// replies takes the replies to a message that lie in the gap.
-func (r *reading) replies(ctx context.Context, m said) error {
+// replies publishes the replies to a message that lie in the gap.
+func (r *channelFill) replies(ctx context.Context, m messageFields) error {
 	for cursor := ""; ; {
 		page, err := r.History.Replies(ctx, r.channel.ID, m.TS, event.TS(r.gap.From), event.TS(r.gap.To), cursor)
 		if err != nil {
 			return err
 		}
 		for _, raw := range page.Messages {
-			var reply said
+			var reply messageFields
 			if json.Unmarshal(raw, &reply) != nil || reply.TS == m.TS {
 				continue
 			}
@@ -247,7 +247,7 @@ func (r *reading) replies(ctx context.Context, m said) error {
 }
 
 // take publishes a message of the gap that is not stored.
-func (r *reading) take(ctx context.Context, raw json.RawMessage, m said) error {
+func (r *channelFill) take(ctx context.Context, raw json.RawMessage, m messageFields) error {
 	if before(m.TS, event.TS(r.gap.From)) || !before(m.TS, event.TS(r.gap.To)) || m.Subtype == "tombstone" {
 		return nil
 	}
@@ -261,7 +261,7 @@ func (r *reading) take(ctx context.Context, raw json.RawMessage, m said) error {
 	return nil
 }
 
-func (r *reading) publish(ctx context.Context, typ string, raw json.RawMessage, m said) error {
+func (r *channelFill) publish(ctx context.Context, typ string, raw json.RawMessage, m messageFields) error {
 	key := typ + " " + m.TS
 	if r.known[key] {
 		return nil
@@ -285,8 +285,9 @@ func (r *reading) publish(ctx context.Context, typ string, raw json.RawMessage, 
 	return nil
 }
 
-// event makes of a message what Slack would have delivered, and says that it did not.
-func (r *reading) event(typ string, raw json.RawMessage, m said) (event.Event, error) {
+// event returns the event that Slack would have delivered for a message, with the mark that
+// it was filled.
+func (r *channelFill) event(typ string, raw json.RawMessage, m messageFields) (event.Event, error) {
 	inner := map[string]any{}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {

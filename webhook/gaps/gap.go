@@ -6,7 +6,7 @@
 // Slack's own notice, from how long nothing could be received or stored, and from
 // deliveries that arrive so late that others before them must have been given up. A
 // [Ledger] records these times, durably and once for all processes that share a store. A
-// [Filler] reads what was said in them from the history of the channels, and publishes
+// [Filler] reads the messages of these times from the history of the channels, and publishes
 // what is not stored yet.
 package gaps
 
@@ -78,11 +78,11 @@ func (g *Gap) State() string {
 	return "filled"
 }
 
-// prefix is that of the keys of gaps.
+// prefix begins the keys of gaps.
 const prefix = "gaps/at/"
 
-// newGap names a gap by its kind, its team and when it began, so that two processes that
-// notice the same one write the same record; the names are in the order of time.
+// newGap returns a gap. Its id is made of its kind, its team and when it began, so that
+// two processes that notice the same gap write the same record; ids are in the order of time.
 func newGap(kind Kind, team string, from, to, now time.Time) Gap {
 	from, to = from.UTC().Truncate(time.Millisecond), to.UTC().Truncate(time.Millisecond)
 	id := fmt.Sprintf("%013d-%s", max(from.UnixMilli(), 0), kind)

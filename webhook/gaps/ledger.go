@@ -1,6 +1,7 @@
 package gaps
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,16 +23,16 @@ const (
 	DefaultKeep = 90 * 24 * time.Hour
 )
 
-// backlog bounds the notes that wait to be written. What does not fit is a repetition of
-// what is there, or of an outage that goes on.
+// backlog bounds the noted gaps that wait to be written. Further ones are dropped: they
+// repeat those that wait, or belong to an outage that goes on.
 const backlog = 1024
 
 // Options configure a [Ledger].
 type Options struct {
 	// State keeps the account. Required.
 	State state.Store
-	// After is how long nothing may be received before it is a gap: what is shorter, the
-	// sender's repetitions bridge. 0 means DefaultAfter.
+	// After is how long nothing may be received before that is a gap; after a shorter time
+	// the sender has repeated its deliveries. 0 means DefaultAfter.
 	After time.Duration
 	// Beat is how often the process writes its heartbeat; 0 means DefaultBeat.
 	Beat time.Duration
@@ -60,7 +61,7 @@ func New(o Options) (*Ledger, error) {
 	if o.After < 0 || o.Beat < 0 || o.Keep < 0 {
 		return nil, errors.New("gaps: After, Beat and Keep must not be negative")
 	}
-	o.After, o.Beat, o.Keep = or(o.After, DefaultAfter), or(o.Beat, DefaultBeat), or(o.Keep, DefaultKeep)
+	o.After, o.Beat, o.Keep = cmp.Or(o.After, DefaultAfter), cmp.Or(o.Beat, DefaultBeat), cmp.Or(o.Keep, DefaultKeep)
 	if o.OnRecorded == nil {
 		o.OnRecorded = func(Gap) {}
 	}
@@ -71,13 +72,6 @@ func New(o Options) (*Ledger, error) {
 		o.Now = time.Now
 	}
 	return &Ledger{opt: o, notes: make(chan Gap, backlog), watch: watch{after: o.After, began: o.Now()}}, nil
-}
-
-func or(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 // Run records the downtime before it, writes heartbeats, and records the gaps that are
@@ -118,7 +112,7 @@ func (l *Ledger) finish(ctx context.Context) {
 func (l *Ledger) note(g Gap) {
 	select {
 	case l.notes <- g:
-	default: // see backlog
+	default: // the constant backlog says why it may be dropped
 	}
 }
 
@@ -233,8 +227,8 @@ func (l *Ledger) put(ctx context.Context, g Gap, p state.Put) (version string, e
 	return l.opt.State.Put(ctx, prefix+g.ID, value, p)
 }
 
-// record writes a gap, or lets the one of its kind grow that it continues. changed
-// reports that something new is recorded.
+// record writes a gap, or extends the recorded gap of its kind that it continues. changed
+// reports whether that changed a record.
 func (l *Ledger) record(ctx context.Context, g Gap) (_ Gap, changed bool, err error) {
 	for range tries {
 		old, version, err := l.continued(ctx, g)
@@ -247,7 +241,7 @@ func (l *Ledger) record(ctx context.Context, g Gap) (_ Gap, changed bool, err er
 				return old, false, nil
 			}
 			merged, put = old, state.Put{IfVersion: version}
-			merged.To, merged.Fill = g.To, nil // what is new was not read
+			merged.To, merged.Fill = g.To, nil // the new part was not filled
 		}
 		_, err = l.put(ctx, merged, put)
 		if err == nil {
@@ -260,7 +254,7 @@ func (l *Ledger) record(ctx context.Context, g Gap) (_ Gap, changed bool, err er
 	return g, false, fmt.Errorf("others write the same gap: %w", state.ErrConflict)
 }
 
-// continued finds the gap that g is part of, or goes on from.
+// continued finds the recorded gap that g is a part of, or continues.
 func (l *Ledger) continued(ctx context.Context, g Gap) (_ Gap, version string, err error) {
 	entries, err := l.opt.State.List(ctx, prefix, "", MaxGaps)
 	if err != nil {
@@ -278,7 +272,7 @@ func (l *Ledger) continued(ctx context.Context, g Gap) (_ Gap, version string, e
 	return Gap{}, "", nil
 }
 
-// OpenGaps is how many gaps are not filled to their end.
+// OpenGaps returns how many gaps are not filled to their end.
 func (l *Ledger) OpenGaps(ctx context.Context) (int, error) {
 	list, err := l.List(ctx)
 	n := 0
@@ -296,8 +290,8 @@ type watch struct {
 	began time.Time // when this process began
 
 	mu sync.Mutex
-	// good is when a delivery came last that was no repetition; failing is when the first
-	// of those came that are refused now, zero when none is. Both are guarded by mu.
+	// good is when the last delivery came that was no repetition. failing is when the first
+	// of the deliveries came that are being refused; it is zero when none is. mu guards both.
 	good, failing time.Time
 }
 
@@ -322,7 +316,8 @@ func (l *Ledger) Delivered(happened time.Time, repetition bool) {
 	if !repetition || happened.IsZero() || now.Sub(happened) <= w.after || happened.Before(w.began) {
 		return
 	}
-	// It waited nearly as long as Slack goes on: what came before it may be given up.
+	// Slack has tried to deliver it for nearly as long as it ever does: events before it may
+	// have been given up.
 	from := w.began
 	if good.After(from) {
 		from = good

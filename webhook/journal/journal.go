@@ -128,8 +128,8 @@ func (j *Journal) Get(_ context.Context, source, id string) (event.Event, error)
 	return j.ring.at(seq).Event, nil
 }
 
-// add appends an event and drops what no longer fits. An event that the window has
-// already is left out; one of another epoch begins the window anew.
+// add appends an event and drops the oldest ones that no longer fit. It ignores an event
+// that is not newer than the newest one; an event of another epoch begins the window anew.
 func (j *Journal) add(e event.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -220,8 +220,8 @@ func (j *Journal) follow(ctx context.Context, s Store) error {
 		return nil
 	})
 	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
-		// The store was emptied, or has dropped what came after the window: it no longer
-		// joins on. The next round begins with what the store has.
+		// The store was emptied, or has dropped the events behind the window, so that it
+		// cannot be continued. The next round fills it anew.
 		j.mu.Lock()
 		j.clear()
 		j.mu.Unlock()
@@ -258,10 +258,10 @@ func (j *Journal) fill(ctx context.Context, s Store) error {
 	return nil
 }
 
-// wakeCost is about what it costs to wake one reader and let it look. After all were
-// woken there is a pause of as long as that took together, so that waking a thousand
-// readers for each of a thousand events a second takes half a core at most, and a
-// reader is a few hundredths of a second late.
+// wakeCost is about how much CPU time it takes to wake one reader and let it read. After
+// all readers were woken there is a pause of wakeCost for each, so that waking a thousand
+// readers for each of a thousand events a second takes half a core at most, and a reader is
+// a few hundredths of a second late.
 const wakeCost = 20 * time.Microsecond
 
 // watchers are the readers that wait for a change.

@@ -9,8 +9,8 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// A ring is a queue of events that are numbered as they come: what one event's number
-// is, it stays. It grows by doubling and is never larger than twice what it holds.
+// A ring is a queue of events that are numbered as they come; the number of an event never
+// changes. It grows by doubling, and is never longer than twice the events that it holds.
 type ring struct {
 	buf   []record
 	first uint64 // number of the oldest event
@@ -80,7 +80,7 @@ func (r *ring) search(ok func(*record) bool) uint64 {
 
 type idKey struct{ source, id string }
 
-// A field is one by which events are found.
+// A field is a field of an event that is indexed.
 type field uint8
 
 const (

@@ -17,11 +17,12 @@ type Letters struct {
 	// Refs are event ids, source:id, or positions; empty is any.
 	Refs   []string
 	Filter event.Filter
-	// DiedBefore leaves out what died at or after an instant; zero is any.
+	// DiedBefore leaves out letters that became dead letters at this time or later; zero
+	// leaves out none.
 	DiedBefore time.Time
 	// All has to be set when nothing else chooses.
 	All bool
-	// DryRun changes nothing and counts what would be.
+	// DryRun changes nothing, and counts the events that would be changed.
 	DryRun bool
 }
 
@@ -83,8 +84,8 @@ func changeLetters(ctx context.Context, s Store, l Letters, do func(context.Cont
 	}, func(ctx context.Context, at ...event.Position) (int, error) { return do(ctx, l.Group, at...) }, onPage)
 }
 
-// page is what is chosen of a list of letters. What was accepted after the work began
-// is no part of it.
+// page returns the chosen letters of a list. It leaves out events that were accepted after
+// the work began.
 func (l *Letters) page(list []queue.DeadLetter, newest event.Position) page {
 	p := page{more: len(list) > 0}
 	for i := range list {
@@ -128,7 +129,7 @@ func List(ctx context.Context, s Store, l Letters, after event.Position, limit i
 	}
 }
 
-// Events choose stored events. Refs exclude the rest.
+// Events choose stored events. If Refs is set, the other fields are not used.
 type Events struct {
 	// Refs are event ids of Slack's, source:id, or positions.
 	Refs []string
@@ -139,7 +140,7 @@ type Events struct {
 	Through event.Position
 	// All has to be set when nothing else chooses.
 	All bool
-	// DryRun changes nothing and counts what would be.
+	// DryRun changes nothing, and counts the events that would be changed.
 	DryRun bool
 }
 

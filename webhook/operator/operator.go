@@ -17,7 +17,7 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// A Store is what the commands work on: a queue but for Publish. The contract of each
+// A Store is what the operations need of a queue: all but Publish. The contract of each
 // method is that of [queue.Queue].
 type Store interface {
 	History(ctx context.Context, q event.Query) (event.Page, error)
@@ -41,31 +41,31 @@ type Store interface {
 var _ Store = queue.Queue(nil)
 
 const (
-	// step is how many events are changed between two looks at whether to stop.
+	// step is how many events are changed before the context is checked again.
 	step = 200
-	// stepTimeout bounds one step, which is finished also when the whole is to stop.
+	// stepTimeout bounds one step. A step that has begun is finished even when ctx is done.
 	stepTimeout = 2 * time.Minute
 )
 
-// A Tally says how far long work has come.
+// A Tally says how much of a long operation is done.
 type Tally struct {
 	// Looked counts the events that were looked at, Of how many there were when it began.
 	Looked, Of int64
 	// Changed counts those that were redriven, dropped or replayed; Left those that were
 	// chosen and not changed, because another process was quicker or they are being handled.
 	Changed, Left int64
-	// At is behind which event the work goes on.
+	// At is the position behind which the work continues.
 	At event.Position
 }
 
-// An InterruptedError says that long work was stopped in between: what the tally counts
-// is done and stays done.
+// An InterruptedError says that a long operation was stopped: the changes that the tally
+// counts are done and stay done.
 type InterruptedError struct {
 	Tally Tally
 	Cause error
 }
 
-// Error says how far it came.
+// Error says how much was done.
 func (e *InterruptedError) Error() string {
 	return fmt.Sprintf("stopped after %d of %d events, %d changed: %v", e.Tally.Looked, e.Tally.Of, e.Tally.Changed, e.Cause)
 }
@@ -73,7 +73,7 @@ func (e *InterruptedError) Error() string {
 // Unwrap returns why it was stopped.
 func (e *InterruptedError) Unwrap() error { return e.Cause }
 
-// A page is one step's worth: the positions to change, how many were looked at for them,
+// A page is the work of one step: the positions to change, how many were looked at for them,
 // where the next page begins, and whether there is one.
 type page struct {
 	at     []event.Position
@@ -82,7 +82,7 @@ type page struct {
 	more   bool
 }
 
-// walk changes what each page holds. Steps are finished; ctx is looked at between them.
+// walk changes the events of each page, step by step, and checks ctx between two steps.
 func walk(ctx context.Context, t Tally, read func(context.Context, event.Position) (page, error),
 	do func(context.Context, ...event.Position) (int, error), onPage func(Tally),
 ) (Tally, error) {

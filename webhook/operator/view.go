@@ -29,7 +29,7 @@ type Event struct {
 	ReceivedAt  string         `json:"received_at"`
 	Position    event.Position `json:"position"`
 	RetryNum    int            `json:"retry_num,omitempty"`
-	// Payload is the body; of a form the string that it is.
+	// Payload is the body; the body of a form is a JSON string.
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
 

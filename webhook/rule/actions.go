@@ -30,7 +30,7 @@ type Message struct {
 }
 
 // A Poster posts to Slack. Its errors say by [queue.Permanent] and [queue.RetryAfter]
-// what another try is good for; a post that may have been carried out is permanent.
+// whether and when to try again; a post that may have been carried out is permanent.
 type Poster interface {
 	Post(ctx context.Context, m Message) error
 }
@@ -91,7 +91,7 @@ func (a *post) do(ctx context.Context, d queue.Delivery) error {
 type logLine struct {
 	rule  string
 	level slog.Level
-	text  *textTemplate // nil without one
+	text  *textTemplate // nil if the rule has none
 	log   *slog.Logger
 }
 
@@ -107,7 +107,7 @@ func newLog(rule string, s Log, t tools) (action, error) {
 	return a, err
 }
 
-// do writes the line; the log's handler quotes what the text holds.
+// do writes the line; the handler of the log quotes the text.
 func (a *logLine) do(ctx context.Context, d queue.Delivery) error {
 	e := &d.Event
 	attrs := []slog.Attr{
@@ -148,7 +148,7 @@ func newForward(s Forward, secrets []string, t tools) (action, error) {
 	return &forward{spec: s, secrets: secrets, client: c, now: t.now}, nil
 }
 
-// do posts the event, signed anew with each try under the same id.
+// do posts the event. Every attempt has the same id and a new signature.
 func (a *forward) do(ctx context.Context, d queue.Delivery) error {
 	e := &d.Event
 	body, err := event.Sanitize(e.Raw, e.Encoding)
@@ -182,7 +182,7 @@ func webhookID(e *event.Event) string {
 	return "msg_" + hex.EncodeToString(sum[:16])
 }
 
-// headerValue reports whether a text can stand in a header.
+// headerValue reports whether a text can be the value of a header.
 func headerValue(s string) bool {
 	for _, c := range []byte(s) {
 		if c < ' ' || c > '~' {

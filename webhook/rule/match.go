@@ -86,7 +86,7 @@ func (p *place) match(e *event.Event) bool {
 	return ok != c.Not
 }
 
-// filter is as much of the rule as the queue itself can judge.
+// filter returns the part of the conditions that the queue itself can check.
 func (m *matcher) filter(includeSelf bool) event.Filter {
 	one := func(list []string) string {
 		if len(list) == 1 {

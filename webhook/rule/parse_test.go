@@ -31,7 +31,7 @@ func parse(t *testing.T, text string) []*rule.Rule {
 	return rules
 }
 
-// TestTheDocumentsExamples parses what docs/rules.md shows.
+// TestExamplesInTheDocumentation parses what docs/rules.md shows.
 func TestExamplesInTheDocumentation(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/rules.md")
 	if err != nil {
@@ -251,7 +251,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzEscape holds that no text of others can say anything in Slack's markup.
+// FuzzEscape looks for a text that has a meaning in Slack's markup after it is escaped.
 func FuzzEscape(f *testing.F) {
 	for _, s := range []string{"<!channel>", "&lt;!here&gt;", "a&b", "<<!here>>"} {
 		f.Add(s)

@@ -1,24 +1,23 @@
-// Package rule works events by a file that people write instead of a program: each rule
+// Package rule executes a rules file, which people write instead of a program: each rule
 // matches events and acts on them, by a message to Slack, a signed webhook, a command or
 // a line in the log.
 //
-// A rule is a consumer group of its own ("rule." and its name): what it has done, what it
-// retries and what it gave up outlive the process, and no rule delays another. A new rule
+// A rule is a consumer group of its own ("rule." and its name): its finished events, its
+// retries and its dead letters outlive the process, and no rule delays another. A new rule
 // begins with the events that are received from then on, unless it says start: oldest.
 //
 // [Parse] reads a file and finds every problem with its line. A [Runner] works a set of
-// rules and takes another one while it runs: rules that stay as they are notice nothing,
-// a changed rule goes on with its group where it was, and the group of a removed one is
-// dropped.
+// rules, which can be replaced while it runs: an unchanged rule is not interrupted, a
+// changed rule continues with its group, and the group of a removed rule is dropped.
 //
-// Loops: an event of our own bot reaches no rule that does not say include_self, and
-// until Slack has answered who our bot is, no rule acts on Slack's events. A rule that acts
-// too often on what other bots write is stopped by its breaker; what comes then is a dead
-// letter, not lost.
+// Loops are prevented in two ways. A rule gets no event of our own bot, unless it says
+// include_self; until Slack has answered who our bot is, no rule acts on Slack's events. A
+// rule that acts too often on the messages of other bots is stopped by its breaker; the
+// events that it gets meanwhile become dead letters.
 //
-// Whatever an event says is untrusted. In a message it is escaped, in a log line it is
-// quoted, a command gets it on its standard input and never as an argument, and views of
-// it leave out every credential.
+// The content of an event is untrusted. It is escaped in a message and quoted in a log
+// line; a command gets it on its standard input and never as an argument; a forwarded body
+// holds no credential.
 package rule
 
 import (
@@ -48,21 +47,21 @@ type Rule struct {
 	fingerprint [sha256.Size]byte
 }
 
-// An action is what a rule does with an event that it matches.
+// An action acts on an event that the rule matches.
 type action interface {
 	do(ctx context.Context, d queue.Delivery) error
 }
 
-// Name is the rule's name.
+// Name returns the rule's name.
 func (r *Rule) Name() string { return r.spec.Name }
 
-// Group is the name of its consumer group.
+// Group returns the name of its consumer group.
 func (r *Rule) Group() string { return GroupOf(r.spec.Name) }
 
-// GroupOf is the name of the consumer group of a rule.
+// GroupOf returns the name of the consumer group of the rule with a name.
 func GroupOf(name string) string { return groupPrefix + name }
 
-// Action says in one word what the rule does: post, forward, run or log.
+// Action returns what the rule does: "post", "forward", "run" or "log".
 func (r *Rule) Action() string {
 	switch {
 	case r.spec.Post != nil:
@@ -164,8 +163,8 @@ func (r *Rule) deadline() time.Duration {
 	return max(cmp.Or(r.spec.Deadline, time.Minute), least)
 }
 
-// RunHandler makes a handler that runs a command for each event, as a rule of that name
-// would. values are the variables that s.Env names.
+// RunHandler returns a handler that runs a command for each event, as a rule of that name
+// does. values holds the variables that s.Env names.
 func RunHandler(name string, s Run, values map[string]string, log *slog.Logger) (queue.Handler, error) {
 	a, err := newRun(name, s, values, tools{log: log, now: time.Now})
 	if err != nil {
@@ -174,8 +173,8 @@ func RunHandler(name string, s Run, values map[string]string, log *slog.Logger) 
 	return a.do, nil
 }
 
-// ForwardHandler makes a handler that posts each event as a signed webhook, as a rule
-// would. The caller calls release when no attempt runs any more.
+// ForwardHandler returns a handler that posts each event as a signed webhook, as a rule
+// does. The caller must call release when no attempt runs any more.
 func ForwardHandler(s Forward, secrets []string) (h queue.Handler, release func(), err error) {
 	if err := signature.CheckStandard(secrets); err != nil {
 		return nil, nil, err

@@ -285,7 +285,7 @@ const (
 func (r *Runner) work(ctx context.Context, one *Rule, since time.Time) {
 	act, err := one.act(r.tools)
 	if err != nil {
-		return // Check has tried it
+		return // Check has called it before and found no error
 	}
 	defer release(act)
 	self, ok := r.self(ctx, one)

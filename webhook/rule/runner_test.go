@@ -69,8 +69,8 @@ type rig struct {
 	end   func() error
 }
 
-// newRig starts a runner; change adjusts its options. It is to be used within synctest,
-// or with await.
+// newRig starts a runner; change adjusts its options. Tests use it within synctest, or
+// with await.
 func newRig(t *testing.T, rules []*rule.Rule, change ...func(*rule.Options)) *rig {
 	t.Helper()
 	q, err := memory.New(memory.Options{RetentionAge: -1})

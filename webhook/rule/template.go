@@ -94,7 +94,7 @@ func (t *textTemplate) execute(e *event.Event) (string, error) {
 	return b.text.String(), nil
 }
 
-// fieldNames are what a template may say after a dot.
+// fieldNames are the fields of an event that a template may use.
 var fieldNames = []string{".source", ".id", ".type", ".subtype", ".team", ".channel", ".user", ".thread", ".at", ".received_at", ".text"}
 
 // fields are the values of fieldNames. They are a map of strings, which has no methods
@@ -118,8 +118,9 @@ func instant(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// An execution is the filling of a template for one event. Its functions are those of a
-// template that can make something large of something small, bounded, and the rules' own.
+// An execution fills a template for one event. It has the rules' own functions, and in
+// place of those of text/template that can make a large text of a small one, functions
+// that are bounded.
 type execution struct {
 	event *event.Event
 	clean func(string) string
@@ -150,7 +151,8 @@ func (x *execution) get(path string) (string, error) {
 	return x.count(x.clean(v))
 }
 
-// bounded is a function that fails when what it is given, or what it returns, is too large.
+// bounded returns a function that calls fn, and fails when the arguments or the result are
+// too large.
 func (x *execution) bounded(fn func(...any) string) func(...any) (string, error) {
 	return func(args ...any) (string, error) {
 		size := 0
@@ -164,8 +166,8 @@ func (x *execution) bounded(fn func(...any) string) func(...any) (string, error)
 	}
 }
 
-// printf is Sprintf. checkTree has bounded the widths of its format; here each verb might
-// show the longest argument.
+// printf calls fmt.Sprintf. checkTree has bounded the widths of its format; printf bounds
+// the result by assuming that each verb shows the longest argument.
 func (x *execution) printf(format string, args ...any) (string, error) {
 	longest := 0
 	for _, a := range args {
@@ -194,7 +196,7 @@ func (x *execution) count(s string) (string, error) {
 	return s, nil
 }
 
-// sizeOf is about how many bytes a value is shown in.
+// sizeOf estimates how many bytes the text of a value has.
 func sizeOf(v any) int {
 	const number = 32
 	switch v := v.(type) {
@@ -237,8 +239,8 @@ func (b *boundedText) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// entity is what Slack writes for &, < and >; an ampersand that begins one stays, so that
-// what people wrote is shown as they wrote it.
+// entity matches an ampersand and the rest of an entity of Slack's, which stands for &, <
+// or >. An ampersand that begins an entity is not escaped again.
 var entity = regexp.MustCompile(`&(amp;|lt;|gt;)?`)
 
 // escape makes a text that others wrote harmless in Slack's markup: it can mention no
@@ -273,8 +275,8 @@ func withoutMassMentions(s string, n int) string {
 // maxSteps bounds how many nodes of its tree one execution of a template may evaluate.
 const maxSteps = 10_000
 
-// goFunctions are those of Go's own functions that a template may call as they are: what
-// they return is no larger than what they are given.
+// goFunctions are the functions of text/template that a template may call unchanged: their
+// result is never larger than their arguments.
 var goFunctions = map[string]bool{
 	"and": true, "or": true, "not": true, "len": true, "index": true, "slice": true,
 	"eq": true, "ne": true, "lt": true, "le": true, "gt": true, "ge": true,
@@ -303,7 +305,7 @@ type treeCheck struct {
 	steps     int // the nodes that an execution evaluates at most
 }
 
-// A scope is what is known of a place in a tree.
+// A scope describes a place in a tree.
 type scope struct {
 	times       int  // how often the place is executed at most
 	dotIsFields bool // whether the dot is the event's fields there, and not a part of them
@@ -415,8 +417,8 @@ var verb = regexp.MustCompile(`%[^%a-zA-Z]*`)
 
 var digits = regexp.MustCompile(`[0-9]+`)
 
-// checkFormat judges the arguments of printf: its format is a text in the template, and
-// what it pads with is bounded.
+// checkFormat checks the arguments of printf: the format has to be a literal, and its
+// widths and precisions are bounded.
 func checkFormat(args []parse.Node) error {
 	var format *parse.StringNode
 	if len(args) > 0 {
@@ -445,7 +447,7 @@ func checkFormat(args []parse.Node) error {
 	return nil
 }
 
-// problem says where a template has what is refused.
+// problem returns an error with the place of a node in the template.
 func (c *treeCheck) problem(n parse.Node, what string) error {
 	where, context := c.tree.ErrorContext(n)
 	return fmt.Errorf("%s: at <%s>: %s", where, context, what)

@@ -70,8 +70,8 @@ func goTemplate(text string) (string, error) {
 	return b.String(), err
 }
 
-// TestTemplatesAreThoseOfGo has a template that loads say what text/template says, and
-// fail where it fails.
+// TestTemplatesAreThoseOfGo compares each template that loads with text/template: both
+// return the same text, or both fail.
 func TestTemplatesAreThoseOfGo(t *testing.T) {
 	loaded := 0
 	for _, text := range templateExamples {
@@ -166,7 +166,7 @@ func TestTemplatesThatCouldRunLongAreRefused(t *testing.T) {
 	}
 }
 
-// TestRefusedTemplatesAreNamed has a file say which line holds the template.
+// TestRefusedTemplatesAreNamed reads a file and expects the line of the template in the error.
 func TestRefusedTemplatesAreNamed(t *testing.T) {
 	_, err := rule.Parse("rules.yaml", []byte("rules:\n  - name: a\n    log:\n      text: '{{range 3}}x{{end}}'\n"), env)
 	if err == nil || !strings.Contains(err.Error(), `line 4: text "{{range 3}}x{{end}}" does not fit: text:1:8: at <{{range 3}}x{{end}}>: a loop goes over the fields alone: write {{range $}}`) {
@@ -199,7 +199,7 @@ func TestTemplatesAreBounded(t *testing.T) {
 	}
 }
 
-// TestErrorsOfTemplatesNameThePlace has an error say the line and the place.
+// TestErrorsOfTemplatesNameThePlace expects the line and the column in an error.
 func TestErrorsOfTemplatesNameThePlace(t *testing.T) {
 	for text, want := range map[string]string{
 		"one\n{{.user}} and {{.usr}}":                      `text:2:16: executing "text" at <.usr>: map has no entry for key "usr"`,
@@ -215,8 +215,8 @@ func TestErrorsOfTemplatesNameThePlace(t *testing.T) {
 	}
 }
 
-// TestTruncate: a text ends between characters, not within an entity, and an ampersand
-// that begins none cuts nothing off.
+// TestTruncate cuts texts: the cut is between characters and not within an entity, and an
+// ampersand that begins no entity does not move it.
 func TestTruncate(t *testing.T) {
 	for _, tc := range []struct {
 		n          int

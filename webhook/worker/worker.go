@@ -1,17 +1,17 @@
 // Package worker works the events of a queue with handlers in Go.
 //
 // A [Mux] joins patterns with handlers: a type, type/subtype, the message.channels of
-// Slack's subscription page and its kin, or * for all. Each event goes to every handler
+// Slack's subscription page and the like, or * for all. Each event goes to every handler
 // whose pattern matches. Handlers share one consumer group unless they ask for one of
 // their own ([InGroup]).
 //
 // Groups are independent: each sees every event, and retries, dead letters and delays
-// of one do not touch another. Handlers of one group share the event's fate: the event
-// is done when all of them are, it is tried again when one fails, and it is one dead
-// letter. Within a group a handler that is done with an event is not called again for
+// of one do not affect another. For the handlers of one group an event is one unit: it is
+// done when all of them have finished it, it is tried again when one fails, and it becomes
+// one dead letter. Within a group a handler that is done with an event is not called again for
 // it while this process lives; after a crash, or when another process takes the next
-// attempt, it is. A handler that must not be called twice, or must not wait for its
-// neighbours' attempts, belongs into a group of its own.
+// attempt, it is called again. A handler that must not be called twice, or must not wait
+// for the attempts of others, needs a group of its own.
 //
 // A panic is a failure of the attempt, and so is the group's deadline. See
 // [queue.Permanent] and [queue.RetryAfter] for what a handler may say in its error.
@@ -35,7 +35,8 @@ import (
 // DefaultGroup is the consumer group of the handlers that name none.
 const DefaultGroup = "handlers"
 
-// A HandlerFunc works one event. nil is done; an error is tried again. The event is
+// A HandlerFunc works one event. It returns nil when the event is done; after an error the
+// event is tried again. The event is
 // shared with other handlers and must not be written to.
 type HandlerFunc func(ctx context.Context, e *event.Event) error
 
@@ -168,7 +169,7 @@ func (m *Mux) On(pattern string, fn HandlerFunc, opts ...Option) error {
 	return nil
 }
 
-// describe finds the handler's group, or makes it as its options say.
+// describe finds the group of a handler, or adds it with the options of the handler.
 func (m *Mux) describe(r *route) error {
 	known := slices.ContainsFunc(m.groups, func(g queue.Group) bool { return g.Name == r.group })
 	switch {
@@ -343,11 +344,11 @@ func (g *group) report(ctx context.Context, r route, d queue.Delivery, err error
 	g.log.LogAttrs(ctx, level, "event handled", attrs...)
 }
 
-// A PanicError is what a handler's panic becomes.
+// A PanicError says that a handler panicked.
 type PanicError struct {
-	// Value is what was panicked with.
+	// Value is the argument of panic.
 	Value any
-	// Stack is where.
+	// Stack is the stack of the goroutine.
 	Stack []byte
 }
 
@@ -371,13 +372,13 @@ func (e *PanicError) Unwrap() error {
 // event is forgotten, and its next attempt calls all of them again.
 const maxProgress = 10_000
 
-// progress remembers, between the attempts at an event, which handlers need no other.
+// progress remembers between the attempts at an event which handlers have finished it.
 type progress struct {
 	mu   *sync.Mutex
 	open map[event.Position]*state
 }
 
-// A state is one event's; it is used by one attempt at a time.
+// A state is what is remembered of one event. One attempt uses it at a time.
 type state struct {
 	finished []bool
 	errs     []error // of the handlers that gave up
