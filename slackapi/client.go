@@ -60,7 +60,7 @@ type Options struct {
 	OnCall func(context.Context, CallInfo)
 }
 
-// A CallInfo is what one attempt came to. It holds no argument of the call.
+// A CallInfo is the outcome of one attempt. It holds no argument of the call.
 type CallInfo struct {
 	Method   string
 	Outcome  string        // "ok", or the error's Kind
@@ -149,7 +149,7 @@ func (c *Client) HasUserToken() bool { return c.opt.UserToken != "" }
 // with more to follow. A longer page takes the finding back.
 func (c *Client) Capped() bool { return c.capped.Load() }
 
-// stay keeps a request, and its token, where it was sent.
+// stay follows no redirect: a request, and its token, go only to the URL of the request.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func newTransport() *http.Transport {

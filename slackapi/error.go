@@ -35,7 +35,7 @@ type Error struct {
 	err error
 }
 
-// Codes of failures in which Slack had no word.
+// Codes of failures that are not of Slack's own list.
 const (
 	// CodeHeldBack is a call that was not sent, because Slack's limit for the method
 	// would be broken by it and the caller's deadline is too near to wait.
@@ -58,7 +58,7 @@ const (
 	CodeRefusedHost = "refused_host"
 	// CodeSignIn is a file that the token may not read: Slack led to its sign-in page.
 	CodeSignIn = "sign_in_required"
-	// CodeTooManyRedirects is a file that moved on and on.
+	// CodeTooManyRedirects is a file whose redirects did not end.
 	CodeTooManyRedirects = "too_many_redirects"
 	// CodeBadRequest is an argument that was refused before it was sent.
 	CodeBadRequest = "bad_request"
@@ -103,7 +103,7 @@ func (e *Error) pause(b *wait.Backoff) time.Duration {
 }
 
 const (
-	defaultRetryAfter = 30 * time.Second // for a 429 that does not say
+	defaultRetryAfter = 30 * time.Second // for a 429 without a Retry-After
 	maxRetryAfter     = time.Hour
 	maxPointers       = 8
 )
@@ -126,7 +126,7 @@ func (c call) classify(resp *http.Response, body []byte) *Error {
 		return nil
 	}
 	err := &Error{Code: e.Error, Kind: kindOf(e.Error), Needed: e.Needed, Provided: e.Provided, Pointers: pointers(e.Metadata.Messages)}
-	switch err.Kind { //nolint:exhaustive // The other kinds say all there is.
+	switch err.Kind { //nolint:exhaustive // The other kinds need nothing more.
 	case RateLimited:
 		err.RetryAfter = retryAfter(resp.Header)
 	case Unavailable:

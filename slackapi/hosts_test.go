@@ -37,6 +37,7 @@ func TestTokenGoesToSlackAlone(t *testing.T) {
 		{"a redirect away", "https://files.slack.com/f", map[string]string{"https://files.slack.com/f": "https://evil.example/g"}, "files.slack.com:token", slackapi.InvalidArgument, slackapi.CodeRefusedHost},
 		{"a redirect into the clear", "https://files.slack.com/f", map[string]string{"https://files.slack.com/f": "http://files.slack.com/g"}, "files.slack.com:token", slackapi.InvalidArgument, slackapi.CodeRefusedHost},
 		{"a redirect to the sign-in", "https://files.slack.com/f", map[string]string{"https://files.slack.com/f": "https://lamp.slack.com/?redir=%2Ff"}, "files.slack.com:token", slackapi.Forbidden, slackapi.CodeSignIn},
+		{"a redirect to no URL", "https://files.slack.com/f", map[string]string{"https://files.slack.com/f": "https://files.slack.com/%zz"}, "files.slack.com:token", slackapi.Internal, slackapi.CodeUnreadable},
 		{"redirects without end", "https://files.slack.com/f", map[string]string{"https://files.slack.com/f": "/f"}, "files.slack.com:token files.slack.com:token files.slack.com:token files.slack.com:token", slackapi.Internal, slackapi.CodeTooManyRedirects},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -83,8 +83,8 @@ func byName(rows []struct {
 	return all
 }
 
-// methodOf is the row of a method's name. One that the table does not have is paced and
-// repeated with the most care.
+// methodOf is the row of a method's name. A method that the table does not have is paced by
+// the lowest tier and never repeated in doubt.
 func methodOf(name string) method {
 	if m, ok := methods[name]; ok {
 		return m

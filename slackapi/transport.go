@@ -154,7 +154,7 @@ func (c call) judge(ctx context.Context, sent *sending, resp *http.Response, err
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.limit+1))
 	switch {
-	case resp.StatusCode != http.StatusOK: // the status says enough
+	case resp.StatusCode != http.StatusOK: // The status suffices, whatever the body is.
 	case err != nil:
 		return nil, c.lost(ctx, sent, err)
 	case int64(len(body)) > c.limit:
