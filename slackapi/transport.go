@@ -82,7 +82,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		sent := time.Now()
 		attempt, stop := context.WithTimeout(ctx, t.opt.AttemptTimeout)
 		var trace sending
-		resp, err := t.opt.Transport.RoundTrip(again(trace.watch(attempt), req))
+		out := req.WithContext(trace.watch(attempt))
+		if req.GetBody != nil {
+			out.Body, _ = req.GetBody() // a reader of bytes or of a string does not fail
+		}
+		resp, err := t.opt.Transport.RoundTrip(out)
 		resp, failure := c.judge(attempt, &trace, resp, err)
 		stop()
 		t.observe(ctx, c, failure, CallInfo{Attempt: n, Waited: sent.Sub(began), Duration: time.Since(sent)})
@@ -96,15 +100,6 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, failure
 		}
 	}
-}
-
-// again is one more sending of a request whose body is in memory.
-func again(ctx context.Context, req *http.Request) *http.Request {
-	out := req.WithContext(ctx)
-	if req.GetBody != nil {
-		out.Body, _ = req.GetBody() // a reader of bytes or of a string does not fail
-	}
-	return out
 }
 
 // await waits for the method's gate, and returns at once when the deadline is too near.

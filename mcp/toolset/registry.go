@@ -142,7 +142,10 @@ func (t *Tool) protocol() mcp.Tool {
 }
 
 func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req mcp.CallToolRequest) *mcp.CallToolResult {
-	c := &Call{Tool: t.Name, Principal: access.From(ctx), Progress: progress(ctx, s, req)}
+	c := &Call{Tool: t.Name, Principal: access.From(ctx), Progress: func(float64, float64, string) {}}
+	if meta := req.Params.Meta; meta != nil && meta.ProgressToken != nil {
+		c.Progress = progress(ctx, s, meta.ProgressToken)
+	}
 	raw := req.Params.RawArguments
 	if len(raw) == 0 {
 		raw, _ = json.Marshal(req.Params.Arguments) // they were read from JSON
@@ -165,12 +168,8 @@ func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req m
 	return res
 }
 
-// progress returns the function that tells a client how far its call has come.
-func progress(ctx context.Context, s *server.MCPServer, req mcp.CallToolRequest) func(done, total float64, message string) {
-	if req.Params.Meta == nil || req.Params.Meta.ProgressToken == nil {
-		return func(float64, float64, string) {}
-	}
-	token := req.Params.Meta.ProgressToken
+// progress returns the function that sends a client how far its call has come.
+func progress(ctx context.Context, s *server.MCPServer, token mcp.ProgressToken) func(done, total float64, message string) {
 	return func(done, total float64, message string) {
 		// A client that takes no progress still gets its result.
 		_ = s.SendNotificationToClient(ctx, string(mcp.MethodNotificationProgress), map[string]any{
