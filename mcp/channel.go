@@ -77,7 +77,7 @@ const channelRetry = 5 * time.Second
 // runChannel pushes events until ctx ends. Names are looked up first; while Slack is out
 // of reach nothing is pushed: it is not known yet whose messages may be.
 func (s *Server) runChannel(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		o, err := s.channelOptions(ctx)
 		if err == nil {
 			c, err := channel.New(o)
@@ -90,10 +90,9 @@ func (s *Server) runChannel(ctx context.Context) error {
 		if ctx.Err() == nil {
 			s.log.LogAttrs(ctx, slog.LevelWarn, "the channel waits for its names", slog.String("error", err.Error()))
 		}
-		if wait.Sleep(ctx, channelRetry) != nil {
-			return nil
-		}
+		_ = wait.Sleep(ctx, channelRetry) // the loop ends with ctx
 	}
+	return nil
 }
 
 // channelOptions are the channel's, with ids for names.

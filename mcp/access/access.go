@@ -57,6 +57,20 @@ type Principal struct {
 	life context.Context //nolint:containedctx // ends with the token; nil where it has no known end
 }
 
+// during returns ctx as it is for a request of this principal: it also ends, with the
+// cause ErrRevoked, when the token does. done releases it.
+func (p *Principal) during(ctx context.Context) (_ context.Context, done func()) {
+	if p.life == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(p.life, func() { cancel(context.Cause(p.life)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
 // Has reports whether the principal was given the scope.
 func (p *Principal) Has(s Scope) bool { return p != nil && slices.Contains(p.Scopes, s) }
 
@@ -116,15 +130,8 @@ func Require(o RequireOptions) (func(http.Handler) http.Handler, error) {
 			if o.OnAccept != nil {
 				o.OnAccept(r, p)
 			}
-			ctx := r.Context()
-			if p.life != nil {
-				// The request also ends, with the cause ErrRevoked, when the token does.
-				during, cancel := context.WithCancelCause(ctx)
-				defer cancel(nil)
-				stop := context.AfterFunc(p.life, func() { cancel(context.Cause(p.life)) })
-				defer stop()
-				ctx = during
-			}
+			ctx, done := p.during(r.Context())
+			defer done()
 			next.ServeHTTP(w, r.WithContext(With(ctx, p)))
 		})
 	}, nil
