@@ -370,7 +370,9 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 func (h *handler) attempt(ctx context.Context, d queue.Delivery) error {
 	if d.Attempt == 1 {
 		ok, change := h.breaker.allow(&d.Event)
-		h.notifyBreaker(ctx, change)
+		if change != "" {
+			h.notifyBreaker(ctx, change)
+		}
 		if !ok {
 			return queue.Permanent(&TrippedError{Rule: h.rule.Name(), Breaker: h.rule.breaker})
 		}
@@ -378,11 +380,8 @@ func (h *handler) attempt(ctx context.Context, d queue.Delivery) error {
 	return h.act.do(ctx, d)
 }
 
-// notifyBreaker reports that the breaker opened or closed; an empty change is neither.
+// notifyBreaker reports that the breaker opened or closed.
 func (h *handler) notifyBreaker(ctx context.Context, change string) {
-	if change == "" {
-		return
-	}
 	if h.r.opt.OnBreaker != nil {
 		h.r.opt.OnBreaker(h.rule.Name(), change == opened)
 	}

@@ -237,11 +237,15 @@ type group struct {
 	log       *slog.Logger
 	onEnter   func(ctx context.Context, group, pattern string, d queue.Delivery) context.Context
 	onHandled func(context.Context, Observation)
-	progress  progress
+
+	mu sync.Mutex
+	// unfinished remembers, between the attempts at an event, which handlers have finished
+	// it. It is guarded by mu.
+	unfinished map[event.Position]*progress
 }
 
 func (m *Mux) newGroup(spec queue.Group) *group {
-	g := &group{spec: spec, log: m.opt.Logger, onEnter: m.opt.OnEnter, onHandled: m.opt.OnHandled, progress: newProgress()}
+	g := &group{spec: spec, log: m.opt.Logger, onEnter: m.opt.OnEnter, onHandled: m.opt.OnHandled, unfinished: map[event.Position]*progress{}}
 	g.spec.Filter.Patterns = nil
 	for _, r := range m.routes {
 		if r.group == spec.Name {
@@ -255,7 +259,7 @@ func (m *Mux) newGroup(spec queue.Group) *group {
 // handle is one attempt at an event: every handler that matches and is not yet done
 // with it is called, in the order of registration, whatever became of the others.
 func (g *group) handle(ctx context.Context, d queue.Delivery) error {
-	p := g.progress.take(d, len(g.routes))
+	p := g.take(d)
 	var again []error
 	for i, r := range g.routes {
 		if !r.pattern.Match(&d.Event) || p.finished[i] {
@@ -264,16 +268,17 @@ func (g *group) handle(ctx context.Context, d queue.Delivery) error {
 		err := g.call(ctx, r, d)
 		switch {
 		case err == nil:
-			p.finish(i, nil)
+			p.finished[i] = true
 		case queue.IsPermanent(err):
-			p.finish(i, fmt.Errorf("%s: %w", r.pattern, err))
+			p.finished[i] = true
+			p.errs = append(p.errs, fmt.Errorf("%s: %w", r.pattern, err))
 		default:
 			again = append(again, fmt.Errorf("%s: %w", r.pattern, err))
 		}
 	}
 	switch {
 	case len(again) > 0:
-		g.progress.keep(d.Event.Position, p)
+		g.keep(d.Event.Position, p)
 		return retryable(again, p.errs)
 	case len(p.errs) > 0:
 		return errors.Join(p.errs...) // each is permanent
@@ -372,52 +377,34 @@ func (e *PanicError) Unwrap() error {
 // event is forgotten, and its next attempt calls all of them again.
 const maxProgress = 10_000
 
-// progress remembers between the attempts at an event which handlers have finished it.
+// A progress is which handlers have finished an event. One attempt uses it at a time.
 type progress struct {
-	mu   *sync.Mutex
-	open map[event.Position]*state
-}
-
-// A state is what is remembered of one event. One attempt uses it at a time.
-type state struct {
-	finished []bool
+	finished []bool  // by the index of the handler
 	errs     []error // of the handlers that gave up
 }
 
-func newProgress() progress {
-	return progress{mu: &sync.Mutex{}, open: map[event.Position]*state{}}
-}
-
-// take returns what is remembered of an event, and forgets it until keep. The first
-// attempt begins anew: an event that is redriven or replayed goes to all handlers again.
-func (p progress) take(d queue.Delivery, handlers int) *state {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s, ok := p.open[d.Event.Position]
-	delete(p.open, d.Event.Position)
+// take returns the progress of an event, and forgets it until keep. The first attempt
+// begins anew: an event that is redriven or replayed goes to all handlers again.
+func (g *group) take(d queue.Delivery) *progress {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p, ok := g.unfinished[d.Event.Position]
+	delete(g.unfinished, d.Event.Position)
 	if ok && d.Attempt > 1 {
-		return s
+		return p
 	}
-	return &state{finished: make([]bool, handlers)}
+	return &progress{finished: make([]bool, len(g.routes))}
 }
 
 // keep remembers an event that has handlers left to call.
-func (p progress) keep(at event.Position, s *state) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for old := range p.open {
-		if len(p.open) < maxProgress {
+func (g *group) keep(at event.Position, p *progress) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for old := range g.unfinished {
+		if len(g.unfinished) < maxProgress {
 			break
 		}
-		delete(p.open, old)
+		delete(g.unfinished, old)
 	}
-	p.open[at] = s
-}
-
-// finish notes that a handler needs no other attempt: err is nil, or why it gave up.
-func (s *state) finish(handler int, err error) {
-	s.finished[handler] = true
-	if err != nil {
-		s.errs = append(s.errs, err)
-	}
+	g.unfinished[at] = p
 }
