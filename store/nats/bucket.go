@@ -92,11 +92,11 @@ func (q *Store) open(ctx context.Context) (*topic, error) {
 	q.quota.reset()
 	s := &topic{epoch: epoch, stream: stream, kv: kv, ahead: time.Until(info.TimeStamp)}
 	s.groups = newGroupCache(kv, q.o.Logger)
-	if err := q.enter("open"); err != nil {
+	if err := q.life.Enter("open"); err != nil {
 		return nil, err
 	}
 	go func() {
-		defer q.calls.Done()
+		defer q.life.Leave()
 		s.groups.run(q.life)
 	}()
 	if err := s.groups.loaded(ctx); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/url"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	natsgo "github.com/nats-io/nats.go"
 
+	"slackmcp/internal/wait"
 	"slackmcp/store/internal/eventlog"
 )
 
@@ -63,11 +63,7 @@ func dial(ctx context.Context, o Options, on func(*natsgo.Options)) (*natsgo.Con
 	opts.ReconnectBufSize = -1
 	opts.IgnoreAuthErrorAbort = true
 	opts.CustomReconnectDelayCB = func(attempts int) time.Duration {
-		d := maxReconnect
-		if attempts < 6 {
-			d = min(50*time.Millisecond<<attempts, maxReconnect)
-		}
-		return d - rand.N(d/2) //nolint:gosec // spreads load, hides nothing
+		return wait.Jitter(wait.Growth{First: 100 * time.Millisecond, Most: maxReconnect, Factor: 2}.After(attempts, 0))
 	}
 	opts.AsyncErrorCB = func(_ *natsgo.Conn, _ *natsgo.Subscription, err error) {
 		o.Logger.LogAttrs(context.WithoutCancel(ctx), slog.LevelDebug, "nats client", slog.Any("error", err))

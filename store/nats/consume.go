@@ -26,10 +26,10 @@ func (q *Store) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	if ctx.Err() != nil {
 		return nil
 	}
-	if err := q.enter("consume"); err != nil {
+	if err := q.life.Enter("consume"); err != nil {
 		return err
 	}
-	defer q.calls.Done()
+	defer q.life.Leave()
 	defer q.watch.Attend(g)()
 
 	c := &consumer{q: q, g: g, token: remote.NewToken()}

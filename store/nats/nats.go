@@ -62,8 +62,7 @@ type Store struct {
 	notifier *remote.Notifier
 	quota    quota
 	watch    consume.Watchdog
-	life     context.Context // done, with ErrClosed as cause, once Close was called
-	end      context.CancelCauseFunc
+	life     *remote.Life
 
 	opened atomic.Pointer[topic]
 	making sync.Mutex // held while the store is being opened
@@ -73,7 +72,6 @@ type Store struct {
 	closing sync.Once
 
 	mu     sync.Mutex
-	calls  sync.WaitGroup              // Consume, Tail, the sweeps and the followers; Add is guarded by mu
 	leases map[string]map[int64]*lease // group -> sequence number
 	anew   chan struct{}               // closed when the connection was made anew
 }
@@ -104,7 +102,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	q.life = remote.NewLife(ctx)
 	if q.js, err = jetstream.New(q.nc, jetstream.WithPublishAsyncMaxPending(4096), jetstream.WithPublishAsyncTimeout(publishTimeout)); err == nil && !o.StateOnly {
 		_, err = q.nc.Subscribe(q.names.news, func(m *natsgo.Msg) {
 			// The server publishes one such message for each event once it is stored.
@@ -118,13 +116,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("nats queue: %w", err)
 	}
 	if !o.StateOnly {
-		q.calls.Go(func() { remote.Sweep(q.life, o.RetentionAge, o.Logger, q.sweep) })
+		q.life.Go(func() { remote.Sweep(q.life, o.RetentionAge, o.Logger, q.sweep) })
 	}
 	if err := q.greet(ctx); err != nil {
 		return nil, errors.Join(err, q.Close())
 	}
 	q.values.begin(ctx)
-	q.calls.Go(func() { q.values.follow(q.life) })
+	q.life.Go(func() { q.values.follow(q.life) })
 	return q, nil
 }
 
@@ -177,25 +175,10 @@ func (q *Store) renewed() <-chan struct{} {
 	return q.anew
 }
 
-// enter counts a long call in, or refuses it when the queue is closed. The caller calls
-// q.calls.Done at its end.
-func (q *Store) enter(op string) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.life.Err() != nil {
-		return fmt.Errorf("%s: %w", op, queue.ErrClosed)
-	}
-	q.calls.Add(1)
-	return nil
-}
-
 // begin begins a short call and returns the store.
 func (q *Store) begin(ctx context.Context, op string) (*topic, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", op, err)
-	}
-	if q.life.Err() != nil {
-		return nil, fmt.Errorf("%s: %w", op, queue.ErrClosed)
+	if err := q.life.Check(ctx, op); err != nil {
+		return nil, err
 	}
 	s, err := q.ready(ctx)
 	if err != nil {
@@ -208,11 +191,9 @@ func (q *Store) begin(ctx context.Context, op string) (*topic, error) {
 // stays. It is idempotent.
 func (q *Store) Close() error {
 	q.closing.Do(func() {
-		q.mu.Lock()
-		q.end(queue.ErrClosed)
-		q.mu.Unlock()
+		q.life.End()
 		q.values.watchers.Close()
-		q.calls.Wait()
+		q.life.Wait()
 		q.nc.Close()
 	})
 	return nil

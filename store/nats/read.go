@@ -39,10 +39,10 @@ func (q *Store) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 	if ctx.Err() != nil {
 		return nil
 	}
-	if err := q.enter("tail"); err != nil {
+	if err := q.life.Enter("tail"); err != nil {
 		return err
 	}
-	defer q.calls.Done()
+	defer q.life.Leave()
 	return remote.Tail(ctx, q.life, storeLog{q}, q.o.Logger, from, fn)
 }
 

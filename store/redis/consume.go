@@ -27,10 +27,10 @@ func (q *Store) Consume(ctx context.Context, g queue.Group, h queue.Handler) err
 	if ctx.Err() != nil {
 		return nil
 	}
-	if err := q.enter("consume"); err != nil {
+	if err := q.life.Enter("consume"); err != nil {
 		return err
 	}
-	defer q.calls.Done()
+	defer q.life.Leave()
 	defer q.notifier.join(ctx)()
 	defer q.watch.Attend(g)()
 
@@ -199,7 +199,7 @@ func (q *Store) settle(list []settling) ([]struct{}, error) {
 
 // Groups lists the registered groups by name.
 func (q *Store) Groups(ctx context.Context) ([]string, error) {
-	if err := q.check(ctx, "groups"); err != nil {
+	if err := q.life.Check(ctx, "groups"); err != nil {
 		return nil, err
 	}
 	names, err := q.groups(ctx)
@@ -221,7 +221,7 @@ func (q *Store) groups(ctx context.Context) ([]string, error) {
 
 // DropGroup forgets a group; its consumers end with ErrNoGroup.
 func (q *Store) DropGroup(ctx context.Context, name string) error {
-	if err := q.check(ctx, "drop group"); err != nil {
+	if err := q.life.Check(ctx, "drop group"); err != nil {
 		return err
 	}
 	k, gk := q.keys, q.keys.group(name)
@@ -239,7 +239,7 @@ func (q *Store) DropGroup(ctx context.Context, name string) error {
 
 // DeadLetters lists a group's dead letters; see queue.Queue. At most event.MaxLimit.
 func (q *Store) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
-	if err := q.check(ctx, "dead letters"); err != nil {
+	if err := q.life.Check(ctx, "dead letters"); err != nil {
 		return nil, err
 	}
 	var from int64
@@ -301,7 +301,7 @@ const maxChange = 256
 
 // change runs an operation on the events at the positions of this epoch, piece by piece.
 func (q *Store) change(ctx context.Context, op, name string, at []event.Position) (int, error) {
-	if err := q.check(ctx, op); err != nil {
+	if err := q.life.Check(ctx, op); err != nil {
 		return 0, err
 	}
 	b, _, err := q.start(ctx, queue.Start{})

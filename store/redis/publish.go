@@ -35,7 +35,7 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 	if err := queue.CheckEvent(&e); err != nil {
 		return queue.Receipt{}, err
 	}
-	if err := q.check(ctx, "publish"); err != nil {
+	if err := q.life.Check(ctx, "publish"); err != nil {
 		return queue.Receipt{}, err
 	}
 	if e.ReceivedAt.IsZero() {

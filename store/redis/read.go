@@ -23,7 +23,7 @@ import (
 // History reads one page; see queue.Queue. Between the pieces of a long page others may
 // write.
 func (q *Store) History(ctx context.Context, query event.Query) (event.Page, error) {
-	if err := q.check(ctx, "history"); err != nil {
+	if err := q.life.Check(ctx, "history"); err != nil {
 		return event.Page{}, err
 	}
 	p, err := remote.History(ctx, storeLog{q}, query)
@@ -38,10 +38,10 @@ func (q *Store) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 	if ctx.Err() != nil {
 		return nil
 	}
-	if err := q.enter("tail"); err != nil {
+	if err := q.life.Enter("tail"); err != nil {
 		return err
 	}
-	defer q.calls.Done()
+	defer q.life.Leave()
 	defer q.notifier.join(ctx)()
 	return remote.Tail(ctx, q.life, storeLog{q}, q.o.Logger, from, fn)
 }
@@ -131,7 +131,7 @@ func startArgs(s queue.Start) (kind string, value int64, epoch string, ok bool) 
 
 // Get returns the stored event; see queue.Queue.
 func (q *Store) Get(ctx context.Context, source, id string) (event.Event, error) {
-	if err := q.check(ctx, "get"); err != nil {
+	if err := q.life.Check(ctx, "get"); err != nil {
 		return event.Event{}, err
 	}
 	digest := eventlog.KeyOf(source, id)

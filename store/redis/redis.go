@@ -54,8 +54,7 @@ type Store struct {
 	client   goredis.UniversalClient
 	notifier *notifier
 	watch    consume.Watchdog
-	life     context.Context // done, with ErrClosed as cause, once Close was called
-	end      context.CancelCauseFunc
+	life     *remote.Life
 
 	publishes *remote.Batcher[publishing, queue.Receipt]
 	settles   *remote.Batcher[settling, struct{}]
@@ -66,9 +65,6 @@ type Store struct {
 
 	closing sync.Once
 	closed  error // what Close answers, also again
-
-	mu    sync.Mutex
-	calls sync.WaitGroup // Consume, Tail, the sweeps and the follower of changes; Add is guarded by mu
 }
 
 var _ queue.Queue = (*Store)(nil)
@@ -108,7 +104,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	q := &Store{
 		o: o, keys: keysOf(o.Topic), client: c.client(o.MaxConnections - 2),
 	}
-	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	q.life = remote.NewLife(ctx)
 	q.notifier = &notifier{
 		Notifier: remote.NewNotifier(), log: q.keys.log, wanted: make(chan struct{}, 1),
 		connect: func() goredis.UniversalClient { return c.client(1) },
@@ -120,7 +116,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	q.settles = remote.NewBatcher(remote.BatchOptions[settling, struct{}]{Do: q.settle, MaxCount: maxBatch})
 	q.values = newSmallValues(q, c.client(1))
 	if !o.StateOnly {
-		q.calls.Go(func() {
+		q.life.Go(func() {
 			remote.Sweep(q.life, o.RetentionAge, o.Logger, func(ctx context.Context) error { return q.sweep(ctx, false) })
 		})
 	}
@@ -135,8 +131,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		o.Logger.LogAttrs(ctx, slog.LevelWarn, "redis cannot be reached yet, the queue waits for it",
 			slog.String("redis", c.String()), slog.Any("error", err))
 	}
-	q.calls.Go(func() { q.values.follow(q.life) })
-	q.calls.Go(func() { q.values.sweep(q.life) })
+	q.life.Go(func() { q.values.follow(q.life) })
+	q.life.Go(func() { q.values.sweep(q.life) })
 	return q, nil
 }
 
@@ -168,38 +164,13 @@ func (q *Store) greet(ctx context.Context) (durability string, err error) {
 	return q.inspect(ctx)
 }
 
-// enter counts a long call in, or refuses it when the queue is closed. The caller calls
-// q.calls.Done at its end.
-func (q *Store) enter(op string) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.life.Err() != nil {
-		return fmt.Errorf("%s: %w", op, queue.ErrClosed)
-	}
-	q.calls.Add(1)
-	return nil
-}
-
-// check begins a short call.
-func (q *Store) check(ctx context.Context, op string) error {
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	if q.life.Err() != nil {
-		return fmt.Errorf("%s: %w", op, queue.ErrClosed)
-	}
-	return nil
-}
-
 // Close ends all calls, waits for them, and closes the connections. What the store has
 // stays. It is idempotent.
 func (q *Store) Close() error {
 	q.closing.Do(func() {
-		q.mu.Lock()
-		q.end(queue.ErrClosed)
-		q.mu.Unlock()
+		q.life.End()
 		q.values.watchers.Close()
-		q.calls.Wait()
+		q.life.Wait()
 		q.publishes.Close()
 		q.settles.Close()
 		if err := q.client.Close(); err != nil {
@@ -298,7 +269,7 @@ func (q *Store) fault(err error) error {
 
 // Stats counts; see queue.Queue.
 func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
-	if err := q.check(ctx, "stats"); err != nil {
+	if err := q.life.Check(ctx, "stats"); err != nil {
 		return queue.Stats{}, err
 	}
 	s, err := q.stats(ctx)

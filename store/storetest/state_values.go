@@ -240,7 +240,7 @@ func extends(e *stateEnv) {
 		_, err := s.Get(e.Context(), "ends")
 		return errors.Is(err, state.ErrNotFound)
 	})
-	<-time.After(2 * time.Second) // longer than an server's own unit
+	<-time.After(2 * time.Second) // longer than the unit of any server
 	if got := e.get(s, "ever"); string(got.Value) != "2" || !got.ExpiresAt.IsZero() {
 		e.Errorf("Get(ever) = %+v, want 2 without an end", got)
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"slackmcp/internal/wait"
 	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
@@ -348,12 +349,8 @@ func guard(ctx context.Context, h queue.Handler, d queue.Delivery) (err error) {
 func Drain(ctx context.Context, grace time.Duration) (context.Context, context.CancelCauseFunc) {
 	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
-		t := time.NewTimer(grace)
-		defer t.Stop()
-		select {
-		case <-t.C:
+		if wait.Sleep(out, grace) == nil {
 			cancel(ErrStopping)
-		case <-out.Done():
 		}
 	})
 	return out, func(cause error) {

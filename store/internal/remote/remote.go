@@ -187,6 +187,63 @@ func (b *Batcher[Req, Res]) take() []*call[Req, Res] {
 	return calls
 }
 
+// A Life is how long a store is open. It is a context that is done, with queue.ErrClosed as
+// cause, once End was called. It is safe for concurrent use.
+type Life struct {
+	context.Context //nolint:containedctx // it is the store's life, not a request's
+
+	end   context.CancelCauseFunc
+	mu    sync.Mutex
+	calls sync.WaitGroup // Add is guarded by mu
+}
+
+// NewLife returns a Life that has the values of ctx and does not end with it.
+func NewLife(ctx context.Context) *Life {
+	l := &Life{}
+	l.Context, l.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	return l
+}
+
+// Check refuses a short call when its own context or the store has ended.
+func (l *Life) Check(ctx context.Context, op string) error {
+	err := ctx.Err()
+	if err == nil && l.Err() != nil {
+		err = queue.ErrClosed
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return nil
+}
+
+// Enter counts a long call in, which calls Leave at its end, or refuses it when the store
+// is closed.
+func (l *Life) Enter(op string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.Err() != nil {
+		return fmt.Errorf("%s: %w", op, queue.ErrClosed)
+	}
+	l.calls.Add(1)
+	return nil
+}
+
+// Leave ends a call that Enter let in.
+func (l *Life) Leave() { l.calls.Done() }
+
+// Go runs fn as a long call that nothing refuses; it has to end with the Life.
+func (l *Life) Go(fn func()) { l.calls.Go(fn) }
+
+// End ends the Life; Wait returns when its long calls have returned.
+func (l *Life) End() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.end(queue.ErrClosed)
+}
+
+// Wait waits for the long calls, after End.
+func (l *Life) Wait() { l.calls.Wait() }
+
 // Older reports whether a server's version, such as "6.0.16", is below one; a version that
 // cannot be read is not.
 func Older(version string, major, minor int) bool {
