@@ -12,31 +12,31 @@ import (
 	"slackmcp/config"
 )
 
-// announce tells that the server can be reached: a line in the log for programs, the
+// announce says that the server can be reached: a line in the log for programs, the
 // banner for people. In the sandbox it also connects the workspace to the receiver.
-func (b *builder) announce(ctx context.Context) {
+func (s *Server) announce(ctx context.Context) {
 	paths := []string{}
-	if b.receiver != nil {
-		paths = b.receiver.Paths()
+	if s.receiver != nil {
+		paths = s.receiver.Paths()
 	}
-	b.log.LogAttrs(ctx, slog.LevelInfo, "serving",
-		slog.String("addr", b.Addr()), slog.String("mode", string(b.cfg.Mode)), slog.Bool("sandbox", b.cfg.Sandbox),
-		slog.String("queue_backend", string(b.cfg.Queue.Backend)), slog.String("because", b.cfg.Queue.Because),
-		slog.Any("receives", paths), slog.Any("rules", b.ruleNames()), slog.String("version", b.version))
-	for _, note := range b.notes() {
-		b.log.LogAttrs(ctx, slog.LevelWarn, "note", slog.String("note", note))
+	s.log.LogAttrs(ctx, slog.LevelInfo, "serving",
+		slog.String("addr", s.Addr()), slog.String("mode", string(s.cfg.Mode)), slog.Bool("sandbox", s.cfg.Sandbox),
+		slog.String("queue_backend", string(s.cfg.Queue.Backend)), slog.String("because", s.cfg.Queue.Because),
+		slog.Any("receives", paths), slog.Any("rules", s.ruleNames()), slog.String("version", s.opt.Version))
+	for _, note := range notes(s.cfg) {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "note", slog.String("note", note))
 	}
-	if b.tokenPath != "" {
-		b.log.LogAttrs(ctx, slog.LevelInfo, "the mcp token is in a file", slog.String("file", b.tokenPath))
+	if s.assistants.tokenPath != "" {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "the mcp token is in a file", slog.String("file", s.assistants.tokenPath))
 	}
-	if b.sandbox != nil && b.slackSocket == nil {
-		b.sandbox.subscribe(ctx, "http://"+b.localAddr()+"/slack/events")
+	if s.sandbox != nil && s.slackSocket == nil {
+		s.sandbox.subscribe(ctx, "http://"+s.localAddr()+"/slack/events")
 	}
-	if b.out == nil {
+	if s.opt.Out == nil {
 		return
 	}
-	if err := b.banner(ctx).write(b.out, b.terminal || b.cfg.Sandbox); err != nil {
-		b.log.LogAttrs(ctx, slog.LevelWarn, "the start lines could not be printed", slog.String("error", err.Error()))
+	if err := s.banner(ctx).write(s.opt.Out, s.opt.Terminal || s.cfg.Sandbox); err != nil {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "the start lines could not be printed", slog.String("error", err.Error()))
 	}
 }
 
@@ -55,47 +55,47 @@ func (s *Server) localAddr() string {
 	return net.JoinHostPort(host, port)
 }
 
-func (b *builder) banner(ctx context.Context) *banner {
-	bn := &banner{version: b.version, mode: string(b.cfg.Mode), token: b.token, tokenPath: b.tokenPath, notes: b.notes()}
+func (s *Server) banner(ctx context.Context) *banner {
+	bn := &banner{version: s.opt.Version, mode: string(s.cfg.Mode), token: s.assistants.token, tokenPath: s.assistants.tokenPath, notes: notes(s.cfg)}
 	row := func(what, where string) { bn.rows = append(bn.rows, [2]string{what, where}) }
-	if b.cfg.Sandbox {
+	if s.cfg.Sandbox {
 		bn.mode += ", in the sandbox (no Slack account is used)"
 	}
-	if b.receiver != nil {
-		row("receives", b.localURL()+strings.Join(b.receiver.Paths(), ", "))
+	if s.receiver != nil {
+		row("receives", s.localURL()+strings.Join(s.receiver.Paths(), ", "))
 	}
-	if names := b.ruleNames(); len(names) > 0 {
+	if names := s.ruleNames(); len(names) > 0 {
 		row("rules", strings.Join(names, ", "))
 	}
-	if b.slackSocket != nil {
-		row("slack", "over socket mode, "+b.slackSocket.State())
+	if s.slackSocket != nil {
+		row("slack", "over socket mode, "+s.slackSocket.State())
 	}
-	if b.mcp != nil {
-		bn.mcpURL = b.endpointURL()
+	if s.assistants.mcp != nil {
+		bn.mcpURL = s.endpointURL()
 		row("mcp", bn.mcpURL+" (streamable HTTP), "+bn.mcpURL+"/sse (SSE)")
-		if b.tokenPath != "" {
-			row("token", "in "+b.tokenPath)
+		if s.assistants.tokenPath != "" {
+			row("token", "in "+s.assistants.tokenPath)
 		}
 	}
-	row("health", b.localURL()+"/health/detailed")
-	if stats, err := b.store.Stats(ctx); err == nil {
-		row("queue", stats.Backend+": "+stats.Durability+" ("+b.cfg.Queue.Because+")")
+	row("health", s.localURL()+"/health/detailed")
+	if stats, err := s.store.Stats(ctx); err == nil {
+		row("queue", stats.Backend+": "+stats.Durability+" ("+s.cfg.Queue.Because+")")
 	}
-	if b.sandbox != nil {
-		row("workspace", b.sandbox.url())
-		row("try", b.program+` send --sandbox --url http://`+b.localAddr()+`/slack/events --text "hello"`)
+	if s.sandbox != nil {
+		row("workspace", s.sandbox.url())
+		row("try", s.opt.Program+` send --sandbox --url http://`+s.localAddr()+`/slack/events --text "hello"`)
 	}
 	return bn
 }
 
 // notes are what the operator should know about this start.
-func (s *Server) notes() []string {
+func notes(cfg config.Config) []string {
 	var notes []string
-	if s.cfg.Queue.Backend == config.Memory {
+	if cfg.Queue.Backend == config.Memory {
 		notes = append(notes, "the memory backend forgets every event when the process ends")
 	}
-	if s.cfg.Queue.Backend == config.SQLite && s.cfg.Mode.Webhook() {
-		if why := ephemeral(s.cfg.Platform, s.cfg.Queue.DataDir); why != "" {
+	if cfg.Queue.Backend == config.SQLite && cfg.Mode.Webhook() {
+		if why := ephemeral(cfg.Platform, cfg.Queue.DataDir); why != "" {
 			notes = append(notes, "ephemeral: "+why+", and the sqlite queue with it: use a volume, REDIS_URL or NATS_URL")
 		}
 	}

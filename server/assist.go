@@ -27,94 +27,98 @@ import (
 	"slackmcp/server/audit"
 	"slackmcp/server/operate"
 	"slackmcp/server/web"
+	"slackmcp/slackapi"
 	"slackmcp/store/queue"
+	"slackmcp/store/state"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/journal"
 )
 
-// assist builds the assistant's side: the journal, who may connect, and what it sees.
-func (b *builder) assist(ctx context.Context) error {
-	if !b.cfg.Mode.MCP() {
-		return nil
+// An assistantSide is what assistants connect to, and what New wires of it elsewhere. The
+// zero value is that of a configuration without one.
+type assistantSide struct {
+	mcp      *mcp.Server
+	journal  *journal.Journal // nil without events
+	asks     *asks            // nil without events or Slack
+	tokens   *access.Tokens   // the bearers of the settings; nil where none is asked for
+	metadata *access.Metadata // of OAuth; nil without it
+	token    string           // the default bearer
+	// tokenPath is the file in which the default bearer is; "" when the settings have it.
+	tokenPath string
+}
+
+// newAssistantSide builds the journal, who may connect, and what assistants see.
+func newAssistantSide(ctx context.Context, o Options, store *watchedStore, values state.Store, client *slackapi.Client, k *gapKeeper, h *hooks) (a assistantSide, err error) {
+	cfg, m := o.Config, o.Config.MCP
+	if !cfg.Mode.MCP() {
+		return a, nil
 	}
-	events, err := b.follow()
+	authenticate, err := a.access(ctx, cfg, h)
 	if err != nil {
-		return err
+		return a, err
 	}
-	authenticate, err := b.access(ctx)
-	if err != nil {
-		return err
-	}
-	m := b.cfg.MCP
-	o := mcp.Options{
-		Name: web.ServiceName, Version: b.version,
+	opts := mcp.Options{
+		Name: web.ServiceName, Version: o.Version,
 		Choice: toolset.Choice{Toolsets: m.Toolsets, Tools: m.Tools, ReadOnly: m.ReadOnly},
 		Write: guard.Options{
-			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute, OnWritten: b.wrote,
+			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute, OnWritten: h.wrote,
 		},
 		Lockdown:    m.Lockdown,
-		Channel:     b.channel(),
-		Slack:       b.slack,
-		Logger:      b.log,
-		OnEnterCall: b.enterTool(), OnCall: b.toolCalled, RequestID: web.RequestID,
+		Channel:     channel(m),
+		Slack:       client,
+		Logger:      h.log,
+		OnEnterCall: h.enterTool(), OnCall: h.toolCalled, RequestID: web.RequestID,
 		Transport: transport.Options{
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
-			PublicURL: b.cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,
-			Authenticate: authenticate, Logger: b.log,
-			Shared: b.sharedState(), Single: b.cfg.Queue.Backend == config.SQLite,
+			PublicURL: cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,
+			Authenticate: authenticate, Logger: h.log,
+			Shared: sharedState(cfg, values), Single: cfg.Queue.Backend == config.SQLite,
 		},
 	}
 	if m.Transport == config.Stdio {
-		o.Transport.Default = transport.SSE // nobody connects over HTTP then
+		opts.Transport.Default = transport.SSE // no client connects over HTTP then
 	}
-	if events != nil {
-		o.Events, o.Operator = events, b.store
+	if cfg.Events() {
+		var events *eventLog
+		if events, err = newEventLog(cfg, store, h.log); err != nil {
+			return a, err
+		}
+		a.journal, opts.Events, opts.Operator = events.Journal, events, store
+		if client != nil {
+			a.asks = newAsks(cfg, store, a.journal.Newest, h.log)
+			opts.OnAsk = a.asks.asked
+		}
 	}
-	if b.gaps != nil {
-		o.Gaps = b.gapsView
+	if k != nil {
+		opts.Gaps = k.view
 	}
-	if o.Push, err = b.push(); err != nil {
-		return err
+	if opts.Push, err = push(cfg, values, a.tokens, h); err != nil {
+		return a, err
 	}
-	var questions *asks
-	if events != nil && b.slack != nil {
-		questions = b.newAsks()
-		o.OnAsk = questions.asked
+	if a.mcp, err = mcp.New(opts); err != nil {
+		return a, fmt.Errorf("mcp: %w", err)
 	}
-	if b.mcp, err = mcp.New(o); err != nil {
-		return fmt.Errorf("mcp: %w", err)
+	h.metrics.MCP.Watch(a.mcp.Transport())
+	if n := a.mcp.Webhooks(); n != nil {
+		h.metrics.Push.Watch(n)
 	}
-	b.metrics.MCP.Watch(b.mcp.Transport())
-	if e := b.mcp.Webhooks(); e != nil {
-		b.metrics.Push.Watch(e)
+	if a.asks != nil {
+		a.asks.settle = a.mcp.Settle
 	}
-	if questions != nil {
-		questions.settle = b.mcp.Settle
-	}
-	b.assistants = append(b.assistants, part{"mcp", b.mcp.Run})
-	if b.identity != nil {
-		b.identity.grant = b.mcp.SetGrant
-	}
-	return nil
+	return a, nil
 }
 
-// follow builds the journal and the log that assistants read. Without a webhook side
-// no events arrive, and there is no log.
-func (b *builder) follow() (*eventLog, error) {
-	if !b.cfg.Events() {
-		return nil, nil //nolint:nilnil // there is no log, and that is no error
-	}
+// newEventLog builds the journal and the log that assistants read.
+func newEventLog(cfg config.Config, store *watchedStore, log *slog.Logger) (*eventLog, error) {
 	j, err := journal.New(journal.Options{
-		MaxEvents: b.cfg.Journal.Events, MaxBytes: int(b.cfg.Journal.Bytes), Logger: b.log,
+		MaxEvents: cfg.Journal.Events, MaxBytes: int(cfg.Journal.Bytes), Logger: log,
 	})
 	if err != nil {
 		return nil, err
 	}
-	b.journal = j
-	b.readers = append(b.readers, part{"journal", func(ctx context.Context) error { return j.Run(ctx, b.store) }})
-	l := &eventLog{Journal: j, store: b.store}
-	if b.cfg.Queue.Backend == config.Redis || b.cfg.Queue.Backend == config.NATS {
-		l.newest = &newest{store: b.store}
+	l := &eventLog{Journal: j, store: store}
+	if cfg.Queue.Backend == config.Redis || cfg.Queue.Backend == config.NATS {
+		l.newest = &newest{store: store}
 	}
 	return l, nil
 }
@@ -133,26 +137,26 @@ var assistantScopes = []access.Scope{access.Read, access.Events, access.Write}
 
 // access builds what stands in front of every MCP route. It is closed unless the
 // operator opened it.
-func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, error) {
-	m := b.cfg.MCP
+func (a *assistantSide) access(ctx context.Context, cfg config.Config, h *hooks) (func(http.Handler) http.Handler, error) {
+	m := cfg.MCP
 	switch {
 	case m.Transport == config.Stdio:
-		return nil, nil //nolint:nilnil // whoever started the process is its only client
+		return nil, nil //nolint:nilnil // the program that started the process is its only client
 	case m.NoAuth:
-		b.log.LogAttrs(ctx, slog.LevelWarn, "mcp is open to everyone who can connect")
+		h.log.LogAttrs(ctx, slog.LevelWarn, "mcp is open to everyone who can connect")
 		return web.Unbounded(access.As(&access.Principal{Name: "anyone", Scopes: assistantScopes, Anonymous: true})), nil
 	}
-	list, path, err := b.bearers(b.cfg)
+	list, path, err := bearers(cfg, cfg)
 	if err != nil {
 		return nil, err
 	}
-	b.token, b.tokenPath = list[0].Secret, path
-	if b.tokens, err = access.NewTokens(list...); err != nil {
+	a.token, a.tokenPath = list[0].Secret, path
+	if a.tokens, err = access.NewTokens(list...); err != nil {
 		return nil, err
 	}
-	o := access.RequireOptions{Authenticator: b.tokens, OnRefuse: b.refused, OnAccept: b.tokenUsed}
+	o := access.RequireOptions{Authenticator: a.tokens, OnRefuse: h.refused, OnAccept: h.tokenUsed}
 	if m.OAuth.Enabled() {
-		if o, err = b.oauth(o); err != nil {
+		if o, a.metadata, err = oauth(m.OAuth, o, h.log); err != nil {
 			return nil, err
 		}
 	}
@@ -164,14 +168,14 @@ func (b *builder) access(ctx context.Context) (func(http.Handler) http.Handler, 
 }
 
 // bearers are the static tokens of the settings: the one of them, or else the one in the
-// data directory, whose path is then returned, and those with names.
-func (s *Server) bearers(c config.Config) (list []access.Token, path string, err error) {
+// data directory of the running server, whose path is then returned, and those with names.
+func bearers(running, c config.Config) (list []access.Token, path string, err error) {
 	token := c.MCP.AuthToken.Reveal()
 	if token == "" {
-		if token, path, _, err = ownToken(s.cfg.Queue.DataDir); err != nil {
+		if token, path, _, err = ownToken(running.Queue.DataDir); err != nil {
 			return nil, "", err
 		}
-		s.cfg.Learn(token)
+		running.Learn(token)
 	}
 	list = []access.Token{{Name: "default", Secret: token, Scopes: assistantScopes}}
 	for _, t := range c.MCP.Tokens {
@@ -186,35 +190,34 @@ func (s *Server) bearers(c config.Config) (list []access.Token, path string, err
 
 // oauth adds an authorization server's tokens to the static ones, and the document by
 // which clients find that server.
-func (b *builder) oauth(o access.RequireOptions) (access.RequireOptions, error) {
-	settings := b.cfg.MCP.OAuth
+func oauth(settings config.OAuth, o access.RequireOptions, log *slog.Logger) (access.RequireOptions, *access.Metadata, error) {
 	jwt, err := access.NewJWT(access.JWTOptions{
-		Issuer: settings.Issuer, Audiences: []string{settings.Audience}, KeysURL: settings.JWKSURL, Logger: b.log,
+		Issuer: settings.Issuer, Audiences: []string{settings.Audience}, KeysURL: settings.JWKSURL, Logger: log,
 	})
 	if err != nil {
-		return o, err
+		return o, nil, err
 	}
-	b.metadata, err = access.NewMetadata(access.MetadataOptions{
+	metadata, err := access.NewMetadata(access.MetadataOptions{
 		Resource: settings.Audience, Issuers: []string{settings.Issuer}, Name: web.ServiceName,
 		Scopes: []access.Scope{access.Read, access.Events, access.Write, access.Admin},
 	})
 	if err != nil {
-		return o, err
+		return o, nil, err
 	}
-	o.Authenticator, o.MetadataURL = access.Any(o.Authenticator, jwt), b.metadata.URL()
-	return o, nil
+	o.Authenticator, o.MetadataURL = access.Any(o.Authenticator, jwt), metadata.URL()
+	return o, metadata, nil
 }
 
 // refused writes a line for each caller that was turned away: address and reason, never
 // what it sent.
-func (s *Server) refused(r *http.Request, status int, reason string) {
-	s.metrics.MCP.Unauthorized(reason)
-	s.audit.Record(r.Context(), audit.Record{
-		Event: audit.CallerRefused, Outcome: audit.Refused, Reason: reason, Address: web.AddressText(s.proxies.Client(r)),
+func (h *hooks) refused(r *http.Request, status int, reason string) {
+	h.metrics.MCP.Unauthorized(reason)
+	h.audit.Record(r.Context(), audit.Record{
+		Event: audit.CallerRefused, Outcome: audit.Refused, Reason: reason, Address: web.AddressText(h.proxies.Client(r)),
 		RequestID: r.Header.Get(web.RequestIDHeader), Status: status,
 	})
-	s.log.LogAttrs(r.Context(), slog.LevelWarn, "mcp caller refused",
-		slog.String("request_id", r.Header.Get(web.RequestIDHeader)), slog.String("remote", web.AddressText(s.proxies.Client(r))),
+	h.log.LogAttrs(r.Context(), slog.LevelWarn, "mcp caller refused",
+		slog.String("request_id", r.Header.Get(web.RequestIDHeader)), slog.String("remote", web.AddressText(h.proxies.Client(r))),
 		slog.Int("status", status), slog.String("reason", reason))
 }
 
@@ -222,13 +225,13 @@ func (s *Server) refused(r *http.Request, status int, reason string) {
 const callbackTimeout = 10 * time.Second
 
 // push says how events reach the assistants that asked for them.
-func (b *builder) push() (mcp.Push, error) {
-	c := b.cfg.MCP.Push
+func push(cfg config.Config, values state.Store, tokens *access.Tokens, h *hooks) (mcp.Push, error) {
+	c := cfg.MCP.Push
 	p := mcp.Push{}
 	if c.Profile == config.PushDraft {
 		p.Codes, p.StrictUnsubscribe = events.DraftCodes(), true
 	}
-	if !c.Webhooks || b.state == nil {
+	if !c.Webhooks {
 		return p, nil
 	}
 	client, err := egress.New(egress.Options{
@@ -238,30 +241,31 @@ func (b *builder) push() (mcp.Push, error) {
 		return p, err
 	}
 	p.Webhooks = notify.Options{
-		State: b.state, Client: client, Exclusive: b.cfg.Queue.Backend.Embedded(), Valid: b.mayStay,
+		State: values, Client: client, Exclusive: cfg.Queue.Backend.Embedded(), Valid: mayStay(cfg.MCP, tokens),
 		OwnIDs: c.WebhookID == config.MessageWebhookID, MaxPerPrincipal: c.MaxSubscriptions, TTL: c.TTL, Backlog: c.Backlog,
-		OnObserve: b.metrics.Push.Observe,
+		OnObserve: h.metrics.Push.Observe,
 	}
 	return p, nil
 }
 
 // mayStay reports whether a principal's subscriptions stay: its token is still one of
 // the settings' and may read events, or its issuer still the one that is trusted.
-func (s *Server) mayStay(principal, credential string) bool {
-	switch {
-	case principal == mcp.StdioPrincipal:
-		return s.cfg.MCP.Transport == config.Stdio
-	case s.tokens != nil && s.tokens.Valid(principal, credential, access.Events):
-		return true
+func mayStay(m config.MCP, tokens *access.Tokens) func(principal, credential string) bool {
+	return func(principal, credential string) bool {
+		switch {
+		case principal == mcp.StdioPrincipal:
+			return m.Transport == config.Stdio
+		case tokens != nil && tokens.Valid(principal, credential, access.Events):
+			return true
+		}
+		return m.OAuth.Enabled() && strings.HasPrefix(principal, access.OAuthPrefix+m.OAuth.Issuer+"#")
 	}
-	o := s.cfg.MCP.OAuth
-	return o.Enabled() && strings.HasPrefix(principal, access.OAuthPrefix+o.Issuer+"#")
 }
 
 // channel is what the client of stdio is pushed; nil is no channel.
-func (b *builder) channel() *mcp.Channel {
-	c := b.cfg.MCP.Channel
-	if !c.Enabled || b.cfg.MCP.Transport != config.Stdio {
+func channel(m config.MCP) *mcp.Channel {
+	c := m.Channel
+	if !c.Enabled || m.Transport != config.Stdio {
 		return nil
 	}
 	return &mcp.Channel{Senders: c.Senders, Watch: c.Watch, Permissions: c.Permissions}
@@ -269,8 +273,8 @@ func (b *builder) channel() *mcp.Channel {
 
 // followed opens the store that a channel without a receiver of its own reads: Redis, NATS,
 // or that of the server that runs on this machine.
-func (b *builder) followed(ctx context.Context) (queue.Queue, error) {
-	store, err := OpenOperator(ctx, b.cfg, b.log, false)
+func followed(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.Queue, error) {
+	store, err := OpenOperator(ctx, cfg, log, false)
 	if err != nil {
 		return nil, fmt.Errorf("a channel reads the events of a running server, of Redis or of NATS, or receives them with --socket-mode: %w", err)
 	}
@@ -319,18 +323,16 @@ type asks struct {
 	first  chan event.Position // where the first question was asked
 }
 
-func (b *builder) newAsks() *asks {
+func newAsks(cfg config.Config, store queue.Queue, newest func() event.Position, log *slog.Logger) *asks {
 	pattern, _ := event.ParsePattern("block_actions") // a plain word
-	a := &asks{
-		store: b.store, newest: b.journal.Newest, log: b.log, first: make(chan event.Position, 1),
+	return &asks{
+		store: store, newest: newest, log: log, first: make(chan event.Position, 1),
 		group: queue.Group{
-			Name: asksGroup, Workers: 2, Drain: b.cfg.Drain,
+			Name: asksGroup, Workers: 2, Drain: cfg.Drain,
 			Filter: event.Filter{Source: event.SourceSlack, Patterns: []event.Pattern{pattern}},
-			Policy: queue.Policy{MaxAttempts: b.cfg.Worker.MaxAttempts},
+			Policy: queue.Policy{MaxAttempts: cfg.Worker.MaxAttempts},
 		},
 	}
-	b.workers = append(b.workers, part{"questions", a.run})
-	return a
 }
 
 // asked is told before a question is posted.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"slackmcp/config"
 	"slackmcp/internal/yamldoc"
@@ -136,60 +135,40 @@ func parseSources(file string, e yamldoc.Env) ([]webhook.Source, error) {
 	return webhook.ParseSources(file, content, e)
 }
 
-// ruled builds the runner of the rules. Without a file it only tells of groups that are
-// left over.
-func (b *builder) ruled(context.Context) error {
-	if !b.cfg.Mode.Webhook() {
-		return nil
+// newRules builds the runner of the rules; nil without a webhook side. Without a file it only
+// logs the groups that are left over.
+func newRules(cfg config.Config, store queue.Queue, client *slackapi.Client, who *identity, h *hooks) (*rule.Runner, error) {
+	if !cfg.Mode.Webhook() {
+		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
-	rules, err := readRules(b.cfg, env(b.cfg))
+	rules, err := readRules(cfg, env(cfg))
 	if problems := problemsOf("RULES_FILE", err); problems != nil {
-		return &config.Error{Problems: problems}
+		return nil, &config.Error{Problems: problems}
 	}
 	o := rule.Options{
-		Queue: b.store,
+		Queue: store,
 		Group: queue.Group{
-			Workers: b.cfg.Worker.Workers, Drain: b.cfg.Drain,
-			Policy: queue.Policy{MaxAttempts: b.cfg.Worker.MaxAttempts},
+			Workers: cfg.Worker.Workers, Drain: cfg.Drain,
+			Policy: queue.Policy{MaxAttempts: cfg.Worker.MaxAttempts},
 		},
 		// Without a file nobody has said that the rules are gone.
-		Exclusive: b.cfg.Queue.Backend.Embedded() && b.cfg.Worker.RulesFile != "",
-		Logger:    b.log,
+		Exclusive: cfg.Queue.Backend.Embedded() && cfg.Worker.RulesFile != "",
+		Logger:    h.log,
 		OnAttempt: func(o rule.Observation) {
-			b.metrics.Handlers.Observe(worker.Observation{
+			h.metrics.Handlers.Observe(worker.Observation{
 				Group: rule.GroupOf(o.Rule), Pattern: o.Action, Attempt: o.Attempt, Err: o.Err, Duration: o.Duration,
 			})
 		},
-		OnBreaker: b.metrics.Handlers.Breaker,
+		OnBreaker: h.metrics.Handlers.Breaker,
 	}
-	if b.slack != nil {
-		o.Poster, o.Self = poster{b.slack}, b.identity.self
+	if client != nil {
+		o.Poster, o.Self = poster{client}, who.self
 	}
-	if b.rules, err = rule.NewRunner(o, rules); err != nil {
-		return &config.Error{Problems: problemsOf("RULES_FILE", err)}
-	}
-	b.workers = append(b.workers, part{"rules", b.rules.Run})
-	if b.cfg.Worker.RulesFile != "" {
-		b.reloads = append(b.reloads, b.reloadRules)
-	}
-	return nil
-}
-
-// reloadRules reads the rules file again and puts it in force. Rules that have not changed go
-// on undisturbed. When the file is wrong the old rules stay in force, and the log says
-// why. It requires s.reloading.
-func (s *Server) reloadRules(ctx context.Context) {
-	rules, err := readRules(s.cfg, s.envOf(s.latest))
-	var change rule.Change
-	if err == nil {
-		change, err = s.rules.Replace(ctx, rules)
-	}
+	runner, err := rule.NewRunner(o, rules)
 	if err != nil {
-		s.refuseReload(ctx, "reload_rules", "the rules file cannot be used; the old rules stay in force", err)
-		return
+		return nil, &config.Error{Problems: problemsOf("RULES_FILE", err)}
 	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, "rules reloaded", slog.Any("added", listed(change.Added)), slog.Any("changed", listed(change.Changed)),
-		slog.Any("removed", listed(change.Removed)), slog.Any("kept", listed(change.Kept)))
+	return runner, nil
 }
 
 // listed is a list that is written as one when it is empty, too.

@@ -19,6 +19,7 @@ import (
 	"slackmcp/slackapi/sandbox"
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
+	"slackmcp/webhook"
 )
 
 // A Route is a path that a server answers.
@@ -45,35 +46,52 @@ func Routes(ctx context.Context, c config.Config) ([]Route, error) {
 		return nil, err
 	}
 	defer store.Close()
-	b := &builder{Server: &Server{cfg: c, log: slog.New(slog.DiscardHandler), store: &watchedStore{Queue: store}}}
-	b.signingSecrets = c.Slack.SigningSecrets.Reveal()
-	if c.Sandbox && len(b.signingSecrets) == 0 {
-		b.signingSecrets = []string{sandbox.DefaultSigningSecret}
+	watched := &watchedStore{Queue: store}
+	o := Options{Config: c}.withDefaults()
+	slack := slackAccess{signingSecrets: c.Slack.SigningSecrets.Reveal()}
+	if c.Sandbox && len(slack.signingSecrets) == 0 {
+		slack.signingSecrets = []string{sandbox.DefaultSigningSecret}
 	}
-	for _, step := range []func(context.Context) error{b.otherSources, b.measure, b.receive, b.assistNobody, b.web} {
-		if err := step(ctx); err != nil {
-			return nil, err
-		}
+	others, err := otherSources(c)
+	if err != nil {
+		return nil, err
 	}
-	return b.site.Routes(c.Listen.Addr(), c.Admin.Addr), nil
+	measured, err := newMetrics(o.Version, sourceNames(c, slack, others))
+	if err != nil {
+		return nil, err
+	}
+	h := &hooks{metrics: measured, log: o.Logger}
+	receiver, err := newReceiver(o, slack, others, watched, nil, nil, h)
+	if err != nil {
+		return nil, err
+	}
+	assistants, err := routesOfAssistants(c, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	site, err := newSite(o, newHealth(c, watched, nil, assistants, nil, nil), receiver, assistants, h)
+	if err != nil {
+		return nil, err
+	}
+	return site.Routes(c.Listen.Addr(), c.Admin.Addr), nil
 }
 
-// assistNobody builds the assistant's side for its routes alone: without Slack, events
+// routesOfAssistants builds the assistants' side for its routes alone: without Slack, events
 // and bearers, none of which changes a route.
-func (b *builder) assistNobody(context.Context) (err error) {
-	if !b.cfg.Mode.MCP() {
-		return nil
+func routesOfAssistants(c config.Config, log *slog.Logger) (a assistantSide, err error) {
+	if !c.Mode.MCP() {
+		return a, nil
 	}
-	if b.cfg.MCP.OAuth.Enabled() && !b.cfg.MCP.NoAuth {
-		if _, err = b.oauth(access.RequireOptions{}); err != nil {
-			return err
+	if c.MCP.OAuth.Enabled() && !c.MCP.NoAuth {
+		if _, a.metadata, err = oauth(c.MCP.OAuth, access.RequireOptions{}, log); err != nil {
+			return a, err
 		}
 	}
-	b.mcp, err = mcp.New(mcp.Options{Transport: transport.Options{
-		Mount: b.cfg.MCP.MountPath, Default: transport.Kind(b.cfg.MCP.Transport), PublicURL: b.cfg.Listen.PublicURL,
-		AllowedOrigins: b.cfg.MCP.AllowedOrigins, AllowedHosts: b.cfg.MCP.AllowedHosts,
+	a.mcp, err = mcp.New(mcp.Options{Transport: transport.Options{
+		Mount: c.MCP.MountPath, Default: transport.Kind(c.MCP.Transport), PublicURL: c.Listen.PublicURL,
+		AllowedOrigins: c.MCP.AllowedOrigins, AllowedHosts: c.MCP.AllowedHosts,
 	}})
-	return err
+	return a, err
 }
 
 // HealthURL is where an operator on this machine finds the details of the server that
@@ -151,19 +169,19 @@ func onThisMachine(c net.Conn) bool {
 
 // describe makes the description of what the server answers. It comes before the routes,
 // because two of them serve it.
-func (b *builder) describe() (*apidoc.API, error) {
+func describe(opt Options, receiver *webhook.Receiver, assistants *mcp.Server) (*apidoc.API, error) {
 	o := apidoc.Options{
-		Version: b.version, PublicURL: b.cfg.Listen.PublicURL,
+		Version: opt.Version, PublicURL: opt.Config.Listen.PublicURL,
 		Paths: []string{"/", "/health", "/livez", "/readyz", "/health/detailed", "/metrics", apidoc.DocumentPath, apidoc.PagePath},
 	}
-	if b.receiver != nil {
-		o.Paths = append(o.Paths, b.receiver.Paths()...)
+	if receiver != nil {
+		o.Paths = append(o.Paths, receiver.Paths()...)
 		if slices.ContainsFunc(o.Paths, func(p string) bool { return strings.HasPrefix(p, "/events/") }) {
 			o.Paths = append(o.Paths, "/events/{type}")
 		}
 	}
-	if b.mcp != nil {
-		o.Mount = b.cfg.MCP.MountPath
+	if assistants != nil {
+		o.Mount = opt.Config.MCP.MountPath
 	}
 	api, err := apidoc.New(o)
 	if err != nil {

@@ -8,7 +8,10 @@ import (
 	"log/slog"
 	"time"
 
+	"slackmcp/config"
+	"slackmcp/internal/wait"
 	"slackmcp/server/operate"
+	"slackmcp/slackapi"
 	"slackmcp/store/queue"
 	"slackmcp/store/state"
 	"slackmcp/webhook"
@@ -32,89 +35,105 @@ type GapsFill struct {
 	ID string `json:"id"`
 }
 
-// keepGaps keeps the account of the times in which Slack's events may have been missed.
-func (b *builder) keepGaps(ctx context.Context) error {
-	if !b.cfg.Mode.Webhook() || len(b.signingSecrets) == 0 && !b.cfg.Slack.SocketMode {
-		return nil
+// gapKeeper keeps the account of the times in which Slack's events may have been missed, and
+// fills them.
+type gapKeeper struct {
+	ledger  *gaps.Ledger
+	notices *gapNotices
+	store   queue.Queue
+	slack   *slackapi.Client // nil without a bot token
+}
+
+// newGapKeeper returns nil where nothing of Slack's is received.
+func newGapKeeper(cfg config.Config, slack slackAccess, client *slackapi.Client, store queue.Queue, values state.Store, h *hooks) (*gapKeeper, error) {
+	if !cfg.Mode.Webhook() || len(slack.signingSecrets) == 0 && !cfg.Slack.SocketMode {
+		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
-	notices := newGapNotices(b.store, b.cfg.Queue.DedupeTTL, b.log)
+	notices := newGapNotices(store, cfg.Queue.DedupeTTL, h.log)
 	l, err := gaps.New(gaps.Options{
-		State: b.state, After: b.cfg.Receive.GapAfter, Beat: min(gaps.DefaultBeat, b.cfg.Receive.GapAfter/2), Logger: b.log,
+		State: values, After: cfg.Receive.GapAfter, Beat: min(gaps.DefaultBeat, cfg.Receive.GapAfter/2), Logger: h.log,
 		OnRecorded: func(g gaps.Gap) {
-			b.metrics.Gaps.Recorded(string(g.Kind))
+			h.metrics.Gaps.Recorded(string(g.Kind))
 			notices.recorded(g)
 		},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.gaps = l
-	b.metrics.Gaps.Watch(l.OpenGaps)
-	b.readers = append(b.readers, part{"gaps", func(ctx context.Context) error {
-		b.limitedBefore(ctx)
-		return l.Run(ctx)
-	}}, part{"gap notices", func(ctx context.Context) error { return notices.run(ctx, l.List) }})
-	return nil
+	h.metrics.Gaps.Watch(l.OpenGaps)
+	return &gapKeeper{ledger: l, notices: notices, store: store, slack: client}, nil
+}
+
+// account is the ledger; nil of a nil keeper.
+func (k *gapKeeper) account() *gaps.Ledger {
+	if k == nil {
+		return nil
+	}
+	return k.ledger
+}
+
+// parts are what runs for the account.
+func (k *gapKeeper) parts() []part {
+	return []part{
+		{"gaps", func(ctx context.Context) error {
+			k.limitedBefore(ctx)
+			return k.ledger.Run(ctx)
+		}},
+		{"gap notices", func(ctx context.Context) error { return k.notices.run(ctx, k.ledger.List) }},
+	}
 }
 
 // limitedBefore notes Slack's notices once more that were stored and perhaps not noted,
 // because the process ended in between.
-func (s *Server) limitedBefore(ctx context.Context) {
+func (k *gapKeeper) limitedBefore(ctx context.Context) {
 	patterns, err := event.ParsePatterns(rateLimited)
 	if err != nil {
 		return
 	}
-	page, err := s.store.History(ctx, event.Query{Filter: event.Filter{Source: event.SourceSlack, Patterns: patterns}, Limit: event.MaxLimit})
+	page, err := k.store.History(ctx, event.Query{Filter: event.Filter{Source: event.SourceSlack, Patterns: patterns}, Limit: event.MaxLimit})
 	if err != nil {
 		return // the journal says that the store fails
 	}
 	for _, e := range page.Events {
-		s.gaps.Limited(e.Team, e.At)
+		k.ledger.Limited(e.Team, e.At)
 	}
 }
 
 const rateLimited = "app_rate_limited"
 
-// observe is told of each request that was received.
-func (b *builder) observe(o *webhook.Observation) {
-	b.metrics.Receive.Observe(o)
-	if b.gaps == nil || o.Source != event.SourceSlack {
-		return
-	}
-	switch o.Outcome { //nolint:exhaustive // the others tell nothing of what was missed
+// noteDelivery tells the ledger of a request of Slack's.
+func noteDelivery(l *gaps.Ledger, o *webhook.Observation) {
+	switch o.Outcome { //nolint:exhaustive // the others say nothing of what was missed
 	case webhook.Accepted, webhook.Duplicate:
 		if o.Kind.Type == rateLimited {
-			b.gaps.Limited(o.Team, o.At)
+			l.Limited(o.Team, o.At)
 			return
 		}
-		b.gaps.Delivered(o.At, o.Retry.Num > 0)
+		l.Delivered(o.At, o.Retry.Num > 0)
 	case webhook.Full, webhook.Unavailable:
-		b.gaps.Refused()
+		l.Refused()
 	}
 }
 
-// gapRoutes are what `events gaps` asks.
-func (b *builder) gapRoutes() {
-	if b.gaps == nil {
-		return
-	}
-	b.socket.Handle(GapsListRoute, operate.Call(func(ctx context.Context, _ struct{}) (GapsList, error) {
-		list, err := b.gaps.List(ctx)
+// serve gives `events gaps` its routes.
+func (k *gapKeeper) serve(socket *operate.Server) {
+	socket.Handle(GapsListRoute, operate.Call(func(ctx context.Context, _ struct{}) (GapsList, error) {
+		list, err := k.ledger.List(ctx)
 		return GapsList{list}, err
 	}))
-	b.socket.Handle(GapsFillRoute, operate.Stream(func(ctx context.Context, in GapsFill, send func(gaps.Gap) error) error {
-		return b.fillGap(ctx, in.ID, send)
+	socket.Handle(GapsFillRoute, operate.Stream(func(ctx context.Context, in GapsFill, send func(gaps.Gap) error) error {
+		return k.fill(ctx, in.ID, send)
 	}))
 }
 
-// fillGap fills one gap and sends how far it has come.
-func (s *Server) fillGap(ctx context.Context, id string, send func(gaps.Gap) error) error {
-	if s.slack == nil {
+// fill fills one gap and sends how far it has come.
+func (k *gapKeeper) fill(ctx context.Context, id string, send func(gaps.Gap) error) error {
+	if k.slack == nil {
 		return errors.New("a gap is filled by SLACK_BOT_TOKEN, and none is set: set it, with the scopes channels:history and channels:read (and groups:, im:, mpim: for other conversations), and start again")
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f := &gaps.Filler{Ledger: s.gaps, History: &slackHistory{slack: s.slack}, Store: s.store}
+	f := &gaps.Filler{Ledger: k.ledger, History: &slackHistory{slack: k.slack}, Store: k.store}
 	g, err := f.Fill(ctx, id, func(g gaps.Gap) {
 		if send(g) != nil {
 			cancel() // nobody looks on: the next call goes on from here
@@ -131,9 +150,9 @@ func (s *Server) fillGap(ctx context.Context, id string, send func(gaps.Gap) err
 	return send(g)
 }
 
-// gapsView is what the resource slack://gaps holds.
-func (s *Server) gapsView(ctx context.Context) (any, error) {
-	list, err := s.gaps.List(ctx)
+// view is what the resource slack://gaps holds.
+func (k *gapKeeper) view(ctx context.Context) (any, error) {
+	list, err := k.ledger.List(ctx)
 	if err != nil {
 		return nil, cmp.Or(err, queue.ErrUnavailable)
 	}
@@ -219,17 +238,15 @@ func (n *gapNotices) tell(ctx context.Context, g *gaps.Gap) {
 
 // insist tries something until it succeeds or ctx is done.
 func (n *gapNotices) insist(ctx context.Context, because string, try func(context.Context) error) {
-	for pause := noticePause; ctx.Err() == nil; pause = min(2*pause, noticeLongest) {
+	for backoff := (wait.Backoff{First: noticePause, Most: noticeLongest}); ctx.Err() == nil; {
 		one, cancel := context.WithTimeout(ctx, noticeTimeout)
 		err := try(one)
 		cancel()
 		if err == nil || ctx.Err() != nil {
 			return
 		}
+		pause := backoff.Next()
 		n.log.LogAttrs(ctx, slog.LevelWarn, "gaps wait to be told of", slog.String("because", because), slog.Duration("again_in", pause), slog.Any("error", err))
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-		}
+		_ = wait.Sleep(ctx, pause) // the loop ends with ctx
 	}
 }

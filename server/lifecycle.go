@@ -24,6 +24,13 @@ type part struct {
 	run  func(context.Context) error
 }
 
+// running is what runs beside the listener. Readers begin first and end last; assistants and
+// inbound end first.
+type running struct {
+	readers, workers, assistants []part
+	inbound                      []part // what events arrive by beside the listener
+}
+
 // parts are run together; the first that fails unexpectedly ends the server.
 type parts struct {
 	wg     sync.WaitGroup
@@ -79,16 +86,16 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 		default:
 		}
 	}
-	readers := startParts(life, s.readers, fail)
+	readers := startParts(life, s.parts.readers, fail)
 	s.prepare(ctx)
-	workers := startParts(life, s.workers, fail)
-	assistants := startParts(life, s.assistants, fail)
+	workers := startParts(life, s.parts.workers, fail)
+	assistants := startParts(life, s.parts.assistants, fail)
 	go func() {
 		if err := s.front.Serve(listener); err != nil {
 			fail(err)
 		}
 	}()
-	inbound := startParts(life, s.inbound, fail)
+	inbound := startParts(life, s.parts.inbound, fail)
 	s.started(ctx)
 
 	select {
@@ -109,7 +116,7 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	workers.stop()
 	readers.stop()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopped")
-	s.audit.Record(ctx, audit.Record{Event: audit.Stopped, Outcome: audit.OK, Version: s.version})
+	s.audit.Record(ctx, audit.Record{Event: audit.Stopped, Outcome: audit.OK, Version: s.opt.Version})
 	return errors.Join(err, s.audit.Close())
 }
 
@@ -122,11 +129,11 @@ func (s *Server) prepare(ctx context.Context) {
 // awaitJournal gives the journal a moment to read its window, so that the first reader
 // finds it filled. A store that is slow delays nobody for longer: readers then ask it.
 func (s *Server) awaitJournal(ctx context.Context) {
-	if s.journal == nil {
+	if s.assistants.journal == nil {
 		return
 	}
 	select {
-	case <-s.journal.Loaded():
+	case <-s.assistants.journal.Loaded():
 	case <-time.After(journalPatience):
 		s.log.LogAttrs(ctx, slog.LevelWarn, "the journal is still being read")
 	case <-ctx.Done():
@@ -136,11 +143,9 @@ func (s *Server) awaitJournal(ctx context.Context) {
 // started marks the server ready once it can be reached.
 func (s *Server) started(ctx context.Context) {
 	s.health.Set(web.Serving)
-	s.audit.Record(ctx, audit.Record{Event: audit.Started, Outcome: audit.OK, Version: s.version})
+	s.audit.Record(ctx, audit.Record{Event: audit.Started, Outcome: audit.OK, Version: s.opt.Version})
 	close(s.ready)
-	if s.onListen != nil {
-		s.onListen(ctx)
-	}
+	s.announce(ctx)
 }
 
 // Addr returns the address that Run listens on, or "" before it does.
@@ -166,7 +171,7 @@ func (s *Server) RunStdio(ctx context.Context, in io.Reader, out io.Writer) erro
 
 // serveStdio is RunStdio but for the closing of the store.
 func (s *Server) serveStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	if s.mcp == nil {
+	if s.assistants.mcp == nil {
 		return errNoMCP
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -180,12 +185,12 @@ func (s *Server) serveStdio(ctx context.Context, in io.Reader, out io.Writer) er
 		cancel()
 	}
 	life := context.WithoutCancel(ctx)
-	readers := startParts(life, s.readers, fail)
+	readers := startParts(life, s.parts.readers, fail)
 	s.awaitJournal(ctx)
-	workers := startParts(life, s.workers, fail)
-	assistants := startParts(life, s.assistants, fail)
-	inbound := startParts(life, s.inbound, fail)
-	err := s.mcp.ServeStdio(ctx, in, out)
+	workers := startParts(life, s.parts.workers, fail)
+	assistants := startParts(life, s.parts.assistants, fail)
+	inbound := startParts(life, s.parts.inbound, fail)
+	err := s.assistants.mcp.ServeStdio(ctx, in, out)
 	inbound.stop()
 	assistants.stop()
 	workers.stop()
@@ -205,7 +210,7 @@ func (s *Server) serveStdio(ctx context.Context, in io.Reader, out io.Writer) er
 func (s *Server) RunHandler(ctx context.Context, serve func(ctx context.Context, h http.Handler) error) error {
 	defer s.store.Close()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "serving a function",
-		slog.String("queue_backend", string(s.cfg.Queue.Backend)), slog.Any("receives", s.receiver.Paths()), slog.String("version", s.version))
+		slog.String("queue_backend", string(s.cfg.Queue.Backend)), slog.Any("receives", s.receiver.Paths()), slog.String("version", s.opt.Version))
 	s.health.Set(web.Serving)
 	close(s.ready)
 	err := serve(ctx, s.site.Handler())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -20,23 +21,43 @@ import (
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
 	"slackmcp/webhook"
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/gaps"
 	"slackmcp/webhook/worker"
 )
 
-// received returns what is told of each delivery: the metrics alone, unless there is a
-// trail for the refused ones, or a tracer.
-func (b *builder) received() func(*webhook.Observation) {
-	count, trail, tracer := b.observe, b.audit, b.traces
-	if trail == nil && tracer == nil {
+// hooks join what the parts report with the metrics, the audit trail, the traces and the
+// log. Its methods are the hooks; they are called by many goroutines at once.
+type hooks struct {
+	metrics *metrics.Metrics
+	audit   *audit.Log     // nil without a trail
+	traces  *traces.Tracer // nil without a collector
+	proxies web.Proxies
+	log     *slog.Logger
+	// perMinute is how many requests of an address may fail verification.
+	perMinute int
+	uses      uses
+}
+
+// received returns the hook for each delivery: the metrics and the gaps alone, unless there
+// is a trail for the refused ones, or a tracer. ledger is nil where no gaps are kept.
+func (h *hooks) received(ledger *gaps.Ledger) func(*webhook.Observation) {
+	count := func(o *webhook.Observation) {
+		h.metrics.Receive.Observe(o)
+		if ledger != nil && o.Source == event.SourceSlack {
+			noteDelivery(ledger, o)
+		}
+	}
+	if h.audit == nil && h.traces == nil {
 		return count
 	}
 	return func(o *webhook.Observation) {
 		count(o)
-		if tracer != nil {
-			tracer.Received(o)
+		if h.traces != nil {
+			h.traces.Received(o)
 		}
 		if o.Outcome == webhook.BadSignature || o.Outcome == webhook.Stale {
-			trail.Record(context.Background(), refusedSignature(o))
+			h.audit.Record(context.Background(), refusedSignature(o))
 		}
 	}
 }
@@ -52,39 +73,39 @@ func refusedSignature(o *webhook.Observation) audit.Record {
 	}
 }
 
-// handled is told of each call of a handler.
-func (s *Server) handled(ctx context.Context, o worker.Observation) {
-	s.metrics.Handlers.Observe(o)
-	if s.traces != nil {
-		s.traces.Handled(ctx, o)
+// handled is called after each call of a handler.
+func (h *hooks) handled(ctx context.Context, o worker.Observation) {
+	h.metrics.Handlers.Observe(o)
+	if h.traces != nil {
+		h.traces.Handled(ctx, o)
 	}
 }
 
-// slackCalled is told of each attempt at a call to Slack.
-func (s *Server) slackCalled(ctx context.Context, c slackapi.CallInfo) {
-	s.metrics.Slack.Observe(c)
-	if s.traces != nil {
-		s.traces.SlackCalled(ctx, c)
+// slackCalled is called after each attempt at a call to Slack.
+func (h *hooks) slackCalled(ctx context.Context, c slackapi.CallInfo) {
+	h.metrics.Slack.Observe(c)
+	if h.traces != nil {
+		h.traces.SlackCalled(ctx, c)
 	}
 }
 
-// toolCalled is told of each tool call that ended.
-func (s *Server) toolCalled(ctx context.Context, o toolset.Outcome) {
-	s.metrics.MCP.Called(o)
+// toolCalled is called after each tool call that ended.
+func (h *hooks) toolCalled(ctx context.Context, o toolset.Outcome) {
+	h.metrics.MCP.Called(o)
 	if o.Scope == access.Admin && !o.ReadOnly {
 		r := audit.Record{Event: audit.Operation, Outcome: audit.OK, Operation: o.Tool, Principal: o.Principal, RequestID: web.RequestID(ctx)}
 		if o.Err != nil {
 			r.Outcome, r.Reason = audit.Failed, "error"
 		}
-		s.audit.Record(ctx, r)
+		h.audit.Record(ctx, r)
 	}
-	if s.traces != nil {
-		s.traces.ToolCalled(ctx, o)
+	if h.traces != nil {
+		h.traces.ToolCalled(ctx, o)
 	}
 }
 
-// wrote is told of each write to Slack by an assistant.
-func (s *Server) wrote(ctx context.Context, w guard.Written) {
+// wrote is called after each write to Slack by an assistant.
+func (h *hooks) wrote(ctx context.Context, w guard.Written) {
 	r := audit.Record{
 		Event: audit.SlackWrite, Outcome: audit.OK, Principal: w.Principal, Tool: w.Tool, Channel: w.Channel, TS: w.TS,
 		RequestID: web.RequestID(ctx),
@@ -95,29 +116,29 @@ func (s *Server) wrote(ctx context.Context, w guard.Written) {
 	case w.Err != nil:
 		r.Outcome, r.Reason = audit.Failed, "error"
 	}
-	s.audit.Record(ctx, r)
+	h.audit.Record(ctx, r)
 }
 
-// operated is told of what an operator changed by the socket.
-func (s *Server) operated(ctx context.Context, operation, group string, err error) {
+// operated is called after what an operator changed by the socket.
+func (h *hooks) operated(ctx context.Context, operation, group string, err error) {
 	r := audit.Record{Event: audit.Operation, Outcome: audit.OK, Operation: operation, Target: group}
 	if err != nil {
 		r.Outcome, r.Reason = audit.Failed, "error"
 	}
-	s.audit.Record(ctx, r)
+	h.audit.Record(ctx, r)
 }
 
-// tokenUsed is told of each request that a token let in, and records the first of an
+// tokenUsed is called after each request that a token let in, and records the first of an
 // hour.
-func (s *Server) tokenUsed(r *http.Request, p *access.Principal) {
-	if s.audit == nil {
+func (h *hooks) tokenUsed(r *http.Request, p *access.Principal) {
+	if h.audit == nil {
 		return
 	}
-	address := web.AddressText(s.proxies.Client(r))
-	if !s.uses.first(p.Name+" "+address, time.Now()) {
+	address := web.AddressText(h.proxies.Client(r))
+	if !h.uses.first(p.Name+" "+address, time.Now()) {
 		return
 	}
-	s.audit.Record(r.Context(), audit.Record{
+	h.audit.Record(r.Context(), audit.Record{
 		Event: audit.TokenUsed, Outcome: audit.OK, Principal: p.Name, Address: address, RequestID: r.Header.Get(web.RequestIDHeader),
 	})
 }
@@ -147,90 +168,84 @@ func (u *uses) first(key string, now time.Time) bool {
 	return true
 }
 
-// measure makes the registry of the metrics, before what is measured.
-func (b *builder) measure(context.Context) error {
+// newMetrics makes the registry of the metrics, before what is measured.
+func newMetrics(version string, sources []string) (*metrics.Metrics, error) {
 	tools, err := mcp.ToolNames()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.metrics = metrics.New(metrics.Options{Version: b.version, Sources: b.sourceNames(), Tools: tools})
-	b.proxies = b.cfg.Listen.TrustedProxies
-	return nil
+	return metrics.New(metrics.Options{Version: version, Sources: sources, Tools: tools}), nil
 }
 
-// trace makes the tracer, when there is a collector. It ends with what ends last, so that
-// the spans of the drain are sent too.
-func (b *builder) trace(ctx context.Context) (err error) {
-	t := b.cfg.Trace
+// newTracer makes the tracer; nil without a collector.
+func newTracer(ctx context.Context, t config.Trace, version string, m *metrics.Metrics, log *slog.Logger) (*traces.Tracer, error) {
 	if t.URL() == "" {
-		return nil
+		return nil, nil //nolint:nilnil // there is no tracer, and that is no error
 	}
-	b.traces, err = traces.New(ctx, traces.Options{
-		URL: t.URL(), Headers: t.HeaderMap(), Service: t.Service, Version: b.version, Attributes: t.AttributeMap(),
-		Sampler: t.Sampler, Ratio: t.Ratio, Logger: b.log, Exported: b.metrics.Process.Exported,
+	return traces.New(ctx, traces.Options{
+		URL: t.URL(), Headers: t.HeaderMap(), Service: t.Service, Version: version, Attributes: t.AttributeMap(),
+		Sampler: t.Sampler, Ratio: t.Ratio, Logger: log, Exported: m.Process.Exported,
 	})
-	if err != nil {
-		return err
-	}
-	b.readers = append(b.readers, part{"traces", func(ctx context.Context) error {
+}
+
+// closeTracer sends the last spans when ctx ends, within the drain time.
+func closeTracer(t *traces.Tracer, drain time.Duration) func(context.Context) error {
+	return func(ctx context.Context) error {
 		<-ctx.Done()
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.cfg.Drain)
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 		defer cancel()
-		if err := b.traces.Close(end); err != nil {
+		if err := t.Close(end); err != nil {
 			return fmt.Errorf("the last traces were not sent: %w", err)
 		}
 		return nil
-	}})
-	return nil
+	}
 }
 
 // incoming continues the trace that an assistant's request belongs to.
-func (s *Server) incoming(next http.Handler) http.Handler {
+func (h *hooks) incoming(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(s.traces.Incoming(r.Context(), r.Header)))
+		next.ServeHTTP(w, r.WithContext(h.traces.Incoming(r.Context(), r.Header)))
 	})
 }
 
 // enterHandler begins the span of a handler's call; nil without a tracer.
-func (s *Server) enterHandler() func(context.Context, string, string, queue.Delivery) context.Context {
-	if s.traces == nil {
+func (h *hooks) enterHandler() func(context.Context, string, string, queue.Delivery) context.Context {
+	if h.traces == nil {
 		return nil
 	}
-	return s.traces.EnterHandler
+	return h.traces.EnterHandler
 }
 
 // enterTool begins the span of a tool call; nil without a tracer.
-func (s *Server) enterTool() func(context.Context, string) context.Context {
-	if s.traces == nil {
+func (h *hooks) enterTool() func(context.Context, string) context.Context {
+	if h.traces == nil {
 		return nil
 	}
-	return s.traces.EnterTool
+	return h.traces.EnterTool
 }
 
-// trail opens the audit trail, when there is to be one.
-func (b *builder) trail(context.Context) error {
-	o := audit.Options{Scrub: b.cfg.Scrubbed, Logger: b.log, Written: b.metrics.Process.Audited}
-	switch where := b.cfg.Log.Audit; where {
+// newTrail opens the audit trail; nil where there is none.
+func newTrail(o Options, m *metrics.Metrics) (*audit.Log, error) {
+	a := audit.Options{Scrub: o.Config.Scrubbed, Logger: o.Logger, Written: m.Process.Audited}
+	switch where := o.Config.Log.Audit; where {
 	case "":
-		return nil
+		return nil, nil //nolint:nilnil // there is no trail, and that is no error
 	case config.AuditStdout:
-		o.Writer = b.stdout
+		a.Writer = o.Stdout
 	case config.AuditStderr:
-		o.Writer = b.stderr
+		a.Writer = o.Stderr
 	default:
-		o.Path = where
+		a.Path = where
 	}
-	if o.Path == "" && o.Writer == nil {
-		o.Writer = io.Discard // an embedding program that gave none
+	if a.Path == "" && a.Writer == nil {
+		a.Writer = io.Discard // an embedding program that gave none
 	}
-	l, err := audit.New(o)
+	l, err := audit.New(a)
 	if err != nil {
-		return &config.Error{Problems: []config.Problem{{
+		return nil, &config.Error{Problems: []config.Problem{{
 			Setting: "AUDIT_LOG", What: "cannot be written (" + err.Error() + ")",
 			Remedy: "name a file in a directory that this user may write to, or stderr or stdout",
 		}}}
 	}
-	b.audit = l
-	b.reloads = append(b.reloads, l.Reopen)
-	return nil
+	return l, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"slackmcp/config"
+	"slackmcp/mcp"
 	"slackmcp/mcp/notify"
 	"slackmcp/server/operate"
 	"slackmcp/store/queue"
@@ -84,32 +85,34 @@ func forOperators(c config.Config) config.Config {
 	return c
 }
 
-// operators prepares the socket in DATA_DIR by which the commands of an operator reach
-// this process. Commands that need more than the store get their routes here.
-func (b *builder) operators(context.Context) error {
-	if !b.cfg.Mode.Webhook() {
-		return nil // there are no events here, and the directory may be another server's
+// newOperatorSocket prepares the socket in DATA_DIR by which the commands of an operator
+// reach this process; nil without events here, when the directory may be another server's.
+// Commands that need more than the store get their routes here.
+func newOperatorSocket(cfg config.Config, version string, store queue.Queue, k *gapKeeper, assistants *mcp.Server, h *hooks) *operate.Server {
+	if !cfg.Mode.Webhook() {
+		return nil
 	}
-	b.socket = operate.New(operate.Options{
-		Path:  operate.Path(b.cfg.Queue.DataDir),
-		Hello: operate.Hello{Version: b.version, Backend: string(b.cfg.Queue.Backend), Topic: b.cfg.Queue.Topic},
-		Queue: b.store, Drain: b.cfg.Drain, Logger: b.log, Changed: b.operated,
+	socket := operate.New(operate.Options{
+		Path:  operate.Path(cfg.Queue.DataDir),
+		Hello: operate.Hello{Version: version, Backend: string(cfg.Queue.Backend), Topic: cfg.Queue.Topic},
+		Queue: store, Drain: cfg.Drain, Logger: h.log, Changed: h.operated,
 	})
-	b.gapRoutes()
-	b.operateSubscriptions()
-	b.workers = append(b.workers, part{"operator socket", b.serveOperators})
-	return nil
+	if k != nil {
+		k.serve(socket)
+	}
+	serveSubscriptions(socket, assistants)
+	return socket
 }
 
 // openSocket takes the socket's place. One that cannot be had keeps nothing else from
 // working: it is logged with the remedy.
 func (s *Server) openSocket(ctx context.Context) {
-	if s.socket == nil {
+	if s.operators == nil {
 		return
 	}
 	err := config.PrepareDataDir(s.cfg.Queue.DataDir)
 	if err == nil {
-		err = s.socket.Listen(ctx)
+		err = s.operators.Listen(ctx)
 	}
 	if err != nil {
 		s.log.LogAttrs(ctx, slog.LevelWarn, "an operator's commands cannot reach this process", slog.String("error", err.Error()))
@@ -118,7 +121,7 @@ func (s *Server) openSocket(ctx context.Context) {
 
 // serveOperators answers until ctx ends. Its trouble is not that of the events.
 func (s *Server) serveOperators(ctx context.Context) error {
-	if err := s.socket.Serve(ctx); err != nil {
+	if err := s.operators.Serve(ctx); err != nil {
 		s.log.LogAttrs(ctx, slog.LevelWarn, "the operator socket ended", slog.String("error", err.Error()))
 	}
 	return nil
@@ -143,14 +146,14 @@ type named struct {
 	ID string `json:"id"`
 }
 
-// operateSubscriptions lets an operator look at the webhook subscriptions, and stop
+// serveSubscriptions lets an operator look at the webhook subscriptions, and stop
 // them.
-func (b *builder) operateSubscriptions() {
+func serveSubscriptions(socket *operate.Server, assistants *mcp.Server) {
 	webhooks := func() (*notify.Notifier, error) {
-		if b.mcp == nil || b.mcp.Webhooks() == nil {
+		if assistants == nil || assistants.Webhooks() == nil {
 			return nil, errors.New(subscriptionsUnavailable)
 		}
-		return b.mcp.Webhooks(), nil
+		return assistants.Webhooks(), nil
 	}
 	one := func(do func(*notify.Notifier, context.Context, string) error) operate.Route {
 		return operate.Call(func(ctx context.Context, in named) (notify.Info, error) {
@@ -165,17 +168,17 @@ func (b *builder) operateSubscriptions() {
 			return before, do(e, ctx, before.ID)
 		})
 	}
-	b.socket.Handle(routeSubscriptions, operate.Call(func(ctx context.Context, _ struct{}) ([]notify.Info, error) {
+	socket.Handle(routeSubscriptions, operate.Call(func(ctx context.Context, _ struct{}) ([]notify.Info, error) {
 		e, err := webhooks()
 		if err != nil {
 			return nil, err
 		}
 		return e.List(ctx)
 	}))
-	b.socket.Handle(routeSubscription, one(nil))
-	b.socket.Handle(routePauseSubscription, one((*notify.Notifier).Pause))
-	b.socket.Handle(routeResumeSubscription, one((*notify.Notifier).Resume))
-	b.socket.Handle(routeRemoveSubscription, one((*notify.Notifier).Remove))
+	socket.Handle(routeSubscription, one(nil))
+	socket.Handle(routePauseSubscription, one((*notify.Notifier).Pause))
+	socket.Handle(routeResumeSubscription, one((*notify.Notifier).Resume))
+	socket.Handle(routeRemoveSubscription, one((*notify.Notifier).Remove))
 }
 
 // Subscriptions is a running server's webhook subscriptions, as an operator's command

@@ -20,7 +20,7 @@ func TestOperationsAreAudited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{metrics: metrics.New(metrics.Options{}), audit: l}
+	s := &hooks{metrics: metrics.New(metrics.Options{}), audit: l}
 	s.operated(t.Context(), "drop", "handlers", nil)
 	s.operated(t.Context(), "redrive", "handlers", errors.New("canary"))
 	s.toolCalled(t.Context(), toolset.Outcome{Tool: "slack_admin_list_groups", Principal: "token:ops", Scope: access.Admin, ReadOnly: true})

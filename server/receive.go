@@ -16,79 +16,78 @@ import (
 	"slackmcp/store/queue"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/gaps"
 	"slackmcp/webhook/limiter"
 	"slackmcp/webhook/worker"
 )
 
 // otherSources gathers the senders beside Slack: those of the settings, and those of
 // the sources file.
-func (b *builder) otherSources(context.Context) error {
-	if !b.cfg.Mode.Webhook() {
-		return nil
+func otherSources(cfg config.Config) ([]webhook.Source, error) {
+	if !cfg.Mode.Webhook() {
+		return nil, nil
 	}
-	further, err := readSources(b.cfg, env(b.cfg))
+	further, err := readSources(cfg, env(cfg))
 	if problems := problemsOf("SOURCES_FILE", err); problems != nil {
-		return &config.Error{Problems: problems}
+		return nil, &config.Error{Problems: problems}
 	}
-	b.sources = append(sources(b.cfg.Senders), further...)
-	return nil
+	return append(sources(cfg.Senders), further...), nil
 }
 
-// receive builds the webhook side's handler. The mcp command has none.
-func (b *builder) receive(context.Context) error {
-	if !b.cfg.Receives() {
-		return nil
+// newReceiver builds the webhook side's handler; nil for the mcp command, which has none.
+func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *watchedStore, ledger *gaps.Ledger, answers *webhook.Answers, h *hooks) (*webhook.Receiver, error) {
+	cfg := o.Config
+	if !cfg.Receives() {
+		return nil, nil //nolint:nilnil // there is no receiver, and that is no error
 	}
-	limits := limiter.New(limiter.Options{PerMinute: b.cfg.Receive.UnverifiedPerMinute, OnHeldBack: b.heldBack})
 	rc, err := webhook.New(webhook.Options{
-		Limiter:        limits,
-		Address:        b.proxies.Client,
-		MaxInFlight:    b.cfg.Receive.MaxInFlight,
-		OnObserve:      b.received(),
-		Publisher:      b.store,
-		SlackSecrets:   b.signingSecrets,
-		Direct:         b.cfg.Slack.SocketMode,
-		Sources:        b.sources,
-		ReceiptSecrets: one(b.cfg.Senders.Webhook),
-		ReceiptOutput:  b.out,
-		Tolerance:      b.cfg.Receive.TimestampTolerance,
-		MaxBodyBytes:   b.cfg.Receive.MaxBodyBytes,
-		PublishTries:   max(b.cfg.Retry, 1), // 0 and 1 both mean one try
-		Answers:        &b.answers,
-		Logger:         b.log,
+		Limiter:        limiter.New(limiter.Options{PerMinute: cfg.Receive.UnverifiedPerMinute, OnHeldBack: h.heldBack}),
+		Address:        h.proxies.Client,
+		MaxInFlight:    cfg.Receive.MaxInFlight,
+		OnObserve:      h.received(ledger),
+		Publisher:      store,
+		SlackSecrets:   slack.signingSecrets,
+		Direct:         cfg.Slack.SocketMode,
+		Sources:        others,
+		ReceiptSecrets: one(cfg.Senders.Webhook),
+		ReceiptOutput:  o.Out,
+		Tolerance:      cfg.Receive.TimestampTolerance,
+		MaxBodyBytes:   cfg.Receive.MaxBodyBytes,
+		PublishTries:   max(cfg.Retry, 1), // 0 and 1 both mean one try
+		Answers:        answers,
+		Logger:         o.Logger,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.receiver = rc
-	b.metrics.Receive.Watch(rc)
-	return nil
+	h.metrics.Receive.Watch(rc)
+	return rc, nil
 }
 
 // heldBack tells, once for each time, of an address that keeps failing verification.
-func (s *Server) heldBack(p netip.Prefix) {
-	s.metrics.Receive.HeldBack()
-	attrs := []slog.Attr{slog.String("remote", p.String()), slog.Int("per_minute", s.cfg.Receive.UnverifiedPerMinute)}
+func (h *hooks) heldBack(p netip.Prefix) {
+	h.metrics.Receive.HeldBack()
+	attrs := []slog.Attr{slog.String("remote", p.String()), slog.Int("per_minute", h.perMinute)}
 	if a := p.Addr(); a.IsPrivate() || a.IsLoopback() {
 		attrs = append(attrs, slog.String("remedy", "if this is a proxy of yours, name it in TRUSTED_PROXIES, so that each client counts for itself"))
 	}
-	s.audit.Record(context.Background(), audit.Record{Event: audit.AddressHeldBack, Outcome: audit.Refused, Address: p.String()})
-	s.log.LogAttrs(context.Background(), slog.LevelWarn, "address keeps failing verification and is held back", attrs...)
+	h.audit.Record(context.Background(), audit.Record{Event: audit.AddressHeldBack, Outcome: audit.Refused, Address: p.String()})
+	h.log.LogAttrs(context.Background(), slog.LevelWarn, "address keeps failing verification and is held back", attrs...)
 }
 
 // sourceNames are the sources of the events that this configuration receives.
-func (b *builder) sourceNames() []string {
-	if !b.cfg.Mode.Webhook() {
+func sourceNames(cfg config.Config, slack slackAccess, others []webhook.Source) []string {
+	if !cfg.Mode.Webhook() {
 		return nil
 	}
 	var names []string
-	if len(b.signingSecrets) > 0 || b.cfg.Slack.SocketMode {
+	if len(slack.signingSecrets) > 0 || cfg.Slack.SocketMode {
 		names = append(names, event.SourceSlack)
 	}
-	if b.cfg.Senders.Webhook.IsSet() {
+	if cfg.Senders.Webhook.IsSet() {
 		names = append(names, event.SourceReceipts)
 	}
-	for _, s := range b.sources {
+	for _, s := range others {
 		names = append(names, s.Name)
 	}
 	return names
@@ -120,30 +119,25 @@ func one(s config.Secret) []string {
 	return []string{s.Reveal()}
 }
 
-// socketMode lets Slack send over connections that this process opens, beside the routes
+// newSocketMode lets Slack send over connections that this process opens, beside the routes
 // or in their place.
-func (b *builder) socketMode(context.Context) error {
-	if !b.cfg.Slack.SocketMode || b.receiver == nil {
-		return nil
+func newSocketMode(cfg config.Config, access slackAccess, rc *webhook.Receiver, log *slog.Logger) (*socketmode.Client, error) {
+	if !cfg.Slack.SocketMode || rc == nil {
+		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
-	slack, err := slackapi.New(slackapi.Options{AppToken: b.appToken, URL: b.apiURL})
+	slack, err := slackapi.New(slackapi.Options{AppToken: access.appToken, URL: access.url})
 	if err != nil {
-		return fmt.Errorf("socket mode: %w", err)
+		return nil, fmt.Errorf("socket mode: %w", err)
 	}
-	b.slackSocket, err = socketmode.New(socketmode.Options{
+	return socketmode.New(socketmode.Options{
 		Open:        slack.OpenConnection,
 		Permanent:   refusedToken,
 		Wait:        askedToWait,
-		Handle:      handleEnvelope(b.receiver),
-		Connections: b.cfg.Slack.SocketConnections,
-		MaxBytes:    b.cfg.Receive.MaxBodyBytes,
-		Logger:      b.log,
+		Handle:      handleEnvelope(rc),
+		Connections: cfg.Slack.SocketConnections,
+		MaxBytes:    cfg.Receive.MaxBodyBytes,
+		Logger:      log,
 	})
-	if err != nil {
-		return err
-	}
-	b.inbound = append(b.inbound, part{"socket mode", b.slackSocket.Run})
-	return nil
 }
 
 // handleEnvelope gives each delivery the way of those that are posted.
@@ -214,20 +208,19 @@ func (s *Server) Answer(pattern string, fn webhook.AnswerFunc) error {
 	return s.answers.On(pattern, fn)
 }
 
-// handlers builds the mux; it works nothing until somebody registers a handler.
-func (b *builder) handlers(context.Context) error {
-	if !b.cfg.Mode.Webhook() {
+// newMux builds the mux, which works nothing until a handler is registered; nil without a
+// webhook side.
+func newMux(cfg config.Config, h *hooks) *worker.Mux {
+	if !cfg.Mode.Webhook() {
 		return nil
 	}
-	b.mux = worker.New(worker.Options{
+	return worker.New(worker.Options{
 		Group: queue.Group{
-			Workers: b.cfg.Worker.Workers, Drain: b.cfg.Drain,
-			Policy: queue.Policy{MaxAttempts: b.cfg.Worker.MaxAttempts},
+			Workers: cfg.Worker.Workers, Drain: cfg.Drain,
+			Policy: queue.Policy{MaxAttempts: cfg.Worker.MaxAttempts},
 		},
-		Logger:    b.log,
-		OnEnter:   b.enterHandler(),
-		OnHandled: b.handled,
+		Logger:    h.log,
+		OnEnter:   h.enterHandler(),
+		OnHandled: h.handled,
 	})
-	b.workers = append(b.workers, part{"handlers", func(ctx context.Context) error { return b.mux.Run(ctx, b.store) }})
-	return nil
 }

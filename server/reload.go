@@ -4,95 +4,133 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync"
 
 	"slackmcp/config"
 	"slackmcp/internal/yamldoc"
 	"slackmcp/mcp/access"
 	"slackmcp/server/audit"
+	"slackmcp/server/web"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/rule"
 )
 
-// reloadable has the settings read again, before the rules: those name variables, which
-// may be in the .env file.
-func (b *builder) reloadable(context.Context) error {
-	b.latest = b.cfg
-	b.slackSecrets = len(b.signingSecrets)
-	for _, name := range b.sourceNames() {
-		if name != event.SourceSlack || b.slackSecrets > 0 { // Socket Mode needs none
-			b.served = append(b.served, name)
-		}
+// A reloader reads again what is kept in files and may change while the server runs.
+type reloader struct {
+	cfg     config.Config // as the server runs with it
+	reread  func() (config.Config, error)
+	log     *slog.Logger
+	sandbox bool // keeps its own secrets
+	// What is reloaded; each may be nil.
+	audit       *audit.Log
+	certificate *web.Certificate
+	receiver    *webhook.Receiver
+	assistants  assistantSide
+	rules       *rule.Runner
+	// served are the sources whose secrets are asked for.
+	served []string
+
+	mu           sync.Mutex
+	latest       config.Config // as it was read last; guarded by mu, as is what follows
+	slackSecrets int           // how many are in force
+	outcome      audit.Outcome // of this reload
+}
+
+// servedSources are the sources whose secrets are asked for; Socket Mode needs none.
+func servedSources(names []string, slack slackAccess) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return name == event.SourceSlack && len(slack.signingSecrets) == 0 })
+}
+
+// Reload reads again what is kept in files and may change while the server runs: the
+// certificate, the rules, the secrets of senders, and the bearer tokens, of which those
+// that are gone end what they have open; the audit trail's file is opened again. What
+// cannot be read stays as it was, and is logged. It may be called at any time.
+func (s *Server) Reload(ctx context.Context) { s.reloader.reload(ctx) }
+
+func (r *reloader) reload(ctx context.Context) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.outcome = audit.OK
+	r.audit.Reopen(ctx)
+	if r.certificate != nil {
+		r.certificate.Reload(ctx)
 	}
-	if b.reread != nil {
-		b.reloads = append(b.reloads, b.reloadSettings)
+	// Rules name variables, which may be in the .env file: the settings come first.
+	if r.reread != nil {
+		r.reloadSettings(ctx)
 	}
-	return nil
+	if r.rules != nil && r.cfg.Worker.RulesFile != "" {
+		r.reloadRules(ctx)
+	}
+	r.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: r.outcome, Operation: "reload"})
 }
 
 // reloadSettings reads the configuration again and puts the secrets of senders and the
 // bearer tokens in force that are in it now: all of them, or with any problem none.
 // Requests that are under way are judged by the old or the new secrets; those of a token
-// that is gone are ended. It requires s.reloading.
-func (s *Server) reloadSettings(ctx context.Context) {
-	if s.receiver == nil && s.tokens == nil {
+// that is gone are ended. It requires r.mu.
+func (r *reloader) reloadSettings(ctx context.Context) {
+	if r.receiver == nil && r.assistants.tokens == nil {
 		return // nobody is asked for either
 	}
-	c, err := s.reread()
-	s.cfg.LearnFrom(c) // before anybody can quote it in an error
+	c, err := r.reread()
+	r.cfg.LearnFrom(c) // before anybody can quote it in an error
 	var secrets webhook.Secrets
 	var tokens []access.Token
 	var path string
 	if err == nil {
-		secrets, err = s.secretsOf(c)
+		secrets, err = r.secretsOf(c)
 	}
-	if err == nil && s.tokens != nil {
-		if tokens, path, err = s.bearers(c); err == nil {
+	if err == nil && r.assistants.tokens != nil {
+		if tokens, path, err = bearers(r.cfg, c); err == nil {
 			_, err = access.NewTokens(tokens...) // would Replace take them?
 		}
 	}
-	if err == nil && s.receiver != nil {
-		err = s.receiver.ReplaceSecrets(secrets)
+	if err == nil && r.receiver != nil {
+		err = r.receiver.ReplaceSecrets(secrets)
 	}
 	if err != nil {
-		s.refuseReload(ctx, "reload_settings", "the settings cannot be used; the old secrets and tokens stay in force", err)
+		r.refuse(ctx, "reload_settings", "the settings cannot be used; the old secrets and tokens stay in force", err)
 		return
 	}
-	s.latest = c
-	if s.receiver != nil {
-		s.tellSecrets(ctx, secrets)
+	r.latest = c
+	if r.receiver != nil {
+		r.logSecrets(ctx, secrets)
 	}
-	if s.tokens != nil {
-		s.replaceTokens(ctx, tokens, path)
+	if r.assistants.tokens != nil {
+		r.replaceTokens(ctx, tokens, path)
 	}
 }
 
-// refuseReload tells of files that changed nothing. It requires s.reloading.
-func (s *Server) refuseReload(ctx context.Context, operation, message string, err error) {
+// refuse logs files that changed nothing. It requires r.mu.
+func (r *reloader) refuse(ctx context.Context, operation, message string, err error) {
 	//nolint:sloglint // each caller's message is a constant
-	s.log.LogAttrs(ctx, slog.LevelError, message, slog.String("error", err.Error()),
+	r.log.LogAttrs(ctx, slog.LevelError, message, slog.String("error", err.Error()),
 		slog.String("remedy", "mend what the error names; the command check, with the settings of this server, tells when all is well; then send SIGHUP again"))
-	s.reloaded = audit.Failed
-	s.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: audit.Failed, Reason: "invalid", Operation: operation})
+	r.outcome = audit.Failed
+	r.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: audit.Failed, Reason: "invalid", Operation: operation})
 }
 
 // envOf is where files find what they name while the server runs: in the latest settings.
-func (s *Server) envOf(c config.Config) yamldoc.Env {
+func (r *reloader) envOf(c config.Config) yamldoc.Env {
 	e := env(c)
-	e.OnSecret = s.cfg.Learn
+	e.OnSecret = r.cfg.Learn
 	return e
 }
 
 // secretsOf gathers the secrets of senders. The sandbox's own stay.
-func (s *Server) secretsOf(c config.Config) (webhook.Secrets, error) {
+func (r *reloader) secretsOf(c config.Config) (webhook.Secrets, error) {
 	secrets := webhook.Secrets{Receipts: one(c.Senders.Webhook), Sources: map[string][]string{}}
-	if s.receiver == nil {
+	if r.receiver == nil {
 		return secrets, nil
 	}
-	further, err := readSources(c, s.envOf(c))
+	further, err := readSources(c, r.envOf(c))
 	if err != nil {
 		return secrets, err
 	}
-	if c.Slack.SigningSecrets.IsSet() && s.sandbox == nil {
+	if c.Slack.SigningSecrets.IsSet() && !r.sandbox {
 		secrets.Slack = c.Slack.SigningSecrets.Reveal()
 	}
 	for _, source := range append(sources(c.Senders), further...) {
@@ -101,20 +139,20 @@ func (s *Server) secretsOf(c config.Config) (webhook.Secrets, error) {
 	return secrets, nil
 }
 
-// tellSecrets says how many secrets are in force now, and which senders are served with
+// logSecrets says how many secrets are in force now, and which senders are served with
 // those from before, because the settings no longer have any.
-func (s *Server) tellSecrets(ctx context.Context, secrets webhook.Secrets) {
+func (r *reloader) logSecrets(ctx context.Context, secrets webhook.Secrets) {
 	if secrets.Slack != nil {
-		s.slackSecrets = len(secrets.Slack)
+		r.slackSecrets = len(secrets.Slack)
 	}
-	attrs := []slog.Attr{slog.Int("slack_signing_secrets", s.slackSecrets), slog.Int("sources", len(secrets.Sources))}
-	if s.sandbox != nil {
+	attrs := []slog.Attr{slog.Int("slack_signing_secrets", r.slackSecrets), slog.Int("sources", len(secrets.Sources))}
+	if r.sandbox {
 		attrs = append(attrs, slog.String("slack_signing_secrets_of", "the sandbox, which keeps its own"))
 	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, "secrets reloaded", attrs...)
-	for _, name := range s.served {
-		if !signed(secrets, name) && (name != event.SourceSlack || s.sandbox == nil) {
-			s.log.LogAttrs(ctx, slog.LevelWarn, "a source is no longer in the settings and is served with its old secrets",
+	r.log.LogAttrs(ctx, slog.LevelInfo, "secrets reloaded", attrs...)
+	for _, name := range r.served {
+		if !signed(secrets, name) && (name != event.SourceSlack || !r.sandbox) {
+			r.log.LogAttrs(ctx, slog.LevelWarn, "a source is no longer in the settings and is served with its old secrets",
 				slog.String("source", name), slog.String("remedy", "restart the server to close its route"))
 		}
 	}
@@ -133,13 +171,13 @@ func signed(secrets webhook.Secrets, source string) bool {
 
 // replaceTokens puts the bearers in force, which have been checked, and ends what those
 // that are gone have open. One of them may be in the file at path.
-func (s *Server) replaceTokens(ctx context.Context, tokens []access.Token, path string) {
-	change, err := s.tokens.Replace(tokens...)
+func (r *reloader) replaceTokens(ctx context.Context, tokens []access.Token, path string) {
+	change, err := r.assistants.tokens.Replace(tokens...)
 	for _, name := range change.Removed {
-		err = errors.Join(err, s.mcp.Transport().EndSessions(ctx, "token:"+name))
+		err = errors.Join(err, r.assistants.mcp.Transport().EndSessions(ctx, "token:"+name))
 	}
 	if err != nil {
-		s.log.LogAttrs(ctx, slog.LevelError, "sessions of a removed token could not be ended in the store; without the token they are of no use", slog.String("error", err.Error()))
+		r.log.LogAttrs(ctx, slog.LevelError, "sessions of a removed token could not be ended in the store; without the token they are of no use", slog.String("error", err.Error()))
 	}
 	attrs := []slog.Attr{
 		slog.Any("added", listed(change.Added)), slog.Any("changed", listed(change.Changed)),
@@ -148,11 +186,28 @@ func (s *Server) replaceTokens(ctx context.Context, tokens []access.Token, path 
 	if path != "" {
 		attrs = append(attrs, slog.String("token_file", path))
 	}
-	s.log.LogAttrs(ctx, slog.LevelInfo, "mcp tokens reloaded", attrs...)
+	r.log.LogAttrs(ctx, slog.LevelInfo, "mcp tokens reloaded", attrs...)
 	for operation, names := range map[string][]string{"token_added": change.Added, "token_changed": change.Changed, "token_removed": change.Removed} {
 		for _, name := range names {
-			s.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: audit.OK, Operation: operation, Target: "token:" + name})
+			r.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: audit.OK, Operation: operation, Target: "token:" + name})
 		}
 	}
-	s.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: audit.OK, Operation: "reload_tokens", Count: len(tokens)})
+	r.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: audit.OK, Operation: "reload_tokens", Count: len(tokens)})
+}
+
+// reloadRules reads the rules file again and puts it in force. Rules that have not changed go
+// on undisturbed. When the file is wrong the old rules stay in force, and the log says
+// why. It requires r.mu.
+func (r *reloader) reloadRules(ctx context.Context) {
+	rules, err := readRules(r.cfg, r.envOf(r.latest))
+	var change rule.Change
+	if err == nil {
+		change, err = r.rules.Replace(ctx, rules)
+	}
+	if err != nil {
+		r.refuse(ctx, "reload_rules", "the rules file cannot be used; the old rules stay in force", err)
+		return
+	}
+	r.log.LogAttrs(ctx, slog.LevelInfo, "rules reloaded", slog.Any("added", listed(change.Added)), slog.Any("changed", listed(change.Changed)),
+		slog.Any("removed", listed(change.Removed)), slog.Any("kept", listed(change.Kept)))
 }

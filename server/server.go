@@ -15,25 +15,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"sync"
-	"sync/atomic"
-
 	"slackmcp/config"
-	"slackmcp/mcp"
-	"slackmcp/mcp/access"
 	"slackmcp/server/audit"
-	"slackmcp/server/metrics"
 	"slackmcp/server/operate"
 	"slackmcp/server/traces"
 	"slackmcp/server/web"
-	"slackmcp/slackapi"
 	"slackmcp/slackapi/socketmode"
-	"slackmcp/store/queue"
 	"slackmcp/webhook"
-	"slackmcp/webhook/gaps"
-	"slackmcp/webhook/journal"
 	"slackmcp/webhook/rule"
 	"slackmcp/webhook/worker"
+	"sync/atomic"
 )
 
 // Options are what New needs. Config, and what it was loaded for, decide the rest.
@@ -58,284 +49,269 @@ type Options struct {
 	Reread func() (config.Config, error)
 }
 
-// A Server is the composed product. New makes it, Run runs it once.
-type Server struct {
-	cfg     config.Config
-	log     *slog.Logger
-	version string
-
-	store    *watchedStore
-	state    closingState      // small shared values beside the events
-	receiver *webhook.Receiver // nil without a webhook side
-	answers  webhook.Answers
-	mux      *worker.Mux      // nil without a webhook side
-	rules    *rule.Runner     // nil without a webhook side
-	journal  *journal.Journal // nil without an MCP side
-	slack    *slackapi.Client // nil without a bot token
-	identity *identity        // nil without a bot token
-	mcp      *mcp.Server      // nil without an MCP side
-	tokens   *access.Tokens   // the bearers of the settings; nil where none is asked for
-	sandbox  *fakeSlack       // nil outside of --sandbox
-	socket   *operate.Server  // nil without a webhook side
-	health   *web.Health
-	metrics  *metrics.Metrics
-	tls      *web.Certificate // nil over plain HTTP
-	proxies  web.Proxies
-	site     *web.Site
-	front    *web.Server
-	audit    *audit.Log // nil without a trail
-	uses     uses
-	traces   *traces.Tracer // nil without a collector
-
-	slackSocket *socketmode.Client // nil without Socket Mode
-	gaps        *gaps.Ledger       // nil where nothing of Slack's is received
-
-	readers, workers, assistants []part
-	inbound                      []part   // what events arrive by beside the listener
-	served                       []string // the sources whose secrets are asked for
-
-	reread       func() (config.Config, error)
-	reloading    sync.Mutex
-	reloads      []func(context.Context) // what Reload reads again
-	latest       config.Config           // as it was read last; guarded by reloading
-	slackSecrets int                     // how many are in force; guarded by reloading
-	reloaded     audit.Outcome           // of the last Reload; guarded by reloading
-
-	addr     atomic.Value // net.Addr
-	ready    chan struct{}
-	onListen func(context.Context)
-}
-
-// New composes a server and opens its store. What it cannot start with is an error;
-// that Slack cannot be reached is not.
-func New(ctx context.Context, o Options) (_ *Server, err error) {
+// withDefaults fills in what the options leave open.
+func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Version == "" {
-		o.Version = "dev"
-	}
-	s := &Server{cfg: o.Config, reread: o.Reread, log: o.Logger, version: o.Version, ready: make(chan struct{})}
-	b := &builder{Server: s, out: o.Out, stdout: o.Stdout, stderr: o.Stderr, terminal: o.Terminal, program: cmp.Or(o.Program, "slack-webhook-server")}
+	o.Version, o.Program = cmp.Or(o.Version, "dev"), cmp.Or(o.Program, "slack-webhook-server")
+	return o
+}
+
+// A Server is the composed product. New makes it, Run runs it once.
+type Server struct {
+	opt Options
+	cfg config.Config
+	log *slog.Logger
+
+	store       *watchedStore
+	state       closingState      // small shared values beside the events
+	receiver    *webhook.Receiver // nil without a webhook side
+	answers     *webhook.Answers
+	mux         *worker.Mux        // nil without a webhook side
+	rules       *rule.Runner       // nil without a webhook side
+	assistants  assistantSide      // empty without an MCP side
+	sandbox     *fakeSlack         // nil outside of --sandbox
+	slackSocket *socketmode.Client // nil without Socket Mode
+	operators   *operate.Server    // nil without a webhook side
+	health      *web.Health
+	site        *web.Site
+	front       *web.Server
+	audit       *audit.Log // nil without a trail
+	reloader    *reloader
+	parts       running
+
+	addr  atomic.Value // net.Addr
+	ready chan struct{}
+}
+
+// New composes a server and opens its store. What it cannot start with is an error;
+// that Slack cannot be reached is not. It reads from top to bottom: each part is made of
+// those above it.
+func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:funlen,gocognit,cyclop // the wiring, in one place
+	o = o.withDefaults()
+	cfg, log := o.Config, o.Logger
+	var opened []io.Closer // what a failure has to release
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, b.abandon())
+		for _, c := range opened {
+			if err != nil {
+				err = errors.Join(err, c.Close())
+			}
 		}
 	}()
-	for _, step := range []func(context.Context) error{
-		b.dataDir, b.fakeSlack, b.otherSources, b.measure, b.trace, b.trail, b.certificate, b.slackClient, b.openStore, b.openState, b.keepGaps, b.receive, b.socketMode, b.handlers, b.reloadable, b.ruled, b.assist, b.web,
-		b.operators,
-	} {
-		if err := step(ctx); err != nil {
+	if cfg.NeedsDataDir() {
+		if err := config.PrepareDataDir(cfg.Queue.DataDir); err != nil {
 			return nil, err
 		}
 	}
+	slack, sandbox, err := openSlackAccess(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	if sandbox != nil {
+		opened = append(opened, sandbox.listener)
+	}
+	others, err := otherSources(cfg)
+	if err != nil {
+		return nil, err
+	}
+
+	// What the parts report to.
+	measured, err := newMetrics(o.Version, sourceNames(cfg, slack, others))
+	if err != nil {
+		return nil, err
+	}
+	tracer, err := newTracer(ctx, cfg.Trace, o.Version, measured, log)
+	if err != nil {
+		return nil, err
+	}
+	trail, err := newTrail(o, measured)
+	if err != nil {
+		return nil, err
+	}
+	h := &hooks{
+		metrics: measured, traces: tracer, audit: trail, log: log,
+		proxies: cfg.Listen.TrustedProxies, perMinute: cfg.Receive.UnverifiedPerMinute,
+	}
+	certificate, err := newCertificate(cfg.Listen, h)
+	if err != nil {
+		return nil, err
+	}
+
+	// Slack, the store, and what is received.
+	client, who, err := newSlackClient(cfg, slack, h)
+	if err != nil {
+		return nil, err
+	}
+	store, err := openWatched(ctx, cfg, measured, log)
+	if err != nil {
+		return nil, err
+	}
+	opened = append(opened, store)
+	values, err := openState(ctx, cfg, store.Queue, log)
+	if err != nil {
+		return nil, fmt.Errorf("open the state: %w", err)
+	}
+	opened = append(opened, values)
+	keeper, err := newGapKeeper(cfg, slack, client, store, values, h)
+	if err != nil {
+		return nil, err
+	}
+	answers := &webhook.Answers{}
+	receiver, err := newReceiver(o, slack, others, store, keeper.account(), answers, h)
+	if err != nil {
+		return nil, err
+	}
+	slackSocket, err := newSocketMode(cfg, slack, receiver, log)
+	if err != nil {
+		return nil, err
+	}
+	mux := newMux(cfg, h)
+	rules, err := newRules(cfg, store, client, who, h)
+	if err != nil {
+		return nil, err
+	}
+
+	// Assistants, operators and the HTTP front.
+	assistants, err := newAssistantSide(ctx, o, store, values, client, keeper, h)
+	if err != nil {
+		return nil, err
+	}
+	if who != nil && assistants.mcp != nil {
+		who.grant = assistants.mcp.SetGrant
+	}
+	health := newHealth(cfg, store, keeper, assistants, slackSocket, who)
+	site, err := newSite(o, health, receiver, assistants, h)
+	if err != nil {
+		return nil, err
+	}
+	front := web.NewServer(web.ServerOptions{
+		Handler: site.Handler(), Certificate: certificate, MaxConnections: cfg.Listen.MaxConnections, MaxBodyBytes: cfg.Receive.MaxBodyBytes, Logger: log,
+	})
+	measured.Listener.WatchConnections(front.Connections)
+
+	s := &Server{
+		opt: o, cfg: cfg, log: log, store: store, state: values, receiver: receiver, answers: answers, mux: mux, rules: rules,
+		assistants: assistants, sandbox: sandbox, slackSocket: slackSocket, health: health, site: site, front: front, audit: trail,
+		operators: newOperatorSocket(cfg, o.Version, store, keeper, assistants.mcp, h),
+		reloader: &reloader{
+			cfg: cfg, reread: o.Reread, log: log, sandbox: sandbox != nil,
+			audit: trail, certificate: certificate, receiver: receiver, assistants: assistants, rules: rules,
+			served: servedSources(sourceNames(cfg, slack, others), slack), latest: cfg, slackSecrets: len(slack.signingSecrets),
+		},
+		ready: make(chan struct{}),
+	}
+	s.parts = s.running(tracer, certificate, who, keeper)
 	return s, nil
 }
 
-// Reload reads again what is kept in files and may change while the server runs: the
-// certificate, the rules, the secrets of senders, and the bearer tokens, of which those
-// that are gone end what they have open; the audit trail's file is opened again. What
-// cannot be read stays as it was, and is logged. It may be called at any time.
-func (s *Server) Reload(ctx context.Context) {
-	s.reloading.Lock()
-	defer s.reloading.Unlock()
-	s.reloaded = audit.OK
-	for _, reload := range s.reloads {
-		reload(ctx)
+// running lists what runs beside the listener.
+func (s *Server) running(tracer *traces.Tracer, certificate *web.Certificate, who *identity, keeper *gapKeeper) (p running) {
+	if s.sandbox != nil {
+		p.readers = append(p.readers, part{"sandbox", s.sandbox.run})
 	}
-	s.audit.Record(ctx, audit.Record{Event: audit.Operation, Outcome: s.reloaded, Operation: "reload"})
+	if tracer != nil {
+		p.readers = append(p.readers, part{"traces", closeTracer(tracer, s.cfg.Drain)})
+	}
+	if certificate != nil {
+		p.readers = append(p.readers, part{"certificate", certificate.Run})
+	}
+	if who != nil {
+		p.readers = append(p.readers, part{"slack identity", who.run})
+	}
+	if s.cfg.Mode.Webhook() && !s.cfg.Queue.Backend.Embedded() {
+		p.readers = append(p.readers, part{"store", s.store.look})
+	}
+	if keeper != nil {
+		p.readers = append(p.readers, keeper.parts()...)
+	}
+	if j := s.assistants.journal; j != nil {
+		p.readers = append(p.readers, part{"journal", func(ctx context.Context) error { return j.Run(ctx, s.store) }})
+	}
+	if admin := s.cfg.Admin; admin.Addr != "" {
+		if admin.Loopback() {
+			certificate = nil // it is HTTPS only where other machines can connect
+		}
+		p.readers = append(p.readers, part{"admin listener", func(ctx context.Context) error {
+			return web.ServeAdmin(ctx, admin.Addr, s.site.AdminHandler(), certificate, s.log)
+		}})
+	}
+	if s.mux != nil {
+		p.workers = append(p.workers, part{"handlers", func(ctx context.Context) error { return s.mux.Run(ctx, s.store) }}, part{"rules", s.rules.Run})
+	}
+	if s.assistants.asks != nil {
+		p.workers = append(p.workers, part{"questions", s.assistants.asks.run})
+	}
+	if s.operators != nil {
+		p.workers = append(p.workers, part{"operator socket", s.serveOperators})
+	}
+	if s.assistants.mcp != nil {
+		p.assistants = append(p.assistants, part{"mcp", s.assistants.mcp.Run})
+	}
+	if s.slackSocket != nil {
+		p.inbound = append(p.inbound, part{"socket mode", s.slackSocket.Run})
+	}
+	return p
 }
 
-// A builder carries what only the building needs from step to step.
-type builder struct {
-	*Server
-	out            io.Writer
-	stdout, stderr io.Writer
-	terminal       bool
-	program        string
-
-	signingSecrets []string
-	sources        []webhook.Source // beside Slack
-	botToken       string
-	userToken      string
-	appToken       string
-	apiURL         string
-	token          string // MCP's own bearer token
-	tokenPath      string
-	metadata       *access.Metadata // of OAuth; nil without it
-}
-
-// abandon releases what a failed New has opened.
-func (b *builder) abandon() error {
-	var errs []error
-	errs = append(errs, b.closeStores())
-	if b.sandbox != nil {
-		errs = append(errs, b.sandbox.listener.Close())
-	}
-	return errors.Join(errs...)
-}
-
-func (b *builder) dataDir(context.Context) error {
-	if !b.cfg.NeedsDataDir() {
-		return nil
-	}
-	return config.PrepareDataDir(b.cfg.Queue.DataDir)
-}
-
-// fakeSlack puts the sandbox in Slack's place when the configuration says so.
-func (b *builder) fakeSlack(ctx context.Context) error {
-	s := b.cfg.Slack
-	b.signingSecrets, b.apiURL = s.SigningSecrets.Reveal(), s.APIURL
-	b.botToken, b.userToken, b.appToken = s.BotToken.Reveal(), s.UserToken.Reveal(), s.AppToken.Reveal()
-	if !b.cfg.Sandbox {
-		return nil
-	}
-	secret := ""
-	if len(b.signingSecrets) > 0 {
-		secret = b.signingSecrets[0]
-	}
-	f, err := newFakeSlack(ctx, secret, s.SocketMode, b.log)
-	if err != nil {
-		return err
-	}
-	b.sandbox = f
-	b.signingSecrets, b.apiURL = []string{f.signingSecret}, f.apiURL()
-	b.botToken, b.userToken, b.appToken = f.botToken, f.userToken, f.appToken
-	b.readers = append(b.readers, part{"sandbox", f.run})
-	return nil
-}
-
-func (b *builder) slackClient(context.Context) error {
-	if b.botToken == "" {
-		return nil
-	}
-	c, err := slackapi.New(slackapi.Options{
-		BotToken: b.botToken, UserToken: b.userToken, URL: b.apiURL, Retries: b.cfg.Retry,
-		OnCall: b.slackCalled,
-	})
-	if err != nil {
-		return fmt.Errorf("slack client: %w", err)
-	}
-	b.slack = c
-	b.metrics.Slack.Watch(c)
-	b.identity = &identity{slack: c, hasUser: b.userToken != "", log: b.log, known: make(chan struct{})}
-	b.readers = append(b.readers, part{"slack identity", b.identity.run})
-	return nil
-}
-
-// certificate reads what HTTPS is served with.
-func (b *builder) certificate(context.Context) (err error) {
-	l := b.cfg.Listen
+// newCertificate reads what HTTPS is served with; nil over plain HTTP.
+func newCertificate(l config.Listen, h *hooks) (*web.Certificate, error) {
 	if !l.TLS() {
-		return nil
+		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
-	if b.tls, err = web.NewCertificate(l.TLSCertFile, l.TLSKeyFile, b.metrics.Listener.Reloaded, b.log); err != nil {
-		return &config.Error{Problems: []config.Problem{{
+	c, err := web.NewCertificate(l.TLSCertFile, l.TLSKeyFile, h.metrics.Listener.Reloaded, h.log)
+	if err != nil {
+		return nil, &config.Error{Problems: []config.Problem{{
 			Setting: "TLS_CERT_FILE", What: "and TLS_KEY_FILE cannot be used (" + err.Error() + ")",
 			Remedy: "name a certificate chain and its unencrypted private key, both in PEM and readable for this user",
 		}}}
 	}
-	b.metrics.Listener.WatchCertificate(b.tls.NotAfter)
-	b.reloads = append(b.reloads, b.tls.Reload)
-	b.readers = append(b.readers, part{"certificate", b.tls.Run})
-	return nil
+	h.metrics.Listener.WatchCertificate(c.NotAfter)
+	return c, nil
 }
 
-func (b *builder) openStore(ctx context.Context) error {
-	open := func(ctx context.Context) (queue.Queue, error) { return openStore(ctx, b.cfg, b.log) }
-	if b.cfg.Events() && !b.cfg.Receives() && b.cfg.Queue.Backend.Embedded() {
-		open = b.followed
-	}
-	q, err := open(ctx)
-	if err != nil {
-		return fmt.Errorf("open the store: %w", err)
-	}
-	b.store = &watchedStore{Queue: q}
-	if b.cfg.Mode.Webhook() && !b.cfg.Queue.Backend.Embedded() {
-		b.readers = append(b.readers, part{"engine", b.store.look})
-	}
-	if b.cfg.Mode.Webhook() {
-		b.metrics.Store.Watch(q)
-	}
-	return nil
-}
-
-// closeStores gives the engine back. It is idempotent.
-func (s *Server) closeStores() error {
-	var errs []error
-	if s.state != nil {
-		errs = append(errs, s.state.Close())
-	}
-	if s.store != nil {
-		errs = append(errs, s.store.Close())
-	}
-	return errors.Join(errs...)
-}
-
-// slackState says what is known of the Slack side without asking it.
-func (s *Server) slackState() string {
-	if s.identity == nil {
-		return "not_initialized"
-	}
-	return s.identity.String()
-}
-
-func newHealth(s *Server) *web.Health {
+// newHealth says what health answers show.
+func newHealth(cfg config.Config, store *watchedStore, keeper *gapKeeper, a assistantSide, slackSocket *socketmode.Client, who *identity) *web.Health {
 	o := web.HealthOptions{
-		Store: s.store, Trouble: s.store.troubled, Slack: s.slackState, Notes: s.notes(), AdminToken: s.cfg.Admin.Token.Reveal(),
+		Store: store, Trouble: store.troubled, Slack: who.String, Notes: notes(cfg), AdminToken: cfg.Admin.Token.Reveal(),
 	}
-	if s.journal != nil {
-		o.Newest = s.journal.Newest
+	if a.journal != nil {
+		o.Newest = a.journal.Newest
 	}
-	if s.slackSocket != nil {
-		o.SocketMode = s.slackSocket.State
+	if slackSocket != nil {
+		o.SocketMode = slackSocket.State
 	}
-	if s.gaps != nil {
-		o.OpenGaps = s.gaps.OpenGaps
+	if keeper != nil {
+		o.OpenGaps = keeper.ledger.OpenGaps
 	}
 	return web.NewHealth(o)
 }
 
-// web builds the routes and what serves them.
-func (b *builder) web(context.Context) error {
-	api, err := b.describe()
+// newSite builds the routes.
+func newSite(opt Options, health *web.Health, receiver *webhook.Receiver, a assistantSide, h *hooks) (*web.Site, error) {
+	cfg := opt.Config
+	api, err := describe(opt, receiver, a.mcp)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.health = newHealth(b.Server)
 	o := web.Options{
-		HTTPS: b.cfg.Listen.TLS(), RequireHTTPS: b.cfg.Listen.RequireHTTPS, Proxies: b.proxies, SeparateAdmin: b.cfg.Admin.Addr != "",
-		Health: b.health, Metrics: b.metrics.Handler(), API: api, Mount: b.cfg.MCP.MountPath, Logger: b.log,
+		HTTPS: cfg.Listen.TLS(), RequireHTTPS: cfg.Listen.RequireHTTPS, Proxies: h.proxies, SeparateAdmin: cfg.Admin.Addr != "",
+		Health: health, Metrics: h.metrics.Handler(), API: api, Mount: cfg.MCP.MountPath, Logger: h.log,
 	}
-	if b.receiver != nil {
-		o.Receiver = b.receiver
+	if receiver != nil {
+		o.Receiver = receiver
 	}
-	if b.mcp != nil {
-		o.MCP = b.mcp
+	if a.mcp != nil {
+		o.MCP = a.mcp
 	}
-	if b.metadata != nil {
-		o.Metadata = b.metadata
+	if a.metadata != nil {
+		o.Metadata = a.metadata
 	}
-	if b.traces != nil {
-		o.EnterMCP = b.incoming
+	if h.traces != nil {
+		o.EnterMCP = h.incoming
 	}
-	b.site = web.New(o)
-	b.front = web.NewServer(web.ServerOptions{
-		Handler: b.site.Handler(), Certificate: b.tls, MaxConnections: b.cfg.Listen.MaxConnections, MaxBodyBytes: b.cfg.Receive.MaxBodyBytes, Logger: b.log,
-	})
-	b.metrics.Listener.WatchConnections(b.front.Connections)
-	if o.SeparateAdmin {
-		// It is among what ends last, so that an operator can watch the drain. It is HTTPS
-		// where the main listener is and others than this machine can connect.
-		certificate := b.tls
-		if b.cfg.Admin.Loopback() {
-			certificate = nil
-		}
-		b.readers = append(b.readers, part{"admin listener", func(ctx context.Context) error {
-			return web.ServeAdmin(ctx, b.cfg.Admin.Addr, b.site.AdminHandler(), certificate, b.log)
-		}})
-	}
-	b.onListen = b.announce
-	return nil
+	return web.New(o), nil
 }
+
+// closeStores closes the store. It may be called twice.
+func (s *Server) closeStores() error { return errors.Join(s.state.Close(), s.store.Close()) }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"slackmcp/config"
 	"slackmcp/internal/wait"
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
@@ -48,8 +49,11 @@ const (
 
 func (i *identity) set(state string) { i.state.Store(&state) }
 
-// String is what is known of Slack's side, without asking it.
+// String is what is known of Slack's side, without asking it; a nil identity has no token.
 func (i *identity) String() string {
+	if i == nil {
+		return "not_initialized"
+	}
 	if s := i.state.Load(); s != nil {
 		return *s
 	}
@@ -58,11 +62,9 @@ func (i *identity) String() string {
 
 // run asks until there is an answer, then waits for the end.
 func (i *identity) run(ctx context.Context) error {
-	for wait := firstAsk; !i.ask(ctx); wait = min(2*wait, lastAsk) {
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil
+	for backoff := (wait.Backoff{First: firstAsk, Most: lastAsk}); !i.ask(ctx); {
+		if wait.Sleep(ctx, backoff.Next()) != nil {
+			break
 		}
 	}
 	return nil
@@ -295,4 +297,52 @@ func (f *fakeSlack) subscribe(ctx context.Context, requestURL string) {
 	if err := f.box.SetRequestURL(ctx, requestURL); err != nil {
 		f.log.LogAttrs(ctx, slog.LevelWarn, "the sandbox could not verify the request url", slog.String("error", err.Error()))
 	}
+}
+
+// slackAccess is what Slack is called and verified with: the settings', or the sandbox's.
+type slackAccess struct {
+	signingSecrets                []string
+	botToken, userToken, appToken string
+	url                           string // of the Web API; "" is Slack's own
+}
+
+// openSlackAccess returns the settings' secrets, or starts the sandbox in Slack's place and
+// returns it with its own.
+func openSlackAccess(ctx context.Context, cfg config.Config, log *slog.Logger) (slackAccess, *fakeSlack, error) {
+	c := cfg.Slack
+	a := slackAccess{
+		signingSecrets: c.SigningSecrets.Reveal(), url: c.APIURL,
+		botToken: c.BotToken.Reveal(), userToken: c.UserToken.Reveal(), appToken: c.AppToken.Reveal(),
+	}
+	if !cfg.Sandbox {
+		return a, nil, nil
+	}
+	secret := ""
+	if len(a.signingSecrets) > 0 {
+		secret = a.signingSecrets[0]
+	}
+	f, err := newFakeSlack(ctx, secret, c.SocketMode, log)
+	if err != nil {
+		return a, nil, err
+	}
+	return slackAccess{
+		signingSecrets: []string{f.signingSecret}, url: f.apiURL(),
+		botToken: f.botToken, userToken: f.userToken, appToken: f.appToken,
+	}, f, nil
+}
+
+// newSlackClient returns the client and who it is for Slack; both nil without a bot token.
+func newSlackClient(cfg config.Config, a slackAccess, h *hooks) (*slackapi.Client, *identity, error) {
+	if a.botToken == "" {
+		return nil, nil, nil
+	}
+	c, err := slackapi.New(slackapi.Options{
+		BotToken: a.botToken, UserToken: a.userToken, URL: a.url, Retries: cfg.Retry,
+		OnCall: h.slackCalled,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("slack client: %w", err)
+	}
+	h.metrics.Slack.Watch(c)
+	return c, &identity{slack: c, hasUser: a.userToken != "", log: h.log, known: make(chan struct{})}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slackmcp/config"
+	"slackmcp/server/metrics"
 	"slackmcp/server/web"
 	"slackmcp/store/memory"
 	"slackmcp/store/nats"
@@ -183,22 +184,28 @@ func openState(ctx context.Context, cfg config.Config, opened queue.Queue, log *
 	return ownedState{s.State(), s}, nil
 }
 
-// openState is the step of the building; the store is open already.
-func (b *builder) openState(ctx context.Context) error {
-	st, err := openState(ctx, b.cfg, b.store.Queue, b.log)
-	if err != nil {
-		return fmt.Errorf("open the state: %w", err)
-	}
-	b.state = st
-	return nil
-}
-
 // sharedState is the state as the MCP side sees it; nil where it ends with the process,
 // as the sessions then may too.
-func (b *builder) sharedState() state.Store {
-	embedded := b.cfg.Queue.Backend == config.Memory || b.cfg.Queue.Backend == config.SQLite && !b.cfg.Mode.Webhook()
-	if embedded || b.cfg.MCP.Transport == config.Stdio {
+func sharedState(cfg config.Config, values state.Store) state.Store {
+	embedded := cfg.Queue.Backend == config.Memory || cfg.Queue.Backend == config.SQLite && !cfg.Mode.Webhook()
+	if embedded || cfg.MCP.Transport == config.Stdio {
 		return nil
 	}
-	return b.state
+	return values
+}
+
+// openWatched opens the store that this configuration receives into or reads from.
+func openWatched(ctx context.Context, cfg config.Config, m *metrics.Metrics, log *slog.Logger) (*watchedStore, error) {
+	open := openStore
+	if cfg.Events() && !cfg.Receives() && cfg.Queue.Backend.Embedded() {
+		open = followed
+	}
+	q, err := open(ctx, cfg, log)
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	if cfg.Mode.Webhook() {
+		m.Store.Watch(q)
+	}
+	return &watchedStore{Queue: q}, nil
 }
