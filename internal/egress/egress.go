@@ -216,18 +216,13 @@ func (r Reply) RetryAfter(now time.Time) time.Duration {
 // User-Agent unless it has one. Errors: *RefusedError, the form of the URL, and what the
 // connection or the context said; none holds the URL's path.
 func (c *Client) Post(ctx context.Context, target string, header http.Header, body []byte) (Reply, error) {
-	return c.Do(ctx, http.MethodPost, target, header, body)
-}
-
-// Do is Post with another method.
-func (c *Client) Do(ctx context.Context, method, target string, header http.Header, body []byte) (Reply, error) {
 	u, err := c.parse(target)
 	if err != nil {
 		return Reply{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.opt.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return Reply{}, fmt.Errorf("%s: the request cannot be made", u.Host)
 	}
@@ -237,7 +232,7 @@ func (c *Client) Do(ctx context.Context, method, target string, header http.Head
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Reply{}, c.fault(u, err)
+		return Reply{}, fault(u, err)
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(resp.Body, c.opt.MaxReply+1))
@@ -247,13 +242,13 @@ func (c *Client) Do(ctx context.Context, method, target string, header http.Head
 		return r, nil
 	}
 	if err != nil {
-		return r, c.fault(u, err)
+		return r, fault(u, err)
 	}
 	return r, nil
 }
 
 // fault returns an error that names the host in place of the URL.
-func (c *Client) fault(u *url.URL, err error) error {
+func fault(u *url.URL, err error) error {
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
 		return &RefusedError{Host: u.Host, Reason: refused.Reason}
 	}
