@@ -101,7 +101,7 @@ func (c *Client) Download(ctx context.Context, rawURL string, limit int64) (Cont
 	if limit <= 0 || limit > MaxDownload {
 		return Content{}, refused(name, fmt.Errorf("limit is %d, must be 1 to %d", limit, MaxDownload))
 	}
-	req, err := http.NewRequestWithContext(with(ctx, call{method: filesDownload, limit: limit}), http.MethodGet, rawURL, http.NoBody)
+	req, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, call{method: filesDownload, limit: limit}), http.MethodGet, rawURL, http.NoBody)
 	if err != nil {
 		return Content{}, refused(name, errors.New("the file's URL cannot be called"))
 	}
@@ -201,7 +201,7 @@ func (c *Client) send(ctx context.Context, rawURL string, data []byte) error {
 	if call, _ := c.reach(at); !call {
 		return &Error{Method: filesUpload.name, Code: CodeRefusedHost, Kind: Internal, err: errors.New("the upload is not to a host of Slack's")}
 	}
-	req, err := http.NewRequestWithContext(with(ctx, call{method: filesUpload, limit: c.opt.MaxReplyBytes}), http.MethodPost, at.String(), bytes.NewReader(data))
+	req, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, call{method: filesUpload, limit: c.opt.MaxReplyBytes}), http.MethodPost, at.String(), bytes.NewReader(data))
 	if err != nil {
 		return refused(filesUpload.name, errors.New("the upload URL cannot be called"))
 	}

@@ -208,7 +208,7 @@ func (c *Client) PostMessage(ctx context.Context, p Post) (Posted, error) {
 	if err != nil {
 		return Posted{}, refused("chat.postMessage", err)
 	}
-	ctx = with(ctx, call{method: methodOf("chat.postMessage"), scope: p.Channel, limit: c.opt.MaxReplyBytes})
+	ctx = context.WithValue(ctx, callKey{}, call{method: methodOf("chat.postMessage"), scope: p.Channel, limit: c.opt.MaxReplyBytes})
 	r, err := reply[Posted](c.http.Do(c.form(ctx, "chat.postMessage", pairs...)))
 	r.Message.Channel = r.Channel
 	return r, err
@@ -381,7 +381,7 @@ func (c *Client) Respond(ctx context.Context, responseURL string, r Response) er
 	if err != nil {
 		return refused(respond.name, errors.New("blocks is not JSON"))
 	}
-	req, err := http.NewRequestWithContext(with(ctx, call{method: respond, limit: c.opt.MaxReplyBytes}), http.MethodPost, at.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, call{method: respond, limit: c.opt.MaxReplyBytes}), http.MethodPost, at.String(), bytes.NewReader(body))
 	if err != nil {
 		return refused(respond.name, errors.New("the response URL cannot be called"))
 	}

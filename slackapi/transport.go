@@ -42,11 +42,9 @@ type call struct {
 	limit  int64  // of the reply, in bytes
 }
 
+// callKey is the key of a call in the context of its request. A request to the Web API
+// needs the call there only for a scope: its method stands in its URL.
 type callKey struct{}
-
-// with attaches a call to the context of its request. A request to the Web API needs it
-// only for a scope: its method stands in its URL.
-func with(ctx context.Context, c call) context.Context { return context.WithValue(ctx, callKey{}, c) }
 
 // callOf returns the call that a request makes.
 func (t *transport) callOf(req *http.Request) call {
