@@ -129,7 +129,7 @@ func (s session) each(fn func(scan func(...any) error) error, query string, args
 	}
 	// A statement that stays open holds a snapshot, and while there is one the
 	// write-ahead log cannot begin anew.
-	defer rows.Close() //nolint:errcheck // Close returns what Err returns.
+	defer rows.Close() // What it returns Err returns as well.
 	scan := func(to ...any) error { return faulty("read", rows.Scan(to...)) }
 	for rows.Next() {
 		if err := fn(scan); err != nil {

@@ -94,23 +94,7 @@ func migrate(d *database) error {
 		})
 	}
 	if d.found == 1 {
-		migrationStep("begin")
-		err := d.transaction(func() error {
-			if err := errors.Join(d.script(seenSchema), copyIDs(d.session)); err != nil {
-				return err
-			}
-			migrationStep("compare")
-			if err := compareIDs(d.session); err != nil {
-				return err
-			}
-			migrationStep("set the version")
-			if err := d.script(fmt.Sprintf("PRAGMA user_version = %d", queueLayout.version)); err != nil {
-				return err
-			}
-			migrationStep("commit")
-			return nil
-		})
-		if err != nil {
+		if err := d.transaction(func() error { return fillSeen(d) }); err != nil {
 			return fmt.Errorf("bring the store to layout %d: %w", queueLayout.version, err)
 		}
 	}
@@ -119,13 +103,14 @@ func migrate(d *database) error {
 		return err
 	}
 	migrationStep("verify")
-	if err := compareIDs(d.session); err != nil {
-		if !broken(err) {
-			// What the earlier build wrote is all there still: it may have the file back.
-			back := d.transaction(func() error { return d.script("DROP TABLE seen; PRAGMA user_version = 1") })
-			return fmt.Errorf("%w: the store was given back as the earlier build left it: use that build, and report this", errors.Join(err, back))
-		}
+	err = compareIDs(d.session)
+	switch {
+	case broken(err):
 		return err
+	case err != nil:
+		// What the earlier build wrote is all there still: it may have the file back.
+		back := d.transaction(func() error { return d.script("DROP TABLE seen; PRAGMA user_version = 1") })
+		return fmt.Errorf("%w: the store was given back as the earlier build left it: use that build, and report this", errors.Join(err, back))
 	}
 	migrationStep("remove the old tables")
 	err = d.transaction(func() error {
@@ -135,6 +120,26 @@ func migrate(d *database) error {
 	})
 	migrationStep("end")
 	return err
+}
+
+// fillSeen is the first step of migrate.
+func fillSeen(d *database) error {
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"begin", func() error { return d.script(seenSchema) }},
+		{"fill", func() error { return copyIDs(d.session) }},
+		{"compare", func() error { return compareIDs(d.session) }},
+		{"set the version", func() error { return d.script(fmt.Sprintf("PRAGMA user_version = %d", queueLayout.version)) }},
+		{"commit", func() error { return nil }},
+	} {
+		migrationStep(step.name)
+		if err := step.do(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // create makes the tables in an empty file.
@@ -255,10 +260,9 @@ func oldIDs(s session) iter.Seq2[seenID, error] {
 
 // eachOldRun calls give with the ids in runs, and returns up to which event they go.
 func eachOldRun(s session, give func(seenID) error) (flushed int64, err error) {
-	type run struct{ number, ids, toSeq int64 }
-	var runs []run
+	var runs []oldRun
 	err = s.each(func(scan func(...any) error) error {
-		var r run
+		var r oldRun
 		err := scan(&r.number, &r.ids, &r.toSeq)
 		runs = append(runs, r)
 		return err
@@ -266,30 +270,11 @@ func eachOldRun(s session, give func(seenID) error) (flushed int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	const chunkBits, entry = 20, 32
 	for _, r := range runs {
-		list := make([]seenID, 0, r.ids)
-		err := s.each(func(scan func(...any) error) error {
-			var b []byte
-			err := scan(&b)
-			for part := range slices.Chunk(b, entry) {
-				if len(part) < entry {
-					break
-				}
-				list = append(list, seenID{key: eventlog.Key(part), place: place{
-					seq: int64(binary.BigEndian.Uint64(part[16:])), //nolint:gosec // As it was written.
-					at:  int64(binary.BigEndian.Uint64(part[24:])), //nolint:gosec // As it was written.
-				}})
-			}
-			return err
-		}, "SELECT entries FROM seen_ids WHERE chunk >= ? AND chunk < ? ORDER BY chunk", r.number<<chunkBits, (r.number+1)<<chunkBits)
+		list, err := r.read(s)
 		if err != nil {
 			return 0, err
 		}
-		if int64(len(list)) != r.ids {
-			return 0, fmt.Errorf("seen ids: run %d has %d ids, and %d were found: the store was damaged; restore it", r.number, r.ids, len(list))
-		}
-		slices.SortFunc(list, func(a, b seenID) int { return cmp.Or(cmp.Compare(a.seq, b.seq), bytes.Compare(a.key[:], b.key[:])) })
 		for _, id := range list {
 			if err := give(id); err != nil {
 				return 0, err
@@ -298,4 +283,32 @@ func eachOldRun(s session, give func(seenID) error) (flushed int64, err error) {
 		flushed = max(flushed, r.toSeq)
 	}
 	return flushed, nil
+}
+
+// An oldRun is a row of seen_runs.
+type oldRun struct{ number, ids, toSeq int64 }
+
+// read returns the ids of a run in the order of their events.
+func (r oldRun) read(s session) ([]seenID, error) {
+	const chunkBits, entry = 20, 32
+	list := make([]seenID, 0, r.ids)
+	err := s.each(func(scan func(...any) error) error {
+		var b []byte
+		err := scan(&b)
+		for ; len(b) >= entry; b = b[entry:] {
+			list = append(list, seenID{key: eventlog.Key(b[:16]), place: place{
+				seq: int64(binary.BigEndian.Uint64(b[16:])), //nolint:gosec // As it was written.
+				at:  int64(binary.BigEndian.Uint64(b[24:])), //nolint:gosec // As it was written.
+			}})
+		}
+		return err
+	}, "SELECT entries FROM seen_ids WHERE chunk >= ? AND chunk < ? ORDER BY chunk", r.number<<chunkBits, (r.number+1)<<chunkBits)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(list)) != r.ids {
+		return nil, fmt.Errorf("seen ids: run %d has %d ids, and %d were found: the store was damaged; restore it", r.number, r.ids, len(list))
+	}
+	slices.SortFunc(list, func(a, b seenID) int { return cmp.Or(cmp.Compare(a.seq, b.seq), bytes.Compare(a.key[:], b.key[:])) })
+	return list, nil
 }

@@ -14,42 +14,51 @@ func (w *writer) publish(entries []entry, now time.Time) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	since := now.Add(-w.q.o.DedupeTTL).UnixNano()
-	wanted := 0
-	for i := range entries {
-		e := &entries[i]
-		p, ok, err := w.place(&e.key)
-		if err != nil {
-			return err
-		}
-		if e.dup = ok && p.at > since; e.dup {
-			e.known = p.seq
-		} else {
-			wanted++
-		}
+	wanted, err := w.findCopies(entries, now)
+	if err != nil {
+		return err
 	}
 	if err := w.makeRoom(wanted); err != nil {
 		return err
 	}
-	stored := make(map[eventlog.Key]int64, wanted)
 	for i := range entries {
 		e := &entries[i]
-		// The batch may hold several copies of one event.
-		if first, ok := stored[e.key]; ok && !e.dup {
-			e.dup, e.known = true, first
-		}
-		if e.dup {
+		switch {
+		case e.known != 0:
 			e.receipt = queue.Receipt{Position: w.position(e.known), Duplicate: true}
-			continue
-		}
-		if err := w.store(e, now); err != nil {
-			return err
-		}
-		if e.err == nil && len(entries) > 1 {
-			stored[e.key] = w.last
+		case e.first != nil:
+			e.receipt, e.err = queue.Receipt{Position: e.first.receipt.Position, Duplicate: true}, e.first.err
+		default:
+			if err := w.store(e, now); err != nil {
+				return err
+			}
 		}
 	}
 	return w.writeIDs()
+}
+
+// findCopies marks the entries whose event was stored within the TTL, and those whose event
+// stands in the batch before them. It returns how many are left to be stored.
+func (w *writer) findCopies(entries []entry, now time.Time) (wanted int, err error) {
+	since := now.Add(-w.q.o.DedupeTTL).UnixNano()
+	batch := make(map[eventlog.Key]*entry, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		if e.first = batch[e.key]; e.first != nil {
+			continue
+		}
+		p, ok, err := w.place(&e.key)
+		if err != nil {
+			return 0, err
+		}
+		if ok && p.at > since {
+			e.known = p.seq
+			continue
+		}
+		batch[e.key] = e
+		wanted++
+	}
+	return wanted, nil
 }
 
 // store writes one event, or answers that the store is full.

@@ -87,7 +87,7 @@ func (r *readers) use(ctx context.Context, fn func(session) error) error {
 	}
 	read, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(r.life, cancel)()
+	defer context.AfterFunc(r.life, cancel)() //nolint:contextcheck // Closing the readers ends a read, besides its own context.
 	err := r.read(read, fn)
 	switch {
 	case err == nil:
@@ -184,13 +184,12 @@ func scan(s session, b eventlog.Bounds, from int64, back bool, failed *error) it
 			if err != nil {
 				return err
 			}
-			item := eventlog.Item{Seq: seq, Event: &e, Load: func(e *event.Event) {
+			load := func(e *event.Event) {
 				e.Position = b.Position(seq)
-				if _, err := s.one([]any{&e.Raw}, "SELECT raw FROM events WHERE seq = ?", seq); err != nil {
-					*failed = err
-				}
-			}}
-			if !yield(item, nil) {
+				_, err := s.one([]any{&e.Raw}, "SELECT raw FROM events WHERE seq = ?", seq)
+				*failed = errors.Join(*failed, err)
+			}
+			if !yield(eventlog.Item{Seq: seq, Event: &e, Load: load}, nil) {
 				return errStop
 			}
 			return nil

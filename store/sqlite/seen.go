@@ -50,7 +50,7 @@ func fingerprint(key *eventlog.Key) uint32 { return binary.BigEndian.Uint32(key[
 
 // home is where the search for a fingerprint begins.
 func (s *seen) home(print uint32) int {
-	return int(uint64(print) * uint64(len(s.slots)) >> 32) //nolint:gosec // It is less than len(s.slots).
+	return int(uint64(print) * uint64(len(s.slots)) >> 32)
 }
 
 // seqOf is the number of the event in a slot, of which the slot holds the lower half.
@@ -72,7 +72,7 @@ func (s *seen) add(key *eventlog.Key, seq int64) {
 
 // put requires s.mu and a free slot.
 func (s *seen) put(slot uint64) {
-	i := s.home(uint32(slot >> 32)) //nolint:gosec // It is the upper half.
+	i := s.home(uint32(slot >> 32))
 	for s.slots[i] != 0 {
 		i = (i + 1) & (len(s.slots) - 1)
 	}
@@ -97,7 +97,7 @@ func (s *seen) candidates(list []int64, key *eventlog.Key) []int64 {
 	defer s.mu.RUnlock()
 	print := fingerprint(key)
 	for i := s.home(print); s.slots[i] != 0; i = (i + 1) & (len(s.slots) - 1) {
-		if uint32(s.slots[i]>>32) != print { //nolint:gosec // It is the upper half.
+		if uint32(s.slots[i]>>32) != print {
 			continue
 		}
 		if seq := s.seqOf(s.slots[i]); seq >= s.first {

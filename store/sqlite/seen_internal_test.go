@@ -67,7 +67,7 @@ func TestSeenWithEqualFingerprints(t *testing.T) {
 	s := newSeen(0)
 	for i := range int64(300) {
 		key := eventlog.Key{9, 9, 9, 9}
-		binary.BigEndian.PutUint64(key[8:], uint64(i)) //nolint:gosec // It is never negative.
+		binary.BigEndian.PutUint64(key[8:], uint64(i))
 		s.add(&key, i+1)
 	}
 	got := s.candidates(nil, &eventlog.Key{9, 9, 9, 9})

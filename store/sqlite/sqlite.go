@@ -160,14 +160,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	w := newWriter(q)
-	if q.values, err = openValues(f.values, o.Logger); err != nil {
+	if q.values, err = openValues(f.values, o.Logger); err != nil { //nolint:contextcheck // The files stay open when the call of Open is over.
 		f.release()
 		return nil, fmt.Errorf("sqlite state: %w", err)
 	}
-	if err := w.open(true); err != nil {
+	if err := w.open(true); err != nil { //nolint:contextcheck // As above.
 		return nil, fmt.Errorf("sqlite queue: %w", errors.Join(err, w.close()))
 	}
-	go w.run()
+	go w.run() //nolint:contextcheck // As above.
 	return q, nil
 }
 

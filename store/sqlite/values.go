@@ -196,7 +196,7 @@ func (v *smallValues) do(ctx context.Context, op string, fn func(now int64) erro
 		// After a failed sync what stands in the log may not be on the disk.
 		err := renewLog(v.path)
 		if err == nil {
-			err = v.open()
+			err = v.open() //nolint:contextcheck // The file stays open when the call is over.
 		}
 		if err != nil {
 			return values.Fault(ctx, op, err)

@@ -298,8 +298,8 @@ type batch struct {
 type entry struct {
 	event   event.Event
 	key     eventlog.Key
-	known   int64 // the event that was stored with this id within the TTL
-	dup     bool
+	known   int64  // the event that was stored with this id within the TTL; 0 is none
+	first   *entry // the first copy of this event in the batch, unless this is it
 	receipt queue.Receipt
 	err     error
 }
