@@ -188,10 +188,7 @@ func copyIDs(s session) error {
 				return err
 			}
 		}
-		if len(r.ids) == 0 {
-			r.first, r.newestAt = id.seq, id.at
-		}
-		r.add(&id.key, id.at)
+		r.add(&id.key, id.seq, id.at)
 	}
 	return write()
 }

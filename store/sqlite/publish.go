@@ -77,7 +77,8 @@ func (w *writer) store(e *entry, now time.Time) error {
 		return err
 	}
 	w.last = seq
-	w.remember(&e.key, seq, at)
+	w.newIDs.add(&e.key, seq, at)
+	w.seen.add(&e.key, seq)
 	e.event.Position = w.position(seq)
 	e.receipt = queue.Receipt{Position: e.event.Position}
 	w.fresh = append(w.fresh, e.event)

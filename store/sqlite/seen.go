@@ -139,7 +139,11 @@ const idSize = len(eventlog.Key{}) + 8
 // maxRowIDs is how many ids a row has at most, so that it fits into a page or two.
 const maxRowIDs = maxEntries
 
-func (r *idRow) add(key *eventlog.Key, at int64) {
+// add appends the id of an event, which has to be the next one unless the row is empty.
+func (r *idRow) add(key *eventlog.Key, seq, at int64) {
+	if len(r.ids) == 0 {
+		r.first, r.newestAt = seq, at
+	}
 	r.newestAt = max(r.newestAt, at)
 	r.ids = binary.BigEndian.AppendUint64(append(r.ids, key[:]...), uint64(at)) //nolint:gosec // id reads it back the same way.
 }
@@ -209,15 +213,6 @@ func (w *writer) place(key *eventlog.Key) (p place, ok bool, err error) {
 		}
 	}
 	return place{}, false, nil
-}
-
-// remember takes in the id of an event that is being stored; writeIDs writes it.
-func (w *writer) remember(key *eventlog.Key, seq, at int64) {
-	if len(w.newIDs.ids) == 0 {
-		w.newIDs.first, w.newIDs.newestAt = seq, at
-	}
-	w.newIDs.add(key, at)
-	w.seen.add(key, seq)
 }
 
 // writeIDs writes the ids of the events that this transaction has stored.

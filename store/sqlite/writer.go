@@ -109,26 +109,20 @@ func (w *writer) run() {
 	defer close(w.q.stopped)
 	w.timer = time.NewTimer(0)
 	defer w.timer.Stop()
-	for w.await() {
-		w.collect()
+	for open := true; open; {
+		w.timer.Reset(w.pause())
+		select {
+		case <-w.q.mail.wake:
+			w.collect()
+		case <-w.timer.C:
+		case <-w.q.stop:
+			// What came in before the end, settlements above all, is still recorded.
+			open = false
+		}
 		w.serve(w.q.mail.take(w.again))
 	}
-	// What came in before the end, settlements above all, is still recorded.
-	w.serve(w.q.mail.take(w.again))
 	w.q.mail.take(nil).finish(queue.ErrClosed)
 	w.q.closed = w.close()
-}
-
-// await waits until there is something to do; false is the end.
-func (w *writer) await() bool {
-	w.timer.Reset(w.pause())
-	select {
-	case <-w.q.mail.wake:
-	case <-w.timer.C:
-	case <-w.q.stop:
-		return false
-	}
-	return true
 }
 
 // The window in which a batch may grow. It pays only when several publish at once;
