@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"slackmcp/store/internal/consume"
+	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -511,4 +513,59 @@ func (w *writer) orphan(g *group, seq int64, l lease, start bool, now time.Time)
 	}
 	g.retrying++
 	return w.schedule(g, seq, retrying, l.attempt-1, now, "")
+}
+
+// A view is what the last commit made of the store, for all but the writer.
+type view struct {
+	epoch         string
+	last, trimmed int64
+	seen          *seen
+	groups        []groupView // by name
+}
+
+// A groupView is one group's part.
+type groupView struct {
+	id          int64
+	stats       queue.GroupStats
+	cursor      int64
+	leases      int64 // the oldest first attempt that runs; 0 is none
+	nextDue     int64
+	consumers   int
+	maxDeadline time.Duration
+	lastMove    time.Time
+}
+
+func (v *view) bounds() eventlog.Bounds {
+	return eventlog.Bounds{Epoch: v.epoch, Trimmed: v.trimmed, Last: v.last}
+}
+
+func (w *writer) bounds() eventlog.Bounds {
+	return eventlog.Bounds{Epoch: w.epoch, Trimmed: w.trimmed, Last: w.last}
+}
+
+func (w *writer) position(seq int64) event.Position { return w.bounds().Position(seq) }
+
+// show makes the writer's state the view.
+func (w *writer) show() {
+	w.q.mu.Lock()
+	defer w.q.mu.Unlock()
+	v := &w.q.view
+	v.epoch, v.last, v.trimmed, v.seen = w.epoch, w.last, w.trimmed, w.seen
+	v.groups = v.groups[:0]
+	for _, name := range slices.Sorted(maps.Keys(w.groups)) {
+		g := w.groups[name]
+		gv := groupView{
+			id: g.id, stats: g.stats(w.last), cursor: g.cursor,
+			nextDue: g.nextDue, consumers: len(g.consumers), lastMove: g.lastMove,
+		}
+		for seq, l := range g.leases {
+			if !l.row && (gv.leases == 0 || seq < gv.leases) {
+				gv.leases = seq
+			}
+		}
+		for _, c := range g.consumers {
+			gv.maxDeadline = max(gv.maxDeadline, c.g.Deadline)
+		}
+		v.groups = append(v.groups, gv)
+	}
 }
