@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/store/internal/consume"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
@@ -138,7 +139,7 @@ func (c *consumer) handle(ctx, handlers context.Context, d delivery) {
 	case err != nil:
 		// The store's trouble is not the event's.
 		s.unstarted = true
-		c.rest(ctx)
+		_ = wait.Sleep(ctx, time.Second) // so that a broken store is not asked over and over
 		return
 	}
 	if !c.g.Filter.Match(&e) {
@@ -164,16 +165,6 @@ func (c *consumer) load(ctx context.Context, d delivery) (event.Event, error) {
 		return e, nil
 	}
 	return c.q.read(ctx, d.seq)
-}
-
-// rest keeps a worker from asking a broken store over and over.
-func (c *consumer) rest(ctx context.Context) {
-	t := time.NewTimer(time.Second)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }
 
 // attach registers the consumer's group if need be, and lets it have events.

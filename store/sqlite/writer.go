@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"math/rand/v2"
 	"sync"
 	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/store/internal/consume"
 	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
@@ -456,8 +456,8 @@ func (w *writer) recover(cause error) {
 	if err := w.discard(); err != nil {
 		w.q.o.Logger.Warn("closing the store", slog.Any("error", err))
 	}
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		if !w.idle(pause/2 + rand.N(pause/2+1)) { //nolint:gosec // jitter, no secret
+	for pauses := (wait.Backoff{First: firstPause, Most: lastPause}); ; {
+		if !w.idle(pauses.Next()) {
 			return
 		}
 		err := renewLog(w.q.files.db)
