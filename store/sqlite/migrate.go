@@ -183,7 +183,7 @@ func copyIDs(s session) error {
 		if err != nil {
 			return err
 		}
-		if r.len() == maxRowIDs || id.seq != r.first+r.len() {
+		if r.len() == fullRow || id.seq != r.first+r.len() {
 			if err := write(); err != nil {
 				return err
 			}

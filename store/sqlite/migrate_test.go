@@ -219,20 +219,6 @@ func TestStoresOfEarlierBuilds(t *testing.T) {
 	}
 }
 
-// query reads one value of a store that is closed.
-func query(t *testing.T, dir, text string) (value string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "queue-slack.events.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if err := db.QueryRowContext(t.Context(), text).Scan(&value); err != nil {
-		t.Fatal(err)
-	}
-	return value
-}
-
 // playMigrate opens a store and kills itself before the n-th step of the migration.
 func playMigrate(dir string) error {
 	dir, n, _ := strings.Cut(dir, ",")

@@ -122,6 +122,20 @@ func edit(t *testing.T, dir, query string) {
 	}
 }
 
+// query reads one value of a store that is closed.
+func query(t *testing.T, dir, text string) (value string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, "queue-slack.events.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRowContext(t.Context(), text).Scan(&value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
 func store(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -234,6 +248,38 @@ func TestManySeenIDs(t *testing.T) {
 	}
 	later.Store(int64(49 * time.Hour))
 	publishMany(t, q, 200, false)
+}
+
+// TestIDsOfSingleEventsShareRows publishes one event at a time, so that each has a commit of
+// its own, with a restart in between: the table has few rows, and every id is known.
+func TestIDsOfSingleEventsShareRows(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const n = 500
+	for part := range 2 {
+		q, err := sqlite.Open(t.Context(), sqlite.Options{Dir: dir, Synchronous: sqlite.Normal})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			r, err := q.Publish(t.Context(), message(fmt.Sprint("m", i)))
+			if known := i < part*n/2; err != nil || r.Duplicate != known {
+				t.Fatalf("Publish(m%d) = %+v, %v, want duplicate %v", i, r, err, known)
+			}
+			if part == 0 && i == n/2-1 {
+				break
+			}
+		}
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rows := query(t, dir, "SELECT count(*) FROM seen"); rows != "4" {
+		t.Errorf("%d ids are in %s rows, want 4", n, rows)
+	}
+	if ids := query(t, dir, "SELECT sum(length(ids)) / 24 FROM seen"); ids != "500" {
+		t.Errorf("the rows have %s ids, want %d", ids, n)
+	}
 }
 
 // publishMany publishes the same n events with 64 publishers.

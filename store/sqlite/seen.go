@@ -136,8 +136,10 @@ type idRow struct {
 // idSize is how many bytes an id takes: its key and the instant.
 const idSize = len(eventlog.Key{}) + 8
 
-// maxRowIDs is how many ids a row has at most, so that it fits into a page or two.
-const maxRowIDs = maxEntries
+// fullRow is from how many ids on a row is not appended to any more. Until then the ids of
+// the next commit are added to it: it is in the last page, which is written anyway, and at
+// start a few long rows are read much faster than many short ones.
+const fullRow = 128
 
 // add appends the id of an event, which has to be the next one unless the row is empty.
 func (r *idRow) add(key *eventlog.Key, seq, at int64) {
@@ -161,7 +163,7 @@ func (r *idRow) id(seq int64) (key eventlog.Key, at int64, ok bool) {
 }
 
 const (
-	putIDs = "INSERT INTO seen (first, newest_at, ids) VALUES (?, ?, ?)"
+	putIDs = "INSERT INTO seen (first, newest_at, ids) VALUES (?, ?, ?) ON CONFLICT (first) DO UPDATE SET newest_at = excluded.newest_at, ids = excluded.ids"
 	allIDs = "SELECT first, newest_at, ids FROM seen ORDER BY first"
 )
 
@@ -182,7 +184,7 @@ func (w *writer) loadSeen() error {
 	if err != nil {
 		return err
 	}
-	w.seen, w.newIDs = newSeen(0), idRow{}
+	w.seen, w.lastIDs, w.newIDs = newSeen(0), idRow{}, false
 	if first != 0 {
 		w.seen = newSeen(w.last - first + 1)
 		w.seen.first = first
@@ -192,6 +194,9 @@ func (w *writer) loadSeen() error {
 			key, _, _ := r.id(r.first + i)
 			w.seen.add(&key, r.first+i)
 		}
+		if w.lastIDs = *r; r.len() >= fullRow || r.first+r.len() != w.last+1 {
+			w.lastIDs = idRow{}
+		}
 		return nil
 	})
 }
@@ -200,7 +205,7 @@ func (w *writer) loadSeen() error {
 func (w *writer) place(key *eventlog.Key) (p place, ok bool, err error) {
 	w.candidates = w.seen.candidates(w.candidates[:0], key)
 	for _, seq := range w.candidates {
-		r := &w.newIDs
+		r := &w.lastIDs
 		if _, _, here := r.id(seq); !here {
 			r = &idRow{}
 			_, err := w.db.one([]any{&r.first, &r.newestAt, &r.ids}, "SELECT first, newest_at, ids FROM seen WHERE first <= ? ORDER BY first DESC LIMIT 1", seq)
@@ -217,11 +222,14 @@ func (w *writer) place(key *eventlog.Key) (p place, ok bool, err error) {
 
 // writeIDs writes the ids of the events that this transaction has stored.
 func (w *writer) writeIDs() error {
-	if len(w.newIDs.ids) == 0 {
+	if !w.newIDs {
 		return nil
 	}
-	_, err := w.write(putIDs, w.newIDs.first, w.newIDs.newestAt, w.newIDs.ids)
-	w.newIDs.ids = w.newIDs.ids[:0]
+	r := &w.lastIDs
+	_, err := w.write(putIDs, r.first, r.newestAt, r.ids)
+	if w.newIDs = false; r.len() >= fullRow {
+		r.ids = r.ids[:0]
+	}
 	return err
 }
 
@@ -248,5 +256,8 @@ func (w *writer) dropSeen(now time.Time) (more bool, err error) {
 		return false, err
 	}
 	w.seen.drop(first, ids)
+	if w.lastIDs.first < first {
+		w.lastIDs = idRow{}
+	}
 	return rows == trimStep, nil
 }

@@ -34,7 +34,8 @@ type writer struct {
 
 	args       []any   // of the statement that stores an event
 	candidates []int64 // what place looks at
-	newIDs     idRow   // the ids of the events that this transaction stores
+	lastIDs    idRow   // the newest row of seen while it grows, else empty
+	newIDs     bool    // whether this transaction has added to it
 
 	epoch         string
 	last, trimmed int64 // the log: trimmed < seq <= last
@@ -585,7 +586,8 @@ func (w *writer) store(e *entry, now time.Time) error {
 		return err
 	}
 	w.last = seq
-	w.newIDs.add(&e.key, seq, at)
+	w.lastIDs.add(&e.key, seq, at)
+	w.newIDs = true
 	w.seen.add(&e.key, seq)
 	e.event.Position = w.position(seq)
 	e.receipt = queue.Receipt{Position: e.event.Position}
