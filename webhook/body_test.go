@@ -132,8 +132,11 @@ func TestConcurrentBodiesDoNotMix(t *testing.T) {
 	r := newRig(t)
 	var wg sync.WaitGroup
 	const n = 200
+	slots := make(chan struct{}, 16) // more at once would wait for the processor up to the read timeout
 	for i := range n {
 		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
 			body := fmt.Appendf(nil, `{"type":"event_callback","event_id":"Ev%d","event":{"type":"t%d","channel":"C%d","text":"%s"}}`, i, i, i, strings.Repeat("x", i*i))
 			r.slack(body).want(t, 200, `{"status":"ok"}`)
 		})
