@@ -11,8 +11,8 @@ import (
 	"slackmcp/webhook/signature"
 )
 
-// slackEndpoint serves what Slack posts: events, slash commands, interactions, and the
-// two requests by which it tries an address out.
+// slackEndpoint serves Slack's requests: events, slash commands, interactions, and the two
+// requests by which Slack checks an address.
 func slackEndpoint(v *signature.Verifier) *endpoint {
 	return &endpoint{
 		source:       event.SourceSlack,
@@ -73,7 +73,7 @@ func (v *delivery) challenge(text string) (o Outcome, reason string) {
 const maxProbe = 1 << 10
 
 // isSSLCheck reports whether a request without any signature is Slack's ssl_check=1.
-// Nothing else in the body is looked at, so that nothing can be smuggled in with it.
+// Nothing else of the body is used.
 func isSSLCheck(r *http.Request) bool {
 	if !signature.NotSigned(r.Header) || mediaOf(r.Header) != formMedia || r.ContentLength > maxProbe || encoded(r.Header) {
 		return false
@@ -93,8 +93,8 @@ func isProbe(form []byte) bool {
 	return false
 }
 
-// retryOf records what Slack says about a repeated delivery. The reason is one of a
-// few words; anything else is kept out of logs and stores.
+// retryOf returns what Slack's headers say about a repeated delivery. The reason is one of a
+// few words; any other text stays out of logs and stores.
 func retryOf(h http.Header) event.Retry {
 	num := h["X-Slack-Retry-Num"]
 	if len(num) == 0 {
@@ -113,7 +113,7 @@ func retryOf(h http.Header) event.Retry {
 	if reason := h["X-Slack-Retry-Reason"]; len(reason) > 0 {
 		switch reason[0] {
 		case "http_timeout", "too_many_redirects", "connection_failed", "ssl_error", "http_error", "unknown_error":
-			retry.Reason = strings.Clone(reason[0]) // not the rest of the head
+			retry.Reason = strings.Clone(reason[0]) // The other headers must not live as long as the event.
 		}
 	}
 	return retry

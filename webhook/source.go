@@ -14,18 +14,18 @@ import (
 	"slackmcp/webhook/signature"
 )
 
-// SourcePath is the prefix of the routes of all senders but Slack.
+// SourcePath is the prefix of the routes of the senders other than Slack.
 const SourcePath = "/events/"
 
-// A Source is a sender beside Slack. It posts to /events/{Name}.
+// A Source is a sender other than Slack. It posts to /events/{Name}.
 type Source struct {
 	// Name is the route's last segment, the event's Source, and its Kind where the
 	// sender names none: 1 to 64 characters of [a-z0-9._-], and none of the names that
 	// this package uses itself. Required.
 	Name string
 	// Scheme is how the sender signs; nil means signature.HexHeader(""), the HMAC of the
-	// body in X-Signature. GitHub, Stripe, Standard Webhooks and Svix bring their own ID
-	// and Kind below.
+	// body in X-Signature. The schemes of GitHub, Stripe, Standard Webhooks and Svix have
+	// defaults for ID, Kind and Subtype.
 	Scheme signature.Scheme
 	// Secrets are those that are valid now. Required.
 	Secrets []string
@@ -33,12 +33,12 @@ type Source struct {
 	Tolerance time.Duration
 	// ID, Kind and Subtype say where the delivery's id and the event's kind are: a path
 	// in the JSON body (see event.ParsePath), the name of a form's field, or
-	// "header:<name>". A header is not signed. Without an ID, and where a delivery has
-	// none there, the hash of the body stands in: the same body is then the same delivery.
+	// "header:<name>". A header is not signed. Without an ID, and when a delivery has no id
+	// at that place, the id is the hash of the body: the same body is then the same delivery.
 	ID, Kind, Subtype string
 }
 
-// selectors of the named schemes, for the fields that a Source leaves empty.
+// schemeSelectors are the defaults of ID, Kind and Subtype by scheme.
 var schemeSelectors = map[string]struct{ id, kind, subtype string }{
 	"github":   {"header:X-GitHub-Delivery", "header:X-GitHub-Event", "action"},
 	"stripe":   {"id", "type", ""},
@@ -48,7 +48,7 @@ var schemeSelectors = map[string]struct{ id, kind, subtype string }{
 
 var sourceName = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
 
-// endpoint checks a Source and makes its route.
+// endpoint checks a Source and returns its endpoint.
 func (rc *Receiver) endpoint(s Source) (*endpoint, error) {
 	switch {
 	case !sourceName.MatchString(s.Name) || strings.Trim(s.Name, ".") == "":
@@ -84,7 +84,7 @@ func (rc *Receiver) endpoint(s Source) (*endpoint, error) {
 	}, nil
 }
 
-// A sourceDecoder makes events of what one source posts.
+// A sourceDecoder decodes the deliveries of one source.
 type sourceDecoder struct {
 	source            string
 	id, kind, subtype selector
@@ -131,10 +131,11 @@ func parseSelector(option, s string) (selector, error) {
 	return selector{path: p, field: s}, nil
 }
 
-// maxSelected is the longest value that is taken; what is longer counts as absent.
+// maxSelected is the length in bytes of the longest value that is taken. A longer value
+// counts as absent.
 const maxSelected = 512
 
-// of returns what the selector finds, or "".
+// of returns the text that the selector finds, or "".
 func (s selector) of(v *delivery, enc event.Encoding) string {
 	var text string
 	switch {
@@ -174,8 +175,8 @@ type sourcesFile struct{ sources []sourceSpec }
 // SourcesSchemaID names the schema of sources files.
 const SourcesSchemaID = "https://slack-webhook-server.invalid/sources.schema.json"
 
-// ParseSources reads a file of sources. name is what problems call it. The error is a
-// *yamldoc.Error with every problem: a source whose secret is missing is one.
+// ParseSources reads a file of sources, which problems call name. The error is a
+// *yamldoc.Error with every problem; a source without its secret is a problem too.
 func ParseSources(name string, content []byte, env yamldoc.Env) ([]Source, error) {
 	f, err := yamldoc.Read(name, content, sourcesObject(env))
 	if err != nil {
@@ -188,7 +189,7 @@ func ParseSources(name string, content []byte, env yamldoc.Env) ([]Source, error
 	return list, nil
 }
 
-// SourcesSchema is the JSON Schema of sources files.
+// SourcesSchema returns the JSON Schema of sources files.
 func SourcesSchema() ([]byte, error) {
 	return sourcesObject(yamldoc.Env{}).Schema(SourcesSchemaID, "Sources of slack-webhook-server")
 }
@@ -231,10 +232,10 @@ func sourceObject(env yamldoc.Env) yamldoc.Object[sourceSpec] {
 	}
 }
 
-// sourceSchemes are those that a source may have: Slack's is Slack's.
+// sourceSchemes are the schemes that a source may have; Slack's is for Slack only.
 var sourceSchemes = []string{"hex", "bearer", "standard", "svix", "github", "stripe"}
 
-// check makes the Source, and tries it as the Receiver will.
+// check makes the Source and checks it as the Receiver does.
 func (s *sourceSpec) check(r *yamldoc.Reader, line int, env yamldoc.Env) {
 	s.line = line
 	if s.name == "" {

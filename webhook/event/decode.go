@@ -14,15 +14,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// An Envelope is what DecodeSlack reads: the event, and the outside that decides how
-// it is answered.
+// An Envelope is what DecodeSlack reads: the event, and the fields of the outer object that
+// decide how it is answered.
 type Envelope struct {
-	// Event lacks what the body does not know: ReceivedAt, Position and Retry.
+	// Event has no ReceivedAt, Position and Retry, which are not in the body.
 	Event
 	// Type is the outer type: event_callback, url_verification, app_rate_limited, the
 	// type of an interaction, slash_command; or empty.
 	Type string
-	// Challenge is what a url_verification asks to hear back.
+	// Challenge is the text with which a url_verification is to be answered.
 	Challenge string
 }
 
@@ -48,7 +48,7 @@ func DecodeSlack(body []byte, enc Encoding) (Envelope, error) {
 	return env, nil
 }
 
-// seal adds what every event of Slack has.
+// seal fills in the fields that every event of Slack has.
 func (e *Envelope) seal(body []byte, enc Encoding) {
 	e.Source, e.Raw, e.Encoding = SourceSlack, body, enc
 	if e.ID == "" {
@@ -171,7 +171,7 @@ func happened(root, inner object) time.Time {
 }
 
 // seconds reads a Unix time as Slack writes it, "1595926230.009600" or 1595926230;
-// the zero time is the answer to everything else.
+// for everything else it returns the zero time.
 func seconds(s string) time.Time {
 	const longest = 11 // digits; the year 5138 is far enough
 	var sec, nano, scale int64
@@ -266,8 +266,8 @@ func FormValue(form []byte, name string) (value []byte, ok bool) {
 	return value, ok
 }
 
-// pairs iterates over the decoded names and values of a form, in their order. What is
-// no valid escape stands for itself: a form cannot be wrong.
+// pairs iterates over the decoded names and values of a form, in their order. Bytes that
+// are no valid escape stay as they are: every text is a form.
 func pairs(form []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for pair := range bytes.SplitSeq(form, []byte("&")) {

@@ -32,7 +32,7 @@ type Filter struct {
 	Thread   string
 	// Since and Until bound ReceivedAt: Since <= ReceivedAt < Until.
 	Since, Until time.Time
-	// ExcludeSelf leaves out what our own app caused.
+	// ExcludeSelf leaves out the events that our own app caused.
 	ExcludeSelf bool
 }
 
@@ -46,7 +46,7 @@ const (
 	OldestFirst
 )
 
-// Limits of a Query, used where it says nothing or too much.
+// Limits of a Query.
 const (
 	DefaultLimit = 50
 	MaxLimit     = 1000
@@ -58,8 +58,8 @@ const (
 // A Query asks for one page of events.
 type Query struct {
 	Filter Filter
-	// After is where the previous page ended (its Next); empty begins at the end
-	// that Order says. The event at After is not part of the page.
+	// After is where the previous page ended (its Next); an empty one begins at the end
+	// that Order names. The event at After is not part of the page.
 	After Position
 	Order Order
 	// Limit is the page's size; 0 means DefaultLimit, and MaxLimit is the most.
@@ -73,7 +73,7 @@ type Page struct {
 	Events []Event
 	// Next continues the query as its After. It is set whenever something may be
 	// left, also with an empty page whose scan budget ran out. With OldestFirst it
-	// is always set once the store has an event: what arrives later follows it.
+	// is always set once the store has an event: events that arrive later follow it.
 	Next Position
 	// More reports that the store has events after Next that were not looked at.
 	More bool

@@ -100,7 +100,7 @@ func (s *sanitizer) members() {
 	}
 }
 
-// sanitizeForm leaves out the pairs of secret names, and what is secret in payload.
+// sanitizeForm leaves out the pairs with secret names, and the secret members of payload.
 func sanitizeForm(raw []byte) ([]byte, error) {
 	if err := readable(raw); err != nil {
 		return nil, err
@@ -132,8 +132,8 @@ func sanitizeForm(raw []byte) ([]byte, error) {
 	return clean, nil
 }
 
-// secretNames are members that let their holder act: credentials, and Slack's short
-// lived handles, which need no token (response_url, trigger_id, interactivity_pointer).
+// secretNames are the members whose value lets a reader act: credentials, and Slack's
+// short-lived handles, which need no token (response_url, trigger_id, interactivity_pointer).
 // Names are compared in lower case without "_" and "-".
 var secretNames = map[string]bool{
 	"responseurl":          true,
@@ -153,8 +153,8 @@ var secretNames = map[string]bool{
 	"setcookie":            true,
 }
 
-// isSecret reports whether a member of this name is left out of every view. Besides
-// secretNames that is whatever ends in "token": token, bot_access_token, refreshToken.
+// isSecret reports whether a member of this name is left out of every view. In addition to
+// secretNames these are all names that end in "token": token, bot_access_token, refreshToken.
 // tokens_revoked's "tokens" are user ids and stay.
 func isSecret(name []byte) bool {
 	const longest = 64

@@ -12,22 +12,21 @@
 // computed sum or a part of the body, so that none helps to forge one.
 //
 // Not promised: that a request came only once. A genuine request can be sent again
-// within the tolerance, and for ever where the scheme has no timestamp; who stores
-// requests has to recognise copies.
+// within the tolerance, and for ever where the scheme has no timestamp; a program that
+// stores requests has to recognise copies.
 package signature
 
 import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"math"
 	"net/http"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -60,8 +59,8 @@ type Scheme interface {
 	Claim(h http.Header) (Claim, error)
 	// Key returns the key that a configured secret stands for.
 	Key(secret string) ([]byte, error)
-	// Timed reports whether the scheme signs a timestamp. Without one a genuine request
-	// stays genuine for ever.
+	// Timed reports whether the scheme signs a timestamp. Without one a genuine request can
+	// be sent again at any time.
 	Timed() bool
 }
 
@@ -90,7 +89,7 @@ type Options struct {
 // A Verifier checks the requests of one sender. It is safe for concurrent use.
 type Verifier struct {
 	scheme    Scheme
-	keys      atomic.Pointer[[]*key]
+	keys      atomic.Pointer[[][]byte]
 	tolerance time.Duration
 }
 
@@ -112,9 +111,8 @@ func New(o Options) (*Verifier, error) {
 	return v, nil
 }
 
-// Replace puts other secrets in force: requests that are being verified are judged by
-// the old ones or the new ones. With an error, which never holds a secret, the old ones
-// stay.
+// Replace replaces the secrets. A request that is being verified meanwhile is checked with
+// the old ones or the new ones. With an error, which never holds a secret, the old ones stay.
 func (v *Verifier) Replace(secrets []string) error {
 	keys, err := makeKeys(v.scheme, secrets)
 	if err != nil {
@@ -124,17 +122,17 @@ func (v *Verifier) Replace(secrets []string) error {
 	return nil
 }
 
-// Check says whether Replace would take the secrets.
+// Check returns the error that Replace would return.
 func (v *Verifier) Check(secrets []string) error {
 	_, err := makeKeys(v.scheme, secrets)
 	return err
 }
 
-func makeKeys(scheme Scheme, secrets []string) ([]*key, error) {
+func makeKeys(scheme Scheme, secrets []string) ([][]byte, error) {
 	if len(secrets) == 0 {
 		return nil, fmt.Errorf("signature: Secrets of %s: at least one is required", scheme.Name())
 	}
-	keys := make([]*key, len(secrets))
+	keys := make([][]byte, len(secrets))
 	for i, s := range secrets {
 		if strings.TrimSpace(s) == "" {
 			return nil, fmt.Errorf("signature: Secrets of %s: number %d is empty", scheme.Name(), i+1)
@@ -143,7 +141,7 @@ func makeKeys(scheme Scheme, secrets []string) ([]*key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("signature: Secrets of %s: number %d: %w", scheme.Name(), i+1, err)
 		}
-		keys[i] = newKey(k)
+		keys[i] = k
 	}
 	return keys, nil
 }
@@ -167,55 +165,30 @@ func (v *Verifier) Open(h http.Header, now time.Time) (Claim, error) {
 // Verify checks the body against a claim of Open and returns which secret signed it,
 // counted from 0. Its error is ErrMismatch.
 func (v *Verifier) Verify(c *Claim, body []byte) (secret int, err error) {
-	for i, k := range *v.keys.Load() {
-		if k.signed(c, body) {
+	for i, key := range *v.keys.Load() {
+		if signed(key, c, body) {
 			return i, nil
 		}
 	}
 	return 0, ErrMismatch
 }
 
-// A key holds the HMACs of one secret; each is keyed once and then used again.
-type key struct {
-	pool sync.Pool // of *mac
-}
-
-type mac struct {
-	hash hash.Hash
-	text []byte
-	sum  [sha256.Size]byte
-}
-
-func newKey(secret []byte) *key {
-	k := &key{}
-	k.pool.New = func() any {
-		return &mac{hash: hmac.New(sha256.New, secret), text: make([]byte, 0, 64)}
-	}
-	return k
-}
-
-// stretch is how much of a long body is hashed before others have their turn: some twenty
-// microseconds' worth. A body is long before its sender is known, and the scheduler would
-// let it go on for ten milliseconds.
+// stretch is how much of a long body is hashed before other goroutines get a turn: it takes
+// some twenty microseconds. A body can be long before its sender is known, and the scheduler
+// would let the hashing go on for ten milliseconds.
 const stretch = 32 << 10
 
-// signed reports whether one of the claim's sums is the body's.
-func (k *key) signed(c *Claim, body []byte) bool {
-	m := k.pool.Get().(*mac)
-	defer k.pool.Put(m)
-	m.text = m.text[:0]
-	for _, p := range c.prefix {
-		m.text = append(m.text, p...)
-	}
-	m.hash.Reset()
-	m.hash.Write(m.text)
+// signed reports whether one of the claim's sums is the HMAC of the body under a key.
+func signed(key []byte, c *Claim, body []byte) bool {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(strings.Join(c.prefix[:], "")))
 	for len(body) > stretch {
-		m.hash.Write(body[:stretch])
+		mac.Write(body[:stretch])
 		body = body[stretch:]
 		runtime.Gosched()
 	}
-	m.hash.Write(body)
-	sum := m.hash.Sum(m.sum[:0])
+	mac.Write(body)
+	sum := mac.Sum(nil)
 	match := false
 	for i := range c.n {
 		// Every sum is compared, each in constant time.
@@ -273,16 +246,11 @@ func unixTime(s string) (int64, error) {
 
 // addHex adds a sum that is written as 64 hexadecimal digits.
 func (c *Claim) addHex(s string) error {
-	if len(s) != 2*sha256.Size || c.n == maxSums {
+	if len(s) != hex.EncodedLen(sha256.Size) || c.n == maxSums {
 		return ErrMalformed
 	}
-	for i := range sha256.Size {
-		hi, ok1 := unhex(s[2*i])
-		lo, ok2 := unhex(s[2*i+1])
-		if !ok1 || !ok2 {
-			return ErrMalformed
-		}
-		c.sums[c.n][i] = hi<<4 | lo
+	if _, err := hex.Decode(c.sums[c.n][:], []byte(s)); err != nil {
+		return ErrMalformed
 	}
 	c.n++
 	return nil
@@ -301,16 +269,4 @@ func (c *Claim) addBase64(s string) error {
 	copy(c.sums[c.n][:], buf[:])
 	c.n++
 	return nil
-}
-
-func unhex(c byte) (v byte, ok bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10, true
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10, true
-	}
-	return 0, false
 }
