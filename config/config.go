@@ -1,4 +1,4 @@
-// Package config is where the program's settings are described, read and judged.
+// Package config is where the program's settings are described, read and validated.
 //
 // One table ([Settings]) has a row for each setting; the row yields its flag, its
 // environment variable and .env key, its default, its help line, its check, its place
@@ -36,8 +36,8 @@ import (
 )
 
 // Config is the whole of the settings, parsed and checked. Load makes it; after that
-// it is only read, but for what Learn adds to the secrets that no log may hold. Its
-// fields are plain values that each room translates into its own Options.
+// it is only read, except that Learn adds to the secrets that no log may hold. Its
+// fields are plain values; only package server translates them into the Options of other packages.
 type Config struct {
 	// Mode says which sides run. It follows from the command and INTEGRATED.
 	Mode Mode
@@ -101,7 +101,7 @@ type Listen struct {
 	Host string
 	Port int
 	// PublicURL is how the world reaches this server through a proxy, without a slash
-	// at its end; "" when nobody said.
+	// at its end; "" when it is not set.
 	PublicURL string
 	// RequireHTTPS refuses requests that came over plain HTTP.
 	RequireHTTPS bool
@@ -173,7 +173,7 @@ type Senders struct {
 	Contact Secret
 	// Stripe signs /events/payment_succeeded.
 	Stripe Secret
-	// SourcesFile describes further senders; "" is none. Whoever serves them reads it.
+	// SourcesFile describes further senders; "" is none. Package server reads the file.
 	SourcesFile string
 }
 
@@ -182,7 +182,7 @@ func (s Senders) Any() bool {
 	return s.Webhook.IsSet() || s.Contact.IsSet() || s.Stripe.IsSet() || s.SourcesFile != ""
 }
 
-// A Backend is an engine that keeps the queue.
+// A Backend is what keeps the store: a database, or the memory of the process.
 type Backend string
 
 // The values of QUEUE_BACKEND_TYPE.
@@ -193,7 +193,7 @@ const (
 	NATS   Backend = "nats"
 )
 
-// Embedded reports whether the engine lives inside the process.
+// Embedded reports whether the store is inside the process.
 func (b Backend) Embedded() bool { return b == SQLite || b == Memory }
 
 // Synchronous is when the embedded store syncs its log to the disk.
@@ -212,7 +212,7 @@ type Queue struct {
 	Backend Backend
 	// Because says in words why this backend was chosen.
 	Because string
-	// Topic names the queue inside the engine.
+	// Topic names the queue inside the store.
 	Topic string
 	// DedupeTTL is how long an event id is remembered.
 	DedupeTTL time.Duration
@@ -227,7 +227,7 @@ type Queue struct {
 	RedisURL            SecretURL
 	RedisMaxConnections int
 	NATSURL             SecretURL
-	// NATSReplicas is on how many servers of a NATS cluster everything is stored.
+	// NATSReplicas is the number of servers of a NATS cluster that store each value.
 	NATSReplicas int
 	// NATSCredentials is the path of a file with a NATS user's JWT and seed; "" is none.
 	NATSCredentials string
@@ -239,8 +239,8 @@ type Worker struct {
 	Workers int
 	// MaxAttempts is how often an event is tried in all before it is a dead letter.
 	MaxAttempts int
-	// RulesFile says what to do with events without a program; "" is nothing. Whoever
-	// works them reads it.
+	// RulesFile says what to do with events without a program; "" is nothing. Package
+	// server reads the file.
 	RulesFile string
 }
 
@@ -338,11 +338,11 @@ const (
 // A Channel pushes messages into the conversation of the client of stdio.
 type Channel struct {
 	Enabled bool
-	// Senders are the users who are heard, by id or e-mail address.
+	// Senders are the users whose messages are pushed, by id or e-mail address.
 	Senders []string
 	// Watch are channels, by id or name, in which every message of a sender counts.
 	Watch []string
-	// Permissions is where permission prompts go: a channel or a user; "" is nowhere.
+	// Permissions is where permission prompts go: a channel or a user; with "" no prompt is sent.
 	Permissions string
 }
 
@@ -372,7 +372,7 @@ type Admin struct {
 	// Addr is host:port of a second listener for health details, metrics and docs;
 	// "" keeps them on the first.
 	Addr string
-	// Token shows engine errors and addresses on the detailed pages.
+	// Token lets its bearer see the errors and addresses of the database on the detailed pages.
 	Token Secret
 }
 

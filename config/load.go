@@ -17,7 +17,7 @@ import (
 	"slackmcp/internal/logging"
 )
 
-// Load reads the sources, fills a Config, and judges it for the command that is being
+// Load reads the sources, fills a Config, and validates it for the command that is being
 // started. The error is an *Error with every problem. Load changes nothing.
 func Load(src Sources) (Config, error) {
 	l := &loader{src: src, config: Config{origins: map[string]Origin{}, known: &logging.Secrets{}}}
@@ -27,9 +27,9 @@ func Load(src Sources) (Config, error) {
 	}
 	l.config.named = l.variable
 	l.derive()
-	l.judge()
-	if src.Judge != nil && src.Command == CommandServe {
-		l.problems.found = append(l.problems.found, src.Judge(l.config)...)
+	l.validate()
+	if src.ValidateFiles != nil && src.Command == CommandServe {
+		l.problems.found = append(l.problems.found, src.ValidateFiles(l.config)...)
 	}
 	return l.config, l.problems.err()
 }
@@ -225,10 +225,10 @@ type Sources struct {
 	ReadFile func(name string) ([]byte, error)
 	// Root says that the process runs as root, which decides where DATA_DIR is.
 	Root bool
-	// Judge looks at what the settings of CommandServe name, such as files, and tells the
+	// ValidateFiles looks at what the settings of CommandServe name, such as files, and returns the
 	// problems, so that they are reported together with those of the settings; nil looks
 	// at nothing.
-	Judge func(Config) []Problem
+	ValidateFiles func(Config) []Problem
 }
 
 // A Flag is one that was given, with its name and without its dashes.

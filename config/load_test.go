@@ -31,7 +31,7 @@ func files(contents map[string]string) func(string) ([]byte, error) {
 	}
 }
 
-// enough are the secrets without which nothing is judged further.
+// enough are the secrets without which nothing is validated further.
 func enough(more map[string]string) map[string]string {
 	vars := map[string]string{"SLACK_SIGNING_SECRET": "s3cret", "SLACK_BOT_TOKEN": "xoxb-1", "HOME": "/home/u"}
 	maps.Copy(vars, more)

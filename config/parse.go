@@ -261,7 +261,7 @@ func parseURL(raw string, schemes []string) (string, error) {
 	return raw, nil
 }
 
-// parseAddresses checks a comma separated list of engine addresses.
+// parseAddresses checks a comma separated list of addresses of a database.
 func parseAddresses(raw string, schemes []string) (string, error) {
 	for one := range strings.SplitSeq(raw, ",") {
 		u, err := url.Parse(strings.TrimSpace(one))

@@ -257,7 +257,7 @@ var operateSettings = []Setting{
 	},
 	{
 		Key: "ADMIN_TOKEN", Section: SectionOperate, Kind: KindSecret,
-		Help: "Bearer token that lets /health/detailed show engine errors and addresses",
+		Help: "Bearer token that lets /health/detailed show the errors and addresses of the database",
 		bind: slackSecret(func(c *Config) *Secret { return &c.Admin.Token }),
 	},
 	{
@@ -458,7 +458,7 @@ var pushSettings = []Setting{
 	},
 }
 
-// redisSchemes and natsSchemes are what the engines' clients read.
+// redisSchemes and natsSchemes are the schemes that the clients of Redis and NATS read.
 var (
 	redisSchemes = []string{"redis", "rediss", "unix"}
 	natsSchemes  = []string{"nats", "tls", "ws", "wss"}
@@ -469,7 +469,7 @@ var queueSettings = []Setting{
 		Key: "QUEUE_BACKEND_TYPE", Aliases: []string{"QUEUE_BACKEND"}, Flag: "queue-backend", Section: SectionQueue, Kind: KindChoice,
 		DefaultNote: "redis when REDIS_URL is set, nats when NATS_URL is, else sqlite",
 		Example:     "sqlite",
-		Help:        "Engine that keeps the events",
+		Help:        "Backend that keeps the events",
 		bind:        choice(func(c *Config) *Backend { return &c.Queue.Backend }, SQLite, Memory, Redis, NATS),
 	},
 	{
@@ -481,7 +481,7 @@ var queueSettings = []Setting{
 	},
 	{
 		Key: "SLACK_EVENTS_TOPIC", Flag: "events-topic", Section: SectionQueue, Kind: KindText, Default: "slack.events",
-		Help: "Name of the queue inside the engine",
+		Help: "Name of the queue inside the store",
 		bind: text(func(c *Config) *string { return &c.Queue.Topic }, "name"),
 	},
 	{

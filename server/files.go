@@ -21,9 +21,9 @@ type Entry struct {
 	Does string `json:"does"`
 }
 
-// JudgeFiles looks at the files that a configuration names and tells everything that is
-// wrong with them. It is what [config.Sources] wants as Judge.
-func JudgeFiles(c config.Config) []config.Problem {
+// ValidateFiles looks at the files that a configuration names and returns everything that is
+// wrong with them. It is what [config.Sources] takes as ValidateFiles.
+func ValidateFiles(c config.Config) []config.Problem {
 	_, rulesErr := readRules(c, env(c))
 	_, sourcesErr := readSources(c, env(c))
 	return append(problemsOf("SOURCES_FILE", sourcesErr), problemsOf("RULES_FILE", rulesErr)...)

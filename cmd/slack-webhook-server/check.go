@@ -34,7 +34,7 @@ func newCheck(w world) *cobra.Command {
 		Use:   "check [flags]",
 		Short: "Show what the settings come to, and ask whether it would work",
 		Long: `Load the settings as the server does and show each with where it came from, the queue,
-the routes, the tools, and every problem at once. Nothing is opened and nobody is called.
+the routes, the tools, and every problem at once. Nothing is opened and no server is called.
 
 With --online it also asks Slack who the tokens are, which tools their scopes hide and
 whether the app token may open a Socket Mode connection, the store how it is, the public

@@ -180,7 +180,7 @@ func (c *consumeOptions) secrets(o *operation) ([]string, error) {
 	return secrets, nil
 }
 
-// logged tells the log of each attempt that failed.
+// logged logs each attempt that failed.
 func logged(log *slog.Logger, h queue.Handler) queue.Handler {
 	return func(ctx context.Context, d queue.Delivery) error {
 		err := h(ctx, d)

@@ -61,7 +61,7 @@ func (f *lettersFlags) letters(cmd *cobra.Command, group string, refs []string) 
 // A bulk is a command that changes many dead letters.
 type bulk struct {
 	verb, done string // "redrive", "redriven"
-	change     func(ctx context.Context, s operator.Store, l operator.Letters, told func(operator.Tally)) (operator.Tally, error)
+	change     func(ctx context.Context, s operator.Store, l operator.Letters, progress func(operator.Tally)) (operator.Tally, error)
 }
 
 // run changes what was chosen, with progress, and says how it went.

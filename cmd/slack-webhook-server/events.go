@@ -26,7 +26,7 @@ func newEvents(w world) *cobra.Command {
 		Use:   "events",
 		Short: "Look at the received events, and follow them",
 		Long: `Look at the events that were received and are kept, on a running server or beside it. What
-would let its reader act as somebody (tokens, response URLs) is left out.`,
+would let its reader act as another (tokens, response URLs) is left out.`,
 		Example: `  slack-webhook-server events list --since 1h
 
   slack-webhook-server events tail --type app_mention`,
@@ -154,7 +154,7 @@ func newEventsGet(w world) *cobra.Command {
 	cmd := newOperate(w, true, &cobra.Command{
 		Use:   "get <event-id> [flags]",
 		Short: "Show one event with its payload",
-		Long: `Show one event as JSON, with its payload. What would let its reader act as somebody is left
+		Long: `Show one event as JSON, with its payload. What would let its reader act as another is left
 out. An event of another sender than Slack is named with --source, or as source:id.`,
 		Example: `  slack-webhook-server events get Ev0123456789
 
@@ -170,7 +170,7 @@ out. An event of another sender than Slack is named with --source, or as source:
 		}
 		return o.print.Value(operator.View(&e))
 	})
-	cmd.Flags().StringVar(&source, "source", "", "The event's `source`; slack when nobody says")
+	cmd.Flags().StringVar(&source, "source", "", "The event's `source`; slack when it is not given")
 	return cmd
 }
 
@@ -401,7 +401,7 @@ func fillGaps(o *operation, ids []string) error {
 	return console.List(o.print, gapColumns(), filled, server.GapsList{Gaps: filled}, "No gap is open.")
 }
 
-// gapProgress tells a person how far a gap has been read.
+// gapProgress shows a person how far a gap has been read.
 func (o *operation) gapProgress(g gaps.Gap) error {
 	if !isTerminal(o.world.stderr) || g.Fill == nil {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"slackmcp/server"
 )
 
-// defaultEnvFile is read when nobody says otherwise.
+// defaultEnvFile is read unless a flag names another file or none.
 const defaultEnvFile = ".env"
 
 // settingKey is the annotation that ties a flag to its row of the table.
@@ -75,7 +75,7 @@ func addEnvFile(cmd *cobra.Command) {
 func load(cmd *cobra.Command, w world, command config.Command) (config.Config, error) {
 	src := config.Sources{
 		Command: command, LookupEnv: w.lookupEnv, ReadFile: config.ReadFile, Root: w.root,
-		Flags: map[string]config.Flag{}, Judge: server.JudgeFiles,
+		Flags: map[string]config.Flag{}, ValidateFiles: server.ValidateFiles,
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		if key := f.Annotations[settingKey]; key != nil {
@@ -130,7 +130,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return &usageError{what, cmd.CommandPath()}
 }
 
-// secretNamed finds the secret that somebody tried to give by a flag, such as the
+// secretNamed finds the secret that a person tried to give by a flag, such as the
 // original's --slack-token.
 func secretNamed(flag string) (key string, ok bool) {
 	switch flag {
@@ -167,7 +167,7 @@ func writeHelp(w io.Writer, cmd *cobra.Command) {
 		b.WriteString("\nExamples:\n" + strings.Trim(cmd.Example, "\n") + "\n")
 	}
 	b.WriteString("\nExit codes: 0 done, 1 failure, 2 usage, 3 configuration\n")
-	_, _ = io.WriteString(w, b.String()) // a broken stdout leaves nobody to tell
+	_, _ = io.WriteString(w, b.String()) // When stdout is broken there is no one to report it to.
 }
 
 func orShort(cmd *cobra.Command) string {

@@ -89,7 +89,7 @@ consumes for the group ends with an error; a group of this name that is register
 begins with the oldest event again.`,
 		Example: `  slack-webhook-server groups drop event-processor
 
-  # In a script, where nobody can be asked
+  # In a script, where no one can answer the question
   slack-webhook-server groups drop event-processor --yes`,
 		Args: exactly(1, "the name of a group; groups list shows them"),
 	}, func(o *operation, args []string) error {

@@ -64,7 +64,7 @@ func run(ctx context.Context, w world) int {
 	if err == nil {
 		return exitOK
 	}
-	_, _ = fmt.Fprintf(w.stderr, "%s: %s\n", program, err) // a broken stderr leaves nobody to tell
+	_, _ = fmt.Fprintf(w.stderr, "%s: %s\n", program, err) // When stderr is broken there is no one to report it to.
 	return exitCode(err)
 }
 
@@ -85,7 +85,7 @@ func exitCode(err error) int {
 // A usageError is a command line that cannot be meant.
 type usageError struct {
 	what    string
-	command string // whose help tells more
+	command string // whose help says more
 }
 
 // Error says what is wrong and where the help is.

@@ -94,7 +94,7 @@ func (o *manifestOptions) complete(cmd *cobra.Command, c config.Config) error {
 	case o.app.SocketMode:
 	case c.Listen.PublicURL == "":
 		return &config.Error{Problems: []config.Problem{{
-			Setting: "PUBLIC_URL", What: "is missing, and Slack has to be told where to post",
+			Setting: "PUBLIC_URL", What: "is missing, and Slack has to know where to post",
 			Remedy: "set it to https and the host by which the world reaches the server, or use --socket-mode",
 		}}}
 	case !strings.HasPrefix(c.Listen.PublicURL, "https://"):

@@ -127,7 +127,7 @@ func remedied(err error) error {
 	return err
 }
 
-// confirmFor is confirm for what is done to a group. It asks nobody about a group that
+// confirmFor is confirm for what is done to a group. It asks no question about a group that
 // there is not.
 func (o *operation) confirmFor(group string, yes bool, question string) error {
 	stats, err := o.Store.Stats(o.ctx())
@@ -147,7 +147,7 @@ func (o *operation) confirm(yes bool, question string) error {
 	case yes:
 		return nil
 	case !isTerminal(o.world.stdin) || !isTerminal(o.world.stderr):
-		return &usageError{question + " Nobody can be asked here: say --yes", o.cmd.CommandPath()}
+		return &usageError{question + " No one can answer here: say --yes", o.cmd.CommandPath()}
 	}
 	return console.Confirm(o.ctx(), o.world.stdin, o.world.stderr, question)
 }
@@ -176,7 +176,7 @@ func (o *operation) lasting(ctx context.Context, do func(context.Context) error)
 
 // reconnect waits until a server answers at the socket again, or ctx ends.
 func (o *operation) reconnect(ctx context.Context, client *operate.Client, cause error) {
-	_, _ = fmt.Fprintf(o.world.stderr, "%s: %s: waiting for the server\n", program, console.Plain(cause.Error())) // nobody may read it
+	_, _ = fmt.Fprintf(o.world.stderr, "%s: %s: waiting for the server\n", program, console.Plain(cause.Error())) // There may be no reader.
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {

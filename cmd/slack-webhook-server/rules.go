@@ -62,7 +62,7 @@ func newDocumentCheck(w world, d document) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check [<file>]",
-		Short: "Tell every problem of a " + d.name + " file, with its line and a remedy",
+		Short: "Show every problem of a " + d.name + " file, with its line and a remedy",
 		Long: "Read the file as a server does, without starting one, and list what is in it. The secrets\n" +
 			"that it names are looked up in the environment and the .env file. Without a file it is the\n" +
 			"one of " + d.setting + ".",

@@ -106,7 +106,7 @@ func serveSandbox(cmd *cobra.Command, w world, o sandboxOptions) error {
 // connectTries times one second is how long a server that is being started has.
 const connectTries = 30
 
-// connect tells the workspace where its events go, once the server there answers.
+// connect sets where the events of the workspace go, once the server there answers.
 func connect(ctx context.Context, box *sandbox.Sandbox, requestURL string) error {
 	again := time.NewTicker(time.Second)
 	defer again.Stop()
@@ -239,7 +239,7 @@ func (o *personOptions) act(ctx context.Context, out io.Writer, what string, arg
 	return o.print(out, resp.StatusCode, said)
 }
 
-// print tells what the server answered to what the person did.
+// print shows what the server answered to what the person did.
 func (o *personOptions) print(out io.Writer, status int, said []byte) error {
 	var answer struct {
 		Status int    `json:"status"`

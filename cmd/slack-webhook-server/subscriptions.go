@@ -22,7 +22,7 @@ func newSubscriptions(w world) *cobra.Command {
 		Use:   "subscriptions",
 		Short: "Look at the addresses that events are posted to, and stop one",
 		Long: `Look at the webhook subscriptions that assistants made by the events extension of MCP: who
-made them, what is posted where, how deliveries fare. docs/events.md tells how they work.
+made them, what is posted where, how deliveries fare. docs/events.md explains how they work.
 These commands ask the running server.`,
 		Example: `  slack-webhook-server subscriptions list
 
@@ -65,7 +65,7 @@ on when its client refreshes it) or paused.`,
 			{Name: "dead", Right: true, Cell: count(func(i notify.Info) int64 { return i.Dead + i.Skipped })},
 			{Name: "last error", Cell: func(i notify.Info) string { return i.LastError }},
 			{Name: "ends in", Right: true, Cell: func(i notify.Info) string { return ago(time.Until(i.ExpiresAt).Seconds()) }},
-		}, list, map[string]any{"subscriptions": list}, "Nobody has subscribed with an address.")
+		}, list, map[string]any{"subscriptions": list}, "No client has subscribed with an address.")
 	})
 }
 
@@ -126,12 +126,12 @@ func newSubscriptionsRemove(w world) *cobra.Command {
 	var yes bool
 	cmd := onOneSubscription(w, &cobra.Command{
 		Use:   "remove <id> [flags]",
-		Short: "End a webhook subscription, and tell its receiver",
-		Long: `End a webhook subscription with its dead letters, and tell its receiver so. Its client may
+		Short: "End a webhook subscription, and notify its receiver",
+		Long: `End a webhook subscription with its dead letters, and notify its receiver. Its client may
 subscribe again: to keep it out, take its token away.`,
 		Example: `  slack-webhook-server subscriptions remove sub_3cfe
 
-  # In a script, where nobody can be asked
+  # In a script, where no one can answer the question
   slack-webhook-server subscriptions remove sub_3cfe --yes`,
 	}, func(o *operation, s server.Subscriptions, id string) error {
 		info, err := s.Show(o.ctx(), id)
@@ -148,7 +148,7 @@ subscribe again: to keep it out, take its token away.`,
 	return cmd
 }
 
-// said tells a person what was done.
+// said shows a person what was done.
 func (o *operation) said(err error, format string, args ...any) error {
 	if err == nil {
 		_, err = fmt.Fprintf(o.world.stderr, format+"\n", args...)

@@ -34,7 +34,7 @@ func main() {
 func run(ctx context.Context, out, logs io.Writer) error {
 	c, err := config.Load(config.Sources{
 		Command: config.CommandServe, LookupEnv: os.LookupEnv, ReadFile: config.ReadFile,
-		EnvFile: ".env", Root: os.Geteuid() == 0, Judge: server.JudgeFiles,
+		EnvFile: ".env", Root: os.Geteuid() == 0, ValidateFiles: server.ValidateFiles,
 	})
 	if err != nil {
 		return err

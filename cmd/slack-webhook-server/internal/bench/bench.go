@@ -42,7 +42,7 @@ type Options struct {
 	Connections []int
 	// Kills is how often the server is killed under load; 0 leaves that out.
 	Kills int
-	// Progress, unless nil, is told what is being done.
+	// Progress, unless nil, is called with what is being done.
 	Progress func(what string)
 }
 

@@ -2,7 +2,7 @@
 // asks what the server will depend on: Slack, the store, the way in from outside, and
 // the clock.
 //
-// [Foresee] calls nobody. An [Online] check waits at most [Limit] for each thing that it
+// [Foresee] calls no server. An [Online] check waits at most [Limit] for each thing that it
 // asks, publishes nothing, posts nothing but Slack's url_verification, and opens no Socket
 // Mode connection. Neither promises that the next start succeeds: a port may be taken by
 // then.

@@ -61,7 +61,7 @@ func (o *Online) slack(ctx context.Context) []Item {
 		return items
 	}
 	if !answered {
-		return append(items, Item{"tools", Warning, "not compared with the scopes, which Slack did not tell", "mend the bot token's check first"})
+		return append(items, Item{"tools", Warning, "not compared with the scopes, which Slack did not send", "mend the bot token's check first"})
 	}
 	return append(items, o.tools(g)...)
 }
@@ -234,7 +234,7 @@ func (d *dates) item() Item {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.known {
-		return Item{"clock", Warning, "not compared: nobody answered with the time", "mend the checks above first"}
+		return Item{"clock", Warning, "not compared: no server answered with the time", "mend the checks above first"}
 	}
 	off, way := d.ahead.Round(time.Second), "ahead of"
 	if off < 0 {

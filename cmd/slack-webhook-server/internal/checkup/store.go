@@ -125,7 +125,7 @@ func health(ctx context.Context, address string) (d detailed, status int, err er
 const eventsPath = "/slack/events"
 
 // roundTrips post what Slack posts when a request URL is entered: once signed well, once
-// by somebody who has not the secret.
+// by a sender that does not have the secret.
 func (o *Online) roundTrips(ctx context.Context) []Item {
 	const name = "public url"
 	address := o.URL

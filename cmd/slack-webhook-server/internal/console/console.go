@@ -74,7 +74,7 @@ type Column[T any] struct {
 }
 
 // List writes items: a table, one JSON value (whole, which holds them), or one a line.
-// none is what a person is told when there is no item.
+// none is what a person sees when there is no item.
 func List[T any](p *Printer, columns []Column[T], items []T, whole any, none string) error {
 	switch p.format() {
 	case JSON:
@@ -285,7 +285,7 @@ func NewProgress(out io.Writer, terminal bool, what string, total int64) *Progre
 // Set says how many things are done.
 func (p *Progress) Set(done int64) {
 	if p != nil && p.bar != nil {
-		_ = p.bar.Set64(done) // a bar that cannot be drawn keeps nobody from the work
+		_ = p.bar.Set64(done) // The work goes on when the bar cannot be drawn.
 	}
 }
 

@@ -3,7 +3,7 @@
 //
 // The body reaches the handler byte for byte as it was posted, so that a signature over
 // it holds. Every invocation is answered before its deadline: a handler that needs
-// longer is let go and the caller is told 503, which senders repeat.
+// longer is given up and the caller gets 503, after which senders repeat it.
 package function
 
 import (
@@ -35,7 +35,7 @@ const RuntimeVariable = "AWS_LAMBDA_RUNTIME_API"
 const spare = 250 * time.Millisecond
 
 // Serve takes invocations until ctx is done, then waits at most drain for those that are
-// being served. It is for a process that [RuntimeVariable] tells where the runtime is:
+// being served. It is for a process that finds the runtime's address in [RuntimeVariable]:
 // when the runtime goes away, the process ends with exit code 1.
 func Serve(ctx context.Context, h http.Handler, drain time.Duration) error {
 	f := &invocations{handler: h}
@@ -125,7 +125,7 @@ func (f *invocations) end(drain time.Duration) error {
 	}
 }
 
-// payloadVersion is the one that Function URLs send, and HTTP APIs unless told otherwise.
+// payloadVersion is the one that Function URLs send, and HTTP APIs unless they are set otherwise.
 const payloadVersion = "2.0"
 
 // requestIDHeader takes the invocation's id where the sender has given none.
@@ -134,7 +134,7 @@ const requestIDHeader = "X-Request-Id"
 // errPayload says that the function was not called by what it is made for.
 var errPayload = errors.New("the event is no HTTP request of payload version 2.0: call the function by its Function URL")
 
-// request makes an event an HTTP request. Its error tells the function's owner, who sees
+// request makes an event an HTTP request. Its error is for the function's owner, who sees
 // it in the log, and has nothing of the event in it.
 func request(ctx context.Context, payload []byte) (*http.Request, error) {
 	var e events.LambdaFunctionURLRequest

@@ -150,7 +150,7 @@ func Make(o Options) (Manifest, error) {
 	return m, nil
 }
 
-// tools tells apart what the tools need of the two tokens.
+// tools separates what the tools need of the two tokens.
 func (o Options) tools() (bot, user []string) {
 	for _, need := range o.Needs {
 		if scope, ok := strings.CutPrefix(need, userPrefix); !ok {

@@ -18,7 +18,7 @@ type attempt struct {
 }
 
 // Print makes a handler that hands each event to write, one at a time. An event is done
-// once it was written. When it cannot be, stop is told why.
+// once it was written. When it cannot be, stop is called with the reason.
 func Print(write func(v any) error, stop func(error)) queue.Handler {
 	var mu sync.Mutex
 	return func(ctx context.Context, d queue.Delivery) error {

@@ -3,7 +3,7 @@
 // what came back, so that the whole is a card that a person can read.
 //
 // It stores nothing on the server but one event of type "selftest", sent twice, and not
-// even that when told so. It opens at most a handful of connections at once, and every
+// even that when asked to. It opens at most a handful of connections at once, and every
 // trial has a deadline.
 package selftest
 
@@ -48,7 +48,7 @@ type Options struct {
 	// Timeout bounds a trial, 0 is DefaultTimeout; Slow bounds one that waits for the
 	// server to lose patience, 0 is DefaultSlow, and negative leaves those out.
 	Timeout, Slow time.Duration
-	// Started and Done, unless nil, are told of each trial; they are called one at a time.
+	// Started and Done, unless nil, are called for each trial, one call at a time.
 	Started func(name string)
 	Done    func(Result)
 }
@@ -147,7 +147,7 @@ func (t *Tester) try(ctx context.Context, one trial) Result {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	t.tell(func() {
+	t.report(func() {
 		if t.o.Started != nil {
 			t.o.Started(one.name)
 		}
@@ -168,7 +168,7 @@ func (t *Tester) try(ctx context.Context, one trial) Result {
 			r.Remedy = "start the server, or give its address with --url"
 		}
 	}
-	t.tell(func() {
+	t.report(func() {
 		if t.o.Done != nil {
 			t.o.Done(r)
 		}
@@ -176,7 +176,7 @@ func (t *Tester) try(ctx context.Context, one trial) Result {
 	return r
 }
 
-func (t *Tester) tell(what func()) {
+func (t *Tester) report(what func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	what()

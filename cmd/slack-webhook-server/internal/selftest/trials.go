@@ -136,7 +136,7 @@ func (t *Tester) elsewhere() []trial {
 	}
 }
 
-// closedMCP wants the assistants' side to refuse a stranger, where there is one.
+// closedMCP requires that the assistants' side, where there is one, refuses a caller without a token.
 func (t *Tester) closedMCP(url string, change func(http.Header)) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		got, err := t.send(ctx, attempt{url: url, body: []byte(`{"jsonrpc":"2.0","id":1,"method":"ping"}`), change: func(h http.Header) {
@@ -224,7 +224,7 @@ func (t *Tester) sendOnce(ctx context.Context, a attempt) (answer, error) {
 	}
 	var body io.Reader = bytes.NewReader(a.body)
 	if a.chunked {
-		body = io.MultiReader(body) // net/http cannot tell its length
+		body = io.MultiReader(body) // net/http cannot know its length
 	}
 	req, err := http.NewRequestWithContext(ctx, a.method, a.url, body)
 	if err != nil {

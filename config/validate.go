@@ -88,35 +88,35 @@ const (
 	orSandbox     = "; or try --sandbox, which needs nothing"
 )
 
-// judge holds the settings against what the command needs.
-func (l *loader) judge() {
+// validate compares the settings with what the command needs.
+func (l *loader) validate() {
 	switch l.src.Command {
 	case CommandServe:
-		l.judgeSecrets()
-		l.judgeListening()
-		l.judgeMCP()
-		l.judgeReplicas()
+		l.validateSecrets()
+		l.validateListening()
+		l.validateMCP()
+		l.validateReplicas()
 	case CommandMCP:
-		l.judgeSecrets()
-		l.judgeMCP()
-		l.judgeReplicas()
+		l.validateSecrets()
+		l.validateMCP()
+		l.validateReplicas()
 		if l.config.MCP.Transport != Stdio {
-			l.judgeListening()
+			l.validateListening()
 		}
 	case CommandSend:
 		if !l.config.Slack.SigningSecrets.IsSet() && !l.config.Senders.Any() && !l.config.Sandbox {
 			l.problems.add("SLACK_SIGNING_SECRET", "is missing", "set it to the secret of the server that you send to")
 		}
 	case CommandLambda:
-		l.judgeLambda()
+		l.validateLambda()
 	case CommandHealth:
-		l.judgeListening()
+		l.validateListening()
 	case CommandSandbox, CommandOperate, CommandManifest:
 	}
 }
 
-// judgeLambda holds what a function cannot do: keep anything, and hold a connection.
-func (l *loader) judgeLambda() {
+// validateLambda refuses what a function cannot do: keep anything, and hold a connection.
+func (l *loader) validateLambda() {
 	c := &l.config
 	if c.Mode.MCP() {
 		key := "INTEGRATED"
@@ -126,19 +126,19 @@ func (l *loader) judgeLambda() {
 		l.problems.add(key, "is set, and a Lambda function serves the webhook side alone",
 			"unset it, and run the MCP side in a server elsewhere on the same queue")
 	} else {
-		l.judgeSecrets()
+		l.validateSecrets()
 	}
 	if c.Slack.SocketMode {
 		l.problems.add("SOCKET_MODE", "is set, and a Lambda function holds no connection", "unset it, and let Slack post to the function's address")
 	}
 	if c.Queue.Backend.Embedded() {
 		l.problems.add("QUEUE_BACKEND_TYPE", "comes to "+string(c.Queue.Backend)+", which a Lambda function forgets between its calls",
-			"set REDIS_URL or NATS_URL to an engine that the function reaches")
+			"set REDIS_URL or NATS_URL to a database that the function reaches")
 	}
 }
 
-// judgeSecrets holds the table of requirements: which secrets each mode needs.
-func (l *loader) judgeSecrets() {
+// validateSecrets requires the secrets that each mode needs.
+func (l *loader) validateSecrets() {
 	c := &l.config
 	if c.Sandbox {
 		l.refuseRealTokens()
@@ -205,12 +205,12 @@ func (l *loader) warnOfForm(key string, token Secret, prefixes ...string) {
 	l.warn("%s does not begin with %s: is it another kind of token?", key, prefixes[0])
 }
 
-func (l *loader) judgeListening() {
+func (l *loader) validateListening() {
 	c := &l.config
 	if !plausibleHost(c.Listen.Host) {
 		l.problems.add("HOST", "is not an address or a name", "write for example 0.0.0.0, 127.0.0.1, ::1 or localhost")
 	}
-	l.judgeTLS()
+	l.validateTLS()
 	if c.Admin.Addr != "" {
 		if _, port, err := net.SplitHostPort(c.Admin.Addr); err != nil || !isPort(port) {
 			l.problems.add("ADMIN_ADDR", "is not an address with a port", "write for example 127.0.0.1:9090")
@@ -218,7 +218,7 @@ func (l *loader) judgeListening() {
 	}
 }
 
-func (l *loader) judgeTLS() {
+func (l *loader) validateTLS() {
 	c := &l.config
 	switch {
 	case c.Listen.TLSCertFile != "" && c.Listen.TLSKeyFile == "":
@@ -248,7 +248,7 @@ const (
 	tokenRemedy = "make one with: openssl rand -hex 32"
 )
 
-func (l *loader) judgeMCP() {
+func (l *loader) validateMCP() {
 	c := &l.config
 	if !c.Mode.MCP() {
 		return
@@ -256,13 +256,13 @@ func (l *loader) judgeMCP() {
 	if c.MCP.Transport == Stdio && c.Mode != ModeMCP {
 		l.problems.add("MCP_TRANSPORT", "is stdio, which only the command mcp serves", "use sse or streamable-http, or run: slack-webhook-server mcp --transport stdio")
 	}
-	l.judgeChannel()
+	l.validateChannel()
 	c.MCP.NoAuth = l.config.noAuthTimes > 0
 	if c.noAuthTimes == 1 && !c.Listen.Loopback() && c.MCP.Transport != Stdio {
 		l.problems.add("MCP_NO_AUTH", "would open MCP, and Slack through it, to everyone who reaches "+c.Listen.Host,
 			"listen on --host 127.0.0.1, or set MCP_AUTH_TOKEN instead, or say it twice if the network is closed")
 	}
-	l.judgeOAuth()
+	l.validateOAuth()
 	if c.MCP.AuthToken.IsSet() && len(c.MCP.AuthToken.Reveal()) < minToken {
 		l.problems.add("MCP_AUTH_TOKEN", fmt.Sprintf("is shorter than %d characters", minToken), tokenRemedy)
 	}
@@ -273,9 +273,9 @@ func (l *loader) judgeMCP() {
 	}
 }
 
-// judgeChannel holds the gate of a channel: without it anybody in Slack could give the
+// validateChannel requires the senders of a channel: without them anyone in Slack could give the
 // client's model orders.
-func (l *loader) judgeChannel() {
+func (l *loader) validateChannel() {
 	c := l.config.MCP.Channel
 	switch {
 	case !c.Enabled:
@@ -297,7 +297,7 @@ func (l *loader) judgeChannel() {
 	}
 }
 
-func (l *loader) judgeOAuth() {
+func (l *loader) validateOAuth() {
 	oauth := l.config.MCP.OAuth
 	switch {
 	case oauth.Enabled() && oauth.Audience == "":
@@ -307,10 +307,10 @@ func (l *loader) judgeOAuth() {
 	}
 }
 
-// A Platform is where the process runs, as far as its environment tells.
+// A Platform is where the process runs, as far as its environment shows.
 type Platform string
 
-// The platforms that are told apart. Elsewhere it is "".
+// The platforms that are recognized. Elsewhere it is "".
 const (
 	Kubernetes Platform = "Kubernetes"
 	CloudRun   Platform = "Cloud Run"
@@ -323,7 +323,7 @@ const (
 // directory it is in.
 func (p Platform) Vanishes() bool { return p == CloudRun || p == Heroku || p == LambdaHost }
 
-// platforms are told by a variable that each sets.
+// platforms are recognized by a variable that each of them sets.
 var platforms = []struct {
 	key  string
 	name Platform
@@ -348,8 +348,8 @@ func (l *loader) findPlatform() {
 // ordinal ends the name of a StatefulSet's pod.
 var ordinal = regexp.MustCompile(`-([0-9]{1,4})$`)
 
-// otherReplicas says by which sign the platform tells that this process is not the only
-// one, or "". Most platforms do not tell.
+// otherReplicas returns the sign by which the platform shows that this process is not the only
+// one, or "". Most platforms do not show it.
 func (l *loader) otherReplicas() string {
 	if dyno, _ := l.fromEnv("DYNO"); above(dyno[strings.LastIndexByte(dyno, '.')+1:], 1) {
 		return "DYNO is " + dyno
@@ -373,9 +373,9 @@ func above(number string, n int) bool {
 	return err == nil && got > n
 }
 
-// judgeReplicas holds what several replicas cannot do: share a store that one process
+// validateReplicas refuses what several replicas cannot do: share a store that one process
 // keeps, or take a token that another of them made.
-func (l *loader) judgeReplicas() {
+func (l *loader) validateReplicas() {
 	c := &l.config
 	var why string
 	switch sign := l.otherReplicas(); {
