@@ -155,11 +155,6 @@ type seen struct {
 // excerpt is how many characters of a text an event carries; the resource has the rest.
 const excerpt = 1000
 
-func look(e *event.Event, lockdown bool) *seen {
-	v := view.NewEvent(e, view.EventOptions{Lockdown: lockdown, MaxText: excerpt})
-	return &seen{Event: e, view: v, quiet: lockdown && !v.Provenance.Inside()}
-}
-
 // inner decodes what happened; what is not there stays zero.
 func inner[T any](s *seen) T {
 	v, err := event.Inner[T](s.Event)
@@ -258,8 +253,8 @@ type Occurrence struct {
 // occurrence returns what a selection makes of an event, or false when it asks for
 // others.
 func (s *Selection) occurrence(e *event.Event) (Occurrence, bool) {
-	seen := look(e, s.lockdown)
-	data, ok := s.build(seen)
+	v := view.NewEvent(e, view.EventOptions{Lockdown: s.lockdown, MaxText: excerpt})
+	data, ok := s.build(&seen{Event: e, view: v, quiet: s.lockdown && !v.Provenance.Inside()})
 	if !ok {
 		return Occurrence{}, false
 	}

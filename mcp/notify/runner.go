@@ -86,9 +86,13 @@ func (r *runner) run(ctx context.Context) {
 		if pause == 0 {
 			continue
 		}
+		var news <-chan struct{} // nil while more events would change nothing
+		if r.events != nil && len(r.pending) == 0 && !r.idle() {
+			news = r.events.Ready()
+		}
 		timer := time.NewTimer(pause)
 		select {
-		case <-r.news():
+		case <-news:
 		case <-r.changed:
 			r.refresh(ctx)
 		case <-timer.C:
@@ -96,15 +100,6 @@ func (r *runner) run(ctx context.Context) {
 		}
 		timer.Stop()
 	}
-}
-
-// news returns a channel that says when the log has more; nil where that changes nothing
-// now.
-func (r *runner) news() <-chan struct{} {
-	if r.events == nil || len(r.pending) > 0 || r.idle() {
-		return nil
-	}
-	return r.events.Ready()
 }
 
 // begin reads where the subscription stands, as soon as that can be read.

@@ -132,14 +132,15 @@ func Changed(e *event.Event) []string {
 	if e.Channel != "" {
 		uris = append(uris, "slack://channels/"+view.Escape(e.Channel)+"/events")
 		if e.Thread != "" {
-			uris = append(uris, threadURI(e.Channel, e.Thread)+"/events")
+			thread := "slack://threads/" + view.Escape(e.Channel) + "/" + view.Escape(e.Thread)
+			uris = append(uris, thread+"/events")
+			switch e.Kind.Type {
+			case "message", "reaction_added", "reaction_removed":
+				uris = append(uris, thread)
+			}
 		}
 	}
 	return append(uris, changedInSlack(e)...)
-}
-
-func threadURI(channel, thread string) string {
-	return "slack://threads/" + view.Escape(channel) + "/" + view.Escape(thread)
 }
 
 // fill lists a list's address and, where there is an id, that of its one member.
@@ -239,10 +240,6 @@ func changedInSlack(e *event.Event) []string {
 		return []string{uriUserGroups}
 	case "emoji_changed":
 		return []string{uriEmojis}
-	case "message", "reaction_added", "reaction_removed":
-		if e.Channel != "" && e.Thread != "" {
-			return []string{threadURI(e.Channel, e.Thread)}
-		}
 	}
 	return nil
 }

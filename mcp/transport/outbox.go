@@ -364,7 +364,7 @@ func (t *table) notify(uri string) {
 		}
 		return
 	}
-	t.send(tp, now)
+	tp.send(now)
 }
 
 const (
@@ -402,12 +402,12 @@ func (t *table) flush(tp *topic) {
 	defer t.mu.Unlock()
 	if tp.pending && !t.closed {
 		tp.pending = false
-		t.send(tp, time.Now())
+		tp.send(time.Now())
 	}
 }
 
-// send requires t.mu.
-func (t *table) send(tp *topic, now time.Time) {
+// send requires the lock of the table.
+func (tp *topic) send(now time.Time) {
 	tp.sentAt = now
 	for s := range tp.subs {
 		s.box.markUpdated(s)
