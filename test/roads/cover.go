@@ -123,17 +123,8 @@ const often = requests / 2
 
 // compare finds the functions of the product that the requests ran.
 func compare(tree, name string, idle, driven map[block]int) (visit, error) {
-	// more is how much more often each block ran, by file and line.
-	more := map[string]map[int]int{}
-	for b, n := range driven {
-		if n -= idle[b]; n >= often {
-			if more[b.file] == nil {
-				more[b.file] = map[int]int{}
-			}
-			more[b.file][b.line] = n
-		}
-	}
 	v := visit{Road: name}
+	more := increase(idle, driven)
 	packages := map[string]bool{}
 	for _, imported := range slices.Sorted(maps.Keys(more)) {
 		short := strings.TrimPrefix(imported, module)
@@ -144,20 +135,31 @@ func compare(tree, name string, idle, driven map[block]int) (visit, error) {
 		if err != nil {
 			return visit{}, err
 		}
-		f := file{Path: short}
-		for _, fn := range all {
-			if !generated && fn.ran(more[imported]) {
-				f.Functions = append(f.Functions, fn)
-			}
-		}
-		if len(f.Functions) > 0 {
+		ran := slices.DeleteFunc(all, func(fn function) bool { return generated || !fn.ran(more[imported]) })
+		if len(ran) > 0 {
 			packages[path.Dir(short)] = true
-			v.Visited = append(v.Visited, f)
-			v.Functions += len(f.Functions)
+			v.Visited = append(v.Visited, file{short, ran})
+			v.Functions += len(ran)
 		}
 	}
 	v.Packages, v.Files = len(packages), len(v.Visited)
 	return v, nil
+}
+
+// increase is how much more often than in the idle run a block ran, by file and line, where
+// that is often.
+func increase(idle, driven map[block]int) map[string]map[int]int {
+	more := map[string]map[int]int{}
+	for b, n := range driven {
+		if n -= idle[b]; n < often {
+			continue
+		}
+		if more[b.file] == nil {
+			more[b.file] = map[int]int{}
+		}
+		more[b.file][b.line] = n
+	}
+	return more
 }
 
 // ran says whether one of the function's blocks is among those that ran.

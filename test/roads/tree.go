@@ -49,30 +49,18 @@ const longFunction = 60
 func count(root string) (tree, error) {
 	var t tree
 	var lengths []int
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+	names, err := sources(root)
+	if err != nil {
+		return t, err
+	}
+	for _, name := range names {
+		lines, code, err := length(filepath.Join(root, name))
 		if err != nil {
-			return err
+			return t, err
 		}
-		if d.IsDir() {
-			if name != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules") {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
-			return nil
-		}
-		short, err := filepath.Rel(root, name)
+		all, _, err := functions(filepath.Join(root, name))
 		if err != nil {
-			return err
-		}
-		lines, code, err := length(name)
-		if err != nil {
-			return err
-		}
-		all, _, err := functions(name)
-		if err != nil {
-			return err
+			return t, err
 		}
 		lengths = append(lengths, lines)
 		t.Files, t.Lines = t.Files+1, t.Lines+lines
@@ -81,16 +69,32 @@ func count(root string) (tree, error) {
 				t.Long++
 			}
 		}
-		if product(filepath.ToSlash(short)) {
+		if product(name) {
 			t.ProductSize, t.Product, t.ProductCode = t.ProductSize+1, t.Product+lines, t.ProductCode+code
 		}
-		return nil
-	})
+	}
 	if len(lengths) > 0 {
 		slices.Sort(lengths)
 		t.Median = lengths[len(lengths)/2]
 	}
-	return t, err
+	return t, nil
+}
+
+// sources lists the Go files that are no tests, by their paths from the root.
+func sources(root string) (names []string, err error) {
+	err = fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules") {
+			return fs.SkipDir
+		}
+		if strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
+			names = append(names, name)
+		}
+		return nil
+	})
+	return names, err
 }
 
 // length counts the lines of a file, and those that hold code.
