@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -73,13 +72,6 @@ func say(format string, args ...any) {
 
 func group() queue.Group {
 	return queue.Group{Name: "g", Workers: 4, Policy: queue.Policy{MaxAttempts: 8, Base: 5 * time.Millisecond, Cap: 20 * time.Millisecond, Jitter: -1}}
-}
-
-func message(id string) event.Event {
-	return event.Event{
-		Source: "slack", ID: id, Kind: event.Kind{Type: "message"}, ReceivedAt: time.Now(),
-		Raw: []byte(strings.Repeat(id+" ", 60)),
-	}
 }
 
 // playLoad publishes and consumes until it is killed. It continues where an earlier

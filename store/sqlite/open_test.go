@@ -109,6 +109,13 @@ func TestSecondOpening(t *testing.T) {
 	}
 }
 
+func message(id string) event.Event {
+	return event.Event{
+		Source: "slack", ID: id, Kind: event.Kind{Type: "message"}, ReceivedAt: time.Now(),
+		Raw: []byte(strings.Repeat(id+" ", 60)),
+	}
+}
+
 // edit changes a store's file from outside.
 func edit(t *testing.T, dir, query string) {
 	t.Helper()
