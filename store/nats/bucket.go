@@ -95,7 +95,7 @@ func (q *Store) open(ctx context.Context) (*topic, error) {
 	if err := q.life.Enter("open"); err != nil {
 		return nil, err
 	}
-	go func() {
+	go func() { //nolint:contextcheck // it lives as long as the store, not as this call
 		defer q.life.Leave()
 		s.groups.run(q.life)
 	}()

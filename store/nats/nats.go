@@ -116,13 +116,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, fmt.Errorf("nats queue: %w", err)
 	}
 	if !o.StateOnly {
-		q.life.Go(func() { remote.Sweep(q.life, o.RetentionAge, o.Logger, q.sweep) })
+		q.life.Go(func(ctx context.Context) { remote.Sweep(ctx, o.RetentionAge, o.Logger, q.sweep) }) //nolint:contextcheck // it lives as long as the store
 	}
 	if err := q.greet(ctx); err != nil {
 		return nil, errors.Join(err, q.Close())
 	}
 	q.values.begin(ctx)
-	q.life.Go(func() { q.values.follow(q.life) })
+	q.life.Go(q.values.follow) //nolint:contextcheck // as above
 	return q, nil
 }
 

@@ -116,8 +116,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	q.settles = remote.NewBatcher(remote.BatchOptions[settling, struct{}]{Do: q.settle, MaxCount: maxBatch})
 	q.values = newSmallValues(q, c.client(1))
 	if !o.StateOnly {
-		q.life.Go(func() {
-			remote.Sweep(q.life, o.RetentionAge, o.Logger, func(ctx context.Context) error { return q.sweep(ctx, false) })
+		q.life.Go(func(ctx context.Context) { //nolint:contextcheck // it lives as long as the store
+			remote.Sweep(ctx, o.RetentionAge, o.Logger, func(ctx context.Context) error { return q.sweep(ctx, false) })
 		})
 	}
 	durability, err := q.greet(ctx)
@@ -131,8 +131,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		o.Logger.LogAttrs(ctx, slog.LevelWarn, "redis cannot be reached yet, the queue waits for it",
 			slog.String("redis", c.String()), slog.Any("error", err))
 	}
-	q.life.Go(func() { q.values.follow(q.life) })
-	q.life.Go(func() { q.values.sweep(q.life) })
+	q.life.Go(q.values.follow) //nolint:contextcheck // as above
+	q.life.Go(q.values.sweep)  //nolint:contextcheck // as above
 	return q, nil
 }
 

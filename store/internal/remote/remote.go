@@ -231,8 +231,8 @@ func (l *Life) Enter(op string) error {
 // Leave ends a call that Enter let in.
 func (l *Life) Leave() { l.calls.Done() }
 
-// Go runs fn as a long call that nothing refuses; it has to end with the Life.
-func (l *Life) Go(fn func()) { l.calls.Go(fn) }
+// Go runs fn, with the Life as its context, as a long call that nothing refuses.
+func (l *Life) Go(fn func(context.Context)) { l.calls.Go(func() { fn(l) }) }
 
 // End ends the Life; Wait returns when its long calls have returned.
 func (l *Life) End() {
