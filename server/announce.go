@@ -151,8 +151,8 @@ func (b *banner) snippet() (string, error) {
 }
 
 // ephemeral says in words why what is in a directory will not outlive the process, or "".
-// In a container a directory that is no volume goes with it; elsewhere nobody knows of a
-// reason.
+// In a container a directory that is no volume goes with it; elsewhere no
+// reason is known.
 func ephemeral(p config.Platform, dir string) string {
 	switch {
 	case p.Vanishes():

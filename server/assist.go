@@ -132,7 +132,7 @@ func (s *Server) endpointURL() string {
 	return strings.TrimSuffix(base, "/") + s.cfg.MCP.MountPath
 }
 
-// assistantScopes are what the one token, and whoever started a stdio server, may do.
+// assistantScopes are what the default token, and the client of a stdio server, may do.
 var assistantScopes = []access.Scope{access.Read, access.Events, access.Write}
 
 // access builds what stands in front of every MCP route. It is closed unless the
@@ -313,7 +313,7 @@ const asksGroup = "slack_ask"
 
 // asks handles clicks on questions. Its group is worked from the first question on, or
 // from the start where the store knows the group from an earlier run: a server that asks
-// nobody has no such group.
+// no question has no such group.
 type asks struct {
 	store  queue.Queue
 	newest func() event.Position
@@ -335,7 +335,7 @@ func newAsks(cfg config.Config, store queue.Queue, newest func() event.Position,
 	}
 }
 
-// asked is told before a question is posted.
+// asked is called before a question is posted.
 func (a *asks) asked() {
 	select {
 	case a.first <- a.newest():

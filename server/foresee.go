@@ -151,7 +151,7 @@ func dialProbe(ctx context.Context, network, addr string) (net.Conn, error) {
 	host, _, _ := net.SplitHostPort(addr)
 	c := tls.Client(plain, &tls.Config{
 		MinVersion: tls.VersionTLS12, ServerName: host,
-		InsecureSkipVerify: onThisMachine(plain), //nolint:gosec // whoever has this machine's port is here already
+		InsecureSkipVerify: onThisMachine(plain), //nolint:gosec // a program that has this machine's port runs here already
 	})
 	if err := c.HandshakeContext(ctx); err != nil {
 		_ = plain.Close()

@@ -81,7 +81,7 @@ func tellAll(t *testing.T, store gaps.Store, before []gaps.Gap, recorded ...gaps
 	}
 }
 
-func TestGapsAreToldOnce(t *testing.T) {
+func TestGapsArePublishedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := newFlaky(t, 3)
@@ -104,9 +104,9 @@ func TestGapsAreToldOnce(t *testing.T) {
 	})
 }
 
-// TestTellingOfGapsNeverWaits: while the store takes nothing, what is recorded is taken
+// TestPublishingOfGapsNeverWaits: while the store takes nothing, what is recorded is taken
 // all the same, and what waits is bounded.
-func TestTellingOfGapsNeverWaits(t *testing.T) {
+func TestPublishingOfGapsNeverWaits(t *testing.T) {
 	t.Parallel()
 	n := newGapNotices(newFlaky(t, 0), time.Hour, slog.New(slog.DiscardHandler))
 	for i := range 3 * noticeBacklog {

@@ -101,7 +101,7 @@ func (k *gapKeeper) limitedBefore(ctx context.Context) {
 
 const rateLimited = "app_rate_limited"
 
-// noteDelivery tells the ledger of a request of Slack's.
+// noteDelivery notes a request of Slack's in the ledger.
 func noteDelivery(l *gaps.Ledger, o *webhook.Observation) {
 	switch o.Outcome { //nolint:exhaustive // the others say nothing of what was missed
 	case webhook.Accepted, webhook.Duplicate:
@@ -136,7 +136,7 @@ func (k *gapKeeper) fill(ctx context.Context, id string, send func(gaps.Gap) err
 	f := &gaps.Filler{Ledger: k.ledger, History: &slackHistory{slack: k.slack}, Store: k.store}
 	g, err := f.Fill(ctx, id, func(g gaps.Gap) {
 		if send(g) != nil {
-			cancel() // nobody looks on: the next call goes on from here
+			cancel() // the caller has gone: the next call goes on from here
 		}
 	})
 	switch {
@@ -160,7 +160,7 @@ func (k *gapKeeper) view(ctx context.Context) (any, error) {
 }
 
 const (
-	// noticeBacklog bounds the gaps that wait to be told of. What does not fit is told of
+	// noticeBacklog bounds the gaps that wait to be published. What does not fit is published
 	// at the next start.
 	noticeBacklog = 256
 	// noticePause is the first pause after a store that failed; it doubles, up to
@@ -170,11 +170,11 @@ const (
 	noticeTimeout = 10 * time.Second // of one try
 )
 
-// gapNotices tell of recorded gaps by events in the store. A gap's event has the gap's
-// id, so that the store keeps one of it, also when replicas tell it, or a restart does.
+// gapNotices publish an event for each recorded gap. A gap's event has the gap's
+// id, so that the store keeps one of it, also when replicas publish it, or a restart does.
 type gapNotices struct {
 	store gaps.Store
-	// remembered is how long the store knows an id. Nothing is told of a gap that was
+	// remembered is how long the store knows an id. No event is published for a gap that was
 	// noticed half of that ago, or earlier: it could be stored twice.
 	remembered time.Duration
 	log        *slog.Logger
@@ -185,7 +185,7 @@ func newGapNotices(store gaps.Store, remembered time.Duration, log *slog.Logger)
 	return &gapNotices{store: store, remembered: remembered, log: log, waiting: make(chan gaps.Gap, noticeBacklog)}
 }
 
-// recorded takes a gap to be told of. It never waits: the account of gaps calls it.
+// recorded takes a gap to be published. It never waits: the account of gaps calls it.
 func (n *gapNotices) recorded(g gaps.Gap) {
 	if !n.due(&g) {
 		return
@@ -197,12 +197,12 @@ func (n *gapNotices) recorded(g gaps.Gap) {
 	}
 }
 
-// due reports whether a gap is to be told of. What Slack withheld it said itself.
+// due reports whether a gap is to be published. For what Slack withheld it sent an event itself.
 func (n *gapNotices) due(g *gaps.Gap) bool {
 	return g.Kind != gaps.RateLimited && time.Since(g.NoticedAt) < n.remembered/2
 }
 
-// run tells of the gaps that an earlier process recorded and perhaps did not tell of, and
+// run publishes the gaps that an earlier process recorded and perhaps did not publish, and
 // then of each that is recorded, until ctx is done. It survives a store that fails.
 func (n *gapNotices) run(ctx context.Context, list func(context.Context) ([]gaps.Gap, error)) error {
 	var before []gaps.Gap
@@ -212,21 +212,21 @@ func (n *gapNotices) run(ctx context.Context, list func(context.Context) ([]gaps
 	})
 	for i := range before {
 		if n.due(&before[i]) {
-			n.tell(ctx, &before[i])
+			n.publish(ctx, &before[i])
 		}
 	}
 	for {
 		select {
 		case g := <-n.waiting:
-			n.tell(ctx, &g)
+			n.publish(ctx, &g)
 		case <-ctx.Done():
-			return nil // the next start tells of what waits
+			return nil // the next start publishes what waits
 		}
 	}
 }
 
-// tell stores a gap's event.
-func (n *gapNotices) tell(ctx context.Context, g *gaps.Gap) {
+// publish stores a gap's event.
+func (n *gapNotices) publish(ctx context.Context, g *gaps.Gap) {
 	n.insist(ctx, "the event of gap "+g.ID+" could not be stored", func(ctx context.Context) error {
 		e, err := g.Notice(time.Now())
 		if err == nil {

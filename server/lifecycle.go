@@ -37,7 +37,7 @@ type parts struct {
 	cancel context.CancelFunc
 }
 
-// startParts runs each part under one context. fail is told of a part that ended with
+// startParts runs each part under one context. fail is called with a part that ended with
 // an error before it was asked to.
 func startParts(ctx context.Context, list []part, fail func(error)) *parts {
 	ctx, cancel := context.WithCancel(ctx)
@@ -127,7 +127,7 @@ func (s *Server) prepare(ctx context.Context) {
 }
 
 // awaitJournal gives the journal a moment to read its window, so that the first reader
-// finds it filled. A store that is slow delays nobody for longer: readers then ask it.
+// finds it filled. A slow store does not delay the start for longer: readers then ask the store.
 func (s *Server) awaitJournal(ctx context.Context) {
 	if s.assistants.journal == nil {
 		return
@@ -203,7 +203,7 @@ func (s *Server) serveStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	return err
 }
 
-// RunHandler serves requests that somebody else brings, and listens nowhere: serve is
+// RunHandler serves requests that its caller brings, and does not listen: serve is
 // given the handler of every route and returns when ctx is done. No handler, journal or
 // other part runs beside it, so that nothing is half done when the process is frozen.
 // The store is closed at the end. RunHandler may be called once, in Run's place.

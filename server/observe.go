@@ -184,7 +184,7 @@ func newTracer(ctx context.Context, t config.Trace, version string, m *metrics.M
 	}
 	return traces.New(ctx, traces.Options{
 		URL: t.URL(), Headers: t.HeaderMap(), Service: t.Service, Version: version, Attributes: t.AttributeMap(),
-		Sampler: t.Sampler, Ratio: t.Ratio, Logger: log, Exported: m.Process.Exported,
+		Sampler: t.Sampler, Ratio: t.Ratio, Logger: log, OnExported: m.Process.Exported,
 	})
 }
 
@@ -226,7 +226,7 @@ func (h *hooks) enterTool() func(context.Context, string) context.Context {
 
 // newTrail opens the audit trail; nil where there is none.
 func newTrail(o Options, m *metrics.Metrics) (*audit.Log, error) {
-	a := audit.Options{Scrub: o.Config.Scrubbed, Logger: o.Logger, Written: m.Process.Audited}
+	a := audit.Options{Scrub: o.Config.Scrubbed, Logger: o.Logger, OnWritten: m.Process.Audited}
 	switch where := o.Config.Log.Audit; where {
 	case "":
 		return nil, nil //nolint:nilnil // there is no trail, and that is no error

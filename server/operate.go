@@ -54,7 +54,7 @@ func OpenOperator(ctx context.Context, c config.Config, log *slog.Logger, alone 
 }
 
 // means reports whether the server that answered has the store that the settings name.
-// What nobody chose the server decides.
+// What no setting chose the server decides.
 func means(c config.Config, h operate.Hello) bool {
 	chosen := c.Queue.RedisURL.IsSet() || c.Queue.NATSURL.IsSet() || c.Origin("QUEUE_BACKEND_TYPE").Kind != config.FromDefault
 	if chosen && h.Backend != string(c.Queue.Backend) {
@@ -95,7 +95,7 @@ func newOperatorSocket(cfg config.Config, version string, store queue.Queue, k *
 	socket := operate.New(operate.Options{
 		Path:  operate.Path(cfg.Queue.DataDir),
 		Hello: operate.Hello{Version: version, Backend: string(cfg.Queue.Backend), Topic: cfg.Queue.Topic},
-		Queue: store, Drain: cfg.Drain, Logger: h.log, Changed: h.operated,
+		Queue: store, Drain: cfg.Drain, Logger: h.log, OnChanged: h.operated,
 	})
 	if k != nil {
 		k.serve(socket)

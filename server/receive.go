@@ -64,7 +64,7 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 	return rc, nil
 }
 
-// heldBack tells, once for each time, of an address that keeps failing verification.
+// heldBack logs, once for each time, an address that keeps failing verification.
 func (h *hooks) heldBack(p netip.Prefix) {
 	h.metrics.Receive.HeldBack()
 	attrs := []slog.Attr{slog.String("remote", p.String()), slog.Int("per_minute", h.perMinute)}
@@ -196,7 +196,7 @@ func (s *Server) On(pattern string, fn worker.HandlerFunc, opts ...worker.Option
 	return s.mux.On(pattern, fn, opts...)
 }
 
-// Answer lets fn say what Slack is told in the very answer to an interaction that a
+// Answer lets fn say what Slack receives in the very answer to an interaction that a
 // pattern matches: the options of a menu (block_suggestion), the errors of a view
 // (view_submission), what a slash command shows at once (slash_command). The event is
 // stored before fn is called and reaches the handlers of [Server.On] as well. See

@@ -73,10 +73,10 @@ func (r *reloader) reload(ctx context.Context) {
 // that is gone are ended. It requires r.mu.
 func (r *reloader) reloadSettings(ctx context.Context) {
 	if r.receiver == nil && r.assistants.tokens == nil {
-		return // nobody is asked for either
+		return // neither secrets nor tokens are asked for
 	}
 	c, err := r.reread()
-	r.cfg.LearnFrom(c) // before anybody can quote it in an error
+	r.cfg.LearnFrom(c) // before an error can quote it
 	var secrets webhook.Secrets
 	var tokens []access.Token
 	var path string

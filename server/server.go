@@ -33,7 +33,7 @@ type Options struct {
 	Config config.Config
 	// Logger receives what happens; nil discards it.
 	Logger *slog.Logger
-	// Out is where a person is shown the start lines; nil shows them to nobody.
+	// Out is where a person is shown the start lines; nil shows no start lines.
 	Out io.Writer
 	// Stdout and Stderr are where AUDIT_LOG may have the audit trail; nil discards it.
 	Stdout, Stderr io.Writer

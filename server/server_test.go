@@ -344,9 +344,9 @@ func TestAuditTrail(t *testing.T) {
 	}
 }
 
-// TestAddressHeldBackIsTold posts without a signature until the address is held back:
+// TestHeldBackAddressIsReportedOnce posts without a signature until the address is held back:
 // the log, the metrics and the trail each say it once.
-func TestAddressHeldBackIsTold(t *testing.T) {
+func TestHeldBackAddressIsReportedOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	logs := &bytes.Buffer{}
 	s, err := server.New(t.Context(), server.Options{

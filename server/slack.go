@@ -206,7 +206,7 @@ func (h *slackHistory) page(ctx context.Context, read func() (slackapi.MessagePa
 	return p, nil
 }
 
-// skipped tells a channel that cannot be read from a Slack that cannot be asked.
+// skipped marks the error of a channel that cannot be read; any other says that Slack cannot be asked.
 func skipped(err error) error {
 	fault, ok := errors.AsType[*slackapi.Error](err)
 	if !ok {
@@ -289,7 +289,7 @@ func (f *fakeSlack) url() string { return "http://" + f.listener.Addr().String()
 // run serves the workspace and delivers its events until ctx is done.
 func (f *fakeSlack) run(ctx context.Context) error { return f.box.Serve(ctx, f.listener) }
 
-// subscribe tells the workspace where its events go, as a person does in the app's
+// subscribe sets where the workspace sends its events, as a person does in the app's
 // settings; the workspace asks for the challenge first.
 func (f *fakeSlack) subscribe(ctx context.Context, requestURL string) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

@@ -56,7 +56,7 @@ func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.
 
 // watchedStore is the store as the receiver sees it: it remembers how far this process
 // has published, so that a reader finds what was just acknowledged, and whether the
-// last publish, or a look at an engine outside, found it broken, for the health answers.
+// last publish, or a look at a store outside, found it broken, for the health answers.
 type watchedStore struct {
 	queue.Queue
 	published atomic.Pointer[event.Position]
@@ -67,11 +67,11 @@ type watchedStore struct {
 // troubled reports whether events cannot be taken now, as far as is known.
 func (w *watchedStore) troubled() bool { return w.trouble.Load() || w.away.Load() }
 
-// lookEvery is how often a process looks whether an engine outside is there, so that
-// health tells it also when no event comes.
+// lookEvery is how often a process looks whether a store outside is there, so that
+// health shows it also when no event comes.
 const lookEvery = 5 * time.Second
 
-// look watches over an engine outside until ctx ends. It asks for one event.
+// look watches over a store outside until ctx ends. It asks for one event.
 func (w *watchedStore) look(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

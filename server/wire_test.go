@@ -295,7 +295,7 @@ func TestMostConnections(t *testing.T) {
 
 // TestStopAnswersWhatHasBegun stops a server that has an idle connection, one whose request
 // has come in part and one that has sent nothing: the first is closed at once, the second is
-// answered and closed, and nobody waits for the third.
+// answered and closed, and the server does not wait for the third.
 func TestStopAnswersWhatHasBegun(t *testing.T) {
 	t.Parallel()
 	s, err := server.New(t.Context(), server.Options{Config: load(t, nil)})

@@ -33,13 +33,13 @@ type Options struct {
 	Writer io.Writer
 	// Scrub returns a writer that takes secrets out of lines; nil takes none out.
 	Scrub func(io.Writer) io.Writer
-	// Logger is told of lines that could not be written; nil discards it.
+	// Logger receives an error for lines that could not be written; nil discards it.
 	Logger *slog.Logger
-	// Written is told of each record, and whether it was written; nil tells nobody.
-	Written func(e Event, ok bool)
+	// OnWritten is called after each record with whether it was written; nil is not called.
+	OnWritten func(e Event, ok bool)
 }
 
-// A Log writes records. A nil Log writes none, so that nobody has to ask whether there
+// A Log writes records. A nil Log writes none, so that no caller has to check whether there
 // is one. It is safe for concurrent use.
 type Log struct {
 	opt Options
@@ -61,8 +61,8 @@ func New(o Options) (*Log, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Written == nil {
-		o.Written = func(Event, bool) {}
+	if o.OnWritten == nil {
+		o.OnWritten = func(Event, bool) {}
 	}
 	l := &Log{opt: o}
 	if o.Path == "" {
@@ -102,7 +102,7 @@ func (l *Log) Record(ctx context.Context, r Record) {
 	first := err != nil && !l.broken
 	l.broken = err != nil
 	l.mu.Unlock()
-	l.opt.Written(r.Event, err == nil)
+	l.opt.OnWritten(r.Event, err == nil)
 	if first {
 		l.opt.Logger.LogAttrs(ctx, slog.LevelError, "the audit trail cannot be written", slog.String("error", err.Error()))
 	}
@@ -194,7 +194,7 @@ type Record struct {
 	Version string `json:"version,omitempty"`
 }
 
-// maxText bounds what a record holds of a text that somebody else chose.
+// maxText bounds what a record holds of a text that a client chose.
 const maxText = 200
 
 // cut shortens the texts that come from outside.

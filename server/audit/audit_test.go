@@ -141,7 +141,7 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("no space 
 func TestALineThatCannotBeWritten(t *testing.T) {
 	logs := &bytes.Buffer{}
 	var failed int
-	l, err := audit.New(audit.Options{Writer: brokenWriter{}, Logger: slog.New(slog.NewTextHandler(logs, nil)), Written: func(_ audit.Event, ok bool) {
+	l, err := audit.New(audit.Options{Writer: brokenWriter{}, Logger: slog.New(slog.NewTextHandler(logs, nil)), OnWritten: func(_ audit.Event, ok bool) {
 		if !ok {
 			failed++
 		}

@@ -147,7 +147,7 @@ func (m *Push) Observe(o notify.Observation) {
 	}
 }
 
-// Watch reads the engine at each scrape. It is called once.
+// Watch reads the notifier at each scrape. It is called once.
 func (m *Push) Watch(e interface{ Stats() notify.Stats }) {
 	m.r.Read(func(put Put) {
 		s := e.Stats()
@@ -159,7 +159,7 @@ func (m *Push) Watch(e interface{ Stats() notify.Stats }) {
 // callBuckets reach to the bound of one attempt.
 var callBuckets = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15}
 
-// maxMethods bounds the Slack methods that are told apart; there are about 60.
+// maxMethods bounds the Slack methods that have a label value of their own; there are about 60.
 const maxMethods = 128
 
 // Slack are the metrics of calls to Slack's Web API.

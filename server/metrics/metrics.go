@@ -1,7 +1,7 @@
 // Package metrics is what an operator's Prometheus sees of the process: one registry
 // of our own, and a struct for each subject (receiving, queue, handlers, Slack's API,
 // assistants). It is the only importer of the Prometheus client. The packages below
-// server know nothing of it: they tell a callback what happened (an Observe or OnCall
+// server know nothing of it: they call a hook when something happens (an OnObserve or OnCall
 // option) or answer a Stats method, and server joins the two.
 //
 // Promises: a label's values come from a closed list, or are bounded in number, whatever
@@ -16,8 +16,8 @@
 //     callback. It must not import this package.
 //  2. Take the subject's struct here, or add one: a struct with the instruments, and a
 //     constructor that [New] calls with the registry. r.Counter, r.Gauge and r.Histogram
-//     are for what is told; r.Reading with r.Read is for what is looked up when somebody
-//     asks for /metrics. The name is given without the common prefix, has a unit
+//     are for what is reported; r.Reading with r.Read is for what is looked up when
+//     /metrics is asked for. The name is given without the common prefix, has a unit
 //     (_seconds, _bytes) and ends in _total when it only grows. Every label is Closed or
 //     Bounded.
 //  3. Join them where server composes the package, such as receive.go: pass the method
@@ -278,7 +278,7 @@ func (m *Handlers) Breaker(rule string, open bool) {
 // statsTimeout bounds what one scrape waits for the store.
 const statsTimeout = 2 * time.Second
 
-// maxGroups bounds the consumer groups that are told apart.
+// maxGroups bounds the consumer groups that have a label value of their own.
 const maxGroups = 100
 
 // Store are the metrics of the queue, read from the store itself: on a shared store

@@ -20,7 +20,7 @@ const ackDeadline = 3 * time.Second
 // noSource is the label of a path that no sender was given.
 const noSource = "none"
 
-// maxSecrets bounds how many secrets of a source are told apart.
+// maxSecrets bounds how many secrets of a source have a label value of their own.
 const maxSecrets = 4
 
 var (
@@ -88,7 +88,7 @@ func newReceive(r *Registry, names []string) *Receive {
 			s.outcomes[o] = deliveries.With(name, string(o))
 		}
 		if name == noSource {
-			continue // nobody signs there
+			continue // such a request has no signature
 		}
 		s.ack, s.publish, s.bytes, s.skew = ack.With(name), publish.With(name), size.With(name), skew.With(name)
 		for _, reason := range verifyReasons {
@@ -103,7 +103,7 @@ func newReceive(r *Registry, names []string) *Receive {
 	return m
 }
 
-// shared adds what is not told apart by source.
+// shared adds what has no label for the source.
 func (m *Receive) shared(r *Registry) {
 	errs := r.Counter("publish_errors_total", "Events that could not be stored and were answered 503, by why.", Closed("reason", publishReasons...))
 	m.publishErrors = map[string]prometheus.Counter{}
@@ -235,8 +235,8 @@ func (m *Receive) verified(s *source, o *webhook.Observation) {
 
 // judged reports whether a request counts as one of Slack's. One with a wrong or stale
 // signature does: that is what Slack's own look like when the signing secret, or the
-// clock, is wrong. So does one that met a full house. One without a signature is
-// somebody else's.
+// clock, is wrong. So does one that came when the server was busy. One without a signature is
+// another sender's.
 func judged(o *webhook.Observation) bool {
 	switch o.Outcome { //nolint:exhaustive // the others are judged by their signature
 	case webhook.Stale, webhook.Busy:

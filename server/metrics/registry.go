@@ -132,7 +132,7 @@ func (h *Histogram) With(values ...string) prometheus.Observer {
 	return h.vec.WithLabelValues(h.bounds.keep(values)...)
 }
 
-// A Reading is a counter or gauge that is read when somebody asks for it.
+// A Reading is a counter or gauge that is read at each scrape.
 type Reading struct {
 	bounds bounds
 	desc   *prometheus.Desc
@@ -284,7 +284,7 @@ func (s *valueSet) has(v string) bool {
 	return ok
 }
 
-// plainValue reports whether a value can be a name that somebody chose: short, and of
+// plainValue reports whether a value can be a name that an operator chose: short, and of
 // printable ASCII.
 func plainValue(v string) bool {
 	return v != "" && len(v) <= maxLabelValue && !strings.ContainsFunc(v, func(r rune) bool { return r < '!' || r > '~' })

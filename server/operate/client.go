@@ -43,7 +43,7 @@ func Dial(ctx context.Context, path string) (*Client, error) {
 		MaxIdleConnsPerHost: maxCalls,
 	}}
 	if checkPath(path) != nil {
-		return nil, fmt.Errorf("%w at %s", ErrNoServer, path) // nobody can listen there
+		return nil, fmt.Errorf("%w at %s", ErrNoServer, path) // no server can listen there
 	}
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()

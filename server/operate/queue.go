@@ -86,8 +86,8 @@ func (s *Server) changed(ctx context.Context, what, group string, n int, err err
 		attrs = append(attrs, slog.Any("error", err))
 	}
 	s.o.Logger.LogAttrs(ctx, level, "operator", attrs...)
-	if s.o.Changed != nil {
-		s.o.Changed(ctx, what, group, err)
+	if s.o.OnChanged != nil {
+		s.o.OnChanged(ctx, what, group, err)
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package operate is how an operator's commands reach a running server: HTTP with JSON
-// over the Unix socket operator.sock in DATA_DIR, which only the owner may open. Nobody
-// is asked for a token there: who may open the socket may read the store's files.
+// over the Unix socket operator.sock in DATA_DIR, which only the owner may open. No
+// token is asked for there: a user who may open the socket may read the store's files.
 //
 // Every request is a POST to /v1/<route> with a JSON value as its body. A route made by
 // [Call] answers one JSON value; one made by [Stream] answers lines of JSON as they
@@ -66,18 +66,18 @@ type Hello struct {
 type Options struct {
 	// Path is where it listens; see [Path]. Its directory exists. Required.
 	Path string
-	// Hello is what it tells; Protocol and PID are filled in.
+	// Hello is what it says of itself; Protocol and PID are filled in.
 	Hello Hello
 	// Queue is the store that is worked on. Required.
 	Queue queue.Queue
 	// Drain is how long consumers may finish what they hold when the server stops; 0
 	// means 10 seconds.
 	Drain time.Duration
-	// Logger is told of what changes something; nil discards it.
+	// Logger receives a line for each change; nil discards it.
 	Logger *slog.Logger
-	// Changed is told of what an operator changed: the operation, and the group; nil tells
-	// nobody.
-	Changed func(ctx context.Context, operation, group string, err error)
+	// OnChanged is called after an operator changed something, with the operation and the
+	// group; nil is not called.
+	OnChanged func(ctx context.Context, operation, group string, err error)
 }
 
 // A Server answers operators: New, Handle, Listen, Serve, in this order.
@@ -375,7 +375,7 @@ func checkPath(path string) error {
 }
 
 // bind listens on a Unix socket that only the owner can open. It is made in a directory
-// of its own and moved to its place whole, so that nobody finds it half ready; one that
+// of its own and moved to its place whole, so that no client finds it half ready; one that
 // an ended server has left there is replaced.
 func bind(path string) (net.Listener, fs.FileInfo, error) {
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".s") // mode 0700

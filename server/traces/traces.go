@@ -9,10 +9,10 @@
 // trace's id, and so everywhere alike. The stored delivery is the trace's first span; its
 // duplicates, and tries that were answered 503, are that span's children.
 //
-// Only verified deliveries are traced, so that nobody without a secret can fill the
+// Only verified deliveries are traced, so that no sender without a secret can fill the
 // collector. Spans hold names, ids, counts and outcomes; no text of an event, of an
 // argument or of an error. A collector that is slow or away loses spans and slows
-// nobody: they wait in a bounded queue.
+// no caller: they wait in a bounded queue.
 package traces
 
 import (
@@ -58,10 +58,10 @@ type Options struct {
 	// parentbased_always_on. Ratio is the share of those that have one, 0 to 1.
 	Sampler string
 	Ratio   float64
-	// Logger is told when spans begin to be lost, and when they arrive again; nil discards it.
+	// Logger receives a line when spans begin to be lost, and when they arrive again; nil discards it.
 	Logger *slog.Logger
-	// Exported is told of each batch of spans; nil tells nobody.
-	Exported func(spans int, ok bool)
+	// OnExported is called after each batch of spans; nil is not called.
+	OnExported func(spans int, ok bool)
 }
 
 // Samplers are the names that Options.Sampler may have.
@@ -103,7 +103,7 @@ type Tracer struct {
 // scope names what makes the spans.
 const scope = "slackmcp"
 
-// New returns a Tracer. It connects to nobody: a collector that is away is met later.
+// New returns a Tracer. It does not connect yet: a collector that is away is no error.
 func New(ctx context.Context, o Options) (*Tracer, error) {
 	whole, root, err := sampler(o.Sampler, o.Ratio)
 	if err != nil {
@@ -112,8 +112,8 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Exported == nil {
-		o.Exported = func(int, bool) {}
+	if o.OnExported == nil {
+		o.OnExported = func(int, bool) {}
 	}
 	exporter, err := otlptrace.New(ctx, newPoster(o.URL, o.Headers))
 	if err != nil {
@@ -125,7 +125,7 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 	}
 	provider := sdk.NewTracerProvider(
 		sdk.WithResource(resource.NewSchemaless(attrs...)), sdk.WithSampler(whole), sdk.WithIDGenerator(derivedIDs{}),
-		sdk.WithBatcher(&teller{SpanExporter: exporter, log: o.Logger, exported: o.Exported}),
+		sdk.WithBatcher(&teller{SpanExporter: exporter, log: o.Logger, exported: o.OnExported}),
 	)
 	return &Tracer{provider: provider, tracer: provider.Tracer(scope, trace.WithInstrumentationVersion(o.Version)), root: root}, nil
 }

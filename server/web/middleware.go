@@ -128,7 +128,7 @@ func logged(next echo.HandlerFunc, proxies Proxies, log *slog.Logger) echo.Handl
 			status = he.Code
 		}
 		level := slog.LevelDebug
-		if status == http.StatusInternalServerError { // 503 is what a probe is told while draining
+		if status == http.StatusInternalServerError { // a probe is answered 503 while draining
 			level = slog.LevelError
 		}
 		r := c.Request()
@@ -140,7 +140,7 @@ func logged(next echo.HandlerFunc, proxies Proxies, log *slog.Logger) echo.Handl
 }
 
 // secure puts the headers beside an answer that a browser could be shown: believe the
-// media type, frame and fetch nothing, tell nobody where you came from. A page with
+// media type, frame and fetch nothing, send no referrer. A page with
 // scripts of its own sets its own Content-Security-Policy. What senders post to is
 // answered without: no browser reads it.
 func secure(https bool) echo.MiddlewareFunc {
