@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -110,13 +111,19 @@ func Launch(ctx context.Context, c Command) (*Process, error) {
 	return p, nil
 }
 
+// freePort finds a port below those that the system gives to clients, which take any of
+// theirs at any time.
 func freePort(ctx context.Context) (string, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var err error
+	for range 100 {
+		port := strconv.Itoa(20_000 + rand.IntN(12_000))
+		l, e := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:"+port)
+		if e == nil {
+			return port, l.Close()
+		}
+		err = e
 	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, errors.Join(err, l.Close())
+	return "", err
 }
 
 func (p *Process) ready(ctx context.Context, path string) error {
