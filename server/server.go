@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
+
 	"slackmcp/config"
 	"slackmcp/server/audit"
 	"slackmcp/server/operate"
@@ -24,7 +26,6 @@ import (
 	"slackmcp/webhook"
 	"slackmcp/webhook/rule"
 	"slackmcp/webhook/worker"
-	"sync/atomic"
 )
 
 // Options are what New needs. Config, and what it was loaded for, decide the rest.
@@ -88,7 +89,7 @@ type Server struct {
 // New composes a server and opens its store. What it cannot start with is an error;
 // that Slack cannot be reached is not. It reads from top to bottom: each part is made of
 // those above it.
-func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:funlen,gocognit,cyclop // the wiring, in one place
+func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:revive // long on purpose: the wiring, in one place
 	o = o.withDefaults()
 	cfg, log := o.Config, o.Logger
 	var opened []io.Closer // what a failure has to release
@@ -207,50 +208,34 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:funle
 
 // running lists what runs beside the listener.
 func (s *Server) running(tracer *traces.Tracer, certificate *web.Certificate, who *identity, keeper *gapKeeper) (p running) {
-	if s.sandbox != nil {
-		p.readers = append(p.readers, part{"sandbox", s.sandbox.run})
+	cfg, a := s.cfg, s.assistants
+	add := func(to *[]part, there bool, name string, run func(context.Context) error) {
+		if there {
+			*to = append(*to, part{name, run})
+		}
 	}
-	if tracer != nil {
-		p.readers = append(p.readers, part{"traces", closeTracer(tracer, s.cfg.Drain)})
-	}
-	if certificate != nil {
-		p.readers = append(p.readers, part{"certificate", certificate.Run})
-	}
-	if who != nil {
-		p.readers = append(p.readers, part{"slack identity", who.run})
-	}
-	if s.cfg.Mode.Webhook() && !s.cfg.Queue.Backend.Embedded() {
-		p.readers = append(p.readers, part{"store", s.store.look})
-	}
+	add(&p.readers, s.sandbox != nil, "sandbox", s.sandbox.run)
+	add(&p.readers, tracer != nil, "traces", closeTracer(tracer, cfg.Drain))
+	add(&p.readers, certificate != nil, "certificate", certificate.Run)
+	add(&p.readers, who != nil, "slack identity", who.run)
+	add(&p.readers, cfg.Mode.Webhook() && !cfg.Queue.Backend.Embedded(), "store", s.store.look)
 	if keeper != nil {
 		p.readers = append(p.readers, keeper.parts()...)
 	}
-	if j := s.assistants.journal; j != nil {
-		p.readers = append(p.readers, part{"journal", func(ctx context.Context) error { return j.Run(ctx, s.store) }})
-	}
-	if admin := s.cfg.Admin; admin.Addr != "" {
-		if admin.Loopback() {
-			certificate = nil // it is HTTPS only where other machines can connect
+	add(&p.readers, a.journal != nil, "journal", func(ctx context.Context) error { return a.journal.Run(ctx, s.store) })
+	add(&p.readers, cfg.Admin.Addr != "", "admin listener", func(ctx context.Context) error {
+		secured := certificate
+		if cfg.Admin.Loopback() {
+			secured = nil // only this machine can connect
 		}
-		p.readers = append(p.readers, part{"admin listener", func(ctx context.Context) error {
-			return web.ServeAdmin(ctx, admin.Addr, s.site.AdminHandler(), certificate, s.log)
-		}})
-	}
-	if s.mux != nil {
-		p.workers = append(p.workers, part{"handlers", func(ctx context.Context) error { return s.mux.Run(ctx, s.store) }}, part{"rules", s.rules.Run})
-	}
-	if s.assistants.asks != nil {
-		p.workers = append(p.workers, part{"questions", s.assistants.asks.run})
-	}
-	if s.operators != nil {
-		p.workers = append(p.workers, part{"operator socket", s.serveOperators})
-	}
-	if s.assistants.mcp != nil {
-		p.assistants = append(p.assistants, part{"mcp", s.assistants.mcp.Run})
-	}
-	if s.slackSocket != nil {
-		p.inbound = append(p.inbound, part{"socket mode", s.slackSocket.Run})
-	}
+		return web.ServeAdmin(ctx, cfg.Admin.Addr, s.site.AdminHandler(), secured, s.log)
+	})
+	add(&p.workers, s.mux != nil, "handlers", func(ctx context.Context) error { return s.mux.Run(ctx, s.store) })
+	add(&p.workers, s.rules != nil, "rules", s.rules.Run)
+	add(&p.workers, a.asks != nil, "questions", a.asks.run)
+	add(&p.workers, s.operators != nil, "operator socket", s.serveOperators)
+	add(&p.assistants, a.mcp != nil, "mcp", a.mcp.Run)
+	add(&p.inbound, s.slackSocket != nil, "socket mode", s.slackSocket.Run)
 	return p
 }
 

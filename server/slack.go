@@ -64,7 +64,7 @@ func (i *identity) String() string {
 func (i *identity) run(ctx context.Context) error {
 	for backoff := (wait.Backoff{First: firstAsk, Most: lastAsk}); !i.ask(ctx); {
 		if wait.Sleep(ctx, backoff.Next()) != nil {
-			break
+			return nil //nolint:nilerr // ctx is done, and that is no error
 		}
 	}
 	return nil

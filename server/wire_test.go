@@ -88,7 +88,6 @@ func delivery(id string) string {
 // request afterwards. A body is read as long as its request says and no longer: a second
 // request is never found in it.
 func TestRawRequests(t *testing.T) {
-	t.Parallel()
 	s, err := server.New(t.Context(), server.Options{Config: load(t, map[string]string{"UNVERIFIED_PER_MINUTE": "100000"})})
 	if err != nil {
 		t.Fatal(err)
@@ -284,7 +283,8 @@ func TestMostConnections(t *testing.T) {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		w := dialWire(t, url)
 		_, _ = io.WriteString(w, probe)
-		if _, err := http.ReadResponse(w.r, nil); err == nil {
+		if res, err := http.ReadResponse(w.r, nil); err == nil {
+			_ = res.Body.Close()
 			break
 		}
 		if time.Now().After(deadline) {

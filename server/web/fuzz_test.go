@@ -140,6 +140,7 @@ func answersIn(t testing.TB, text []byte, methods []string) (answers, accepted i
 			t.Fatalf("answered %q: %v", text, err)
 		}
 		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
 		if err != nil || res.StatusCode == http.StatusInternalServerError {
 			t.Fatalf("answered %q: %v", text, err)
 		}
@@ -211,7 +212,8 @@ func (c *rawConn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-func (c *rawConn) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+func (c *rawConn) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
 func (c *rawConn) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2} }
 func (c *rawConn) SetDeadline(t time.Time) error    { return c.SetReadDeadline(t) }
 func (c *rawConn) SetWriteDeadline(time.Time) error { return nil }
