@@ -65,7 +65,12 @@ func roads() []road {
 // events posts the events one after another, so that none shares its way with another.
 func (s *stage) events(ctx context.Context, each func(n int) error) error {
 	for n := range requests {
-		if _, err := driver.PostEvent(ctx, s.client, s.Process, "ROAD", n, driver.Channel(0)); err != nil {
+		// As Slack does, an event is repeated that was not acknowledged.
+		err := driver.Poll(ctx, func() error {
+			_, err := driver.PostEvent(ctx, s.client, s.Process, "ROAD", n, driver.Channel(0))
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		if err := each(n + 1); err != nil {
