@@ -126,8 +126,9 @@ func (g *Guard) Check(ctx context.Context, channel string) error {
 	return g.rules.check(ctx, channel)
 }
 
-// A Permit is one write that may be carried out. Who has it sends, and then calls
-// [Permit.End] once; a permit that is Repeated is ended already.
+// A Permit is one write that may be carried out. Its holder sends, and then calls
+// [Permit.End] once, with [ErrNoEnd] after a panic: until then, other calls with the same
+// key wait. A permit that is Repeated is ended already.
 type Permit struct {
 	// Repeated reports that the key is known: nothing is to be sent, and Result and Err
 	// are what became of the first call.
@@ -264,15 +265,11 @@ func (r *rules) check(ctx context.Context, channel string) error {
 	return nil
 }
 
-const (
-	// maxKeys bounds the idempotency keys that are remembered; the oldest are dropped.
-	maxKeys = 10_000
-	// longestRun is more than any write takes. A call that is not at its end by then has
-	// panicked, and its outcome is in doubt.
-	longestRun = 10 * time.Minute
-)
+// maxKeys bounds the idempotency keys that are remembered; the oldest are dropped.
+const maxKeys = 10_000
 
-var errNoEnd = errors.New("the call that had the key did not end")
+// ErrNoEnd is what a write ends with whose call panicked: its outcome is in doubt.
+var ErrNoEnd = errors.New("the call that had the key did not end")
 
 // A memory holds what became of the calls that have an idempotency key.
 type memory struct {
@@ -315,15 +312,10 @@ func (m *memory) claim(ctx context.Context, key string, arguments [sha256.Size]b
 		return nil, false, &RefusedError{Code: "idempotency_key_reused", Remedy: "This idempotency_key was used with other arguments. Nothing was sent. Use a new key for a new message."}
 	}
 	if known {
-		bounded, cancel := context.WithTimeout(ctx, longestRun)
-		defer cancel()
 		select {
 		case <-r.done:
-		case <-bounded.Done():
-			if ctx.Err() != nil {
-				return nil, false, ctx.Err()
-			}
-			m.finish(r, nil, errNoEnd)
+		case <-ctx.Done():
+			return nil, false, ctx.Err()
 		}
 	}
 	return r, known, nil

@@ -152,6 +152,7 @@ type writing struct {
 	carried
 	// due reports that slack is to be called, once, and that end is to follow.
 	due   bool
+	ended bool // end was called
 	slack *slackapi.Client
 
 	permit   *guard.Permit
@@ -176,6 +177,11 @@ func begin[T any](ctx context.Context, k *kit, c *toolset.Call, w guard.Write, s
 	}
 	if on.Repeated = on.permit.Repeated; !on.Repeated {
 		on.due = true
+		c.Deferred = append(c.Deferred, func() {
+			if !on.ended { // The tool panicked.
+				on.end(ctx, nil, "", guard.ErrNoEnd)
+			}
+		})
 		return result, on, nil
 	}
 	result, ok := on.permit.Result.(T)
@@ -192,6 +198,7 @@ func (w *writing) end(ctx context.Context, result any, ts string, err error) {
 		w.Requests = w.requests()
 		return
 	}
+	w.ended = true
 	w.permit.End(ctx, result, ts, err)
 }
 

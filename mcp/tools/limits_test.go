@@ -2,15 +2,20 @@ package tools_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"slackmcp/mcp/guard"
 	"slackmcp/mcp/tools"
+	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
 )
@@ -243,5 +248,44 @@ func TestFaultTellsNothingUnknown(t *testing.T) {
 		if got := tools.Fault(&slackapi.Error{Method: "x", Code: "some_code", Kind: kind}); len(got) < 40 {
 			t.Errorf("for %s the model is told %q", kind, got)
 		}
+	}
+}
+
+// A panickingTransport panics in place of the first post.
+type panickingTransport struct {
+	http.RoundTripper
+
+	once sync.Once
+}
+
+func (p *panickingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(r.URL.Path, "/chat.postMessage") {
+		p.once.Do(func() { panic("a bug") })
+	}
+	return p.RoundTripper.RoundTrip(r)
+}
+
+func TestPanicEndsTheIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *rigOptions) {
+		o.client.Transport = &panickingTransport{RoundTripper: http.DefaultTransport}
+	})
+	args := a{"channel": sandbox.General, "text": "just once", "idempotency_key": "k1"}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the first call did not panic")
+			}
+		}()
+		_, _ = r.try("slack_post_message", args)
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	call := &toolset.Call{Progress: func(float64, float64, string) {}}
+	if _, err := r.tryWith(ctx, call, "slack_post_message", args); !errors.Is(err, guard.ErrNoEnd) {
+		t.Errorf("the second call returned %v", err)
+	}
+	if got := strings.Count(r.audit.String(), guard.ErrNoEnd.Error()); got != 1 {
+		t.Errorf("%d audit lines, want 1: %s", got, r.audit)
 	}
 }

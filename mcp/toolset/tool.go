@@ -74,6 +74,9 @@ type Call struct {
 	// Progress tells the client how far the call has come, where it asked for that.
 	// It is never nil and does not block.
 	Progress func(done, total float64, message string)
+	// Deferred is called when the handler has returned or panicked, the first function
+	// first. The handler may add functions to it.
+	Deferred []func()
 }
 
 // Result is what a handler returned, as it is sent.
@@ -103,6 +106,11 @@ func Define[In, Out any](t Tool, run func(ctx context.Context, c *Call, in In) (
 		t.InputSchema, t.arguments = in.Schema, in.object.fields
 	}
 	t.run = func(ctx context.Context, c *Call, raw json.RawMessage) (Result, error) {
+		defer func() {
+			for _, f := range c.Deferred {
+				f()
+			}
+		}()
 		args, err := in.Bind(raw)
 		if err != nil {
 			return Result{}, err
