@@ -46,14 +46,6 @@ type call struct {
 // needs the call there only for a scope: its method stands in its URL.
 type callKey struct{}
 
-// callOf returns the call that a request makes.
-func (t *transport) callOf(req *http.Request) call {
-	if c, ok := req.Context().Value(callKey{}).(call); ok {
-		return c
-	}
-	return call{method: methodOf(strings.TrimPrefix(req.URL.Path, t.api.Path)), limit: t.opt.MaxReplyBytes}
-}
-
 // RoundTrip waits for Slack's limits, sends the request, judges the answer, and sends
 // the request again where that is safe and the deadline leaves time for it. The answer
 // that it returns is a success, and its body is in memory.
@@ -61,7 +53,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close() // each attempt reads a body of its own
 	}
-	c := t.callOf(req)
+	c, ok := req.Context().Value(callKey{}).(call)
+	if !ok {
+		c = call{method: methodOf(strings.TrimPrefix(req.URL.Path, t.api.Path)), limit: t.opt.MaxReplyBytes}
+	}
 	switch {
 	case t.token == "" && c.method != respond:
 		return nil, &Error{Method: c.method.name, Code: CodeNoToken, Kind: Auth, err: fmt.Errorf("it needs the token of a %s, and none is configured", t.owner)}
@@ -80,7 +75,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		sent := time.Now()
 		attempt, stop := context.WithTimeout(ctx, t.opt.AttemptTimeout)
 		var trace sending
-		out := req.WithContext(trace.watch(attempt))
+		out := req.WithContext(httptrace.WithClientTrace(attempt, &httptrace.ClientTrace{
+			GetConn:      func(string) { trace.traced.Store(true) },
+			WroteHeaders: func() { trace.wrote.Store(true) },
+		}))
 		if req.GetBody != nil {
 			out.Body, _ = req.GetBody() // a reader of bytes or of a string does not fail
 		}
@@ -192,15 +190,9 @@ func bare(err error) error {
 	return err
 }
 
-// A sending watches whether a request may have reached the other side.
+// A sending notes whether a request may have reached the other side: the transport asked
+// for a connection, and it wrote the headers.
 type sending struct{ traced, wrote atomic.Bool }
-
-func (s *sending) watch(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn:      func(string) { s.traced.Store(true) },
-		WroteHeaders: func() { s.wrote.Store(true) },
-	})
-}
 
 // maybe is false only where it is certain that nothing was sent: a dial failed, or a
 // transport that reports its doings did not come to the headers.

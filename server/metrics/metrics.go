@@ -246,26 +246,23 @@ func newHandlers(r *Registry) *Handlers {
 
 // Observe counts one call of a handler.
 func (m *Handlers) Observe(o worker.Observation) {
-	m.attempts.With(o.Group, attemptOutcome(o.Err)).Inc()
+	outcome := attemptError
+	_, panicked := errors.AsType[*worker.PanicError](o.Err)
+	switch {
+	case o.Err == nil:
+		outcome = attemptDone
+	case panicked:
+		outcome = attemptPanic
+	case queue.IsPermanent(o.Err):
+		outcome = attemptPermanent
+	case errors.Is(o.Err, context.DeadlineExceeded):
+		outcome = attemptDeadline
+	}
+	m.attempts.With(o.Group, outcome).Inc()
 	if o.Attempt > 1 {
 		m.retries.With(o.Group).Inc()
 	}
 	m.duration.With(o.Group).Observe(o.Duration.Seconds())
-}
-
-func attemptOutcome(err error) string {
-	_, panicked := errors.AsType[*worker.PanicError](err)
-	switch {
-	case err == nil:
-		return attemptDone
-	case panicked:
-		return attemptPanic
-	case queue.IsPermanent(err):
-		return attemptPermanent
-	case errors.Is(err, context.DeadlineExceeded):
-		return attemptDeadline
-	}
-	return attemptError
 }
 
 // Breaker counts a rule's breaker that opened.

@@ -266,13 +266,14 @@ func (b bounds) keep(values []string) []string {
 }
 
 // has reports whether a value is among those that are kept, and keeps it while there is
-// room.
+// space, if it can be a name that an operator chose: short, and of printable ASCII.
 func (s *valueSet) has(v string) bool {
 	s.mu.RLock()
 	_, ok := s.kept[v]
 	full := len(s.kept) >= s.most
 	s.mu.RUnlock()
-	if ok || full || !plainValue(v) {
+	odd := v == "" || len(v) > maxLabelValue || strings.ContainsFunc(v, func(r rune) bool { return r < '!' || r > '~' })
+	if ok || full || odd {
 		return ok
 	}
 	s.mu.Lock()
@@ -282,12 +283,6 @@ func (s *valueSet) has(v string) bool {
 	}
 	_, ok = s.kept[v]
 	return ok
-}
-
-// plainValue reports whether a value can be a name that an operator chose: short, and of
-// printable ASCII.
-func plainValue(v string) bool {
-	return v != "" && len(v) <= maxLabelValue && !strings.ContainsFunc(v, func(r rune) bool { return r < '!' || r > '~' })
 }
 
 func joined(values []string) string { return strings.Join(values, "\x00") }

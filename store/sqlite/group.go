@@ -166,8 +166,14 @@ func (w *writer) saveGroups() error {
 		if !g.dirty {
 			continue
 		}
+		var leased []byte // the first attempts that run
+		for seq, l := range g.leases {
+			if !l.row {
+				leased = binary.AppendUvarint(leased, uint64(seq)) //nolint:gosec // never negative
+			}
+		}
 		_, err := w.write("UPDATE groups SET cursor = ?, adopted = ?, expired = ?, leased = ? WHERE id = ?",
-			g.cursor, g.adopted, g.expired, g.encodeLeases(), g.id)
+			g.cursor, g.adopted, g.expired, leased, g.id)
 		if err != nil {
 			return err
 		}
@@ -176,17 +182,7 @@ func (w *writer) saveGroups() error {
 	return nil
 }
 
-// encodeLeases lists the first attempts that run.
-func (g *group) encodeLeases() []byte {
-	var b []byte
-	for seq, l := range g.leases {
-		if !l.row {
-			b = binary.AppendUvarint(b, uint64(seq)) //nolint:gosec // never negative
-		}
-	}
-	return b
-}
-
+// decodeLeases reads the first attempts that ran from the row of a group.
 func decodeLeases(b []byte) []int64 {
 	var list []int64
 	for len(b) > 0 {
@@ -220,18 +216,7 @@ type claim struct {
 	delivery
 }
 
-// claimAll claims events for the workers that are free.
-func (w *writer) claimAll(now time.Time) error {
-	w.claims = w.claims[:0]
-	for _, g := range w.groups {
-		if err := w.claimFor(g, now); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// claimFor claims events for one group. New events and due retries take turns, so that
+// claimFor claims events of one group for its workers that are free. New events and due retries take turns, so that
 // neither a backlog nor a storm of failures starves the other.
 func (w *writer) claimFor(g *group, now time.Time) error {
 	free := g.free()
@@ -245,7 +230,7 @@ func (w *writer) claimFor(g *group, now time.Time) error {
 	taken, next := 0, 0
 	for range free {
 		c := g.pick(&next)
-		fresh := w.skip(g, c)
+		e, fresh := w.skip(g, c)
 		if taken < len(due) && (!fresh || !g.turn) {
 			g.turn = true
 			if err := w.claimDue(g, c, due[taken]); err != nil {
@@ -257,8 +242,9 @@ func (w *writer) claimFor(g *group, now time.Time) error {
 		if !fresh {
 			break
 		}
-		g.turn = false
-		w.claimNew(g, c)
+		g.turn, g.dirty = false, true
+		g.cursor++
+		w.take(g, c, delivery{seq: g.cursor, attempt: 1, event: e}, lease{attempt: 1})
 	}
 	if taken > 0 {
 		return w.refresh(g)
@@ -303,35 +289,27 @@ func (w *writer) due(g *group, now time.Time, limit int) ([]delivery, error) {
 }
 
 // skip passes over new events that the consumer's filter does not want, as far as they
-// are in memory, and reports whether there is one to claim. The rest is filtered when
-// it is read.
-func (w *writer) skip(g *group, c *consumer) bool {
+// are in memory, and reports whether there is one to claim. It returns that event, or nil
+// when the event is not in memory: then it is filtered when it is read.
+func (w *writer) skip(g *group, c *consumer) (*event.Event, bool) {
 	for ; g.cursor < w.last; g.cursor++ {
-		e, ok := w.recent(g.cursor + 1)
-		if !ok || c.g.Filter.Match(&e) {
-			return true
+		var e event.Event
+		known := true
+		if i := g.cursor - (w.last - int64(len(w.fresh))); i >= 0 {
+			e = w.fresh[i]
+		} else {
+			e, known = w.q.feed.get(g.cursor + 1)
+		}
+		switch {
+		case !known:
+			return nil, true
+		case c.g.Filter.Match(&e):
+			wanted := e // a copy, so that only the events that are claimed are put on the heap
+			return &wanted, true
 		}
 		g.dirty = true
 	}
-	return false
-}
-
-// recent returns a new event from memory.
-func (w *writer) recent(seq int64) (event.Event, bool) {
-	if i := seq - (w.last - int64(len(w.fresh))) - 1; i >= 0 {
-		return w.fresh[i], true
-	}
-	return w.q.feed.get(seq)
-}
-
-func (w *writer) claimNew(g *group, c *consumer) {
-	g.cursor++
-	g.dirty = true
-	d := delivery{seq: g.cursor, attempt: 1}
-	if e, ok := w.recent(d.seq); ok {
-		d.event = &e
-	}
-	w.take(g, c, d, lease{attempt: 1})
+	return nil, false
 }
 
 func (w *writer) claimDue(g *group, c *consumer, d delivery) error {

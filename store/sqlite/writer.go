@@ -207,8 +207,11 @@ func (w *writer) apply(b *batch) error {
 	if err := w.sweep(now); err != nil {
 		return err
 	}
-	if err := w.claimAll(now); err != nil {
-		return err
+	w.claims = w.claims[:0]
+	for _, g := range w.groups {
+		if err := w.claimFor(g, now); err != nil {
+			return err
+		}
 	}
 	return w.saveGroups()
 }

@@ -52,9 +52,13 @@ func newMatcher(w *When) (*matcher, error) {
 // match reports whether the rule matches the event.
 func (m *matcher) match(e *event.Event) bool {
 	w := &m.when
-	if !among(w.Source, e.Source) || !among(w.Subtype, e.Kind.Subtype) || !among(w.Channel, e.Channel) ||
-		!among(w.User, e.User) || !among(w.Team, e.Team) {
-		return false
+	for _, field := range []struct {
+		wanted []string // empty for any value
+		value  string
+	}{{w.Source, e.Source}, {w.Subtype, e.Kind.Subtype}, {w.Channel, e.Channel}, {w.User, e.User}, {w.Team, e.Team}} {
+		if len(field.wanted) > 0 && !slices.Contains(field.wanted, field.value) {
+			return false
+		}
 	}
 	if len(m.patterns) > 0 && !slices.ContainsFunc(m.patterns, func(p event.Pattern) bool { return p.Match(e) }) {
 		return false
@@ -66,9 +70,6 @@ func (m *matcher) match(e *event.Event) bool {
 	}
 	return true
 }
-
-// among reports whether a list has the value; an empty list has every value.
-func among(list []string, v string) bool { return len(list) == 0 || slices.Contains(list, v) }
 
 func (p *place) match(e *event.Event) bool {
 	text, found := p.at.find(e)
@@ -144,8 +145,10 @@ const (
 // allow reports whether the rule may act on an event, and counts the act. change says
 // whether the breaker has just opened or closed.
 func (t *breaker) allow(e *event.Event) (ok bool, change string) {
-	if t.b.Counts == countsBots && !byBot(e) {
-		return true, ""
+	if t.b.Counts == countsBots {
+		if ids, subtype := botsOf(e); len(ids) == 0 && subtype != "bot_message" {
+			return true, ""
+		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -180,8 +183,11 @@ func (e *TrippedError) Error() string {
 }
 
 // botsOf returns the ids of the bots that wrote the message of an event of Slack, or the
-// message that it changed, and the event's subtype.
+// message that it changed, and the event's subtype. It returns nothing for other events.
 func botsOf(e *event.Event) (ids []string, subtype string) {
+	if e.Source != event.SourceSlack {
+		return nil, ""
+	}
 	type by struct {
 		BotID string `json:"bot_id"`
 	}
@@ -201,15 +207,6 @@ func botsOf(e *event.Event) (ids []string, subtype string) {
 		}
 	}
 	return ids, a.Subtype
-}
-
-// byBot reports whether a bot wrote the message of an event of Slack.
-func byBot(e *event.Event) bool {
-	if e.Source != event.SourceSlack {
-		return false
-	}
-	ids, subtype := botsOf(e)
-	return len(ids) > 0 || subtype == "bot_message"
 }
 
 // A Self is our own app in Slack; an empty field is unknown.

@@ -27,6 +27,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"slackmcp/internal/yamldoc"
@@ -83,7 +84,7 @@ func (r *Rule) Matches(e *event.Event) bool { return r.match.match(e) }
 
 // needsSelf reports whether the rule has to know who our bot is before it may act.
 func (r *Rule) needsSelf() bool {
-	return !r.spec.IncludeSelf && among(r.match.when.Source, event.SourceSlack)
+	return !r.spec.IncludeSelf && (len(r.match.when.Source) == 0 || slices.Contains(r.match.when.Source, event.SourceSlack))
 }
 
 func newRule(s Spec, env yamldoc.Env) (*Rule, error) {

@@ -341,20 +341,33 @@ type handler struct {
 	breaker *breaker
 }
 
-// handle is one attempt at an event.
+// handle is one attempt at an event. It acts if the rule matches the event and the breaker
+// is closed.
 func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 	e := &d.Event
 	if !h.rule.match.match(e) || !h.rule.spec.IncludeSelf && h.self.did(e) {
 		return nil
 	}
 	start := time.Now()
-	err := h.attempt(ctx, d)
+	allowed, change := true, ""
+	if d.Attempt == 1 { // A retry was allowed before.
+		allowed, change = h.breaker.allow(e)
+	}
+	if change != "" {
+		h.notifyBreaker(ctx, change)
+	}
+	var err error
+	if allowed {
+		err = h.act.do(ctx, d)
+	} else {
+		err = queue.Permanent(&TrippedError{Rule: h.rule.spec.Name, Breaker: h.rule.breaker})
+	}
 	took := time.Since(start)
 	if h.r.opt.OnAttempt != nil {
-		h.r.opt.OnAttempt(Observation{Rule: h.rule.Name(), Action: h.rule.Action(), Attempt: d.Attempt, Err: err, Duration: took})
+		h.r.opt.OnAttempt(Observation{Rule: h.rule.spec.Name, Action: h.rule.Action(), Attempt: d.Attempt, Err: err, Duration: took})
 	}
 	attrs := []slog.Attr{
-		slog.String("rule", h.rule.Name()), slog.String("action", h.rule.Action()), slog.String("source", e.Source),
+		slog.String("rule", h.rule.spec.Name), slog.String("action", h.rule.Action()), slog.String("source", e.Source),
 		slog.String("event_id", e.ID), slog.Int("attempt", d.Attempt), slog.Duration("duration", took),
 	}
 	if err == nil {
@@ -365,31 +378,16 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 	return err
 }
 
-// attempt acts, unless the breaker is open. Only first attempts count for the breaker: a
-// retry was allowed before.
-func (h *handler) attempt(ctx context.Context, d queue.Delivery) error {
-	if d.Attempt == 1 {
-		ok, change := h.breaker.allow(&d.Event)
-		if change != "" {
-			h.notifyBreaker(ctx, change)
-		}
-		if !ok {
-			return queue.Permanent(&TrippedError{Rule: h.rule.Name(), Breaker: h.rule.breaker})
-		}
-	}
-	return h.act.do(ctx, d)
-}
-
 // notifyBreaker reports that the breaker opened or closed.
 func (h *handler) notifyBreaker(ctx context.Context, change string) {
 	if h.r.opt.OnBreaker != nil {
-		h.r.opt.OnBreaker(h.rule.Name(), change == opened)
+		h.r.opt.OnBreaker(h.rule.spec.Name, change == opened)
 	}
 	if change == closed {
-		h.r.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "a rule's breaker is closed again", slog.String("rule", h.rule.Name()))
+		h.r.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "a rule's breaker is closed again", slog.String("rule", h.rule.spec.Name))
 		return
 	}
 	b := h.rule.breaker
 	h.r.opt.Logger.LogAttrs(ctx, slog.LevelError, "a rule's breaker opened: it acted too often, perhaps in a loop with another bot; what comes now is a dead letter",
-		slog.String("rule", h.rule.Name()), slog.Int("limit", b.Limit), slog.Duration("within", b.Within), slog.Duration("pause", b.Pause))
+		slog.String("rule", h.rule.spec.Name), slog.Int("limit", b.Limit), slog.Duration("within", b.Within), slog.Duration("pause", b.Pause))
 }

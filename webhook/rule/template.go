@@ -85,7 +85,21 @@ func (t *textTemplate) execute(e *event.Event) (string, error) {
 	}
 	var b boundedText
 	x := &execution{event: e, clean: t.clean}
-	if err := clone.Funcs(x.functions()).Execute(&b, t.fields(e)); err != nil {
+	person, _ := t.text.find(e)
+	// The fields are a map of strings, which has no methods that a template could call.
+	fields := map[string]string{
+		"source": e.Source, "id": e.ID, "type": e.Kind.Type, "subtype": e.Kind.Subtype, "team": e.Team,
+		"channel": e.Channel, "user": e.User, "thread": e.Thread, "at": "", "received_at": "", "text": person,
+	}
+	for name, at := range map[string]time.Time{"at": e.At, "received_at": e.ReceivedAt} {
+		if !at.IsZero() {
+			fields[name] = at.UTC().Format(time.RFC3339)
+		}
+	}
+	for name, v := range fields {
+		fields[name] = t.clean(v)
+	}
+	if err := clone.Funcs(x.functions()).Execute(&b, fields); err != nil {
 		if errors.Is(err, errTooLong) {
 			return "", errTooLong
 		}
@@ -96,27 +110,6 @@ func (t *textTemplate) execute(e *event.Event) (string, error) {
 
 // fieldNames are the fields of an event that a template may use.
 var fieldNames = []string{".source", ".id", ".type", ".subtype", ".team", ".channel", ".user", ".thread", ".at", ".received_at", ".text"}
-
-// fields are the values of fieldNames. They are a map of strings, which has no methods
-// that a template could call.
-func (t *textTemplate) fields(e *event.Event) map[string]string {
-	text, _ := t.text.find(e)
-	f := map[string]string{
-		"source": e.Source, "id": e.ID, "type": e.Kind.Type, "subtype": e.Kind.Subtype, "team": e.Team,
-		"channel": e.Channel, "user": e.User, "thread": e.Thread, "at": instant(e.At), "received_at": instant(e.ReceivedAt), "text": text,
-	}
-	for name, v := range f {
-		f[name] = t.clean(v)
-	}
-	return f
-}
-
-func instant(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
-}
 
 // An execution fills a template for one event. It has the rules' own functions, and in
 // place of those of text/template that can make a large text of a small one, functions

@@ -325,20 +325,15 @@ var (
 
 // Attempt calls h once and waits for it. It returns nil, the handler's error, or an error
 // of its own for a panic and for a deadline that passed, whatever h returned then.
-func Attempt(ctx context.Context, h queue.Handler, d queue.Delivery, deadline time.Duration) error {
+func Attempt(ctx context.Context, h queue.Handler, d queue.Delivery, deadline time.Duration) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, ErrDeadline)
 	defer cancel()
-	err := guard(ctx, h, d)
-	if errors.Is(context.Cause(ctx), ErrDeadline) {
-		return errors.Join(ErrDeadline, err)
-	}
-	return err
-}
-
-func guard(ctx context.Context, h queue.Handler, d queue.Delivery) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("handler panicked: %v", r)
+		}
+		if errors.Is(context.Cause(ctx), ErrDeadline) {
+			err = errors.Join(ErrDeadline, err)
 		}
 	}()
 	return h(ctx, d)
