@@ -46,6 +46,14 @@ type call struct {
 // needs the call there only for a scope: its method stands in its URL.
 type callKey struct{}
 
+// callOf returns the call that a request makes.
+func (t *transport) callOf(req *http.Request) call {
+	if c, ok := req.Context().Value(callKey{}).(call); ok {
+		return c
+	}
+	return call{method: methodOf(strings.TrimPrefix(req.URL.Path, t.api.Path)), limit: t.opt.MaxReplyBytes}
+}
+
 // RoundTrip waits for Slack's limits, sends the request, judges the answer, and sends
 // the request again where that is safe and the deadline leaves time for it. The answer
 // that it returns is a success, and its body is in memory.
@@ -53,10 +61,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close() // each attempt reads a body of its own
 	}
-	c, ok := req.Context().Value(callKey{}).(call)
-	if !ok {
-		c = call{method: methodOf(strings.TrimPrefix(req.URL.Path, t.api.Path)), limit: t.opt.MaxReplyBytes}
-	}
+	c := t.callOf(req)
 	switch {
 	case t.token == "" && c.method != respond:
 		return nil, &Error{Method: c.method.name, Code: CodeNoToken, Kind: Auth, err: fmt.Errorf("it needs the token of a %s, and none is configured", t.owner)}

@@ -234,7 +234,10 @@ func assign(raw json.RawMessage, f *field, v reflect.Value, name string) error {
 		}
 		return bindObject(members, f.object, v, name+".")
 	case t.Kind() == reflect.String:
-		raw, want = asString(raw), "a text"
+		want = "a text"
+		if raw = bytes.TrimSpace(raw); raw[0] == '-' || '0' <= raw[0] && raw[0] <= '9' {
+			raw = json.RawMessage(strconv.Quote(string(raw))) // such as a ts that was sent as a number
+		}
 	case t.Kind() == reflect.Bool:
 		raw, want = unquoted(raw), "true or false"
 	case t.Kind() == reflect.Int || t.Kind() == reflect.Int64:
@@ -329,15 +332,6 @@ func notListed(f *field, v reflect.Value) string {
 func isAbsent(raw json.RawMessage) bool {
 	raw = bytes.TrimSpace(raw)
 	return len(raw) == 0 || string(raw) == "null"
-}
-
-// asString quotes a number as its own digits: a ts that was sent as a number.
-func asString(raw json.RawMessage) json.RawMessage {
-	raw = bytes.TrimSpace(raw)
-	if c := raw[0]; c == '-' || '0' <= c && c <= '9' {
-		return json.RawMessage(strconv.Quote(string(raw)))
-	}
-	return raw
 }
 
 // unquoted takes the quotes off a number or truth value that was sent as text.

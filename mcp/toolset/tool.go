@@ -119,23 +119,19 @@ func Define[In, Out any](t Tool, run func(ctx context.Context, c *Call, in In) (
 		if err != nil {
 			return Result{}, err
 		}
-		return result(value)
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(value); err != nil {
+			return Result{}, fmt.Errorf("encode result: %w", err)
+		}
+		r := Result{Structured: json.RawMessage(bytes.TrimRight(b.Bytes(), "\n"))}
+		if m, ok := any(value).(interface{ Media() []Media }); ok {
+			r.Media = m.Media()
+		}
+		return r, nil
 	}
 	return t
-}
-
-func result(v any) (Result, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return Result{}, fmt.Errorf("encode result: %w", err)
-	}
-	r := Result{Structured: json.RawMessage(bytes.TrimRight(b.Bytes(), "\n"))}
-	if m, ok := v.(interface{ Media() []Media }); ok {
-		r.Media = m.Media()
-	}
-	return r, nil
 }
 
 // Run calls the tool's handler with a call's arguments as JSON. It does not check what

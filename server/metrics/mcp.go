@@ -66,27 +66,24 @@ func newMCP(r *Registry, tools []string) *MCP {
 
 // Called counts one tool call that ended.
 func (m *MCP) Called(o toolset.Outcome) {
-	m.calls.With(o.Tool, callOutcome(o.Err)).Inc()
-	m.duration.With(o.Tool).Observe(o.Duration.Seconds())
-}
-
-func callOutcome(err error) string {
-	_, arguments := errors.AsType[*toolset.ArgumentError](err)
-	_, refused := errors.AsType[*guard.RefusedError](err)
-	_, slack := errors.AsType[*slackapi.Error](err)
+	outcome := callError
+	_, arguments := errors.AsType[*toolset.ArgumentError](o.Err)
+	_, refused := errors.AsType[*guard.RefusedError](o.Err)
+	_, slack := errors.AsType[*slackapi.Error](o.Err)
 	switch {
-	case err == nil:
-		return callOK
+	case o.Err == nil:
+		outcome = callOK
 	case arguments:
-		return callArguments
+		outcome = callArguments
 	case refused:
-		return callRefused
-	case errors.Is(err, context.Canceled):
-		return callCanceled
+		outcome = callRefused
+	case errors.Is(o.Err, context.Canceled):
+		outcome = callCanceled
 	case slack:
-		return callSlack
+		outcome = callSlack
 	}
-	return callError
+	m.calls.With(o.Tool, outcome).Inc()
+	m.duration.With(o.Tool).Observe(o.Duration.Seconds())
 }
 
 // Unauthorized counts a request that was turned away.

@@ -328,21 +328,6 @@ func (w *writer) take(g *group, c *consumer, d delivery, l lease) {
 	w.claims = append(w.claims, claim{c: c, delivery: d})
 }
 
-// handOut gives the claimed events to their consumers. A consumer's channel has a place
-// for each of its workers, so this never waits.
-func (w *writer) handOut() {
-	for i := range w.claims {
-		w.claims[i].c.order.Taken(w.claims[i].seq)
-	}
-	for i := range w.claims {
-		c := w.claims[i].c
-		c.inFlight[w.claims[i].seq] = struct{}{}
-		c.work <- w.claims[i].delivery
-	}
-	clear(w.claims)
-	w.claims = w.claims[:0]
-}
-
 // load reads the log's bounds, the seen ids and the groups.
 func (w *writer) load() (err error) {
 	found, err := w.db.one([]any{&w.epoch}, "SELECT value FROM meta WHERE name = 'epoch'")

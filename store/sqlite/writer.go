@@ -149,7 +149,8 @@ func (w *writer) collect() {
 	}
 }
 
-// serve makes one transaction of a batch, and recovers when that fails.
+// serve makes one transaction of a batch, and recovers when that fails. When it succeeds,
+// serve answers the callers and gives the claimed events to their consumers.
 func (w *writer) serve(b *batch) {
 	w.again = nil
 	if w.db == nil {
@@ -182,7 +183,16 @@ func (w *writer) serve(b *batch) {
 		close(c.gone)
 	}
 	w.dropped = nil
-	w.handOut()
+	// A consumer's channel has a place for each of its workers, so this never waits.
+	for _, one := range w.claims {
+		one.c.order.Taken(one.seq)
+	}
+	for _, one := range w.claims {
+		one.c.inFlight[one.seq] = struct{}{}
+		one.c.work <- one.delivery
+	}
+	clear(w.claims)
+	w.claims = w.claims[:0]
 }
 
 // apply does all of a batch but the commit. An error is the store's, not a caller's.
