@@ -102,10 +102,8 @@ func (w *watchedStore) Publish(ctx context.Context, e event.Event) (queue.Receip
 			w.trouble.Store(true)
 		}
 	default:
-		if w.troubled() {
-			w.trouble.Store(false)
-			w.away.Store(false)
-		}
+		w.trouble.Store(false)
+		w.away.Store(false)
 		if !r.Duplicate {
 			w.advance(r.Position)
 		}

@@ -20,27 +20,31 @@ func connectionAddress(r *http.Request) netip.Addr {
 	return at.Addr().Unmap()
 }
 
-// sender returns what is known of a request's origin before its signature is checked.
-func (rc *Receiver) sender(r *http.Request, now time.Time) sender {
-	s := sender{address: rc.opt.Address(r), standing: limiter.Known, fresh: true}
+// admit looks up what is known of the sender, and refuses the request of an address that keeps
+// failing, and of any address when more requests are served than it may find.
+func (rc *Receiver) admit(v *delivery, r *http.Request) (o Outcome, reason string) {
+	v.Address = rc.opt.Address(r)
+	v.from = sender{address: v.Address, standing: limiter.Known, fresh: true}
 	if rc.opt.Limiter != nil {
-		s.standing, s.fresh = rc.opt.Limiter.Look(s.address, now)
+		v.from.standing, v.from.fresh = rc.opt.Limiter.Look(v.Address, v.began)
 	}
-	return s
-}
-
-// busy reports whether more requests are served than the sender may find.
-func (rc *Receiver) busy(from sender) bool {
 	most := int64(rc.opt.MaxInFlight)
-	if from.standing != limiter.Known {
+	if v.from.standing != limiter.Known {
 		most = max(1, most/unverifiedShare)
 	}
-	return rc.inFlight.Load() > most
+	switch {
+	case v.from.standing == limiter.HeldBack:
+		return Limited, ""
+	case rc.inFlight.Load() > most:
+		return Busy, "requests"
+	}
+	return "", ""
 }
 
-// remember notifies the limiter of how a delivery ended, and reports whether its address
-// has failed too often.
-func (rc *Receiver) remember(v *delivery) (failing bool) {
+// remember notifies the limiter of how a delivery ended, and reports whether its answer has to
+// wait: that to an address that is held back or has failed too often, and that to an
+// unverified address while the server is busy.
+func (rc *Receiver) remember(v *delivery) (delayed bool) {
 	l := rc.opt.Limiter
 	switch {
 	case l == nil:
@@ -51,7 +55,7 @@ func (rc *Receiver) remember(v *delivery) (failing bool) {
 	case v.Outcome == BadSignature, v.Outcome == Stale, v.Outcome == Timeout, v.Outcome == TooLarge:
 		return l.Failed(v.Address, v.began)
 	}
-	return false
+	return v.Outcome == Limited || v.Outcome == Busy && v.from.standing != limiter.Known
 }
 
 // delayedShare is the part of MaxInFlight that may wait to be refused, in addition to the
@@ -66,12 +70,6 @@ type delay struct {
 	wait time.Duration
 	most int64
 	n    atomic.Int64 // refusals that wait now
-}
-
-// unwelcome reports whether the refusal of a delivery waits: one of an address that is held
-// back, or of an unverified address while the server is busy.
-func (v *delivery) unwelcome() bool {
-	return v.Outcome == Limited || v.Outcome == Busy && v.from.standing != limiter.Known
 }
 
 // hold waits until the delay is over or ctx is done. It does not wait when as many refusals

@@ -137,6 +137,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Address == nil {
 		o.Address = connectionAddress
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	return o, nil
 }
 

@@ -18,7 +18,7 @@ const firstPause = 50 * time.Millisecond
 // of it is the duplicate.
 func (rc *Receiver) publish(v *delivery) (o Outcome, reason string) {
 	start, e := time.Now(), &v.event
-	e.ReceivedAt = rc.at(start)
+	e.ReceivedAt = rc.opt.Now()
 	v.Kind, v.ID, v.Retry, v.At, v.Team = e.Kind, e.ID, e.Retry, e.At, e.Team
 	ctx, cancel := context.WithTimeout(context.Background(), rc.opt.PublishTimeout)
 	defer cancel()

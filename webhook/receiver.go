@@ -29,7 +29,6 @@ import (
 	"time"
 
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/limiter"
 	"slackmcp/webhook/signature"
 )
 
@@ -140,7 +139,7 @@ func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.used.Load() }
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &delivery{endpoint: rc.endpoints[r.URL.Path], began: time.Now(), header: r.Header}
 	v.Outcome, v.Reason = rc.receive(v, w, r)
-	if failing := rc.remember(v); failing || v.unwelcome() {
+	if rc.remember(v) {
 		rc.delay.hold(r.Context())
 	}
 	v.Status = respond(w, v.Outcome, v.reply)
@@ -165,18 +164,13 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 	}
 
 	// Limits: an address that keeps failing is held back, and not all requests are served at once.
-	v.from = rc.sender(r, v.began)
-	v.Address = v.from.address
-	switch {
-	case v.from.standing == limiter.HeldBack:
-		return Limited, ""
-	case rc.busy(v.from):
-		return Busy, "requests"
+	if o, reason = rc.admit(v, r); o != "" {
+		return o, reason
 	}
 
 	// Headers: what the signature claims and when it was made, then the media type.
 	var err error
-	now := rc.at(v.began)
+	now := rc.opt.Now()
 	v.claim, err = ep.verifier.Open(r.Header, now)
 	if v.claim.At != 0 {
 		v.Skew = now.Sub(time.Unix(v.claim.At, 0))
@@ -188,8 +182,9 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 		v.reply = ep.unauthorized
 		return refusal(err)
 	}
-	v.media = mediaOf(r.Header)
-	if v.media == otherMedia && ep.strictMedia || encoded(r.Header) {
+	var compressed bool
+	v.media, compressed = mediaOf(r.Header)
+	if v.media == otherMedia && ep.strictMedia || compressed {
 		return WrongMediaType, ""
 	}
 
@@ -216,15 +211,6 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 	return rc.publish(v)
 }
 
-// at returns the time by the clock of timestamps that belongs to a time by the clock of
-// durations.
-func (rc *Receiver) at(now time.Time) time.Time {
-	if rc.opt.Now == nil {
-		return now
-	}
-	return rc.opt.Now()
-}
-
 // refusal returns the outcome of a request whose signature is not good.
 func refusal(err error) (o Outcome, reason string) {
 	switch {
@@ -247,35 +233,25 @@ const (
 	formMedia
 )
 
-// mediaOf reads Content-Type; parameters and case do not matter.
-func mediaOf(h http.Header) media {
-	v := h["Content-Type"]
-	if len(v) != 1 {
-		return otherMedia
+// mediaOf reads Content-Type, of which parameters and case do not matter, and whether the body
+// is compressed. No sender that we know compresses, and the bytes that are signed would have
+// to be unpacked before they could be read.
+func mediaOf(h http.Header) (m media, compressed bool) {
+	compressed = slices.ContainsFunc(h["Content-Encoding"], func(v string) bool {
+		return v != "" && !strings.EqualFold(v, "identity")
+	})
+	types := h["Content-Type"]
+	if len(types) != 1 {
+		return otherMedia, compressed
 	}
-	t := v[0]
-	if t == "application/json" {
-		return jsonMedia
-	}
-	t, _, _ = strings.Cut(t, ";")
+	t, _, _ := strings.Cut(types[0], ";")
 	switch t = strings.TrimSpace(t); {
 	case strings.EqualFold(t, "application/json"):
-		return jsonMedia
+		return jsonMedia, compressed
 	case strings.EqualFold(t, "application/x-www-form-urlencoded"):
-		return formMedia
+		return formMedia, compressed
 	}
-	return otherMedia
-}
-
-// encoded reports whether the body is compressed. No sender that we know compresses, and the
-// bytes that are signed would have to be unpacked before they could be read.
-func encoded(h http.Header) bool {
-	for _, v := range h["Content-Encoding"] {
-		if v != "" && !strings.EqualFold(v, "identity") {
-			return true
-		}
-	}
-	return false
+	return otherMedia, compressed
 }
 
 // illFormed ends a delivery whose body cannot be read. The reason is one of few words.

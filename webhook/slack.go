@@ -75,7 +75,8 @@ const maxProbe = 1 << 10
 // isSSLCheck reports whether a request without any signature is Slack's ssl_check=1.
 // Nothing else of the body is used.
 func isSSLCheck(r *http.Request) bool {
-	if !signature.NotSigned(r.Header) || mediaOf(r.Header) != formMedia || r.ContentLength > maxProbe || encoded(r.Header) {
+	m, compressed := mediaOf(r.Header)
+	if !signature.NotSigned(r.Header) || m != formMedia || r.ContentLength > maxProbe || compressed {
 		return false
 	}
 	var buf [maxProbe + 1]byte

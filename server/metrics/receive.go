@@ -183,16 +183,12 @@ func (m *Receive) Observe(o *webhook.Observation) {
 		}
 	}
 	if o.Source == event.SourceSlack && judged(o) {
-		m.hour.add(m.when(o), failedForSlack(o))
+		at := o.Answered
+		if at.IsZero() {
+			at = m.now()
+		}
+		m.hour.add(at, o.Status >= 300 || o.Duration > ackDeadline)
 	}
-}
-
-// when is the observation's time, or now where it says none.
-func (m *Receive) when(o *webhook.Observation) time.Time {
-	if o.Answered.IsZero() {
-		return m.now()
-	}
-	return o.Answered
 }
 
 // verified counts what only a request with a good signature has.
@@ -245,8 +241,4 @@ func judged(o *webhook.Observation) bool {
 		return o.Reason == "mismatch"
 	}
 	return o.Secret > 0
-}
-
-func failedForSlack(o *webhook.Observation) bool {
-	return o.Status >= 300 || o.Duration > ackDeadline
 }

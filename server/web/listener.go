@@ -165,24 +165,19 @@ func (c *connections) track(conn net.Conn, state http.ConnState) {
 		c.silent[conn] = struct{}{}
 		c.silents.Store(int64(len(c.silent)))
 		c.mu.Unlock()
-	case http.StateActive:
-		c.spoke(conn)
-	case http.StateClosed, http.StateHijacked:
-		c.open.Add(-1)
-		c.spoke(conn)
+	case http.StateActive, http.StateClosed, http.StateHijacked:
+		if state != http.StateActive {
+			c.open.Add(-1)
+		}
+		if c.silents.Load() == 0 {
+			return // The connection is no silent one.
+		}
+		c.mu.Lock()
+		delete(c.silent, conn)
+		c.silents.Store(int64(len(c.silent)))
+		c.mu.Unlock()
 	case http.StateIdle:
 	}
-}
-
-// spoke forgets a connection that was silent.
-func (c *connections) spoke(conn net.Conn) {
-	if c.silents.Load() == 0 {
-		return // so it is none of them
-	}
-	c.mu.Lock()
-	delete(c.silent, conn)
-	c.silents.Store(int64(len(c.silent)))
-	c.mu.Unlock()
 }
 
 // closeSilent closes the connections that are still silent after the grace, unless ctx ends

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
@@ -48,11 +49,14 @@ func newRequestIDs() *requestIDs {
 	return &requestIDs{prefix: rand.Text()[:10] + "-"}
 }
 
+// harmless is a sender's id that can be written to a log and back.
+var harmless = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
 func (ids *requestIDs) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Request().Header
 		id := h.Get(RequestIDHeader)
-		if !harmless(id) {
+		if !harmless.MatchString(id) {
 			var text [32]byte
 			id = string(strconv.AppendUint(append(text[:0], ids.prefix...), ids.n.Add(1), 10))
 			h[RequestIDHeader] = []string{id}
@@ -68,21 +72,6 @@ func AddressText(a netip.Addr) string {
 		return ""
 	}
 	return a.String()
-}
-
-// harmless reports whether a sender's id can be written to a log and back.
-func harmless(id string) bool {
-	if id == "" || len(id) > 64 {
-		return false
-	}
-	for _, r := range []byte(id) {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // recoverPanics answers 500 in our one shape and logs where the panic came from; its

@@ -110,7 +110,10 @@ func (s session) exec(query string, args ...any) (int64, error) {
 		return 0, faulty("write", err)
 	}
 	n, err := r.RowsAffected()
-	return n, faulty("write", err)
+	if err != nil {
+		return 0, faulty("write", err)
+	}
+	return n, nil
 }
 
 // errStop ends a call of each without an error.
@@ -325,20 +328,16 @@ func fileName(text string) string {
 // The columns of an event's row, as bindEvent and scanEvent go through them. An empty text
 // is stored as NULL, which takes no space in a row.
 const (
-	insertEvent = "INSERT INTO events (seq, stored_at, mark, received_at, at, source, id, type, subtype, team, channel, channel_type, user, thread, from_self, encoding, retry_num, retry_reason, raw) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+	insertEvent = "INSERT INTO events (seq, stored_at, mark, received_at, at, source, id, type, subtype, team, channel, channel_type, user, thread, from_self, encoding, retry_num, retry_reason, raw) VALUES (?,?,?,?,?,nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),?,?,?,nullif(?,''),?)"
 	columns     = "seq, received_at, at, ifnull(source, ''), ifnull(id, ''), ifnull(type, ''), ifnull(subtype, ''), ifnull(team, ''), ifnull(channel, ''), ifnull(channel_type, ''), ifnull(user, ''), ifnull(thread, ''), from_self, encoding, retry_num, ifnull(retry_reason, '')"
 )
 
 // bindEvent appends the arguments of insertEvent.
 func bindEvent(args []any, seq, storedAt, mark int64, e *event.Event) []any {
-	args = append(args, seq, storedAt, mark, storedTime(e.ReceivedAt), storedTime(e.At))
-	for _, s := range [...]string{
+	return append(args, seq, storedAt, mark, storedTime(e.ReceivedAt), storedTime(e.At),
 		e.Source, e.ID, e.Kind.Type, e.Kind.Subtype,
 		e.Team, e.Channel, e.ChannelType, e.User, e.Thread,
-	} {
-		args = append(args, storedText(s))
-	}
-	return append(args, e.FromSelf, int64(e.Encoding), int64(e.Retry.Num), storedText(e.Retry.Reason), e.Raw)
+		e.FromSelf, int64(e.Encoding), int64(e.Retry.Num), e.Retry.Reason, e.Raw)
 }
 
 func storedText(s string) any {

@@ -339,10 +339,8 @@ const (
 )
 
 func newMailbox() *mailbox {
-	return &mailbox{next: newBatch(), wake: make(chan struct{}, 1), reached: make(chan struct{}, 1)}
+	return &mailbox{next: &batch{done: make(chan struct{})}, wake: make(chan struct{}, 1), reached: make(chan struct{}, 1)}
 }
-
-func newBatch() *batch { return &batch{done: make(chan struct{})} }
 
 // publish puts an event into the next batch and returns the batch and its place there.
 // A nil batch is full: the channel is closed when the next one is begun.
@@ -404,7 +402,7 @@ func (m *mailbox) take(again []settlement) *batch {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b := m.next
-	m.next = newBatch()
+	m.next = &batch{done: make(chan struct{})}
 	// The next batch is likely to be as large as this one; a slice that has to grow
 	// copies every event several times.
 	if n := len(b.entries); n > 1 {

@@ -86,7 +86,13 @@ func decodeObject(body []byte) (Envelope, error) {
 		env.Challenge = string(unquote(challenge))
 	}
 	env.ID = root.text("event_id")
-	env.At = happened(root, inner)
+	for _, at := range [...]string{ // The first has microseconds.
+		inner.text("event_ts"), inner.text("ts"), root.text("action_ts"), root.text("event_time"), root.text("minute_rate_limited"),
+	} {
+		if env.At = seconds(at); !env.At.IsZero() {
+			break
+		}
+	}
 	env.ChannelType = inner.text("channel_type")
 	callback := env.Type == "event_callback"
 	env.Kind.Type = env.Type
@@ -132,7 +138,7 @@ func (o object) id(name string) string {
 	if v.Kind() == '{' {
 		return parse(v).text("id")
 	}
-	return text(v)
+	return o.text(name)
 }
 
 // fromSelf reports whether our own app caused the event. Slack reports that our bot joined
@@ -156,18 +162,6 @@ func fromSelf(app string, auth, inner, changed, deleted object) bool {
 		}
 	}
 	return bot != "" && (inner.id("user") == bot || inner.text("user_id") == bot)
-}
-
-// happened returns when an event happened: to the microsecond where Slack says so.
-func happened(root, inner object) time.Time {
-	for _, at := range [...]string{
-		inner.text("event_ts"), inner.text("ts"), root.text("action_ts"), root.text("event_time"), root.text("minute_rate_limited"),
-	} {
-		if t := seconds(at); !t.IsZero() {
-			return t
-		}
-	}
-	return time.Time{}
 }
 
 // seconds reads a Unix time as Slack writes it, "1595926230.009600" or 1595926230;

@@ -141,17 +141,15 @@ func (o object) get(name string) jsontext.Value {
 // object returns the members of the object that a member is.
 func (o object) object(name string) object { return parse(o.get(name)) }
 
-// text returns the field of a member; see the function text.
-func (o object) text(name string) string { return text(o.get(name)) }
-
 // maxField is the length in bytes of the longest field that is taken from an envelope.
 // Slack's ids have a dozen characters. A longer field counts as absent, so that the keys of
 // a store stay small.
 const maxField = 512
 
-// text returns the text of a string, or a number as it is written. It returns "" for any
-// other value and for a text that is longer than maxField.
-func text(v jsontext.Value) string {
+// text returns the text of a member that is a string, or a number as it is written. It returns
+// "" for any other value and for a text that is longer than maxField.
+func (o object) text(name string) string {
+	v := o.get(name)
 	if v.Kind() == '"' {
 		v = unquote(v)
 	} else if v.Kind() != '0' {

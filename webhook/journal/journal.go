@@ -107,7 +107,7 @@ func (j *Journal) newest() event.Position {
 	if j.ring.n == 0 {
 		return ""
 	}
-	return j.ring.at(j.ring.last()).Position
+	return j.ring.at(j.ring.end() - 1).Position
 }
 
 // Len returns how many events the window holds and how many bytes it takes for them.
@@ -304,21 +304,17 @@ func (w *watchers) run(ctx context.Context) {
 			return
 		case <-w.dirty:
 		}
-		if pause := time.Duration(w.wake()) * wakeCost; pause >= time.Millisecond {
+		w.mu.Lock()
+		for c := range w.all {
+			select {
+			case c <- struct{}{}:
+			default:
+			}
+		}
+		pause := time.Duration(len(w.all)) * wakeCost
+		w.mu.Unlock()
+		if pause >= time.Millisecond {
 			_ = wait.Sleep(ctx, pause) // the loop ends with ctx
 		}
 	}
-}
-
-// wake notifies every watcher and returns how many there are.
-func (w *watchers) wake() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for c := range w.all {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
-	}
-	return len(w.all)
 }

@@ -26,19 +26,20 @@ type record struct {
 
 func (r *ring) at(seq uint64) *record { return &r.buf[seq&uint64(len(r.buf)-1)] } //nolint:gosec // lengths are small
 
-// last returns the number of the newest event.
-func (r *ring) last() uint64 { return r.first + uint64(r.n) - 1 } //nolint:gosec // lengths are small
-
 // end returns the number that the next event gets.
 func (r *ring) end() uint64 { return r.first + uint64(r.n) } //nolint:gosec // lengths are small
 
 func (r *ring) push(e event.Event) uint64 {
 	if r.n == len(r.buf) {
-		r.grow()
+		old := *r
+		r.buf = make([]record, max(16, 2*len(r.buf)))
+		for seq := old.first; seq < old.end(); seq++ {
+			*r.at(seq) = *old.at(seq)
+		}
 	}
 	rec := record{Event: e, latest: e.ReceivedAt}
 	if r.n > 0 {
-		if before := r.at(r.last()).latest; before.After(rec.latest) {
+		if before := r.at(r.end() - 1).latest; before.After(rec.latest) {
 			rec.latest = before
 		}
 	}
@@ -46,15 +47,6 @@ func (r *ring) push(e event.Event) uint64 {
 	*r.at(seq) = rec
 	r.n++
 	return seq
-}
-
-func (r *ring) grow() {
-	old := *r
-	r.buf = make([]record, max(16, 2*len(r.buf)))
-	for i := range old.n {
-		seq := old.first + uint64(i)
-		*r.at(seq) = *old.at(seq)
-	}
 }
 
 func (r *ring) pop() {

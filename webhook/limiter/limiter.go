@@ -110,8 +110,7 @@ const (
 // Look returns an address's standing, and for a known one whether its mark is fresh, so that
 // Verified need not be called again so soon. The zero address is always Unknown.
 func (l *Limiter) Look(a netip.Addr, now time.Time) (s Standing, fresh bool) {
-	a = key(a)
-	sh := l.shard(a)
+	a, sh := l.shard(a)
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	e := sh.entries[a]
@@ -131,8 +130,7 @@ func (l *Limiter) Verified(a netip.Addr, now time.Time) {
 	if !a.IsValid() {
 		return
 	}
-	a = key(a)
-	s := l.shard(a)
+	a, s := l.shard(a)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := l.entry(s, a, now)
@@ -145,8 +143,7 @@ func (l *Limiter) Failed(a netip.Addr, now time.Time) (over bool) {
 	if !a.IsValid() {
 		return false
 	}
-	a = key(a)
-	s := l.shard(a)
+	a, s := l.shard(a)
 	s.mu.Lock()
 	e := l.entry(s, a, now)
 	e.failures, e.at = l.failures(e, now)+1, now
@@ -170,8 +167,7 @@ func (l *Limiter) Reserve(a netip.Addr, n, most int64, now time.Time) bool {
 	if !a.IsValid() {
 		return true
 	}
-	a = key(a)
-	s := l.shard(a)
+	a, s := l.shard(a)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := l.entry(s, a, now)
@@ -184,8 +180,7 @@ func (l *Limiter) Reserve(a netip.Addr, n, most int64, now time.Time) bool {
 
 // Release gives back bytes that Reserve granted.
 func (l *Limiter) Release(a netip.Addr, n int64) {
-	a = key(a)
-	s := l.shard(a)
+	a, s := l.shard(a)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.entries[a]; e != nil {
@@ -258,22 +253,15 @@ func last(e *entry) time.Time {
 	return e.at
 }
 
-func (l *Limiter) shard(a netip.Addr) *shard {
-	return &l.shards[maphash.Comparable(l.seed, a)%shards]
-}
-
 // prefix6 is how many bits of an IPv6 address name a customer.
 const prefix6 = 64
 
-// key returns the address under which an address is counted.
-func key(a netip.Addr) netip.Addr {
+// shard returns the address under which an address is counted, and its shard.
+func (l *Limiter) shard(a netip.Addr) (netip.Addr, *shard) {
 	a = a.Unmap().WithZone("")
-	if !a.Is6() {
-		return a
+	if a.Is6() {
+		p, _ := a.Prefix(prefix6) // 64 is a length that every IPv6 address has.
+		a = p.Addr()
 	}
-	p, err := a.Prefix(prefix6)
-	if err != nil {
-		return a // 64 is a length that every IPv6 address has
-	}
-	return p.Addr()
+	return a, &l.shards[maphash.Comparable(l.seed, a)%shards]
 }

@@ -162,39 +162,35 @@ func (v *Verifier) Open(h http.Header, now time.Time) (Claim, error) {
 	return c, nil
 }
 
-// Verify checks the body against a claim of Open and returns which secret signed it,
-// counted from 0. Its error is ErrMismatch.
-func (v *Verifier) Verify(c *Claim, body []byte) (secret int, err error) {
-	for i, key := range *v.keys.Load() {
-		if signed(key, c, body) {
-			return i, nil
-		}
-	}
-	return 0, ErrMismatch
-}
-
 // stretch is how much of a long body is hashed before other goroutines get a turn: it takes
 // some twenty microseconds. A body can be long before its sender is known, and the scheduler
 // would let the hashing go on for ten milliseconds.
 const stretch = 32 << 10
 
-// signed reports whether one of the claim's sums is the HMAC of the body under a key.
-func signed(key []byte, c *Claim, body []byte) bool {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(strings.Join(c.prefix[:], "")))
-	for len(body) > stretch {
-		mac.Write(body[:stretch])
-		body = body[stretch:]
-		runtime.Gosched()
+// Verify checks the body against a claim of Open and returns which secret signed it,
+// counted from 0: one of the claim's sums is the HMAC under it. Its error is ErrMismatch.
+func (v *Verifier) Verify(c *Claim, body []byte) (secret int, err error) {
+	for i, key := range *v.keys.Load() {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(strings.Join(c.prefix[:], "")))
+		rest := body
+		for len(rest) > stretch {
+			mac.Write(rest[:stretch])
+			rest = rest[stretch:]
+			runtime.Gosched()
+		}
+		mac.Write(rest)
+		sum := mac.Sum(nil)
+		match := false
+		for k := range c.n {
+			// Every sum is compared, each in constant time.
+			match = hmac.Equal(sum, c.sums[k][:]) || match
+		}
+		if match {
+			return i, nil
+		}
 	}
-	mac.Write(body)
-	sum := mac.Sum(nil)
-	match := false
-	for i := range c.n {
-		// Every sum is compared, each in constant time.
-		match = hmac.Equal(sum, c.sums[i][:]) || match
-	}
-	return match
+	return 0, ErrMismatch
 }
 
 // single returns the value of a header that has to be there exactly once. Two could
