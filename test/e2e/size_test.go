@@ -5,11 +5,12 @@ import (
 	"testing"
 )
 
-// TestBinaryIsSmall holds the size of the shipped binary. 40 MiB are promised; it jumps by
-// ten when something calls methods by a name that it reads (ADR 1).
+// TestBinaryIsSmall bounds the size of the shipped binary. It has 40.8 MiB since rules are executed by
+// text/template (ADR 9); 48 MiB are allowed. The size jumps by
+// ten MiB when a library calls methods by a name that it reads (ADR 1).
 func TestBinaryIsSmall(t *testing.T) {
 	t.Parallel()
-	const most = 32 << 20
+	const most = 48 << 20
 	info, err := os.Stat(binary)
 	if err != nil {
 		t.Fatal(err)
