@@ -43,8 +43,8 @@ func TestImage(t *testing.T) {
 	if diff := cmp.Diff(want, files); diff != "" {
 		t.Errorf("what is in the image (-want +got):\n%s", diff)
 	}
-	if info, err := os.Stat(filepath.Join(image.root, "usr/local/bin/slack-webhook-server")); err != nil || info.Size() > 40<<20 {
-		t.Errorf("the binary: %v, %v, want at most 40 MiB", info, err)
+	if info, err := os.Stat(filepath.Join(image.root, "usr/local/bin/slack-webhook-server")); err != nil || info.Size() > 48<<20 {
+		t.Errorf("the binary: %v, %v, want at most 48 MiB", info, err)
 	}
 
 	port := freePort(t)
