@@ -152,6 +152,9 @@ func (q *Store) History(ctx context.Context, query event.Query) (event.Page, err
 		}
 		var failed error
 		p, err = eventlog.Read(query, b, func(from int64, back bool) iter.Seq2[eventlog.Item, error] {
+			if query.Filter.IsZero() {
+				return scanWhole(s, b, from, back)
+			}
 			return scan(s, b, from, back, &failed)
 		})
 		return errors.Join(err, failed)
@@ -172,28 +175,42 @@ func bounds(s session, epoch string) (eventlog.Bounds, error) {
 	return eventlog.Bounds{Epoch: epoch, Trimmed: trimmed, Last: max(last, trimmed)}, err
 }
 
-// scan yields the log's events. The body is read when the event is wanted; failed is set
-// when that could not be done.
+// scan yields the log's events without their bodies. The body is read when the event turns
+// out to be wanted; failed is set when that could not be done.
 func scan(s session, b eventlog.Bounds, from int64, back bool, failed *error) iter.Seq2[eventlog.Item, error] {
-	query, to := "SELECT "+columns+" FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq", b.Last
+	return walk(s, b, from, back, columns, func(scan func(...any) error) (eventlog.Item, error) {
+		seq, e, err := scanEvent(scan)
+		return eventlog.Item{Seq: seq, Event: &e, Load: func(e *event.Event) {
+			e.Position = b.Position(seq)
+			_, err := s.one([]any{&e.Raw}, "SELECT raw FROM events WHERE seq = ?", seq)
+			*failed = errors.Join(*failed, err)
+		}}, err
+	})
+}
+
+// scanWhole yields the log's events with their bodies, for a reader that wants every event.
+func scanWhole(s session, b eventlog.Bounds, from int64, back bool) iter.Seq2[eventlog.Item, error] {
+	return walk(s, b, from, back, columns+", raw", func(scan func(...any) error) (eventlog.Item, error) {
+		var raw []byte
+		seq, e, err := scanEvent(scan, &raw)
+		e.Raw, e.Position = raw, b.Position(seq)
+		return eventlog.Item{Seq: seq, Event: &e}, err
+	})
+}
+
+// walk yields what read makes of each row of the log, from an event on.
+func walk(s session, b eventlog.Bounds, from int64, back bool, selected string, read func(scan func(...any) error) (eventlog.Item, error)) iter.Seq2[eventlog.Item, error] {
+	query, to := "SELECT "+selected+" FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq", b.Last
 	if back {
-		query, to = "SELECT "+columns+" FROM events WHERE seq BETWEEN ?2 AND ?1 ORDER BY seq DESC", max(b.Trimmed, b.Floor)+1
+		query, to = "SELECT "+selected+" FROM events WHERE seq BETWEEN ?2 AND ?1 ORDER BY seq DESC", max(b.Trimmed, b.Floor)+1
 	}
 	return func(yield func(eventlog.Item, error) bool) {
 		err := s.each(func(scan func(...any) error) error {
-			seq, e, err := scanEvent(scan)
-			if err != nil {
-				return err
-			}
-			load := func(e *event.Event) {
-				e.Position = b.Position(seq)
-				_, err := s.one([]any{&e.Raw}, "SELECT raw FROM events WHERE seq = ?", seq)
-				*failed = errors.Join(*failed, err)
-			}
-			if !yield(eventlog.Item{Seq: seq, Event: &e, Load: load}, nil) {
+			item, err := read(scan)
+			if err == nil && !yield(item, nil) {
 				return errStop
 			}
-			return nil
+			return err
 		}, query, from, to)
 		if err != nil {
 			yield(eventlog.Item{}, err)

@@ -36,6 +36,12 @@ type Filter struct {
 	ExcludeSelf bool
 }
 
+// IsZero reports whether f matches every event.
+func (f *Filter) IsZero() bool {
+	return f.Source == "" && len(f.Patterns) == 0 && f.Team == "" && f.Channel == "" && f.User == "" && f.Thread == "" &&
+		f.Since.IsZero() && f.Until.IsZero() && !f.ExcludeSelf
+}
+
 // Order is the direction in which a Query reads.
 type Order uint8
 
