@@ -220,9 +220,6 @@ func NewCatalog(tools ...Tool) (*Catalog, error) {
 // Tools returns all tools in order.
 func (c *Catalog) Tools() []Tool { return slices.Clone(c.tools) }
 
-// Sets returns the names of the toolsets in order.
-func (c *Catalog) Sets() []string { return slices.Clone(c.sets) }
-
 // A Choice says which tools a server offers.
 type Choice struct {
 	// Toolsets are names of toolsets, [Default] or [All].
