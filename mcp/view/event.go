@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,16 +110,19 @@ func (v *Event) origin(e *event.Event) string {
 	if err == nil {
 		_ = json.Unmarshal(inner, &a) // likewise
 	}
-	if e.Encoding == event.Form || o.TeamID == "" {
-		o.TeamID = e.Team
+	own := o.home()
+	if own.isZero() {
+		var i interactionOrigin
+		_ = json.Unmarshal(inner, &i) // likewise
+		own = newHome(cmp.Or(i.Enterprise.ID, i.Team.EnterpriseID), cmp.Or(i.Team.ID, e.Team))
 	}
 	if m := a.Message; m != nil && e.Kind.Subtype == "message_changed" {
 		// The words are those of the message that was changed.
 		v.TS = m.TS
-		v.Provenance = provenance(e, &o, m)
+		v.Provenance = provenance(e, own, o.Shared, m)
 		return m.Text
 	}
-	v.Provenance = provenance(e, &o, &a)
+	v.Provenance = provenance(e, own, o.Shared, &a)
 	if e.Kind.Type == "message" || e.Kind.Type == "app_mention" {
 		v.TS = a.TS
 	}
@@ -308,16 +312,59 @@ func (p Provenance) Inside() bool {
 	return p.Kind == KindSelf || p.Kind == KindSystem || p.Kind == KindPerson && p.SameTeam
 }
 
-// origin is what an event's body says about its author. Field names are those of
+// origin is what an event's body says about where it happened. Field names are those of
 // docs.slack.dev/apis/events-api and docs.slack.dev/reference/interaction-payloads.
 type origin struct {
 	TeamID         string `json:"team_id"`
 	EnterpriseID   string `json:"enterprise_id"`
-	Shared         bool   `json:"is_ext_shared_channel"`
+	Shared         *bool  `json:"is_ext_shared_channel"` // nil where Slack does not say
 	Authorizations []struct {
-		TeamID       string `json:"team_id"`
+		TeamID       string `json:"team_id"` // null where the app is installed in a whole organisation
 		EnterpriseID string `json:"enterprise_id"`
 	} `json:"authorizations"`
+}
+
+// interactionOrigin is what an interaction has in their place. Its team is null where the app is
+// installed in a whole organisation.
+type interactionOrigin struct {
+	Team struct {
+		ID           string `json:"id"`
+		EnterpriseID string `json:"enterprise_id"`
+	} `json:"team"`
+	Enterprise struct {
+		ID string `json:"id"`
+	} `json:"enterprise"`
+}
+
+// A home is the workspaces and the organisation that are ours. The zero value is not known.
+type home struct {
+	teams        []string
+	organisation string
+}
+
+func (h home) isZero() bool { return len(h.teams) == 0 && h.organisation == "" }
+
+// has reports that a workspace or an organisation is ours.
+func (h home) has(team string) bool {
+	return team != "" && (slices.Contains(h.teams, team) || team == h.organisation)
+}
+
+// newHome leaves out what is empty.
+func newHome(organisation string, teams ...string) home {
+	return home{organisation: organisation, teams: slices.DeleteFunc(teams, func(t string) bool { return t == "" })}
+}
+
+// home is whose installation the event was sent for. Of an installation in a whole
+// organisation the envelope's workspace is one of ours if the organisation is.
+func (o *origin) home() home {
+	if len(o.Authorizations) == 0 {
+		return newHome(o.EnterpriseID, o.TeamID)
+	}
+	a := o.Authorizations[0]
+	if a.TeamID == "" && a.EnterpriseID != "" && a.EnterpriseID == o.EnterpriseID {
+		a.TeamID = o.TeamID
+	}
+	return newHome(a.EnterpriseID, a.TeamID)
 }
 
 // author is what the inner event says.
@@ -355,7 +402,7 @@ func id(v any) string {
 }
 
 // provenance judges who wrote an event of Slack's.
-func provenance(e *event.Event, o *origin, a *author) Provenance {
+func provenance(e *event.Event, h home, shared *bool, a *author) Provenance {
 	p := Provenance{Author: e.User, Kind: KindPerson, Verified: true}
 	switch {
 	case e.FromSelf:
@@ -368,26 +415,21 @@ func provenance(e *event.Event, o *origin, a *author) Provenance {
 	case e.User == "":
 		p.Kind = KindSystem
 	}
-	own, organisation := o.TeamID, o.EnterpriseID
-	if len(o.Authorizations) > 0 {
-		own, organisation = o.Authorizations[0].TeamID, o.Authorizations[0].EnterpriseID
-	}
-	p.SameTeam, p.External = sides(a.team(), own, organisation, o.Shared)
+	p.SameTeam, p.External = sides(a.team(), h, shared)
 	return p
 }
 
 // sides compares an author's team with our own. An event of a channel that no other
-// organisation shares can only be by one of us.
-func sides(team, own, organisation string, shared bool) (same, external bool) {
+// organisation shares can only be by one of us, whichever workspace of ours it names. shared
+// is nil where that is not known.
+func sides(team string, own home, shared *bool) (same, external bool) {
 	switch {
-	case team == "" && !shared:
+	case shared != nil && !*shared, team == "" && shared == nil, own.has(team):
 		return true, false
-	case team == "" || own == "" && organisation == "":
+	case team == "", own.isZero():
 		return false, false
-	case team == own || team == organisation:
-		return true, false
-	case strings.HasPrefix(team, "E") && organisation == "":
-		return false, false
+	case own.organisation != "", strings.HasPrefix(team, "E"):
+		return false, false // perhaps another workspace of our organisation, or our organisation itself
 	}
 	return false, true
 }

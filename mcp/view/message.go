@@ -121,7 +121,11 @@ func messageProvenance(m *slackapi.Message, o MessageOptions) Provenance {
 	case p.Author == "":
 		p.Kind = KindSystem
 	}
-	p.SameTeam, p.External = sides(cmp.Or(m.UserTeam, m.SourceTeam, m.Team), o.Self.TeamID, o.Self.EnterpriseID, o.Shared)
+	var shared *bool
+	if o.Shared {
+		shared = &o.Shared // what is not shared now may have been shared when the message was written
+	}
+	p.SameTeam, p.External = sides(cmp.Or(m.UserTeam, m.SourceTeam, m.Team), newHome(o.Self.EnterpriseID, o.Self.TeamID), shared)
 	if o.Outsiders[m.User] {
 		p.SameTeam, p.External = false, true
 	}

@@ -127,6 +127,36 @@ func TestEvent(t *testing.T) {
 			"hi", "1.000001",
 			view.Provenance{Author: "U1AA", Kind: "person", SameTeam: true, Verified: true},
 		},
+		"a colleague where the app is installed in the whole organisation": {
+			eventtest.Envelope("Ev1", a{"type": "message", "user": "W1AA", "channel": "C1AA", "ts": "1.000001", "text": "hi", "team": "T0LANTERN01"}, a{
+				"enterprise_id": "E0GRID", "is_ext_shared_channel": false,
+				"authorizations": []any{a{"team_id": nil, "enterprise_id": "E0GRID", "is_enterprise_install": true}},
+			}),
+			"hi", "1.000001",
+			view.Provenance{Author: "W1AA", Kind: "person", SameTeam: true, Verified: true},
+		},
+		"a colleague in a channel that is shared, where the app is installed in the whole organisation": {
+			eventtest.Envelope("Ev1", a{"type": "message", "user": "W1AA", "channel": "C1AA", "ts": "1.000001", "text": "hi", "team": "T0LANTERN01"}, a{
+				"enterprise_id": "E0GRID", "is_ext_shared_channel": true,
+				"authorizations": []any{a{"team_id": nil, "enterprise_id": "E0GRID", "is_enterprise_install": true}},
+			}),
+			"hi", "1.000001",
+			view.Provenance{Author: "W1AA", Kind: "person", SameTeam: true, Verified: true},
+		},
+		"a colleague of another workspace of the organisation": {
+			eventtest.Envelope("Ev1", a{"type": "message", "user": "W1AA", "channel": "C1AA", "ts": "1.000001", "text": "hi", "team": "T0SISTER01"}, a{
+				"is_ext_shared_channel": false, "authorizations": []any{a{"team_id": "T0LANTERN01", "enterprise_id": "E0GRID"}},
+			}),
+			"hi", "1.000001",
+			view.Provenance{Author: "W1AA", Kind: "person", SameTeam: true, Verified: true},
+		},
+		"one of another workspace in a shared channel of an organisation": {
+			eventtest.Envelope("Ev1", a{"type": "message", "user": "W1AA", "channel": "C1AA", "ts": "1.000001", "text": "hi", "team": "T0OTHER001"}, a{
+				"is_ext_shared_channel": true, "authorizations": []any{a{"team_id": "T0LANTERN01", "enterprise_id": "E0GRID"}},
+			}),
+			"hi", "1.000001",
+			view.Provenance{Author: "W1AA", Kind: "person", Verified: true},
+		},
 		"another bot": {
 			eventtest.Envelope("Ev1", a{"type": "message", "subtype": "bot_message", "bot_id": "B1AA", "channel": "C1AA", "ts": "1.000001", "text": "beep"}),
 			"beep", "1.000001",
@@ -181,6 +211,10 @@ func TestForms(t *testing.T) {
 		t.Errorf("a slash command is shown as %+v with %s", v, v.Payload)
 	}
 	v = show("payload=" + strings.ReplaceAll(`{"type":"block_actions","user":{"id":"U1AA","team_id":"T2AA"},"team":{"id":"T1AA"},"token":"secret","actions":[{"value":"go"}]}`, "\"", "%22"))
+	organisation := show("payload=" + strings.ReplaceAll(`{"type":"shortcut","user":{"id":"W1AA","team_id":"T2AA"},"team":null,"enterprise":{"id":"E1AA"},"is_enterprise_install":true}`, "\"", "%22"))
+	if organisation.Provenance.External {
+		t.Errorf("an interaction in an organisation's installation is shown as %+v", organisation)
+	}
 	if v.Type != "block_actions" || !v.Provenance.External || strings.Contains(string(v.Payload), "secret") || !strings.Contains(string(v.Payload), `"value":"go"`) {
 		t.Errorf("an interaction is shown as %+v with %s", v, v.Payload)
 	}
