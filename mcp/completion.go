@@ -93,7 +93,7 @@ func (c *completer) eventIDs(ctx context.Context, typed string) (*mcp.Completion
 	if c.events == nil || !access.From(ctx).Has(access.Events) {
 		return complete(nil), nil
 	}
-	page, err := c.events.Query(ctx, event.Query{Filter: event.Filter{Source: event.SourceSlack}, Limit: completions})
+	page, err := c.events.Query(ctx, event.Query{Filter: event.Filter{Source: event.SourceSlack}, Limit: completions, NoBodies: true})
 	if err != nil {
 		return nil, err
 	}

@@ -55,8 +55,8 @@ func (l *eventLog) Query(ctx context.Context, q event.Query) (event.Page, error)
 		return event.Page{}, err
 	case q.Order == event.OldestFirst, page.More:
 		return page, nil
-	case len(page.Events) >= q.Limit:
-		// The window is used up with the page; what lies behind it is the store's.
+	case len(page.Events) >= q.Limit, page.Next != "":
+		// The page is full with the window's last event; what lies behind it is the store's.
 		page.Next, page.More = page.Events[len(page.Events)-1].Position, true
 		return page, nil
 	}
@@ -84,6 +84,10 @@ func (l *eventLog) older(ctx context.Context, q event.Query, page event.Page) (e
 		rest.After = min(rest.After, page.Events[n-1].Position)
 	}
 	rest.Limit = q.Limit - len(page.Events)
+	rest.MaxBytes = event.PageBytes(q.MaxBytes)
+	for i := range page.Events {
+		rest.MaxBytes -= len(page.Events[i].Raw) // not to 0: the page would be full
+	}
 	more, err := l.store.History(ctx, rest)
 	if _, ok := errors.AsType[*event.CursorExpiredError](err); ok {
 		// Retention has just removed what lay behind the window.
@@ -180,7 +184,7 @@ func (n *newest) ask(ctx context.Context) {
 			return
 		}
 		one, cancel := context.WithTimeout(ctx, newestPatience)
-		page, err := n.store.History(one, event.Query{Order: event.NewestFirst, Limit: 1})
+		page, err := n.store.History(one, event.Query{Order: event.NewestFirst, Limit: 1, NoBodies: true})
 		cancel()
 		if err == nil && len(page.Events) > 0 {
 			q.position = page.Events[0].Position

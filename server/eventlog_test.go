@@ -69,15 +69,23 @@ func TestPagesReachThroughTheWholeStore(t *testing.T) {
 		{"oldest first, filtered", event.OldestFirst, "C1", 4, 33},
 		{"one page", event.NewestFirst, "", n, n},
 		{"the page ends where the window does", event.NewestFirst, "", window, n},
+		{"newest first, a body a page", event.NewestFirst, "", -1, n},
+		{"oldest first, a body a page", event.OldestFirst, "", -1, n},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			seen := map[string]bool{}
 			var last string
 			q := event.Query{Order: tc.order, Limit: tc.limit, Filter: event.Filter{Channel: tc.channel}}
+			if tc.limit < 0 {
+				q.Limit, q.MaxBytes = n, 1
+			}
 			for range n {
 				page, err := l.Query(t.Context(), q)
 				if err != nil {
 					t.Fatal(err)
+				}
+				if q.MaxBytes > 0 && len(page.Events) != 1 {
+					t.Fatalf("a page has %d events, want one body", len(page.Events))
 				}
 				for _, e := range page.Events {
 					if seen[e.ID] {

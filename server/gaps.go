@@ -90,7 +90,7 @@ func (k *gapKeeper) limitedBefore(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	page, err := k.store.History(ctx, event.Query{Filter: event.Filter{Source: event.SourceSlack, Patterns: patterns}, Limit: event.MaxLimit})
+	page, err := k.store.History(ctx, event.Query{Filter: event.Filter{Source: event.SourceSlack, Patterns: patterns}, Limit: event.MaxLimit, NoBodies: true})
 	if err != nil {
 		return // the journal says that the store fails
 	}

@@ -82,7 +82,7 @@ func (w *watchedStore) look(ctx context.Context) error {
 		case <-tick.C:
 		}
 		one, cancel := context.WithTimeout(ctx, web.ConnectivityTimeout)
-		_, err := w.History(one, event.Query{Limit: 1})
+		_, err := w.History(one, event.Query{Limit: 1, NoBodies: true})
 		cancel()
 		w.away.Store(err != nil && ctx.Err() == nil)
 	}

@@ -169,11 +169,18 @@ func (r *rig) stored() []event.Event {
 
 func (r *rig) find(f event.Filter) []event.Event {
 	r.t.Helper()
-	page, err := r.q.History(context.WithoutCancel(r.t.Context()), event.Query{Filter: f, Order: event.OldestFirst, Limit: event.MaxLimit})
-	if err != nil {
-		r.t.Fatal(err)
+	var found []event.Event
+	for q := (event.Query{Filter: f, Order: event.OldestFirst}); ; {
+		page, err := r.q.History(context.WithoutCancel(r.t.Context()), q)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		found = append(found, page.Events...)
+		if !page.More {
+			return found
+		}
+		q.After = page.Next
 	}
-	return page.Events
 }
 
 func (a answer) want(t *testing.T, status int, body string) {

@@ -197,12 +197,12 @@ func letterPage(o *operation, args []string, f *lettersFlags, cursor event.Posit
 		if err != nil {
 			return page, err
 		}
-		var found []queue.DeadLetter
-		if found, page.NextCursor, err = operator.List(o.ctx(), o.Store, l, cursor, limit-len(page.DeadLetters)); err != nil {
+		page.NextCursor, err = operator.Each(o.ctx(), o.Store, l, cursor, limit-len(page.DeadLetters), func(d *queue.DeadLetter) error {
+			page.DeadLetters = append(page.DeadLetters, operator.ViewLetter(d))
+			return nil
+		})
+		if err != nil {
 			return page, err
-		}
-		for i := range found {
-			page.DeadLetters = append(page.DeadLetters, operator.ViewLetter(&found[i]))
 		}
 		if page.NextCursor != "" {
 			break
@@ -235,14 +235,15 @@ was given up. The event is named by its id, as source:id, or by its position.`,
   slack-webhook-server dead-letters show handlers Ev0123456789 | jq -r .reason`,
 		Args: exactly(2, "a group and the id of an event; dead-letters list shows them"),
 	}, func(o *operation, args []string) error {
-		found, _, err := operator.List(o.ctx(), o.Store, operator.Letters{Group: args[0], Refs: args[1:]}, "", 1)
-		if err != nil {
-			return err
+		found := false
+		_, err := operator.Each(o.ctx(), o.Store, operator.Letters{Group: args[0], Refs: args[1:]}, "", 1, func(d *queue.DeadLetter) error {
+			found = true
+			return o.print.Value(operator.ViewLetter(d))
+		})
+		if err == nil && !found {
+			err = fmt.Errorf("dead letter %s of the group %q: %w", args[1], args[0], event.ErrNotFound)
 		}
-		if len(found) == 0 {
-			return fmt.Errorf("dead letter %s of the group %q: %w", args[1], args[0], event.ErrNotFound)
-		}
-		return o.print.Value(operator.ViewLetter(&found[0]))
+		return err
 	})
 	cmd.ValidArgsFunction = completeLetters(w)
 	return cmd

@@ -14,6 +14,7 @@ import (
 	"slackmcp/cmd/slack-webhook-server/internal/console"
 	"slackmcp/config"
 	"slackmcp/server"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/operator"
 )
 
@@ -180,7 +181,7 @@ func completeLetters(w world) cobra.CompletionFunc {
 			if len(args) == 0 {
 				return s.Groups(ctx)
 			}
-			letters, err := s.DeadLetters(ctx, args[0], "", 0)
+			letters, err := s.DeadLetters(ctx, args[0], queue.LetterQuery{NoBodies: true})
 			for i := range letters {
 				ids = append(ids, letters[i].Event.ID+"\t"+console.Plain(letters[i].Reason))
 			}

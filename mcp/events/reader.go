@@ -27,7 +27,7 @@ func NewReader(log event.Log) *Reader { return &Reader{log: log, now: time.Now} 
 
 // Now is the cursor behind the newest event.
 func (r *Reader) Now(ctx context.Context) (string, error) {
-	page, err := r.log.Query(ctx, event.Query{Order: event.NewestFirst, Limit: 1})
+	page, err := r.log.Query(ctx, event.Query{Order: event.NewestFirst, Limit: 1, NoBodies: true})
 	if err != nil {
 		return "", err
 	}

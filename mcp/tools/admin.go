@@ -141,14 +141,15 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 	if err != nil {
 		return listLettersOut{}, err
 	}
-	list, next, err := operator.List(ctx, k.Operator, operator.Letters{Group: in.Group, Filter: f}, after, in.Limit)
-	out := listLettersOut{DeadLetters: []letterView{}, NextCursor: string(next)}
-	for i := range list {
-		v := letterView{Untrusted: true, Attempts: list[i].Attempts, DiedAt: view.Time(list[i].DiedAt)}
-		v.Event, _ = k.row(&list[i].Event, "")
-		v.Reason = v.Flags.Text(list[i].Reason, excerpt)
+	out := listLettersOut{DeadLetters: []letterView{}}
+	next, err := operator.Each(ctx, k.Operator, operator.Letters{Group: in.Group, Filter: f}, after, in.Limit, func(d *operator.DeadLetter) error {
+		v := letterView{Untrusted: true, Attempts: d.Attempts, DiedAt: view.Time(d.DiedAt)}
+		v.Event, _ = k.row(&d.Event, "")
+		v.Reason = v.Flags.Text(d.Reason, excerpt)
 		out.DeadLetters = append(out.DeadLetters, v)
-	}
+		return nil
+	})
+	out.NextCursor = string(next)
 	return out, err
 }
 

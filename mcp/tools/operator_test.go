@@ -34,7 +34,7 @@ func (s *deadStore) Get(ctx context.Context, source, id string) (event.Event, er
 }
 
 func (s *deadStore) Stats(ctx context.Context) (queue.Stats, error) {
-	dead, err := s.DeadLetters(ctx, deadGroup, "", 1000)
+	dead, err := s.DeadLetters(ctx, deadGroup, queue.LetterQuery{Limit: 1000})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return queue.Stats{Newest: s.Newest(), Groups: []queue.GroupStats{
@@ -42,11 +42,11 @@ func (s *deadStore) Stats(ctx context.Context) (queue.Stats, error) {
 	}}, err
 }
 
-func (s *deadStore) DeadLetters(ctx context.Context, group string, after event.Position, limit int) ([]queue.DeadLetter, error) {
+func (s *deadStore) DeadLetters(ctx context.Context, group string, q queue.LetterQuery) ([]queue.DeadLetter, error) {
 	if group != deadGroup {
 		return nil, queue.ErrNoGroup
 	}
-	page, err := s.Query(ctx, event.Query{Order: event.OldestFirst, After: after, Limit: event.MaxLimit})
+	page, err := s.Query(ctx, event.Query{Order: event.OldestFirst, After: q.After, Limit: event.MaxLimit})
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (s *deadStore) DeadLetters(ctx context.Context, group string, after event.P
 	defer s.mu.Unlock()
 	var list []queue.DeadLetter
 	for _, e := range page.Events {
-		if !s.settled[e.Position] && len(list) < limit {
+		if !s.settled[e.Position] && len(list) < q.Normalize().Limit {
 			list = append(list, queue.DeadLetter{Event: e, Attempts: 5, Reason: s.reason, DiedAt: e.ReceivedAt})
 		}
 	}

@@ -158,7 +158,7 @@ var _ operator.Store = (*Client)(nil)
 // History reads one page; see queue.Queue.
 func (c *Client) History(ctx context.Context, q event.Query) (event.Page, error) {
 	p, err := Ask[wirePage](ctx, c, routeHistory, wireQuery{
-		wireFilterOf(q.Filter), q.After, q.Order == event.OldestFirst, q.Limit, q.ScanBudget,
+		wireFilterOf(q.Filter), q.After, q.Order == event.OldestFirst, q.Limit, q.ScanBudget, q.MaxBytes, q.NoBodies,
 	})
 	return p.page(), err
 }
@@ -195,8 +195,8 @@ func (c *Client) DropGroup(ctx context.Context, group string) error {
 }
 
 // DeadLetters lists a group's dead letters; see queue.Queue.
-func (c *Client) DeadLetters(ctx context.Context, group string, after event.Position, limit int) ([]queue.DeadLetter, error) {
-	list, err := Ask[[]wireLetter](ctx, c, routeDeadLetters, lettersIn{group, after, limit})
+func (c *Client) DeadLetters(ctx context.Context, group string, q queue.LetterQuery) ([]queue.DeadLetter, error) {
+	list, err := Ask[[]wireLetter](ctx, c, routeDeadLetters, lettersIn{group, q.After, q.Limit, q.MaxBytes, q.NoBodies})
 	var letters []queue.DeadLetter
 	for _, w := range list {
 		letters = append(letters, queue.DeadLetter{

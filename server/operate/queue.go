@@ -56,7 +56,7 @@ func (s *Server) serveQueue() {
 		return none{}, err
 	}))
 	s.Handle(routeDeadLetters, Call(func(ctx context.Context, in lettersIn) ([]wireLetter, error) {
-		list, err := q.DeadLetters(ctx, in.Group, in.After, in.Limit)
+		list, err := q.DeadLetters(ctx, in.Group, queue.LetterQuery{After: in.After, Limit: in.Limit, MaxBytes: in.MaxBytes, NoBodies: in.NoBodies})
 		return wireLettersOf(list), err
 	}))
 	s.Handle(routeRedrive, s.change("dead letters redriven", q.Redrive))

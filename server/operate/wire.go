@@ -143,6 +143,9 @@ type (
 		Group string         `json:"group"`
 		After event.Position `json:"after,omitempty"`
 		Limit int            `json:"limit,omitempty"`
+
+		MaxBytes int  `json:"max_bytes,omitempty"`
+		NoBodies bool `json:"no_bodies,omitempty"`
 	}
 	changeIn struct {
 		Group string           `json:"group"`
@@ -205,11 +208,13 @@ type wireQuery struct {
 	OldestFirst bool           `json:"oldest_first,omitempty"`
 	Limit       int            `json:"limit,omitempty"`
 	ScanBudget  int            `json:"scan_budget,omitempty"`
+	MaxBytes    int            `json:"max_bytes,omitempty"`
+	NoBodies    bool           `json:"no_bodies,omitempty"`
 }
 
 func (w wireQuery) query() (event.Query, error) {
 	f, err := w.Filter.filter()
-	q := event.Query{Filter: f, After: w.After, Limit: w.Limit, ScanBudget: w.ScanBudget}
+	q := event.Query{Filter: f, After: w.After, Limit: w.Limit, ScanBudget: w.ScanBudget, MaxBytes: w.MaxBytes, NoBodies: w.NoBodies}
 	if w.OldestFirst {
 		q.Order = event.OldestFirst
 	}

@@ -388,30 +388,33 @@ func (q *Store) group(ctx context.Context, op, name string) (*group, error) {
 	return g, nil
 }
 
-// DeadLetters lists a group's dead letters; see queue.Queue. At most event.MaxLimit.
-func (q *Store) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
+// DeadLetters lists a group's dead letters; see queue.Queue.
+func (q *Store) DeadLetters(ctx context.Context, name string, ask queue.LetterQuery) ([]queue.DeadLetter, error) {
 	g, err := q.group(ctx, "dead letters", name)
 	if err != nil {
 		return nil, err
 	}
 	defer q.mu.Unlock()
 	var from int64
-	if after != "" {
-		if from, err = q.bounds().Seq(after); err != nil {
+	if ask.After != "" {
+		if from, err = q.bounds().Seq(ask.After); err != nil {
 			return nil, fmt.Errorf("dead letters: %w", err)
 		}
 	}
 	items := slices.Clone(g.dying)
 	items = slices.DeleteFunc(items, func(w *item) bool { return w.seq <= from })
 	slices.SortFunc(items, func(a, b *item) int { return cmp.Compare(a.seq, b.seq) })
-	if limit <= 0 {
-		limit = event.DefaultLimit
-	}
+	ask = ask.Normalize()
 	var list []queue.DeadLetter
-	for _, w := range items[:min(len(items), limit, event.MaxLimit)] {
-		list = append(list, queue.DeadLetter{
-			Event: q.stored(w.seq).event, Group: name, Attempts: w.attempts, Reason: w.reason, DiedAt: w.at,
-		})
+	for _, w := range items[:min(len(items), ask.Limit)] {
+		e := q.stored(w.seq).event
+		if ask.NoBodies {
+			e.Raw = nil
+		}
+		list = append(list, queue.DeadLetter{Event: e, Group: name, Attempts: w.attempts, Reason: w.reason, DiedAt: w.at})
+		if ask.MaxBytes -= len(e.Raw); ask.MaxBytes <= 0 {
+			break
+		}
 	}
 	return list, nil
 }

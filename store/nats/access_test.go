@@ -144,7 +144,7 @@ func TestLargeEvent(t *testing.T) {
 		cancel()
 		return queue.Permanent(fmt.Errorf("no"))
 	})
-	letters, listErr := q.DeadLetters(t.Context(), "g", "", 1)
+	letters, listErr := q.DeadLetters(t.Context(), "g", queue.LetterQuery{})
 	if err != nil || listErr != nil || len(letters) != 1 || len(letters[0].Event.Raw) != 1_000_000 {
 		t.Errorf("Consume: %v; DeadLetters: %d, %v, want the large event", err, len(letters), listErr)
 	}

@@ -79,35 +79,40 @@ func (q *Store) purgeItems(ctx context.Context, group string) error {
 }
 
 // DeadLetters lists a group's dead letters; see queue.Queue. At most event.MaxLimit.
-func (q *Store) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
+func (q *Store) DeadLetters(ctx context.Context, name string, ask queue.LetterQuery) ([]queue.DeadLetter, error) {
 	s, err := q.group(ctx, "dead letters", name)
 	if err != nil {
 		return nil, err
 	}
 	var from int64
-	if after != "" {
+	if ask.After != "" {
 		_, b, err := q.bounds(ctx)
 		if err == nil {
-			from, err = b.Seq(after)
+			from, err = b.Seq(ask.After)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("dead letters: %w", err)
 		}
 	}
-	if limit <= 0 {
-		limit = event.DefaultLimit
-	}
-	limit = min(limit, event.MaxLimit)
+	ask = ask.Normalize()
 	items := s.groups.list(name, buried)
 	items = slices.DeleteFunc(items, func(i groupItem) bool { return i.seq <= from })
 	var list []queue.DeadLetter
-	for _, i := range items[:min(limit, len(items))] {
+	for _, i := range items {
 		d, ok, err := q.letter(ctx, s, name, i.seq)
 		if err != nil {
 			return nil, fmt.Errorf("dead letters: %w", err)
 		}
-		if ok {
-			list = append(list, d)
+		if !ok {
+			continue
+		}
+		if ask.NoBodies {
+			d.Event.Raw = nil
+		}
+		list = append(list, d)
+		ask.MaxBytes -= len(d.Event.Raw)
+		if len(list) == ask.Limit || ask.MaxBytes <= 0 {
+			break
 		}
 	}
 	return list, nil

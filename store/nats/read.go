@@ -80,33 +80,34 @@ type storeLog struct{ q *Store }
 func (l storeLog) Wait(ctx context.Context, after int64) { l.q.notifier.Wait(ctx, after, idle, nil) }
 
 // Read implements remote.Log.
-func (l storeLog) Read(ctx context.Context, from, to int64, back bool, n int) (eventlog.Bounds, []event.Event, error) {
-	q := l.q
+func (l storeLog) Read(ctx context.Context, p remote.Piece) (eventlog.Bounds, []event.Event, error) {
+	q, from, to := l.q, p.From, p.To
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	s, b, err := q.bounds(ctx)
 	if err != nil {
 		return b, nil, err
 	}
-	if back {
-		to, from = min(from, b.Last), max(to, b.Trimmed+1, min(from, b.Last)-int64(min(n, backward))+1)
+	if p.Back {
+		to, from = min(from, b.Last), max(to, b.Trimmed+1, min(from, b.Last)-int64(min(p.N, backward))+1)
 	} else {
-		from, to = max(from, b.Trimmed+1), min(to, b.Last, from+int64(n)-1)
+		from, to = max(from, b.Trimmed+1), min(to, b.Last, from+int64(p.N)-1)
 	}
 	var events []event.Event
 	for from <= to {
-		part, err := q.part(ctx, s.epoch, from, to)
+		events, err = q.part(ctx, s.epoch, from, to)
 		if err != nil {
 			return b, nil, err
 		}
-		events = append(events, part...)
-		// Forwards a part is enough; backwards it would be the wrong one.
-		if len(part) == 0 || !back {
+		// Forwards a part is enough. Backwards it has to reach the end; when the bodies were
+		// enough before that, a range of as many events as came may.
+		n := int64(len(events))
+		if !p.Back || n == 0 || from+n > to {
 			break
 		}
-		from += int64(len(part))
+		from = to - n + 1
 	}
-	if back {
+	if p.Back {
 		slices.Reverse(events)
 	}
 	return b, events, nil
@@ -307,7 +308,7 @@ func (q *Store) locate(ctx context.Context, st queue.Start) (eventlog.Bounds, in
 		return b, at, err
 	}
 	for at < b.Last {
-		_, events, err := storeLog{q}.Read(ctx, at+1, b.Last, false, 256)
+		_, events, err := storeLog{q}.Read(ctx, remote.Piece{From: at + 1, To: b.Last, N: 256, NoBodies: true})
 		if err != nil {
 			return b, 0, err
 		}

@@ -75,7 +75,9 @@ type Queue interface {
 	// *event.CursorExpiredError.
 	Tail(ctx context.Context, from Start, fn func(event.Event) error) error
 
-	// History reads one page; see event.Query. It may be called while others write.
+	// History reads one page; see event.Query. It may be called while others write, and
+	// holds no more bodies at a time than the page and one piece of the log, of at most
+	// event.MaxPageBytes and one body.
 	History(ctx context.Context, q event.Query) (event.Page, error)
 
 	// Get returns the stored event, or event.ErrNotFound once retention has removed it.
@@ -86,9 +88,9 @@ type Queue interface {
 	// DropGroup forgets a group with its schedule and dead letters. ErrNoGroup.
 	DropGroup(ctx context.Context, group string) error
 
-	// DeadLetters lists a group's dead letters, oldest event first, after a position;
-	// limit is at most event.MaxLimit, and 0 means event.DefaultLimit. ErrNoGroup.
-	DeadLetters(ctx context.Context, group string, after event.Position, limit int) ([]DeadLetter, error)
+	// DeadLetters lists a group's dead letters, oldest event first; see LetterQuery. It
+	// returns none only when there are none. ErrNoGroup.
+	DeadLetters(ctx context.Context, group string, q LetterQuery) ([]DeadLetter, error)
 	// Redrive gives dead letters back to their group with a fresh attempt count and
 	// returns how many it found; no positions are none. ErrNoGroup.
 	Redrive(ctx context.Context, group string, at ...event.Position) (int, error)
@@ -175,6 +177,27 @@ type DeadLetter struct {
 	// Reason is the last error's text.
 	Reason string
 	DiedAt time.Time
+}
+
+// A LetterQuery asks for some of a group's dead letters.
+type LetterQuery struct {
+	// After leaves out the letters of events up to this position.
+	After event.Position
+	// Limit is at most event.MaxLimit; 0 means event.DefaultLimit.
+	Limit int
+	// MaxBytes and NoBodies are those of an event.Query. There are fewer letters than Limit
+	// where their bodies reach MaxBytes.
+	MaxBytes int
+	NoBodies bool
+}
+
+// Normalize returns q with its defaults filled in and its bounds kept to.
+func (q LetterQuery) Normalize() LetterQuery {
+	if q.Limit <= 0 {
+		q.Limit = event.DefaultLimit
+	}
+	q.Limit, q.MaxBytes = min(q.Limit, event.MaxLimit), event.PageBytes(q.MaxBytes)
+	return q
 }
 
 // Stats is a snapshot of the store.

@@ -81,7 +81,7 @@ func everything(t *testing.T, s *server) {
 	}
 	_, _ = q.Get(ctx, "slack", "Ev1")
 	_, _ = q.Stats(ctx)
-	_, _ = q.DeadLetters(ctx, "g", at[0], 5)
+	_, _ = q.DeadLetters(ctx, "g", queue.LetterQuery{After: at[0]})
 	_, _ = q.Redrive(ctx, "g", at...)
 	_, _ = q.Replay(ctx, "g", at...)
 	_, _ = q.Drop(ctx, "g", at...)

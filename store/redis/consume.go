@@ -238,26 +238,24 @@ func (q *Store) DropGroup(ctx context.Context, name string) error {
 }
 
 // DeadLetters lists a group's dead letters; see queue.Queue. At most event.MaxLimit.
-func (q *Store) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
+func (q *Store) DeadLetters(ctx context.Context, name string, ask queue.LetterQuery) ([]queue.DeadLetter, error) {
 	if err := q.life.Check(ctx, "dead letters"); err != nil {
 		return nil, err
 	}
 	var from int64
-	if after != "" {
+	if ask.After != "" {
 		b, _, err := q.start(ctx, queue.Start{})
 		if err == nil {
-			from, err = b.Seq(after)
+			from, err = b.Seq(ask.After)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("dead letters: %w", err)
 		}
 	}
-	if limit <= 0 {
-		limit = event.DefaultLimit
-	}
+	ask = ask.Normalize()
 	k, gk := q.keys, q.keys.group(name)
 	v, err := q.eval(ctx, deadScript, []string{k.meta, k.log, k.kept, k.groups, gk.dead, gk.died, gk.works},
-		name, from, min(limit, event.MaxLimit))
+		name, from, ask.Limit, ask.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
@@ -272,6 +270,9 @@ func (q *Store) DeadLetters(ctx context.Context, name string, after event.Positi
 		seq := one.number()
 		d := queue.DeadLetter{Group: name, Attempts: int(one.number()), DiedAt: time.UnixMicro(one.number()), Reason: one.text()}
 		d.Event = one.event(epoch, seq)
+		if ask.NoBodies {
+			d.Event.Raw = nil
+		}
 		list = append(list, d)
 		r.err = cmp.Or(r.err, one.err)
 	}

@@ -55,21 +55,33 @@ func (l storeLog) Start(ctx context.Context, s queue.Start) (eventlog.Bounds, in
 }
 
 // Read implements remote.Log.
-func (l storeLog) Read(ctx context.Context, from, to int64, back bool, n int) (eventlog.Bounds, []event.Event, error) {
-	return l.q.read(ctx, from, to, back, n)
+func (l storeLog) Read(ctx context.Context, p remote.Piece) (eventlog.Bounds, []event.Event, error) {
+	b, events, err := l.q.read(ctx, p)
+	if p.NoBodies && errors.Is(err, remote.ErrShort) {
+		p.NoBodies = false // the fields of one are very long
+		return l.q.read(ctx, p)
+	}
+	return b, events, err
 }
 
 // Wait implements remote.Log.
 func (l storeLog) Wait(ctx context.Context, after int64) { l.q.notifier.wait(ctx, after, idle) }
 
-// read returns at most n events from one sequence number to another, and the bounds of
-// the log at that moment.
-func (q *Store) read(ctx context.Context, from, to int64, back bool, n int) (eventlog.Bounds, []event.Event, error) {
-	up := 1
-	if back {
+// head is how many bytes of a record are read where bodies are not needed. The fields
+// come first.
+const head = 4 << 10
+
+// read returns the events of a piece, and the bounds of the log at that moment. Without
+// bodies it fails with remote.ErrShort where the fields of one are longer than head.
+func (q *Store) read(ctx context.Context, p remote.Piece) (eventlog.Bounds, []event.Event, error) {
+	up, most := 1, math.MaxInt32
+	if p.Back {
 		up = 0
 	}
-	v, err := q.eval(ctx, readScript, []string{q.keys.meta, q.keys.log}, from, to, up, n)
+	if p.NoBodies {
+		most = head
+	}
+	v, err := q.eval(ctx, readScript, []string{q.keys.meta, q.keys.log}, p.From, p.To, up, p.N, most)
 	if err != nil {
 		return eventlog.Bounds{}, nil, err
 	}

@@ -208,7 +208,7 @@ func TestEventThatKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer q.Close()
-	letters, err := q.DeadLetters(t.Context(), "g", "", 10)
+	letters, err := q.DeadLetters(t.Context(), "g", queue.LetterQuery{})
 	if err != nil || len(letters) != 1 || letters[0].Event.ID != "poison" || letters[0].Attempts != 3 || letters[0].Reason == "" {
 		t.Errorf("dead letters: %+v, %v", letters, err)
 	}

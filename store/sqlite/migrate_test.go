@@ -143,7 +143,7 @@ func (s *oldStore) check(t *testing.T, q *sqlite.Store) {
 			t.Errorf("Get(%s, %s) = %s, %v, want %s", e.Source, e.ID, same.Position, err, e.Position)
 		}
 	}
-	letters, err := q.DeadLetters(t.Context(), "work", "", event.MaxLimit)
+	letters, err := q.DeadLetters(t.Context(), "work", queue.LetterQuery{Limit: event.MaxLimit})
 	if err != nil || int64(len(letters)) != s.Stats.Groups[1].Dead {
 		t.Errorf("%d dead letters (%v), want %d", len(letters), err, s.Stats.Groups[1].Dead)
 	}

@@ -65,8 +65,8 @@ func (w *writer) drop(g *group) error {
 	return nil
 }
 
-// DeadLetters lists a group's dead letters; see queue.Queue. At most event.MaxLimit.
-func (q *Store) DeadLetters(ctx context.Context, name string, after event.Position, limit int) ([]queue.DeadLetter, error) {
+// DeadLetters lists a group's dead letters; see queue.Queue.
+func (q *Store) DeadLetters(ctx context.Context, name string, ask queue.LetterQuery) ([]queue.DeadLetter, error) {
 	id, ok := q.groupID(name)
 	if err := q.ready(ctx, "dead letters"); err != nil {
 		return nil, err
@@ -75,18 +75,15 @@ func (q *Store) DeadLetters(ctx context.Context, name string, after event.Positi
 		return nil, fmt.Errorf("dead letters: %w: %q", queue.ErrNoGroup, name)
 	}
 	var from int64
-	if after != "" {
+	if ask.After != "" {
 		var err error
-		if from, err = q.bounds().Seq(after); err != nil {
+		if from, err = q.bounds().Seq(ask.After); err != nil {
 			return nil, fmt.Errorf("dead letters: %w", err)
 		}
 	}
-	if limit <= 0 {
-		limit = event.DefaultLimit
-	}
 	var list []queue.DeadLetter
 	err := q.readers.use(ctx, func(s session) (err error) {
-		list, err = letters(s, q.bounds(), id, name, from, min(limit, event.MaxLimit))
+		list, err = letters(s, q.bounds(), id, name, from, ask.Normalize())
 		return err
 	})
 	if err != nil {
@@ -299,7 +296,7 @@ func (q *Store) groupStats(ctx context.Context, g *groupView, b eventlog.Bounds,
 }
 
 func receivedAt(s session, b eventlog.Bounds, seq int64) (time.Time, error) {
-	e, err := readEvent(s, b, seq)
+	e, err := readEvent(s, b, seq, false)
 	if errors.Is(err, event.ErrNotFound) {
 		return time.Time{}, nil // finished and removed since the counts were taken
 	}

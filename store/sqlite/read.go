@@ -152,10 +152,16 @@ func (q *Store) History(ctx context.Context, query event.Query) (event.Page, err
 		}
 		var failed error
 		p, err = eventlog.Read(query, b, func(from int64, back bool) iter.Seq2[eventlog.Item, error] {
-			if query.Filter.IsZero() {
+			switch {
+			case query.NoBodies:
+				return scan(s, b, from, back, nil)
+			case query.Filter.IsZero():
 				return scanWhole(s, b, from, back)
 			}
-			return scan(s, b, from, back, &failed)
+			return scan(s, b, from, back, func(e *event.Event, seq int64) {
+				_, err := s.one([]any{&e.Raw}, "SELECT raw FROM events WHERE seq = ?", seq)
+				failed = errors.Join(failed, err)
+			})
 		})
 		return errors.Join(err, failed)
 	})
@@ -175,15 +181,16 @@ func bounds(s session, epoch string) (eventlog.Bounds, error) {
 	return eventlog.Bounds{Epoch: epoch, Trimmed: trimmed, Last: max(last, trimmed)}, err
 }
 
-// scan yields the log's events without their bodies. The body is read when the event turns
-// out to be wanted; failed is set when that could not be done.
-func scan(s session, b eventlog.Bounds, from int64, back bool, failed *error) iter.Seq2[eventlog.Item, error] {
+// scan yields the log's events without their bodies. Body reads one when the event turns
+// out to be wanted, unless it is nil.
+func scan(s session, b eventlog.Bounds, from int64, back bool, body func(e *event.Event, seq int64)) iter.Seq2[eventlog.Item, error] {
 	return walk(s, b, from, back, columns, func(scan func(...any) error) (eventlog.Item, error) {
 		seq, e, err := scanEvent(scan)
 		return eventlog.Item{Seq: seq, Event: &e, Load: func(e *event.Event) {
 			e.Position = b.Position(seq)
-			_, err := s.one([]any{&e.Raw}, "SELECT raw FROM events WHERE seq = ?", seq)
-			*failed = errors.Join(*failed, err)
+			if body != nil {
+				body(e, seq)
+			}
 		}}, err
 	})
 }
@@ -232,7 +239,7 @@ func (q *Store) Get(ctx context.Context, source, id string) (e event.Event, err 
 			if seq <= b.Trimmed {
 				continue
 			}
-			e, err = readEvent(s, b, seq)
+			e, err = readEvent(s, b, seq, true)
 			if err != nil || e.Source == source && e.ID == id {
 				return err
 			}
@@ -249,27 +256,32 @@ func (q *Store) Get(ctx context.Context, source, id string) (e event.Event, err 
 func (q *Store) read(ctx context.Context, seq int64) (e event.Event, err error) {
 	b := q.bounds()
 	err = q.readers.use(ctx, func(s session) error {
-		e, err = readEvent(s, b, seq)
+		e, err = readEvent(s, b, seq, true)
 		return err
 	})
 	return e, err
 }
 
-func readEvent(s session, b eventlog.Bounds, seq int64) (e event.Event, err error) {
+// readEvent reads one event, with or without its body.
+func readEvent(s session, b eventlog.Bounds, seq int64, whole bool) (e event.Event, err error) {
 	e, err = event.Event{}, event.ErrNotFound
+	selected := columns + ", NULL"
+	if whole {
+		selected = columns + ", raw"
+	}
 	if bad := s.each(func(scan func(...any) error) error {
 		var raw []byte
 		_, e, err = scanEvent(scan, &raw)
 		e.Raw, e.Position = raw, b.Position(seq)
 		return err
-	}, "SELECT "+columns+", raw FROM events WHERE seq = ?", seq); bad != nil {
+	}, "SELECT "+selected+" FROM events WHERE seq = ?", seq); bad != nil {
 		return event.Event{}, bad
 	}
 	return e, err
 }
 
 // letters reads dead letters with their events.
-func letters(s session, b eventlog.Bounds, group int64, name string, after int64, limit int) ([]queue.DeadLetter, error) {
+func letters(s session, b eventlog.Bounds, group int64, name string, after int64, q queue.LetterQuery) ([]queue.DeadLetter, error) {
 	var list []queue.DeadLetter
 	var seqs []int64
 	err := s.each(func(scan func(...any) error) error {
@@ -279,11 +291,14 @@ func letters(s session, b eventlog.Bounds, group int64, name string, after int64
 		l.DiedAt = time.Unix(0, at).UTC()
 		list, seqs = append(list, l), append(seqs, seq)
 		return err
-	}, "SELECT seq, attempts, at, ifnull(reason, '') FROM work WHERE grp = ? AND seq > ? AND state = 2 ORDER BY seq LIMIT ?", group, after, limit)
-	for i := 0; err == nil && i < len(list); i++ {
-		list[i].Event, err = readEvent(s, b, seqs[i])
+	}, "SELECT seq, attempts, at, ifnull(reason, '') FROM work WHERE grp = ? AND seq > ? AND state = 2 ORDER BY seq LIMIT ?", group, after, q.Limit)
+	size, read := 0, 0
+	for err == nil && read < len(list) && size < q.MaxBytes {
+		list[read].Event, err = readEvent(s, b, seqs[read], !q.NoBodies)
+		size += len(list[read].Event.Raw)
+		read++
 	}
-	return list, err
+	return list[:read], err
 }
 
 // locate returns the sequence number behind which a start begins.
@@ -317,7 +332,7 @@ func before(s session, t time.Time, b eventlog.Bounds) (int64, error) {
 // What a Tail takes at a time.
 const (
 	tailEvents = 128
-	tailBytes  = 4 << 20
+	tailBytes  = 1 << 20
 )
 
 // errOvertaken says why a running Tail cannot go on.

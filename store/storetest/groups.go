@@ -276,7 +276,7 @@ func groupDropped(e *env) {
 	if list, err := e.q.Groups(e.Context()); err != nil || len(list) != 0 {
 		e.Errorf("Groups = %v, %v, want none", list, err)
 	}
-	_, err := e.q.DeadLetters(e.Context(), "g", "", 10)
+	_, err := e.q.DeadLetters(e.Context(), "g", queue.LetterQuery{})
 	_, err2 := e.q.Redrive(e.Context(), "g")
 	if !errors.Is(err, queue.ErrNoGroup) || !errors.Is(err2, queue.ErrNoGroup) {
 		e.Errorf("DeadLetters, Redrive of a dropped group: %v, %v, want ErrNoGroup", err, err2)

@@ -48,7 +48,7 @@ func lettersListed(e *env) {
 	var got []string
 	var after event.Position
 	for {
-		page, err := e.q.DeadLetters(e.Context(), "g", after, 5)
+		page, err := e.q.DeadLetters(e.Context(), "g", queue.LetterQuery{After: after, Limit: 5})
 		if err != nil || len(page) > 5 {
 			e.Fatalf("DeadLetters: %d, %v", len(page), err)
 		}
@@ -62,7 +62,7 @@ func lettersListed(e *env) {
 	if d := e.dead("g")[3]; d.Event.Position != at[3] || string(d.Event.Raw) != `{"event_id":"m3"}` {
 		e.Errorf("the letter's event is %+v", d.Event)
 	}
-	if _, err := e.q.DeadLetters(e.Context(), "none", "", 5); !errors.Is(err, queue.ErrNoGroup) {
+	if _, err := e.q.DeadLetters(e.Context(), "none", queue.LetterQuery{}); !errors.Is(err, queue.ErrNoGroup) {
 		e.Errorf("DeadLetters of an unknown group: %v, want ErrNoGroup", err)
 	}
 }

@@ -252,7 +252,7 @@ func closedStore(e *env) {
 	_, history := q.History(ctx, event.Query{})
 	_, get := q.Get(ctx, "slack", "a")
 	_, groups := q.Groups(ctx)
-	_, letters := q.DeadLetters(ctx, "g", "", 1)
+	_, letters := q.DeadLetters(ctx, "g", queue.LetterQuery{})
 	_, redrive := q.Redrive(ctx, "g", at...)
 	_, stats := q.Stats(ctx)
 	for what, err := range map[string]error{

@@ -106,7 +106,7 @@ func handlerPanic(e *env) {
 // dead lists a group's dead letters.
 func (e *env) dead(group string) []queue.DeadLetter {
 	e.Helper()
-	list, err := e.q.DeadLetters(e.Context(), group, "", 1000)
+	list, err := e.q.DeadLetters(e.Context(), group, queue.LetterQuery{Limit: 1000})
 	if err != nil {
 		e.Fatalf("DeadLetters: %v", err)
 	}

@@ -59,6 +59,8 @@ const (
 	// DefaultScanBudget is how many stored events one page may look at, so that a
 	// filter that matches nothing costs a bounded time.
 	DefaultScanBudget = 20_000
+	// MaxPageBytes is how many bytes of bodies fill one page, unless a query asks for less.
+	MaxPageBytes = 1 << 20
 )
 
 // A Query asks for one page of events.
@@ -72,13 +74,28 @@ type Query struct {
 	Limit int
 	// ScanBudget is how many events may be looked at; 0 means DefaultScanBudget.
 	ScanBudget int
+	// MaxBytes bounds the bodies of a page: it ends, with More and Next, behind the event with
+	// which they reach so many bytes. So a page holds at most that and one body, and always
+	// one event where there is one. 0 means MaxPageBytes, which is the most.
+	MaxBytes int
+	// NoBodies leaves Raw out, for a reader to which the other fields are enough.
+	NoBodies bool
+}
+
+// PageBytes is how many bytes of bodies end a page that was asked for with maxBytes.
+func PageBytes(maxBytes int) int {
+	if maxBytes <= 0 {
+		return MaxPageBytes
+	}
+	return min(maxBytes, MaxPageBytes)
 }
 
 // A Page is the answer to a Query.
 type Page struct {
 	Events []Event
 	// Next continues the query as its After. It is set whenever something may be
-	// left, also with an empty page whose scan budget ran out. With OldestFirst it
+	// left, also with an empty page whose scan budget ran out, and with a short one whose
+	// bodies were enough. With OldestFirst it
 	// is always set once the store has an event: events that arrive later follow it.
 	Next Position
 	// More reports that the store has events after Next that were not looked at.

@@ -579,14 +579,19 @@ func (j *Journal) candidates(q *event.Query, from, to uint64) iter.Seq2[uint64, 
 // scan collects the page. Next is left empty when every candidate was looked at.
 func (j *Journal) scan(q *event.Query, candidates iter.Seq2[uint64, bool]) event.Page {
 	var page event.Page
-	budget := q.ScanBudget
+	budget, bytes := q.ScanBudget, event.PageBytes(q.MaxBytes)
 	for seq, last := range candidates {
 		r := j.ring.at(seq)
 		if q.Filter.Match(&r.Event) {
-			page.Events = append(page.Events, r.Event)
+			e := r.Event
+			if q.NoBodies {
+				e.Raw = nil
+			}
+			page.Events = append(page.Events, e)
+			bytes -= len(e.Raw)
 		}
 		budget--
-		if full := len(page.Events) == q.Limit; full || (budget == 0 && !last) {
+		if full := len(page.Events) == q.Limit || bytes <= 0; full || (budget == 0 && !last) {
 			page.Next, page.More = r.Position, !last
 			break
 		}

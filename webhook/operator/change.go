@@ -79,7 +79,7 @@ func changeLetters(ctx context.Context, s Store, l Letters, do func(context.Cont
 		do = countOnly
 	}
 	return walk(ctx, Tally{Of: group.Dead}, func(ctx context.Context, after event.Position) (page, error) {
-		list, err := s.DeadLetters(ctx, l.Group, after, step)
+		list, err := s.DeadLetters(ctx, l.Group, queue.LetterQuery{After: after, Limit: step, NoBodies: true})
 		return l.page(list, stats.Newest), err
 	}, func(ctx context.Context, at ...event.Position) (int, error) { return do(ctx, l.Group, at...) }, onPage)
 }
@@ -105,26 +105,27 @@ func (l *Letters) page(list []queue.DeadLetter, newest event.Position) page {
 // countOnly changes nothing: it takes the place of an operation in a dry run.
 func countOnly(_ context.Context, _ string, at ...event.Position) (int, error) { return len(at), nil }
 
-// List returns chosen letters behind a position, at most limit, and behind which position
-// there may be more; "" at the end.
-func List(ctx context.Context, s Store, l Letters, after event.Position, limit int) ([]queue.DeadLetter, event.Position, error) {
-	var found []queue.DeadLetter
-	for {
-		list, err := s.DeadLetters(ctx, l.Group, after, step)
-		if err != nil {
-			return found, after, err
+// Each calls use with the chosen letters behind a position, at most limit of them, and
+// returns behind which position there may be more; "" at the end. It holds a page of them
+// at a time, as use should.
+func Each(ctx context.Context, s Store, l Letters, after event.Position, limit int, use func(*queue.DeadLetter) error) (event.Position, error) {
+	for found := 0; ; {
+		list, err := s.DeadLetters(ctx, l.Group, queue.LetterQuery{After: after, Limit: step})
+		if err != nil || len(list) == 0 {
+			return "", err
 		}
 		for i := range list {
-			if len(found) == limit {
-				return found, after, nil
+			if found == limit {
+				return after, nil
 			}
 			after = list[i].Event.Position
-			if l.Match(&list[i]) {
-				found = append(found, list[i])
+			if !l.Match(&list[i]) {
+				continue
 			}
-		}
-		if len(list) < step {
-			return found, "", nil
+			found++
+			if err := use(&list[i]); err != nil {
+				return after, err
+			}
 		}
 	}
 }
@@ -189,7 +190,7 @@ func Replay(ctx context.Context, s Store, group string, e Events, onPage func(Ta
 
 // rangePage reads the next events of a range.
 func rangePage(ctx context.Context, s Store, e Events, after event.Position) (page, error) {
-	h, err := s.History(ctx, event.Query{Filter: e.Filter, After: after, Order: event.OldestFirst, Limit: step, ScanBudget: 20 * step})
+	h, err := s.History(ctx, event.Query{Filter: e.Filter, After: after, Order: event.OldestFirst, Limit: step, ScanBudget: 20 * step, NoBodies: true})
 	if err != nil {
 		return page{}, err
 	}

@@ -28,7 +28,7 @@ type Store interface {
 	Groups(ctx context.Context) ([]string, error)
 	DropGroup(ctx context.Context, group string) error
 
-	DeadLetters(ctx context.Context, group string, after event.Position, limit int) ([]queue.DeadLetter, error)
+	DeadLetters(ctx context.Context, group string, q queue.LetterQuery) ([]queue.DeadLetter, error)
 	Redrive(ctx context.Context, group string, at ...event.Position) (int, error)
 	Drop(ctx context.Context, group string, at ...event.Position) (int, error)
 	Replay(ctx context.Context, group string, at ...event.Position) (int, error)
@@ -130,6 +130,9 @@ func takeStep(ctx context.Context, t *Tally, read func(context.Context, event.Po
 
 // errNothingChosen keeps a command whose flags were forgotten from changing everything.
 var errNothingChosen = errors.New("say which: ids, a filter, or all")
+
+// A DeadLetter is that of the queue.
+type DeadLetter = queue.DeadLetter
 
 // ErrNoGroup says that a group is not registered; it is that of the queue.
 var ErrNoGroup = queue.ErrNoGroup

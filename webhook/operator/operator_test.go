@@ -105,7 +105,7 @@ func TestLettersAreChosen(t *testing.T) {
 			t.Parallel()
 			q := newStore(t, 1200)
 			tc.letters.Group = "g"
-			list, next, err := operator.List(t.Context(), q, tc.letters, "", 1000)
+			list, next, err := listed(t, q, tc.letters, "", 1000)
 			if err != nil || int64(len(list)) != tc.want || next != "" {
 				t.Fatalf("List: %d letters, next %q, %v, want %d and no next", len(list), next, err, tc.want)
 			}
@@ -124,12 +124,22 @@ func TestLettersAreChosen(t *testing.T) {
 	}
 }
 
+// listed returns the letters that Each finds.
+func listed(t *testing.T, s operator.Store, l operator.Letters, after event.Position, limit int) (list []queue.DeadLetter, next event.Position, err error) {
+	t.Helper()
+	next, err = operator.Each(t.Context(), s, l, after, limit, func(d *queue.DeadLetter) error {
+		list = append(list, *d)
+		return nil
+	})
+	return list, next, err
+}
+
 func TestListContinuesBehindAPosition(t *testing.T) {
 	q := newStore(t, 1200)
 	seen := map[string]int{}
 	after, pages := event.Position(""), 0
 	for {
-		list, next, err := operator.List(t.Context(), q, operator.Letters{Group: "g", Filter: event.Filter{Channel: "C0"}}, after, 7)
+		list, next, err := listed(t, q, operator.Letters{Group: "g", Filter: event.Filter{Channel: "C0"}}, after, 7)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -142,7 +142,7 @@ func byBot(id string) func(*event.Event) {
 
 func (g *rig) dead(name string) []string {
 	g.t.Helper()
-	letters, err := g.q.DeadLetters(context.WithoutCancel(g.t.Context()), rule.GroupOf(name), "", 100)
+	letters, err := g.q.DeadLetters(context.WithoutCancel(g.t.Context()), rule.GroupOf(name), queue.LetterQuery{})
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func (r *rig) want(want ...string) {
 // dead returns the reasons of a group's dead letters.
 func (r *rig) dead(group string) []string {
 	r.t.Helper()
-	letters, err := r.q.DeadLetters(context.WithoutCancel(r.t.Context()), group, "", 100)
+	letters, err := r.q.DeadLetters(context.WithoutCancel(r.t.Context()), group, queue.LetterQuery{})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestRedriveCallsEveryHandlerAgain(t *testing.T) {
 		})
 		go func() {
 			time.Sleep(time.Minute)
-			letters, err := r.q.DeadLetters(t.Context(), worker.DefaultGroup, "", 10)
+			letters, err := r.q.DeadLetters(t.Context(), worker.DefaultGroup, queue.LetterQuery{})
 			if err != nil || len(letters) != 1 {
 				t.Errorf("%d dead letters, %v, want 1", len(letters), err)
 				return

@@ -76,8 +76,8 @@ type Scan func(from int64, back bool) iter.Seq2[Item, error]
 type Item struct {
 	Seq   int64
 	Event *event.Event
-	// Load, unless it is nil, reads what Event lacks. It is called for what matches,
-	// before the scan goes on.
+	// Load, unless it is nil, reads what Event lacks of what the query asks for. It is
+	// called for what matches, before the scan goes on.
 	Load func(*event.Event)
 }
 
@@ -95,7 +95,7 @@ func forward(q event.Query, b Bounds, scan Scan) (event.Page, error) {
 	if err != nil {
 		return event.Page{}, err
 	}
-	r := reader{q: q, limit: limit, budget: budget, last: max(after, b.Floor)}
+	r := reader{q: q, limit: limit, budget: budget, bytes: event.PageBytes(q.MaxBytes), last: max(after, b.Floor)}
 	if err := r.run(scan(r.last+1, false)); err != nil {
 		return event.Page{}, err
 	}
@@ -116,7 +116,7 @@ func backward(q event.Query, b Bounds, scan Scan) (event.Page, error) {
 		}
 		before = seq
 	}
-	r := reader{q: q, limit: limit, budget: budget, last: before}
+	r := reader{q: q, limit: limit, budget: budget, bytes: event.PageBytes(q.MaxBytes), last: before}
 	floor := max(b.Trimmed, b.Floor)
 	if before-1 > floor {
 		if err := r.run(scan(before-1, true)); err != nil {
@@ -145,6 +145,7 @@ func bounds(q event.Query) (limit, budget int) {
 type reader struct {
 	q             event.Query
 	limit, budget int
+	bytes         int // of bodies that are left
 	last          int64
 	events        []event.Event
 }
@@ -157,16 +158,26 @@ func (r *reader) run(items iter.Seq2[Item, error]) error {
 		r.last = item.Seq
 		r.budget--
 		if r.q.Filter.Match(item.Event) {
-			r.events = append(r.events, *item.Event)
-			if item.Load != nil {
-				item.Load(&r.events[len(r.events)-1])
-			}
+			r.take(item)
 		}
-		if len(r.events) >= r.limit || r.budget <= 0 {
+		if len(r.events) >= r.limit || r.budget <= 0 || r.bytes <= 0 {
 			return nil
 		}
 	}
 	return nil
+}
+
+// take adds an event to the page, with its body if that is asked for.
+func (r *reader) take(item Item) {
+	r.events = append(r.events, *item.Event)
+	e := &r.events[len(r.events)-1]
+	if item.Load != nil {
+		item.Load(e)
+	}
+	if r.q.NoBodies {
+		e.Raw = nil
+	}
+	r.bytes -= len(e.Raw)
 }
 
 // A Key stands for a source and an id. Two different pairs never share one in

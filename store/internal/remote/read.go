@@ -21,13 +21,25 @@ type Log interface {
 	// Start finds behind which sequence number a reader begins, and the bounds of the
 	// log. A start that is not kept is an expiry error.
 	Start(ctx context.Context, s queue.Start) (eventlog.Bounds, int64, error)
-	// Read returns at most n events from one sequence number to another, or the
-	// other way when back is set, and the bounds of the log at that moment. It may
-	// return fewer, but none only when there are none.
-	Read(ctx context.Context, from, to int64, back bool, n int) (eventlog.Bounds, []event.Event, error)
+	// Read returns the events of a piece, and the bounds of the log at that moment. It
+	// may return fewer, but none only when there are none, and no more than
+	// event.MaxPageBytes of bodies and one body.
+	Read(ctx context.Context, p Piece) (eventlog.Bounds, []event.Event, error)
 	// Wait returns when the log may have something behind a sequence number, at the
 	// latest after a short while.
 	Wait(ctx context.Context, after int64)
+}
+
+// A Piece is a part of a log.
+type Piece struct {
+	// From and To are the sequence numbers with which it begins and ends; To is the lower one
+	// when Back is set.
+	From, To int64
+	Back     bool
+	// N is how many events there are at most.
+	N int
+	// NoBodies says that Raw is not needed; the events may have one all the same.
+	NoBodies bool
 }
 
 // piece is how many events are read at a time; a backend may stop earlier.
@@ -57,17 +69,17 @@ func scan(ctx context.Context, log Log, query event.Query, b eventlog.Bounds, fr
 	if back {
 		bound, step = max(b.Trimmed, b.Floor)+1, -1
 	}
-	n := pieceFor(query)
+	p := Piece{From: from, To: bound, Back: back, N: pieceFor(query), NoBodies: query.NoBodies}
 	return func(yield func(eventlog.Item, error) bool) {
-		for (bound-from)*step >= 0 {
-			events, err := part(ctx, log, b, from, bound, back, n)
+		for (bound-p.From)*step >= 0 {
+			events, err := part(ctx, log, b, p)
 			if err != nil {
 				yield(eventlog.Item{}, err)
 			}
 			if len(events) == 0 || !yieldAll(events, yield) {
 				return
 			}
-			from = seqOf(&events[len(events)-1]) + step
+			p.From = seqOf(&events[len(events)-1]) + step
 		}
 	}
 }
@@ -82,9 +94,9 @@ func yieldAll(events []event.Event, yield func(eventlog.Item, error) bool) bool 
 }
 
 // part reads a part of a query's range, which has to be there still.
-func part(ctx context.Context, log Log, b eventlog.Bounds, from, bound int64, back bool, n int) ([]event.Event, error) {
-	now, events, err := log.Read(ctx, from, bound, back, n)
-	if err == nil && (now.Epoch != b.Epoch || !back && now.Trimmed >= from) {
+func part(ctx context.Context, log Log, b eventlog.Bounds, p Piece) ([]event.Event, error) {
+	now, events, err := log.Read(ctx, p)
+	if err == nil && (now.Epoch != b.Epoch || !p.Back && now.Trimmed >= p.From) {
 		return nil, now.Expired()
 	}
 	return events, err
@@ -174,7 +186,7 @@ func (e *handlerError) Error() string { return e.err.Error() }
 func (t *tail) step(ctx context.Context) error {
 	// The last event that was delivered is read again: when it is another one now, or
 	// gone from the end, the server that answers is not in the state that it was in.
-	b, events, err := t.log.Read(ctx, t.at, math.MaxInt64, false, piece)
+	b, events, err := t.log.Read(ctx, Piece{From: t.at, To: math.MaxInt64, N: piece})
 	switch {
 	case err != nil:
 		return err
@@ -254,7 +266,7 @@ func (t *tail) rejoin(ctx context.Context) error {
 func (t *tail) common(ctx context.Context) (int64, error) {
 	from := t.at
 	for {
-		b, events, err := t.log.Read(ctx, from, t.recent.first(), true, 64)
+		b, events, err := t.log.Read(ctx, Piece{From: from, To: t.recent.first(), Back: true, N: 64, NoBodies: true})
 		if err != nil {
 			return 0, err
 		}

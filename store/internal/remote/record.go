@@ -16,8 +16,9 @@ import (
 // version is the first byte of a record; another one was written by a later program.
 const version = 1
 
-// errShort says that a record ends in the middle of a field.
-var errShort = errors.New("record is cut off")
+// ErrShort says that a record ends in the middle of a field: it is damaged, or only its
+// beginning was read.
+var ErrShort = errors.New("record is cut off")
 
 // AppendRecord appends the record of e to b.
 func AppendRecord(b []byte, e *event.Event) []byte {
@@ -36,7 +37,7 @@ func AppendRecord(b []byte, e *event.Event) []byte {
 // afterwards.
 func DecodeRecord(b []byte) (event.Event, error) {
 	if len(b) < 3 {
-		return event.Event{}, errShort
+		return event.Event{}, ErrShort
 	}
 	if b[0] != version {
 		return event.Event{}, fmt.Errorf("record has version %d, this program reads %d", b[0], version)
@@ -135,6 +136,6 @@ func (r *recordReader) text() string {
 
 func (r *recordReader) fail() {
 	if r.err == nil {
-		r.err = errShort
+		r.err = ErrShort
 	}
 }
