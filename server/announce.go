@@ -68,7 +68,8 @@ func (s *Server) banner(ctx context.Context) *banner {
 		row("rules", strings.Join(names, ", "))
 	}
 	if s.slackSocket != nil {
-		row("slack", "over socket mode, "+s.slackSocket.State())
+		state, _ := s.slackSocket.State()
+		row("slack", "over socket mode, "+string(state))
 	}
 	if s.assistants.mcp != nil {
 		bn.mcpURL = s.endpointURL()

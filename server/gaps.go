@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"slackmcp/config"
 	"slackmcp/internal/wait"
 	"slackmcp/server/operate"
 	"slackmcp/slackapi"
+	"slackmcp/slackapi/socketmode"
 	"slackmcp/store/queue"
 	"slackmcp/store/state"
 	"slackmcp/webhook"
@@ -45,13 +47,19 @@ type gapKeeper struct {
 }
 
 // newGapKeeper returns nil where nothing of Slack's is received.
-func newGapKeeper(cfg config.Config, slack slackAccess, client *slackapi.Client, store queue.Queue, values state.Store, h *hooks) (*gapKeeper, error) {
+// socket is asked while the account is kept.
+func newGapKeeper(cfg config.Config, slack slackAccess, client *slackapi.Client, store queue.Queue, values state.Store, socket func() *socketmode.Client, h *hooks) (*gapKeeper, error) {
 	if !cfg.Mode.Webhook() || len(slack.signingSecrets) == 0 && !cfg.Slack.SocketMode {
 		return nil, nil //nolint:nilnil // there is none, and that is no error
+	}
+	var connected func() bool
+	if cfg.Slack.SocketMode {
+		connected = func() bool { c := socket(); return c != nil && c.Connections() > 0 }
 	}
 	notices := newGapNotices(store, cfg.Queue.DedupeTTL, h.log)
 	l, err := gaps.New(gaps.Options{
 		State: values, After: cfg.Receive.GapAfter, Beat: min(gaps.DefaultBeat, cfg.Receive.GapAfter/2), Logger: h.log,
+		Connected: connected,
 		OnRecorded: func(g gaps.Gap) {
 			h.metrics.Gaps.Recorded(string(g.Kind))
 			notices.recorded(g)
@@ -101,17 +109,20 @@ func (k *gapKeeper) limitedBefore(ctx context.Context) {
 
 const rateLimited = "app_rate_limited"
 
-// noteDelivery notes a request of Slack's in the ledger.
+// noteDelivery notes a request of Slack's in the ledger, or one that may be.
 func noteDelivery(l *gaps.Ledger, o *webhook.Observation) {
-	switch o.Outcome { //nolint:exhaustive // the others say nothing of what was missed
-	case webhook.Accepted, webhook.Duplicate:
+	refused := o.Status == http.StatusServiceUnavailable || o.Status == http.StatusTooManyRequests
+	switch {
+	case o.Outcome == webhook.Accepted, o.Outcome == webhook.Duplicate:
 		if o.Kind.Type == rateLimited {
 			l.Limited(o.Team, o.At)
 			return
 		}
 		l.Delivered(o.At, o.Retry.Num > 0)
-	case webhook.Full, webhook.Unavailable:
-		l.Refused()
+	case refused && (o.Secret > 0 || o.Tries > 0): // what comes over a connection of ours has no secret
+		l.Refused(o.At, o.Retry.Num)
+	case o.Claimed:
+		l.TurnedAway()
 	}
 }
 

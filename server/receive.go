@@ -121,7 +121,7 @@ func one(s config.Secret) []string {
 
 // newSocketMode lets Slack send over connections that this process opens, beside the routes
 // or in their place.
-func newSocketMode(cfg config.Config, access slackAccess, rc *webhook.Receiver, log *slog.Logger) (*socketmode.Client, error) {
+func newSocketMode(cfg config.Config, access slackAccess, rc *webhook.Receiver, h *hooks) (*socketmode.Client, error) {
 	if !cfg.Slack.SocketMode || rc == nil {
 		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
@@ -129,15 +129,19 @@ func newSocketMode(cfg config.Config, access slackAccess, rc *webhook.Receiver, 
 	if err != nil {
 		return nil, fmt.Errorf("socket mode: %w", err)
 	}
-	return socketmode.New(socketmode.Options{
+	c, err := socketmode.New(socketmode.Options{
 		Open:        slack.OpenConnection,
 		Permanent:   refusedToken,
 		Wait:        askedToWait,
 		Handle:      handleEnvelope(rc),
 		Connections: cfg.Slack.SocketConnections,
 		MaxBytes:    cfg.Receive.MaxBodyBytes,
-		Logger:      log,
+		Logger:      h.log,
 	})
+	if err == nil {
+		h.metrics.Slack.WatchSocket(c)
+	}
+	return c, err
 }
 
 // handleEnvelope gives each delivery the way of those that are posted.

@@ -154,7 +154,8 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
 	opened = append(opened, values)
-	keeper, err := newGapKeeper(cfg, slack, client, store, values, h)
+	var slackSocket *socketmode.Client // made of the receiver, and asked once everything runs
+	keeper, err := newGapKeeper(cfg, slack, client, store, values, func() *socketmode.Client { return slackSocket }, h)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +164,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	if err != nil {
 		return nil, err
 	}
-	slackSocket, err := newSocketMode(cfg, slack, receiver, log)
+	slackSocket, err = newSocketMode(cfg, slack, receiver, h)
 	if err != nil {
 		return nil, err
 	}
@@ -253,23 +254,6 @@ func newCertificate(l config.Listen, h *hooks) (*web.Certificate, error) {
 	}
 	h.metrics.Listener.WatchCertificate(c.NotAfter)
 	return c, nil
-}
-
-// newHealth says what health answers show.
-func newHealth(cfg config.Config, store *watchedStore, keeper *gapKeeper, a assistantSide, slackSocket *socketmode.Client, who *identity) *web.Health {
-	o := web.HealthOptions{
-		Store: store, Trouble: store.troubled, Slack: who.String, Notes: notes(cfg), AdminToken: cfg.Admin.Token.Reveal(),
-	}
-	if a.journal != nil {
-		o.Newest = a.journal.Newest
-	}
-	if slackSocket != nil {
-		o.SocketMode = slackSocket.State
-	}
-	if keeper != nil {
-		o.OpenGaps = keeper.ledger.OpenGaps
-	}
-	return web.NewHealth(o)
 }
 
 // newSite builds the routes.

@@ -86,6 +86,10 @@ type Observation struct {
 	// Secret is which of the source's secrets signed, counted from 1; 0 when none did.
 	// It shows when a secret that is being rotated out is no longer used.
 	Secret int
+	// Claimed says of a request that was refused with 429 or 503 before its signature was
+	// checked that its headers have a signature of the right form, and a fresh time: it may be
+	// the source's own.
+	Claimed bool
 	// Skew is our clock less the signed timestamp; 0 for schemes without one.
 	Skew time.Duration
 	// Tries is how often the event was published, Publish how long that took in all.

@@ -144,6 +144,7 @@ func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if rc.remember(v) {
 		rc.delay.hold(r.Context())
 	}
+	v.Claimed = rc.claimed(v)
 	v.Status = respond(w, v.Outcome, v.reply)
 	if id := r.Header[RequestIDHeader]; len(id) > 0 {
 		v.RequestID = id[0]
@@ -211,6 +212,16 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 		return o, reason
 	}
 	return rc.publish(v)
+}
+
+// claimed returns what [Observation.Claimed] says.
+func (rc *Receiver) claimed(v *delivery) bool {
+	status := replies[v.Outcome].status
+	if v.Secret > 0 || status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
+		return false
+	}
+	_, err := v.endpoint.verifier.Open(v.header, rc.opt.Now())
+	return err == nil
 }
 
 // refusal returns the outcome of a request whose signature is not good.

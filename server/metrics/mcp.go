@@ -167,6 +167,7 @@ type Slack struct {
 	waited   *Counter
 
 	remaining, burst, paused *Reading
+	sockets                  *Reading
 }
 
 func newSlack(r *Registry) *Slack {
@@ -183,6 +184,7 @@ func newSlack(r *Registry) *Slack {
 		remaining: r.Reading(GaugeKind, "slack_api_budget_remaining", "Calls of a method that may be sent at once before the limiter makes them wait; below 0 calls wait already.", method),
 		burst:     r.Reading(GaugeKind, "slack_api_budget_limit", "The most that slack_api_budget_remaining can be.", method),
 		paused:    r.Reading(GaugeKind, "slack_api_paused_seconds", "How much longer Slack asked us not to call a method (429).", method),
+		sockets:   r.Reading(GaugeKind, "slack_socket_connections", "Connections of Socket Mode that Slack can deliver over to this process. It is there only with SOCKET_MODE."),
 	}
 }
 
@@ -195,6 +197,11 @@ func (m *Slack) Observe(c slackapi.CallInfo) {
 	if c.Duration > 0 {
 		m.duration.With(c.Method).Observe(c.Duration.Seconds())
 	}
+}
+
+// WatchSocket reads the connections of Socket Mode at each scrape. It is called once.
+func (m *Slack) WatchSocket(c interface{ Connections() int }) {
+	m.r.Read(func(put Put) { put(m.sockets, float64(c.Connections())) }, m.sockets)
 }
 
 // Watch reads the limiter at each scrape. It is called once.

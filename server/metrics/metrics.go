@@ -37,6 +37,7 @@ import (
 
 	"slackmcp/server/audit"
 	"slackmcp/store/queue"
+	"slackmcp/webhook/gaps"
 	"slackmcp/webhook/worker"
 )
 
@@ -187,11 +188,15 @@ type Gaps struct {
 }
 
 func newGaps(r *Registry) *Gaps {
+	var kinds []string
+	for _, k := range gaps.Kinds() {
+		kinds = append(kinds, string(k))
+	}
 	return &Gaps{
 		r: r,
 		recorded: r.Counter("slack_gaps_recorded_total",
 			"Gaps in the received events that were recorded, or grew, by how they were noticed.",
-			Closed("kind", "rate_limited", "downtime", "unavailable", "unreachable")),
+			Closed("kind", kinds...)),
 		open: r.Reading(GaugeKind, "slack_gaps_open", "Gaps in the received events that are not filled."),
 	}
 }

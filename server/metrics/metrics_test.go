@@ -91,6 +91,10 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	m.Receive.Observe(&webhook.Observation{Source: "slack", Outcome: webhook.BadSignature, Reason: "missing", Status: 401})
 	m.Receive.Observe(&webhook.Observation{Source: "slack", Outcome: webhook.Stale, Status: 401})
 	m.Receive.Observe(&webhook.Observation{Outcome: webhook.Unregistered, Status: 404})
+	m.Receive.Observe(&webhook.Observation{Source: "slack", Outcome: webhook.Limited, Status: 429})
+	for range 2 {
+		m.Receive.Observe(&webhook.Observation{Source: "slack", Outcome: webhook.Limited, Status: 429, Claimed: true})
+	}
 
 	found, _ := scrape(t, m)
 	for _, want := range []struct {
@@ -113,9 +117,10 @@ func TestDeliveriesAreCounted(t *testing.T) {
 		{4, "ack_duration_seconds", []string{"source=slack"}},
 		{4000, "delivery_bytes_total", []string{"source=slack"}},
 		{2, "clock_skew_seconds", []string{"source=slack"}},
-		// Four verified and two whose signature did not match or was stale; three failed.
-		{6, "slack_deliveries_last_hour", nil},
-		{0.5, "slack_failure_ratio", nil},
+		// Four verified, two whose signature did not match or was stale, and two that were refused
+		// unread and may be Slack's; five failed.
+		{8, "slack_deliveries_last_hour", nil},
+		{0.625, "slack_failure_ratio", nil},
 	} {
 		if got := value(t, found, want.name, want.labels...); got != want.value {
 			t.Errorf("%s%v is %v, want %v", want.name, want.labels, got, want.value)

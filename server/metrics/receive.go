@@ -231,14 +231,14 @@ func (m *Receive) verified(s *source, o *webhook.Observation) {
 
 // judged reports whether a request counts as one of Slack's. One with a wrong or stale
 // signature does: that is what Slack's own look like when the signing secret, or the
-// clock, is wrong. So does one that came when the server was busy. One without a signature is
-// another sender's.
+// clock, is wrong. So does one that was refused unread and may be Slack's. One without a
+// signature is another sender's.
 func judged(o *webhook.Observation) bool {
 	switch o.Outcome { //nolint:exhaustive // the others are judged by their signature
-	case webhook.Stale, webhook.Busy:
+	case webhook.Stale:
 		return true
 	case webhook.BadSignature:
 		return o.Reason == "mismatch"
 	}
-	return o.Secret > 0
+	return o.Secret > 0 || o.Claimed
 }

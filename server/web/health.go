@@ -42,6 +42,9 @@ type HealthOptions struct {
 	// Trouble reports whether events cannot be taken now, as far as is known without asking
 	// the store. Required.
 	Trouble func() bool
+	// Problems report what else keeps the process from its work, each with the zero Problem
+	// while it is absent.
+	Problems []func() Problem
 	// Newest is the newest position that readers are shown; nil without an MCP side.
 	Newest func() event.Position
 	// Slack is what is known of Slack's side, without asking it. Required.
@@ -54,6 +57,12 @@ type HealthOptions struct {
 	Notes []string
 	// AdminToken opens the errors of the store, in words; "" is no token.
 	AdminToken string
+}
+
+// A Problem is what is wrong, in words for the operator that hold no secret.
+type Problem struct {
+	What   string `json:"what"`
+	Remedy string `json:"remedy"`
 }
 
 // Health answers the probes. A probe reads and never writes.
@@ -69,8 +78,18 @@ func NewHealth(o HealthOptions) *Health { return &Health{opt: o, started: time.N
 // Set notes a phase.
 func (h *Health) Set(p Phase) { h.phase.Store(int32(p)) }
 
-func (h *Health) status() string {
-	if h.opt.Trouble() {
+// problems are those that are there now.
+func (h *Health) problems() (list []Problem) {
+	for _, look := range h.opt.Problems {
+		if p := look(); p.What != "" {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func (h *Health) status(problems []Problem) string {
+	if h.opt.Trouble() || len(problems) > 0 {
 		return "degraded"
 	}
 	return "healthy"
@@ -98,7 +117,7 @@ func (h *Health) simple(c echo.Context) error {
 		queueState = "unavailable"
 	}
 	return c.JSON(http.StatusOK, healthBody{
-		Status: h.status(), Service: ServiceName,
+		Status: h.status(h.problems()), Service: ServiceName,
 		Components: h.components(queueState),
 	})
 }
@@ -123,8 +142,10 @@ type detailedBody struct {
 	UptimeSeconds int64       `json:"uptime_seconds"`
 	Queue         queueHealth `json:"queue"`
 	// OpenGaps is how many times in which events may have been missed are not filled.
-	OpenGaps *int     `json:"open_gaps,omitempty"`
-	Notes    []string `json:"notes,omitempty"`
+	OpenGaps *int `json:"open_gaps,omitempty"`
+	// Problems are what makes the status degraded, beside the queue.
+	Problems []Problem `json:"problems,omitempty"`
+	Notes    []string  `json:"notes,omitempty"`
 }
 
 type queueHealth struct {
@@ -156,9 +177,10 @@ type groupHealth struct {
 func (h *Health) detailed(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), ConnectivityTimeout)
 	defer cancel()
+	problems := h.problems()
 	body := detailedBody{
-		healthBody:    healthBody{Status: h.status(), Service: ServiceName, Components: h.components("healthy")},
-		UptimeSeconds: int64(time.Since(h.started).Seconds()), Notes: h.opt.Notes,
+		healthBody:    healthBody{Status: h.status(problems), Service: ServiceName, Components: h.components("healthy")},
+		UptimeSeconds: int64(time.Since(h.started).Seconds()), Problems: problems, Notes: h.opt.Notes,
 	}
 	if h.opt.OpenGaps != nil {
 		if n, err := h.opt.OpenGaps(ctx); err == nil {

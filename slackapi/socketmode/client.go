@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"slackmcp/internal/wait"
@@ -70,11 +69,42 @@ type Envelope struct {
 
 // A Client keeps the connections while Run runs. Its methods are safe for concurrent use.
 type Client struct {
-	opt  Options
-	live atomic.Int64
-	// state is the lasting reason why there is no connection; nil when there is none.
-	state atomic.Pointer[string]
+	opt Options
+
+	mu   sync.Mutex
+	live int // connections that Slack can send over; guarded by mu, as is what follows
+	// since is when the last of them ended, or when New was called.
+	since time.Time
+	// lasting is why there is none, when the reason will not pass by itself.
+	lasting State
 }
+
+// A State says whether Slack can deliver, and if not, why.
+type State string
+
+// The states.
+const (
+	Connected State = "connected"
+	// Connecting is the state before the first connection, and while another is tried.
+	Connecting State = "connecting"
+	// Refused means that Slack refuses the token.
+	Refused State = "refused"
+	// Disabled means that Socket Mode is off in the app's settings.
+	Disabled State = "disabled"
+	// TooMany means that the app has as many connections as it may have, and none is ours.
+	TooMany State = "too_many_connections"
+)
+
+// remedies are what an operator does about each state.
+var remedies = map[State]string{
+	Connecting: "look at the log for what fails; the way to slack.com and wss-primary.slack.com has to be open",
+	Refused:    "check SLACK_APP_TOKEN: at api.slack.com/apps, Basic Information, App-Level Tokens, make one with connections:write; and turn Socket Mode on",
+	Disabled:   "turn it on at api.slack.com/apps, Socket Mode; or start without --socket-mode",
+	TooMany:    "an app has at most 10 connections: end the other programs that use its app token, start fewer replicas, or lower SOCKET_CONNECTIONS",
+}
+
+// Remedy is what an operator does about a state; empty for [Connected].
+func (s State) Remedy() string { return remedies[s] }
 
 // New checks the options.
 func New(o Options) (*Client, error) {
@@ -104,25 +134,55 @@ func New(o Options) (*Client, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Client{opt: o}, nil
+	return &Client{opt: o, since: time.Now()}, nil
 }
 
-// Connected returns how many connections Slack can send over now.
-func (c *Client) Connected() int { return int(c.live.Load()) }
-
-// State returns "connected", "connecting", "refused" (Slack refuses the token) or "disabled"
-// (Socket Mode is off in the app's settings).
-func (c *Client) State() string {
-	if c.Connected() > 0 {
-		return "connected"
-	}
-	if s := c.state.Load(); s != nil {
-		return *s
-	}
-	return "connecting"
+// Connections returns how many connections Slack can send over now.
+func (c *Client) Connections() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.live
 }
 
-func (c *Client) note(state string) { c.state.Store(&state) }
+// State returns the state now, and for how long there has been no connection, which is 0
+// in the state [Connected].
+func (c *Client) State() (s State, without time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.live > 0:
+		return Connected, 0
+	case c.lasting != "":
+		s = c.lasting
+	default:
+		s = Connecting
+	}
+	return s, time.Since(c.since)
+}
+
+// opened counts a connection that begins.
+func (c *Client) opened() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.live++
+	c.lasting = ""
+}
+
+// ended counts a connection that has ended.
+func (c *Client) ended() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.live--; c.live == 0 {
+		c.since = time.Now()
+	}
+}
+
+// note keeps why no connection was made; empty is a reason that passes.
+func (c *Client) note(lasting State) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lasting = lasting
+}
 
 // Run keeps the connections until ctx is done. Then it takes no more deliveries, waits until
 // those that are being handled are acknowledged, closes the connections, and returns nil.
@@ -174,12 +234,13 @@ func (c *Client) keep(ctx context.Context) {
 // after returns the pause between a connection that ends and the next.
 func (c *Client) after(conn *conn, pause time.Duration) time.Duration {
 	switch conn.reason() {
-	case "link_disabled":
-		c.note("disabled")
+	case reasonDisabled:
+		c.note(Disabled)
 		return permanentPause
-	case "too_many_websockets":
+	case reasonTooMany:
+		c.note(TooMany)
 		return tooManyPause
-	case "warning", "refresh_requested":
+	case reasonWarning, reasonRefresh:
 		return 0 // The old connection ends soon.
 	}
 	return pause
@@ -191,12 +252,12 @@ func (c *Client) failed(ctx context.Context, err error, pause time.Duration) tim
 		return 0
 	}
 	if c.opt.Permanent(err) {
-		c.note("refused")
+		c.note(Refused)
 		c.opt.Logger.LogAttrs(ctx, slog.LevelError, "slack refuses the app token", slog.String("error", err.Error()),
-			slog.String("remedy", "check SLACK_APP_TOKEN: at api.slack.com/apps, Basic Information, App-Level Tokens, make one with connections:write; and turn Socket Mode on"),
-			slog.Duration("again_in", permanentPause))
+			slog.String("remedy", remedies[Refused]), slog.Duration("again_in", permanentPause))
 		return permanentPause
 	}
+	c.note("")
 	pause = max(pause, c.opt.Wait(err))
 	c.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "no socket mode connection", slog.String("error", err.Error()), slog.Duration("again_in", pause))
 	return pause

@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -124,7 +125,7 @@ func (r *rig) eventually(what string, fn func() bool) {
 
 func (r *rig) connected(n int) {
 	r.t.Helper()
-	r.eventually(fmt.Sprintf("%d connections", n), func() bool { return r.slack.SocketConnections() == n && r.client.Connected() == n })
+	r.eventually(fmt.Sprintf("%d connections", n), func() bool { return r.slack.SocketConnections() == n && r.client.Connections() == n })
 }
 
 func (r *rig) say(n int) {
@@ -229,12 +230,78 @@ func TestDisabledIsLoggedAndRetriedSlowly(t *testing.T) {
 	r := newRig(t, sandbox.Options{})
 	r.connected(socketmode.DefaultConnections)
 	r.slack.SetSocketMode(false)
-	r.eventually("the state", func() bool { return r.client.State() == "disabled" && r.client.Connected() == 0 })
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !strings.Contains(r.logs.String(), "turn it on") {
-		t.Errorf("the log names no remedy:\n%s", r.logs.String())
+	r.state(socketmode.Disabled)
+	r.logged("turn it on")
+}
+
+func TestTooManyConnectionsAreLoggedWithTheirRemedy(t *testing.T) {
+	t.Parallel()
+	var o socketmode.Options
+	r := newRig(t, sandbox.Options{}, func(all *socketmode.Options) {
+		all.Connections = socketmode.MaxConnections
+		o = *all
+	})
+	r.connected(socketmode.MaxConnections)
+	o.Connections = 1
+	further, err := socketmode.New(o)
+	if err != nil {
+		t.Fatal(err)
 	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- further.Run(ctx) }()
+	r.eventually("the state", func() bool { s, _ := further.State(); return s == socketmode.TooMany })
+	r.logged("lower SOCKET_CONNECTIONS")
+	if s, without := r.client.State(); s != socketmode.Connected || without != 0 {
+		t.Errorf("with connections the state is %s, and there is none for %s", s, without)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStateSaysForHowLongThereIsNoConnection(t *testing.T) {
+	t.Parallel()
+	var down atomic.Bool
+	r := newRig(t, sandbox.Options{}, func(o *socketmode.Options) {
+		open := o.Open
+		o.Open = func(ctx context.Context) (string, error) {
+			if down.Load() {
+				return "", errors.New("no way to slack")
+			}
+			return open(ctx)
+		}
+	})
+	r.connected(socketmode.DefaultConnections)
+	down.Store(true)
+	r.slack.BreakSockets()
+	r.state(socketmode.Connecting)
+	_, first := r.client.State()
+	r.eventually("more time without a connection", func() bool { _, later := r.client.State(); return later > first })
+	down.Store(false)
+	r.state(socketmode.Connected)
+	for _, s := range []socketmode.State{socketmode.Connecting, socketmode.Refused, socketmode.Disabled, socketmode.TooMany} {
+		if s.Remedy() == "" {
+			t.Errorf("the state %s has no remedy", s)
+		}
+	}
+}
+
+// state waits for a state.
+func (r *rig) state(want socketmode.State) {
+	r.t.Helper()
+	r.eventually("the state "+string(want), func() bool { s, _ := r.client.State(); return s == want })
+}
+
+// logged waits for words in the log.
+func (r *rig) logged(words string) {
+	r.t.Helper()
+	r.eventually("the words "+words+" in the log", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return strings.Contains(r.logs.String(), words)
+	})
 }
 
 func TestARefusedTokenIsLogged(t *testing.T) {
@@ -243,7 +310,7 @@ func TestARefusedTokenIsLogged(t *testing.T) {
 		o.Open = func(context.Context) (string, error) { return "", errors.New("invalid_auth") }
 		o.Permanent = func(error) bool { return true }
 	})
-	r.eventually("the state", func() bool { return r.client.State() == "refused" })
+	r.state(socketmode.Refused)
 }
 
 func TestAStopAcknowledgesWhatIsBeingHandled(t *testing.T) {

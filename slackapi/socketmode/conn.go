@@ -77,7 +77,7 @@ func (c *Client) connect(ctx context.Context) (*conn, error) {
 		return k, nil
 	}
 	k.log.LogAttrs(ctx, slog.LevelInfo, "socket mode connected", slog.Int("connections", hello.Connections),
-		slog.String("host", hello.DebugInfo.Host), slog.Int("lifetime_seconds", hello.DebugInfo.Lifetime))
+		slog.String("host", hello.Host), slog.Int("lifetime_seconds", hello.Lifetime))
 	return k, nil
 }
 
@@ -89,8 +89,8 @@ func (k *conn) serve(ctx context.Context) {
 		return // Slack refused it by its first message.
 	default:
 	}
-	k.client.live.Add(1)
-	defer k.client.live.Add(-1)
+	k.client.opened()
+	defer k.client.ended()
 	// Cancelling a read ends the connection, and with it the acknowledgements.
 	reading, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -222,9 +222,12 @@ func (k *conn) retire(ctx context.Context, reason string) {
 		return
 	}
 	close(k.retired)
-	if reason == "link_disabled" {
-		k.log.LogAttrs(ctx, slog.LevelError, "socket mode is turned off in the app's settings",
-			slog.String("remedy", "turn it on at api.slack.com/apps, Socket Mode; or start without --socket-mode"))
+	switch reason {
+	case reasonDisabled:
+		k.log.LogAttrs(ctx, slog.LevelError, "socket mode is turned off in the app's settings", slog.String("remedy", remedies[Disabled]))
+		return
+	case reasonTooMany:
+		k.log.LogAttrs(ctx, slog.LevelError, "slack refuses a socket mode connection: the app has as many as it may have", slog.String("remedy", remedies[TooMany]))
 		return
 	}
 	k.log.LogAttrs(ctx, slog.LevelInfo, "slack will end a socket mode connection; another is opened", slog.String("reason", reason))
@@ -235,54 +238,4 @@ func (k *conn) reason() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.ending
-}
-
-// A message is what Slack sends: hello, disconnect, or an envelope.
-type message struct {
-	Type         string          `json:"type"`
-	EnvelopeID   string          `json:"envelope_id"`
-	Payload      json.RawMessage `json:"payload"`
-	Accepts      bool            `json:"accepts_response_payload"`
-	RetryAttempt int             `json:"retry_attempt"`
-	RetryReason  string          `json:"retry_reason"`
-
-	// Of a disconnect.
-	Reason string `json:"reason"`
-	// Of a hello.
-	Connections int `json:"num_connections"`
-	DebugInfo   struct {
-		Host string `json:"host"`
-		// Seconds until Slack renews the connection.
-		Lifetime int `json:"approximate_connection_time"`
-	} `json:"debug_info"`
-}
-
-const (
-	typeHello      = "hello"
-	typeDisconnect = "disconnect"
-)
-
-func parse(data []byte) (message, error) {
-	var m message
-	if err := json.Unmarshal(data, &m); err != nil {
-		// The error could quote what was sent.
-		return message{}, fmt.Errorf("%d bytes are not a message of socket mode", len(data))
-	}
-	return m, nil
-}
-
-// envelope is the delivery that a message is.
-func (m message) envelope() Envelope {
-	return Envelope{
-		ID: m.EnvelopeID, Type: m.Type, Payload: m.Payload, AcceptsAnswer: m.Accepts,
-		RetryAttempt: m.RetryAttempt, RetryReason: m.RetryReason,
-	}
-}
-
-// acknowledgement returns the message that acknowledges an envelope.
-func acknowledgement(id string, answer json.RawMessage) ([]byte, error) {
-	return json.Marshal(struct {
-		EnvelopeID string          `json:"envelope_id"`
-		Payload    json.RawMessage `json:"payload,omitempty"`
-	}{id, answer})
 }

@@ -3,7 +3,6 @@ package socketmode_test
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -47,19 +46,11 @@ func wantParts(t *testing.T, data []byte, e socketmode.Envelope, disconnects boo
 	if err := json.Unmarshal(data, &members); err != nil {
 		t.Fatalf("%q is taken: %v", data, err)
 	}
-	for name := range members {
-		if folded := strings.ToLower(name); folded != name || strings.ContainsAny(name, "\u017f\u212a") {
-			return // a decoder of structs takes other spellings of a name too, and the last one wins
-		}
-	}
 	for name, got := range map[string]string{"envelope_id": e.ID, "retry_reason": e.RetryReason, "reason": reason, "type": e.Type} {
 		var want string
 		if raw, there := members[name]; there {
-			if string(raw) == "null" {
-				continue // it leaves what the same name had before
-			}
-			if err := json.Unmarshal(raw, &want); err != nil {
-				t.Fatalf("%s of %q is no text and was taken", name, data)
+			if json.Unmarshal(raw, &want) != nil {
+				want = "" // another type counts as absent
 			}
 		}
 		if got != want {

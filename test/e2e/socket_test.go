@@ -96,6 +96,49 @@ func TestSocketModeLosesNothing(t *testing.T) {
 	}
 }
 
+// TestNoSocketIsSaid: when Socket Mode is switched off, health, metrics and the account of
+// gaps say that nothing can arrive.
+func TestNoSocketIsSaid(t *testing.T) {
+	w := newWorkspace(t, sandbox.Options{Empty: true, SocketMode: true})
+	data := t.TempDir()
+	p := start(t, options{
+		data: data, args: []string{"--integrated", "--socket-mode", "--gap-after", "1s"},
+		env: append(w.env(), "SLACK_APP_TOKEN="+sandbox.DefaultAppToken, "SLACK_SIGNING_SECRET="),
+	})
+	connected(t, w, 2)
+	if _, body := p.get("/health/detailed"); !strings.Contains(body, `"status":"healthy"`) || strings.Contains(body, `"problems"`) {
+		t.Errorf("with connections health says %s", body)
+	}
+	if _, body := p.get("/metrics"); !strings.Contains(body, "slack_webhook_server_slack_socket_connections 2") {
+		t.Error("the metrics do not show the connections")
+	}
+	w.SetSocketMode(false)
+	eventually(t, 30*time.Second, func() error {
+		status, body := p.get("/health/detailed")
+		if status != 200 || !strings.Contains(body, `"status":"degraded"`) || !strings.Contains(body, "no Socket Mode connection (disabled)") || !strings.Contains(body, "turn it on at api.slack.com/apps") {
+			return fmt.Errorf("health says %d %s", status, body)
+		}
+		if _, body := p.get("/health"); !strings.Contains(body, `"degraded"`) || !strings.Contains(body, `"socket_mode":"disabled"`) {
+			return fmt.Errorf("the simple answer is %s", body)
+		}
+		return nil
+	})
+	if status, _ := p.get("/readyz"); status != 200 {
+		t.Errorf("/readyz is %d: to take the server away would help nobody", status)
+	}
+	if _, body := p.get("/metrics"); !strings.Contains(body, "slack_webhook_server_slack_socket_connections 0") {
+		t.Error("the metrics show connections")
+	}
+	eventually(t, 30*time.Second, func() error {
+		for _, g := range gapsCommand(t, data, "list") {
+			if g.Kind == "disconnected" {
+				return nil
+			}
+		}
+		return errors.New("no gap is recorded")
+	})
+}
+
 func deliveredIDs(w *workspace) []string {
 	var ids []string
 	for _, d := range w.Deliveries() {

@@ -28,7 +28,8 @@ type GapNotice struct {
 // since.
 type DetectedGap struct {
 	ID string `json:"id"`
-	// Kind is how it was noticed: downtime, unavailable or unreachable.
+	// Kind is how it was noticed: downtime, unavailable, unreachable or
+	// disconnected.
 	Kind      string    `json:"kind"`
 	From      time.Time `json:"from"`
 	To        time.Time `json:"to"`

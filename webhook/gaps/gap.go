@@ -28,12 +28,19 @@ const (
 	RateLimited Kind = "rate_limited"
 	// Downtime is the time in which no process of this store ran.
 	Downtime Kind = "downtime"
-	// Unavailable is the time in which deliveries were refused: the store took nothing.
+	// Unavailable is the time in which deliveries were refused: the store took nothing, or the
+	// server was too busy to read them.
 	Unavailable Kind = "unavailable"
 	// Unreachable is the time before a delivery that came so late that others before it
 	// were given up, while a process ran: something in front of it kept them away.
 	Unreachable Kind = "unreachable"
+	// Disconnected is the time in which Slack could deliver over no connection of Socket Mode,
+	// to none of the processes that share the store.
+	Disconnected Kind = "disconnected"
 )
+
+// Kinds lists all kinds.
+func Kinds() []Kind { return []Kind{RateLimited, Downtime, Unavailable, Unreachable, Disconnected} }
 
 // A Gap is a time in which events may have been missed: From <= t < To.
 type Gap struct {
@@ -66,6 +73,18 @@ type Fill struct {
 
 // Open reports whether the gap was not filled to its end.
 func (g *Gap) Open() bool { return g.Fill == nil || g.Fill.DoneAt.IsZero() }
+
+// with returns the gap extended to the time of another. The new part was not filled.
+func (g Gap) with(other Gap) Gap {
+	if other.From.Before(g.From) {
+		g.From = other.From
+	}
+	if other.To.After(g.To) {
+		g.To = other.To
+	}
+	g.Fill = nil
+	return g
+}
 
 // State returns "open", "filling" (begun and not finished) or "filled".
 func (g *Gap) State() string {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"slackmcp/store/state"
@@ -38,7 +37,11 @@ type Options struct {
 	Beat time.Duration
 	// Keep is how long a gap is remembered; 0 means DefaultKeep.
 	Keep time.Duration
-	// OnRecorded is called with each gap that was recorded or has grown; nil calls nothing.
+	// Connected reports whether Slack can deliver over a connection of this process; nil means
+	// that this process opens none, as Slack reaches it by itself. It is called at each beat.
+	Connected func() bool
+	// OnRecorded is called with each gap that was recorded, or that has grown and ended; nil
+	// calls nothing.
 	OnRecorded func(Gap)
 	// Logger gets a line for each of them; nil logs nothing.
 	Logger *slog.Logger
@@ -75,34 +78,41 @@ func New(o Options) (*Ledger, error) {
 }
 
 // Run records the downtime before it, writes heartbeats, and records the gaps that are
-// noted, until ctx is done; then it returns nil. It survives a store that fails.
+// noted and those that go on, until ctx is done; then it returns nil. It survives a store
+// that fails.
 func (l *Ledger) Run(ctx context.Context) error {
 	tick := time.NewTicker(l.opt.Beat)
 	defer tick.Stop()
+	var waiting []Gap // for a store that takes them
 	l.beat(ctx)
 	for {
 		select {
 		case g := <-l.notes:
-			l.write(ctx, g)
+			if waiting = append(waiting, g); len(waiting) == 1 {
+				waiting = l.write(ctx, waiting)
+			}
+			waiting = waiting[:min(len(waiting), backlog)]
 		case <-tick.C:
 			l.beat(ctx)
+			waiting = l.write(ctx, waiting)
 		case <-ctx.Done():
-			l.finish(context.WithoutCancel(ctx))
+			l.finish(context.WithoutCancel(ctx), waiting)
 			return nil
 		}
 	}
 }
 
 // finish writes, when the process ends, that it ran until now, and what is still noted.
-func (l *Ledger) finish(ctx context.Context) {
+func (l *Ledger) finish(ctx context.Context, waiting []Gap) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	l.beat(ctx)
 	for {
 		select {
 		case g := <-l.notes:
-			l.write(ctx, g)
+			waiting = append(waiting, g)
 		default:
+			l.write(ctx, waiting)
 			return
 		}
 	}
@@ -116,16 +126,26 @@ func (l *Ledger) note(g Gap) {
 	}
 }
 
-// write records a gap and announces it. When the store fails it is tried again later.
-func (l *Ledger) write(ctx context.Context, g Gap) {
-	recorded, changed, err := l.record(ctx, g)
-	switch {
-	case err != nil:
-		l.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "a gap could not be recorded", slog.String("kind", string(g.Kind)), slog.Any("error", err))
-		time.AfterFunc(l.opt.Beat, func() { l.note(g) })
-	case changed:
+// write records gaps and announces them, and returns those that are left because the store
+// fails.
+func (l *Ledger) write(ctx context.Context, list []Gap) (left []Gap) {
+	for i, g := range list {
+		if err := l.settle(ctx, g, true); err != nil {
+			l.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "gaps could not be recorded", slog.String("kind", string(g.Kind)), slog.Int("waiting", len(list)-i), slog.Any("error", err))
+			return list[i:]
+		}
+	}
+	return nil
+}
+
+// settle records a gap. It is announced when it is new, and when it has ended: one that
+// goes on is recorded at each beat.
+func (l *Ledger) settle(ctx context.Context, g Gap, ended bool) error {
+	recorded, change, err := l.record(ctx, g)
+	if change == made || change == grown && ended {
 		l.announce(ctx, recorded)
 	}
+	return err
 }
 
 // announce logs a gap and calls OnRecorded.
@@ -141,48 +161,88 @@ const heartbeatKey = "gaps/beat"
 
 type heartbeat struct {
 	At time.Time `json:"at"`
+	// Reached is when Slack could last deliver to a process that opens the connections
+	// itself; it is zero where none does.
+	Reached time.Time `json:"reached,omitzero"`
 }
 
-// beat writes that a process runs, and logs when that fails.
+// beat writes that a process runs, records the refusals that go on, and logs when that fails.
 func (l *Ledger) beat(ctx context.Context) {
-	if err := l.tryBeat(ctx); err != nil && !errors.Is(err, state.ErrConflict) {
+	err := l.tryBeat(ctx)
+	for range tries {
+		if !errors.Is(err, state.ErrConflict) {
+			break
+		}
+		err = l.tryBeat(ctx) // another process has just written
+	}
+	if err == nil || errors.Is(err, state.ErrConflict) {
+		err = l.refusing(ctx)
+	}
+	if err != nil {
 		l.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "the store does not take the sign of life", slog.Any("error", err))
 	}
 }
 
+// refusing records the time in which Slack's deliveries have been refused, while it goes on.
+func (l *Ledger) refusing(ctx context.Context) error {
+	now := l.opt.Now()
+	from, to, ok := l.watch.refusing(now)
+	if !ok {
+		return nil
+	}
+	return l.settle(ctx, newGap(Unavailable, "", from, to, now), false)
+}
+
 // tryBeat writes the heartbeat. If the last one is older than After, no process ran in
-// between, and that time is a gap.
+// between, and that time is a gap. So is a time in which Slack could reach no process.
 func (l *Ledger) tryBeat(ctx context.Context) error {
 	now := l.opt.Now().UTC()
-	value, err := json.Marshal(heartbeat{now})
-	if err != nil {
-		return err
-	}
 	e, err := l.opt.State.Get(ctx, heartbeatKey)
 	if errors.Is(err, state.ErrNotFound) {
-		_, err = l.opt.State.Put(ctx, heartbeatKey, value, state.Put{IfAbsent: true})
-		return err
+		return l.putBeat(ctx, heartbeat{now, l.reached(now, now)}, state.Put{IfAbsent: true})
 	}
 	if err != nil {
 		return err
 	}
-	last := heartbeat{now}
+	last := heartbeat{At: now}
 	if err := json.Unmarshal(e.Value, &last); err != nil {
 		l.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "the last sign of life cannot be read", slog.Any("error", err))
 	}
-	if now.Sub(last.At) > l.opt.After {
-		// The gap is recorded before the heartbeat is written: if the process is killed in
-		// between, the next one notices the gap.
-		g, changed, err := l.record(ctx, newGap(Downtime, "", last.At, now, now))
-		if err != nil {
-			return err
-		}
-		if changed {
-			l.announce(ctx, g)
-		}
+	next := heartbeat{now, l.reached(cmp.Or(last.Reached, now), now)}
+	switch {
+	// A gap is recorded before the heartbeat is written: if the process is killed in between,
+	// the next one notices the gap.
+	case now.Sub(last.At) > l.opt.After:
+		next.Reached = l.reached(now, now) // the downtime tells the rest
+		err = l.settle(ctx, newGap(Downtime, "", last.At, now, now), true)
+	case !last.Reached.IsZero() && !next.Reached.IsZero() && now.Sub(last.Reached) > l.opt.After:
+		err = l.settle(ctx, newGap(Disconnected, "", last.Reached, now, now), next.Reached.Equal(now))
 	}
-	_, err = l.opt.State.Put(ctx, heartbeatKey, value, state.Put{IfVersion: e.Version})
-	return err // ErrConflict means that another process has just written it
+	if err != nil {
+		return err
+	}
+	return l.putBeat(ctx, next, state.Put{IfVersion: e.Version}) // ErrConflict: another process has just written it
+}
+
+func (l *Ledger) putBeat(ctx context.Context, b heartbeat, p state.Put) error {
+	value, err := json.Marshal(b)
+	if err == nil {
+		_, err = l.opt.State.Put(ctx, heartbeatKey, value, p)
+	}
+	return err
+}
+
+// reached returns when Slack could last deliver, which was before: now, when a connection
+// is open or a delivery has come by another way since the last beat; zero where this process
+// opens no connections.
+func (l *Ledger) reached(before, now time.Time) time.Time {
+	switch {
+	case l.opt.Connected == nil:
+		return time.Time{}
+	case l.opt.Connected(), now.Sub(l.watch.newest()) <= l.opt.Beat:
+		return now
+	}
+	return before
 }
 
 const (
@@ -227,34 +287,41 @@ func (l *Ledger) put(ctx context.Context, g Gap, p state.Put) (version string, e
 	return l.opt.State.Put(ctx, prefix+g.ID, value, p)
 }
 
-// record writes a gap, or extends the recorded gap of its kind that it continues. changed
-// reports whether that changed a record.
-func (l *Ledger) record(ctx context.Context, g Gap) (_ Gap, changed bool, err error) {
+// A change is what recording a gap did to the record.
+type change int
+
+const (
+	unchanged change = iota
+	made
+	grown
+)
+
+// record writes a gap, or extends the recorded gap of its kind that it continues.
+func (l *Ledger) record(ctx context.Context, g Gap) (Gap, change, error) {
 	for range tries {
 		old, version, err := l.continued(ctx, g)
 		if err != nil {
-			return g, false, err
+			return g, unchanged, err
 		}
-		merged, put := g, state.Put{IfAbsent: true}
+		merged, did, put := g, made, state.Put{IfAbsent: true}
 		if version != "" {
-			if !g.To.After(old.To) {
-				return old, false, nil
+			if !g.To.After(old.To) && !g.From.Before(old.From) {
+				return old, unchanged, nil
 			}
-			merged, put = old, state.Put{IfVersion: version}
-			merged.To, merged.Fill = g.To, nil // the new part was not filled
+			merged, did, put = old.with(g), grown, state.Put{IfVersion: version}
 		}
 		_, err = l.put(ctx, merged, put)
 		if err == nil {
-			return merged, true, nil
+			return merged, did, nil
 		}
 		if !errors.Is(err, state.ErrConflict) {
-			return g, false, err
+			return g, unchanged, err
 		}
 	}
-	return g, false, fmt.Errorf("others write the same gap: %w", state.ErrConflict)
+	return g, unchanged, fmt.Errorf("others write the same gap: %w", state.ErrConflict)
 }
 
-// continued finds the recorded gap that g is a part of, or continues.
+// continued finds the recorded gap that g overlaps or continues.
 func (l *Ledger) continued(ctx context.Context, g Gap) (_ Gap, version string, err error) {
 	entries, err := l.opt.State.List(ctx, prefix, "", MaxGaps)
 	if err != nil {
@@ -265,7 +332,7 @@ func (l *Ledger) continued(ctx context.Context, g Gap) (_ Gap, version string, e
 		if err != nil {
 			return Gap{}, "", err
 		}
-		if old.Kind == g.Kind && old.Team == g.Team && !g.From.Before(old.From) && !g.From.After(old.To) {
+		if old.Kind == g.Kind && old.Team == g.Team && !g.To.Before(old.From) && !g.From.After(old.To) {
 			return old, e.Version, nil
 		}
 	}
@@ -282,63 +349,4 @@ func (l *Ledger) OpenGaps(ctx context.Context) (int, error) {
 		}
 	}
 	return n, err
-}
-
-// A watch concludes from a delivery whether others before it were missed.
-type watch struct {
-	after time.Duration
-	began time.Time // when this process began
-
-	mu sync.Mutex
-	// good is when the last delivery came that was no repetition. failing is when the first
-	// of the deliveries came that are being refused; it is zero when none is. mu guards both.
-	good, failing time.Time
-}
-
-// Delivered notes that a delivery of Slack's is stored. happened is when the event
-// happened by Slack's clock, or zero if that is unknown; repetition says that Slack has
-// tried to deliver it before.
-func (l *Ledger) Delivered(happened time.Time, repetition bool) {
-	now, w := l.opt.Now(), &l.watch
-	w.mu.Lock()
-	failing, good := w.failing, w.good
-	w.failing = time.Time{}
-	if !repetition {
-		w.good = now
-	}
-	w.mu.Unlock()
-	if !failing.IsZero() {
-		if now.Sub(failing) > w.after {
-			l.note(newGap(Unavailable, "", failing, now, now))
-		}
-		return
-	}
-	if !repetition || happened.IsZero() || now.Sub(happened) <= w.after || happened.Before(w.began) {
-		return
-	}
-	// Slack has tried to deliver it for nearly as long as it ever does: events before it may
-	// have been given up.
-	from := w.began
-	if good.After(from) {
-		from = good
-	}
-	if from.Before(happened) {
-		l.note(newGap(Unreachable, "", from, happened, now))
-	}
-}
-
-// Refused notes that a delivery of Slack's was verified and could not be stored.
-func (l *Ledger) Refused() {
-	l.watch.mu.Lock()
-	defer l.watch.mu.Unlock()
-	if l.watch.failing.IsZero() {
-		l.watch.failing = l.opt.Now()
-	}
-}
-
-// Limited notes Slack's notice that it withheld events of the minute that began then.
-func (l *Ledger) Limited(team string, minute time.Time) {
-	if !minute.IsZero() {
-		l.note(newGap(RateLimited, team, minute, minute.Add(time.Minute), l.opt.Now()))
-	}
 }

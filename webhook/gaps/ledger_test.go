@@ -18,9 +18,11 @@ type process struct {
 	stop func()
 }
 
-func begin(t *testing.T, s state.Store) process {
+func begin(t *testing.T, s state.Store) process { return beginWith(t, gaps.Options{State: s}) }
+
+func beginWith(t *testing.T, o gaps.Options) process {
 	t.Helper()
-	l, err := gaps.New(gaps.Options{State: s})
+	l, err := gaps.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,15 +98,15 @@ func TestRefusedAndLateDeliveriesAreGaps(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newState(t)
 			p := begin(t, s)
-			p.Refused()
+			p.Refused(time.Now(), 0)
 			pass(time.Minute)
 			p.Delivered(time.Now(), true)
 			if all := list(t, p.Ledger); len(all) != 0 {
 				t.Errorf("what repetitions bridge is recorded: %+v", all)
 			}
-			p.Refused()
+			p.Refused(time.Now(), 0)
 			pass(8 * time.Minute)
-			p.Refused()
+			p.Refused(time.Now(), 0)
 			p.Delivered(time.Now(), true)
 			wantOne(t, list(t, p.Ledger), gaps.Unavailable, 8*time.Minute, 8*time.Minute)
 			p.stop()

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"fmt"
+	"time"
+
+	"slackmcp/config"
+	"slackmcp/server/web"
+	"slackmcp/slackapi/socketmode"
+)
+
+// socketGrace is for how long there may be no connection of Socket Mode before that is a
+// problem: a connection that breaks is opened again within it, also after a few failures.
+const socketGrace = 30 * time.Second
+
+// newHealth says what health answers show.
+func newHealth(cfg config.Config, store *watchedStore, keeper *gapKeeper, a assistantSide, slackSocket *socketmode.Client, who *identity) *web.Health {
+	o := web.HealthOptions{
+		Store: store, Trouble: store.troubled, Slack: who.String, Notes: notes(cfg), AdminToken: cfg.Admin.Token.Reveal(),
+	}
+	if a.journal != nil {
+		o.Newest = a.journal.Newest
+	}
+	if keeper != nil {
+		o.OpenGaps = keeper.ledger.OpenGaps
+		o.Problems = append(o.Problems, keeper.refusing)
+	}
+	if slackSocket != nil {
+		o.SocketMode = func() string { s, _ := slackSocket.State(); return string(s) }
+		grace := min(socketGrace, cfg.Receive.GapAfter)
+		o.Problems = append(o.Problems, func() web.Problem { return noConnection(slackSocket, grace) })
+	}
+	return web.NewHealth(o)
+}
+
+// refusing is the problem that Slack's deliveries have been refused for long.
+func (k *gapKeeper) refusing() (p web.Problem) {
+	if d := k.ledger.Refusing(); d > 0 {
+		p.What = fmt.Sprintf("for %s every delivery of Slack's, or what may be one, has been answered 429 or 503", d.Round(time.Second))
+		p.Remedy = "look at deliveries_total and the log for the reason: a store that takes nothing, or a server that is too busy; behind a proxy, set TRUSTED_PROXIES"
+	}
+	return p
+}
+
+// noConnection is the problem that Slack can deliver over no connection.
+func noConnection(c *socketmode.Client, grace time.Duration) (p web.Problem) {
+	if state, without := c.State(); without > grace {
+		p.What = fmt.Sprintf("for %s there has been no Socket Mode connection (%s)", without.Round(time.Second), state)
+		p.Remedy = state.Remedy()
+	}
+	return p
+}
