@@ -93,15 +93,18 @@ func (c *completer) eventIDs(ctx context.Context, typed string) (*mcp.Completion
 	if c.events == nil || !access.From(ctx).Has(access.Events) {
 		return complete(nil), nil
 	}
-	page, err := c.events.Query(ctx, event.Query{Filter: event.Filter{Source: event.SourceSlack}, Limit: completions, NoBodies: true})
+	var values []string
+	q := event.Query{Filter: event.Filter{Source: event.SourceSlack}, Limit: completions, NoBodies: true}
+	err := c.events.Query(ctx, q, func(page event.Page) error {
+		for i := range page.Events {
+			if id := page.Events[i].ID; strings.HasPrefix(id, typed) {
+				values = append(values, id)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
-	}
-	var values []string
-	for i := range page.Events {
-		if id := page.Events[i].ID; strings.HasPrefix(id, typed) {
-			values = append(values, id)
-		}
 	}
 	return complete(values), nil
 }

@@ -301,7 +301,15 @@ func (s *Server) announce(ctx context.Context) error {
 	f := event.Follow(s.events, event.Query{After: s.events.Newest(), Limit: announceBatch})
 	defer f.Close()
 	for {
-		page, err := f.Read(ctx)
+		err := f.Read(ctx, func(page event.Page) error {
+			for i := range page.Events {
+				if s.names != nil {
+					s.names.Observe(&page.Events[i])
+				}
+				s.transport.Notify(resources.Changed(&page.Events[i])...)
+			}
+			return nil
+		})
 		_, expired := errors.AsType[*event.CursorExpiredError](err)
 		switch {
 		case ctx.Err() != nil:
@@ -316,12 +324,6 @@ func (s *Server) announce(ctx context.Context) error {
 				return nil
 			}
 			continue
-		}
-		for i := range page.Events {
-			if s.names != nil {
-				s.names.Observe(&page.Events[i])
-			}
-			s.transport.Notify(resources.Changed(&page.Events[i])...)
 		}
 		select {
 		case <-f.Ready():

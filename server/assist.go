@@ -83,7 +83,7 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 		if events, err = newEventLog(cfg, store, h.log); err != nil {
 			return a, err
 		}
-		a.journal, opts.Events, opts.Operator = events.Journal, events, store
+		a.journal, opts.Events, opts.Operator = events.window, events, store
 		if client != nil {
 			a.asks = newAsks(cfg, store, a.journal.Newest, h.log)
 			opts.OnAsk = a.asks.asked
@@ -116,7 +116,7 @@ func newEventLog(cfg config.Config, store *watchedStore, log *slog.Logger) (*eve
 	if err != nil {
 		return nil, err
 	}
-	l := &eventLog{Journal: j, store: store}
+	l := &eventLog{window: j, store: store}
 	if cfg.Queue.Backend == config.Redis || cfg.Queue.Backend == config.NATS {
 		l.newest = &newest{store: store}
 	}

@@ -15,8 +15,8 @@ import (
 // store's history for what is older. A page never mixes the two unless the journal
 // alone could not fill it.
 type eventLog struct {
-	*journal.Journal
-	store *watchedStore
+	window *journal.Journal
+	store  *watchedStore
 	// newest is asked where other replicas publish too; nil where none does.
 	newest *newest
 }
@@ -27,11 +27,22 @@ const catchUp = 250 * time.Millisecond
 
 // Query reads one page, from the journal as far as its window reaches. What this process
 // or, unless the store is away, another replica has acknowledged before the call is in it.
-func (l *eventLog) Query(ctx context.Context, q event.Query) (event.Page, error) {
+func (l *eventLog) Query(ctx context.Context, q event.Query, use func(event.Page) error) error {
 	reached := l.await(ctx, l.store.last())
 	if l.newest != nil {
 		reached = l.await(ctx, l.newest.position(ctx)) && reached
 	}
+	return l.store.Hold(ctx, func() error {
+		page, err := l.page(ctx, q, reached)
+		if err != nil {
+			return err
+		}
+		return use(page)
+	})
+}
+
+// page reads one page. Reached reports that the window shows all that has to be in it.
+func (l *eventLog) page(ctx context.Context, q event.Query, reached bool) (event.Page, error) {
 	if !reached {
 		// The follower of the store pauses after a failure, so the store is asked itself.
 		if page, err := l.store.History(ctx, q); err == nil {
@@ -42,11 +53,11 @@ func (l *eventLog) Query(ctx context.Context, q event.Query) (event.Page, error)
 		q.Limit = event.DefaultLimit
 	}
 	q.Limit = min(q.Limit, event.MaxLimit)
-	floor := l.Floor()
+	floor := l.window.Floor()
 	if floor == "" || !l.reaches(q, floor) {
 		return l.store.History(ctx, q)
 	}
-	page, err := l.Journal.Query(ctx, q)
+	page, err := l.window.Query(ctx, q)
 	_, moved := errors.AsType[*event.CursorExpiredError](err)
 	switch {
 	case moved:
@@ -79,7 +90,7 @@ func (l *eventLog) reaches(q event.Query, floor event.Position) bool {
 // page's last event where that lies deeper.
 func (l *eventLog) older(ctx context.Context, q event.Query, page event.Page) (event.Page, error) {
 	rest := q
-	rest.After = l.Floor()
+	rest.After = l.window.Floor()
 	if n := len(page.Events); n > 0 {
 		rest.After = min(rest.After, page.Events[n-1].Position)
 	}
@@ -123,13 +134,24 @@ func (l *eventLog) await(ctx context.Context, p event.Position) bool {
 }
 
 // Get looks into the window first, then into the store.
-func (l *eventLog) Get(ctx context.Context, source, id string) (event.Event, error) {
-	e, err := l.Journal.Get(ctx, source, id)
-	if errors.Is(err, event.ErrNotFound) {
-		return l.store.Get(ctx, source, id)
-	}
-	return e, err
+func (l *eventLog) Get(ctx context.Context, source, id string, use func(*event.Event) error) error {
+	return l.store.Hold(ctx, func() error {
+		e, err := l.window.Get(ctx, source, id)
+		if errors.Is(err, event.ErrNotFound) {
+			e, err = l.store.Get(ctx, source, id)
+		}
+		if err != nil {
+			return err
+		}
+		return use(&e)
+	})
 }
+
+// Watch implements event.Log.
+func (l *eventLog) Watch() (changed <-chan struct{}, stop func()) { return l.window.Watch() }
+
+// Newest implements event.Log.
+func (l *eventLog) Newest() event.Position { return l.window.Newest() }
 
 // newestPatience bounds how long a reader waits to learn how far other replicas are: a
 // store that is away delays no reader longer, who then sees what this process has.

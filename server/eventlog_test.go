@@ -24,7 +24,7 @@ func newLog(t *testing.T, n, window int) *eventLog {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &eventLog{Journal: j, store: &watchedStore{Queue: q}}
+	l := &eventLog{window: j, store: &watchedStore{Queue: q, reads: newReads(1 << 20)}}
 	for i := range n {
 		publish(t, l, i)
 	}
@@ -51,6 +51,25 @@ func publish(t *testing.T, l *eventLog, i int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// query reads one page, and keeps it.
+func query(t *testing.T, l *eventLog, q event.Query) (page event.Page, err error) {
+	t.Helper()
+	err = l.Query(t.Context(), q, func(p event.Page) error {
+		page = p
+		return nil
+	})
+	return page, err
+}
+
+func get(t *testing.T, l *eventLog, id string) (got event.Event, err error) {
+	t.Helper()
+	err = l.Get(t.Context(), event.SourceSlack, id, func(e *event.Event) error {
+		got = *e
+		return nil
+	})
+	return got, err
 }
 
 func TestPagesReachThroughTheWholeStore(t *testing.T) {
@@ -80,7 +99,7 @@ func TestPagesReachThroughTheWholeStore(t *testing.T) {
 				q.Limit, q.MaxBytes = n, 1
 			}
 			for range n {
-				page, err := l.Query(t.Context(), q)
+				page, err := query(t, l, q)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -111,11 +130,11 @@ func TestPagesReachThroughTheWholeStore(t *testing.T) {
 func TestOlderEventsAreFoundByID(t *testing.T) {
 	l := newLog(t, 50, 5)
 	for _, id := range []string{"Ev000", "Ev049"} {
-		if e, err := l.Get(t.Context(), event.SourceSlack, id); err != nil || e.ID != id {
+		if e, err := get(t, l, id); err != nil || e.ID != id {
 			t.Errorf("Get(%s) = %s, %v", id, e.ID, err)
 		}
 	}
-	if _, err := l.Get(t.Context(), event.SourceSlack, "Ev050"); !errors.Is(err, event.ErrNotFound) {
+	if _, err := get(t, l, "Ev050"); !errors.Is(err, event.ErrNotFound) {
 		t.Errorf("Get of an unknown id: %v, want event.ErrNotFound", err)
 	}
 }
@@ -124,7 +143,7 @@ func TestAReaderSeesWhatWasAcknowledgedBefore(t *testing.T) {
 	l := newLog(t, 10, 1000)
 	for i := 10; i < 300; i++ {
 		publish(t, l, i)
-		page, err := l.Query(t.Context(), event.Query{Limit: 1})
+		page, err := query(t, l, event.Query{Limit: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +155,7 @@ func TestAReaderSeesWhatWasAcknowledgedBefore(t *testing.T) {
 
 func TestACursorOfAnotherStoreIsRefused(t *testing.T) {
 	l := newLog(t, 10, 5)
-	_, err := l.Query(t.Context(), event.Query{Order: event.OldestFirst, After: event.NewPosition("elsewhere", 3)})
+	_, err := query(t, l, event.Query{Order: event.OldestFirst, After: event.NewPosition("elsewhere", 3)})
 	var expired *event.CursorExpiredError
 	if !errors.As(err, &expired) {
 		t.Fatalf("err = %v, want *event.CursorExpiredError", err)
@@ -156,7 +175,7 @@ func TestAReaderSeesWhatAnotherReplicaAcknowledged(t *testing.T) {
 		if _, err := l.store.Queue.Publish(t.Context(), event.Event{Source: "slack", ID: id, ReceivedAt: time.Now(), Raw: []byte(`{}`)}); err != nil {
 			t.Fatal(err)
 		}
-		page, err := l.Query(t.Context(), event.Query{Limit: 1})
+		page, err := query(t, l, event.Query{Limit: 1})
 		if err != nil || len(page.Events) != 1 || page.Events[0].ID != id {
 			t.Fatalf("Query = %+v, %v, want %s first", page.Events, err, id)
 		}

@@ -46,7 +46,7 @@ func Routes(ctx context.Context, c config.Config) ([]Route, error) {
 		return nil, err
 	}
 	defer store.Close()
-	watched := &watchedStore{Queue: store}
+	watched := &watchedStore{Queue: store, reads: newReads(c.Receive.MaxBodyBytes)}
 	o := Options{Config: c}.withDefaults()
 	slack := slackAccess{signingSecrets: c.Slack.SigningSecrets.Reveal()}
 	if c.Sandbox && len(slack.signingSecrets) == 0 {

@@ -57,8 +57,10 @@ func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.
 // watchedStore is the store as the receiver sees it: it remembers how far this process
 // has published, so that a reader finds what was just acknowledged, and whether the
 // last publish, or a look at a store outside, found it broken, for the health answers.
+// It is an operator.Holder.
 type watchedStore struct {
 	queue.Queue
+	reads
 	published atomic.Pointer[event.Position]
 	trouble   atomic.Bool // the store refused an event
 	away      atomic.Bool // it could not be reached
@@ -205,5 +207,5 @@ func openWatched(ctx context.Context, cfg config.Config, m *metrics.Metrics, log
 	if cfg.Mode.Webhook() {
 		m.Store.Watch(q)
 	}
-	return &watchedStore{Queue: q}, nil
+	return &watchedStore{Queue: q, reads: newReads(cfg.Receive.MaxBodyBytes)}, nil
 }

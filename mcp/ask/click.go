@@ -66,7 +66,16 @@ func Clicks(log event.Log, id ID) *event.Follower {
 // nil is no answer yet. A position that the store does not know any more is the store's
 // beginning. more reports that the store has events that were not looked at.
 func First(ctx context.Context, clicks *event.Follower, id ID) (c *Click, more bool, err error) {
-	page, err := clicks.Read(ctx)
+	err = clicks.Read(ctx, func(page event.Page) error {
+		more = page.More
+		for i := range page.Events {
+			if click, ok := ReadClick(&page.Events[i]); ok && click.ID.TS == id.TS && click.Counts() {
+				c, more = &click, false
+				return nil
+			}
+		}
+		return nil
+	})
 	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired && clicks.Position() != "" {
 		clicks.Seek("")
 		return nil, true, nil
@@ -74,12 +83,7 @@ func First(ctx context.Context, clicks *event.Follower, id ID) (c *Click, more b
 	if err != nil {
 		return nil, false, err
 	}
-	for i := range page.Events {
-		if c, ok := ReadClick(&page.Events[i]); ok && c.ID.TS == id.TS && c.Counts() {
-			return &c, false, nil
-		}
-	}
-	return nil, page.More, nil
+	return c, more, nil
 }
 
 // A Slack changes the message of a question, and answers a click; a [slackapi.Client]

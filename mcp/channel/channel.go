@@ -120,7 +120,7 @@ func (c *Channel) Run(ctx context.Context) error {
 		return nil
 	}
 	f := event.Follow(c.o.Events, event.Query{
-		Filter: event.Filter{Source: event.SourceSlack}, After: c.o.Events.Newest(), Limit: batch,
+		Filter: event.Filter{Source: event.SourceSlack}, After: c.o.Events.Newest(), Limit: batch, MaxBytes: 1,
 	})
 	defer f.Close()
 	c.log.LogAttrs(ctx, slog.LevelInfo, "pushing events to the client", slog.Int("senders", len(c.senders)))
@@ -148,7 +148,12 @@ func (c *Channel) Run(ctx context.Context) error {
 // was pushed.
 func (c *Channel) read(ctx context.Context, f *event.Follower) error {
 	pushed := f.Position()
-	page, err := f.Read(ctx)
+	// What it pushes waits for the client and for Slack, so this one reader keeps its page.
+	var page event.Page
+	err := f.Read(ctx, func(p event.Page) error {
+		page = p
+		return nil
+	})
 	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
 		c.log.LogAttrs(ctx, slog.LevelWarn, "events were passed over: too many came at once")
 		f.Seek(c.o.Events.Newest())

@@ -27,14 +27,14 @@ func NewReader(log event.Log) *Reader { return &Reader{log: log, now: time.Now} 
 
 // Now is the cursor behind the newest event.
 func (r *Reader) Now(ctx context.Context) (string, error) {
-	page, err := r.log.Query(ctx, event.Query{Order: event.NewestFirst, Limit: 1, NoBodies: true})
-	if err != nil {
-		return "", err
-	}
-	if len(page.Events) == 0 {
-		return CursorStart, nil
-	}
-	return string(page.Events[0].Position), nil
+	now := CursorStart
+	err := r.log.Query(ctx, event.Query{Order: event.NewestFirst, Limit: 1, NoBodies: true}, func(page event.Page) error {
+		if len(page.Events) > 0 {
+			now = string(page.Events[0].Position)
+		}
+		return nil
+	})
+	return now, err
 }
 
 // A Follower reads what a selection asks for from a cursor on, and says when there is
@@ -89,7 +89,11 @@ func (f *Follower) Read(ctx context.Context, since time.Time) (Batch, error) {
 		}
 		return Batch{From: now, Cursor: now, Truncated: true}, err
 	}
-	page, err := f.Follower.Read(ctx)
+	b := Batch{From: f.cursor}
+	err := f.Follower.Read(ctx, func(page event.Page) error {
+		f.fill(&b, page, since)
+		return nil
+	})
 	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
 		f.Seek(CursorStart)
 		return Batch{From: CursorStart, Cursor: CursorStart, More: true, Truncated: true}, nil
@@ -97,7 +101,13 @@ func (f *Follower) Read(ctx context.Context, since time.Time) (Batch, error) {
 	if err != nil {
 		return Batch{}, err
 	}
-	b := Batch{From: f.cursor, More: page.More}
+	b.Cursor = f.cursor
+	return b, nil
+}
+
+// fill makes a batch of a page.
+func (f *Follower) fill(b *Batch, page event.Page, since time.Time) {
+	b.More = page.More
 	for i := range page.Events {
 		o, ok := f.selection.occurrence(&page.Events[i])
 		switch {
@@ -112,8 +122,6 @@ func (f *Follower) Read(ctx context.Context, since time.Time) (Batch, error) {
 	if page.Next != "" {
 		f.cursor = string(page.Next)
 	}
-	b.Cursor = f.cursor
-	return b, nil
 }
 
 // position reads a cursor, and reports whether it can be one of ours.

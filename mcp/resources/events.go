@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/toolset"
@@ -23,8 +24,12 @@ const (
 )
 
 const (
-	newest = 50  // events of a list resource
-	text   = 500 // characters of each one's text
+	newest = 50 // events of a list resource
+	// maxPayload is how many bytes a payload has at most; that of a longer body is left out.
+	maxPayload = 64 << 10
+	text       = 500 // characters of each one's text
+	// patience bounds how long a list is filled; then it says that there is more.
+	patience = 3 * time.Second
 )
 
 // eventList is what a list resource holds.
@@ -48,7 +53,7 @@ func (r *eventReader) resources() []Resource {
 		},
 		{
 			URI: uriEvent, Name: "slack_event", Title: "One Slack event", Scope: access.Events,
-			Description: "One received event with its whole payload, by event_id.",
+			Description: "One received event with its payload of up to 64 KiB, by event_id.",
 			read: func(ctx context.Context, v vars) (any, error) {
 				return r.get(ctx, event.SourceSlack, v["event_id"])
 			},
@@ -74,7 +79,7 @@ func (r *eventReader) resources() []Resource {
 		},
 		{
 			URI: uriSourceEvent, Name: "webhook_event", Title: "One event of a webhook sender", Scope: access.Events,
-			Description: "One received event of a webhook source with its whole payload, by event_id.",
+			Description: "One received event of a webhook source with its payload of up to 64 KiB, by event_id.",
 			read: func(ctx context.Context, v vars) (any, error) {
 				return r.get(ctx, v["source"], v["event_id"])
 			},
@@ -91,26 +96,35 @@ func (r *eventReader) resources() []Resource {
 
 func (r *eventReader) list(filter func(vars) event.Filter) func(context.Context, vars) (any, error) {
 	return func(ctx context.Context, v vars) (any, error) {
-		page, err := r.log.Query(ctx, event.Query{Filter: filter(v), Order: event.NewestFirst, Limit: newest})
-		if err != nil {
-			return nil, err
-		}
-		out := eventList{Events: []view.Event{}, NextCursor: string(page.Next), HasMore: page.More}
-		for i := range page.Events {
-			out.Events = append(out.Events, view.NewEvent(&page.Events[i], view.EventOptions{Lockdown: r.lockdown, MaxText: text}))
+		q := event.Query{Filter: filter(v), Order: event.NewestFirst, Limit: newest}
+		out := eventList{Events: []view.Event{}, HasMore: true}
+		for began := time.Now(); out.HasMore && q.Limit > 0 && time.Since(began) < patience; {
+			err := r.log.Query(ctx, q, func(page event.Page) error {
+				for i := range page.Events {
+					out.Events = append(out.Events, view.NewEvent(&page.Events[i], view.EventOptions{Lockdown: r.lockdown, MaxText: text}))
+				}
+				out.NextCursor, out.HasMore = string(page.Next), page.More
+				q.After = page.Next
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+			q.Limit = newest - len(out.Events)
 		}
 		return out, nil
 	}
 }
 
 func (r *eventReader) get(ctx context.Context, source, id string) (any, error) {
-	e, err := r.log.Get(ctx, source, id)
-	if err != nil {
-		return nil, err
-	}
-	return struct {
+	var out struct {
 		Event view.Event `json:"event"`
-	}{view.NewEvent(&e, view.EventOptions{Lockdown: r.lockdown, Payload: true})}, nil
+	}
+	err := r.log.Get(ctx, source, id, func(e *event.Event) error {
+		out.Event = view.NewEvent(e, view.EventOptions{Lockdown: r.lockdown, Payload: true, MaxPayload: maxPayload})
+		return nil
+	})
+	return out, err
 }
 
 // Changed lists the resources that read otherwise once e is stored.

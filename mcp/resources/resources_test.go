@@ -163,7 +163,7 @@ func TestNamesAreUnique(t *testing.T) {
 func TestChanged(t *testing.T) {
 	t.Parallel()
 	_, log := fixture(t)
-	page, err := log.Query(t.Context(), event.Query{Order: event.OldestFirst})
+	page, err := log.Page(event.Query{Order: event.OldestFirst})
 	if err != nil {
 		t.Fatal(err)
 	}

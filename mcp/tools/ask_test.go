@@ -64,7 +64,7 @@ func (r *rig) click(person, ts, button string) {
 // settle handles the newest event as the server's consumer does.
 func (r *rig) settle() {
 	r.t.Helper()
-	page, err := r.events.Query(r.t.Context(), event.Query{Limit: 1})
+	page, err := r.events.Page(event.Query{Limit: 1})
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -101,26 +101,29 @@ func (k *kit) listEvents(ctx context.Context, _ *toolset.Call, in listEventsIn) 
 		return eventsOut{}, err
 	}
 	out := eventsOut{Events: []view.Event{}}
-	size, began, last := 0, k.now(), q.After
+	size, began := 0, k.now()
 	for {
-		page, err := k.Events.Query(ctx, q)
+		full := false
+		err := k.Events.Query(ctx, q, func(page event.Page) error {
+			for i := range page.Events {
+				row, n := k.row(&page.Events[i], in.ResponseFormat)
+				if size += n; size > maxResult && len(out.Events) > 0 {
+					out.NextCursor, out.HasMore, full = string(q.After), true, true
+					out.Note = "The list was cut to keep it readable: go on with next_cursor."
+					return nil
+				}
+				out.Events = append(out.Events, row)
+				q.After = page.Events[i].Position
+			}
+			out.NextCursor, out.HasMore = string(page.Next), page.More
+			q.After = page.Next
+			return nil
+		})
 		if err != nil {
 			return eventsOut{}, err
 		}
-		q.After, out.HasMore = page.Next, page.More
-		for i := range page.Events {
-			row, n := k.row(&page.Events[i], in.ResponseFormat)
-			if size += n; size > maxResult && len(out.Events) > 0 {
-				out.NextCursor, out.HasMore = string(last), true
-				out.Note = "The list was cut to keep it readable: go on with next_cursor."
-				return out, nil
-			}
-			out.Events = append(out.Events, row)
-			last = page.Events[i].Position
-		}
-		out.NextCursor = string(page.Next)
 		q.Limit = in.Limit - len(out.Events)
-		if !page.More || q.Limit <= 0 {
+		if full || !out.HasMore || q.Limit <= 0 {
 			return out, nil
 		}
 		if k.now().Sub(began) > listPatience {
@@ -148,19 +151,27 @@ func (k *kit) row(e *event.Event, format string) (view.Event, int) {
 }
 
 func (k *kit) getEvent(ctx context.Context, _ *toolset.Call, in getEventIn) (getEventOut, error) {
-	e, err := k.event(ctx, in.Source, in.EventID)
-	if err != nil {
-		return getEventOut{}, err
-	}
-	return getEventOut{Event: view.NewEvent(&e, view.EventOptions{Lockdown: k.Lockdown, Payload: true, MaxPayload: maxPayload})}, nil
+	var out getEventOut
+	_, err := k.event(ctx, in.Source, in.EventID, func(e *event.Event) {
+		out.Event = view.NewEvent(e, view.EventOptions{Lockdown: k.Lockdown, Payload: true, MaxPayload: maxPayload})
+	})
+	return out, err
 }
 
-// event finds an event by its id or its URI.
-func (k *kit) event(ctx context.Context, source, id string) (event.Event, error) {
+// event finds an event by its id or its URI, and calls use with it. It returns the event
+// without its body.
+func (k *kit) event(ctx context.Context, source, id string, use func(*event.Event)) (event.Event, error) {
 	if s, i, ok := view.ParseEventURI(id); ok {
 		source, id = s, i
 	}
-	return k.Events.Get(ctx, source, id)
+	var found event.Event
+	err := k.Events.Get(ctx, source, id, func(e *event.Event) error {
+		use(e)
+		found = *e
+		found.Raw = nil
+		return nil
+	})
+	return found, err
 }
 
 func (k *kit) query(ctx context.Context, in listEventsIn) (event.Query, error) {
@@ -261,11 +272,13 @@ type eventContextOut struct {
 // eventContext collects what there is; a part that Slack refuses is named in the note,
 // because the event alone is worth something too.
 func (k *kit) eventContext(ctx context.Context, _ *toolset.Call, in eventContextIn) (eventContextOut, error) {
-	e, err := k.event(ctx, event.SourceSlack, in.EventID)
+	var out eventContextOut
+	e, err := k.event(ctx, event.SourceSlack, in.EventID, func(e *event.Event) {
+		out.Event = view.NewEvent(e, view.EventOptions{Lockdown: k.Lockdown, MaxText: passage})
+	})
 	if err != nil {
 		return eventContextOut{}, err
 	}
-	out := eventContextOut{Event: view.NewEvent(&e, view.EventOptions{Lockdown: k.Lockdown, MaxText: passage})}
 	if e.User != "" {
 		if u, err := k.Names.User(ctx, e.User); err == nil {
 			out.User = new(view.NewPerson(&u, k.home(ctx)))
@@ -319,7 +332,8 @@ type replyToEventIn struct {
 }
 
 func (k *kit) replyToEvent(ctx context.Context, c *toolset.Call, in replyToEventIn) (posted, error) {
-	e, err := k.event(ctx, event.SourceSlack, in.EventID)
+	plainDM := false
+	e, err := k.event(ctx, event.SourceSlack, in.EventID, func(e *event.Event) { plainDM = isPlainDM(e) })
 	if err != nil {
 		return posted{}, err
 	}
@@ -331,7 +345,7 @@ func (k *kit) replyToEvent(ctx context.Context, c *toolset.Call, in replyToEvent
 		return posted{}, err
 	}
 	p.Channel = e.Channel
-	if in.To == "thread" && !isPlainDM(&e) {
+	if in.To == "thread" && !plainDM {
 		p.ThreadTS = e.Thread
 	}
 	p.Broadcast = in.Broadcast && p.ThreadTS != ""

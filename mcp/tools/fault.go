@@ -99,6 +99,8 @@ func Fault(err error) string {
 		return "cursor_expired: the events behind this cursor are no longer kept, or the store was made anew. Start again without a cursor."
 	case errors.Is(err, operator.ErrNoGroup):
 		return groupFault
+	case errors.Is(err, event.ErrBusy):
+		return event.ErrBusy.Error()
 	case errors.Is(err, event.ErrNotFound):
 		return "event_not_found: no event with this id is kept. Take event_id from slack_list_events."
 	case errors.Is(err, context.DeadlineExceeded):

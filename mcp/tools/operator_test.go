@@ -25,12 +25,12 @@ type deadStore struct {
 	settled map[event.Position]bool // letters that were redriven or dropped
 }
 
-func (s *deadStore) History(ctx context.Context, q event.Query) (event.Page, error) {
-	return s.Query(ctx, q)
+func (s *deadStore) History(_ context.Context, q event.Query) (event.Page, error) {
+	return s.Page(q)
 }
 
-func (s *deadStore) Get(ctx context.Context, source, id string) (event.Event, error) {
-	return s.Log.Get(ctx, source, id)
+func (s *deadStore) Get(_ context.Context, source, id string) (event.Event, error) {
+	return s.Event(source, id)
 }
 
 func (s *deadStore) Stats(ctx context.Context) (queue.Stats, error) {
@@ -42,11 +42,11 @@ func (s *deadStore) Stats(ctx context.Context) (queue.Stats, error) {
 	}}, err
 }
 
-func (s *deadStore) DeadLetters(ctx context.Context, group string, q queue.LetterQuery) ([]queue.DeadLetter, error) {
+func (s *deadStore) DeadLetters(_ context.Context, group string, q queue.LetterQuery) ([]queue.DeadLetter, error) {
 	if group != deadGroup {
 		return nil, queue.ErrNoGroup
 	}
-	page, err := s.Query(ctx, event.Query{Order: event.OldestFirst, After: q.After, Limit: event.MaxLimit})
+	page, err := s.Page(event.Query{Order: event.OldestFirst, After: q.After, Limit: event.MaxLimit})
 	if err != nil {
 		return nil, err
 	}

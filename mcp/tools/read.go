@@ -421,18 +421,20 @@ func (k *kit) actionToken(ctx context.Context, id string) (string, error) {
 	if k.Events == nil {
 		return "", event.ErrNotFound
 	}
-	e, err := k.event(ctx, event.SourceSlack, id)
-	if err != nil {
-		return "", err
-	}
-	in, err := event.Inner[struct {
-		ActionToken     string `json:"action_token"`
-		AssistantThread struct {
-			ActionToken string `json:"action_token"`
-		} `json:"assistant_thread"`
-	}](&e)
-	if token := cmp.Or(in.ActionToken, in.AssistantThread.ActionToken); err == nil && token != "" {
-		return token, nil
+	token := ""
+	_, err := k.event(ctx, event.SourceSlack, id, func(e *event.Event) {
+		in, err := event.Inner[struct {
+			ActionToken     string `json:"action_token"`
+			AssistantThread struct {
+				ActionToken string `json:"action_token"`
+			} `json:"assistant_thread"`
+		}](e)
+		if err == nil {
+			token = cmp.Or(in.ActionToken, in.AssistantThread.ActionToken)
+		}
+	})
+	if err != nil || token != "" {
+		return token, err
 	}
 	return "", fault("no_action_token: Slack gave this event no permission to search. Use an app_mention or a direct message, as new as possible.")
 }

@@ -83,12 +83,19 @@ func (w *wait) run(ctx context.Context) (waitOut, error) {
 	timeout := time.NewTimer(w.timeout)
 	defer timeout.Stop()
 	for {
-		page, err := w.events.Read(ctx)
+		var rows []view.Event
+		err := w.events.Read(ctx, func(page event.Page) error {
+			for i := range page.Events {
+				row, _ := w.kit.row(&page.Events[i], concise)
+				rows = append(rows, row)
+			}
+			return nil
+		})
 		if err != nil {
 			return waitOut{}, err
 		}
-		if len(page.Events) > 0 {
-			return w.out(page.Events), nil
+		if len(rows) > 0 {
+			return w.out(rows), nil
 		}
 		again, err := w.pause(ctx, timeout.C)
 		if err != nil {
@@ -117,14 +124,13 @@ func (w *wait) pause(ctx context.Context, timeout <-chan time.Time) (again bool,
 	}
 }
 
-func (w *wait) out(events []event.Event) waitOut {
-	out := waitOut{Events: []view.Event{}, TimedOut: len(events) == 0, NextCursor: string(w.events.Position())}
+func (w *wait) out(rows []view.Event) waitOut {
+	out := waitOut{Events: rows, TimedOut: len(rows) == 0, NextCursor: string(w.events.Position())}
+	if out.TimedOut {
+		out.Events = []view.Event{}
+	}
 	if out.NextCursor == "" {
 		out.NextCursor = CursorStart
-	}
-	for i := range events {
-		row, _ := w.kit.row(&events[i], concise)
-		out.Events = append(out.Events, row)
 	}
 	return out
 }

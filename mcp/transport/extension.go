@@ -97,7 +97,7 @@ func (t *Transport) extend(c *call, m *message) (resp mcp.JSONRPCMessage) {
 		}
 	}()
 	result, err := t.opt.Extension.Call(c.ctx, r)
-	fault, ok := errors.AsType[*ProtocolError](err)
+	fault, ok := faultOf(err)
 	switch {
 	case err == nil:
 		return mcp.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, ID: requestID(c.id), Result: result}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
+
+	"slackmcp/webhook/event"
 )
 
 // A message is one JSON-RPC message, decoded no further than routing needs.
@@ -354,6 +356,17 @@ type ProtocolError struct {
 
 func (e *ProtocolError) Error() string { return e.Message }
 
+// faultOf returns what a client sees of a handler's error, if it may see anything.
+func faultOf(err error) (*ProtocolError, bool) {
+	if fault, ok := errors.AsType[*ProtocolError](err); ok {
+		return fault, true
+	}
+	if errors.Is(err, event.ErrBusy) {
+		return &ProtocolError{Code: mcp.INTERNAL_ERROR, Message: event.ErrBusy.Error()}, true
+	}
+	return nil, false
+}
+
 // capabilityMissing is what 2026-07-28 answers to a client that did not declare what a
 // request needs, by name: the error data has an object of capabilities.
 func capabilityMissing(e mcp.MissingRequiredClientCapabilityError) *ProtocolError {
@@ -371,7 +384,7 @@ func explain(ctx context.Context, uri string, err error) {
 	if !ok {
 		return
 	}
-	if fault, ok := errors.AsType[*ProtocolError](err); ok {
+	if fault, ok := faultOf(err); ok {
 		c.fault = fault
 		return
 	}

@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -33,6 +34,7 @@ type Receipt struct {
 // Bounds of one search: what lies deeper in the store counts as unknown.
 const (
 	maxReceipts      = 50
+	maxFound         = 500
 	maxReceiptPages  = 50
 	receiptsPatience = 3 * time.Second
 )
@@ -72,23 +74,31 @@ func searchReceipts(ctx context.Context, log event.Log, id string) (found []even
 	q := event.Query{Filter: event.Filter{Source: event.SourceReceipts}, Limit: event.MaxLimit}
 	began := time.Now()
 	for range maxReceiptPages {
-		page, err := log.Query(ctx, q)
+		err := log.Query(ctx, q, func(page event.Page) error {
+			for _, e := range page.Events {
+				r, err := event.Inner[event.Receipt](&e)
+				if err != nil || r.ID != id {
+					continue
+				}
+				if len(found) == maxFound {
+					return nil
+				}
+				// A body belongs to the log, and may be long; what it says of the message is short.
+				if e.Raw, err = json.Marshal(r); err != nil {
+					return err
+				}
+				e.Encoding = event.JSON
+				found = append(found, e)
+			}
+			q.After, complete = page.Next, !page.More
+			return nil
+		})
 		if err != nil {
 			return nil, false, err
 		}
-		for _, e := range page.Events {
-			if r, err := event.Inner[event.Receipt](&e); err == nil && r.ID == id {
-				found = append(found, e)
-			}
-		}
-		if !page.More {
-			complete = true
+		if complete || len(found) == maxFound || time.Since(began) > receiptsPatience {
 			break
 		}
-		if time.Since(began) > receiptsPatience {
-			break
-		}
-		q.After = page.Next
 	}
 	// By the time of receipt, as LastStatuses judges.
 	slices.SortStableFunc(found, func(a, b event.Event) int { return b.ReceivedAt.Compare(a.ReceivedAt) })

@@ -3,6 +3,7 @@ package operate
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/operator"
 )
 
 // The routes of the store, by name.
@@ -33,7 +35,7 @@ const (
 // serveQueue gives the store its routes: each is one call of the queue.
 func (s *Server) serveQueue() {
 	q := s.o.Queue
-	s.Handle(routeHistory, Call(func(ctx context.Context, in wireQuery) (wirePage, error) {
+	s.Handle(routeHistory, reading(q, func(ctx context.Context, in wireQuery) (wirePage, error) {
 		query, err := in.query()
 		if err != nil {
 			return wirePage{}, err
@@ -41,7 +43,7 @@ func (s *Server) serveQueue() {
 		p, err := q.History(ctx, query)
 		return wirePageOf(p), err
 	}))
-	s.Handle(routeGet, Call(func(ctx context.Context, in getIn) (wireEvent, error) {
+	s.Handle(routeGet, reading(q, func(ctx context.Context, in getIn) (wireEvent, error) {
 		e, err := q.Get(ctx, string(in.Source), string(in.ID))
 		return wireOf(e), err
 	}))
@@ -55,7 +57,7 @@ func (s *Server) serveQueue() {
 		s.changed(ctx, "group dropped", in.Group, 0, err)
 		return none{}, err
 	}))
-	s.Handle(routeDeadLetters, Call(func(ctx context.Context, in lettersIn) ([]wireLetter, error) {
+	s.Handle(routeDeadLetters, reading(q, func(ctx context.Context, in lettersIn) ([]wireLetter, error) {
 		list, err := q.DeadLetters(ctx, in.Group, queue.LetterQuery{After: in.After, Limit: in.Limit, MaxBytes: in.MaxBytes, NoBodies: in.NoBodies})
 		return wireLettersOf(list), err
 	}))
@@ -89,6 +91,22 @@ func (s *Server) changed(ctx context.Context, what, group string, n int, err err
 	if s.o.OnChanged != nil {
 		s.o.OnChanged(ctx, what, group, err)
 	}
+}
+
+// reading makes a route like Call, whose values hold bodies of the store. They are written
+// as JSON while a share of the memory for reading is held.
+func reading[In, Out any](q queue.Queue, fn func(ctx context.Context, in In) (Out, error)) Route {
+	return Call(func(ctx context.Context, in In) (body json.RawMessage, err error) {
+		err = operator.Hold(ctx, q, func() error {
+			out, err := fn(ctx, in)
+			if err != nil {
+				return err
+			}
+			body, err = json.Marshal(out)
+			return err
+		})
+		return body, err
+	})
 }
 
 // errConsumerGone is the reason of an attempt whose consumer ended before it said how

@@ -322,6 +322,7 @@ var codes = []struct {
 	{"unknown_route", http.StatusNotFound, ErrUnknownRoute},
 	{"busy", http.StatusTooManyRequests, ErrBusy},
 	{"bad_request", http.StatusBadRequest, ErrRequest},
+	{"too_many_reads", http.StatusServiceUnavailable, event.ErrBusy},
 	{"lease_gone", http.StatusGone, ErrLeaseGone},
 }
 

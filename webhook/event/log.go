@@ -1,16 +1,28 @@
 package event
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrBusy says that the memory for reading was in use for too long.
+var ErrBusy = errors.New("too_many_reads: as many events are being read at once as the server has memory for. Nothing is wrong with them: ask again in some seconds, and for less at a time (limit, filters)")
 
 // A Log is the received events as their readers see them: every stored event, in the
 // order of its position, a moment after it was acknowledged. All methods are safe for
-// concurrent use, and the Raw bytes of an event must not be written to.
+// concurrent use.
+//
+// All readers of one process share a budget of memory for the bodies that they hold. So
+// what is read is handed to a function: the bodies (Raw) are the reader's until it
+// returns, and must be neither written to nor kept. The function must not wait for a
+// client or for Slack, nor read the log again. A reader waits for its share; when it does
+// not get one in time, the error is ErrBusy and the function was not called.
 type Log interface {
-	// Query reads one page; see [Query]. A position that the log does not know any more
-	// is a *CursorExpiredError.
-	Query(ctx context.Context, q Query) (Page, error)
-	// Get returns one event, or an error that wraps ErrNotFound.
-	Get(ctx context.Context, source, id string) (Event, error)
+	// Query calls use with one page; see [Query]. It returns the error of use. A position
+	// that the log does not know any more is a *CursorExpiredError.
+	Query(ctx context.Context, q Query, use func(Page) error) error
+	// Get calls use with one event, or returns an error that wraps ErrNotFound.
+	Get(ctx context.Context, source, id string, use func(*Event) error) error
 	// Watch returns a channel, of capacity one, that holds a value after any number of
 	// new events became visible. A reader takes it and then queries OldestFirst after the
 	// last position that it saw. stop must be called once.
@@ -26,8 +38,10 @@ type Log interface {
 //	f := event.Follow(log, event.Query{After: log.Newest()})
 //	defer f.Close()
 //	for {
-//		page, err := f.Read(ctx)
-//		// Work with them.
+//		err := f.Read(ctx, func(page event.Page) error {
+//			// Make of the events what is needed.
+//		})
+//		// Work with that.
 //		select {
 //		case <-f.Ready():
 //		case <-ctx.Done():
@@ -51,15 +65,21 @@ func Follow(log Log, q Query) *Follower {
 	return f
 }
 
-// Read returns the next page without waiting; it may be empty. A page that cannot be read
-// leaves the position as it was. Behind a *CursorExpiredError the caller has to Seek.
-func (f *Follower) Read(ctx context.Context) (Page, error) {
-	page, err := f.log.Query(ctx, f.query)
-	f.more = err == nil && page.More
-	if err == nil && page.Next != "" {
-		f.query.After = page.Next
+// Read calls use with the next page, as [Log] has it, without waiting for more; it may be
+// empty. A page that cannot be read, or of which use fails, leaves the position as it was.
+// Behind a *CursorExpiredError the caller has to Seek.
+func (f *Follower) Read(ctx context.Context, use func(Page) error) error {
+	var next Position
+	var more bool
+	err := f.log.Query(ctx, f.query, func(page Page) error {
+		next, more = page.Next, page.More
+		return use(page)
+	})
+	f.more = err == nil && more
+	if err == nil && next != "" {
+		f.query.After = next
 	}
-	return page, err
+	return err
 }
 
 // Ready returns a channel from which one can receive as soon as Read may return

@@ -27,7 +27,15 @@ func (l *numbered) Watch() (changed <-chan struct{}, stop func()) {
 	return l.changed, func() { l.watched-- }
 }
 
-func (l *numbered) Query(_ context.Context, q event.Query) (event.Page, error) {
+func (l *numbered) Query(_ context.Context, q event.Query, use func(event.Page) error) error {
+	page, err := l.page(q)
+	if err != nil {
+		return err
+	}
+	return use(page)
+}
+
+func (l *numbered) page(q event.Query) (event.Page, error) {
 	if l.fails != nil {
 		return event.Page{}, l.fails
 	}
@@ -62,13 +70,23 @@ func ready(f *event.Follower) bool {
 	}
 }
 
+// next reads the next page, and keeps it.
+func next(t *testing.T, f *event.Follower) (page event.Page, err error) {
+	t.Helper()
+	err = f.Read(t.Context(), func(p event.Page) error {
+		page = p
+		return nil
+	})
+	return page, err
+}
+
 func TestFollowerReadsEachEventOnce(t *testing.T) {
 	log := &numbered{count: 3, changed: make(chan struct{}, 1)}
 	f := event.Follow(log, event.Query{Filter: event.Filter{Channel: "odd"}, Order: event.NewestFirst})
 	var got []string
 	read := func() {
 		t.Helper()
-		page, err := f.Read(t.Context())
+		page, err := next(t, f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,18 +125,23 @@ func TestFollowerKeepsItsPlaceWhenAReadFails(t *testing.T) {
 	f := event.Follow(log, event.Query{After: at(1)})
 	defer f.Close()
 	log.fails = errors.New("the store is away")
-	if _, err := f.Read(t.Context()); !errors.Is(err, log.fails) || f.Position() != at(1) || ready(f) {
+	if _, err := next(t, f); !errors.Is(err, log.fails) || f.Position() != at(1) || ready(f) {
 		t.Errorf("a read that failed: %v, position %s", err, f.Position())
 	}
 	log.fails, log.oldest = nil, 3
-	if _, err := f.Read(t.Context()); !errors.As(err, new(*event.CursorExpiredError)) {
+	if _, err := next(t, f); !errors.As(err, new(*event.CursorExpiredError)) {
 		t.Errorf("a read behind an expired position: %v", err)
 	}
 	f.Seek(at(2))
 	if !ready(f) {
 		t.Error("the follower is not ready after Seek")
 	}
-	if page, err := f.Read(t.Context()); err != nil || len(page.Events) != 1 || page.Events[0].Position != at(3) {
+	if page, err := next(t, f); err != nil || len(page.Events) != 1 || page.Events[0].Position != at(3) {
 		t.Errorf("the read after Seek: %+v, %v", page, err)
+	}
+	log.count = 4
+	refused := errors.New("the reader cannot use it")
+	if err := f.Read(t.Context(), func(event.Page) error { return refused }); !errors.Is(err, refused) || f.Position() != at(3) {
+		t.Errorf("a page that was not used: %v, position %s", err, f.Position())
 	}
 }

@@ -108,26 +108,34 @@ func countOnly(_ context.Context, _ string, at ...event.Position) (int, error) {
 // Each calls use with the chosen letters behind a position, at most limit of them, and
 // returns behind which position there may be more; "" at the end. It holds a page of them
 // at a time, as use should.
-func Each(ctx context.Context, s Store, l Letters, after event.Position, limit int, use func(*queue.DeadLetter) error) (event.Position, error) {
-	for found := 0; ; {
-		list, err := s.DeadLetters(ctx, l.Group, queue.LetterQuery{After: after, Limit: step})
-		if err != nil || len(list) == 0 {
-			return "", err
-		}
-		for i := range list {
-			if found == limit {
-				return after, nil
+func Each(ctx context.Context, s Store, l Letters, after event.Position, limit int, use func(*DeadLetter) error) (event.Position, error) {
+	for found, more := 0, true; more; {
+		err := Hold(ctx, s, func() error {
+			list, err := s.DeadLetters(ctx, l.Group, queue.LetterQuery{After: after, Limit: step})
+			if err != nil || len(list) == 0 {
+				after, more = "", false
+				return err
 			}
-			after = list[i].Event.Position
-			if !l.Match(&list[i]) {
-				continue
+			for i := range list {
+				if more = found < limit; !more {
+					return nil
+				}
+				after = list[i].Event.Position
+				if !l.Match(&list[i]) {
+					continue
+				}
+				found++
+				if err := use(&list[i]); err != nil {
+					return err
+				}
 			}
-			found++
-			if err := use(&list[i]); err != nil {
-				return after, err
-			}
+			return nil
+		})
+		if err != nil {
+			return after, err
 		}
 	}
+	return after, nil
 }
 
 // Events choose stored events. If Refs is set, the other fields are not used.

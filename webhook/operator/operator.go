@@ -40,6 +40,22 @@ type Store interface {
 
 var _ Store = queue.Queue(nil)
 
+// A Holder is a Store whose readers share a budget of memory.
+type Holder interface {
+	// Hold calls use while it holds a share for a page of bodies, and returns its error, or
+	// event.ErrBusy when it did not get a share in time. Use must not hold another one.
+	Hold(ctx context.Context, use func() error) error
+}
+
+// Hold calls use, which reads a page of a store and is done with it when it returns. Where
+// the store is a Holder, it waits for a share first.
+func Hold(ctx context.Context, s Store, use func() error) error {
+	if h, ok := s.(Holder); ok {
+		return h.Hold(ctx, use)
+	}
+	return use()
+}
+
 const (
 	// step is how many events are changed before the context is checked again.
 	step = 200

@@ -52,8 +52,17 @@ func (l *Log) Append(events ...event.Event) {
 	}
 }
 
-// Query reads one page.
-func (l *Log) Query(_ context.Context, q event.Query) (event.Page, error) {
+// Query implements event.Log.
+func (l *Log) Query(_ context.Context, q event.Query, use func(event.Page) error) error {
+	page, err := l.Page(q)
+	if err != nil {
+		return err
+	}
+	return use(page)
+}
+
+// Page reads one page.
+func (l *Log) Page(q event.Query) (event.Page, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if q.After != "" && q.After.Epoch() != epoch {
@@ -63,16 +72,20 @@ func (l *Log) Query(_ context.Context, q event.Query) (event.Page, error) {
 		q.Limit = event.DefaultLimit
 	}
 	var page event.Page
-	looked := 0
+	looked, bytes := 0, event.PageBytes(q.MaxBytes)
 	for _, e := range l.behind(q) {
-		if len(page.Events) == q.Limit || l.Scan > 0 && looked == l.Scan {
+		if len(page.Events) == q.Limit || bytes <= 0 || l.Scan > 0 && looked == l.Scan {
 			page.More = true
 			return page, nil
 		}
 		looked++
 		page.Next = e.Position
 		if q.Filter.Match(&e) {
+			if q.NoBodies {
+				e.Raw = nil
+			}
 			page.Events = append(page.Events, e)
+			bytes -= len(e.Raw)
 		}
 	}
 	switch {
@@ -101,8 +114,17 @@ func (l *Log) behind(q event.Query) []event.Event {
 	})
 }
 
-// Get returns one event.
-func (l *Log) Get(_ context.Context, source, id string) (event.Event, error) {
+// Get implements event.Log.
+func (l *Log) Get(_ context.Context, source, id string, use func(*event.Event) error) error {
+	e, err := l.Event(source, id)
+	if err != nil {
+		return err
+	}
+	return use(&e)
+}
+
+// Event returns one event.
+func (l *Log) Event(source, id string) (event.Event, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range l.events {
