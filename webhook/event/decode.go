@@ -2,16 +2,14 @@ package event
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strconv"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // An Envelope is what DecodeSlack reads: the event, and the fields of the outer object that
@@ -72,35 +70,51 @@ func DerivedID(source string, body []byte) string {
 
 // decodeObject reads one JSON object.
 func decodeObject(body []byte) (Envelope, error) {
-	root, err := read(body)
+	v, err := read(body, ofEnvelope)
 	if err != nil {
 		return Envelope{}, err
 	}
-	if jsontext.Value(body).Kind() != '{' {
+	if v.Kind() != '{' {
 		return Envelope{}, ErrNotObject
 	}
+	root := v.members
 	inner := root.object("event")
 	var env Envelope
-	env.Type = root.text("type")
+	env.Type = string(root.text("type"))
 	if challenge := root.get("challenge"); challenge.Kind() == '"' {
-		env.Challenge = string(unquote(challenge))
+		env.Challenge = string(unquote(challenge.Value))
 	}
-	env.ID = root.text("event_id")
-	for _, at := range [...]string{ // The first has microseconds.
+	env.ID = string(root.text("event_id"))
+	for _, at := range [...][]byte{ // The first has microseconds.
 		inner.text("event_ts"), inner.text("ts"), root.text("action_ts"), root.text("event_time"), root.text("minute_rate_limited"),
 	} {
 		if env.At = seconds(at); !env.At.IsZero() {
 			break
 		}
 	}
-	env.ChannelType = inner.text("channel_type")
+	env.ChannelType = string(inner.text("channel_type"))
 	callback := env.Type == "event_callback"
 	env.Kind.Type = env.Type
 	if callback {
-		env.Kind = Kind{Type: inner.text("type"), Subtype: inner.text("subtype")}
+		env.Kind = Kind{Type: string(inner.text("type")), Subtype: string(inner.text("subtype"))}
 	}
 	env.locate(root, inner, callback)
 	return env, nil
+}
+
+// ofEnvelope says what decodeObject reads of a body: fields of the outer object, of the
+// event, and of objects within these.
+func ofEnvelope(name []byte) bool {
+	switch string(name) {
+	case "type", "subtype", "challenge", "event_id", "api_app_id", "app_id", "id", "is_bot", // fields
+		"event_time", "minute_rate_limited", "ts", "event_ts", "action_ts", "message_ts", "thread_ts",
+		"team_id", "channel_id", "channel_type", "user_id",
+		"team", "channel", "user", // ids, or objects that have one
+		"event", "item", "assistant_thread", "message", "previous_message", "container", "bot_profile", // objects
+		"authorizations", "0": // and the first of these
+		return true
+	}
+	return false
 }
 
 // locate fills in where an event happened and who caused it. Each field has several
@@ -109,34 +123,43 @@ func (e *Envelope) locate(root, inner object, callback bool) {
 	item, assistant := inner.object("item"), inner.object("assistant_thread")
 	changed, deleted := inner.object("message"), inner.object("previous_message")
 	container, clicked := root.object("container"), root.object("message")
-	auth := parse(element(root.get("authorizations"), "0"))
+	auth := root.get("authorizations").members.object("0")
 
-	e.Team = cmp.Or(root.text("team_id"), root.id("team"), auth.text("team_id"))
-	e.Channel = cmp.Or(inner.id("channel"), inner.text("channel_id"), item.text("channel"),
+	e.Team = first(root.text("team_id"), root.id("team"), auth.text("team_id"))
+	e.Channel = first(inner.id("channel"), inner.text("channel_id"), item.text("channel"),
 		assistant.text("channel_id"), root.id("channel"), container.text("channel_id"))
-	e.User = cmp.Or(inner.id("user"), inner.text("user_id"), changed.text("user"), deleted.text("user"),
+	e.User = first(inner.id("user"), inner.text("user_id"), changed.text("user"), deleted.text("user"),
 		assistant.text("user_id"), root.id("user"))
 	if callback && (e.Kind.Type == "message" || e.Kind.Type == "app_mention") {
 		// A message that was changed is in the thread of its present text; the ts of the
 		// notice itself names no thread.
-		e.Thread = cmp.Or(inner.text("thread_ts"), changed.text("thread_ts"), changed.text("ts"),
+		e.Thread = first(inner.text("thread_ts"), changed.text("thread_ts"), changed.text("ts"),
 			deleted.text("thread_ts"), deleted.text("ts"), inner.text("ts"))
 	} else {
 		// A reaction, a pin or a click belongs to the message that it was done to. Slack
 		// does not say whether that message is in a thread. A reader that waits for a
 		// reaction to a message which it knows finds it by that message's own ts.
-		e.Thread = cmp.Or(inner.text("thread_ts"), item.text("thread_ts"), item.text("ts"),
+		e.Thread = first(inner.text("thread_ts"), item.text("thread_ts"), item.text("ts"),
 			assistant.text("thread_ts"), inner.text("message_ts"), container.text("thread_ts"),
 			clicked.text("thread_ts"), container.text("message_ts"), clicked.text("ts"), root.text("message_ts"))
 	}
 	e.FromSelf = callback && fromSelf(root.text("api_app_id"), auth, inner, changed, deleted)
 }
 
+// first returns a copy of the first text that is not empty.
+func first(texts ...[]byte) string {
+	for _, text := range texts {
+		if len(text) > 0 {
+			return string(text)
+		}
+	}
+	return ""
+}
+
 // id returns the field of a member that is an id, or an object which has one.
-func (o object) id(name string) string {
-	v := o.get(name)
-	if v.Kind() == '{' {
-		return parse(v).text("id")
+func (o object) id(name string) []byte {
+	if v := o.get(name); v.Kind() == '{' {
+		return v.members.text("id")
 	}
 	return o.text(name)
 }
@@ -144,32 +167,30 @@ func (o object) id(name string) string {
 // fromSelf reports whether our own app caused the event. Slack reports that our bot joined
 // or left a channel as the bot's doing, although the person did it who invited or removed
 // the bot; an app wants to know of it, so it is never the app's own.
-func fromSelf(app string, auth, inner, changed, deleted object) bool {
-	switch inner.text("type") {
+func fromSelf(app []byte, auth, inner, changed, deleted object) bool {
+	switch string(inner.text("type")) {
 	case "member_joined_channel", "member_left_channel":
 		return false
 	}
-	bot := ""
+	var bot []byte
 	if auth.get("is_bot").Kind() == 't' {
 		bot = auth.text("user_id")
 	}
+	is := func(id, known []byte) bool { return len(known) > 0 && bytes.Equal(id, known) }
 	for _, message := range [...]object{inner, changed, deleted} {
-		if app != "" && (message.text("app_id") == app || message.object("bot_profile").text("app_id") == app) {
-			return true
-		}
-		if bot != "" && message.text("user") == bot {
+		if is(message.text("app_id"), app) || is(message.object("bot_profile").text("app_id"), app) || is(message.text("user"), bot) {
 			return true
 		}
 	}
-	return bot != "" && (inner.id("user") == bot || inner.text("user_id") == bot)
+	return is(inner.id("user"), bot) || is(inner.text("user_id"), bot)
 }
 
 // seconds reads a Unix time as Slack writes it, "1595926230.009600" or 1595926230;
 // for everything else it returns the zero time.
-func seconds(s string) time.Time {
+func seconds(s []byte) time.Time {
 	const longest = 11 // digits; the year 5138 is far enough
 	var sec, nano, scale int64
-	for i, c := range []byte(s) {
+	for i, c := range s {
 		switch {
 		case c == '.' && scale == 0 && i > 0:
 			scale = 1_000_000_000
@@ -195,14 +216,16 @@ func DecodeCommand(body []byte) (Envelope, error) {
 	if err != nil {
 		return env, err
 	}
-	fields := parse(body)
-	for _, name := range []string{"command", "text", "user_id", "user_name", "channel_id", "channel_name", "team_id", "thread_ts"} {
-		if v := fields.get(name); v != nil && v.Kind() != '"' && v.Kind() != 'n' {
+	texts := []string{"command", "text", "user_id", "user_name", "channel_id", "channel_name", "team_id", "thread_ts"}
+	fields := parse(body, func(name []byte) bool { return slices.Contains(texts, string(name)) })
+	for _, name := range texts {
+		if v := fields.get(name); v.Value != nil && v.Kind() != '"' && v.Kind() != 'n' {
 			return env, fmt.Errorf("%w: a field of the command is no text", ErrNotJSON)
 		}
 	}
 	env.Type, env.Kind = SlashCommand, Kind{Type: SlashCommand}
-	env.Team, env.Channel, env.User, env.Thread = fields.text("team_id"), fields.text("channel_id"), fields.text("user_id"), fields.text("thread_ts")
+	env.Team, env.Channel = string(fields.text("team_id")), string(fields.text("channel_id"))
+	env.User, env.Thread = string(fields.text("user_id")), string(fields.text("thread_ts"))
 	return env, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -270,4 +271,32 @@ func FuzzForm(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestDecodingAllocatesForWhatIsKept bounds the allocations of one message: its fields, and
+// the members of the four objects that they stand in.
+func TestDecodingAllocatesForWhatIsKept(t *testing.T) {
+	body, err := os.ReadFile("../testdata/slack/message.channels.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := testing.AllocsPerRun(100, func() {
+		if _, err := event.DecodeSlack(body, event.JSON); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n > 24 {
+		t.Errorf("decoding a message allocates %.0f times, want at most 24", n)
+	}
+}
+
+// TestObjectsThatHoldThemselvesAreDecoded nests members that are looked for as deep as JSON may be.
+func TestObjectsThatHoldThemselvesAreDecoded(t *testing.T) {
+	nested := strings.Repeat(`{"event":`, 9_999) + `{"type":"x"}` + strings.Repeat(`}`, 9_999)
+	if _, err := event.DecodeSlack([]byte(nested), event.JSON); err != nil {
+		t.Error(err)
+	}
+	if _, err := event.DecodeSlack([]byte(`{"event":`+nested+`}`), event.JSON); !errors.Is(err, event.ErrTooDeep) {
+		t.Errorf("%v, want ErrTooDeep", err)
+	}
 }

@@ -34,9 +34,9 @@ func InnerJSON(e *Event) ([]byte, error) {
 		}
 		return json.Marshal(fields)
 	}
-	outer := parse(e.Raw)
-	if inner := outer.get("event"); inner != nil && outer.text("type") == "event_callback" {
-		return inner, nil
+	outer := parse(e.Raw, func(name []byte) bool { return string(name) == "event" || string(name) == "type" })
+	if inner := outer.get("event"); inner.Value != nil && string(outer.text("type")) == "event_callback" {
+		return inner.Value, nil
 	}
 	return e.Raw, nil
 }

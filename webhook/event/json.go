@@ -46,78 +46,117 @@ func readable(body []byte) error {
 	return nil
 }
 
-// read returns the members of a body that is a JSON object, and none of any other JSON
-// value. Errors: ErrEmpty, ErrNotUTF8, ErrNotJSON, ErrTooDeep.
-func read(body []byte) (object, error) {
+// read opens a body in one pass. Errors: ErrEmpty, ErrNotUTF8, ErrNotJSON, ErrTooDeep.
+func read(body []byte, want wanted) (value, error) {
 	if err := readable(body); err != nil {
-		return nil, err
+		return value{}, err
 	}
 	d := newDecoder(body)
-	root, err := members(d, body)
+	v, err := open(d, body, want)
 	if err != nil {
 		if strings.Contains(err.Error(), "exceeded max depth") { // jsontext exports no error for it
-			return nil, ErrTooDeep
+			return value{}, ErrTooDeep
 		}
-		return nil, ErrNotJSON
+		return value{}, ErrNotJSON
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, ErrNotJSON
+		return value{}, ErrNotJSON
 	}
-	return root, nil
+	return v, nil
 }
 
 // EncodingOf returns how the body of a source other than Slack is written: JSON when it is
 // any JSON value, and otherwise Form, whatever its media type says. Errors: ErrEmpty,
 // ErrNotUTF8, ErrTooDeep.
 func EncodingOf(body []byte) (Encoding, error) {
-	_, err := read(body)
+	_, err := read(body, nothing)
 	if errors.Is(err, ErrNotJSON) {
 		return Form, nil
 	}
 	return JSON, err
 }
 
-// An object holds the members of a JSON object in their order. The values share the bytes
-// of the text.
+// A value is a part of a text that was read without an error, and shares its bytes.
+type value struct {
+	jsontext.Value
+	// members are the wanted ones of an object, in their order, and the wanted elements of
+	// an array under their indices.
+	members object
+}
+
 type object []member
 
 type member struct {
-	name  []byte // without quotes and escapes
-	value jsontext.Value
+	name []byte // without quotes and escapes
+	value
 }
 
-// parse returns the members of a valid JSON object, and none of any other value. It does
-// not look into the values.
-func parse(v jsontext.Value) object {
+// wanted says which members and elements are kept, by their names and indices.
+type wanted func(name []byte) bool
+
+func nothing([]byte) bool { return false }
+
+// parse returns the wanted members of a valid JSON object, and none of any other value.
+func parse(v jsontext.Value, want wanted) object {
 	if v.Kind() != '{' {
 		return nil
 	}
-	o, _ := members(newDecoder(v), v) // v is a part of a text that was read without an error.
-	return o
+	o, _ := open(newDecoder(v), v, want) // v was read without an error.
+	return o.members
 }
 
-// members reads the next value of a text and returns its members when it is an object.
-func members(d *jsontext.Decoder, text []byte) (object, error) {
-	if d.PeekKind() != '{' {
-		return nil, d.SkipValue()
+// open reads the next value of a text. What is wanted of an object or an array is opened in
+// turn; the rest is only checked.
+func open(d *jsontext.Decoder, text []byte, want wanted) (value, error) {
+	kind := d.PeekKind()
+	if kind != '{' && kind != '[' {
+		v, err := readValue(d, text)
+		return value{Value: v}, err
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return nil, err
+		return value{}, err
 	}
-	o := make(object, 0, 16)
-	for d.PeekKind() == '"' {
-		name, err := readValue(d, text)
+	begin := d.InputOffset() - 1
+	var kept object
+	if kind == '{' {
+		kept = make(object, 0, 8) // An envelope has about as many that are wanted.
+	}
+	for i := 0; more(d); i++ {
+		name, err := nameOf(d, text, kind, i)
 		if err != nil {
-			return nil, err
+			return value{}, err
 		}
-		value, err := readValue(d, text)
+		if !want(name) {
+			_, err = d.ReadValue()
+		} else {
+			kept = append(kept, member{name: name})
+			kept[len(kept)-1].value, err = open(d, text, want)
+		}
 		if err != nil {
-			return nil, err
+			return value{}, err
 		}
-		o = append(o, member{unquote(name), value})
 	}
 	_, err := d.ReadToken()
-	return o, err
+	return value{text[begin:d.InputOffset()], kept}, err
+}
+
+// nameOf reads the name of the next member of an object; that of an array's element is its
+// index.
+func nameOf(d *jsontext.Decoder, text []byte, kind jsontext.Kind, i int) ([]byte, error) {
+	if kind == '[' {
+		return strconv.AppendInt(nil, int64(i), 10), nil
+	}
+	quoted, err := readValue(d, text)
+	if err != nil {
+		return nil, err
+	}
+	return unquote(quoted), nil
+}
+
+// more reports whether an object or an array has another member or element.
+func more(d *jsontext.Decoder) bool {
+	k := d.PeekKind()
+	return k != '}' && k != ']' && k != jsontext.KindInvalid
 }
 
 // readValue reads the next value of a text and returns it as a part of the text, which
@@ -128,18 +167,23 @@ func readValue(d *jsontext.Decoder, text []byte) (jsontext.Value, error) {
 	return text[end-len(v) : end], err
 }
 
-// get returns the value of the last member with a name, or nil when there is none.
-func (o object) get(name string) jsontext.Value {
-	for _, m := range slices.Backward(o) {
-		if string(m.name) == name {
-			return m.value
+// get returns the value of the last member with a name, or the zero value when there is none.
+func (o object) get(name string) (last value) {
+	for i := range o {
+		if string(o[i].name) == name {
+			last = o[i].value
 		}
 	}
-	return nil
+	return last
 }
 
 // object returns the members of the object that a member is.
-func (o object) object(name string) object { return parse(o.get(name)) }
+func (o object) object(name string) object {
+	if v := o.get(name); v.Kind() == '{' {
+		return v.members
+	}
+	return nil
+}
 
 // maxField is the length in bytes of the longest field that is taken from an envelope.
 // Slack's ids have a dozen characters. A longer field counts as absent, so that the keys of
@@ -147,18 +191,19 @@ func (o object) object(name string) object { return parse(o.get(name)) }
 const maxField = 512
 
 // text returns the text of a member that is a string, or a number as it is written. It returns
-// "" for any other value and for a text that is longer than maxField.
-func (o object) text(name string) string {
+// nil for any other value and for a text that is longer than maxField.
+func (o object) text(name string) []byte {
 	v := o.get(name)
+	text := []byte(v.Value)
 	if v.Kind() == '"' {
-		v = unquote(v)
+		text = unquote(v.Value)
 	} else if v.Kind() != '0' {
-		return ""
+		return nil
 	}
-	if len(v) > maxField {
-		return ""
+	if len(text) > maxField {
+		return nil
 	}
-	return string(v)
+	return text
 }
 
 // unquote returns the text of a valid JSON string. It shares the bytes of the string when
@@ -223,42 +268,22 @@ func (p Path) Find(json []byte) (found string, ok bool) {
 	if len(p.steps) == 0 {
 		return "", false
 	}
-	if _, err := read(json); err != nil {
+	v, err := read(json, p.has)
+	if err != nil {
 		return "", false
 	}
-	v := jsontext.Value(json)
 	for _, step := range p.steps {
-		if v.Kind() == '[' {
-			v = element(v, step)
-		} else {
-			v = parse(v).get(step)
-		}
+		v = v.members.get(step)
 	}
 	kind := v.Kind()
 	if kind == '"' {
-		v = unquote(v)
+		return string(unquote(v.Value)), true
 	}
-	if kind == '"' || kind == '0' || kind == 't' || kind == 'f' {
-		return string(v), true
+	if kind == '0' || kind == 't' || kind == 'f' {
+		return string(v.Value), true
 	}
 	return "", false
 }
 
-// element returns the element of an array at an index, or nil when there is none.
-func element(array jsontext.Value, index string) jsontext.Value {
-	i, err := strconv.Atoi(index)
-	d := newDecoder(array)
-	if _, openErr := d.ReadToken(); err != nil || openErr != nil || i < 0 {
-		return nil
-	}
-	for ; d.PeekKind() != ']'; i-- {
-		v, err := readValue(d, array)
-		if err != nil {
-			return nil
-		}
-		if i == 0 {
-			return v
-		}
-	}
-	return nil
-}
+// has reports whether a name is one of the path's steps.
+func (p Path) has(name []byte) bool { return slices.Contains(p.steps, string(name)) }

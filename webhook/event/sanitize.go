@@ -25,7 +25,7 @@ func Sanitize(raw []byte, enc Encoding) ([]byte, error) {
 }
 
 func sanitizeJSON(raw []byte) ([]byte, error) {
-	if _, err := read(raw); err != nil {
+	if _, err := read(raw, nothing); err != nil {
 		return nil, err
 	}
 	s := sanitizer{text: raw, d: newDecoder(raw)}
