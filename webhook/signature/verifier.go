@@ -23,10 +23,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"math"
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -89,7 +91,7 @@ type Options struct {
 // A Verifier checks the requests of one sender. It is safe for concurrent use.
 type Verifier struct {
 	scheme    Scheme
-	keys      atomic.Pointer[[][]byte]
+	keys      atomic.Pointer[[]*sync.Pool] // of hash.Hash, an HMAC under each key
 	tolerance time.Duration
 }
 
@@ -128,11 +130,11 @@ func (v *Verifier) Check(secrets []string) error {
 	return err
 }
 
-func makeKeys(scheme Scheme, secrets []string) ([][]byte, error) {
+func makeKeys(scheme Scheme, secrets []string) ([]*sync.Pool, error) {
 	if len(secrets) == 0 {
 		return nil, fmt.Errorf("signature: Secrets of %s: at least one is required", scheme.Name())
 	}
-	keys := make([][]byte, len(secrets))
+	keys := make([]*sync.Pool, len(secrets))
 	for i, s := range secrets {
 		if strings.TrimSpace(s) == "" {
 			return nil, fmt.Errorf("signature: Secrets of %s: number %d is empty", scheme.Name(), i+1)
@@ -141,7 +143,7 @@ func makeKeys(scheme Scheme, secrets []string) ([][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("signature: Secrets of %s: number %d: %w", scheme.Name(), i+1, err)
 		}
-		keys[i] = k
+		keys[i] = &sync.Pool{New: func() any { return hmac.New(sha256.New, k) }}
 	}
 	return keys, nil
 }
@@ -170,8 +172,10 @@ const stretch = 32 << 10
 // Verify checks the body against a claim of Open and returns which secret signed it,
 // counted from 0: one of the claim's sums is the HMAC under it. Its error is ErrMismatch.
 func (v *Verifier) Verify(c *Claim, body []byte) (secret int, err error) {
+	var buf [sha256.Size]byte
 	for i, key := range *v.keys.Load() {
-		mac := hmac.New(sha256.New, key)
+		mac := key.Get().(hash.Hash)
+		mac.Reset()
 		mac.Write([]byte(strings.Join(c.prefix[:], "")))
 		rest := body
 		for len(rest) > stretch {
@@ -180,7 +184,8 @@ func (v *Verifier) Verify(c *Claim, body []byte) (secret int, err error) {
 			runtime.Gosched()
 		}
 		mac.Write(rest)
-		sum := mac.Sum(nil)
+		sum := mac.Sum(buf[:0])
+		key.Put(mac)
 		match := false
 		for k := range c.n {
 			// Every sum is compared, each in constant time.
