@@ -237,5 +237,7 @@ func (rc *Receiver) report(ctx context.Context, v *delivery) {
 	if v.Tries > 1 {
 		attrs = append(attrs, slog.Int("tries", v.Tries))
 	}
-	rc.opt.Logger.LogAttrs(ctx, level, "webhook received", attrs...)
+	r := slog.NewRecord(v.Answered, level, "webhook received", 0)
+	r.AddAttrs(attrs...)
+	_ = rc.opt.Logger.Handler().Handle(ctx, r)
 }
