@@ -25,6 +25,9 @@ func newHealth(cfg config.Config, store *watchedStore, keeper *gapKeeper, a assi
 		o.OpenGaps = keeper.ledger.OpenGaps
 		o.Problems = append(o.Problems, keeper.refusing)
 	}
+	if who != nil {
+		o.Problems = append(o.Problems, who.problem)
+	}
 	if slackSocket != nil {
 		o.SocketMode = func() string { s, _ := slackSocket.State(); return string(s) }
 		grace := min(socketGrace, cfg.Receive.GapAfter)

@@ -37,6 +37,7 @@ type hooks struct {
 	// perMinute is how many requests of an address may fail verification.
 	perMinute int
 	uses      uses
+	identity  *identity // nil without a bot token
 }
 
 // received returns the hook for each delivery: the metrics and the gaps alone, unless there
@@ -44,6 +45,7 @@ type hooks struct {
 func (h *hooks) received(ledger *gaps.Ledger) func(*webhook.Observation) {
 	count := func(o *webhook.Observation) {
 		h.metrics.Receive.Observe(o)
+		h.identity.received(o)
 		if ledger != nil && o.Source == event.SourceSlack {
 			noteDelivery(ledger, o)
 		}
@@ -84,6 +86,7 @@ func (h *hooks) handled(ctx context.Context, o worker.Observation) {
 // slackCalled is called after each attempt at a call to Slack.
 func (h *hooks) slackCalled(ctx context.Context, c slackapi.CallInfo) {
 	h.metrics.Slack.Observe(c)
+	h.identity.called(c)
 	if h.traces != nil {
 		h.traces.SlackCalled(ctx, c)
 	}

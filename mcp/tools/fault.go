@@ -53,6 +53,8 @@ var remedyByCode = map[string]string{
 	"invalid_cursor":                        "The cursor is not valid any more. Start again without one.",
 	slackapi.CodeNoToken:                    "This needs a Slack user token, which the server does not have. Tell the user; there is no way around it.",
 	slackapi.CodeHeldBack:                   "Slack's limit for this method is used up for now. Nothing was sent.",
+	"token_revoked":                         tokenGone,
+	"account_inactive":                      tokenGone,
 	"file_not_found":                        "There is no such file, or the bot cannot see it.",
 	"canvas_not_found":                      "There is no such canvas, or the bot cannot see it.",
 	"restricted_action":                     "The workspace's settings do not allow this to the bot. Tell the user.",
@@ -67,6 +69,9 @@ var remedyByCode = map[string]string{
 	"invalid_users":                         "At least one of the users cannot be found. Check each id.",
 	"method_not_supported_for_channel_type": "This cannot be done in that kind of conversation.",
 }
+
+// tokenGone is said when Slack refuses a token that was valid once.
+const tokenGone = "Slack refuses the server's token: the app was uninstalled, or the token revoked. Tell the user that the operator has to install the app again at api.slack.com/apps and to give the server its new token; trying again will not help."
 
 // A fault is an error in words that are meant for the model.
 type fault string

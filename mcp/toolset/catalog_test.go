@@ -3,6 +3,7 @@ package toolset_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -138,6 +139,28 @@ func TestGrant(t *testing.T) {
 				t.Errorf("Missing (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestRefusedTokenEndsCalls asks which tools are ended by the refusal of the bot token.
+func TestRefusedTokenEndsCalls(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("token_revoked")
+	for _, tc := range []struct {
+		name  string
+		tool  toolset.Tool
+		grant toolset.Grant
+		ends  bool
+	}{
+		{"a bot's tool", toolset.Tool{Needs: []string{"channels:read"}}, toolset.Grant{Refused: refused}, true},
+		{"a tool that calls nothing in Slack", toolset.Tool{}, toolset.Grant{Refused: refused}, false},
+		{"a tool that a user token can stand in for", toolset.Tool{Needs: []string{"a"}, UserNeeds: []string{"b"}}, toolset.Grant{HasUser: true, Refused: refused}, false},
+		{"a user's tool without a user token", toolset.Tool{UserNeeds: []string{"b"}}, toolset.Grant{Refused: refused}, true},
+		{"a token that is taken", toolset.Tool{Needs: []string{"channels:read"}}, toolset.Grant{}, false},
+	} {
+		if err := tc.grant.Refuses(&tc.tool); (err != nil) != tc.ends {
+			t.Errorf("%s: %v", tc.name, err)
+		}
 	}
 }
 

@@ -154,7 +154,11 @@ func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req m
 		ctx = r.opt.OnBegin(ctx, t.Name)
 	}
 	began := time.Now()
-	out, err := t.run(ctx, c, raw)
+	var out Result
+	err := r.grant.Load().Refuses(t)
+	if err == nil {
+		out, err = t.run(ctx, c, raw)
+	}
 	if r.opt.OnEnd != nil {
 		r.opt.OnEnd(ctx, Outcome{Tool: t.Name, Principal: c.Principal.Name, Scope: t.Scope, ReadOnly: t.Effect.ReadOnly(), Duration: time.Since(began), Err: err})
 	}

@@ -303,6 +303,17 @@ type Grant struct {
 	Bot, User []string
 	// HasUser reports that there is a user token.
 	HasUser bool
+	// Refused is why Slack refuses the bot token; nil when it takes it, as far as is known. It
+	// ends each call of a tool that needs Slack, unless a user token can stand in.
+	Refused error
+}
+
+// Refuses returns the error that ends each call of a tool, or nil.
+func (g Grant) Refuses(t *Tool) error {
+	if len(t.Needs)+len(t.UserNeeds) == 0 || g.HasUser && len(t.UserNeeds) > 0 {
+		return nil
+	}
+	return g.Refused
 }
 
 // Missing returns the Slack scopes for want of which the tool cannot be called, as

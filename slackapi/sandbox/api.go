@@ -140,6 +140,8 @@ func (s *Sandbox) identify(h http.Header, p params) (actor, error) {
 		return actor{}, fail("not_authed")
 	case s.revoked[token]:
 		return actor{}, fail("token_revoked")
+	case s.uninstalled && !strings.HasPrefix(token, "xapp-"):
+		return actor{}, fail("account_inactive")
 	case strings.HasPrefix(token, "xoxb-sandbox-"):
 		return actor{kind: botToken, user: s.users.byID[s.app.botUser], scopes: s.botScopes()}, nil
 	case strings.HasPrefix(token, "xapp-sandbox-"):

@@ -108,6 +108,7 @@ type Sandbox struct {
 	interactivity string
 	actionTokens  []string
 	revoked       map[string]bool
+	uninstalled   bool
 	faults        []*Fault
 	rates         map[string]*window
 }
@@ -199,6 +200,16 @@ func (s *Sandbox) Revoke(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.revoked[token] = true
+}
+
+// Uninstall removes the app from the workspace: its tokens are refused, and Slack sends the
+// two events of it, if the app is subscribed to them.
+func (s *Sandbox) Uninstall() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.uninstalled = true
+	s.emitAll("tokens_revoked", object{"type": "tokens_revoked", "tokens": object{"oauth": []string{}, "bot": []string{s.app.botUser}}, "event_ts": s.newTS()})
+	s.emitAll("app_uninstalled", object{"type": "app_uninstalled", "event_ts": s.newTS()})
 }
 
 func checkBase(base string) error {
