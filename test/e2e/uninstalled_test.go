@@ -20,7 +20,9 @@ func TestAnUninstalledAppIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := connect(t, p)
-	call := func() string { return string(s.call("tools/call", map[string]any{"name": "slack_list_channels", "arguments": map[string]any{}})) }
+	call := func() string {
+		return string(s.call("tools/call", map[string]any{"name": "slack_list_channels", "arguments": map[string]any{}}))
+	}
 	asked := func() int { return strings.Count(p.logs.String(), "connected to slack") }
 	eventually(t, 30*time.Second, func() error {
 		if asked() == 0 {

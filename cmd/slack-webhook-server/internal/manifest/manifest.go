@@ -217,8 +217,8 @@ func Events() []string { return slices.Sorted(maps.Keys(eventScopes)) }
 // DefaultEvents are what an assistant follows in these kinds of conversations.
 func DefaultEvents(kinds []string) []string {
 	list := []string{
-		"app_mention", "channel_archive", "channel_created", "channel_rename", "member_joined_channel", "member_left_channel",
-		"reaction_added", "reaction_removed", "team_join", "user_change",
+		"app_mention", "app_uninstalled", "channel_archive", "channel_created", "channel_rename", "member_joined_channel", "member_left_channel",
+		"reaction_added", "reaction_removed", "team_join", "tokens_revoked", "user_change",
 	}
 	for kind, word := range conversations {
 		if slices.Contains(kinds, kind) {
