@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type sandboxOptions struct {
 	host       string
 	port       int
 	requestURL string
+	file       string
 	workspace  sandbox.Options
 }
 
@@ -41,7 +43,11 @@ open nothing real. SLACK_SIGNING_SECRET, when set, signs its events.`,
   slack-webhook-server sandbox --port 4000
 
   # With events for a server, the retry schedule sixty times as fast
-  slack-webhook-server sandbox --request-url http://127.0.0.1:3000/slack/events --speed 60`,
+  slack-webhook-server sandbox --request-url http://127.0.0.1:3000/slack/events --speed 60
+
+  # With people, channels and messages of a file
+  slack-webhook-server sandbox generate --people 120 --channels 42 --messages 3000 > workspace.json
+  slack-webhook-server sandbox --load workspace.json`,
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return serveSandbox(cmd, w, o) },
 	}
@@ -49,13 +55,67 @@ open nothing real. SLACK_SIGNING_SECRET, when set, signs its events.`,
 	f.StringVar(&o.host, "host", "127.0.0.1", "Listen on this `address`")
 	f.IntVar(&o.port, "port", 4000, "Port to listen on; 0 takes a free one")
 	f.StringVar(&o.requestURL, "request-url", "", "Post events to this `address`")
+	f.StringVar(&o.file, "load", "", "Take people, channels and messages from a `file` in place of the default workspace; see docs/sandbox.md")
 	f.Float64Var(&o.workspace.Speed, "speed", 1, "How much faster than Slack's the retry schedule runs")
 	f.IntVar(&o.workspace.ExtraChannels, "extra-channels", 0, "Further channels in the workspace")
 	f.IntVar(&o.workspace.ExtraUsers, "extra-users", 0, "Further users in the workspace")
 	f.BoolVar(&o.workspace.SocketMode, "socket-mode", false, "Deliver over the connections of a server with --socket-mode")
 	f.BoolVar(&o.workspace.Rates, "rates", false, "Apply Slack's rate limits")
 	addEnvFile(cmd)
-	cmd.AddCommand(newSandboxClick(w), newSandboxCommand(w))
+	cmd.AddCommand(newSandboxClick(w), newSandboxCommand(w), newSandboxGenerate(w))
+	return cmd
+}
+
+// readWorkspace reads a workspace file.
+func readWorkspace(path string) (*sandbox.Workspace, error) {
+	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, fmt.Errorf("read the workspace file: %w", err)
+	}
+	return sandbox.ParseWorkspace(data)
+}
+
+// newSandboxGenerate makes up a workspace file.
+func newSandboxGenerate(w world) *cobra.Command {
+	var o sandbox.GenerateOptions
+	var until string
+	cmd := &cobra.Command{
+		Use:   "generate [flags]",
+		Short: "Make up a workspace file for --load",
+		Long: `Make up a workspace as companies have them, and print it as a file for --load: chat of
+ordinary length in working hours, threads, mentions, links, code, lists, files, reactions,
+edits, and posts of bots in blocks and attachments. The same flags make the same file.`,
+		Example: `  # 120 people in 42 conversations
+  slack-webhook-server sandbox generate --seed 7 --people 120 --channels 42 --messages 3000 > workspace.json
+
+  # A small one whose last message is of today
+  slack-webhook-server sandbox generate --people 12 --channels 8 --messages 200 --days 3 --until 2026-01-30T17:00:00Z > small.json`,
+		Args: atMost(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if until != "" {
+				at, err := time.Parse(time.RFC3339, until)
+				if err != nil {
+					return &usageError{"--until is no time such as 2026-01-30T17:00:00Z", cmd.CommandPath()}
+				}
+				o.Until = at
+			}
+			made, err := sandbox.Generate(o)
+			if err != nil {
+				return err
+			}
+			e := json.NewEncoder(w.stdout)
+			e.SetEscapeHTML(false)
+			e.SetIndent("", " ")
+			return e.Encode(made)
+		},
+	}
+	f := cmd.Flags()
+	f.Uint64Var(&o.Seed, "seed", 1, "Which of many workspaces to make: a `number`")
+	f.IntVar(&o.People, "people", 120, "How many people there are")
+	f.IntVar(&o.Channels, "channels", 42, "How many conversations there are; about a fifth are direct and group messages")
+	f.IntVar(&o.Messages, "messages", 3000, "How many messages there are")
+	f.IntVar(&o.Days, "days", 30, "Over how many days they are spread")
+	f.StringVar(&until, "until", "", "The `time` of the newest message; empty is 2025-06-27T17:00:00Z")
 	return cmd
 }
 
@@ -67,6 +127,11 @@ func serveSandbox(cmd *cobra.Command, w world, o sandboxOptions) error {
 	}
 	if c.Slack.SigningSecrets.IsSet() {
 		o.workspace.SigningSecret = c.Slack.SigningSecrets[0].Reveal()
+	}
+	if o.file != "" {
+		if o.workspace.Workspace, err = readWorkspace(o.file); err != nil {
+			return err
+		}
 	}
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()

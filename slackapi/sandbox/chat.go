@@ -193,12 +193,12 @@ func (s *Sandbox) composeAt(who actor, d draft, ts string) *message {
 	if len(d.files) > 0 {
 		m.Upload, m.Subtype = new(false), "file_share"
 	}
-	if who.bot() {
-		m.BotID, m.AppID, m.BotProfile = s.app.botID, s.app.id, s.botProfile()
-		if d.username+d.iconEmoji+d.iconURL != "" {
-			m.Subtype, m.User, m.Username = "bot_message", "", or(d.username, s.app.name)
-			m.Icons = icons(d.iconEmoji, d.iconURL)
-		}
+	if b := s.botOf(who.user.ID); b != nil {
+		m.BotID, m.AppID, m.BotProfile = b.id, b.appID, s.botProfile(b)
+	}
+	if who.bot() && d.username+d.iconEmoji+d.iconURL != "" {
+		m.Subtype, m.User, m.Username = "bot_message", "", or(d.username, s.app.name)
+		m.Icons = icons(d.iconEmoji, d.iconURL)
 	}
 	return m
 }
@@ -239,9 +239,9 @@ func (s *Sandbox) thread(ch *channel, root, m *message, broadcast bool) {
 // teamOf returns the workspace of a person; a person of another organization has another.
 func (s *Sandbox) teamOf(u *user) string { return or(u.TeamID, s.team.id) }
 
-func (s *Sandbox) botProfile() *botProfile {
+func (s *Sandbox) botProfile(b *bot) *botProfile {
 	return &botProfile{
-		ID: s.app.botID, AppID: s.app.id, Name: s.app.name, TeamID: s.team.id, Updated: crowdEpoch,
+		ID: b.id, AppID: b.appID, Name: b.name, TeamID: s.team.id, Updated: crowdEpoch,
 		Icons: object{"image_36": s.image(36), "image_48": s.image(48), "image_72": s.image(72)},
 	}
 }
@@ -462,7 +462,7 @@ func chatScheduleMessage(c *call) (object, error) {
 	}
 	reply := object{"type": "delayed_message", "text": normalise(d.text), "user": c.who.user.ID, "team": c.team.id, "blocks": blocks}
 	if c.who.bot() {
-		reply["bot_id"], reply["app_id"], reply["bot_profile"] = c.app.botID, c.app.id, c.botProfile()
+		reply["bot_id"], reply["app_id"], reply["bot_profile"] = c.app.botID, c.app.id, c.botProfile(c.botOf(c.app.botUser))
 	}
 	return object{"channel": ch.id, "scheduled_message_id": m.id, "post_at": at, "message": reply}, nil
 }

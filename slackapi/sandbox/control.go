@@ -11,12 +11,16 @@ import (
 	"time"
 )
 
-const maxControl = 1 << 20
+const (
+	maxControl   = 1 << 20
+	maxWorkspace = 64 << 20
+)
 
 // control adds the endpoints by which another process acts in the workspace. They
 // answer loopback clients only: they can speak as anybody.
 func (s *Sandbox) control(mux *http.ServeMux) {
 	routes := map[string]func(*http.Request) (any, error){
+		"PUT /sandbox/workspace":    s.controlWorkspace,
 		"POST /sandbox/messages":    s.controlMessage,
 		"POST /sandbox/reactions":   s.controlReaction,
 		"POST /sandbox/click":       s.controlClick,
@@ -69,6 +73,22 @@ func decode(r *http.Request, into any) error {
 	return nil
 }
 
+// controlWorkspace loads a workspace file, the body.
+func (s *Sandbox) controlWorkspace(r *http.Request) (any, error) {
+	data, err := io.ReadAll(io.LimitReader(r.Body, maxWorkspace+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxWorkspace {
+		return nil, fmt.Errorf("the file has more than %d bytes: leave contents of files or old messages out", maxWorkspace)
+	}
+	w, err := ParseWorkspace(data)
+	if err != nil {
+		return nil, err
+	}
+	return object{"ok": true}, s.Load(w)
+}
+
 func (s *Sandbox) controlMessage(r *http.Request) (any, error) {
 	var in struct {
 		User      string          `json:"user"`
@@ -77,11 +97,14 @@ func (s *Sandbox) controlMessage(r *http.Request) (any, error) {
 		ThreadTS  string          `json:"thread_ts"`
 		Broadcast bool            `json:"reply_broadcast"`
 		Blocks    json.RawMessage `json:"blocks"`
+		// Attachments are those of a bot, as a rule.
+		Attachments json.RawMessage `json:"attachments"`
 	}
 	if err := decode(r, &in); err != nil {
 		return nil, err
 	}
-	ts, err := s.PostAs(in.User, in.Channel, in.Text, Saying{ThreadTS: in.ThreadTS, Broadcast: in.Broadcast, Blocks: in.Blocks})
+	how := Saying{ThreadTS: in.ThreadTS, Broadcast: in.Broadcast, Blocks: in.Blocks, Attachments: in.Attachments}
+	ts, err := s.PostAs(in.User, in.Channel, in.Text, how)
 	return object{"ok": true, "ts": ts}, err
 }
 

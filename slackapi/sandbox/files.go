@@ -27,6 +27,8 @@ type file struct {
 	mediaType, kind       string
 	created               int64
 	data                  []byte
+	size                  int               // of a file that was loaded without its bytes, which are zeros
+	details               map[string]any    // further members of its description
 	expects               int               // bytes that were announced
 	shared                map[string]string // channel → ts of the message
 	deleted               bool
@@ -116,7 +118,7 @@ func (s *Sandbox) fileView(f *file) object {
 	}
 	view := object{
 		"id": f.id, "created": f.created, "timestamp": f.created, "name": f.name, "title": f.title, "mimetype": f.mediaType,
-		"filetype": kind, "pretty_type": pretty, "user": f.user, "user_team": s.team.id, "editable": f.canvas, "size": len(f.data),
+		"filetype": kind, "pretty_type": pretty, "user": f.user, "user_team": s.team.id, "editable": f.canvas, "size": f.length(),
 		"mode": mode, "is_external": false, "external_type": "", "is_public": len(channels) > 0, "public_url_shared": false,
 		"display_as_bot": false, "username": "", "url_private": s.base + "/files-pri/" + path + "/" + safeName(f.name),
 		"url_private_download": s.base + "/files-pri/" + path + "/download/" + safeName(f.name),
@@ -125,12 +127,24 @@ func (s *Sandbox) fileView(f *file) object {
 		"is_starred": false, "shares": shares, "channels": channels, "groups": groups, "ims": ims, "has_rich_preview": false,
 		"file_access": "visible",
 	}
-	if strings.HasPrefix(f.mediaType, "text/") && utf8.Valid(f.data) {
+	if strings.HasPrefix(f.mediaType, "text/") && len(f.data) > 0 && utf8.Valid(f.data) {
 		head := f.data[:min(len(f.data), previewed)]
 		view["preview"], view["preview_is_truncated"] = strings.ToValidUTF8(string(head), ""), len(head) < len(f.data)
 		view["lines"] = strings.Count(string(f.data), "\n") + 1
 	}
+	maps.Copy(view, f.details)
 	return view
+}
+
+// length is how many bytes the file has.
+func (f *file) length() int { return max(len(f.data), f.size) }
+
+// contents are the file's bytes.
+func (f *file) contents() []byte {
+	if f.data == nil {
+		return make([]byte, f.size)
+	}
+	return f.data
 }
 
 // safeName is a file's name as Slack's URLs have it.
@@ -244,7 +258,7 @@ func filesDelete(c *call) (object, error) {
 	if f.user != c.who.user.ID {
 		return nil, fail("cant_delete_file")
 	}
-	f.deleted, f.data = true, nil
+	f.deleted, f.data, f.size = true, nil, 0
 	c.emitAll("file_deleted", object{"type": "file_deleted", "file_id": f.id, "event_ts": c.newTS()})
 	return nil, nil
 }
@@ -423,7 +437,7 @@ func (s *Sandbox) serveFile(w http.ResponseWriter, r *http.Request) {
 	var data []byte
 	media := ""
 	if allowed {
-		data, media = f.data, f.mediaType
+		data, media = f.contents(), f.mediaType
 	}
 	s.mu.Unlock()
 	if !allowed {

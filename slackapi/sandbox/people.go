@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,15 +14,20 @@ type Saying struct {
 	ThreadTS  string
 	Broadcast bool
 	Blocks    []byte // JSON
+	// Attachments are a list in JSON.
+	Attachments []byte
 }
 
 // PostAs lets a person, by id or name, say something in a channel, by id or #name,
 // and returns the message's ts. The app's own bot can speak as well.
 func (s *Sandbox) PostAs(person, channel, text string, how Saying) (ts string, err error) {
 	err = s.act(person, channel, func(who actor, ch *channelRef) error {
-		d := draft{text: text, threadTS: how.ThreadTS, broadcast: how.Broadcast, blocks: how.Blocks, clientMsgID: !who.bot()}
+		d := draft{text: text, threadTS: how.ThreadTS, broadcast: how.Broadcast, blocks: how.Blocks, attachments: how.Attachments, clientMsgID: !who.user.IsBot}
 		if err := checkBlocks(d.blocks); err != nil {
 			return err
+		}
+		if d.attachments != nil && !json.Valid(d.attachments) {
+			return fail("invalid_attachments")
 		}
 		if err := d.check(); err != nil {
 			return err

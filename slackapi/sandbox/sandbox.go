@@ -51,6 +51,8 @@ type Options struct {
 	BotScopes, UserScopes []string
 	// Now is when the default workspace's history ends; zero is the time of New.
 	Now time.Time
+	// Workspace is what the sandbox holds; nil is the default workspace.
+	Workspace *Workspace
 	// Empty leaves the default workspace's history out; people and channels stay.
 	Empty bool
 	// ExtraChannels and ExtraUsers grow the workspace; they are made when looked at.
@@ -87,19 +89,10 @@ type Sandbox struct {
 	sockets *sockets
 	clock   chan struct{} // wakes the clock of scheduled messages
 
-	mu            sync.Mutex // guards everything below
-	base          string
-	serial        uint64
-	lastMicro     int64
-	team          team
-	app           app
-	users         registry[*user]
-	channels      registry[*channel]
-	crowd         crowd
-	emoji         map[string]string
-	groups        []*userGroup
-	files         map[string]*file
-	fileOrder     []string
+	mu     sync.Mutex // guards everything below
+	base   string
+	serial uint64
+	held
 	uploads       map[string]*file
 	scheduled     []*scheduled // by their time
 	ephemerals    []Ephemeral
@@ -111,6 +104,34 @@ type Sandbox struct {
 	uninstalled   bool
 	faults        []*Fault
 	rates         map[string]*window
+}
+
+// A held is what the workspace holds, which [Sandbox.Load] makes anew.
+type held struct {
+	lastMicro int64
+	team      team
+	app       app
+	users     registry[*user]
+	bots      []*bot
+	channels  registry[*channel]
+	crowd     crowd
+	emoji     map[string]string
+	groups    []*userGroup
+	files     map[string]*file
+	fileOrder []string
+}
+
+// newHeld is an empty workspace with the app in it.
+func (s *Sandbox) newHeld() held {
+	return held{
+		team: team{id: Team, name: "Lantern Works", domain: "lantern-works"},
+		app: app{
+			id: AppID, name: "Wick", botID: BotID, botUser: BotUser, installer: Alice,
+			verification: "sandbox-verification-token", subscribed: s.app.subscribed,
+		},
+		crowd: crowd{users: s.opt.ExtraUsers, channels: s.opt.ExtraChannels, kept: map[string]*channel{}},
+		files: map[string]*file{},
+	}
 }
 
 // A team is the workspace.
@@ -153,7 +174,6 @@ func New(opt Options) (*Sandbox, error) {
 	s := &Sandbox{
 		opt:       opt,
 		base:      strings.TrimSuffix(opt.BaseURL, "/"),
-		files:     map[string]*file{},
 		uploads:   map[string]*file{},
 		canvases:  map[string]*canvas{},
 		responses: map[string]*responseURL{},
@@ -163,7 +183,15 @@ func New(opt Options) (*Sandbox, error) {
 	}
 	s.sockets = newSockets(opt.SocketMode)
 	s.sender = newSender(opt, s.sockets)
-	s.populate()
+	s.held = s.newHeld()
+	s.sender.app, s.sender.team = s.app, s.team
+	if opt.Workspace == nil {
+		s.populate()
+		return s, nil
+	}
+	if err := s.Load(opt.Workspace); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -124,12 +125,12 @@ func (s *Sandbox) populateGroups() {
 func (s *Sandbox) groupView(g *userGroup, users, count bool) object {
 	deletedAt, deletedBy := int64(0), any(nil)
 	if g.disabled {
-		deletedAt, deletedBy = g.created+1, Alice
+		deletedAt, deletedBy = g.created+1, s.app.installer
 	}
 	view := object{
 		"id": g.id, "team_id": s.team.id, "is_usergroup": true, "is_subteam": true, "name": g.name, "description": g.description,
 		"handle": g.handle, "is_external": false, "date_create": g.created, "date_update": g.created, "date_delete": deletedAt,
-		"auto_type": nil, "auto_provision": false, "enterprise_subteam_id": "", "created_by": Alice, "updated_by": Alice,
+		"auto_type": nil, "auto_provision": false, "enterprise_subteam_id": "", "created_by": s.app.installer, "updated_by": s.app.installer,
 		"deleted_by": deletedBy, "prefs": object{"channels": []string{}, "groups": []string{}}, "channel_count": 0,
 	}
 	if users {
@@ -191,11 +192,17 @@ func teamInfo(c *call) (object, error) {
 }
 
 func botsInfo(c *call) (object, error) {
-	if id := c.params["bot"]; id != "" && id != c.app.botID {
+	id := or(c.params["bot"], c.app.botID)
+	i := slices.IndexFunc(c.bots, func(b *bot) bool { return b.id == id })
+	if i < 0 {
 		return nil, fail("bot_not_found")
 	}
-	return object{"bot": object{
-		"id": c.app.botID, "deleted": false, "name": c.app.name, "updated": crowdEpoch, "app_id": c.app.id,
-		"user_id": c.app.botUser, "icons": c.botProfile().Icons,
-	}}, nil
+	b := c.bots[i]
+	view := object{
+		"id": b.id, "deleted": false, "name": b.name, "updated": crowdEpoch, "app_id": b.appID, "icons": c.botProfile(b).Icons,
+	}
+	if b.user != "" {
+		view["user_id"] = b.user
+	}
+	return object{"bot": view}, nil
 }

@@ -266,13 +266,6 @@ const partnerTeam = "T0PARTNER01"
 const Standup = "G0STANDUP01"
 
 func (s *Sandbox) populate() {
-	s.team = team{id: Team, name: "Lantern Works", domain: "lantern-works"}
-	s.app = app{
-		id: AppID, name: "Wick", botID: BotID, botUser: BotUser, installer: Alice,
-		verification: "sandbox-verification-token",
-	}
-	s.sender.app, s.sender.team = s.app, s.team
-	s.crowd = crowd{users: s.opt.ExtraUsers, channels: s.opt.ExtraChannels, kept: map[string]*channel{}}
 	s.emoji = map[string]string{
 		"lantern": "https://emoji.slack-edge.com/" + Team + "/lantern/0123456789abcdef.png",
 		"shipit":  "https://emoji.slack-edge.com/" + Team + "/shipit/fedcba9876543210.png",
@@ -321,10 +314,30 @@ func (s *Sandbox) populateUsers() {
 	set(Leo, func(u *user) {
 		u.TeamID, u.IsStranger, u.Profile.Team, u.Profile.Email = partnerTeam, true, partnerTeam, "leo@partner.example"
 	})
-	set(BotUser, func(u *user) {
-		u.IsBot, u.Profile.Email, u.Profile.BotID, u.Profile.APIAppID = true, "", BotID, AppID
-	})
-	set(DeployBot, func(u *user) { u.IsBot, u.Profile.Email = true, "" })
+	s.bots = []*bot{
+		{id: BotID, appID: AppID, user: BotUser, name: s.app.name},
+		{id: "B0DEPLOY001", appID: "A0DEPLOY001", user: DeployBot, name: "Deploy Bot"},
+	}
+	for _, b := range s.bots {
+		set(b.user, func(u *user) {
+			u.IsBot, u.Profile.Email, u.Profile.BotID, u.Profile.APIAppID = true, "", b.id, b.appID
+		})
+	}
+}
+
+// A bot is what an app posts as. Without a user it is an incoming webhook.
+type bot struct {
+	id, appID, user, name string
+}
+
+// botOf finds the bot that has a user; nil for a person.
+func (s *Sandbox) botOf(user string) *bot {
+	for _, b := range s.bots {
+		if user != "" && b.user == user {
+			return b
+		}
+	}
+	return nil
 }
 
 // newUser makes a member of the workspace with an address and a picture.
