@@ -37,10 +37,10 @@ const (
 )
 
 // NewLogger makes the program's logger, which writes each line to w at once: JSON, or text
-// when LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. A duration is
-// seconds in JSON, with _seconds behind its name, and as Go writes it in text. Every line
-// passes a filter that takes out the configured secrets, those of Learn, and whatever
-// looks like a token; it is the last line of defence and no leave to log secrets.
+// when LOG_FORMAT says so or terminal is true and LOG_FORMAT says nothing. Durations
+// are written as package logging says. Every line passes a filter that takes out the
+// configured secrets, those of Learn, and whatever looks like a token; it is the last line
+// of defence and no leave to log secrets.
 func NewLogger(c Config, w io.Writer, terminal bool) *slog.Logger {
 	return logging.New(w, logging.Options{
 		Level: c.Log.Level, Secrets: c.settled(),

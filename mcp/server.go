@@ -212,7 +212,7 @@ func (s *Server) called(o Options) func(context.Context, toolset.Outcome) {
 		}
 		attrs := []slog.Attr{
 			slog.String("tool", out.Tool), slog.String("principal", out.Principal), slog.String("outcome", outcome),
-			slog.Bool("read_only", out.ReadOnly), slog.Duration("duration", out.Duration),
+			slog.Bool("read_only", out.ReadOnly), slog.Float64("duration_seconds", out.Duration.Seconds()),
 		}
 		if code := tools.Code(out.Err); code != "" {
 			attrs = append(attrs, slog.String("code", code))

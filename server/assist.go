@@ -368,7 +368,7 @@ func (a *asks) run(ctx context.Context) error {
 			a.group.Start = queue.Start{}
 		}
 		pause := backoff.Next()
-		a.log.LogAttrs(ctx, slog.LevelWarn, "clicks on questions are not handled now", slog.Any("error", err), slog.Duration("again_in", pause))
+		a.log.LogAttrs(ctx, slog.LevelWarn, "clicks on questions are not handled now", slog.Any("error", err), slog.Float64("again_in_seconds", pause.Seconds()))
 		_ = wait.Sleep(ctx, pause) // the loop ends with ctx
 	}
 	return nil

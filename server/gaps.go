@@ -257,7 +257,7 @@ func (n *gapNotices) insist(ctx context.Context, because string, try func(contex
 			return
 		}
 		pause := backoff.Next()
-		n.log.LogAttrs(ctx, slog.LevelWarn, "gaps wait to be told of", slog.String("because", because), slog.Duration("again_in", pause), slog.Any("error", err))
+		n.log.LogAttrs(ctx, slog.LevelWarn, "gaps wait to be told of", slog.String("because", because), slog.Float64("again_in_seconds", pause.Seconds()), slog.Any("error", err))
 		_ = wait.Sleep(ctx, pause) // the loop ends with ctx
 	}
 }

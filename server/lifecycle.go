@@ -105,7 +105,7 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	}
 
 	s.health.Set(web.Draining)
-	s.log.LogAttrs(ctx, slog.LevelInfo, "draining", slog.Duration("at_most", s.cfg.Drain))
+	s.log.LogAttrs(ctx, slog.LevelInfo, "draining", slog.Float64("at_most_seconds", s.cfg.Drain.Seconds()))
 	drain, cancel := context.WithTimeout(life, s.cfg.Drain)
 	defer cancel()
 	inbound.cancel()    // takes nothing more, and acknowledges what it has

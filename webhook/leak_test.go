@@ -102,7 +102,7 @@ func TestLogLines(t *testing.T) {
 	for i, want := range [][]string{
 		{"level=INFO", "outcome=accepted", "status=200", "source=slack", "event_id=Ev0MSGGROU", "kind=message", "team=T0SEEDS01", "channel=G0PRIVATE", "retry_num=2", "retry_reason=http_timeout"},
 		{"level=WARN", "outcome=bad_signature", "reason=mismatch", "status=401"},
-		{"level=WARN", "outcome=stale", "clock_skew=1h0m0"},
+		{"level=WARN", "outcome=stale", "clock_skew_seconds=3600"},
 	} {
 		for _, w := range want {
 			if !strings.Contains(lines[i], w) {

@@ -208,7 +208,7 @@ func (rc *Receiver) report(ctx context.Context, v *delivery) {
 	}
 	attrs := append(make([]slog.Attr, 0, 18),
 		slog.String("outcome", string(v.Outcome)), slog.Int("status", v.Status),
-		slog.String("source", v.Source), slog.Duration("duration", v.Duration))
+		slog.String("source", v.Source), slog.Float64("duration_seconds", v.Duration.Seconds()))
 	if v.RequestID != "" {
 		attrs = append(attrs, slog.String("request_id", v.RequestID))
 	}
@@ -219,7 +219,7 @@ func (rc *Receiver) report(ctx context.Context, v *delivery) {
 		attrs = append(attrs, slog.String("remote", v.Address.String()))
 	}
 	if v.Outcome == Stale {
-		attrs = append(attrs, slog.Duration("clock_skew", v.Skew))
+		attrs = append(attrs, slog.Float64("clock_skew_seconds", v.Skew.Seconds()))
 	}
 	if v.ID != "" {
 		attrs = append(attrs, slog.String("event_id", v.ID), slog.String("kind", v.Kind.String()), slog.Int("bytes", v.Bytes))

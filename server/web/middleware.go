@@ -124,7 +124,7 @@ func logged(next echo.HandlerFunc, proxies Proxies, log *slog.Logger) echo.Handl
 		}
 		r := c.Request()
 		log.LogAttrs(r.Context(), level, "http request",
-			slog.String("method", r.Method), slog.String("route", c.Path()), slog.Int("status", status), slog.Duration("duration", time.Since(began)),
+			slog.String("method", r.Method), slog.String("route", c.Path()), slog.Int("status", status), slog.Float64("duration_seconds", time.Since(began).Seconds()),
 			slog.Int64("bytes", c.Response().Size), slog.String("remote", AddressText(proxies.Client(r))), slog.String("request_id", r.Header.Get(RequestIDHeader)))
 		return err
 	}

@@ -254,11 +254,11 @@ func (c *Client) failed(ctx context.Context, err error, pause time.Duration) tim
 	if c.opt.Permanent(err) {
 		c.note(Refused)
 		c.opt.Logger.LogAttrs(ctx, slog.LevelError, "slack refuses the app token", slog.String("error", err.Error()),
-			slog.String("remedy", remedies[Refused]), slog.Duration("again_in", permanentPause))
+			slog.String("remedy", remedies[Refused]), slog.Float64("again_in_seconds", permanentPause.Seconds()))
 		return permanentPause
 	}
 	c.note("")
 	pause = max(pause, c.opt.Wait(err))
-	c.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "no socket mode connection", slog.String("error", err.Error()), slog.Duration("again_in", pause))
+	c.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "no socket mode connection", slog.String("error", err.Error()), slog.Float64("again_in_seconds", pause.Seconds()))
 	return pause
 }

@@ -200,7 +200,7 @@ func (j *Journal) Run(ctx context.Context, s Store) error {
 			backoff.Reset()
 		}
 		pause := backoff.Next()
-		j.log.LogAttrs(ctx, slog.LevelWarn, "journal lost the store", slog.Any("error", err), slog.Duration("again_in", pause))
+		j.log.LogAttrs(ctx, slog.LevelWarn, "journal lost the store", slog.Any("error", err), slog.Float64("again_in_seconds", pause.Seconds()))
 		if wait.Sleep(ctx, pause) != nil {
 			return nil
 		}

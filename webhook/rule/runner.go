@@ -308,7 +308,7 @@ func (r *Runner) work(ctx context.Context, one *Rule, since time.Time) {
 		}
 		pause := backoff.Next()
 		r.opt.Logger.LogAttrs(ctx, slog.LevelWarn, "a rule stopped and will begin again",
-			slog.String("rule", one.Name()), slog.Duration("in", pause), slog.Any("error", err))
+			slog.String("rule", one.Name()), slog.Float64("in_seconds", pause.Seconds()), slog.Any("error", err))
 		if wait.Sleep(ctx, pause) != nil {
 			return
 		}
@@ -368,7 +368,7 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 	}
 	attrs := []slog.Attr{
 		slog.String("rule", h.rule.spec.Name), slog.String("action", h.rule.Action()), slog.String("source", e.Source),
-		slog.String("event_id", e.ID), slog.Int("attempt", d.Attempt), slog.Duration("duration", took),
+		slog.String("event_id", e.ID), slog.Int("attempt", d.Attempt), slog.Float64("duration_seconds", took.Seconds()),
 	}
 	if err == nil {
 		h.r.opt.Logger.LogAttrs(ctx, slog.LevelDebug, "rule acted", attrs...)
@@ -389,5 +389,5 @@ func (h *handler) notifyBreaker(ctx context.Context, change string) {
 	}
 	b := h.rule.breaker
 	h.r.opt.Logger.LogAttrs(ctx, slog.LevelError, "a rule's breaker opened: it acted too often, perhaps in a loop with another bot; what comes now is a dead letter",
-		slog.String("rule", h.rule.spec.Name), slog.Int("limit", b.Limit), slog.Duration("within", b.Within), slog.Duration("pause", b.Pause))
+		slog.String("rule", h.rule.spec.Name), slog.Int("limit", b.Limit), slog.Float64("within_seconds", b.Within.Seconds()), slog.Float64("pause_seconds", b.Pause.Seconds()))
 }

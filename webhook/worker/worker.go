@@ -338,7 +338,7 @@ func (g *group) report(ctx context.Context, r route, d queue.Delivery, err error
 	attrs := []slog.Attr{
 		slog.String("outcome", outcome), slog.String("group", g.spec.Name), slog.String("pattern", r.pattern.String()),
 		slog.String("source", d.Event.Source), slog.String("event_id", d.Event.ID), slog.String("kind", d.Event.Kind.String()),
-		slog.Int("attempt", d.Attempt), slog.Duration("duration", took),
+		slog.Int("attempt", d.Attempt), slog.Float64("duration_seconds", took.Seconds()),
 	}
 	if err != nil {
 		attrs = append(attrs, slog.Any("error", err))

@@ -57,7 +57,7 @@ func (o *Outage) Over(ctx context.Context) {
 		return
 	}
 	o.log.LogAttrs(ctx, slog.LevelInfo, "queue engine is back", slog.String("for", o.what),
-		slog.Duration("away", time.Since(o.since)), slog.Int("tries", o.tries))
+		slog.Float64("away_seconds", time.Since(o.since).Seconds()), slog.Int("tries", o.tries))
 	o.tries = 0
 	o.backoff.Reset()
 }
