@@ -154,9 +154,9 @@ type Slack struct {
 type Receive struct {
 	// MaxBodyBytes bounds one request's body.
 	MaxBodyBytes int64
-	// MaxInFlight bounds the requests that are served at once.
+	// MaxInFlight bounds the verified requests that are stored and answered at once.
 	MaxInFlight int
-	// UnverifiedPerMinute is how many failures an address may have in a minute.
+	// UnverifiedPerMinute is how many failures an address may have at a route in a minute.
 	UnverifiedPerMinute int
 	// TimestampTolerance is how far a signature's time may be off, either way.
 	TimestampTolerance time.Duration

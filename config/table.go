@@ -155,14 +155,13 @@ var receiveSettings = []Setting{
 	},
 	{
 		Key: "MAX_IN_FLIGHT", Flag: "max-in-flight", Section: SectionReceive, Kind: KindNumber, Default: "2048",
-		Help: "Requests of senders that are served at once; more are answered 503",
-		More: "Addresses from which no verified request came within a day may have half of them.",
+		Help: "Verified requests of senders that are stored and answered at once; more are answered 503",
 		bind: number(func(c *Config) *int { return &c.Receive.MaxInFlight }, 2, maxInFlight),
 	},
 	{
 		Key: "UNVERIFIED_PER_MINUTE", Flag: "unverified-per-minute", Section: SectionReceive, Kind: KindNumber, Default: "60",
-		Help: "Requests that fail verification which one address may send in a minute; beyond it is answered 429",
-		More: "An IPv6 address counts with its /64. An address from which a verified request came within a day is never held back. Behind a proxy, name it in TRUSTED_PROXIES.",
+		Help: "Requests that fail verification which one address may send to a route in a minute",
+		More: "Beyond it a body above 64 KiB, or of unknown length, is answered 429 unread. Smaller requests are verified whatever their address did. An IPv6 address counts with its /64. An address from which a verified request came at the route within a day is not held back. Behind a proxy, name it in TRUSTED_PROXIES.",
 		bind: number(func(c *Config) *int { return &c.Receive.UnverifiedPerMinute }, 1, maxUnverified),
 	},
 	{

@@ -357,17 +357,12 @@ func TestHeldBackAddressIsReportedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	url, stop := run(t, s)
-	last := 0
 	for range 10 {
 		res, err := http.Post(url+"/slack/events", "application/json", strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		res.Body.Close()
-		last = res.StatusCode
-	}
-	if last != http.StatusTooManyRequests {
-		t.Errorf("the tenth was answered %d, want 429", last)
 	}
 	_, shown := get(t, url+"/metrics", "")
 	if err := stop(); err != nil {

@@ -171,7 +171,7 @@ func TestRawRequests(t *testing.T) {
 		{"a hexadecimal length", length("Content-Length: 0x"), 0, one(400), true},
 		{"an empty length", length("Content-Length: \r\nX-A: "), 0, one(400), true},
 		{"two other lengths", post("Content-Length: 6\r\n"), 0, one(400), true},
-		{"no length", change("Content-Length", "X-Length") + "\r\n\r\n", 0, []int{401, 400}, true},
+		{"no length", change("Content-Length", "X-Length") + "\r\n\r\n", 0, one(401), true},
 		{"no body", signed(""), 0, one(400), false},
 		{"a length that is too long", signed(strings.Repeat("x", 1<<20+1)), 0, one(413), true},
 		{"chunked and a length", chunk(post(), "Content-Length: 5\r\n"), 1, one(200), false},
@@ -183,10 +183,10 @@ func TestRawRequests(t *testing.T) {
 		{"a body that ends too early", post()[:len(post())-2] + "|FIN", 0, one(400), true},
 
 		// A request in a body is no request.
-		{"in an unsigned body", unsigned(post()), 0, one(401), false},
+		{"in an unsigned body", unsigned(post()), 0, one(401), true},
 		{"in a signed body", signed(post()), 0, one(400), false},
 		{"in the body of a probe", strings.Replace(probe, "\r\n\r\n", "\r\nContent-Length: "+fmt.Sprint(len(post()))+"\r\n\r\n"+post(), 1), 0, one(200), false},
-		{"behind a length that is too short", unsigned("{}") + post(), 1, []int{401, 200}, false},
+		{"behind a length that is too short", unsigned("{}") + post(), 0, one(401), true},
 		{"in the body of a route that is none", strings.Replace(unsigned(post()), "/slack/events", "/nothing", 1), 0, one(404), false},
 
 		// Headers that two readers could read in two ways.
@@ -202,7 +202,7 @@ func TestRawRequests(t *testing.T) {
 		{"a lone LF", post("X-A: 1\nX-B: 2\r\n"), 1, one(200), false},
 
 		// What is no request to the route.
-		{"another method", change("POST", "PUT"), 0, one(405), false},
+		{"another method", change("POST", "PUT"), 0, one(405), true},
 		{"a path that is not ours", change("/slack/events", "/slack/events/"), 0, one(404), false},
 		{"two spaces in the request line", change("POST ", "POST  "), 0, one(400), true},
 		{"HTTP/2's preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0, one(404), true},

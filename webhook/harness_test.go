@@ -47,7 +47,7 @@ func newRig(t *testing.T, change ...func(*webhook.Options)) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, q: q}
-	o := webhook.Options{Publisher: q, SlackSecrets: []string{secret}, OnObserve: func(ob *webhook.Observation) {
+	o := webhook.Options{Publisher: q, SlackSecrets: []string{secret}, RefusalDelay: time.Millisecond, OnObserve: func(ob *webhook.Observation) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.seen = append(r.seen, *ob)
@@ -95,6 +95,7 @@ type answer struct {
 	status int
 	body   string
 	header http.Header
+	closed bool // the answer says that the connection is closed
 }
 
 // do sends a request and reads the answer.
@@ -108,7 +109,7 @@ func (r *rig) do(req *http.Request) answer {
 	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		r.t.Fatal(err)
 	}
-	return answer{resp.StatusCode, string(body), resp.Header}
+	return answer{resp.StatusCode, string(body), resp.Header, resp.Close}
 }
 
 // post sends a body to a path, as JSON unless change says otherwise.

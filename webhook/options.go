@@ -65,26 +65,26 @@ type Options struct {
 
 	// MaxBodyBytes bounds one body; 0 means DefaultMaxBodyBytes.
 	MaxBodyBytes int64
-	// BodyBudget bounds the bytes of all bodies that are being read or published; 0
-	// means DefaultBodyBudget. It has to hold one body of MaxBodyBytes.
+	// BodyBudget bounds the bytes of all bodies above 64 KiB, or of unknown length, that are
+	// being read or published; 0 means DefaultBodyBudget. It has to hold one body of
+	// MaxBodyBytes. Smaller bodies share 16 MiB beside it.
 	BodyBudget int64
-	// BodyGrace and MinBodyRate say how slowly a body above 8 KiB, or of unknown length,
+	// BodyGrace and MinBodyRate say how slowly a body above 64 KiB, or of unknown length,
 	// may come: within BodyGrace and as long as it takes at MinBodyRate bytes a second. 0
-	// means DefaultBodyGrace and DefaultMinBodyRate. A shorter one has http.Server's
-	// ReadTimeout.
+	// means DefaultBodyGrace and DefaultMinBodyRate. A smaller one has to be whole within 2 s of
+	// its headers.
 	BodyGrace   time.Duration
 	MinBodyRate int64
-	// MaxInFlight bounds the requests that are served at once; 0 means
-	// DefaultMaxInFlight. Half of them may come from unverified addresses.
+	// MaxInFlight bounds the verified requests that are stored and answered at once; 0 means
+	// DefaultMaxInFlight. What is not verified takes none of it.
 	MaxInFlight int
-	// Limiter holds back addresses that keep failing verification, and knows the addresses
-	// from which verified requests came; for those a part of MaxInFlight and BodyBudget is
-	// kept. nil takes every address for a known one.
+	// Limiter counts the failures of each address at each route. Of an address that it holds
+	// back no body above 64 KiB, or of unknown length, is read, and for known addresses a part of
+	// BodyBudget is kept. nil takes every address for a known one.
 	Limiter *limiter.Limiter
-	// RefusalDelay is how long a refusal waits that goes to an address which keeps failing,
-	// or to an unverified address when the server is busy; 0 means DefaultRefusalDelay. An
-	// eighth of MaxInFlight may wait at the same time, in addition to the requests that are
-	// served; further refusals do not wait.
+	// RefusalDelay is how long the answer to a request waits that is refused before it was
+	// verified; 0 means DefaultRefusalDelay. At most 256 wait at the same time; further refusals do
+	// not wait. The connection is closed after either.
 	RefusalDelay time.Duration
 	// Address finds the address that a request came from, as behind a proxy; nil takes
 	// the connection's.

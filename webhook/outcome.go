@@ -43,14 +43,15 @@ const (
 	IllFormed Outcome = "ill_formed"
 	// Invalid is a signed body that lacks a field; the reason names it.
 	Invalid Outcome = "invalid"
-	// Timeout is a body that did not arrive in time.
+	// Timeout is a body that did not arrive in time, or before its memory was needed for newer
+	// ones, which is the reason gave_way.
 	Timeout Outcome = "timeout"
 	// Aborted is a body whose sender went away.
 	Aborted Outcome = "aborted"
 	// Busy means that too much is in flight; the reason is requests or bytes.
 	Busy Outcome = "busy"
-	// Limited is a request from an address that kept failing verification; nothing of it
-	// was read.
+	// Limited is a request from an address that kept failing verification, with a body that is
+	// long or of unknown length; nothing of it was read.
 	Limited Outcome = "limited"
 	// Full means that the store is full.
 	Full Outcome = "full"
@@ -124,7 +125,7 @@ var replies = map[Outcome]reply{
 	Invalid:        {http.StatusUnprocessableEntity, []byte(`{"error":"invalid body"}`)},
 	Timeout:        {http.StatusRequestTimeout, []byte(`{"error":"body did not arrive in time"}`)},
 	Aborted:        {http.StatusBadRequest, []byte(`{"error":"body is incomplete"}`)},
-	Limited:        {http.StatusTooManyRequests, []byte(`{"error":"too many unverified requests","detail":"this address kept failing verification; try again in a minute"}`)},
+	Limited:        {http.StatusTooManyRequests, []byte(`{"error":"too many unverified requests","detail":"this address kept failing verification: of long bodies nothing is read; try again in a minute"}`)},
 	Busy:           {http.StatusServiceUnavailable, []byte(`{"error":"busy","detail":"too much in flight; send it again"}`)},
 	Full:           {http.StatusServiceUnavailable, []byte(`{"error":"queue is full","detail":"send it again later"}`)},
 	Unavailable:    {http.StatusServiceUnavailable, []byte(`{"error":"queue is unavailable","detail":"send it again"}`)},
@@ -156,7 +157,7 @@ func respond(w http.ResponseWriter, o Outcome, body []byte) (status int) {
 	case http.StatusServiceUnavailable:
 		h["Retry-After"] = retryAfter
 	case http.StatusTooManyRequests:
-		h["Retry-After"], h["Connection"] = aMinute, closing
+		h["Retry-After"] = aMinute
 	case http.StatusMethodNotAllowed:
 		h["Allow"] = allowPost
 	}

@@ -1,21 +1,22 @@
 // Package webhook is the receiving side: an http.Handler that takes what Slack and
 // other senders post, verifies it, and answers 200 only after a [Publisher] has it.
 //
-// Every route has the same steps, in this order: method, limits of the address, signature
-// headers and timestamp, media type, body limit, signature, envelope, publish. A request
-// that fails a step does not reach the later ones, so that bytes without a good signature
-// reach no decoder, no log and no store.
+// Every route has the same steps, in this order: method, signature headers and timestamp,
+// media type, body and its limits, signature, envelope, publish. A request that fails a step does
+// not reach the later ones, so that bytes without a good signature reach no decoder, no log and no
+// store.
 //
 // Promises: 200 means published, or published before (a duplicate), or nothing to
 // publish (a challenge, a probe). An event that cannot be stored now is answered with 503
 // and Retry-After, never with 200 or 4xx. A signed event of an unknown kind is stored like
-// any other. Every body is bounded and has to come at a least rate, bodies in flight share
-// a budget of which unverified addresses have half, and a publish has a deadline. An
-// address that keeps failing verification is refused before its request is read; an address
-// from which a verified request came is not.
+// any other. Every body is bounded and has to come in time, all of them share bounded memory, and
+// a publish has a deadline. A body of at most 64 KiB whose headers are well-formed and fresh is
+// verified whatever its address did before; longer ones, and those of unknown length, are refused
+// unread while their address keeps failing verification at the route. What is not verified takes
+// none of MaxInFlight, and is answered late and on a connection that is closed then.
 //
-// Not promised: an order among events, and a deadline for headers and for bodies below
-// 8 KiB, which is http.Server's ReadTimeout.
+// Not promised: an order among events, and a deadline for headers, which is http.Server's
+// ReadHeaderTimeout.
 package webhook
 
 import (
@@ -23,6 +24,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -50,7 +52,8 @@ type Receiver struct {
 	delay     delay                // of refusals
 	endpoints map[string]*endpoint // by path
 	direct    endpoint             // of the deliveries of Deliver
-	inFlight  atomic.Int64         // requests
+	inFlight  atomic.Int64         // verified requests
+	hashing   chan struct{}        // has an entry for each body above shortBody that is being hashed
 }
 
 // An endpoint is one route: who may post there, and how it is read and answered.
@@ -78,7 +81,6 @@ type delivery struct {
 	Observation
 	endpoint *endpoint
 	began    time.Time
-	from     sender
 
 	header http.Header
 	media  media
@@ -107,7 +109,8 @@ func New(o Options) (*Receiver, error) {
 	rc := &Receiver{
 		opt:       o,
 		bodies:    newBodies(o),
-		delay:     delay{wait: o.RefusalDelay, most: max(1, int64(o.MaxInFlight)/delayedShare)},
+		delay:     delay{wait: o.RefusalDelay},
+		hashing:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		endpoints: map[string]*endpoint{},
 		direct:    endpoint{source: event.SourceSlack},
 	}
@@ -127,24 +130,26 @@ func (rc *Receiver) Paths() []string {
 	return paths
 }
 
-// InFlight returns how many requests are being served. Requests that only wait to be
-// refused do not count.
+// InFlight returns how many verified requests are being stored and answered.
 func (rc *Receiver) InFlight() int64 { return rc.inFlight.Load() }
 
 // Delayed returns how many refusals wait for their delay to end.
 func (rc *Receiver) Delayed() int64 { return rc.delay.n.Load() }
 
-// BytesInFlight returns how much of the body budget is in use.
-func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.used.Load() }
+// BytesInFlight returns how much memory bodies have been granted.
+func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.inUse() }
 
 // ServeHTTP takes one delivery: it is received, answered and reported.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &delivery{endpoint: rc.endpoints[r.URL.Path], began: time.Now(), header: r.Header}
 	v.Outcome, v.Reason = rc.receive(v, w, r)
-	if rc.remember(v) {
+	rc.remember(v)
+	if v.refused() {
 		rc.delay.hold(r.Context())
+		w.Header()["Connection"] = closing
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(afterRefusal)) // Only a test's ResponseWriter has no deadlines.
 	}
-	v.Claimed = rc.claimed(v)
+	v.Claimed = v.Secret == 0 && (v.Outcome == Limited || v.Outcome == Busy) // Its headers were good before its body was refused.
 	v.Status = respond(w, v.Outcome, v.reply)
 	if id := r.Header[RequestIDHeader]; len(id) > 0 {
 		v.RequestID = id[0]
@@ -155,20 +160,14 @@ func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // receive takes a delivery from its headers into the store, and returns how it ended. The
 // steps stand here in their order. A request that fails one meets none of the later ones.
 func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request) (o Outcome, reason string) {
-	rc.inFlight.Add(1)
-	defer rc.inFlight.Add(-1)
 	ep := v.endpoint
+	v.Address = rc.opt.Address(r)
 	if ep == nil {
 		return Unregistered, ""
 	}
 	v.Source = ep.source
 	if r.Method != http.MethodPost {
 		return WrongMethod, ""
-	}
-
-	// Limits: an address that keeps failing is held back, and not all requests are served at once.
-	if o, reason = rc.admit(v, r); o != "" {
-		return o, reason
 	}
 
 	// Headers: what the signature claims and when it was made, then the media type.
@@ -192,20 +191,26 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 	}
 
 	// Body: it is read within its bounds.
-	body, err := rc.bodies.read(w, r, v.from)
-	defer body.release()
-	v.body, v.Bytes = body.bytes, len(body.bytes)
+	body, release, err := rc.read(v, w, r)
+	defer release()
+	v.body, v.Bytes = body, len(body)
 	if err != nil {
 		return outcomeOf(err)
 	}
 
 	// Signature: one of the secrets has signed the body.
-	secret, err := ep.verifier.Verify(&v.claim, v.body)
+	secret, err := rc.verify(v)
 	if err != nil {
 		v.reply = ep.unauthorized
 		return refusal(err)
 	}
 	v.Secret = secret + 1
+
+	// Limit: not all verified requests are served at once.
+	defer rc.inFlight.Add(-1)
+	if rc.inFlight.Add(1) > int64(rc.opt.MaxInFlight) {
+		return Busy, "requests"
+	}
 
 	// Envelope: the body becomes an event, and the event is stored.
 	if o, reason = ep.decode(v); o != "" {
@@ -214,14 +219,15 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 	return rc.publish(v)
 }
 
-// claimed returns what [Observation.Claimed] says.
-func (rc *Receiver) claimed(v *delivery) bool {
-	status := replies[v.Outcome].status
-	if v.Secret > 0 || status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
-		return false
+// verify checks a body's signature. Longer bodies take turns, so that shorter ones, which are not
+// asked to wait, find a processor. The turns come soon: all memory of bodies is hashed within a
+// tenth of a second.
+func (rc *Receiver) verify(v *delivery) (secret int, err error) {
+	if len(v.body) > shortBody {
+		rc.hashing <- struct{}{}
+		defer func() { <-rc.hashing }()
 	}
-	_, err := v.endpoint.verifier.Open(v.header, rc.opt.Now())
-	return err == nil
+	return v.endpoint.verifier.Verify(&v.claim, v.body)
 }
 
 // refusal returns the outcome of a request whose signature is not good.

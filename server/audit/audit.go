@@ -137,8 +137,8 @@ type Event string
 const (
 	// SignatureRefused is a request whose signature was missing, wrong or stale.
 	SignatureRefused Event = "signature_refused"
-	// AddressHeldBack is an address that keeps failing verification, and whose requests
-	// are refused unread from now on.
+	// AddressHeldBack is an address that keeps failing verification at a route, and whose
+	// long bodies are refused there unread from now on.
 	AddressHeldBack Event = "address_held_back"
 	// CallerRefused is a request to the MCP endpoint that was turned away for its token.
 	CallerRefused Event = "caller_refused"
@@ -214,7 +214,7 @@ var events = []struct {
 	Fields []string
 }{
 	{SignatureRefused, "A request on a sender's route whose signature was not good. `reason` is missing, malformed, mismatch or stale. Its body is never kept.", []string{"reason", "address", "source", "request_id", "status"}},
-	{AddressHeldBack, "An address, or the /64 of one, that failed verification more often than UNVERIFIED_PER_MINUTE allows. Its further requests are answered 429 and not recorded.", []string{"address"}},
+	{AddressHeldBack, "An address, or the /64 of one, that failed verification at a route more often than UNVERIFIED_PER_MINUTE allows. Its bodies above 64 KiB, or of unknown length, are answered 429 there and not recorded.", []string{"address", "source"}},
 	{CallerRefused, "A request to the MCP endpoint that was turned away. `reason` is invalid_request, unauthorized, invalid_token, insufficient_scope or temporarily_unavailable.", []string{"reason", "address", "request_id", "status"}},
 	{TokenUsed, "The first use of a token from an address within an hour.", []string{"principal", "address", "request_id"}},
 	{SlackWrite, "A tool that wrote to Slack, or tried to. `reason` is the rule that refused it, or `error`; `ts` is Slack's of what was written, never its text.", []string{"reason", "principal", "tool", "channel", "ts"}},

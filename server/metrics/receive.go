@@ -122,9 +122,9 @@ func (m *Receive) shared(r *Registry) {
 	m.rateLimited = r.Counter("slack_rate_limited_notices_total", "Notices by Slack, one for each minute in which it withheld events because the workspace had more than 30,000 in an hour: these events are lost.").With()
 	m.heldBack = r.Counter("addresses_held_back_total", "Times that an address began to be held back, because it kept failing verification.").With()
 	m.r = r
-	m.inFlight = r.Reading(GaugeKind, "deliveries_in_flight", "Requests on the senders' routes that are being served.")
-	m.bytes = r.Reading(GaugeKind, "delivery_bytes_in_flight", "Bytes of the body budget that are in use.")
-	m.delayed = r.Reading(GaugeKind, "refusals_delayed", "Refusals that wait a tenth of a second because their addresses keep failing, or because strangers find the server busy.")
+	m.inFlight = r.Reading(GaugeKind, "deliveries_in_flight", "Verified requests on the senders' routes that are being stored and answered.")
+	m.bytes = r.Reading(GaugeKind, "delivery_bytes_in_flight", "Bytes of memory that the bodies of senders' requests have been granted.")
+	m.delayed = r.Reading(GaugeKind, "refusals_delayed", "Refusals of unverified requests that wait a tenth of a second before they are given.")
 	share := r.Reading(GaugeKind, "slack_failure_ratio", "Share of Slack's deliveries of the last 60 minutes that failed in Slack's eyes: answered other than 2xx, or after 3 s. Above 0.95 of 1,000 and more Slack disables the app's events.")
 	attempts := r.Reading(GaugeKind, "slack_deliveries_last_hour", "Slack's deliveries of the last 60 minutes, of which slack_failure_ratio is a share.")
 	r.Read(func(put Put) {

@@ -83,7 +83,7 @@ func rawServer(f *testing.F) rawListener {
 	receiver, err := webhook.New(webhook.Options{
 		Publisher: store, SlackSecrets: []string{"another"},
 		Sources: []webhook.Source{{Name: "contact_created", Secrets: []string{rawSecret}}},
-		Limiter: limiter.New(limiter.Options{PerMinute: 1_000_000}),
+		Limiter: limiter.New(limiter.Options{PerMinute: 1_000_000}), RefusalDelay: time.Nanosecond,
 	})
 	if err != nil {
 		f.Fatal(err)

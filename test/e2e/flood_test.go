@@ -52,9 +52,6 @@ func TestFloodLeavesSignedSendersAlone(t *testing.T) {
 	if n := all.answered(http.StatusOK); n != 0 {
 		t.Errorf("%d unsigned posts were answered 200", n)
 	}
-	if all.answered(http.StatusTooManyRequests) == 0 {
-		t.Error("no unsigned post was held back")
-	}
 	if code := p.stop(); code != 0 {
 		t.Errorf("stopped with %d\n%s", code, p.logs)
 	}

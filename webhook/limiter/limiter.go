@@ -1,15 +1,14 @@
-// Package limiter holds back addresses whose requests keep failing verification, so that
-// senders without a secret cost little, and senders with one are not disturbed.
+// Package limiter holds back addresses whose requests keep failing verification, so that long
+// bodies from senders without a secret cost little.
 //
-// Only failures count: an address may have [Options.PerMinute] of them, and what it
-// posts beyond that is refused before its body is read, until a minute's share has come
-// back. An address from which a verified request came within the last day is known: it
-// is never held back, whatever else comes from it, because the address may be that of a
-// proxy which is not configured as one.
+// Only failures count, for each address and route: an address may have [Options.PerMinute]
+// of them at a route, never more are remembered, and while it has that many it is held back
+// there, until some of a minute's share have come back. An address from which a verified
+// request came at a route within the last day is known there, and not held back. What is done with
+// the one that is held back is its caller's: this package only tells.
 //
-// An IPv6 address stands for its /64, which is what one customer is given. The table is
-// bounded; when it is full, the address that was quiet the longest of a few is
-// forgotten, and known ones last.
+// [Client] says which addresses count as one. The table is bounded; when it is full, the
+// address that was quiet the longest of a few is forgotten, and known ones last.
 //
 // All methods are safe for concurrent use, allocate nothing for an address that is in
 // the table, and never wait for more than a mutex.
@@ -39,7 +38,7 @@ const (
 
 // Options configure a Limiter. The zero value is ready to use.
 type Options struct {
-	// PerMinute is how many failures an address may have in a minute; 0 means
+	// PerMinute is how many failures an address may have at a route in a minute; 0 means
 	// DefaultPerMinute.
 	PerMinute int
 	// Addresses bounds the table; 0 means DefaultAddresses.
@@ -47,9 +46,9 @@ type Options struct {
 	// Remember is for how long a verified request makes its address known; 0 means
 	// DefaultRemember.
 	Remember time.Duration
-	// OnHeldBack is called, on the request's goroutine, with an address that is held back
-	// from now on: once, until it is no longer held back. nil is not called.
-	OnHeldBack func(netip.Prefix)
+	// OnHeldBack is called, on the request's goroutine, with an address that is held back at
+	// a route from now on: once, until it is no longer held back. nil is not called.
+	OnHeldBack func(client netip.Prefix, route string)
 }
 
 // A Limiter holds addresses back.
@@ -61,10 +60,16 @@ type Limiter struct {
 
 type shard struct {
 	mu      sync.RWMutex
-	entries map[netip.Addr]*entry // guarded by mu
+	entries map[key]*entry // guarded by mu
 }
 
-// An entry is what is remembered of an address. It is guarded by its shard's mutex.
+// A key is an address at a route. Its address is that of its client's prefix.
+type key struct {
+	client netip.Addr
+	route  string
+}
+
+// An entry is what is remembered of an address at a route. It is guarded by its shard's mutex.
 type entry struct {
 	verified time.Time // the last verified request, or a little before it
 	failures float64   // of the last minute, as of at
@@ -85,16 +90,16 @@ func New(o Options) *Limiter {
 		o.Remember = DefaultRemember
 	}
 	if o.OnHeldBack == nil {
-		o.OnHeldBack = func(netip.Prefix) {}
+		o.OnHeldBack = func(netip.Prefix, string) {}
 	}
 	l := &Limiter{opt: o, seed: maphash.MakeSeed()}
 	for i := range l.shards {
-		l.shards[i].entries = map[netip.Addr]*entry{}
+		l.shards[i].entries = map[key]*entry{}
 	}
 	return l
 }
 
-// A Standing is what is known of an address from its earlier requests.
+// A Standing is what is known of an address at a route from its earlier requests.
 type Standing uint8
 
 // The standings.
@@ -107,70 +112,75 @@ const (
 	HeldBack
 )
 
-// Look returns an address's standing, and for a known one whether its mark is fresh, so that
-// Verified need not be called again so soon. The zero address is always Unknown.
-func (l *Limiter) Look(a netip.Addr, now time.Time) (s Standing, fresh bool) {
-	a, sh := l.shard(a)
-	sh.mu.RLock()
-	defer sh.mu.RUnlock()
-	e := sh.entries[a]
+// Look returns an address's standing at a route. The zero address is always Unknown.
+func (l *Limiter) Look(a netip.Addr, route string, now time.Time) Standing {
+	k, s := l.shard(a, route)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e := s.entries[k]
 	switch {
 	case e == nil:
-		return Unknown, false
+		return Unknown
 	case l.known(e, now):
-		return Known, now.Sub(e.verified) < touch
-	case l.failures(e, now)+1 > float64(l.opt.PerMinute):
-		return HeldBack, false
+		return Known
+	case l.over(e, now):
+		return HeldBack
 	}
-	return Unknown, false
+	return Unknown
 }
 
-// Verified notes that a request of the address was verified.
-func (l *Limiter) Verified(a netip.Addr, now time.Time) {
+// Verified notes that a request of the address was verified at a route.
+func (l *Limiter) Verified(a netip.Addr, route string, now time.Time) {
 	if !a.IsValid() {
 		return
 	}
-	a, s := l.shard(a)
+	k, s := l.shard(a, route)
+	if s.fresh(k, now) {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := l.entry(s, a, now)
+	e := l.entry(s, k, now)
 	e.verified, e.failures, e.held = now, 0, false
 }
 
-// Failed notes that a request of the address was not verified, and reports whether the
-// address, known or not, has had as many of them as it may.
-func (l *Limiter) Failed(a netip.Addr, now time.Time) (over bool) {
+// fresh reports whether an address without failures was marked as verified a moment ago, so
+// that most verified requests need no exclusive lock.
+func (s *shard) fresh(k key, now time.Time) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e := s.entries[k]
+	return e != nil && e.failures == 0 && now.Sub(e.verified) < touch
+}
+
+// Failed notes that a request of the address was not verified at a route.
+func (l *Limiter) Failed(a netip.Addr, route string, now time.Time) {
 	if !a.IsValid() {
-		return false
+		return
 	}
-	a, s := l.shard(a)
+	k, s := l.shard(a, route)
 	s.mu.Lock()
-	e := l.entry(s, a, now)
-	e.failures, e.at = l.failures(e, now)+1, now
-	over = e.failures+1 > float64(l.opt.PerMinute)
+	e := l.entry(s, k, now)
+	e.failures, e.at = min(l.failures(e, now)+1, float64(l.opt.PerMinute)), now
+	over := l.over(e, now)
 	begins := over && !e.held && !l.known(e, now)
 	e.held = over
 	s.mu.Unlock()
 	if begins {
-		bits := 32
-		if a.Is6() {
-			bits = prefix6
-		}
-		l.opt.OnHeldBack(netip.PrefixFrom(a, bits))
+		l.opt.OnHeldBack(Client(a), route)
 	}
-	return over
 }
 
 // Reserve takes n bytes of memory for the body of an unverified address, and reports whether
-// the address then has no more than most. Release gives them back.
-func (l *Limiter) Reserve(a netip.Addr, n, most int64, now time.Time) bool {
+// the address then has no more than most at the route. Release gives them back.
+func (l *Limiter) Reserve(a netip.Addr, route string, n, most int64, now time.Time) bool {
 	if !a.IsValid() {
 		return true
 	}
-	a, s := l.shard(a)
+	k, s := l.shard(a, route)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := l.entry(s, a, now)
+	e := l.entry(s, k, now)
 	if e.bytes+n > most {
 		return false
 	}
@@ -179,11 +189,11 @@ func (l *Limiter) Reserve(a netip.Addr, n, most int64, now time.Time) bool {
 }
 
 // Release gives back bytes that Reserve granted.
-func (l *Limiter) Release(a netip.Addr, n int64) {
-	a, s := l.shard(a)
+func (l *Limiter) Release(a netip.Addr, route string, n int64) {
+	k, s := l.shard(a, route)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.entries[a]; e != nil {
+	if e := s.entries[k]; e != nil {
 		e.bytes = max(0, e.bytes-n) // it may have been forgotten in between
 	}
 }
@@ -209,28 +219,33 @@ func (l *Limiter) failures(e *entry, now time.Time) float64 {
 	return max(0, e.failures-now.Sub(e.at).Minutes()*float64(l.opt.PerMinute))
 }
 
-// entry returns an address's entry, made when it is new. It requires s.mu.
-func (l *Limiter) entry(s *shard, a netip.Addr, now time.Time) *entry {
-	if e := s.entries[a]; e != nil {
+// over reports whether an address has as many failures as it may.
+func (l *Limiter) over(e *entry, now time.Time) bool {
+	return l.failures(e, now)+1 > float64(l.opt.PerMinute)
+}
+
+// entry returns the entry of an address, made when it is new. It requires s.mu.
+func (l *Limiter) entry(s *shard, k key, now time.Time) *entry {
+	if e := s.entries[k]; e != nil {
 		return e
 	}
 	if len(s.entries) >= max(1, l.opt.Addresses/shards) {
 		l.forget(s, now)
 	}
 	e := &entry{at: now}
-	s.entries[a] = e
+	s.entries[k] = e
 	return e
 }
 
 // forget removes one address: of a few, an unknown before a known one, and the one that
 // was quiet the longest. It requires s.mu.
 func (l *Limiter) forget(s *shard, now time.Time) {
-	var worst netip.Addr
+	var worst key
 	var found *entry
 	n := 0
-	for a, e := range s.entries { // in random order
+	for k, e := range s.entries { // in random order
 		if found == nil || l.goesBefore(e, found, now) {
-			worst, found = a, e
+			worst, found = k, e
 		}
 		if n++; n == sample {
 			break
@@ -253,15 +268,34 @@ func last(e *entry) time.Time {
 	return e.at
 }
 
-// prefix6 is how many bits of an IPv6 address name a customer.
-const prefix6 = 64
+// shard returns the key under which an address is counted, and its shard.
+func (l *Limiter) shard(a netip.Addr, route string) (key, *shard) {
+	k := key{Client(a).Addr(), route}
+	return k, &l.shards[maphash.Comparable(l.seed, k)%shards]
+}
 
-// shard returns the address under which an address is counted, and its shard.
-func (l *Limiter) shard(a netip.Addr) (netip.Addr, *shard) {
+// bits6 is how many bits of an IPv6 address name a customer.
+const bits6 = 64
+
+// nat64 is the prefix under which translators of networks write the IPv4 addresses of others
+// (RFC 6052).
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
+// Client returns the addresses that count as one client with a: the address itself for IPv4, and
+// for IPv6 its /64, which is what one customer is given. An address of ::ffff:0:0/96 or
+// 64:ff9b::/96 is the IPv4 address inside it; no other IPv6 address is taken for one, because
+// its owner chooses what stands inside. The prefix of the zero address is the zero prefix.
+func Client(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		p, _ := a.Prefix(prefix6) // 64 is a length that every IPv6 address has.
-		a = p.Addr()
+	switch {
+	case !a.IsValid():
+		return netip.Prefix{}
+	case nat64.Contains(a):
+		b := a.As16()
+		a, _ = netip.AddrFromSlice(b[12:]) // Four bytes are always an address.
+	case a.Is6():
+		p, _ := a.Prefix(bits6) // 64 is a length that every IPv6 address has.
+		return p
 	}
-	return a, &l.shards[maphash.Comparable(l.seed, a)%shards]
+	return netip.PrefixFrom(a, a.BitLen())
 }
