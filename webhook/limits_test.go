@@ -57,8 +57,8 @@ func TestAddressThatKeepsFailingIsHeldBack(t *testing.T) {
 	if got.status != http.StatusTooManyRequests || got.header.Get("Retry-After") == "" {
 		t.Errorf("a long body was answered %d %s, want 429 with Retry-After", got.status, got.body)
 	}
-	if ob := r.observed(5); ob.Outcome != webhook.Limited || ob.Address.String() != "192.0.2.1" || ob.Bytes != 0 {
-		t.Errorf("observed %s from %s with %d bytes, want limited from 192.0.2.1 with none", ob.Outcome, ob.Address, ob.Bytes)
+	if ob := r.observed(5); ob.Outcome != webhook.Limited || ob.Address.String() != "192.0.2.1" || ob.Bytes != 0 || !ob.Claimed {
+		t.Errorf("observed %s from %s with %d bytes, claimed %t, want limited from 192.0.2.1 with none, and claimed", ob.Outcome, ob.Address, ob.Bytes, ob.Claimed)
 	}
 	if got := r.slack(body, chunked, from("192.0.2.1")); got.status != http.StatusTooManyRequests {
 		t.Errorf("a body of unknown length was answered %d, want 429", got.status)
