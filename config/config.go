@@ -260,6 +260,16 @@ const (
 	Stdio          Transport = "stdio"
 )
 
+// A Lockdown says whose words are withheld from assistants.
+type Lockdown string
+
+// The values of LOCKDOWN.
+const (
+	LockdownOff     Lockdown = "false"
+	LockdownOn      Lockdown = "true"
+	LockdownMembers Lockdown = "members" // guests' words are withheld, too
+)
+
 // MCP is the assistants' side.
 type MCP struct {
 	Transport Transport
@@ -288,9 +298,10 @@ type MCP struct {
 	MassMentions bool
 	// SendsPerMinute bounds the messages to one channel.
 	SendsPerMinute int
-	// Lockdown withholds the words of outside authors.
-	Lockdown bool
-	Channel  Channel
+	// Lockdown withholds the words of outside authors, LockdownApps are the apps that it lets through.
+	Lockdown     Lockdown
+	LockdownApps []string
+	Channel      Channel
 	// Push is how events reach those who asked for them.
 	Push Push
 }

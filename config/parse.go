@@ -47,6 +47,20 @@ func parseBool(raw string) (bool, error) {
 	return false, errors.New("write true or false")
 }
 
+func parseLockdown(raw string) (Lockdown, error) {
+	if strings.EqualFold(raw, string(LockdownMembers)) {
+		return LockdownMembers, nil
+	}
+	on, err := parseBool(raw)
+	switch {
+	case err != nil:
+		return LockdownOff, errors.New("write true, false or members")
+	case on:
+		return LockdownOn, nil
+	}
+	return LockdownOff, nil
+}
+
 func parseNumber(raw string, least, most int) (int, error) {
 	n, err := strconv.Atoi(plainDigits(raw))
 	if err != nil || n < least || n > most {

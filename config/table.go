@@ -399,7 +399,15 @@ var toolSettings = []Setting{
 	{
 		Key: "LOCKDOWN", Flag: "lockdown", Section: SectionTools, Kind: KindBoolean, Default: "false",
 		Help: "Withhold from assistants the words of authors who are not known to be of the workspace",
-		bind: boolean(func(c *Config) *bool { return &c.MCP.Lockdown }),
+		More: "With members those of guests are withheld too. [SECURITY.md](SECURITY.md#prompt-injection) says what passes.",
+		bind: into(func(c *Config) *Lockdown { return &c.MCP.Lockdown }, parseLockdown),
+	},
+	{
+		Key: "LOCKDOWN_APPS", Flag: "lockdown-apps", Section: SectionTools, Kind: KindList, Example: "A0123456789",
+		DefaultNote: "none",
+		Help:        "Apps, by their ids, whose messages LOCKDOWN lets through",
+		More:        "Workflows and other apps write what others typed, so name only those whose every author you trust.",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.LockdownApps }),
 	},
 }
 

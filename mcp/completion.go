@@ -24,6 +24,7 @@ const (
 type completer struct {
 	names  *names.Resolver // nil without Slack
 	events event.Log       // nil without events
+	judge  *view.Judge
 }
 
 // CompletePromptArgument completes a channel by its name, an event by its id.
@@ -66,8 +67,11 @@ func (c *completer) channels(ctx context.Context, typed string, show func(names.
 		return complete(nil), nil // who types is not to be stopped by a slow Slack
 	}
 	var values []string
+	r, flags := c.judge.Reading(ctx), view.Flags{}
 	for _, ch := range found.Items {
-		values = append(values, show(ch))
+		if ch.Name = r.ChannelName(&ch, &flags); ch.Name != "" {
+			values = append(values, show(ch))
+		}
 	}
 	return complete(values), nil
 }

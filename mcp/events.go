@@ -28,7 +28,7 @@ func (s *Server) extend(o *Options) (map[string]any, error) {
 	if o.Events == nil {
 		return nil, nil //nolint:nilnil // without events there is nothing to extend
 	}
-	catalog, err := events.NewCatalog(o.Lockdown)
+	catalog, err := events.NewCatalog(s.judge)
 	if err != nil {
 		return nil, err
 	}

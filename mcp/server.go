@@ -32,6 +32,7 @@ import (
 	"slackmcp/mcp/tools"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
+	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
@@ -55,8 +56,10 @@ type Options struct {
 	Write guard.Options
 	// Choice says which tools are offered.
 	Choice toolset.Choice
-	// Lockdown withholds the words of authors who are not known to be of the workspace.
-	Lockdown bool
+	// Lockdown withholds the words of authors who are not known to be of the workspace, but for
+	// those of the apps whose ids are LockdownApps.
+	Lockdown     view.Lockdown
+	LockdownApps []string
 	// MaxWaits bounds the calls that wait for events at once; 0 is 200.
 	MaxWaits int
 	// Push configures the extension by which events reach the assistant.
@@ -92,6 +95,7 @@ type Server struct {
 	mcp       *server.MCPServer
 	transport *transport.Transport
 	tools     *toolset.Registry
+	judge     *view.Judge
 	names     *names.Resolver
 	resources *resources.Set
 	webhooks  *notify.Notifier // nil where nothing is posted
@@ -121,7 +125,7 @@ func (s *Server) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	s.names = to.Names
+	s.names, s.judge = to.Names, to.Judge
 	catalog, err := tools.Catalog(to)
 	if err != nil {
 		return err
@@ -134,7 +138,7 @@ func (s *Server) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	ro := resources.Options{Events: o.Events, Lockdown: o.Lockdown, Tools: catalog.Tools(), Granted: s.tools.Granted, Gaps: o.Gaps}
+	ro := resources.Options{Events: o.Events, Judge: s.judge, Tools: catalog.Tools(), Granted: s.tools.Granted, Gaps: o.Gaps}
 	if s.resources, err = resources.New(ro); err != nil {
 		return err
 	}
@@ -158,7 +162,7 @@ func (s *Server) connect(o Options) error {
 	hooks := &server.Hooks{}
 	s.resources.Hooks(hooks)
 	starters := prompts.New(o.Events != nil, o.Slack != nil)
-	complete := &completer{names: s.names, events: o.Events}
+	complete := &completer{names: s.names, events: o.Events, judge: s.judge}
 	common := append(s.transport.ServerOptions(), introduce()...)
 	s.mcp = server.NewMCPServer(o.Name, o.Version, append(append(common,
 		server.WithInstructions(instructions),
@@ -182,14 +186,18 @@ func (s *Server) connect(o Options) error {
 
 // toolOptions makes what the tools share.
 func toolOptions(o Options) (tools.Options, error) {
-	to := tools.Options{Events: o.Events, Operator: o.Operator, Lockdown: o.Lockdown, MaxWaits: o.MaxWaits, Slack: o.Slack, OnAsk: o.OnAsk}
+	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Slack: o.Slack, OnAsk: o.OnAsk, Posts: view.NewPosts()}
+	jo := view.JudgeOptions{Lockdown: o.Lockdown, Apps: o.LockdownApps, Posts: to.Posts}
 	if o.Slack == nil {
+		to.Judge = view.NewJudge(jo)
 		return to, nil
 	}
 	var err error
 	if to.Names, err = names.New(o.Slack); err != nil {
 		return to, err
 	}
+	jo.People = to.Names
+	to.Judge = view.NewJudge(jo)
 	if o.Write.ChannelName == nil {
 		o.Write.ChannelName = func(ctx context.Context, id string) (string, error) {
 			c, err := to.Names.Channel(ctx, id)

@@ -24,6 +24,7 @@ import (
 	"slackmcp/mcp/notify"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
+	"slackmcp/mcp/view"
 	"slackmcp/server/audit"
 	"slackmcp/server/operate"
 	"slackmcp/server/web"
@@ -47,6 +48,13 @@ type assistantSide struct {
 	tokenPath string
 }
 
+// lockdowns maps the setting to what the assistant's side knows.
+func lockdowns() map[config.Lockdown]view.Lockdown {
+	return map[config.Lockdown]view.Lockdown{
+		config.LockdownOff: view.Off, config.LockdownOn: view.Guests, config.LockdownMembers: view.Members,
+	}
+}
+
 // newAssistantSide builds the journal, who may connect, and what assistants see.
 func newAssistantSide(ctx context.Context, o Options, store *watchedStore, values state.Store, client *slackapi.Client, k *gapKeeper, h *hooks) (a assistantSide, err error) {
 	cfg, m := o.Config, o.Config.MCP
@@ -63,7 +71,7 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 		Write: guard.Options{
 			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute, OnWritten: h.wrote,
 		},
-		Lockdown:    m.Lockdown,
+		Lockdown: lockdowns()[m.Lockdown], LockdownApps: m.LockdownApps,
 		Channel:     channel(m),
 		Slack:       client,
 		Logger:      h.log,

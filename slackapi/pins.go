@@ -76,6 +76,8 @@ type Bookmark struct {
 	Type    string `json:"type"`
 	Created int64  `json:"date_created,omitempty"` // Unix seconds
 	Updated int64  `json:"date_updated,omitempty"` // Unix seconds
+	// UpdatedBy is the id of the user who wrote it last.
+	UpdatedBy string `json:"last_updated_by_user_id,omitempty"`
 }
 
 type bookmarkReply struct {

@@ -28,7 +28,12 @@ type SearchMatch struct {
 	ThreadTS  string          `json:"thread_ts,omitempty"`
 	Text      string          `json:"text"`
 	Permalink string          `json:"permalink,omitempty"`
+	BotID     string          `json:"bot_id,omitempty"`
+	AppID     string          `json:"app_id,omitempty"`
+	Subtype   string          `json:"subtype,omitempty"`
 	Blocks    json.RawMessage `json:"blocks,omitempty"`
+	// Attachments are Slack's JSON, untouched, as Blocks are.
+	Attachments json.RawMessage `json:"attachments,omitempty"`
 }
 
 // A SearchPage is a part of what was found.

@@ -105,6 +105,13 @@ type User struct {
 	Locale            string  `json:"locale,omitempty"`
 	Updated           int64   `json:"updated,omitempty"` // Unix seconds
 	Profile           Profile `json:"profile"`
+	// EnterpriseUser is set of the people of an Enterprise organisation.
+	EnterpriseUser EnterpriseUser `json:"enterprise_user,omitzero"`
+}
+
+// An EnterpriseUser says of which organisation a user is.
+type EnterpriseUser struct {
+	EnterpriseID string `json:"enterprise_id"`
 }
 
 // A Profile is what a user tells of themselves.

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"slackmcp/internal/wait"
@@ -46,9 +47,12 @@ type Slack interface {
 	PostMessage(ctx context.Context, p slackapi.Post) (slackapi.Posted, error)
 }
 
-// Options configure a [Channel]. Events, Senders and Notify are required.
+// Options configure a [Channel]. Events, Judge, Senders and Notify are required.
 type Options struct {
 	Events event.Log
+	// Judge decides whose words are shown: under lockdown nothing is pushed of a sender who is not
+	// known to be of the workspace.
+	Judge *view.Judge
 	// Senders are the ids of the users who are heard.
 	Senders []string
 	// Watch are the ids of channels in which every message of a sender is pushed, not
@@ -82,8 +86,8 @@ type Channel struct {
 // New checks the options.
 func New(o Options) (*Channel, error) {
 	switch {
-	case o.Events == nil || o.Notify == nil || o.Ready == nil:
-		return nil, errors.New("channel: Events, Notify and Ready are required")
+	case o.Events == nil || o.Judge == nil || o.Notify == nil || o.Ready == nil:
+		return nil, errors.New("channel: Events, Judge, Notify and Ready are required")
 	case len(o.Senders) == 0:
 		return nil, errors.New("channel: without senders no message would be heard")
 	case o.Permissions != "" && o.Slack == nil:
@@ -174,7 +178,7 @@ func (c *Channel) take(ctx context.Context, e *event.Event) error {
 	if click, ok := ask.ReadClick(e); ok {
 		return c.clicked(ctx, e, &click)
 	}
-	m, ok := c.heard(e)
+	m, ok := c.heard(ctx, e)
 	if !ok || c.said.has(m.key()) {
 		return nil
 	}
@@ -214,7 +218,9 @@ func (c *Channel) params(ctx context.Context, m message) any {
 			meta["user_name"] = flags.Name(u.Name())
 		}
 		if ch, err := c.o.Names.Channel(ctx, m.Channel); err == nil && ch.Name != "" {
-			meta["channel_name"] = flags.Name(ch.Name)
+			if name := c.o.Judge.Reading(ctx).ChannelName(&ch, &flags); name != "" {
+				meta["channel_name"] = name
+			}
 		}
 	}
 	for _, f := range m.Flags {
@@ -247,17 +253,17 @@ var words = map[string]bool{"": true, "thread_broadcast": true, "file_share": tr
 
 // heard reads a new message by a person on the list out of an event, and reports whether
 // it is one. Changed and deleted messages are none, nor is anything by a bot.
-func (c *Channel) heard(e *event.Event) (message, bool) {
+func (c *Channel) heard(ctx context.Context, e *event.Event) (message, bool) {
 	if e.Source != event.SourceSlack || e.FromSelf || !c.senders[e.User] || !words[e.Kind.Subtype] {
 		return message{}, false
 	}
 	if e.Kind.Type != "message" && e.Kind.Type != mention {
 		return message{}, false
 	}
-	m := message{view.NewEvent(e, view.EventOptions{})}
+	m := message{c.o.Judge.Reading(ctx).Event(e, view.EventOptions{})}
 	// The sender is what Slack says of the author, not what the text claims; a bot that
 	// posts in a person's name is not that person.
-	if m.Provenance.Kind != view.KindPerson || !m.Provenance.Verified || m.TS == "" {
+	if m.Provenance.Kind != view.KindPerson || !m.Provenance.Verified || m.TS == "" || m.Text == "" && slices.Contains(m.Flags, view.FlagWithheld) {
 		return message{}, false
 	}
 	return m, true

@@ -32,14 +32,13 @@ type builder func(s *seen) (data any, ok bool)
 
 // A Catalog is the types that a server has.
 type Catalog struct {
-	types    []Type
-	lockdown bool
+	types []Type
+	judge *view.Judge
 }
 
-// NewCatalog returns all types. Under lockdown the words of authors who are not known to
-// be of the workspace are left out of payloads.
-func NewCatalog(lockdown bool) (*Catalog, error) {
-	c := &Catalog{lockdown: lockdown}
+// NewCatalog returns all types. The judge decides whose words payloads have.
+func NewCatalog(judge *view.Judge) (*Catalog, error) {
+	c := &Catalog{judge: judge}
 	for _, group := range [][]definition{messageTypes(), channelTypes(), peopleTypes(), otherTypes()} {
 		for _, d := range group {
 			t, err := d()
@@ -70,9 +69,9 @@ type Selection struct {
 	// same when names and arguments are.
 	Arguments json.RawMessage
 
-	filter   event.Filter
-	build    builder
-	lockdown bool
+	filter event.Filter
+	build  builder
+	judge  *view.Judge
 }
 
 // Select finds a type and checks the arguments against its schema. ok is false when
@@ -82,7 +81,7 @@ func (c *Catalog) Select(name string, arguments json.RawMessage) (s *Selection, 
 	if !ok {
 		return nil, false, nil
 	}
-	s = &Selection{Name: name, lockdown: c.lockdown}
+	s = &Selection{Name: name, judge: c.judge}
 	if s.Arguments, err = canonical(arguments); err != nil {
 		return nil, true, err
 	}
@@ -148,8 +147,8 @@ func define[A arguments, D any](name, description string, patterns []string, bui
 // A seen is one event on its way to becoming data.
 type seen struct {
 	*event.Event
-	view  view.Event
-	quiet bool // lockdown: no words of this author
+	view    view.Event
+	reading *view.Reading
 }
 
 // excerpt is how many characters of a text an event carries; the resource has the rest.
@@ -163,17 +162,6 @@ func inner[T any](s *seen) T {
 		return none
 	}
 	return v
-}
-
-// words cleans a short text that a person wrote, and withholds it where lockdown does.
-func (s *seen) words(text string) string {
-	if s.quiet {
-		if text != "" {
-			s.view.Flags.Add(view.FlagWithheld)
-		}
-		return ""
-	}
-	return s.view.Flags.Text(text, excerpt)
 }
 
 // id cleans what a sender uses as an identifier.
@@ -252,9 +240,8 @@ type Occurrence struct {
 
 // occurrence returns what a selection makes of an event, or false when it asks for
 // others.
-func (s *Selection) occurrence(e *event.Event) (Occurrence, bool) {
-	v := view.NewEvent(e, view.EventOptions{Lockdown: s.lockdown, MaxText: excerpt})
-	data, ok := s.build(&seen{Event: e, view: v, quiet: s.lockdown && !v.Provenance.Inside()})
+func (s *Selection) occurrence(r *view.Reading, e *event.Event) (Occurrence, bool) {
+	data, ok := s.build(&seen{Event: e, view: r.Event(e, view.EventOptions{MaxText: excerpt}), reading: r})
 	if !ok {
 		return Occurrence{}, false
 	}

@@ -15,13 +15,14 @@ import (
 
 	"slackmcp/mcp/events"
 	"slackmcp/mcp/internal/eventtest"
+	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/gaps"
 )
 
-func newCatalog(t testing.TB, lockdown bool) *events.Catalog {
+func newCatalog(t testing.TB, level view.Lockdown) *events.Catalog {
 	t.Helper()
-	c, err := events.NewCatalog(lockdown)
+	c, err := events.NewCatalog(view.NewJudge(view.JudgeOptions{Lockdown: level}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +189,7 @@ func TestTypes(t *testing.T) {
 		{"gap.detected", `{}`, claimed, nil},
 		{"webhook.received", `{}`, down, nil},
 	} {
-		o, data, ok := read(t, newCatalog(t, false), tc.name, tc.arguments, tc.event)
+		o, data, ok := read(t, newCatalog(t, view.Off), tc.name, tc.arguments, tc.event)
 		if ok != (tc.has != nil) {
 			t.Errorf("%s %s: got %v", tc.name, tc.arguments, data)
 			continue
@@ -212,7 +213,7 @@ func TestTypes(t *testing.T) {
 func TestTypesAreAll(t *testing.T) {
 	t.Parallel()
 	var names []string
-	for _, typ := range newCatalog(t, false).Types() {
+	for _, typ := range newCatalog(t, view.Off).Types() {
 		names = append(names, typ.Name)
 		compile(t, typ.Name+".in", typ.InputSchema)
 		if !strings.Contains(string(typ.InputSchema), `"additionalProperties":false`) {
@@ -233,7 +234,7 @@ func TestLockdown(t *testing.T) {
 		"type": "message", "channel": "C01", "user": "U09", "user_team": "T0OTHER", "text": "do as I say", "ts": "1700000001.000100",
 		"files": []any{map[string]any{"id": "F01", "name": "do as I say"}},
 	})
-	_, data, ok := read(t, newCatalog(t, true), "message.created", "", stranger)
+	_, data, ok := read(t, newCatalog(t, view.Guests), "message.created", "", stranger)
 	if b, _ := json.Marshal(data); !ok || strings.Contains(string(b), "do as I say") || !strings.Contains(string(b), "withheld_by_lockdown") {
 		t.Errorf("got %s", b)
 	}
@@ -243,7 +244,7 @@ func TestLockdown(t *testing.T) {
 // stays small.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
-	c := newCatalog(t, false)
+	c := newCatalog(t, view.Off)
 	total := 0
 	for _, dir := range []string{"../../webhook/testdata/slack", "../../../shared/corpus/slack/events", "../../../shared/corpus/slack/interactions"} {
 		paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
@@ -283,7 +284,7 @@ func TestCorpus(t *testing.T) {
 // TestSameArguments: the order of members and space make no other subscription.
 func TestSameArguments(t *testing.T) {
 	t.Parallel()
-	c := newCatalog(t, false)
+	c := newCatalog(t, view.Off)
 	var first string
 	for _, raw := range []string{`{"channel":"C01","user":"U01"}`, ` { "user" : "U01" , "channel":"C01" } `} {
 		s, _, err := c.Select("message.created", json.RawMessage(raw))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slackmcp/mcp/notify"
+	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
 )
 
@@ -89,10 +90,16 @@ func (f *Follower) Read(ctx context.Context, since time.Time) (Batch, error) {
 		}
 		return Batch{From: now, Cursor: now, Truncated: true}, err
 	}
-	b := Batch{From: f.cursor}
-	err := f.Follower.Read(ctx, func(page event.Page) error {
-		f.fill(&b, page, since)
-		return nil
+	var b Batch
+	from, cursor := f.Position(), f.cursor
+	err := f.selection.judge.Read(ctx, func(r *view.Reading) error {
+		f.cursor = cursor
+		f.Follower.Seek(from)
+		b = Batch{From: f.cursor}
+		return f.Follower.Read(ctx, func(page event.Page) error {
+			f.fill(r, &b, page, since)
+			return nil
+		})
 	})
 	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
 		f.Seek(CursorStart)
@@ -106,10 +113,10 @@ func (f *Follower) Read(ctx context.Context, since time.Time) (Batch, error) {
 }
 
 // fill makes a batch of a page.
-func (f *Follower) fill(b *Batch, page event.Page, since time.Time) {
+func (f *Follower) fill(r *view.Reading, b *Batch, page event.Page, since time.Time) {
 	b.More = page.More
 	for i := range page.Events {
-		o, ok := f.selection.occurrence(&page.Events[i])
+		o, ok := f.selection.occurrence(r, &page.Events[i])
 		switch {
 		case !ok:
 		case page.Events[i].ReceivedAt.Before(since):

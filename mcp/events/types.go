@@ -54,41 +54,32 @@ type messageData struct {
 	Files    []view.FileRef `json:"files,omitempty"`
 }
 
-// A said is the part of a message's event that payloads are made of.
-type said struct {
-	TS        string     `json:"ts"`
-	ThreadTS  string     `json:"thread_ts"`
-	DeletedTS string     `json:"deleted_ts"`
-	Text      string     `json:"text"`
-	Files     []saidFile `json:"files"`
-	Message   *said      `json:"message"`
-	Previous  *said      `json:"previous_message"`
-}
-
-type saidFile struct {
-	ID       string `json:"id"`
-	Name     string `json:"name"`
-	MIMEType string `json:"mimetype"`
-	Size     int64  `json:"size"`
-}
-
 // maxFiles bounds the files that a payload names.
 const maxFiles = 10
 
-func (s *seen) message(m *said) messageData {
-	d := messageData{place: s.place(), TS: s.id(m.TS), Text: s.words(m.Text)}
+// message is the data of a message as it is shown.
+func (s *seen) message(m *view.Message) messageData {
+	d := messageData{place: s.place(), TS: s.id(m.TS), Text: s.view.Flags.Text(m.Text, excerpt), Files: m.Files[:min(len(m.Files), maxFiles)]}
 	if m.ThreadTS != m.TS {
 		d.ThreadTS = s.id(m.ThreadTS)
 	}
-	for _, f := range m.Files[:min(len(m.Files), maxFiles)] {
-		d.Files = append(d.Files, view.FileRef{ID: s.id(f.ID), Name: s.words(f.Name), MIMEType: s.id(f.MIMEType), Size: f.Size})
-	}
+	s.note(m.Flags)
 	d.origin = s.origin()
 	return d
 }
 
+// note adds what was done to the texts of a part.
+func (s *seen) note(flags view.Flags) {
+	for _, f := range flags {
+		s.view.Flags.Add(f)
+	}
+}
+
+// told shows the message that the event is about, and what it said before it was changed.
+func (s *seen) told() (now, before view.Message) { return s.reading.Told(s.Event, view.MaxText) }
+
 func written(a *messageArguments, s *seen) (messageData, bool) {
-	m := inner[said](s)
+	m, _ := s.told()
 	if !a.takes(s, m.Text) {
 		return messageData{}, false
 	}
@@ -97,7 +88,7 @@ func written(a *messageArguments, s *seen) (messageData, bool) {
 
 // reply is a message in a thread that is not its first.
 func reply(a *messageArguments, s *seen) (messageData, bool) {
-	m := inner[said](s)
+	m, _ := s.told()
 	if m.ThreadTS == "" || m.ThreadTS == m.TS || !a.takes(s, m.Text) {
 		return messageData{}, false
 	}
@@ -117,15 +108,13 @@ type changedData struct {
 }
 
 func changed(a *messageArguments, s *seen) (changedData, bool) {
-	m := inner[said](s)
-	if m.Message == nil || !a.takes(s, m.Message.Text) {
+	now, before := s.told()
+	if now.TS == "" || !a.takes(s, now.Text) {
 		return changedData{}, false
 	}
-	d := changedData{}
-	if m.Previous != nil {
-		d.PreviousText = s.words(m.Previous.Text)
-	}
-	d.messageData = s.message(m.Message)
+	s.note(before.Flags)
+	d := changedData{PreviousText: s.view.Flags.Text(before.Text, excerpt)}
+	d.messageData = s.message(&now)
 	return d, true
 }
 
@@ -147,10 +136,10 @@ type deletedData struct {
 }
 
 func deleted(_ *deletedArguments, s *seen) (deletedData, bool) {
-	m := inner[said](s)
-	d := deletedData{place: s.place(), TS: s.id(m.DeletedTS)}
-	if m.Previous != nil && m.Previous.ThreadTS != m.DeletedTS {
-		d.ThreadTS = s.id(m.Previous.ThreadTS)
+	m, _ := s.told()
+	d := deletedData{place: s.place(), TS: s.id(m.TS)}
+	if m.ThreadTS != m.TS {
+		d.ThreadTS = s.id(m.ThreadTS)
 	}
 	d.origin = s.origin()
 	return d, true
@@ -185,7 +174,7 @@ func reaction(a *reactionArguments, s *seen) (reactionData, bool) {
 		a.Author != "" && a.Author != in.ItemUser:
 		return reactionData{}, false
 	}
-	d := reactionData{place: s.place(), Reaction: s.id(in.Reaction), TS: s.id(in.Item.TS), Author: s.id(in.ItemUser)}
+	d := reactionData{place: s.place(), Reaction: s.reading.Emoji(s.Event, in.Reaction, &s.view.Flags), TS: s.id(in.Item.TS), Author: s.id(in.ItemUser)}
 	d.origin = s.origin()
 	return d, true
 }
@@ -217,12 +206,9 @@ func channel(_ *channelArguments, s *seen) (channelData, bool) {
 	in := inner[struct {
 		Channel json.RawMessage `json:"channel"`
 	}](s)
-	var c struct {
-		Name    string `json:"name"`
-		Creator string `json:"creator"`
-	}
+	var c slackapi.Channel
 	_ = json.Unmarshal(in.Channel, &c) // an id says no more than the envelope does
-	d := channelData{place: s.place(), Name: s.words(c.Name), Creator: s.id(c.Creator)}
+	d := channelData{place: s.place(), Name: s.reading.Named(s.Event, &c, &s.view.Flags), Creator: s.id(c.Creator)}
 	d.origin = s.origin()
 	return d, true
 }
@@ -271,11 +257,14 @@ func user(_ *userArguments, s *seen) (userData, bool) {
 	in := inner[struct {
 		User slackapi.User `json:"user"`
 	}](s)
-	u := &in.User
+	u := s.reading.User(&in.User)
+	s.note(u.Flags)
 	d := userData{
-		place: s.place(), Name: s.words(u.Name), DisplayName: s.words(u.Profile.DisplayName), RealName: s.words(u.Profile.RealName),
-		StatusText: s.words(u.Profile.StatusText), StatusEmoji: s.id(u.Profile.StatusEmoji),
-		Deleted: u.Deleted, IsBot: u.IsBot, Joined: s.Kind.Type == "team_join",
+		place: s.place(), Name: u.Handle, DisplayName: u.DisplayName, RealName: u.RealName,
+		Deleted: u.IsDeleted, IsBot: u.IsBot, Joined: s.Kind.Type == "team_join",
+	}
+	if u.Shown() {
+		d.StatusText, d.StatusEmoji = s.id(in.User.Profile.StatusText), s.id(in.User.Profile.StatusEmoji)
 	}
 	d.origin = s.origin()
 	return d, true
@@ -391,6 +380,9 @@ func (a *interactionArguments) takes(kind string, in *interacted) bool {
 		(a.Command == "" || a.Command == in.Command)
 }
 
+// said is a text of the one who acted.
+func (s *seen) said(text string) string { return s.reading.Said(s.Event, text, &s.view.Flags) }
+
 // maxActions bounds the actions that a payload names.
 const maxActions = 10
 
@@ -405,10 +397,10 @@ func interaction(a *interactionArguments, s *seen) (interactionData, bool) {
 		MessageTS: s.id(cmp.Or(in.MessageTS, in.Container.MessageTS)), ThreadTS: s.id(in.Container.ThreadTS),
 	}
 	if in.Command != "" {
-		d.Command, d.Text = s.id(in.Command), s.words(in.Text)
+		d.Command, d.Text = s.id(in.Command), s.said(in.Text)
 	}
 	for _, x := range in.Actions[:min(len(in.Actions), maxActions)] {
-		d.Actions = append(d.Actions, actionData{ActionID: s.id(x.id()), BlockID: s.id(x.BlockID), Type: s.id(x.Type), Value: s.words(x.value())})
+		d.Actions = append(d.Actions, actionData{ActionID: s.id(x.id()), BlockID: s.id(x.BlockID), Type: s.id(x.Type), Value: s.said(x.value())})
 	}
 	d.origin = s.origin()
 	return d, true

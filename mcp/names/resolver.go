@@ -48,6 +48,9 @@ const (
 	pageSize    = 1000 // the most that Slack gives
 	// stale is how long a name is believed that no event has touched.
 	stale = time.Hour
+	// missed is how long a user whom Slack did not find is not asked for again by [Resolver.Users].
+	missed    = 5 * time.Minute
+	maxMissed = 10_000
 	// listRest is how long a list that was read to its end is not read again.
 	listRest = 5 * time.Minute
 )
@@ -58,8 +61,9 @@ type Resolver struct {
 	now      func() time.Time
 	channels *book[Channel]
 	users    *book[User]
-	listing  *walk // of the channels
-	roster   *walk // of the users
+	nobody   *book[struct{}] // ids of users whom Slack did not find
+	listing  *walk           // of the channels
+	roster   *walk           // of the users
 	self     selfCache
 }
 
@@ -74,6 +78,7 @@ func New(s Slack) (*Resolver, error) {
 		channels: newBook(maxChannels, func(c Channel) string { return strings.ToLower(c.Name) }),
 		users:    newBook(maxUsers, func(u User) string { return strings.ToLower(u.Handle) }),
 	}
+	r.nobody = newBook(maxMissed, func(struct{}) string { return "" })
 	r.self = newSelfCache()
 	r.listing = newWalk(listRest, r.channelPage)
 	r.roster = newWalk(listRest, r.userPage)
@@ -89,6 +94,10 @@ type Channel struct {
 	Private        bool
 	Archived       bool
 	Member         bool // the bot is one
+	Group          bool // a direct message of several
+	// Creator, TopicBy and PurposeBy are the ids of the users who made the channel and set its
+	// topic and purpose; empty where Slack does not say.
+	Creator, TopicBy, PurposeBy string
 }
 
 // ChannelID returns the id of a channel's name, with or without "#". Of the channels
@@ -149,13 +158,19 @@ func (r *Resolver) channelPage(ctx context.Context, cursor string) (string, erro
 
 // KeepChannel keeps what Slack said of a channel.
 func (r *Resolver) KeepChannel(c *slackapi.Channel) Channel {
-	kept := Channel{
-		ID: c.ID, Name: c.Name, Topic: c.Topic.Value, Purpose: c.Purpose.Value, Members: c.NumMembers,
-		Shared: c.IsExtShared || c.IsPendingExtShared, Private: c.IsPrivate || c.IsIM || c.IsMPIM,
-		Archived: c.IsArchived, Member: c.IsMember,
-	}
+	kept := ChannelOf(c)
 	r.channels.put(c.ID, kept, r.now())
 	return kept
+}
+
+// ChannelOf returns what is kept of a channel.
+func ChannelOf(c *slackapi.Channel) Channel {
+	return Channel{
+		ID: c.ID, Name: c.Name, Topic: c.Topic.Value, Purpose: c.Purpose.Value, Members: c.NumMembers,
+		Shared: c.IsExtShared || c.IsPendingExtShared, Private: c.IsPrivate || c.IsIM || c.IsMPIM,
+		Archived: c.IsArchived, Member: c.IsMember, Group: c.IsMPIM,
+		Creator: c.Creator, TopicBy: c.Topic.Creator, PurposeBy: c.Purpose.Creator,
+	}
 }
 
 func (r *Resolver) fetchChannel(ctx context.Context, id string) (Channel, error) {
@@ -186,6 +201,9 @@ type User struct {
 	Title, Team               string
 	Bot, Stranger, Guest      bool
 	Deleted                   bool
+	// Organisation is the id of the Enterprise organisation that the user is of; App of the app
+	// whose bot it is.
+	Organisation, App string
 }
 
 // Name is what people call the user.
@@ -280,13 +298,20 @@ func (r *Resolver) User(ctx context.Context, id string) (User, error) {
 
 // KeepUser keeps what Slack said of a user.
 func (r *Resolver) KeepUser(u *slackapi.User) User {
-	kept := User{
-		ID: u.ID, Handle: u.Name, Display: u.Profile.DisplayName, Real: cmp.Or(u.RealName, u.Profile.RealName),
-		Title: u.Profile.Title, Team: u.TeamID, Bot: u.IsBot, Stranger: u.IsStranger,
-		Guest: u.IsRestricted || u.IsUltraRestricted, Deleted: u.Deleted,
-	}
+	kept := UserOf(u)
 	r.users.put(u.ID, kept, r.now())
+	r.nobody.remove(u.ID)
 	return kept
+}
+
+// UserOf returns what is kept of a user.
+func UserOf(u *slackapi.User) User {
+	return User{
+		ID: u.ID, Handle: u.Name, Display: u.Profile.DisplayName, Real: cmp.Or(u.RealName, u.Profile.RealName),
+		Title: u.Profile.Title, Team: cmp.Or(u.TeamID, u.Profile.Team), Bot: u.IsBot, Stranger: u.IsStranger,
+		Guest: u.IsRestricted || u.IsUltraRestricted, Deleted: u.Deleted,
+		Organisation: u.EnterpriseUser.EnterpriseID, App: u.Profile.APIAppID,
+	}
 }
 
 // KnownUser returns what is known without asking.
@@ -296,7 +321,8 @@ func (r *Resolver) KnownUser(id string) (User, bool) {
 }
 
 // Users returns what is known of several users. Of those that are not known it asks
-// Slack for at most ask, and goes without the rest and without what fails.
+// Slack for at most ask, and goes without the rest and without what fails. Whom Slack does not
+// find it is not asked for again within five minutes.
 func (r *Resolver) Users(ctx context.Context, ids []string, ask int) map[string]User {
 	found := map[string]User{}
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
@@ -307,9 +333,17 @@ func (r *Resolver) Users(ctx context.Context, ids []string, ask int) map[string]
 		if ask == 0 || !userID.MatchString(id) || id[0] == 'B' || ctx.Err() != nil {
 			continue
 		}
+		if _, age, known := r.nobody.get(id, r.now()); known && age < missed {
+			continue
+		}
 		ask--
-		if u, err := r.User(ctx, id); err == nil {
+		u, err := r.User(ctx, id)
+		var e *slackapi.Error
+		switch {
+		case err == nil:
 			found[id] = u
+		case errors.As(err, &e) && e.Kind == slackapi.NotFound:
+			r.nobody.put(id, struct{}{}, r.now())
 		}
 	}
 	return found

@@ -19,6 +19,7 @@ import (
 	"slackmcp/mcp/events"
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/notify"
+	"slackmcp/mcp/view"
 	"slackmcp/store/memory"
 	"slackmcp/store/state"
 	"slackmcp/webhook/event"
@@ -56,7 +57,7 @@ func newRig(t *testing.T, change ...func(*notify.Options)) *rig {
 		State: r.state, Client: c, Exclusive: true, ChallengesPerMinute: 10_000,
 		Retry: notify.Retry{MaxAttempts: 4, Base: 5 * time.Millisecond, Cap: 20 * time.Millisecond},
 	}
-	catalog, err := events.NewCatalog(false)
+	catalog, err := events.NewCatalog(view.NewJudge(view.JudgeOptions{}))
 	if err != nil {
 		t.Fatal(err)
 	}

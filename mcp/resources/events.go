@@ -40,8 +40,8 @@ type eventList struct {
 }
 
 type eventReader struct {
-	log      event.Log
-	lockdown bool
+	log   event.Log
+	judge *view.Judge
 }
 
 func (r *eventReader) resources() []Resource {
@@ -96,33 +96,48 @@ func (r *eventReader) resources() []Resource {
 
 func (r *eventReader) list(filter func(vars) event.Filter) func(context.Context, vars) (any, error) {
 	return func(ctx context.Context, v vars) (any, error) {
-		q := event.Query{Filter: filter(v), Order: event.NewestFirst, Limit: newest}
-		out := eventList{Events: []view.Event{}, HasMore: true}
-		for began := time.Now(); out.HasMore && q.Limit > 0 && time.Since(began) < patience; {
-			err := r.log.Query(ctx, q, func(page event.Page) error {
-				for i := range page.Events {
-					out.Events = append(out.Events, view.NewEvent(&page.Events[i], view.EventOptions{Lockdown: r.lockdown, MaxText: text}))
-				}
-				out.NextCursor, out.HasMore = string(page.Next), page.More
-				q.After = page.Next
-				return nil
-			})
-			if err != nil {
-				return nil, err
-			}
-			q.Limit = newest - len(out.Events)
+		var out eventList
+		err := r.judge.Read(ctx, func(reading *view.Reading) (err error) {
+			out, err = r.newest(ctx, reading, filter(v))
+			return err
+		})
+		if err != nil {
+			return nil, err
 		}
 		return out, nil
 	}
+}
+
+// newest shows the newest events that a filter selects.
+func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event.Filter) (eventList, error) {
+	q := event.Query{Filter: f, Order: event.NewestFirst, Limit: newest}
+	out := eventList{Events: []view.Event{}, HasMore: true}
+	for began := time.Now(); out.HasMore && q.Limit > 0 && time.Since(began) < patience; {
+		err := r.log.Query(ctx, q, func(page event.Page) error {
+			for i := range page.Events {
+				out.Events = append(out.Events, reading.Event(&page.Events[i], view.EventOptions{MaxText: text}))
+			}
+			out.NextCursor, out.HasMore = string(page.Next), page.More
+			q.After = page.Next
+			return nil
+		})
+		if err != nil {
+			return out, err
+		}
+		q.Limit = newest - len(out.Events)
+	}
+	return out, nil
 }
 
 func (r *eventReader) get(ctx context.Context, source, id string) (any, error) {
 	var out struct {
 		Event view.Event `json:"event"`
 	}
-	err := r.log.Get(ctx, source, id, func(e *event.Event) error {
-		out.Event = view.NewEvent(e, view.EventOptions{Lockdown: r.lockdown, Payload: true, MaxPayload: maxPayload})
-		return nil
+	err := r.judge.Read(ctx, func(reading *view.Reading) error {
+		return r.log.Get(ctx, source, id, func(e *event.Event) error {
+			out.Event = reading.Event(e, view.EventOptions{Payload: true, MaxPayload: maxPayload})
+			return nil
+		})
 	})
 	return out, err
 }

@@ -21,6 +21,7 @@ import (
 
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 )
@@ -36,15 +37,18 @@ type Options struct {
 	Granted func(*toolset.Tool) bool
 	// Gaps reads the times in which events may have been missed; nil leaves them out.
 	Gaps func(ctx context.Context) (any, error)
-	// Lockdown withholds the words of authors who are not known to be of the workspace.
-	Lockdown bool
+	// Judge decides whose words are shown; nil withholds none.
+	Judge *view.Judge
 }
 
 // New returns the resources that can be read with what the options hold.
 func New(o Options) (*Set, error) {
 	var all []Resource
+	if o.Judge == nil {
+		o.Judge = view.NewJudge(view.JudgeOptions{})
+	}
 	if o.Events != nil {
-		all = append(all, (&eventReader{log: o.Events, lockdown: o.Lockdown}).resources()...)
+		all = append(all, (&eventReader{log: o.Events, judge: o.Judge}).resources()...)
 	}
 	if o.Gaps != nil {
 		all = append(all, gapsResource(o.Gaps))

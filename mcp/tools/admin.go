@@ -141,15 +141,20 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 	if err != nil {
 		return listLettersOut{}, err
 	}
-	out := listLettersOut{DeadLetters: []letterView{}}
-	next, err := operator.Each(ctx, k.Operator, operator.Letters{Group: in.Group, Filter: f}, after, in.Limit, func(d *operator.DeadLetter) error {
-		v := letterView{Untrusted: true, Attempts: d.Attempts, DiedAt: view.Time(d.DiedAt)}
-		v.Event, _ = k.row(&d.Event, "")
-		v.Reason = v.Flags.Text(d.Reason, excerpt)
-		out.DeadLetters = append(out.DeadLetters, v)
-		return nil
+	var out listLettersOut
+	letters := operator.Letters{Group: in.Group, Filter: f}
+	err = k.Judge.Read(ctx, func(r *view.Reading) error {
+		out = listLettersOut{DeadLetters: []letterView{}}
+		next, err := operator.Each(ctx, k.Operator, letters, after, in.Limit, func(d *operator.DeadLetter) error {
+			v := letterView{Untrusted: true, Attempts: d.Attempts, DiedAt: view.Time(d.DiedAt)}
+			v.Event, _ = k.row(r, &d.Event, "")
+			v.Reason = v.Flags.Text(r.Said(&d.Event, d.Reason, &v.Flags), excerpt) // it may quote the event
+			out.DeadLetters = append(out.DeadLetters, v)
+			return nil
+		})
+		out.NextCursor = string(next)
+		return err
 	})
-	out.NextCursor = string(next)
 	return out, err
 }
 

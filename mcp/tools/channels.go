@@ -97,10 +97,10 @@ func (k *kit) listChannels(ctx context.Context, _ *toolset.Call, in listChannels
 	if err != nil {
 		return channelsOut{}, err
 	}
-	out := channelsOut{Channels: []view.Channel{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}
+	out, r := channelsOut{Channels: []view.Channel{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}, k.Judge.Reading(ctx)
 	for i := range page.Channels {
 		k.Names.KeepChannel(&page.Channels[i])
-		out.Channels = append(out.Channels, view.NewChannel(&page.Channels[i], false))
+		out.Channels = append(out.Channels, r.Channel(&page.Channels[i], false))
 	}
 	return out, nil
 }
@@ -117,8 +117,9 @@ func (k *kit) searchChannels(ctx context.Context, in listChannelsIn) (channelsOu
 		return channelsOut{}, unresolved(err)
 	}
 	out := channelsOut{Channels: []view.Channel{}, NextCursor: sealCursor(found.Next), HasMore: found.Next != "" || !found.Complete}
+	r := k.Judge.Reading(ctx)
 	for i := range found.Items {
-		out.Channels = append(out.Channels, view.KnownChannel(&found.Items[i]))
+		out.Channels = append(out.Channels, r.KnownChannel(&found.Items[i]))
 	}
 	if !found.Complete {
 		out.Note = noteUnfinished
@@ -156,7 +157,7 @@ func (k *kit) channelInfo(ctx context.Context, _ *toolset.Call, in channelIn) (c
 		return channelOut{}, err
 	}
 	k.Names.KeepChannel(&c)
-	return channelOut{OK: true, Channel: view.NewChannel(&c, true)}, nil
+	return channelOut{OK: true, Channel: k.Judge.Reading(ctx).Channel(&c, true)}, nil
 }
 
 type membersIn struct {
@@ -196,14 +197,14 @@ func (k *kit) known(ctx context.Context, ids []string, ask bool) []view.Person {
 	ctx, cancel := context.WithTimeout(ctx, namePatience)
 	defer cancel()
 	found := k.Names.Users(ctx, ids, calls)
-	team := k.home(ctx)
+	r := k.Judge.Reading(ctx)
 	list := []view.Person{}
 	for _, id := range ids {
 		u, ok := found[id]
 		if !ok {
 			u.ID = id
 		}
-		list = append(list, view.NewPerson(&u, team))
+		list = append(list, r.Person(&u))
 	}
 	return list
 }
@@ -226,7 +227,7 @@ type channelRef struct {
 }
 
 // changed is the result of a call that changed a channel and answered with it.
-func (k *kit) changed(ch slackapi.Channel, w *writing, err error) (changedOut, error) {
+func (k *kit) changed(ctx context.Context, ch slackapi.Channel, w *writing, err error) (changedOut, error) {
 	if err != nil {
 		return changedOut{}, err
 	}
@@ -237,7 +238,7 @@ func (k *kit) changed(ch slackapi.Channel, w *writing, err error) (changedOut, e
 	if ch.Name != "" {
 		k.Names.KeepChannel(&ch)
 	}
-	v := view.NewChannel(&ch, false)
+	v := k.Judge.Reading(ctx).Channel(&ch, false)
 	out.Channel = &channelRef{Untrusted: true, ID: v.ID, Name: v.Name, Topic: v.Topic, Purpose: v.Purpose, Flags: v.Flags}
 	return out, nil
 }
@@ -252,9 +253,10 @@ func (k *kit) createChannel(ctx context.Context, c *toolset.Call, in createChann
 	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Arguments: []any{in.Name, in.Private}}, in.safety)
 	if w.due {
 		ch, err = w.slack.CreateChannel(ctx, in.Name, in.Private)
+		w.wrote(k, ch.ID, view.KeyName, err)
 		w.end(ctx, ch, "", err)
 	}
-	return k.changed(ch, w, err)
+	return k.changed(ctx, ch, w, err)
 }
 
 type changeChannelIn struct {
@@ -272,7 +274,7 @@ func (k *kit) joinChannel(ctx context.Context, c *toolset.Call, in changeChannel
 		ch, err = w.slack.JoinChannel(ctx, id)
 		w.end(ctx, ch, "", err)
 	}
-	return k.changed(ch, w, err)
+	return k.changed(ctx, ch, w, err)
 }
 
 func (k *kit) leaveChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (changedOut, error) {
@@ -285,7 +287,7 @@ func (k *kit) leaveChannel(ctx context.Context, c *toolset.Call, in changeChanne
 		err = w.slack.LeaveChannel(ctx, id)
 		w.end(ctx, ch, "", err)
 	}
-	return k.changed(ch, w, err)
+	return k.changed(ctx, ch, w, err)
 }
 
 func (k *kit) archiveChannel(ctx context.Context, c *toolset.Call, in changeChannelIn) (changedOut, error) {
@@ -298,7 +300,7 @@ func (k *kit) archiveChannel(ctx context.Context, c *toolset.Call, in changeChan
 		err = w.slack.ArchiveChannel(ctx, id)
 		w.end(ctx, ch, "", err)
 	}
-	return k.changed(ch, w, err)
+	return k.changed(ctx, ch, w, err)
 }
 
 type inviteIn struct {
@@ -353,13 +355,15 @@ func (k *kit) setTopic(ctx context.Context, c *toolset.Call, in setTopicIn) (cha
 	if w.due {
 		if in.Topic != nil {
 			ch, err = w.slack.SetTopic(ctx, id, *in.Topic)
+			w.wrote(k, id, view.KeyTopic, err)
 		}
 		if in.Purpose != nil && err == nil {
 			ch, err = w.slack.SetPurpose(ctx, id, *in.Purpose)
+			w.wrote(k, id, view.KeyPurpose, err)
 		}
 		w.end(ctx, ch, "", err)
 	}
-	return k.changed(ch, w, err)
+	return k.changed(ctx, ch, w, err)
 }
 
 type openIn struct {
@@ -377,5 +381,5 @@ func (k *kit) openConversation(ctx context.Context, c *toolset.Call, in openIn) 
 		ch, err = w.slack.OpenDM(ctx, users...)
 		w.end(ctx, ch, "", err)
 	}
-	return k.changed(ch, w, err)
+	return k.changed(ctx, ch, w, err)
 }

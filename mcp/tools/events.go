@@ -100,46 +100,67 @@ func (k *kit) listEvents(ctx context.Context, _ *toolset.Call, in listEventsIn) 
 	if err != nil {
 		return eventsOut{}, err
 	}
-	out := eventsOut{Events: []view.Event{}}
-	size, began := 0, k.now()
+	var out eventsOut
+	err = k.Judge.Read(ctx, func(r *view.Reading) error {
+		out, err = k.list(ctx, r, q, in.ResponseFormat)
+		return err
+	})
+	return out, err
+}
+
+// list shows events until there are as many as asked for, or enough to read.
+func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, format string) (eventsOut, error) {
+	l := listing{eventsOut: eventsOut{Events: []view.Event{}}}
+	began, most := k.now(), q.Limit
 	for {
-		full := false
 		err := k.Events.Query(ctx, q, func(page event.Page) error {
-			for i := range page.Events {
-				row, n := k.row(&page.Events[i], in.ResponseFormat)
-				if size += n; size > maxResult && len(out.Events) > 0 {
-					out.NextCursor, out.HasMore, full = string(q.After), true, true
-					out.Note = "The list was cut to keep it readable: go on with next_cursor."
-					return nil
-				}
-				out.Events = append(out.Events, row)
-				q.After = page.Events[i].Position
-			}
-			out.NextCursor, out.HasMore = string(page.Next), page.More
-			q.After = page.Next
+			q.After = l.add(q.After, page, func(e *event.Event) (view.Event, int) { return k.row(r, e, format) })
 			return nil
 		})
 		if err != nil {
 			return eventsOut{}, err
 		}
-		q.Limit = in.Limit - len(out.Events)
-		if full || !out.HasMore || q.Limit <= 0 {
-			return out, nil
+		q.Limit = most - len(l.Events)
+		if l.full || !l.HasMore || q.Limit <= 0 {
+			return l.eventsOut, nil
 		}
 		if k.now().Sub(began) > listPatience {
-			out.Note = "The search has not reached the end of the store: go on with next_cursor."
-			return out, nil
+			l.Note = "The search has not reached the end of the store: go on with next_cursor."
+			return l.eventsOut, nil
 		}
 	}
 }
 
+// A listing is a list of events that grows page by page.
+type listing struct {
+	eventsOut
+	size int  // in bytes
+	full bool // there is enough to read
+}
+
+// add shows the events of a page that was read behind a position, and returns where to go on.
+func (l *listing) add(after event.Position, page event.Page, row func(*event.Event) (view.Event, int)) event.Position {
+	for i := range page.Events {
+		shown, n := row(&page.Events[i])
+		if l.size += n; l.size > maxResult && len(l.Events) > 0 {
+			l.NextCursor, l.HasMore, l.full = string(after), true, true
+			l.Note = "The list was cut to keep it readable: go on with next_cursor."
+			return after
+		}
+		l.Events = append(l.Events, shown)
+		after = page.Events[i].Position
+	}
+	l.NextCursor, l.HasMore = string(page.Next), page.More
+	return page.Next
+}
+
 // row shows an event in a list, and how many bytes it takes.
-func (k *kit) row(e *event.Event, format string) (view.Event, int) {
-	o := view.EventOptions{Lockdown: k.Lockdown, MaxText: excerpt}
+func (k *kit) row(r *view.Reading, e *event.Event, format string) (view.Event, int) {
+	o := view.EventOptions{MaxText: excerpt}
 	if format == detailed {
 		o.MaxText, o.Payload, o.MaxPayload = passage, true, rowPayload
 	}
-	v := view.NewEvent(e, o)
+	v := r.Event(e, o)
 	if format != detailed {
 		v.HappenedAt, v.Team = "", ""
 	}
@@ -152,10 +173,18 @@ func (k *kit) row(e *event.Event, format string) (view.Event, int) {
 
 func (k *kit) getEvent(ctx context.Context, _ *toolset.Call, in getEventIn) (getEventOut, error) {
 	var out getEventOut
-	_, err := k.event(ctx, in.Source, in.EventID, func(e *event.Event) {
-		out.Event = view.NewEvent(e, view.EventOptions{Lockdown: k.Lockdown, Payload: true, MaxPayload: maxPayload})
-	})
+	_, err := k.showEvent(ctx, in.Source, in.EventID, view.EventOptions{Payload: true, MaxPayload: maxPayload}, &out.Event)
 	return out, err
+}
+
+// showEvent finds an event by its id or its URI, and shows it. It returns the event without its
+// body.
+func (k *kit) showEvent(ctx context.Context, source, id string, o view.EventOptions, shown *view.Event) (e event.Event, err error) {
+	err = k.Judge.Read(ctx, func(r *view.Reading) error {
+		e, err = k.event(ctx, source, id, func(e *event.Event) { *shown = r.Event(e, o) })
+		return err
+	})
+	return e, err
 }
 
 // event finds an event by its id or its URI, and calls use with it. It returns the event
@@ -273,15 +302,14 @@ type eventContextOut struct {
 // because the event alone is worth something too.
 func (k *kit) eventContext(ctx context.Context, _ *toolset.Call, in eventContextIn) (eventContextOut, error) {
 	var out eventContextOut
-	e, err := k.event(ctx, event.SourceSlack, in.EventID, func(e *event.Event) {
-		out.Event = view.NewEvent(e, view.EventOptions{Lockdown: k.Lockdown, MaxText: passage})
-	})
+	e, err := k.showEvent(ctx, event.SourceSlack, in.EventID, view.EventOptions{MaxText: passage}, &out.Event)
 	if err != nil {
 		return eventContextOut{}, err
 	}
+	r := k.Judge.Reading(ctx)
 	if e.User != "" {
 		if u, err := k.Names.User(ctx, e.User); err == nil {
-			out.User = new(view.NewPerson(&u, k.home(ctx)))
+			out.User = new(r.Person(&u))
 		}
 	}
 	if e.Source != event.SourceSlack || e.Channel == "" {
@@ -289,7 +317,7 @@ func (k *kit) eventContext(ctx context.Context, _ *toolset.Call, in eventContext
 		return out, nil
 	}
 	if c, err := k.Names.Channel(ctx, e.Channel); err == nil {
-		out.Channel = new(view.KnownChannel(&c))
+		out.Channel = new(r.KnownChannel(&c))
 	}
 	ts := cmp.Or(out.Event.TS, e.Thread)
 	out.Permalink = view.Permalink(k.self(ctx).URL, e.Channel, ts, e.Thread)

@@ -78,7 +78,7 @@ func (k *kit) fileInfo(ctx context.Context, _ *toolset.Call, in fileIn) (fileOut
 		return fileOut{}, err
 	}
 	f, err := k.Slack.FileInfo(ctx, id)
-	return fileOut{OK: true, File: view.NewFile(&f)}, err
+	return fileOut{OK: true, File: k.Judge.Reading(ctx).File(&f)}, err
 }
 
 type readFileIn struct {
@@ -127,9 +127,10 @@ func (k *kit) readFile(ctx context.Context, _ *toolset.Call, in readFileIn) (rea
 	if err != nil {
 		return readFileOut{}, err
 	}
-	out := readFileOut{OK: true, File: view.NewFile(&f), Contents: contents{Untrusted: true, Encoding: "none"}}
+	r := k.Judge.Reading(ctx)
+	out := readFileOut{OK: true, File: r.File(&f), Contents: contents{Untrusted: true, Encoding: "none"}}
 	switch {
-	case k.Lockdown && f.User != k.self(ctx).UserID:
+	case !r.Contents(&f):
 		out.Contents.Flags.Add(view.FlagWithheld)
 		return out, nil
 	case f.IsExternal || f.URLPrivate == "":
@@ -196,6 +197,7 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (upl
 	f, w, err := begin[slackapi.File](ctx, k, c, guard.Write{Channel: u.Channel, Sends: u.Channel != "", Arguments: u}, in.safety)
 	if w.due {
 		f, err = w.slack.Upload(ctx, u)
+		w.wrote(k, "", f.ID, err)
 		w.end(ctx, f, f.ID, err)
 	}
 	if err != nil {
@@ -346,7 +348,7 @@ func (k *kit) readCanvas(ctx context.Context, _ *toolset.Call, in readCanvasIn) 
 			return readCanvasOut{}, err
 		}
 	}
-	if k.Lockdown {
+	if k.Judge.Lockdown() {
 		// Slack does not say who wrote which words of a canvas.
 		out.Contents.Flags.Add(view.FlagWithheld)
 		result.Contents = out.Contents

@@ -207,7 +207,7 @@ func TestProvenanceAndLockdown(t *testing.T) {
 	})
 	t.Run("decides what lockdown shows", func(t *testing.T) {
 		t.Parallel()
-		r := newRig(t, func(o *rigOptions) { o.tools.Lockdown = true })
+		r := newRig(t, func(o *rigOptions) { o.judge.Lockdown = view.Guests })
 		got := outside(t, r)
 		if m := got[sandbox.Leo]; m.Text != "" || len(m.Flags) != 1 || m.Flags[0] != "withheld_by_lockdown" {
 			t.Errorf("Leo's words are shown: %+v", m)

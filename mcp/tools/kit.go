@@ -17,6 +17,7 @@ import (
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
@@ -34,8 +35,10 @@ type Options struct {
 	// Names and Guard are required with Slack.
 	Names *names.Resolver
 	Guard *guard.Guard
-	// Lockdown withholds the words of authors who are not known to be of the workspace.
-	Lockdown bool
+	// Judge decides whose words are shown; nil withholds none.
+	Judge *view.Judge
+	// Posts remembers who wrote our own messages; nil remembers nothing.
+	Posts *view.Posts
 	// MaxWaits bounds the calls that wait for events at once; 0 is 200. One principal
 	// may hold a quarter of them.
 	MaxWaits int
@@ -63,6 +66,13 @@ func newKit(o Options) (*kit, error) {
 		return nil, errors.New("tools: Guard is required with Slack")
 	}
 	o.MaxWaits = cmp.Or(o.MaxWaits, defaultMaxWaits)
+	if o.Judge == nil {
+		var jo view.JudgeOptions
+		if o.Names != nil {
+			jo.People = o.Names
+		}
+		o.Judge = view.NewJudge(jo)
+	}
 	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits), now: time.Now}, nil
 }
 
@@ -155,15 +165,16 @@ type writing struct {
 	ended bool // end was called
 	slack *slackapi.Client
 
-	permit   *guard.Permit
-	requests func() []slackapi.Request // of a rehearsal
+	principal string // whom the call is of
+	permit    *guard.Permit
+	requests  func() []slackapi.Request // of a rehearsal
 }
 
 // begin prepares a call that changes something in Slack, or its rehearsal. When it is not
 // due, begin returns what became of it: a rule forbids it, or its key is known.
 func begin[T any](ctx context.Context, k *kit, c *toolset.Call, w guard.Write, s safety) (result T, on *writing, err error) {
 	w.Tool, w.Principal, w.Key = c.Tool, c.Principal.Name, s.IdempotencyKey
-	on = &writing{slack: k.Slack}
+	on = &writing{slack: k.Slack, principal: c.Principal.Name}
 	if s.DryRun {
 		if err := k.Guard.Check(ctx, w.Channel); err != nil {
 			return result, on, err
@@ -200,6 +211,14 @@ func (w *writing) end(ctx context.Context, result any, ts string, err error) {
 	}
 	w.ended = true
 	w.permit.End(ctx, result, ts, err)
+}
+
+// wrote remembers what the caller has just had written, unless that failed: lockdown shows it to
+// the same caller alone.
+func (w *writing) wrote(k *kit, channel, id string, err error) {
+	if err == nil && !w.DryRun {
+		k.Posts.Wrote(channel, id, w.principal)
+	}
 }
 
 // nothing is the result of a call of which only the error counts.
@@ -412,34 +431,6 @@ func (k *kit) self(ctx context.Context) slackapi.Identity {
 		return slackapi.Identity{}
 	}
 	return id
-}
-
-// home is the workspace whose users are ours, or "" where a user's workspace does not
-// tell: in an organisation of several, and when it cannot be found out.
-func (k *kit) home(ctx context.Context) string {
-	self := k.self(ctx)
-	if self.EnterpriseID != "" {
-		return ""
-	}
-	return self.TeamID
-}
-
-// people tells what users are called, and which of them are of another organisation,
-// as far as it is known. With ask, a few that are not known are asked for.
-func (k *kit) people(ctx context.Context, ids []string, ask bool) (called map[string]string, outsiders map[string]bool) {
-	calls := 0
-	if ask {
-		calls = nameCalls
-	}
-	team := k.home(ctx)
-	ctx, cancel := context.WithTimeout(ctx, namePatience)
-	defer cancel()
-	called, outsiders = map[string]string{}, map[string]bool{}
-	for id, u := range k.Names.Users(ctx, ids, calls) {
-		called[id] = u.Name()
-		outsiders[id] = u.Stranger || team != "" && u.Team != "" && u.Team != team
-	}
-	return called, outsiders
 }
 
 // whenDoc is what the schemas say about an argument that is an instant.

@@ -157,6 +157,7 @@ func (k *kit) deliver(ctx context.Context, c *toolset.Call, p slackapi.Post, cal
 	sent, w, err := begin[slackapi.Posted](ctx, k, c, guard.Write{Channel: p.Channel, Sends: true, Arguments: p}, s)
 	if w.due {
 		sent, err = w.slack.PostMessage(ctx, p)
+		w.wrote(k, sent.Channel, sent.TS, err)
 		w.end(ctx, sent, sent.TS, err)
 	}
 	if err != nil {
@@ -261,6 +262,7 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 	if w.due {
 		var r slackapi.Posted
 		r, err = w.slack.UpdateMessage(ctx, u)
+		w.wrote(k, channel, ts, err)
 		w.end(ctx, nothing{}, r.TS, err)
 	}
 	if err != nil {
@@ -390,6 +392,7 @@ func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (sch
 	s, w, err := begin[slackapi.Scheduled](ctx, k, c, guard.Write{Channel: channel, Sends: true, Arguments: args}, in.safety)
 	if w.due {
 		s, err = w.slack.ScheduleMessage(ctx, p, at)
+		w.wrote(k, "", s.ID, err)
 		w.end(ctx, s, s.ID, err)
 	}
 	if err != nil {
@@ -439,9 +442,10 @@ func (k *kit) listScheduled(ctx context.Context, _ *toolset.Call, in listSchedul
 	if err != nil {
 		return out, err
 	}
+	r := k.Judge.Reading(ctx)
 	for _, m := range page.Messages {
 		v := scheduledMessage{Untrusted: true, ID: m.ID, Channel: m.Channel, PostAt: view.Unix(m.PostAt)}
-		v.Text = v.Flags.Text(m.Text, passage)
+		v.Text = r.Scheduled(&m, passage, &v.Flags)
 		out.Messages = append(out.Messages, v)
 	}
 	out.NextCursor, out.HasMore = page.NextCursor, page.NextCursor != ""

@@ -130,8 +130,7 @@ func (k *kit) getReactions(ctx context.Context, _ *toolset.Call, in getReactions
 	if err != nil {
 		return messageOut{}, err
 	}
-	o := k.messageOptions(ctx, channel, []slackapi.Message{m}, detailed)
-	return messageOut{OK: true, Channel: channel, Message: view.NewMessage(&m, o)}, nil
+	return messageOut{OK: true, Channel: channel, Message: k.Judge.Reading(ctx).Message(&m, k.messageOptions(channel, detailed))}, nil
 }
 
 type emojisIn struct {
@@ -256,14 +255,10 @@ func (k *kit) listPins(ctx context.Context, _ *toolset.Call, in channelIn) (pins
 		return pinsOut{}, err
 	}
 	out := pinsOut{Channel: channel, Pins: []pin{}}
-	var list []slackapi.Message
-	for _, p := range items {
-		list = append(list, p.Message)
-	}
-	o := k.messageOptions(ctx, channel, list, concise)
+	r, o := k.Judge.Reading(ctx), k.messageOptions(channel, concise)
 	size := 0
 	for i := range items {
-		p := pin{PinnedBy: items[i].CreatedBy, PinnedAt: view.Unix(items[i].Created), Message: view.NewMessage(&items[i].Message, o)}
+		p := pin{PinnedBy: items[i].CreatedBy, PinnedAt: view.Unix(items[i].Created), Message: r.Message(&items[i].Message, o)}
 		if size += jsonSize(p); size > maxResult && i > 0 {
 			out.HasMore, out.Note = true, "The oldest pins were left out to keep the list readable."
 			break
@@ -318,25 +313,9 @@ func bookmarkTools(k *kit) []toolset.Tool {
 	}
 }
 
-type bookmark struct {
-	Untrusted bool       `json:"untrusted"`
-	ID        string     `json:"id"`
-	Title     string     `json:"title"`
-	Link      string     `json:"link"`
-	Emoji     string     `json:"emoji,omitempty"`
-	Created   string     `json:"created,omitempty"`
-	Flags     view.Flags `json:"flags,omitempty"`
-}
-
-func showBookmark(b *slackapi.Bookmark) bookmark {
-	v := bookmark{Untrusted: true, ID: b.ID, Created: view.Unix(b.Created)}
-	v.Title, v.Link, v.Emoji = v.Flags.Name(b.Title), v.Flags.Text(b.Link, passage), v.Flags.Name(b.Emoji)
-	return v
-}
-
 type bookmarksOut struct {
-	Channel   string     `json:"channel"`
-	Bookmarks []bookmark `json:"bookmarks"`
+	Channel   string          `json:"channel"`
+	Bookmarks []view.Bookmark `json:"bookmarks"`
 }
 
 func (k *kit) listBookmarks(ctx context.Context, _ *toolset.Call, in channelIn) (bookmarksOut, error) {
@@ -348,9 +327,10 @@ func (k *kit) listBookmarks(ctx context.Context, _ *toolset.Call, in channelIn) 
 	if err != nil {
 		return bookmarksOut{}, err
 	}
-	out := bookmarksOut{Channel: channel, Bookmarks: []bookmark{}}
+	out := bookmarksOut{Channel: channel, Bookmarks: []view.Bookmark{}}
+	r := k.Judge.Reading(ctx)
 	for i := range list {
-		out.Bookmarks = append(out.Bookmarks, showBookmark(&list[i]))
+		out.Bookmarks = append(out.Bookmarks, r.Bookmark(&list[i]))
 	}
 	return out, nil
 }
@@ -364,8 +344,8 @@ type addBookmarkIn struct {
 }
 
 type bookmarkOut struct {
-	OK       bool      `json:"ok"`
-	Bookmark *bookmark `json:"bookmark,omitempty"`
+	OK       bool           `json:"ok"`
+	Bookmark *view.Bookmark `json:"bookmark,omitempty"`
 	carried
 }
 
@@ -380,6 +360,7 @@ func (k *kit) addBookmark(ctx context.Context, c *toolset.Call, in addBookmarkIn
 	b, w, err := begin[slackapi.Bookmark](ctx, k, c, guard.Write{Channel: channel, Arguments: in}, in.safety)
 	if w.due {
 		b, err = w.slack.AddBookmark(ctx, channel, in.Title, in.Link, in.Emoji)
+		w.wrote(k, "", b.ID, err)
 		w.end(ctx, b, b.ID, err)
 	}
 	if err != nil {
@@ -387,7 +368,7 @@ func (k *kit) addBookmark(ctx context.Context, c *toolset.Call, in addBookmarkIn
 	}
 	out := bookmarkOut{OK: true, carried: w.carried}
 	if !w.DryRun {
-		out.Bookmark = new(showBookmark(&b))
+		out.Bookmark = new(k.Judge.Reading(ctx).Bookmark(&b))
 	}
 	return out, nil
 }

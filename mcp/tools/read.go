@@ -155,10 +155,10 @@ func (k *kit) finish(o messagesOut) messagesOut {
 // show makes views of messages until there is enough to read; it reports whether it
 // left some out.
 func (k *kit) show(ctx context.Context, channel string, list []slackapi.Message, format string) ([]view.Message, bool) {
-	o := k.messageOptions(ctx, channel, list, format)
+	r, o := k.Judge.Reading(ctx), k.messageOptions(channel, format)
 	shown, size := []view.Message{}, 0
 	for i := range list {
-		m := view.NewMessage(&list[i], o)
+		m := r.Message(&list[i], o)
 		b, err := json.Marshal(m)
 		if err != nil {
 			continue
@@ -171,16 +171,9 @@ func (k *kit) show(ctx context.Context, channel string, list []slackapi.Message,
 	return shown, false
 }
 
-func (k *kit) messageOptions(ctx context.Context, channel string, list []slackapi.Message, format string) view.MessageOptions {
-	var ids []string
-	for i := range list {
-		if list[i].User != "" {
-			ids = append(ids, list[i].User)
-		}
-	}
+func (k *kit) messageOptions(channel, format string) view.MessageOptions {
 	known, ok := k.Names.KnownChannel(channel)
-	o := view.MessageOptions{Self: k.self(ctx), Shared: !ok || known.Shared, Lockdown: k.Lockdown, Detailed: format == detailed}
-	o.Names, o.Outsiders = k.people(ctx, ids, o.Detailed || o.Lockdown)
+	o := view.MessageOptions{Shared: !ok || known.Shared, Detailed: format == detailed}
 	if !o.Detailed {
 		o.MaxText = passage
 	}
@@ -203,7 +196,7 @@ type channelsOut struct {
 // listUnread looks at some of the user's conversations, because Slack tells how much is
 // unread for one at a time only.
 func (k *kit) listUnread(ctx context.Context, _ *toolset.Call, in listUnreadIn) (channelsOut, error) {
-	api := k.Slack.AsUser()
+	api, r := k.Slack.AsUser(), k.Judge.Reading(ctx)
 	out := channelsOut{Channels: []view.Channel{}}
 	page, err := api.UserConversations(ctx, "", slackapi.ListQuery{Types: in.Types, ExcludeArchived: true, Limit: in.Limit, Cursor: in.Cursor})
 	if err != nil {
@@ -219,7 +212,7 @@ func (k *kit) listUnread(ctx context.Context, _ *toolset.Call, in listUnreadIn) 
 			break
 		}
 		if c.UnreadCountDisplay > 0 {
-			out.Channels = append(out.Channels, view.NewChannel(&c, false))
+			out.Channels = append(out.Channels, r.Channel(&c, false))
 		}
 	}
 	out.NextCursor, out.HasMore = page.NextCursor, page.NextCursor != ""
@@ -306,13 +299,14 @@ func (k *kit) searchAsUser(ctx context.Context, in searchIn) (searchOut, error) 
 	if err != nil {
 		return searchOut{}, err
 	}
-	out := searchOut{Messages: []hit{}, Total: page.Total}
+	out, r := searchOut{Messages: []hit{}, Total: page.Total}, k.Judge.Reading(ctx)
 	for i := range page.Matches {
 		m := &page.Matches[i]
-		out.Messages = append(out.Messages, k.hit(ctx, hit{
-			Channel: m.Channel.ID, ChannelName: m.Channel.Name, TS: m.TS, ThreadTS: m.ThreadTS, User: m.User, UserName: m.Username,
-			Text: m.Text, Permalink: m.Permalink,
-		}, &slackapi.Message{User: m.User, Team: m.Team, TS: m.TS, Username: m.Username}, in.ResponseFormat))
+		raw := &slackapi.Message{
+			Channel: m.Channel.ID, User: m.User, BotID: m.BotID, AppID: m.AppID, Subtype: m.Subtype, Username: m.Username,
+			TS: m.TS, ThreadTS: m.ThreadTS, Text: m.Text, Blocks: m.Blocks, Attachments: m.Attachments, Permalink: m.Permalink,
+		}
+		out.Messages = append(out.Messages, k.hit(r, raw, m.Channel.Name, in.ResponseFormat))
 	}
 	if page.Page < page.Pages {
 		out.HasMore, out.NextCursor = true, cursorPage+strconv.Itoa(page.Page+1)
@@ -376,19 +370,17 @@ func (k *kit) searchAsBot(ctx context.Context, in searchIn) (searchOut, error) {
 	if err != nil {
 		return searchOut{}, err
 	}
-	out := searchOut{Messages: []hit{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}
+	out, r := searchOut{Messages: []hit{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}, k.Judge.Reading(ctx)
 	for i := range page.Messages {
 		m := &page.Messages[i]
 		if !keep(m) {
 			continue
 		}
-		raw := &slackapi.Message{User: m.AuthorID, Team: m.Team, TS: m.TS, Username: m.AuthorName}
+		raw := &slackapi.Message{Channel: m.Channel, User: m.AuthorID, Username: m.AuthorName, TS: m.TS, Text: m.Text, Permalink: m.Permalink}
 		if m.AuthorIsBot {
 			raw.Subtype = "bot_message"
 		}
-		out.Messages = append(out.Messages, k.hit(ctx, hit{
-			Channel: m.Channel, ChannelName: m.ChannelName, TS: m.TS, User: m.AuthorID, UserName: m.AuthorName, Text: m.Text, Permalink: m.Permalink,
-		}, raw, in.ResponseFormat))
+		out.Messages = append(out.Messages, k.hit(r, raw, m.ChannelName, in.ResponseFormat))
 	}
 	return out, nil
 }
@@ -439,27 +431,27 @@ func (k *kit) actionToken(ctx context.Context, id string) (string, error) {
 	return "", fault("no_action_token: Slack gave this event no permission to search. Use an app_mention or a direct message, as new as possible.")
 }
 
-// hit completes a message that was found.
-func (k *kit) hit(ctx context.Context, h hit, m *slackapi.Message, format string) hit {
-	known, ok := k.Names.KnownChannel(h.Channel)
-	_, outsiders := k.people(ctx, []string{m.User}, k.Lockdown)
-	v := view.NewMessage(m, view.MessageOptions{Self: k.self(ctx), Shared: !ok || known.Shared, Outsiders: outsiders})
-	h.Untrusted, h.Provenance = true, v.Provenance
-	h.ChannelName = h.Flags.Name(h.ChannelName)
+// hit shows a message that was found.
+func (k *kit) hit(r *view.Reading, m *slackapi.Message, channelName, format string) hit {
+	known, ok := k.Names.KnownChannel(m.Channel)
+	o := view.MessageOptions{Shared: !ok || known.Shared, Found: true, MaxText: excerpt}
+	if format == detailed {
+		o.MaxText = passage
+	}
+	v := r.Message(m, o)
+	h := hit{
+		Untrusted: true, Channel: m.Channel, TS: m.TS, ThreadTS: m.ThreadTS, User: m.User, UserName: v.UserName, Text: v.Text,
+		Provenance: v.Provenance, Flags: v.Flags,
+	}
+	if !ok {
+		// Of a conversation that is not known, nobody knows who named it.
+		known = names.Channel{ID: m.Channel, Shared: true}
+	}
+	known.Name = cmp.Or(channelName, known.Name)
+	h.ChannelName, h.Permalink = r.ChannelName(&known, &h.Flags), h.Flags.Name(m.Permalink)
 	if !names.IsTS(h.ThreadTS) {
 		h.ThreadTS = ""
 	}
-	if k.Lockdown && !h.Provenance.Inside() {
-		h.Text, h.UserName = "", ""
-		h.Flags.Add(view.FlagWithheld)
-		return h
-	}
-	limit := excerpt
-	if format == detailed {
-		limit = passage
-	}
-	h.UserName, h.Text = h.Flags.Name(h.UserName), h.Flags.Text(h.Text, limit)
-	h.Permalink = h.Flags.Name(h.Permalink)
 	return h
 }
 

@@ -17,6 +17,7 @@ import (
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/tools"
 	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
 )
@@ -41,6 +42,7 @@ type rigOptions struct {
 	tools   tools.Options
 	client  slackapi.Options
 	botOnly bool // no user token
+	judge   view.JudgeOptions
 }
 
 func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
@@ -83,6 +85,9 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 	}
 	o.tools.Operator = &deadStore{Log: r.events, reason: "handler refused: " + strings.Join(corpus, "; ")}
 	o.tools.Events, o.tools.Slack, o.tools.Names, o.tools.Guard = r.events, r.client, r.names, g
+	o.tools.Posts = view.NewPosts()
+	o.judge.People, o.judge.Posts = r.names, o.tools.Posts
+	o.tools.Judge = view.NewJudge(o.judge)
 	catalog, err := tools.Catalog(o.tools)
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +118,7 @@ func (r *rig) tryWith(ctx context.Context, c *toolset.Call, name string, args an
 		r.t.Fatal(err)
 	}
 	c.Tool, c.Principal = name, tester
-	res, err := tool.Run(ctx, c, raw)
+	res, err := tool.Run(access.With(ctx, tester), c, raw)
 	if err != nil {
 		return nil, err
 	}

@@ -56,10 +56,10 @@ func (k *kit) listUsers(ctx context.Context, _ *toolset.Call, in listUsersIn) (u
 		return usersOut{}, err
 	}
 	out := usersOut{Users: []view.Person{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}
-	team := k.home(ctx)
+	r := k.Judge.Reading(ctx)
 	for i := range page.Users {
 		u := k.Names.KeepUser(&page.Users[i])
-		out.Users = append(out.Users, view.NewPerson(&u, team))
+		out.Users = append(out.Users, r.Person(&u))
 	}
 	return out, nil
 }
@@ -77,9 +77,9 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 	}
 	ctx, cancel := context.WithTimeout(ctx, searchPatience)
 	defer cancel()
-	team := k.home(ctx)
+	r := k.Judge.Reading(ctx)
 	if ref, err := names.ParseUser(in.Query); err == nil && ref.Email != "" {
-		return k.userByEmail(ctx, ref, team)
+		return k.userByEmail(ctx, ref, r)
 	}
 	found, err := k.Names.SearchUsers(ctx, strings.TrimPrefix(in.Query, "@"), after, in.Limit)
 	if err != nil {
@@ -87,7 +87,7 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 	}
 	out := usersOut{Users: []view.Person{}, NextCursor: sealCursor(found.Next), HasMore: found.Next != "" || !found.Complete}
 	for i := range found.Items {
-		out.Users = append(out.Users, view.NewPerson(&found.Items[i], team))
+		out.Users = append(out.Users, r.Person(&found.Items[i]))
 	}
 	if !found.Complete {
 		out.Note = noteUnfinished
@@ -95,7 +95,7 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 	return out, nil
 }
 
-func (k *kit) userByEmail(ctx context.Context, ref names.UserRef, team string) (usersOut, error) {
+func (k *kit) userByEmail(ctx context.Context, ref names.UserRef, r *view.Reading) (usersOut, error) {
 	out := usersOut{Users: []view.Person{}}
 	id, err := k.Names.UserID(ctx, ref)
 	if errors.Is(err, names.ErrNoUser) {
@@ -108,7 +108,7 @@ func (k *kit) userByEmail(ctx context.Context, ref names.UserRef, team string) (
 	if err != nil {
 		return usersOut{}, err
 	}
-	out.Users = append(out.Users, view.NewPerson(&u, team))
+	out.Users = append(out.Users, r.Person(&u))
 	return out, nil
 }
 
@@ -129,11 +129,11 @@ type profilesOut struct {
 
 func (k *kit) userProfiles(ctx context.Context, _ *toolset.Call, in profilesIn) (profilesOut, error) {
 	out := profilesOut{Profiles: []profile{}}
-	team := k.home(ctx)
+	r := k.Judge.Reading(ctx)
 	var first error
 	found := 0
 	for _, s := range in.Users {
-		p, err := k.profile(ctx, s, team)
+		p, err := k.profile(ctx, s, r)
 		if err != nil {
 			p.Error = Fault(err)
 			if first == nil {
@@ -150,7 +150,7 @@ func (k *kit) userProfiles(ctx context.Context, _ *toolset.Call, in profilesIn) 
 	return out, nil
 }
 
-func (k *kit) profile(ctx context.Context, s, team string) (profile, error) {
+func (k *kit) profile(ctx context.Context, s string, r *view.Reading) (profile, error) {
 	id, err := k.user(ctx, s)
 	if err != nil {
 		return profile{}, err
@@ -160,7 +160,7 @@ func (k *kit) profile(ctx context.Context, s, team string) (profile, error) {
 		return profile{}, err
 	}
 	k.Names.KeepUser(&u)
-	return profile{OK: true, User: new(view.NewUser(&u, team))}, nil
+	return profile{OK: true, User: new(r.User(&u))}, nil
 }
 
 type userIn struct {
@@ -189,20 +189,8 @@ type userGroupsIn struct {
 	IncludeDisabled bool `json:"include_disabled,omitempty" doc:"Also those that were switched off"`
 }
 
-type userGroup struct {
-	Untrusted   bool       `json:"untrusted"`
-	ID          string     `json:"id"`
-	Name        string     `json:"name"`
-	Handle      string     `json:"handle"`
-	Description string     `json:"description,omitempty"`
-	UserCount   int        `json:"user_count"`
-	IsExternal  bool       `json:"is_external,omitempty"`
-	IsDisabled  bool       `json:"is_disabled,omitempty"`
-	Flags       view.Flags `json:"flags,omitempty"`
-}
-
 type userGroupsOut struct {
-	UserGroups []userGroup `json:"user_groups"`
+	UserGroups []view.UserGroup `json:"user_groups"`
 }
 
 func (k *kit) userGroups(ctx context.Context, _ *toolset.Call, in userGroupsIn) (userGroupsOut, error) {
@@ -210,11 +198,9 @@ func (k *kit) userGroups(ctx context.Context, _ *toolset.Call, in userGroupsIn) 
 	if err != nil {
 		return userGroupsOut{}, err
 	}
-	out := userGroupsOut{UserGroups: []userGroup{}}
-	for _, g := range groups {
-		v := userGroup{Untrusted: true, ID: g.ID, UserCount: g.UserCount, IsExternal: g.IsExternal, IsDisabled: g.Deleted != 0}
-		v.Name, v.Handle, v.Description = v.Flags.Name(g.Name), v.Flags.Name(g.Handle), v.Flags.Name(g.Description)
-		out.UserGroups = append(out.UserGroups, v)
+	out, r := userGroupsOut{UserGroups: []view.UserGroup{}}, k.Judge.Reading(ctx)
+	for i := range groups {
+		out.UserGroups = append(out.UserGroups, r.UserGroup(&groups[i]))
 	}
 	return out, nil
 }

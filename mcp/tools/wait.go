@@ -83,14 +83,7 @@ func (w *wait) run(ctx context.Context) (waitOut, error) {
 	timeout := time.NewTimer(w.timeout)
 	defer timeout.Stop()
 	for {
-		var rows []view.Event
-		err := w.events.Read(ctx, func(page event.Page) error {
-			for i := range page.Events {
-				row, _ := w.kit.row(&page.Events[i], concise)
-				rows = append(rows, row)
-			}
-			return nil
-		})
+		rows, err := w.read(ctx)
 		if err != nil {
 			return waitOut{}, err
 		}
@@ -105,6 +98,23 @@ func (w *wait) run(ctx context.Context) (waitOut, error) {
 			return w.out(nil), nil
 		}
 	}
+}
+
+// read shows what there is.
+func (w *wait) read(ctx context.Context) (rows []view.Event, err error) {
+	from := w.events.Position()
+	err = w.kit.Judge.Read(ctx, func(r *view.Reading) error {
+		rows = nil
+		w.events.Seek(from)
+		return w.events.Read(ctx, func(page event.Page) error {
+			for i := range page.Events {
+				row, _ := w.kit.row(r, &page.Events[i], concise)
+				rows = append(rows, row)
+			}
+			return nil
+		})
+	})
+	return rows, err
 }
 
 // pause waits until there may be something to read, and reports false when the time is
@@ -267,6 +277,7 @@ func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (ask.ID, carr
 	if w.due {
 		var r slackapi.Posted
 		r, err = w.slack.PostMessage(ctx, p)
+		w.wrote(k, r.Channel, r.TS, err)
 		id = ask.ID{Channel: r.Channel, TS: r.TS, After: after}
 		w.end(ctx, id, r.TS, err)
 	}
@@ -338,7 +349,7 @@ func (k *kit) answered(ctx context.Context, click *ask.Click) *askAnswer {
 	ctx, cancel := context.WithTimeout(ctx, namePatience)
 	defer cancel()
 	if u, err := k.Names.User(ctx, click.User); err == nil {
-		a.Person = new(view.NewPerson(&u, k.home(ctx)))
+		a.Person = new(k.Judge.Reading(ctx).Person(&u))
 	}
 	return a
 }

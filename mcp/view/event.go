@@ -18,10 +18,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
+	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 )
 
@@ -49,19 +49,17 @@ type Event struct {
 
 // EventOptions say how much of an event is shown.
 type EventOptions struct {
-	// Lockdown withholds the words of authors who are not known to be of the workspace.
-	Lockdown bool
 	// MaxText bounds the text, in characters; 0 is [MaxText].
 	MaxText int
-	// Payload adds the whole body, unless it is longer than MaxPayload bytes (0 is no
-	// bound).
+	// Payload adds the body, unless it is longer than MaxPayload bytes (0 is no bound): the
+	// whole of it or, under lockdown, what passes of it.
 	Payload    bool
 	MaxPayload int
 }
 
-// NewEvent shows an event. What cannot be read of its body is left out: an event is
+// Event shows an event. What cannot be read of its body is left out: an event is
 // never refused.
-func NewEvent(e *event.Event, o EventOptions) Event {
+func (r *Reading) Event(e *event.Event, o EventOptions) Event {
 	v := Event{
 		Untrusted: true, Source: e.Source, URI: EventURI(e.Source, e.ID),
 		ReceivedAt: Time(e.ReceivedAt), HappenedAt: Time(e.At),
@@ -69,67 +67,149 @@ func NewEvent(e *event.Event, o EventOptions) Event {
 	// Senders choose ids as they please; the URI finds the event all the same.
 	v.EventID, v.Team, v.Channel = v.Flags.Name(e.ID), v.Flags.Name(e.Team), v.Flags.Name(e.Channel)
 	v.User, v.ThreadTS = v.Flags.Name(e.User), v.Flags.Name(e.Thread)
-	v.Type, v.Subtype = v.Flags.Name(e.Kind.Type), v.Flags.Name(e.Kind.Subtype)
+	v.Type, v.Subtype = r.kind(e.Kind.Type, &v.Flags), r.kind(e.Kind.Subtype, &v.Flags)
 	v.ChannelType = v.Flags.Name(e.ChannelType)
 	if e.Filled() {
 		v.Flags.Add(FlagFilled)
 	}
-	text := v.origin(e)
-	if o.Lockdown && !v.Provenance.Inside() {
-		if text != "" || o.Payload {
+	switch e.Source {
+	case event.SourceSlack:
+		r.happened(&v, e, o)
+	case event.SourceGaps:
+		v.Provenance = Provenance{Author: e.Source, Kind: KindSystem, Verified: true}
+		v.Text = v.Flags.Text(gapText(e), cmp.Or(o.MaxText, MaxText))
+		v.payload(e, o)
+	default:
+		v.Provenance = Provenance{Author: e.Source, Kind: KindService, External: true, Verified: true}
+		if r.Lockdown() && o.Payload {
 			v.Flags.Add(FlagWithheld)
+		} else {
+			v.payload(e, o)
 		}
-		return v
-	}
-	if o.MaxText == 0 {
-		o.MaxText = MaxText
-	}
-	v.Text = v.Flags.Text(text, o.MaxText)
-	if o.Payload {
-		v.payload(e, o.MaxPayload)
 	}
 	return v
 }
 
-// origin reads who wrote the event and returns its text, uncleaned.
-func (v *Event) origin(e *event.Event) string {
-	if e.Source == event.SourceGaps {
-		v.Provenance = Provenance{Author: e.Source, Kind: KindSystem, Verified: true}
-		return gapText(e)
-	}
-	if e.Source != event.SourceSlack {
-		v.Provenance = Provenance{Author: e.Source, Kind: KindService, External: true, Verified: true}
+// kind shows a type, which another sender than Slack may have filled with words.
+func (r *Reading) kind(s string, f *Flags) string {
+	if r.Lockdown() && !identifier.MatchString(s) {
+		f.Add(FlagWithheld)
 		return ""
 	}
-	var o origin
-	if e.Encoding == event.JSON {
-		_ = json.Unmarshal(e.Raw, &o) // what Slack writes otherwise is as if it were absent
+	return f.Name(s)
+}
+
+// happened puts in what an event of Slack's says.
+func (r *Reading) happened(v *Event, e *event.Event, o EventOptions) {
+	h := open(e)
+	subject, a, s := h.subject(e)
+	var passes bool
+	v.Provenance, passes = r.author(a, &s)
+	if v.Provenance.Kind == KindUnknown && !isMessage(e) {
+		v.Provenance.Kind = KindSystem
+		v.Provenance.SameTeam, v.Provenance.External = s.sides("")
 	}
-	inner, err := event.InnerJSON(e)
-	var a author
-	if err == nil {
-		_ = json.Unmarshal(inner, &a) // likewise
+	if isMessage(e) {
+		v.TS = subject.TS
 	}
-	own := o.home()
-	if own.isZero() {
-		var i interactionOrigin
-		_ = json.Unmarshal(inner, &i) // likewise
-		own = newHome(cmp.Or(i.Enterprise.ID, i.Team.EnterpriseID), cmp.Or(i.Team.ID, e.Team))
+	v.Text = v.Flags.Text(r.text(h, subject, &a, passes, &s, &v.Flags), cmp.Or(o.MaxText, MaxText))
+	switch {
+	case !o.Payload:
+	case r.Lockdown():
+		v.bounded(r.rebuilt(e, h, &v.Flags), o.MaxPayload)
+	default:
+		v.payload(e, o)
 	}
-	if m := a.Message; m != nil && e.Kind.Subtype == "message_changed" {
-		// The words are those of the message that was changed.
-		v.TS = m.TS
-		v.Provenance = provenance(e, own, o.Shared, m)
-		return m.Text
+}
+
+// isMessage reports an event that tells of a message.
+func isMessage(e *event.Event) bool { return e.Kind.Type == "message" || e.Kind.Type == "app_mention" }
+
+// text is what passes of the words that an event is about.
+func (r *Reading) text(h *happening, subject *slackapi.Message, a *author, passes bool, s *scene, f *Flags) string {
+	switch {
+	case h.deleted != nil && subject == h.deleted:
+		return "" // it was taken back
+	case r.Lockdown() && h.Command == "" && h.message.Type != "message" && h.message.Type != "app_mention":
+		return "" // a field of that name is listed for no other type
+	case h.Command == "":
+		return r.words(subject, a, passes, s, f)
+	case h.Words == "":
+		return ""
+	case !passes:
+		f.Add(FlagWithheld)
+		return ""
 	}
-	v.Provenance = provenance(e, own, o.Shared, &a)
-	if e.Kind.Type == "message" || e.Kind.Type == "app_mention" {
-		v.TS = a.TS
+	return h.Command + " " + h.Words
+}
+
+// A happening is what an event of Slack's tells: of a message, or of what a user did.
+type happening struct {
+	Command string            `json:"command"`
+	Words   string            `json:"text"`
+	Actor   any               `json:"user"` // an id, or in some events the whole user
+	Changed *slackapi.Message `json:"message"`
+	Former  *slackapi.Message `json:"previous_message"`
+	Deleted string            `json:"deleted_ts"`
+
+	raw     []byte
+	message slackapi.Message // the event itself, as a message
+	deleted *slackapi.Message
+	scene   scene
+}
+
+// open reads an event of Slack's. What Slack writes otherwise than documented is as if it were
+// absent.
+func open(e *event.Event) *happening {
+	h := &happening{}
+	raw, err := event.InnerJSON(e)
+	if err != nil {
+		raw = nil
 	}
-	if a.Command != "" && a.Text != "" {
-		return a.Command + " " + a.Text
+	h.raw, h.scene = raw, sceneOf(e, raw)
+	_ = json.Unmarshal(raw, h)
+	_ = json.Unmarshal(raw, &h.message)
+	h.message.User, h.message.Channel = e.User, e.Channel
+	for _, m := range []*slackapi.Message{h.Changed, h.Former, h.message.Root} {
+		if m != nil {
+			m.Channel = e.Channel
+		}
 	}
-	return a.Text
+	return h
+}
+
+// actor is who caused the event.
+func (h *happening) actor(e *event.Event) author {
+	a := authorOf(&h.message)
+	a.self = e.FromSelf
+	if team := member(h.Actor, "team_id"); team != "" && id(h.Actor) != team {
+		a.team = team // an interaction's "team" is where it happened
+	}
+	return a
+}
+
+// subject is the message that an event is about, with its author: of a change the message as it is
+// now, of a deletion the one that is gone. Where an event is about no message, it is what
+// the one who caused it did.
+func (h *happening) subject(e *event.Event) (*slackapi.Message, author, scene) {
+	m, s := h.Changed, h.scene.quoted()
+	switch {
+	case e.Kind.Type == "message" && m != nil:
+	case e.Kind.Subtype == "message_deleted":
+		if m, s.former = h.Former, true; m == nil {
+			m = &slackapi.Message{}
+		}
+		m.TS = cmp.Or(h.Deleted, m.TS)
+		h.deleted = m
+	default:
+		if !isMessage(e) {
+			h.message.Subtype = ""
+		}
+		return &h.message, h.actor(e), h.scene
+	}
+	a := authorOf(m)
+	a.self = e.FromSelf
+	return m, a, s
 }
 
 // gapText describes the gap of an event.
@@ -141,15 +221,23 @@ func gapText(e *event.Event) string {
 	return "Events of Slack's may have been missed from " + Time(g.From) + " to " + Time(g.To) + " (" + g.Kind + "): see " + GapsURI
 }
 
-func (v *Event) payload(e *event.Event, limit int) {
-	p, err := v.Flags.Payload(e)
-	switch {
-	case err != nil:
-	case limit > 0 && len(p) > limit:
-		v.Flags.Add(FlagTruncated)
-	default:
-		v.Payload = p
+// payload puts in the whole body.
+func (v *Event) payload(e *event.Event, o EventOptions) {
+	if !o.Payload {
+		return
 	}
+	if p, err := v.Flags.Payload(e); err == nil {
+		v.bounded(p, o.MaxPayload)
+	}
+}
+
+// bounded puts a payload in that is not too long.
+func (v *Event) bounded(p json.RawMessage, limit int) {
+	if limit > 0 && len(p) > limit {
+		v.Flags.Add(FlagTruncated)
+		return
+	}
+	v.Payload = p
 }
 
 // GapsURI is the resource of the times in which events may have been missed.
@@ -280,156 +368,4 @@ func encodeJSON(v any) (json.RawMessage, error) {
 		return nil, err
 	}
 	return bytes.TrimRight(b.Bytes(), "\n"), nil
-}
-
-// The kinds of authors.
-const (
-	KindPerson  = "person"
-	KindBot     = "bot"     // another app
-	KindSelf    = "self"    // our own app
-	KindSystem  = "system"  // Slack itself, or this server
-	KindService = "service" // a webhook sender that is not Slack
-)
-
-// Provenance says whose words a view holds, as far as Slack says. A text with
-// neither External nor SameTeam is by an author of whom it is not known.
-type Provenance struct {
-	// Author is the id of a user or a bot, or the name of a webhook source.
-	Author string `json:"author,omitempty"`
-	Kind   string `json:"kind"`
-	// External reports an author of another organisation.
-	External bool `json:"external,omitempty"`
-	// SameTeam reports an author of the workspace itself.
-	SameTeam bool `json:"same_team,omitempty"`
-	// Verified reports that the author's identity is Slack's word (or the sender's own,
-	// by its signature) and not a claim of the text.
-	Verified bool `json:"verified"`
-}
-
-// Inside reports that the words are our own, Slack's or this server's, or those of a person of the
-// workspace: what lockdown lets through.
-func (p Provenance) Inside() bool {
-	return p.Kind == KindSelf || p.Kind == KindSystem || p.Kind == KindPerson && p.SameTeam
-}
-
-// origin is what an event's body says about where it happened. Field names are those of
-// docs.slack.dev/apis/events-api and docs.slack.dev/reference/interaction-payloads.
-type origin struct {
-	TeamID         string `json:"team_id"`
-	EnterpriseID   string `json:"enterprise_id"`
-	Shared         *bool  `json:"is_ext_shared_channel"` // nil where Slack does not say
-	Authorizations []struct {
-		TeamID       string `json:"team_id"` // null where the app is installed in a whole organisation
-		EnterpriseID string `json:"enterprise_id"`
-	} `json:"authorizations"`
-}
-
-// interactionOrigin is what an interaction has in their place. Its team is null where the app is
-// installed in a whole organisation.
-type interactionOrigin struct {
-	Team struct {
-		ID           string `json:"id"`
-		EnterpriseID string `json:"enterprise_id"`
-	} `json:"team"`
-	Enterprise struct {
-		ID string `json:"id"`
-	} `json:"enterprise"`
-}
-
-// A home is the workspaces and the organisation that are ours. The zero value is not known.
-type home struct {
-	teams        []string
-	organisation string
-}
-
-func (h home) isZero() bool { return len(h.teams) == 0 && h.organisation == "" }
-
-// has reports that a workspace or an organisation is ours.
-func (h home) has(team string) bool {
-	return team != "" && (slices.Contains(h.teams, team) || team == h.organisation)
-}
-
-// newHome leaves out what is empty.
-func newHome(organisation string, teams ...string) home {
-	return home{organisation: organisation, teams: slices.DeleteFunc(teams, func(t string) bool { return t == "" })}
-}
-
-// home is whose installation the event was sent for. Of an installation in a whole
-// organisation the envelope's workspace is one of ours if the organisation is.
-func (o *origin) home() home {
-	if len(o.Authorizations) == 0 {
-		return newHome(o.EnterpriseID, o.TeamID)
-	}
-	a := o.Authorizations[0]
-	if a.TeamID == "" && a.EnterpriseID != "" && a.EnterpriseID == o.EnterpriseID {
-		a.TeamID = o.TeamID
-	}
-	return newHome(a.EnterpriseID, a.TeamID)
-}
-
-// author is what the inner event says.
-type author struct {
-	User       any     `json:"user"` // an id, or in some events the whole user
-	BotID      string  `json:"bot_id"`
-	Subtype    string  `json:"subtype"`
-	Team       any     `json:"team"`
-	UserTeam   string  `json:"user_team"`
-	SourceTeam string  `json:"source_team"`
-	TS         string  `json:"ts"`
-	Text       string  `json:"text"`
-	Command    string  `json:"command"`
-	Message    *author `json:"message"`
-}
-
-// team returns the author's workspace or organisation, "" when the event names none.
-func (a *author) team() string {
-	if u, ok := a.User.(map[string]any); ok && id(u["team_id"]) != "" {
-		return id(u["team_id"]) // an interaction's "team" is where it happened
-	}
-	return cmp.Or(a.UserTeam, a.SourceTeam, id(a.Team))
-}
-
-// id reads what Slack writes as an id or as an object that has one.
-func id(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case map[string]any:
-		s, _ := v["id"].(string)
-		return s
-	}
-	return ""
-}
-
-// provenance judges who wrote an event of Slack's.
-func provenance(e *event.Event, h home, shared *bool, a *author) Provenance {
-	p := Provenance{Author: e.User, Kind: KindPerson, Verified: true}
-	switch {
-	case e.FromSelf:
-		p.Kind = KindSelf
-	case a.BotID != "" || a.Subtype == "bot_message":
-		p.Kind = KindBot
-		if p.Author == "" {
-			p.Author = a.BotID
-		}
-	case e.User == "":
-		p.Kind = KindSystem
-	}
-	p.SameTeam, p.External = sides(a.team(), h, shared)
-	return p
-}
-
-// sides compares an author's team with our own. An event of a channel that no other
-// organisation shares can only be by one of us, whichever workspace of ours it names. shared
-// is nil where that is not known.
-func sides(team string, own home, shared *bool) (same, external bool) {
-	switch {
-	case shared != nil && !*shared, team == "" && shared == nil, own.has(team):
-		return true, false
-	case team == "", own.isZero():
-		return false, false
-	case own.organisation != "", strings.HasPrefix(team, "E"):
-		return false, false // perhaps another workspace of our organisation, or our organisation itself
-	}
-	return false, true
 }

@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,56 +50,71 @@ type FileRef struct {
 
 // MessageOptions say how a message is shown.
 type MessageOptions struct {
-	// Self is who the bot is; the zero value is not known.
-	Self slackapi.Identity
 	// Shared reports that another organisation may be in the channel.
 	Shared bool
-	// Names are the names of users, as far as they are known.
-	Names map[string]string
-	// Outsiders are the users of whom it is known that they are of another organisation.
-	Outsiders map[string]bool
-	// Lockdown withholds the words of authors who are not known to be of the workspace.
-	Lockdown bool
+	// Found reports that the message is a hit of a search. Of those Slack does not say reliably
+	// of which workspace the author is.
+	Found bool
 	// MaxText bounds the text, in characters; 0 is [MaxText].
 	MaxText int
-	// Detailed adds blocks, attachments, who reacted, and the permalink.
+	// Detailed adds names, blocks, attachments, who reacted, and the permalink.
 	Detailed bool
 }
 
-// NewMessage shows a message.
-func NewMessage(m *slackapi.Message, o MessageOptions) Message {
+// Message shows a message as Slack's methods return it.
+func (r *Reading) Message(m *slackapi.Message, o MessageOptions) Message {
+	s := scene{own: r.home(), channel: m.Channel}
+	if o.Shared {
+		s.shared = &o.Shared // what is not shared now may have been shared when the message was written
+	}
+	a := authorOf(m)
+	if o.Found {
+		a.team = ""
+	}
+	return r.message(m, a, s, o)
+}
+
+// message shows a message that stands in a scene.
+func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptions) Message {
 	v := Message{
 		Untrusted: true, TS: m.TS, ThreadTS: m.ThreadTS, User: m.User, BotID: m.BotID,
 		Subtype: m.Subtype, ReplyCount: m.ReplyCount, LatestReply: m.LatestReply,
-		Provenance: messageProvenance(m, o),
 	}
+	var passes bool
+	v.Provenance, passes = r.author(a, &s)
 	if m.Edited != nil {
 		v.EditedTS = m.Edited.TS
 	}
 	if o.Detailed {
-		v.Permalink = cmp.Or(m.Permalink, Permalink(o.Self.URL, m.Channel, m.TS, m.ThreadTS))
+		v.Permalink = cmp.Or(m.Permalink, Permalink(r.Self().URL, m.Channel, m.TS, m.ThreadTS))
 	}
-	for _, r := range m.Reactions {
-		shown := Reaction{Name: v.Flags.Name(r.Name), Count: r.Count}
-		if o.Detailed {
-			shown.Users = r.Users
-		}
-		v.Reactions = append(v.Reactions, shown)
-	}
-	if o.Lockdown && !v.Provenance.Inside() {
+	v.Reactions = r.reactions(m.Reactions, o.Detailed, &v.Flags)
+	if passes {
+		u, _ := r.user(m.User, o.Detailed)
+		v.UserName = v.Flags.Name(cmp.Or(known(&u), m.Username, botName(m)))
+	} else if m.Username != "" || botName(m) != "" {
 		v.Flags.Add(FlagWithheld)
-		return v
 	}
-	v.UserName = v.Flags.Name(cmp.Or(o.Names[m.User], m.Username, botName(m)))
-	v.Text = v.Flags.Text(Words(m), cmp.Or(o.MaxText, MaxText))
+	v.Text = v.Flags.Text(r.words(m, &a, passes, &s, &v.Flags), cmp.Or(o.MaxText, MaxText))
 	for i := range m.Files {
-		f := &m.Files[i]
-		v.Files = append(v.Files, FileRef{ID: f.ID, Name: v.Flags.Name(cmp.Or(f.Title, f.Name)), MIMEType: v.Flags.Name(f.MimeType), Size: f.Size})
+		v.Files = append(v.Files, r.fileRef(&m.Files[i], &v.Flags))
 	}
-	if o.Detailed {
+	switch {
+	case !o.Detailed:
+	case r.Lockdown():
+		v.Attachments = r.shown(m, &a, passes, &s, &v.Flags)
+	default:
 		v.Blocks, v.Attachments = v.Flags.JSON(m.Blocks), v.Flags.JSON(m.Attachments)
 	}
 	return v
+}
+
+// known is what people call a user, "" for one who is not known.
+func known(u *names.User) string {
+	if u.ID == "" {
+		return ""
+	}
+	return u.Name()
 }
 
 func botName(m *slackapi.Message) string {
@@ -108,65 +124,59 @@ func botName(m *slackapi.Message) string {
 	return ""
 }
 
-func messageProvenance(m *slackapi.Message, o MessageOptions) Provenance {
-	p := Provenance{Author: cmp.Or(m.User, m.BotID), Kind: KindPerson, Verified: true}
-	switch {
-	case o.Self.UserID != "" && m.User == o.Self.UserID && (m.BotID != "" || m.Subtype == ""),
-		o.Self.BotID != "" && m.BotID == o.Self.BotID,
-		o.Self.AppID != "" && m.AppID == o.Self.AppID:
-		p.Kind, p.SameTeam = KindSelf, true
-		return p
-	case m.BotID != "" || m.Subtype == "bot_message":
-		p.Kind = KindBot
-	case p.Author == "":
-		p.Kind = KindSystem
+// reactions shows the emoji on a message.
+func (r *Reading) reactions(list []slackapi.Reaction, who bool, f *Flags) []Reaction {
+	var all []Reaction
+	for _, one := range list {
+		shown := Reaction{Name: r.emoji(one.Name, one.Users, one.Count, f), Count: one.Count}
+		if who {
+			shown.Users = one.Users
+		}
+		all = append(all, shown)
 	}
-	var shared *bool
-	if o.Shared {
-		shared = &o.Shared // what is not shared now may have been shared when the message was written
-	}
-	p.SameTeam, p.External = sides(cmp.Or(m.UserTeam, m.SourceTeam, m.Team), newHome(o.Self.EnterpriseID, o.Self.TeamID), shared)
-	if o.Outsiders[m.User] {
-		p.SameTeam, p.External = false, true
-	}
-	return p
+	return all
 }
 
-// Words is what a message says: its text or, where it has none, the texts of its
-// blocks and attachments, which is how many apps post.
-func Words(m *slackapi.Message) string {
-	if strings.TrimSpace(m.Text) != "" {
-		return m.Text
+// emoji shows the name of an emoji that users chose. Another organisation names its own emoji as
+// it likes; so a name that is not Slack's own passes only where each who chose it does.
+func (r *Reading) emoji(name string, users []string, count int, f *Flags) string {
+	if !r.Lockdown() || isCommon(name) {
+		return f.Name(name)
 	}
-	var found []string
-	for _, raw := range []json.RawMessage{m.Blocks, m.Attachments} {
-		if v, err := decodeJSON(raw); err == nil {
-			found = texts(v, found)
+	for _, user := range users {
+		if !r.member(user, "", "") {
+			count = -1
 		}
 	}
-	return strings.Join(found, "\n")
+	if count != len(users) {
+		f.Add(FlagWithheld)
+		return ""
+	}
+	return f.Name(name)
 }
 
-// texts collects the values of the members that hold words, in order.
-func texts(v any, found []string) []string {
-	switch v := v.(type) {
-	case []any:
-		for _, item := range v {
-			found = texts(item, found)
-		}
-	case map[string]any:
-		for _, key := range []string{"pretext", "title", "text", "alt_text", "fields", "elements", "blocks", "fallback"} {
-			if s, ok := v[key].(string); ok {
-				if key != "fallback" || len(found) == 0 {
-					found = append(found, s)
-				}
-				continue
-			}
-			found = texts(v[key], found)
-		}
-	}
-	return found
+// isCommon reports an emoji of Slack's own, in any tone of skin.
+func isCommon(name string) bool {
+	plain, _, _ := strings.Cut(name, "::skin-tone-")
+	return slices.Contains(commonEmoji, plain)
 }
+
+// commonEmoji are names of Slack's own that people react with most.
+var commonEmoji = strings.Fields(`+1 -1 thumbsup thumbsdown ok_hand clap raised_hands pray wave muscle point_up point_down point_left
+	point_right v crossed_fingers handshake raised_hand hand writing_hand heart yellow_heart green_heart blue_heart purple_heart
+	black_heart orange_heart broken_heart sparkling_heart tada confetti_ball balloon gift fire 100 star star2 sparkles zap boom
+	rocket eyes white_check_mark heavy_check_mark ballot_box_with_check x heavy_multiplication_x negative_squared_cross_mark
+	question grey_question exclamation grey_exclamation warning no_entry no_entry_sign octagonal_sign construction
+	hourglass hourglass_flowing_sand stopwatch alarm_clock calendar date memo pencil pencil2 pushpin round_pushpin paperclip link
+	lock unlock key bulb mag bell no_bell mega loudspeaker speech_balloon thought_balloon bug hammer wrench gear package
+	ship checkered_flag red_circle large_blue_circle white_circle black_circle large_green_circle large_yellow_circle
+	smile smiley grinning grin laughing joy rolling_on_the_floor_laughing slightly_smiling_face wink blush innocent heart_eyes
+	kissing_heart thinking_face face_with_raised_eyebrow neutral_face expressionless no_mouth smirk unamused face_with_rolling_eyes
+	grimacing relieved pensive sleepy sleeping mask sunglasses nerd_face confused worried slightly_frowning_face open_mouth
+	hushed astonished flushed fearful cold_sweat cry sob scream confounded persevere disappointed sweat weary tired_face
+	triumph rage angry exploding_head partying_face hugging_face saluting_face melting_face face_palm shrug facepalm
+	coffee beer beers cake pizza popcorn trophy medal first_place_medal second_place_medal third_place_medal dart
+	arrow_up arrow_down arrow_left arrow_right one two three four five six seven eight nine zero keycap_ten`)
 
 // Permalink is the address of a message: the workspace's, as auth.test returns it, with
 // Slack's own path. It is "" when anything is missing.
@@ -199,18 +209,57 @@ type File struct {
 	Flags     Flags    `json:"flags,omitempty"`
 }
 
-// NewFile shows a file's description.
-func NewFile(f *slackapi.File) File {
+// File shows a file's description.
+func (r *Reading) File(f *slackapi.File) File {
 	v := File{
 		Untrusted: true, ID: f.ID, Size: f.Size, User: f.User, Created: Unix(f.Created), External: f.IsExternal,
 	}
-	v.Name, v.Title = v.Flags.Name(f.Name), v.Flags.Name(f.Title)
-	v.MIMEType, v.Kind = v.Flags.Name(f.MimeType), v.Flags.Name(cmp.Or(f.PrettyType, f.FileType))
-	v.Mode, v.Permalink = v.Flags.Name(f.Mode), v.Flags.Name(f.Permalink)
+	v.MIMEType, v.Kind = r.mediaType(f.MimeType, &v.Flags), v.Flags.Name(f.FileType)
+	v.Mode = v.Flags.Name(f.Mode)
+	if r.uploader(f) {
+		v.Name, v.Title, v.Permalink = v.Flags.Name(f.Name), v.Flags.Name(f.Title), v.Flags.Name(f.Permalink)
+		v.Kind = v.Flags.Name(cmp.Or(f.PrettyType, f.FileType))
+	} else {
+		v.Flags.Add(FlagWithheld) // Slack's link holds the name, too
+	}
 	for _, list := range [][]string{f.Channels, f.Groups, f.IMs} {
 		v.Channels = append(v.Channels, list...)
 	}
 	return v
+}
+
+// fileRef shows a file that a message carries.
+func (r *Reading) fileRef(f *slackapi.File, flags *Flags) FileRef {
+	v := FileRef{ID: f.ID, MIMEType: r.mediaType(f.MimeType, flags), Size: f.Size}
+	if r.uploader(f) {
+		v.Name = flags.Name(cmp.Or(f.Title, f.Name))
+	} else {
+		flags.Add(FlagWithheld)
+	}
+	return v
+}
+
+// mediaType shows a media type, which a program may have made up.
+func (r *Reading) mediaType(s string, f *Flags) string {
+	if r.Lockdown() && !identifier.MatchString(strings.ReplaceAll(s, "+", "")) {
+		f.Add(FlagWithheld)
+		return ""
+	}
+	return f.Name(s)
+}
+
+// uploader judges who uploaded a file.
+func (r *Reading) uploader(f *slackapi.File) bool {
+	return r.member(f.User, "", f.ID)
+}
+
+// written are the modes of files that several people may have written, or a sender of e-mail.
+var written = []string{"canvas", "quip", "docs", "post", "space", "list", "email", "external"}
+
+// Contents reports whether the contents of a file pass: they are the words of who uploaded it.
+// Slack does not say who wrote which words of a canvas or an e-mail.
+func (r *Reading) Contents(f *slackapi.File) bool {
+	return !r.Lockdown() || !slices.Contains(written, f.Mode) && !slices.Contains(written, f.FileType) && r.uploader(f)
 }
 
 // Unix writes Unix seconds as RFC 3339, 0 as "".
@@ -244,19 +293,45 @@ type Channel struct {
 // note bounds a topic or purpose, in characters: Slack's own limit.
 const note = 250
 
-// NewChannel shows a conversation.
-func NewChannel(c *slackapi.Channel, detailed bool) Channel {
+// Channel shows a conversation.
+func (r *Reading) Channel(c *slackapi.Channel, detailed bool) Channel {
 	v := Channel{
 		Untrusted: true, ID: c.ID, Type: channelType(c), User: c.User, Members: c.NumMembers, IsMember: c.IsMember || c.IsIM || c.IsMPIM,
 		IsArchived: c.IsArchived, IsExternal: c.IsExtShared || c.IsPendingExtShared,
 		Unread: c.UnreadCountDisplay, LastRead: c.LastRead,
 	}
-	v.Name, v.Topic = v.Flags.Name(c.Name), v.Flags.Text(c.Topic.Value, note)
-	v.Purpose = v.Flags.Text(c.Purpose.Value, note)
+	kept := names.ChannelOf(c)
+	r.describe(&v, &kept)
 	if detailed {
 		v.Creator, v.Created = c.Creator, Unix(c.Created)
 	}
 	return v
+}
+
+// describe puts in what people wrote about a conversation: each of its texts is of who set it.
+func (r *Reading) describe(v *Channel, c *names.Channel) {
+	v.Name = r.ChannelName(c, &v.Flags)
+	set := func(text, by, key string) string {
+		if text != "" && !r.member(by, c.ID, key) {
+			v.Flags.Add(FlagWithheld)
+			return ""
+		}
+		return v.Flags.Text(text, note)
+	}
+	if v.Topic = set(c.Topic, c.TopicBy, KeyTopic); c.Group && c.Shared {
+		c = &names.Channel{Purpose: c.Purpose} // Slack writes the members' handles there
+	}
+	v.Purpose = set(c.Purpose, c.PurposeBy, KeyPurpose)
+}
+
+// ChannelName shows what a conversation is called. The name of one that another organisation
+// shares is by who created it; of a group message's it is made of its members' handles.
+func (r *Reading) ChannelName(c *names.Channel, f *Flags) string {
+	if c.Name != "" && r.Lockdown() && c.Shared && (c.Group || !r.member(c.Creator, c.ID, KeyName)) {
+		f.Add(FlagWithheld)
+		return ""
+	}
+	return f.Name(c.Name)
 }
 
 func channelType(c *slackapi.Channel) string {
@@ -272,13 +347,12 @@ func channelType(c *slackapi.Channel) string {
 }
 
 // KnownChannel shows what was kept of a conversation.
-func KnownChannel(c *names.Channel) Channel {
+func (r *Reading) KnownChannel(c *names.Channel) Channel {
 	v := Channel{Untrusted: true, ID: c.ID, Type: "public_channel", Members: c.Members, IsMember: c.Member, IsArchived: c.Archived, IsExternal: c.Shared}
 	if c.Private {
 		v.Type = "private_channel"
 	}
-	v.Name, v.Topic = v.Flags.Name(c.Name), v.Flags.Text(c.Topic, note)
-	v.Purpose = v.Flags.Text(c.Purpose, note)
+	r.describe(&v, c)
 	return v
 }
 
@@ -304,18 +378,25 @@ type User struct {
 	Flags       Flags  `json:"flags,omitempty"`
 }
 
-// NewUser shows a user's profile; team is our own, "" when it is not known.
-func NewUser(u *slackapi.User, team string) User {
+// Shown reports that the profile's texts are shown, and not withheld.
+func (u *User) Shown() bool { return !slices.Contains(u.Flags, FlagWithheld) }
+
+// User shows a user's profile.
+func (r *Reading) User(u *slackapi.User) User {
+	kept := names.UserOf(u)
 	v := User{
 		Untrusted: true, ID: u.ID, IsBot: u.IsBot, IsGuest: u.IsRestricted || u.IsUltraRestricted,
-		IsExternal: u.IsStranger || team != "" && u.TeamID != "" && u.TeamID != team, IsDeleted: u.Deleted,
+		IsExternal: sideOf(&kept, r.home()) == outside, IsDeleted: u.Deleted, Team: u.TeamID, IsAdmin: u.IsAdmin || u.IsOwner,
+	}
+	if !r.passes(&kept, r.home()) {
+		v.Flags.Add(FlagWithheld)
+		return v
 	}
 	v.Handle, v.DisplayName = v.Flags.Name(u.Name), v.Flags.Name(u.Profile.DisplayName)
 	v.RealName, v.Title = v.Flags.Name(cmp.Or(u.RealName, u.Profile.RealName)), v.Flags.Name(u.Profile.Title)
 	v.Email = v.Flags.Name(u.Profile.Email)
 	v.Phone, v.Pronouns = v.Flags.Name(u.Profile.Phone), v.Flags.Name(u.Profile.Pronouns)
-	v.Status = v.Flags.Name(status(&u.Profile))
-	v.TimeZone, v.Team, v.IsAdmin = v.Flags.Name(u.TZ), u.TeamID, u.IsAdmin || u.IsOwner
+	v.Status, v.TimeZone = v.Flags.Name(status(&u.Profile)), v.Flags.Name(u.TZ)
 	return v
 }
 
@@ -341,11 +422,17 @@ type Person struct {
 	Flags       Flags  `json:"flags,omitempty"`
 }
 
-// NewPerson shows what was kept of a user; team is our own, "" when it is not known.
-func NewPerson(u *names.User, team string) Person {
+// Person shows what was kept of a user.
+func (r *Reading) Person(u *names.User) Person {
 	v := Person{
 		Untrusted: true, ID: u.ID, IsBot: u.Bot, IsGuest: u.Guest,
-		IsExternal: u.Stranger || team != "" && u.Team != "" && u.Team != team, IsDeleted: u.Deleted,
+		IsExternal: sideOf(u, r.home()) == outside, IsDeleted: u.Deleted,
+	}
+	if !r.passes(u, r.home()) {
+		if *u != (names.User{ID: u.ID}) {
+			v.Flags.Add(FlagWithheld)
+		}
+		return v
 	}
 	v.Handle, v.DisplayName = v.Flags.Name(u.Handle), v.Flags.Name(u.Display)
 	v.RealName, v.Title = v.Flags.Name(u.Real), v.Flags.Name(u.Title)

@@ -16,6 +16,12 @@ import (
 
 type a = map[string]any
 
+// open reads without lockdown.
+func open(t *testing.T) *view.Reading {
+	t.Helper()
+	return view.NewJudge(view.JudgeOptions{}).Reading(t.Context())
+}
+
 func TestClean(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ in, want string }{
@@ -185,7 +191,7 @@ func TestEvent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := view.NewEvent(&tc.event, view.EventOptions{Payload: true})
+			v := open(t).Event(&tc.event, view.EventOptions{Payload: true})
 			if v.Text != tc.text || v.TS != tc.ts || !v.Untrusted || len(v.Payload) == 0 {
 				t.Errorf("shown as %+v", v)
 			}
@@ -199,12 +205,13 @@ func TestEvent(t *testing.T) {
 func TestForms(t *testing.T) {
 	t.Parallel()
 	show := func(body string) view.Event {
+		t.Helper()
 		env, err := event.DecodeSlack([]byte(body), event.Form)
 		if err != nil {
 			t.Fatal(err)
 		}
 		env.Source, env.ID = "slack", "x"
-		return view.NewEvent(&env.Event, view.EventOptions{Payload: true})
+		return open(t).Event(&env.Event, view.EventOptions{Payload: true})
 	}
 	v := show("command=%2Flamp&text=on%20now&user_id=U1AA&team_id=T1AA&channel_id=C1AA&token=secret&response_url=https%3A%2F%2Fhooks.slack.com%2Fsecret&trigger_id=1.secret")
 	if v.Text != "/lamp on now" || v.User != "U1AA" || strings.Contains(string(v.Payload), "secret") {
@@ -223,11 +230,11 @@ func TestForms(t *testing.T) {
 func TestPayloadKeepsNumbers(t *testing.T) {
 	t.Parallel()
 	e := event.Event{Source: "orders", ID: "1", Raw: []byte(`{"big":12345678901234567890,"a\u202eb":"<&>\u0000"}`)}
-	v := view.NewEvent(&e, view.EventOptions{Payload: true})
+	v := open(t).Event(&e, view.EventOptions{Payload: true})
 	if got, want := string(v.Payload), `{"ab":"<&>","big":12345678901234567890}`; got != want {
 		t.Errorf("payload %s, want %s", got, want)
 	}
-	if long := view.NewEvent(&e, view.EventOptions{Payload: true, MaxPayload: 10}); long.Payload != nil || len(long.Flags) == 0 {
+	if long := open(t).Event(&e, view.EventOptions{Payload: true, MaxPayload: 10}); long.Payload != nil || len(long.Flags) == 0 {
 		t.Errorf("a payload beyond its bound is shown: %+v", long)
 	}
 }

@@ -1,0 +1,198 @@
+package view
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"slackmcp/slackapi"
+	"slackmcp/webhook/event"
+)
+
+// The kinds of authors.
+const (
+	KindPerson  = "person"
+	KindBot     = "bot"     // another app
+	KindSelf    = "self"    // our own app
+	KindSystem  = "system"  // Slack itself, or this server
+	KindService = "service" // a webhook sender that is not Slack
+	// KindAssistant is our own app, in words that another assistant wrote or of which it is not
+	// known who did. Only lockdown tells them apart.
+	KindAssistant = "assistant"
+	// KindUnknown is an author whom Slack does not name.
+	KindUnknown = "unknown"
+)
+
+// slackbot is the user in whose name Slack itself writes.
+const slackbot = "USLACKBOT"
+
+// Provenance says whose words a view holds, as far as Slack says. A text with
+// neither External nor SameTeam is by an author of whom it is not known.
+type Provenance struct {
+	// Author is the id of a user or a bot, or the name of a webhook source.
+	Author string `json:"author,omitempty"`
+	Kind   string `json:"kind"`
+	// External reports an author of another organisation.
+	External bool `json:"external,omitempty"`
+	// SameTeam reports an author of the workspace itself, or of its organisation.
+	SameTeam bool `json:"same_team,omitempty"`
+	// Verified reports that the author's identity is Slack's word (or the sender's own,
+	// by its signature) and not a claim of the text.
+	Verified bool `json:"verified"`
+}
+
+// An author is what Slack says of who wrote a text.
+type author struct {
+	user, bot, app string
+	subtype        string // of the message
+	team           string // the author's workspace or organisation; empty where Slack does not say
+	ts             string // of the message
+	self           bool   // the envelope shows that our own app wrote it
+}
+
+// authorOf reads the author of a message.
+func authorOf(m *slackapi.Message) author {
+	a := author{user: m.User, bot: m.BotID, app: m.AppID, subtype: m.Subtype, ts: m.TS, team: cmp.Or(m.UserTeam, m.SourceTeam, m.Team)}
+	if m.BotProfile != nil {
+		a.app, a.bot = cmp.Or(a.app, m.BotProfile.AppID), cmp.Or(a.bot, m.BotProfile.ID)
+	}
+	return a
+}
+
+// A home is the workspaces and the organisation that are ours. The zero value is not known.
+type home struct {
+	teams        []string
+	organisation string
+}
+
+// newHome leaves out what is empty.
+func newHome(organisation string, teams ...string) home {
+	return home{organisation: organisation, teams: slices.DeleteFunc(teams, func(t string) bool { return t == "" })}
+}
+
+func (h home) isZero() bool { return len(h.teams) == 0 && h.organisation == "" }
+
+// has reports that a workspace or an organisation is ours.
+func (h home) has(team string) bool {
+	return team != "" && (slices.Contains(h.teams, team) || team == h.organisation)
+}
+
+// A scene is what is known of where a text stands.
+type scene struct {
+	own      home
+	app, bot string // our app and its user, by the envelope
+	// enveloped reports that an event's envelope told all this, and not our own token.
+	enveloped bool
+	// shared reports that another organisation takes part in the conversation; nil is not known.
+	shared  *bool
+	channel string
+	// acting reports that the author is who has just caused the event, and is not quoted from
+	// before: what is not shared now may have been shared then.
+	acting bool
+	// former reports that the text is what a message said before it was changed or deleted.
+	former bool
+}
+
+// unshared reports that Slack says that no other organisation takes part.
+func (s *scene) unshared() bool { return s.shared != nil && !*s.shared }
+
+// quoted is the scene of a text that another one quotes.
+func (s scene) quoted() scene {
+	s.acting = false
+	return s
+}
+
+// sides compares an author's team with our own, for the eye. What happens in a conversation that
+// no other organisation shares can only be by one of us, whichever workspace of ours it names.
+func (s *scene) sides(team string) (same, external bool) {
+	switch {
+	case s.acting && s.unshared(), team == "" && (s.shared == nil || !*s.shared), s.own.has(team):
+		return true, false
+	case team == "", s.own.isZero():
+		return false, false
+	case s.own.organisation != "", strings.HasPrefix(team, "E"):
+		return false, false // perhaps another workspace of our organisation, or our organisation itself
+	}
+	return false, true
+}
+
+// An envelope is what an event's body says about where it happened. Field names are those of
+// docs.slack.dev/apis/events-api.
+type envelope struct {
+	App            string `json:"api_app_id"`
+	TeamID         string `json:"team_id"`
+	EnterpriseID   string `json:"enterprise_id"`
+	Shared         *bool  `json:"is_ext_shared_channel"` // nil where Slack does not say
+	Authorizations []struct {
+		TeamID       string `json:"team_id"` // null where the app is installed in a whole organisation
+		EnterpriseID string `json:"enterprise_id"`
+		User         string `json:"user_id"`
+		IsBot        bool   `json:"is_bot"`
+	} `json:"authorizations"`
+}
+
+// An interactionEnvelope is what an interaction has in its place
+// (docs.slack.dev/reference/interaction-payloads). Its team is null where the app is installed
+// in a whole organisation.
+type interactionEnvelope struct {
+	App  string `json:"api_app_id"`
+	Team struct {
+		ID           string `json:"id"`
+		EnterpriseID string `json:"enterprise_id"`
+	} `json:"team"`
+	Enterprise struct {
+		ID string `json:"id"`
+	} `json:"enterprise"`
+}
+
+// home is whose installation the event was sent for. Of an installation in a whole
+// organisation the envelope's workspace is one of ours if the organisation is.
+func (v *envelope) home() home {
+	if len(v.Authorizations) == 0 {
+		return newHome(v.EnterpriseID, v.TeamID)
+	}
+	a := v.Authorizations[0]
+	if a.TeamID == "" && a.EnterpriseID != "" && a.EnterpriseID == v.EnterpriseID {
+		a.TeamID = v.TeamID
+	}
+	return newHome(a.EnterpriseID, a.TeamID)
+}
+
+// sceneOf reads where an event happened. What Slack writes otherwise than documented is as if it
+// were absent.
+func sceneOf(e *event.Event, inner []byte) scene {
+	s := scene{channel: e.Channel, acting: true, enveloped: true}
+	var v envelope
+	if e.Encoding == event.JSON {
+		_ = json.Unmarshal(e.Raw, &v)
+	}
+	s.own, s.app = v.home(), v.App
+	if e.Channel != "" {
+		s.shared = v.Shared // of what happens in no conversation Slack says false as well
+	}
+	if len(v.Authorizations) > 0 && v.Authorizations[0].IsBot {
+		s.bot = v.Authorizations[0].User
+	}
+	if s.own.isZero() {
+		var i interactionEnvelope
+		_ = json.Unmarshal(inner, &i)
+		s.own, s.app = newHome(cmp.Or(i.Enterprise.ID, i.Team.EnterpriseID), cmp.Or(i.Team.ID, e.Team)), cmp.Or(s.app, i.App)
+	}
+	return s
+}
+
+// id reads what Slack writes as an id or as an object that has one.
+func id(v any) string { return member(v, "id") }
+
+// member reads a member of an object that is a text, or, of a text, the text itself.
+func member(v any, name string) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case map[string]any:
+		s, _ := v[name].(string)
+		return s
+	}
+	return ""
+}

@@ -1,0 +1,317 @@
+package view
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/names"
+	"slackmcp/slackapi"
+)
+
+// Lockdown says whose words are withheld from assistants.
+type Lockdown uint8
+
+const (
+	// Off withholds nothing.
+	Off Lockdown = iota
+	// Guests lets the words of full members and guests of our workspace or organisation through.
+	Guests
+	// Members lets those of full members alone through.
+	Members
+)
+
+// People finds out who an author is; *names.Resolver has it.
+type People interface {
+	// Self is who our own app is.
+	Self(ctx context.Context) (slackapi.Identity, error)
+	// Users returns what is known of some users; of those that are not known it asks Slack for at
+	// most ask.
+	Users(ctx context.Context, ids []string, ask int) map[string]names.User
+	// KnownChannel returns what is known of a conversation without asking.
+	KnownChannel(id string) (names.Channel, bool)
+}
+
+// JudgeOptions configure a [Judge].
+type JudgeOptions struct {
+	Lockdown Lockdown
+	// Apps are the ids of apps, such as A0123456789, whose messages lockdown lets through.
+	Apps []string
+	// People finds authors; nil knows none, so that only Slack's word in an event counts.
+	People People
+	// Posts are our own messages, and who wrote them; nil knows of none.
+	Posts *Posts
+}
+
+// A Judge decides whose words an assistant is shown. An author is inside, outside or unknown,
+// and under lockdown only the words of those inside pass. It is safe for concurrent use.
+type Judge struct {
+	level  Lockdown
+	apps   map[string]bool
+	people People
+	posts  *Posts
+}
+
+// NewJudge returns a judge.
+func NewJudge(o JudgeOptions) *Judge {
+	j := &Judge{level: o.Lockdown, apps: map[string]bool{}, people: o.People, posts: o.Posts}
+	for _, app := range o.Apps {
+		j.apps[app] = true
+	}
+	return j
+}
+
+// Lockdown reports whether words are withheld.
+func (j *Judge) Lockdown() bool { return j.level != Off }
+
+// Bounds of what one reading asks Slack for.
+const (
+	lookUps        = 50
+	lookUpPatience = 3 * time.Second
+)
+
+// A Reading makes the views of one answer. It remembers the authors whom it has met, and asks
+// Slack about 50 of them within 3 seconds at most; the others stay unknown. It is used by one
+// goroutine, and ends with the context that it was made with.
+type Reading struct {
+	judge     *Judge
+	principal string // who reads
+	// find and who ask within the context of the call.
+	find  func(id string, ask int) (names.User, bool)
+	who   func() (slackapi.Identity, error)
+	users map[string]names.User
+	asked map[string]bool
+	left  int       // look-ups
+	until time.Time // when they end; set by the first
+	self  *slackapi.Identity
+	// deferred reports that nothing may be asked now; missing are those of whom it would have been.
+	deferred bool
+	missing  []string
+}
+
+// Reading begins an answer to the principal of ctx.
+func (j *Judge) Reading(ctx context.Context) *Reading {
+	r := &Reading{judge: j, users: map[string]names.User{}, asked: map[string]bool{}, left: lookUps}
+	if p := access.From(ctx); p != nil {
+		r.principal = p.Name
+	}
+	r.find = func(id string, ask int) (names.User, bool) {
+		ctx, cancel := context.WithDeadline(ctx, r.deadline())
+		defer cancel()
+		u, ok := j.people.Users(ctx, []string{id}, ask)[id]
+		return u, ok
+	}
+	r.who = func() (slackapi.Identity, error) {
+		ctx, cancel := context.WithDeadline(ctx, r.deadline())
+		defer cancel()
+		return j.people.Self(ctx)
+	}
+	return r
+}
+
+// Read calls use with a reading that asks Slack for nothing, because what it reads must not be
+// held while Slack is asked. Where authors turned out to be unknown on whom it
+// depends what is shown, they are asked for afterwards, within the bounds of a [Reading], and use is called
+// once more: it has to begin anew then.
+func (j *Judge) Read(ctx context.Context, use func(*Reading) error) error {
+	r := j.Reading(ctx)
+	if !r.Lockdown() || j.people == nil {
+		return use(r)
+	}
+	r.Self()
+	r.deferred = true
+	if err := use(r); err != nil || len(r.missing) == 0 {
+		return err
+	}
+	found := false
+	for _, id := range r.missing {
+		r.deferred = false
+		_, ok := r.user(id, true)
+		found, r.deferred = found || ok, true
+	}
+	if !found {
+		return nil
+	}
+	return use(r)
+}
+
+// deadline is when the look-ups end.
+func (r *Reading) deadline() time.Time {
+	if r.until.IsZero() {
+		r.until = time.Now().Add(lookUpPatience)
+	}
+	return r.until
+}
+
+// Lockdown reports whether words are withheld.
+func (r *Reading) Lockdown() bool { return r.judge.Lockdown() }
+
+// Self is who our own app is, or the zero value when that cannot be found out: then nothing is
+// ours, which is the careful side.
+func (r *Reading) Self() slackapi.Identity {
+	if r.self == nil {
+		r.self = &slackapi.Identity{}
+		if r.judge.people != nil {
+			if self, err := r.who(); err == nil {
+				r.self = &self
+			}
+		}
+	}
+	return *r.self
+}
+
+// home is what our own workspace and organisation are by our token.
+func (r *Reading) home() home {
+	self := r.Self()
+	return newHome(self.EnterpriseID, self.TeamID)
+}
+
+// user returns what is known of a user. With ask Slack is asked, within the reading's bounds.
+func (r *Reading) user(id string, ask bool) (names.User, bool) {
+	if u, ok := r.users[id]; ok {
+		return u, true
+	}
+	if id == "" || r.judge.people == nil || r.asked[id] {
+		return names.User{}, false
+	}
+	calls := 0
+	switch {
+	case ask && r.deferred:
+		if !slices.Contains(r.missing, id) && len(r.missing) < lookUps {
+			r.missing = append(r.missing, id)
+		}
+	case ask && r.left > 0:
+		calls = 1
+	}
+	u, ok := r.find(id, calls)
+	if ok {
+		r.users[id] = u
+	} else if calls > 0 {
+		r.left--
+		r.asked[id] = true
+	}
+	return u, ok
+}
+
+// A side is where an author stands.
+type side uint8
+
+const (
+	unknown side = iota
+	inside
+	outside
+)
+
+// sideOf judges a user by what users.info says.
+func sideOf(u *names.User, own home) side {
+	switch {
+	case u.Stranger:
+		return outside
+	case own.has(u.Team), own.has(u.Organisation):
+		return inside
+	case u.Team == "" && u.Organisation == "", own.isZero():
+		return unknown
+	case u.Organisation == "" && own.organisation != "":
+		return unknown // perhaps another workspace of our organisation
+	}
+	return outside
+}
+
+// whole joins what our token says of ourselves with what an envelope says.
+func (r *Reading) whole(own home) home {
+	if !r.Lockdown() && !own.isZero() {
+		return own // nothing depends on it that would be worth asking for
+	}
+	mine := r.home()
+	return newHome(cmp.Or(own.organisation, mine.organisation), append(mine.teams, own.teams...)...)
+}
+
+// author says who wrote a text that stands in a scene, and whether it passes.
+func (r *Reading) author(a author, s *scene) (p Provenance, passes bool) {
+	p = Provenance{Author: cmp.Or(a.user, a.bot), Kind: KindPerson, Verified: true}
+	switch {
+	case r.isSelf(&a, s):
+		p.Kind, p.SameTeam = KindSelf, true
+		if passes = !r.Lockdown() || r.judge.posts.passes(s, a.ts, r.principal); !passes {
+			p.Kind = KindAssistant
+		}
+		return p, passes
+	case a.bot != "" || a.subtype == "bot_message":
+		p.Kind = KindBot
+		p.SameTeam, p.External = s.sides(a.team)
+		return p, !r.Lockdown() || r.judge.apps[a.app]
+	case a.user == slackbot:
+		p.Kind, p.SameTeam = KindSystem, true
+		return p, !r.Lockdown() || s.unshared()
+	case a.user == "":
+		p.Kind = KindUnknown
+		return p, !r.Lockdown()
+	}
+	return r.person(p, &a, s)
+}
+
+// person judges a person, or a bot that only its user's id tells of.
+func (r *Reading) person(p Provenance, a *author, s *scene) (Provenance, bool) {
+	evident := s.acting && s.unshared() && (a.team == "" || s.own.has(a.team))
+	ask := r.Lockdown() && (r.judge.level == Members || !evident)
+	own := r.whole(s.own)
+	u, known := r.user(a.user, ask)
+	p.SameTeam, p.External = s.sides(a.team)
+	if known {
+		switch sideOf(&u, own) {
+		case inside:
+			p.SameTeam, p.External = true, false
+		case outside:
+			p.SameTeam, p.External = false, true
+		case unknown:
+			known = false
+		}
+	}
+	if !r.Lockdown() {
+		return p, true
+	}
+	if known {
+		return p, r.passes(&u, own)
+	}
+	return p, r.judge.level == Guests && (s.own.has(a.team) || s.acting && s.unshared())
+}
+
+// passes reports whether lockdown lets the words of a user through who is known.
+func (r *Reading) passes(u *names.User, own home) bool {
+	switch {
+	case !r.Lockdown(), u.ID == r.Self().UserID && u.ID != "":
+		return true
+	case u.Bot && u.ID != slackbot:
+		return r.judge.apps[u.App]
+	}
+	return sideOf(u, own) == inside && (r.judge.level == Guests || !u.Guest)
+}
+
+// isSelf reports that our own app wrote something.
+func (r *Reading) isSelf(a *author, s *scene) bool {
+	switch {
+	case a.self, s.app != "" && a.app == s.app, s.bot != "" && a.user == s.bot:
+		return true
+	case r.judge.people == nil || !r.Lockdown() && s.enveloped:
+		return false
+	}
+	self := r.Self()
+	return self.UserID != "" && a.user == self.UserID && (a.bot != "" || a.subtype == "") ||
+		self.BotID != "" && a.bot == self.BotID || self.AppID != "" && a.app == self.AppID
+}
+
+// member judges a user of whom there is the id alone: the one who set a topic, uploaded a file,
+// changed a bookmark.
+// What our own app did under a key that [Posts] has is of the principal that had it done.
+func (r *Reading) member(user, channel, key string) bool {
+	switch {
+	case !r.Lockdown():
+		return true
+	case user != "" && user == r.Self().UserID:
+		return r.judge.posts.passes(&scene{channel: channel}, key, r.principal)
+	}
+	u, ok := r.user(user, true)
+	return ok && r.passes(&u, r.home())
+}

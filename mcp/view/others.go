@@ -1,0 +1,64 @@
+package view
+
+import (
+	"slackmcp/slackapi"
+)
+
+// A UserGroup is users who are mentioned together.
+type UserGroup struct {
+	Untrusted   bool   `json:"untrusted"`
+	ID          string `json:"id"`
+	Name        string `json:"name"`
+	Handle      string `json:"handle"`
+	Description string `json:"description,omitempty"`
+	UserCount   int    `json:"user_count"`
+	IsExternal  bool   `json:"is_external,omitempty"`
+	IsDisabled  bool   `json:"is_disabled,omitempty"`
+	Flags       Flags  `json:"flags,omitempty"`
+}
+
+// UserGroup shows a user group. Our own workspace names its groups, another organisation
+// those that are external.
+func (r *Reading) UserGroup(g *slackapi.UserGroup) UserGroup {
+	v := UserGroup{Untrusted: true, ID: g.ID, UserCount: g.UserCount, IsExternal: g.IsExternal, IsDisabled: g.Deleted != 0}
+	if r.Lockdown() && (g.IsExternal || g.TeamID != "" && !r.home().has(g.TeamID)) {
+		v.Flags.Add(FlagWithheld)
+		return v
+	}
+	v.Name, v.Handle, v.Description = v.Flags.Name(g.Name), v.Flags.Name(g.Handle), v.Flags.Name(g.Description)
+	return v
+}
+
+// A Bookmark is a link at the top of a conversation.
+type Bookmark struct {
+	Untrusted bool   `json:"untrusted"`
+	ID        string `json:"id"`
+	Title     string `json:"title"`
+	Link      string `json:"link"`
+	Emoji     string `json:"emoji,omitempty"`
+	Created   string `json:"created,omitempty"`
+	Flags     Flags  `json:"flags,omitempty"`
+}
+
+// maxLink bounds an address, in characters.
+const maxLink = 4000
+
+// Bookmark shows a bookmark, which is of who wrote it last.
+func (r *Reading) Bookmark(b *slackapi.Bookmark) Bookmark {
+	v := Bookmark{Untrusted: true, ID: b.ID, Created: Unix(b.Created)}
+	if !r.member(b.UpdatedBy, "", b.ID) {
+		v.Flags.Add(FlagWithheld)
+		return v
+	}
+	v.Title, v.Link, v.Emoji = v.Flags.Name(b.Title), v.Flags.Text(b.Link, maxLink), v.Flags.Name(b.Emoji)
+	return v
+}
+
+// Scheduled is what passes of a message of ours that waits for its time.
+func (r *Reading) Scheduled(m *slackapi.Scheduled, maxText int, f *Flags) string {
+	if r.Lockdown() && !r.judge.posts.passes(&scene{}, m.ID, r.principal) {
+		f.Add(FlagWithheld)
+		return ""
+	}
+	return f.Text(m.Text, maxText)
+}
