@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,8 +63,10 @@ type options struct {
 	env  []string
 	// wrap is put before the command, for example strace and its flags.
 	wrap []string
-	port string
-	data string
+	// program is the server's; empty is the program under test.
+	program string
+	port    string
+	data    string
 }
 
 // start runs the binary on a free port of the loopback and waits until it is ready.
@@ -86,7 +89,7 @@ func spawn(t testing.TB, o options) *process {
 		o.data = t.TempDir()
 	}
 	args := append([]string{"--host", "127.0.0.1", "--port", o.port, "--no-env-file", "--data-dir", o.data}, o.args...)
-	line := append(append([]string{}, o.wrap...), binary)
+	line := append(append([]string{}, o.wrap...), cmp.Or(o.program, binary))
 	line = append(line, args...)
 	p := &process{t: t, url: "http://127.0.0.1:" + o.port, logs: &safeBuffer{}, done: make(chan struct{})}
 	p.cmd = exec.Command(line[0], line[1:]...)

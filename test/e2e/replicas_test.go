@@ -37,7 +37,9 @@ const replicaCount = 3
 //     read from their last cursor see every event once.
 //
 // REPLICA_EVENTS, REPLICA_KILLS, REPLICA_KILL_MS and SDK_EVENTS make it longer (make
-// replicas).
+// replicas). With OLD_SERVER, the path of an earlier build's program, it is a rolling
+// restart that takes its time: one replica is of that build, and each that is killed is
+// started again in the other one, every second time after it was asked to end.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
 	events, kills := number(t, "REPLICA_EVENTS", 5000), number(t, "REPLICA_KILLS", 2)
@@ -86,6 +88,7 @@ type fleet struct {
 	url      string // nginx's
 	options  [replicaCount]options
 	replicas [replicaCount]*process
+	older    string // the program of an earlier build; empty is none
 
 	mu    sync.Mutex
 	times map[string]int // event id -> how often it was handled
@@ -93,7 +96,7 @@ type fleet struct {
 
 func newFleet(t *testing.T, databaseEnv string) *fleet {
 	t.Helper()
-	f := &fleet{t: t, times: map[string]int{}}
+	f := &fleet{t: t, older: os.Getenv("OLD_SERVER"), times: map[string]int{}}
 	neighbour := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -113,6 +116,9 @@ func newFleet(t *testing.T, databaseEnv string) *fleet {
 			port: freePort(t), data: t.TempDir(),
 			args: []string{"--rules", rules},
 			env:  []string{databaseEnv, "HOOK_SECRET=whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", "LOG_LEVEL=warning", "REPLICAS=" + strconv.Itoa(replicaCount)},
+		}
+		if i == 0 {
+			f.options[i].program = f.older
 		}
 		f.replicas[i] = integrated(t, f.options[i])
 		upstreams = append(upstreams, "127.0.0.1:"+f.options[i].port)
@@ -366,9 +372,7 @@ func (f *fleet) killing(kills int, every time.Duration) []string {
 	}
 	for k := range kills {
 		<-time.After(every)
-		victim := k % replicaCount
-		f.replicas[victim].kill()
-		f.replicas[victim] = integrated(f.t, f.options[victim])
+		f.restart(k%replicaCount, k%2 == 1)
 	}
 	<-time.After(time.Second)
 	close(quit)
@@ -378,4 +382,21 @@ func (f *fleet) killing(kills int, every time.Duration) []string {
 		one.saw(acked)
 	}
 	return acked
+}
+
+// restart kills a replica and starts it again, in a fleet of two builds in the other one.
+// gently asks one of these to end in place of killing it.
+func (f *fleet) restart(i int, gently bool) {
+	f.t.Helper()
+	if f.older != "" && gently {
+		f.replicas[i].stop()
+	} else {
+		f.replicas[i].kill()
+	}
+	if f.options[i].program == "" {
+		f.options[i].program = f.older
+	} else {
+		f.options[i].program = ""
+	}
+	f.replicas[i] = integrated(f.t, f.options[i])
 }
