@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"slices"
 	"sort"
@@ -53,11 +52,16 @@ type Journal struct {
 	loaded              chan struct{} // closed once the window was filled
 	loadedOnce          sync.Once
 
-	mu    sync.RWMutex
-	ring  ring
-	index index
-	bytes int
+	mu     sync.RWMutex
+	events fifo[record]
+	first  uint64         // number of the oldest event; the others are numbered as they came
+	newest event.Position // "" of an empty window
+	index  index
+	bytes  int
 }
+
+// at returns the event of a number. It requires the lock.
+func (j *Journal) at(seq uint64) *record { return &j.events.live()[seq-j.first] }
 
 // New returns an empty Journal.
 func New(o Options) (*Journal, error) {
@@ -92,31 +96,24 @@ func (j *Journal) Watch() (changed <-chan struct{}, stop func()) { return j.watc
 func (j *Journal) Floor() event.Position {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	if j.ring.n == 0 {
+	if j.newest == "" {
 		return ""
 	}
-	return j.ring.at(j.ring.first).Position
+	return j.at(j.first).Position
 }
 
 // Newest returns the position of the newest event in the window, or "".
 func (j *Journal) Newest() event.Position {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	return j.newest()
-}
-
-func (j *Journal) newest() event.Position {
-	if j.ring.n == 0 {
-		return ""
-	}
-	return j.ring.at(j.ring.end() - 1).Position
+	return j.newest
 }
 
 // Len returns how many events the window holds and how many bytes it takes for them.
 func (j *Journal) Len() (events, bytes int) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	return j.ring.n, j.bytes
+	return len(j.events.live()), j.bytes
 }
 
 // Get returns an event of the window, or event.ErrNotFound.
@@ -127,7 +124,7 @@ func (j *Journal) Get(_ context.Context, source, id string) (event.Event, error)
 	if !ok {
 		return event.Event{}, fmt.Errorf("journal: %w", event.ErrNotFound)
 	}
-	return j.ring.at(seq).Event, nil
+	return j.at(seq).Event, nil
 }
 
 // add appends an event and drops the oldest ones that no longer fit. It ignores an event
@@ -135,29 +132,38 @@ func (j *Journal) Get(_ context.Context, source, id string) (event.Event, error)
 func (j *Journal) add(e event.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if newest := j.newest(); newest != "" {
+	if j.newest != "" {
 		switch {
-		case newest.Epoch() != e.Position.Epoch():
+		case j.newest.Epoch() != e.Position.Epoch():
 			j.clear()
-		case e.Position <= newest:
+		case e.Position <= j.newest:
 			return
 		}
 	}
-	seq := j.ring.push(e)
-	j.index.add(seq, j.ring.at(seq))
+	r := record{Event: e, latest: e.ReceivedAt}
+	seq := j.first + uint64(len(j.events.live()))
+	if seq > j.first {
+		if before := j.at(seq - 1).latest; before.After(r.latest) {
+			r.latest = before
+		}
+	}
+	j.events.items = append(j.events.items, r)
+	j.newest = e.Position
+	j.index.add(seq, &r)
 	j.bytes += sizeOf(&e)
-	for j.ring.n > j.maxEvents || (j.bytes > j.maxBytes && j.ring.n > 1) {
-		oldest := j.ring.at(j.ring.first)
-		j.index.remove(j.ring.first, oldest)
+	for n := len(j.events.live()); n > j.maxEvents || j.bytes > j.maxBytes && n > 1; n-- {
+		oldest := j.at(j.first)
+		j.index.remove(oldest)
 		j.bytes -= sizeOf(&oldest.Event)
-		j.ring.pop()
+		j.events.pop()
+		j.first++
 	}
 	j.watchers.notify()
 }
 
 // clear empties the window. It requires the lock.
 func (j *Journal) clear() {
-	j.ring, j.index, j.bytes = ring{}, newIndex(), 0
+	j.events, j.first, j.newest, j.index, j.bytes = fifo[record]{}, 0, "", newIndex(), 0
 }
 
 // sizeOf estimates what an event costs: its bytes and strings, and about as much as
@@ -321,12 +327,23 @@ func (w *watchers) run(ctx context.Context) {
 	}
 }
 
-// A ring is a queue of events that are numbered as they come; the number of an event never
-// changes. It grows by doubling, and is never longer than twice the events that it holds.
-type ring struct {
-	buf   []record
-	first uint64 // number of the oldest event
-	n     int
+// A fifo is a queue in a slice. It takes at most twice the memory of what it has held at once.
+type fifo[T any] struct {
+	items []T
+	head  int // what is before it was popped
+}
+
+// live returns what is in the queue, the oldest first, until the next change.
+func (f *fifo[T]) live() []T { return f.items[f.head:] }
+
+// pop removes the oldest.
+func (f *fifo[T]) pop() {
+	clear(f.items[f.head : f.head+1]) // gives its memory back
+	if f.head++; f.head > len(f.items)/2 {
+		n := copy(f.items, f.live())
+		clear(f.items[n:])
+		f.items, f.head = f.items[:n], 0
+	}
 }
 
 type record struct {
@@ -336,59 +353,14 @@ type record struct {
 	latest time.Time
 }
 
-func (r *ring) at(seq uint64) *record { return &r.buf[seq&uint64(len(r.buf)-1)] } //nolint:gosec // lengths are small
-
-// end returns the number that the next event gets.
-func (r *ring) end() uint64 { return r.first + uint64(r.n) } //nolint:gosec // lengths are small
-
-func (r *ring) push(e event.Event) uint64 {
-	if r.n == len(r.buf) {
-		old := *r
-		r.buf = make([]record, max(16, 2*len(r.buf)))
-		for seq := old.first; seq < old.end(); seq++ {
-			*r.at(seq) = *old.at(seq)
-		}
-	}
-	rec := record{Event: e, latest: e.ReceivedAt}
-	if r.n > 0 {
-		if before := r.at(r.end() - 1).latest; before.After(rec.latest) {
-			rec.latest = before
-		}
-	}
-	seq := r.end()
-	*r.at(seq) = rec
-	r.n++
-	return seq
-}
-
-func (r *ring) pop() {
-	*r.at(r.first) = record{} // gives the event's memory back
-	r.first++
-	r.n--
-}
-
-// search returns the smallest number whose event satisfies ok, which every later one
-// does too; end when none does.
-func (r *ring) search(ok func(*record) bool) uint64 {
-	lo, hi := r.first, r.end()
-	for lo < hi {
-		mid := lo + (hi-lo)/2
-		if ok(r.at(mid)) {
-			hi = mid
-		} else {
-			lo = mid + 1
-		}
-	}
-	return lo
-}
-
 type idKey struct{ source, id string }
 
 // A field is a field of an event that is indexed.
 type field uint8
 
 const (
-	byKind field = iota
+	all field = iota // of every event, under the empty value
+	byKind
 	byChannel
 	byThread
 	byUser
@@ -404,76 +376,68 @@ type postingKey struct {
 // ascend, and events leave in the order in which they came, so each posting is a queue.
 type index struct {
 	ids      map[idKey]uint64
-	postings map[postingKey]*posting
-}
-
-type posting struct {
-	seqs []uint64
-	head int
+	postings map[postingKey]*fifo[uint64]
 }
 
 func newIndex() index {
-	return index{ids: map[idKey]uint64{}, postings: map[postingKey]*posting{}}
+	return index{ids: map[idKey]uint64{}, postings: map[postingKey]*fifo[uint64]{}}
 }
 
-// keys lists the postings that an event is in.
-func keys(e *event.Event) [5]postingKey {
+// keys lists the postings that an event is in; those of fields that it lacks are empty.
+func keys(e *event.Event) [6]postingKey {
 	return [...]postingKey{
-		{byKind, e.Kind.Type}, {byChannel, e.Channel}, {byThread, e.Thread}, {byUser, e.User}, {bySource, e.Source},
+		{all, ""}, {byKind, e.Kind.Type}, {byChannel, e.Channel}, {byThread, e.Thread}, {byUser, e.User}, {bySource, e.Source},
 	}
 }
 
 func (x *index) add(seq uint64, r *record) {
 	x.ids[idKey{r.Source, r.ID}] = seq
 	for _, k := range keys(&r.Event) {
-		if k.value == "" {
+		if k.value == "" && k.field != all {
 			continue
 		}
 		p := x.postings[k]
 		if p == nil {
-			p = &posting{}
+			p = &fifo[uint64]{}
 			x.postings[k] = p
 		}
-		p.seqs = append(p.seqs, seq)
+		p.items = append(p.items, seq)
 	}
 }
 
 // remove forgets the oldest event.
-func (x *index) remove(seq uint64, r *record) {
-	if k := (idKey{r.Source, r.ID}); x.ids[k] == seq {
-		delete(x.ids, k)
-	}
+func (x *index) remove(r *record) {
 	for _, k := range keys(&r.Event) {
-		if k.value == "" {
-			continue
-		}
 		p := x.postings[k]
-		if p.head++; p.head == len(p.seqs) {
+		if p == nil {
+			continue // a field that the event lacks
+		}
+		if id := (idKey{r.Source, r.ID}); k.field == all && x.ids[id] == p.live()[0] {
+			delete(x.ids, id)
+		}
+		if p.pop(); len(p.live()) == 0 {
 			delete(x.postings, k)
-		} else if p.head > len(p.seqs)/2 {
-			p.seqs = append(p.seqs[:0:0], p.seqs[p.head:]...)
-			p.head = 0
 		}
 	}
 }
 
-// narrow returns the shortest posting that holds every event a filter selects. ok is
-// false when no index helps, so that the whole window has to be looked at.
-func (x *index) narrow(f *event.Filter) (seqs []uint64, ok bool) {
-	wanted := [...]postingKey{{byChannel, f.Channel}, {byThread, f.Thread}, {byUser, f.User}, {bySource, f.Source}, {byKind, onlyType(f)}}
-	for _, k := range wanted {
-		if k.value == "" {
+// narrow returns the shortest posting that holds every event a filter selects.
+func (x *index) narrow(f *event.Filter) (seqs []uint64) {
+	for i, k := range [...]postingKey{
+		{all, ""}, {byChannel, f.Channel}, {byThread, f.Thread}, {byUser, f.User}, {bySource, f.Source}, {byKind, onlyType(f)},
+	} {
+		if k.value == "" && k.field != all {
 			continue
 		}
 		p := x.postings[k]
 		if p == nil {
-			return nil, true
+			return nil
 		}
-		if live := p.seqs[p.head:]; !ok || len(live) < len(seqs) {
-			seqs, ok = live, true
+		if live := p.live(); i == 0 || len(live) < len(seqs) {
+			seqs = live
 		}
 	}
-	return seqs, ok
+	return seqs
 }
 
 // onlyType returns the type that all patterns of a filter share, or "".
@@ -487,13 +451,6 @@ func onlyType(f *event.Filter) string {
 		typ = t
 	}
 	return typ
-}
-
-// cut returns the part of ascending numbers within [from, to).
-func cut(seqs []uint64, from, to uint64) []uint64 {
-	lo := sort.Search(len(seqs), func(i int) bool { return seqs[i] >= from })
-	hi := sort.Search(len(seqs), func(i int) bool { return seqs[i] >= to })
-	return seqs[lo:max(lo, hi)]
 }
 
 // Query reads one page of the window. A page that ends at the window's oldest event
@@ -510,78 +467,57 @@ func (j *Journal) Query(_ context.Context, q event.Query) (event.Page, error) {
 	}
 	j.mu.RLock()
 	defer j.mu.RUnlock()
-	if j.ring.n == 0 {
+	if j.newest == "" {
 		if q.After != "" {
 			return event.Page{}, &event.CursorExpiredError{}
 		}
 		return event.Page{}, nil
 	}
-	from, to, err := j.bounds(&q)
+	seqs, err := j.candidates(&q)
 	if err != nil {
 		return event.Page{}, err
 	}
-	page := j.scan(&q, j.candidates(&q, from, to))
+	page := j.scan(&q, seqs)
 	if page.Next == "" && q.Order == event.OldestFirst {
-		page.Next = j.newest()
+		page.Next = j.newest
 	}
 	return page, nil
 }
 
-// bounds returns the range of numbers [from, to) that the page may come from.
-func (j *Journal) bounds(q *event.Query) (from, to uint64, err error) {
-	from, to = j.ring.first, j.ring.end()
+// candidates returns the numbers of the events that the page may come from, ascending.
+func (j *Journal) candidates(q *event.Query) ([]uint64, error) {
+	seqs := j.index.narrow(&q.Filter)
+	search := func(ok func(*record) bool) int {
+		return sort.Search(len(seqs), func(i int) bool { return ok(j.at(seqs[i])) })
+	}
 	if q.After != "" {
-		floor := j.ring.at(j.ring.first).Position
+		floor := j.at(j.first).Position
 		if q.After.Epoch() != floor.Epoch() || (q.Order == event.OldestFirst && q.After < floor) {
-			return 0, 0, &event.CursorExpiredError{Oldest: floor}
+			return nil, &event.CursorExpiredError{Oldest: floor}
 		}
 		if q.Order == event.OldestFirst {
-			from = j.ring.search(func(r *record) bool { return r.Position > q.After })
+			seqs = seqs[search(func(r *record) bool { return r.Position > q.After }):]
 		} else {
-			to = j.ring.search(func(r *record) bool { return r.Position >= q.After })
+			seqs = seqs[:search(func(r *record) bool { return r.Position >= q.After })]
 		}
 	}
 	if !q.Filter.Since.IsZero() {
 		// No event before this one was received at or after Since.
-		from = max(from, j.ring.search(func(r *record) bool { return !r.latest.Before(q.Filter.Since) }))
+		seqs = seqs[search(func(r *record) bool { return !r.latest.Before(q.Filter.Since) }):]
 	}
-	return from, max(from, to), nil
-}
-
-// candidates iterates over the numbers in [from, to) that the filter may select, in
-// the query's order; with each comes whether it is the last one.
-func (j *Journal) candidates(q *event.Query, from, to uint64) iter.Seq2[uint64, bool] {
-	seqs, narrowed := j.index.narrow(&q.Filter)
-	if narrowed {
-		seqs = cut(seqs, from, to)
-	}
-	n := len(seqs)
-	if !narrowed {
-		n = int(to - from) //nolint:gosec // at most MaxEvents
-	}
-	return func(yield func(uint64, bool) bool) {
-		for i := range n {
-			k := i
-			if q.Order == event.NewestFirst {
-				k = n - 1 - i
-			}
-			seq := from + uint64(k) //nolint:gosec // not negative
-			if narrowed {
-				seq = seqs[k]
-			}
-			if !yield(seq, i == n-1) {
-				return
-			}
-		}
-	}
+	return seqs, nil
 }
 
 // scan collects the page. Next is left empty when every candidate was looked at.
-func (j *Journal) scan(q *event.Query, candidates iter.Seq2[uint64, bool]) event.Page {
+func (j *Journal) scan(q *event.Query, candidates []uint64) event.Page {
 	var page event.Page
 	budget, bytes := q.ScanBudget, event.PageBytes(q.MaxBytes)
-	for seq, last := range candidates {
-		r := j.ring.at(seq)
+	for i := range candidates {
+		last := i == len(candidates)-1
+		if q.Order == event.NewestFirst {
+			i = len(candidates) - 1 - i
+		}
+		r := j.at(candidates[i])
 		if q.Filter.Match(&r.Event) {
 			e := r.Event
 			if q.NoBodies {
