@@ -85,6 +85,12 @@ func forOperators(c config.Config) config.Config {
 	return c
 }
 
+// SQLiteOptions are those with which a command opens the embedded store that a configuration
+// means.
+func SQLiteOptions(c config.Config, log *slog.Logger) sqlite.Options {
+	return sqliteOptions(forOperators(c), log)
+}
+
 // newOperatorSocket prepares the socket in DATA_DIR by which the commands of an operator
 // reach this process; nil without events here, when the directory may be another server's.
 // Commands that need more than the store get their routes here.

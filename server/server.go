@@ -222,6 +222,7 @@ func (s *Server) running(tracer *traces.Tracer, certificate *web.Certificate, wh
 	add(&p.readers, cfg.Mode.Webhook() && !cfg.Queue.Backend.Embedded(), "store", s.store.look)
 	if keeper != nil {
 		p.readers = append(p.readers, keeper.parts()...)
+		p.readers = append(p.readers, part{"losses", func(ctx context.Context) error { return recordLosses(ctx, s.store, keeper.ledger) }})
 	}
 	add(&p.readers, a.journal != nil, "journal", func(ctx context.Context) error { return a.journal.Run(ctx, s.store) })
 	add(&p.readers, cfg.Admin.Addr != "", "admin listener", func(ctx context.Context) error {

@@ -35,11 +35,7 @@ func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.
 			DedupeTTL: q.DedupeTTL, RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount,
 		})
 	case config.SQLite:
-		return sqlite.Open(ctx, sqlite.Options{
-			Dir: filepath.Clean(q.DataDir), Topic: q.Topic, DedupeTTL: q.DedupeTTL,
-			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount,
-			Synchronous: sqlite.Synchronous(q.Synchronous), Logger: log,
-		})
+		return sqlite.Open(ctx, sqliteOptions(cfg, log))
 	case config.Redis:
 		return redis.Open(ctx, redis.Options{
 			URL: q.RedisURL.Reveal(), MaxConnections: q.RedisMaxConnections, Topic: q.Topic, DedupeTTL: q.DedupeTTL,
@@ -52,6 +48,16 @@ func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.
 		})
 	}
 	return nil, fmt.Errorf("queue backend %q is not part of this build", q.Backend)
+}
+
+// sqliteOptions are those of the embedded store that a configuration means.
+func sqliteOptions(cfg config.Config, log *slog.Logger) sqlite.Options {
+	q := cfg.Queue
+	return sqlite.Options{
+		Dir: filepath.Clean(q.DataDir), Topic: q.Topic, DedupeTTL: q.DedupeTTL,
+		RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount,
+		Synchronous: sqlite.Synchronous(q.Synchronous), Logger: log,
+	}
 }
 
 // watchedStore is the store as the receiver sees it: it remembers how far this process

@@ -22,6 +22,7 @@ import (
 // A checkOptions is what the flags of check say beside the settings.
 type checkOptions struct {
 	online bool
+	deep   bool
 	json   bool
 	url    string
 }
@@ -34,7 +35,10 @@ func newCheck(w world) *cobra.Command {
 		Use:   "check [flags]",
 		Short: "Show what the settings come to, and ask whether it would work",
 		Long: `Load the settings as the server does and show each with where it came from, the queue,
-the routes, the tools, and every problem at once. Nothing is opened and no server is called.
+the routes, the tools, and every problem at once. No server is called. The files of an
+embedded store are looked at, also while a server runs: whether they are whole, and whether
+everything is there that was acknowledged. It reads a part of them within a second; --deep
+reads them to the end, which takes as long as the disk needs for it.
 
 With --online it also asks Slack who the tokens are, which tools their scopes hide and
 whether the app token may open a Socket Mode connection, the store how it is, the public
@@ -42,6 +46,9 @@ address for a signed challenge, and the clock. Nothing is published and no such
 connection opened. It takes at most ten seconds for each, and fails if one of them failed.`,
 		Example: `  # What would a server with this .env file do?
   slack-webhook-server check --integrated
+
+  # Is everything in the store readable?
+  slack-webhook-server check --deep
 
   # Would Slack reach it, and which tools would be hidden?
   slack-webhook-server check --integrated --online --url https://events.example.com`,
@@ -51,6 +58,7 @@ connection opened. It takes at most ten seconds for each, and fails if one of th
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.online, "online", false, "Also ask Slack, the store and the public address")
+	f.BoolVar(&o.deep, "deep", false, "Read the whole of an embedded store, not a sample")
 	f.StringVar(&o.url, "url", "", "With --online, post the challenge to this `address`, not to PUBLIC_URL")
 	f.BoolVar(&o.json, "json", false, "Print one JSON object")
 	addEnvFile(cmd)
@@ -68,7 +76,7 @@ func check(cmd *cobra.Command, w world, o checkOptions) error {
 		return loaded
 	}
 	ctx := cmd.Context()
-	report, err := checkup.Foresee(ctx, c, loaded)
+	report, err := checkup.Foresee(ctx, c, loaded, o.deep)
 	if err == nil && o.online {
 		online := checkup.Online{Config: c, URL: o.url}
 		report.Online = online.Run(ctx)

@@ -62,6 +62,7 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newGroups(w),
 		newReplay(w),
 		newConsume(w),
+		newStore(w),
 		newSubscriptions(w),
 		newVersion(w),
 	)

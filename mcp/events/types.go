@@ -458,7 +458,7 @@ func (gapArguments) filter() (event.Filter, error) { return event.Filter{}, nil 
 
 type gapData struct {
 	origin
-	Reason  string `json:"reason" doc:"rate_limited: Slack sent less than happened; downtime: no server was there; unavailable: the server could store nothing, or was too busy; unreachable: something in front of the server was in the way; disconnected: there was no Socket Mode connection"`
+	Reason  string `json:"reason" doc:"rate_limited: Slack sent less than happened; downtime: no server was there; unavailable: the server could store nothing, or was too busy; unreachable: something in front of the server was in the way; disconnected: there was no Socket Mode connection; lost: the store has lost what it had stored"`
 	At      string `json:"at" doc:"when it began, as far as it is known"`
 	From    string `json:"from,omitempty" doc:"events may have been missed from then on"`
 	To      string `json:"to,omitempty" doc:"until then, as it was noticed; gaps_uri says whether it grew"`

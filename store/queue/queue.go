@@ -215,6 +215,22 @@ type Stats struct {
 	// Oldest and Newest bound what is kept; empty when nothing is.
 	Oldest, Newest event.Position
 	Groups         []GroupStats
+	// Damage is what is known to be missing or unreadable.
+	Damage []Damage
+}
+
+// Damage is a part of a store that is gone or that cannot be read.
+type Damage struct {
+	// What says what happened, and Remedy what the operator can do.
+	What, Remedy string
+	// Events is how many events are concerned, as far as known. Since and Until are the
+	// times between which they were received, zero where that is unknown.
+	Events       int64
+	Since, Until time.Time
+	// Lost says that they are gone, and not only unreadable.
+	Lost bool
+	// Accepted says that the operator has said to go on without them.
+	Accepted bool
 }
 
 // GroupStats counts one group's events: all that were accepted since its start are

@@ -17,24 +17,38 @@ import (
 type files struct {
 	dir        string
 	db, values string // the file of the events, and that of the small values
+	note       string // the position note
 	lock       *os.File
 }
 
-// own makes the directory and the database files, for the owner alone, and takes the
-// directory's lock.
+// filesOf are the places of a topic's store.
+func filesOf(dir, topic string) *files {
+	return &files{
+		dir: dir, db: queueFile(dir, topic), values: filepath.Join(dir, "state-"+fileName(topic)+".db"),
+		note: filepath.Join(dir, "position-"+fileName(topic)),
+	}
+}
+
+// own makes the directory, for the owner alone, and takes its lock.
 func own(dir, topic string) (*files, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w: choose another one, or make it writable", err)
 	}
-	f := &files{dir: dir, db: queueFile(dir, topic), values: filepath.Join(dir, "state-"+fileName(topic)+".db")}
+	f := filesOf(dir, topic)
 	if err := f.takeLock(); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(private(f.db), private(f.values), syncDir(f.dir)); err != nil {
-		f.release()
-		return nil, err
-	}
 	return f, nil
+}
+
+// inspect looks at the databases before SQLite opens them.
+func (f *files) inspect(n noted) error {
+	return errors.Join(inspect(f.db, n.events()), inspect(f.values, n.values()))
+}
+
+// make makes the database files that there are not, for the owner alone.
+func (f *files) make() error {
+	return errors.Join(private(f.db), private(f.values), syncDir(f.dir))
 }
 
 func queueFile(dir, topic string) string {
@@ -43,12 +57,19 @@ func queueFile(dir, topic string) string {
 
 // Exists reports whether a directory holds a topic's store. It opens and makes nothing.
 func Exists(dir, topic string) bool {
-	_, err := os.Stat(queueFile(dir, topic))
+	return exists(queueFile(dir, topic))
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
 	return err == nil
 }
 
 func (f *files) takeLock() error {
 	path := filepath.Join(f.dir, "lock")
+	if err := refuseLink(path); err != nil {
+		return err
+	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // It is in the operator's own directory.
 	if err != nil {
 		return fmt.Errorf("open the store's lock: %w: make the data directory writable, or choose another one", err)

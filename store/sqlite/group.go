@@ -345,7 +345,7 @@ func (w *writer) load() (err error) {
 		{&w.trimmed, "SELECT trimmed FROM log"},
 		{&last, "SELECT max(seq) FROM events"},
 		{&w.mark, "SELECT mark FROM events ORDER BY seq DESC LIMIT 1"},
-		{&w.pinned, "SELECT count(*) FROM events WHERE seq <= (SELECT trimmed FROM log)"},
+		{&w.pinned, "SELECT count(DISTINCT seq) FROM work WHERE seq <= (SELECT trimmed FROM log) AND state <> 4"},
 	} {
 		if *n.to, err = w.db.number(n.query); err != nil {
 			return err
@@ -435,6 +435,7 @@ func (w *writer) resume(start bool) error {
 		return err
 	}
 	w.show()
+	w.q.note.advanceEvents(w.epoch, w.last)
 	w.q.feed.restart(w.last)
 	return nil
 }

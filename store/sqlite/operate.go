@@ -240,6 +240,7 @@ func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 		Expired:    v.trimmed,
 		Events:     v.last - v.trimmed,
 		SeenIDs:    v.seen.len(),
+		Damage:     q.Damage(),
 	}
 	if s.Events > 0 {
 		b := v.bounds()

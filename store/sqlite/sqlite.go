@@ -124,6 +124,8 @@ type Store struct {
 	feed    *feed
 	readers *readers
 	values  *smallValues
+	note    *positionNote
+	damage  damage
 
 	life    context.Context // done, with ErrClosed as cause, once Close was called
 	end     context.CancelCauseFunc
@@ -141,8 +143,17 @@ var _ queue.Queue = (*Store)(nil)
 
 // Open opens the store in o.Dir, or makes it, and becomes its owner until Close. What
 // an earlier process left unfinished is put back on the schedule. Errors: ErrLocked, an
-// option that is wrong, a store of a newer layout, and what the operating system says.
-func Open(ctx context.Context, o Options) (*Store, error) {
+// option that is wrong, a store of a newer layout, what the operating system says, and
+// *DamageError: a file is damaged, or what was acknowledged is missing. Then nothing was
+// written.
+func Open(ctx context.Context, o Options) (*Store, error) { return openStore(ctx, o, false) }
+
+// Accept opens a store whose Open answers a *DamageError, and goes on without what is
+// missing: what cannot be opened is set aside under another name, and a log that has lost
+// acknowledged events begins a new epoch, so that no position is given out twice.
+func Accept(ctx context.Context, o Options) (*Store, error) { return openStore(ctx, o, true) }
+
+func openStore(ctx context.Context, o Options, accept bool) (*Store, error) {
 	o, err := o.normalize()
 	if err != nil {
 		return nil, err
@@ -154,21 +165,43 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite queue: %w", err)
 	}
+	before, err := f.prepare(accept, o.Logger)
+	if err != nil {
+		f.release()
+		return nil, fmt.Errorf("sqlite queue: %w", err)
+	}
 	q := &Store{
 		o: o, files: f, mail: newMailbox(), feed: newFeed(), readers: newReaders(f.db),
+		note: &positionNote{path: f.note, log: o.Logger, now: before},
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	w := newWriter(q)
-	if q.values, err = openValues(f.values, o.Logger); err != nil { //nolint:contextcheck // The files stay open when the call of Open is over.
-		f.release()
-		return nil, fmt.Errorf("sqlite state: %w", err)
+	w.before, w.accept = before, accept
+	if q.values, err = openValues(f.values, before.Values, accept, q.note, o.Logger); err == nil { //nolint:contextcheck // The files stay open when the call of Open is over.
+		err = w.open(true) //nolint:contextcheck // As above.
 	}
-	if err := w.open(true); err != nil { //nolint:contextcheck // As above.
-		return nil, fmt.Errorf("sqlite queue: %w", errors.Join(err, w.close()))
+	if err != nil {
+		return nil, fmt.Errorf("sqlite queue: %w", errors.Join(q.everything(ctx, err), w.abandonStore()))
 	}
 	go w.run() //nolint:contextcheck // As above.
 	return q, nil
+}
+
+// everything is the error of Open with all that is damaged, and not with the first of it alone.
+func (q *Store) everything(ctx context.Context, err error) error {
+	if _, ok := errors.AsType[*DamageError](err); !ok {
+		return err
+	}
+	r, failed := Check(ctx, q.o.Dir, q.o.Topic, false)
+	if failed != nil || len(r.Problems) == 0 {
+		return err
+	}
+	var all []error
+	for _, p := range r.Problems {
+		all = append(all, p)
+	}
+	return errors.Join(all...)
 }
 
 // Publish stores e and returns when it is durable; see queue.Queue.

@@ -35,6 +35,11 @@ type smallValues struct {
 	path     string
 	log      *slog.Logger
 	watchers *values.Watchers
+	note     *positionNote
+	// least is the version that was given according to the position note, and accept says
+	// that the file may have gone back behind it.
+	least  int64
+	accept bool
 
 	mu     sync.Mutex
 	db     *database // nil after an error, until the next call opens it again
@@ -55,8 +60,8 @@ func (q *Store) State() state.Store { return q.values }
 
 // openValues opens the file, and makes it the first time. The caller has the lock of the
 // directory.
-func openValues(path string, log *slog.Logger) (*smallValues, error) {
-	v := &smallValues{path: path, log: log, watchers: values.NewWatchers()}
+func openValues(path string, least int64, accept bool, note *positionNote, log *slog.Logger) (*smallValues, error) {
+	v := &smallValues{path: path, log: log, watchers: values.NewWatchers(), note: note, least: least, accept: accept}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err := v.open(); err != nil {
@@ -72,18 +77,31 @@ func (v *smallValues) open() error {
 	if err != nil {
 		return err
 	}
-	if db.found == 0 {
+	switch {
+	case db.found == 0 && v.least > 0 && !v.accept:
+		err = gone(v.path, missingValues(0, v.least))
+	case db.found == 0:
 		err = db.create(valuesLayout, valuesSchema, func() error { return nil })
 	}
 	var last int64
 	if err == nil {
+		err = lengthOf(db.session, v.path)
+	}
+	if err == nil {
 		last, err = db.number("SELECT version FROM last")
+	}
+	if err == nil && last < v.least && !v.accept {
+		err = gone(v.path, missingValues(last, v.least))
 	}
 	if err != nil {
 		return errors.Join(err, db.discard())
 	}
-	v.db, v.last = db, max(last, v.last)
-	return nil
+	v.db, v.last = db, max(last, v.last, v.least)
+	if v.accept && last < v.least {
+		// The versions that are missing are not given out again.
+		_, err = db.exec("UPDATE last SET version = ?", v.last)
+	}
+	return err
 }
 
 // discard closes the file after an error; the next call opens it again. It requires v.mu.
@@ -95,7 +113,12 @@ func (v *smallValues) discard() {
 }
 
 // close gives the file back and ends the watchers. It is idempotent.
-func (v *smallValues) close() error {
+func (v *smallValues) close() error { return v.end((*database).close) }
+
+// abandon is close for a store that did not open: the file stays as it is.
+func (v *smallValues) abandon() error { return v.end((*database).discard) }
+
+func (v *smallValues) end(close func(*database) error) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.closed {
@@ -109,7 +132,7 @@ func (v *smallValues) close() error {
 	}
 	db := v.db
 	v.db = nil
-	return db.close()
+	return close(db)
 }
 
 // Get implements state.Store.
@@ -130,10 +153,14 @@ func (v *smallValues) Put(ctx context.Context, key string, value []byte, p state
 		return "", err
 	}
 	err = v.do(ctx, "put", func(now int64) error {
-		return v.change(state.Change{Key: key}, func() error {
+		err := v.change(state.Change{Key: key}, func() error {
 			version, err = v.write(key, value, p, now)
 			return err
 		})
+		if err == nil {
+			v.note.advanceValues(v.last)
+		}
+		return err
 	})
 	if err != nil {
 		return "", err

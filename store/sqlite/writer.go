@@ -46,6 +46,10 @@ type writer struct {
 	groups        map[string]*group
 	sweepAt       time.Time // when retention by age looks next
 
+	before  noted // what the position note said when the store was opened
+	accept  bool  // whether the operator has said to go on without what is missing
+	damaged bool  // whether damage was found that is not written down yet
+
 	tx       bool
 	fresh    []event.Event          // stored in this transaction
 	claims   []claim                // made in this transaction
@@ -72,11 +76,22 @@ func (w *writer) open(start bool) (err error) {
 		}
 	}()
 	w.tx = false
+	if w.db.found == 0 && w.before.Events > 0 && start && !w.accept {
+		return gone(w.q.files.db, "is empty, and there were "+w.before.events()+" in it")
+	}
+	if err := lengthOf(w.db.session, w.q.files.db); err != nil {
+		return err
+	}
 	if err := migrate(w.db); err != nil {
 		return err
 	}
 	if err := w.load(); err != nil {
 		return err
+	}
+	if start {
+		if err := w.examine(); err != nil {
+			return err
+		}
 	}
 	if err := w.resume(start); err != nil {
 		return err
@@ -98,12 +113,23 @@ func (w *writer) discard() error {
 func (w *writer) close() error {
 	w.q.readers.shut(fmt.Errorf("read: %w", queue.ErrClosed))
 	defer w.q.files.release()
+	defer w.q.note.close()
 	err := w.q.values.close()
 	if w.db != nil {
 		err = errors.Join(err, w.db.close())
 		w.db = nil
 	}
 	return err
+}
+
+// abandonStore ends a store that did not open: its files stay as they are.
+func (w *writer) abandonStore() error {
+	defer w.q.files.release()
+	var err error
+	if w.q.values != nil {
+		err = w.q.values.abandon()
+	}
+	return errors.Join(err, w.discard())
 }
 
 // run works until Close.
@@ -170,6 +196,7 @@ func (w *writer) serve(b *batch) {
 	}
 	w.show()
 	w.q.feed.add(w.fresh)
+	defer w.q.note.advanceEvents(w.epoch, w.last)
 	// The callers that are answered now, and those that came meanwhile.
 	w.together = len(b.entries) + w.q.mail.waiting()
 	b.finish(nil)
@@ -216,6 +243,12 @@ func (w *writer) apply(b *batch) error {
 	}
 	if err := w.sweep(now); err != nil {
 		return err
+	}
+	if w.damaged {
+		if err := w.saveDamage(); err != nil {
+			return err
+		}
+		w.damaged = false
 	}
 	w.claims = w.claims[:0]
 	for _, g := range w.groups {
@@ -496,12 +529,16 @@ func (w *writer) check(acknowledged int64) error {
 		return nil
 	}
 	w.q.o.Logger.Error("acknowledged events are missing after the store was reopened", slog.Int64("missing", acknowledged-w.last))
-	epoch := newEpoch()
-	if _, err := w.db.exec("UPDATE meta SET value = ? WHERE name = 'epoch'", epoch); err != nil {
+	now := w.q.o.Now()
+	err := w.lose(loss{Events: acknowledged - w.last, Since: instant(storedAt(w.db.session, w.last)), Until: now})
+	if err == nil {
+		err = w.commit()
+	}
+	if err != nil {
 		return errors.Join(err, w.discard())
 	}
-	w.epoch = epoch
 	w.show()
+	w.q.note.advanceEvents(w.epoch, w.last)
 	return nil
 }
 

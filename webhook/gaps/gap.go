@@ -40,7 +40,9 @@ const (
 )
 
 // Kinds lists all kinds.
-func Kinds() []Kind { return []Kind{RateLimited, Downtime, Unavailable, Unreachable, Disconnected} }
+func Kinds() []Kind {
+	return []Kind{RateLimited, Downtime, Unavailable, Unreachable, Disconnected, Lost}
+}
 
 // A Gap is a time in which events may have been missed: From <= t < To.
 type Gap struct {

@@ -2,7 +2,8 @@
 // asks what the server will depend on: Slack, the store, the way in from outside, and
 // the clock.
 //
-// [Foresee] calls no server. An [Online] check waits at most [Limit] for each thing that it
+// [Foresee] calls no server, and opens nothing but the files of an embedded store, to read
+// them. An [Online] check waits at most [Limit] for each thing that it
 // asks, publishes nothing, posts nothing but Slack's url_verification, and opens no Socket
 // Mode connection. Neither promises that the next start succeeds: a port may be taken by
 // then.
@@ -29,14 +30,17 @@ import (
 	"slackmcp/mcp/toolset"
 	"slackmcp/server"
 	"slackmcp/slackapi"
+	"slackmcp/store/sqlite"
 )
 
 // A Report is what a configuration comes to.
 type Report struct {
-	Mode     config.Mode    `json:"mode"`
-	Sandbox  bool           `json:"sandbox"`
-	Settings []Setting      `json:"settings"`
-	Queue    Queue          `json:"queue"`
+	Mode     config.Mode `json:"mode"`
+	Sandbox  bool        `json:"sandbox"`
+	Settings []Setting   `json:"settings"`
+	Queue    Queue       `json:"queue"`
+	// Store is how the files of an embedded store are; nil where there is none.
+	Store    *Integrity     `json:"store,omitempty"`
 	Routes   []server.Route `json:"routes"`
 	Tools    []mcp.Offered  `json:"tools"`
 	Warnings []string       `json:"warnings,omitempty"`
@@ -62,6 +66,14 @@ type Queue struct {
 	Because string         `json:"because"`
 }
 
+// Integrity is what was found of the files of an embedded store.
+type Integrity struct {
+	Events int64 `json:"events"`
+	// Deep says that everything was read, and not a sample.
+	Deep  bool `json:"deep"`
+	Whole bool `json:"whole"`
+}
+
 // A Problem is a config.Problem as programs read it.
 type Problem struct {
 	Setting string `json:"setting"`
@@ -70,9 +82,10 @@ type Problem struct {
 }
 
 // Foresee makes the report of a configuration, and finds the problems that a start would
-// meet after those of loading, which come as loaded. The error is an *config.Error with
-// all of them; the report is whole as far as it can be also then.
-func Foresee(ctx context.Context, c config.Config, loaded error) (Report, error) {
+// meet after those of loading, which come as loaded. Of an embedded store it reads a sample,
+// or with deep everything. The error is an *config.Error with all of them; the report is
+// whole as far as it can be also then.
+func Foresee(ctx context.Context, c config.Config, loaded error, deep bool) (Report, error) {
 	r := Report{
 		Mode: c.Mode, Sandbox: c.Sandbox, Queue: Queue{c.Queue.Backend, c.Queue.Because},
 		Routes: []server.Route{}, Tools: []mcp.Offered{}, Warnings: c.Warnings,
@@ -89,7 +102,11 @@ func Foresee(ctx context.Context, c config.Config, loaded error) (Report, error)
 	if ok {
 		all = found.Problems
 	}
-	all = append(all, dataDir(c)...)
+	unusable := dataDir(c)
+	all = append(all, unusable...)
+	if len(unusable) == 0 {
+		all = append(all, r.integrity(ctx, c, deep)...)
+	}
 	all = append(all, r.tools(c)...)
 	// What does not load has no routes, and would only repeat its problems.
 	if !ok {
@@ -198,6 +215,36 @@ func dataDir(c config.Config) []config.Problem {
 	}
 }
 
+// integrity looks at the files of the embedded store, and makes none. A server may own them.
+func (r *Report) integrity(ctx context.Context, c config.Config, deep bool) []config.Problem {
+	if !c.Receives() || c.Queue.Backend != config.SQLite {
+		return nil
+	}
+	found, err := sqlite.Check(ctx, filepath.Clean(c.Queue.DataDir), c.Queue.Topic, deep)
+	problems := make([]config.Problem, 0, len(found.Problems))
+	for _, d := range found.Problems {
+		problems = append(problems, config.Problem{Setting: "DATA_DIR", What: "has a damaged store: " + d.Path + " " + d.What, Remedy: d.Remedy})
+	}
+	if err != nil {
+		problems = append(problems, config.Problem{Setting: "DATA_DIR", What: "has a store that cannot be looked at (" + err.Error() + ")", Remedy: remedy(config.SQLite)})
+	}
+	if found.Exists {
+		r.Store = &Integrity{Events: found.Events, Deep: deep, Whole: len(problems) == 0}
+	}
+	return problems
+}
+
+// String is what was found, in words.
+func (i *Integrity) String() string {
+	switch {
+	case !i.Whole:
+		return "damaged"
+	case i.Deep:
+		return fmt.Sprintf("%d events, all read", i.Events)
+	}
+	return fmt.Sprintf("%d events, looked at some (--deep reads all)", i.Events)
+}
+
 // Limit bounds each thing that is asked.
 const Limit = 10 * time.Second
 
@@ -286,6 +333,9 @@ func (r *Report) writeSettings(t *table) {
 	}
 	t.row("mode", mode)
 	t.row("queue", string(r.Queue.Backend), r.Queue.Because)
+	if r.Store != nil {
+		t.row("store", r.Store.String())
+	}
 	var section config.Section
 	for _, s := range r.Settings {
 		if s.Section != section {

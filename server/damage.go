@@ -1,0 +1,38 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"slackmcp/store/queue"
+	"slackmcp/webhook/gaps"
+)
+
+// damage is what the store knows to be missing or unreadable. It waits for nothing.
+func (w *watchedStore) damage() []queue.Damage {
+	if s, ok := w.Queue.(interface{ Damage() []queue.Damage }); ok {
+		return s.Damage()
+	}
+	return nil
+}
+
+// recordLosses records when events were received that the store has lost, until ctx ends.
+func recordLosses(ctx context.Context, w *watchedStore, l *gaps.Ledger) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	recorded := 0
+	for {
+		list := w.damage()
+		for _, d := range list[min(recorded, len(list)):] {
+			if d.Lost && !d.Since.IsZero() {
+				l.Lost(d.Since, d.Until)
+			}
+		}
+		recorded = len(list)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
