@@ -50,7 +50,7 @@ type line struct {
 	} `json:"error"`
 }
 
-func newChannelRig(t *testing.T, c mcp.Channel) *channelRig {
+func newChannelRig(t *testing.T, c mcp.Channel, change ...func(*mcp.Options)) *channelRig {
 	t.Helper()
 	r := &channelRig{t: t, events: &eventtest.Log{}, lines: make(chan string, 100)}
 	var err error
@@ -77,7 +77,11 @@ func newChannelRig(t *testing.T, c mcp.Channel) *channelRig {
 		t.Fatal(err)
 	}
 	r.client = client
-	s, err := mcp.New(mcp.Options{Events: r.events, Slack: client, Channel: &c})
+	o := mcp.Options{Events: r.events, Slack: client, Channel: &c}
+	for _, f := range change {
+		f(&o)
+	}
+	s, err := mcp.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

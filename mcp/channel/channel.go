@@ -19,7 +19,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"slackmcp/internal/wait"
@@ -260,10 +259,14 @@ func (c *Channel) heard(ctx context.Context, e *event.Event) (message, bool) {
 	if e.Kind.Type != "message" && e.Kind.Type != mention {
 		return message{}, false
 	}
-	m := message{c.o.Judge.Reading(ctx).Event(e, view.EventOptions{})}
+	r := c.o.Judge.Reading(ctx)
+	if !r.Passes(e) {
+		return message{}, false
+	}
+	m := message{r.Event(e, view.EventOptions{})}
 	// The sender is what Slack says of the author, not what the text claims; a bot that
 	// posts in a person's name is not that person.
-	if m.Provenance.Kind != view.KindPerson || !m.Provenance.Verified || m.TS == "" || m.Text == "" && slices.Contains(m.Flags, view.FlagWithheld) {
+	if m.Provenance.Kind != view.KindPerson || !m.Provenance.Verified || m.TS == "" {
 		return message{}, false
 	}
 	return m, true

@@ -95,6 +95,8 @@ type Channel struct {
 	Archived       bool
 	Member         bool // the bot is one
 	Group          bool // a direct message of several
+	// Partial reports that no more is known than an event told: the name, and perhaps who made it.
+	Partial bool
 	// Creator, TopicBy and PurposeBy are the ids of the users who made the channel and set its
 	// topic and purpose; empty where Slack does not say.
 	Creator, TopicBy, PurposeBy string
@@ -183,7 +185,7 @@ func (r *Resolver) fetchChannel(ctx context.Context, id string) (Channel, error)
 
 // Channel returns what is known of a channel, asking Slack when nothing is.
 func (r *Resolver) Channel(ctx context.Context, id string) (Channel, error) {
-	if c, age, ok := r.channels.get(id, r.now()); ok && age < stale {
+	if c, age, ok := r.channels.get(id, r.now()); ok && age < stale && !c.Partial {
 		return c, nil
 	}
 	return r.fetchChannel(ctx, id)
@@ -417,7 +419,7 @@ func (r *Resolver) observeChannel(e *event.Event) {
 	}
 	known, ok := r.KnownChannel(in.Channel.ID)
 	if !ok {
-		known = Channel{ID: in.Channel.ID}
+		known = Channel{ID: in.Channel.ID, Creator: in.Channel.Creator, Partial: true}
 	}
 	known.Name = in.Channel.Name
 	r.channels.put(known.ID, known, r.now())

@@ -148,7 +148,11 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 		next, err := operator.Each(ctx, k.Operator, letters, after, in.Limit, func(d *operator.DeadLetter) error {
 			v := letterView{Untrusted: true, Attempts: d.Attempts, DiedAt: view.Time(d.DiedAt)}
 			v.Event, _ = k.row(r, &d.Event, "")
-			v.Reason = v.Flags.Text(r.Said(&d.Event, d.Reason, &v.Flags), excerpt) // it may quote the event
+			if r.Lockdown() {
+				v.Flags.Add(view.FlagWithheld) // it may quote the event, whoever wrote that
+			} else {
+				v.Reason = v.Flags.Text(d.Reason, excerpt)
+			}
 			out.DeadLetters = append(out.DeadLetters, v)
 			return nil
 		})

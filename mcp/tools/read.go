@@ -173,7 +173,7 @@ func (k *kit) show(ctx context.Context, channel string, list []slackapi.Message,
 
 func (k *kit) messageOptions(channel, format string) view.MessageOptions {
 	known, ok := k.Names.KnownChannel(channel)
-	o := view.MessageOptions{Shared: !ok || known.Shared, Detailed: format == detailed}
+	o := view.MessageOptions{Shared: !ok || known.Shared || known.Partial, Detailed: format == detailed}
 	if !o.Detailed {
 		o.MaxText = passage
 	}
@@ -434,7 +434,7 @@ func (k *kit) actionToken(ctx context.Context, id string) (string, error) {
 // hit shows a message that was found.
 func (k *kit) hit(r *view.Reading, m *slackapi.Message, channelName, format string) hit {
 	known, ok := k.Names.KnownChannel(m.Channel)
-	o := view.MessageOptions{Shared: !ok || known.Shared, Found: true, MaxText: excerpt}
+	o := view.MessageOptions{Shared: !ok || known.Shared || known.Partial, Found: true, MaxText: excerpt}
 	if format == detailed {
 		o.MaxText = passage
 	}

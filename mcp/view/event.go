@@ -122,6 +122,14 @@ func (r *Reading) happened(v *Event, e *event.Event, o EventOptions) {
 	}
 }
 
+// Passes reports whether the words of the one who wrote an event's message, or caused the event,
+// are shown.
+func (r *Reading) Passes(e *event.Event) bool {
+	_, a, s := open(e).subject(e)
+	_, passes := r.author(a, &s)
+	return passes
+}
+
 // isMessage reports an event that tells of a message.
 func isMessage(e *event.Event) bool { return e.Kind.Type == "message" || e.Kind.Type == "app_mention" }
 

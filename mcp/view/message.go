@@ -325,9 +325,10 @@ func (r *Reading) describe(v *Channel, c *names.Channel) {
 }
 
 // ChannelName shows what a conversation is called. The name of one that another organisation
-// shares is by who created it; of a group message's it is made of its members' handles.
+// shares, or may share, is by who created it; of a group message's it is made of its members'
+// handles.
 func (r *Reading) ChannelName(c *names.Channel, f *Flags) string {
-	if c.Name != "" && r.Lockdown() && c.Shared && (c.Group || !r.member(c.Creator, c.ID, KeyName)) {
+	if c.Name != "" && r.Lockdown() && (c.Shared || c.Partial) && (c.Group || !r.member(c.Creator, c.ID, KeyName)) {
 		f.Add(FlagWithheld)
 		return ""
 	}

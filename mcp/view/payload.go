@@ -345,7 +345,7 @@ func (r *Reading) Named(e *event.Event, c *slackapi.Channel, f *Flags) string {
 	kept := names.ChannelOf(c)
 	kept.Shared = true // as far as the event says
 	if r.judge.people != nil {
-		if known, ok := r.judge.people.KnownChannel(c.ID); ok {
+		if known, ok := r.judge.people.KnownChannel(c.ID); ok && !known.Partial {
 			kept.Shared, kept.Group, kept.Creator = known.Shared, known.Group, cmp.Or(kept.Creator, known.Creator)
 		}
 	}

@@ -248,9 +248,10 @@ func TestWords(t *testing.T) {
 		"its text": {slackapi.Message{Text: "hi", Blocks: json.RawMessage(`[{"text":"no"}]`)}, "hi"},
 		"its blocks": {slackapi.Message{Blocks: json.RawMessage(`[{"type":"header","text":{"type":"plain_text","text":"Build"}},
 			{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"text","text":"failed"}]}]}]`)}, "Build\nfailed"},
-		"its attachments": {slackapi.Message{Attachments: json.RawMessage(`[{"pretext":"Alert","title":"Disk","text":"full","fallback":"no"}]`)}, "Alert\nDisk\nfull"},
-		"a fallback":      {slackapi.Message{Attachments: json.RawMessage(`[{"fallback":"only this"}]`)}, "only this"},
-		"nothing":         {slackapi.Message{Blocks: json.RawMessage(`{bad`)}, ""},
+		"its attachments":        {slackapi.Message{Attachments: json.RawMessage(`[{"pretext":"Alert","title":"Disk","text":"full","fallback":"no"}]`)}, "Alert\nDisk\nfull"},
+		"a fallback":             {slackapi.Message{Attachments: json.RawMessage(`[{"fallback":"only this"}]`)}, "only this"},
+		"what it brings with it": {slackapi.Message{Text: "look", Attachments: json.RawMessage(`[{"is_share":true,"text":"first\nsecond"},{"from_url":"https://x.example","title":"page"},{"title":"card"}]`)}, "look\n> first\n> second\n> page\ncard"},
+		"nothing":                {slackapi.Message{Blocks: json.RawMessage(`{bad`)}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

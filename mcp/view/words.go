@@ -37,10 +37,26 @@ func partsOf(m *slackapi.Message) []part {
 		}
 	}
 	for _, at := range attachmentsOf(m) {
-		parts = append(parts, part{words: at.words(), attachment: &at})
+		words := at.words()
+		if at.quotes() || at.fetched() {
+			words = quote(words)
+		}
+		parts = append(parts, part{words: words, attachment: &at})
 	}
 	return parts
 }
+
+// quote marks each line as another one's: what a message brings with it must not read as if its
+// author had said it.
+func quote(words []string) []string {
+	if len(words) == 0 {
+		return nil
+	}
+	return []string{"> " + strings.Join(strings.FieldsFunc(strings.Join(words, "\n"), isBreak), "\n> ")}
+}
+
+// isBreak reports a character that ends a line.
+func isBreak(r rune) bool { return strings.ContainsRune("\n\r\v\f\u0085\u2028\u2029", r) }
 
 // texts collects the values of the members that hold words, in order.
 func texts(v any, found []string) []string {
