@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"slackmcp/config"
@@ -16,7 +15,6 @@ import (
 	"slackmcp/slackapi/socketmode"
 	"slackmcp/store/queue"
 	"slackmcp/store/state"
-	"slackmcp/webhook"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/gaps"
 )
@@ -104,25 +102,6 @@ func (k *gapKeeper) limitedBefore(ctx context.Context) {
 	}
 	for _, e := range page.Events {
 		k.ledger.Limited(e.Team, e.At)
-	}
-}
-
-const rateLimited = "app_rate_limited"
-
-// noteDelivery notes a request of Slack's in the ledger, or one that may be.
-func noteDelivery(l *gaps.Ledger, o *webhook.Observation) {
-	refused := o.Status == http.StatusServiceUnavailable || o.Status == http.StatusTooManyRequests
-	switch {
-	case o.Outcome == webhook.Accepted, o.Outcome == webhook.Duplicate:
-		if o.Kind.Type == rateLimited {
-			l.Limited(o.Team, o.At)
-			return
-		}
-		l.Delivered(o.At, o.Retry.Num > 0)
-	case refused && (o.Secret > 0 || o.Tries > 0): // what comes over a connection of ours has no secret
-		l.Refused(o.At, o.Retry.Num)
-	case o.Claimed:
-		l.TurnedAway()
 	}
 }
 

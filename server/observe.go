@@ -64,6 +64,25 @@ func (h *hooks) received(ledger *gaps.Ledger) func(*webhook.Observation) {
 	}
 }
 
+const rateLimited = "app_rate_limited"
+
+// noteDelivery notes a request of Slack's in the ledger, or one that may be.
+func noteDelivery(l *gaps.Ledger, o *webhook.Observation) {
+	refused := o.Status == http.StatusServiceUnavailable || o.Status == http.StatusTooManyRequests
+	switch {
+	case o.Outcome == webhook.Accepted, o.Outcome == webhook.Duplicate:
+		if o.Kind.Type == rateLimited {
+			l.Limited(o.Team, o.At)
+			return
+		}
+		l.Delivered(o.At, o.Retry.Num > 0)
+	case refused && (o.Secret > 0 || o.Tries > 0): // what comes over a connection of ours has no secret
+		l.Refused(o.At, o.Retry.Num)
+	case o.Claimed:
+		l.TurnedAway()
+	}
+}
+
 func refusedSignature(o *webhook.Observation) audit.Record {
 	reason := o.Reason
 	if o.Outcome == webhook.Stale {

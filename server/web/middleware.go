@@ -68,6 +68,14 @@ func (ids *requestIDs) middleware(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// plain serves a route by a handler that does not know Echo.
+func plain(h http.Handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h.ServeHTTP(c.Response(), c.Request())
+		return nil
+	}
+}
+
 // AddressText is an address in words, empty when it is not known.
 func AddressText(a netip.Addr) string {
 	if !a.IsValid() {

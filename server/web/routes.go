@@ -181,14 +181,6 @@ func look(e *echo.Echo, path string, h echo.HandlerFunc, m ...echo.MiddlewareFun
 	e.Match([]string{http.MethodGet, http.MethodHead}, path, h, m...)
 }
 
-// plain serves a route by a handler that does not know Echo.
-func plain(h http.Handler) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		h.ServeHTTP(c.Response(), c.Request())
-		return nil
-	}
-}
-
 // asHandler makes an http.Handler of one of our own routes: GET and HEAD only.
 func asHandler(e *echo.Echo, route echo.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -507,7 +507,9 @@ func (w *writer) bounds() eventlog.Bounds {
 	return eventlog.Bounds{Epoch: w.epoch, Trimmed: w.trimmed, Last: w.last}
 }
 
-func (w *writer) position(seq int64) event.Position { return w.bounds().Position(seq) }
+func (w *writer) position(seq int64) event.Position {
+	return event.NewPosition(w.epoch, uint64(seq)) //nolint:gosec // A sequence number is never negative.
+}
 
 // show makes the writer's state the view.
 func (w *writer) show() {

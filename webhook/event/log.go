@@ -3,6 +3,9 @@ package event
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"time"
 )
 
 // ErrBusy says that the memory for reading was in use for too long.
@@ -107,3 +110,222 @@ func (f *Follower) Seek(p Position) { f.query.After, f.more = p, true }
 
 // Close ends the watch. It must be called once.
 func (f *Follower) Close() { f.stop() }
+
+// ErrNotFound says that no event with that source and id is kept.
+var ErrNotFound = errors.New("event not found")
+
+// CursorExpiredError says that a position belongs to another epoch of the store or
+// to a part of it that retention has removed. Oldest is where reading can begin.
+type CursorExpiredError struct {
+	Oldest Position
+}
+
+// Error returns the sentence with the remedy.
+func (e *CursorExpiredError) Error() string {
+	return fmt.Sprintf("cursor_expired: start again without a cursor, or from %q", string(e.Oldest))
+}
+
+// A Filter selects events; empty fields select all. Fields are joined by "and",
+// the Patterns among themselves by "or".
+type Filter struct {
+	Source   string
+	Patterns []Pattern
+	Team     string
+	Channel  string
+	User     string
+	Thread   string
+	// Since and Until bound ReceivedAt: Since <= ReceivedAt < Until.
+	Since, Until time.Time
+	// ExcludeSelf leaves out the events that our own app caused.
+	ExcludeSelf bool
+}
+
+// IsZero reports whether f matches every event.
+func (f *Filter) IsZero() bool {
+	return f.Source == "" && len(f.Patterns) == 0 && f.Team == "" && f.Channel == "" && f.User == "" && f.Thread == "" &&
+		f.Since.IsZero() && f.Until.IsZero() && !f.ExcludeSelf
+}
+
+// Order is the direction in which a Query reads.
+type Order uint8
+
+const (
+	// NewestFirst reads back from the end of the store.
+	NewestFirst Order = iota
+	// OldestFirst reads forward from the oldest event that is kept.
+	OldestFirst
+)
+
+// Limits of a Query.
+const (
+	DefaultLimit = 50
+	MaxLimit     = 1000
+	// DefaultScanBudget is how many stored events one page may look at, so that a
+	// filter that matches nothing costs a bounded time.
+	DefaultScanBudget = 20_000
+	// MaxPageBytes is how many bytes of bodies fill one page, unless a query asks for less.
+	MaxPageBytes = 1 << 20
+)
+
+// A Query asks for one page of events.
+type Query struct {
+	Filter Filter
+	// After is where the previous page ended (its Next); an empty one begins at the end
+	// that Order names. The event at After is not part of the page.
+	After Position
+	Order Order
+	// Limit is the page's size; 0 means DefaultLimit, and MaxLimit is the most.
+	Limit int
+	// ScanBudget is how many events may be looked at; 0 means DefaultScanBudget.
+	ScanBudget int
+	// MaxBytes bounds the bodies of a page: it ends, with More and Next, behind the event with
+	// which they reach so many bytes. So a page holds at most that and one body, and always
+	// one event where there is one. 0 means MaxPageBytes, which is the most.
+	MaxBytes int
+	// NoBodies leaves Raw out, for a reader to which the other fields are enough.
+	NoBodies bool
+}
+
+// PageBytes is how many bytes of bodies end a page that was asked for with maxBytes.
+func PageBytes(maxBytes int) int {
+	if maxBytes <= 0 {
+		return MaxPageBytes
+	}
+	return min(maxBytes, MaxPageBytes)
+}
+
+// A Page is the answer to a Query.
+type Page struct {
+	Events []Event
+	// Next continues the query as its After. It is set whenever something may be
+	// left, also with an empty page whose scan budget ran out, and with a short one whose
+	// bodies were enough. With OldestFirst it
+	// is always set once the store has an event: events that arrive later follow it.
+	Next Position
+	// More reports that the store has events after Next that were not looked at.
+	More bool
+}
+
+// Match reports whether the filter selects e.
+func (f *Filter) Match(e *Event) bool {
+	switch {
+	case f.Source != "" && f.Source != e.Source,
+		f.Team != "" && f.Team != e.Team,
+		f.Channel != "" && f.Channel != e.Channel,
+		f.User != "" && f.User != e.User,
+		f.Thread != "" && f.Thread != e.Thread,
+		!f.Since.IsZero() && e.ReceivedAt.Before(f.Since),
+		!f.Until.IsZero() && !e.ReceivedAt.Before(f.Until),
+		f.ExcludeSelf && e.FromSelf:
+		return false
+	}
+	if len(f.Patterns) == 0 {
+		return true
+	}
+	for _, p := range f.Patterns {
+		if p.Match(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// A Pattern names kinds of events, as a handler, a rule or a list filter does:
+//
+//   - every event
+//     message                every message, whatever its subtype
+//     message/channel_join   one subtype
+//     message/               a message without a subtype
+//     message.channels       a message in a public channel, by its channel_type
+//
+// The dotted names are those that Slack's subscription page uses; no event carries
+// them, so they are matched by channel_type (docs.slack.dev/reference/events).
+// The zero Pattern matches nothing.
+type Pattern struct {
+	typ         string
+	subtype     string
+	bySubtype   bool
+	channelType string
+}
+
+// channelTypes maps the suffix of a subscription name to the channel_type in the event.
+var channelTypes = map[string]string{
+	"channels": "channel",
+	"groups":   "group",
+	"im":       "im",
+	"mpim":     "mpim",
+	"app_home": "app_home",
+}
+
+// ParsePattern reads a pattern. The error says what can be written.
+func ParsePattern(s string) (Pattern, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return Pattern{}, fmt.Errorf("empty event type: write a type (message), a type and subtype (message/channel_join) or *")
+	}
+	if typ, suffix, ok := strings.Cut(s, "."); ok && typ == "message" {
+		ct, known := channelTypes[suffix]
+		if !known {
+			return Pattern{}, fmt.Errorf("unknown event type %q: after \"message.\" comes channels, groups, im, mpim or app_home", s)
+		}
+		return Pattern{typ: typ, channelType: ct}, nil
+	}
+	typ, subtype, ok := strings.Cut(s, "/")
+	if typ == "" {
+		return Pattern{}, fmt.Errorf("event type %q has no type before the slash", s)
+	}
+	return Pattern{typ: typ, subtype: subtype, bySubtype: ok}, nil
+}
+
+// ParsePatterns reads several patterns and stops at the first that is wrong.
+func ParsePatterns(list ...string) ([]Pattern, error) {
+	var ps []Pattern
+	for _, s := range list {
+		p, err := ParsePattern(s)
+		if err != nil {
+			return nil, err
+		}
+		ps = append(ps, p)
+	}
+	return ps, nil
+}
+
+// Match reports whether e is of the kind that p names.
+func (p Pattern) Match(e *Event) bool {
+	switch {
+	case p.typ == "":
+		return false
+	case p.typ == "*":
+		return true
+	case p.typ != e.Kind.Type:
+		return false
+	case p.bySubtype:
+		return p.subtype == e.Kind.Subtype
+	case p.channelType != "":
+		return p.channelType == e.ChannelType
+	}
+	return true
+}
+
+// Type returns the one type that p matches, or "" when it matches several or none.
+func (p Pattern) Type() string {
+	if p.typ == "*" {
+		return ""
+	}
+	return p.typ
+}
+
+// String returns the pattern as ParsePattern reads it.
+func (p Pattern) String() string {
+	switch {
+	case p.bySubtype:
+		return p.typ + "/" + p.subtype
+	case p.channelType != "":
+		for suffix, ct := range channelTypes {
+			if ct == p.channelType {
+				return p.typ + "." + suffix
+			}
+		}
+	}
+	return p.typ
+}
