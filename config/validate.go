@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -211,6 +212,7 @@ func (l *loader) validateListening() {
 		l.problems.add("HOST", "is not an address or a name", "write for example 0.0.0.0, 127.0.0.1, ::1 or localhost")
 	}
 	l.validateTLS()
+	l.warnOfProxies()
 	if c.Admin.Addr != "" {
 		if _, port, err := net.SplitHostPort(c.Admin.Addr); err != nil || !isPort(port) {
 			l.problems.add("ADMIN_ADDR", "is not an address with a port", "write for example 127.0.0.1:9090")
@@ -227,6 +229,27 @@ func (l *loader) validateTLS() {
 		l.problems.add("TLS_CERT_FILE", "is missing, and TLS_KEY_FILE is set", "set it to the file with the key's certificate chain")
 	case c.Listen.TLS() && c.Sandbox:
 		l.warn("TLS_CERT_FILE is set, and the sandbox's workspace delivers over plain HTTP: no event of its own will arrive")
+	}
+}
+
+// balancers are the platforms on which every request comes through a balancer, with the
+// networks that it comes from.
+var balancers = map[Platform]string{CloudRun: "169.254.0.0/16", Heroku: "10.0.0.0/8"}
+
+// warnOfProxies says that a proxy in front is not known by its address. With a certificate
+// of our own nothing has to be in front.
+func (l *loader) warnOfProxies() {
+	c := &l.config
+	if len(c.Listen.TrustedProxies) > 0 || c.Listen.TLS() {
+		return
+	}
+	const because = "so every client counts as the proxy, and one that keeps failing can slow all others down"
+	if networks := balancers[c.Platform]; networks != "" {
+		l.warn("TRUSTED_PROXIES is not set, and on %s a balancer is in front of this server, %s: set TRUSTED_PROXIES=%s", c.Platform, because, networks)
+		return
+	}
+	if u, err := url.Parse(c.Listen.PublicURL); err == nil && u.Host != "" && !(Listen{Host: u.Hostname()}).Loopback() {
+		l.warn("PUBLIC_URL is set, and TRUSTED_PROXIES is not, %s: set TRUSTED_PROXIES to the addresses of the proxy that serves %s (docs/deployment.md has them by platform)", because, u.Host)
 	}
 }
 

@@ -189,3 +189,30 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
+
+// TestProxiesAreWarnedOf: a proxy in front whose address is not known is warned of.
+func TestProxiesAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		vars map[string]string
+		want string // words of the one warning; empty is none
+	}{
+		{"nothing is known", nil, ""},
+		{"a public address", map[string]string{"PUBLIC_URL": "https://events.example.com"}, "the addresses of the proxy that serves events.example.com"},
+		{"a public address and its proxy", map[string]string{"PUBLIC_URL": "https://events.example.com", "TRUSTED_PROXIES": "10.0.0.1"}, ""},
+		{"a certificate of our own", map[string]string{"PUBLIC_URL": "https://events.example.com", "TLS_CERT_FILE": "c.pem", "TLS_KEY_FILE": "k.pem"}, ""},
+		{"this machine", map[string]string{"PUBLIC_URL": "http://127.0.0.1:3000"}, ""},
+		{"Cloud Run", map[string]string{"K_SERVICE": "slack"}, "set TRUSTED_PROXIES=169.254.0.0/16"},
+		{"Heroku, with a public address", map[string]string{"DYNO": "web.1", "PUBLIC_URL": "https://events.example.com"}, "set TRUSTED_PROXIES=10.0.0.0/8"},
+		{"a function", map[string]string{"AWS_LAMBDA_FUNCTION_NAME": "slack"}, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			c := load(t, config.Sources{LookupEnv: env(enough(tc.vars))})
+			if tc.want == "" && len(c.Warnings) > 0 || tc.want != "" && (len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], tc.want)) {
+				t.Errorf("warnings %q, want %q", c.Warnings, tc.want)
+			}
+		})
+	}
+}

@@ -67,9 +67,9 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 // heldBack logs, once for each time, an address that keeps failing verification at a route.
 func (h *hooks) heldBack(p netip.Prefix, source string) {
 	h.metrics.Receive.HeldBack()
-	attrs := []slog.Attr{slog.String("remote", p.String()), slog.String("source", source), slog.Int("per_minute", h.perMinute)}
-	if a := p.Addr(); a.IsPrivate() || a.IsLoopback() {
-		attrs = append(attrs, slog.String("remedy", "if this is a proxy of yours, name it in TRUSTED_PROXIES, so that each client counts for itself"))
+	attrs := []slog.Attr{
+		slog.String("remote", p.String()), slog.String("source", source), slog.Int("per_minute", h.perMinute),
+		slog.String("remedy", "if this is a proxy or balancer of yours, name it in TRUSTED_PROXIES, so that each client counts for itself"),
 	}
 	h.audit.Record(context.Background(), audit.Record{Event: audit.AddressHeldBack, Outcome: audit.Refused, Address: p.String(), Source: source})
 	h.log.LogAttrs(context.Background(), slog.LevelWarn, "address keeps failing verification and is held back", attrs...)

@@ -1,10 +1,16 @@
 package web
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
+
+	"github.com/labstack/echo/v4"
 )
 
 func TestClientAddress(t *testing.T) {
@@ -37,5 +43,58 @@ func TestClientAddress(t *testing.T) {
 		if got := tc.proxies.Client(r).String(); got != tc.want {
 			t.Errorf("%s: %s, want %s", name, got, tc.want)
 		}
+	}
+}
+
+// TestProxiesThatAreNotTrustedAreNamedOnce sends the header of a proxy from all kinds of addresses.
+func TestProxiesThatAreNotTrustedAreNamedOnce(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	u := newUnnamedProxies(Proxies{netip.MustParsePrefix("10.0.0.0/8")}, slog.New(slog.NewTextHandler(&log, nil)))
+	answered := 0
+	h := u.middleware(func(echo.Context) error { answered++; return nil })
+	send := func(remote, forwarded string) {
+		t.Helper()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.RemoteAddr = remote
+		if forwarded != "" {
+			r.Header.Set("X-Forwarded-For", forwarded)
+		}
+		if err := h(echo.New().NewContext(r, httptest.NewRecorder())); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, remote := range []string{"198.51.100.7:1", "100.64.0.1:1", "169.254.1.1:1", "192.168.0.1:1", "127.0.0.1:1", "[fd00::1]:1", "[2001:db8::1]:1", "[::ffff:192.0.2.1]:1"} {
+		send(remote, "")
+		if log.Len() > 0 {
+			t.Errorf("without the header %s is logged: %s", remote, &log)
+		}
+		for range 3 {
+			send(remote, "203.0.113.9")
+		}
+		if n := strings.Count(log.String(), "TRUSTED_PROXIES"); n != 1 {
+			t.Errorf("%s is logged %d times: %s", remote, n, &log)
+		}
+		log.Reset()
+	}
+	for range 3 {
+		send("10.1.2.3:1", "203.0.113.9")
+	}
+	if log.Len() > 0 {
+		t.Errorf("a trusted proxy is logged: %s", &log)
+	}
+	for i := range 1000 {
+		send(fmt.Sprintf("198.51.100.%d:1", i%256), "203.0.113.9")
+	}
+	if n := strings.Count(log.String(), "TRUSTED_PROXIES"); n > maxUnnamed || len(u.seen) > 2*maxUnnamed {
+		t.Errorf("%d lines of addresses that made the header up", n)
+	}
+	log.Reset()
+	send("172.16.0.1:1", "203.0.113.9")
+	if !strings.Contains(log.String(), "172.16.0.1") {
+		t.Error("after many addresses outside, a proxy inside is not logged")
+	}
+	if answered == 0 {
+		t.Error("no request went on")
 	}
 }

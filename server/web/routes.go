@@ -172,7 +172,7 @@ func newEcho(o Options) *echo.Echo {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = handleError
 	e.IPExtractor = func(r *http.Request) string { return AddressText(o.Proxies.Client(r)) }
-	e.Use(recoverPanics(o.Logger), newRequestIDs().middleware)
+	e.Use(recoverPanics(o.Logger), newRequestIDs().middleware, newUnnamedProxies(o.Proxies, o.Logger).middleware)
 	return e
 }
 

@@ -121,6 +121,10 @@ func TestHelmTemplate(t *testing.T) {
 			if selector := only[*corev1.Service](t, list).Spec.Selector; ready.Labels["app.kubernetes.io/instance"] == selector["app.kubernetes.io/instance"] {
 				t.Error("the service would send requests to the pod of helm test")
 			}
+			trusted := slices.ContainsFunc(pod.Containers[0].Env, func(v corev1.EnvVar) bool { return v.Name == "TRUSTED_PROXIES" && v.Value != "" })
+			if ingress := len(all[*networkingv1.Ingress](list)) > 0; trusted != ingress {
+				t.Errorf("with an ingress: %v, and its controller is trusted: %v", ingress, trusted)
+			}
 			for _, i := range all[*networkingv1.Ingress](list) {
 				if b := i.Spec.Rules[0].HTTP.Paths[0].Backend.Service; b.Name != only[*corev1.Service](t, list).Name || b.Port.Name != "http" {
 					t.Errorf("the ingress leads to %+v", b)
