@@ -102,7 +102,7 @@ func messageTools(k *kit) []toolset.Tool {
 type words struct {
 	Text     string          `json:"text,omitempty" max:"40000" doc:"Text in Slack's mrkdwn (*bold*, <https://…|label>, <@U…>); with blocks: what notifications show"`
 	Markdown string          `json:"markdown,omitempty" max:"12000" doc:"Standard Markdown, in place of text"`
-	Blocks   json.RawMessage `json:"blocks,omitempty" doc:"Block Kit blocks, a JSON array"`
+	Blocks   json.RawMessage `json:"blocks,omitempty" as:"string" doc:"Block Kit blocks, a JSON array"`
 }
 
 type postIn struct {

@@ -158,3 +158,100 @@ func TestDefaultsAreFew(t *testing.T) {
 		}
 	}
 }
+
+// TestSchemasSuitStrictClients holds every schema to what both Gemini's function declarations
+// and OpenAI's strict mode take. One keyword that a service does not know, and it refuses the
+// whole list of tools.
+func TestSchemasSuitStrictClients(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for name, tool := range r.tools {
+		if len(name) > 64 || len(tool.Description) > 1024 {
+			t.Errorf("%s: names have at most 64 characters, descriptions 1024", name)
+		}
+		for what, raw := range map[string]json.RawMessage{"input": tool.InputSchema, "output": tool.OutputSchema} {
+			var s map[string]any
+			if err := json.Unmarshal(raw, &s); err != nil {
+				t.Fatal(err)
+			}
+			if _, ok := s["properties"].(map[string]any); !ok || s["type"] != "object" {
+				t.Errorf("%s: the %s schema is no object with properties", name, what)
+			}
+			strict{t, name + " " + what, what == "input"}.check("", s, 1)
+		}
+	}
+}
+
+// A strict checks one schema; arguments have further rules.
+type strict struct {
+	*testing.T
+	name  string
+	input bool
+}
+
+// commonKeywords are those that both services take, for a type or for every one.
+var commonKeywords = map[string]string{"type": "", "description": "", "properties": "object", "required": "object", "items": "array", "enum": "string"}
+
+func (s strict) check(at string, schema map[string]any, depth int) {
+	s.Helper()
+	kind, typed := schema["type"].(string)
+	if !typed && (s.input || len(schema) > 0 && schema["description"] == nil) {
+		s.Errorf("%s%s has no type, or several: %v", s.name, at, schema)
+	}
+	if depth > 5 && s.input {
+		s.Errorf("%s%s is nested deeper than 5", s.name, at)
+	}
+	for key := range schema {
+		if only, known := commonKeywords[key]; !known || only != "" && only != kind {
+			s.Errorf("%s%s: %s is refused for type %q", s.name, at, key, kind)
+		}
+	}
+	switch kind {
+	case "array":
+		items, ok := schema["items"].(map[string]any)
+		if !ok {
+			s.Errorf("%s%s has no items", s.name, at)
+		}
+		s.check(at+"/items", items, depth+1)
+	case "object":
+		s.object(at, schema, depth)
+	case "string":
+		s.enum(at, schema)
+	case "boolean", "integer", "number", "":
+	default:
+		s.Errorf("%s%s has the type %q", s.name, at, kind)
+	}
+}
+
+func (s strict) object(at string, schema map[string]any, depth int) {
+	s.Helper()
+	properties, _ := schema["properties"].(map[string]any)
+	if s.input && len(properties) == 0 && at != "" {
+		s.Errorf("%s%s is an object without properties", s.name, at)
+	}
+	required, _ := schema["required"].([]any)
+	for _, name := range required {
+		if properties[name.(string)] == nil {
+			s.Errorf("%s%s requires %v, which it has not", s.name, at, name)
+		}
+	}
+	for name, p := range properties {
+		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || len(name) > 64 {
+			s.Errorf("%s%s: %q is no name", s.name, at, name)
+		}
+		s.check(at+"/"+name, p.(map[string]any), depth+1)
+	}
+}
+
+func (s strict) enum(at string, schema map[string]any) {
+	s.Helper()
+	values, _ := schema["enum"].([]any)
+	for _, v := range values {
+		if text, ok := v.(string); !ok || text == "" {
+			s.Errorf("%s%s: the enum has %v, which is no text or empty", s.name, at, v)
+		}
+	}
+	if schema["enum"] != nil && len(values) == 0 {
+		s.Errorf("%s%s: the enum is empty", s.name, at)
+	}
+}

@@ -35,16 +35,18 @@ const wrapper = "input_params"
 // A Binding reads arguments into a struct T, by the tags that its schema is written from.
 // It is made once; its methods are safe for concurrent use.
 type Binding[T any] struct {
-	// Schema is the JSON Schema of the arguments. It allows no other members.
+	// Schema is the JSON Schema of the arguments, which says that it allows no other members.
 	Schema json.RawMessage
 
 	object *object
 }
 
 // BindingOf compiles the binding of T. Its error names a mistake in the tags of T.
-func BindingOf[T any]() (*Binding[T], error) {
+func BindingOf[T any]() (*Binding[T], error) { return bindingOf[T](true) }
+
+func bindingOf[T any](closed bool) (*Binding[T], error) {
 	t := reflect.TypeFor[T]()
-	schema, err := schemaOf(t, true)
+	schema, err := schemaOf(t, schemaWriter{typed: true, closed: closed})
 	if err != nil {
 		return nil, err
 	}
@@ -360,7 +362,8 @@ func asWhole(raw json.RawMessage) json.RawMessage {
 //	min, max bounds of a number, of a text's length in characters, of a list's length
 //	default  what stands for a missing value; it makes the member optional
 //	alias    further names that are understood, separated by commas, but not published
-//	opaque   for a list: the schema does not describe its items
+//	opaque   for a list: the schema does not describe its items, but for their type
+//	as       for a json.RawMessage, which takes any JSON: the type that the schema says
 //	split    for a list of names: a single text is cut at its commas
 type field struct {
 	name     string
@@ -377,6 +380,7 @@ type field struct {
 	required bool
 	split    bool
 	opaque   bool
+	as       string
 }
 
 // fields lists the members of a struct type in order; embedded structs are part of it.
@@ -428,6 +432,7 @@ func newField(sf reflect.StructField, tag string) (field, error) {
 		names:    append([]string{name}, list(sf.Tag.Get("alias"))...),
 		split:    sf.Tag.Get("split") != "",
 		opaque:   sf.Tag.Get("opaque") != "",
+		as:       sf.Tag.Get("as"),
 		required: !strings.Contains(options, "omit"),
 	}
 	if f.def, f.hasDef = sf.Tag.Lookup("default"); f.hasDef {

@@ -29,7 +29,7 @@ type arguments struct {
 	Texts   []string        `json:"texts,omitempty" doc:"d"`
 	Kinds   []string        `json:"kinds,omitempty" doc:"d" enum:"a,b" default:"a"`
 	Topic   *string         `json:"topic,omitempty" doc:"d" max:"4"`
-	Blocks  json.RawMessage `json:"blocks,omitempty" doc:"d"`
+	Blocks  json.RawMessage `json:"blocks,omitempty" as:"string" doc:"d"`
 	Inner   *inner          `json:"inner,omitempty" doc:"d"`
 }
 
@@ -144,21 +144,34 @@ func TestSchema(t *testing.T) {
 	}
 	tool := toolset.Define(valid("probe"), func(context.Context, *toolset.Call, arguments) (out, error) { return out{}, nil })
 	want := `{"type":"object","properties":{"channel":{"type":"string","description":"d"},"ts":{"type":"string","description":"d"},` +
-		`"limit":{"type":"integer","minimum":1,"maximum":10,"default":5,"description":"d"},"ratio":{"type":"number","description":"d"},` +
-		`"deep":{"type":"boolean","description":"d"},"order":{"type":"string","enum":["up","down"],"default":"up","description":"d"},` +
-		`"names":{"type":"array","items":{"type":"string"},"maxItems":3,"description":"d"},"texts":{"type":"array","items":{"type":"string"},"description":"d"},` +
-		`"kinds":{"type":"array","items":{"type":"string","enum":["a","b"]},"default":["a"],"description":"d"},` +
-		`"topic":{"type":"string","maxLength":4,"description":"d"},"blocks":{"description":"d"},` +
-		`"inner":{"type":"object","properties":{"name":{"type":"string","description":"d"},"size":{"type":"integer","minimum":1,"description":"d"}},"required":["name"],"additionalProperties":false,"description":"d"}},` +
-		`"required":["channel"],"additionalProperties":false}`
+		`"limit":{"type":"integer","description":"d (default 5, 1 to 10)"},"ratio":{"type":"number","description":"d"},` +
+		`"deep":{"type":"boolean","description":"d"},"order":{"type":"string","enum":["up","down"],"description":"d (default up)"},` +
+		`"names":{"type":"array","items":{"type":"string"},"description":"d (at most 3)"},"texts":{"type":"array","items":{"type":"string"},"description":"d"},` +
+		`"kinds":{"type":"array","items":{"type":"string","enum":["a","b"]},"description":"d (default a)"},` +
+		`"topic":{"type":"string","description":"d"},"blocks":{"type":"string","description":"d"},` +
+		`"inner":{"type":"object","properties":{"name":{"type":"string","description":"d"},"size":{"type":"integer","description":"d (at least 1)"}},"required":["name"],"description":"d"}},` +
+		`"required":["channel"]}`
 	if diff := cmp.Diff(want, string(tool.InputSchema)); diff != "" {
 		t.Errorf("input (-want +got):\n%s", diff)
 	}
-	want = `{"type":"object","properties":{"untrusted":{"type":"boolean"},"one":{"$ref":"#/$defs/shared"},` +
-		`"many":{"type":"array","items":{"$ref":"#/$defs/shared"},"description":"m"},"map":{"type":"object","additionalProperties":{"type":"integer"}},` +
-		`"opaque":{"type":"array"}},"required":["untrusted","one"],"$defs":{"shared":{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]}}}`
+	want = `{"type":"object","properties":{"untrusted":{"type":"boolean"},` +
+		`"one":{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]},` +
+		`"many":{"type":"array","items":{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]},"description":"m"},` +
+		`"map":{"type":"object"},"opaque":{"type":"array","items":{"type":"object"}}},"required":["untrusted","one"]}`
 	if diff := cmp.Diff(want, string(tool.OutputSchema)); diff != "" {
 		t.Errorf("output (-want +got):\n%s", diff)
+	}
+}
+
+// TestArgumentsNeedATypeOfTheirOwn refuses an argument that any JSON fits, because clients do.
+func TestArgumentsNeedATypeOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	type in struct {
+		Any json.RawMessage `json:"any" doc:"d"`
+	}
+	tool := toolset.Define(valid("probe"), func(context.Context, *toolset.Call, in) (struct{}, error) { return struct{}{}, nil })
+	if _, err := toolset.NewCatalog(tool); err == nil || !strings.Contains(err.Error(), "any: json.RawMessage needs the tag as") {
+		t.Errorf("the catalog says %v", err)
 	}
 }
 

@@ -15,99 +15,30 @@ var rawType = reflect.TypeFor[json.RawMessage]()
 
 // SchemaOf writes the JSON Schema of a result, the struct T. It allows other members.
 func SchemaOf[T any]() (json.RawMessage, error) {
-	return schemaOf(reflect.TypeFor[T](), false)
+	return schemaOf(reflect.TypeFor[T](), schemaWriter{})
 }
 
-// schemaOf writes the JSON Schema of a struct type, members in the struct's order. A
-// closed schema allows no other members. A struct that is used more than once is
-// described once, in $defs.
-func schemaOf(t reflect.Type, closed bool) (json.RawMessage, error) {
+// schemaOf writes the JSON Schema of a struct type, members in the struct's order.
+//
+// Clients hand schemas to models whose services refuse a whole list of tools for one keyword
+// that they do not know, so few are used: type, properties, required, items, enum and
+// description. Bounds and defaults are told in the description, and Bind holds to them. A type
+// is never a list, an array always has items, and nothing is referred to.
+func schemaOf(t reflect.Type, w schemaWriter) (json.RawMessage, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("%s is not a struct", t)
-	}
-	w := &schemaWriter{closed: closed, uses: map[reflect.Type]int{}}
-	if err := w.count(t, 0); err != nil {
-		return nil, err
 	}
 	if err := w.value(t, field{}); err != nil {
 		return nil, err
 	}
-	if len(w.shared) == 0 {
-		return json.RawMessage(w.out.Bytes()), nil
-	}
-	return w.withDefs()
+	return json.RawMessage(w.out.Bytes()), nil
 }
 
 type schemaWriter struct {
 	out    bytes.Buffer
-	closed bool
-	uses   map[reflect.Type]int
-	shared []reflect.Type // those with more than one use, as they were met
-}
-
-// withDefs adds the shared structs. Describing one may bring up another.
-func (w *schemaWriter) withDefs() (json.RawMessage, error) {
-	w.out.Truncate(w.out.Len() - 1)
-	w.out.WriteString(`,"$defs":{`)
-	names := map[string]bool{}
-	for len(names) < len(w.shared) {
-		if len(names) > 0 {
-			w.out.WriteString(",")
-		}
-		t := w.shared[len(names)]
-		if t.Name() == "" || names[t.Name()] {
-			return nil, fmt.Errorf("%s has no name of its own", t)
-		}
-		names[t.Name()] = true
-		fmt.Fprintf(&w.out, `"%s":{`, t.Name())
-		if err := w.object(t); err != nil {
-			return nil, err
-		}
-		w.out.WriteString("}")
-	}
-	w.out.WriteString("}}")
-	return json.RawMessage(w.out.Bytes()), nil
-}
-
-// count finds how often each struct is used, and refuses a type that contains itself.
-func (w *schemaWriter) count(t reflect.Type, depth int) error {
-	if depth > maxSchemaDepth {
-		return fmt.Errorf("%s is nested too deep, or contains itself", t)
-	}
-	switch t = deref(t); {
-	case t == rawType:
-	case t.Kind() == reflect.Slice, t.Kind() == reflect.Map:
-		return w.count(t.Elem(), depth+1)
-	case t.Kind() == reflect.Struct:
-		if w.uses[t]++; w.uses[t] > 1 {
-			return nil
-		}
-		fs, err := fields(t)
-		if err != nil {
-			return err
-		}
-		for _, f := range fs {
-			if f.opaque {
-				continue
-			}
-			if err := w.count(f.typ, depth+1); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// refers writes a reference in place of a struct that is used more than once.
-func (w *schemaWriter) refers(t reflect.Type) bool {
-	if w.uses[t] < 2 {
-		return false
-	}
-	if !slices.Contains(w.shared, t) {
-		w.shared = append(w.shared, t)
-	}
-	w.out.WriteString(`"$ref":"#/$defs/` + t.Name() + `"`)
-	return true
+	typed  bool // every value has a type, as arguments must
+	closed bool // objects allow no other members
+	depth  int
 }
 
 // maxSchemaDepth refuses a type that contains itself.
@@ -115,27 +46,27 @@ const maxSchemaDepth = 12
 
 func (w *schemaWriter) value(t reflect.Type, f field) error {
 	t = deref(t)
+	if w.depth++; w.depth > maxSchemaDepth {
+		return fmt.Errorf("%s is nested too deep, or contains itself", t)
+	}
+	defer func() { w.depth-- }()
 	w.out.WriteByte('{')
 	var err error
 	switch {
 	case t == rawType, t.Kind() == reflect.Interface:
-		// Any value: no type.
+		err = w.any(t, f)
+	case t.Kind() == reflect.Struct && f.opaque:
+		w.out.WriteString(`"type":"object"`)
 	case t.Kind() == reflect.Struct:
-		if !w.refers(t) {
-			err = w.object(t)
-		}
-	case t.Kind() == reflect.Slice && f.opaque:
-		w.out.WriteString(`"type":"array"`)
+		err = w.object(t)
 	case t.Kind() == reflect.Slice:
 		w.out.WriteString(`"type":"array","items":`)
-		err = w.value(t.Elem(), field{enum: f.enum})
-		w.bounds(f, "minItems", "maxItems")
+		err = w.value(t.Elem(), field{enum: f.enum, opaque: f.opaque})
 		f.enum = nil
 	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
-		w.out.WriteString(`"type":"object","additionalProperties":`)
-		err = w.value(t.Elem(), field{})
+		w.out.WriteString(`"type":"object"`)
 	default:
-		err = w.scalar(t, f)
+		err = w.scalar(t)
 	}
 	if err != nil {
 		return err
@@ -145,19 +76,27 @@ func (w *schemaWriter) value(t reflect.Type, f field) error {
 	return nil
 }
 
-func (w *schemaWriter) scalar(t reflect.Type, f field) error {
+// any writes the type of a value that may be any JSON: what its tag says, or none.
+func (w *schemaWriter) any(t reflect.Type, f field) error {
+	switch {
+	case f.as != "":
+		w.out.WriteString(`"type":"` + f.as + `"`)
+	case w.typed:
+		return fmt.Errorf("%s needs the tag as, which names its type: clients refuse arguments without one", t)
+	}
+	return nil
+}
+
+func (w *schemaWriter) scalar(t reflect.Type) error {
 	switch t.Kind() { //nolint:exhaustive // the others have no place in a schema
 	case reflect.String:
 		w.out.WriteString(`"type":"string"`)
-		w.bounds(f, "minLength", "maxLength")
 	case reflect.Bool:
 		w.out.WriteString(`"type":"boolean"`)
 	case reflect.Int, reflect.Int64:
 		w.out.WriteString(`"type":"integer"`)
-		w.bounds(f, "minimum", "maximum")
 	case reflect.Float64:
 		w.out.WriteString(`"type":"number"`)
-		w.bounds(f, "minimum", "maximum")
 	default:
 		return fmt.Errorf("%s has no place in a schema", t)
 	}
@@ -210,21 +149,34 @@ func (w *schemaWriter) notes(t reflect.Type, f field) {
 	if len(f.enum) > 0 {
 		add("enum", f.enum)
 	}
-	if f.hasDef {
-		add("default", literal(t, f.def))
-	}
-	if f.doc != "" {
-		add("description", f.doc)
+	if told := f.told(t); told != "" {
+		add("description", told)
 	}
 }
 
-func (w *schemaWriter) bounds(f field, low, high string) {
-	if f.min != nil {
-		fmt.Fprintf(&w.out, `,"%s":%d`, low, *f.min)
+// told is what a model reads about a member: its doc, and what the schema has no keywords for:
+// the default, the bounds of a number, and how many items a list may have. How long a text
+// may be is told by the error of one that is too long.
+func (f *field) told(t reflect.Type) string {
+	var terms []string
+	if f.hasDef && f.def != "" && f.def != "false" {
+		terms = append(terms, "default "+f.def)
 	}
-	if f.max != nil {
-		fmt.Fprintf(&w.out, `,"%s":%d`, high, *f.max)
+	number := t.Kind() == reflect.Int || t.Kind() == reflect.Int64 || t.Kind() == reflect.Float64
+	switch {
+	case number && f.min != nil && f.max != nil:
+		terms = append(terms, fmt.Sprintf("%d to %d", *f.min, *f.max))
+	case number && f.min != nil:
+		terms = append(terms, fmt.Sprintf("at least %d", *f.min))
+	case number && f.max != nil:
+		terms = append(terms, fmt.Sprintf("at most %d", *f.max))
+	case f.max != nil && t.Kind() == reflect.Slice:
+		terms = append(terms, fmt.Sprintf("at most %d", *f.max))
 	}
+	if len(terms) == 0 {
+		return f.doc
+	}
+	return strings.TrimSpace(f.doc + " (" + strings.Join(terms, ", ") + ")")
 }
 
 func (w *schemaWriter) json(v any) {
@@ -362,7 +314,7 @@ func (t *Tool) slackScopes() string {
 
 func (f *field) kind() string {
 	var s schemaWriter
-	if err := s.value(f.typ, field{opaque: true}); err != nil {
+	if err := s.value(f.typ, field{opaque: true, as: f.as}); err != nil {
 		return "any"
 	}
 	var v struct {

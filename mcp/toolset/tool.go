@@ -98,7 +98,7 @@ type Media struct {
 // Media() []Media sends these along. A mistake in the structs is reported by
 // [NewCatalog].
 func Define[In, Out any](t Tool, run func(ctx context.Context, c *Call, in In) (Out, error)) Tool {
-	in, errIn := BindingOf[In]()
+	in, errIn := bindingOf[In](false) // some services refuse the keyword that closes an object
 	var errOut error
 	t.OutputSchema, errOut = SchemaOf[Out]()
 	t.err = errors.Join(errIn, errOut)
