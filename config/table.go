@@ -123,8 +123,8 @@ var listenSettings = []Setting{
 	},
 	{
 		Key: "MAX_CONNECTIONS", Flag: "max-connections", Section: SectionListen, Kind: KindNumber, Default: "8192",
-		Help: "Connections that are open at once; more are closed as they come",
-		More: "Assistants hold one each while they follow a stream.",
+		Help: "Connections that are open at once; for one more, another gives way",
+		More: "Assistants hold one each while they follow a stream. docs/operations.md says which one gives way.",
 		bind: number(func(c *Config) *int { return &c.Listen.MaxConnections }, 16, maxConnections),
 	},
 	{

@@ -172,7 +172,7 @@ func (a *assistantSide) access(ctx context.Context, cfg config.Config, h *hooks)
 	if err != nil {
 		return nil, err
 	}
-	return web.Unbounded(require), nil
+	return web.Unbounded(func(next http.Handler) http.Handler { return require(web.Holding(next)) }), nil
 }
 
 // bearers are the static tokens of the settings: the one of them, or else the one in the

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"time"
 
 	"slackmcp/config"
 	"slackmcp/server/audit"
+	"slackmcp/server/web"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/socketmode"
 	"slackmcp/store/queue"
@@ -45,6 +47,7 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 		Address:        h.proxies.Client,
 		MaxInFlight:    cfg.Receive.MaxInFlight,
 		OnObserve:      h.received(ledger),
+		OnVerified:     func(r *http.Request) (done func()) { done, _ = web.Hold(r); return done },
 		Publisher:      store,
 		SlackSecrets:   slack.signingSecrets,
 		Direct:         cfg.Slack.SocketMode,

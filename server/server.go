@@ -188,7 +188,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 		return nil, err
 	}
 	front := web.NewServer(web.ServerOptions{
-		Handler: site.Handler(), Certificate: certificate, MaxConnections: cfg.Listen.MaxConnections, MaxBodyBytes: cfg.Receive.MaxBodyBytes, Logger: log,
+		Handler: site.Handler(), Certificate: certificate, MaxConnections: cfg.Listen.MaxConnections, Proxies: h.proxies, MaxBodyBytes: cfg.Receive.MaxBodyBytes, Logger: log,
 	})
 	measured.Listener.WatchConnections(front.Connections)
 

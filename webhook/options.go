@@ -107,6 +107,9 @@ type Options struct {
 	// connection begins; nil is not called. It is called concurrently, must return at once,
 	// and must not keep the pointer.
 	OnObserve func(*Observation)
+	// OnVerified is called with each posted request whose signature is good, before its event is
+	// stored; done, which is not nil, is called when its answer is known. nil is not called.
+	OnVerified func(*http.Request) (done func())
 	// Now is the clock of timestamps and signatures; nil means time.Now.
 	Now func() time.Time
 }

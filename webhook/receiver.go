@@ -205,6 +205,9 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 		return refusal(err)
 	}
 	v.Secret = secret + 1
+	if rc.opt.OnVerified != nil {
+		defer rc.opt.OnVerified(r)()
+	}
 
 	// Limit: not all verified requests are served at once.
 	defer rc.inFlight.Add(-1)

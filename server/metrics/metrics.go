@@ -153,16 +153,16 @@ func newListener(r *Registry) *Listener {
 		expires: r.Reading(GaugeKind, "tls_certificate_not_after_timestamp_seconds", "When the certificate that is served expires, in Unix time."),
 
 		connections: r.Reading(GaugeKind, "http_connections", "Connections that are open on the main listener."),
-		refused:     r.Reading(CounterKind, "http_connections_refused_total", "Connections that were closed as they came, because MAX_CONNECTIONS were open."),
+		refused:     r.Reading(CounterKind, "http_connections_refused_total", "Connections that were closed to make room for newcomers, because MAX_CONNECTIONS were open."),
 	}
 }
 
 // WatchConnections reads the listener at each scrape. It is called once.
-func (m *Listener) WatchConnections(count func() (open, refused int64)) {
+func (m *Listener) WatchConnections(count func() (open, gaveWay int64)) {
 	m.r.Read(func(put Put) {
-		open, refused := count()
+		open, gaveWay := count()
 		put(m.connections, float64(open))
-		put(m.refused, float64(refused))
+		put(m.refused, float64(gaveWay))
 	}, m.connections, m.refused)
 }
 

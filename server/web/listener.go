@@ -7,12 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
-	"slackmcp/internal/wait"
 	"slackmcp/webhook"
 )
 
@@ -20,7 +17,7 @@ import (
 // takes longer than these is disconnected.
 const (
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 10 * time.Second // of headers and a short body; a long one is held to a rate
+	readTimeout       = 10 * time.Second // of a whole request; the bodies of senders have times of their own
 	idleTimeout       = 75 * time.Second // longer than the keep-alive of common proxies
 	maxHeaderBytes    = 32 << 10
 )
@@ -47,8 +44,11 @@ type ServerOptions struct {
 	Handler http.Handler
 	// Certificate makes the server speak HTTPS and HTTP/2; nil leaves plain HTTP.
 	Certificate *Certificate
-	// MaxConnections is how many connections may be open; 0 sets no bound.
+	// MaxConnections is how many connections may be open: for one more, another gives way. 0 sets
+	// no bound.
 	MaxConnections int
+	// Proxies are those that stand in front of many clients, so that no share is theirs.
+	Proxies Proxies
 	// MaxBodyBytes is the longest body, whose time an answer is given.
 	MaxBodyBytes int64
 	// Logger receives what net/http complains of, at debug. Required.
@@ -66,9 +66,11 @@ type Server struct {
 // NewServer returns a Server that does not listen yet.
 func NewServer(o ServerOptions) *Server {
 	s := &Server{certificate: o.Certificate, served: make(chan struct{})}
-	s.connections.most, s.connections.silent = int64(o.MaxConnections), map[net.Conn]struct{}{}
+	s.connections.most, s.connections.proxies = o.MaxConnections, o.Proxies
+	s.connections.began, s.connections.open = time.Now(), map[*connection]struct{}{}
 	s.http = http.Server{
-		Handler: o.Handler, ConnState: s.connections.track,
+		Handler: o.Handler, ConnState: s.connections.track, ConnContext: carryConnection,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: streamsPerConnection},
 		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
 		// The time of the longest body at the slowest rate, and half a minute: a client that
 		// reads no answer does not keep its connection for ever.
@@ -81,6 +83,7 @@ func NewServer(o ServerOptions) *Server {
 // Serve serves the listener until Drain is called or the listener fails, which is an error.
 func (s *Server) Serve(l net.Listener) (err error) {
 	defer close(s.served)
+	l = listener{l, &s.connections}
 	if s.certificate == nil {
 		err = s.http.Serve(l)
 	} else {
@@ -105,11 +108,9 @@ func (s *Server) Drain(ctx context.Context) error {
 	return err
 }
 
-// Connections returns how many connections are open, and how many were refused because
+// Connections returns how many connections are open, and how many gave way to others because
 // MaxConnections were.
-func (s *Server) Connections() (open, refused int64) {
-	return s.connections.open.Load(), s.connections.refused.Load()
-}
+func (s *Server) Connections() (open, gaveWay int64) { return s.connections.count() }
 
 // ServeAdmin serves the operators' routes on an address of their own until ctx ends.
 func ServeAdmin(ctx context.Context, addr string, h http.Handler, c *Certificate, log *slog.Logger) error {
@@ -138,57 +139,3 @@ func Unbounded(authenticate func(http.Handler) http.Handler) func(http.Handler) 
 // silentGrace is how long, once the server drains, a connection may still begin its
 // first request.
 const silentGrace = 200 * time.Millisecond
-
-// connections keeps no more than a number of connections open. What comes beyond is closed
-// at once: to leave it waiting would keep every client waiting. It remembers those that
-// have not sent a byte yet: clients dial more than they use, and http.Server.Shutdown would
-// wait five seconds for each of them.
-type connections struct {
-	most          int64 // 0 is no bound
-	open, refused atomic.Int64
-
-	mu      sync.Mutex
-	silent  map[net.Conn]struct{} // guarded by mu
-	silents atomic.Int64          // the size of silent, so that requests need no lock
-}
-
-// track is the http.Server's ConnState hook.
-func (c *connections) track(conn net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		if c.open.Add(1) > c.most && c.most > 0 {
-			c.refused.Add(1)
-			_ = conn.Close() // it has sent nothing; the hook is called again for its end
-			return
-		}
-		c.mu.Lock()
-		c.silent[conn] = struct{}{}
-		c.silents.Store(int64(len(c.silent)))
-		c.mu.Unlock()
-	case http.StateActive, http.StateClosed, http.StateHijacked:
-		if state != http.StateActive {
-			c.open.Add(-1)
-		}
-		if c.silents.Load() == 0 {
-			return // The connection is no silent one.
-		}
-		c.mu.Lock()
-		delete(c.silent, conn)
-		c.silents.Store(int64(len(c.silent)))
-		c.mu.Unlock()
-	case http.StateIdle:
-	}
-}
-
-// closeSilent closes the connections that are still silent after the grace, unless ctx ends
-// before.
-func (c *connections) closeSilent(ctx context.Context) {
-	if wait.Sleep(ctx, silentGrace) != nil {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for conn := range c.silent {
-		_ = conn.Close()
-	}
-}

@@ -1,68 +1,225 @@
 package web
 
 import (
+	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// TestConnectionsAreBounded opens one connection more than there may be, then closes
-// one and finds room again.
-func TestConnectionsAreBounded(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+// A stubConn is a connection from an address, of which only its end is looked at.
+type stubConn struct {
+	net.Conn
+	from   string
+	closed atomic.Bool
+	due    time.Time // the deadline of reads
+}
+
+func (c *stubConn) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(c.from), 5000))
+}
+
+func (c *stubConn) Close() error {
+	c.closed.Store(true)
+	return nil
+}
+
+func (c *stubConn) SetReadDeadline(t time.Time) error {
+	c.due = t
+	return nil
+}
+
+// A crowd is connections with a bound, each with a name.
+type crowd struct {
+	t     *testing.T
+	of    *connections
+	names []string
+	conns map[string]*connection
+}
+
+func newCrowd(t *testing.T, most int, proxies ...netip.Prefix) *crowd {
+	return &crowd{
+		t: t, conns: map[string]*connection{},
+		of: &connections{most: most, proxies: proxies, began: time.Now(), open: map[*connection]struct{}{}},
 	}
-	bound := &connections{most: 2, silent: map[net.Conn]struct{}{}}
-	states := make(chan http.ConnState, 100)
-	srv := &http.Server{Handler: http.NotFoundHandler(), ConnState: func(c net.Conn, s http.ConnState) {
-		bound.track(c, s)
-		states <- s
-	}}
-	go func() { _ = srv.Serve(l) }()
-	defer srv.Close()
-	await := func(want http.ConnState) {
-		t.Helper()
-		deadline := time.After(time.Minute)
-		for {
-			select {
-			case s := <-states:
-				if s == want {
-					return
+}
+
+// add accepts a connection from an address and brings it into a state: new, asking, verified,
+// idle or proven.
+func (c *crowd) add(name, from, state string) {
+	c.t.Helper()
+	k := c.of.accept(&stubConn{from: from})
+	c.names, c.conns[name] = append(c.names, name), k
+	if state != "new" {
+		c.of.track(k, http.StateActive)
+	}
+	if state == "verified" || state == "proven" {
+		done, ok := k.hold()
+		if !ok {
+			c.t.Fatalf("%s cannot be held", name)
+		}
+		if state == "proven" {
+			done()
+		}
+	}
+	if state == "idle" || state == "proven" {
+		c.of.track(k, http.StateIdle)
+	}
+	time.Sleep(time.Millisecond) // the next one is younger
+}
+
+// gaveWay lists the connections that were closed since it was called last, in no order.
+func (c *crowd) gaveWay() (list []string) {
+	for _, name := range c.names {
+		if k := c.conns[name]; k != nil && k.Conn.(*stubConn).closed.Load() {
+			c.of.track(k, http.StateClosed)
+			list = append(list, name)
+			c.conns[name] = nil
+		}
+	}
+	return list
+}
+
+// push adds newcomers that are proven at once, and wants these to give way, in this order.
+func (c *crowd) push(want ...string) {
+	c.t.Helper()
+	for i, name := range want {
+		c.add(fmt.Sprintf("newcomer %d of %d", i, len(c.names)), fmt.Sprintf("203.0.113.%d", i), "proven")
+		if got := c.gaveWay(); !slices.Equal(got, []string{name}) {
+			c.t.Fatalf("for newcomer %d %q gave way, want %s", i, got, name)
+		}
+	}
+}
+
+func TestWhoGivesWay(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]func(t *testing.T){
+		"by what they carry": func(t *testing.T) {
+			c := newCrowd(t, 16)
+			c.add("proven", "192.0.2.1", "proven")
+			c.add("idle", "192.0.2.2", "idle")
+			c.add("slow body", "192.0.2.3", "asking")
+			c.add("no head", "192.0.2.4", "new")
+			for i := range 11 {
+				c.add(fmt.Sprint("stream ", i), "192.0.2.5", "verified")
+			}
+			time.Sleep(freshTime)
+			c.add("no head yet", "192.0.2.6", "new")
+			c.push("no head", "slow body", "idle", "no head yet")
+			c.add("the last", "192.0.2.7", "idle")
+			if got := c.gaveWay(); !slices.Equal(got, []string{"proven"}) {
+				t.Errorf("%q gave way in the end, want the one that was proven", got)
+			}
+		},
+		"the address with most, its oldest first": func(t *testing.T) {
+			c := newCrowd(t, 16)
+			for i := range 2 {
+				c.add(fmt.Sprint("one ", i), "192.0.2.1", "idle")
+			}
+			for i := range 4 {
+				c.add(fmt.Sprint("many ", i), "192.0.2.2", "idle")
+			}
+			for i := range 10 {
+				c.add(fmt.Sprint("stream ", i), "192.0.2.3", "proven")
+			}
+			c.push("many 0", "many 1")
+		},
+		"age alone where one has more than half": func(t *testing.T) {
+			c := newCrowd(t, 16)
+			c.add("slack", "192.0.2.1", "idle")
+			for i := range 15 {
+				c.add(fmt.Sprint("many ", i), "192.0.2.2", "idle")
+			}
+			c.push("slack", "many 0", "many 1")
+		},
+		"age alone where it is a trusted proxy": func(t *testing.T) {
+			c := newCrowd(t, 16, netip.MustParsePrefix("10.0.0.0/8"))
+			c.add("slack", "192.0.2.1", "idle")
+			for i := range 4 {
+				c.add(fmt.Sprint("proxy ", i), "10.0.0.1", "idle")
+			}
+			for i := range 11 {
+				c.add(fmt.Sprint("stream ", i), "192.0.2.3", "proven")
+			}
+			c.push("slack", "proxy 0")
+		},
+		"none that became busy meanwhile": func(t *testing.T) {
+			c := newCrowd(t, 64)
+			for i := range 64 {
+				c.add(fmt.Sprint("idle ", i), fmt.Sprintf("192.0.2.%d", i), "idle")
+			}
+			c.push("idle 0")
+			c.of.track(c.conns["idle 1"], http.StateActive)
+			done, ok := c.conns["idle 1"].hold()
+			if !ok {
+				t.Fatal("a connection cannot be held")
+			}
+			defer done()
+			c.push("idle 2")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, test)
+		})
+	}
+}
+
+// TestHeldConnectionsLeaveAQuarter holds connections until no further one may be, so that there
+// is always one that gives way.
+func TestHeldConnectionsLeaveAQuarter(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t, 16)
+	for i := range 12 {
+		c.add(fmt.Sprint("stream ", i), "192.0.2.1", "verified")
+	}
+	c.add("one more", "192.0.2.1", "asking")
+	if done, ok := c.conns["one more"].hold(); ok {
+		t.Error("a thirteenth connection of sixteen is held")
+	} else {
+		done()
+	}
+	if done, ok := c.conns["stream 0"].hold(); !ok {
+		t.Error("a second request on a connection that is held is refused")
+	} else {
+		done()
+	}
+	c.conns["stream 1"].leave()
+	if _, ok := c.conns["one more"].hold(); !ok {
+		t.Error("a connection cannot be held in the place of one that was")
+	}
+}
+
+// TestFirstHeadsAreDueSoonerWhereManyAreOpen looks at the deadline of newcomers, however much more
+// net/http gives them, and that theirs is net/http's once the head is whole.
+func TestFirstHeadsAreDueSoonerWhereManyAreOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, 16)
+		for i := range 16 {
+			k := c.of.accept(&stubConn{from: "192.0.2.1"})
+			stub := k.Conn.(*stubConn)
+			want := headTimeout
+			if i >= 8 {
+				want = headTimeoutHalf
+			}
+			if i >= 12 {
+				want = headTimeoutMost
+			}
+			for _, asked := range []time.Time{{}, time.Now().Add(time.Minute)} {
+				if _ = k.SetReadDeadline(asked); stub.due != time.Now().Add(want) {
+					t.Errorf("connection %d has %v for its first head, want %v", i+1, time.Until(stub.due), want)
 				}
-			case <-deadline:
-				t.Fatalf("no connection became %s", want)
+			}
+			c.of.track(k, http.StateActive)
+			if stub.due != time.Now().Add(time.Minute) {
+				t.Errorf("connection %d has %v after its first head, want what net/http gave", i+1, time.Until(stub.due))
 			}
 		}
-	}
-	dial := func() net.Conn {
-		t.Helper()
-		c, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = c.Close() })
-		await(http.StateNew)
-		return c
-	}
-	first := dial()
-	dial()
-	third := dial()
-	if err := third.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := third.Read(make([]byte, 1)); n != 0 || err == nil {
-		t.Fatalf("the third connection read %d bytes, want its end", n)
-	}
-	await(http.StateClosed)
-	if open, refused := bound.open.Load(), bound.refused.Load(); open != 2 || refused != 1 {
-		t.Errorf("%d are open and %d were refused, want 2 and 1", open, refused)
-	}
-	_ = first.Close()
-	await(http.StateClosed)
-	dial()
-	if open, refused := bound.open.Load(), bound.refused.Load(); open != 2 || refused != 1 {
-		t.Errorf("when there is room again %d are open and %d were refused, want 2 and 1", open, refused)
-	}
+	})
 }

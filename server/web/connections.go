@@ -1,0 +1,380 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"slackmcp/internal/wait"
+	"slackmcp/webhook/limiter"
+)
+
+// The times that a new connection has until its first request's head is whole: a TLS handshake is
+// part of it. Where many are open they are shorter.
+const (
+	headTimeout     = readHeaderTimeout
+	headTimeoutHalf = 2 * time.Second // where more than half of MAX_CONNECTIONS are open
+	headTimeoutMost = time.Second     // where more than three quarters are
+)
+
+// streamsPerConnection is how many requests one connection of HTTP/2 may have in flight.
+const streamsPerConnection = 100
+
+// connections keeps no more than a number of connections open. A newcomer is always accepted, and
+// above the bound another one gives way to it; see rank for the order. Connections that serve a
+// verified request never give way, and hold at most three quarters of the bound. It is safe for
+// concurrent use.
+type connections struct {
+	most    int // 0 is no bound
+	proxies Proxies
+	began   time.Time
+
+	gaveWay atomic.Int64 // how many were closed to make room
+	holding atomic.Int64 // how many serve a verified request
+
+	mu   sync.Mutex
+	open map[*connection]struct{} // guarded by mu
+	next []candidate              // guarded by mu; who gives way next, in order
+}
+
+// A phase is what a connection's client does, as net/http tells it.
+type phase int32
+
+const (
+	beginning phase = iota // its first request has no whole head yet
+	asking                 // a request with a whole head is not answered yet
+	idle
+)
+
+// A connection is one that the listener accepted, with what is known of it. Under TLS it is the
+// one below. Its methods are safe for concurrent use.
+type connection struct {
+	net.Conn
+	of     *connections
+	client netip.Prefix
+	headBy time.Time // when the head of the first request is due
+	leave  func()    // ends one verified request
+
+	phase    atomic.Int32
+	since    atomic.Int64 // when the phase began, in nanoseconds after of.began
+	verified atomic.Int32 // verified requests in progress
+	proven   atomic.Bool  // it has carried a verified request
+
+	wanted time.Time // the deadline of reads that was asked for while the connection was beginning
+}
+
+// SetReadDeadline implements net.Conn. It shortens the deadline that net/http gives to the first
+// head. Until that is whole, one goroutine alone reads from the connection and calls it.
+func (c *connection) SetReadDeadline(t time.Time) error {
+	if phase(c.phase.Load()) == beginning {
+		if c.wanted = t; t.IsZero() || t.After(c.headBy) {
+			t = c.headBy
+		}
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+// CloseWrite ends what the server sends, which net/http does before it closes a connection whose
+// client still sends, so that the client receives the answer.
+func (c *connection) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// enter moves a connection to a phase.
+func (c *connection) enter(p phase) {
+	began := phase(c.phase.Swap(int32(p))) == beginning
+	c.since.Store(int64(time.Since(c.of.began)))
+	if began {
+		_ = c.Conn.SetReadDeadline(c.wanted) // The bound of the first head is over. A failed connection tells its reader.
+	}
+}
+
+// hold begins a verified request, during which the connection does not give way. done ends
+// it. Without ok too many connections are held already, and this one may give way.
+func (c *connection) hold() (done func(), ok bool) {
+	c.proven.Store(true)
+	if c.verified.Add(1) > 1 {
+		return c.leave, true // The connection is held already.
+	}
+	if n := c.of.holding.Add(1); c.of.most > 0 && n > int64(max(1, c.of.most*3/4)) {
+		c.release()
+		return func() {}, false
+	}
+	return c.leave, true
+}
+
+func (c *connection) release() {
+	if c.verified.Add(-1) == 0 {
+		c.of.holding.Add(-1)
+	}
+}
+
+// A listener accepts connections and counts them.
+type listener struct {
+	net.Listener
+	of *connections
+}
+
+// Accept implements net.Listener.
+func (l listener) Accept() (net.Conn, error) {
+	raw, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return l.of.accept(raw), nil
+}
+
+// accept takes a newcomer, and closes the connection that gives way to it.
+func (s *connections) accept(raw net.Conn) *connection {
+	c := &connection{Conn: raw, of: s, client: peer(raw)}
+	c.leave = c.release
+	now := time.Now()
+	c.since.Store(int64(now.Sub(s.began)))
+	s.mu.Lock()
+	s.open[c] = struct{}{}
+	c.headBy = now.Add(s.headTime())
+	var first *connection
+	if s.most > 0 && len(s.open) > s.most {
+		first = s.first(c)
+		delete(s.open, first)
+	}
+	s.mu.Unlock()
+	if first != nil {
+		s.gaveWay.Add(1)
+		_ = first.Close() // It is not the TLS connection above, which would wait to say goodbye.
+	}
+	return c
+}
+
+// headTime returns how long a newcomer's first head may take. It requires s.mu.
+func (s *connections) headTime() time.Duration {
+	switch n := len(s.open); {
+	case s.most == 0 || n <= s.most/2:
+		return headTimeout
+	case n <= s.most*3/4:
+		return headTimeoutHalf
+	}
+	return headTimeoutMost
+}
+
+// peer returns the client at the other end of a connection.
+func peer(c net.Conn) netip.Prefix {
+	at, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	return limiter.Client(at.AddrPort().Addr())
+}
+
+// connectionOf returns what net/http's hooks are called with as a connection of ours; nil where it
+// is none.
+func connectionOf(c net.Conn) *connection {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	own, _ := c.(*connection)
+	return own
+}
+
+// track is the http.Server's ConnState hook. A connection is active from its first whole head on.
+func (s *connections) track(conn net.Conn, state http.ConnState) {
+	c := connectionOf(conn)
+	if c == nil {
+		return
+	}
+	switch state {
+	case http.StateActive:
+		c.enter(asking)
+	case http.StateIdle:
+		c.enter(idle)
+	case http.StateClosed, http.StateHijacked:
+		s.mu.Lock()
+		delete(s.open, c)
+		s.mu.Unlock()
+	case http.StateNew:
+	}
+}
+
+// count returns how many connections are open, and how many gave way.
+func (s *connections) count() (open, gaveWay int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return int64(len(s.open)), s.gaveWay.Load()
+}
+
+// closeSilent closes the connections on which no request has begun after a grace, unless ctx ends
+// before: clients dial more than they use, and http.Server.Shutdown would wait five seconds for each
+// of them.
+func (s *connections) closeSilent(ctx context.Context) {
+	if wait.Sleep(ctx, silentGrace) != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		if phase(c.phase.Load()) == beginning {
+			_ = c.Close()
+		}
+	}
+}
+
+// A class is how soon a connection gives way.
+type class int8
+
+// The classes, in the order in which they give way.
+const (
+	withoutHead class = iota // its first request has no whole head yet
+	unverified               // its request is not verified
+	neverProven              // it is idle, and never carried a verified request
+	fresh                    // one of the first two, but for less than freshTime
+	wasProven                // it is idle, and has carried a verified request
+	held                     // it serves a verified request, and does not give way
+)
+
+// freshTime is how long a connection may be without a head, or its request not verified, before it
+// gives way ahead of idle ones. Without it a flood of connections that fall idle at once would
+// leave every newcomer no longer than until the next one comes to send its head.
+const freshTime = 500 * time.Millisecond
+
+// class returns a connection's class at a time after of.began.
+func (c *connection) class(now time.Duration) class {
+	p := phase(c.phase.Load())
+	switch {
+	case c.verified.Load() > 0:
+		return held
+	case p == idle && c.proven.Load():
+		return wasProven
+	case p == idle:
+		return neverProven
+	case now-time.Duration(c.since.Load()) < freshTime:
+		return fresh
+	case p == asking:
+		return unverified
+	}
+	return withoutHead
+}
+
+// A candidate is a connection as it was when those that give way next were chosen.
+type candidate struct {
+	*connection
+	class class
+	since int64
+	// surplus is how many connections of its class its client would keep until this one gives way,
+	// the oldest first; 0 where age alone decides.
+	surplus int
+}
+
+// candidates is the part of the bound that is chosen at once. To look at all connections takes
+// a millisecond or two, which a flood of newcomers must not cost for each.
+const candidates = 16
+
+// first returns the connection that gives way to a newcomer, and nil where none may. It requires
+// s.mu.
+func (s *connections) first(newcomer *connection) *connection {
+	for range 2 {
+		for len(s.next) > 0 {
+			n := s.next[0]
+			s.next = s.next[1:]
+			if _, open := s.open[n.connection]; open && n.verified.Load() == 0 && n.connection.since.Load() == n.since {
+				return n.connection
+			}
+		}
+		s.next = s.rank(newcomer)
+	}
+	return nil
+}
+
+// rank returns the connections that give way next, in their order: by class; in a class first
+// those of the client with most of them; of one client the oldest. Where the client with most
+// is a trusted proxy, or has more than half of all connections, as a proxy in front of everybody
+// has, age alone decides in the class. It requires s.mu.
+func (s *connections) rank(newcomer *connection) []candidate {
+	now := time.Since(s.began)
+	list := make([]candidate, 0, len(s.open))
+	for c := range s.open {
+		if k := c.class(now); k != held && c != newcomer {
+			list = append(list, candidate{connection: c, class: k, since: c.since.Load()})
+		}
+	}
+	slices.SortFunc(list, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.class, b.class), cmp.Compare(a.since, b.since))
+	})
+	for from := 0; from < len(list); {
+		to := from + 1
+		for to < len(list) && list[to].class == list[from].class {
+			to++
+		}
+		s.share(list[from:to])
+		from = to
+	}
+	return slices.Clone(list[:min(len(list), max(1, s.most/candidates))])
+}
+
+// share puts the connections of one class, which are sorted by age, in the order of the class. It
+// requires s.mu.
+func (s *connections) share(list []candidate) {
+	left := map[netip.Prefix]int{}
+	for _, c := range list {
+		left[c.client]++
+	}
+	var most netip.Prefix
+	for client, n := range left {
+		if n > left[most] {
+			most = client
+		}
+	}
+	if s.proxies.contain(most.Addr()) || left[most] > len(s.open)/2 {
+		return
+	}
+	for i := range list {
+		list[i].surplus = left[list[i].client]
+		left[list[i].client]--
+	}
+	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(b.surplus, a.surplus) })
+}
+
+type connectionKey struct{}
+
+// carryConnection is the http.Server's ConnContext hook.
+func carryConnection(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, connectionKey{}, connectionOf(conn))
+}
+
+// Hold begins a request that was verified or authenticated: until done is called, its connection
+// does not give way to newcomers. Without ok as many connections are held already as may be, and
+// this one may give way. done is never nil.
+func Hold(r *http.Request) (done func(), ok bool) {
+	c, _ := r.Context().Value(connectionKey{}).(*connection)
+	if c == nil {
+		return func() {}, true // The request came by no listener of ours.
+	}
+	return c.hold()
+}
+
+// Holding is a middleware of requests that are authenticated. It answers 503 where no further
+// connection can be held.
+func Holding(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		done, ok := Hold(r)
+		if !ok {
+			h := w.Header()
+			h.Set("Retry-After", "5")
+			h.Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = w.Write([]byte(`{"error":"busy","detail":"too many connections are in use; try again, or raise MAX_CONNECTIONS"}`)) // A peer that left needs no answer.
+			return
+		}
+		defer done()
+		next.ServeHTTP(w, r)
+	})
+}
