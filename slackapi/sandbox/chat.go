@@ -177,8 +177,8 @@ func (s *Sandbox) compose(who actor, d draft) *message { return s.composeAt(who,
 
 func (s *Sandbox) composeAt(who actor, d draft, ts string) *message {
 	m := &message{
-		Type: "message", Subtype: d.subtype, User: who.user.ID, Text: normalise(d.text), TS: ts, Team: s.team.id,
-		Blocks: d.blocks, Attachments: d.attachments, Metadata: d.metadata, Inviter: d.inviter,
+		Type: "message", Subtype: d.subtype, User: who.user.ID, Text: storedText(normalise(d.text)), TS: ts, Team: s.team.id,
+		Blocks: storedBlocks(d.blocks, ts), Attachments: d.attachments, Metadata: d.metadata, Inviter: d.inviter,
 		Topic: d.topic, Purpose: d.purpose, Name: d.name, OldName: d.oldName, files: d.files,
 	}
 	if home := s.teamOf(who.user); home != s.team.id {
@@ -289,8 +289,8 @@ func chatUpdate(c *call) (object, error) {
 // edit gives a message another text.
 func (s *Sandbox) edit(ch *channel, m *message, d draft, by *user) {
 	before := m.copy()
-	m.Text, m.Attachments = normalise(d.text), d.attachments
-	if m.Blocks = d.blocks; m.Blocks == nil {
+	m.Text, m.Attachments = storedText(normalise(d.text)), d.attachments
+	if m.Blocks = storedBlocks(d.blocks, m.TS); m.Blocks == nil {
 		m.Blocks = richText(m.Text, m.TS)
 	}
 	if d.metadata != nil {
@@ -456,7 +456,7 @@ func chatScheduleMessage(c *call) (object, error) {
 	c.scheduled = append(c.scheduled, m)
 	slices.SortStableFunc(c.scheduled, func(a, b *scheduled) int { return int(a.at - b.at) })
 	c.poke()
-	blocks := d.blocks
+	blocks := storedBlocks(d.blocks, m.id)
 	if blocks == nil {
 		blocks = richText(normalise(d.text), m.id)
 	}

@@ -1,0 +1,93 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// storedBlocks writes the blocks of a message as Slack keeps them and hands them out
+// afterwards, in answers, events and interactions alike: blocks and elements without an
+// id are given one, texts are escaped and trimmed, emoji are their names, and what was left to its
+// default is written out. What is no list of objects stays as it is.
+func storedBlocks(raw json.RawMessage, ts string) json.RawMessage {
+	if raw == nil {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var blocks []object
+	if err := d.Decode(&blocks); err != nil {
+		return raw
+	}
+	for i, b := range blocks {
+		if id, _ := b["block_id"].(string); id == "" {
+			b["block_id"] = digest(5, ts, "block", strconv.Itoa(i))
+		}
+		storedTexts(b)
+		elements, _ := b["elements"].([]any)
+		for n, e := range append(elements, b["accessory"]) {
+			element, _ := e.(map[string]any)
+			if id, _ := element["action_id"].(string); id == "" && interactive[element["type"]] {
+				element["action_id"] = digest(5, ts, "action", strconv.Itoa(i), strconv.Itoa(n))
+			}
+		}
+	}
+	out, err := json.Marshal(blocks)
+	if err != nil {
+		return raw // what was decoded encodes
+	}
+	return out
+}
+
+// interactive are the elements that Slack gives an action_id.
+var interactive = map[any]bool{
+	"button": true, "static_select": true, "external_select": true, "users_select": true, "conversations_select": true,
+	"channels_select": true, "multi_static_select": true, "overflow": true, "datepicker": true, "timepicker": true,
+	"radio_buttons": true, "checkboxes": true,
+}
+
+// storedTexts changes every text object below v. Elements of rich text are not escaped.
+func storedTexts(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			storedTexts(item)
+		}
+	case map[string]any:
+		text, isText := v["text"].(string)
+		switch v["type"] {
+		case "rich_text":
+			return
+		case "mrkdwn":
+			if isText {
+				v["text"] = storedText(normalise(text))
+			}
+			if _, told := v["verbatim"]; !told {
+				v["verbatim"] = false
+			}
+		case "plain_text":
+			if isText {
+				v["text"] = storedText(plainEscaper.Replace(unescape(text)))
+			}
+			if _, told := v["emoji"]; !told {
+				v["emoji"] = true
+			}
+		}
+		for _, item := range v {
+			storedTexts(item)
+		}
+	}
+}
+
+var plainEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// storedText is a text as Slack keeps it.
+func storedText(s string) string { return strings.TrimRight(shortcodes.Replace(s), " \t\r\n") }
+
+// shortcodes are the names of some emoji that people and programs write most.
+var shortcodes = strings.NewReplacer(
+	"👍", ":+1:", "👎", ":-1:", "✅", ":white_check_mark:", "❌", ":x:", "🚀", ":rocket:", "⚠️", ":warning:", "🎉", ":tada:", "🔥", ":fire:",
+	"🛑", ":octagonal_sign:", "😀", ":grinning:", "🙂", ":slightly_smiling_face:",
+)
