@@ -2,6 +2,7 @@ package operate_test
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"slackmcp/server/operate"
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
+	"slackmcp/store/state"
 	"slackmcp/store/storetest"
 	"slackmcp/webhook/event"
 )
@@ -46,10 +48,30 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// serve serves a queue in a directory until the test ends.
+// TestStateConformance holds the small values behind the socket to their whole contract.
+func TestStateConformance(t *testing.T) {
+	storetest.RunState(t, storetest.StateHarness{
+		Place: func(t testing.TB) string { return shortDir(t) },
+		Open: func(t testing.TB, dir string) storetest.StateStore {
+			s, err := memory.New(memory.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return struct {
+				state.Store
+				io.Closer
+			}{operate.NewState(serve(t, dir, s)), s}
+		},
+	})
+}
+
+// serve serves a queue, and its values, in a directory until the test ends.
 func serve(t testing.TB, dir string, q queue.Queue) *operate.Client {
 	t.Helper()
 	s := operate.New(operate.Options{Path: operate.Path(dir), Hello: operate.Hello{Version: "test", Backend: "memory", Topic: "slack.events"}, Queue: q})
+	if kept, ok := q.(interface{ State() state.Store }); ok {
+		s.HandleState(kept.State())
+	}
 	if err := s.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}

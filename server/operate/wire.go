@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"slackmcp/store/queue"
+	"slackmcp/store/state"
 	"slackmcp/webhook/event"
 )
 
@@ -319,6 +320,9 @@ var codes = []struct {
 	{"queue_full", http.StatusInsufficientStorage, queue.ErrFull},
 	{"queue_closed", http.StatusServiceUnavailable, queue.ErrClosed},
 	{"queue_unavailable", http.StatusServiceUnavailable, queue.ErrUnavailable},
+	{"no_such_key", http.StatusNotFound, state.ErrNotFound},
+	{"value_changed", http.StatusConflict, state.ErrConflict},
+	{"state_unavailable", http.StatusServiceUnavailable, state.ErrUnavailable},
 	{"unknown_route", http.StatusNotFound, ErrUnknownRoute},
 	{"busy", http.StatusTooManyRequests, ErrBusy},
 	{"bad_request", http.StatusBadRequest, ErrRequest},
