@@ -296,6 +296,9 @@ func (l *loader) validateMCP() {
 	}
 }
 
+// maxPrompted is how many people a permission prompt can name: each of them may answer it.
+const maxPrompted = 50
+
 // validateChannel requires the senders of a channel: without them anyone in Slack could give the
 // client's model orders.
 func (l *loader) validateChannel() {
@@ -311,6 +314,10 @@ func (l *loader) validateChannel() {
 	}
 	if len(c.Senders) == 0 {
 		l.problems.add("MCP_CHANNEL_SENDERS", "is missing, and without it nobody is heard", "name the people whose messages the assistant is to take: --channel-senders U0123456789")
+	}
+	if n := len(c.Senders); n > maxPrompted && c.Permissions != "" {
+		l.problems.add("MCP_CHANNEL_SENDERS", fmt.Sprintf("names %d people, and a permission prompt names at most %d", n, maxPrompted),
+			"name fewer, or leave MCP_CHANNEL_PERMISSIONS out")
 	}
 	for _, s := range c.Senders {
 		if strings.HasPrefix(s, "@") || !strings.Contains(s, "@") && !strings.HasPrefix(s, "U") && !strings.HasPrefix(s, "W") {

@@ -12,6 +12,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"slackmcp/internal/wait"
+	"slackmcp/mcp/ask"
 	"slackmcp/mcp/channel"
 	"slackmcp/mcp/names"
 )
@@ -42,14 +43,22 @@ type pushed struct {
 // errChannel says what a channel cannot do without.
 var errChannel = errors.New("mcp: a channel needs events, and Slack to answer in")
 
+// errPrompts says what permission prompts cannot do without.
+var errPrompts = errors.New("mcp: permission prompts need a store of questions")
+
 // declare says that the server is a channel. It changes the options of the transport and
 // adds those of the protocol's server.
 func (s *Server) declare(o *Options) ([]server.ServerOption, error) {
 	if o.Channel == nil {
 		return nil, nil
 	}
-	if o.Events == nil || o.Slack == nil {
+	switch {
+	case o.Events == nil || o.Slack == nil:
 		return nil, errChannel
+	case o.Channel.Permissions != "" && s.asks == nil:
+		return nil, errPrompts
+	case o.Channel.Permissions != "" && len(o.Channel.Senders) > ask.MaxWho:
+		return nil, fmt.Errorf("mcp: a permission prompt names at most %d senders, not %d", ask.MaxWho, len(o.Channel.Senders))
 	}
 	s.channel = &pushed{options: *o.Channel}
 	// A client that negotiates 2026-07-28 does not take the server for a channel.
@@ -98,7 +107,7 @@ func (s *Server) runChannel(ctx context.Context) error {
 // channelOptions are the channel's, with ids for names.
 func (s *Server) channelOptions(ctx context.Context) (o channel.Options, err error) {
 	o = channel.Options{
-		Events: s.events, Judge: s.judge, Names: s.names, Slack: s.slack, Notify: s.transport.NotifyStdio, Ready: s.transport.Ready(), Logger: s.log,
+		Events: s.events, Judge: s.judge, Names: s.names, Slack: s.slack, Asks: s.asks, Notify: s.transport.NotifyStdio, Ready: s.transport.Ready(), Logger: s.log,
 	}
 	for _, who := range s.channel.options.Senders {
 		id, err := s.senderID(ctx, who)

@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
+	"slackmcp/store/memory"
 	"slackmcp/webhook/event"
 )
 
@@ -24,6 +27,8 @@ type channelRig struct {
 	events *eventtest.Log
 	slack  *sandbox.Sandbox
 	client *slackapi.Client
+	server *mcp.Server
+	stop   func()
 	in     *io.PipeWriter
 	lines  chan string
 }
@@ -69,6 +74,10 @@ func newChannelRig(t *testing.T, c mcp.Channel, change ...func(*mcp.Options)) *c
 			t.Error(err)
 		}
 		r.events.Append(env.Event)
+		env.Event.ReceivedAt = time.Now()
+		if err := r.server.Settle(context.Background(), &env.Event); err != nil { // as the server's consumer does
+			t.Error(err)
+		}
 	}))
 	t.Cleanup(clicks.Close)
 	r.slack.SetInteractivityURL(clicks.URL)
@@ -77,7 +86,12 @@ func newChannelRig(t *testing.T, c mcp.Channel, change ...func(*mcp.Options)) *c
 		t.Fatal(err)
 	}
 	r.client = client
-	o := mcp.Options{Events: r.events, Slack: client, Channel: &c}
+	values, err := memory.New(memory.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = values.Close() })
+	o := mcp.Options{Events: r.events, Slack: client, Channel: &c, Questions: values.State()}
 	for _, f := range change {
 		f(&o)
 	}
@@ -85,6 +99,7 @@ func newChannelRig(t *testing.T, c mcp.Channel, change ...func(*mcp.Options)) *c
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.server = s
 	ctx, cancel := context.WithCancel(context.Background())
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
@@ -101,7 +116,7 @@ func newChannelRig(t *testing.T, c mcp.Channel, change ...func(*mcp.Options)) *c
 		}
 		close(r.lines)
 	}()
-	t.Cleanup(func() {
+	r.stop = sync.OnceFunc(func() {
 		_ = inW.Close()
 		cancel()
 		for _, done := range []chan error{served, ran} {
@@ -110,6 +125,7 @@ func newChannelRig(t *testing.T, c mcp.Channel, change ...func(*mcp.Options)) *c
 			}
 		}
 	})
+	t.Cleanup(r.stop)
 	return r
 }
 
@@ -281,23 +297,124 @@ func TestChannelRelaysPermissionPrompts(t *testing.T) {
 	if l := r.next(); l.Method != "notifications/claude/channel/permission" || l.Params.RequestID != "abcde" || l.Params.Behavior != "deny" {
 		t.Errorf("after the click: %+v", l)
 	}
-	_, _, _ = r.asks("fghij")
+	if told := r.slack.Ephemerals(); len(told) != 1 || told[0].User != sandbox.Carla {
+		t.Errorf("told %+v, want Carla to learn that she is not asked", told)
+	}
+	r.endsWith(channel, ts, "Deny")
+	if _, err := r.slack.Click(t.Context(), "alice", channel, ts, "Allow"); err == nil {
+		t.Error("the answered prompt still has its buttons")
+	}
+}
+
+// endsWith waits until a prompt's message shows how it has ended.
+func (r *channelRig) endsWith(channel, ts, want string) {
+	r.t.Helper()
+	said := ""
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
+		page, err := r.client.History(context.Background(), slackapi.HistoryQuery{Channel: channel, Oldest: ts, Latest: ts, Inclusive: true})
+		if err != nil || len(page.Messages) != 1 {
+			r.t.Fatalf("read the prompt: %v, %+v", err, page.Messages)
+		}
+		if said = page.Messages[0].Text; !strings.Contains(string(page.Messages[0].Blocks), `"button"`) && strings.Contains(said, want) {
+			return
+		}
+	}
+	r.t.Errorf("the prompt says %q, want %q and no buttons", said, want)
+}
+
+func TestChannelTakesWordsInThePromptsThreadOnly(t *testing.T) {
+	t.Parallel()
+	r := newChannelRig(t, mcp.Channel{Senders: []string{sandbox.Alice, sandbox.Bob}, Permissions: "#random"})
+	r.handshake()
+	channel, ts, text := r.asks("fghij")
+	if !strings.Contains(text, "thread") {
+		t.Errorf("the prompt says %q, and not where words count", text)
+	}
+	_, other, _ := r.asks("mnopq")
 	r.events.Append(
-		wrote("message", sandbox.Carla, channel, "channel", "1700000002.000001", "", "yes fghij"), // she has no say
-		wrote("message", sandbox.Alice, channel, "channel", "1700000002.000002", "", " YES fghij "),
-		wrote("message", sandbox.Alice, "D0SANDBOX01", "im", "1700000002.000003", "", "yes fghij"), // answered already: words like any other
+		wrote("message", sandbox.Carla, channel, "channel", "9999999999.000001", ts, "yes fghij"), // she has no say
+		wrote("message", sandbox.Alice, channel, "channel", "9999999999.000002", "", "yes fghij"), // not in its thread
+		wrote("message", sandbox.Alice, channel, "channel", "9999999999.000003", other, "yes fghij"),
+		wrote("message", sandbox.Alice, "D0SANDBOX01", "im", "9999999999.000004", "", "yes fghij"), // nor here: words like any other
+		wrote("message", sandbox.Alice, channel, "channel", "1000000000.000005", ts, "yes fghij"),  // before it
+		eventtest.Envelope("", map[string]any{
+			"type": "message", "user": sandbox.Alice, "bot_id": "B0SOMEBOT1", "channel": channel, "ts": "9999999999.000006", "thread_ts": ts, "text": "yes fghij",
+		}), // an app in her name
+		wrote("message", sandbox.Bob, channel, "channel", "9999999999.000007", ts, " NO fghij "),
+		wrote("message", sandbox.Alice, channel, "channel", "9999999999.000008", ts, "yes fghij"), // too late
 	)
-	if l := r.next(); l.Method != "notifications/claude/channel/permission" || l.Params.RequestID != "fghij" || l.Params.Behavior != "allow" {
+	if l := r.next(); l.Method != "notifications/claude/channel" || l.Params.Content != "yes fghij" || l.Params.Meta["channel"] != "D0SANDBOX01" {
+		t.Errorf("the direct message: %+v", l)
+	}
+	if l := r.next(); l.Method != "notifications/claude/channel/permission" || l.Params.RequestID != "fghij" || l.Params.Behavior != "deny" {
 		t.Errorf("after the words: %+v", l)
 	}
-	if l := r.next(); l.Method != "notifications/claude/channel" || l.Params.Content != "yes fghij" {
-		t.Errorf("after the answer: %+v", l)
+	r.endsWith(channel, ts, "Deny")
+	if _, err := r.slack.Click(t.Context(), "bob", channel, other, "Allow"); err != nil {
+		t.Fatal(err)
 	}
+	// Nothing of the first prompt came in between: a verdict is told once.
+	if l := r.next(); l.Params.RequestID != "mnopq" || l.Params.Behavior != "allow" {
+		t.Errorf("after the click: %+v", l)
+	}
+}
+
+func TestChannelTellsNoVerdictOfAnAlteredPrompt(t *testing.T) {
+	t.Parallel()
+	r := newChannelRig(t, mcp.Channel{Senders: []string{sandbox.Alice}, Permissions: "#random"})
+	r.handshake()
+	channel, ts, _ := r.asks("abcde")
+	page, err := r.client.History(t.Context(), slackapi.HistoryQuery{Channel: channel, Oldest: ts, Latest: ts, Inclusive: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Another program with the bot's token turns the labels round.
+	swapped := strings.NewReplacer(`"Allow"`, `"Deny"`, `"Deny"`, `"Allow"`).Replace(string(page.Messages[0].Blocks))
+	if _, err := r.client.UpdateMessage(t.Context(), slackapi.Update{Channel: channel, TS: ts, Text: "?", Blocks: json.RawMessage(swapped), Question: true}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.slack.Click(t.Context(), "alice", channel, ts, "Deny"); err != nil {
+		t.Fatal(err)
+	}
+	r.endsWith(channel, ts, "no answer to it counts")
+	_, ts, _ = r.asks("fghij")
+	if _, err := r.slack.Click(t.Context(), "alice", channel, ts, "Deny"); err != nil {
+		t.Fatal(err)
+	}
+	if l := r.next(); l.Params.RequestID != "fghij" {
+		t.Errorf("a verdict of the altered prompt: %+v", l)
+	}
+}
+
+func TestPromptsEndWithTheChannel(t *testing.T) {
+	t.Parallel()
+	r := newChannelRig(t, mcp.Channel{Senders: []string{sandbox.Alice}, Permissions: "#random"})
+	r.handshake()
+	channel, ts, _ := r.asks("abcde")
+	r.stop()
+	r.endsWith(channel, ts, "withdrawn")
 }
 
 func TestChannelNeedsItsParts(t *testing.T) {
 	t.Parallel()
 	if _, err := mcp.New(mcp.Options{Channel: &mcp.Channel{Senders: []string{"U1"}}}); err == nil {
 		t.Error("a channel without events and Slack was made")
+	}
+	client, err := slackapi.New(slackapi.Options{BotToken: sandbox.DefaultBotToken, URL: "http://127.0.0.1:1/api/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := memory.New(memory.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer values.Close()
+	o := mcp.Options{Events: &eventtest.Log{}, Slack: client, Channel: &mcp.Channel{Senders: []string{"U1"}, Permissions: "U1"}}
+	if _, err := mcp.New(o); err == nil {
+		t.Error("prompts without a store of questions were taken on")
+	}
+	o.Questions, o.Channel.Senders = values.State(), slices.Repeat([]string{"U1"}, 51)
+	if _, err := mcp.New(o); err == nil || !strings.Contains(err.Error(), "50") {
+		t.Errorf("51 senders: %v", err)
 	}
 }

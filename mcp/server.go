@@ -34,6 +34,7 @@ import (
 	"slackmcp/mcp/transport"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
+	"slackmcp/store/state"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
 )
@@ -69,7 +70,10 @@ type Options struct {
 	Gaps func(ctx context.Context) (any, error)
 	// Channel pushes events into the conversation of the client of stdio; nil is no channel.
 	Channel *Channel
-	// OnAsk is called before slack_ask posts a question: the clicks on it have to reach
+	// Questions keeps the questions that are asked with buttons, shared by all processes
+	// that may receive the clicks on them; nil asks none.
+	Questions state.Store
+	// OnAsk is called before a question is posted: the clicks on it have to reach
 	// [Server.Settle]. It must return at once. Nil is not called.
 	OnAsk func()
 	// Transport configures how clients connect. Subscribable is set by New.
@@ -97,6 +101,7 @@ type Server struct {
 	tools     *toolset.Registry
 	judge     *view.Judge
 	names     *names.Resolver
+	asks      *ask.Questions // nil where none are asked
 	resources *resources.Set
 	webhooks  *notify.Notifier // nil where nothing is posted
 	channel   *pushed          // nil unless the server is a channel
@@ -125,7 +130,7 @@ func (s *Server) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	s.names, s.judge = to.Names, to.Judge
+	s.names, s.judge, s.asks = to.Names, to.Judge, to.Asks
 	catalog, err := tools.Catalog(to)
 	if err != nil {
 		return err
@@ -186,7 +191,7 @@ func (s *Server) connect(o Options) error {
 
 // toolOptions makes what the tools share.
 func toolOptions(o Options) (tools.Options, error) {
-	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Slack: o.Slack, OnAsk: o.OnAsk, Posts: view.NewPosts()}
+	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Slack: o.Slack, Posts: view.NewPosts()}
 	jo := view.JudgeOptions{Lockdown: o.Lockdown, Apps: o.LockdownApps, Posts: to.Posts}
 	if o.Slack == nil {
 		to.Judge = view.NewJudge(jo)
@@ -207,7 +212,10 @@ func toolOptions(o Options) (tools.Options, error) {
 	if o.Write.Logger == nil {
 		o.Write.Logger = o.Logger
 	}
-	to.Guard, err = guard.New(o.Write)
+	if to.Guard, err = guard.New(o.Write); err != nil || o.Questions == nil || o.Events == nil {
+		return to, err
+	}
+	to.Asks, err = ask.New(ask.Options{State: o.Questions, Slack: o.Slack, Self: to.Names.Self, OnAsk: o.OnAsk, Logger: o.Logger})
 	return to, err
 }
 
@@ -291,11 +299,9 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	return err
 }
 
-// Settle handles an event that may be a click on a question of slack_ask: see
-// [ask.Settle]. It needs a server with Slack and events.
-func (s *Server) Settle(ctx context.Context, e *event.Event) error {
-	return ask.Settle(ctx, s.events, s.slack, e)
-}
+// Settle handles an event that may end a question: see [ask.Questions.Settle]. It needs a
+// server with Questions, Slack and events.
+func (s *Server) Settle(ctx context.Context, e *event.Event) error { return s.asks.Settle(ctx, e) }
 
 const (
 	announceBatch = 200

@@ -19,6 +19,7 @@ import (
 	"slackmcp/internal/wait"
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/ask"
 	"slackmcp/mcp/events"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/notify"
@@ -93,7 +94,8 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 		}
 		a.journal, opts.Events, opts.Operator = events.window, events, store
 		if client != nil {
-			a.asks = newAsks(cfg, store, a.journal.Newest, h.log)
+			opts.Questions = questions(store, values)
+			a.asks = newAsks(cfg, store, opts.Questions, a.journal.Newest, h.log)
 			opts.OnAsk = a.asks.asked
 		}
 	}
@@ -316,14 +318,24 @@ func (r remote) Tail(ctx context.Context, from queue.Start, fn func(event.Event)
 	return err
 }
 
-// asksGroup is the consumer group that handles the clicks on questions of slack_ask.
+// questions is where the questions are kept that are asked with buttons: in the store
+// that has the clicks on them, which may be another process's.
+func questions(store *watchedStore, values state.Store) state.Store {
+	if r, ok := store.Queue.(remote); ok {
+		return operate.NewState(r.Client)
+	}
+	return values
+}
+
+// asksGroup is the consumer group that handles the clicks on questions.
 const asksGroup = "slack_ask"
 
-// asks handles clicks on questions. Its group is worked from the first question on, or
-// from the start where the store knows the group from an earlier run: a server that asks
-// no question has no such group.
+// asks handles clicks on questions. Its group is worked from the first question on that any
+// process of the store asks, or from the start where the store knows the group from an
+// earlier run: where no question is asked, there is no such group.
 type asks struct {
 	store  queue.Queue
+	rows   state.Store
 	newest func() event.Position
 	settle func(ctx context.Context, e *event.Event) error
 	group  queue.Group
@@ -331,19 +343,19 @@ type asks struct {
 	first  chan event.Position // where the first question was asked
 }
 
-func newAsks(cfg config.Config, store queue.Queue, newest func() event.Position, log *slog.Logger) *asks {
-	pattern, _ := event.ParsePattern("block_actions") // a plain word
+func newAsks(cfg config.Config, store queue.Queue, rows state.Store, newest func() event.Position, log *slog.Logger) *asks {
+	patterns, _ := event.ParsePatterns(ask.Kinds()...) // plain words
 	return &asks{
-		store: store, newest: newest, log: log, first: make(chan event.Position, 1),
+		store: store, rows: rows, newest: newest, log: log, first: make(chan event.Position, 1),
 		group: queue.Group{
-			Name: asksGroup, Workers: 2, Drain: cfg.Drain,
-			Filter: event.Filter{Source: event.SourceSlack, Patterns: []event.Pattern{pattern}},
+			Name: asksGroup, Workers: 4, Drain: cfg.Drain,
+			Filter: event.Filter{Source: event.SourceSlack, Patterns: patterns},
 			Policy: queue.Policy{MaxAttempts: cfg.Worker.MaxAttempts},
 		},
 	}
 }
 
-// asked is called before a question is posted.
+// asked is called before a question is posted, also by another process.
 func (a *asks) asked() {
 	select {
 	case a.first <- a.newest():
@@ -359,12 +371,8 @@ const (
 
 // run works the group until ctx is done. It survives a store that fails.
 func (a *asks) run(ctx context.Context) error {
-	if !a.known(ctx) {
-		select {
-		case a.group.Start.After = <-a.first:
-		case <-ctx.Done():
-			return nil
-		}
+	if !a.known(ctx) && !a.wait(ctx) {
+		return nil
 	}
 	backoff := wait.Backoff{First: asksFirstPause, Most: asksMaxPause}
 	for ctx.Err() == nil {
@@ -380,6 +388,24 @@ func (a *asks) run(ctx context.Context) error {
 		_ = wait.Sleep(ctx, pause) // the loop ends with ctx
 	}
 	return nil
+}
+
+// wait waits until a process asks, and reports whether one did before ctx ended.
+func (a *asks) wait(ctx context.Context) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		backoff := wait.Backoff{First: asksFirstPause, Most: asksMaxPause}
+		for ctx.Err() == nil && a.rows.Watch(ctx, ask.Rows, func(state.Change) { a.asked() }) != nil {
+			_ = wait.Sleep(ctx, backoff.Next()) // the loop ends with ctx
+		}
+	}()
+	select {
+	case a.group.Start.After = <-a.first:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // known reports whether an earlier run has asked. Where the store cannot say so now, the

@@ -14,6 +14,7 @@ import (
 	"slackmcp/server/operate"
 	"slackmcp/store/queue"
 	"slackmcp/store/sqlite"
+	"slackmcp/store/state"
 	"slackmcp/webhook/operator"
 )
 
@@ -94,7 +95,7 @@ func SQLiteOptions(c config.Config, log *slog.Logger) sqlite.Options {
 // newOperatorSocket prepares the socket in DATA_DIR by which the commands of an operator
 // reach this process; nil without events here, when the directory may be another server's.
 // Commands that need more than the store get their routes here.
-func newOperatorSocket(cfg config.Config, version string, store queue.Queue, k *gapKeeper, assistants *mcp.Server, h *hooks) *operate.Server {
+func newOperatorSocket(cfg config.Config, version string, store queue.Queue, values state.Store, k *gapKeeper, assistants *mcp.Server, h *hooks) *operate.Server {
 	if !cfg.Mode.Webhook() {
 		return nil
 	}
@@ -103,6 +104,7 @@ func newOperatorSocket(cfg config.Config, version string, store queue.Queue, k *
 		Hello: operate.Hello{Version: version, Backend: string(cfg.Queue.Backend), Topic: cfg.Queue.Topic},
 		Queue: store, Drain: cfg.Drain, Logger: h.log, OnChanged: h.operated,
 	})
+	socket.HandleState(values)
 	if k != nil {
 		k.serve(socket)
 	}

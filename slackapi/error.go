@@ -62,6 +62,8 @@ const (
 	CodeTooManyRedirects = "too_many_redirects"
 	// CodeBadRequest is an argument that was refused before it was sent.
 	CodeBadRequest = "bad_request"
+	// CodeReservedID is a message whose blocks have an id of a question; see [ReservedID].
+	CodeReservedID = "reserved_id"
 )
 
 // Error says what happened and, where it is known, the remedy.

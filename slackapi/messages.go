@@ -192,6 +192,9 @@ type Post struct {
 	Username, IconEmoji, IconURL string
 	// Metadata is a JSON object {event_type, event_payload}.
 	Metadata json.RawMessage
+	// Question lets Blocks hold the ids that begin with [ReservedID]. It is set by the
+	// package that asks questions and by no other.
+	Question bool `json:"-"`
 }
 
 // Posted is where a message went.
@@ -221,11 +224,12 @@ type Update struct {
 	Text        string
 	Blocks      json.RawMessage
 	Markdown    string
+	Question    bool `json:"-"` // see [Post]
 }
 
 // UpdateMessage changes a message.
 func (c *Client) UpdateMessage(ctx context.Context, u Update) (Posted, error) {
-	if err := checkBlocks(u.Blocks); err != nil {
+	if err := checkBlocks(u.Blocks, u.Question); err != nil {
 		return Posted{}, refused("chat.update", err)
 	}
 	r, err := reply[Posted](c.http.Do(c.form(ctx, "chat.update",
@@ -306,7 +310,7 @@ func (c *Client) DeleteScheduled(ctx context.Context, channel, id string) error 
 
 // pairs are the names and values of a post's form.
 func (p Post) pairs() ([]string, error) {
-	if err := checkBlocks(p.Blocks); err != nil {
+	if err := checkBlocks(p.Blocks, p.Question); err != nil {
 		return nil, err
 	}
 	if len(p.Metadata) > 0 {
@@ -326,10 +330,14 @@ func (p Post) pairs() ([]string, error) {
 	}, nil
 }
 
-// checkBlocks refuses what is no array of blocks. What a block holds is for Slack to judge.
-func checkBlocks(blocks json.RawMessage) error {
+// checkBlocks refuses what is no array of blocks, and reserved ids in what is no question.
+// What else a block holds is for Slack to judge.
+func checkBlocks(blocks json.RawMessage, question bool) error {
 	if len(blocks) == 0 {
 		return nil
+	}
+	if !question && reserves(blocks) {
+		return errReserved
 	}
 	var list []json.RawMessage
 	if err := json.Unmarshal(blocks, &list); err != nil {
@@ -366,6 +374,9 @@ func (c *Client) Respond(ctx context.Context, responseURL string, r Response) er
 	at, err := url.Parse(responseURL)
 	if err != nil {
 		return refused(respond.name, errors.New("the response URL cannot be parsed"))
+	}
+	if err := checkBlocks(r.Blocks, false); err != nil {
+		return refused(respond.name, err)
 	}
 	if call, _ := c.reach(at); !call {
 		return &Error{Method: respond.name, Code: CodeRefusedHost, Kind: InvalidArgument, err: errors.New("the response URL is not of Slack's")}

@@ -287,5 +287,9 @@ func failure(name string, err error) error {
 
 // refused is a call whose argument is wrong before anything is sent.
 func refused(name string, err error) *Error {
-	return &Error{Method: name, Code: CodeBadRequest, Kind: InvalidArgument, err: err}
+	code := CodeBadRequest
+	if errors.Is(err, errReserved) {
+		code = CodeReservedID
+	}
+	return &Error{Method: name, Code: code, Kind: InvalidArgument, err: err}
 }

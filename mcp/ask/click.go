@@ -4,187 +4,303 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
+	"slackmcp/internal/wait"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 )
 
-// A Click is a person's use of a question's button.
-type Click struct {
-	ID      ID
-	EventID string
-	User    string // id
-	// Choice is the label of the button; Who are those whose click counts, empty is all.
-	Choice string
-	Who    []string
-	// Event is what was received; it holds the response URL.
-	Event event.Event
+// Kinds are the patterns of the events that [Questions.Settle] has to see: clicks, and
+// deletions of messages.
+func Kinds() []string {
+	return []string{"block_actions", "message.message_deleted", "message.message_changed"}
 }
 
-// Counts reports whether the click answers the question.
-func (c *Click) Counts() bool { return len(c.Who) == 0 || slices.Contains(c.Who, c.User) }
+// A click is a person's use of a question's button, as Slack's payload tells it.
+type click struct {
+	AppID string `json:"api_app_id"`
+	Team  struct {
+		ID string `json:"id"`
+	} `json:"team"`
+	Enterprise struct {
+		ID string `json:"id"`
+	} `json:"enterprise"`
+	User struct {
+		ID string `json:"id"`
+	} `json:"user"`
+	Channel struct {
+		ID string `json:"id"`
+	} `json:"channel"`
+	Container struct {
+		Type      string `json:"type"`
+		MessageTS string `json:"message_ts"`
+		ChannelID string `json:"channel_id"`
+		Ephemeral bool   `json:"is_ephemeral"`
+	} `json:"container"`
+	Actions []event.Action `json:"actions"`
+	Message shownMessage   `json:"message"`
 
-// kind is that of the events that report clicks.
-const kind = "block_actions"
-
-// ReadClick reads a click on a question out of an event, and reports whether it is one.
-func ReadClick(e *event.Event) (Click, bool) {
-	if e.Source != event.SourceSlack || e.Kind.Type != kind {
-		return Click{}, false
-	}
-	in, err := event.Inner[event.Interaction](e)
-	if err != nil || len(in.Actions) == 0 || in.User.ID == "" {
-		return Click{}, false
-	}
-	a := in.Actions[0]
-	var t terms
-	if !strings.HasPrefix(a.ActionID, actionPrefix) || json.Unmarshal([]byte(a.Value), &t) != nil {
-		return Click{}, false
-	}
-	return Click{
-		ID:      ID{Channel: e.Channel, TS: in.Container.MessageTS, After: t.After},
-		EventID: e.ID, User: in.User.ID, Choice: t.Choice, Who: t.Who, Event: *e,
-	}, true
+	event *event.Event
 }
 
-// pageSize is how many clicks of a channel are looked at in one query.
-const pageSize = 100
-
-// Clicks follows the events that may be clicks on a question. The follower has to be
-// closed.
-func Clicks(log event.Log, id ID) *event.Follower {
-	pattern, _ := event.ParsePattern(kind) // it is a plain word
-	return event.Follow(log, event.Query{
-		Filter: event.Filter{Source: event.SourceSlack, Channel: id.Channel, Patterns: []event.Pattern{pattern}},
-		After:  id.After, Limit: pageSize,
-	})
+// readClick reads a click on a question out of an event, and reports whether it is one.
+func readClick(e *event.Event) (click, bool) {
+	if e.Source != event.SourceSlack || e.Kind.Type != "block_actions" {
+		return click{}, false
+	}
+	c, err := event.Inner[click](e)
+	c.event = e
+	reserved := func(a event.Action) bool { return strings.HasPrefix(a.ActionID, slackapi.ReservedID) }
+	return c, err == nil && c.User.ID != "" && slices.ContainsFunc(c.Actions, reserved)
 }
 
-// First reads a page of [Clicks] and returns the first click that answers the question;
-// nil is no answer yet. A position that the store does not know any more is the store's
-// beginning. more reports that the store has events that were not looked at.
-func First(ctx context.Context, clicks *event.Follower, id ID) (c *Click, more bool, err error) {
-	err = clicks.Read(ctx, func(page event.Page) error {
-		more = page.More
-		for i := range page.Events {
-			if click, ok := ReadClick(&page.Events[i]); ok && click.ID.TS == id.TS && click.Counts() {
-				c, more = &click, false
-				return nil
-			}
-		}
-		return nil
-	})
-	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired && clicks.Position() != "" {
-		clicks.Seek("")
-		return nil, true, nil
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	return c, more, nil
-}
+// What a person reads whose click did not count.
+const (
+	saidOld       = "This question was asked by an earlier version of the app, so your answer cannot be taken. Ask for the question to be asked again."
+	saidUnknown   = "This question is not open any more. Ask for it to be asked again."
+	saidAltered   = "This message is not the one that was posted: it was changed, or copied. Your answer was not taken, and the question has ended. It has to be asked again."
+	saidElsewhere = "Your answer was not taken: it comes from another workspace than the question."
+	saidBot       = "Answers of bots and of accounts that are switched off do not count."
+	saidMembers   = "This question is for full members of the workspace."
+	saidWithdrawn = "This question was withdrawn."
+	saidExpired   = "The time for this question is up. Ask for it to be asked again."
+)
 
-// A Slack changes the message of a question, and answers a click; a [slackapi.Client]
-// is one.
-type Slack interface {
-	UpdateMessage(ctx context.Context, u slackapi.Update) (slackapi.Posted, error)
-	Respond(ctx context.Context, responseURL string, r slackapi.Response) error
-}
+// boundWithin is how long a click waits for the answer to the post that it is a click on.
+const (
+	boundWithin = 10 * time.Second
+	boundLook   = 100 * time.Millisecond
+)
 
-// errBehind says that the log does not show yet what is being handled.
-var errBehind = errors.New("the log of events has not reached this click yet")
-
-// Settle handles one event. A click that answers a question takes the buttons out of its
-// message and puts the answer there, so that it cannot be clicked again; a person whose
-// click does not count is answered why. To settle an event twice is the same as once. An
-// event that is no click changes nothing.
-func Settle(ctx context.Context, log event.Log, slack Slack, e *event.Event) error {
-	c, ok := ReadClick(e)
-	if !ok {
-		return nil
-	}
-	if !c.Counts() {
-		return answer(ctx, slack, &c, "This question is for "+mentions(c.Who)+".")
-	}
-	clicks := Clicks(log, c.ID)
-	defer clicks.Close()
-	var first *Click
-	for more := true; first == nil && more; {
-		var err error
-		if first, more, err = First(ctx, clicks, c.ID); err != nil {
+// Settle handles one event. A click that counts ends its question with an answer, and one in
+// another message than the one that was posted ends it without; the message then says so,
+// and has no buttons. A person whose click does not count is answered why. The deletion of
+// a question's message withdraws it. To settle an event twice is the same as once; other
+// events change nothing.
+func (q *Questions) Settle(ctx context.Context, e *event.Event) error {
+	if c, ok := readClick(e); ok {
+		said, err := q.click(ctx, &c)
+		if err != nil || said == "" {
 			return err
 		}
+		return q.answer(ctx, &c, said)
 	}
-	if first == nil {
-		return errBehind
-	}
-	if err := show(ctx, slack, first); err != nil {
-		return err
-	}
-	if first.EventID == c.EventID {
-		return nil
-	}
-	return answer(ctx, slack, &c, "<@"+first.User+"> has answered already: "+escape(first.Choice))
+	return q.deletion(ctx, e)
 }
 
-// show puts the answer in the place of the buttons. A message that is gone needs no change.
-func show(ctx context.Context, slack Slack, c *Click) error {
-	in, err := event.Inner[event.Interaction](&c.Event)
-	if err != nil {
-		return err
-	}
-	var message struct {
-		Text   string `json:"text"`
-		Blocks []struct {
-			ID   string          `json:"block_id"`
-			Text json.RawMessage `json:"text"`
-		} `json:"blocks"`
-	}
-	if len(in.Message) > 0 {
-		if err := json.Unmarshal(in.Message, &message); err != nil {
-			return err
-		}
-	}
-	blocks := []object{}
-	for _, b := range message.Blocks {
-		if b.ID == questionBlock && len(b.Text) > 0 {
-			blocks = append(blocks, object{"type": "section", "block_id": questionBlock, "text": b.Text})
-		}
-	}
-	said := ":white_check_mark: *" + escape(c.Choice) + "* (answered by <@" + c.User + ">)"
-	raw, err := json.Marshal(append(blocks, note(said)))
-	if err != nil {
-		return err
-	}
-	_, err = slack.UpdateMessage(ctx, slackapi.Update{Channel: c.ID.Channel, TS: c.ID.TS, Text: message.Text + "\n" + said, Blocks: raw})
-	return unlessGone(err)
-}
-
-// answer writes to the person who clicked, and to no other. An address that is used up
-// or too old is no reason to try again.
-func answer(ctx context.Context, slack Slack, c *Click, text string) error {
-	for _, url := range event.ResponseURLs(&c.Event) {
-		return unlessGone(slack.Respond(ctx, url, slackapi.Response{Text: text}))
-	}
-	return nil
-}
-
-// unlessGone drops the errors that no other attempt would cure.
-func unlessGone(err error) error {
-	fault, ok := errors.AsType[*slackapi.Error](err)
+// click judges a click, and returns what its person is to be told.
+func (q *Questions) click(ctx context.Context, c *click) (said string, err error) {
+	id, choice, ok := parseButton(c.Actions[0].Value)
 	if !ok {
-		return err
+		return saidOld, nil
 	}
-	switch fault.Kind { //nolint:exhaustive // the others are worth another attempt
-	case slackapi.NotFound, slackapi.InvalidArgument, slackapi.Forbidden, slackapi.Conflict, slackapi.Ambiguous, slackapi.Internal:
+	r, err := q.bound(ctx, id, c.event.ReceivedAt)
+	if errors.Is(err, ErrNotKept) {
+		return saidUnknown, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case r.Status != Open:
+		return q.over(ctx, &r, c)
+	case !r.in(c):
+		return saidElsewhere, nil
+	case !r.shows(c, choice):
+		return q.alter(ctx, &r, c)
+	}
+	if said, err = q.may(ctx, &r, c.User.ID); err != nil || said != "" {
+		return said, err
+	}
+	if r, _, err = q.end(ctx, r.ID, func(r *Row) {
+		r.Status = Answered
+		r.Answer = &Answer{Choice: choice, User: c.User.ID, EventID: c.event.ID, At: c.event.ReceivedAt.UTC()}
+	}); err != nil {
+		return "", err
+	}
+	return q.over(ctx, &r, c)
+}
+
+// bound returns a question, once it is known where it stands or that it has ended. After
+// ten seconds it returns it as it is.
+func (q *Questions) bound(ctx context.Context, id string, received time.Time) (Row, error) {
+	for {
+		r, err := q.Read(ctx, id)
+		if err != nil || r.TS != "" || r.Status != Open || q.now().Sub(received) >= boundWithin {
+			return r, err
+		}
+		if err := wait.Sleep(ctx, boundLook); err != nil {
+			return r, err
+		}
+	}
+}
+
+// in reports whether a click was made in the workspace, or the organisation, of the question.
+func (r *Row) in(c *click) bool {
+	return c.Team.ID != "" && c.Team.ID == r.Team || c.Enterprise.ID != "" && c.Enterprise.ID == r.Enterprise
+}
+
+// shows reports whether a click was made in the very message that was posted, as it was
+// posted, and on the button that it says.
+func (r *Row) shows(c *click, choice int) bool {
+	switch {
+	case r.TS == "" || c.AppID != r.App || c.Container.Ephemeral,
+		c.Container.MessageTS != r.TS || c.Message.TS != r.TS,
+		c.Container.ChannelID != r.Channel || c.Channel.ID != r.Channel,
+		len(c.Actions) != 1 || choice < 0 || choice >= len(r.Choices),
+		c.Actions[0].ActionID != actionID(choice) || c.Actions[0].BlockID != buttonsBlock:
+		return false
+	}
+	shown, err := c.Message.fingerprint()
+	return err == nil && shown == r.Shown
+}
+
+// may says why a user may not answer; "" where they may.
+func (q *Questions) may(ctx context.Context, r *Row, user string) (said string, err error) {
+	if len(r.Who) > 0 && !slices.Contains(r.Who, user) {
+		return "This question is for " + mentions(r.Who) + ".", nil
+	}
+	u, err := q.o.Slack.UserInfo(ctx, user)
+	if fault, ok := errors.AsType[*slackapi.Error](err); ok && (fault.Kind == slackapi.NotFound || fault.Kind == slackapi.InvalidArgument) {
+		return saidBot, nil
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case u.ID != user || u.IsBot || u.Deleted || user == slackbot:
+		return saidBot, nil
+	case len(r.Who) > 0:
+		return "", nil
+	case u.IsRestricted || u.IsUltraRestricted || u.IsStranger || u.IsInvitedUser || !r.ours(&u):
+		return saidMembers, nil
+	}
+	return "", nil
+}
+
+// slackbot is Slack's own bot, which Slack does not call one.
+const slackbot = "USLACKBOT"
+
+// ours reports whether a user is of the workspace, or of the organisation, that asks.
+func (r *Row) ours(u *slackapi.User) bool {
+	return u.TeamID != "" && u.TeamID == r.Team ||
+		r.Enterprise != "" && (u.EnterpriseUser.EnterpriseID == r.Enterprise || u.TeamID == r.Enterprise)
+}
+
+// alter ends a question that was clicked in another message than the one that was posted.
+func (q *Questions) alter(ctx context.Context, r *Row, c *click) (said string, err error) {
+	kept, ended, err := q.end(ctx, r.ID, func(r *Row) { r.Status = Altered })
+	if err != nil {
+		return "", err
+	}
+	if ended {
+		q.log.LogAttrs(ctx, slog.LevelWarn, "a question was altered",
+			slog.String("principal", r.Principal), slog.String("channel", r.Channel), slog.String("ts", r.TS),
+			slog.String("user", c.User.ID), slog.String("clicked_in", c.Container.ChannelID), slog.String("clicked_ts", c.Container.MessageTS))
+	}
+	return q.over(ctx, &kept, c)
+}
+
+// over shows in its message how a question has ended, and returns what a person who
+// clicked is to be told: nothing where this click is the answer.
+func (q *Questions) over(ctx context.Context, r *Row, c *click) (said string, err error) {
+	if err := q.show(ctx, r); err != nil {
+		return "", err
+	}
+	switch r.Status {
+	case Answered:
+		if r.Answer.EventID == c.event.ID {
+			return "", nil
+		}
+		return "<@" + r.Answer.User + "> has answered already: " + escape(r.Choice()), nil
+	case Altered:
+		return saidAltered, nil
+	case Withdrawn:
+		return saidWithdrawn, nil
+	case Expired:
+		return saidExpired, nil
+	case Open:
+	}
+	return saidUnknown, nil
+}
+
+// AnswerInWords ends an open question with a choice that its person wrote, in an event. Who
+// wrote is judged as for a click; that the words belong to the question the caller has
+// judged. It reports whether they are the answer.
+func (q *Questions) AnswerInWords(ctx context.Context, id string, choice int, user, eventID string) (bool, error) {
+	r, err := q.Read(ctx, id)
+	if err != nil || r.Status != Open || choice < 0 || choice >= len(r.Choices) {
+		return false, ignoreNotKept(err)
+	}
+	if said, err := q.may(ctx, &r, user); err != nil || said != "" {
+		return false, err
+	}
+	r, ended, err := q.end(ctx, id, func(r *Row) {
+		r.Status, r.Answer = Answered, &Answer{Choice: choice, User: user, EventID: eventID, At: q.now().UTC()}
+	})
+	if err != nil || !ended {
+		return false, ignoreNotKept(err)
+	}
+	q.tryShow(ctx, &r)
+	return true, nil
+}
+
+func ignoreNotKept(err error) error {
+	if errors.Is(err, ErrNotKept) {
 		return nil
 	}
 	return err
 }
 
-var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "*", "\u2217")
+// deletion withdraws the question whose message an event reports as deleted.
+func (q *Questions) deletion(ctx context.Context, e *event.Event) error {
+	if e.Source != event.SourceSlack || e.Kind.Type != "message" {
+		return nil
+	}
+	m, err := event.Inner[struct {
+		Subtype string `json:"subtype"`
+		Channel string `json:"channel"`
+		Message struct {
+			Subtype string `json:"subtype"`
+		} `json:"message"`
+		Previous struct {
+			TS     string          `json:"ts"`
+			Blocks json.RawMessage `json:"blocks"`
+		} `json:"previous_message"`
+	}](e)
+	// A message with replies leaves a tombstone in its place.
+	if err != nil || m.Subtype != "message_deleted" && m.Message.Subtype != "tombstone" {
+		return nil //nolint:nilerr // it is an event of another kind
+	}
+	id := buttonsOf(m.Previous.Blocks)
+	if id == "" {
+		return nil
+	}
+	r, err := q.bound(ctx, id, e.ReceivedAt)
+	if err != nil || r.Channel != m.Channel || r.TS != m.Previous.TS {
+		return ignoreNotKept(err)
+	}
+	_, _, err = q.end(ctx, id, func(r *Row) { r.Status = Withdrawn })
+	return ignoreNotKept(err)
+}
 
-// escape keeps a label from being read as markup.
-func escape(s string) string { return escaper.Replace(s) }
+// buttonsOf returns the id of the row that the buttons of a message hold; "" without one.
+func buttonsOf(raw json.RawMessage) string {
+	var blocks []struct {
+		BlockID  string `json:"block_id"`
+		Elements []struct {
+			Value string `json:"value"`
+		} `json:"elements"`
+	}
+	_ = json.Unmarshal(raw, &blocks) // what cannot be read has none
+	for _, b := range blocks {
+		if b.BlockID == buttonsBlock && len(b.Elements) > 0 {
+			id, _, _ := parseButton(b.Elements[0].Value)
+			return id
+		}
+	}
+	return ""
+}

@@ -1,10 +1,11 @@
 // Package ask lets an assistant ask people a question with buttons.
 //
-// Nothing is kept of a question but the message itself: its buttons hold what was asked,
-// who may answer, and from where in the log of events the answer is to be looked for. An
-// answer is a click that Slack posts and the store keeps, so it is found by whichever
-// process looks, before, during or after a wait, and the first click that counts is the
-// same one for all of them.
+// What was asked stands in the state store, in a row that is written before the message is
+// posted: who asked, what the buttons say, who may answer and until when. A button holds
+// the row's id and its own number, and nothing that decides anything. A click counts if it
+// comes from the message that was posted, as it was posted, and from a person who was
+// asked; the first one that counts ends the question, and whichever process looks reads
+// the same end from the row.
 package ask
 
 import (
@@ -14,7 +15,6 @@ import (
 	"strings"
 
 	"slackmcp/slackapi"
-	"slackmcp/webhook/event"
 )
 
 // Slack's bounds of what a question is made of
@@ -23,13 +23,16 @@ const (
 	MaxChoices = 25
 	MaxChoice  = 75   // characters
 	MaxText    = 3000 // characters
-	// MaxWho keeps a button's value within Slack's 2,000 characters.
+	// MaxWho is how many people a question names at most.
 	MaxWho = 50
 )
 
+// The ids of a question's blocks and buttons. All begin with [slackapi.ReservedID].
 const (
-	actionPrefix  = "slack_ask:"
-	questionBlock = "slack_ask_question"
+	actionPrefix  = slackapi.ReservedID + ":"
+	questionBlock = slackapi.ReservedID + "_question"
+	buttonsBlock  = slackapi.ReservedID
+	noteBlock     = slackapi.ReservedID + "_note"
 )
 
 // A Question is what people are asked.
@@ -38,47 +41,51 @@ type Question struct {
 	// Text is in Slack's mrkdwn.
 	Text    string
 	Choices []string
-	// Who are the ids of the users whose answer counts; empty is any user.
+	// Who are the ids of the users whose answer counts; empty are all full members of the
+	// workspace. A bot's never counts.
 	Who []string
 }
 
-// terms are the value of a button; they come back with the click on it.
-type terms struct {
-	Choice string         `json:"choice"`
-	Who    []string       `json:"who,omitempty"`
-	After  event.Position `json:"after,omitempty"`
-}
-
-// Post is the message that asks. Clicks on it are events behind after.
-func (q Question) Post(after event.Position) (slackapi.Post, error) {
+// Message is the message that asks, with buttons that hold the id of a row.
+func (q Question) Message(id string) (slackapi.Post, error) {
 	buttons := make([]object, len(q.Choices))
 	for i, choice := range q.Choices {
-		value, err := json.Marshal(terms{choice, q.Who, after})
-		if err != nil {
-			return slackapi.Post{}, fmt.Errorf("encode a button: %w", err)
-		}
 		buttons[i] = object{
-			"type": "button", "action_id": actionPrefix + strconv.Itoa(i), "value": string(value),
+			"type": "button", "action_id": actionPrefix + strconv.Itoa(i), "value": button(id, i),
 			"text": object{"type": "plain_text", "text": choice, "emoji": true},
 		}
 	}
-	blocks := []object{{"type": "section", "block_id": questionBlock, "text": object{"type": "mrkdwn", "text": q.Text}}}
+	blocks := []object{section(q.Text)}
 	if len(q.Who) > 0 {
 		blocks = append(blocks, note("Answers of "+mentions(q.Who)+" count."))
 	}
-	blocks = append(blocks, object{"type": "actions", "block_id": "slack_ask", "elements": buttons})
+	blocks = append(blocks, object{"type": "actions", "block_id": buttonsBlock, "elements": buttons})
 	raw, err := json.Marshal(blocks)
 	if err != nil {
 		return slackapi.Post{}, fmt.Errorf("encode the question: %w", err)
 	}
-	return slackapi.Post{Channel: q.Channel, ThreadTS: q.ThreadTS, Text: q.Text, Blocks: raw}, nil
+	return slackapi.Post{Channel: q.Channel, ThreadTS: q.ThreadTS, Text: q.Text, Blocks: raw, Question: true}, nil
 }
 
 type object map[string]any
 
+func section(text string) object {
+	return object{"type": "section", "block_id": questionBlock, "text": object{"type": "mrkdwn", "text": text}}
+}
+
 // note is a line in small letters.
 func note(text string) object {
-	return object{"type": "context", "elements": []object{{"type": "mrkdwn", "text": text}}}
+	return object{"type": "context", "block_id": noteBlock, "elements": []object{{"type": "mrkdwn", "text": text}}}
+}
+
+// button is the value of a button: the row, and which of its choices.
+func button(id string, choice int) string { return id + "." + strconv.Itoa(choice) }
+
+// parseButton reads a button's value, and reports whether it is one of this build's.
+func parseButton(value string) (id string, choice int, ok bool) {
+	id, number, _ := strings.Cut(value, ".")
+	choice, err := strconv.Atoi(number)
+	return id, choice, err == nil && isID(id) && button(id, choice) == value
 }
 
 func mentions(users []string) string {
@@ -89,36 +96,7 @@ func mentions(users []string) string {
 	return strings.Join(list, ", ")
 }
 
-// An ID names a question that was asked.
-type ID struct {
-	Channel, TS string
-	// After is where in the log the clicks on it begin.
-	After event.Position
-}
+var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "*", "\u2217")
 
-// fromStart stands for the empty position.
-const fromStart = "start"
-
-// String is what [ParseID] reads.
-func (id ID) String() string {
-	after := string(id.After)
-	if after == "" {
-		after = fromStart
-	}
-	return id.Channel + ":" + id.TS + ":" + after
-}
-
-// ParseID reads an ID, and reports whether it is one.
-func ParseID(s string) (ID, bool) {
-	parts := strings.Split(strings.TrimSpace(s), ":")
-	if len(parts) != 3 || parts[0] == "" || parts[1] == "" {
-		return ID{}, false
-	}
-	id := ID{Channel: parts[0], TS: parts[1]}
-	if parts[2] == fromStart {
-		return id, true
-	}
-	id.After = event.Position(parts[2])
-	_, ok := id.After.Seq()
-	return id, ok
-}
+// escape keeps a label from being read as markup.
+func escape(s string) string { return escaper.Replace(s) }

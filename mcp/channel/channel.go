@@ -11,7 +11,7 @@
 // that came before the client was ready: that is read with the tools.
 //
 // Where it is asked to, it also takes the client's permission prompts to Slack, as a
-// question with two buttons, and the first answer of a person on the list back.
+// question with two buttons, and the first answer of a person on the list back, once.
 package channel
 
 import (
@@ -40,9 +40,8 @@ const (
 	RequestMethod = "notifications/claude/channel/permission_request"
 )
 
-// Slack is what the permission prompts need; a [slackapi.Client] is one.
-type Slack interface {
-	ask.Slack
+// A Poster posts the permission prompts; a [slackapi.Client] is one.
+type Poster interface {
 	PostMessage(ctx context.Context, p slackapi.Post) (slackapi.Posted, error)
 }
 
@@ -64,9 +63,10 @@ type Options struct {
 	// Ready is closed when the client is ready.
 	Ready <-chan struct{}
 	// Permissions is the id of the channel or user to whom permission prompts go, by
-	// Slack; empty relays none.
+	// Slack; empty relays none. Asks keeps them.
 	Permissions string
-	Slack       Slack
+	Slack       Poster
+	Asks        *ask.Questions
 	// Logger receives what an operator should know; nil is silent.
 	Logger *slog.Logger
 }
@@ -79,7 +79,8 @@ type Channel struct {
 	watch   map[string]bool
 	said    *recent // messages that were pushed: channel and ts
 	threads *recent // threads in which the model was addressed
-	prompts *prompts
+	prompts prompts
+	ended   chan struct{} // closed when Run ends
 }
 
 // New checks the options.
@@ -89,10 +90,12 @@ func New(o Options) (*Channel, error) {
 		return nil, errors.New("channel: Events, Judge, Notify and Ready are required")
 	case len(o.Senders) == 0:
 		return nil, errors.New("channel: without senders no message would be heard")
-	case o.Permissions != "" && o.Slack == nil:
-		return nil, errors.New("channel: permission prompts need Slack")
+	case o.Permissions != "" && (o.Slack == nil || o.Asks == nil):
+		return nil, errors.New("channel: permission prompts need Slack and a store of questions")
+	case o.Permissions != "" && len(o.Senders) > ask.MaxWho:
+		return nil, fmt.Errorf("channel: a permission prompt names at most %d senders, not %d", ask.MaxWho, len(o.Senders))
 	}
-	c := &Channel{o: o, log: o.Logger, senders: set(o.Senders), watch: set(o.Watch), said: newRecent(), threads: newRecent(), prompts: newPrompts()}
+	c := &Channel{o: o, log: o.Logger, senders: set(o.Senders), watch: set(o.Watch), said: newRecent(), threads: newRecent(), ended: make(chan struct{})}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -117,6 +120,8 @@ const (
 // Run pushes what arrives from the client's being ready on, until ctx ends (nil) or the
 // client is gone.
 func (c *Channel) Run(ctx context.Context) error {
+	defer c.withdraw(ctx)
+	defer close(c.ended)
 	select {
 	case <-c.o.Ready:
 	case <-ctx.Done():
@@ -172,22 +177,17 @@ func (c *Channel) read(ctx context.Context, f *event.Follower) error {
 	return err
 }
 
-// take handles one event: a click or a word on a prompt, a message to push, or nothing.
+// take handles one event: words on a prompt, a message to push, or nothing.
 func (c *Channel) take(ctx context.Context, e *event.Event) error {
-	if click, ok := ask.ReadClick(e); ok {
-		return c.clicked(ctx, e, &click)
-	}
 	m, ok := c.heard(ctx, e)
 	if !ok || c.said.has(m.key()) {
 		return nil
 	}
-	if v, ok := c.word(m); ok {
-		if err := c.o.Notify(ctx, permissionMethod, v); err != nil {
-			return fmt.Errorf("notify the client: %w", err)
+	if answered, err := c.word(ctx, m); err != nil || answered {
+		if err == nil {
+			c.said.add(m.key())
 		}
-		c.prompts.remove(v.ID)
-		c.said.add(m.key())
-		return nil
+		return err
 	}
 	if !c.addressed(m) {
 		return nil

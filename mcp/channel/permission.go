@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"slackmcp/mcp/ask"
 	"slackmcp/mcp/view"
-	"slackmcp/webhook/event"
 )
 
 // A request is what the client asks when its model wants to use a tool.
@@ -29,13 +30,11 @@ type verdict struct {
 	Behavior string `json:"behavior"`
 }
 
-// The buttons of a prompt, and what a click means to the client.
-const (
-	allow = "Allow"
-	deny  = "Deny"
+// The buttons of a prompt, in their order, and what a click means to the client.
+var (
+	buttons   = []string{"Allow", "Deny"}
+	behaviors = []string{"allow", "deny"}
 )
-
-var behaviors = map[string]string{allow: "allow", deny: "deny"}
 
 var (
 	// requestID is what the client promises of its ids: letters without l.
@@ -44,112 +43,197 @@ var (
 	answer = regexp.MustCompile(`(?i)^\s*(y|yes|n|no)\s+([a-km-z]{5})\s*$`)
 )
 
-// maxPrompts bounds the prompts that wait for an answer; the oldest is dropped.
-const maxPrompts = 100
+const (
+	// maxPrompts bounds the prompts that wait for an answer; the oldest is withdrawn.
+	maxPrompts = 100
+	// promptOpen is how long a prompt can be answered in Slack after this process was last
+	// alive, and renewEvery how often it says that it is.
+	promptOpen = 2 * time.Minute
+	renewEvery = 20 * time.Second
+	// withdrawWithin bounds the withdrawing of what waits when the channel ends.
+	withdrawWithin = 5 * time.Second
+)
 
-// prompts are those without an answer yet. They are added by the client's
-// notifications and taken by the events.
+// A prompt is a question of the client's that waits for its answer.
+type prompt struct {
+	request string // the client's id of it
+	row     ask.Row
+}
+
+// prompts are those without an end yet. They are added by the client's notifications, read
+// by the events, and taken by who waits for their end.
 type prompts struct {
-	mu    sync.Mutex
-	byID  map[string]ask.ID
-	order []string
+	mu      sync.Mutex
+	waiting []prompt // oldest first
+	closed  bool
 }
 
-func newPrompts() *prompts { return &prompts{byID: map[string]ask.ID{}} }
-
-// add posts a prompt, unless it waits already, and remembers where. A person who reads the
-// prompts waits for it: an answer may be read before Slack has said where the question
-// stands.
-func (p *prompts) add(id string, post func() (ask.ID, error)) error {
+// add posts a prompt, unless one of the same request waits, and returns it. A person who
+// reads the prompts waits for it: an answer may be read before Slack has said where the
+// question stands. dropped are those that have to make room.
+func (p *prompts) add(request string, post func() (ask.Row, error)) (added prompt, dropped []prompt, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, ok := p.byID[id]; ok {
-		return nil
+	switch {
+	case p.closed:
+		return prompt{}, nil, errEnded
+	case slices.ContainsFunc(p.waiting, func(w prompt) bool { return w.request == request }):
+		return prompt{}, nil, errWaits
 	}
-	at, err := post()
+	r, err := post()
 	if err != nil {
-		return err
+		return prompt{}, nil, err
 	}
-	if len(p.order) == maxPrompts {
-		delete(p.byID, p.order[0])
-		p.order = p.order[1:]
+	added = prompt{request, r}
+	p.waiting = append(p.waiting, added)
+	if over := len(p.waiting) - maxPrompts; over > 0 {
+		dropped = slices.Clone(p.waiting[:over])
+		p.waiting = slices.Delete(p.waiting, 0, over)
 	}
-	p.byID[id] = at
-	p.order = append(p.order, id)
-	return nil
+	return added, dropped, nil
 }
 
-// has reports whether a prompt waits.
-func (p *prompts) has(id string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	_, ok := p.byID[id]
-	return ok
-}
+var (
+	errWaits = errors.New("the same request waits for its answer")
+	errEnded = errors.New("the channel has ended")
+)
 
-// at returns the request whose prompt is a message.
-func (p *prompts) at(channel, ts string) (id string, ok bool) {
+// in returns the prompt of a request in whose thread a message stands, written after it.
+func (p *prompts) in(request string, m message) (prompt, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for id, at := range p.byID {
-		if at.Channel == channel && at.TS == ts {
-			return id, true
+	for _, w := range p.waiting {
+		if w.request == request && m.Channel == w.row.Channel && m.ThreadTS == w.row.TS && later(m.TS, w.row.TS) {
+			return w, true
 		}
 	}
-	return "", false
+	return prompt{}, false
 }
 
-func (p *prompts) remove(id string) {
+// later compares two ts of Slack's, seconds and six digits.
+func later(a, b string) bool { return len(a) > len(b) || len(a) == len(b) && a > b }
+
+// take removes a prompt, and reports whether it waited.
+func (p *prompts) take(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.byID, id)
-	for i, one := range p.order {
-		if one == id {
-			p.order = append(p.order[:i], p.order[i+1:]...)
-			return
-		}
-	}
+	n := len(p.waiting)
+	p.waiting = slices.DeleteFunc(p.waiting, func(w prompt) bool { return w.row.ID == id })
+	return len(p.waiting) < n
 }
 
-// Requested takes the params of a [RequestMethod] notification and asks in Slack. The
-// client asks its user at the same time, so what cannot be asked here is only logged.
+// close removes every prompt and takes no more.
+func (p *prompts) close() []prompt {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := p.waiting
+	p.waiting, p.closed = nil, true
+	return list
+}
+
+// Requested takes the params of a [RequestMethod] notification, asks in Slack, and waits
+// until the prompt, the channel or ctx has ended; an answer is given to the client. The client
+// asks its user at the same time, so what cannot be asked here is only logged.
 func (c *Channel) Requested(ctx context.Context, params any) {
-	if err := c.prompt(ctx, params); err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-c.ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	p, err := c.prompt(ctx, params)
+	if err == nil {
+		err = c.await(ctx, p)
+	}
+	if err != nil && ctx.Err() == nil {
 		c.log.LogAttrs(ctx, slog.LevelWarn, "a permission prompt was not relayed", slog.String("error", err.Error()))
 	}
 }
 
-func (c *Channel) prompt(ctx context.Context, params any) error {
+func (c *Channel) prompt(ctx context.Context, params any) (prompt, error) {
 	if c.o.Permissions == "" {
-		return errors.New("no person is named to answer it")
+		return prompt{}, errors.New("no person is named to answer it")
 	}
 	raw, err := json.Marshal(params)
 	if err != nil {
-		return err
+		return prompt{}, err
 	}
 	var r request
 	if err := json.Unmarshal(raw, &r); err != nil {
-		return err
+		return prompt{}, err
 	}
 	if !requestID.MatchString(r.ID) {
-		return errors.New("its request_id is not five letters")
+		return prompt{}, errors.New("its request_id is not five letters")
 	}
-	q := ask.Question{Channel: c.o.Permissions, Text: r.text(), Choices: []string{allow, deny}, Who: c.o.Senders}
-	if len(q.Who) > ask.MaxWho {
-		q.Who = q.Who[:ask.MaxWho]
-	}
-	after := c.o.Events.Newest()
-	post, err := q.Post(after)
-	if err != nil {
-		return err
-	}
-	return c.prompts.add(r.ID, func() (ask.ID, error) {
-		posted, err := c.o.Slack.PostMessage(ctx, post)
+	q := ask.Question{Channel: c.o.Permissions, Text: r.text(), Choices: buttons, Who: c.o.Senders}
+	p, dropped, err := c.prompts.add(r.ID, func() (ask.Row, error) {
+		// No principal: nobody can wait for the answer with slack_ask.
+		row, post, err := c.o.Asks.Open(ctx, "", q, promptOpen)
 		if err != nil {
-			return ask.ID{}, fmt.Errorf("post the prompt: %w", err)
+			return row, fmt.Errorf("keep the prompt: %w", err)
 		}
-		return ask.ID{Channel: posted.Channel, TS: posted.TS, After: after}, nil
+		posted, err := c.o.Slack.PostMessage(ctx, post)
+		if row, err = c.o.Asks.Posted(ctx, row, posted, err); err != nil {
+			return row, fmt.Errorf("post the prompt: %w", err)
+		}
+		return row, nil
 	})
+	c.end(ctx, dropped)
+	return p, err
+}
+
+// await waits for the end of a prompt, and gives an answer to the client, once.
+func (c *Channel) await(ctx context.Context, p prompt) error {
+	changes, stop := c.o.Asks.Changes(ctx, p.row.ID)
+	defer stop()
+	for renewed := time.Now(); ; {
+		r, err := c.o.Asks.Read(ctx, p.row.ID)
+		switch {
+		case errors.Is(err, ask.ErrNotKept), err == nil && r.Status != ask.Open:
+			if !c.prompts.take(p.row.ID) {
+				return nil // another one has told the client, or it was withdrawn
+			}
+			if r.Status != ask.Answered {
+				c.log.LogAttrs(ctx, slog.LevelWarn, "a permission prompt ended without an answer", slog.String("status", string(r.Status)))
+				return nil
+			}
+			behavior := behaviors[r.Answer.Choice]
+			c.log.LogAttrs(ctx, slog.LevelInfo, "a permission prompt was answered", slog.String("user", r.Answer.User), slog.String("behavior", behavior))
+			if err := c.o.Notify(ctx, permissionMethod, verdict{p.request, behavior}); err != nil {
+				return fmt.Errorf("notify the client: %w", err)
+			}
+			return nil
+		case err != nil:
+			c.log.LogAttrs(ctx, slog.LevelDebug, "a permission prompt cannot be read now", slog.String("error", err.Error()))
+		case time.Since(renewed) >= renewEvery:
+			if c.o.Asks.Extend(ctx, p.row.ID, promptOpen) == nil {
+				renewed = time.Now()
+			}
+		}
+		select {
+		case <-changes:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// withdraw ends the prompts that wait when the channel does: their buttons say so.
+func (c *Channel) withdraw(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawWithin)
+	defer cancel()
+	c.end(ctx, c.prompts.close())
+}
+
+func (c *Channel) end(ctx context.Context, list []prompt) {
+	for _, p := range list {
+		if err := c.o.Asks.Withdraw(ctx, p.row.ID); err != nil {
+			c.log.LogAttrs(ctx, slog.LevelWarn, "a permission prompt still shows its buttons", slog.String("error", err.Error()))
+		}
+	}
 }
 
 // text is the prompt as people read it. What the client says of the tool is quoted: a
@@ -164,7 +248,7 @@ func (r request) text() string {
 	if p := flags.Text(r.Preview, 1500); p != "" {
 		b.WriteString("\n```" + strings.ReplaceAll(escape(p), "```", "'''") + "```")
 	}
-	b.WriteString("\nPress a button, or write \"yes " + r.ID + "\" or \"no " + r.ID + "\".")
+	b.WriteString("\nPress a button, or reply in this message's thread \"yes " + r.ID + "\" or \"no " + r.ID + "\".")
 	return b.String()
 }
 
@@ -174,42 +258,23 @@ var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 func escape(s string) string { return escaper.Replace(s) }
 
-// clicked takes a click on a prompt's button back to the client, and puts the answer
-// into the message. Whose click counts stands in the button, which Slack hands back as
-// it was; it is judged here all the same.
-func (c *Channel) clicked(ctx context.Context, e *event.Event, click *ask.Click) error {
-	id, ok := c.prompts.at(click.ID.Channel, click.ID.TS)
-	if !ok || !c.senders[click.User] {
-		return nil
-	}
-	behavior, ok := behaviors[click.Choice]
-	if !ok {
-		return nil
-	}
-	if err := c.o.Notify(ctx, permissionMethod, verdict{id, behavior}); err != nil {
-		return fmt.Errorf("notify the client: %w", err)
-	}
-	c.prompts.remove(id)
-	c.log.LogAttrs(ctx, slog.LevelInfo, "a permission prompt was answered", slog.String("user", click.User), slog.String("behavior", behavior))
-	if err := ask.Settle(ctx, c.o.Events, c.o.Slack, e); err != nil {
-		c.log.LogAttrs(ctx, slog.LevelWarn, "the prompt still shows its buttons", slog.String("error", err.Error()))
-	}
-	return nil
-}
-
-// word reads an answer in words to a prompt that waits.
-func (c *Channel) word(m message) (verdict, bool) {
+// word takes an answer in words to a prompt that waits, and reports whether a message is
+// one: written in the prompt's own thread, after it, by a person whom it names.
+func (c *Channel) word(ctx context.Context, m message) (answered bool, err error) {
 	parts := answer.FindStringSubmatch(m.Text)
 	if parts == nil {
-		return verdict{}, false
+		return false, nil
 	}
-	id := strings.ToLower(parts[2])
-	if !c.prompts.has(id) {
-		return verdict{}, false
+	p, ok := c.prompts.in(strings.ToLower(parts[2]), m)
+	if !ok {
+		return false, nil
 	}
-	behavior := behaviors[deny]
+	choice := slices.Index(behaviors, "deny")
 	if strings.HasPrefix(strings.ToLower(parts[1]), "y") {
-		behavior = behaviors[allow]
+		choice = slices.Index(behaviors, "allow")
 	}
-	return verdict{id, behavior}, true
+	if answered, err = c.o.Asks.AnswerInWords(ctx, p.row.ID, choice, m.User, m.EventID); err != nil {
+		return false, fmt.Errorf("answer a permission prompt: %w", err)
+	}
+	return answered, nil
 }

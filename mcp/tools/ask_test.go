@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"slackmcp/mcp/ask"
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi/sandbox"
 	"slackmcp/webhook/event"
@@ -18,6 +18,7 @@ import (
 
 type asked struct {
 	AskID    string `json:"ask_id"`
+	Status   string `json:"status"`
 	Answered bool   `json:"answered"`
 	TimedOut bool   `json:"timed_out"`
 	TS       string `json:"ts"`
@@ -61,6 +62,20 @@ func (r *rig) click(person, ts, button string) {
 	}
 }
 
+// settleAll handles every event, the oldest first.
+func (r *rig) settleAll() {
+	r.t.Helper()
+	page, err := r.events.Page(event.Query{Limit: 100, Order: event.OldestFirst})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for i := range page.Events {
+		if err := r.asks.Settle(r.t.Context(), &page.Events[i]); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
 // settle handles the newest event as the server's consumer does.
 func (r *rig) settle() {
 	r.t.Helper()
@@ -68,7 +83,7 @@ func (r *rig) settle() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := ask.Settle(r.t.Context(), r.events, r.client, &page.Events[0]); err != nil {
+	if err := r.asks.Settle(r.t.Context(), &page.Events[0]); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -136,27 +151,16 @@ func TestAnAnswerBeforeTheWaitIsNotLost(t *testing.T) {
 	}
 	r.click("alice", first.TS, "Blue")
 	r.click("bob", first.TS, "Red") // too late, and the message does not show it yet
-	r.settle()
+	r.settleAll()
 	var out asked
 	for range 2 {
 		r.call("slack_ask", a{"ask_id": first.AskID}, &out)
-		if !out.Answered || out.Answer.Choice != "Blue" || out.Answer.User != sandbox.Alice {
+		if !out.Answered || out.Status != "answered" || out.Answer.Choice != "Blue" || out.Answer.User != sandbox.Alice {
 			t.Errorf("resumed: %+v, want the first click", out)
 		}
 	}
 	if told := r.slack.Ephemerals(); len(told) != 1 || told[0].User != sandbox.Bob || !strings.Contains(told[0].Text, "Blue") {
 		t.Errorf("told %+v, want Bob to learn that Alice was first", told)
-	}
-	// Another store than the one that the id was made in: the answer is looked for from
-	// its beginning on.
-	id, ok := ask.ParseID(first.AskID)
-	if !ok {
-		t.Fatal(first.AskID)
-	}
-	id.After = event.NewPosition("other", 7)
-	r.call("slack_ask", a{"ask_id": id.String()}, &out)
-	if !out.Answered {
-		t.Errorf("with a position of another store: %+v", out)
 	}
 }
 
@@ -204,8 +208,60 @@ func TestSettleLeavesOtherEventsAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := ask.Settle(context.Background(), r.events, r.client, &env.Event); err != nil {
+		if err := r.asks.Settle(context.Background(), &env.Event); err != nil {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}
+}
+
+func TestQuestionsAreNotChanged(t *testing.T) {
+	t.Parallel()
+	r := newAskRig(t)
+	question := a{"channel": "#general", "question": "Ship it?", "choices": []string{"Yes", "No"}, "timeout_seconds": 0}
+	var first, out asked
+	r.call("slack_ask", question, &first)
+	at := a{"channel": first.Channel, "ts": first.TS}
+	r.refuses("slack_update_message", a{"channel": first.Channel, "ts": first.TS, "text": "Lunch?"}, "is_a_question")
+	for _, blocks := range []string{
+		`[{"type":"actions","block_id":"slack_ask","elements":[{"type":"button","action_id":"x","text":{"type":"plain_text","text":"Yes"}}]}]`,
+		`[{"type":"actions","elements":[{"type":"button","action_id":"slack_ask:0","value":"` + first.AskID + `.0","text":{"type":"plain_text","text":"Yes"}}]}]`,
+	} {
+		for tool, args := range map[string]a{
+			"slack_post_message":     {"channel": "#general", "text": "?"},
+			"slack_post_ephemeral":   {"channel": "#general", "user": "@bob", "text": "?"},
+			"slack_schedule_message": {"channel": "#general", "text": "?", "post_at": "1h"},
+			"slack_update_message":   {"channel": "#general", "ts": r.post(), "text": "?"},
+		} {
+			args["blocks"] = json.RawMessage(blocks)
+			r.refuses(tool, args, "reserved_id")
+			args["dry_run"] = true
+			r.refuses(tool, args, "reserved_id")
+		}
+	}
+	another := &toolset.Call{Principal: &access.Principal{Name: "another", Scopes: tester.Scopes}, Progress: func(float64, float64, string) {}}
+	if _, err := r.tryWith(t.Context(), another, "slack_delete_message", at); err == nil || !strings.HasPrefix(toolsFault(err), "is_a_question") {
+		t.Errorf("another principal deletes the question: %v", err)
+	}
+	if _, err := r.tryWith(t.Context(), another, "slack_ask", a{"ask_id": first.AskID, "timeout_seconds": 0}); err == nil || !strings.Contains(toolsFault(err), "start again") {
+		t.Errorf("another principal waits for the answer: %v", err)
+	}
+	r.call("slack_ask", a{"ask_id": first.AskID, "timeout_seconds": 0}, &out)
+	if out.Status != "open" {
+		t.Errorf("the question is %+v", out)
+	}
+	r.call("slack_delete_message", at, nil)
+	r.call("slack_ask", a{"ask_id": first.AskID}, &out)
+	if out.Status != "withdrawn" || out.Answered || out.TimedOut || !strings.Contains(out.Note, "Nobody has answered") {
+		t.Errorf("the question is %+v", out)
+	}
+}
+
+// post posts a message of the bot's and returns its ts.
+func (r *rig) post() string {
+	r.t.Helper()
+	var out struct {
+		TS string `json:"ts"`
+	}
+	r.call("slack_post_message", a{"channel": "#general", "text": "hello"}, &out)
+	return out.TS
 }

@@ -51,6 +51,7 @@ var remedyByCode = map[string]string{
 	"time_in_past":                          "The time is in the past. Choose one in the future.",
 	"time_too_far":                          "The time is more than 120 days away. Choose an earlier one.",
 	"invalid_cursor":                        "The cursor is not valid any more. Start again without one.",
+	slackapi.CodeReservedID:                 "Values of action_id and block_id that begin with slack_ask belong to the questions of slack_ask. Nothing was sent. Choose other values; to ask people use slack_ask.",
 	slackapi.CodeNoToken:                    "This needs a Slack user token, which the server does not have. Tell the user; there is no way around it.",
 	slackapi.CodeHeldBack:                   "Slack's limit for this method is used up for now. Nothing was sent.",
 	"token_revoked":                         tokenGone,

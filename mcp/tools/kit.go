@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/ask"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
@@ -42,9 +43,8 @@ type Options struct {
 	// MaxWaits bounds the calls that wait for events at once; 0 is 200. One principal
 	// may hold a quarter of them.
 	MaxWaits int
-	// OnAsk is called before slack_ask posts a question, so before anyone can click. It
-	// must return at once. Nil is not called.
-	OnAsk func()
+	// Asks keeps the questions of slack_ask; without it that tool is left out.
+	Asks *ask.Questions
 }
 
 const defaultMaxWaits = 200
@@ -83,7 +83,7 @@ func Catalog(o Options) (*toolset.Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return possible(k, o.Slack != nil, o.Events != nil, o.Operator != nil)
+	return possible(k, o.Slack != nil, o.Events != nil, o.Operator != nil, o.Asks != nil)
 }
 
 // Foresee returns the tools of the [Catalog] of a server that has a Slack client, or
@@ -93,12 +93,12 @@ func Foresee(slack, events bool) (*toolset.Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return possible(k, slack, events, events)
+	return possible(k, slack, events, events, slack && events)
 }
 
-func possible(k *kit, slack, events, queue bool) (*toolset.Catalog, error) {
+func possible(k *kit, slack, events, queue, asks bool) (*toolset.Catalog, error) {
 	return toolset.NewCatalog(slices.DeleteFunc(all(k), func(t toolset.Tool) bool {
-		return callsSlack(&t) && !slack || readsEvents(&t) && !events || t.Scope == access.Admin && !queue
+		return callsSlack(&t) && !slack || readsEvents(&t) && !events || t.Scope == access.Admin && !queue || t.Set == setAsk && !asks
 	})...)
 }
 

@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -257,6 +258,9 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 	if err != nil {
 		return posted{}, err
 	}
+	if q, err := k.questionAt(ctx, channel, ts); q != nil || err != nil {
+		return posted{}, cmp.Or(err, errQuestion)
+	}
 	u := slackapi.Update{Channel: channel, TS: ts, Text: p.Text, Markdown: p.Markdown, Blocks: p.Blocks}
 	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: u}, in.safety)
 	if w.due {
@@ -279,14 +283,26 @@ type deleteIn struct {
 	safety
 }
 
+// errQuestion is the refusal to change the message of a question.
+var errQuestion error = fault("is_a_question: the message is a question of slack_ask, and only who asked may delete it, which withdraws it; nobody may change it. Nothing was changed. Withdraw your own with slack_delete_message and ask anew with slack_ask.")
+
 func (k *kit) delete(ctx context.Context, c *toolset.Call, in deleteIn) (posted, error) {
 	channel, ts, err := k.message(ctx, in.messageRef)
 	if err != nil {
 		return posted{}, err
 	}
+	question, err := k.questionAt(ctx, channel, ts)
+	if err != nil || question != nil && question.Principal != c.Principal.Name {
+		return posted{}, cmp.Or(err, errQuestion)
+	}
 	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety)
 	if w.due {
-		err = w.slack.DeleteMessage(ctx, channel, ts)
+		if question != nil && !w.DryRun {
+			err = k.Asks.Withdraw(ctx, question.ID)
+		}
+		if err == nil {
+			err = w.slack.DeleteMessage(ctx, channel, ts)
+		}
 		w.end(ctx, nothing{}, ts, err)
 	}
 	return posted{OK: err == nil, Channel: channel, TS: ts, carried: w.carried}, err

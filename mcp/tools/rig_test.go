@@ -12,6 +12,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/ask"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/names"
@@ -20,6 +21,7 @@ import (
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
+	"slackmcp/store/memory"
 )
 
 // A rig is every tool, with a Slack workspace and a log of events behind it.
@@ -29,6 +31,8 @@ type rig struct {
 	client  *slackapi.Client
 	names   *names.Resolver
 	events  *eventtest.Log
+	state   *memory.Store
+	asks    *ask.Questions
 	tools   map[string]toolset.Tool
 	schemas map[string]*jsonschema.Schema
 	audit   *bytes.Buffer
@@ -83,6 +87,14 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r.state, err = memory.New(memory.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.state.Close() })
+	if r.asks, err = ask.New(ask.Options{State: r.state.State(), Slack: r.client, Self: r.names.Self}); err != nil {
+		t.Fatal(err)
+	}
+	o.tools.Asks = r.asks
 	o.tools.Operator = &deadStore{Log: r.events, reason: "handler refused: " + strings.Join(corpus, "; ")}
 	o.tools.Events, o.tools.Slack, o.tools.Names, o.tools.Guard = r.events, r.client, r.names, g
 	o.tools.Posts = view.NewPosts()
@@ -117,8 +129,11 @@ func (r *rig) tryWith(ctx context.Context, c *toolset.Call, name string, args an
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	c.Tool, c.Principal = name, tester
-	res, err := tool.Run(access.With(ctx, tester), c, raw)
+	c.Tool = name
+	if c.Principal == nil {
+		c.Principal = tester
+	}
+	res, err := tool.Run(access.With(ctx, c.Principal), c, raw)
 	if err != nil {
 		return nil, err
 	}
