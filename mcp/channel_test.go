@@ -74,7 +74,7 @@ func newChannelRig(t *testing.T, c mcp.Channel, change ...func(*mcp.Options)) *c
 			t.Error(err)
 		}
 		r.events.Append(env.Event)
-		env.Event.ReceivedAt = time.Now()
+		env.ReceivedAt = time.Now()
 		if err := r.server.Settle(context.Background(), &env.Event); err != nil { // as the server's consumer does
 			t.Error(err)
 		}

@@ -48,7 +48,8 @@ const principal = "asker"
 // pose asks a question as the tool does.
 func pose(ctx context.Context, q *ask.Questions, slack interface {
 	PostMessage(ctx context.Context, p slackapi.Post) (slackapi.Posted, error)
-}, question ask.Question, open time.Duration) (ask.Row, error) {
+}, question ask.Question, open time.Duration,
+) (ask.Row, error) {
 	row, post, err := q.Open(ctx, principal, question, open)
 	if err != nil {
 		return row, err
@@ -103,7 +104,7 @@ func (r *rig) append(body []byte, encoding event.Encoding) {
 	if err != nil {
 		r.t.Error(err)
 	}
-	env.Event.ReceivedAt = time.Now()
+	env.ReceivedAt = time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.events = append(r.events, env.Event)
@@ -320,7 +321,7 @@ func TestAForgedClickIsNoAnswer(t *testing.T) {
 	}
 }
 
-func TestOnlyPeopleWhoAreAskedAnswer(t *testing.T) {
+func TestOnlyPeopleWhoAreAskedAnswer(t *testing.T) { //nolint:tparallel // the cases share a workspace
 	t.Parallel()
 	r := newRig(t)
 	self, err := r.api.AuthTest(t.Context())

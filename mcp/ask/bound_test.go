@@ -92,7 +92,7 @@ func clickOn(t *testing.T, p slackapi.Post, ts string) *event.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env.Event.ReceivedAt = time.Now()
+	env.ReceivedAt = time.Now()
 	return &env.Event
 }
 

@@ -185,7 +185,8 @@ func (c *Channel) prompt(ctx context.Context, params any) (prompt, error) {
 	return p, err
 }
 
-// await waits for the end of a prompt, and gives an answer to the client, once.
+// await waits for the end of a prompt, and gives an answer to the client, once. While it
+// waits the prompt stays open.
 func (c *Channel) await(ctx context.Context, p prompt) error {
 	changes, stop := c.o.Asks.Changes(ctx, p.row.ID)
 	defer stop()
@@ -193,25 +194,11 @@ func (c *Channel) await(ctx context.Context, p prompt) error {
 		r, err := c.o.Asks.Read(ctx, p.row.ID)
 		switch {
 		case errors.Is(err, ask.ErrNotKept), err == nil && r.Status != ask.Open:
-			if !c.prompts.take(p.row.ID) {
-				return nil // another one has told the client, or it was withdrawn
-			}
-			if r.Status != ask.Answered {
-				c.log.LogAttrs(ctx, slog.LevelWarn, "a permission prompt ended without an answer", slog.String("status", string(r.Status)))
-				return nil
-			}
-			behavior := behaviors[r.Answer.Choice]
-			c.log.LogAttrs(ctx, slog.LevelInfo, "a permission prompt was answered", slog.String("user", r.Answer.User), slog.String("behavior", behavior))
-			if err := c.o.Notify(ctx, permissionMethod, verdict{p.request, behavior}); err != nil {
-				return fmt.Errorf("notify the client: %w", err)
-			}
-			return nil
+			return c.tell(ctx, p, &r)
 		case err != nil:
 			c.log.LogAttrs(ctx, slog.LevelDebug, "a permission prompt cannot be read now", slog.String("error", err.Error()))
-		case time.Since(renewed) >= renewEvery:
-			if c.o.Asks.Extend(ctx, p.row.ID, promptOpen) == nil {
-				renewed = time.Now()
-			}
+		case time.Since(renewed) >= renewEvery && c.o.Asks.Extend(ctx, p.row.ID, promptOpen) == nil:
+			renewed = time.Now()
 		}
 		select {
 		case <-changes:
@@ -219,6 +206,23 @@ func (c *Channel) await(ctx context.Context, p prompt) error {
 			return nil
 		}
 	}
+}
+
+// tell gives the answer to a prompt that has ended to the client, unless it has it.
+func (c *Channel) tell(ctx context.Context, p prompt, r *ask.Row) error {
+	if !c.prompts.take(p.row.ID) {
+		return nil // it was withdrawn
+	}
+	if r.Status != ask.Answered {
+		c.log.LogAttrs(ctx, slog.LevelWarn, "a permission prompt ended without an answer", slog.String("status", string(r.Status)))
+		return nil
+	}
+	behavior := behaviors[r.Answer.Choice]
+	c.log.LogAttrs(ctx, slog.LevelInfo, "a permission prompt was answered", slog.String("user", r.Answer.User), slog.String("behavior", behavior))
+	if err := c.o.Notify(ctx, permissionMethod, verdict{p.request, behavior}); err != nil {
+		return fmt.Errorf("notify the client: %w", err)
+	}
+	return nil
 }
 
 // withdraw ends the prompts that wait when the channel does: their buttons say so.

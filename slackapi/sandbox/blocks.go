@@ -48,7 +48,7 @@ var interactive = map[any]bool{
 	"radio_buttons": true, "checkboxes": true,
 }
 
-// storedTexts changes every text object below v. Elements of rich text are not escaped.
+// storedTexts changes every text object below v, but in rich text.
 func storedTexts(v any) {
 	switch v := v.(type) {
 	case []any:
@@ -56,28 +56,33 @@ func storedTexts(v any) {
 			storedTexts(item)
 		}
 	case map[string]any:
-		text, isText := v["text"].(string)
-		switch v["type"] {
-		case "rich_text":
+		if v["type"] == "rich_text" {
 			return
-		case "mrkdwn":
-			if isText {
-				v["text"] = storedText(normalise(text))
-			}
-			if _, told := v["verbatim"]; !told {
-				v["verbatim"] = false
-			}
-		case "plain_text":
-			if isText {
-				v["text"] = storedText(plainEscaper.Replace(unescape(text)))
-			}
-			if _, told := v["emoji"]; !told {
-				v["emoji"] = true
-			}
 		}
+		storedTextObject(v)
 		for _, item := range v {
 			storedTexts(item)
 		}
+	}
+}
+
+func storedTextObject(v map[string]any) {
+	text, isText := v["text"].(string)
+	if !isText {
+		return
+	}
+	written := func(name string, otherwise bool) {
+		if _, ok := v[name]; !ok {
+			v[name] = otherwise
+		}
+	}
+	switch v["type"] {
+	case "mrkdwn":
+		v["text"] = storedText(normalise(text))
+		written("verbatim", false)
+	case "plain_text":
+		v["text"] = storedText(plainEscaper.Replace(unescape(text)))
+		written("emoji", true)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -92,9 +93,7 @@ type interviewed struct {
 func (i *interview) ask(more map[string]any) interviewed {
 	i.Helper()
 	args := map[string]any{"channel": "#general", "question": "Deploy?", "choices": []string{"Approve", "Deny"}, "timeout_seconds": 0}
-	for k, v := range more {
-		args[k] = v
-	}
+	maps.Copy(args, more)
 	var got interviewed
 	i.asker.tool("slack_ask", args, &got)
 	return got
