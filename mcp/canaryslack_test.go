@@ -161,7 +161,7 @@ func answers(base string, form func(string) string) map[string]object {
 		"bookmarks.add":  {"bookmark": bookmarkOf("Bk4", botMan, form("title"))}, "bookmarks.remove": {},
 		"files.info":                 {"file": fileOf(form("file"))},
 		"files.getUploadURLExternal": {"upload_url": base + "/upload", "file_id": "F0MINE00001"}, "files.completeUploadExternal": {"files": []object{{"id": "F0MINE00001"}}},
-		"chat.postMessage": {"channel": form("channel"), "ts": "1700000100.000100", "message": object{"user": botMan, "bot_id": "B0SELF00001", "text": form("text"), "ts": "1700000100.000100"}},
+		"chat.postMessage": postedMessage(form),
 		"chat.update":      {"channel": form("channel"), "ts": form("ts"), "text": form("text")}, "chat.delete": {"channel": form("channel"), "ts": form("ts")},
 		"chat.postEphemeral": {"message_ts": "1700000101.000100"}, "chat.getPermalink": {"permalink": "https://x.slack.com/archives/C/p1"},
 		"chat.scheduleMessage":        {"scheduled_message_id": "Q0MINE00001", "channel": form("channel"), "post_at": 4102444800},
@@ -169,6 +169,16 @@ func answers(base string, form func(string) string) map[string]object {
 		"chat.deleteScheduledMessage": {},
 		"canvases.create":             {"canvas_id": "F0CANVAS001"}, "canvases.edit": {}, "canvases.getContent": {"content": canary, "markdown": canary}, "canvases.sections.lookup": {"sections": []object{{"id": "temp:C:1"}}},
 	}
+}
+
+// postedMessage answers a post. A question stands apart from the messages that tools may change.
+func postedMessage(form func(string) string) object {
+	ts, message := "1700000100.000100", object{"user": botMan, "bot_id": "B0SELF00001", "text": form("text")}
+	if blocks := form("blocks"); blocks != "" {
+		ts, message["blocks"] = "1700000100.000200", json.RawMessage(blocks)
+	}
+	message["ts"] = ts
+	return object{"channel": form("channel"), "ts": ts, "message": message}
 }
 
 // newCanarySlack returns a client of a Slack in which each text of an outsider is a canary.

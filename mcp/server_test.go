@@ -20,6 +20,7 @@ import (
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
+	"slackmcp/store/memory"
 )
 
 // A house is a whole assistant's side behind an HTTP server.
@@ -46,7 +47,12 @@ func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := mcp.Options{Events: h.events, Slack: slack}
+	values, err := memory.New(memory.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = values.Close() })
+	o := mcp.Options{Events: h.events, Slack: slack, Questions: values.State()}
 	o.Transport.Authenticate = func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			p := &access.Principal{Name: "tester", Scopes: h.scopes}
