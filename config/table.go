@@ -388,7 +388,7 @@ var toolSettings = []Setting{
 	},
 	{
 		Key: "MASS_MENTIONS", Flag: "mass-mentions", Section: SectionTools, Kind: KindBoolean, Default: "false",
-		Help: "Let @channel, @here and @everyone in a tool's text call people",
+		Help: "Let @channel, @here, @everyone and groups of users in a tool's text call people",
 		bind: boolean(func(c *Config) *bool { return &c.MCP.MassMentions }),
 	},
 	{

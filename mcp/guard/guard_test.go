@@ -104,7 +104,16 @@ func TestMassMentions(t *testing.T) {
 		"<!EVERYONE>":            "@everyone",
 		"<!channel|@x><!here>":   "@channel@here",
 		"<@U1> and <#C1> stay":   "<@U1> and <#C1> stay",
-		"<!subteam^S1> stays":    "<!subteam^S1> stays",
+		"<!subteam^S1>":          "@S1",
+		"<!subteam^S1|@devs> hi": "@devs hi",
+		"<!subteam^S1|devs>":     "@devs",
+		"<!SUBTEAM^S1>":          "@S1",
+		"< ! channel >":          "@channel",
+		"<!channel\n>":           "@channel",
+		"<! here | all >":        "@here",
+		"<!subteam ^ S1 >":       "@S1",
+		"<!<!here>channel>":      "<!@herechannel>",
+		"a < b and c > d":        "a < b and c > d",
 		"<!date^1^{date}|today>": "<!date^1^{date}|today>",
 		"plain @channel is text": "plain @channel is text",
 	} {
@@ -112,9 +121,9 @@ func TestMassMentions(t *testing.T) {
 			t.Errorf("Text(%q) = %q, %v, want %q", in, got, changed, want)
 		}
 	}
-	blocks := `[{"type":"section","text":{"type":"mrkdwn","text":"<!here> n"}},{"type":"rich_text","elements":[{"type":"broadcast","range":"everyone"}],"n":12345678901234567890}]`
+	blocks := `[{"type":"section","text":{"type":"mrkdwn","text":"<!here> n"}},{"type":"rich_text","elements":[{"type":"broadcast","range":"everyone"},{"type":"usergroup","usergroup_id":"S1"}],"n":12345678901234567890},{"type":"actions","elements":[{"type":"button","text":{"type":"plain_text","text":"<!subteam^S1>"},"value":"<! channel>"}]}]`
 	out, changed, err := g.Blocks(json.RawMessage(blocks))
-	if err != nil || !changed || strings.Contains(string(out), "<!") || strings.Contains(string(out), "broadcast") {
+	if err != nil || !changed || strings.Contains(string(out), "<!") || strings.Contains(string(out), "broadcast") || strings.Contains(string(out), "usergroup") || !strings.Contains(string(out), `"@S1"`) {
 		t.Errorf("Blocks = %s, %v, %v", out, changed, err)
 	}
 	if !strings.Contains(string(out), "12345678901234567890") {

@@ -351,7 +351,18 @@ func (k *kit) setTopic(ctx context.Context, c *toolset.Call, in setTopicIn) (cha
 	if err != nil {
 		return changedOut{}, err
 	}
+	calmed := false
+	for _, text := range []*string{in.Topic, in.Purpose} {
+		if text != nil {
+			var c bool
+			*text, c = k.Guard.Text(*text)
+			calmed = calmed || c
+		}
+	}
 	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Channel: id, Arguments: []any{id, in.Topic, in.Purpose}}, in.safety)
+	if calmed {
+		w.Note = noteMentions
+	}
 	if w.due {
 		if in.Topic != nil {
 			ch, err = w.slack.SetTopic(ctx, id, *in.Topic)

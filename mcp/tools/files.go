@@ -311,9 +311,11 @@ func (k *kit) createCanvas(ctx context.Context, c *toolset.Call, in createCanvas
 		}
 	}
 	text, calmed := k.Guard.Text(in.Markdown)
-	id, w, err := begin[string](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{in.Title, text, channel}}, in.safety)
+	title, c2 := k.Guard.Text(in.Title)
+	calmed = calmed || c2
+	id, w, err := begin[string](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{title, text, channel}}, in.safety)
 	if w.due {
-		id, err = w.slack.CreateCanvas(ctx, in.Title, text, channel)
+		id, err = w.slack.CreateCanvas(ctx, title, text, channel)
 		w.end(ctx, id, id, err)
 	}
 	if calmed {

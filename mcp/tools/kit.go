@@ -155,7 +155,7 @@ type carried struct {
 }
 
 // noteMentions is what a result says about a mass mention that was taken out.
-const noteMentions = "Mass mentions (@channel, @here, @everyone) were turned into plain text: the operator does not allow them."
+const noteMentions = "Mass mentions (@channel, @here, @everyone, groups of users) were turned into plain text: the operator does not allow them."
 
 // A writing is one call that changes something in Slack, on its way.
 type writing struct {

@@ -289,3 +289,42 @@ func TestPanicEndsTheIdempotencyKey(t *testing.T) {
 		t.Errorf("%d audit lines, want 1: %s", got, r.audit)
 	}
 }
+
+// TestNoTextCallsMany puts every form of a mass mention into every text that a tool takes.
+func TestNoTextCallsMany(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var p posted
+	r.call("slack_post_message", a{"channel": sandbox.General, "text": "root"}, &p)
+	for tool, args := range map[string]a{
+		"slack_post_message":      {"channel": sandbox.General, "text": "%"},
+		"slack_update_message":    {"channel": sandbox.General, "timestamp": p.TS, "markdown": "%"},
+		"slack_thread_reply":      {"channel": sandbox.General, "thread_ts": p.TS, "texts": []string{"%"}},
+		"slack_post_ephemeral":    {"channel": sandbox.General, "user": "@bob", "text": "%"},
+		"slack_schedule_message":  {"channel": sandbox.General, "text": "%", "post_at": "2h"},
+		"slack_upload_file":       {"channel": sandbox.General, "filename": "a.txt", "content": "x", "comment": "%"},
+		"slack_create_canvas":     {"channel": sandbox.General, "title": "%", "markdown": "%"},
+		"slack_set_channel_topic": {"channel": sandbox.General, "topic": "%", "purpose": "%"},
+		"slack_add_bookmark":      {"channel": sandbox.General, "title": "%", "link": "https://example.com"},
+	} {
+		for _, mention := range []string{"<!channel>", "<! here >", "<!subteam^S0123456789>", "<!subteam^S0123456789|@devs>"} {
+			filled := a{"dry_run": true}
+			for k, v := range args {
+				switch v := v.(type) {
+				case string:
+					filled[k] = strings.ReplaceAll(v, "%", mention)
+				case []string:
+					filled[k] = []string{mention}
+				}
+			}
+			out, err := r.try(tool, filled)
+			if err != nil {
+				t.Errorf("%s: %v", tool, toolsFault(err))
+				continue
+			}
+			if s := string(out); strings.Contains(s, `\u003c!`) || strings.Contains(s, "<!") || !strings.Contains(s, "Mass mentions") {
+				t.Errorf("%s with %s would send %s", tool, mention, s)
+			}
+		}
+	}
+}

@@ -357,7 +357,12 @@ func (k *kit) addBookmark(ctx context.Context, c *toolset.Call, in addBookmarkIn
 	if u, err := url.Parse(in.Link); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return bookmarkOut{}, &toolset.ArgumentError{Argument: "link", Problem: "must be an http or https address"}
 	}
+	var calmed bool
+	in.Title, calmed = k.Guard.Text(in.Title)
 	b, w, err := begin[slackapi.Bookmark](ctx, k, c, guard.Write{Channel: channel, Arguments: in}, in.safety)
+	if calmed {
+		w.Note = noteMentions
+	}
 	if w.due {
 		b, err = w.slack.AddBookmark(ctx, channel, in.Title, in.Link, in.Emoji)
 		w.wrote(k, "", b.ID, err)
