@@ -181,18 +181,3 @@ func sceneOf(e *event.Event, inner []byte) scene {
 	}
 	return s
 }
-
-// id reads what Slack writes as an id or as an object that has one.
-func id(v any) string { return member(v, "id") }
-
-// member reads a member of an object that is a text, or, of a text, the text itself.
-func member(v any, name string) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case map[string]any:
-		s, _ := v[name].(string)
-		return s
-	}
-	return ""
-}

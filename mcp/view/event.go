@@ -51,8 +51,9 @@ type Event struct {
 type EventOptions struct {
 	// MaxText bounds the text, in characters; 0 is [MaxText].
 	MaxText int
-	// Payload adds the body, unless it is longer than MaxPayload bytes (0 is no bound): the
-	// whole of it or, under lockdown, what passes of it.
+	// Payload adds the body, unless it is longer than MaxPayload bytes, or was four times as
+	// long before it was cleaned (0 is no bound): the whole of it or, under lockdown, what
+	// passes of it.
 	Payload    bool
 	MaxPayload int
 }
@@ -115,6 +116,8 @@ func (r *Reading) happened(v *Event, e *event.Event, o EventOptions) {
 	v.Text = v.Flags.Text(r.text(h, subject, &a, passes, &s, &v.Flags), cmp.Or(o.MaxText, MaxText))
 	switch {
 	case !o.Payload:
+	case o.tooLong(e):
+		v.Flags.Add(FlagTruncated)
 	case r.Lockdown():
 		v.bounded(r.rebuilt(e, h, &v.Flags), o.MaxPayload)
 	default:
@@ -155,7 +158,7 @@ func (r *Reading) text(h *happening, subject *slackapi.Message, a *author, passe
 type happening struct {
 	Command string            `json:"command"`
 	Words   string            `json:"text"`
-	Actor   any               `json:"user"` // an id, or in some events the whole user
+	Actor   json.RawMessage   `json:"user"` // an id, or in some events the whole user
 	Changed *slackapi.Message `json:"message"`
 	Former  *slackapi.Message `json:"previous_message"`
 	Deleted string            `json:"deleted_ts"`
@@ -190,8 +193,11 @@ func open(e *event.Event) *happening {
 func (h *happening) actor(e *event.Event) author {
 	a := authorOf(&h.message)
 	a.self = e.FromSelf
-	if team := member(h.Actor, "team_id"); team != "" && id(h.Actor) != team {
-		a.team = team // an interaction's "team" is where it happened
+	var user struct {
+		Team string `json:"team_id"`
+	}
+	if _ = json.Unmarshal(h.Actor, &user); user.Team != "" { // an id has no team
+		a.team = user.Team // an interaction's "team" is where it happened
 	}
 	return a
 }
@@ -234,9 +240,23 @@ func (v *Event) payload(e *event.Event, o EventOptions) {
 	if !o.Payload {
 		return
 	}
+	if o.tooLong(e) {
+		v.Flags.Add(FlagTruncated)
+		return
+	}
 	if p, err := v.Flags.Payload(e); err == nil {
 		v.bounded(p, o.MaxPayload)
 	}
+}
+
+// wrapping is how many times as long as its payload a body may be, with space, secrets and
+// the escapes of a form.
+const wrapping = 4
+
+// tooLong reports a body that is not worth decoding, which takes many times its length: its
+// payload would be too long.
+func (o *EventOptions) tooLong(e *event.Event) bool {
+	return o.MaxPayload > 0 && len(e.Raw) > wrapping*o.MaxPayload
 }
 
 // bounded puts a payload in that is not too long.

@@ -15,13 +15,16 @@ type Flags []string
 
 // Text cleans a text, bounds it to limit characters, and notes what it did.
 func (f *Flags) Text(s string, limit int) string {
+	// Of a very long text more than is shown is not worth cleaning.
+	s, long := cut(s, 4*limit)
 	s, cleaned := Clean(s)
 	if cleaned {
 		f.Add(FlagCleaned)
 	}
 	s, truncated := cut(s, limit)
-	if truncated {
+	if truncated || long {
 		f.Add(FlagTruncated)
+		s = strings.Clone(s) // the rest of the text is not kept with it
 	}
 	return s
 }
