@@ -84,6 +84,9 @@ type scene struct {
 	app, bot string // our app and its user, by the envelope
 	// enveloped reports that an event's envelope told all this, and not our own token.
 	enveloped bool
+	// claimed reports that the envelope names no installation of ours, so that own is where something
+	// happened, or of the one who did it: good for the eye, and no evidence.
+	claimed bool
 	// shared reports that another organisation takes part in the conversation; nil is not known.
 	shared  *bool
 	channel string
@@ -167,7 +170,7 @@ func sceneOf(e *event.Event, inner []byte) scene {
 	if e.Encoding == event.JSON {
 		_ = json.Unmarshal(e.Raw, &v)
 	}
-	s.own, s.app = v.home(), v.App
+	s.own, s.app, s.claimed = v.home(), v.App, len(v.Authorizations) == 0
 	if e.Channel != "" {
 		s.shared = v.Shared // of what happens in no conversation Slack says false as well
 	}

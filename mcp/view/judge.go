@@ -220,11 +220,14 @@ func sideOf(u *names.User, own home) side {
 }
 
 // whole joins what our token says of ourselves with what an envelope says.
-func (r *Reading) whole(own home) home {
+func (r *Reading) whole(own home, claimed bool) home {
 	if !r.Lockdown() && !own.isZero() {
 		return own // nothing depends on it that would be worth asking for
 	}
 	mine := r.home()
+	if claimed {
+		return mine
+	}
 	return newHome(cmp.Or(own.organisation, mine.organisation), append(mine.teams, own.teams...)...)
 }
 
@@ -254,9 +257,9 @@ func (r *Reading) author(a author, s *scene) (p Provenance, passes bool) {
 
 // person judges a person, or a bot that only its user's id tells of.
 func (r *Reading) person(p Provenance, a *author, s *scene) (Provenance, bool) {
-	evident := s.acting && s.unshared() && (a.team == "" || s.own.has(a.team))
+	evident := s.acting && s.unshared() && (a.team == "" || s.own.has(a.team)) && !s.claimed
 	ask := r.Lockdown() && (r.judge.level == Members || !evident)
-	own := r.whole(s.own)
+	own := r.whole(s.own, s.claimed)
 	u, known := r.user(a.user, ask)
 	p.SameTeam, p.External = s.sides(a.team)
 	if known {
@@ -275,7 +278,7 @@ func (r *Reading) person(p Provenance, a *author, s *scene) (Provenance, bool) {
 	if known {
 		return p, r.passes(&u, own)
 	}
-	return p, r.judge.level == Guests && (s.own.has(a.team) || s.acting && s.unshared())
+	return p, r.judge.level == Guests && (own.has(a.team) || s.acting && s.unshared())
 }
 
 // passes reports whether lockdown lets the words of a user through who is known.

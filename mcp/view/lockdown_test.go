@@ -201,11 +201,14 @@ func TestLockdownOfInteractions(t *testing.T) {
 		event  event.Event
 		inside string
 	}{
-		"a button of a colleague's": {interaction(a{"id": insider, "team_id": homeTeam, "name": ours}, a{"actions": []any{a{"type": "button", "value": ours + " x", "text": a{"text": canary}}}}), ours + " x"},
-		"an outsider's":             {interaction(a{"id": outsider, "team_id": "T0PARTNER01", "name": canary}, a{"actions": []any{a{"type": "plain_text_input", "value": canary}}}), outsider},
-		"the message of a shortcut": {interaction(a{"id": insider, "team_id": homeTeam}, a{"type": "message_action", "message": a{"user": outsider, "text": canary}}), insider},
-		"a shortcut on ours":        {interaction(a{"id": outsider}, a{"type": "message_action", "message": a{"user": insider, "text": ours}}), ours},
-		"an organisation's":         {interaction(a{"id": insider, "team_id": homeTeam}, a{"team": nil, "enterprise": a{"id": "E0GRID"}, "actions": []any{a{"value": ours + " y"}}}), ours + " y"},
+		"a button of a colleague's":                          {interaction(a{"id": insider, "team_id": homeTeam, "name": ours}, a{"actions": []any{a{"type": "button", "value": ours + " x", "text": a{"text": canary}}}}), ours + " x"},
+		"an outsider's":                                      {interaction(a{"id": outsider, "team_id": "T0PARTNER01", "name": canary}, a{"actions": []any{a{"type": "plain_text_input", "value": canary}}}), outsider},
+		"an outsider's, in the outsider's workspace":         {interaction(a{"id": outsider, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary}}}), outsider},
+		"one whom Slack does not find, in another workspace": {interaction(a{"id": nobody, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary}}}), nobody},
+		"one whom Slack does not find, of our own":           {interaction(a{"id": nobody, "team_id": homeTeam}, a{"actions": []any{a{"value": ours + " z"}}}), ours + " z"},
+		"the message of a shortcut":                          {interaction(a{"id": insider, "team_id": homeTeam}, a{"type": "message_action", "message": a{"user": outsider, "text": canary}}), insider},
+		"a shortcut on ours":                                 {interaction(a{"id": outsider}, a{"type": "message_action", "message": a{"user": insider, "text": ours}}), ours},
+		"an organisation's":                                  {interaction(a{"id": insider, "team_id": homeTeam}, a{"team": nil, "enterprise": a{"id": "E0GRID"}, "actions": []any{a{"value": ours + " y"}}}), ours + " y"},
 	} {
 		if got := seen(t, locked(t, view.Guests, nil), &tc.event); strings.Contains(got, canary) || !strings.Contains(got, tc.inside) {
 			t.Errorf("%s: lockdown shows %s, want %q", name, got, tc.inside)
