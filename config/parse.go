@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +60,19 @@ func parseLockdown(raw string) (Lockdown, error) {
 		return LockdownOn, nil
 	}
 	return LockdownOff, nil
+}
+
+// appID is how Slack writes an app's id.
+var appID = regexp.MustCompile(`^A[A-Z0-9]{6,20}$`)
+
+func parseApps(raw string) ([]string, error) {
+	apps := splitList(raw)
+	for _, app := range apps {
+		if !appID.MatchString(app) {
+			return nil, errors.New("write the ids of apps, such as A0123456789 (in Slack, an app's page of details ends in it)")
+		}
+	}
+	return apps, nil
 }
 
 func parseNumber(raw string, least, most int) (int, error) {

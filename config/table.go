@@ -407,7 +407,7 @@ var toolSettings = []Setting{
 		DefaultNote: "none",
 		Help:        "Apps, by their ids, whose messages LOCKDOWN lets through",
 		More:        "Workflows and other apps write what others typed, so name only those whose every author you trust.",
-		bind:        list(func(c *Config) *[]string { return &c.MCP.LockdownApps }),
+		bind:        into(func(c *Config) *[]string { return &c.MCP.LockdownApps }, parseApps),
 	},
 }
 

@@ -61,6 +61,8 @@ type Options struct {
 	// those of the apps whose ids are LockdownApps.
 	Lockdown     view.Lockdown
 	LockdownApps []string
+	// Posts remembers who wrote our own messages; nil is a memory of the tools' alone.
+	Posts *view.Posts
 	// MaxWaits bounds the calls that wait for events at once; 0 is 200.
 	MaxWaits int
 	// Push configures the extension by which events reach the assistant.
@@ -191,7 +193,10 @@ func (s *Server) connect(o Options) error {
 
 // toolOptions makes what the tools share.
 func toolOptions(o Options) (tools.Options, error) {
-	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Slack: o.Slack, Posts: view.NewPosts()}
+	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Slack: o.Slack, Posts: o.Posts}
+	if to.Posts == nil {
+		to.Posts = view.NewPosts()
+	}
 	jo := view.JudgeOptions{Lockdown: o.Lockdown, Apps: o.LockdownApps, Posts: to.Posts}
 	if o.Slack == nil {
 		to.Judge = view.NewJudge(jo)

@@ -72,7 +72,7 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 		Write: guard.Options{
 			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, PerMinute: m.SendsPerMinute, OnWritten: h.wrote,
 		},
-		Lockdown: lockdowns()[m.Lockdown], LockdownApps: m.LockdownApps,
+		Lockdown: lockdowns()[m.Lockdown], LockdownApps: m.LockdownApps, Posts: h.posts,
 		Channel:     channel(m),
 		Slack:       client,
 		Logger:      h.log,

@@ -7,6 +7,7 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/internal/yamldoc"
+	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
 	"slackmcp/webhook"
@@ -162,7 +163,7 @@ func newRules(cfg config.Config, store queue.Queue, client *slackapi.Client, who
 		OnBreaker: h.metrics.Handlers.Breaker,
 	}
 	if client != nil {
-		o.Poster, o.Self = poster{client}, who.self
+		o.Poster, o.Self = poster{client, h.posts}, who.self
 	}
 	runner, err := rule.NewRunner(o, rules)
 	if err != nil {
@@ -175,12 +176,25 @@ func newRules(cfg config.Config, store queue.Queue, client *slackapi.Client, who
 func listed(names []string) []string { return append([]string{}, names...) }
 
 // poster posts to Slack for rules, and says what another try is good for.
-type poster struct{ slack *slackapi.Client }
+type poster struct {
+	slack *slackapi.Client
+	posts *view.Posts
+}
 
 // Post implements rule.Poster.
 func (p poster) Post(ctx context.Context, m rule.Message) error {
-	_, err := p.slack.PostMessage(ctx, slackapi.Post{Channel: m.Channel, Text: m.Text, ThreadTS: m.Thread})
-	return tried(err)
+	posted, err := p.slack.PostMessage(ctx, slackapi.Post{Channel: m.Channel, Text: m.Text, ThreadTS: m.Thread})
+	if err != nil {
+		return tried(err)
+	}
+	switch m.Words {
+	case rule.WordsFixed:
+		p.posts.Fixed(posted.Channel, posted.TS)
+	case rule.WordsOfEvent:
+		p.posts.Told(posted.Channel, posted.TS, m.Event)
+	case rule.WordsUnknown: // and so is the post's author
+	}
+	return nil
 }
 
 // tried marks a failed call of Slack's for the queue. What may have been carried out is

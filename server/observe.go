@@ -14,6 +14,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
 	"slackmcp/server/audit"
 	"slackmcp/server/metrics"
 	"slackmcp/server/traces"
@@ -38,6 +39,7 @@ type hooks struct {
 	perMinute int
 	uses      uses
 	identity  *identity // nil without a bot token
+	posts     *view.Posts
 }
 
 // received returns the hook for each delivery: the metrics and the gaps alone, unless there

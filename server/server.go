@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 
 	"slackmcp/config"
+	"slackmcp/mcp/view"
 	"slackmcp/server/audit"
 	"slackmcp/server/operate"
 	"slackmcp/server/traces"
@@ -132,7 +133,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	}
 	h := &hooks{
 		metrics: measured, traces: tracer, audit: trail, log: log,
-		proxies: cfg.Listen.TrustedProxies, perMinute: cfg.Receive.UnverifiedPerMinute,
+		proxies: cfg.Listen.TrustedProxies, perMinute: cfg.Receive.UnverifiedPerMinute, posts: view.NewPosts(),
 	}
 	certificate, err := newCertificate(cfg.Listen, h)
 	if err != nil {

@@ -237,7 +237,7 @@ func (r *Reading) author(a author, s *scene) (p Provenance, passes bool) {
 	switch {
 	case r.isSelf(&a, s):
 		p.Kind, p.SameTeam = KindSelf, true
-		if passes = !r.Lockdown() || r.judge.posts.passes(s, a.ts, r.principal); !passes {
+		if passes = !r.Lockdown() || r.ours(s, a.ts); !passes {
 			p.Kind = KindAssistant
 		}
 		return p, passes
@@ -313,7 +313,7 @@ func (r *Reading) member(user, channel, key string) bool {
 	case !r.Lockdown():
 		return true
 	case user != "" && user == r.Self().UserID:
-		return r.judge.posts.passes(&scene{channel: channel}, key, r.principal)
+		return r.ours(&scene{channel: channel}, key)
 	}
 	u, ok := r.user(user, true)
 	return ok && r.passes(&u, r.home())

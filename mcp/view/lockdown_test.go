@@ -344,3 +344,22 @@ func spoil(v any) {
 		}
 	}
 }
+
+func TestLockdownOfRulesPosts(t *testing.T) {
+	t.Parallel()
+	posts := view.NewPosts()
+	of := func(user string) *event.Event {
+		e := eventtest.Envelope("Ev1", written(a{"user": user, "text": "x"}), inShared(true))
+		return &e
+	}
+	posts.Told("C0SHARED01", "1.000001", of(insider))
+	posts.Told("C0SHARED01", "2.000001", of(outsider))
+	posts.Told("C0SHARED01", "3.000001", of(self))
+	posts.Told("C0SHARED01", "4.000001", &event.Event{Source: "orders", Raw: []byte(`{}`)})
+	for ts, passes := range map[string]bool{"1.000001": true, "2.000001": false, "3.000001": false, "4.000001": false} {
+		m := slackapi.Message{Channel: "C0SHARED01", User: self, BotID: "B0SELF0001", TS: ts, Text: ours}
+		if v := locked(t, view.Guests, posts).Message(&m, view.MessageOptions{}); (v.Text == ours) != passes {
+			t.Errorf("the message %s is shown as %+v", ts, v)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func (r *Reading) Bookmark(b *slackapi.Bookmark) Bookmark {
 
 // Scheduled is what passes of a message of ours that waits for its time.
 func (r *Reading) Scheduled(m *slackapi.Scheduled, maxText int, f *Flags) string {
-	if r.Lockdown() && !r.judge.posts.passes(&scene{}, m.ID, r.principal) {
+	if r.Lockdown() && !r.ours(&scene{}, m.ID) {
 		f.Add(FlagWithheld)
 		return ""
 	}

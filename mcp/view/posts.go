@@ -1,6 +1,10 @@
 package view
 
-import "sync"
+import (
+	"sync"
+
+	"slackmcp/webhook/event"
+)
 
 // keptPosts bounds how many of our own messages are remembered.
 const keptPosts = 20_000
@@ -19,7 +23,10 @@ type Posts struct {
 type post struct {
 	principal string
 	fixed     bool // the words are this server's own
-	changed   bool // another one wrote it before
+	// author, in its scene, is of whose event the words hold fields.
+	author  *author
+	scene   *scene
+	changed bool // another one wrote it before
 }
 
 // NewPosts returns an empty memory.
@@ -40,15 +47,23 @@ func (p *Posts) Wrote(channel, id, principal string) { p.add(channel, id, post{p
 // Fixed notes a message that this server composed from its own words.
 func (p *Posts) Fixed(channel, ts string) { p.add(channel, ts, post{fixed: true}) }
 
+// Told notes a message that holds fields of an event of Slack's: it is of the event's author.
+func (p *Posts) Told(channel, ts string, e *event.Event) {
+	if e.Source == event.SourceSlack {
+		_, a, s := open(e).subject(e)
+		p.add(channel, ts, post{author: &a, scene: &s})
+	}
+}
+
 func (p *Posts) add(channel, id string, of post) {
-	if p == nil || id == "" || of.principal == "" && !of.fixed {
+	if p == nil || id == "" || of.principal == "" && !of.fixed && of.author == nil {
 		return
 	}
 	key := channel + "/" + id
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old, known := p.by[key]
-	of.changed = known && (old.changed || old.principal != of.principal || old.fixed != of.fixed)
+	of.changed = known && (old.changed || old.principal == "" || old.principal != of.principal)
 	p.by[key] = of
 	switch {
 	case known:
@@ -61,17 +76,30 @@ func (p *Posts) add(channel, id string, of post) {
 	}
 }
 
-// passes reports whether a principal may read a message of ours: its own words, and fixed ones.
-// What a message said before passes only where nobody else wrote it.
-func (p *Posts) passes(s *scene, ts, principal string) bool {
+// of returns who wrote a message of ours.
+func (p *Posts) of(channel, ts string) (post, bool) {
 	if p == nil {
-		return false
+		return post{}, false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	of, ok := p.by[s.channel+"/"+ts]
-	if s.former && of.changed {
+	of, ok := p.by[channel+"/"+ts]
+	return of, ok
+}
+
+// ours reports whether a message of ours passes: fixed words, the reader's own, and what holds
+// fields of an event whose author passes. What a message said before passes only where no other one wrote
+// it.
+func (r *Reading) ours(s *scene, ts string) bool {
+	of, ok := r.judge.posts.of(s.channel, ts)
+	switch {
+	case !ok || s.former && of.changed:
 		return false
+	case of.author == nil:
+		return of.fixed || of.principal == r.principal
+	case of.author.self, r.isSelf(of.author, of.scene):
+		return false // a rule that answers our own posts: whose words those were is not known
 	}
-	return ok && (of.fixed || of.principal == principal)
+	_, passes := r.author(*of.author, of.scene)
+	return passes
 }

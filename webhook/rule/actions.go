@@ -27,7 +27,23 @@ type Message struct {
 	Channel, Text string
 	// Thread is the ts of the message that it answers; empty posts to the channel.
 	Thread string
+	// Words says whose words Text holds, beside those of the rules file; Event is the event that it
+	// was made of.
+	Words Words
+	Event *event.Event
 }
+
+// Words says whose words a text holds that a template made.
+type Words uint8
+
+const (
+	// WordsFixed are those of the rules file alone.
+	WordsFixed Words = iota
+	// WordsOfEvent are fields of the event, too: those of who caused it.
+	WordsOfEvent
+	// WordsUnknown are also what stands elsewhere in the event's body, whoever wrote it.
+	WordsUnknown
+)
 
 // A Poster posts to Slack. Its errors say by [queue.Permanent] and [queue.RetryAfter]
 // whether and when to try again; a post that may have been carried out is permanent.
@@ -68,11 +84,11 @@ var (
 // do posts the message once. The Poster says whether a failure may be tried again: a post
 // that may have been carried out is not, because a second message would be worse than none.
 func (a *post) do(ctx context.Context, d queue.Delivery) error {
-	text, err := a.text.execute(&d.Event)
+	text, words, err := a.text.fill(&d.Event)
 	if err != nil {
 		return queue.Permanent(err)
 	}
-	m := Message{Channel: a.spec.Channel, Text: withoutMassMentions(text, a.allowed)}
+	m := Message{Channel: a.spec.Channel, Text: withoutMassMentions(text, a.allowed), Words: words, Event: &d.Event}
 	if m.Channel == "" {
 		m.Channel = d.Event.Channel
 	}

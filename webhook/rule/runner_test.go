@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
@@ -161,14 +162,35 @@ func TestPostEscapesAndAnswersInTheThread(t *testing.T) {
 		synctest.Wait()
 		g.publish("<!channel> a & b")
 		synctest.Wait()
-		want := []rule.Message{{Channel: "C1", Thread: "1.000", Text: "<@U1>: &lt;!channel&gt; a &amp; b"}}
-		if diff := cmp.Diff(want, g.slack.sent); diff != "" {
+		want := []rule.Message{{Channel: "C1", Thread: "1.000", Text: "<@U1>: &lt;!channel&gt; a &amp; b", Words: rule.WordsOfEvent}}
+		if diff := cmp.Diff(want, g.slack.sent, cmpopts.IgnoreFields(rule.Message{}, "Event")); diff != "" {
 			t.Errorf("posted (-want +got):\n%s", diff)
 		}
 		if err := g.end(); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// TestPostsSayWhoseWordsTheyHold: a reader may have to withhold what an outsider wrote.
+func TestPostsSayWhoseWordsTheyHold(t *testing.T) {
+	for text, want := range map[string]rule.Words{
+		"Welcome!": rule.WordsFixed, "<@{{.user}}>": rule.WordsOfEvent, "{{get `event.root.text`}}": rule.WordsUnknown,
+		"{{if .text}}hi{{end}}": rule.WordsOfEvent,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newRig(t, parse(t, `rules: [{name: a, post: {channel: C1, text: "x`+text+`"}}]`))
+			synctest.Wait()
+			g.publish("a")
+			synctest.Wait()
+			if len(g.slack.sent) != 1 || g.slack.sent[0].Words != want || g.slack.sent[0].Event == nil {
+				t.Errorf("%s is posted as %+v", text, g.slack.sent)
+			}
+			if err := g.end(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 func TestWhatATemplateCannotSay(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -31,8 +32,9 @@ var errTooLong = fmt.Errorf("the template makes more than %d bytes", maxText)
 // accepted, so that an execution of it ends soon and takes little memory, whatever the
 // event says. It is safe for concurrent use.
 type textTemplate struct {
-	t    *template.Template
-	text locator // of what a person wrote in Slack
+	t     *template.Template
+	text  locator // of what a person wrote in Slack
+	fixed bool    // it holds nothing of an event
 	// clean makes what comes from an event harmless, before the template sees it.
 	clean func(string) string
 }
@@ -51,6 +53,7 @@ func newTemplate(text string, clean func(string) string) (*textTemplate, error) 
 	if err := checkTree(t.t, functions); err != nil {
 		return nil, err
 	}
+	t.fixed = !slices.ContainsFunc(t.t.Root.Nodes, func(n parse.Node) bool { return n.Type() != parse.NodeText })
 	return t, nil
 }
 
@@ -79,9 +82,15 @@ func checkTemplate(text string) error {
 
 // execute fills the template for an event. An error will be the same at the next try.
 func (t *textTemplate) execute(e *event.Event) (string, error) {
+	text, _, err := t.fill(e)
+	return text, err
+}
+
+// fill is execute, and says whose words the text holds.
+func (t *textTemplate) fill(e *event.Event) (string, Words, error) {
 	clone, err := t.t.Clone()
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	var b boundedText
 	x := &execution{event: e, clean: t.clean}
@@ -101,11 +110,18 @@ func (t *textTemplate) execute(e *event.Event) (string, error) {
 	}
 	if err := clone.Funcs(x.functions()).Execute(&b, fields); err != nil {
 		if errors.Is(err, errTooLong) {
-			return "", errTooLong
+			return "", 0, errTooLong
 		}
-		return "", plainError(err)
+		return "", 0, plainError(err)
 	}
-	return b.text.String(), nil
+	words := WordsOfEvent
+	switch {
+	case t.fixed:
+		words = WordsFixed
+	case x.searched:
+		words = WordsUnknown
+	}
+	return b.text.String(), words, nil
 }
 
 // fieldNames are the fields of an event that a template may use.
@@ -118,6 +134,8 @@ type execution struct {
 	event *event.Event
 	clean func(string) string
 	made  int // the bytes that functions have returned
+	// searched reports that the template took something of the body by its path.
+	searched bool
 }
 
 func (x *execution) functions() template.FuncMap {
@@ -136,6 +154,7 @@ func (x *execution) functions() template.FuncMap {
 
 // get returns the text at a path of the event's body; what is not there is empty.
 func (x *execution) get(path string) (string, error) {
+	x.searched = true
 	l, err := newLocator(path)
 	if err != nil {
 		return "", err
