@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"slackmcp/slackapi"
@@ -28,6 +29,19 @@ func TestEveryCodeOfTheSandboxHasAKind(t *testing.T) {
 		t.Fatalf("found only %d codes", len(codes))
 	}
 	for c := range codes {
+		if slackapi.KindOf(c) == slackapi.Internal {
+			t.Errorf("%s has no kind", c)
+		}
+	}
+}
+
+// TestEveryCodeOfSlacksPagesHasAKind holds the table to the error codes that the pages of the
+// methods of this package listed on docs.slack.dev in August 2026.
+func TestEveryCodeOfSlacksPagesHasAKind(t *testing.T) {
+	t.Parallel()
+	list, err := os.ReadFile("testdata/codes.txt")
+	succeed(t, err)
+	for c := range strings.FieldsSeq(string(list)) {
 		if slackapi.KindOf(c) == slackapi.Internal {
 			t.Errorf("%s has no kind", c)
 		}
