@@ -176,6 +176,48 @@ func TestEveryToolIsWhole(t *testing.T) {
 	}
 }
 
+// TestAbsentTools calls tools that are not offered, and wants to be told why and what helps.
+func TestAbsentTools(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		tool   string
+		choice toolset.Choice
+		scopes []access.Scope
+		grant  toolset.Grant
+		want   string
+	}{
+		"of another toolset": {tool: "slack_ask", want: "slack_ask is of the toolset ask, which this server does not offer: tell the user to add ask to the server's TOOLSETS"},
+		"on a server that only reads": {
+			tool: "slack_post_message", choice: toolset.Choice{ReadOnly: true},
+			want: "slack_post_message changes something, and this server only reads (READ_ONLY): tell the user",
+		},
+		"beyond the caller's scope": {
+			tool: "slack_post_message", scopes: []access.Scope{access.Read},
+			want: "slack_post_message needs the scope write, which your token for this server does not have: tell the user",
+		},
+		"without Slack's scope": {
+			tool: "slack_read_emojis", grant: toolset.Grant{Known: true, Bot: []string{"chat:write"}},
+			want: "slack_read_emojis is hidden, because the Slack app lacks emoji:read: tell the user to add it to the app and to install the app again",
+		},
+		"misspelt":          {tool: "slack_post_mesage", want: "there is no such tool: did you mean slack_post_message?"},
+		"of another server": {tool: strings.Repeat("create_pull_request", 1000), want: "there is no such tool: take one of tools/list"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, func(o *mcp.Options) { o.Choice = tc.choice })
+			if tc.scopes != nil {
+				h.scopes = tc.scopes
+			}
+			if tc.grant.Known {
+				h.server.SetGrant(tc.grant)
+			}
+			if err := h.tryCall(h.connect(), tc.tool); err == nil || !strings.HasSuffix(err.Error(), tc.want) {
+				t.Errorf("the call says %v, want %s", err, tc.want)
+			}
+		})
+	}
+}
+
 func TestAReadOnlyTokenCallsNoWriter(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, func(o *mcp.Options) { o.Choice.Toolsets = []string{"all"} })

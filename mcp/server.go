@@ -141,7 +141,9 @@ func (s *Server) compose(o Options) error {
 	if err != nil {
 		return err
 	}
-	s.tools, err = toolset.NewRegistry(chosen, toolset.RegistryOptions{Fault: tools.Fault, OnBegin: o.OnEnterCall, OnEnd: s.called(o)})
+	s.tools, err = toolset.NewRegistry(chosen, toolset.RegistryOptions{
+		Fault: tools.Fault, Catalog: catalog, ReadOnly: o.Choice.ReadOnly, OnBegin: o.OnEnterCall, OnEnd: s.called(o),
+	})
 	if err != nil {
 		return err
 	}
@@ -155,6 +157,7 @@ func (s *Server) compose(o Options) error {
 // connect builds the protocol's server and puts it behind the transport.
 func (s *Server) connect(o Options) error {
 	o.Transport.Subscribable = s.resources.Subscribable
+	o.Transport.Absent = s.tools.Absent
 	extensions, err := s.extend(&o)
 	if err != nil {
 		return err

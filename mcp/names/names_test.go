@@ -334,7 +334,8 @@ func TestUserID(t *testing.T) {
 		t.Errorf("a handle of the first page took %d pages", n)
 	}
 	var several *names.AmbiguousError
-	if _, err := r.UserID(t.Context(), names.UserRef{Name: "person 5"}); !errors.As(err, &several) || len(several.IDs) != 5 {
+	if _, err := r.UserID(t.Context(), names.UserRef{Name: "person 5"}); !errors.As(err, &several) || len(several.Users) != 5 ||
+		!strings.Contains(err.Error(), "U000005 (@user5, ") {
 		t.Errorf("a name of five users: %v", err)
 	}
 	for _, ref := range []names.UserRef{{Name: "nobody"}, {Email: "nobody@example.com"}} {

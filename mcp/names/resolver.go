@@ -11,7 +11,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -212,12 +212,34 @@ type User struct {
 func (u User) Name() string { return cmp.Or(u.Display, u.Real, u.Handle, u.ID) }
 
 // An AmbiguousError says that several users have a name.
-type AmbiguousError struct{ IDs []string }
+type AmbiguousError struct{ Users []User }
 
-// Error lists the ids.
-func (e *AmbiguousError) Error() string {
-	return fmt.Sprintf("several users have that name: %s", strings.Join(e.IDs, ", "))
+// Error lists the ids, each with the user's names as far as they are plain.
+func (e *AmbiguousError) Error() string { return "several users have that name: " + e.List() }
+
+// List is the users as a caller can tell them apart: "U1 (@ada, Ada Abbot), U2 (@ada.b)".
+// People choose their names: one that is no plain name is left out.
+func (e *AmbiguousError) List() string {
+	var all []string
+	for _, u := range e.Users {
+		var called []string
+		if plainName.MatchString(u.Handle) {
+			called = append(called, "@"+u.Handle)
+		}
+		if name := cmp.Or(u.Real, u.Display); plainName.MatchString(name) && name != u.Handle {
+			called = append(called, name)
+		}
+		one := u.ID
+		if len(called) > 0 {
+			one += " (" + strings.Join(called, ", ") + ")"
+		}
+		all = append(all, one)
+	}
+	return strings.Join(all, ", ")
 }
+
+// plainName is one to four words of letters.
+var plainName = regexp.MustCompile(`^[\p{L}\p{M}\p{N}.'’_-]{1,30}( [\p{L}\p{M}\p{N}.'’_-]{1,30}){0,3}$`)
 
 // UserID returns the id of a user as a caller wrote it. A handle is found as soon as
 // the list of users is read as far as that; a display name or a full name when it is
@@ -257,21 +279,21 @@ func (r *Resolver) userByEmail(ctx context.Context, email string) (string, error
 }
 
 func (r *Resolver) userByName(name string) (string, error) {
-	var ids []string
-	r.users.each(func(id string, u User) bool {
+	var found []User
+	r.users.each(func(_ string, u User) bool {
 		if !u.Deleted && (strings.EqualFold(u.Display, name) || strings.EqualFold(u.Real, name)) {
-			ids = append(ids, id)
+			found = append(found, u)
 		}
-		return len(ids) < 10
+		return len(found) < 10
 	})
-	slices.Sort(ids)
-	switch len(ids) {
+	slices.SortFunc(found, func(a, b User) int { return strings.Compare(a.ID, b.ID) })
+	switch len(found) {
 	case 0:
 		return "", ErrNoUser
 	case 1:
-		return ids[0], nil
+		return found[0].ID, nil
 	}
-	return "", &AmbiguousError{IDs: ids}
+	return "", &AmbiguousError{Users: found}
 }
 
 // userPage reads one page of the users.

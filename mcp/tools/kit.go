@@ -412,7 +412,7 @@ func unresolved(err error) error {
 	var several *names.AmbiguousError
 	switch {
 	case errors.As(err, &several):
-		return faultf("ambiguous_user: several users have that name. Give one of the ids: %s.", strings.Join(several.IDs, ", "))
+		return faultf("ambiguous_user: several users have that name. Give one of the ids: %s.", several.List())
 	case errors.Is(err, names.ErrNoChannel):
 		return fault("channel_not_found: no channel of that name is in sight of the bot. Find channels with slack_list_channels; ask a member of a private channel to invite the bot; an archived channel needs its id.")
 	case errors.Is(err, names.ErrNoUser):

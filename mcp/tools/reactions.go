@@ -2,6 +2,7 @@ package tools
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/url"
 	"slices"
@@ -106,9 +107,38 @@ func (k *kit) react(ctx context.Context, c *toolset.Call, in reactionsIn, done s
 			}
 			w.end(ctx, nothing{}, ts, err)
 		}
+		if is(err, "invalid_name") {
+			err = errors.Join(k.nearEmoji(ctx, emoji), err)
+		}
 		b.add(item{Emoji: emoji}, w.carried, err)
 	}
 	return b.result()
+}
+
+const unknownEmoji = "There is no emoji of that name. Look it up with slack_search_emojis, or see the workspace's own with slack_read_emojis"
+
+// someEmoji are standard emoji that are used often; Slack's API does not list the standard ones.
+const someEmoji = `+1 -1 thumbsup thumbsdown eyes tada heart fire rocket wave clap pray white_check_mark heavy_check_mark
+	ballot_box_with_check x warning rotating_light bug wrench memo pushpin bulb thinking_face joy smile slightly_smiling_face
+	cry sob raised_hands ok_hand muscle 100 sparkles coffee hourglass question exclamation one two three four five red_circle
+	large_green_circle large_blue_circle blue_heart robot_face star zap boom mag lock bell chart_with_upwards_trend construction
+	package calendar no_entry no_entry_sign stop_sign speech_balloon hourglass_flowing_sand point_up`
+
+// nearEmoji says that there is no emoji of a name, and which ones are like it.
+func (k *kit) nearEmoji(ctx context.Context, name string) error {
+	all := strings.Fields(someEmoji)
+	if own, err := k.Slack.EmojiList(ctx); err == nil { // without emoji:read the standard ones have to do
+		all = append(all, slices.Collect(maps.Keys(own))...)
+	}
+	near := toolset.Near(strings.ToLower(name), all, 5)
+	if len(near) == 0 {
+		return fault("invalid_name: " + unknownEmoji + ".")
+	}
+	var shown view.Flags
+	for i := range near {
+		near[i] = shown.Name(near[i])
+	}
+	return faultf("invalid_name: There is no emoji of that name. Like it are: %s.", strings.Join(near, ", "))
 }
 
 type getReactionsIn struct {

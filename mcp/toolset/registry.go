@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -45,6 +46,11 @@ type Outcome struct {
 type RegistryOptions struct {
 	// Fault turns a handler's error into words for the model. Required.
 	Fault func(error) string
+	// Catalog is all tools that there are, for what is said of those that are not offered.
+	// Nil knows the registry's own.
+	Catalog *Catalog
+	// ReadOnly reports that writing tools were left out on purpose.
+	ReadOnly bool
 	// OnBegin returns the context of a call that is about to begin; nil keeps the request's.
 	OnBegin func(ctx context.Context, tool string) context.Context
 	// OnEnd is called after each call, by the goroutine that made it, with the context of
@@ -92,6 +98,53 @@ func (r *Registry) Hidden() []Hidden {
 		}
 	}
 	return list
+}
+
+// maxName is the most of a name that is compared with those of tools, in bytes.
+const maxName = 64
+
+// Absent says why a tool that was called is not offered to the caller, and who can change
+// that. The name comes from the caller: it is repeated only where it is a tool's.
+func (r *Registry) Absent(ctx context.Context, name string) string {
+	if t := r.byName[name]; t != nil {
+		return r.withheld(access.From(ctx), t)
+	}
+	var all []Tool
+	if r.opt.Catalog != nil {
+		all = r.opt.Catalog.tools
+	}
+	for i := range all {
+		if all[i].Name == name {
+			return r.left(&all[i])
+		}
+	}
+	var names []string
+	for i := range r.tools {
+		names = append(names, r.tools[i].Name)
+	}
+	if near := nearest(name[:min(len(name), maxName)], names); near != "" {
+		return "there is no such tool: did you mean " + near + "?"
+	}
+	return "there is no such tool: take one of tools/list"
+}
+
+// withheld says what keeps a chosen tool from a caller.
+func (r *Registry) withheld(p *access.Principal, t *Tool) string {
+	for _, need := range []access.Scope{t.Scope, t.And} {
+		if need != "" && !p.Has(need) {
+			return t.Name + " needs the scope " + string(need) + ", which your token for this server does not have: tell the user"
+		}
+	}
+	return t.Name + " is hidden, because the Slack app lacks " + strings.Join(r.grant.Load().missing[t.Name], ", ") +
+		": tell the user to add it to the app and to install the app again"
+}
+
+// left says why a tool was not chosen.
+func (r *Registry) left(t *Tool) string {
+	if r.opt.ReadOnly && !t.Effect.ReadOnly() {
+		return t.Name + " changes something, and this server only reads (READ_ONLY): tell the user"
+	}
+	return t.Name + " is of the toolset " + t.Set + ", which this server does not offer: tell the user to add " + t.Set + " to the server's TOOLSETS"
 }
 
 // Hidden is a tool that the tokens are not enough for.

@@ -2,6 +2,7 @@ package toolset
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -376,6 +377,31 @@ func nearest(s string, names []string) string {
 		}
 	}
 	return best
+}
+
+// Near returns up to n of the names that are most like s, the most alike first; those that
+// contain it are. None is returned that is not like it.
+func Near(s string, names []string, n int) []string {
+	type candidate struct {
+		name string
+		far  int
+	}
+	var all []candidate
+	for _, name := range names {
+		far := distance(s, name)
+		if len(s) > 2 && strings.Contains(name, s) {
+			far = 0
+		}
+		if far < len(s)/2+1 {
+			all = append(all, candidate{name, far})
+		}
+	}
+	slices.SortFunc(all, func(a, b candidate) int { return cmp.Or(a.far-b.far, strings.Compare(a.name, b.name)) })
+	var near []string
+	for _, c := range all[:min(n, len(all))] {
+		near = append(near, c.name)
+	}
+	return near
 }
 
 // distance is the Levenshtein distance in bytes: names are ASCII.

@@ -283,6 +283,8 @@ func (t *Transport) refine(c *call, m *message, e mcp.JSONRPCError) mcp.JSONRPCE
 		c.fault = c.notFound(m.uri())
 	}
 	switch {
+	case m.Method == string(mcp.MethodToolsCall) && strings.HasSuffix(e.Error.Message, server.ErrToolNotFound.Error()) && t.opt.Absent != nil:
+		e.Error = mcp.NewJSONRPCErrorDetails(mcp.INVALID_PARAMS, t.opt.Absent(c.ctx, m.tool()), nil)
 	case c.fault != nil:
 		e.Error = mcp.NewJSONRPCErrorDetails(c.fault.Code, c.fault.Message, c.fault.Data)
 	case e.Error.Code == mcp.INTERNAL_ERROR && c.ctx.Err() != nil:

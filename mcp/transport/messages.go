@@ -114,6 +114,15 @@ func (m *message) uri() string {
 	return p.URI
 }
 
+// tool is the tool that the message names, or "".
+func (m *message) tool() string {
+	var p struct {
+		Name string `json:"name"`
+	}
+	_ = json.Unmarshal(m.Params, &p)
+	return p.Name
+}
+
 // framing says how messages are put on a wire: as server-sent events, or one a line.
 type framing bool
 

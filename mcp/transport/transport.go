@@ -351,6 +351,9 @@ type Options struct {
 	// error that wraps mcp-go's ErrResourceNotFound says that there is no such thing.
 	// Nil allows every URI.
 	Subscribable func(ctx context.Context, uri string) error
+	// Absent says why a tool that was called is not offered to the caller in ctx. Nil leaves
+	// mcp-go's words.
+	Absent func(ctx context.Context, tool string) string
 
 	// HandshakeOnly serves clients of stdio in the eras that begin with initialize alone:
 	// server/discover is an unknown method to it.
