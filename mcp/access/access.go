@@ -160,6 +160,10 @@ var (
 	faultNone  = &fault{http.StatusUnauthorized, "unauthorized", "send Authorization: Bearer <token>", ""}
 	faultForm  = &fault{http.StatusUnauthorized, "invalid_token", "send one Authorization: Bearer <token>", "invalid_token"}
 	faultToken = &fault{http.StatusUnauthorized, "invalid_token", "the token is unknown, expired or for another server", "invalid_token"}
+	faultBound = &fault{
+		http.StatusUnauthorized, "bound_token",
+		"the token is bound to a key or a certificate (its claim cnf), and this server checks no proof of that: get one that is not bound", "invalid_token",
+	}
 	faultScope = &fault{http.StatusForbidden, "insufficient_scope", "the token lacks every scope that would do", "insufficient_scope"}
 	faultLater = &fault{http.StatusServiceUnavailable, "temporarily_unavailable", "tokens cannot be checked now; try again", ""}
 )
@@ -185,6 +189,8 @@ func (o RequireOptions) judge(r *http.Request) (*Principal, *fault) {
 	switch {
 	case errors.Is(err, ErrUnavailable):
 		return nil, faultLater
+	case errors.Is(err, ErrBoundToken):
+		return nil, faultBound
 	case err != nil:
 		return nil, faultToken
 	case len(o.Scopes) > 0 && !slices.ContainsFunc(o.Scopes, p.Has):

@@ -12,7 +12,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -136,6 +138,31 @@ func newJWT(t *testing.T, a *authority, prefix string) *access.JWT {
 	return j
 }
 
+func TestABoundTokenIsRefusedWithItsReason(t *testing.T) {
+	t.Parallel()
+	key := rsaKey(t, "r1")
+	static, err := access.NewTokens(access.Token{Name: "one", Secret: "0123456789abcdef", Scopes: []access.Scope{access.Read}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reason := ""
+	require, err := access.Require(access.RequireOptions{
+		Authenticator: access.Any(newJWT(t, newAuthority(key), ""), static),
+		OnRefuse:      func(_ *http.Request, _ int, why string) { reason = why },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := httptest.NewRequest(http.MethodPost, "/mcp", nil)
+	req.Header.Set("Authorization", "Bearer "+sign(t, jose.RS256, key, nil, claims(map[string]any{"cnf": map[string]any{"jkt": "x"}})))
+	res := httptest.NewRecorder()
+	require(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request was let in") })).ServeHTTP(res, req)
+	if res.Code != http.StatusUnauthorized || reason != "bound_token" || !strings.Contains(res.Body.String(), "cnf") ||
+		!strings.Contains(res.Header().Get("WWW-Authenticate"), `error="invalid_token"`) {
+		t.Errorf("answered %d %q %v, reason %q", res.Code, res.Body, res.Header(), reason)
+	}
+}
+
 func TestJWT(t *testing.T) {
 	t.Parallel()
 	rs, es, strange := rsaKey(t, "r1"), ecKey(t, "e1"), rsaKey(t, "r1")
@@ -175,6 +202,10 @@ func TestJWT(t *testing.T) {
 		{"not yet valid", sign(t, jose.RS256, rs, nil, claims(map[string]any{"nbf": ago(-time.Hour)})), nil},
 		{"issued in the future", sign(t, jose.RS256, rs, nil, claims(map[string]any{"iat": ago(-time.Hour)})), nil},
 		{"another issuer", sign(t, jose.RS256, rs, nil, claims(map[string]any{"iss": "https://evil.example"})), nil},
+		{"bound to a key", sign(t, jose.RS256, rs, nil, claims(map[string]any{"cnf": map[string]any{"jkt": "x"}})), nil},
+		{"bound to a certificate", sign(t, jose.ES256, es, nil, claims(map[string]any{"cnf": map[string]any{"x5t#S256": "x"}})), nil},
+		{"bound in a way that is not understood", sign(t, jose.RS256, rs, nil, claims(map[string]any{"cnf": "x"})), nil},
+		{"bound to nothing", sign(t, jose.RS256, rs, nil, claims(map[string]any{"cnf": nil})), good},
 		{"nobody", sign(t, jose.RS256, rs, nil, claims(map[string]any{"sub": nil})), nil},
 		{"another key of the same name", sign(t, jose.RS256, strange, nil, claims(nil)), nil},
 		{"a key that the token brings itself", sign(t, jose.RS256, strange.Key, map[jose.HeaderKey]any{"jwk": strange.Public()}, claims(nil)), nil},

@@ -164,7 +164,8 @@ type JWTOptions struct {
 
 // A JWT authenticates the access tokens of an OAuth authorization server: signed with
 // RS256 or ES256 by a key that the issuer publishes, from that issuer, for this
-// server, neither expired nor early. It is an Authenticator.
+// server, neither expired nor early, and not bound to a key or certificate. It is an
+// Authenticator.
 type JWT struct {
 	opt  JWTOptions
 	keys *keySet
@@ -208,6 +209,8 @@ type tokenClaims struct {
 	SCP      stringList `json:"scp"`
 	ClientID string     `json:"client_id"`
 	Azp      string     `json:"azp"`
+	// Confirmation says which key or certificate the bearer has to prove to have (RFC 7800).
+	Confirmation json.RawMessage `json:"cnf"`
 }
 
 // Authenticate implements Authenticator.
@@ -245,6 +248,9 @@ func (j *JWT) principal(c *tokenClaims) (*Principal, error) {
 	expected := jwt.Expected{Issuer: j.opt.Issuer, AnyAudience: j.opt.Audiences, Time: time.Now()}
 	if c.Expiry == nil || c.ValidateWithLeeway(expected, leeway) != nil {
 		return nil, ErrInvalidToken
+	}
+	if len(c.Confirmation) > 0 && string(c.Confirmation) != "null" {
+		return nil, ErrBoundToken
 	}
 	name := c.Subject
 	if name == "" {

@@ -17,6 +17,9 @@ var (
 	// ErrInvalidToken says that a token was understood and is not good: unknown,
 	// expired, or meant for another server.
 	ErrInvalidToken = errors.New("invalid token")
+	// ErrBoundToken says that a token is good only with the proof of a key or a certificate
+	// (its claim cnf), which this server does not check. It is an ErrInvalidToken.
+	ErrBoundToken = fmt.Errorf("%w: it is bound to a key or certificate", ErrInvalidToken)
 	// ErrUnavailable says that a token could not be judged now, such as when the keys of
 	// its issuer are out of reach.
 	ErrUnavailable = errors.New("token cannot be checked now")
@@ -201,7 +204,7 @@ func (a anyOf) Authenticate(ctx context.Context, token string) (*Principal, erro
 		if err == nil {
 			return p, nil
 		}
-		if errors.Is(err, ErrUnavailable) {
+		if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrBoundToken) {
 			result = err
 		}
 	}

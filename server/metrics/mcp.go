@@ -25,7 +25,7 @@ const (
 var toolBuckets = []float64{.005, .01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
 
 // unauthorizedReasons are those of package access.
-var unauthorizedReasons = []string{"invalid_request", "unauthorized", "invalid_token", "insufficient_scope", "temporarily_unavailable"}
+var unauthorizedReasons = []string{"invalid_request", "unauthorized", "invalid_token", "bound_token", "insufficient_scope", "temporarily_unavailable"}
 
 // MCP are the metrics of the assistants' side.
 type MCP struct {
