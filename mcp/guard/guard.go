@@ -150,7 +150,7 @@ func (g *Guard) Begin(ctx context.Context, w Write) (*Permit, error) {
 	p := &Permit{guard: g, write: w}
 	if w.Key != "" {
 		var err error
-		if p.run, p.Repeated, err = g.memory.claim(ctx, w.Tool+"\x00"+w.Principal+"\x00"+w.Key, digest(w.Arguments)); err != nil {
+		if p.run, p.Repeated, err = g.memory.claim(ctx, runKey{w.Tool, w.Principal, w.Key}, digest(w.Arguments)); err != nil {
 			return nil, err
 		}
 		if p.Repeated {
@@ -276,13 +276,16 @@ type memory struct {
 	now  func() time.Time
 
 	mu    sync.Mutex
-	runs  map[string]*run // guarded by mu
+	runs  map[runKey]*run // guarded by mu
 	order []*run          // oldest first
 }
 
+// A runKey is an idempotency key of one principal for one tool: another's is another key.
+type runKey struct{ tool, principal, key string }
+
 // A run is what became of a key. The fields below done are written before it is closed.
 type run struct {
-	key       string
+	key       runKey
 	arguments [sha256.Size]byte
 	began     time.Time
 	done      chan struct{}
@@ -292,12 +295,12 @@ type run struct {
 }
 
 func newMemory(keep time.Duration, now func() time.Time) *memory {
-	return &memory{keep: keep, now: now, runs: map[string]*run{}}
+	return &memory{keep: keep, now: now, runs: map[runKey]*run{}}
 }
 
 // claim takes a key for a call. Where another call has it, claim waits for its end and
 // reports it as known.
-func (m *memory) claim(ctx context.Context, key string, arguments [sha256.Size]byte) (r *run, known bool, err error) {
+func (m *memory) claim(ctx context.Context, key runKey, arguments [sha256.Size]byte) (r *run, known bool, err error) {
 	m.mu.Lock()
 	m.expire()
 	r, known = m.runs[key]

@@ -214,6 +214,14 @@ func (i *interview) attacks() {
 			i.Errorf("another principal calls %s: %q", tool, words)
 		}
 	}
+	same := map[string]any{"channel": "#general", "question": "Once?", "choices": []string{"Yes"}, "timeout_seconds": 0, "idempotency_key": "k"}
+	var mine, again, theirs interviewed
+	i.asker.tool("slack_ask", same, &mine)
+	i.asker.tool("slack_ask", same, &again)
+	i.another.tool("slack_ask", same, &theirs)
+	if mine.AskID != again.AskID || theirs.AskID == mine.AskID {
+		i.Errorf("one key of two principals asked %q, %q and %q", mine.AskID, again.AskID, theirs.AskID)
+	}
 	i.click("carla", q.TS, "Approve")
 	i.told(sandbox.Carla, sandbox.Alice)
 	i.open(q.AskID)
