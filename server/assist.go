@@ -34,6 +34,8 @@ import (
 	"slackmcp/store/state"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/journal"
+	"slackmcp/webhook/limiter"
+	"slackmcp/webhook/refusals"
 )
 
 // An assistantSide is what assistants connect to, and what New wires of it elsewhere. The
@@ -80,7 +82,7 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 		Transport: transport.Options{
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
 			PublicURL: cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,
-			Authenticate: authenticate, Logger: h.log,
+			Authenticate: authenticate, OnRefuse: h.misdirected, Logger: h.log,
 			Shared: sharedState(cfg, values), Single: cfg.Queue.Backend == config.SQLite,
 		},
 	}
@@ -218,10 +220,13 @@ func oauth(settings config.OAuth, o access.RequireOptions, log *slog.Logger) (ac
 	return o, metadata, nil
 }
 
-// refused writes a line for each caller that was turned away: address and reason, never
-// what it sent.
+// refused counts a caller that was turned away for its token. The first of a kind is written to the
+// log and the trail: address and reason, never what it sent.
 func (h *hooks) refused(r *http.Request, status int, reason string) {
 	h.metrics.MCP.Unauthorized(reason)
+	if !h.refusals.First(h.refusalOf(r, string(audit.CallerRefused), status, reason)) {
+		return
+	}
 	h.audit.Record(r.Context(), audit.Record{
 		Event: audit.CallerRefused, Outcome: audit.Refused, Reason: reason, Address: web.AddressText(h.proxies.Client(r)),
 		RequestID: r.Header.Get(web.RequestIDHeader), Status: status,
@@ -229,6 +234,18 @@ func (h *hooks) refused(r *http.Request, status int, reason string) {
 	h.log.LogAttrs(r.Context(), slog.LevelWarn, "mcp caller refused",
 		slog.String("request_id", r.Header.Get(web.RequestIDHeader)), slog.String("remote", web.AddressText(h.proxies.Client(r))),
 		slog.Int("status", status), slog.String("reason", reason))
+}
+
+// misdirected logs the first request of a kind whose Host or Origin is not allowed.
+func (h *hooks) misdirected(r *http.Request, reason string) {
+	if h.refusals.First(h.refusalOf(r, "request_refused", http.StatusForbidden, reason)) {
+		h.log.LogAttrs(r.Context(), slog.LevelWarn, "request refused", slog.String("reason", reason),
+			slog.String("remote", web.AddressText(h.proxies.Client(r))), slog.String("request_id", r.Header.Get(web.RequestIDHeader)))
+	}
+}
+
+func (h *hooks) refusalOf(r *http.Request, outcome string, status int, reason string) refusals.Kind {
+	return refusals.Kind{Client: limiter.Client(h.proxies.Client(r)), Route: routeMCP, Outcome: outcome, Reason: reason, Status: status}
 }
 
 // callbackTimeout bounds one post to a subscriber.

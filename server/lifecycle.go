@@ -115,6 +115,7 @@ func (s *Server) listenAndDrain(ctx context.Context) error {
 	assistants.stop()
 	workers.stop()
 	readers.stop()
+	s.refusals.Flush()
 	s.log.LogAttrs(ctx, slog.LevelInfo, "stopped")
 	s.audit.Record(ctx, audit.Record{Event: audit.Stopped, Outcome: audit.OK, Version: s.opt.Version})
 	return errors.Join(err, s.audit.Close())

@@ -24,6 +24,7 @@ import (
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/gaps"
+	"slackmcp/webhook/refusals"
 	"slackmcp/webhook/worker"
 )
 
@@ -40,6 +41,8 @@ type hooks struct {
 	uses      uses
 	identity  *identity // nil without a bot token
 	posts     *view.Posts
+	// refusals count the requests that were refused, so that log and trail do not grow with them.
+	refusals *refusals.Counter
 }
 
 // received returns the hook for each delivery: the metrics and the gaps alone, unless there
@@ -60,7 +63,7 @@ func (h *hooks) received(ledger *gaps.Ledger) func(*webhook.Observation) {
 		if h.traces != nil {
 			h.traces.Received(o)
 		}
-		if o.Outcome == webhook.BadSignature || o.Outcome == webhook.Stale {
+		if !o.Repeated && (o.Outcome == webhook.BadSignature || o.Outcome == webhook.Stale) {
 			h.audit.Record(context.Background(), refusedSignature(o))
 		}
 	}
@@ -94,6 +97,25 @@ func refusedSignature(o *webhook.Observation) audit.Record {
 		Event: audit.SignatureRefused, Outcome: audit.Refused, Reason: reason, Address: web.AddressText(o.Address),
 		Source: o.Source, RequestID: o.RequestID, Status: o.Status,
 	}
+}
+
+// routeMCP is where callers of the MCP side are refused.
+const routeMCP = "mcp"
+
+// refusedAgain records how many refusals followed one that the trail has.
+func (h *hooks) refusedAgain(k refusals.Kind, n int) {
+	r := audit.Record{Outcome: audit.Refused, Reason: k.Reason, Address: k.Remote(), Status: k.Status, Count: n}
+	switch {
+	case k.Route == routeMCP && k.Outcome == string(audit.CallerRefused):
+		r.Event = audit.CallerRefused
+	case k.Outcome == string(webhook.BadSignature):
+		r.Event, r.Source = audit.SignatureRefused, k.Route
+	case k.Outcome == string(webhook.Stale):
+		r.Event, r.Source, r.Reason = audit.SignatureRefused, k.Route, string(webhook.Stale)
+	default:
+		return
+	}
+	h.audit.Record(context.Background(), r)
 }
 
 // handled is called after each call of a handler.

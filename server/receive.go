@@ -20,6 +20,7 @@ import (
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/gaps"
 	"slackmcp/webhook/limiter"
+	"slackmcp/webhook/refusals"
 	"slackmcp/webhook/worker"
 )
 
@@ -47,6 +48,7 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 		Address:        h.proxies.Client,
 		MaxInFlight:    cfg.Receive.MaxInFlight,
 		OnObserve:      h.received(ledger),
+		Refusals:       h.refusals,
 		OnVerified:     func(r *http.Request) (done func()) { done, _ = web.Hold(r); return done },
 		Publisher:      store,
 		SlackSecrets:   slack.signingSecrets,
@@ -70,6 +72,9 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 // heldBack logs, once for each time, an address that keeps failing verification at a route.
 func (h *hooks) heldBack(p netip.Prefix, source string) {
 	h.metrics.Receive.HeldBack()
+	if !h.refusals.First(refusals.Kind{Client: p, Route: source, Outcome: string(audit.AddressHeldBack), Status: http.StatusTooManyRequests}) {
+		return
+	}
 	attrs := []slog.Attr{
 		slog.String("remote", p.String()), slog.String("source", source), slog.Int("per_minute", h.perMinute),
 		slog.String("remedy", "if this is a proxy or balancer of yours, name it in TRUSTED_PROXIES, so that each client counts for itself"),

@@ -25,6 +25,7 @@ import (
 	"slackmcp/server/web"
 	"slackmcp/slackapi/socketmode"
 	"slackmcp/webhook"
+	"slackmcp/webhook/refusals"
 	"slackmcp/webhook/rule"
 	"slackmcp/webhook/worker"
 )
@@ -80,6 +81,7 @@ type Server struct {
 	site        *web.Site
 	front       *web.Server
 	audit       *audit.Log // nil without a trail
+	refusals    *refusals.Counter
 	reloader    *reloader
 	parts       running
 
@@ -135,6 +137,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 		metrics: measured, traces: tracer, audit: trail, log: log,
 		proxies: cfg.Listen.TrustedProxies, perMinute: cfg.Receive.UnverifiedPerMinute, posts: view.NewPosts(),
 	}
+	h.refusals = refusals.New(refusals.Options{Logger: log, OnCount: h.refusedAgain})
 	certificate, err := newCertificate(cfg.Listen, h)
 	if err != nil {
 		return nil, err
@@ -195,7 +198,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 
 	s := &Server{
 		opt: o, cfg: cfg, log: log, store: store, state: values, receiver: receiver, answers: answers, mux: mux, rules: rules,
-		assistants: assistants, sandbox: sandbox, slackSocket: slackSocket, health: health, site: site, front: front, audit: trail,
+		assistants: assistants, sandbox: sandbox, slackSocket: slackSocket, health: health, site: site, front: front, audit: trail, refusals: h.refusals,
 		operators: newOperatorSocket(cfg, o.Version, store, values, keeper, assistants.mcp, h),
 		reloader: &reloader{
 			cfg: cfg, reread: o.Reread, log: log, sandbox: sandbox != nil,

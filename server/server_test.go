@@ -318,12 +318,13 @@ func TestAuditTrail(t *testing.T) {
 		var r struct {
 			Event, Outcome, Reason, Address, Principal, Tool, Channel, TS, Operation string
 			RequestID                                                                string `json:"request_id"`
+			Count                                                                    int
 		}
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
 		count[strings.Trim(r.Event+" "+r.Outcome+" "+r.Reason+" "+r.Operation, " ")]++
-		if r.Event == "signature_refused" && (r.Address != "127.0.0.1" || r.RequestID != "the-request") {
+		if r.Event == "signature_refused" && (r.Address != "127.0.0.1" || r.RequestID != "the-request" && r.Count != 3) {
 			t.Errorf("the refused signature is recorded as %s", line)
 		}
 		if r.Event == "slack_write" && (r.Principal != "token:default" || r.Tool != "slack_post_message" || r.TS == "" || r.Channel == "") {
@@ -331,7 +332,7 @@ func TestAuditTrail(t *testing.T) {
 		}
 	}
 	want := map[string]int{
-		"started ok": 1, "signature_refused refused missing": 4, "caller_refused refused invalid_token": 1,
+		"started ok": 1, "signature_refused refused missing": 2, "caller_refused refused invalid_token": 1,
 		"token_used ok": 1, "slack_write ok": 2, "operation ok  reload": 1, "stopped ok": 1,
 	}
 	if diff := cmp.Diff(want, count); diff != "" {
@@ -340,6 +341,69 @@ func TestAuditTrail(t *testing.T) {
 	for _, s := range []string{canary, "audit-token", "wrong-token"} {
 		if strings.Contains(string(text), s) {
 			t.Errorf("the trail holds %s", s)
+		}
+	}
+}
+
+// TestRefusalsAreCounted refuses many requests of few kinds, on each side: log and trail have the
+// first of each kind, and then its number, so that no client makes them grow.
+func TestRefusalsAreCounted(t *testing.T) {
+	const each = 50
+	path := filepath.Join(t.TempDir(), "audit.jsonl")
+	logs := &bytes.Buffer{}
+	s, err := server.New(t.Context(), server.Options{
+		Config: load(t, map[string]string{"INTEGRATED": "true", "SANDBOX": "true", "SLACK_BOT_TOKEN": "", "AUDIT_LOG": path, "MCP_AUTH_TOKEN": "audit-token-0123456789"}),
+		Logger: slog.New(slog.NewTextHandler(logs, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, stop := run(t, s)
+	refuse := func(path string, status int, change func(*http.Request)) {
+		for range each {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(req)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != status {
+				t.Fatalf("%s was answered %d, want %d", path, res.StatusCode, status)
+			}
+		}
+	}
+	refuse("/mcp", http.StatusUnauthorized, func(r *http.Request) { r.Header.Set("Authorization", "Bearer wrong") })
+	refuse("/mcp", http.StatusForbidden, func(r *http.Request) { r.Header.Set("Origin", "https://example.com") })
+	refuse("/slack/events", http.StatusUnauthorized, func(*http.Request) {})
+	refuse("/events/nobody", http.StatusNotFound, func(*http.Request) {})
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`msg="mcp caller refused"`, `msg="request refused"`, `outcome=bad_signature status=401 source=slack duration`, `outcome=unregistered status=404`,
+		fmt.Sprintf(`msg="requests refused again" outcome=caller_refused status=401 source=mcp remote=127.0.0.1 count=%d reason=invalid_token`, each-1),
+		fmt.Sprintf(`msg="requests refused again" outcome=request_refused status=403 source=mcp remote=127.0.0.1 count=%d reason=origin`, each-1),
+		fmt.Sprintf(`msg="requests refused again" outcome=bad_signature status=401 source=slack remote=127.0.0.1 count=%d reason=missing`, each-1),
+		fmt.Sprintf(`msg="requests refused again" outcome=unregistered status=404 source="" remote=127.0.0.1 count=%d`, each-1),
+	} {
+		if !strings.Contains(logs.String(), want) {
+			t.Errorf("the log has no %s", want)
+		}
+	}
+	if n := strings.Count(logs.String(), "refused"); n > 20 {
+		t.Errorf("the log speaks of refusals %d times:\n%s", n, logs)
+	}
+	trail, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, event := range []string{"caller_refused", "signature_refused"} {
+		if n := strings.Count(string(trail), event); n != 2 || !strings.Contains(string(trail), fmt.Sprintf(`"count":%d`, each-1)) {
+			t.Errorf("the trail has %d records of %s, want the first and a count:\n%s", n, event, trail)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/limiter"
+	"slackmcp/webhook/refusals"
 	"slackmcp/webhook/signature"
 )
 
@@ -101,8 +102,11 @@ type Options struct {
 	// DefaultAnswerTimeout.
 	AnswerTimeout time.Duration
 
-	// Logger gets one line a request; nil logs nothing.
+	// Logger gets one line for each request, but for refused ones that are like one that it was told
+	// within the last minute: those are counted by Refusals. nil logs nothing.
 	Logger *slog.Logger
+	// Refusals counts the refused requests that were not verified; nil makes one with Logger.
+	Refusals *refusals.Counter
 	// OnObserve is called with every finished request, before the next one of its
 	// connection begins; nil is not called. It is called concurrently, must return at once,
 	// and must not keep the pointer.
@@ -136,6 +140,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Refusals == nil {
+		o.Refusals = refusals.New(refusals.Options{Logger: o.Logger})
 	}
 	if o.Address == nil {
 		o.Address = connectionAddress

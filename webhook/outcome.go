@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/limiter"
+	"slackmcp/webhook/refusals"
 )
 
 // An Outcome is how a request ended. Its text is the value of the log's "outcome" and
@@ -91,6 +93,9 @@ type Observation struct {
 	// checked that its headers have a signature of the right form, and a fresh time: it may be
 	// the source's own.
 	Claimed bool
+	// Repeated says of a request that was refused without being verified that it is like one
+	// within the last minute: same client, route, outcome and reason. It has no line in the log.
+	Repeated bool
 	// Skew is our clock less the signed timestamp; 0 for schemes without one.
 	Skew time.Duration
 	// Tries is how often the event was published, Publish how long that took in all.
@@ -184,21 +189,31 @@ func problem(title, detail string) []byte {
 	return b
 }
 
+// repeated counts a posted request that was refused without being verified, and reports whether it
+// is like one that has its line in the log.
+func (rc *Receiver) repeated(v *delivery) bool {
+	if v.Secret > 0 || v.Status < http.StatusBadRequest || v.endpoint == &rc.direct {
+		return false
+	}
+	return !rc.opt.Refusals.First(refusals.Kind{
+		Client: limiter.Client(v.Address), Route: v.Source, Outcome: string(v.Outcome), Reason: v.Reason, Status: v.Status,
+	})
+}
+
 // report calls OnObserve with a finished request and writes its line to the log. When the
 // signature was not good, the line has nothing that the sender wrote.
 func (rc *Receiver) report(ctx context.Context, v *delivery) {
 	v.Answered = time.Now()
 	v.Duration = v.Answered.Sub(v.began)
+	v.Repeated = rc.repeated(v)
 	if rc.opt.OnObserve != nil {
 		rc.opt.OnObserve(&v.Observation)
 	}
-	if v.Outcome == SSLCheck {
+	if v.Outcome == SSLCheck || v.Repeated {
 		return
 	}
 	level := slog.LevelInfo
 	switch {
-	case v.Outcome == Limited:
-		level = slog.LevelDebug // OnHeldBack was called when the address began to be held back.
 	case v.Status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	case v.Status >= http.StatusBadRequest:

@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"os"
 	"sync"
@@ -144,7 +143,9 @@ func (t *Transport) refused(r *http.Request, reason string) {
 	} else {
 		t.count.refusedOrigin.Add(1)
 	}
-	t.log.Warn("request refused", slog.String("reason", reason), slog.String("remote_addr", r.RemoteAddr), slog.String("path", r.URL.Path))
+	if t.opt.OnRefuse != nil {
+		t.opt.OnRefuse(r, reason)
+	}
 }
 
 // A response is the answer to one POST: a JSON object when the result is all there is

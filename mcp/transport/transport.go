@@ -347,6 +347,9 @@ type Options struct {
 	// Authenticate stands in front of every route and puts the principal into the
 	// request's context. Nil lets every request in, without a principal.
 	Authenticate func(http.Handler) http.Handler
+	// OnRefuse is called for each request whose Host or Origin is not allowed, with the reason
+	// host or origin. It must not keep the request. nil is not called.
+	OnRefuse func(r *http.Request, reason string)
 	// Subscribable decides whether the caller in ctx may subscribe to a resource. An
 	// error that wraps mcp-go's ErrResourceNotFound says that there is no such thing.
 	// Nil allows every URI.

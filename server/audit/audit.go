@@ -213,9 +213,9 @@ var events = []struct {
 	What   string
 	Fields []string
 }{
-	{SignatureRefused, "A request on a sender's route whose signature was not good. `reason` is missing, malformed, mismatch or stale. Its body is never kept.", []string{"reason", "address", "source", "request_id", "status"}},
+	{SignatureRefused, "A request on a sender's route whose signature was not good. `reason` is missing, malformed, mismatch or stale. Its body is never kept. Of requests that are alike in address, source and reason the first has a record of its own; each minute one with `count` says how many followed.", []string{"reason", "address", "source", "request_id", "status", "count"}},
 	{AddressHeldBack, "An address, or the /64 of one, that failed verification at a route more often than UNVERIFIED_PER_MINUTE allows. Its bodies above 64 KiB, or of unknown length, are answered 429 there and not recorded.", []string{"address", "source"}},
-	{CallerRefused, "A request to the MCP endpoint that was turned away. `reason` is invalid_request, unauthorized, invalid_token, bound_token, insufficient_scope or temporarily_unavailable.", []string{"reason", "address", "request_id", "status"}},
+	{CallerRefused, "A request to the MCP endpoint that was turned away. `reason` is invalid_request, unauthorized, invalid_token, bound_token, insufficient_scope or temporarily_unavailable. Those that are alike in address and reason are counted as refused signatures are.", []string{"reason", "address", "request_id", "status", "count"}},
 	{TokenUsed, "The first use of a token from an address within an hour.", []string{"principal", "address", "request_id"}},
 	{SlackWrite, "A tool that wrote to Slack, or tried to. `reason` is the rule that refused it, or `error`; `ts` is Slack's of what was written, never its text.", []string{"reason", "principal", "tool", "channel", "ts"}},
 	{Operation, "Something that an operator did: a reload of files, a command on the running server, or a tool of the scope admin that changed something. A reload of the MCP tokens is `reload_tokens`, with how many there are now as `count`, beside `token_added`, `token_changed` and `token_removed` for each that is not as it was, with its name as `target`. What could not be used, so that nothing changed, is `reload_settings` or `reload_rules`, failed.", []string{"reason", "operation", "target", "count", "principal", "request_id"}},
@@ -238,7 +238,7 @@ var fields = []struct{ Name, What string }{
 	{"event", "what it is about; always there"},
 	{"outcome", "`ok`, `refused` or `failed`; always there"},
 	{"reason", "why, as one of few words for each event"},
-	{"address", "where the request came from; behind TRUSTED_PROXIES the client's"},
+	{"address", "where the request came from; behind TRUSTED_PROXIES the client's. With `count` it may be an IPv6 address's /64, or `further clients`, where more than 1,000 kinds of refusal came within a minute"},
 	{"request_id", "the id that the log and the answer's X-Request-Id have too"},
 	{"source", "the sender that the route belongs to"},
 	{"principal", "the name of the token, or issuer and subject of a JWT"},
