@@ -181,7 +181,7 @@ func (w *walk) reset() {
 // A Found is a page of a search through a list of Slack's.
 type Found[T any] struct {
 	Items []T
-	// Next continues the search as its after; empty at the end.
+	// Next continues the search as its after: an id. It is empty at the end.
 	Next string
 	// Complete reports that the whole list was searched. If not, a later call may find
 	// more, before and behind what was found now.
@@ -208,6 +208,13 @@ func (r *Resolver) SearchUsers(ctx context.Context, query, after string, limit i
 func search[T any](ctx context.Context, r *Resolver, list *walk, kept *book[T], query, after string, limit int, look func(T) (key, text string, ok bool)) (Found[T], error) {
 	_, err := list.until(ctx, r.now, func() bool { return false })
 	found := Found[T]{Items: []T{}, Complete: err == nil}
+	if after != "" {
+		v, _, ok := kept.get(after, r.now())
+		if !ok {
+			return found, ErrNoCursor
+		}
+		after, _, _ = look(v)
+	}
 	words := strings.Fields(strings.ToLower(query))
 	keys := map[string]T{}
 	kept.each(func(_ string, v T) bool {
@@ -224,7 +231,8 @@ func search[T any](ctx context.Context, r *Resolver, list *walk, kept *book[T], 
 	slices.SortFunc(sorted, cmp.Compare)
 	if len(sorted) > limit {
 		sorted = sorted[:limit]
-		found.Next = sorted[limit-1]
+		last := sorted[limit-1]
+		found.Next = last[strings.LastIndexByte(last, ' ')+1:]
 	}
 	for _, key := range sorted {
 		found.Items = append(found.Items, keys[key])

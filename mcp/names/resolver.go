@@ -37,6 +37,8 @@ var (
 	ErrNoChannel = errors.New("no channel of that name that the bot can see")
 	// ErrNoUser says that no user has the name or address.
 	ErrNoUser = errors.New("no user of that name")
+	// ErrNoCursor says that what a search was to go on behind is not known any more.
+	ErrNoCursor = errors.New("what the cursor stands behind is not known any more")
 	// ErrUnfinished says that the time was up before a list was read to its end; asking
 	// again goes on from there.
 	ErrUnfinished = errors.New("the list was not read to its end")

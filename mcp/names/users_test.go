@@ -1,6 +1,11 @@
 package names_test
 
-import "testing"
+import (
+	"errors"
+	"testing"
+
+	"slackmcp/mcp/names"
+)
 
 func TestUsersWhomSlackDoesNotFindAreNotAskedForAgain(t *testing.T) {
 	t.Parallel()
@@ -13,5 +18,17 @@ func TestUsersWhomSlackDoesNotFindAreNotAskedForAgain(t *testing.T) {
 	}
 	if n := f.infos.Load(); n != 2 {
 		t.Errorf("Slack was asked %d times, want 2", n)
+	}
+}
+
+func TestTheCursorOfASearchIsNoName(t *testing.T) {
+	t.Parallel()
+	r := newResolver(t, &fakeSlack{channels: 30, private: true})
+	found, err := r.SearchChannels(t.Context(), "chan", "", 10)
+	if err != nil || found.Next != found.Items[9].ID {
+		t.Errorf("goes on behind %q: %v", found.Next, err)
+	}
+	if _, err := r.SearchChannels(t.Context(), "chan", "C999999", 10); !errors.Is(err, names.ErrNoCursor) {
+		t.Errorf("behind what is not known: %v", err)
 	}
 }

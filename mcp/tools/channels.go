@@ -127,7 +127,7 @@ func (k *kit) searchChannels(ctx context.Context, in listChannelsIn) (channelsOu
 	return out, nil
 }
 
-// A cursor into a list of names is sealed, so that no name stands outside the data.
+// A cursor into a list is sealed: nothing of the list stands outside the data.
 func sealCursor(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
 func openCursor(s string) (string, error) {

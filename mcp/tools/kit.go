@@ -417,6 +417,8 @@ func unresolved(err error) error {
 		return fault("channel_not_found: no channel of that name is in sight of the bot. Find channels with slack_list_channels; ask a member of a private channel to invite the bot; an archived channel needs its id.")
 	case errors.Is(err, names.ErrNoUser):
 		return fault("user_not_found: nobody has that name or address. Find users with slack_search_users.")
+	case errors.Is(err, names.ErrNoCursor):
+		return &toolset.ArgumentError{Argument: "cursor", Problem: "what it stands behind is gone; start again without one"}
 	case errors.Is(err, names.ErrUnfinished):
 		return fault("still_searching: the workspace is large and Slack limits how fast its lists can be read. Call again in 30 seconds to go on searching, or give the id.")
 	}

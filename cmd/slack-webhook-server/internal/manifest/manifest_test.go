@@ -3,10 +3,13 @@ package manifest
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"slackmcp/mcp"
 	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
+	"slackmcp/webhook/event"
 )
 
 var scopeForm = regexp.MustCompile(`^[a-z_]+(:[a-z]+(\.[a-z]+)*)?$`)
@@ -69,5 +72,22 @@ func TestEveryEventHasAScopeOfItsForm(t *testing.T) {
 	}
 	if !slices.Contains(DefaultEvents([]string{"im"}), "message.im") || slices.Contains(DefaultEvents([]string{"im"}), "message.channels") {
 		t.Errorf("for direct messages: %v", DefaultEvents([]string{"im"}))
+	}
+}
+
+// TestLockdownKnowsEveryEvent: of each type of event that an app can be sent it is known
+// what passes under lockdown.
+func TestLockdownKnowsEveryEvent(t *testing.T) {
+	t.Parallel()
+	reading := view.NewJudge(view.JudgeOptions{Lockdown: view.Guests}).Reading(t.Context())
+	for _, name := range Events() {
+		typ, _, _ := strings.Cut(name, ".")
+		env, err := event.DecodeSlack([]byte(`{"type":"event_callback","event":{"type":"`+typ+`","user":"U1"}}`), event.JSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := reading.Event(&env.Event, view.EventOptions{Payload: true}); v.Payload == nil {
+			t.Errorf("%s: nothing of it passes; list its fields in mcp/view/payload.go", name)
+		}
 	}
 }
