@@ -217,12 +217,13 @@ func (c *Client) PostMessage(ctx context.Context, p Post) (Posted, error) {
 	return r, err
 }
 
-// An Update gives a message of the bot's another text. Text and Blocks replace what is
-// there; a message whose blocks are to go needs Blocks to be "[]".
+// An Update gives a message of the bot's another text. Slack keeps the blocks and the attachments
+// that an update does not name; "[]" removes them.
 type Update struct {
 	Channel, TS string
 	Text        string
 	Blocks      json.RawMessage
+	Attachments json.RawMessage
 	Markdown    string
 	Question    bool `json:"-"` // see [Post]
 }
@@ -233,7 +234,7 @@ func (c *Client) UpdateMessage(ctx context.Context, u Update) (Posted, error) {
 		return Posted{}, refused("chat.update", err)
 	}
 	r, err := reply[Posted](c.http.Do(c.form(ctx, "chat.update",
-		"channel", u.Channel, "ts", u.TS, "text", u.Text, "markdown_text", u.Markdown, "blocks", string(u.Blocks))))
+		"channel", u.Channel, "ts", u.TS, "text", u.Text, "markdown_text", u.Markdown, "blocks", string(u.Blocks), "attachments", string(u.Attachments))))
 	r.Message.Channel = r.Channel
 	return r, err
 }

@@ -50,7 +50,7 @@ func messageTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_update_message", Title: "Change a message", Set: setMessages, Default: true,
 			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{scopePost},
-			Description: "Replace what a message of the bot itself says. The old text is lost. For something new to say post a reply instead.",
+			Description: "Replace a message of the bot itself: its old text, blocks and attachments are lost. For something new to say post a reply instead.",
 		}, k.update),
 		toolset.Define(toolset.Tool{
 			Name: "slack_delete_message", Title: "Delete a message", Set: setMessages,
@@ -261,7 +261,13 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 	if q, err := k.questionAt(ctx, channel, ts); q != nil || err != nil {
 		return posted{}, cmp.Or(err, errQuestion)
 	}
-	u := slackapi.Update{Channel: channel, TS: ts, Text: p.Text, Markdown: p.Markdown, Blocks: p.Blocks}
+	// The message is replaced whole: Slack would keep old attachments, and old blocks, which it
+	// shows in place of a new text.
+	emptyList := json.RawMessage("[]")
+	u := slackapi.Update{Channel: channel, TS: ts, Text: p.Text, Markdown: p.Markdown, Blocks: p.Blocks, Attachments: emptyList}
+	if p.Blocks == nil && p.Markdown == "" {
+		u.Blocks = emptyList
+	}
 	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: u}, in.safety)
 	if w.due {
 		var r slackapi.Posted

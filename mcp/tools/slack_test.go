@@ -94,3 +94,22 @@ func TestPostAndRead(t *testing.T) {
 		t.Errorf("reactions on the message: %+v", one.Message.Reactions)
 	}
 }
+
+// TestUpdateReplacesTheWholeMessage gives a message with blocks and attachments a new text.
+func TestUpdateReplacesTheWholeMessage(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	ts, err := r.slack.PostAs(sandbox.BotUser, "#general", "old", sandbox.Saying{
+		Blocks: []byte(`[{"type":"header","text":{"type":"plain_text","text":"Old block"}}]`), Attachments: []byte(`[{"title":"Old attachment"}]`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.call("slack_update_message", a{"channel": "#general", "timestamp": ts, "text": "new"}, nil)
+	var page struct{ Messages []map[string]any }
+	r.call("slack_read_channel_messages", a{"channel": "#general", "limit": 1, "response_format": "detailed"}, &page)
+	shown := string(indent(t, page.Messages))
+	if len(page.Messages) != 1 || page.Messages[0]["text"] != "new" || strings.Contains(shown, "Old") {
+		t.Errorf("the message is %s", shown)
+	}
+}

@@ -40,6 +40,8 @@ type draft struct {
 	topic, purpose      string
 	name, oldName       string
 	clientMsgID         bool // typed by a person
+	keepBlocks          bool // of an edit: the message's own blocks stay
+	keepAttachments     bool // of an edit: the message's attachments stay
 }
 
 // draft reads a message from the arguments of a call.
@@ -184,7 +186,7 @@ func (s *Sandbox) composeAt(who actor, d draft, ts string) *message {
 	if home := s.teamOf(who.user); home != s.team.id {
 		m.UserTeam, m.SourceTeam = home, home
 	}
-	if m.Blocks == nil && d.subtype == "" {
+	if m.ownBlocks = d.blocks != nil; !m.ownBlocks && d.subtype == "" {
 		m.Blocks = richText(m.Text, m.TS)
 	}
 	if d.clientMsgID {
@@ -282,18 +284,32 @@ func chatUpdate(c *call) (object, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What a call does not say stays as it was; an empty list removes it. Markdown is made
+	// into blocks, in place of those that were there.
+	d.keepBlocks = c.params["blocks"] == "" && c.params["markdown_text"] == ""
+	d.keepAttachments = c.params["attachments"] == ""
 	c.edit(ch, m, d, c.who.user)
 	return object{"channel": ch.id, "ts": m.TS, "text": m.Text, "message": c.view(m, c.who)}, nil
 }
 
-// edit gives a message another text.
+// edit gives a message another text. Blocks that Slack made of the old text go with it.
 func (s *Sandbox) edit(ch *channel, m *message, d draft, by *user) {
 	before := m.copy()
-	m.Text, m.Attachments = storedText(normalise(d.text)), d.attachments
-	if m.Blocks = storedBlocks(d.blocks, m.TS); m.Blocks == nil {
-		m.Blocks = richText(m.Text, m.TS)
+	m.Text = storedText(normalise(d.text))
+	if !d.keepAttachments {
+		m.Attachments = d.attachments
 	}
-	if d.metadata != nil {
+	if !d.keepBlocks || !m.ownBlocks {
+		m.ownBlocks = d.blocks != nil
+		if m.Blocks = storedBlocks(d.blocks, m.TS); m.Blocks == nil {
+			m.Blocks = richText(m.Text, m.TS)
+		}
+	}
+	switch string(d.metadata) {
+	case "":
+	case "{}":
+		m.Metadata = nil
+	default:
 		m.Metadata = d.metadata
 	}
 	m.Edited = &edited{User: by.ID, TS: formatTS(s.nowMicro() / 1e6 * 1e6)}

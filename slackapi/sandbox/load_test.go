@@ -351,3 +351,33 @@ func TestGenerate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestUpdateKeepsWhatItDoesNotName updates a message with blocks and attachments, as Slack
+// documents chat.update.
+func TestUpdateKeepsWhatItDoesNotName(t *testing.T) {
+	t.Parallel()
+	_, base := host(t, sandbox.Options{})
+	blocks, attachments := `[{"type":"header","text":{"type":"plain_text","text":"Old"}}]`, `[{"title":"Old"}]`
+	for _, c := range []struct{ name, first, change, blocks, attachments string }{
+		{"text alone keeps both", "blocks=" + blocks + "&attachments=" + attachments, "text=new", "header", "Old"},
+		{"an empty list removes blocks", "blocks=" + blocks + "&attachments=" + attachments, "text=new&blocks=[]", "rich_text", "Old"},
+		{"an empty list removes attachments", "blocks=" + blocks + "&attachments=" + attachments, "text=new&attachments=[]", "header", ""},
+		{"blocks keep attachments", "blocks=" + blocks + "&attachments=" + attachments, `blocks=[{"type":"divider"}]`, "divider", "Old"},
+		{"Markdown replaces blocks", "blocks=" + blocks, "markdown_text=**new**", "rich_text", ""},
+		{"blocks that Slack made of the text go with it", "text=old", "text=new", "rich_text", ""},
+	} {
+		posted := call(t, base, "chat.postMessage", sandbox.DefaultBotToken, "channel="+sandbox.General+"&"+c.first)
+		e := call(t, base, "chat.update", sandbox.DefaultBotToken, "channel="+sandbox.General+"&ts="+posted.str("ts")+"&"+c.change)
+		message := at(t, map[string]any(e), "message")
+		if got := at(t, message, "blocks", 0, "type"); got != c.blocks {
+			t.Errorf("%s: the message has the block %v, want %s", c.name, got, c.blocks)
+		}
+		title := ""
+		if at(t, message, "attachments") != nil {
+			title, _ = at(t, message, "attachments", 0, "title").(string)
+		}
+		if title != c.attachments {
+			t.Errorf("%s: the message has the attachment %q, want %q", c.name, title, c.attachments)
+		}
+	}
+}

@@ -169,7 +169,7 @@ func (s *Sandbox) EditAs(person, channel, ts, text string) error {
 		if err != nil {
 			return err
 		}
-		d := draft{text: text}
+		d := draft{text: text, keepAttachments: true}
 		if err := d.check(); err != nil {
 			return err
 		}

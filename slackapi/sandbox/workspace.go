@@ -180,7 +180,8 @@ type message struct {
 	Metadata        json.RawMessage `json:"metadata,omitempty"`
 	Permalink       string          `json:"permalink,omitempty"`
 
-	files []string // ids
+	files     []string // ids
+	ownBlocks bool     // the author gave them; Slack did not make them of the text
 }
 
 type edited struct {
