@@ -126,6 +126,7 @@ func (j *Judge) Read(ctx context.Context, use func(*Reading) error) error {
 		return err
 	}
 	found := false
+	r.until = time.Time{} // the reading took its own time
 	for _, id := range r.missing {
 		r.deferred = false
 		_, ok := r.user(id, true)
@@ -177,20 +178,18 @@ func (r *Reading) user(id string, ask bool) (names.User, bool) {
 		return names.User{}, false
 	}
 	calls := 0
-	switch {
-	case ask && r.deferred:
-		if !slices.Contains(r.missing, id) && len(r.missing) < lookUps {
-			r.missing = append(r.missing, id)
-		}
-	case ask && r.left > 0:
+	if ask && !r.deferred && r.left > 0 {
 		calls = 1
 	}
 	u, ok := r.find(id, calls)
-	if ok {
+	switch {
+	case ok:
 		r.users[id] = u
-	} else if calls > 0 {
+	case calls > 0:
 		r.left--
 		r.asked[id] = true
+	case ask && r.deferred && len(r.missing) < lookUps && !slices.Contains(r.missing, id):
+		r.missing = append(r.missing, id)
 	}
 	return u, ok
 }
@@ -207,10 +206,10 @@ const (
 // sideOf judges a user by what users.info says.
 func sideOf(u *names.User, own home) side {
 	switch {
+	case own.has(u.Team), own.has(u.Organisation):
+		return inside // of another workspace of our organisation Slack says that they are strangers, too
 	case u.Stranger:
 		return outside
-	case own.has(u.Team), own.has(u.Organisation):
-		return inside
 	case u.Team == "" && u.Organisation == "", own.isZero():
 		return unknown
 	case u.Organisation == "" && own.organisation != "":

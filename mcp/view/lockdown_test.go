@@ -27,13 +27,21 @@ const (
 	guest    = "U0GUEST001"
 	gone     = "U0GONE0001"
 	outsider = "U0OUTSIDE1"
+	sister   = "W0SISTER01" // of another workspace of our organisation
 	self     = "U0SELF0001"
-	nobody   = "U0NOBODY01" // whom Slack does not find
-	listed   = "A0LISTED01" // on LOCKDOWN_APPS
+
+	organisation = "E0GRID0001"
+	nobody       = "U0NOBODY01" // whom Slack does not find
+	listed       = "A0LISTED01" // on LOCKDOWN_APPS
 )
 
 // people is a workspace of a few.
-type people struct{ asked int }
+type people struct {
+	asked int
+	held  bool // what must not be held while Slack is asked
+	cold  bool // nobody is known before Slack was asked
+	t     *testing.T
+}
 
 func (p *people) Self(context.Context) (slackapi.Identity, error) {
 	return slackapi.Identity{TeamID: homeTeam, UserID: self, BotID: "B0SELF0001", AppID: "A0SELF0001"}, nil
@@ -42,7 +50,12 @@ func (p *people) Self(context.Context) (slackapi.Identity, error) {
 func (p *people) Users(_ context.Context, ids []string, ask int) map[string]names.User {
 	found := map[string]names.User{}
 	for _, id := range ids {
-		p.asked += ask
+		if p.asked += ask; ask > 0 && p.held {
+			p.t.Error("Slack is asked while events are held")
+		}
+		if p.cold && ask == 0 {
+			continue
+		}
 		switch id {
 		case insider:
 			found[id] = names.User{ID: id, Team: homeTeam, Handle: "ann"}
@@ -52,6 +65,8 @@ func (p *people) Users(_ context.Context, ids []string, ask int) map[string]name
 			found[id] = names.User{ID: id, Team: homeTeam, Deleted: true}
 		case outsider:
 			found[id] = names.User{ID: id, Team: "T0PARTNER01", Handle: canary}
+		case sister:
+			found[id] = names.User{ID: id, Team: "T0SISTER01", Organisation: organisation, Stranger: true}
 		case self:
 			found[id] = names.User{ID: id, Team: homeTeam, Bot: true}
 		}
@@ -360,6 +375,44 @@ func TestLockdownOfRulesPosts(t *testing.T) {
 		m := slackapi.Message{Channel: "C0SHARED01", User: self, BotID: "B0SELF0001", TS: ts, Text: ours}
 		if v := locked(t, view.Guests, posts).Message(&m, view.MessageOptions{}); (v.Text == ours) != passes {
 			t.Errorf("the message %s is shown as %+v", ts, v)
+		}
+	}
+}
+
+func TestLockdownLetsAnotherWorkspaceOfTheOrganisationThrough(t *testing.T) {
+	t.Parallel()
+	ours2 := a{"enterprise_id": organisation, "is_ext_shared_channel": true, "authorizations": []any{a{"team_id": nil, "enterprise_id": organisation, "is_enterprise_install": true}}}
+	for user, passes := range map[string]bool{sister: true, insider: true, outsider: false, nobody: false} {
+		e := eventtest.Envelope("Ev1", written(a{"user": user, "team": nil}), ours2)
+		if got := seen(t, locked(t, view.Guests, nil), &e); strings.Contains(got, ours) != passes {
+			t.Errorf("of %s it shows %s", user, got)
+		}
+	}
+}
+
+// TestNothingIsAskedWhileEventsAreHeld: Slack may be slow, and what is read is held in memory that
+// others wait for.
+func TestNothingIsAskedWhileEventsAreHeld(t *testing.T) {
+	t.Parallel()
+	p := &people{t: t, cold: true}
+	j := view.NewJudge(view.JudgeOptions{Lockdown: view.Guests, People: p})
+	e := eventtest.Envelope("Ev1", written(a{"team": nil}), inShared(true))
+	for _, tc := range []struct {
+		user  string
+		cold  bool
+		calls int
+	}{{insider, true, 2}, {insider, false, 1}, {nobody, true, 1}} {
+		user, calls := tc.user, tc.calls
+		e.User, p.asked, p.cold = user, 0, tc.cold
+		var shown []string
+		err := j.Read(t.Context(), func(r *view.Reading) error {
+			p.held = true
+			shown = append(shown, r.Event(&e, view.EventOptions{}).Text)
+			p.held = false
+			return nil
+		})
+		if err != nil || len(shown) != calls || (shown[len(shown)-1] == ours) != (user == insider) {
+			t.Errorf("%s: shown as %q after %d look-ups: %v", user, shown, p.asked, err)
 		}
 	}
 }
