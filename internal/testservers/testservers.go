@@ -4,6 +4,7 @@ package testservers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -139,8 +140,25 @@ func (s *Server) Kill() {
 	_ = s.cmd.Wait()
 }
 
-// Pause stops its process where it is; Resume lets it go on.
-func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+// Pause stops its process where it is, and returns when it stands still: a thread that runs
+// goes on for a while after the signal, on a busy machine for long enough to answer. Resume
+// lets it go on.
+func (s *Server) Pause() {
+	s.t.Helper()
+	s.signal(syscall.SIGSTOP)
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(s.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+		switch {
+		case err == nil && status.Stopped():
+			return
+		case err != nil && !errors.Is(err, syscall.EINTR):
+			s.t.Fatalf("pause: %v", err)
+		case err == nil:
+			s.t.Fatal("pause: the server has ended")
+		}
+	}
+}
 
 // Resume ends a Pause.
 func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
