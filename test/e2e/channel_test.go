@@ -2,14 +2,17 @@ package e2e_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
+	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
 )
 
@@ -122,6 +125,120 @@ func TestChannelFollowsTheServerBesideIt(t *testing.T) {
 	})
 	if meta["user"] != sandbox.Alice || meta["channel_name"] != "general" {
 		t.Errorf("pushed %v", meta)
+	}
+}
+
+// asks sends a permission prompt and returns the message that asks in #random.
+func (c *stdioClient) asks(w *workspace, id string) (ts string) {
+	c.t.Helper()
+	c.send(`{"jsonrpc":"2.0","method":"notifications/claude/channel/permission_request","params":{"request_id":"` + id + `","tool_name":"Bash","description":"d","input_preview":"p"}}`)
+	eventually(c.t, time.Minute, func() error {
+		page, err := w.client(c.t).History(context.Background(), slackapi.HistoryQuery{Channel: sandbox.Random, Limit: 10})
+		if err != nil {
+			return err
+		}
+		for _, m := range page.Messages {
+			if strings.Contains(m.Text, "yes "+id) {
+				ts = m.TS
+				return nil
+			}
+		}
+		return fmt.Errorf("the prompt %s is not in Slack\n%s", id, c.logs)
+	})
+	return ts
+}
+
+// verdict requires that the next line is the answer to a prompt.
+func (c *stdioClient) verdict(id, behavior string) {
+	c.t.Helper()
+	m := c.next("the verdict on " + id)
+	params, _ := m["params"].(map[string]any)
+	if m["method"] != "notifications/claude/channel/permission" || params["request_id"] != id || params["behavior"] != behavior {
+		c.t.Errorf("got %v, want %s of %s", m, behavior, id)
+	}
+}
+
+// TestPermissionPrompts asks in Slack whether a tool may be used, by a client's process beside
+// the server that gets the clicks.
+func TestPermissionPrompts(t *testing.T) {
+	t.Parallel()
+	box, data := newWorkspace(t, sandbox.Options{}), t.TempDir()
+	p := start(t, options{args: []string{"--integrated"}, data: data, env: box.env()})
+	if err := box.SetRequestURL(t.Context(), p.url+"/slack/events"); err != nil {
+		t.Fatal(err)
+	}
+	box.SetInteractivityURL(p.url + "/slack/events")
+	flags := []string{"--channel", "--channel-senders", sandbox.Alice + "," + sandbox.Bob, "--channel-permissions", "#random"}
+	c := startStdio(t, data, box.env(), flags...)
+	c.pushed(func(text string) { box.say(t, "alice", sandbox.General, "<@"+sandbox.BotUser+"> "+text) })
+	for drained := false; !drained; { // of what was said again before the first was pushed
+		select {
+		case <-c.lines:
+		case <-time.After(time.Second):
+			drained = true
+		}
+	}
+	click := func(person, ts, button string) {
+		t.Helper()
+		if _, err := box.Click(t.Context(), person, sandbox.Random, ts, button); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shows := func(ts, words string) {
+		t.Helper()
+		eventually(t, time.Minute, func() error {
+			page, err := box.client(t).History(context.Background(), slackapi.HistoryQuery{Channel: sandbox.Random, Oldest: ts, Latest: ts, Inclusive: true})
+			if err == nil && (len(page.Messages) != 1 || !strings.Contains(page.Messages[0].Text, words) || strings.Contains(string(page.Messages[0].Blocks), `"button"`)) {
+				err = fmt.Errorf("the prompt is %+v, want %q and no buttons", page.Messages, words)
+			}
+			return err
+		})
+	}
+
+	ts := c.asks(box, "abcde")
+	click("carla", ts, "Allow") // is not on the list
+	page, err := box.client(t).History(t.Context(), slackapi.HistoryQuery{Channel: sandbox.Random, Oldest: ts, Latest: ts, Inclusive: true})
+	if err != nil || len(page.Messages) != 1 {
+		t.Fatalf("read the prompt: %v, %+v", err, page.Messages)
+	}
+	turned := strings.NewReplacer(`"Allow"`, `"Deny"`, `"Deny"`, `"Allow"`).Replace(string(page.Messages[0].Blocks))
+	if _, err := box.client(t).UpdateMessage(t.Context(), slackapi.Update{Channel: sandbox.Random, TS: ts, Text: "?", Blocks: json.RawMessage(turned), Question: true}); err != nil {
+		t.Fatal(err)
+	}
+	click("alice", ts, "Deny")
+	shows(ts, "no answer to it counts")
+
+	ts = c.asks(box, "fghij")
+	click("alice", ts, "Deny")
+	c.verdict("fghij", "deny") // and none on abcde before
+	shows(ts, "Deny")
+
+	ts = c.asks(box, "mnopq")
+	for person, thread := range map[string]string{"carla": ts, "bob": "", "alice": c.asks(box, "rstuv")} {
+		if _, err := box.PostAs(person, sandbox.Random, "yes mnopq", sandbox.Saying{ThreadTS: thread}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := box.PostAs("bob", sandbox.Random, "no mnopq", sandbox.Saying{ThreadTS: ts}); err != nil {
+		t.Fatal(err)
+	}
+	c.verdict("mnopq", "deny")
+	click("bob", c.asks(box, "wxyza"), "Allow")
+	c.verdict("wxyza", "allow")
+
+	ts = c.asks(box, "bcdef")
+	_ = c.in.Close()
+	shows(ts, "withdrawn")
+
+	var senders []string
+	for n := range 51 {
+		senders = append(senders, fmt.Sprintf("U%010d", n))
+	}
+	many := exec.Command(binary, "mcp", "--transport", "stdio", "--no-env-file", "--data-dir", data, "--channel", "--channel-permissions", "U1",
+		"--channel-senders", strings.Join(senders, ","))
+	many.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, box.env()...)
+	if out, err := many.CombinedOutput(); err == nil || !strings.Contains(string(out), "MCP_CHANNEL_SENDERS") || !strings.Contains(string(out), "50") {
+		t.Errorf("with 51 senders: %v\n%s", err, out)
 	}
 }
 
