@@ -311,6 +311,9 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 // server with Questions, Slack and events.
 func (s *Server) Settle(ctx context.Context, e *event.Event) error { return s.asks.Settle(ctx, e) }
 
+// SweepQuestions ends the questions whose time is up: see [ask.Questions.Sweep].
+func (s *Server) SweepQuestions(ctx context.Context) error { return s.asks.Sweep(ctx) }
+
 const (
 	announceBatch = 200
 	// announceRetry is the pause after a read that failed: the store heals itself.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"slackmcp/config"
@@ -115,7 +116,7 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 		h.metrics.Push.Watch(n)
 	}
 	if a.asks != nil {
-		a.asks.settle = a.mcp.Settle
+		a.asks.settle, a.asks.sweep = a.mcp.Settle, a.mcp.SweepQuestions
 	}
 	return a, nil
 }
@@ -355,6 +356,7 @@ type asks struct {
 	rows   state.Store
 	newest func() event.Position
 	settle func(ctx context.Context, e *event.Event) error
+	sweep  func(ctx context.Context) error
 	group  queue.Group
 	log    *slog.Logger
 	first  chan event.Position // where the first question was asked
@@ -384,6 +386,8 @@ func (a *asks) asked() {
 const (
 	asksFirstPause = 100 * time.Millisecond
 	asksMaxPause   = 5 * time.Second
+	// asksSweepEvery is how often the questions are looked for whose time is up.
+	asksSweepEvery = 30 * time.Second
 )
 
 // run works the group until ctx is done. It survives a store that fails.
@@ -391,6 +395,9 @@ func (a *asks) run(ctx context.Context) error {
 	if !a.known(ctx) && !a.wait(ctx) {
 		return nil
 	}
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() { a.sweepEvery(ctx) })
+	defer sweeping.Wait()
 	backoff := wait.Backoff{First: asksFirstPause, Most: asksMaxPause}
 	for ctx.Err() == nil {
 		err := a.store.Consume(ctx, a.group, func(ctx context.Context, d queue.Delivery) error { return a.settle(ctx, &d.Event) })
@@ -405,6 +412,15 @@ func (a *asks) run(ctx context.Context) error {
 		_ = wait.Sleep(ctx, pause) // the loop ends with ctx
 	}
 	return nil
+}
+
+// sweepEvery sweeps until ctx ends.
+func (a *asks) sweepEvery(ctx context.Context) {
+	for wait.Sleep(ctx, asksSweepEvery) == nil {
+		if err := a.sweep(ctx); err != nil && ctx.Err() == nil {
+			a.log.LogAttrs(ctx, slog.LevelDebug, "questions whose time is up still show their buttons", slog.Any("error", err))
+		}
+	}
 }
 
 // wait waits until a process asks, and reports whether one did before ctx ended.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,8 +19,10 @@ import (
 
 // A paper Slack posts a message and lets somebody click before it has answered.
 type paper struct {
-	post func(p slackapi.Post) (slackapi.Posted, error)
-	user error // of UserInfo
+	post    func(p slackapi.Post) (slackapi.Posted, error)
+	user    error // of UserInfo
+	mu      sync.Mutex
+	updates int // guarded by mu while several processes run
 }
 
 func (s *paper) PostMessage(_ context.Context, p slackapi.Post) (slackapi.Posted, error) {
@@ -27,6 +30,9 @@ func (s *paper) PostMessage(_ context.Context, p slackapi.Post) (slackapi.Posted
 }
 
 func (s *paper) UpdateMessage(context.Context, slackapi.Update) (slackapi.Posted, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.updates++
 	return slackapi.Posted{}, nil
 }
 
@@ -232,4 +238,45 @@ func TestTwoProcessesAgreeOnOneEnd(t *testing.T) {
 			t.Fatalf("%+v, %v; %+v, %v", one, err1, two, err2)
 		}
 	}
+}
+
+func TestAQuestionIsOpenAsLongAsItIsExtended(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, f, q := newPaper(t)
+		s.post = func(p slackapi.Post) (slackapi.Posted, error) {
+			return slackapi.Posted{Channel: "C1", TS: "1.1", Message: slackapi.Message{AppID: "A1", Blocks: p.Blocks}}, nil
+		}
+		row, err := pose(t.Context(), q, s, question, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			time.Sleep(50 * time.Second)
+			if err := errors.Join(q.Extend(t.Context(), row.ID, time.Minute), q.Sweep(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := q.Read(t.Context(), row.ID); err != nil || got.Status != ask.Open || s.updates != 0 {
+			t.Fatalf("the question is %+v, %v", got, err)
+		}
+		time.Sleep(time.Minute)
+		for range 2 {
+			if err := q.Sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s.updates != 1 {
+			t.Errorf("its message was changed %d times, want once", s.updates)
+		}
+		if got, err := q.Read(t.Context(), row.ID); err != nil || got.Status != ask.Expired {
+			t.Errorf("the question is %+v, %v", got, err)
+		}
+		if err := q.Extend(t.Context(), row.ID, time.Minute); err != nil {
+			t.Error(err)
+		}
+		if list, err := f.List(t.Context(), "ask-open/", "", 0); err != nil || len(list) != 0 {
+			t.Errorf("open are %v, %v", list, err)
+		}
+	})
 }

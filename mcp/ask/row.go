@@ -126,6 +126,8 @@ const (
 	Rows = "asks/"
 	// places is the prefix of the keys that find the row of a message.
 	places = "ask-messages/"
+	// waiting is the prefix of the keys of the questions that are open.
+	waiting = "ask-open/"
 	// keepFor is how long a row can be read after the last moment at which it might have
 	// been answered.
 	keepFor = 7 * 24 * time.Hour
@@ -172,6 +174,9 @@ func (q *Questions) Open(ctx context.Context, principal string, question Questio
 	}
 	if q.o.OnAsk != nil {
 		q.o.OnAsk()
+	}
+	if _, err := q.o.State.Put(ctx, waiting+r.ID, []byte("{}"), state.Put{TTL: q.life(&r)}); err != nil {
+		return Row{}, slackapi.Post{}, fmt.Errorf("keep the question: %w", err)
 	}
 	if err := q.put(ctx, &r, state.Put{IfAbsent: true}); err != nil {
 		return Row{}, slackapi.Post{}, fmt.Errorf("keep the question: %w", err)
@@ -261,11 +266,39 @@ func (q *Questions) Read(ctx context.Context, id string) (Row, error) {
 	if err != nil || r.Status != Open || q.now().Before(r.Expires) {
 		return r, err
 	}
-	r, _, err = q.end(ctx, id, func(r *Row) { r.Status = Expired })
-	if err == nil && r.Status == Expired {
+	r, ended, err := q.end(ctx, id, func(r *Row) { r.Status = Expired })
+	if ended {
 		q.tryShow(ctx, &r)
 	}
 	return r, err
+}
+
+// Sweep ends the questions whose time is up, so that their messages say so. It returns the
+// state's error.
+func (q *Questions) Sweep(ctx context.Context) error {
+	for after := ""; ; {
+		list, err := q.o.State.List(ctx, waiting, after, 0)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, e := range list {
+			r, err := q.Read(ctx, strings.TrimPrefix(e.Key, waiting))
+			switch {
+			case errors.Is(err, ErrNotKept), err == nil && r.Status != Open:
+				q.closed(ctx, strings.TrimPrefix(e.Key, waiting))
+			case err != nil:
+				return err
+			}
+		}
+		after = list[len(list)-1].Key
+	}
+}
+
+// closed forgets that a question was open. What cannot be forgotten now the next sweep forgets.
+func (q *Questions) closed(ctx context.Context, id string) {
+	if err := q.o.State.Delete(ctx, waiting+id, ""); err != nil && !errors.Is(err, state.ErrNotFound) {
+		q.log.LogAttrs(ctx, slog.LevelDebug, "a question that has ended still counts as open", slog.String("error", err.Error()))
+	}
 }
 
 // ReadAs is Read for a principal: ErrNotKept also where another one asked.
@@ -323,7 +356,10 @@ func (q *Questions) end(ctx context.Context, id string, change func(*Row)) (r Ro
 			return r, false, err
 		}
 		change(&r)
-		if err = q.put(ctx, &r, state.Put{IfVersion: r.version}); !errors.Is(err, state.ErrConflict) {
+		if err = q.put(ctx, &r, state.Put{IfVersion: r.version}); err == nil {
+			q.closed(ctx, id)
+		}
+		if !errors.Is(err, state.ErrConflict) {
 			return r, err == nil, err
 		}
 		if err := ctx.Err(); err != nil {
