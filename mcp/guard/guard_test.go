@@ -174,8 +174,11 @@ func TestIdempotencyKeys(t *testing.T) {
 		t.Parallel()
 		g, s := newGuard(t, guard.Options{}), &sender{}
 		for _, w := range []guard.Write{
-			write("k", "x"), {Tool: "post", Principal: "q", Key: "k", Arguments: "x"}, {Tool: "other", Principal: "p", Key: "k", Arguments: "x"},
-			{Tool: "post", Principal: "p\x00k", Key: "k", Arguments: "x"}, write("k\x00k", "x"), // a name or a key that holds a separator
+			write("k", "x"),
+			{Tool: "post", Principal: "q", Key: "k", Arguments: "x"},
+			{Tool: "other", Principal: "p", Key: "k", Arguments: "x"},
+			{Tool: "post", Principal: "p\x00k", Key: "k", Arguments: "x"},
+			write("k\x00k", "x"), // a name or a key that holds a separator
 		} {
 			if _, repeated, err := do(t.Context(), g, w, s.send); repeated || err != nil {
 				t.Errorf("%+v: repeated %v, %v", w, repeated, err)
