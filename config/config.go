@@ -292,7 +292,7 @@ type MCP struct {
 	// Toolsets and Tools choose what is offered; both empty means the default.
 	Toolsets []string
 	Tools    []string
-	// ChannelsAllow and ChannelsDeny bound where tools may write, by id or name.
+	// ChannelsAllow and ChannelsDeny bound where tools may write, by id, name, link or person.
 	ChannelsAllow, ChannelsDeny []string
 	// MassMentions lets tools call whole channels.
 	MassMentions bool

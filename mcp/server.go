@@ -52,8 +52,8 @@ type Options struct {
 	Operator operator.Store
 	// Slack makes the calls; nil leaves the tools and resources out that need it.
 	Slack *slackapi.Client
-	// Write bounds what the writing tools may do. Its ChannelName and Logger are set by
-	// New where they are nil.
+	// Write bounds what the writing tools may do. Its Directory is set by New, and its Logger
+	// where it is nil.
 	Write guard.Options
 	// Choice says which tools are offered.
 	Choice toolset.Choice
@@ -103,6 +103,7 @@ type Server struct {
 	tools     *toolset.Registry
 	judge     *view.Judge
 	names     *names.Resolver
+	guard     *guard.Guard   // nil without Slack
 	asks      *ask.Questions // nil where none are asked
 	resources *resources.Set
 	webhooks  *notify.Notifier // nil where nothing is posted
@@ -211,12 +212,7 @@ func toolOptions(o Options) (tools.Options, error) {
 	}
 	jo.People = to.Names
 	to.Judge = view.NewJudge(jo)
-	if o.Write.ChannelName == nil {
-		o.Write.ChannelName = func(ctx context.Context, id string) (string, error) {
-			c, err := to.Names.Channel(ctx, id)
-			return c.Name, err
-		}
-	}
+	o.Write.Directory = to.Names
 	if o.Write.Logger == nil {
 		o.Write.Logger = o.Logger
 	}
@@ -283,6 +279,9 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.transport.Run(ctx) })
 	if s.events != nil {
 		g.Go(func() error { return s.announce(ctx) })
+	}
+	if s.guard != nil {
+		g.Go(func() error { return s.guard.Run(ctx) })
 	}
 	if s.webhooks != nil {
 		g.Go(func() error { return s.webhooks.Run(ctx) })

@@ -65,6 +65,9 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 	if !cfg.Mode.MCP() {
 		return a, nil
 	}
+	if problems := problemsOfWriting(cfg); problems != nil {
+		return a, &config.Error{Problems: problems}
+	}
 	authenticate, err := a.access(ctx, cfg, h)
 	if err != nil {
 		return a, err

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"slackmcp/config"
 	"slackmcp/internal/yamldoc"
+	"slackmcp/mcp/guard"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
@@ -27,7 +29,22 @@ type Entry struct {
 func ValidateFiles(c config.Config) []config.Problem {
 	_, rulesErr := readRules(c, env(c))
 	_, sourcesErr := readSources(c, env(c))
-	return append(problemsOf("SOURCES_FILE", sourcesErr), problemsOf("RULES_FILE", rulesErr)...)
+	return slices.Concat(problemsOf("SOURCES_FILE", sourcesErr), problemsOf("RULES_FILE", rulesErr), problemsOfWriting(c))
+}
+
+// problemsOfWriting finds rules of writing that no conversation can match.
+func problemsOfWriting(c config.Config) (problems []config.Problem) {
+	for _, list := range []struct {
+		setting string
+		rules   []string
+	}{{"CHANNELS_ALLOW", c.MCP.ChannelsAllow}, {"CHANNELS_DENY", c.MCP.ChannelsDeny}} {
+		for _, s := range list.rules {
+			if _, err := guard.ParseRule(s); err != nil {
+				problems = append(problems, config.Problem{Setting: list.setting, What: fmt.Sprintf("has %q, which matches no conversation", s), Remedy: err.Error()})
+			}
+		}
+	}
+	return problems
 }
 
 // CheckRules reads a rules file as a server does. The error is a *config.Error.

@@ -17,9 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -28,8 +25,8 @@ import (
 
 // Options configure a [Guard].
 type Options struct {
-	// Allow and Deny are channels by id or name (with or without "#"). With Allow
-	// nothing else may be written to; Deny wins over Allow.
+	// Allow and Deny are conversations; see [ParseRule]. With Allow nothing else may be written
+	// to; Deny wins over Allow.
 	Allow, Deny []string
 	// MassMentions lets @channel, @here and @everyone call people.
 	MassMentions bool
@@ -38,9 +35,9 @@ type Options struct {
 	PerMinute int
 	// Remember is how long an idempotency key is remembered; 0 is one hour.
 	Remember time.Duration
-	// ChannelName returns the name of a channel's id, for rules that are names. It is
-	// required when Allow or Deny holds a name.
-	ChannelName func(ctx context.Context, id string) (string, error)
+	// Directory finds what the rules name. It is required when Allow or Deny holds a name or
+	// a person.
+	Directory Directory
 	// Logger receives a line for each write; nil discards them.
 	Logger *slog.Logger
 	// OnWritten is called after each write that was carried out or refused; nil calls nothing.
@@ -65,7 +62,7 @@ const (
 
 // A Guard is safe for concurrent use.
 type Guard struct {
-	rules        rules
+	rules        *rules
 	massMentions bool
 	budget       *budget
 	memory       *memory
@@ -109,8 +106,11 @@ func (r *RefusedError) Error() string { return r.Code + ": " + r.Remedy }
 type Write struct {
 	// Tool and Principal say which tool and which caller, for the audit.
 	Tool, Principal string
-	// Channel is the id of the channel that it goes to; empty for what goes to none.
+	// Channel is the id of the conversation that it goes to; empty for what goes to none that is
+	// there yet, which only happens where no conversation is allowed by name.
 	Channel string
+	// Also are further conversations that it changes.
+	Also []string
 	// Sends reports that people will see a new message: it counts against the budget.
 	Sends bool
 	// Key is the caller's idempotency key, empty for none; Arguments is all that the
@@ -119,10 +119,25 @@ type Write struct {
 	Arguments any
 }
 
-// Check returns the refusal of a channel that may not be written to, without sending
-// anything or using anything up.
-func (g *Guard) Check(ctx context.Context, channel string) error {
-	return g.rules.check(ctx, channel)
+// Check returns the refusal of a write to conversations of which one may not be written to,
+// without sending anything or using anything up. A user's id stands for the direct message
+// with them, and "" for a conversation that is not there yet.
+func (g *Guard) Check(ctx context.Context, channels ...string) error {
+	for _, channel := range channels {
+		if err := g.rules.check(ctx, channel); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Restricts reports whether some conversation may not be written to.
+func (g *Guard) Restricts() bool { return len(g.rules.allow)+len(g.rules.deny) > 0 }
+
+// Run finds what the rules name, until all is found or ctx is done. It returns nil.
+func (g *Guard) Run(ctx context.Context) error {
+	g.rules.find(ctx, g.log)
+	return nil
 }
 
 // A Permit is one write that may be carried out. Its holder sends, and then calls
@@ -143,7 +158,7 @@ type Permit struct {
 // Begin asks for a write. Its error says that nothing may be sent. Where the same key is
 // in use by another call, Begin waits for its end.
 func (g *Guard) Begin(ctx context.Context, w Write) (*Permit, error) {
-	if err := g.rules.check(ctx, w.Channel); err != nil {
+	if err := g.Check(ctx, append([]string{w.Channel}, w.Also...)...); err != nil {
 		g.audit(ctx, w, "", err)
 		return nil, err
 	}
@@ -204,64 +219,6 @@ func (g *Guard) audit(ctx context.Context, w Write, ts string, err error) {
 		done.Refused = refusal.Code
 	}
 	g.onWritten(ctx, done)
-}
-
-// rules are the channels that may be written to.
-type rules struct {
-	allow, deny []string
-	byName      bool
-	name        func(ctx context.Context, id string) (string, error)
-}
-
-var channelID = regexp.MustCompile(`^[CGDU][A-Z0-9]{2,20}$`)
-
-func newRules(o Options) (rules, error) {
-	r := rules{name: o.ChannelName}
-	for _, list := range []struct {
-		from []string
-		to   *[]string
-	}{{o.Allow, &r.allow}, {o.Deny, &r.deny}} {
-		for _, s := range list.from {
-			s = strings.TrimSpace(s)
-			if s == "" {
-				continue
-			}
-			if !channelID.MatchString(s) {
-				s = strings.ToLower(strings.TrimPrefix(s, "#"))
-				r.byName = true
-			}
-			*list.to = append(*list.to, s)
-		}
-	}
-	if r.byName && r.name == nil {
-		return r, errors.New("guard: ChannelName is required when Allow or Deny holds a name")
-	}
-	return r, nil
-}
-
-// check refuses a channel that is denied, or not allowed, or of which neither can be
-// decided: without its name a rule by name cannot be kept.
-func (r *rules) check(ctx context.Context, channel string) error {
-	if channel == "" || len(r.allow) == 0 && len(r.deny) == 0 {
-		return nil
-	}
-	forms := []string{channel}
-	if r.byName {
-		name, err := r.name(ctx, channel)
-		if err != nil {
-			return &RefusedError{Code: "channel_not_checked", Remedy: "The operator allows writing to some channels only, by name, and this channel's name could not be found out. Nothing was sent. Check the channel, or try again later."}
-		}
-		if name != "" {
-			forms = append(forms, strings.ToLower(name))
-		}
-	}
-	in := func(list []string) bool {
-		return slices.ContainsFunc(forms, func(f string) bool { return slices.Contains(list, f) })
-	}
-	if in(r.deny) || len(r.allow) > 0 && !in(r.allow) {
-		return &RefusedError{Code: "channel_not_allowed", Remedy: "The operator does not allow writing to this channel. Nothing was sent. Tell the user; another channel may be allowed."}
-	}
-	return nil
 }
 
 // maxKeys bounds the idempotency keys that are remembered; the oldest are dropped.

@@ -48,53 +48,6 @@ func code(err error) string {
 	return ""
 }
 
-func TestChannelRules(t *testing.T) {
-	t.Parallel()
-	name := func(_ context.Context, id string) (string, error) {
-		names := map[string]string{"C0GENERAL01": "general", "C0RANDOM001": "random"}
-		if n, ok := names[id]; ok {
-			return n, nil
-		}
-		return "", errors.New("channel_not_found")
-	}
-	for label, tc := range map[string]struct {
-		allow, deny []string
-		channel     string
-		want        string
-	}{
-		"no rules":                        {nil, nil, "C0GENERAL01", ""},
-		"allowed by id":                   {[]string{"C0GENERAL01"}, nil, "C0GENERAL01", ""},
-		"allowed by name":                 {[]string{"#general"}, nil, "C0GENERAL01", ""},
-		"allowed by name without a #":     {[]string{" General "}, nil, "C0GENERAL01", ""},
-		"not among the allowed":           {[]string{"general"}, nil, "C0RANDOM001", "channel_not_allowed"},
-		"denied by id":                    {nil, []string{"C0RANDOM001"}, "C0RANDOM001", "channel_not_allowed"},
-		"denied by name":                  {nil, []string{"#random"}, "C0RANDOM001", "channel_not_allowed"},
-		"denied wins":                     {[]string{"random"}, []string{"C0RANDOM001"}, "C0RANDOM001", "channel_not_allowed"},
-		"a name that cannot be found out": {nil, []string{"#random"}, "C0SECRET001", "channel_not_checked"},
-		"no channel at all":               {[]string{"general"}, nil, "", ""},
-		"empty rules are none":            {[]string{" "}, []string{""}, "C0RANDOM001", ""},
-	} {
-		t.Run(label, func(t *testing.T) {
-			t.Parallel()
-			g := newGuard(t, guard.Options{Allow: tc.allow, Deny: tc.deny, ChannelName: name})
-			if got := code(g.Check(t.Context(), tc.channel)); got != tc.want {
-				t.Errorf("Check(%s) refused with %q, want %q", tc.channel, got, tc.want)
-			}
-			sent := false
-			_, _, err := do(t.Context(), g, guard.Write{Channel: tc.channel}, func() (int, string, error) {
-				sent = true
-				return 1, "", nil
-			})
-			if code(err) != tc.want || sent != (tc.want == "") {
-				t.Errorf("Do refused with %q and sent is %v", code(err), sent)
-			}
-		})
-	}
-	if _, err := guard.New(guard.Options{Deny: []string{"#random"}}); err == nil || !strings.Contains(err.Error(), "ChannelName") {
-		t.Errorf("a rule by name without ChannelName: %v", err)
-	}
-}
-
 func TestMassMentions(t *testing.T) {
 	t.Parallel()
 	g := newGuard(t, guard.Options{})

@@ -64,7 +64,9 @@ type Resolver struct {
 	channels *book[Channel]
 	users    *book[User]
 	nobody   *book[struct{}] // ids of users whom Slack did not find
+	directs  *book[string]   // of a user's id, the direct message with them
 	listing  *walk           // of the channels
+	letters  *walk           // of the direct messages
 	roster   *walk           // of the users
 	self     selfCache
 }
@@ -81,6 +83,8 @@ func New(s Slack) (*Resolver, error) {
 		users:    newBook(maxUsers, func(u User) string { return strings.ToLower(u.Handle) }),
 	}
 	r.nobody = newBook(maxMissed, func(struct{}) string { return "" })
+	r.directs = newBook(maxUsers, func(string) string { return "" })
+	r.letters = newWalk(listRest, r.directPage)
 	r.self = newSelfCache()
 	r.listing = newWalk(listRest, r.channelPage)
 	r.roster = newWalk(listRest, r.userPage)
@@ -102,6 +106,8 @@ type Channel struct {
 	// Creator, TopicBy and PurposeBy are the ids of the users who made the channel and set its
 	// topic and purpose; empty where Slack does not say.
 	Creator, TopicBy, PurposeBy string
+	// User is whose direct message it is; empty where it is none.
+	User string
 }
 
 // ChannelID returns the id of a channel's name, with or without "#". Of the channels
@@ -130,6 +136,51 @@ func (r *Resolver) ChannelID(ctx context.Context, name string) (string, error) {
 		return "", unfinished(err)
 	}
 	return "", ErrNoChannel
+}
+
+// DirectMessage returns the id of the bot's direct message with a user. It opens none:
+// without one the error is ErrNoChannel.
+func (r *Resolver) DirectMessage(ctx context.Context, user string) (string, error) {
+	var id string
+	found, err := r.letters.until(ctx, r.now, func() (ok bool) {
+		id, ok = r.KnownDirectMessage(user)
+		return ok
+	})
+	switch {
+	case found:
+		return id, nil
+	case err != nil:
+		return "", unfinished(err)
+	}
+	return "", ErrNoChannel
+}
+
+// KnownDirectMessage is [Resolver.DirectMessage] without asking.
+func (r *Resolver) KnownDirectMessage(user string) (string, bool) {
+	id, _, ok := r.directs.get(user, r.now())
+	return id, ok
+}
+
+// KeepDirectMessage keeps which conversation is the direct message with a user.
+func (r *Resolver) KeepDirectMessage(user, id string) {
+	r.directs.put(user, id, r.now())
+	if _, known := r.KnownChannel(id); !known {
+		r.channels.put(id, Channel{ID: id, User: user, Private: true}, r.now())
+	}
+}
+
+// directPage reads one page of the direct messages.
+func (r *Resolver) directPage(ctx context.Context, cursor string) (string, error) {
+	page, err := r.slack.ConversationList(ctx, slackapi.ListQuery{Types: []string{"im"}, Limit: pageSize, Cursor: cursor})
+	if err != nil {
+		return "", err
+	}
+	for i := range page.Channels {
+		if c := r.KeepChannel(&page.Channels[i]); c.User != "" {
+			r.directs.put(c.User, c.ID, r.now())
+		}
+	}
+	return page.NextCursor, nil
 }
 
 // unfinished marks the errors after which asking again goes on.
@@ -173,7 +224,7 @@ func ChannelOf(c *slackapi.Channel) Channel {
 		ID: c.ID, Name: c.Name, Topic: c.Topic.Value, Purpose: c.Purpose.Value, Members: c.NumMembers,
 		Shared: c.IsExtShared || c.IsPendingExtShared, Private: c.IsPrivate || c.IsIM || c.IsMPIM,
 		Archived: c.IsArchived, Member: c.IsMember, Group: c.IsMPIM,
-		Creator: c.Creator, TopicBy: c.Topic.Creator, PurposeBy: c.Purpose.Creator,
+		Creator: c.Creator, TopicBy: c.Topic.Creator, PurposeBy: c.Purpose.Creator, User: c.User,
 	}
 }
 

@@ -186,7 +186,7 @@ func (k *kit) question(ctx context.Context, in askIn) (q ask.Question, calmed bo
 			return q, false, &toolset.ArgumentError{Argument: needed.argument, Problem: "it is required to ask a new question"}
 		}
 	}
-	if q.Channel, err = k.channel(ctx, in.Channel); err != nil {
+	if q.Channel, err = k.recipient(ctx, in.Channel, in.safety); err != nil {
 		return q, false, err
 	}
 	if q.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {

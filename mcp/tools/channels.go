@@ -387,7 +387,11 @@ func (k *kit) openConversation(ctx context.Context, c *toolset.Call, in openIn) 
 	if err != nil {
 		return changedOut{}, err
 	}
-	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Arguments: users}, in.safety)
+	write := guard.Write{Also: users, Arguments: users}
+	if len(users) == 1 {
+		write.Channel = users[0] // the conversation is named by the person
+	}
+	ch, w, err := begin[slackapi.Channel](ctx, k, c, write, in.safety)
 	if w.due {
 		ch, err = w.slack.OpenDM(ctx, users...)
 		w.end(ctx, ch, "", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -223,7 +224,7 @@ func (k *kit) upload(ctx context.Context, in uploadIn) (u slackapi.Upload, calme
 		return u, false, &toolset.ArgumentError{Argument: "content", Problem: fmt.Sprintf("give 1 byte to %d MB", maxFileWrite>>20)}
 	}
 	if in.Channel != "" {
-		if u.Channel, err = k.channel(ctx, in.Channel); err != nil {
+		if u.Channel, err = k.recipient(ctx, in.Channel, in.safety); err != nil {
 			return u, false, err
 		}
 	}
@@ -247,7 +248,7 @@ func (k *kit) shareFile(ctx context.Context, c *toolset.Call, in shareIn) (poste
 	if err != nil {
 		return posted{}, err
 	}
-	channel, err := k.channel(ctx, in.Channel)
+	channel, err := k.recipient(ctx, in.Channel, in.safety)
 	if err != nil {
 		return posted{}, err
 	}
@@ -373,6 +374,22 @@ type editCanvasIn struct {
 	safety
 }
 
+// shown returns the conversations that a file or canvas is shown in, where that matters.
+func (k *kit) shown(ctx context.Context, id string) (first string, others []string, err error) {
+	if !k.Guard.Restricts() {
+		return "", nil, nil
+	}
+	f, err := k.Slack.FileInfo(ctx, id)
+	if err != nil {
+		return "", nil, err
+	}
+	all := slices.Concat(f.Channels, f.Groups, f.IMs)
+	if len(all) == 0 {
+		return "", nil, nil
+	}
+	return all[0], all[1:], nil
+}
+
 func (k *kit) editCanvas(ctx context.Context, c *toolset.Call, in editCanvasIn) (canvasOut, error) {
 	id, err := file("canvas_id", in.CanvasID)
 	if err != nil {
@@ -386,7 +403,11 @@ func (k *kit) editCanvas(ctx context.Context, c *toolset.Call, in editCanvasIn) 
 	}
 	text, calmed := k.Guard.Text(in.Markdown)
 	change := slackapi.CanvasChange{Operation: in.Operation, Section: in.SectionID, Markdown: text}
-	_, w, err := begin[nothing](ctx, k, c, guard.Write{Arguments: []any{id, change}}, in.safety)
+	where, also, err := k.shown(ctx, id)
+	if err != nil {
+		return canvasOut{}, err
+	}
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: where, Also: also, Arguments: []any{id, change}}, in.safety)
 	if w.due {
 		err = w.slack.EditCanvas(ctx, id, change)
 		w.end(ctx, nothing{}, id, err)

@@ -176,7 +176,7 @@ func begin[T any](ctx context.Context, k *kit, c *toolset.Call, w guard.Write, s
 	w.Tool, w.Principal, w.Key = c.Tool, c.Principal.Name, s.IdempotencyKey
 	on = &writing{slack: k.Slack, principal: c.Principal.Name}
 	if s.DryRun {
-		if err := k.Guard.Check(ctx, w.Channel); err != nil {
+		if err := k.Guard.Check(ctx, append([]string{w.Channel}, w.Also...)...); err != nil {
 			return result, on, err
 		}
 		on.due, on.DryRun = true, true
@@ -340,27 +340,71 @@ const (
 	nameCalls    = 20
 )
 
-// channel returns the id of the channel that an argument names.
+// channel returns the id of the conversation that an argument names. Of a person that is the
+// direct message that is there already.
 func (k *kit) channel(ctx context.Context, s string) (string, error) {
+	id, user, err := k.conversation(ctx, s)
+	if err != nil || user == "" {
+		return id, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, resolvePatience)
+	defer cancel()
+	id, err = k.Names.DirectMessage(ctx, user)
+	if errors.Is(err, names.ErrNoChannel) {
+		return "", fault("no_direct_message: there is no direct message with that user yet. slack_post_message to the user begins one.")
+	}
+	return id, unresolved(err)
+}
+
+// recipient is channel for what posts a message. The direct message with a person is opened
+// when there is none, which no user sees; not in a rehearsal, and not when it must not be
+// written to: then the person's id stands for it.
+func (k *kit) recipient(ctx context.Context, s string, how safety) (string, error) {
+	id, user, err := k.conversation(ctx, s)
+	if err != nil || user == "" {
+		return id, err
+	}
+	if id, known := k.Names.KnownDirectMessage(user); known {
+		return id, nil
+	}
+	if k.Guard.Check(ctx, user) != nil { // its id may be allowed
+		ctx, cancel := context.WithTimeout(ctx, resolvePatience)
+		defer cancel()
+		if id, err := k.Names.DirectMessage(ctx, user); err == nil {
+			return id, nil
+		}
+		return user, nil
+	}
+	if how.DryRun {
+		return user, nil
+	}
+	c, err := k.Slack.OpenDM(ctx, user)
+	if err != nil {
+		return "", err
+	}
+	k.Names.KeepDirectMessage(user, c.ID)
+	return c.ID, nil
+}
+
+// conversation returns what an argument names: a conversation's id, or a user's.
+func (k *kit) conversation(ctx context.Context, s string) (id, user string, err error) {
 	ref, err := names.ParseChannel(s)
 	switch {
 	case err != nil:
-		return "", &toolset.ArgumentError{Argument: "channel", Problem: err.Error()}
+		return "", "", &toolset.ArgumentError{Argument: "channel", Problem: err.Error()}
 	case ref.ID != "":
-		return ref.ID, nil
+		return ref.ID, "", nil
 	case k.Names == nil:
-		return "", &toolset.ArgumentError{Argument: "channel", Problem: "without a Slack token names cannot be resolved; give the id"}
+		return "", "", &toolset.ArgumentError{Argument: "channel", Problem: "without a Slack token names cannot be resolved; give the id"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolvePatience)
 	defer cancel()
 	if ref.User != nil {
-		return k.directMessage(ctx, *ref.User)
+		user, err = k.Names.UserID(ctx, *ref.User)
+	} else {
+		id, err = k.Names.ChannelID(ctx, ref.Name)
 	}
-	id, err := k.Names.ChannelID(ctx, ref.Name)
-	if err != nil {
-		return "", unresolved(err)
-	}
-	return id, nil
+	return id, user, unresolved(err)
 }
 
 // user returns the id of the user that an argument names.
@@ -394,17 +438,6 @@ func (k *kit) users(ctx context.Context, list []string) ([]string, error) {
 		ids[i] = id
 	}
 	return ids, nil
-}
-
-// directMessage returns the conversation of the bot with a user. Slack makes it when
-// there is none; no user sees that.
-func (k *kit) directMessage(ctx context.Context, ref names.UserRef) (string, error) {
-	id, err := k.Names.UserID(ctx, ref)
-	if err != nil {
-		return "", unresolved(err)
-	}
-	c, err := k.Slack.OpenDM(ctx, id)
-	return c.ID, err
 }
 
 // unresolved turns a resolver's error into words.

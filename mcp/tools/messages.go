@@ -136,7 +136,7 @@ type sentMessage struct {
 }
 
 func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, error) {
-	channel, err := k.channel(ctx, in.Channel)
+	channel, err := k.recipient(ctx, in.Channel, in.safety)
 	if err != nil {
 		return posted{}, err
 	}
@@ -389,7 +389,7 @@ type scheduledOut struct {
 }
 
 func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (scheduledOut, error) {
-	channel, err := k.channel(ctx, in.Channel)
+	channel, err := k.recipient(ctx, in.Channel, in.safety)
 	if err != nil {
 		return scheduledOut{}, err
 	}

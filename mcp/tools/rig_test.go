@@ -65,7 +65,10 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 	if err := r.slack.SetBaseURL(srv.URL); err != nil {
 		t.Fatal(err)
 	}
-	o.client.BotToken, o.client.URL = sandbox.DefaultBotToken, r.slack.APIURL()
+	o.client.BotToken = sandbox.DefaultBotToken
+	if o.client.URL == "" {
+		o.client.URL = r.slack.APIURL()
+	}
 	if o.client.UserToken == "" && !o.botOnly {
 		o.client.UserToken = sandbox.DefaultUserToken
 	}
@@ -79,10 +82,7 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 		t.Fatal(err)
 	}
 	o.guard.Logger = slog.New(slog.NewJSONHandler(r.audit, nil))
-	o.guard.ChannelName = func(ctx context.Context, id string) (string, error) {
-		c, err := r.names.Channel(ctx, id)
-		return c.Name, err
-	}
+	o.guard.Directory = r.names
 	g, err := guard.New(o.guard)
 	if err != nil {
 		t.Fatal(err)
