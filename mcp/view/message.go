@@ -80,6 +80,7 @@ func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptio
 		Untrusted: true, TS: m.TS, ThreadTS: m.ThreadTS, User: m.User, BotID: m.BotID,
 		Subtype: m.Subtype, ReplyCount: m.ReplyCount, LatestReply: m.LatestReply,
 	}
+	u, _ := r.user(m.User, o.Detailed)
 	var passes bool
 	v.Provenance, passes = r.author(a, &s)
 	if m.Edited != nil {
@@ -90,7 +91,6 @@ func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptio
 	}
 	v.Reactions = r.reactions(m.Reactions, o.Detailed, &v.Flags)
 	if passes {
-		u, _ := r.user(m.User, o.Detailed)
 		v.UserName = v.Flags.Name(cmp.Or(known(&u), m.Username, botName(m)))
 	} else if m.Username != "" || botName(m) != "" {
 		v.Flags.Add(FlagWithheld)
