@@ -11,7 +11,7 @@ LDFLAGS          := -s -w -X main.version=$(VERSION)
 TAGS             := lambda.norpc
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills flood replicas fanout subscribers soak startup tokens roads chaos conformance fuzz image lambda deploy-test tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers soak startup tokens roads chaos conformance fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ replicas: ## Run three replicas behind nginx with 100,000 events and 24 kills, o
 
 flood: ## Attack a server on one processor, from another, with 500 slow senders and 10,000 unsigned posts (long)
 	@FLOOD_CPU=1 FLOOD_ROUNDS=5 FLOOD_SLOW=500 FLOOD_POSTS=10000 taskset -c 0 go test -v -count=1 -timeout 20m -run TestFlood ./test/e2e
+
+lockout: ## Try to lock a signed sender out: junk at full rate, 8,192 connections of each kind, with and without proxies (long)
+	@FLOOD_PRIORITY=normal LOCKOUT_SECONDS=10 LOCKOUT_MOST=8192 go test -v -count=1 -timeout 20m -run 'TestSignedEventsGetInUnderJunk|TestNobodyTakesAllConnections' ./test/e2e
 
 fanout: build ## Time how quickly events reach 1,000 followers (long)
 	@go run ./test/fanout -server $(BIN)

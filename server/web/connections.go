@@ -236,7 +236,8 @@ const (
 	withoutHead class = iota // its first request has no whole head yet
 	unverified               // its request is not verified
 	neverProven              // it is idle, and never carried a verified request
-	fresh                    // one of the first two, but for less than freshTime
+	newHead                  // its first request has no whole head yet, for less than freshTime
+	newRequest               // its request is not verified, for less than freshTime
 	wasProven                // it is idle, and has carried a verified request
 	held                     // it serves a verified request, and does not give way
 )
@@ -256,10 +257,15 @@ func (c *connection) class(now time.Duration) class {
 		return wasProven
 	case p == idle:
 		return neverProven
-	case now-time.Duration(c.since.Load()) < freshTime:
-		return fresh
+	}
+	recent := now-time.Duration(c.since.Load()) < freshTime
+	switch {
+	case p == asking && recent:
+		return newRequest
 	case p == asking:
 		return unverified
+	case recent:
+		return newHead
 	}
 	return withoutHead
 }

@@ -94,6 +94,9 @@ func (a *attack) stop(t *testing.T) map[int]int {
 // attackMain is the other process: it writes a line with the answers when all posts were
 // answered, and ends when its standard input does.
 func attackMain(order string) int {
+	if !strings.HasPrefix(order, "http") {
+		return intrude(order)
+	}
 	var url string
 	var slow, posts, posters int
 	if _, err := fmt.Sscan(order, &url, &slow, &posts, &posters); err != nil {

@@ -133,7 +133,7 @@ daemon off;
 pid %[1]s/pid;
 error_log stderr;
 worker_processes 1;
-events { worker_connections 1024; }
+events { worker_connections 16384; }
 http {
 access_log off;
 client_body_temp_path %[1]s/body;
