@@ -84,7 +84,9 @@ func newSandboxGenerate(w world) *cobra.Command {
 		Short: "Make up a workspace file for --load",
 		Long: `Make up a workspace as companies have them, and print it as a file for --load: chat of
 ordinary length in working hours, threads, mentions, links, code, lists, files, reactions,
-edits, and posts of bots in blocks and attachments. The same flags make the same file.`,
+edits, posts of bots in blocks and attachments, answers of the app to some of its
+mentions, and channels that are shared with another workspace. The same flags make the
+same file.`,
 		Example: `  # 120 people in 42 conversations
   slack-webhook-server sandbox generate --seed 7 --people 120 --channels 42 --messages 3000 > workspace.json
 

@@ -27,8 +27,9 @@ type GenerateOptions struct {
 }
 
 // Generate makes up a workspace as companies have them: chat of ordinary length in working
-// hours, threads, mentions, links, code, lists, files, reactions and edits, and posts of bots in
-// blocks and attachments. The error names the option that is wrong.
+// hours, threads, mentions, links, code, lists, files, reactions and edits, posts of bots in blocks
+// and attachments, answers of the app to some of its mentions, and channels that are shared with
+// another workspace. The error names the option that is wrong.
 func Generate(o GenerateOptions) (*Workspace, error) {
 	if o.Until.IsZero() {
 		o.Until = time.Date(2025, 6, 27, 17, 0, 0, 0, time.UTC)
@@ -56,7 +57,8 @@ type generator struct {
 	*rand.Rand
 	o     GenerateOptions
 	out   *Workspace
-	roots map[int][]int // channel → its newest messages that begin threads
+	roots map[int][]int  // channel → its newest messages that begin threads
+	asked map[int]string // channel → the thread in which the app was mentioned last
 	files int
 }
 
@@ -94,6 +96,9 @@ func (g *generator) makePeople() {
 			Email: name + "@harbour-finch.example", TZ: pick(g, generatedZones),
 			Owner: i == 0, Admin: i == 1, Guest: i > 2 && i%25 == 24, Deleted: i > 2 && i%20 == 19,
 		}
+		if g.external(i) {
+			p.External, p.Guest, p.Deleted, p.Email = true, false, false, name+"@partner.example"
+		}
 		if !g.chance(25) {
 			p.DisplayName = pick(g, []string{given, strings.ToLower(given), given + " " + family[:1] + "."})
 		}
@@ -104,6 +109,9 @@ func (g *generator) makePeople() {
 		g.out.People = append(g.out.People, p)
 	}
 }
+
+// external reports the people of another workspace: of many the last three.
+func (g *generator) external(i int) bool { return g.o.People >= 20 && i >= g.o.People-3 }
 
 func (g *generator) makeBots() {
 	for _, name := range []string{"Watchtower", "Buildkeeper", "Tickets", "Incident Desk"} {
@@ -130,10 +138,7 @@ func (g *generator) makeChannels() {
 		case 1:
 			c.Name, c.Purpose = "alerts", "What the machines say"
 		default:
-			c.Name = pick(g, channelWords[0]) + "-" + pick(g, channelWords[1])
-			for n := 2; seen[c.Name]; n++ {
-				c.Name = strings.TrimRight(c.Name, "-0123456789") + "-" + strconv.Itoa(n)
-			}
+			c.Name = g.channelName(seen)
 			c.Purpose = "Everything about " + strings.ReplaceAll(c.Name, "-", " ")
 		}
 		seen[c.Name] = true
@@ -144,7 +149,10 @@ func (g *generator) makeChannels() {
 			c.Topic = pick(g, sentences)(g, -1)
 		}
 		c.Archived = i > 5 && i%15 == 14
-		c.Members = g.members(i)
+		if i%20 == 3 && g.o.People >= 20 {
+			c.External, c.Name = true, "ext-"+c.Name
+		}
+		c.Members = g.members(i, c.External)
 		c.Creator = c.Members[0]
 		g.out.Channels = append(g.out.Channels, c)
 	}
@@ -153,18 +161,33 @@ func (g *generator) makeChannels() {
 	}
 }
 
-// members chooses who is in a channel: everybody in the first one.
-func (g *generator) members(channel int) []string {
-	app := []string{BotUser}
+// channelName makes up a name that no channel has.
+func (g *generator) channelName(seen map[string]bool) string {
+	base := pick(g, channelWords[0]) + "-" + pick(g, channelWords[1])
+	name := base
+	for n := 2; seen[name]; n++ {
+		name = base + "-" + strconv.Itoa(n)
+	}
+	return name
+}
+
+// members chooses who is in a channel: everybody of the workspace in the first one, and
+// people of another workspace in those that are shared with it.
+func (g *generator) members(channel int, shared bool) []string {
 	var ids []string
 	size := 4 + g.IntN(max(len(g.out.People)/3, 1))
 	for _, i := range g.Perm(len(g.out.People)) {
-		if p := g.out.People[i]; !p.Deleted && (channel == 0 || len(ids) < size) {
+		if p := g.out.People[i]; !p.Deleted && !p.External && (channel == 0 || len(ids) < size) {
+			ids = append(ids, p.ID)
+		}
+	}
+	for _, p := range g.out.People {
+		if p.External && shared {
 			ids = append(ids, p.ID)
 		}
 	}
 	if channel < 5 || !g.chance(15) {
-		ids = append(ids, app...)
+		ids = append(ids, BotUser)
 	}
 	for _, b := range g.out.Bots {
 		if b.User != "" && channel < 8 {
@@ -176,7 +199,7 @@ func (g *generator) members(channel int) []string {
 
 // makeTalk makes a direct message with the app, or a group message.
 func (g *generator) makeTalk(i int) {
-	present := slices.DeleteFunc(slices.Clone(g.out.People), func(p FilePerson) bool { return p.Deleted })
+	present := slices.DeleteFunc(slices.Clone(g.out.People), func(p FilePerson) bool { return p.Deleted || p.External })
 	c := FileChannel{ID: g.newID("D"), Type: "im", Created: g.o.Until.Unix() - int64(g.IntN(300))*86_400}
 	if i%4 != 3 || len(present) < 4 {
 		c.Members = []string{present[i%len(present)].ID, BotUser}
@@ -196,7 +219,7 @@ func (g *generator) makeTalk(i int) {
 // makeMessages spreads messages over working hours and conversations, a few of which have
 // most of them.
 func (g *generator) makeMessages() {
-	g.roots = map[int][]int{}
+	g.roots, g.asked = map[int][]int{}, map[int]string{}
 	last := int64(0)
 	for _, at := range g.times() {
 		micro := max(at*1e6+int64(g.IntN(1e6)), last+1)
@@ -247,9 +270,14 @@ func (g *generator) message(channel int, micro int64) {
 	if channel == 1 {
 		byBots = 80
 	}
-	if c.Type == "public_channel" && channel < 8 && g.chance(byBots) {
+	thread, asked := g.asked[channel]
+	switch {
+	case asked && g.chance(60), c.Type == "im" && len(c.Messages) > 0 && g.chance(40):
+		m.Bot, m.ThreadTS, m.Text = BotID, thread, g.say(channel)
+		delete(g.asked, channel)
+	case c.Type == "public_channel" && channel < 8 && g.chance(byBots):
 		g.botPost(&m)
-	} else {
+	default:
 		g.personPost(&m, channel, c)
 	}
 	g.marks(&m, c, micro)
@@ -267,6 +295,9 @@ func (g *generator) personPost(m *FileMessage, channel int, c *FileChannel) {
 		g.roots[channel] = append(roots, len(c.Messages))
 	}
 	m.Text = g.say(channel)
+	if strings.Contains(m.Text, "<@"+BotUser+">") {
+		g.asked[channel] = cmp.Or(m.ThreadTS, m.TS)
+	}
 	if g.chance(3) {
 		g.attachFile(m)
 	}

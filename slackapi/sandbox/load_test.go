@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -223,6 +224,20 @@ func TestBadWorkspaceFiles(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.place+":") && !strings.Contains(err.Error(), c.place+"/") || !strings.Contains(err.Error(), c.remedy) {
 			t.Errorf("%s: %v, want %s and %q", c.name, err, c.place, c.remedy)
 		}
+	}
+}
+
+// TestTheDocumentedWorkspace loads the example of docs/sandbox.md.
+func TestTheDocumentedWorkspace(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/sandbox.md")
+	ok(t, err)
+	_, example, _ := strings.Cut(string(page), "    {\n     \"people\"")
+	example, _, _ = strings.Cut(example, "\n    }\n")
+	_, base := loaded(t, "{\"people\""+example+"}")
+	e := call(t, base, "search.messages", sandbox.DefaultUserToken, "query=97%25")
+	if at(t, e["messages"], "matches", 0, "attachments", 0, "title") != "CPU high" {
+		t.Errorf("the search finds %v", e)
 	}
 }
 

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -110,7 +111,7 @@ func (q search) match(ch *channel, m *message) int {
 	if !q.admits(ch, m) {
 		return 0
 	}
-	text, score := strings.ToLower(unescape(m.Text)), 1
+	text, score := strings.ToLower(unescape(m.Text)+"\n"+written(m.Attachments)+"\n"+writtenBlocks(m)), 1
 	for _, w := range q.without {
 		if strings.Contains(text, w) {
 			return 0
@@ -124,6 +125,47 @@ func (q search) match(ch *channel, m *message) int {
 		score += n
 	}
 	return score
+}
+
+// writtenBlocks are the texts of the blocks that a message's author gave it.
+func writtenBlocks(m *message) string {
+	if !m.ownBlocks {
+		return ""
+	}
+	return written(m.Blocks)
+}
+
+// written are the texts that people see of blocks or attachments, a line each.
+func written(raw json.RawMessage) string {
+	var v any
+	if raw == nil || json.Unmarshal(raw, &v) != nil {
+		return ""
+	}
+	var lines []string
+	var walk func(key string, v any)
+	walk = func(key string, v any) {
+		switch v := v.(type) {
+		case string:
+			if seen[key] {
+				lines = append(lines, v)
+			}
+		case []any:
+			for _, one := range v {
+				walk(key, one)
+			}
+		case map[string]any:
+			for _, name := range slices.Sorted(maps.Keys(v)) {
+				walk(name, v[name])
+			}
+		}
+	}
+	walk("", v)
+	return strings.Join(lines, "\n")
+}
+
+// seen are the members of blocks and attachments whose texts people see.
+var seen = map[string]bool{
+	"text": true, "title": true, "value": true, "pretext": true, "author_name": true, "footer": true, "fallback": true,
 }
 
 // admits reports whether a message passes the modifiers.
@@ -241,8 +283,17 @@ func (c *call) matchView(h hit) object {
 			"is_ext_shared": h.ch.external, "is_pending_ext_shared": false, "pending_shared": []string{},
 		},
 	}
-	if h.m.Blocks != nil {
-		view["blocks"] = h.m.Blocks
+	v := c.view(h.m, c.who)
+	for name, value := range map[string]json.RawMessage{"blocks": v.Blocks, "attachments": v.Attachments} {
+		if value != nil {
+			view[name] = value
+		}
+	}
+	if len(v.Files) > 0 {
+		view["files"] = v.Files
+	}
+	if v.BotID != "" {
+		view["bot_id"] = v.BotID
 	}
 	return view
 }
