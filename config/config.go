@@ -296,6 +296,8 @@ type MCP struct {
 	ChannelsAllow, ChannelsDeny []string
 	// MassMentions lets tools call whole channels.
 	MassMentions bool
+	// RemoteContent lets tools send what is fetched from elsewhere when it is shown.
+	RemoteContent bool
 	// SendsPerMinute bounds the messages to one channel.
 	SendsPerMinute int
 	// Lockdown withholds the words of outside authors, LockdownApps are the apps that it lets through.

@@ -394,6 +394,12 @@ var toolSettings = []Setting{
 		bind: boolean(func(c *Config) *bool { return &c.MCP.MassMentions }),
 	},
 	{
+		Key: "REMOTE_CONTENT", Flag: "remote-content", Section: SectionTools, Kind: KindBoolean, Default: "true",
+		Help: "Let tools send what is fetched when a message is shown: previews of links, images by URL",
+		More: "The address that is fetched can carry data out without a click. With false a message that asks for a preview is refused, and so are images and videos by URL in blocks, Markdown and canvases, and links where Slack takes no word about previews: in a message that is changed, and beside a file.",
+		bind: boolean(func(c *Config) *bool { return &c.MCP.RemoteContent }),
+	},
+	{
 		Key: "SENDS_PER_MINUTE", Flag: "sends-per-minute", Section: SectionTools, Kind: KindNumber, Default: "30",
 		Help: "Messages that tools may send to one channel within a minute",
 		bind: number(func(c *Config) *int { return &c.MCP.SendsPerMinute }, 1, maxSends),

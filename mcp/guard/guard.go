@@ -30,6 +30,9 @@ type Options struct {
 	Allow, Deny []string
 	// MassMentions lets @channel, @here and @everyone call people.
 	MassMentions bool
+	// NoRemote forbids what is fetched from elsewhere when a message is shown: previews of
+	// links, and images and videos by URL.
+	NoRemote bool
 	// PerMinute bounds the messages to one channel within a minute; 0 is 30, and
 	// negative is no bound.
 	PerMinute int
@@ -64,6 +67,7 @@ const (
 type Guard struct {
 	rules        *rules
 	massMentions bool
+	noRemote     bool
 	budget       *budget
 	memory       *memory
 	log          *slog.Logger
@@ -85,6 +89,7 @@ func New(o Options) (*Guard, error) {
 	return &Guard{
 		rules:        r,
 		massMentions: o.MassMentions,
+		noRemote:     o.NoRemote,
 		budget:       newBudget(cmp.Or(o.PerMinute, defaultPerMinute), time.Now),
 		memory:       newMemory(cmp.Or(o.Remember, defaultRemember), time.Now),
 		log:          o.Logger,

