@@ -17,10 +17,11 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// A paper Slack posts a message and lets somebody click before it has answered.
+// A paper is a Slack whose answers a test writes.
 type paper struct {
 	post    func(p slackapi.Post) (slackapi.Posted, error)
-	user    error // of UserInfo
+	user    error  // of UserInfo
+	said    string // to the person who clicked last
 	mu      sync.Mutex
 	updates int // guarded by mu while several processes run
 }
@@ -36,7 +37,10 @@ func (s *paper) UpdateMessage(context.Context, slackapi.Update) (slackapi.Posted
 	return slackapi.Posted{}, nil
 }
 
-func (s *paper) Respond(context.Context, string, slackapi.Response) error { return nil }
+func (s *paper) Respond(_ context.Context, _ string, r slackapi.Response) error {
+	s.said = r.Text
+	return nil
+}
 
 func (s *paper) UserInfo(_ context.Context, id string) (slackapi.User, error) {
 	return slackapi.User{ID: id, TeamID: "T1"}, s.user
@@ -87,9 +91,10 @@ func clickOn(t *testing.T, p slackapi.Post, ts string) *event.Event {
 	action["block_id"] = "slack_ask"
 	raw, err := json.Marshal(map[string]any{
 		"type": "block_actions", "api_app_id": "A1", "team": map[string]any{"id": "T1"}, "user": map[string]any{"id": "U1"},
-		"channel":   map[string]any{"id": p.Channel},
-		"container": map[string]any{"type": "message", "message_ts": ts, "channel_id": p.Channel},
-		"message":   map[string]any{"ts": ts, "blocks": p.Blocks}, "actions": []any{action},
+		"channel":      map[string]any{"id": p.Channel},
+		"container":    map[string]any{"type": "message", "message_ts": ts, "channel_id": p.Channel},
+		"response_url": "https://hooks.slack.com/actions/T1/1/x",
+		"message":      map[string]any{"ts": ts, "blocks": p.Blocks}, "actions": []any{action},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +198,14 @@ func TestAnAnswerWaitsForUsersInfo(t *testing.T) {
 	}
 	s.user = &slackapi.Error{Kind: slackapi.Unavailable}
 	if err := q.Settle(t.Context(), click); err == nil {
-		t.Error("a click counted, or was dropped, while nobody knew whose it is")
+		t.Error("a click counted, or was dropped, while it was not known whose it is")
+	}
+	s.user = &slackapi.Error{Kind: slackapi.MissingScope}
+	if err := q.Settle(t.Context(), click); err != nil || s.said == "" {
+		t.Errorf("without the scope that tells who clicked: %v, told %q", err, s.said)
+	}
+	if got, err := q.Read(t.Context(), row.ID); err != nil || got.Status != ask.Open {
+		t.Errorf("the question is %+v, %v", got, err)
 	}
 	s.user = nil
 	if err := q.Settle(t.Context(), click); err != nil {

@@ -66,6 +66,7 @@ const (
 	saidElsewhere = "Your answer was not taken: it comes from another workspace than the question."
 	saidBot       = "Answers of bots and of accounts that are switched off do not count."
 	saidMembers   = "This question is for full members of the workspace."
+	saidScope     = "Your answer was not taken: the app may not look up who you are. Its operator has to give it the scope users:read."
 	saidWithdrawn = "This question was withdrawn."
 	saidExpired   = "The time for this question is up. Ask for it to be asked again."
 )
@@ -165,8 +166,14 @@ func (q *Questions) may(ctx context.Context, r *Row, user string) (said string, 
 		return "This question is for " + mentions(r.Who) + ".", nil
 	}
 	u, err := q.o.Slack.UserInfo(ctx, user)
-	if fault, ok := errors.AsType[*slackapi.Error](err); ok && (fault.Kind == slackapi.NotFound || fault.Kind == slackapi.InvalidArgument) {
-		return saidBot, nil
+	if fault, ok := errors.AsType[*slackapi.Error](err); ok {
+		switch fault.Kind { //nolint:exhaustive // the others are worth another attempt
+		case slackapi.NotFound, slackapi.InvalidArgument:
+			return saidBot, nil
+		case slackapi.MissingScope:
+			q.log.LogAttrs(ctx, slog.LevelWarn, "an answer to a question was not taken: give the app the scope users:read, and install it again", slog.String("user", user))
+			return saidScope, nil
+		}
 	}
 	switch {
 	case err != nil:

@@ -46,7 +46,7 @@ type Answer struct {
 // A Row is what is kept of a question.
 type Row struct {
 	ID string `json:"-"`
-	// Principal is who asked; nobody else is told the answer.
+	// Principal is who asked, and the only one who is told the answer.
 	Principal string `json:"principal,omitempty"`
 	// App, Team and Enterprise are those of the bot that posted the question.
 	App        string `json:"app,omitempty"`

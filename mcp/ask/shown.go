@@ -17,7 +17,7 @@ type shownMessage struct {
 	Blocks      json.RawMessage `json:"blocks"`
 	Attachments json.RawMessage `json:"attachments"`
 	Files       json.RawMessage `json:"files"`
-	// Edited is there once somebody has changed the message. An open question is not
+	// Edited is there once the message was changed. An open question is not
 	// changed by this program, so that it then has been another's before, if it is not now.
 	Edited json.RawMessage `json:"edited"`
 }

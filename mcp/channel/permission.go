@@ -50,6 +50,9 @@ const (
 	// alive, and renewEvery how often it says that it is.
 	promptOpen = 2 * time.Minute
 	renewEvery = 20 * time.Second
+	// promptLife is how long a prompt is kept open: the client does not say when its own user
+	// has answered.
+	promptLife = 24 * time.Hour
 	// withdrawWithin bounds the withdrawing of what waits when the channel ends.
 	withdrawWithin = 5 * time.Second
 )
@@ -170,7 +173,7 @@ func (c *Channel) prompt(ctx context.Context, params any) (prompt, error) {
 	}
 	q := ask.Question{Channel: c.o.Permissions, Text: r.text(), Choices: buttons, Who: c.o.Senders}
 	p, dropped, err := c.prompts.add(r.ID, func() (ask.Row, error) {
-		// No principal: nobody can wait for the answer with slack_ask.
+		// Without a principal no caller of slack_ask can wait for the answer.
 		row, post, err := c.o.Asks.Open(ctx, "", q, promptOpen)
 		if err != nil {
 			return row, fmt.Errorf("keep the prompt: %w", err)
@@ -197,7 +200,7 @@ func (c *Channel) await(ctx context.Context, p prompt) error {
 			return c.tell(ctx, p, &r)
 		case err != nil:
 			c.log.LogAttrs(ctx, slog.LevelDebug, "a permission prompt cannot be read now", slog.String("error", err.Error()))
-		case time.Since(renewed) >= renewEvery && c.o.Asks.Extend(ctx, p.row.ID, promptOpen) == nil:
+		case time.Since(renewed) >= renewEvery && time.Since(p.row.Asked) < promptLife && c.o.Asks.Extend(ctx, p.row.ID, promptOpen) == nil:
 			renewed = time.Now()
 		}
 		select {

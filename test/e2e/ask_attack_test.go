@@ -277,9 +277,9 @@ func (i *interview) attacks() {
 	i.ends(q.AskID, "answered", "Deny")
 }
 
-// TestNobodyAnswersForSomebodyElse plays the ways in which an answer could be another's than that of
+// TestOnlyWhoIsAskedAnswers plays the ways in which an answer could be another's than that of
 // the person who was asked, against one server and against two that share a database.
-func TestNobodyAnswersForSomebodyElse(t *testing.T) {
+func TestOnlyWhoIsAskedAnswers(t *testing.T) {
 	t.Parallel()
 	t.Run("sqlite, restarted between question and click", func(t *testing.T) {
 		t.Parallel()

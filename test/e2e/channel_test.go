@@ -148,6 +148,17 @@ func (c *stdioClient) asks(w *workspace, id string) (ts string) {
 	return ts
 }
 
+// drain reads what was said again before the first was pushed.
+func (c *stdioClient) drain() {
+	for {
+		select {
+		case <-c.lines:
+		case <-time.After(time.Second):
+			return
+		}
+	}
+}
+
 // verdict requires that the next line is the answer to a prompt.
 func (c *stdioClient) verdict(id, behavior string) {
 	c.t.Helper()
@@ -171,13 +182,7 @@ func TestPermissionPrompts(t *testing.T) {
 	flags := []string{"--channel", "--channel-senders", sandbox.Alice + "," + sandbox.Bob, "--channel-permissions", "#random"}
 	c := startStdio(t, data, box.env(), flags...)
 	c.pushed(func(text string) { box.say(t, "alice", sandbox.General, "<@"+sandbox.BotUser+"> "+text) })
-	for drained := false; !drained; { // of what was said again before the first was pushed
-		select {
-		case <-c.lines:
-		case <-time.After(time.Second):
-			drained = true
-		}
-	}
+	c.drain()
 	click := func(person, ts, button string) {
 		t.Helper()
 		if _, err := box.Click(t.Context(), person, sandbox.Random, ts, button); err != nil {
@@ -247,11 +252,17 @@ func TestChannelReceivesBySocketMode(t *testing.T) {
 	t.Parallel()
 	box := newWorkspace(t, sandbox.Options{SocketMode: true})
 	env := append(box.env(), "SLACK_APP_TOKEN="+sandbox.DefaultAppToken)
-	c := startStdio(t, t.TempDir(), env, "--channel", "--channel-senders", sandbox.Alice, "--socket-mode")
+	c := startStdio(t, t.TempDir(), env, "--channel", "--channel-senders", sandbox.Alice, "--socket-mode", "--channel-permissions", "#random")
 	text, meta := c.pushed(func(text string) { box.say(t, "alice", sandbox.AliceDM, text) })
 	if meta["user_name"] != "alice" || meta["channel"] != sandbox.AliceDM || text == "" {
 		t.Errorf("pushed %q %v", text, meta)
 	}
+	c.drain()
+	ts := c.asks(box, "abcde")
+	if _, err := box.Click(t.Context(), "alice", sandbox.Random, ts, "Allow"); err != nil {
+		t.Fatal(err)
+	}
+	c.verdict("abcde", "allow")
 }
 
 // say posts as a person.
