@@ -282,6 +282,10 @@ func TestAForgedClickIsNoAnswer(t *testing.T) {
 	type object = map[string]any
 	within := func(v any, name string) object { return v.(object)[name].(object) }
 	action := func(p object) object { return p["actions"].([]any)[0].(object) }
+	blocks := func(p object) []any { return within(p, "message")["blocks"].([]any) }
+	label := func(p object) object {
+		return blocks(p)[1].(object)["elements"].([]any)[1].(object)["text"].(object)
+	}
 	for name, tc := range map[string]struct {
 		change func(object)
 		status ask.Status
@@ -299,6 +303,10 @@ func TestAForgedClickIsNoAnswer(t *testing.T) {
 		"another message's words": {func(p object) { within(p, "message")["ts"] = "1700000000.000001" }, ask.Altered},
 		"an ephemeral copy":       {func(p object) { within(p, "container")["is_ephemeral"] = true }, ask.Altered},
 		"without the message":     {func(p object) { delete(p, "message") }, ask.Altered},
+		"with other labels":       {func(p object) { label(p)["text"] = "Deny!" }, ask.Altered},
+		"with another question":   {func(p object) { blocks(p)[0].(object)["text"].(object)["text"] = "Lunch?" }, ask.Altered},
+		"with a block less":       {func(p object) { within(p, "message")["blocks"] = blocks(p)[1:] }, ask.Altered},
+		"edited and put back":     {func(p object) { within(p, "message")["edited"] = object{"user": "U1", "ts": "1.1"} }, ask.Altered},
 		"with attachments":        {func(p object) { within(p, "message")["attachments"] = []any{object{"text": "Deny is yes"}} }, ask.Altered},
 		"with files":              {func(p object) { within(p, "message")["files"] = []any{object{"id": "F1"}} }, ask.Altered},
 		"of another app":          {func(p object) { p["api_app_id"] = "A0OTHER" }, ask.Altered},
