@@ -88,10 +88,10 @@ edits, posts of bots in blocks and attachments, answers of the app to some of it
 mentions, and channels that are shared with another workspace. The same flags make the
 same file.`,
 		Example: `  # 120 people in 42 conversations
-  slack-webhook-server sandbox generate --seed 7 --people 120 --channels 42 --messages 3000 > workspace.json
+  slack-webhook-server sandbox generate --people 120 --channels 42 > workspace.json
 
-  # A small one whose last message is of today
-  slack-webhook-server sandbox generate --people 12 --channels 8 --messages 200 --days 3 --until 2026-01-30T17:00:00Z > small.json`,
+  # Another one, of the three days before a time
+  slack-webhook-server sandbox generate --seed 7 --days 3 --until 2026-01-30T17:00:00Z > other.json`,
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if until != "" {
