@@ -287,6 +287,9 @@ type MCP struct {
 	// AllowedHosts are further values of the Host header that are ours.
 	AllowedHosts []string
 	OAuth        OAuth
+	// MaxSessions, MaxStreams, MaxCalls and MaxWaits bound what assistants hold at once in this
+	// process, and Share is how many percent of each one principal may hold.
+	MaxSessions, MaxStreams, MaxCalls, MaxWaits, Share int
 	// ReadOnly hides and refuses every tool that writes.
 	ReadOnly bool
 	// Toolsets and Tools choose what is offered; both empty means the default.

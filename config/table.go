@@ -28,6 +28,7 @@ const (
 	maxInFlight    = 1_000_000
 	maxUnverified  = 1_000_000
 	maxConnections = 1_000_000
+	maxSessions    = 1_000_000
 	maxSockets     = 10
 )
 
@@ -277,6 +278,33 @@ var mcpSettings = []Setting{
 		Key: "MCP_MOUNT_PATH", Flag: "mcp-mount-path", Section: SectionMCP, Kind: KindText, Default: "/mcp",
 		Help: "Path of the MCP endpoint",
 		bind: into(func(c *Config) *string { return &c.MCP.MountPath }, parseMount),
+	},
+	{
+		Key: "MCP_MAX_SESSIONS", Flag: "mcp-max-sessions", Section: SectionMCP, Kind: KindNumber, Default: "10000",
+		Help: "Sessions of assistants that are kept at once",
+		More: "With several replicas that share a store: by all of them together.",
+		bind: number(func(c *Config) *int { return &c.MCP.MaxSessions }, 1, maxSessions),
+	},
+	{
+		Key: "MCP_MAX_STREAMS", Flag: "mcp-max-streams", Section: SectionMCP, Kind: KindNumber, Default: "4096",
+		Help: "Streams to assistants that are open at once",
+		bind: number(func(c *Config) *int { return &c.MCP.MaxStreams }, 1, maxSessions),
+	},
+	{
+		Key: "MCP_MAX_CALLS", Flag: "mcp-max-calls", Section: SectionMCP, Kind: KindNumber, Default: "1024",
+		Help: "Requests of assistants that run at once",
+		bind: number(func(c *Config) *int { return &c.MCP.MaxCalls }, 1, maxSessions),
+	},
+	{
+		Key: "MCP_MAX_WAITS", Flag: "mcp-max-waits", Section: SectionMCP, Kind: KindNumber, Default: "200",
+		Help: "Requests of these that wait for an event or an answer at once",
+		bind: number(func(c *Config) *int { return &c.MCP.MaxWaits }, 1, maxSessions),
+	},
+	{
+		Key: "MCP_SHARE", Flag: "mcp-share", Section: SectionMCP, Kind: KindNumber, Default: "25",
+		Help: "Percent of these bounds that one token, or one subject of an authorization server, may have",
+		More: "It counts in each process by itself. Where only one token is used, 100 gives it all. docs/operations.md says what else is shared so.",
+		bind: number(func(c *Config) *int { return &c.MCP.Share }, 1, 100),
 	},
 	{
 		Key: "MCP_CHANNEL", Flag: "channel", Section: SectionMCP, Kind: KindBoolean, Default: "false",

@@ -197,7 +197,7 @@ func (s *Server) connect(o Options) error {
 
 // toolOptions makes what the tools share.
 func toolOptions(o Options) (tools.Options, error) {
-	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Slack: o.Slack, Posts: o.Posts}
+	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Share: o.Transport.Share, Slack: o.Slack, Posts: o.Posts}
 	if to.Posts == nil {
 		to.Posts = view.NewPosts()
 	}

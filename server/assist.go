@@ -81,12 +81,14 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 		Lockdown: lockdowns()[m.Lockdown], LockdownApps: m.LockdownApps, Posts: h.posts,
 		Channel:     channel(m),
 		Slack:       client,
+		MaxWaits:    m.MaxWaits,
 		Logger:      h.log,
 		OnEnterCall: h.enterTool(), OnCall: h.toolCalled, RequestID: web.RequestID,
 		Transport: transport.Options{
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
 			PublicURL: cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,
 			Authenticate: authenticate, OnRefuse: h.misdirected, Logger: h.log,
+			Share: m.Share, MaxSessions: m.MaxSessions, MaxStreams: m.MaxStreams, MaxCalls: m.MaxCalls,
 			Shared: sharedState(cfg, values), Single: cfg.Queue.Backend == config.SQLite,
 		},
 	}

@@ -71,6 +71,16 @@ func (p *Principal) during(ctx context.Context) (_ context.Context, done func())
 	}
 }
 
+// Account is whose share of sessions, streams and calls the principal's use counts against: the
+// name of its token, or issuer and subject of a JWT. It is "" where callers do not
+// authenticate: they cannot be told apart, and share all there is.
+func (p *Principal) Account() string {
+	if p == nil || p.Anonymous {
+		return ""
+	}
+	return p.Name
+}
+
 // Has reports whether the principal was given the scope.
 func (p *Principal) Has(s Scope) bool { return p != nil && slices.Contains(p.Scopes, s) }
 

@@ -40,9 +40,9 @@ type Options struct {
 	Judge *view.Judge
 	// Posts remembers who wrote our own messages; nil remembers nothing.
 	Posts *view.Posts
-	// MaxWaits bounds the calls that wait for events at once; 0 is 200. One principal
-	// may hold a quarter of them.
-	MaxWaits int
+	// MaxWaits bounds the calls that wait for events at once; 0 is 200. One principal may hold
+	// Share percent of them; 0 is 25.
+	MaxWaits, Share int
 	// Asks keeps the questions of slack_ask; without it that tool is left out.
 	Asks *ask.Questions
 }
@@ -73,7 +73,7 @@ func newKit(o Options) (*kit, error) {
 		}
 		o.Judge = view.NewJudge(jo)
 	}
-	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits), now: time.Now}, nil
+	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits, cmp.Or(o.Share, 25)), now: time.Now}, nil
 }
 
 // Catalog returns every tool that can work with what the options hold. The order is

@@ -12,8 +12,6 @@ import (
 
 const (
 	progressEvery = 10 * time.Second
-	// waitShare is the part of all waits that one principal may hold.
-	waitShare = 4
 )
 
 type waitIn struct {
@@ -36,7 +34,7 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 		return waitOut{}, err
 	}
 	filter.ExcludeSelf = !in.IncludeSelf
-	leave, err := k.waits.enter(c.Principal.Name)
+	leave, err := k.waits.enter(c.Principal.Account())
 	if err != nil {
 		return waitOut{}, err
 	}
@@ -140,21 +138,23 @@ func (w *wait) out(rows []view.Event) waitOut {
 // A waitLimit bounds the waits that are open at once.
 type waitLimit struct {
 	limit int
+	share int // of them that one principal may hold
 
 	mu    sync.Mutex
 	total int
 	held  map[string]int // principal -> open waits; guarded by mu, as is total
 }
 
-func newWaitLimit(limit int) *waitLimit {
-	return &waitLimit{limit: limit, held: map[string]int{}}
+func newWaitLimit(limit, percent int) *waitLimit {
+	return &waitLimit{limit: limit, share: max(1, limit*percent/100), held: map[string]int{}}
 }
 
 // enter takes a place, which leave gives back.
 func (l *waitLimit) enter(principal string) (leave func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.total >= l.limit || l.held[principal] >= max(1, l.limit/waitShare) {
+	// Callers that do not authenticate share all there is.
+	if l.total >= l.limit || principal != "" && l.held[principal] >= l.share {
 		return nil, fault("too_many_waits: as many calls are waiting for events as the server allows. Let one end, or use slack_list_events with a cursor.")
 	}
 	l.total++

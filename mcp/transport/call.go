@@ -35,6 +35,7 @@ type sink interface {
 type call struct {
 	t         *Transport
 	ses       *session // nil over HTTP in 2026-07-28
+	account   string   // whose share it counts against
 	stateless bool     // of 2026-07-28
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
@@ -189,20 +190,21 @@ func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call,
 	if !t.gate.enter() {
 		return nil, errStopping
 	}
-	if t.running.Add(1) > int64(t.opt.MaxCalls) {
-		t.running.Add(-1)
+	who := account(ctx)
+	if err := t.quotas.calls.take(who, 1); err != nil {
 		t.gate.leave()
 		t.count.busy.Add(1)
-		return nil, errBusy
+		t.noteQuota(ctx, err)
+		return nil, err
 	}
-	c := &call{t: t, ses: ses, id: m.ID, method: m.Method}
+	c := &call{t: t, ses: ses, account: who, id: m.ID, method: m.Method}
 	ctx, c.cancel = context.WithCancelCause(ctx)
 	stop := context.AfterFunc(t.life, func() { c.cancel(errStopping) }) //nolint:contextcheck // a call ends with the transport as well as with its client
 	if ses != nil {
 		if err := ses.add(c, t.opt.MaxCallsPerSession); err != nil {
 			stop()
 			c.cancel(err)
-			t.running.Add(-1)
+			t.quotas.calls.give(who, 1)
 			t.gate.leave()
 			if errors.Is(err, errBusy) {
 				t.count.busy.Add(1)
@@ -217,7 +219,7 @@ func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call,
 		if ses != nil {
 			ses.remove(c)
 		}
-		t.running.Add(-1)
+		t.quotas.calls.give(who, 1)
 		t.gate.leave()
 	}
 	t.count.calls.Add(1)
@@ -454,7 +456,7 @@ func (c *call) SetClientInfo(info mcp.Implementation) {
 	}
 	c.ses.mu.Lock()
 	defer c.ses.mu.Unlock()
-	c.ses.client = info
+	c.ses.client = keptInfo(info)
 }
 
 // GetClientCapabilities implements server.SessionWithClientInfo.
@@ -475,7 +477,7 @@ func (c *call) SetClientCapabilities(caps mcp.ClientCapabilities) {
 	}
 	c.ses.mu.Lock()
 	defer c.ses.mu.Unlock()
-	c.ses.caps = caps
+	c.ses.caps = keptCapabilities(caps)
 }
 
 // ProtocolVersion implements server.SessionWithProtocolVersion. Requests of 2026-07-28
@@ -501,6 +503,10 @@ func (c *call) SetProtocolVersion(version string) {
 
 // SubscribeToResourceErr implements server.SessionWithResourceSubscriptionsErr.
 func (c *call) SubscribeToResourceErr(uri string) error {
+	if len(uri) > maxURI {
+		c.fault = &ProtocolError{Code: mcp.INVALID_PARAMS, Message: fmt.Sprintf("the uri has more than %d bytes", maxURI)}
+		return c.fault
+	}
 	if err := c.t.opt.Subscribable(c.ctx, uri); err != nil {
 		if errors.Is(err, server.ErrResourceNotFound) {
 			c.fault = c.notFound(uri)
@@ -516,6 +522,9 @@ func (c *call) SubscribeToResourceErr(uri string) error {
 	err := c.t.sessions.subscribe(c.ctx, c.ses, uri)
 	switch {
 	case errors.Is(err, errTooManySubscriptions):
+		c.fault = &ProtocolError{Code: mcp.INVALID_PARAMS, Message: err.Error()}
+	case errors.As(err, new(*quotaError)):
+		c.t.noteQuota(c.ctx, err)
 		c.fault = &ProtocolError{Code: mcp.INVALID_PARAMS, Message: err.Error()}
 	case err != nil:
 		c.t.log.Error("subscription was not stored", slog.Any("error", err))

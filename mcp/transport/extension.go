@@ -58,13 +58,12 @@ func (r *Request) Stream() (stopping <-chan struct{}, err error) {
 	if p, ok := r.call.out.(*response); ok && !p.streams {
 		return nil, &ProtocolError{Code: mcp.INVALID_REQUEST, Message: "accept " + eventStream + ": the answer is a stream"}
 	}
-	if t.open.Add(1) > int64(t.opt.MaxStreams) {
-		t.open.Add(-1)
-		t.count.streamsFull.Add(1)
-		return nil, errBusy
+	if err := t.quotas.streams.take(r.call.account, 1); err != nil {
+		t.noteQuota(r.call.ctx, err)
+		return nil, &ProtocolError{Code: mcp.INTERNAL_ERROR, Message: err.Error()}
 	}
 	t.count.streamsOpened.Add(1)
-	t.running.Add(-1)
+	t.quotas.calls.give(r.call.account, 1)
 	if r.call.ses != nil {
 		r.call.ses.addStreams(1)
 	}
@@ -78,8 +77,8 @@ func (r *Request) end() {
 		return
 	}
 	t := r.call.t
-	t.open.Add(-1)
-	t.running.Add(1)
+	t.quotas.streams.give(r.call.account, 1)
+	t.quotas.calls.force(r.call.account, 1)
 	if r.call.ses != nil {
 		r.call.ses.addStreams(-1)
 	}

@@ -274,10 +274,11 @@ func (t *Transport) post(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusNotAcceptable, "not_acceptable", "accept "+jsonMedia+" and "+eventStream)
 		return
 	}
-	raw, ok := t.readJSON(w, r)
+	raw, done, ok := t.readJSON(w, r)
 	if !ok {
 		return
 	}
+	defer done()
 	if isBatch(raw) {
 		t.postBatch(w, r, raw) //nolint:contextcheck // each call of a batch carries its own
 		return
@@ -305,7 +306,7 @@ func (t *Transport) postInitialize(w http.ResponseWriter, r *http.Request, m *me
 		t.unavailableSessions(w, err)
 		return
 	}
-	ses := t.sessions.fresh(sign.mint(name), name)
+	ses := t.sessions.fresh(sign.mint(name), name, account(r.Context()))
 	c, err := t.begin(r.Context(), ses, m)
 	if err != nil {
 		t.refuseCall(w, m, err)
@@ -318,7 +319,7 @@ func (t *Transport) postInitialize(w http.ResponseWriter, r *http.Request, m *me
 	body, code := t.serve(c, m)
 	if code == 0 {
 		if err := t.sessions.open(r.Context(), ses); err != nil {
-			t.refuseSession(w, p, m, err)
+			t.refuseSession(w, r, p, m, err)
 			return
 		}
 		t.count.sessionsOpened.Add(1)
@@ -327,17 +328,20 @@ func (t *Transport) postInitialize(w http.ResponseWriter, r *http.Request, m *me
 	p.finish(http.StatusOK, body)
 }
 
-func (t *Transport) refuseSession(w http.ResponseWriter, p *response, m *message, err error) {
-	code := internalError
+func (t *Transport) refuseSession(w http.ResponseWriter, r *http.Request, p *response, m *message, err error) {
 	if errors.Is(err, ErrTooManySessions) {
-		t.count.sessionsFull.Add(1)
-		code = ErrTooManySessions.Error()
+		err = &quotaError{ofSessions, false, int64(t.opt.MaxSessions)}
+	}
+	why, status := internalError, http.StatusServiceUnavailable
+	if e, ok := errors.AsType[*quotaError](err); ok {
+		t.quotaRefused(r.Context(), e)
+		why, status = e.Error(), e.status()
 	} else {
 		t.log.Error("session was not stored", slog.Any("error", err))
 	}
-	body, _ := encode(m.ID, rpcError(m.ID, mcp.INTERNAL_ERROR, code, nil))
+	body, _ := encode(m.ID, rpcError(m.ID, mcp.INTERNAL_ERROR, why, nil))
 	p.header = func() { w.Header().Set("Retry-After", retryAfter) }
-	p.finish(http.StatusServiceUnavailable, body)
+	p.finish(status, body)
 }
 
 // session finds the session that a request names, or answers 400 without one and 404
@@ -425,7 +429,7 @@ func (t *Transport) refuseCall(w http.ResponseWriter, m *message, err error) {
 	switch {
 	case errors.Is(err, errBusy):
 		w.Header().Set("Retry-After", "1")
-		replyRPC(w, http.StatusTooManyRequests, m.ID, mcp.INTERNAL_ERROR, errBusy.Error(), nil)
+		replyRPC(w, http.StatusTooManyRequests, m.ID, mcp.INTERNAL_ERROR, err.Error(), nil)
 	case errors.Is(err, errClosed):
 		replyRPC(w, http.StatusNotFound, m.ID, sessionNotFound, "session not found: send initialize again", nil)
 	default:
@@ -440,10 +444,10 @@ func (t *Transport) get(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ses, ok := t.session(w, r)
-	if !ok || !t.enterStream(w) {
+	if !ok || !t.enterStream(w, r) {
 		return
 	}
-	defer t.leaveStream()
+	defer t.leaveStream(r)
 	rc := http.NewResponseController(w)
 	a := &attachment{replaced: make(chan struct{}), left: make(chan struct{})}
 	a.abort = (&wire{rc: rc}).abort
@@ -498,35 +502,63 @@ func (t *Transport) delete(w http.ResponseWriter, r *http.Request) {
 
 const jsonMedia = "application/json"
 
-// readJSON reads a body, or answers why not.
-func (t *Transport) readJSON(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+// readJSON reads a body, or answers why not. The body counts against its caller's share
+// until done is called.
+func (t *Transport) readJSON(w http.ResponseWriter, r *http.Request) (raw []byte, done func(), ok bool) {
 	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != jsonMedia {
 		w.Header().Set("Accept-Post", jsonMedia)
 		reply(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "send "+jsonMedia)
-		return nil, false
+		return nil, nil, false
 	}
 	if r.ContentLength > t.opt.MaxBodyBytes {
 		// Unread, the connection cannot be used again; reading on is what the limit forbids.
 		w.Header().Set("Connection", "close")
 		reply(w, http.StatusRequestEntityTooLarge, "body_too_large", "")
-		return nil, false
+		return nil, nil, false
 	}
 	rc := http.NewResponseController(w)
 	if rc.SetReadDeadline(time.Now().Add(t.opt.ReadTimeout)) == nil {
 		defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
 	}
 	var body bytes.Buffer
-	if r.ContentLength > 0 {
-		body.Grow(int(r.ContentLength) + bytes.MinRead)
+	in := &countedReader{in: http.MaxBytesReader(w, r.Body, t.opt.MaxBodyBytes), quota: t.quotas.bodies, account: account(r.Context())}
+	_, err := io.Copy(&body, in)
+	if err == nil {
+		return body.Bytes(), in.done, true
 	}
-	_, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, t.opt.MaxBodyBytes))
-	switch {
-	case errors.As(err, new(*http.MaxBytesError)):
+	in.done()
+	if e, ok := errors.AsType[*quotaError](err); ok {
+		w.Header().Set("Connection", "close")
+		t.refuseQuota(w, r, e)
+		return nil, nil, false
+	}
+	if errors.As(err, new(*http.MaxBytesError)) {
 		reply(w, http.StatusRequestEntityTooLarge, "body_too_large", "")
-		return nil, false
-	case err != nil:
+	} else {
 		reply(w, http.StatusBadRequest, "body_not_read", "")
-		return nil, false
 	}
-	return body.Bytes(), true
+	return nil, nil, false
 }
+
+// A countedReader counts what is read against a quota, as it arrives.
+type countedReader struct {
+	in      io.Reader
+	quota   *quota
+	account string
+	n       int64
+}
+
+func (c *countedReader) Read(p []byte) (int, error) {
+	n, err := c.in.Read(p)
+	if n == 0 {
+		return n, err
+	}
+	if full := c.quota.take(c.account, int64(n)); full != nil {
+		return 0, full
+	}
+	c.n += int64(n)
+	return n, err
+}
+
+// done gives back all that was counted. It is called once.
+func (c *countedReader) done() { c.quota.give(c.account, c.n) }

@@ -45,10 +45,14 @@ var errClosed = errors.New("the client's stream ended")
 type outbox struct {
 	limit int
 	wake  chan struct{} // capacity 1: there is something to send
+	// account is whose share the box counts against, quota that of its bytes; nil is none.
+	account string
+	quota   *quota
 
 	mu       sync.Mutex
 	messages [][]byte
 	bytes    int
+	writing  int           // bytes of the messages that were taken and are being written
 	space    chan struct{} // closed and replaced when messages were taken
 	updated  []*subscription
 	changed  listKind
@@ -88,7 +92,7 @@ func (b *outbox) push(ctx context.Context, msg []byte) error {
 			return errClosed
 		}
 		// A single message may exceed the limit when it is alone, or it could never be sent.
-		if b.bytes == 0 || b.bytes+len(msg) <= b.limit {
+		if (b.bytes == 0 || b.bytes+len(msg) <= b.limit) && b.reserve(len(msg)) {
 			b.messages = append(b.messages, msg)
 			b.bytes += len(msg)
 			b.mu.Unlock()
@@ -97,12 +101,49 @@ func (b *outbox) push(ctx context.Context, msg []byte) error {
 		}
 		space := b.space
 		b.mu.Unlock()
-		select {
-		case <-space:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := b.await(ctx, space); err != nil {
+			return err
 		}
 	}
+}
+
+// quotaPoll is how often a message that waits for its account's other clients to read looks
+// for space.
+const quotaPoll = 50 * time.Millisecond
+
+// await returns when there may be space.
+func (b *outbox) await(ctx context.Context, space <-chan struct{}) error {
+	var again <-chan time.Time
+	if b.quota != nil {
+		timer := time.NewTimer(quotaPoll)
+		defer timer.Stop()
+		again = timer.C
+	}
+	select {
+	case <-space:
+	case <-again:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// reserve counts the bytes of a message, if its account has space.
+func (b *outbox) reserve(n int) bool {
+	if b.quota == nil {
+		return true
+	}
+	return b.quota.take(b.account, int64(n)) == nil
+}
+
+// written gives back the bytes of what take returned last: it was written, or will not be.
+func (b *outbox) written() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.quota != nil {
+		b.quota.give(b.account, int64(b.writing))
+	}
+	b.writing = 0
 }
 
 func (b *outbox) markUpdated(s *subscription) {
@@ -139,6 +180,10 @@ func (b *outbox) close() {
 	if !b.closed {
 		b.closed = true
 		close(b.space)
+		if b.quota != nil { // what is being written gives itself back
+			b.quota.give(b.account, int64(b.bytes))
+			b.messages, b.bytes = nil, 0
+		}
 	}
 }
 
@@ -151,6 +196,7 @@ func (b *outbox) take(dst []byte, f framing) []byte {
 		dst = f.message(dst, "", m)
 	}
 	if b.bytes > 0 {
+		b.writing += b.bytes
 		b.messages, b.bytes = nil, 0
 		if !b.closed {
 			close(b.space)
@@ -272,6 +318,8 @@ type table struct {
 	// before it nothing is known.
 	knownFrom time.Time
 
+	quota *quota // of subscriptions; nil is none
+
 	subscriptions atomic.Int64
 	updates       atomic.Uint64 // Notify of a followed resource
 	coalesced     atomic.Uint64 // of those, joined with another one
@@ -317,6 +365,9 @@ func (t *table) follow(box *outbox, uri string, meta []byte) *subscription {
 	s := &subscription{topic: tp, box: box, meta: meta}
 	tp.subs[s] = struct{}{}
 	t.subscriptions.Add(1)
+	if t.quota != nil {
+		t.quota.force(box.account, weight(uri))
+	}
 	return s
 }
 
@@ -329,6 +380,9 @@ func (t *table) leave(s *subscription) {
 	}
 	delete(s.topic.subs, s)
 	t.subscriptions.Add(-1)
+	if t.quota != nil {
+		t.quota.give(s.box.account, weight(s.topic.uri))
+	}
 	s.box.forget(s)
 	if len(s.topic.subs) == 0 {
 		if s.topic.timer != nil {

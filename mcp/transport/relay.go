@@ -235,7 +235,16 @@ func (r *relay) deliver(ctx context.Context, p parcel) {
 		_ = r.t.take(ctx, ses, m)
 		return
 	}
-	if err := r.t.start(ctx, ses, m); err != nil {
+	size := int64(len(p.Message))
+	err = r.t.quotas.bodies.take(ses.box.account, size)
+	if err == nil {
+		done := func() { r.t.quotas.bodies.give(ses.box.account, size) }
+		if err = r.t.start(ctx, ses, m, done); err != nil {
+			done()
+		}
+	}
+	if err != nil {
+		r.t.noteQuota(ctx, err)
 		body, _ := encode(m.ID, rpcError(m.ID, mcp.INTERNAL_ERROR, err.Error(), nil))
 		_ = ses.box.push(ctx, body) // a client that left needs no answer
 	}
@@ -243,7 +252,7 @@ func (r *relay) deliver(ctx context.Context, p parcel) {
 
 // overhear takes an answer or a cancellation that another replica could not place.
 func (r *relay) overhear(ctx context.Context, c state.Change) {
-	if c.Gone || r.t.running.Load() == 0 {
+	if c.Gone || r.t.quotas.calls.all() == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, messageLife)

@@ -58,12 +58,21 @@ type attachment struct {
 	abort    func()        // breaks a write that is under way
 }
 
-func newSession(id, principal string, limit int) *session {
-	return &session{
+func newSession(id, principal, account string, limit int) *session {
+	s := &session{
 		id: id, principal: principal, box: newOutbox(limit, make(chan struct{}, 1)), done: make(chan struct{}),
 		level: mcp.LoggingLevelInfo, subs: map[string]*subscription{}, calls: map[*call]struct{}{},
 		answers: map[int64]chan<- *message{}, usedAt: time.Now(), touched: true,
 	}
+	s.box.account = account
+	return s
+}
+
+// lastUsed is when the client was last heard of; held reports an open stream or a running call.
+func (s *session) lastUsed() (at time.Time, held bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.usedAt, s.stream != nil || len(s.calls) > 0
 }
 
 // use notes that the client was heard of.
@@ -262,9 +271,13 @@ func (s *session) adopt(r Record) error {
 		if err := json.Unmarshal(r.ClientInfo, &s.client); err != nil {
 			return err
 		}
+		s.client = keptInfo(s.client)
 	}
 	if len(r.Capabilities) > 0 {
-		return json.Unmarshal(r.Capabilities, &s.caps)
+		if err := json.Unmarshal(r.Capabilities, &s.caps); err != nil {
+			return err
+		}
+		s.caps = keptCapabilities(s.caps)
 	}
 	return nil
 }
@@ -293,6 +306,7 @@ type sessions struct {
 	store  SessionStore
 	table  *table
 	limits Options
+	quota  *quota
 
 	mu   sync.Mutex
 	live map[string]*session // by id
@@ -304,13 +318,41 @@ func (l *sessions) open(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	if err := l.admit(ctx, s.box.account); err != nil {
+		return err
+	}
 	if err := l.store.Create(ctx, r); err != nil {
+		l.quota.give(s.box.account, 1)
 		return err
 	}
 	l.keep(s)
 	return nil
 }
 
+// admit counts a new session of an account. One that has its share loses the session that was idle
+// longest, unless even that one was used within the last minute.
+func (l *sessions) admit(ctx context.Context, account string) error {
+	err := l.quota.take(account, 1)
+	if err == nil {
+		return nil
+	}
+	var oldest *session
+	var since time.Time
+	for _, s := range l.all() {
+		if at, held := s.lastUsed(); s.stored && !held && s.box.account == account && (oldest == nil || at.Before(since)) {
+			oldest, since = s, at
+		}
+	}
+	if oldest == nil || time.Since(since) < busy {
+		return err
+	}
+	if err := l.close(ctx, oldest, ErrNoSession); err != nil && !errors.Is(err, ErrNoSession) {
+		return err
+	}
+	return l.quota.take(account, 1)
+}
+
+// keep makes a session live that was counted.
 func (l *sessions) keep(s *session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -340,7 +382,7 @@ func (l *sessions) find(ctx context.Context, id, principal string) (*session, er
 	if r.Principal != principal {
 		return nil, ErrNoSession
 	}
-	return l.revive(r)
+	return l.revive(ctx, r)
 }
 
 func (l *sessions) get(id string) *session {
@@ -350,8 +392,8 @@ func (l *sessions) get(id string) *session {
 }
 
 // revive builds the live half of a session that was opened elsewhere or dropped here.
-func (l *sessions) revive(r Record) (*session, error) {
-	s := l.fresh(r.ID, r.Principal)
+func (l *sessions) revive(ctx context.Context, r Record) (*session, error) {
+	s := l.fresh(r.ID, r.Principal, account(ctx))
 	if err := s.adopt(r); err != nil {
 		return nil, err
 	}
@@ -363,13 +405,14 @@ func (l *sessions) revive(r Record) (*session, error) {
 	}
 	l.live[r.ID] = s
 	l.mu.Unlock()
+	l.quota.force(s.box.account, 1) // it was admitted where it was opened
 	l.align(s, r.Subscriptions, time.Time{})
 	return s, nil
 }
 
 // fresh returns a session with a store behind it and numbered events.
-func (l *sessions) fresh(id, principal string) *session {
-	s := newSession(id, principal, l.limits.MaxQueueBytes)
+func (l *sessions) fresh(id, principal, account string) *session {
+	s := newSession(id, principal, account, l.limits.MaxQueueBytes)
 	s.stored = true
 	s.box.epoch = rand.Text()[:8]
 	s.box.wants = toolsList | promptsList | resourcesList
@@ -388,6 +431,7 @@ func (l *sessions) drop(s *session, cause error) {
 	l.mu.Lock()
 	if l.live[s.id] == s {
 		delete(l.live, s.id)
+		l.quota.give(s.box.account, 1)
 	}
 	l.mu.Unlock()
 	if s.end(cause) {
@@ -400,6 +444,9 @@ func (l *sessions) subscribe(ctx context.Context, s *session, uri string) error 
 	s.inLine.Lock()
 	defer s.inLine.Unlock()
 	if known, err := s.maySubscribe(uri, l.limits.MaxSubscriptions); known || err != nil {
+		return err
+	}
+	if err := l.table.quota.room(s.box.account, weight(uri)); err != nil {
 		return err
 	}
 	err := l.change(ctx, s, func(r *Record) {

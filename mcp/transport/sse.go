@@ -16,8 +16,7 @@ func (t *Transport) openSSE(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if t.sessions.count() >= t.opt.MaxSessions {
-		t.count.sessionsFull.Add(1)
-		t.unavailable(w, "too_many_sessions")
+		t.refuseQuota(w, r, &quotaError{ofSessions, false, int64(t.opt.MaxSessions)})
 		return
 	}
 	sign, err := t.sessions.sign.signer(r.Context())
@@ -25,12 +24,17 @@ func (t *Transport) openSSE(w http.ResponseWriter, r *http.Request) {
 		t.unavailableSessions(w, err)
 		return
 	}
-	if !t.enterStream(w) {
+	if !t.enterStream(w, r) {
 		return
 	}
-	defer t.leaveStream()
-	ses, end := t.pinned(sign.mint(principal(r)), principal(r))
+	defer t.leaveStream(r)
+	if e, ok := errors.AsType[*quotaError](t.sessions.admit(r.Context(), account(r.Context()))); ok {
+		t.refuseQuota(w, r, e)
+		return
+	}
+	ses, end := t.pinned(sign.mint(principal(r)), principal(r), account(r.Context()))
 	defer end()
+	ses.box.quota = t.quotas.queues
 	release, err := t.relay.hold(r.Context(), ses.id)
 	if err != nil {
 		t.unavailableSessions(w, err)
@@ -47,10 +51,10 @@ func (t *Transport) openSSE(w http.ResponseWriter, r *http.Request) {
 	t.carry(r.Context(), s, ses.box, nil, ses.done)
 }
 
-// pinned returns a session that lives with one stream. What it returns beside it ends
-// the session, cancels its calls and waits for them.
-func (t *Transport) pinned(id, principal string) (*session, func()) {
-	ses := newSession(id, principal, t.opt.MaxQueueBytes)
+// pinned returns a session, which was counted, that lives with one stream. What it returns
+// beside it ends the session, cancels its calls and waits for them.
+func (t *Transport) pinned(id, principal, account string) (*session, func()) {
+	ses := newSession(id, principal, account, t.opt.MaxQueueBytes)
 	ses.box.wants = toolsList | promptsList | resourcesList
 	ses.pin = &pin{calls: newGate()}
 	t.sessions.keep(ses)
@@ -99,10 +103,16 @@ func (t *Transport) messageSSE(w http.ResponseWriter, r *http.Request) {
 		noStream(w)
 		return
 	}
-	raw, ok := t.readJSON(w, r)
+	raw, done, ok := t.readJSON(w, r)
 	if !ok {
 		return
 	}
+	started := false // the call counts the body, which it keeps
+	defer func() {
+		if !started {
+			done()
+		}
+	}()
 	m, err := parseMessage(raw)
 	if err != nil {
 		replyRPC(w, http.StatusBadRequest, nil, parseCode(err), err.Error(), nil)
@@ -117,10 +127,11 @@ func (t *Transport) messageSSE(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	if err := t.start(r.Context(), ses, m); err != nil {
+	if err := t.start(r.Context(), ses, m, done); err != nil {
 		t.refuseCall(w, m, err)
 		return
 	}
+	started = true
 	w.WriteHeader(http.StatusAccepted)
 }
 
@@ -141,8 +152,8 @@ func (t *Transport) forwardSSE(w http.ResponseWriter, r *http.Request, id string
 }
 
 // start serves a request beside its session's stream. It runs as the principal of ctx,
-// for as long as the session lives.
-func (t *Transport) start(ctx context.Context, ses *session, m *message) error {
+// for as long as the session lives. Done is called at its end, unless it fails to start.
+func (t *Transport) start(ctx context.Context, ses *session, m *message, done func()) error {
 	if !ses.pin.calls.enter() {
 		return errClosed
 	}
@@ -154,6 +165,7 @@ func (t *Transport) start(ctx context.Context, ses *session, m *message) error {
 	c.out = boxSink{ses.box}
 	go func() {
 		defer ses.pin.calls.leave()
+		defer done()
 		defer c.release()
 		t.answerPinned(c, m)
 	}()

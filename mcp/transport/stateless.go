@@ -142,6 +142,7 @@ func (t *Transport) grant(c *call, m *message, wake chan struct{}) (*listener, [
 		return nil, body, code
 	}
 	l := &listener{box: newOutbox(t.opt.MaxQueueBytes, wake), result: body}
+	l.box.account = c.account
 	filter := granted.filter
 	filter.ResourceSubscriptions = granted.allowed
 	var err error
@@ -183,10 +184,10 @@ func (t *Transport) postListen(w http.ResponseWriter, r *http.Request, c *call, 
 		reply(w, http.StatusNotAcceptable, "not_acceptable", "accept "+eventStream)
 		return
 	}
-	if !t.enterStream(w) {
+	if !t.enterStream(w, r) {
 		return
 	}
-	defer t.leaveStream()
+	defer t.leaveStream(r)
 	s := openWire(w, http.NewResponseController(w), t.opt.WriteTimeout)
 	if err := s.write(events.message(nil, "", l.ack)); err != nil {
 		return
@@ -232,6 +233,7 @@ type ackSession struct {
 	*call
 	filter  mcp.SubscriptionFilter
 	allowed []string
+	weight  int64 // of what is allowed
 	ack     chan mcp.JSONRPCNotification
 }
 
@@ -258,8 +260,10 @@ func (a *ackSession) SubscriptionFilter() (mcp.SubscriptionFilter, bool) { retur
 // SubscribeToResourceErr collects what is granted. A resource that is refused is left
 // out of the acknowledgement, as the specification has it.
 func (a *ackSession) SubscribeToResourceErr(uri string) error {
-	if len(a.allowed) < a.t.opt.MaxSubscriptions && a.t.opt.Subscribable(a.ctx, uri) == nil {
+	if len(uri) <= maxURI && len(a.allowed) < a.t.opt.MaxSubscriptions &&
+		a.t.quotas.subscriptions.room(a.account, a.weight+weight(uri)) == nil && a.t.opt.Subscribable(a.ctx, uri) == nil {
 		a.allowed = append(a.allowed, uri)
+		a.weight += weight(uri)
 	}
 	return nil
 }

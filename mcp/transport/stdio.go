@@ -31,7 +31,8 @@ func (t *Transport) ServeStdio(ctx context.Context, in io.Reader, out io.Writer)
 	}
 	life, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ses, end := t.pinned("stdio-"+rand.Text(), name)
+	t.sessions.quota.force("", 1)
+	ses, end := t.pinned("stdio-"+rand.Text(), name, "") // the one client of its process
 	ses.pin.anyEra = !t.opt.HandshakeOnly
 	p := &stdio{t: t, ses: ses, out: out, listeners: map[string]*listener{}, left: make(chan struct{})}
 	t.owner.Store(p)
@@ -148,7 +149,7 @@ func (p *stdio) take(ctx context.Context, line []byte) {
 		p.listen(ctx, m)
 		return
 	}
-	if err := p.t.start(ctx, p.ses, m); err != nil {
+	if err := p.t.start(ctx, p.ses, m, func() {}); err != nil {
 		body, _ := encode(m.ID, rpcError(m.ID, mcp.INTERNAL_ERROR, err.Error(), nil))
 		_ = p.ses.box.push(ctx, body)
 	}

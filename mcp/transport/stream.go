@@ -51,23 +51,22 @@ func (s *wire) close() { _ = s.rc.SetWriteDeadline(time.Time{}) }
 func (s *wire) abort() { _ = s.rc.SetWriteDeadline(time.Unix(1, 0)) }
 
 // enterStream counts a stream in, or answers why there can be none.
-func (t *Transport) enterStream(w http.ResponseWriter) bool {
+func (t *Transport) enterStream(w http.ResponseWriter, r *http.Request) bool {
 	if !t.gate.enter() {
 		t.unavailable(w, "stopping")
 		return false
 	}
-	if t.open.Add(1) > int64(t.opt.MaxStreams) {
-		t.leaveStream()
-		t.count.streamsFull.Add(1)
-		t.unavailable(w, "too_many_streams")
+	if e, ok := errors.AsType[*quotaError](t.quotas.streams.take(account(r.Context()), 1)); ok {
+		t.gate.leave()
+		t.refuseQuota(w, r, e)
 		return false
 	}
 	t.count.streamsOpened.Add(1)
 	return true
 }
 
-func (t *Transport) leaveStream() {
-	t.open.Add(-1)
+func (t *Transport) leaveStream(r *http.Request) {
+	t.quotas.streams.give(account(r.Context()), 1)
 	t.gate.leave()
 }
 
@@ -110,6 +109,7 @@ func (t *Transport) carry(ctx context.Context, s *wire, box *outbox, replaced, e
 // carryOnce writes all that waits.
 func (t *Transport) carryOnce(s *wire, box *outbox) (wrote bool, err error) {
 	frames := box.take(nil, events)
+	defer box.written()
 	if len(frames) == 0 {
 		return false, nil
 	}

@@ -70,10 +70,9 @@ type Transport struct {
 	ready     chan struct{}         // closed when that client is initialized
 	readyOnce sync.Once
 
-	asked   atomic.Int64 // ids of our own requests
-	running atomic.Int64 // calls
-	open    atomic.Int64 // streams of all kinds
-	count   counters
+	asked  atomic.Int64 // ids of our own requests
+	quotas quotas
+	count  counters
 }
 
 // maxAsked is below what every client's numbers hold exactly, by far.
@@ -89,7 +88,7 @@ func New(o Options) (*Transport, error) {
 	t := &Transport{
 		opt: o, log: o.Logger, table: newTable(o.Coalesce), broadcast: newBroadcast(),
 		stopping: make(chan struct{}), ready: make(chan struct{}), gate: newGate(), discard: make(chan mcp.JSONRPCNotification),
-		versions: mcp.ValidProtocolVersions,
+		versions: mcp.ValidProtocolVersions, quotas: newQuotas(o),
 	}
 	if u, err := url.Parse(o.PublicURL); err == nil {
 		t.public = strings.TrimRight(u.Path, "/")
@@ -100,7 +99,10 @@ func New(o Options) (*Transport, error) {
 		t.relay = newRelay(t, o.Shared)
 		t.table.recent, t.table.knownFrom = map[string]time.Time{}, time.Now()
 	}
-	t.sessions = &sessions{sign: &keyring{shared: o.Shared, key: o.Key}, store: o.Store, table: t.table, limits: o, live: map[string]*session{}}
+	t.table.quota = t.quotas.subscriptions
+	t.sessions = &sessions{
+		sign: &keyring{shared: o.Shared, key: o.Key}, store: o.Store, table: t.table, limits: o, quota: t.quotas.sessions, live: map[string]*session{},
+	}
 	t.handler = newGuard(o).wrap(t.refused, o.Authenticate(http.HandlerFunc(t.route)))
 	return t, nil
 }
@@ -383,6 +385,9 @@ type Options struct {
 
 	// MaxBodyBytes bounds one message; 4 MiB when zero.
 	MaxBodyBytes int64
+	// Share is how many percent of the sessions, streams, calls, subscriptions and bytes that
+	// there may be one authenticated principal may have in this process; 25 when zero.
+	Share int
 	// MaxSessions bounds the sessions kept; 10,000 when zero.
 	MaxSessions int
 	// MaxStreams bounds the open streams of all kinds; 4,096 when zero.
@@ -428,6 +433,7 @@ func (o Options) complete() (Options, error) {
 	}
 	o.Default = cmp.Or(o.Default, SSE)
 	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, 4<<20)
+	o.Share = cmp.Or(o.Share, 25)
 	o.MaxSessions = cmp.Or(o.MaxSessions, 10_000)
 	o.MaxStreams = cmp.Or(o.MaxStreams, 4096)
 	o.MaxCalls = cmp.Or(o.MaxCalls, 1024)
@@ -477,6 +483,9 @@ func (o Options) validate() error {
 	}
 	if o.Heartbeat < 0 || o.Heartbeat > maxHeartbeat {
 		errs = append(errs, fmt.Errorf("transport: Heartbeat is %s, want at most %s", o.Heartbeat, maxHeartbeat))
+	}
+	if o.Share < 0 || o.Share > 100 {
+		errs = append(errs, fmt.Errorf("transport: Share is %d, want 1 to 100", o.Share))
 	}
 	errs = append(errs, o.validateNames()...)
 	for _, f := range []struct {
@@ -554,18 +563,23 @@ type Stats struct {
 	// StreamsTotal grows with each stream opened, StreamsFullTotal with each refused for
 	// because there were too many, StreamsCutTotal with each ended because its peer took nothing.
 	StreamsTotal, StreamsFullTotal, StreamsCutTotal uint64
+	// SharesTotal grows with what was refused because a principal had its share.
+	SharesTotal Shares
 	// UpdatesTotal grows with each change of a followed resource, CoalescedTotal with
 	// those that were joined with another one.
 	UpdatesTotal, CoalescedTotal uint64
 }
 
+// Shares counts, of each thing, what was refused because a principal had its share.
+type Shares struct{ Sessions, Streams, Calls, Bodies, Queues, Subscriptions uint64 }
+
 // Stats returns the figures of now.
 func (t *Transport) Stats() Stats {
 	return Stats{
 		Sessions:           t.sessions.count(),
-		Streams:            int(t.open.Load()),
+		Streams:            int(t.quotas.streams.all()),
 		Subscriptions:      int(t.table.subscriptions.Load()),
-		Calls:              int(t.running.Load()),
+		Calls:              int(t.quotas.calls.all()),
 		CallsTotal:         t.count.calls.Load(),
 		BusyTotal:          t.count.busy.Load(),
 		PanicsTotal:        t.count.panics.Load(),
@@ -576,8 +590,12 @@ func (t *Transport) Stats() Stats {
 		StreamsTotal:       t.count.streamsOpened.Load(),
 		StreamsFullTotal:   t.count.streamsFull.Load(),
 		StreamsCutTotal:    t.count.streamsCut.Load(),
-		UpdatesTotal:       t.table.updates.Load(),
-		CoalescedTotal:     t.table.coalesced.Load(),
+		SharesTotal: Shares{
+			Sessions: t.quotas.sessions.refused.Load(), Streams: t.quotas.streams.refused.Load(), Calls: t.quotas.calls.refused.Load(),
+			Bodies: t.quotas.bodies.refused.Load(), Queues: t.quotas.queues.refused.Load(), Subscriptions: t.quotas.subscriptions.refused.Load(),
+		},
+		UpdatesTotal:   t.table.updates.Load(),
+		CoalescedTotal: t.table.coalesced.Load(),
 	}
 }
 

@@ -36,7 +36,7 @@ type MCP struct {
 
 	sessions, streams, subscriptions, running                     *Reading
 	requests, refused, panics, opened, sessionsFull, streamsCount *Reading
-	streamsFull, streamsCut, updates, coalesced                   *Reading
+	streamsFull, streamsCut, updates, coalesced, shares           *Reading
 }
 
 func newMCP(r *Registry, tools []string) *MCP {
@@ -55,6 +55,7 @@ func newMCP(r *Registry, tools []string) *MCP {
 		refused:       r.Reading(CounterKind, "mcp_refused_total", "MCP requests that were refused for their Host, for their Origin, or because too many ran.", Closed("reason", "host", "origin", "busy")),
 		panics:        r.Reading(CounterKind, "mcp_panics_total", "MCP handlers that panicked."),
 		opened:        r.Reading(CounterKind, "mcp_sessions_opened_total", "Sessions that were opened."),
+		shares:        r.Reading(CounterKind, "mcp_share_refused_total", "What was refused because the caller had its share (MCP_SHARE), by what it was.", Closed("of", "sessions", "streams", "calls", "bodies", "queues", "subscriptions")),
 		sessionsFull:  r.Reading(CounterKind, "mcp_sessions_refused_total", "Sessions that were refused for want of room."),
 		streamsCount:  r.Reading(CounterKind, "mcp_streams_opened_total", "Streams that were opened."),
 		streamsFull:   r.Reading(CounterKind, "mcp_streams_refused_total", "Streams that were refused for want of room."),
@@ -104,13 +105,19 @@ func (m *MCP) Watch(t interface{ Stats() transport.Stats }) {
 		put(m.panics, float64(s.PanicsTotal))
 		put(m.opened, float64(s.SessionsTotal))
 		put(m.sessionsFull, float64(s.SessionsFullTotal))
+		put(m.shares, float64(s.SharesTotal.Sessions), "sessions")
+		put(m.shares, float64(s.SharesTotal.Streams), "streams")
+		put(m.shares, float64(s.SharesTotal.Calls), "calls")
+		put(m.shares, float64(s.SharesTotal.Bodies), "bodies")
+		put(m.shares, float64(s.SharesTotal.Queues), "queues")
+		put(m.shares, float64(s.SharesTotal.Subscriptions), "subscriptions")
 		put(m.streamsCount, float64(s.StreamsTotal))
 		put(m.streamsFull, float64(s.StreamsFullTotal))
 		put(m.streamsCut, float64(s.StreamsCutTotal))
 		put(m.updates, float64(s.UpdatesTotal))
 		put(m.coalesced, float64(s.CoalescedTotal))
 	}, m.sessions, m.streams, m.subscriptions, m.running, m.requests, m.refused, m.panics,
-		m.opened, m.sessionsFull, m.streamsCount, m.streamsFull, m.streamsCut, m.updates, m.coalesced)
+		m.opened, m.sessionsFull, m.streamsCount, m.streamsFull, m.streamsCut, m.updates, m.coalesced, m.shares)
 }
 
 // pushBuckets reach to the timeout of a post.

@@ -1,0 +1,260 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"slackmcp/mcp/access"
+)
+
+// A thing is what quotas are kept of.
+type thing string
+
+// The things of which there are quotas.
+const (
+	ofSessions      thing = "sessions"
+	ofStreams       thing = "streams"
+	ofCalls         thing = "requests at once"
+	ofBodies        thing = "bytes of requests"
+	ofQueues        thing = "bytes of unread answers"
+	ofSubscriptions thing = "subscriptions"
+)
+
+// code is what the thing is called in the error of a refusal, such as too_many_sessions.
+func (t thing) code() string { return "too_many_" + strings.ReplaceAll(string(t), " ", "_") }
+
+// A quota bounds what is held of one thing: by all clients of this process together, and by
+// one account. What several replicas hold is not counted together.
+type quota struct {
+	of         thing
+	most, each int64
+
+	mu    sync.Mutex
+	total int64            // guarded by mu, as is held
+	held  map[string]int64 // by account
+
+	refused atomic.Uint64 // because an account had its share
+}
+
+// newQuota returns a quota of which one account may have a share, in percent.
+func newQuota(of thing, most int64, share int) *quota {
+	return &quota{of: of, most: most, each: max(1, most*int64(share)/100), held: map[string]int64{}}
+}
+
+// A quotaError says that a quota is used up.
+type quotaError struct {
+	of    thing
+	share bool  // the account's share, and not all that there is
+	most  int64 // how much that is
+}
+
+func (e *quotaError) Error() string {
+	if e.share {
+		return fmt.Sprintf("%s: this caller has %d %s, which is the share of one: end some, or wait (the operator's setting is MCP_SHARE)", e.of.code(), e.most, e.of)
+	}
+	return fmt.Sprintf("%s: the server has %d %s, as many as it may: try again later", e.of.code(), e.most, e.of)
+}
+
+// Is makes a quota of calls errBusy, so that it is answered as such.
+func (e *quotaError) Is(target error) bool { return target == errBusy && e.of == ofCalls }
+
+// status is the HTTP status of a refusal: 429 where the caller can do something about it.
+func (e *quotaError) status() int {
+	if e.share {
+		return http.StatusTooManyRequests
+	}
+	return http.StatusServiceUnavailable
+}
+
+// take counts n for an account, or fails with a *quotaError. An account that is "" stands
+// for everybody, where nobody has to authenticate, and has no share.
+func (q *quota) take(account string, n int64) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case account != "" && q.held[account]+n > q.each:
+		q.refused.Add(1)
+		return &quotaError{q.of, true, q.each}
+	case q.total+n > q.most:
+		return &quotaError{q.of, false, q.most}
+	}
+	q.add(account, n)
+	return nil
+}
+
+// room is take without counting.
+func (q *quota) room(account string, n int64) error {
+	if err := q.take(account, n); err != nil {
+		return err
+	}
+	q.give(account, n)
+	return nil
+}
+
+// force counts what cannot be refused any more, and give takes it back.
+func (q *quota) force(account string, n int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.add(account, n)
+}
+
+func (q *quota) give(account string, n int64) { q.force(account, -n) }
+
+// add requires q.mu.
+func (q *quota) add(account string, n int64) {
+	q.total += n
+	if q.held[account] += n; q.held[account] == 0 {
+		delete(q.held, account)
+	}
+}
+
+// all is how much is held.
+func (q *quota) all() int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.total
+}
+
+// The quotas of a transport.
+type quotas struct {
+	sessions, streams, calls, bodies, queues, subscriptions *quota
+	refusals                                                refusals
+}
+
+// What all clients together may have the server keep for them.
+const (
+	maxBodies        = 64 << 20 // bytes of requests that are read or served
+	maxQueues        = 64 << 20 // bytes of messages that clients do not read
+	maxSubscriptions = 100_000
+)
+
+func newQuotas(o Options) quotas {
+	sessions := newQuota(ofSessions, int64(o.MaxSessions), o.Share)
+	sessions.most = math.MaxInt64 // their store counts those of all replicas, and evicts
+	return quotas{
+		sessions:      sessions,
+		streams:       newQuota(ofStreams, int64(o.MaxStreams), o.Share),
+		calls:         newQuota(ofCalls, int64(o.MaxCalls), o.Share),
+		bodies:        newQuota(ofBodies, max(maxBodies, o.MaxBodyBytes), o.Share),
+		queues:        newQuota(ofQueues, max(maxQueues, int64(o.MaxQueueBytes)), o.Share),
+		subscriptions: newQuota(ofSubscriptions, max(maxSubscriptions, int64(o.MaxSubscriptions)), o.Share),
+		refusals:      refusals{log: o.Logger, seen: map[refusal]*refusedSince{}},
+	}
+}
+
+// account is whose share a request counts against; see access.Principal.
+func account(ctx context.Context) string { return access.From(ctx).Account() }
+
+// quotaRefused logs a refusal and counts what is full.
+func (t *Transport) quotaRefused(ctx context.Context, e *quotaError) {
+	switch {
+	case e.share:
+	case e.of == ofSessions:
+		t.count.sessionsFull.Add(1)
+	case e.of == ofStreams:
+		t.count.streamsFull.Add(1)
+	}
+	t.quotas.refusals.note(ctx, e)
+}
+
+// noteQuota is quotaRefused for an error that may be one.
+func (t *Transport) noteQuota(ctx context.Context, err error) {
+	if e, ok := errors.AsType[*quotaError](err); ok {
+		t.quotaRefused(ctx, e)
+	}
+}
+
+// refuseQuota answers a request that is refused for a quota.
+func (t *Transport) refuseQuota(w http.ResponseWriter, r *http.Request, e *quotaError) {
+	t.quotaRefused(r.Context(), e)
+	w.Header().Set("Retry-After", retryAfter)
+	_, detail, _ := strings.Cut(e.Error(), ": ")
+	reply(w, e.status(), e.of.code(), detail)
+}
+
+// refusals are logged at once and then, by thing and caller, once a minute with their number.
+type refusals struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	seen map[refusal]*refusedSince // guarded by mu
+}
+
+type refusal struct {
+	of      thing
+	share   bool
+	account string
+}
+
+type refusedSince struct {
+	at    time.Time // when it was logged last
+	times int       // since then
+}
+
+const (
+	refusalEvery = time.Minute
+	maxRefusals  = 1000 // that are told apart
+)
+
+func (r *refusals) note(ctx context.Context, e *quotaError) {
+	key := refusal{of: e.of, share: e.share, account: account(ctx)}
+	now := time.Now()
+	r.mu.Lock()
+	if len(r.seen) >= maxRefusals {
+		clear(r.seen)
+	}
+	s := r.seen[key]
+	if s == nil {
+		s = &refusedSince{}
+		r.seen[key] = s
+	}
+	s.times++
+	times := s.times
+	due := now.Sub(s.at) >= refusalEvery
+	if due {
+		s.at, s.times = now, 0
+	}
+	r.mu.Unlock()
+	if due {
+		r.log.LogAttrs(ctx, slog.LevelWarn, "an assistant was refused: it has its share, or the server is full", slog.String("of", string(e.of)),
+			slog.Bool("share", e.share), slog.Int64("most", e.most), slog.String("principal", key.account), slog.Int("times", times))
+	}
+}
+
+// What is kept of a client's words about itself, in characters.
+const (
+	maxClientName    = 128
+	maxClientVersion = 64
+)
+
+// keptInfo is what is kept of a client's name: it may send megabytes.
+func keptInfo(i mcp.Implementation) mcp.Implementation {
+	clip := func(s string, n int) string {
+		if len(s) > n {
+			s = strings.ToValidUTF8(s[:n], "")
+		}
+		return strings.Clone(s)
+	}
+	return mcp.Implementation{Name: clip(i.Name, maxClientName), Version: clip(i.Version, maxClientVersion), Title: clip(i.Title, maxClientName)}
+}
+
+// keptCapabilities are those that are asked for again.
+func keptCapabilities(c mcp.ClientCapabilities) mcp.ClientCapabilities {
+	return mcp.ClientCapabilities{Roots: c.Roots, Sampling: c.Sampling, Elicitation: c.Elicitation}
+}
+
+// maxURI bounds the address of a resource that is followed, in bytes.
+const maxURI = 4 << 10
+
+// weight is what following a resource counts: a long address takes as much memory as several.
+func weight(uri string) int64 { return 1 + int64(len(uri)>>10) }
