@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"slackmcp/server/web"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/gaps"
 )
@@ -14,6 +15,33 @@ func (w *watchedStore) damage() []queue.Damage {
 		return s.Damage()
 	}
 	return nil
+}
+
+// unreadable is how many events cannot be read.
+func (w *watchedStore) unreadable() (n int64) {
+	for _, d := range w.damage() {
+		if !d.Lost {
+			n += d.Events
+		}
+	}
+	return n
+}
+
+// damaged is the problem that the store is damaged, until that is mended or accepted.
+func (w *watchedStore) damaged() (p web.Problem) {
+	for _, d := range w.damage() {
+		if d.Accepted {
+			continue
+		}
+		if p.What != "" {
+			p.What += "; "
+		}
+		p.What, p.Remedy = p.What+d.What, d.Remedy
+	}
+	if p.What != "" {
+		p.What = "the store is damaged: " + p.What
+	}
+	return p
 }
 
 // recordLosses records when events were received that the store has lost, until ctx ends.

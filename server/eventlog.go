@@ -37,6 +37,7 @@ func (l *eventLog) Query(ctx context.Context, q event.Query, use func(event.Page
 		if err != nil {
 			return err
 		}
+		page.Unreadable = l.store.unreadable()
 		return use(page)
 	})
 }

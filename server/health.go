@@ -18,6 +18,7 @@ func newHealth(cfg config.Config, store *watchedStore, keeper *gapKeeper, a assi
 	o := web.HealthOptions{
 		Store: store, Trouble: store.troubled, Slack: who.String, Notes: notes(cfg), AdminToken: cfg.Admin.Token.Reveal(),
 	}
+	o.Problems = append(o.Problems, store.damaged)
 	if a.journal != nil {
 		o.Newest = a.journal.Newest
 	}

@@ -37,6 +37,7 @@ type eventList struct {
 	Events     []view.Event `json:"events"`
 	NextCursor string       `json:"next_cursor"`
 	HasMore    bool         `json:"has_more"`
+	Note       string       `json:"note,omitempty"`
 }
 
 type eventReader struct {
@@ -117,7 +118,7 @@ func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event
 			for i := range page.Events {
 				out.Events = append(out.Events, reading.Event(&page.Events[i], view.EventOptions{MaxText: text}))
 			}
-			out.NextCursor, out.HasMore = string(page.Next), page.More
+			out.NextCursor, out.HasMore, out.Note = string(page.Next), page.More, view.Unreadable(page)
 			q.After = page.Next
 			return nil
 		})

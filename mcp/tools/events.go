@@ -150,7 +150,7 @@ func (l *listing) add(after event.Position, page event.Page, row func(*event.Eve
 		l.Events = append(l.Events, shown)
 		after = page.Events[i].Position
 	}
-	l.NextCursor, l.HasMore = string(page.Next), page.More
+	l.NextCursor, l.HasMore, l.Note = string(page.Next), page.More, view.Unreadable(page)
 	return page.Next
 }
 

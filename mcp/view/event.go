@@ -25,6 +25,15 @@ import (
 	"slackmcp/webhook/event"
 )
 
+// Unreadable tells the reader of a page that events of the log are missing from every page
+// because the store is damaged; "" when none is.
+func Unreadable(p event.Page) string {
+	if p.Unreadable == 0 {
+		return ""
+	}
+	return fmt.Sprintf("The store is damaged: %d of its events cannot be read and are in no list. The operator can see this in the server's health and repair it.", p.Unreadable)
+}
+
 // An Event is one received event as an assistant sees it.
 type Event struct {
 	Untrusted   bool            `json:"untrusted"`

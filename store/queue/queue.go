@@ -221,7 +221,7 @@ type Stats struct {
 
 // Damage is a part of a store that is gone or that cannot be read.
 type Damage struct {
-	// What says what happened, and Remedy what the operator can do.
+	// What says what happened, and Remedy what the operator can do. Neither holds a path.
 	What, Remedy string
 	// Events is how many events are concerned, as far as known. Since and Until are the
 	// times between which they were received, zero where that is unknown.

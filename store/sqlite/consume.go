@@ -136,6 +136,10 @@ func (c *consumer) handle(ctx, handlers context.Context, d delivery) {
 		c.q.o.Logger.Error("event is missing from the store", slog.String("group", c.g.Name), slog.String("position", string(c.q.bounds().Position(d.seq))))
 		s.outcome = consume.Outcome{Done: true}
 		return
+	case unreadable(err):
+		c.q.found(span{From: d.seq, To: d.seq})
+		s.outcome = consume.Outcome{Dead: true, Reason: "the event cannot be read: the store is damaged"}
+		return
 	case err != nil:
 		// The store's trouble is not the event's.
 		s.unstarted = true

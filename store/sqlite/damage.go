@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,6 +59,9 @@ type damage struct {
 	mu     sync.Mutex
 	Spans  []span `json:"spans,omitempty"`
 	Losses []loss `json:"losses,omitempty"`
+	// tables are those of the others of which a part cannot be read, with what that means. The
+	// next start finds it again.
+	tables map[string]string
 }
 
 // mostSpans and mostLosses bound what is remembered; further ones are found again.
@@ -72,6 +76,18 @@ func (d *damage) at(seq int64) (span, bool) {
 	defer d.mu.Unlock()
 	for _, s := range d.Spans {
 		if s.From <= seq && seq <= s.To {
+			return s, true
+		}
+	}
+	return span{}, false
+}
+
+// from returns the first span that ends at or behind an event.
+func (d *damage) from(seq int64) (span, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.Spans {
+		if s.To >= seq {
 			return s, true
 		}
 	}
@@ -155,6 +171,106 @@ func (w *writer) loadDamage() error {
 	return nil
 }
 
+// The tables of which a part may be missing while events are received, and what that means.
+const (
+	workTable, workMeans = "work", "handlers and rules stand still, and events are received"
+	seenTable, seenMeans = "seen", "copies of some events may be stored once more"
+)
+
+// foundTable remembers that a part of a table cannot be read, and says so the first time.
+func (q *Store) foundTable(name, means string, err error) {
+	d := &q.damage
+	d.mu.Lock()
+	_, known := d.tables[name]
+	if d.tables == nil {
+		d.tables = map[string]string{}
+	}
+	d.tables[name] = means
+	d.mu.Unlock()
+	if !known {
+		q.o.Logger.Error("a table cannot be read: the store is damaged", slog.String("path", q.files.db), slog.String("table", name),
+			slog.String("consequence", means), slog.Any("error", err), slog.String("remedy", repairRemedy))
+	}
+}
+
+// lacks reports whether a part of a table cannot be read.
+func (d *damage) lacks(table string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.tables[table]
+	return ok
+}
+
+// A transaction in which something unreadable was met cannot be committed any more. So what
+// retention is about to remove is read before, on a connection that only reads, and what stands
+// near to something unreadable is left where it is.
+const (
+	// surveyStep is how many events are read ahead at a time.
+	surveyStep = 512
+	// zone is how many events before and behind a span are left: removing an event may move
+	// those of the pages beside its own.
+	zone = 256
+)
+
+// survey reads the events that retention comes to up to one, and those near to it.
+func (w *writer) survey(to int64) {
+	if w.surveyed = max(w.surveyed, w.trimmed); w.surveyed >= min(to+zone, w.last) {
+		return
+	}
+	c, err := take(w.db.ctx, w.db.guard)
+	if err != nil {
+		return // Writing will meet it, too.
+	}
+	defer func() { _ = c.close() }() // Nothing was written.
+	s := session{ctx: w.db.ctx, prepare: c.statement}
+	for w.surveyed < min(to+zone, w.last) {
+		end := min(w.surveyed+surveyStep, w.last)
+		for at := w.surveyed + 1; at <= end; {
+			err := probeAll(s, at, end)
+			if !unreadable(err) {
+				break // As above.
+			}
+			if at, err = w.q.pass(s, at, end, err); err != nil {
+				break
+			}
+		}
+		w.surveyed = end
+	}
+}
+
+// probeAll reads events whole.
+func probeAll(s session, from, to int64) error {
+	return s.each(func(scan func(...any) error) error {
+		var raw sql.RawBytes
+		return scan(&raw)
+	}, "SELECT raw FROM events WHERE seq BETWEEN ? AND ?", from, to)
+}
+
+// leaves returns the first run of events from one on, up to another, which are in no zone, and
+// behind which event the next run may begin. An empty run ends before it begins.
+func (d *damage) leaves(from, to int64) (first, last, next int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	first, last = from, to
+	for _, s := range d.Spans { // in order
+		low, high := s.From-zone, s.To+zone
+		switch {
+		case high < first:
+		case low <= first:
+			first = high + 1
+		case low <= last:
+			return first, low - 1, high
+		}
+	}
+	return first, last, to
+}
+
+// near reports whether an event is in a zone.
+func (d *damage) near(seq int64) bool {
+	first, _, _ := d.leaves(seq, seq)
+	return first != seq
+}
+
 // found remembers events that cannot be read, and says so the first time.
 func (q *Store) found(s span) {
 	if !q.damage.add(s) {
@@ -175,13 +291,18 @@ func (q *Store) Damage() []queue.Damage {
 	var list []queue.Damage
 	for _, s := range d.Spans {
 		list = append(list, queue.Damage{
-			What:   fmt.Sprintf("%d events of %s cannot be read", s.To-s.From+1, q.files.db),
+			What:   fmt.Sprintf("%d events cannot be read", s.To-s.From+1),
 			Remedy: repairRemedy, Events: s.To - s.From + 1, Since: instant(s.Since), Until: instant(s.Until),
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.tables)) {
+		list = append(list, queue.Damage{
+			What: fmt.Sprintf("a part of the table %s cannot be read: %s", name, d.tables[name]), Remedy: repairRemedy,
 		})
 	}
 	for _, l := range d.Losses {
 		list = append(list, queue.Damage{
-			What:   fmt.Sprintf("%d acknowledged events are missing from %s", l.Events, q.files.db),
+			What:   fmt.Sprintf("%d acknowledged events are missing", l.Events),
 			Remedy: acceptRemedy, Events: l.Events, Since: l.Since, Until: l.Until, Lost: true, Accepted: l.Accepted,
 		})
 	}

@@ -113,7 +113,7 @@ func (w *writer) unpin(seq int64) error {
 	if err != nil || held != 0 {
 		return err
 	}
-	n, err := w.write("DELETE FROM events WHERE seq = ?", seq)
+	n, err := w.remove(seq)
 	w.pinned -= n
 	return err
 }

@@ -96,10 +96,8 @@ func readNote(path string) (n noted, found bool, err error) {
 	if got, _ := fmt.Sscanf(string(b), "%08x %s", &sum, &text); got < 2 || crc32.ChecksumIEEE([]byte(text)) != sum {
 		return n, false, nil
 	}
-	if json.Unmarshal([]byte(text), &n) != nil {
-		return noted{}, false, nil
-	}
-	return n, true, nil
+	err = json.Unmarshal([]byte(text), &n)
+	return n, err == nil, nil
 }
 
 // encode is the note as it stands in the file.

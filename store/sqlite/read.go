@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -122,7 +124,7 @@ func (r *readers) read(ctx context.Context, fn func(session) error) error {
 		err = fn(s)
 	}
 	s.ctx = context.WithoutCancel(ctx)
-	_, end := s.exec("COMMIT")
+	_, end := s.exec("ROLLBACK") // Nothing was written. COMMIT fails after a page that cannot be read.
 	if end != nil || broken(err) || ctx.Err() != nil {
 		_ = c.close() // Nothing was written.
 		return errors.Join(err, end)
@@ -150,25 +152,38 @@ func (q *Store) History(ctx context.Context, query event.Query) (event.Page, err
 				return err
 			}
 		}
-		var failed error
-		p, err = eventlog.Read(query, b, func(from int64, back bool) iter.Seq2[eventlog.Item, error] {
-			switch {
-			case query.NoBodies:
-				return scan(s, b, from, back, nil)
-			case query.Filter.IsZero():
-				return scanWhole(s, b, from, back)
-			}
-			return scan(s, b, from, back, func(e *event.Event, seq int64) {
-				_, err := s.one([]any{&e.Raw}, "SELECT raw FROM events WHERE seq = ?", seq)
-				failed = errors.Join(failed, err)
-			})
-		})
-		return errors.Join(err, failed)
+		p, err = q.page(s, query, b)
+		return err
 	})
 	if err != nil {
 		return event.Page{}, fmt.Errorf("history: %w", err)
 	}
 	return p, nil
+}
+
+// page reads one page in a session.
+func (q *Store) page(s session, query event.Query, b eventlog.Bounds) (event.Page, error) {
+	var failed error
+	var without []event.Position // those whose bodies cannot be read
+	body := func(e *event.Event, seq int64) {
+		_, err := s.one([]any{&e.Raw}, "SELECT raw FROM events WHERE seq = ?", seq)
+		if unreadable(err) {
+			q.found(extent(s, seq, b.Trimmed+1, b.Last))
+			without, err = append(without, e.Position), nil
+		}
+		failed = errors.Join(failed, err)
+	}
+	p, err := eventlog.Read(query, b, func(from int64, back bool) iter.Seq2[eventlog.Item, error] {
+		switch {
+		case query.NoBodies:
+			return q.scan(s, b, from, back, nil)
+		case query.Filter.IsZero():
+			return q.scanWhole(s, b, from, back)
+		}
+		return q.scan(s, b, from, back, body)
+	})
+	p.Events = slices.DeleteFunc(p.Events, func(e event.Event) bool { return slices.Contains(without, e.Position) })
+	return p, errors.Join(err, failed)
 }
 
 // bounds are the log's as a session sees them.
@@ -183,8 +198,8 @@ func bounds(s session, epoch string) (eventlog.Bounds, error) {
 
 // scan yields the log's events without their bodies. Body reads one when the event turns
 // out to be wanted, unless it is nil.
-func scan(s session, b eventlog.Bounds, from int64, back bool, body func(e *event.Event, seq int64)) iter.Seq2[eventlog.Item, error] {
-	return walk(s, b, from, back, columns, func(scan func(...any) error) (eventlog.Item, error) {
+func (q *Store) scan(s session, b eventlog.Bounds, from int64, back bool, body func(e *event.Event, seq int64)) iter.Seq2[eventlog.Item, error] {
+	return q.walk(s, b, from, back, columns, func(scan func(...any) error) (eventlog.Item, error) {
 		seq, e, err := scanEvent(scan)
 		return eventlog.Item{Seq: seq, Event: &e, Load: func(e *event.Event) {
 			e.Position = b.Position(seq)
@@ -196,8 +211,8 @@ func scan(s session, b eventlog.Bounds, from int64, back bool, body func(e *even
 }
 
 // scanWhole yields the log's events with their bodies, for a reader that wants every event.
-func scanWhole(s session, b eventlog.Bounds, from int64, back bool) iter.Seq2[eventlog.Item, error] {
-	return walk(s, b, from, back, columns+", raw", func(scan func(...any) error) (eventlog.Item, error) {
+func (q *Store) scanWhole(s session, b eventlog.Bounds, from int64, back bool) iter.Seq2[eventlog.Item, error] {
+	return q.walk(s, b, from, back, columns+", raw", func(scan func(...any) error) (eventlog.Item, error) {
 		var raw []byte
 		seq, e, err := scanEvent(scan, &raw)
 		e.Raw, e.Position = raw, b.Position(seq)
@@ -205,24 +220,62 @@ func scanWhole(s session, b eventlog.Bounds, from int64, back bool) iter.Seq2[ev
 	})
 }
 
-// walk yields what read makes of each row of the log, from an event on.
-func walk(s session, b eventlog.Bounds, from int64, back bool, selected string, read func(scan func(...any) error) (eventlog.Item, error)) iter.Seq2[eventlog.Item, error] {
-	query, to := "SELECT "+selected+" FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq", b.Last
+// walk yields what read makes of each row of the log, from an event on. It passes over the
+// events that cannot be read.
+func (q *Store) walk(s session, b eventlog.Bounds, from int64, back bool, selected string, read func(scan func(...any) error) (eventlog.Item, error)) iter.Seq2[eventlog.Item, error] {
+	query, to, step := "SELECT "+selected+" FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq", b.Last, int64(1)
 	if back {
-		query, to = "SELECT "+selected+" FROM events WHERE seq BETWEEN ?2 AND ?1 ORDER BY seq DESC", max(b.Trimmed, b.Floor)+1
+		query, to, step = "SELECT "+selected+" FROM events WHERE seq BETWEEN ?2 AND ?1 ORDER BY seq DESC", max(b.Trimmed, b.Floor)+1, -1
 	}
 	return func(yield func(eventlog.Item, error) bool) {
-		err := s.each(func(scan func(...any) error) error {
+		row := func(scan func(...any) error) error {
 			item, err := read(scan)
-			if err == nil && !yield(item, nil) {
+			if err != nil {
+				return err
+			}
+			if from = item.Seq + step; !yield(item, nil) {
 				return errStop
 			}
-			return err
-		}, query, from, to)
-		if err != nil {
-			yield(eventlog.Item{}, err)
+			return nil
+		}
+		for step*from <= step*to {
+			err := s.each(row, query, from, to)
+			if err == nil {
+				return
+			}
+			if from, err = q.pass(s, from, to, err); err != nil {
+				yield(eventlog.Item{}, err)
+				return
+			}
 		}
 	}
+}
+
+// pass returns where a reader goes on that met something unreadable at an event, or behind it
+// on its way to another one. It returns because when it finds nothing of that kind there.
+func (q *Store) pass(s session, from, to int64, because error) (int64, error) {
+	if !unreadable(because) {
+		return from, because
+	}
+	step := int64(1)
+	if to < from {
+		step = -1
+	}
+	for n := range int64(mostProbes) {
+		seq := from + n*step
+		if step*seq > step*to {
+			break
+		}
+		if unreadable(probe(s, seq)) {
+			d := extent(s, seq, min(from, to), max(from, to))
+			q.found(d)
+			if step > 0 {
+				return d.To + 1, nil
+			}
+			return d.From - 1, nil
+		}
+	}
+	return from, because
 }
 
 // Get returns the stored event; see queue.Queue.
@@ -295,6 +348,9 @@ func letters(s session, b eventlog.Bounds, group int64, name string, after int64
 	size, read := 0, 0
 	for err == nil && read < len(list) && size < q.MaxBytes {
 		list[read].Event, err = readEvent(s, b, seqs[read], !q.NoBodies)
+		if unreadable(err) {
+			list[read].Event, err = event.Event{Position: b.Position(seqs[read])}, nil
+		}
 		size += len(list[read].Event.Raw)
 		read++
 	}
@@ -320,13 +376,28 @@ func before(s session, t time.Time, b eventlog.Bounds) (int64, error) {
 	since := nanos(t)
 	var failed error
 	n := sort.Search(int(b.Last-b.Trimmed), func(i int) bool {
-		mark, err := s.number("SELECT mark FROM events WHERE seq = ?", b.Trimmed+int64(i)+1)
+		mark, err := markOf(s, b.Trimmed+int64(i)+1, b)
 		if err != nil {
 			failed = err
 		}
 		return err != nil || mark >= since
 	})
 	return b.Trimmed + int64(n), failed
+}
+
+// markOf is the mark of the first event from one on that can be read. A repaired store has
+// gaps among its numbers.
+func markOf(s session, seq int64, b eventlog.Bounds) (int64, error) {
+	for {
+		mark := int64(math.MaxInt64)
+		_, err := s.one([]any{&mark}, "SELECT mark FROM events WHERE seq >= ? ORDER BY seq LIMIT 1", seq)
+		if !unreadable(err) {
+			return mark, err
+		}
+		if seq = edge(s, seq, b.Last, +1) + 1; seq > b.Last {
+			return math.MaxInt64, nil
+		}
+	}
 }
 
 // What a Tail takes at a time.
@@ -393,7 +464,7 @@ func (q *Store) start(ctx context.Context, from queue.Start) (at int64, err erro
 func (q *Store) follow(ctx context.Context, at int64, fn func(event.Event) error) error {
 	buf := make([]event.Event, 0, tailEvents)
 	for {
-		list, changed, err := q.following(ctx, at, buf)
+		list, next, changed, err := q.following(ctx, at, buf)
 		if err != nil {
 			return err
 		}
@@ -405,7 +476,7 @@ func (q *Store) follow(ctx context.Context, at int64, fn func(event.Event) error
 				return &handlerError{err}
 			}
 		}
-		at += int64(len(list))
+		at = next
 		clear(buf[:cap(buf)])
 		if changed == nil {
 			continue
@@ -418,26 +489,27 @@ func (q *Store) follow(ctx context.Context, at int64, fn func(event.Event) error
 	}
 }
 
-// following returns the next events, from memory or from the file, or a channel to
-// wait on.
-func (q *Store) following(ctx context.Context, at int64, buf []event.Event) ([]event.Event, <-chan struct{}, error) {
+// following returns the next events, from memory or from the file, and behind which one to go
+// on, or a channel to wait on.
+func (q *Store) following(ctx context.Context, at int64, buf []event.Event) ([]event.Event, int64, <-chan struct{}, error) {
 	list, held, changed := q.feed.after(at, buf)
 	if held {
-		return list, changed, nil
+		return list, at + int64(len(list)), changed, nil
 	}
-	list, err := q.readAfter(ctx, at, buf)
+	list, next, err := q.readAfter(ctx, at, buf)
 	if errors.Is(err, queue.ErrUnavailable) {
 		// It is being repaired.
-		return nil, nil, wait.Sleep(ctx, time.Second)
+		return nil, at, nil, wait.Sleep(ctx, time.Second)
 	}
-	return list, nil, err
+	return list, next, nil, err
 }
 
-// readAfter reads the next events from the file.
-func (q *Store) readAfter(ctx context.Context, at int64, buf []event.Event) ([]event.Event, error) {
+// readAfter reads the next events from the file, and returns behind which one to go on. It
+// passes over those that cannot be read.
+func (q *Store) readAfter(ctx context.Context, at int64, buf []event.Event) (list []event.Event, next int64, err error) {
 	epoch := q.bounds().Epoch
-	list := buf[:0]
-	err := q.readers.use(ctx, func(s session) error {
+	list, next = buf[:0], at
+	err = q.readers.use(ctx, func(s session) error {
 		b, err := bounds(s, epoch)
 		if err != nil {
 			return err
@@ -446,21 +518,31 @@ func (q *Store) readAfter(ctx context.Context, at int64, buf []event.Event) ([]e
 			return errors.Join(errOvertaken, b.Expired())
 		}
 		size := 0
-		return s.each(func(scan func(...any) error) error {
+		err = s.each(func(scan func(...any) error) error {
 			var raw []byte
 			seq, e, err := scanEvent(scan, &raw)
 			if err != nil {
 				return err
 			}
 			e.Raw, e.Position = raw, b.Position(seq)
-			list = append(list, e)
+			list, next = append(list, e), seq
 			if size += len(raw); size >= tailBytes {
 				return errStop
 			}
 			return nil
-		}, "SELECT "+columns+", raw FROM events WHERE seq > ? ORDER BY seq LIMIT ?", at, cap(list))
+		}, "SELECT "+columns+", raw FROM events WHERE seq >= ? ORDER BY seq LIMIT ?", at+1, cap(list)) // Not seq > at, which goes to the page of at.
+		switch {
+		case unreadable(err) && len(list) == 0:
+			next, err = q.pass(s, at+1, b.Last, err)
+			next--
+		case unreadable(err):
+			err = nil // Those before it come first.
+		case err == nil && len(list) == 0:
+			next = max(at, b.Last)
+		}
+		return err
 	})
-	return list, err
+	return list, next, err
 }
 
 // A feed keeps the newest committed events in memory for the readers that follow them, so that

@@ -54,7 +54,7 @@ func (w *writer) trim(to int64) error {
 	if to <= w.trimmed {
 		return nil
 	}
-	n, err := w.write("DELETE FROM events WHERE seq > ?1 AND seq <= ?2 AND seq NOT IN (SELECT seq FROM work WHERE seq > ?1 AND seq <= ?2 AND state <> 4)", w.trimmed, to)
+	n, err := w.removeEvents(to)
 	if err != nil {
 		return err
 	}
@@ -66,6 +66,41 @@ func (w *writer) trim(to int64) error {
 	w.oldestAt = 0
 	_, err = w.write("UPDATE log SET trimmed = ?", to)
 	return err
+}
+
+// removeEvents removes the events behind trimmed up to one that no group has work for, and
+// returns how many. Those near to something unreadable stay in the file, where they are never
+// looked at again, and count as removed.
+func (w *writer) removeEvents(to int64) (n int64, err error) {
+	w.survey(to)
+	for from := w.trimmed + 1; from <= to; {
+		first, last, next := w.q.damage.leaves(from, to)
+		stay := min(first-1, to) - from + 1 + max(min(next, to)-last, 0)
+		if stay > 0 {
+			held, err := w.db.number("SELECT count(DISTINCT seq) FROM work WHERE (seq BETWEEN ?1 AND ?2 - 1 OR seq BETWEEN ?3 + 1 AND ?4) AND state <> 4", from, min(first, to+1), last, min(next, to))
+			if err != nil {
+				return n, err
+			}
+			n += stay - held
+		}
+		if first <= last {
+			removed, err := w.write("DELETE FROM events WHERE seq >= ?1 AND seq <= ?2 AND seq NOT IN (SELECT seq FROM work WHERE seq >= ?1 AND seq <= ?2 AND state <> 4)", first, last)
+			if err != nil {
+				return n, err
+			}
+			n += removed
+		}
+		from = max(next, last) + 1
+	}
+	return n, nil
+}
+
+// remove removes one event that is outside of the log. One near to something unreadable stays, as above.
+func (w *writer) remove(seq int64) (n int64, err error) {
+	if w.q.damage.near(seq) {
+		return 1, nil
+	}
+	return w.write("DELETE FROM events WHERE seq = ?", seq)
 }
 
 // expirePinned removes up to n events outside the log of which only dead letters are left.
@@ -150,20 +185,7 @@ func (w *writer) sweepEvents(since int64) (bool, error) {
 	if w.oldestAt > since || w.trimmed == w.last {
 		return false, nil
 	}
-	to, n := w.trimmed, 0
-	err := w.db.each(func(scan func(...any) error) error {
-		var seq, at int64
-		if err := scan(&seq, &at); err != nil {
-			return err
-		}
-		if at >= since {
-			w.oldestAt = at
-			return errStop
-		}
-		to = seq
-		n++
-		return nil
-	}, "SELECT seq, stored_at FROM events WHERE seq > ? ORDER BY seq LIMIT ?", w.trimmed, trimStep)
+	to, more, err := w.olderThan(since)
 	if err != nil {
 		return false, err
 	}
@@ -176,14 +198,46 @@ func (w *writer) sweepEvents(since int64) (bool, error) {
 		return false, err
 	}
 	w.oldestAt = at
-	return n == trimStep, nil
+	return more, nil
+}
+
+// olderThan returns up to which event a step of retention by age goes, and whether there may be
+// more. What cannot be read goes with the first event behind it.
+func (w *writer) olderThan(since int64) (to int64, more bool, err error) {
+	w.survey(w.trimmed + trimStep)
+	to, end := w.trimmed, w.last
+	if bad, ok := w.q.damage.from(to + 1); ok {
+		if bad.From > to+1 {
+			end = bad.From - 1
+		} else if at, err := w.db.number("SELECT stored_at FROM events WHERE seq = ?", bad.To+1); err != nil || at >= since {
+			w.oldestAt = at
+			return to, false, err
+		} else {
+			return bad.To, true, nil
+		}
+	}
+	n := 0
+	err = w.db.each(func(scan func(...any) error) error {
+		var seq, at int64
+		if err := scan(&seq, &at); err != nil {
+			return err
+		}
+		if at >= since {
+			w.oldestAt = at
+			return errStop
+		}
+		to = seq
+		n++
+		return nil
+	}, "SELECT seq, stored_at FROM events WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?", w.trimmed+1, end, trimStep)
+	return to, n == trimStep || to == end && end < w.last, err
 }
 
 // sweepLetters removes a step of dead letters that died before since.
 func (w *writer) sweepLetters(since int64) (bool, error) {
 	more := false
 	for _, g := range w.groups {
-		if g.dead == 0 {
+		if g.dead == 0 || w.idleGroups {
 			continue
 		}
 		list, err := w.db.numbers("SELECT seq FROM work WHERE grp = ? AND state = 2 AND at < ? ORDER BY at LIMIT ?", g.id, since, trimStep)

@@ -181,6 +181,9 @@ func eachIDRow(s session, fn func(*idRow) error) error {
 // loadSeen fills the hash table.
 func (w *writer) loadSeen() error {
 	first, err := w.db.number("SELECT min(first) FROM seen")
+	if unreadable(err) {
+		first, err = w.nextIDRow(1)
+	}
 	if err != nil {
 		return err
 	}
@@ -189,7 +192,7 @@ func (w *writer) loadSeen() error {
 		w.seen = newSeen(w.last - first + 1)
 		w.seen.first = first
 	}
-	return eachIDRow(w.db.session, func(r *idRow) error {
+	return w.eachReadableRow(func(r *idRow) error {
 		for i := range r.len() {
 			key, _, _ := r.id(r.first + i)
 			w.seen.add(&key, r.first+i)
@@ -201,6 +204,42 @@ func (w *writer) loadSeen() error {
 	})
 }
 
+// eachReadableRow is eachIDRow, but passes over rows that cannot be read: then copies of some events
+// are not known.
+func (w *writer) eachReadableRow(fn func(*idRow) error) error {
+	next := int64(0)
+	for {
+		err := w.db.each(func(scan func(...any) error) error {
+			var r idRow
+			if err := scan(&r.first, &r.newestAt, &r.ids); err != nil {
+				return err
+			}
+			next = r.first + 1
+			return fn(&r)
+		}, "SELECT first, newest_at, ids FROM seen WHERE first >= ? ORDER BY first", next)
+		if !unreadable(err) {
+			return err
+		}
+		w.q.foundTable(seenTable, seenMeans, err)
+		if next, err = w.nextIDRow(next + 1); err != nil || next == 0 {
+			return err
+		}
+	}
+}
+
+// nextIDRow finds from where on the rows can be read; 0 is nowhere.
+func (w *writer) nextIDRow(from int64) (int64, error) {
+	for ; from <= w.last; from += fullRow / 2 {
+		var first, at int64
+		var ids []byte
+		_, err := w.db.one([]any{&first, &at, &ids}, "SELECT first, newest_at, ids FROM seen WHERE first >= ? ORDER BY first LIMIT 1", from)
+		if !unreadable(err) {
+			return from, err
+		}
+	}
+	return 0, nil
+}
+
 // place finds where and when an id was stored last, in an earlier transaction or in this one.
 func (w *writer) place(key *eventlog.Key) (p place, ok bool, err error) {
 	w.candidates = w.seen.candidates(w.candidates[:0], key)
@@ -210,7 +249,7 @@ func (w *writer) place(key *eventlog.Key) (p place, ok bool, err error) {
 			r = &idRow{}
 			_, err := w.db.one([]any{&r.first, &r.newestAt, &r.ids}, "SELECT first, newest_at, ids FROM seen WHERE first <= ? ORDER BY first DESC LIMIT 1", seq)
 			if err != nil {
-				return place{}, false, err
+				return place{}, false, w.cannotDrop(err)
 			}
 		}
 		if k, at, here := r.id(seq); here && k == *key {
@@ -233,9 +272,21 @@ func (w *writer) writeIDs() error {
 	return err
 }
 
+// cannotDrop notes that the ids cannot be read. The batch fails with err, and the next one does
+// without dropping any.
+func (w *writer) cannotDrop(err error) error {
+	if unreadable(err) {
+		w.q.foundTable(seenTable, seenMeans, err)
+	}
+	return err
+}
+
 // dropSeen drops a step of the oldest ids, as far as they have outlived the TTL and their
 // events have left the log, where Get looks for them. It reports whether there may be more.
 func (w *writer) dropSeen(now time.Time) (more bool, err error) {
+	if w.q.damage.lacks(seenTable) {
+		return false, nil // Removing rows beside one that cannot be read fails.
+	}
 	since := now.Add(-w.q.o.DedupeTTL).UnixNano()
 	var first, rows, ids int64
 	err = w.db.each(func(scan func(...any) error) error {
@@ -250,10 +301,10 @@ func (w *writer) dropSeen(now time.Time) (more bool, err error) {
 		return nil
 	}, "SELECT first, newest_at, length(ids) / ? FROM seen ORDER BY first LIMIT ?", idSize, trimStep)
 	if err != nil || rows == 0 {
-		return false, err
+		return false, w.cannotDrop(err)
 	}
 	if _, err := w.write("DELETE FROM seen WHERE first < ?", first); err != nil {
-		return false, err
+		return false, w.cannotDrop(err)
 	}
 	w.seen.drop(first, ids)
 	if w.lastIDs.first < first {

@@ -181,6 +181,9 @@ func openStore(ctx context.Context, o Options, accept bool) (*Store, error) {
 	if q.values, err = openValues(f.values, before.Values, accept, q.note, o.Logger); err == nil { //nolint:contextcheck // The files stay open when the call of Open is over.
 		err = w.open(true) //nolint:contextcheck // As above.
 	}
+	if unreadable(err) {
+		err = &DamageError{f.db, "cannot be read (" + err.Error() + ")", repairRemedy}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("sqlite queue: %w", errors.Join(q.everything(ctx, err), w.abandonStore()))
 	}

@@ -49,6 +49,10 @@ type writer struct {
 	before  noted // what the position note said when the store was opened
 	accept  bool  // whether the operator has said to go on without what is missing
 	damaged bool  // whether damage was found that is not written down yet
+	// idleGroups says that a part of the tables of the groups' work cannot be read: then
+	// events are still received, and no group works.
+	idleGroups bool
+	surveyed   int64 // up to which event it was found out what can be read; see survey
 
 	tx       bool
 	fresh    []event.Event          // stored in this transaction
@@ -200,6 +204,9 @@ func (w *writer) serve(b *batch) {
 	// The callers that are answered now, and those that came meanwhile.
 	w.together = len(b.entries) + w.q.mail.waiting()
 	b.finish(nil)
+	if w.idleGroups {
+		w.again, b.settled = b.settled, nil
+	}
 	for i := range b.settled {
 		c := b.settled[i].c
 		delete(c.inFlight, b.settled[i].seq)
@@ -227,10 +234,8 @@ func (w *writer) apply(b *batch) error {
 	now := w.q.o.Now()
 	clear(w.fresh)
 	w.fresh = w.fresh[:0]
-	for i := range b.settled {
-		if err := w.settle(&b.settled[i], now); err != nil {
-			return err
-		}
+	if err := w.settleAll(b.settled, now); err != nil {
+		return w.cannotWork(err)
 	}
 	if err := w.publish(b.entries, now); err != nil {
 		return err
@@ -242,7 +247,7 @@ func (w *writer) apply(b *batch) error {
 		}
 	}
 	if err := w.sweep(now); err != nil {
-		return err
+		return w.cannotWork(err)
 	}
 	if w.damaged {
 		if err := w.saveDamage(); err != nil {
@@ -250,13 +255,44 @@ func (w *writer) apply(b *batch) error {
 		}
 		w.damaged = false
 	}
+	return w.cannotWork(w.claimAll(now))
+}
+
+// settleAll records the ends of attempts.
+func (w *writer) settleAll(list []settlement, now time.Time) error {
+	if w.idleGroups {
+		return nil
+	}
+	for i := range list {
+		if err := w.settle(&list[i], now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claimAll claims events for the workers that are free, and writes the rows of the groups.
+func (w *writer) claimAll(now time.Time) error {
 	w.claims = w.claims[:0]
+	if w.idleGroups {
+		return nil
+	}
 	for _, g := range w.groups {
 		if err := w.claimFor(g, now); err != nil {
 			return err
 		}
 	}
 	return w.saveGroups()
+}
+
+// cannotWork notes that the groups stand still when their tables cannot be read. The batch
+// fails with err, and the next one does without them.
+func (w *writer) cannotWork(err error) error {
+	if unreadable(err) {
+		w.idleGroups = true
+		w.q.foundTable(workTable, workMeans, err)
+	}
+	return err
 }
 
 // write runs a statement within the transaction, and begins it if need be.

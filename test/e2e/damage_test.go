@@ -1,9 +1,12 @@
 package e2e_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +64,71 @@ func TestDamageIsSaid(t *testing.T) {
 				t.Errorf("health after store accept: %d %s", status, body)
 			}
 		})
+	}
+}
+
+// TestUnreadablePageIsSaid destroys one page of the events. The server starts, shows the others,
+// says in its health and to readers what is wrong, and answers every event 200, also when
+// retention comes to the page.
+func TestUnreadablePageIsSaid(t *testing.T) {
+	const n = 1000
+	o := options{
+		args: []string{"--queue-backend", "sqlite"}, data: t.TempDir(), port: freePort(t),
+		env: []string{"LOG_LEVEL=warning", "RETENTION_COUNT=" + strconv.Itoa(n), "SLACK_BOT_TOKEN=xoxb-unused", "SLACK_API_URL=http://127.0.0.1:1/api/"},
+	}
+	p := start(t, o)
+	senders := newSenders(p.url, 3*n)
+	send := func() {
+		t.Helper()
+		stop := senders.run(t, 8)
+		defer stop()
+		if err := senders.await(n, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send()
+	if code := p.stop(); code != 0 {
+		t.Fatalf("stop: exit code %d", code)
+	}
+	file := filepath.Join(o.data, eventsFile)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page, leaf = 8192, 0x0d
+	var leaves []int
+	for at := 0; at < len(b); at += page {
+		if b[at] == leaf && bytes.Contains(b[at:at+page], []byte("EvKILL")) {
+			leaves = append(leaves, at)
+		}
+	}
+	copy(b[leaves[len(leaves)/2]:], strings.Repeat("\xee", 300))
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	o.args = append(o.args, "--integrated")
+	p = start(t, o)
+	var page1 struct {
+		Events []json.RawMessage
+		Note   string
+	}
+	eventually(t, 20*time.Second, func() error {
+		connect(t, p).tool("slack_list_events", map[string]any{"limit": 50}, &page1)
+		if len(page1.Events) == 0 || !strings.Contains(page1.Note, "cannot be read") {
+			return fmt.Errorf("the list has %d events and the note %q", len(page1.Events), page1.Note)
+		}
+		return nil
+	})
+	if _, body := p.get("/health"); !strings.Contains(body, `"degraded"`) {
+		t.Errorf("health: %s, want degraded", body)
+	}
+	if _, body := p.get("/health/detailed"); !strings.Contains(body, "cannot be read") || !strings.Contains(body, "store repair") {
+		t.Errorf("health: %s, want what is wrong and the remedy", body)
+	}
+	send() // retention goes over the page
+	if bad := senders.bad.Load(); bad > 0 {
+		t.Errorf("%d events were refused, want none\n%s", bad, p.logs)
 	}
 }
 

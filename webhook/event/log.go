@@ -204,6 +204,9 @@ type Page struct {
 	Next Position
 	// More reports that the store has events after Next that were not looked at.
 	More bool
+	// Unreadable is how many events of the log, wherever they stand in it, cannot be read
+	// because the store is damaged. No page has them.
+	Unreadable int64
 }
 
 // Match reports whether the filter selects e.
