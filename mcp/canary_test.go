@@ -218,6 +218,7 @@ func lockedHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 		log, _ = o.Events.(*eventtest.Log)
 		o.Slack, o.Lockdown, o.LockdownApps = client, view.Guests, []string{"A0LISTED001"}
 		o.Choice = toolset.Choice{Toolsets: []string{"all"}}
+		o.Posts = view.NewPosts(o.Questions)
 		o.Operator = &deadLetters{log: log}
 		o.Gaps = func(context.Context) (any, error) { return object{"gaps": []any{}}, nil }
 	}}, change...)...)

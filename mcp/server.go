@@ -61,7 +61,8 @@ type Options struct {
 	// those of the apps whose ids are LockdownApps.
 	Lockdown     view.Lockdown
 	LockdownApps []string
-	// Posts remembers who wrote our own messages; nil is a memory of the tools' alone.
+	// Posts remembers who wrote our own messages; nil remembers nothing, so that lockdown withholds
+	// them all.
 	Posts *view.Posts
 	// MaxWaits bounds the calls that wait for events at once; 0 is 200.
 	MaxWaits int
@@ -198,9 +199,6 @@ func (s *Server) connect(o Options) error {
 // toolOptions makes what the tools share.
 func toolOptions(o Options) (tools.Options, error) {
 	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Share: o.Transport.Share, Slack: o.Slack, Posts: o.Posts}
-	if to.Posts == nil {
-		to.Posts = view.NewPosts()
-	}
 	jo := view.JudgeOptions{Lockdown: o.Lockdown, Apps: o.LockdownApps, Posts: to.Posts}
 	if o.Slack == nil {
 		to.Judge = view.NewJudge(jo)

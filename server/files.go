@@ -206,9 +206,9 @@ func (p poster) Post(ctx context.Context, m rule.Message) error {
 	}
 	switch m.Words {
 	case rule.WordsFixed:
-		p.posts.Fixed(posted.Channel, posted.TS)
+		p.posts.Fixed(ctx, posted.Channel, posted.TS)
 	case rule.WordsOfEvent:
-		p.posts.Told(posted.Channel, posted.TS, m.Event)
+		p.posts.Told(ctx, posted.Channel, posted.TS, m.Event)
 	case rule.WordsUnknown: // and so is the post's author
 	}
 	return nil

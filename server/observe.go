@@ -39,8 +39,8 @@ type hooks struct {
 	// perMinute is how many requests of an address may fail verification.
 	perMinute int
 	uses      uses
-	identity  *identity // nil without a bot token
-	posts     *view.Posts
+	identity  *identity   // nil without a bot token
+	posts     *view.Posts // nil without lockdown
 	// refusals count the requests that were refused, so that log and trail do not grow with them.
 	refusals *refusals.Counter
 }

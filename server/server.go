@@ -135,7 +135,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	}
 	h := &hooks{
 		metrics: measured, traces: tracer, audit: trail, log: log,
-		proxies: cfg.Listen.TrustedProxies, perMinute: cfg.Receive.UnverifiedPerMinute, posts: view.NewPosts(),
+		proxies: cfg.Listen.TrustedProxies, perMinute: cfg.Receive.UnverifiedPerMinute,
 	}
 	h.refusals = refusals.New(refusals.Options{Logger: log, OnCount: h.refusedAgain})
 	certificate, err := newCertificate(cfg.Listen, h)
@@ -158,6 +158,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
 	opened = append(opened, values)
+	if cfg.MCP.Lockdown != config.LockdownOff {
+		h.posts = view.NewPosts(values)
+	}
 	var slackSocket *socketmode.Client // made of the receiver, and asked once everything runs
 	keeper, err := newGapKeeper(cfg, slack, client, store, values, func() *socketmode.Client { return slackSocket }, h)
 	if err != nil {

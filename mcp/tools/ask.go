@@ -127,7 +127,7 @@ func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (id string, h
 		if err = opening; err == nil {
 			var sent slackapi.Posted
 			sent, err = w.slack.PostMessage(ctx, p)
-			w.wrote(k, sent.Channel, sent.TS, err)
+			w.wrote(ctx, k, sent.Channel, sent.TS, err)
 			r, err = k.Asks.Posted(ctx, r, sent, err)
 		}
 		err = askFault(err)

@@ -253,7 +253,7 @@ func (k *kit) createChannel(ctx context.Context, c *toolset.Call, in createChann
 	ch, w, err := begin[slackapi.Channel](ctx, k, c, guard.Write{Arguments: []any{in.Name, in.Private}}, in.safety)
 	if w.due {
 		ch, err = w.slack.CreateChannel(ctx, in.Name, in.Private)
-		w.wrote(k, ch.ID, view.KeyName, err)
+		w.wrote(ctx, k, ch.ID, view.KeyName, err)
 		w.end(ctx, ch, "", err)
 	}
 	return k.changed(ctx, ch, w, err)
@@ -366,11 +366,11 @@ func (k *kit) setTopic(ctx context.Context, c *toolset.Call, in setTopicIn) (cha
 	if w.due {
 		if in.Topic != nil {
 			ch, err = w.slack.SetTopic(ctx, id, *in.Topic)
-			w.wrote(k, id, view.KeyTopic, err)
+			w.wrote(ctx, k, id, view.KeyTopic, err)
 		}
 		if in.Purpose != nil && err == nil {
 			ch, err = w.slack.SetPurpose(ctx, id, *in.Purpose)
-			w.wrote(k, id, view.KeyPurpose, err)
+			w.wrote(ctx, k, id, view.KeyPurpose, err)
 		}
 		w.end(ctx, ch, "", err)
 	}

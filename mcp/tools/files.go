@@ -198,7 +198,7 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (upl
 	f, w, err := begin[slackapi.File](ctx, k, c, guard.Write{Channel: u.Channel, Sends: u.Channel != "", Arguments: u}, in.safety)
 	if w.due {
 		f, err = w.slack.Upload(ctx, u)
-		w.wrote(k, "", f.ID, err)
+		w.wrote(ctx, k, "", f.ID, err)
 		w.end(ctx, f, f.ID, err)
 	}
 	if err != nil {

@@ -215,9 +215,9 @@ func (w *writing) end(ctx context.Context, result any, ts string, err error) {
 
 // wrote remembers what the caller has just had written, unless that failed: lockdown shows it to
 // the same caller alone.
-func (w *writing) wrote(k *kit, channel, id string, err error) {
+func (w *writing) wrote(ctx context.Context, k *kit, channel, id string, err error) {
 	if err == nil && !w.DryRun {
-		k.Posts.Wrote(channel, id, w.principal)
+		k.Posts.Wrote(ctx, channel, id, w.principal)
 	}
 }
 

@@ -161,7 +161,7 @@ func (k *kit) deliver(ctx context.Context, c *toolset.Call, p slackapi.Post, cal
 	sent, w, err := begin[slackapi.Posted](ctx, k, c, guard.Write{Channel: p.Channel, Sends: true, Arguments: p}, s)
 	if w.due {
 		sent, err = w.slack.PostMessage(ctx, p)
-		w.wrote(k, sent.Channel, sent.TS, err)
+		w.wrote(ctx, k, sent.Channel, sent.TS, err)
 		w.end(ctx, sent, sent.TS, err)
 	}
 	if err != nil {
@@ -282,7 +282,7 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 	if w.due {
 		var r slackapi.Posted
 		r, err = w.slack.UpdateMessage(ctx, u)
-		w.wrote(k, channel, ts, err)
+		w.wrote(ctx, k, channel, ts, err)
 		w.end(ctx, nothing{}, r.TS, err)
 	}
 	if err != nil {
@@ -424,7 +424,7 @@ func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (sch
 	s, w, err := begin[slackapi.Scheduled](ctx, k, c, guard.Write{Channel: channel, Sends: true, Arguments: args}, in.safety)
 	if w.due {
 		s, err = w.slack.ScheduleMessage(ctx, p, at)
-		w.wrote(k, "", s.ID, err)
+		w.wrote(ctx, k, "", s.ID, err)
 		w.end(ctx, s, s.ID, err)
 	}
 	if err != nil {

@@ -395,7 +395,7 @@ func (k *kit) addBookmark(ctx context.Context, c *toolset.Call, in addBookmarkIn
 	}
 	if w.due {
 		b, err = w.slack.AddBookmark(ctx, channel, in.Title, in.Link, in.Emoji)
-		w.wrote(k, "", b.ID, err)
+		w.wrote(ctx, k, "", b.ID, err)
 		w.end(ctx, b, b.ID, err)
 	}
 	if err != nil {

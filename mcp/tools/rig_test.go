@@ -97,7 +97,7 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 	o.tools.Asks = r.asks
 	o.tools.Operator = &deadStore{Log: r.events, reason: "handler refused: " + strings.Join(corpus, "; ")}
 	o.tools.Events, o.tools.Slack, o.tools.Names, o.tools.Guard = r.events, r.client, r.names, g
-	o.tools.Posts = view.NewPosts()
+	o.tools.Posts = view.NewPosts(r.state.State())
 	o.judge.People, o.judge.Posts = r.names, o.tools.Posts
 	o.tools.Judge = view.NewJudge(o.judge)
 	catalog, err := tools.Catalog(o.tools)

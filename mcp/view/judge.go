@@ -69,6 +69,7 @@ func (j *Judge) Lockdown() bool { return j.level != Off }
 // Bounds of what one reading asks Slack for.
 const (
 	lookUps        = 50
+	maxPosts       = 500 // of our own, whose authors are looked up
 	lookUpPatience = 3 * time.Second
 )
 
@@ -81,19 +82,22 @@ type Reading struct {
 	// find and who ask within the context of the call.
 	find  func(id string, ask int) (names.User, bool)
 	who   func() (slackapi.Identity, error)
+	row   func(channel, id string) post
+	posts map[string]post // an empty one is not known
 	users map[string]names.User
 	asked map[string]bool
 	left  int       // look-ups
 	until time.Time // when they end; set by the first
 	self  *slackapi.Identity
 	// deferred reports that nothing may be asked now; missing are those of whom it would have been.
-	deferred bool
-	missing  []string
+	deferred     bool
+	missing      []string
+	missingPosts [][2]string // conversation and id
 }
 
 // Reading begins an answer to the principal of ctx.
 func (j *Judge) Reading(ctx context.Context) *Reading {
-	r := &Reading{judge: j, users: map[string]names.User{}, asked: map[string]bool{}, left: lookUps}
+	r := &Reading{judge: j, users: map[string]names.User{}, asked: map[string]bool{}, left: lookUps, posts: map[string]post{}}
 	if p := access.From(ctx); p != nil {
 		r.principal = p.Name
 	}
@@ -107,6 +111,12 @@ func (j *Judge) Reading(ctx context.Context) *Reading {
 		ctx, cancel := context.WithDeadline(ctx, r.deadline())
 		defer cancel()
 		return j.people.Self(ctx)
+	}
+	r.row = func(channel, id string) post {
+		ctx, cancel := context.WithDeadline(ctx, r.deadline())
+		defer cancel()
+		of, _ := j.posts.of(ctx, channel, id)
+		return of
 	}
 	return r
 }
@@ -122,20 +132,29 @@ func (j *Judge) Read(ctx context.Context, use func(*Reading) error) error {
 	}
 	r.Self()
 	r.deferred = true
-	if err := use(r); err != nil || len(r.missing) == 0 {
+	if err := use(r); err != nil {
 		return err
 	}
-	found := false
-	r.until = time.Time{} // the reading took its own time
-	for _, id := range r.missing {
-		r.deferred = false
-		_, ok := r.user(id, true)
-		found, r.deferred = found || ok, true
-	}
-	if !found {
+	if !r.lookUp() {
 		return nil
 	}
 	return use(r)
+}
+
+// lookUp finds those whom a deferred reading met and did not know. It reports whether it found any.
+func (r *Reading) lookUp() (found bool) {
+	r.deferred = false
+	r.until = time.Time{} // the reading took its own time
+	for _, id := range r.missing {
+		_, ok := r.user(id, true)
+		found = found || ok
+	}
+	for _, p := range r.missingPosts {
+		_, ok := r.post(p[0], p[1])
+		found = found || ok
+	}
+	r.deferred = true
+	return found
 }
 
 // deadline is when the look-ups end.

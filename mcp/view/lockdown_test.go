@@ -14,6 +14,8 @@ import (
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
+	"slackmcp/store/memory"
+	"slackmcp/store/state"
 	"slackmcp/webhook/event"
 )
 
@@ -244,14 +246,25 @@ func TestLockdownOfInteractions(t *testing.T) {
 	}
 }
 
+// values is a state.
+func values(t *testing.T) state.Store {
+	t.Helper()
+	store, err := memory.New(memory.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store.State()
+}
+
 func TestLockdownOfOurOwnWords(t *testing.T) {
 	t.Parallel()
-	posts := view.NewPosts()
-	posts.Wrote("C0SHARED01", "1.000001", "tester")
-	posts.Wrote("C0SHARED01", "2.000001", "another")
-	posts.Fixed("C0SHARED01", "3.000001")
-	posts.Wrote("C0SHARED01", "5.000001", "another")
-	posts.Wrote("C0SHARED01", "5.000001", "tester")
+	posts := view.NewPosts(values(t))
+	posts.Wrote(t.Context(), "C0SHARED01", "1.000001", "tester")
+	posts.Wrote(t.Context(), "C0SHARED01", "2.000001", "another")
+	posts.Fixed(t.Context(), "C0SHARED01", "3.000001")
+	posts.Wrote(t.Context(), "C0SHARED01", "5.000001", "another")
+	posts.Wrote(t.Context(), "C0SHARED01", "5.000001", "tester")
 	for ts, passes := range map[string]bool{"1.000001": true, "2.000001": false, "3.000001": true, "4.000001": false, "5.000001": true} {
 		m := slackapi.Message{Channel: "C0SHARED01", User: self, BotID: "B0SELF0001", TS: ts, Text: ours}
 		v := locked(t, view.Guests, posts).Message(&m, view.MessageOptions{})
@@ -266,6 +279,33 @@ func TestLockdownOfOurOwnWords(t *testing.T) {
 	}), inShared(false))
 	if got := seen(t, locked(t, view.Guests, posts), &e); !strings.Contains(got, ours) || strings.Contains(got, canary) {
 		t.Errorf("what another one wrote before the change is shown: %s", got)
+	}
+}
+
+// TestOurOwnWordsOutliveTheProcess: who wrote them is kept in the state, which replicas share, and
+// is looked up when nothing is held.
+func TestOurOwnWordsOutliveTheProcess(t *testing.T) {
+	t.Parallel()
+	shared := values(t)
+	view.NewPosts(shared).Wrote(t.Context(), "C0SHARED01", "1.000001", "tester")
+	e := eventtest.Envelope("Ev1", written(a{"user": self, "bot_id": "B0SELF0001", "app_id": "A0SELF0001", "ts": "1.000001"}), inShared(true))
+	show := func(principal string) (text string) {
+		j := view.NewJudge(view.JudgeOptions{Lockdown: view.Guests, People: &people{}, Posts: view.NewPosts(shared)})
+		ctx := access.With(t.Context(), &access.Principal{Name: principal})
+		if err := j.Read(ctx, func(r *view.Reading) error {
+			text = r.Event(&e, view.EventOptions{}).Text
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	if mine, anothers := show("tester"), show("another"); mine != ours || anothers != "" {
+		t.Errorf("the writer is shown %q, another %q", mine, anothers)
+	}
+	view.NewPosts(shared).Wrote(t.Context(), "C0SHARED01", "1.000001", "another")
+	if got := show("tester"); got != "" {
+		t.Errorf("after another one changed it the first writer is shown %q", got)
 	}
 }
 
@@ -362,15 +402,15 @@ func spoil(v any) {
 
 func TestLockdownOfRulesPosts(t *testing.T) {
 	t.Parallel()
-	posts := view.NewPosts()
+	posts := view.NewPosts(values(t))
 	of := func(user string) *event.Event {
 		e := eventtest.Envelope("Ev1", written(a{"user": user, "text": "x"}), inShared(true))
 		return &e
 	}
-	posts.Told("C0SHARED01", "1.000001", of(insider))
-	posts.Told("C0SHARED01", "2.000001", of(outsider))
-	posts.Told("C0SHARED01", "3.000001", of(self))
-	posts.Told("C0SHARED01", "4.000001", &event.Event{Source: "orders", Raw: []byte(`{}`)})
+	posts.Told(t.Context(), "C0SHARED01", "1.000001", of(insider))
+	posts.Told(t.Context(), "C0SHARED01", "2.000001", of(outsider))
+	posts.Told(t.Context(), "C0SHARED01", "3.000001", of(self))
+	posts.Told(t.Context(), "C0SHARED01", "4.000001", &event.Event{Source: "orders", Raw: []byte(`{}`)})
 	for ts, passes := range map[string]bool{"1.000001": true, "2.000001": false, "3.000001": false, "4.000001": false} {
 		m := slackapi.Message{Channel: "C0SHARED01", User: self, BotID: "B0SELF0001", TS: ts, Text: ours}
 		if v := locked(t, view.Guests, posts).Message(&m, view.MessageOptions{}); (v.Text == ours) != passes {
