@@ -41,6 +41,33 @@ func storedBlocks(raw json.RawMessage, ts string) json.RawMessage {
 	return out
 }
 
+// storedAttachments writes the attachments of a message as Slack keeps them: numbered, their
+// colour without #, their blocks as those of a message, and each with a fallback: its text
+// where the author gave none, or words that say that there is none.
+func storedAttachments(raw json.RawMessage, ts string) json.RawMessage {
+	var attachments []map[string]json.RawMessage
+	if raw == nil || json.Unmarshal(raw, &attachments) != nil {
+		return raw
+	}
+	for i, a := range attachments {
+		var text, color string
+		_, _ = json.Unmarshal(a["text"], &text), json.Unmarshal(a["color"], &color) // others stay as they are
+		if a["id"] == nil {
+			a["id"] = json.RawMessage(strconv.Itoa(i + 1))
+		}
+		if a["fallback"] == nil {
+			a["fallback"] = mustJSON(or(text, "[no preview available]"))
+		}
+		if color != "" {
+			a["color"] = mustJSON(strings.TrimPrefix(color, "#"))
+		}
+		if a["blocks"] != nil {
+			a["blocks"] = storedBlocks(a["blocks"], ts+strconv.Itoa(i))
+		}
+	}
+	return mustJSON(attachments)
+}
+
 // interactive are the elements that Slack gives an action_id.
 var interactive = map[any]bool{
 	"button": true, "static_select": true, "external_select": true, "users_select": true, "conversations_select": true,

@@ -180,7 +180,7 @@ func (s *Sandbox) compose(who actor, d draft) *message { return s.composeAt(who,
 func (s *Sandbox) composeAt(who actor, d draft, ts string) *message {
 	m := &message{
 		Type: "message", Subtype: d.subtype, User: who.user.ID, Text: storedText(normalise(d.text)), TS: ts, Team: s.team.id,
-		Blocks: storedBlocks(d.blocks, ts), Attachments: d.attachments, Metadata: d.metadata, Inviter: d.inviter,
+		Blocks: storedBlocks(d.blocks, ts), Attachments: storedAttachments(d.attachments, ts), Metadata: d.metadata, Inviter: d.inviter,
 		Topic: d.topic, Purpose: d.purpose, Name: d.name, OldName: d.oldName, files: d.files,
 	}
 	if home := s.teamOf(who.user); home != s.team.id {
@@ -297,7 +297,7 @@ func (s *Sandbox) edit(ch *channel, m *message, d draft, by *user) {
 	before := m.copy()
 	m.Text = storedText(normalise(d.text))
 	if !d.keepAttachments {
-		m.Attachments = d.attachments
+		m.Attachments = storedAttachments(d.attachments, m.TS)
 	}
 	if !d.keepBlocks || !m.ownBlocks {
 		m.ownBlocks = d.blocks != nil

@@ -110,6 +110,8 @@ func TestLoadedWorkspace(t *testing.T) {
 		{"a bot's user", history, []any{"messages", 4, "user"}, "U0ALERT0001"},
 		{"a bot's profile", history, []any{"messages", 4, "bot_profile", "name"}, "Watchtower"},
 		{"attachments", history, []any{"messages", 4, "attachments", 0, "fields", 0, "value"}, "web-3"},
+		{"what Slack says of an attachment without a text", history, []any{"messages", 4, "attachments", 0, "fallback"}, "[no preview available]"},
+		{"an attachment's number", history, []any{"messages", 4, "attachments", 0, "id"}, 1.0},
 		{"an incoming webhook", history, []any{"messages", 3, "subtype"}, "bot_message"},
 		{"its name", history, []any{"messages", 3, "username"}, "Release notes"},
 		{"it has no user", history, []any{"messages", 3, "user"}, nil},
