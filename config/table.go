@@ -406,14 +406,14 @@ var toolSettings = []Setting{
 		Key: "CHANNELS_ALLOW", Flag: "channels-allow", Section: SectionTools, Kind: KindList, Example: "C0123456789,team-bots",
 		DefaultNote: "every channel",
 		Help:        "Conversations that tools may write to; nothing else then",
-		More:        "Write an id, #name, a link, or a person's id or e-mail address for the direct message. A name stays with the channel that had it when the server began; while Slack does not say which, what it may concern is refused. What makes a new conversation, or names none, is refused too. Each name is looked up again at a start: an id is safest.",
+		More:        "Write an id, #name, a link, or a person's id or e-mail address for the direct message. A name stays with the channel that had it when it was looked up first, which the store keeps and the log shows; while Slack does not say which, what it may concern is refused. What makes a new conversation, or names none, is refused too.",
 		bind:        list(func(c *Config) *[]string { return &c.MCP.ChannelsAllow }),
 	},
 	{
 		Key: "CHANNELS_DENY", Flag: "channels-deny", Section: SectionTools, Kind: KindList, Example: "announcements",
 		DefaultNote: "none",
 		Help:        "Conversations that tools may not write to, also where allowed",
-		More:        "Written like those of CHANNELS_ALLOW. A name concerns the channel that had it when the server began, and any that has it today.",
+		More:        "Written like those of CHANNELS_ALLOW. A name concerns the channel that had it when it was looked up first, and any that has it today.",
 		bind:        list(func(c *Config) *[]string { return &c.MCP.ChannelsDeny }),
 	},
 	{

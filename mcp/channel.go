@@ -117,14 +117,14 @@ func (s *Server) channelOptions(ctx context.Context) (o channel.Options, err err
 		o.Senders = append(o.Senders, id)
 	}
 	for _, where := range s.channel.options.Watch {
-		id, err := s.channelID(ctx, where)
+		id, err := s.channelID(ctx, where, !s.readOnly)
 		if err != nil {
 			return o, fmt.Errorf("channel %s: %w", where, err)
 		}
 		o.Watch = append(o.Watch, id)
 	}
 	if p := s.channel.options.Permissions; p != "" {
-		if o.Permissions, err = s.channelID(ctx, p); err != nil {
+		if o.Permissions, err = s.channelID(ctx, p, true); err != nil {
 			return o, fmt.Errorf("permission prompts to %s: %w", p, err)
 		}
 	}
@@ -142,8 +142,9 @@ func (s *Server) senderID(ctx context.Context, who string) (string, error) {
 	return s.names.UserID(ctx, ref)
 }
 
-// channelID is the id of a conversation; a person's is that of the direct message.
-func (s *Server) channelID(ctx context.Context, where string) (string, error) {
+// channelID is the id of a conversation; a person's is that of the direct message, which may be
+// opened when there is none.
+func (s *Server) channelID(ctx context.Context, where string, open bool) (string, error) {
 	ref, err := names.ParseChannel(where)
 	switch {
 	case err != nil:
@@ -156,6 +157,9 @@ func (s *Server) channelID(ctx context.Context, where string) (string, error) {
 	id, err := s.names.UserID(ctx, *ref.User)
 	if err != nil {
 		return "", err
+	}
+	if !open {
+		return s.names.DirectMessage(ctx, id)
 	}
 	c, err := s.slack.OpenDM(ctx, id)
 	return c.ID, err

@@ -104,7 +104,8 @@ type Server struct {
 	tools     *toolset.Registry
 	judge     *view.Judge
 	names     *names.Resolver
-	guard     *guard.Guard   // nil without Slack
+	guard     *guard.Guard // nil without Slack
+	readOnly  bool
 	asks      *ask.Questions // nil where none are asked
 	resources *resources.Set
 	webhooks  *notify.Notifier // nil where nothing is posted
@@ -122,7 +123,7 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{events: o.Events, slack: o.Slack, log: o.Logger}
+	s := &Server{events: o.Events, slack: o.Slack, readOnly: o.Choice.ReadOnly, log: o.Logger}
 	if err := s.compose(o); err != nil {
 		return nil, err
 	}

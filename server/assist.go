@@ -76,7 +76,7 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 		Name: web.ServiceName, Version: o.Version,
 		Choice: toolset.Choice{Toolsets: m.Toolsets, Tools: m.Tools, ReadOnly: m.ReadOnly},
 		Write: guard.Options{
-			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, NoRemote: !m.RemoteContent, PerMinute: m.SendsPerMinute, OnWritten: h.wrote,
+			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, NoRemote: !m.RemoteContent, Kept: values, PerMinute: m.SendsPerMinute, OnWritten: h.wrote,
 		},
 		Lockdown: lockdowns()[m.Lockdown], LockdownApps: m.LockdownApps, Posts: h.posts,
 		Channel:     channel(m),

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"slackmcp/slackapi"
+	"slackmcp/store/state"
 )
 
 // Options configure a [Guard].
@@ -41,6 +42,8 @@ type Options struct {
 	// Directory finds what the rules name. It is required when Allow or Deny holds a name or
 	// a person.
 	Directory Directory
+	// Kept remembers over restarts which channel a name was found to be; nil does not.
+	Kept state.Store
 	// Logger receives a line for each write; nil discards them.
 	Logger *slog.Logger
 	// OnWritten is called after each write that was carried out or refused; nil calls nothing.

@@ -2,6 +2,8 @@ package guard
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +14,8 @@ import (
 
 	"slackmcp/internal/wait"
 	"slackmcp/mcp/names"
+	"slackmcp/slackapi"
+	"slackmcp/store/state"
 )
 
 // A Directory finds conversations and people; *names.Resolver is one.
@@ -20,6 +24,8 @@ type Directory interface {
 	Channel(ctx context.Context, id string) (names.Channel, error)
 	// ChannelID returns the id of a channel's name; names.ErrNoChannel.
 	ChannelID(ctx context.Context, name string) (string, error)
+	// Self returns the workspace.
+	Self(ctx context.Context) (slackapi.Identity, error)
 	// UserID returns the id of a person; names.ErrNoUser.
 	UserID(ctx context.Context, ref names.UserRef) (string, error)
 }
@@ -33,6 +39,8 @@ type Rule struct {
 	// found is the id of the name, or of the person, once it is known. It stays: who renames
 	// a channel frees none and takes none.
 	found atomic.Pointer[string]
+	// keep remembers it over restarts; nil does not.
+	keep state.Store
 }
 
 // idLike is what Slack's ids look like that are in use today; what is written like one in
@@ -93,6 +101,7 @@ func newRules(o Options) (*rules, error) {
 			if rule.id == "" && o.Directory == nil {
 				return nil, errors.New("guard: Directory is required when Allow or Deny holds a name or a person")
 			}
+			rule.keep = o.Kept
 			*list.to = append(*list.to, rule)
 		}
 	}
@@ -194,10 +203,11 @@ func (r *Rule) is(ctx context.Context, s *subject) (bool, error) {
 	}
 	// No channel that was listed has the name. This one may: an archived one, or a new one.
 	named, err := r.named(ctx, s)
-	if named && !r.found.CompareAndSwap(nil, &s.id) {
-		return *r.found.Load() == s.id, nil
+	if err != nil || !named {
+		return false, err
 	}
-	return named, err
+	found, err = r.stays(ctx, s.directory, s.id)
+	return found == s.id, err
 }
 
 // named reports whether a channel has the rule's name today.
@@ -230,21 +240,62 @@ func (r *Rule) resolve(ctx context.Context, d Directory) (string, error) {
 	if found := r.found.Load(); found != nil {
 		return *found, nil
 	}
-	var id string
-	var err error
-	switch {
-	case r.person == nil:
-		id, err = d.ChannelID(ctx, r.name)
-	case r.person.ID != "":
-		return r.person.ID, nil
-	default:
-		id, err = d.UserID(ctx, *r.person)
+	if r.person != nil {
+		if r.person.ID != "" {
+			return r.person.ID, nil
+		}
+		id, err := d.UserID(ctx, *r.person)
+		if err != nil {
+			return "", missing(err)
+		}
+		r.found.CompareAndSwap(nil, &id)
+		return *r.found.Load(), nil
 	}
-	if errors.Is(err, names.ErrNoChannel) || errors.Is(err, names.ErrNoUser) {
-		return "", nil
+	if id, err := r.stays(ctx, d, ""); id != "" || err != nil {
+		return id, err
 	}
+	id, err := d.ChannelID(ctx, r.name)
 	if err != nil {
-		return "", err
+		return "", missing(err)
+	}
+	return r.stays(ctx, d, id)
+}
+
+// missing is nil for the error that there is no such thing.
+func missing(err error) error {
+	if errors.Is(err, names.ErrNoChannel) || errors.Is(err, names.ErrNoUser) {
+		return nil
+	}
+	return err
+}
+
+// stays returns the id that the rule's name stays with: the one that is kept, or else this
+// one, which is then kept; "" when there is neither.
+func (r *Rule) stays(ctx context.Context, d Directory, id string) (string, error) {
+	if r.keep != nil {
+		self, err := d.Self(ctx)
+		if err != nil {
+			return "", err
+		}
+		sum := sha256.Sum256([]byte(r.name))
+		key := "guard/" + self.TeamID + "/" + hex.EncodeToString(sum[:])
+		e, err := r.keep.Get(ctx, key)
+		if errors.Is(err, state.ErrNotFound) && id != "" {
+			if _, err = r.keep.Put(ctx, key, []byte(id), state.Put{IfAbsent: true}); errors.Is(err, state.ErrConflict) {
+				e, err = r.keep.Get(ctx, key) // another process was first
+			}
+		}
+		switch {
+		case errors.Is(err, state.ErrNotFound):
+			return "", nil
+		case err != nil:
+			return "", err
+		case len(e.Value) > 0:
+			id = string(e.Value)
+		}
+	}
+	if id == "" {
+		return "", nil
 	}
 	r.found.CompareAndSwap(nil, &id)
 	return *r.found.Load(), nil

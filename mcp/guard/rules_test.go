@@ -11,6 +11,8 @@ import (
 
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/names"
+	"slackmcp/slackapi"
+	"slackmcp/store/memory"
 )
 
 // A directory knows a few conversations and people.
@@ -54,6 +56,15 @@ func (d *directory) ChannelID(_ context.Context, name string) (string, error) {
 		return "", errDown
 	}
 	return "", names.ErrNoChannel
+}
+
+func (d *directory) Self(context.Context) (slackapi.Identity, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.down {
+		return slackapi.Identity{}, errDown
+	}
+	return slackapi.Identity{TeamID: "T1"}, nil
 }
 
 func (d *directory) UserID(_ context.Context, ref names.UserRef) (string, error) {
@@ -175,6 +186,44 @@ func TestNamesStayWithTheirChannel(t *testing.T) {
 		}
 	}
 	for channel, want := range map[string]string{"C0GENERAL01": "", "C0RANDOM001": "channel_not_allowed", "C0NEWRANDOM": "channel_not_allowed"} {
+		if got := code(deny.Check(t.Context(), channel)); got != want {
+			t.Errorf("denied was what is C0RANDOM001, and %s is checked: %q, want %q", channel, got, want)
+		}
+	}
+}
+
+// TestNamesStayOverARestart renames channels while no process runs.
+func TestNamesStayOverARestart(t *testing.T) {
+	t.Parallel()
+	store, err := memory.New(memory.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	d := newDirectory()
+	begin := func(o guard.Options) *guard.Guard {
+		t.Helper()
+		o.Directory, o.Kept = d, store.State()
+		g := newGuard(t, o)
+		if err := g.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	begin(guard.Options{Allow: []string{"#general"}, Deny: []string{"#random", "#nowhere"}})
+	d.change(func() {
+		d.channels["C0GENERAL01"] = names.Channel{Name: "old"}
+		d.channels["C0RANDOM001"] = names.Channel{Name: "fun"}
+		d.channels["C0NEWGENERL"] = names.Channel{Name: "general"}
+		d.channels["C0NOWHERE01"] = names.Channel{Name: "nowhere"}
+	})
+	allow, deny := begin(guard.Options{Allow: []string{"#general"}}), begin(guard.Options{Deny: []string{"#random", "#nowhere"}})
+	for channel, want := range map[string]string{"C0GENERAL01": "", "C0NEWGENERL": "channel_not_allowed"} {
+		if got := code(allow.Check(t.Context(), channel)); got != want {
+			t.Errorf("allowed was what is C0GENERAL01, and %s is checked: %q, want %q", channel, got, want)
+		}
+	}
+	for channel, want := range map[string]string{"C0RANDOM001": "channel_not_allowed", "C0NOWHERE01": "channel_not_allowed", "C0GENERAL01": ""} {
 		if got := code(deny.Check(t.Context(), channel)); got != want {
 			t.Errorf("denied was what is C0RANDOM001, and %s is checked: %q, want %q", channel, got, want)
 		}
