@@ -44,14 +44,15 @@ type ServerOptions struct {
 	Handler http.Handler
 	// Certificate makes the server speak HTTPS and HTTP/2; nil leaves plain HTTP.
 	Certificate *Certificate
-	// MaxConnections is how many connections may be open: for one more, another gives way. 0 sets
-	// no bound.
+	// MaxConnections is how many connections may be open: for one more, another gives way. It is
+	// lowered to what the process's limit of open files leaves. 0 sets no bound.
 	MaxConnections int
 	// Proxies are those that stand in front of many clients, so that no share is theirs.
 	Proxies Proxies
 	// MaxBodyBytes is the longest body, whose time an answer is given.
 	MaxBodyBytes int64
-	// Logger receives what net/http complains of, at debug. Required.
+	// Logger receives what net/http complains of, at debug, and a warning where MaxConnections is
+	// lowered. Required.
 	Logger *slog.Logger
 }
 
@@ -66,7 +67,7 @@ type Server struct {
 // NewServer returns a Server that does not listen yet.
 func NewServer(o ServerOptions) *Server {
 	s := &Server{certificate: o.Certificate, served: make(chan struct{})}
-	s.connections.most, s.connections.proxies = o.MaxConnections, o.Proxies
+	s.connections.most, s.connections.proxies = possible(o.MaxConnections, descriptors(), o.Logger), o.Proxies
 	s.connections.began, s.connections.open = time.Now(), map[*connection]struct{}{}
 	s.http = http.Server{
 		Handler: o.Handler, ConnState: s.connections.track, ConnContext: carryConnection,
@@ -78,6 +79,20 @@ func NewServer(o ServerOptions) *Server {
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
 	return s
+}
+
+// possible returns how many connections may be open where the process has so many descriptors; 0 is
+// no bound of either. An eighth of them is left to files and to connections that the process opens:
+// where none is left a newcomer cannot be accepted, whoever gave way to it.
+func possible(connections, descriptors int, log *slog.Logger) int {
+	most := descriptors - descriptors/8
+	if connections == 0 || descriptors == 0 || connections <= most {
+		return connections
+	}
+	log.LogAttrs(context.Background(), slog.LevelWarn, "fewer connections than MAX_CONNECTIONS can be open",
+		slog.Int("descriptors", descriptors), slog.Int("connections", most),
+		slog.String("remedy", "raise the process's limit of open files (ulimit -n, LimitNOFILE of systemd), or lower MAX_CONNECTIONS"))
+	return most
 }
 
 // Serve serves the listener until Drain is called or the listener fails, which is an error.

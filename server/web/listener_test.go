@@ -1,11 +1,14 @@
 package web
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -222,4 +225,45 @@ func TestFirstHeadsAreDueSoonerWhereManyAreOpen(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestConnectionsLeaveDescriptors bounds connections by the process's limit of open files.
+func TestConnectionsLeaveDescriptors(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		connections, descriptors, want int
+		warned                         bool
+	}{
+		{8192, 1024, 896, true},
+		{8192, 20_000, 8192, false},
+		{896, 1024, 896, false},
+		{8192, 0, 8192, false},
+		{0, 1024, 0, false},
+	} {
+		logs := &bytes.Buffer{}
+		got := possible(tc.connections, tc.descriptors, slog.New(slog.NewTextHandler(logs, nil)))
+		if got != tc.want || strings.Contains(logs.String(), "LimitNOFILE") != tc.warned {
+			t.Errorf("of %d connections %d are possible with %d descriptors, want %d; the log says %q", tc.connections, got, tc.descriptors, tc.want, logs)
+		}
+	}
+}
+
+// BenchmarkNewcomer is what a connection costs that another gives way to, where 8,192 are open.
+func BenchmarkNewcomer(b *testing.B) {
+	for _, clients := range []int{1, 100} {
+		b.Run(fmt.Sprintf("%d clients", clients), func(b *testing.B) {
+			of := &connections{most: 8192, began: time.Now(), open: map[*connection]struct{}{}}
+			stubs := make([]*stubConn, clients)
+			for i := range stubs {
+				stubs[i] = &stubConn{from: fmt.Sprintf("192.0.2.%d", i)}
+			}
+			add := func(i int) { of.track(of.accept(stubs[i%clients]), http.StateIdle) }
+			for i := range of.most {
+				add(i)
+			}
+			for i := 0; b.Loop(); i++ {
+				add(i)
+			}
+		})
+	}
 }

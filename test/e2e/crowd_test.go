@@ -298,7 +298,8 @@ func relay(ctx context.Context, target string) error {
 			done := make(chan struct{}, 2)
 			for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
 				go func() {
-					_, _ = io.Copy(way[0], way[1])
+					// Without ReadFrom no pipe is made for each way, which would cost descriptors.
+					_, _ = io.Copy(struct{ io.Writer }{way[0]}, way[1])
 					done <- struct{}{}
 				}()
 			}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -65,6 +66,16 @@ func (s *slackSender) sendFor(d time.Duration) {
 // seconds is how long each part of an attack goes on: LOCKOUT_SECONDS, or else two.
 func seconds(t *testing.T) time.Duration {
 	return time.Duration(number(t, "LOCKOUT_SECONDS", 2)) * time.Second
+}
+
+// descriptors is how many files and connections a process may have open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	var most syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &most); err != nil {
+		t.Fatal(err)
+	}
+	return int(most.Cur)
 }
 
 // needsLoopback skips where the attacks cannot be made.
@@ -140,7 +151,7 @@ func TestNobodyTakesAllConnections(t *testing.T) {
 		{"all behind nginx", false, nginx, []string{"idle", "heads", "bodies"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			most := number(t, "LOCKOUT_MOST", 1024)
+			most := min(number(t, "LOCKOUT_MOST", 1024), descriptors(t)/3) // A relay has two for each connection.
 			o := options{port: freePort(t), data: t.TempDir(), env: []string{"LOG_LEVEL=error", fmt.Sprintf("MAX_CONNECTIONS=%d", most)}}
 			scheme := "http://"
 			if tc.https {
@@ -163,7 +174,7 @@ func TestNobodyTakesAllConnections(t *testing.T) {
 			addr := tc.front(t, "127.0.0.1:"+o.port)
 			var attacks []*intruder
 			for _, kind := range tc.crowds {
-				attacks = append(attacks, startIntruder(t, "crowd", addr, kind, most+most/8, 2*most/len(tc.crowds)))
+				attacks = append(attacks, startIntruder(t, "crowd", addr, kind, (most+most/8)/len(tc.crowds), 2*most/len(tc.crowds)))
 			}
 			slack := newSlackSender(t, scheme+addr)
 			slack.sendFor(seconds(t))
