@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // time zones, for machines that have none, as the container image
 
 	"golang.org/x/term"
 
