@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -48,7 +49,7 @@ func (tr trouble) check(t *testing.T) {
 	if o.data == "" {
 		o.data = t.TempDir()
 	}
-	o.args = append(o.args, "--integrated")
+	o.args = append(o.args, "--integrated", "--gap-after", "1s")
 	o.env = append([]string{"SLACK_BOT_TOKEN=xoxb-unused", "SLACK_API_URL=http://127.0.0.1:1/api/"}, o.env...)
 	p := start(t, o)
 	acked, n := map[string]bool{}, 0
@@ -81,12 +82,22 @@ func (tr trouble) check(t *testing.T) {
 	if status, _ := p.get("/livez"); status != http.StatusOK {
 		t.Errorf("livez while it lasts: %d, want 200", status)
 	}
+	<-time.After(1500 * time.Millisecond) // longer than --gap-after
+	send()
 	end()
 	eventually(t, time.Minute, func() error {
 		if status := send(); status != http.StatusOK {
 			return fmt.Errorf("after it: %d, want 200", status)
 		}
 		return nil
+	})
+	eventually(t, time.Minute, func() error {
+		for _, g := range gapsCommand(t, o.data, "list") {
+			if g.Kind == "unavailable" {
+				return nil
+			}
+		}
+		return errors.New("no gap is recorded")
 	})
 	kept := tr.kept
 	if kept == nil {
