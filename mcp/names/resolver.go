@@ -426,6 +426,13 @@ func (r *Resolver) Users(ctx context.Context, ids []string, ask int) map[string]
 	return found
 }
 
+// Learn reads the list of users as far as ctx allows, which makes many known by few calls; the
+// next call goes on from there. A list that was read to its end is not read again for five minutes.
+func (r *Resolver) Learn(ctx context.Context) error {
+	_, err := r.roster.until(ctx, r.now, func() bool { return false })
+	return err
+}
+
 // selfCache is who the token is. It does not change while the token stays the same.
 type selfCache struct {
 	turn  chan struct{} // capacity 1; made by newSelfCache

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"slackmcp/mcp/access"
@@ -30,6 +31,8 @@ type People interface {
 	// Users returns what is known of some users; of those that are not known it asks Slack for at
 	// most ask.
 	Users(ctx context.Context, ids []string, ask int) map[string]names.User
+	// Learn makes many users known by few calls, as far as ctx allows.
+	Learn(ctx context.Context) error
 	// KnownChannel returns what is known of a conversation without asking.
 	KnownChannel(id string) (names.Channel, bool)
 }
@@ -69,12 +72,15 @@ func (j *Judge) Lockdown() bool { return j.level != Off }
 // Bounds of what one reading asks Slack for.
 const (
 	lookUps        = 50
+	fewLookUps     = 5 // one by one; then the list of users is read
+	maxMissing     = 1000
 	maxPosts       = 500 // of our own, whose authors are looked up
 	lookUpPatience = 3 * time.Second
 )
 
-// A Reading makes the views of one answer. It remembers the authors whom it has met, and asks
-// Slack about 50 of them within 3 seconds at most; the others stay unknown. It is used by one
+// A Reading makes the views of one answer. It remembers the authors whom it has met. It asks
+// Slack about 50 of them at most, under lockdown also for the list of users where there are more than
+// a few, within 3 seconds; the others stay unknown. It is used by one
 // goroutine, and ends with the context that it was made with.
 type Reading struct {
 	judge     *Judge
@@ -83,6 +89,7 @@ type Reading struct {
 	find  func(id string, ask int) (names.User, bool)
 	who   func() (slackapi.Identity, error)
 	row   func(channel, id string) post
+	learn func()
 	posts map[string]post // an empty one is not known
 	users map[string]names.User
 	asked map[string]bool
@@ -112,6 +119,11 @@ func (j *Judge) Reading(ctx context.Context) *Reading {
 		defer cancel()
 		return j.people.Self(ctx)
 	}
+	r.learn = sync.OnceFunc(func() {
+		ctx, cancel := context.WithDeadline(ctx, r.deadline())
+		defer cancel()
+		_ = j.people.Learn(ctx) // who is not known then is asked for
+	})
 	r.row = func(channel, id string) post {
 		ctx, cancel := context.WithDeadline(ctx, r.deadline())
 		defer cancel()
@@ -196,20 +208,31 @@ func (r *Reading) user(id string, ask bool) (names.User, bool) {
 	if id == "" || r.judge.people == nil || r.asked[id] {
 		return names.User{}, false
 	}
-	calls := 0
-	if ask && !r.deferred && r.left > 0 {
-		calls = 1
-	}
-	u, ok := r.find(id, calls)
+	u, ok := r.find(id, 0)
 	switch {
-	case ok:
-		r.users[id] = u
-	case calls > 0:
-		r.left--
-		r.asked[id] = true
-	case ask && r.deferred && len(r.missing) < lookUps && !slices.Contains(r.missing, id):
+	case ok || !ask:
+	case !r.deferred:
+		u, ok = r.ask(id)
+	case len(r.missing) < maxMissing && !slices.Contains(r.missing, id):
 		r.missing = append(r.missing, id)
 	}
+	if ok {
+		r.users[id] = u
+	}
+	return u, ok
+}
+
+// ask asks Slack for a user: for a few one by one, and then for the list of users first.
+func (r *Reading) ask(id string) (u names.User, ok bool) {
+	if r.Lockdown() && r.left <= lookUps-fewLookUps {
+		r.learn()
+		u, ok = r.find(id, 0)
+	}
+	if !ok && r.left > 0 {
+		r.left--
+		u, ok = r.find(id, 1)
+	}
+	r.asked[id] = !ok
 	return u, ok
 }
 

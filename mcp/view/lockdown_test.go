@@ -42,6 +42,7 @@ type people struct {
 	asked int
 	held  bool // what must not be held while Slack is asked
 	cold  bool // nobody is known before Slack was asked
+	lists int  // how often the list of users was read
 	t     *testing.T
 }
 
@@ -74,6 +75,11 @@ func (p *people) Users(_ context.Context, ids []string, ask int) map[string]name
 		}
 	}
 	return found
+}
+
+func (p *people) Learn(context.Context) error {
+	p.lists++
+	return nil
 }
 
 func (p *people) KnownChannel(string) (names.Channel, bool) { return names.Channel{}, false }
@@ -330,8 +336,8 @@ func TestLookUpsAreBounded(t *testing.T) {
 			t.Fatalf("shown as %+v", v)
 		}
 	}
-	if p.asked > 50 {
-		t.Errorf("Slack was asked %d times", p.asked)
+	if p.asked > 50 || p.lists != 1 {
+		t.Errorf("Slack was asked %d times, and %d times for the list of users", p.asked, p.lists)
 	}
 	p.asked = 0
 	r = view.NewJudge(view.JudgeOptions{People: p}).Reading(t.Context())
