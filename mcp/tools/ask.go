@@ -168,7 +168,9 @@ func openFor(s string) (time.Duration, error) {
 // question reads the arguments of a new question.
 func (k *kit) question(ctx context.Context, in askIn) (q ask.Question, calmed bool, err error) {
 	for i, choice := range in.Choices {
-		in.Choices[i] = strings.TrimSpace(choice)
+		var c bool
+		in.Choices[i], c = k.Guard.Text(strings.TrimSpace(choice))
+		calmed = calmed || c
 		if n := utf8.RuneCountInString(in.Choices[i]); n == 0 || n > ask.MaxChoice {
 			return q, false, &toolset.ArgumentError{Argument: "choices", Problem: "each must have 1 to 75 characters"}
 		}
@@ -196,8 +198,9 @@ func (k *kit) question(ctx context.Context, in askIn) (q ask.Question, calmed bo
 		return q, false, err
 	}
 	q.Choices = in.Choices
-	q.Text, calmed = k.Guard.Text(in.Question)
-	return q, calmed, nil
+	text, c := k.Guard.Text(in.Question)
+	q.Text = text
+	return q, calmed || c, nil
 }
 
 // awaitAnswer waits until a question of the caller's has ended or the time is up, and

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"slackmcp/mcp/guard"
+	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/tools"
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
@@ -296,6 +297,11 @@ func TestNoTextCallsMany(t *testing.T) {
 	r := newRig(t)
 	var p posted
 	r.call("slack_post_message", a{"channel": sandbox.General, "text": "root"}, &p)
+	file, _, err := r.slack.UploadAs("bob", "#general", "a.txt", []byte("x"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.events.Append(eventtest.Envelope("EvAsk", a{"type": "app_mention", "channel": sandbox.General, "channel_type": "channel", "user": sandbox.Bob, "ts": p.TS, "text": "x", "team": sandbox.Team}))
 	for tool, args := range map[string]a{
 		"slack_post_message":      {"channel": sandbox.General, "text": "%"},
 		"slack_update_message":    {"channel": sandbox.General, "timestamp": p.TS, "markdown": "%"},
@@ -306,6 +312,9 @@ func TestNoTextCallsMany(t *testing.T) {
 		"slack_create_canvas":     {"channel": sandbox.General, "title": "%", "markdown": "%"},
 		"slack_set_channel_topic": {"channel": sandbox.General, "topic": "%", "purpose": "%"},
 		"slack_add_bookmark":      {"channel": sandbox.General, "title": "%", "link": "https://example.com"},
+		"slack_ask":               {"channel": sandbox.General, "question": "%", "choices": []string{"yes", "%"}, "timeout_seconds": 0},
+		"slack_reply_to_event":    {"event_id": "EvAsk", "text": "%"},
+		"slack_share_file":        {"channel": sandbox.General, "file_id": file, "comment": "%"},
 	} {
 		for _, mention := range []string{"<!channel>", "<! here >", "<!subteam^S0123456789>", "<!subteam^S0123456789|@devs>"} {
 			filled := a{"dry_run": true}
@@ -314,7 +323,9 @@ func TestNoTextCallsMany(t *testing.T) {
 				case string:
 					filled[k] = strings.ReplaceAll(v, "%", mention)
 				case []string:
-					filled[k] = []string{mention}
+					filled[k] = append(slices.Clone(v[:len(v)-1]), mention)
+				default:
+					filled[k] = v
 				}
 			}
 			out, err := r.try(tool, filled)
