@@ -66,7 +66,7 @@ func texts(v any, found []string) []string {
 			found = texts(item, found)
 		}
 	case map[string]any:
-		for _, key := range []string{"pretext", "title", "text", "alt_text", "fields", "elements", "blocks", "message_blocks", "message", "fallback"} {
+		for _, key := range []string{"pretext", "title", "text", "alt_text", "fields", "elements", "rows", "blocks", "message_blocks", "message", "fallback"} {
 			switch s, ok := v[key].(string); {
 			case !ok:
 				found = texts(v[key], found)
@@ -130,6 +130,22 @@ func (at *attachment) fetched() bool {
 	return at.AppUnfurl || at.AppURL != "" || at.FromURL != "" || at.Original != ""
 }
 
+// isTable reports that the attachment is a table which a person pasted: Slack keeps that beside the
+// message's blocks. It has nothing else in it that could be another one's.
+func (at *attachment) isTable() bool {
+	object, _ := at.raw.(map[string]any)
+	for name := range object {
+		if !slices.Contains([]string{"id", "color", "fallback", "blocks"}, name) {
+			return false
+		}
+	}
+	blocks, _ := object["blocks"].([]any)
+	return len(blocks) > 0 && !slices.ContainsFunc(blocks, func(b any) bool {
+		block, _ := b.(map[string]any)
+		return block["type"] != "table"
+	})
+}
+
 // attachment says who wrote an attachment of a message by a, and whether it passes. Below what
 // a person typed stands what Slack put there: a message that was shared is its author's, a preview
 // the web's. What an app posts it may have written itself, so there nothing is taken for
@@ -140,7 +156,7 @@ func (r *Reading) attachment(at *attachment, a *author, passes bool, s *scene) b
 		return true
 	case at.quotes():
 		return !app && r.quoted(author{user: at.AuthorID, ts: at.TS}, scene{own: s.own, app: s.app, bot: s.bot, channel: at.Channel})
-	case at.fetched(), !app:
+	case at.fetched(), !app && !at.isTable():
 		return false
 	}
 	return passes
@@ -176,7 +192,16 @@ var spoken = []string{"", "bot_message", "file_share", "me_message", "thread_bro
 
 // named finds the mentions in a text that carry the name of what they mention: the name is not
 // the author's.
-var named = regexp.MustCompile(`<([@#!][^<>|]*)\|[^<>]*>`)
+var named = regexp.MustCompile(`<((?:[@#]|!subteam\^)[^<>|]*)\|[^<>]*>`)
+
+// nameless takes those names out.
+func nameless(words []string) []string {
+	var bare []string
+	for _, w := range words {
+		bare = append(bare, named.ReplaceAllString(w, "<$1>"))
+	}
+	return bare
+}
 
 // announcement is what passes of a message that Slack wrote about what a person did.
 func announcement(m *slackapi.Message) string {
@@ -197,10 +222,7 @@ func (r *Reading) ownWords(m *slackapi.Message, words []string, passes bool) (sa
 	case announced[m.Subtype] == "" && !slices.Contains(spoken, m.Subtype), !passes:
 		return nil, len(words) > 0
 	}
-	for _, w := range words {
-		said = append(said, named.ReplaceAllString(w, "<$1>"))
-	}
-	return said, false
+	return nameless(words), false
 }
 
 // words is what passes of all that a message says.
@@ -212,6 +234,8 @@ func (r *Reading) words(m *slackapi.Message, a *author, passes bool, s *scene, f
 			words, withheld = r.ownWords(m, words, passes)
 		} else if !r.attachment(p.attachment, a, passes, s) {
 			words, withheld = nil, len(words) > 0
+		} else if r.Lockdown() {
+			words = nameless(words)
 		}
 		if withheld {
 			f.Add(FlagWithheld)
@@ -229,7 +253,7 @@ func (r *Reading) shown(m *slackapi.Message, a *author, passes bool, s *scene, f
 			f.Add(FlagWithheld)
 			continue
 		}
-		v := map[string]any{"text": f.Text(strings.Join(at.words(), "\n"), MaxText)}
+		v := map[string]any{"text": f.Text(strings.Join(nameless(at.words()), "\n"), MaxText)}
 		for name, value := range map[string]string{"author_id": at.AuthorID, "channel_id": at.Channel, "ts": at.TS} {
 			if at.quotes() && identifier.MatchString(value) {
 				v[name] = value
