@@ -350,8 +350,14 @@ func questions(store *watchedStore, values state.Store) state.Store {
 	return values
 }
 
-// asksGroup is the consumer group that handles the clicks on questions.
-const asksGroup = "slack_ask"
+const (
+	// asksGroup is the consumer group that handles the clicks on questions.
+	asksGroup = "questions"
+	// earlierAsksGroup is that of builds before questions were kept in the state. A replica of
+	// such a build takes a click for none of its own and is done with it, so the group is not
+	// shared with it; it is only drained, because what it has not handled is kept for it.
+	earlierAsksGroup = "slack_ask"
+)
 
 // asks handles clicks on questions. Its group is worked from the first question on that any
 // process of the store asks, or from the start where the store knows the group from an
@@ -395,28 +401,46 @@ const (
 	asksSweepEvery = 30 * time.Second
 )
 
-// run works the group until ctx is done. It survives a store that fails.
+// run works the group until ctx is done.
 func (a *asks) run(ctx context.Context) error {
-	if !a.known(ctx) && !a.wait(ctx) {
+	groups, _ := a.store.Groups(ctx) // where it cannot say so now, the next question starts the work
+	earlier := slices.Contains(groups, earlierAsksGroup)
+	switch {
+	case slices.Contains(groups, asksGroup):
+	case earlier:
+		a.group.Start.After = a.newest()
+	case !a.wait(ctx):
 		return nil
 	}
-	var sweeping sync.WaitGroup
-	sweeping.Go(func() { a.sweepEvery(ctx) })
-	defer sweeping.Wait()
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { a.sweepEvery(ctx) })
+	if earlier {
+		beside.Go(func() {
+			drained := a.group
+			drained.Name, drained.Start = earlierAsksGroup, queue.Start{}
+			a.consume(ctx, drained, func(context.Context, *event.Event) error { return nil })
+		})
+	}
+	a.consume(ctx, a.group, a.settle)
+	return nil
+}
+
+// consume works a group until ctx is done. It survives a store that fails.
+func (a *asks) consume(ctx context.Context, group queue.Group, handle func(context.Context, *event.Event) error) {
 	backoff := wait.Backoff{First: asksFirstPause, Most: asksMaxPause}
 	for ctx.Err() == nil {
-		err := a.store.Consume(ctx, a.group, func(ctx context.Context, d queue.Delivery) error { return a.settle(ctx, &d.Event) })
+		err := a.store.Consume(ctx, group, func(ctx context.Context, d queue.Delivery) error { return handle(ctx, &d.Event) })
 		if err == nil {
-			break // ctx is done, and what was handled is
+			return // ctx is done, and what was handled is
 		}
 		if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
-			a.group.Start = queue.Start{}
+			group.Start = queue.Start{}
 		}
 		pause := backoff.Next()
 		a.log.LogAttrs(ctx, slog.LevelWarn, "clicks on questions are not handled now", slog.Any("error", err), slog.Float64("again_in_seconds", pause.Seconds()))
 		_ = wait.Sleep(ctx, pause) // the loop ends with ctx
 	}
-	return nil
 }
 
 // sweepEvery sweeps until ctx ends.
@@ -444,13 +468,6 @@ func (a *asks) wait(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// known reports whether an earlier run has asked. Where the store cannot say so now, the
-// next question starts the work.
-func (a *asks) known(ctx context.Context) bool {
-	groups, err := a.store.Groups(ctx)
-	return err == nil && slices.Contains(groups, asksGroup)
 }
 
 // tokenFile is the name, within DATA_DIR, of the token that is made when none is given.
