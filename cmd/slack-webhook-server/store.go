@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,12 +25,75 @@ not start because its store is damaged says which of the two helps. Both need th
 themselves: stop the server. ` + "`check --deep`" + ` says whether a store is whole.`,
 		Example: `  slack-webhook-server check --deep
 
-  slack-webhook-server store accept`,
+  slack-webhook-server store repair`,
 		Args: noCommandNamed,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newStoreAccept(w))
+	cmd.AddCommand(newStoreRepair(w), newStoreAccept(w))
 	return cmd
+}
+
+// newStoreRepair writes what can be read of a store into new files.
+func newStoreRepair(w world) *cobra.Command {
+	settings := operateSettings()
+	replace := false
+	cmd := &cobra.Command{
+		Use:   "repair [flags]",
+		Short: "Write what can be read of a damaged store into new files, and say what could not",
+		Long: `Read what can be read of a damaged store, also behind a damage in its write-ahead log and on
+pages that nothing leads to any more, and write it into new files beside the old ones, which
+are not changed. With --replace the new files are put in place, and the old ones are set
+aside under other names. What could not be read is listed with its positions and times, and
+becomes a gap when the server starts. Stop the server first; the disk needs room for three
+copies of the store.`,
+		Example: `  # What would be lost? The new files end in .repaired
+  slack-webhook-server store repair
+
+  # Put the new files in place
+  slack-webhook-server store repair --replace`,
+		Args:        atMost(0),
+		Annotations: secretsOf(settings),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := embedded(cmd, w)
+			if err != nil {
+				return err
+			}
+			log := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
+			r, err := sqlite.Repair(cmd.Context(), server.SQLiteOptions(c, log), replace)
+			if err != nil {
+				return stopped(err)
+			}
+			return writeRepair(w.stdout, r)
+		},
+	}
+	cmd.Flags().BoolVar(&replace, "replace", false, "Put the new files in place of the damaged ones, which are set aside")
+	addEnvFile(cmd)
+	addSettings(cmd, settings, nil)
+	return cmd
+}
+
+// writeRepair says what a repair has come to.
+func writeRepair(out io.Writer, r sqlite.RepairReport) error {
+	lines := []string{fmt.Sprintf("Read: %d events, %d ids of seen events, %d groups, %d small values.", r.Events, r.IDs, r.Groups, r.Values)}
+	for _, lost := range r.Lost {
+		lines = append(lines, "Lost: "+lost+".")
+	}
+	if len(r.Lost) == 0 {
+		lines = append(lines, "Nothing is known to be lost.")
+	}
+	for _, path := range r.Files {
+		lines = append(lines, "Written: "+path)
+	}
+	for _, path := range r.SetAside {
+		lines = append(lines, "Set aside: "+path)
+	}
+	if len(r.Files) > 0 {
+		lines = append(lines, "The store is as it was. `store repair --replace` puts the new files in place.")
+	} else {
+		lines = append(lines, "The server can start.")
+	}
+	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
+	return err
 }
 
 // newStoreAccept lets a server start without what its store lost.

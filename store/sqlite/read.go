@@ -223,10 +223,7 @@ func (q *Store) scanWhole(s session, b eventlog.Bounds, from int64, back bool) i
 // walk yields what read makes of each row of the log, from an event on. It passes over the
 // events that cannot be read.
 func (q *Store) walk(s session, b eventlog.Bounds, from int64, back bool, selected string, read func(scan func(...any) error) (eventlog.Item, error)) iter.Seq2[eventlog.Item, error] {
-	query, to, step := "SELECT "+selected+" FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq", b.Last, int64(1)
-	if back {
-		query, to, step = "SELECT "+selected+" FROM events WHERE seq BETWEEN ?2 AND ?1 ORDER BY seq DESC", max(b.Trimmed, b.Floor)+1, -1
-	}
+	query, to, step := direction(b, back, selected)
 	return func(yield func(eventlog.Item, error) bool) {
 		row := func(scan func(...any) error) error {
 			item, err := read(scan)
@@ -249,6 +246,14 @@ func (q *Store) walk(s session, b eventlog.Bounds, from int64, back bool, select
 			}
 		}
 	}
+}
+
+// direction is the query of a walk, up to which event it goes, and in which steps.
+func direction(b eventlog.Bounds, back bool, selected string) (query string, to, step int64) {
+	if back {
+		return "SELECT " + selected + " FROM events WHERE seq BETWEEN ?2 AND ?1 ORDER BY seq DESC", max(b.Trimmed, b.Floor) + 1, -1
+	}
+	return "SELECT " + selected + " FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq", b.Last, 1
 }
 
 // pass returns where a reader goes on that met something unreadable at an event, or behind it

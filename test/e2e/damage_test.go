@@ -56,12 +56,19 @@ func TestDamageIsSaid(t *testing.T) {
 					t.Errorf("the failed start says %s, want %s", said, want)
 				}
 			}
-			if _, said, code := at.try(t, "store", "accept"); code != 0 {
-				t.Fatalf("store accept: code %d: %s", code, said)
+			if out, said, code := at.try(t, "store", "repair"); code != 0 || !strings.Contains(out, "Read: ") || !strings.Contains(out, ".repaired") {
+				t.Errorf("store repair: code %d: %s%s", code, out, said)
+			}
+			goOn := []string{"store", "accept"}
+			if strings.Contains(name, "page") {
+				goOn = []string{"store", "repair", "--replace"}
+			}
+			if _, said, code := at.try(t, goOn...); code != 0 {
+				t.Fatalf("%v: code %d: %s", goOn, code, said)
 			}
 			p = start(t, o)
 			if status, body := p.get("/health"); status != 200 || !strings.Contains(body, `"healthy"`) {
-				t.Errorf("health after store accept: %d %s", status, body)
+				t.Errorf("health afterwards: %d %s", status, body)
 			}
 		})
 	}
