@@ -2,15 +2,13 @@ package server
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
 
+	"slackmcp/mcp/access"
 	"slackmcp/webhook/event"
 )
-
-// reads is the memory that all readers of this process hold of events' bodies at a time:
-// those of the assistant's side, and those of operators. It holds a token for each reader.
-// Receiving and handling events take nothing of it.
-type reads chan struct{}
 
 const (
 	// readMemory is how many bytes of bodies readers hold together. What becomes of a body on
@@ -20,27 +18,94 @@ const (
 	readPatience = 10 * time.Second
 )
 
+// reads is the memory that all readers of this process hold of events' bodies at a time:
+// those of the assistant's side, and those of operators. Receiving and handling events take
+// nothing of it. Readers that wait take turns by their principals, so that one that reads
+// much holds up itself. It is safe for concurrent use.
+type reads struct {
+	mu      sync.Mutex
+	free    int                        // shares; guarded by mu, as is the rest
+	waiting map[string][]chan struct{} // by principal; closed when the reader has its share
+	turns   []string                   // the principals that wait, in turn
+}
+
 // newReads returns the budget where a body has at most maxBody bytes.
-func newReads(maxBody int64) reads {
-	return make(reads, max(1, readMemory/(event.MaxPageBytes+maxBody)))
+func newReads(maxBody int64) *reads {
+	return &reads{free: int(max(1, readMemory/(event.MaxPageBytes+maxBody))), waiting: map[string][]chan struct{}{}}
 }
 
 // Hold calls use while it holds a share, which is enough for a page and one body. It
 // returns event.ErrBusy, or the cause of ctx, when it did not get one.
-func (r reads) Hold(ctx context.Context, use func() error) error {
-	select {
-	case r <- struct{}{}:
-	default:
+func (r *reads) Hold(ctx context.Context, use func() error) error {
+	who := access.From(ctx).Account()
+	if granted := r.enter(who); granted != nil {
 		patience := time.NewTimer(readPatience)
 		defer patience.Stop()
+		var err error
 		select {
-		case r <- struct{}{}:
+		case <-granted:
 		case <-patience.C:
-			return event.ErrBusy
+			err = event.ErrBusy
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			err = context.Cause(ctx)
+		}
+		if err != nil && r.giveUp(who, granted) {
+			return err
 		}
 	}
-	defer func() { <-r }()
+	defer r.leave()
 	return use()
+}
+
+// enter takes a share, or returns what is closed when the reader gets one.
+func (r *reads) enter(who string) (granted chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.free > 0 {
+		r.free--
+		return nil
+	}
+	granted = make(chan struct{})
+	if len(r.waiting[who]) == 0 {
+		r.turns = append(r.turns, who)
+	}
+	r.waiting[who] = append(r.waiting[who], granted)
+	return granted
+}
+
+// giveUp ends the wait of a reader, and reports false when it has just got its share.
+func (r *reads) giveUp(who string, granted chan struct{}) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.Index(r.waiting[who], granted)
+	if i < 0 {
+		return false
+	}
+	r.remove(who, i)
+	return true
+}
+
+// leave hands a share to the next reader, or keeps it for one that comes.
+func (r *reads) leave() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.turns) == 0 {
+		r.free++
+		return
+	}
+	who := r.turns[0]
+	close(r.waiting[who][0])
+	r.remove(who, 0)
+	if len(r.waiting[who]) > 0 {
+		r.turns = append(r.turns[1:], who)
+	}
+}
+
+// remove takes a reader from those that wait. It requires r.mu.
+func (r *reads) remove(who string, i int) {
+	r.waiting[who] = slices.Delete(r.waiting[who], i, i+1)
+	if len(r.waiting[who]) == 0 {
+		delete(r.waiting, who)
+		r.turns = slices.DeleteFunc(r.turns, func(t string) bool { return t == who })
+	}
 }

@@ -3,18 +3,21 @@ package server
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"slackmcp/mcp/access"
 	"slackmcp/webhook/event"
 )
 
 func TestReadersShareTheirMemory(t *testing.T) {
-	if n := cap(newReads(1 << 20)); n != 4 {
+	if n := newReads(1 << 20).free; n != 4 {
 		t.Errorf("%d readers hold a page and a body of 1 MiB each in 8 MiB, want 4", n)
 	}
-	if n := cap(newReads(1 << 30)); n != 1 {
+	if n := newReads(1 << 30).free; n != 1 {
 		t.Errorf("%d readers hold bodies of 1 GiB, want one at a time", n)
 	}
 	synctest.Test(t, func(t *testing.T) {
@@ -45,6 +48,45 @@ func TestReadersShareTheirMemory(t *testing.T) {
 		}
 		if err := <-left; err == nil || err.Error() != "what the reader returned" {
 			t.Errorf("Hold = %v, want the reader's error", err)
+		}
+	})
+}
+
+// TestReadersTakeTurnsByPrincipal has one principal wait with many reads, and another with
+// one: that is served second.
+func TestReadersTakeTurnsByPrincipal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReads(16 << 20) // one reader at a time
+		as := func(name string) context.Context { return access.With(t.Context(), &access.Principal{Name: name}) }
+		leave := make(chan struct{})
+		var order []string
+		var done sync.WaitGroup
+		read := func(name string) {
+			done.Go(func() {
+				if err := r.Hold(as(name), func() error { order = append(order, name); return nil }); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		done.Go(func() { _ = r.Hold(as("alice"), func() error { <-leave; return nil }) })
+		synctest.Wait()
+		for range 5 {
+			read("alice")
+		}
+		read("bob")
+		gone, cancel := context.WithCancel(as("carol"))
+		done.Go(func() { _ = r.Hold(gone, func() error { t.Error("a reader that gave up reads"); return nil }) })
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		close(leave)
+		done.Wait()
+		if want := []string{"alice", "bob", "alice", "alice", "alice", "alice"}; !slices.Equal(order, want) {
+			t.Errorf("the readers came in the order %v, want %v", order, want)
+		}
+		if r.free != 1 || len(r.waiting) != 0 || len(r.turns) != 0 {
+			t.Errorf("%d shares are free and %d wait, want 1 and none", r.free, len(r.waiting))
 		}
 	})
 }

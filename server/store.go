@@ -66,7 +66,7 @@ func sqliteOptions(cfg config.Config, log *slog.Logger) sqlite.Options {
 // It is an operator.Holder.
 type watchedStore struct {
 	queue.Queue
-	reads
+	*reads
 	published atomic.Pointer[event.Position]
 	trouble   atomic.Bool // the store refused an event
 	away      atomic.Bool // it could not be reached

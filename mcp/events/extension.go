@@ -301,7 +301,7 @@ func (x *Extension) poll(ctx context.Context, r *transport.Request) (any, error)
 		out.Cursor, err = x.reader.Now(ctx)
 		return out, err
 	}
-	f := x.reader.Follow(s, *in.Cursor, limit)
+	f := x.reader.Follow(s, *in.Cursor, limit, 0)
 	defer f.Close()
 	for range pollReads {
 		b, err := f.Read(ctx, since)

@@ -47,12 +47,17 @@ type Follower struct {
 	cursor    string
 }
 
+// followBytes bounds what a stream or a subscription reads at once: each keeps what it made
+// of the events until its receiver took them.
+const followBytes = 32 << 10
+
 // Follow returns a follower that begins behind a cursor and reads at most limit events at
-// once.
-func (r *Reader) Follow(s *Selection, cursor string, limit int) *Follower {
+// once, and no more behind the one with which their bodies reach maxBytes; 0 is
+// event.MaxPageBytes.
+func (r *Reader) Follow(s *Selection, cursor string, limit, maxBytes int) *Follower {
 	after, _ := position(cursor)
 	return &Follower{
-		Follower: event.Follow(r.log, event.Query{Filter: s.filter, After: after, Limit: limit}),
+		Follower: event.Follow(r.log, event.Query{Filter: s.filter, After: after, Limit: limit, MaxBytes: maxBytes}),
 		reader:   r, selection: s, cursor: cursor,
 	}
 }
@@ -160,7 +165,7 @@ func (s *Source) Follow(name string, arguments []byte, cursor string, limit int)
 	if err != nil {
 		return nil, err
 	}
-	return encoder{s.Reader.Follow(sel, cursor, limit)}, nil
+	return encoder{s.Reader.Follow(sel, cursor, limit, followBytes)}, nil
 }
 
 // An encoder is a follower whose occurrences are written as they are posted.

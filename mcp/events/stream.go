@@ -97,7 +97,7 @@ func (x *Extension) stream(ctx context.Context, p *access.Principal, r *transpor
 	} else if s.cursor, err = x.reader.Now(ctx); err != nil {
 		return nil, err
 	}
-	s.events = x.reader.Follow(sel, s.cursor, streamBatch)
+	s.events = x.reader.Follow(sel, s.cursor, streamBatch, followBytes)
 	defer s.events.Close()
 	if err := s.run(ctx, stopping, x.heartbeat); err != nil {
 		return nil, err

@@ -94,14 +94,22 @@ func (q *Store) DeadLetters(ctx context.Context, name string, ask queue.LetterQu
 			return nil, fmt.Errorf("dead letters: %w", err)
 		}
 	}
-	ask = ask.Normalize()
 	items := s.groups.list(name, buried)
 	items = slices.DeleteFunc(items, func(i groupItem) bool { return i.seq <= from })
+	list, err := q.letters(ctx, s, name, items, ask.Normalize())
+	if err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	return list, nil
+}
+
+// letters reads the dead letters among items, as many as are asked for.
+func (q *Store) letters(ctx context.Context, s *topic, name string, items []groupItem, ask queue.LetterQuery) ([]queue.DeadLetter, error) {
 	var list []queue.DeadLetter
 	for _, i := range items {
 		d, ok, err := q.letter(ctx, s, name, i.seq)
 		if err != nil {
-			return nil, fmt.Errorf("dead letters: %w", err)
+			return nil, err
 		}
 		if !ok {
 			continue

@@ -109,33 +109,50 @@ func countOnly(_ context.Context, _ string, at ...event.Position) (int, error) {
 // returns behind which position there may be more; "" at the end. It holds a page of them
 // at a time, as use should.
 func Each(ctx context.Context, s Store, l Letters, after event.Position, limit int, use func(*DeadLetter) error) (event.Position, error) {
-	for found, more := 0, true; more; {
+	e := each{letters: l, after: after, left: limit, use: use}
+	for more := true; more; {
 		err := Hold(ctx, s, func() error {
-			list, err := s.DeadLetters(ctx, l.Group, queue.LetterQuery{After: after, Limit: step})
-			if err != nil || len(list) == 0 {
-				after, more = "", false
-				return err
+			list, err := s.DeadLetters(ctx, l.Group, queue.LetterQuery{After: e.after, Limit: step})
+			if err == nil {
+				more, err = e.page(list)
 			}
-			for i := range list {
-				if more = found < limit; !more {
-					return nil
-				}
-				after = list[i].Event.Position
-				if !l.Match(&list[i]) {
-					continue
-				}
-				found++
-				if err := use(&list[i]); err != nil {
-					return err
-				}
-			}
-			return nil
+			return err
 		})
 		if err != nil {
-			return after, err
+			return e.after, err
 		}
 	}
-	return after, nil
+	return e.after, nil
+}
+
+// each is an Each that runs.
+type each struct {
+	letters Letters
+	after   event.Position // "" once all were looked at
+	left    int            // of those that are wanted
+	use     func(*DeadLetter) error
+}
+
+// page uses a page of letters, and reports whether to read another one.
+func (e *each) page(list []queue.DeadLetter) (more bool, err error) {
+	if len(list) == 0 {
+		e.after = ""
+		return false, nil
+	}
+	for i := range list {
+		if e.left == 0 {
+			return false, nil
+		}
+		e.after = list[i].Event.Position
+		if !e.letters.Match(&list[i]) {
+			continue
+		}
+		e.left--
+		if err := e.use(&list[i]); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // Events choose stored events. If Refs is set, the other fields are not used.
