@@ -1,6 +1,7 @@
 package tools_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,8 +10,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/tools"
+	"slackmcp/mcp/toolset"
 	"slackmcp/webhook/event"
 )
 
@@ -127,6 +130,35 @@ func TestListEventsPages(t *testing.T) {
 				t.Errorf("%s, %d events a scan: paging lost or repeated events (-want +got):\n%s", order, scan, diff)
 			}
 		}
+	}
+}
+
+// TestACursorIsAPlaceAndNoResult shares a cursor between principals: the other one's call is its own,
+// with its own filter, and is refused where it may not read.
+func TestACursorIsAPlaceAndNoResult(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for n := range 6 {
+		channel := []string{"C0GENERAL01", "C0RANDOM001"}[n%2]
+		r.events.Append(said(fmt.Sprintf("Ev%d", n), channel, "U0ALICE0001", fmt.Sprintf("170000000%d.000100", n), "hello"))
+	}
+	var first, own, theirs eventPage
+	r.call("slack_list_events", a{"channel": "C0GENERAL01", "order": "oldest_first", "limit": 1}, &first)
+	another := &access.Principal{Name: "another", Scopes: []access.Scope{access.Events}}
+	for _, p := range []*access.Principal{tester, another} {
+		c := &toolset.Call{Principal: p, Progress: func(float64, float64, string) {}}
+		raw, err := r.tryWith(t.Context(), c, "slack_list_events", a{"order": "oldest_first", "cursor": first.NextCursor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := eventPage{}
+		if err := json.Unmarshal(raw, &page); err != nil {
+			t.Fatal(err)
+		}
+		own, theirs = theirs, page
+	}
+	if diff := cmp.Diff(own.ids(), theirs.ids()); diff != "" || len(theirs.Events) != 5 {
+		t.Errorf("the other principal reads %v (-own +theirs):\n%s", theirs.ids(), diff)
 	}
 }
 
