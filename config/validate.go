@@ -280,6 +280,9 @@ func (l *loader) validateMCP() {
 		l.problems.add("MCP_TRANSPORT", "is stdio, which only the command mcp serves", "use sse or streamable-http, or run: slack-webhook-server mcp --transport stdio")
 	}
 	l.validateChannel()
+	if len(c.MCP.LockdownApps) > 0 && c.MCP.Lockdown == LockdownOff {
+		l.warn("LOCKDOWN_APPS is set, and LOCKDOWN is not: nothing is withheld, whoever wrote it; set LOCKDOWN=true")
+	}
 	c.MCP.NoAuth = l.config.noAuthTimes > 0
 	if c.noAuthTimes == 1 && !c.Listen.Loopback() && c.MCP.Transport != Stdio {
 		l.problems.add("MCP_NO_AUTH", "would open MCP, and Slack through it, to everyone who reaches "+c.Listen.Host,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,8 +64,15 @@ func (o *Online) slack(ctx context.Context) []Item {
 	if !answered {
 		return append(items, Item{"tools", Warning, "not compared with the scopes, which Slack did not send", "mend the bot token's check first"})
 	}
-	return append(items, o.tools(g)...)
+	items = append(items, o.tools(g)...)
+	if c.MCP.Lockdown != config.LockdownOff && !slices.Contains(g.Bot, usersRead) {
+		items = append(items, Item{"lockdown", Warning, "without " + usersRead + " no author can be looked up: in shared conversations colleagues are withheld, too", "add the scope under OAuth & Permissions, and install the app again"})
+	}
+	return items
 }
+
+// usersRead is the scope of users.info.
+const usersRead = "users:read"
 
 // identity asks who a token is.
 func identity(ctx context.Context, name, key, page string, client *slackapi.Client) (_ Item, scopes []string, ok bool) {

@@ -100,6 +100,15 @@ func TestScopes(t *testing.T) {
 			t.Error("slack_post_message has its scope, and is said to be hidden")
 		}
 	})
+	t.Run("a lockdown that cannot look authors up", func(t *testing.T) {
+		t.Parallel()
+		vars := maps.Clone(chosen)
+		vars["LOCKDOWN"] = "true"
+		want(t, check(t, vars)["lockdown"], checkup.Warning, "without users:read")
+		if _, warned := check(t, chosen)["lockdown"]; warned {
+			t.Error("without LOCKDOWN it is warned of as well")
+		}
+	})
 	t.Run("a user token is listed with what it lacks", func(t *testing.T) {
 		t.Parallel()
 		vars := maps.Clone(chosen)
