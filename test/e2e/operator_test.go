@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -91,7 +92,9 @@ func (p place) conserved(t *testing.T, accepted int64) groupCounts {
 	return c
 }
 
-// consumer starts a consumer; end asks it to stop and wants exit code 0.
+// consumer starts a consumer; end asks it to stop and wants exit code 0. It returns when the
+// consumer has a connection: on a busy machine a process takes longer to start than a server
+// to be killed and started again, and a consumer that finds no server ends.
 func (p place) consumer(t *testing.T, args ...string) (cmd *exec.Cmd, end func()) {
 	t.Helper()
 	cmd = p.cli(t, append([]string{"consume"}, args...)...)
@@ -101,6 +104,18 @@ func (p place) consumer(t *testing.T, args ...string) (cmd *exec.Cmd, end func()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, time.Minute, func() error {
+		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", cmd.Process.Pid))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // there is no /proc, or the consumer has ended
+		}
+		for _, fd := range fds {
+			if to, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", cmd.Process.Pid, fd.Name())); strings.HasPrefix(to, "socket:") {
+				return nil
+			}
+		}
+		return errors.Join(err, fmt.Errorf("consume %v has no connection\n%s", args, logs))
+	})
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
