@@ -67,12 +67,19 @@ func TestMassMentions(t *testing.T) {
 		"<!subteam ^ S1 >":       "@S1",
 		"<!<!here>channel>":      "<!@herechannel>",
 		"a < b and c > d":        "a < b and c > d",
+		"<!channel|<!here>>":     "@channel",
+		"<!subteam^S1|<!here>>":  "@here",
+		"<!channel|a|b>":         "@channel",
 		"<!date^1^{date}|today>": "<!date^1^{date}|today>",
 		"plain @channel is text": "plain @channel is text",
 	} {
 		if got, changed := g.Text(in); got != want || changed != (in != want) {
 			t.Errorf("Text(%q) = %q, %v, want %q", in, got, changed, want)
 		}
+	}
+	deep := strings.Repeat("<!channel|", 5000) + strings.Repeat(">", 5000)
+	if got, changed := g.Text(deep); !changed || strings.Contains(got, "<!") {
+		t.Errorf("of 5,000 nested mentions %d are left", strings.Count(got, "<!"))
 	}
 	blocks := `[{"type":"section","text":{"type":"mrkdwn","text":"<!here> n"}},{"type":"rich_text","elements":[{"type":"broadcast","range":"everyone"},{"type":"usergroup","usergroup_id":"S1"}],"n":12345678901234567890},{"type":"actions","elements":[{"type":"button","text":{"type":"plain_text","text":"<!subteam^S1>"},"value":"<! channel>"}]}]`
 	out, changed, err := g.Blocks(json.RawMessage(blocks))
@@ -293,4 +300,21 @@ func TestAudit(t *testing.T) {
 	if strings.Contains(log.String(), "secret") {
 		t.Errorf("the audit tells what was written: %s", log.String())
 	}
+}
+
+// FuzzText looks for what is left of a mass mention.
+func FuzzText(f *testing.F) {
+	for _, seed := range []string{"<!channel>", "< !here|x>", "<!subteam^S1|@devs>", "<!channel|<!here>>", "<<!>>channel>", "<!date^1^{date}|today>"} {
+		f.Add(seed)
+	}
+	g := newGuard(f, guard.Options{})
+	f.Fuzz(func(t *testing.T, s string) {
+		out, changed := g.Text(s)
+		if again, more := g.Text(out); more {
+			t.Errorf("Text(%q) = %q, and then %q", s, out, again)
+		}
+		if changed != (out != s) {
+			t.Errorf("Text(%q) = %q, changed %v", s, out, changed)
+		}
+	})
 }

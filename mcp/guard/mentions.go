@@ -20,14 +20,30 @@ func (g *Guard) Text(s string) (string, bool) {
 	if g.massMentions || !strings.Contains(s, "<") {
 		return s, false
 	}
-	out := mass.ReplaceAllStringFunc(s, func(m string) string {
-		part := mass.FindStringSubmatch(m)
-		if part[1] != "" {
-			return "@" + strings.ToLower(part[1])
+	out := s
+	for range maxNested {
+		calm := mass.ReplaceAllStringFunc(out, unmarked)
+		if calm == out {
+			return out, out != s
 		}
-		return "@" + strings.TrimLeft(cmp.Or(strings.TrimSpace(part[3]), part[2]), "@")
-	})
-	return out, out != s
+		out = calm // What stood around a mention may be one now.
+	}
+	return marked.ReplaceAllString(out, "&lt;!"), true
+}
+
+// maxNested is how many mentions within mentions are taken out one by one. Beyond that no
+// markup with an exclamation mark is left.
+const maxNested = 10
+
+var marked = regexp.MustCompile(`<\s*!`)
+
+// unmarked is a mention as plain text.
+func unmarked(m string) string {
+	part := mass.FindStringSubmatch(m)
+	if part[1] != "" {
+		return "@" + strings.ToLower(part[1])
+	}
+	return "@" + strings.TrimLeft(cmp.Or(strings.TrimSpace(part[3]), part[2]), "@")
 }
 
 // Blocks does for a message's blocks what [Guard.Text] does for a text: in every text
