@@ -60,6 +60,7 @@ func TestEdges(t *testing.T) {
 		header map[string]string // "" removes one; Host is the host
 		status int
 		want   map[string]string // headers of the answer
+		code   string            // in the answer's body
 	}{
 		{name: "a call", body: strings.NewReader(ping), status: 200},
 		{name: "a call from a loopback page", body: strings.NewReader(ping), header: map[string]string{"Origin": "http://localhost:6274"}, status: 200, want: map[string]string{"Access-Control-Allow-Origin": "http://localhost:6274"}},
@@ -104,6 +105,9 @@ func TestEdges(t *testing.T) {
 		{name: "30 MiB to an SSE session", path: "sse message", body: chunked{strings.NewReader(huge)}, status: 413},
 		{name: "another media type", body: strings.NewReader(ping), header: map[string]string{"Content-Type": "text/plain"}, status: 415, want: map[string]string{"Accept-Post": "application/json"}},
 		{name: "no media type", body: strings.NewReader(ping), header: map[string]string{"Content-Type": ""}, status: 415},
+		{name: "a compressed body", body: strings.NewReader(ping), header: map[string]string{"Content-Encoding": "gzip"}, status: 415, want: map[string]string{"Accept-Encoding": "identity"}},
+		{name: "a compressed body to an SSE session", path: "sse message", body: strings.NewReader(ping), header: map[string]string{"Content-Encoding": "zstd"}, status: 415},
+		{name: "a body that is not encoded", body: strings.NewReader(ping), header: map[string]string{"Content-Encoding": "identity"}, status: 200},
 		{name: "a media type with a parameter", body: strings.NewReader(ping), header: map[string]string{"Content-Type": "application/json; charset=utf-8"}, status: 200},
 		{name: "a client that takes neither", body: strings.NewReader(ping), header: map[string]string{"Accept": "text/html"}, status: 406},
 		{name: "a client that takes only JSON", body: strings.NewReader(ping), header: map[string]string{"Accept": "application/json"}, status: 200, want: map[string]string{"Content-Type": "application/json"}},
@@ -121,7 +125,9 @@ func TestEdges(t *testing.T) {
 		{name: "something else below the mount", method: "GET", path: "/else", status: 404},
 
 		{name: "an empty body", body: strings.NewReader(""), status: 400},
-		{name: "not JSON", body: strings.NewReader("{"), status: 400},
+		{name: "not JSON", body: strings.NewReader("{"), status: 400, code: "-32700"},
+		{name: "not UTF-8", body: strings.NewReader("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{\"x\":\"\xff\"}}"), status: 400, code: "-32700"},
+		{name: "UTF-16", body: strings.NewReader("{\x00\"\x00"), status: 400, code: "-32700"},
 		{name: "a batch", body: strings.NewReader("[" + ping + "]"), status: 400},
 		{name: "not a message", body: strings.NewReader(`{"hello":1}`), status: 400},
 		{name: "another JSON-RPC", body: strings.NewReader(`{"jsonrpc":"1.0","id":1,"method":"ping"}`), status: 400},
@@ -153,6 +159,12 @@ func TestEdges(t *testing.T) {
 			if res.StatusCode != tc.status {
 				body, _ := io.ReadAll(io.LimitReader(res.Body, 400))
 				t.Fatalf("got %d, want %d: %s", res.StatusCode, tc.status, body)
+			}
+			if tc.code != "" {
+				body, _ := io.ReadAll(io.LimitReader(res.Body, 400))
+				if !strings.Contains(string(body), tc.code) {
+					t.Errorf("got %s, want %s in it", body, tc.code)
+				}
 			}
 			for k, v := range tc.want {
 				if got := res.Header.Get(k); got != v {

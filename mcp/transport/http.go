@@ -510,6 +510,11 @@ func (t *Transport) readJSON(w http.ResponseWriter, r *http.Request) (raw []byte
 		reply(w, http.StatusUnsupportedMediaType, "unsupported_media_type", "send "+jsonMedia)
 		return nil, nil, false
 	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		w.Header().Set("Accept-Encoding", "identity")
+		reply(w, http.StatusUnsupportedMediaType, "unsupported_content_encoding", "send the body uncompressed")
+		return nil, nil, false
+	}
 	if r.ContentLength > t.opt.MaxBodyBytes {
 		// Unread, the connection cannot be used again; reading on is what the limit forbids.
 		w.Header().Set("Connection", "close")

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -29,7 +30,7 @@ type message struct {
 }
 
 var (
-	errNotJSON    = errors.New("the body is not valid JSON")
+	errNotJSON    = errors.New("the body is not valid JSON in UTF-8")
 	errBatch      = errors.New("only sessions of 2025-03-26 take batches, of at most 32 messages: send one message a request")
 	errNotMessage = errors.New("the body is not a JSON-RPC 2.0 message")
 	errBadID      = errors.New("id must be a string or a number")
@@ -37,6 +38,9 @@ var (
 
 func parseMessage(raw []byte) (*message, error) {
 	m := &message{raw: raw}
+	if !utf8.Valid(raw) { // package json would put replacement characters in its place
+		return nil, errNotJSON
+	}
 	if isBatch(raw) {
 		if json.Valid(raw) {
 			return nil, errBatch

@@ -62,6 +62,9 @@ func TestSchemes(t *testing.T) {
 
 		{"stripe", "stripe", "mySecret", headers("Stripe-Signature", "t=1700000000,v1="+timedSum+",v0="+zeros), nil},
 		{"stripe while rotating", "stripe", "mySecret", headers("Stripe-Signature", "t=1700000000,v1="+zeros+",v1="+timedSum), nil},
+		{"stripe with a malformed one before", "stripe", "mySecret", headers("Stripe-Signature", "t=1700000000,v1=,v1=xyz,v1="+timedSum[:40]+",v1="+timedSum), nil},
+		{"stripe with a malformed one behind", "stripe", "mySecret", headers("Stripe-Signature", "t=1700000000,v1="+timedSum+",v1="+timedSum+"00,v1="), nil},
+		{"stripe with malformed ones only", "stripe", "mySecret", headers("Stripe-Signature", "t=1700000000,v1=,v1="+timedSum[:40]), signature.ErrMalformed},
 		{"stripe with spaces", "stripe", "mySecret", headers("Stripe-Signature", "t=1700000000, v1="+timedSum), nil},
 		{"stripe v0 only", "stripe", "mySecret", headers("Stripe-Signature", "t=1700000000,v0="+timedSum), signature.ErrMalformed},
 		{"stripe without time", "stripe", "mySecret", headers("Stripe-Signature", "v1="+timedSum), signature.ErrMalformed},
@@ -73,6 +76,8 @@ func TestSchemes(t *testing.T) {
 		{"standard", "standard", standardSecret, standard("v1," + standardSum), nil},
 		{"standard without prefix of the secret", "standard", standardSecret[6:], standard("v1," + standardSum), nil},
 		{"standard while rotating", "standard", standardSecret, standard("v1,"+strings.Repeat("A", 43)+"=", "v1,"+standardSum), nil},
+		{"standard with a malformed one before", "standard", standardSecret, standard("v1,", "v1,"+standardSum[:40], "v1,"+strings.Repeat("!", 44), "v1,"+standardSum), nil},
+		{"standard with a malformed one behind", "standard", standardSecret, standard("v1,"+standardSum, "v1,abc", "v2,abc"), nil},
 		{"standard with a public key", "standard", standardSecret, standard("v1a,"+strings.Repeat("A", 86)+"==", "v1,"+standardSum), nil},
 		{"standard with a public key only", "standard", standardSecret, standard("v1a," + standardSum), signature.ErrMalformed},
 		{"standard cut", "standard", standardSecret, standard("v1," + standardSum[:40]), signature.ErrMalformed},

@@ -176,7 +176,7 @@ func (gitHub) Claim(h http.Header) (c Claim, err error) {
 // Stripe is how Stripe signs: Stripe-Signature is "t=<Unix time>,v1=<hexadecimal>",
 // v1 several times while a secret is rotated, over "<t>.<body>"
 // (docs.stripe.com/webhooks/signature). Other items, such as the test scheme v0, count
-// for nothing.
+// for nothing, and neither does a signature among several that is malformed.
 var Stripe Scheme = stripe{}
 
 type stripe struct{}
@@ -205,8 +205,8 @@ func (stripe) Claim(h http.Header) (Claim, error) {
 			}
 			c.prefix = [5]string{value, "."}
 		case "v1":
-			if err := c.addHex(value); err != nil {
-				return Claim{}, err
+			if c.addHex(value) != nil && c.full() {
+				return Claim{}, ErrMalformed
 			}
 		}
 	}
@@ -220,7 +220,7 @@ func (stripe) Claim(h http.Header) (Claim, error) {
 // webhook-timestamp, and webhook-signature with one "v1,<base64>" or several, split by
 // spaces, over "<id>.<timestamp>.<body>". The secret is "whsec_" and 24 to 64 bytes in
 // base64 (github.com/standard-webhooks/standard-webhooks). Its public-key signatures
-// (v1a) count for nothing.
+// (v1a) count for nothing, and neither does a signature among several that is malformed.
 var StandardWebhooks Scheme = standard{"standard", "Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"}
 
 // Svix is StandardWebhooks under the headers svix-id, svix-timestamp and
@@ -265,8 +265,8 @@ func (s standard) Claim(h http.Header) (Claim, error) {
 	c := Claim{ID: id, At: at, prefix: [5]string{id, ".", ts, "."}}
 	for item := range strings.SplitSeq(list, " ") {
 		if sum, ok := strings.CutPrefix(item, "v1,"); ok {
-			if err := c.addBase64(sum); err != nil {
-				return Claim{}, err
+			if c.addBase64(sum) != nil && c.full() {
+				return Claim{}, ErrMalformed
 			}
 		}
 	}

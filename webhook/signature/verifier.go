@@ -257,6 +257,9 @@ func (c *Claim) addHex(s string) error {
 	return nil
 }
 
+// full reports whether no other sum can be added.
+func (c *Claim) full() bool { return c.n == maxSums }
+
 // addBase64 adds a sum that is written in base64.
 func (c *Claim) addBase64(s string) error {
 	var buf [sha256.Size + 3]byte
