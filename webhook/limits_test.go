@@ -253,6 +253,24 @@ func TestLongBodiesLeaveMemoryToSmallOnes(t *testing.T) {
 	}
 }
 
+// TestSlowRequestsAreNotInFlight has many more bodies under way from one address than there may be
+// requests in flight, on a server that knows no address yet.
+func TestSlowRequestsAreNotInFlight(t *testing.T) {
+	r := newRig(t, strict, func(o *webhook.Options) { o.MaxInFlight = 2 })
+	for range 20 {
+		r.dial(t, "Content-Length: 2000\r\n", "{", "v0="+strings.Repeat("0", 64))
+		r.dial(t, "Content-Length: 100000\r\n", "{", "v0="+strings.Repeat("0", 64))
+	}
+	for deadline := time.Now().Add(10 * time.Second); r.rc.BytesInFlight() < 20*8<<10; <-time.After(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes are granted, want those of 40 bodies", r.rc.BytesInFlight())
+		}
+	}
+	for i := range 10 {
+		r.slack(fmt.Appendf(nil, `{"event_id":"Ev%d"}`, i)).want(t, 200, `{"status":"ok"}`)
+	}
+}
+
 // TestRequestsInFlightAreBounded holds as many requests in Publish as there may be.
 func TestRequestsInFlightAreBounded(t *testing.T) {
 	entered, leave := make(chan struct{}, 10), make(chan struct{})
