@@ -281,7 +281,7 @@ func (l *loader) validateMCP() {
 	}
 	l.validateChannel()
 	if len(c.MCP.LockdownApps) > 0 && c.MCP.Lockdown == LockdownOff {
-		l.warn("LOCKDOWN_APPS is set, and LOCKDOWN is not: nothing is withheld, whoever wrote it; set LOCKDOWN=true")
+		l.warn("LOCKDOWN_APPS is set, and LOCKDOWN is not: so nothing is withheld; set LOCKDOWN=true")
 	}
 	c.MCP.NoAuth = l.config.noAuthTimes > 0
 	if c.noAuthTimes == 1 && !c.Listen.Loopback() && c.MCP.Transport != Stdio {

@@ -184,7 +184,7 @@ func TestWarnings(t *testing.T) {
 	}))})
 	want := []string{
 		"SLACK_BOT_TOKEN does not begin with xoxb-: is it another kind of token?",
-		"LOCKDOWN_APPS is set, and LOCKDOWN is not: nothing is withheld, whoever wrote it; set LOCKDOWN=true",
+		"LOCKDOWN_APPS is set, and LOCKDOWN is not: so nothing is withheld; set LOCKDOWN=true",
 	}
 	if diff := cmp.Diff(want, c.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -56,7 +56,7 @@ func exercises() map[string][]exercise {
 		"slack_update_message":        one(with(object{"text": "mine"}, message)), "slack_delete_message": one(message),
 		"slack_schedule_message":        one(object{"channel": ownIn, "text": "mine", "post_at": "2h"}),
 		"slack_list_scheduled_messages": one(object{}), "slack_cancel_scheduled_message": one(object{"channel": ownIn, "scheduled_message_id": "Q0OTHER0001"}),
-		"slack_post_ephemeral": one(object{"channel": ownIn, "user": insideMan, "text": "mine"}), "slack_get_permalink": one(message),
+		"slack_post_ephemeral": one(object{"channel": ownIn, "user": insider, "text": "mine"}), "slack_get_permalink": one(message),
 		"slack_search_messages": one(object{"query": "x"}, inside+" hit"), "slack_list_unread": one(object{}, inside+" topic", inside+" purpose", named), "slack_mark_read": one(message),
 
 		"slack_add_reactions": one(with(object{"emojis": []string{"eyes"}}, message)), "slack_remove_reactions": one(with(object{"emojis": []string{"eyes"}}, message)),
@@ -64,13 +64,13 @@ func exercises() map[string][]exercise {
 
 		"slack_list_channels":        {{object{}, []string{inside + " topic", inside + " purpose", named}}, {object{"query": "s"}, []string{inside + " topic", inside + " purpose", named}}},
 		"slack_get_channel_info":     {{channel, []string{inside + " purpose"}}, {object{"channel": ownIn}, []string{inside + " topic", named}}},
-		"slack_list_channel_members": one(channel, insideMan, outsider), "slack_create_channel": one(object{"name": "mine"}), "slack_join_channel": one(channel, inside+" purpose"),
-		"slack_leave_channel": one(channel), "slack_invite_to_channel": one(object{"channel": sharedIn, "users": []string{insideMan}}),
-		"slack_set_channel_topic": one(object{"channel": sharedIn, "topic": "mine"}), "slack_archive_channel": one(channel), "slack_open_conversation": one(object{"users": []string{insideMan, outsider}}),
+		"slack_list_channel_members": one(channel, insider, outsider), "slack_create_channel": one(object{"name": "mine"}), "slack_join_channel": one(channel, inside+" purpose"),
+		"slack_leave_channel": one(channel), "slack_invite_to_channel": one(object{"channel": sharedIn, "users": []string{insider}}),
+		"slack_set_channel_topic": one(object{"channel": sharedIn, "topic": "mine"}), "slack_archive_channel": one(channel), "slack_open_conversation": one(object{"users": []string{insider, outsider}}),
 
-		"slack_list_users": one(object{}, inside+" "+insideMan), "slack_search_users": {{object{"query": "u0"}, []string{inside + " " + insideMan}}, {object{"query": "x@y.example"}, []string{outsider}}},
-		"slack_get_user_profiles": one(object{"users": []string{insideMan, outsider}}, inside+" "+insideMan, outsider), "slack_get_user_presence": one(object{"user": outsider}),
-		"slack_list_user_groups": one(object{}, inside+" group"), "slack_list_user_group_members": one(object{"user_group": "S0INSIDE001"}, insideMan),
+		"slack_list_users": one(object{}, inside+" "+insider), "slack_search_users": {{object{"query": "u0"}, []string{inside + " " + insider}}, {object{"query": "x@y.example"}, []string{outsider}}},
+		"slack_get_user_profiles": one(object{"users": []string{insider, outsider}}, inside+" "+insider, outsider), "slack_get_user_presence": one(object{"user": outsider}),
+		"slack_list_user_groups": one(object{}, inside+" group"), "slack_list_user_group_members": one(object{"user_group": "S0INSIDE001"}, insider),
 
 		"slack_get_file_info": {{object{"file_id": "F0INSIDE001"}, []string{inside + " title"}}, {object{"file_id": "F0OUTSIDE001"}, []string{"F0OUTSIDE001"}}},
 		"slack_read_file":     {{object{"file_id": "F0OUTSIDE001"}, []string{view.FlagWithheld}}},
@@ -96,7 +96,7 @@ var addresses = map[string]exercise{
 	"slack://gaps":                          {object{"slack://gaps": ""}, nil},
 	"slack://channels":                      {object{"slack://channels": ""}, []string{inside + " topic"}},
 	"slack://channels/{channel}":            {object{"slack://channels/" + sharedIn: ""}, []string{inside + " purpose"}},
-	"slack://users":                         {object{"slack://users": ""}, []string{inside + " " + insideMan}},
+	"slack://users":                         {object{"slack://users": ""}, []string{inside + " " + insider}},
 	"slack://users/{user}":                  {object{"slack://users/" + outsider: ""}, []string{outsider}},
 	"slack://usergroups":                    {object{"slack://usergroups": ""}, []string{inside + " group"}},
 	"slack://emojis":                        {object{"slack://emojis": ""}, []string{"lantern"}},
@@ -109,21 +109,21 @@ var happenings = map[string]struct {
 	insider, outsider object
 	want              string
 }{
-	"message.created":         {spoken(insideMan, "1700001000.000100", inside+" event"), with(spoken(outsider, "1700001001.000100", canary), object{"blocks": canary, "new": canary}), inside + " event"},
-	"message.changed":         {object{"type": "message", "subtype": "message_changed", "message": spoken(insideMan, earlier, inside+" now"), "previous_message": spoken(insideMan, earlier, inside+" before")}, object{"type": "message", "subtype": "message_changed", "message": spoken(outsider, earlier, canary), "previous_message": spoken(outsider, earlier, canary)}, inside + " before"},
-	"message.deleted":         {object{"type": "message", "subtype": "message_deleted", "deleted_ts": earlier, "previous_message": spoken(insideMan, earlier, inside)}, object{"type": "message", "subtype": "message_deleted", "deleted_ts": earlier, "previous_message": spoken(outsider, earlier, canary)}, earlier},
-	"mention.received":        {with(spoken(insideMan, "1700001002.000100", inside+" mention"), object{"type": "app_mention"}), with(spoken(outsider, "1700001003.000100", canary), object{"type": "app_mention"}), inside + " mention"},
-	"direct_message.received": {with(spoken(insideMan, "1700001004.000100", inside+" direct"), object{"channel_type": "im"}), with(spoken(outsider, "1700001005.000100", canary), object{"channel_type": "im"}), inside + " direct"},
-	"thread.replied":          {with(spoken(insideMan, "1700001006.000100", inside+" reply"), object{"thread_ts": earlier, "subtype": "thread_broadcast", "root": spoken(outsider, earlier, canary)}), with(spoken(outsider, "1700001007.000100", canary), object{"thread_ts": earlier}), inside + " reply"},
-	"reaction.added":          {object{"type": "reaction_added", "user": insideMan, "reaction": "lantern", "item": object{"type": "message", "channel": sharedIn, "ts": earlier}}, object{"type": "reaction_added", "user": outsider, "reaction": strings.ToLower(canary), "item": object{"type": "message", "channel": sharedIn, "ts": earlier}}, "lantern"},
-	"reaction.removed":        {object{"type": "reaction_removed", "user": insideMan, "reaction": "lantern", "item": object{"type": "message", "channel": sharedIn, "ts": earlier}}, object{"type": "reaction_removed", "user": outsider, "reaction": strings.ToLower(canary), "item": object{"type": "message", "channel": sharedIn, "ts": earlier}}, "lantern"},
-	"channel.created":         {object{"type": "channel_created", "channel": object{"id": ownIn, "name": inside + "-made", "creator": insideMan}}, object{"type": "channel_created", "channel": object{"id": "C0THEIRS001", "name": canary, "creator": outsider}}, inside + "-made"},
-	"channel.renamed":         {object{"type": "channel_rename", "channel": object{"id": ownIn, "name": inside + "-renamed", "creator": insideMan}}, object{"type": "channel_rename", "channel": object{"id": sharedIn, "name": canary}}, inside + "-renamed"},
-	"channel.archived":        {object{"type": "channel_archive", "channel": ownIn, "user": insideMan}, object{"type": "channel_archive", "channel": sharedIn, "user": outsider, "note": canary}, ownIn},
-	"member.joined":           {object{"type": "member_joined_channel", "channel": sharedIn, "user": insideMan, "inviter": outsider}, object{"type": "member_joined_channel", "channel": sharedIn, "user": outsider, "user_name": canary}, insideMan},
-	"member.left":             {object{"type": "member_left_channel", "channel": sharedIn, "user": insideMan}, object{"type": "member_left_channel", "channel": sharedIn, "user": outsider, "user_name": canary}, insideMan},
-	"user.changed":            {object{"type": "user_change", "user": person(insideMan)}, object{"type": "user_change", "user": person(outsider)}, inside + " " + insideMan},
-	"file.shared":             {object{"type": "file_shared", "file_id": "F0INSIDE001", "user_id": insideMan, "channel_id": sharedIn}, object{"type": "file_shared", "file_id": "F0OUTSIDE001", "user_id": outsider, "channel_id": sharedIn, "file": fileOf("F0OUTSIDE001")}, "F0INSIDE001"},
+	"message.created":         {spoken(insider, "1700001000.000100", inside+" event"), with(spoken(outsider, "1700001001.000100", canary), object{"blocks": canary, "new": canary}), inside + " event"},
+	"message.changed":         {object{"type": "message", "subtype": "message_changed", "message": spoken(insider, earlier, inside+" now"), "previous_message": spoken(insider, earlier, inside+" before")}, object{"type": "message", "subtype": "message_changed", "message": spoken(outsider, earlier, canary), "previous_message": spoken(outsider, earlier, canary)}, inside + " before"},
+	"message.deleted":         {object{"type": "message", "subtype": "message_deleted", "deleted_ts": earlier, "previous_message": spoken(insider, earlier, inside)}, object{"type": "message", "subtype": "message_deleted", "deleted_ts": earlier, "previous_message": spoken(outsider, earlier, canary)}, earlier},
+	"mention.received":        {with(spoken(insider, "1700001002.000100", inside+" mention"), object{"type": "app_mention"}), with(spoken(outsider, "1700001003.000100", canary), object{"type": "app_mention"}), inside + " mention"},
+	"direct_message.received": {with(spoken(insider, "1700001004.000100", inside+" direct"), object{"channel_type": "im"}), with(spoken(outsider, "1700001005.000100", canary), object{"channel_type": "im"}), inside + " direct"},
+	"thread.replied":          {with(spoken(insider, "1700001006.000100", inside+" reply"), object{"thread_ts": earlier, "subtype": "thread_broadcast", "root": spoken(outsider, earlier, canary)}), with(spoken(outsider, "1700001007.000100", canary), object{"thread_ts": earlier}), inside + " reply"},
+	"reaction.added":          {object{"type": "reaction_added", "user": insider, "reaction": "lantern", "item": object{"type": "message", "channel": sharedIn, "ts": earlier}}, object{"type": "reaction_added", "user": outsider, "reaction": strings.ToLower(canary), "item": object{"type": "message", "channel": sharedIn, "ts": earlier}}, "lantern"},
+	"reaction.removed":        {object{"type": "reaction_removed", "user": insider, "reaction": "lantern", "item": object{"type": "message", "channel": sharedIn, "ts": earlier}}, object{"type": "reaction_removed", "user": outsider, "reaction": strings.ToLower(canary), "item": object{"type": "message", "channel": sharedIn, "ts": earlier}}, "lantern"},
+	"channel.created":         {object{"type": "channel_created", "channel": object{"id": ownIn, "name": inside + "-made", "creator": insider}}, object{"type": "channel_created", "channel": object{"id": "C0THEIRS001", "name": canary, "creator": outsider}}, inside + "-made"},
+	"channel.renamed":         {object{"type": "channel_rename", "channel": object{"id": ownIn, "name": inside + "-renamed", "creator": insider}}, object{"type": "channel_rename", "channel": object{"id": sharedIn, "name": canary}}, inside + "-renamed"},
+	"channel.archived":        {object{"type": "channel_archive", "channel": ownIn, "user": insider}, object{"type": "channel_archive", "channel": sharedIn, "user": outsider, "note": canary}, ownIn},
+	"member.joined":           {object{"type": "member_joined_channel", "channel": sharedIn, "user": insider, "inviter": outsider}, object{"type": "member_joined_channel", "channel": sharedIn, "user": outsider, "user_name": canary}, insider},
+	"member.left":             {object{"type": "member_left_channel", "channel": sharedIn, "user": insider}, object{"type": "member_left_channel", "channel": sharedIn, "user": outsider, "user_name": canary}, insider},
+	"user.changed":            {object{"type": "user_change", "user": person(insider)}, object{"type": "user_change", "user": person(outsider)}, inside + " " + insider},
+	"file.shared":             {object{"type": "file_shared", "file_id": "F0INSIDE001", "user_id": insider, "channel_id": sharedIn}, object{"type": "file_shared", "file_id": "F0OUTSIDE001", "user_id": outsider, "channel_id": sharedIn, "file": fileOf("F0OUTSIDE001")}, "F0INSIDE001"},
 	"interaction.received":    {nil, nil, inside + " chosen"},
 	"webhook.received":        {nil, nil, "orders"},
 	"gap.detected":            {nil, nil, "downtime"},
@@ -132,14 +132,14 @@ var happenings = map[string]struct {
 // others are events that no type of the extension is about, of which the tools and resources tell.
 func others() (list []event.Event) {
 	for i, inner := range []object{
-		{"type": "pin_added", "user": insideMan, "channel_id": sharedIn, "item": object{"type": "message", "channel": sharedIn, "message": spoken(outsider, earlier, canary)}},
-		{"type": "star_added", "user": insideMan, "item": object{"type": "file", "file": fileOf("F0OUTSIDE001")}},
+		{"type": "pin_added", "user": insider, "channel_id": sharedIn, "item": object{"type": "message", "channel": sharedIn, "message": spoken(outsider, earlier, canary)}},
+		{"type": "star_added", "user": insider, "item": object{"type": "file", "file": fileOf("F0OUTSIDE001")}},
 		{"type": "shared_channel_invite_received", "invite": object{"id": "I01", "inviting_user": object{"id": outsider, "name": canary}}, "channel": object{"id": sharedIn, "name": canary}},
 		{"type": "link_shared", "user": outsider, "channel": sharedIn, "links": []object{{"url": "https://x/" + canary, "domain": canary}}},
 		{"type": "subteam_created", "subteam": object{"id": "S01", "name": canary, "handle": canary, "is_external": true}},
 		{"type": "function_executed", "inputs": object{"x": canary}, "function": object{"id": "Fn1", "title": canary}},
 		{"type": "message_metadata_posted", "user_id": outsider, "metadata": object{"event_payload": object{"x": canary}}},
-		{"type": "something_new", "user": insideMan, "text": canary},
+		{"type": "something_new", "user": insider, "text": canary},
 	} {
 		list = append(list, eventtest.Envelope(fmt.Sprintf("EvOther%d", i), inner, object{"is_ext_shared_channel": true}))
 	}
@@ -176,7 +176,7 @@ func receive(t *testing.T, log *eventtest.Log) {
 		add(eventtest.Envelope(id, place(h.insider), object{"is_ext_shared_channel": true}), eventtest.Envelope(other, place(h.outsider), object{"is_ext_shared_channel": true}))
 	}
 	add(others()...)
-	for i, user := range []string{insideMan, outsider} {
+	for i, user := range []string{insider, outsider} {
 		value := []string{inside + " chosen", canary}[i]
 		payload, err := json.Marshal(object{
 			"type": "block_actions", "user": object{"id": user, "name": canary}, "team": nil, "enterprise": nil, "channel": object{"id": sharedIn, "name": canary},
@@ -479,20 +479,20 @@ func TestLockdownOfCompletionsAndPrompts(t *testing.T) {
 	}
 	clean(t, "a channel", complete(protocol.PromptReference{Type: "ref/prompt", Name: "slack_catch_up"}, "channel"), []string{"#" + strings.ToLower(inside) + "-own"})
 	clean(t, "a channel of an address", complete(protocol.ResourceReference{Type: "ref/resource", URI: "slack://channels/{channel}/events"}, "channel"), []string{ownIn})
-	clean(t, "a user of an address", complete(protocol.ResourceReference{Type: "ref/resource", URI: "slack://users/{user}"}, "user"), []string{insideMan})
+	clean(t, "a user of an address", complete(protocol.ResourceReference{Type: "ref/resource", URI: "slack://users/{user}"}, "user"), []string{insider})
 }
 
 func TestLockdownOfChannelPushes(t *testing.T) {
 	t.Parallel()
 	slack := newCanarySlack(t)
-	r := newChannelRig(t, mcp.Channel{Senders: []string{insideMan, outsider}, Watch: []string{sharedIn}}, func(o *mcp.Options) {
+	r := newChannelRig(t, mcp.Channel{Senders: []string{insider, outsider}, Watch: []string{sharedIn}}, func(o *mcp.Options) {
 		o.Slack, o.Lockdown = slack, view.Guests
 	})
 	r.handshake()
 	for i, m := range conversation() {
 		r.events.Append(eventtest.Envelope(fmt.Sprintf("EvSaid%d", i), with(m, object{"channel": sharedIn}), object{"is_ext_shared_channel": true}))
 	}
-	r.events.Append(eventtest.Envelope("EvEnd", with(spoken(insideMan, "1700009999.000100", inside+" end"), object{"channel": sharedIn}), object{"is_ext_shared_channel": true}))
+	r.events.Append(eventtest.Envelope("EvEnd", with(spoken(insider, "1700009999.000100", inside+" end"), object{"channel": sharedIn}), object{"is_ext_shared_channel": true}))
 	var pushed strings.Builder
 	for !strings.Contains(pushed.String(), inside+" end") {
 		l := r.next()

@@ -19,10 +19,10 @@ const (
 
 	ownTeam   = "T0LANTERN01"
 	otherTeam = "T0PARTNER01"
-	insideMan = "U0INSIDE001"
+	insider   = "U0INSIDE001"
 	outsider  = "U0OUTSIDE01"
-	stranger  = "U0STRANGER1" // whom Slack does not find
-	botMan    = "U0SELF00001"
+	missing   = "U0MISSING01" // whom Slack does not find
+	ownBot    = "U0SELF00001"
 	sharedIn  = "C0SHARED001" // shared with another organisation, named by it
 	ownIn     = "C0OWN000001"
 	earlier   = "1600000000.000100"
@@ -32,7 +32,7 @@ type object = map[string]any
 
 // spoken is a message's first part.
 func spoken(user, ts, text string) object {
-	return object{"type": "message", "user": user, "ts": ts, "text": text, "team": map[string]string{insideMan: ownTeam, outsider: otherTeam}[user]}
+	return object{"type": "message", "user": user, "ts": ts, "text": text, "team": map[string]string{insider: ownTeam, outsider: otherTeam}[user]}
 }
 
 // with adds members to an object.
@@ -51,26 +51,26 @@ func conversation() []object {
 	}
 	blocks := []object{{"type": "section", "text": object{"type": "mrkdwn", "text": canary + " in a block"}}}
 	return []object{
-		with(spoken(insideMan, "1700000001.000100", inside+" plain"), object{"blocks": blocks, "metadata": object{"event_payload": object{"x": canary}}, "new_field": canary}),
+		with(spoken(insider, "1700000001.000100", inside+" plain"), object{"blocks": blocks, "metadata": object{"event_payload": object{"x": canary}}, "new_field": canary}),
 		with(spoken(outsider, "1700000002.000100", canary+" plain"), object{"username": canary, "blocks": blocks, "user_profile": object{"display_name": canary}}),
-		with(spoken(stranger, "1700000003.000100", canary+" by nobody"), object{"team": nil}),
+		with(spoken(missing, "1700000003.000100", canary+" by a missing user"), object{"team": nil}),
 		{"type": "message", "ts": "1700000004.000100", "text": canary + " without author"},
 		{"type": "message", "subtype": "bot_message", "ts": "1700000005.000100", "text": canary + " of a bot", "username": canary},
 		{"type": "message", "bot_id": "B0OTHER0001", "app_id": "A0OTHER0001", "user": "U0OTHERBOT1", "team": ownTeam, "ts": "1700000006.000100", "text": canary + " of an app", "bot_profile": object{"name": canary}},
 		{"type": "message", "bot_id": "B0LISTED001", "app_id": "A0LISTED001", "ts": "1700000007.000100", "text": "", "attachments": []object{{"title": inside + " listed app"}, {"from_url": "https://x.example", "text": canary}}},
-		with(spoken(insideMan, "1700000008.000100", inside+" shares"), object{"attachments": []object{quoted(outsider, canary+" shared"), quoted(insideMan, inside+" shared")}}),
-		with(spoken(outsider, "1700000009.000100", canary+" shares"), object{"attachments": []object{quoted(insideMan, inside+" shared by another")}}),
-		with(spoken(insideMan, "1700000010.000100", inside+" links"), object{"attachments": []object{{"from_url": "https://x.example", "original_url": "https://x.example", "title": canary, "text": canary, "service_name": canary}}}),
-		with(spoken(insideMan, "1700000011.000100", inside+" broadcasts"), object{"subtype": "thread_broadcast", "thread_ts": earlier, "root": spoken(outsider, earlier, canary+" root")}),
-		with(spoken(insideMan, "1700000012.000100", inside+" uploads"), object{"files": []object{file(insideMan, inside+" file"), file(outsider, canary+" file")}}),
-		with(spoken(insideMan, "1700000013.000100", inside+" liked"), object{"reactions": []object{{"name": strings.ToLower(canary), "count": 1, "users": []string{outsider}}, {"name": "eyes", "count": 1, "users": []string{outsider}}, {"name": "lantern", "count": 1, "users": []string{insideMan}}}}),
+		with(spoken(insider, "1700000008.000100", inside+" shares"), object{"attachments": []object{quoted(outsider, canary+" shared"), quoted(insider, inside+" shared")}}),
+		with(spoken(outsider, "1700000009.000100", canary+" shares"), object{"attachments": []object{quoted(insider, inside+" shared by another")}}),
+		with(spoken(insider, "1700000010.000100", inside+" links"), object{"attachments": []object{{"from_url": "https://x.example", "original_url": "https://x.example", "title": canary, "text": canary, "service_name": canary}}}),
+		with(spoken(insider, "1700000011.000100", inside+" broadcasts"), object{"subtype": "thread_broadcast", "thread_ts": earlier, "root": spoken(outsider, earlier, canary+" root")}),
+		with(spoken(insider, "1700000012.000100", inside+" uploads"), object{"files": []object{file(insider, inside+" file"), file(outsider, canary+" file")}}),
+		with(spoken(insider, "1700000013.000100", inside+" liked"), object{"reactions": []object{{"name": strings.ToLower(canary), "count": 1, "users": []string{outsider}}, {"name": "eyes", "count": 1, "users": []string{outsider}}, {"name": "lantern", "count": 1, "users": []string{insider}}}}),
 		with(spoken(outsider, "1700000014.000100", "<@"+outsider+"|"+canary+"> has joined the channel"), object{"subtype": "channel_join"}),
 		with(spoken(outsider, "1700000015.000100", "<@"+outsider+"> set the channel topic: "+canary), object{"subtype": "channel_topic", "topic": canary}),
-		with(spoken(insideMan, "1700000016.000100", "<@"+insideMan+"> set the channel topic: "+inside+" topic said"), object{"subtype": "channel_topic"}),
+		with(spoken(insider, "1700000016.000100", "<@"+insider+"> set the channel topic: "+inside+" topic said"), object{"subtype": "channel_topic"}),
 		with(spoken("USLACKBOT", "1700000017.000100", canary+" quoted by Slackbot"), nil),
-		with(spoken(insideMan, "1700000018.000100", inside+" mentions <@"+outsider+"|"+canary+">"), nil),
-		{"type": "message", "user": botMan, "bot_id": "B0SELF00001", "app_id": "A0SELF00001", "team": ownTeam, "ts": "1700000019.000100", "text": canary + " of another assistant"},
-		with(spoken(insideMan, "1700000020.000100", canary+" of a kind that is not listed"), object{"subtype": "something_new"}),
+		with(spoken(insider, "1700000018.000100", inside+" mentions <@"+outsider+"|"+canary+">"), nil),
+		{"type": "message", "user": ownBot, "bot_id": "B0SELF00001", "app_id": "A0SELF00001", "team": ownTeam, "ts": "1700000019.000100", "text": canary + " of another assistant"},
+		with(spoken(insider, "1700000020.000100", canary+" of a kind that is not listed"), object{"subtype": "something_new"}),
 	}
 }
 
@@ -86,27 +86,27 @@ func person(id string) object {
 		name, team = canary, otherTeam
 	}
 	return object{
-		"id": id, "team_id": team, "name": name, "real_name": name, "is_bot": id == botMan, "tz": name,
+		"id": id, "team_id": team, "name": name, "real_name": name, "is_bot": id == ownBot, "tz": name,
 		"profile": object{"real_name": name, "display_name": name, "title": name, "email": name + "@x.example", "phone": name, "pronouns": name, "status_text": name, "status_emoji": ":eyes:", "team": team},
 	}
 }
 
 func channelOf(id string) object {
 	c := object{
-		"id": id, "name": strings.ToLower(inside) + "-own", "creator": insideMan, "is_channel": true, "is_member": true, "num_members": 3, "unread_count_display": 2,
-		"topic": object{"value": inside + " topic", "creator": insideMan}, "purpose": object{"value": canary + " purpose", "creator": outsider},
+		"id": id, "name": strings.ToLower(inside) + "-own", "creator": insider, "is_channel": true, "is_member": true, "num_members": 3, "unread_count_display": 2,
+		"topic": object{"value": inside + " topic", "creator": insider}, "purpose": object{"value": canary + " purpose", "creator": outsider},
 	}
 	if id == sharedIn {
 		with(c, object{
 			"name": strings.ToLower(canary) + "-shared", "creator": outsider, "is_ext_shared": true, "is_shared": true,
-			"topic": object{"value": canary + " topic", "creator": outsider}, "purpose": object{"value": inside + " purpose", "creator": insideMan},
+			"topic": object{"value": canary + " topic", "creator": outsider}, "purpose": object{"value": inside + " purpose", "creator": insider},
 		})
 	}
 	return c
 }
 
 func fileOf(id string) object {
-	f := object{"id": id, "user": insideMan, "name": inside + " name.txt", "title": inside + " title", "mimetype": "text/plain", "filetype": "text", "size": 20, "mode": "snippet", "preview": inside, "permalink": "https://x.slack.com/files/" + id, "url_private": "https://files.slack.com/" + id}
+	f := object{"id": id, "user": insider, "name": inside + " name.txt", "title": inside + " title", "mimetype": "text/plain", "filetype": "text", "size": 20, "mode": "snippet", "preview": inside, "permalink": "https://x.slack.com/files/" + id, "url_private": "https://files.slack.com/" + id}
 	if id == "F0OUTSIDE001" {
 		with(f, object{"user": outsider, "name": canary, "title": canary, "mimetype": "text/" + canary + " x", "pretty_type": canary, "preview": canary, "permalink": "https://x.slack.com/files/" + canary})
 	}
@@ -122,8 +122,8 @@ func hits() []object {
 		return object{"channel": object{"id": sharedIn, "name": strings.ToLower(canary)}, "user": user, "username": canary, "team": ownTeam, "ts": "1700000001.000100", "text": text, "permalink": "https://x.slack.com/archives/" + sharedIn + "/p1700000001000100"}
 	}
 	return []object{
-		with(hit(insideMan, inside+" hit"), object{"username": "", "attachments": []object{{"is_share": true, "author_id": outsider, "text": canary}}}),
-		hit(outsider, canary+" hit"), hit("", canary+" without author"), hit(stranger, canary+" by nobody"), with(hit("", canary+" of a bot"), object{"bot_id": "B0OTHER0001"}),
+		with(hit(insider, inside+" hit"), object{"username": "", "attachments": []object{{"is_share": true, "author_id": outsider, "text": canary}}}),
+		hit(outsider, canary+" hit"), hit("", canary+" without author"), hit(missing, canary+" by a missing user"), with(hit("", canary+" of a bot"), object{"bot_id": "B0OTHER0001"}),
 	}
 }
 
@@ -132,20 +132,20 @@ func answers(base string, form func(string) string) map[string]object {
 	messages := object{"messages": conversation()}
 	channel := object{"channel": channelOf(form("channel"))}
 	return map[string]object{
-		"auth.test":           {"url": "https://x.slack.com/", "team": "x", "team_id": ownTeam, "user": "self", "user_id": botMan, "bot_id": "B0SELF00001", "app_id": "A0SELF00001"},
+		"auth.test":           {"url": "https://x.slack.com/", "team": "x", "team_id": ownTeam, "user": "self", "user_id": ownBot, "bot_id": "B0SELF00001", "app_id": "A0SELF00001"},
 		"users.info":          {"user": person(form("user"))},
-		"users.list":          {"members": []object{person(insideMan), person(outsider), person(botMan)}},
+		"users.list":          {"members": []object{person(insider), person(outsider), person(ownBot)}},
 		"users.lookupByEmail": {"user": person(outsider)}, "users.getPresence": {"presence": "active"},
 		"users.conversations": {"channels": []object{channelOf(ownIn), channelOf(sharedIn)}},
 		"usergroups.list": {"usergroups": []object{
 			{"id": "S0INSIDE001", "team_id": ownTeam, "name": inside + " group", "handle": "own", "description": inside},
 			{"id": "S0OUTSIDE01", "team_id": otherTeam, "name": canary, "handle": canary, "description": canary, "is_external": true},
 		}},
-		"usergroups.users.list": {"users": []string{insideMan, outsider}},
+		"usergroups.users.list": {"users": []string{insider, outsider}},
 		"conversations.list":    {"channels": []object{channelOf(ownIn), channelOf(sharedIn)}},
 		"conversations.info":    channel, "conversations.join": channel, "conversations.create": {"channel": channelOf(ownIn)}, "conversations.setTopic": channel,
 		"conversations.setPurpose": channel, "conversations.invite": channel, "conversations.open": {"channel": channelOf(sharedIn)},
-		"conversations.members": {"members": []string{insideMan, outsider}},
+		"conversations.members": {"members": []string{insider, outsider}},
 		"conversations.history": messages, "conversations.replies": messages,
 		"conversations.leave": {}, "conversations.archive": {}, "conversations.mark": {},
 		"search.messages":          {"messages": object{"matches": hits(), "total": 5, "paging": object{"page": 1, "pages": 1}}},
@@ -153,12 +153,12 @@ func answers(base string, form func(string) string) map[string]object {
 		"reactions.get":            {"message": conversation()[12]}, "reactions.add": {}, "reactions.remove": {},
 		"emoji.list": {"emoji": object{"lantern": "https://x.example/lantern.png"}},
 		"pins.list": {"items": []object{
-			{"type": "message", "created_by": insideMan, "message": spoken(outsider, "1700000001.000100", canary+" pinned")},
-			{"type": "message", "created_by": outsider, "message": spoken(insideMan, "1700000002.000100", inside+" pinned")},
+			{"type": "message", "created_by": insider, "message": spoken(outsider, "1700000001.000100", canary+" pinned")},
+			{"type": "message", "created_by": outsider, "message": spoken(insider, "1700000002.000100", inside+" pinned")},
 		}},
 		"pins.add": {}, "pins.remove": {},
-		"bookmarks.list": {"bookmarks": []object{bookmarkOf("Bk1", outsider, canary), bookmarkOf("Bk2", insideMan, inside+"bookmark"), bookmarkOf("Bk3", "", canary)}},
-		"bookmarks.add":  {"bookmark": bookmarkOf("Bk4", botMan, form("title"))}, "bookmarks.remove": {},
+		"bookmarks.list": {"bookmarks": []object{bookmarkOf("Bk1", outsider, canary), bookmarkOf("Bk2", insider, inside+"bookmark"), bookmarkOf("Bk3", "", canary)}},
+		"bookmarks.add":  {"bookmark": bookmarkOf("Bk4", ownBot, form("title"))}, "bookmarks.remove": {},
 		"files.info":                 {"file": fileOf(form("file"))},
 		"files.getUploadURLExternal": {"upload_url": base + "/upload", "file_id": "F0MINE00001"}, "files.completeUploadExternal": {"files": []object{{"id": "F0MINE00001"}}},
 		"chat.postMessage": postedMessage(form),
@@ -173,7 +173,7 @@ func answers(base string, form func(string) string) map[string]object {
 
 // postedMessage answers a post. A question stands apart from the messages that tools may change.
 func postedMessage(form func(string) string) object {
-	ts, message := "1700000100.000100", object{"user": botMan, "bot_id": "B0SELF00001", "text": form("text")}
+	ts, message := "1700000100.000100", object{"user": ownBot, "bot_id": "B0SELF00001", "text": form("text")}
 	if blocks := form("blocks"); blocks != "" {
 		ts, message["blocks"] = "1700000100.000200", json.RawMessage(blocks)
 	}
@@ -194,7 +194,7 @@ func newCanarySlack(t *testing.T) *slackapi.Client {
 			t.Errorf("the fake Slack has no answer of %s", method)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		if user := r.Form.Get("user"); method == "users.info" && !slices.Contains([]string{insideMan, outsider, botMan}, user) {
+		if user := r.Form.Get("user"); method == "users.info" && !slices.Contains([]string{insider, outsider, ownBot}, user) {
 			answer = object{"ok": false, "error": "user_not_found"}
 		} else {
 			answer = with(object{"ok": true}, answer)

@@ -63,7 +63,7 @@ type Resolver struct {
 	now      func() time.Time
 	channels *book[Channel]
 	users    *book[User]
-	nobody   *book[struct{}] // ids of users whom Slack did not find
+	unfound  *book[struct{}] // ids of users whom Slack did not find
 	directs  *book[string]   // of a user's id, the direct message with them
 	listing  *walk           // of the channels
 	letters  *walk           // of the direct messages
@@ -82,7 +82,7 @@ func New(s Slack) (*Resolver, error) {
 		channels: newBook(maxChannels, func(c Channel) string { return strings.ToLower(c.Name) }),
 		users:    newBook(maxUsers, func(u User) string { return strings.ToLower(u.Handle) }),
 	}
-	r.nobody = newBook(maxMissed, func(struct{}) string { return "" })
+	r.unfound = newBook(maxMissed, func(struct{}) string { return "" })
 	r.directs = newBook(maxUsers, func(string) string { return "" })
 	r.letters = newWalk(listRest, r.directPage)
 	r.self = newSelfCache()
@@ -377,7 +377,7 @@ func (r *Resolver) User(ctx context.Context, id string) (User, error) {
 func (r *Resolver) KeepUser(u *slackapi.User) User {
 	kept := UserOf(u)
 	r.users.put(u.ID, kept, r.now())
-	r.nobody.remove(u.ID)
+	r.unfound.remove(u.ID)
 	return kept
 }
 
@@ -410,7 +410,7 @@ func (r *Resolver) Users(ctx context.Context, ids []string, ask int) map[string]
 		if ask == 0 || !userID.MatchString(id) || id[0] == 'B' || ctx.Err() != nil {
 			continue
 		}
-		if _, age, known := r.nobody.get(id, r.now()); known && age < missed {
+		if _, age, known := r.unfound.get(id, r.now()); known && age < missed {
 			continue
 		}
 		ask--
@@ -420,7 +420,7 @@ func (r *Resolver) Users(ctx context.Context, ids []string, ask int) map[string]
 		case err == nil:
 			found[id] = u
 		case errors.As(err, &e) && e.Kind == slackapi.NotFound:
-			r.nobody.put(id, struct{}{}, r.now())
+			r.unfound.put(id, struct{}{}, r.now())
 		}
 	}
 	return found

@@ -149,7 +149,7 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 			v := letterView{Untrusted: true, Attempts: d.Attempts, DiedAt: view.Time(d.DiedAt)}
 			v.Event, _ = k.row(r, &d.Event, "")
 			if r.Lockdown() {
-				v.Flags.Add(view.FlagWithheld) // it may quote the event, whoever wrote that
+				v.Flags.Add(view.FlagWithheld) // it may quote the event
 			} else {
 				v.Reason = v.Flags.Text(d.Reason, excerpt)
 			}

@@ -8,8 +8,10 @@
 //
 // It promises that secrets that an event's body holds are not in a view (see
 // event.Sanitize), and that under lockdown no text of an author who is not known to
-// belong to the workspace is. It does not judge what a text says: a marker tells a
-// model whose words it reads, it cannot make the model heed it.
+// belong to the workspace is: every view is made by a [Reading], which asks a [Judge] about
+// each text's own author, and of payloads shows what a list of fields allows. It does not
+// judge what a text says: a marker tells a model whose words it reads, it cannot make the
+// model heed it.
 package view
 
 import (

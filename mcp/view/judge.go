@@ -249,7 +249,7 @@ const (
 func sideOf(u *names.User, own home) side {
 	switch {
 	case own.has(u.Team), own.has(u.Organisation):
-		return inside // of another workspace of our organisation Slack says that they are strangers, too
+		return inside // Slack sets is_stranger of people of our organisation's other workspaces, too
 	case u.Stranger:
 		return outside
 	case u.Team == "" && u.Organisation == "", own.isZero():

@@ -33,7 +33,7 @@ const (
 	self     = "U0SELF0001"
 
 	organisation = "E0GRID0001"
-	nobody       = "U0NOBODY01" // whom Slack does not find
+	missing      = "U0MISSING1" // whom Slack does not find
 	listed       = "A0LISTED01" // on LOCKDOWN_APPS
 )
 
@@ -41,7 +41,7 @@ const (
 type people struct {
 	asked int
 	held  bool // what must not be held while Slack is asked
-	cold  bool // nobody is known before Slack was asked
+	cold  bool // no user is known before Slack was asked
 	lists int  // how often the list of users was read
 	t     *testing.T
 }
@@ -127,53 +127,53 @@ func TestLockdownJudgesEachTextByItsAuthor(t *testing.T) {
 		inside   string
 		unshared bool
 	}{
-		"a colleague":                           {written(nil), ours, false},
-		"a guest":                               {written(a{"user": guest}), ours, false},
-		"one who left":                          {written(a{"user": gone}), ours, false},
-		"an outsider":                           {written(a{"user": outsider, "team": "T0PARTNER01", "text": canary}), "", false},
-		"an outsider, of our team by the event": {written(a{"user": outsider, "text": canary}), "", false},
-		"one whom Slack does not find":          {written(a{"user": nobody, "team": nil, "text": canary}), "", false},
-		"the same where nobody else is":         {written(a{"user": nobody, "team": nil}), ours, true},
-		"no author":                             {written(a{"user": nil, "team": nil, "text": canary}), "", false},
-		"a bot without identity":                {written(a{"user": nil, "subtype": "bot_message", "text": canary, "username": canary}), "", true},
-		"another app":                           {written(a{"user": nil, "bot_id": "B0OTHER001", "app_id": "A0OTHER001", "text": canary, "bot_profile": a{"name": canary}}), "", true},
-		"an app on the list":                    {written(a{"user": nil, "bot_id": "B0LISTED01", "app_id": listed, "text": "", "blocks": []any{a{"type": "section", "text": a{"type": "mrkdwn", "text": ours}}}}), ours, true},
-		"an app on the list, with a preview":    {written(a{"user": nil, "bot_id": "B0LISTED01", "app_id": listed, "attachments": []any{a{"text": ours + "2"}, a{"from_url": "https://x.example", "text": canary}}}), ours + "2", true},
-		"a shared message of an outsider":       {written(a{"attachments": []any{a{"is_share": true, "is_msg_unfurl": true, "author_id": outsider, "author_name": canary, "text": canary, "fallback": canary, "message_blocks": []any{a{"message": a{"blocks": []any{a{"text": canary}}}}}}}}), ours, true},
-		"a shared message of a colleague":       {written(a{"attachments": []any{a{"is_share": true, "author_id": insider, "text": ours + "2"}}}), ours + "2", true},
-		"a name in a shared message":            {written(a{"attachments": []any{a{"is_share": true, "author_id": insider, "text": ours + "2 <@" + outsider + "|" + canary + ">"}}}), ours + "2", true},
-		"a table that was pasted":               {written(a{"text": "", "attachments": []any{a{"id": 1, "fallback": "[no preview available]", "blocks": []any{a{"type": "table", "rows": []any{[]any{a{"type": "raw_text", "text": ours + " cell"}}}}}}}}), ours + " cell", true},
-		"a table with something beside it":      {written(a{"attachments": []any{a{"title": canary, "blocks": []any{a{"type": "table", "rows": []any{[]any{a{"type": "raw_text", "text": canary}}}}}}}}), ours, true},
-		"a date in a text":                      {written(a{"text": "<!date^1392734382^{date}|" + ours + " date>"}), ours + " date", true},
-		"an outsider shares a colleague's":      {written(a{"user": outsider, "team": "T0PARTNER01", "text": canary, "attachments": []any{a{"is_share": true, "author_id": insider, "text": ours}}}), ours, false},
-		"an app says that it quotes":            {written(a{"bot_id": "B0OTHER001", "app_id": "A0OTHER001", "text": canary, "attachments": []any{a{"is_share": true, "author_id": insider, "text": canary}}}), "", true},
-		"a preview":                             {written(a{"attachments": []any{a{"from_url": "https://x.example", "title": canary, "text": canary}, a{"text": canary}}}), ours, true},
-		"a broadcast of an outsider's thread":   {written(a{"subtype": "thread_broadcast", "thread_ts": "1600000000.000100", "root": by(outsider, canary)}), ours, false},
-		"a broadcast by an outsider":            {written(a{"user": outsider, "text": canary, "subtype": "thread_broadcast", "thread_ts": "1600000000.000100", "root": by(insider, ours)}), ours, false},
-		"a change":                              {written(a{"user": nil, "text": nil, "subtype": "message_changed", "message": by(insider, ours), "previous_message": by(insider, ours+"2")}), ours + "2", false},
-		"a change by an outsider":               {written(a{"user": nil, "text": nil, "subtype": "message_changed", "message": by(outsider, canary), "previous_message": by(outsider, canary)}), "", true},
-		"a deletion":                            {written(a{"user": nil, "text": nil, "subtype": "message_deleted", "deleted_ts": "1600000000.000100", "previous_message": by(outsider, canary)}), "", true},
-		"a join":                                {written(a{"user": outsider, "subtype": "channel_join", "text": "<@" + outsider + "|" + canary + "> has joined"}), "joined the channel", false},
-		"a topic":                               {written(a{"subtype": "channel_topic", "text": "<@" + insider + "> set the channel topic: " + ours}), ours, false},
-		"an outsider's topic":                   {written(a{"user": outsider, "subtype": "channel_topic", "topic": canary, "text": canary}), "set the channel's topic", false},
-		"a name in a mention":                   {written(a{"text": ours + " <@" + outsider + "|" + canary + "> <#C0SHARED01|" + canary + ">"}), "@" + outsider, false},
-		"a subtype that nobody listed":          {written(a{"subtype": "new_kind", "text": canary}), "", true},
-		"fields that nobody listed":             {written(a{"new": canary, "metadata": a{"event_payload": a{"x": canary}}, "user_profile": a{"name": canary}, "room": a{"name": canary}, "blocks": []any{a{"text": canary}}}), ours, true},
-		"an outsider's file":                    {written(a{"subtype": "file_share", "files": []any{a{"id": "F0AAAA0001", "user": outsider, "name": canary, "title": canary, "preview": canary, "mimetype": canary + " x", "permalink": "https://x/" + canary}}}), "F0AAAA0001", true},
-		"a colleague's file":                    {written(a{"text": "", "subtype": "file_share", "files": []any{a{"id": "F0AAAA0001", "user": insider, "title": ours}}}), ours, true},
-		"a reaction":                            {a{"type": "reaction_added", "user": outsider, "reaction": strings.ToLower(canary) + canary, "item_user": insider, "item": a{"type": "message", "channel": "C0SHARED01", "ts": "1.000001"}}, insider, false},
-		"a common reaction":                     {a{"type": "reaction_added", "user": outsider, "reaction": "+1::skin-tone-2", "item": a{"type": "message", "channel": "C0SHARED01", "ts": "1.000001"}}, "+1::skin-tone-2", false},
-		"a pin":                                 {a{"type": "pin_added", "user": insider, "channel_id": "C0SHARED01", "item": a{"type": "message", "channel": "C0SHARED01", "created_by": insider, "message": by(outsider, canary)}}, insider, true},
-		"a pin of a colleague's":                {a{"type": "pin_added", "user": outsider, "channel_id": "C0SHARED01", "item": a{"type": "message", "message": by(insider, ours)}}, ours, true},
-		"a file that is starred":                {a{"type": "star_added", "user": insider, "item": a{"type": "file", "file": a{"id": "F0AAAA0001", "user": outsider, "name": canary}}}, "F0AAAA0001", true},
-		"a profile":                             {a{"type": "user_change", "user": a{"id": outsider, "team_id": "T0PARTNER01", "name": canary, "profile": a{"status_text": canary, "real_name": canary}}}, outsider, true},
-		"a colleague's profile":                 {a{"type": "user_change", "user": a{"id": insider, "team_id": homeTeam, "name": ours, "profile": a{"status_text": ours}}}, ours, true},
-		"a rename":                              {a{"type": "channel_rename", "channel": a{"id": "C0SHARED01", "name": ours}}, ours, true},
-		"a rename of a shared channel":          {a{"type": "channel_rename", "channel": a{"id": "C0SHARED01", "name": canary}}, "C0SHARED01", false},
-		"an invitation":                         {a{"type": "shared_channel_invite_received", "invite": a{"id": "I0001", "inviting_team": a{"id": "T0PARTNER01", "name": canary}, "inviting_user": a{"id": outsider, "name": canary}}, "channel": a{"id": "C0SHARED01", "name": canary}}, outsider, false},
-		"a link":                                {a{"type": "link_shared", "user": outsider, "channel": "C0SHARED01", "links": []any{a{"url": "https://" + canary, "domain": canary}}}, outsider, false},
-		"a group":                               {a{"type": "subteam_created", "subteam": a{"id": "S0001", "name": canary, "handle": canary, "is_external": true}}, "S0001", true},
-		"a type that nobody listed":             {a{"type": "new_type", "user": insider, "text": canary}, insider, true},
+		"a colleague":                             {written(nil), ours, false},
+		"a guest":                                 {written(a{"user": guest}), ours, false},
+		"one who left":                            {written(a{"user": gone}), ours, false},
+		"an outsider":                             {written(a{"user": outsider, "team": "T0PARTNER01", "text": canary}), "", false},
+		"an outsider, of our team by the event":   {written(a{"user": outsider, "text": canary}), "", false},
+		"one whom Slack does not find":            {written(a{"user": missing, "team": nil, "text": canary}), "", false},
+		"the same where no other organisation is": {written(a{"user": missing, "team": nil}), ours, true},
+		"no author":                               {written(a{"user": nil, "team": nil, "text": canary}), "", false},
+		"a bot without identity":                  {written(a{"user": nil, "subtype": "bot_message", "text": canary, "username": canary}), "", true},
+		"another app":                             {written(a{"user": nil, "bot_id": "B0OTHER001", "app_id": "A0OTHER001", "text": canary, "bot_profile": a{"name": canary}}), "", true},
+		"an app on the list":                      {written(a{"user": nil, "bot_id": "B0LISTED01", "app_id": listed, "text": "", "blocks": []any{a{"type": "section", "text": a{"type": "mrkdwn", "text": ours}}}}), ours, true},
+		"an app on the list, with a preview":      {written(a{"user": nil, "bot_id": "B0LISTED01", "app_id": listed, "attachments": []any{a{"text": ours + "2"}, a{"from_url": "https://x.example", "text": canary}}}), ours + "2", true},
+		"a shared message of an outsider":         {written(a{"attachments": []any{a{"is_share": true, "is_msg_unfurl": true, "author_id": outsider, "author_name": canary, "text": canary, "fallback": canary, "message_blocks": []any{a{"message": a{"blocks": []any{a{"text": canary}}}}}}}}), ours, true},
+		"a shared message of a colleague":         {written(a{"attachments": []any{a{"is_share": true, "author_id": insider, "text": ours + "2"}}}), ours + "2", true},
+		"a name in a shared message":              {written(a{"attachments": []any{a{"is_share": true, "author_id": insider, "text": ours + "2 <@" + outsider + "|" + canary + ">"}}}), ours + "2", true},
+		"a table that was pasted":                 {written(a{"text": "", "attachments": []any{a{"id": 1, "fallback": "[no preview available]", "blocks": []any{a{"type": "table", "rows": []any{[]any{a{"type": "raw_text", "text": ours + " cell"}}}}}}}}), ours + " cell", true},
+		"a table with something beside it":        {written(a{"attachments": []any{a{"title": canary, "blocks": []any{a{"type": "table", "rows": []any{[]any{a{"type": "raw_text", "text": canary}}}}}}}}), ours, true},
+		"a date in a text":                        {written(a{"text": "<!date^1392734382^{date}|" + ours + " date>"}), ours + " date", true},
+		"an outsider shares a colleague's":        {written(a{"user": outsider, "team": "T0PARTNER01", "text": canary, "attachments": []any{a{"is_share": true, "author_id": insider, "text": ours}}}), ours, false},
+		"an app says that it quotes":              {written(a{"bot_id": "B0OTHER001", "app_id": "A0OTHER001", "text": canary, "attachments": []any{a{"is_share": true, "author_id": insider, "text": canary}}}), "", true},
+		"a preview":                               {written(a{"attachments": []any{a{"from_url": "https://x.example", "title": canary, "text": canary}, a{"text": canary}}}), ours, true},
+		"a broadcast of an outsider's thread":     {written(a{"subtype": "thread_broadcast", "thread_ts": "1600000000.000100", "root": by(outsider, canary)}), ours, false},
+		"a broadcast by an outsider":              {written(a{"user": outsider, "text": canary, "subtype": "thread_broadcast", "thread_ts": "1600000000.000100", "root": by(insider, ours)}), ours, false},
+		"a change":                                {written(a{"user": nil, "text": nil, "subtype": "message_changed", "message": by(insider, ours), "previous_message": by(insider, ours+"2")}), ours + "2", false},
+		"a change by an outsider":                 {written(a{"user": nil, "text": nil, "subtype": "message_changed", "message": by(outsider, canary), "previous_message": by(outsider, canary)}), "", true},
+		"a deletion":                              {written(a{"user": nil, "text": nil, "subtype": "message_deleted", "deleted_ts": "1600000000.000100", "previous_message": by(outsider, canary)}), "", true},
+		"a join":                                  {written(a{"user": outsider, "subtype": "channel_join", "text": "<@" + outsider + "|" + canary + "> has joined"}), "joined the channel", false},
+		"a topic":                                 {written(a{"subtype": "channel_topic", "text": "<@" + insider + "> set the channel topic: " + ours}), ours, false},
+		"an outsider's topic":                     {written(a{"user": outsider, "subtype": "channel_topic", "topic": canary, "text": canary}), "set the channel's topic", false},
+		"a name in a mention":                     {written(a{"text": ours + " <@" + outsider + "|" + canary + "> <#C0SHARED01|" + canary + ">"}), "@" + outsider, false},
+		"a subtype that is not listed":            {written(a{"subtype": "new_kind", "text": canary}), "", true},
+		"fields that are not listed":              {written(a{"new": canary, "metadata": a{"event_payload": a{"x": canary}}, "user_profile": a{"name": canary}, "room": a{"name": canary}, "blocks": []any{a{"text": canary}}}), ours, true},
+		"an outsider's file":                      {written(a{"subtype": "file_share", "files": []any{a{"id": "F0AAAA0001", "user": outsider, "name": canary, "title": canary, "preview": canary, "mimetype": canary + " x", "permalink": "https://x/" + canary}}}), "F0AAAA0001", true},
+		"a colleague's file":                      {written(a{"text": "", "subtype": "file_share", "files": []any{a{"id": "F0AAAA0001", "user": insider, "title": ours}}}), ours, true},
+		"a reaction":                              {a{"type": "reaction_added", "user": outsider, "reaction": strings.ToLower(canary) + canary, "item_user": insider, "item": a{"type": "message", "channel": "C0SHARED01", "ts": "1.000001"}}, insider, false},
+		"a common reaction":                       {a{"type": "reaction_added", "user": outsider, "reaction": "+1::skin-tone-2", "item": a{"type": "message", "channel": "C0SHARED01", "ts": "1.000001"}}, "+1::skin-tone-2", false},
+		"a pin":                                   {a{"type": "pin_added", "user": insider, "channel_id": "C0SHARED01", "item": a{"type": "message", "channel": "C0SHARED01", "created_by": insider, "message": by(outsider, canary)}}, insider, true},
+		"a pin of a colleague's":                  {a{"type": "pin_added", "user": outsider, "channel_id": "C0SHARED01", "item": a{"type": "message", "message": by(insider, ours)}}, ours, true},
+		"a file that is starred":                  {a{"type": "star_added", "user": insider, "item": a{"type": "file", "file": a{"id": "F0AAAA0001", "user": outsider, "name": canary}}}, "F0AAAA0001", true},
+		"a profile":                               {a{"type": "user_change", "user": a{"id": outsider, "team_id": "T0PARTNER01", "name": canary, "profile": a{"status_text": canary, "real_name": canary}}}, outsider, true},
+		"a colleague's profile":                   {a{"type": "user_change", "user": a{"id": insider, "team_id": homeTeam, "name": ours, "profile": a{"status_text": ours}}}, ours, true},
+		"a rename":                                {a{"type": "channel_rename", "channel": a{"id": "C0SHARED01", "name": ours}}, ours, true},
+		"a rename of a shared channel":            {a{"type": "channel_rename", "channel": a{"id": "C0SHARED01", "name": canary}}, "C0SHARED01", false},
+		"an invitation":                           {a{"type": "shared_channel_invite_received", "invite": a{"id": "I0001", "inviting_team": a{"id": "T0PARTNER01", "name": canary}, "inviting_user": a{"id": outsider, "name": canary}}, "channel": a{"id": "C0SHARED01", "name": canary}}, outsider, false},
+		"a link":                                  {a{"type": "link_shared", "user": outsider, "channel": "C0SHARED01", "links": []any{a{"url": "https://" + canary, "domain": canary}}}, outsider, false},
+		"a group":                                 {a{"type": "subteam_created", "subteam": a{"id": "S0001", "name": canary, "handle": canary, "is_external": true}}, "S0001", true},
+		"a type that is not listed":               {a{"type": "new_type", "user": insider, "text": canary}, insider, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -201,7 +201,7 @@ func mustJSON(t *testing.T, v any) string {
 
 func TestLockdownOfMembersLeavesGuestsOut(t *testing.T) {
 	t.Parallel()
-	for user, passes := range map[string]bool{insider: true, guest: false, gone: true, outsider: false, nobody: false} {
+	for user, passes := range map[string]bool{insider: true, guest: false, gone: true, outsider: false, missing: false} {
 		e := eventtest.Envelope("Ev1", written(a{"user": user}), inShared(false))
 		if got := seen(t, locked(t, view.Members, nil), &e); strings.Contains(got, ours) != passes {
 			t.Errorf("of %s it shows %s", user, got)
@@ -231,8 +231,8 @@ func TestLockdownOfInteractions(t *testing.T) {
 		"a button of a colleague's":                          {interaction(a{"id": insider, "team_id": homeTeam, "name": ours}, a{"actions": []any{a{"type": "button", "value": ours + " x", "text": a{"text": canary}}}}), ours + " x"},
 		"an outsider's":                                      {interaction(a{"id": outsider, "team_id": "T0PARTNER01", "name": canary}, a{"actions": []any{a{"type": "plain_text_input", "value": canary}}}), outsider},
 		"an outsider's, in the outsider's workspace":         {interaction(a{"id": outsider, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary}}}), outsider},
-		"one whom Slack does not find, in another workspace": {interaction(a{"id": nobody, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary}}}), nobody},
-		"one whom Slack does not find, of our own":           {interaction(a{"id": nobody, "team_id": homeTeam}, a{"actions": []any{a{"value": ours + " z"}}}), ours + " z"},
+		"one whom Slack does not find, in another workspace": {interaction(a{"id": missing, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary}}}), missing},
+		"one whom Slack does not find, of our own":           {interaction(a{"id": missing, "team_id": homeTeam}, a{"actions": []any{a{"value": ours + " z"}}}), ours + " z"},
 		"the message of a shortcut":                          {interaction(a{"id": insider, "team_id": homeTeam}, a{"type": "message_action", "message": a{"user": outsider, "text": canary}}), insider},
 		"a shortcut on ours":                                 {interaction(a{"id": outsider}, a{"type": "message_action", "message": a{"user": insider, "text": ours}}), ours},
 		"an organisation's":                                  {interaction(a{"id": insider, "team_id": homeTeam}, a{"team": nil, "enterprise": a{"id": "E0GRID"}, "actions": []any{a{"value": ours + " y"}}}), ours + " y"},
@@ -321,7 +321,7 @@ func TestOurOwnWordsOutliveTheProcess(t *testing.T) {
 
 func TestLockdownOfSearchHits(t *testing.T) {
 	t.Parallel()
-	for user, passes := range map[string]bool{insider: true, outsider: false, nobody: false, "": false} {
+	for user, passes := range map[string]bool{insider: true, outsider: false, missing: false, "": false} {
 		m := slackapi.Message{Channel: "C0SHARED01", User: user, Team: homeTeam, TS: "1.000001", Text: ours}
 		v := locked(t, view.Guests, nil).Message(&m, view.MessageOptions{Shared: true, Found: true})
 		if (v.Text == ours) != passes || user == "" && v.Provenance.Kind != view.KindUnknown {
@@ -335,7 +335,7 @@ func TestLookUpsAreBounded(t *testing.T) {
 	p := &people{}
 	r := view.NewJudge(view.JudgeOptions{Lockdown: view.Guests, People: p}).Reading(t.Context())
 	for i := range 200 {
-		m := slackapi.Message{User: "U0NOBODY" + string(rune('A'+i%26)) + string(rune('A'+i/26)), Text: canary}
+		m := slackapi.Message{User: "U0MISS" + string(rune('A'+i%26)) + string(rune('A'+i/26)), Text: canary}
 		if v := r.Message(&m, view.MessageOptions{}); v.Text != "" {
 			t.Fatalf("shown as %+v", v)
 		}
@@ -345,7 +345,7 @@ func TestLookUpsAreBounded(t *testing.T) {
 	}
 	p.asked = 0
 	r = view.NewJudge(view.JudgeOptions{People: p}).Reading(t.Context())
-	r.Message(&slackapi.Message{User: nobody, Text: canary}, view.MessageOptions{})
+	r.Message(&slackapi.Message{User: missing, Text: canary}, view.MessageOptions{})
 	if p.asked != 0 {
 		t.Error("without lockdown Slack is asked who an author is")
 	}
@@ -399,7 +399,7 @@ func spoil(v any) {
 				switch {
 				case k == "type" || k == "subtype" || strings.HasSuffix(k, "_type") || strings.HasSuffix(k, "id") || strings.HasSuffix(k, "ts") || k == "channel" || k == "inviter" || k == "tab":
 				case strings.HasSuffix(k, "user") || k == "bot":
-					v[k] = nobody
+					v[k] = missing
 				default:
 					v[k] = canary + " " + s
 				}
@@ -432,7 +432,7 @@ func TestLockdownOfRulesPosts(t *testing.T) {
 func TestLockdownLetsAnotherWorkspaceOfTheOrganisationThrough(t *testing.T) {
 	t.Parallel()
 	ours2 := a{"enterprise_id": organisation, "is_ext_shared_channel": true, "authorizations": []any{a{"team_id": nil, "enterprise_id": organisation, "is_enterprise_install": true}}}
-	for user, passes := range map[string]bool{sister: true, insider: true, outsider: false, nobody: false} {
+	for user, passes := range map[string]bool{sister: true, insider: true, outsider: false, missing: false} {
 		e := eventtest.Envelope("Ev1", written(a{"user": user, "team": nil}), ours2)
 		if got := seen(t, locked(t, view.Guests, nil), &e); strings.Contains(got, ours) != passes {
 			t.Errorf("of %s it shows %s", user, got)
@@ -451,7 +451,7 @@ func TestNothingIsAskedWhileEventsAreHeld(t *testing.T) {
 		user  string
 		cold  bool
 		calls int
-	}{{insider, true, 2}, {insider, false, 1}, {nobody, true, 1}} {
+	}{{insider, true, 2}, {insider, false, 1}, {missing, true, 1}} {
 		user, calls := tc.user, tc.calls
 		e.User, p.asked, p.cold = user, 0, tc.cold
 		var shown []string

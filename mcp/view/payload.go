@@ -324,7 +324,7 @@ func (r *Reading) Said(e *event.Event, text string, f *Flags) string {
 	return f.Text(text, MaxText)
 }
 
-// Emoji shows the name of an emoji that an event is about. One that is nobody's choice is the
+// Emoji shows the name of an emoji that an event is about. One that no user chose is the
 // workspace's own.
 func (r *Reading) Emoji(e *event.Event, name string, f *Flags) string {
 	if e.User == "" || isCommon(name) {

@@ -72,7 +72,7 @@ const (
 
 // Wrote notes that a principal posted or changed the message of a conversation that has this ts,
 // or the property of this key. Without a conversation it is a file, a bookmark or a scheduled
-// message, by its id. A note that cannot be kept is left out: nobody is shown the message then.
+// message, by its id. A note that cannot be kept is left out, and the message is withheld from all.
 func (p *Posts) Wrote(ctx context.Context, channel, id, principal string) {
 	if principal != "" {
 		p.add(ctx, channel, id, post{Principal: principal})

@@ -41,7 +41,7 @@ const (
 	WordsFixed Words = iota
 	// WordsOfEvent are fields of the event, too: those of who caused it.
 	WordsOfEvent
-	// WordsUnknown are also what stands elsewhere in the event's body, whoever wrote it.
+	// WordsUnknown are also what stands elsewhere in the event's body, which may be another author's.
 	WordsUnknown
 )
 
