@@ -142,10 +142,9 @@ func agoStamp(stamp string) string {
 	return ago(time.Since(t).Seconds())
 }
 
-// A lettersPage is what dead-letters list writes as JSON.
-type lettersPage struct {
-	DeadLetters []operator.Letter `json:"dead_letters"`
-	NextCursor  event.Position    `json:"next_cursor,omitempty"`
+// A lettersEnd is what dead-letters list writes as JSON behind the letters.
+type lettersEnd struct {
+	NextCursor event.Position `json:"next_cursor,omitempty"`
 }
 
 // newDeadLettersList shows dead letters.
@@ -166,15 +165,16 @@ it was tried and why it was given up.`,
 		if limit < 1 || cursor != "" && len(args) == 0 {
 			return &usageError{"--limit begins at 1, and --cursor is for one group", o.cmd.CommandPath()}
 		}
-		page, err := letterPage(o, args, &f, event.Position(cursor), limit)
+		out := &console.Stream[operator.Letter]{Printer: o.print, Columns: letterColumns(), Member: "dead_letters", None: "There is no dead letter."}
+		next, err := listLetters(o, args, &f, event.Position(cursor), limit, out.Add)
 		if err != nil {
 			return err
 		}
-		if err := console.List(o.print, letterColumns(), page.DeadLetters, page, "There is no dead letter."); err != nil {
+		if err := out.End(lettersEnd{next}); err != nil {
 			return err
 		}
-		if page.NextCursor != "" && isTerminal(o.world.stderr) {
-			_, err = fmt.Fprintf(o.world.stderr, "There are more: name the group, and --cursor %s\n", page.NextCursor)
+		if next != "" && isTerminal(o.world.stderr) {
+			_, err = fmt.Fprintf(o.world.stderr, "There are more: name the group, and --cursor %s\n", next)
 		}
 		return err
 	})
@@ -185,30 +185,31 @@ it was tried and why it was given up.`,
 	return cmd
 }
 
-// letterPage reads the letters of one group after the other, until the limit is reached.
-func letterPage(o *operation, args []string, f *lettersFlags, cursor event.Position, limit int) (lettersPage, error) {
-	page := lettersPage{DeadLetters: []operator.Letter{}}
+// listLetters shows the letters of one group after the other, until the limit is reached. It
+// holds one page.
+func listLetters(o *operation, args []string, f *lettersFlags, cursor event.Position, limit int, show func(operator.Letter) error) (next event.Position, err error) {
 	groups, err := o.groupsOr(args)
 	if err != nil {
-		return page, err
+		return "", err
 	}
 	for _, group := range groups {
 		l, err := f.letters(o.cmd, group, nil)
 		if err != nil {
-			return page, err
+			return "", err
 		}
-		page.NextCursor, err = operator.Each(o.ctx(), o.Store, l, cursor, limit-len(page.DeadLetters), func(d *queue.DeadLetter) error {
-			page.DeadLetters = append(page.DeadLetters, operator.ViewLetter(d))
-			return nil
+		next, err = operator.Each(o.ctx(), o.Store, l, cursor, limit, func(d *queue.DeadLetter) error {
+			limit--
+			v := operator.ViewLetter(d)
+			if o.print.People() {
+				v.Payload = nil // a table has no place for it
+			}
+			return show(v)
 		})
-		if err != nil {
-			return page, err
-		}
-		if page.NextCursor != "" {
-			break
+		if err != nil || next != "" {
+			return next, err
 		}
 	}
-	return page, nil
+	return "", nil
 }
 
 func letterColumns() []console.Column[operator.Letter] {

@@ -44,12 +44,18 @@ type eventRow struct {
 	summary string
 }
 
-func eventRows(list []event.Event) []eventRow {
-	rows := make([]eventRow, len(list))
-	for i := range list {
-		rows[i] = eventRow{operator.View(&list[i]), operator.Summary(&list[i])}
+// rowOf shows an event. A table has no place for the payload, nor for a long text.
+func rowOf(e *event.Event, people bool) eventRow {
+	if !people {
+		return eventRow{Event: operator.View(e)}
 	}
-	return rows
+	const longest = 400
+	row := eventRow{operator.View(e), operator.Summary(e)}
+	row.Payload = nil
+	if len(row.summary) > longest {
+		row.summary = strings.ToValidUTF8(strings.Clone(row.summary[:longest]), "")
+	}
+	return row
 }
 
 // eventColumns are those of every table of events.
@@ -76,11 +82,10 @@ func localTime(stamp string) string {
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
-// An eventsPage is what events list writes as JSON.
-type eventsPage struct {
-	Events     []operator.Event `json:"events"`
-	NextCursor event.Position   `json:"next_cursor"`
-	HasMore    bool             `json:"has_more"`
+// An eventsEnd is what events list writes as JSON behind the events.
+type eventsEnd struct {
+	NextCursor event.Position `json:"next_cursor"`
+	HasMore    bool           `json:"has_more"`
 }
 
 // newEventsList shows a page of the stored events.
@@ -119,26 +124,24 @@ match. What does not fit into --limit is reached by --cursor, with the same filt
 	return cmd
 }
 
-// listEvents reads pages until the limit is reached or nothing is left.
+// listEvents reads pages until the limit is reached or nothing is left. It holds one page.
 func listEvents(o *operation, q event.Query, limit int) error {
 	const most = 200 // events in one answer
-	var found []event.Event
+	out := &console.Stream[eventRow]{Printer: o.print, Columns: eventColumns(), Member: "events", None: "No event matches."}
 	page := event.Page{More: true, Next: q.After}
-	for page.More && len(found) < limit && o.ctx().Err() == nil {
-		q.Limit, q.After = min(limit-len(found), most), page.Next
+	for found := 0; page.More && found < limit && o.ctx().Err() == nil; found += len(page.Events) {
+		q.Limit, q.After = min(limit-found, most), page.Next
 		var err error
 		if page, err = o.Store.History(o.ctx(), q); err != nil {
 			return err
 		}
-		found = append(found, page.Events...)
-	}
-	rows := eventRows(found)
-	whole := eventsPage{Events: operator.Views(found), NextCursor: page.Next, HasMore: page.More}
-	if o.print.People() {
-		if err := console.List(o.print, eventColumns(), rows, whole, "No event matches."); err != nil {
-			return err
+		for i := range page.Events {
+			if err := out.Add(rowOf(&page.Events[i], o.print.People())); err != nil {
+				return err
+			}
 		}
-	} else if err := console.List(o.print, nil, whole.Events, whole, ""); err != nil {
+	}
+	if err := out.End(eventsEnd{page.Next, page.More}); err != nil {
 		return err
 	}
 	if page.More && isTerminal(o.world.stderr) {
@@ -267,7 +270,7 @@ func (t *tailer) show(e event.Event) error {
 	if !t.print.People() {
 		return t.print.Line(operator.View(&e))
 	}
-	return console.Line(t.print, eventColumns(), eventRow{operator.View(&e), operator.Summary(&e)})
+	return console.Line(t.print, eventColumns(), rowOf(&e, true))
 }
 
 // newEventsGaps is the parent of the commands on gaps.

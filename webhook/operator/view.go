@@ -54,15 +54,6 @@ func View(e *event.Event) Event {
 	return v
 }
 
-// Views converts several events.
-func Views(list []event.Event) []Event {
-	views := make([]Event, len(list))
-	for i := range list {
-		views[i] = View(&list[i])
-	}
-	return views
-}
-
 // A Letter is a dead letter as programs read it.
 type Letter struct {
 	Event
