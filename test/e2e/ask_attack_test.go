@@ -8,9 +8,11 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +30,35 @@ type interview struct {
 	target  *process // that receives the clicks
 
 	mu   sync.Mutex
-	last []byte // the newest click, as it was sent
+	last []byte                   // the newest click, as it was sent
+	late atomic.Pointer[latePost] // the post whose answer is held back
+}
+
+// A latePost is a post that Slack has carried out and not answered yet.
+type latePost struct{ posted, answer chan struct{} }
+
+// proxied returns the address of a Slack whose answer to a post can be held back.
+func (i *interview) proxied() string {
+	i.Helper()
+	to, err := url.Parse(i.w.url)
+	if err != nil {
+		i.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	proxy.ModifyResponse = func(res *http.Response) error {
+		if l := i.late.Load(); l != nil && strings.HasSuffix(res.Request.URL.Path, "/chat.postMessage") {
+			i.late.Store(nil)
+			close(l.posted)
+			<-l.answer
+		}
+		return nil
+	}
+	srv := httptest.NewServer(proxy)
+	i.Cleanup(srv.Close)
+	if err := i.w.SetBaseURL(srv.URL); err != nil { // clicks are answered through it, too
+		i.Fatal(err)
+	}
+	return srv.URL
 }
 
 // anotherToken is that of a principal beside the one that asks.
@@ -39,7 +69,7 @@ func newInterview(t *testing.T, o options, servers int) (*interview, []*process)
 	t.Helper()
 	i := &interview{T: t, w: newWorkspace(t, sandbox.Options{Empty: true})}
 	o.args = []string{"--integrated", "--toolsets", "all", "--mcp-transport", "streamable-http"}
-	o.env = append(append(i.w.env(), "MCP_TOKENS=another:read+events+write:"+anotherToken), o.env...)
+	o.env = append(append(i.w.env(), "SLACK_API_URL="+i.proxied()+"/api/", "MCP_TOKENS=another:read+events+write:"+anotherToken), o.env...)
 	var started []*process
 	for range servers {
 		started = append(started, start(t, o))
@@ -275,6 +305,17 @@ func (i *interview) attacks() {
 	i.click("alice", q.TS, "Deny")
 	i.click("bob", q.TS, "Approve")
 	i.ends(q.AskID, "answered", "Deny")
+
+	// A click that comes before Slack has answered the post.
+	l := &latePost{posted: make(chan struct{}), answer: make(chan struct{})}
+	i.late.Store(l)
+	asked := make(chan interviewed, 1)
+	go func() { asked <- i.ask(nil) }()
+	<-l.posted
+	i.click("alice", "", "Deny") // in the newest message
+	<-time.After(time.Second)    // so that the click is being handled
+	close(l.answer)
+	i.ends((<-asked).AskID, "answered", "Deny")
 }
 
 // TestOnlyWhoIsAskedAnswers plays the ways in which an answer could be another's than that of
