@@ -45,7 +45,7 @@ type instant [2]int64
 
 func instantOf(t time.Time) instant { return instant{t.Unix(), int64(t.Nanosecond())} }
 
-func (i instant) time() time.Time { return time.Unix(i[0], i[1]) }
+func (i instant) time() time.Time { return time.Unix(i[0], i[1]).UTC() }
 
 // wireEvent is an event on the wire, whole.
 type wireEvent struct {
