@@ -82,7 +82,7 @@ func TestClicksBesideAReplicaOfAnEarlierBuild(t *testing.T) {
 		}
 		waiting := int64(0)
 		for _, g := range stats.Groups {
-			waiting += g.Waiting + int64(g.InFlight)
+			waiting += g.Waiting + g.InFlight
 		}
 		if waiting == 0 {
 			break
