@@ -88,7 +88,7 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 			Mount: m.MountPath, Default: transport.Kind(m.Transport),
 			PublicURL: cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,
 			Authenticate: authenticate, OnRefuse: h.misdirected, Logger: h.log,
-			Share: m.Share, MaxSessions: m.MaxSessions, MaxStreams: m.MaxStreams, MaxCalls: m.MaxCalls,
+			Share: m.Share, MaxConnections: cfg.Listen.MaxConnections, MaxSessions: m.MaxSessions, MaxStreams: m.MaxStreams, MaxCalls: m.MaxCalls,
 			Shared: sharedState(cfg, values), Single: cfg.Queue.Backend == config.SQLite,
 		},
 	}

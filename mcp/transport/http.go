@@ -37,6 +37,13 @@ func (t *Transport) route(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	who := account(r.Context())
+	if e, ok := errors.AsType[*quotaError](t.quotas.connections.take(who, 1)); ok {
+		w.Header().Set("Connection", "close")
+		t.refuseQuota(w, r, e)
+		return
+	}
+	defer t.quotas.connections.give(who, 1)
 	rest, ok := strings.CutPrefix(r.URL.Path, t.opt.Mount)
 	if !ok {
 		reply(w, http.StatusNotFound, "not_found", "")

@@ -28,6 +28,7 @@ const (
 	ofBodies        thing = "bytes of requests"
 	ofQueues        thing = "bytes of unread answers"
 	ofSubscriptions thing = "subscriptions"
+	ofConnections   thing = "connections"
 )
 
 // code is what the thing is called in the error of a refusal, such as too_many_sessions.
@@ -127,8 +128,8 @@ func (q *quota) all() int64 {
 
 // The quotas of a transport.
 type quotas struct {
-	sessions, streams, calls, bodies, queues, subscriptions *quota
-	refusals                                                refusals
+	sessions, streams, calls, bodies, queues, subscriptions, connections *quota
+	refusals                                                             refusals
 }
 
 // What all clients together may have the server keep for them.
@@ -141,8 +142,11 @@ const (
 func newQuotas(o Options) quotas {
 	sessions := newQuota(ofSessions, int64(o.MaxSessions), o.Share)
 	sessions.most = math.MaxInt64 // their store counts those of all replicas, and evicts
+	connections := newQuota(ofConnections, int64(o.MaxConnections), o.Share)
+	connections.most = math.MaxInt64 // the listener knows how many there are
 	return quotas{
 		sessions:      sessions,
+		connections:   connections,
 		streams:       newQuota(ofStreams, int64(o.MaxStreams), o.Share),
 		calls:         newQuota(ofCalls, int64(o.MaxCalls), o.Share),
 		bodies:        newQuota(ofBodies, max(maxBodies, o.MaxBodyBytes), o.Share),

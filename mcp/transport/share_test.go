@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -92,6 +93,24 @@ func TestSharesOfOnePrincipal(t *testing.T) {
 		if x, _ := p.call("ping", nil); x.status != http.StatusOK {
 			t.Errorf("afterwards a caller is answered %d", x.status)
 		}
+	})
+	t.Run("connections", func(t *testing.T) {
+		t.Parallel()
+		f := newSharedFixture(t, transport.Options{MaxConnections: 8})
+		p := f.peerAs(t, aliceToken).initialize()
+		p.stream()
+		slow, body := io.Pipe() // a body that does not come
+		defer body.Close()
+		go func() {
+			if res, err := p.client.Do(p.request(t.Context(), http.MethodPost, f.url, slow)); err == nil {
+				_ = res.Body.Close()
+			}
+		}()
+		eventually(t, "both connections to be taken", func() bool {
+			x := f.peerAs(t, aliceToken).stateless("tools/list", "").post(stateless(t, 1, "tools/list", nil))
+			return x.status == http.StatusTooManyRequests && strings.Contains(x.body, "too_many_connections")
+		})
+		f.peerAs(t, bobToken).initialize()
 	})
 	t.Run("subscriptions", func(t *testing.T) {
 		t.Parallel()

@@ -390,6 +390,9 @@ type Options struct {
 	Share int
 	// MaxSessions bounds the sessions kept; 10,000 when zero.
 	MaxSessions int
+	// MaxConnections is how many connections the listener has; a principal's requests in
+	// progress, streams among them, have a share of it. 8,192 when zero.
+	MaxConnections int
 	// MaxStreams bounds the open streams of all kinds; 4,096 when zero.
 	MaxStreams int
 	// MaxCalls bounds the requests that run at once; 1,024 when zero.
@@ -435,6 +438,7 @@ func (o Options) complete() (Options, error) {
 	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, 4<<20)
 	o.Share = cmp.Or(o.Share, 25)
 	o.MaxSessions = cmp.Or(o.MaxSessions, 10_000)
+	o.MaxConnections = cmp.Or(o.MaxConnections, 8192)
 	o.MaxStreams = cmp.Or(o.MaxStreams, 4096)
 	o.MaxCalls = cmp.Or(o.MaxCalls, 1024)
 	o.MaxCallsPerSession = cmp.Or(o.MaxCallsPerSession, 64)
@@ -495,6 +499,7 @@ func (o Options) validate() error {
 		{"MaxBodyBytes", o.MaxBodyBytes},
 		{"MaxSessions", int64(o.MaxSessions)},
 		{"MaxStreams", int64(o.MaxStreams)},
+		{"MaxConnections", int64(o.MaxConnections)},
 		{"MaxCalls", int64(o.MaxCalls)},
 		{"MaxCallsPerSession", int64(o.MaxCallsPerSession)},
 		{"MaxSubscriptions", int64(o.MaxSubscriptions)},
@@ -571,7 +576,7 @@ type Stats struct {
 }
 
 // Shares counts, of each thing, what was refused because a principal had its share.
-type Shares struct{ Sessions, Streams, Calls, Bodies, Queues, Subscriptions uint64 }
+type Shares struct{ Sessions, Streams, Calls, Bodies, Queues, Subscriptions, Connections uint64 }
 
 // Stats returns the figures of now.
 func (t *Transport) Stats() Stats {
@@ -593,6 +598,7 @@ func (t *Transport) Stats() Stats {
 		SharesTotal: Shares{
 			Sessions: t.quotas.sessions.refused.Load(), Streams: t.quotas.streams.refused.Load(), Calls: t.quotas.calls.refused.Load(),
 			Bodies: t.quotas.bodies.refused.Load(), Queues: t.quotas.queues.refused.Load(), Subscriptions: t.quotas.subscriptions.refused.Load(),
+			Connections: t.quotas.connections.refused.Load(),
 		},
 		UpdatesTotal:   t.table.updates.Load(),
 		CoalescedTotal: t.table.coalesced.Load(),

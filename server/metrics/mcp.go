@@ -55,7 +55,7 @@ func newMCP(r *Registry, tools []string) *MCP {
 		refused:       r.Reading(CounterKind, "mcp_refused_total", "MCP requests that were refused for their Host, for their Origin, or because too many ran.", Closed("reason", "host", "origin", "busy")),
 		panics:        r.Reading(CounterKind, "mcp_panics_total", "MCP handlers that panicked."),
 		opened:        r.Reading(CounterKind, "mcp_sessions_opened_total", "Sessions that were opened."),
-		shares:        r.Reading(CounterKind, "mcp_share_refused_total", "What was refused because the caller had its share (MCP_SHARE), by what it was.", Closed("of", "sessions", "streams", "calls", "bodies", "queues", "subscriptions")),
+		shares:        r.Reading(CounterKind, "mcp_share_refused_total", "What was refused because the caller had its share (MCP_SHARE), by what it was.", Closed("of", "sessions", "streams", "calls", "bodies", "queues", "subscriptions", "connections")),
 		sessionsFull:  r.Reading(CounterKind, "mcp_sessions_refused_total", "Sessions that were refused for want of room."),
 		streamsCount:  r.Reading(CounterKind, "mcp_streams_opened_total", "Streams that were opened."),
 		streamsFull:   r.Reading(CounterKind, "mcp_streams_refused_total", "Streams that were refused for want of room."),
@@ -111,6 +111,7 @@ func (m *MCP) Watch(t interface{ Stats() transport.Stats }) {
 		put(m.shares, float64(s.SharesTotal.Bodies), "bodies")
 		put(m.shares, float64(s.SharesTotal.Queues), "queues")
 		put(m.shares, float64(s.SharesTotal.Subscriptions), "subscriptions")
+		put(m.shares, float64(s.SharesTotal.Connections), "connections")
 		put(m.streamsCount, float64(s.StreamsTotal))
 		put(m.streamsFull, float64(s.StreamsFullTotal))
 		put(m.streamsCut, float64(s.StreamsCutTotal))
