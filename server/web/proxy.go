@@ -70,7 +70,7 @@ func (p Proxies) sent(r *http.Request) bool {
 }
 
 // maxUnnamed is of how many proxies that are not trusted the log has a line, of those with
-// an address of a private network and of all others each: anybody can send the header.
+// an address of a private network and of all others each: every client can send the header.
 const maxUnnamed = 8
 
 // unnamedProxies notices proxies that are not among the trusted ones. It is safe for

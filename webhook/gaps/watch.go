@@ -87,8 +87,8 @@ func (l *Ledger) Refused(happened time.Time, repetition int) {
 }
 
 // TurnedAway notes that a request was refused unread which may be Slack's: on Slack's route,
-// and by its headers well formed and fresh, as far as they were looked at. Anybody can send
-// such a request. That it is refused counts only when others are refused for longer than
+// and by its headers well formed and fresh. Every client can send such a request. That it
+// is refused counts only when others are refused for longer than
 // After, and no delivery of Slack's is verified meanwhile.
 func (l *Ledger) TurnedAway() {
 	now, w := l.opt.Now(), &l.watch

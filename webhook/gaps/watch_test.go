@@ -63,7 +63,7 @@ func TestRefusalsThatGoOnAreAGap(t *testing.T) {
 	}
 }
 
-// TestARequestTurnedAwayNowAndThenIsNoGap: anybody can send what looks like Slack's.
+// TestARequestTurnedAwayNowAndThenIsNoGap: every client can send what looks like Slack's.
 func TestARequestTurnedAwayNowAndThenIsNoGap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
