@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -291,6 +292,43 @@ func TestMostConnections(t *testing.T) {
 	slack.send(signed(delivery("EvLAST")))
 	if status, _ := slack.receive(); status != http.StatusOK {
 		t.Errorf("on the oldest connection, which carried a signed event, another one is answered %d", status)
+	}
+}
+
+// TestAStreamDoesNotGiveWay opens many more connections than there may be beside an assistant's
+// stream, and looks whether that still has its heartbeat to wait for.
+func TestAStreamDoesNotGiveWay(t *testing.T) {
+	t.Parallel()
+	const token = "stream-token-0123456789"
+	s, err := server.New(t.Context(), server.Options{Config: load(t, map[string]string{
+		"INTEGRATED": "true", "SANDBOX": "true", "SLACK_BOT_TOKEN": "", "MCP_AUTH_TOKEN": token, "MAX_CONNECTIONS": "16",
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url, _ := run(t, s)
+	stream := dialWire(t, url)
+	stream.send("GET /mcp/sse HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nAuthorization: Bearer " + token + "\r\n\r\n")
+	if line, err := stream.r.ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+		t.Fatalf("the stream is answered %q, %v", line, err)
+	}
+	for line := ""; !strings.HasPrefix(line, "data:"); {
+		if line, err = stream.r.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 48 {
+		w := dialWire(t, url)
+		w.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+		if status, _ := w.receive(); status != http.StatusOK {
+			t.Fatalf("a newcomer was answered %d", status)
+		}
+	}
+	if err := stream.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, stream.r); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the stream ended: %v", err)
 	}
 }
 

@@ -8,8 +8,8 @@ import "syscall"
 // not known.
 func descriptors() int {
 	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil || uint64(limit.Cur) > 1<<30 {
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
 		return 0
 	}
-	return int(limit.Cur)
+	return int(min(limit.Cur, 1<<30))
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
@@ -195,6 +196,38 @@ func TestHeldConnectionsLeaveAQuarter(t *testing.T) {
 	c.conns["stream 1"].leave()
 	if _, ok := c.conns["one more"].hold(); !ok {
 		t.Error("a connection cannot be held in the place of one that was")
+	}
+}
+
+// TestHoldingRefusesBeyondThreeQuarters serves an authenticated request on a connection that can be
+// held, and refuses one on a connection that cannot.
+func TestHoldingRefusesBeyondThreeQuarters(t *testing.T) {
+	t.Parallel()
+	c := newCrowd(t, 4)
+	for i := range 4 {
+		c.add(fmt.Sprint("connection ", i), "192.0.2.1", "asking")
+	}
+	var handler http.Handler
+	serve := func(i int) int {
+		r := httptest.NewRequestWithContext(carryConnection(t.Context(), c.conns[fmt.Sprint("connection ", i)]), http.MethodPost, "/mcp", nil)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w.Code
+	}
+	depth := 0
+	handler = Holding(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if depth++; depth < 4 {
+			w.WriteHeader(serve(depth)) // the next one comes while this one is served
+		}
+	}))
+	if got := serve(0); got != http.StatusServiceUnavailable {
+		t.Errorf("of four requests at once, on four connections, the last was answered %d, want 503", got)
+	}
+	if depth != 3 {
+		t.Errorf("%d requests were served at once, want 3", depth)
+	}
+	if got := serve(3); got != http.StatusOK {
+		t.Errorf("when they are done, one was answered %d, want 200", got)
 	}
 }
 
