@@ -24,6 +24,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -445,6 +446,17 @@ func PrepareDataDir(dir string) error {
 		What:    "cannot be used at " + dir + " (" + reason(err) + ")",
 		Remedy:  "make it writable for this user, or name another directory with --data-dir",
 	}}}
+}
+
+// SharedDataDir is the warning that others than its owner can write a directory; "" where
+// they cannot, or where there is none.
+func SharedDataDir(dir string) string {
+	const others = 0o022 // the permissions of the group and of everybody else to write
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm()&others == 0 {
+		return ""
+	}
+	return fmt.Sprintf("DATA_DIR %s can be written by others than its owner (mode %04o), who could put files of theirs in place of the store's: say chmod go-w %s", dir, info.Mode().Perm(), dir)
 }
 
 func tryFile(dir string) error {

@@ -46,6 +46,22 @@ func TestPrepareDataDirNamesTheRemedy(t *testing.T) {
 	}
 }
 
+func TestSharedDataDir(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for mode, warned := range map[os.FileMode]bool{0o700: false, 0o755: false, 0o770: true, 0o702: true, 0o777: true} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if w := config.SharedDataDir(dir); (w != "") != warned || warned && !strings.Contains(w, "chmod go-w "+dir) {
+			t.Errorf("mode %o: %q, want a warning with the remedy: %v", mode, w, warned)
+		}
+	}
+	if w := config.SharedDataDir(filepath.Join(dir, "none")); w != "" {
+		t.Errorf("a directory that is not there: %q", w)
+	}
+}
+
 func TestNeedsDataDir(t *testing.T) {
 	t.Parallel()
 	redis := map[string]string{"REDIS_URL": "redis://h"}

@@ -94,6 +94,7 @@ func (l *loader) validate() {
 	switch l.src.Command {
 	case CommandServe:
 		l.validateSecrets()
+		l.validateReceiving()
 		l.validateListening()
 		l.validateMCP()
 		l.validateReplicas()
@@ -110,9 +111,20 @@ func (l *loader) validate() {
 		}
 	case CommandLambda:
 		l.validateLambda()
+		l.validateReceiving()
 	case CommandHealth:
 		l.validateListening()
 	case CommandSandbox, CommandOperate, CommandManifest:
+	}
+}
+
+// validateReceiving compares how long a delivery's signature is good with how long its id is
+// known.
+func (l *loader) validateReceiving() {
+	c := &l.config
+	if tolerance, ttl := c.Receive.TimestampTolerance, c.Queue.DedupeTTL; ttl < tolerance {
+		l.problems.add("DEDUPE_TTL", fmt.Sprintf("is %s, and TIMESTAMP_TOLERANCE %s: a delivery that was seen on its way could be sent again when its id is forgotten, and would be taken", ttl, tolerance),
+			"make DEDUPE_TTL at least as long as TIMESTAMP_TOLERANCE; 48h is the default")
 	}
 }
 

@@ -59,6 +59,8 @@ func TestRequirements(t *testing.T) {
 		{"a pod of a deployment with sqlite", config.CommandServe, map[string]string{signing: "s", "KUBERNETES_SERVICE_HOST": "10.0.0.1", "HOSTNAME": "slack-7d9fbc5d5-x2x1q"}, nil},
 		{"a machine named like a pod", config.CommandServe, map[string]string{signing: "s", "HOSTNAME": "web-2"}, nil},
 		{"the second allocation with memory", config.CommandServe, map[string]string{signing: "s", "NOMAD_ALLOC_INDEX": "1", "QUEUE_BACKEND": "memory"}, []string{"REPLICAS"}},
+		{"ids forgotten before signatures are stale", config.CommandServe, map[string]string{signing: "s", "DEDUPE_TTL": "4m"}, []string{"DEDUPE_TTL"}},
+		{"ids known as long as signatures are fresh", config.CommandServe, map[string]string{signing: "s", "DEDUPE_TTL": "1m", "TIMESTAMP_TOLERANCE": "60"}, nil},
 		{"health needs no secret", config.CommandHealth, nil, nil},
 		{"a function with an engine", config.CommandLambda, map[string]string{signing: "s", "REDIS_URL": "redis://h"}, nil},
 		{"a function that would forget", config.CommandLambda, map[string]string{signing: "s"}, []string{"QUEUE_BACKEND_TYPE"}},

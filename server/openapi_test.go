@@ -187,17 +187,25 @@ func (d *described) ask(base string, a asked) http.Header {
 func slackSigned(body string) map[string]string {
 	at := fmt.Sprint(time.Now().Unix())
 	return map[string]string{
-		"Content-Type": "application/json", "X-Slack-Request-Timestamp": at, "X-Slack-Signature": "v0=" + sum("v0:"+at+":"+body),
+		"Content-Type": "application/json", "X-Slack-Request-Timestamp": at, "X-Slack-Signature": "v0=" + sum(secret, "v0:"+at+":"+body),
 	}
 }
 
-func hexSigned(body string) map[string]string { return map[string]string{"X-Signature": sum(body)} }
-
-func bearerSigned(body string) map[string]string {
-	return map[string]string{"Authorization": "Bearer " + sum(body)}
+func hexSigned(body string) map[string]string {
+	return map[string]string{"X-Signature": sum(contactSecret, body)}
 }
 
-func sum(text string) string {
+func bearerSigned(body string) map[string]string {
+	return map[string]string{"Authorization": "Bearer " + sum(receiptSecret, body)}
+}
+
+// Each sender has a secret of its own.
+const (
+	contactSecret = "the-contact-secret"
+	receiptSecret = "the-receipt-secret"
+)
+
+func sum(secret, text string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(text))
 	return hex.EncodeToString(mac.Sum(nil))
@@ -217,7 +225,7 @@ const mcpToken = "0123456789abcdef0123456789abcdef"
 func allRoutes(more ...string) map[string]string {
 	return with(map[string]string{
 		"INTEGRATED": "true", "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_API_URL": "http://127.0.0.1:1/", "MCP_AUTH_TOKEN": mcpToken,
-		"CONTACT_WEBHOOK_SECRET": secret, "WEBHOOK_SECRET": secret, "MAX_BODY_BYTES": "64KiB",
+		"CONTACT_WEBHOOK_SECRET": contactSecret, "WEBHOOK_SECRET": receiptSecret, "MAX_BODY_BYTES": "64KiB",
 	}, more...)
 }
 

@@ -43,6 +43,13 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 	if !cfg.Receives() {
 		return nil, nil //nolint:nilnil // there is no receiver, and that is no error
 	}
+	warnings, err := sharedSecrets(signers(cfg, slack.signingSecrets, others))
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		o.Logger.Warn("senders share a secret", slog.String("warning", w))
+	}
 	rc, err := webhook.New(webhook.Options{
 		Limiter:        limiter.New(limiter.Options{PerMinute: cfg.Receive.UnverifiedPerMinute, OnHeldBack: h.heldBack}),
 		Address:        h.proxies.Client,

@@ -107,6 +107,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 		if err := config.PrepareDataDir(cfg.Queue.DataDir); err != nil {
 			return nil, err
 		}
+		if w := config.SharedDataDir(cfg.Queue.DataDir); w != "" {
+			log.Warn("others can write the data directory", slog.String("warning", w))
+		}
 	}
 	slack, sandbox, err := openSlackAccess(ctx, cfg, log)
 	if err != nil {

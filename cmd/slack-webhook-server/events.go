@@ -409,7 +409,7 @@ func (o *operation) gapProgress(g gaps.Gap) error {
 	if !isTerminal(o.world.stderr) || g.Fill == nil {
 		return nil
 	}
-	_, err := fmt.Fprintf(o.world.stderr, "\r%s: %d channels read, %d messages found, %d stored", g.ID, g.Fill.Channels, g.Fill.Messages, g.Fill.Stored)
+	_, err := fmt.Fprintf(o.world.screen, "\r%s: %d channels read, %d messages found, %d stored", g.ID, g.Fill.Channels, g.Fill.Messages, g.Fill.Stored)
 	if !g.Open() {
 		_, err = fmt.Fprintln(o.world.stderr)
 	}

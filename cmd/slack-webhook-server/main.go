@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"slackmcp/cmd/slack-webhook-server/internal/console"
 	"slackmcp/config"
 )
 
@@ -43,6 +44,23 @@ type world struct {
 	version        string
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	// screen is stderr for what moves the cursor: progress, which holds no words of others.
+	screen io.Writer
+}
+
+// guarded returns the world with its terminals guarded against what others wrote. What is
+// read by programs passes as it is.
+func (w world) guarded() world {
+	w.screen = w.stderr
+	w.stdout, w.stderr = guard(w.stdout), guard(w.stderr)
+	return w
+}
+
+func guard(out io.Writer) io.Writer {
+	if f, ok := out.(*os.File); ok && isTerminal(f) {
+		return &console.Guard{File: f}
+	}
+	return out
 }
 
 // The exit codes.
@@ -56,6 +74,7 @@ const (
 // run carries out the command line and returns the exit code. Errors are written to
 // stderr in one block.
 func run(ctx context.Context, w world) int {
+	w = w.guarded()
 	root := newRoot(w) //nolint:contextcheck // cobra hands ExecuteContext's context to each command
 	root.SetArgs(w.args)
 	root.SetIn(w.stdin)
@@ -96,6 +115,6 @@ func (e *usageError) Error() string {
 
 // isTerminal reports whether a person is at the other end of a file.
 func isTerminal(file any) bool {
-	f, ok := file.(*os.File)
+	f, ok := file.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
 }

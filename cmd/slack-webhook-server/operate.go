@@ -154,7 +154,7 @@ func (o *operation) confirm(yes bool, question string) error {
 
 // progress shows how far long work has come, where a person looks on.
 func (o *operation) progress(what string, total int64) *console.Progress {
-	return console.NewProgress(o.world.stderr, isTerminal(o.world.stderr), what, total)
+	return console.NewProgress(o.world.screen, isTerminal(o.world.stderr), what, total)
 }
 
 // lasting does what goes on until ctx ends; then it returns nil. When the server is

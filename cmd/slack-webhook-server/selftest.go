@@ -103,8 +103,8 @@ func (o selftestOptions) tester(cmd *cobra.Command, w world) (*selftest.Tester, 
 		so.Slow = -1
 	}
 	if isTerminal(w.stderr) && !o.json {
-		so.Started = func(name string) { _, _ = fmt.Fprintf(w.stderr, "\r\033[K%s ...", name) } // on a terminal only, for who waits
-		so.Done = func(selftest.Result) { _, _ = fmt.Fprint(w.stderr, "\r\033[K") }
+		so.Started = func(name string) { _, _ = fmt.Fprintf(w.screen, "\r\033[K%s ...", name) } // on a terminal only, for who waits
+		so.Done = func(selftest.Result) { _, _ = fmt.Fprint(w.screen, "\r\033[K") }
 	}
 	t, err := selftest.New(so)
 	if err != nil {
@@ -157,11 +157,11 @@ func runBench(cmd *cobra.Command, w world, o bench.Options, asJSON bool) error {
 		return err
 	}
 	if isTerminal(w.stderr) {
-		o.Progress = func(what string) { _, _ = fmt.Fprintf(w.stderr, "\r\033[K%s ...", what) } // for who waits
+		o.Progress = func(what string) { _, _ = fmt.Fprintf(w.screen, "\r\033[K%s ...", what) } // for who waits
 	}
 	result, err := bench.Run(cmd.Context(), o)
 	if o.Progress != nil {
-		_, _ = fmt.Fprint(w.stderr, "\r\033[K")
+		_, _ = fmt.Fprint(w.screen, "\r\033[K")
 	}
 	if err != nil && !errors.Is(err, bench.ErrLost) {
 		return err

@@ -104,6 +104,9 @@ func Foresee(ctx context.Context, c config.Config, loaded error, deep bool) (Rep
 	}
 	unusable := dataDir(c)
 	all = append(all, unusable...)
+	if w := config.SharedDataDir(c.Queue.DataDir); w != "" && c.NeedsDataDir() {
+		r.Warnings = append(r.Warnings, w)
+	}
 	if len(unusable) == 0 {
 		all = append(all, r.integrity(ctx, c, deep)...)
 	}
@@ -111,6 +114,7 @@ func Foresee(ctx context.Context, c config.Config, loaded error, deep bool) (Rep
 	// What does not load has no routes, and would only repeat its problems.
 	if !ok {
 		all = append(all, r.compose(ctx, c)...)
+		r.Warnings = append(r.Warnings, server.SourceWarnings(c)...)
 	}
 	for _, p := range all {
 		r.Problems = append(r.Problems, Problem(p))

@@ -11,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf16"
@@ -237,6 +239,41 @@ func harmful(r rune) bool {
 		return true
 	}
 	return r >= 0x7f && unicode.In(r, unicode.Cc, unicode.Cf)
+}
+
+// A Guard is a terminal that what others wrote cannot act on: characters that would move the
+// cursor, change colours, or hide or turn around what stands there are written as \u escapes,
+// as JSON has them. It is safe for concurrent use.
+type Guard struct {
+	*os.File
+
+	mu   sync.Mutex
+	rest []byte // the beginning of a character that is not whole yet; guarded by mu
+}
+
+// Write writes b, made harmless.
+func (g *Guard) Write(b []byte) (int, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	text := append(g.rest, b...)
+	g.rest = nil
+	for cut := max(len(text)-utf8.UTFMax, 0); cut < len(text); cut++ {
+		if utf8.RuneStart(text[cut]) && !utf8.FullRune(text[cut:]) {
+			text, g.rest = text[:cut], bytes.Clone(text[cut:])
+		}
+	}
+	if _, err := g.File.Write(escapeJSON(text)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// WriteString is Write.
+func (g *Guard) WriteString(s string) (int, error) { return g.Write([]byte(s)) }
+
+// ReadFrom copies what r gives.
+func (g *Guard) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{g}, r)
 }
 
 // ErrRefused says that a person answered no.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode"
@@ -102,6 +104,28 @@ func TestConfirm(t *testing.T) {
 	defer writer.Close()
 	if err := console.Confirm(ctx, in, io.Discard, "Really?"); !errors.Is(err, console.ErrRefused) {
 		t.Errorf("interrupted: %v, want ErrRefused", err)
+	}
+}
+
+func TestGuard(t *testing.T) {
+	file, err := os.Create(filepath.Join(t.TempDir(), "terminal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	g := &console.Guard{File: file}
+	const text = "plain ü 日本\t\n\x1b[2J\u202eright\u2066\u200b\r\x9b\u009b\x07 \U000e0001 end\n"
+	want := "plain ü 日本\t\n\\u001b[2J\\u202eright\\u2066\\u200b\\u000d\\ufffd\\u009b\\u0007 \\udb40\\udc01 end\n"
+	for _, b := range []byte(text) { // Characters come in pieces, too.
+		if n, err := g.Write([]byte{b}); n != 1 || err != nil {
+			t.Fatalf("Write: %d, %v", n, err)
+		}
+	}
+	if _, err := io.Copy(g, strings.NewReader(text)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(file.Name()); err != nil || string(got) != want+want {
+		t.Errorf("written is %q (%v), want twice %q", got, err, want)
 	}
 }
 

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+
+	"slackmcp/config"
+	"slackmcp/webhook"
+	"slackmcp/webhook/signature"
+)
+
+// A signer is a sender of events as its signatures show it.
+type signer struct {
+	name, scheme string
+	secrets      []string
+}
+
+// signers lists the senders with their secrets.
+func signers(cfg config.Config, slackSecrets []string, others []webhook.Source) []signer {
+	hex := signature.HexHeader("").Name()
+	list := []signer{
+		{"Slack (SLACK_SIGNING_SECRET)", signature.SlackV0.Name(), slackSecrets},
+		{"the delivery receipts (WEBHOOK_SECRET)", signature.Bearer.Name(), one(cfg.Senders.Webhook)},
+	}
+	for _, s := range others {
+		scheme := hex
+		if s.Scheme != nil {
+			scheme = s.Scheme.Name()
+		}
+		list = append(list, signer{"source " + s.Name, scheme, s.Secrets})
+	}
+	return list
+}
+
+// sharedSecrets finds secrets that two senders have. Where they sign in the same way each can
+// sign for the other, which is a warning. Where they do not, what one of them signs may be a
+// signature of the other one, too, so that who can choose a body of the one forges deliveries of the other:
+// that is an error.
+func sharedSecrets(list []signer) (warnings []string, err error) {
+	var problems []config.Problem
+	for i, a := range list {
+		for _, b := range list[i+1:] {
+			if !overlap(a.secrets, b.secrets) {
+				continue
+			}
+			if a.scheme == b.scheme {
+				warnings = append(warnings, fmt.Sprintf("%s and %s have the same secret, so that each can sign for the other: give each its own", a.name, b.name))
+				continue
+			}
+			problems = append(problems, config.Problem{
+				Setting: a.name, What: fmt.Sprintf("has the secret of %s, which signs in another way (%s and %s), so that a delivery of one can be forged as one of the other", b.name, a.scheme, b.scheme),
+				Remedy: "give each sender a secret of its own",
+			})
+		}
+	}
+	if problems != nil {
+		return warnings, &config.Error{Problems: problems}
+	}
+	return warnings, nil
+}
+
+func overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+}
+
+// SourceWarnings are what an operator should know of the senders that a configuration names.
+func SourceWarnings(cfg config.Config) []string {
+	others, err := otherSources(cfg)
+	if err != nil {
+		return nil // It is a problem of the start.
+	}
+	warnings, _ := sharedSecrets(signers(cfg, cfg.Slack.SigningSecrets.Reveal(), others)) // as above
+	return warnings
+}
