@@ -89,7 +89,7 @@ func possible(connections, descriptors int, log *slog.Logger) int {
 	if connections == 0 || descriptors == 0 || connections <= most {
 		return connections
 	}
-	log.LogAttrs(context.Background(), slog.LevelWarn, "fewer connections than MAX_CONNECTIONS can be open",
+	log.Warn("fewer connections than MAX_CONNECTIONS can be open",
 		slog.Int("descriptors", descriptors), slog.Int("connections", most),
 		slog.String("remedy", "raise the process's limit of open files (ulimit -n, LimitNOFILE of systemd), or lower MAX_CONNECTIONS"))
 	return most
