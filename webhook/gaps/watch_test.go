@@ -106,7 +106,7 @@ func TestNoSocketIsAGap(t *testing.T) {
 			var up, otherUp atomic.Bool
 			announced := 0
 			o := gaps.Options{State: newState(t), Connected: up.Load, OnRecorded: func(gaps.Gap) { announced++ }}
-			second := gaps.Options{State: o.State, Connected: otherUp.Load}
+			second := gaps.Options{State: o.State, Connected: otherUp.Load, OnRecorded: o.OnRecorded} // either of them records it
 			up.Store(true)
 			p, other := beginWith(t, o), beginWith(t, second)
 			pass(time.Hour)
