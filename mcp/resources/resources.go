@@ -20,6 +20,7 @@ import (
 	"github.com/yosida95/uritemplate/v3"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
@@ -196,8 +197,7 @@ func (s *Set) Read(ctx context.Context, uri string) (string, error) {
 	}
 	value, err := r.read(ctx, v)
 	var slack *slackapi.Error
-	var argument *toolset.ArgumentError
-	if errors.Is(err, event.ErrNotFound) || errors.As(err, &slack) && slack.Kind == slackapi.NotFound || errors.As(err, &argument) {
+	if errors.As(err, &slack) && slack.Kind == slackapi.NotFound || notThere(err) {
 		return "", server.ErrResourceNotFound
 	}
 	if slack != nil {
@@ -214,6 +214,15 @@ func (s *Set) Read(ctx context.Context, uri string) (string, error) {
 		return "", fmt.Errorf("encode %s: %w", r.Name, err)
 	}
 	return strings.TrimSuffix(b.String(), "\n"), nil
+}
+
+// notThere reports an error which says that an address names nothing, also one that is malformed:
+// what stands in the place of an id is then no name of anything either.
+func notThere(err error) bool {
+	var argument *toolset.ArgumentError
+	var several *names.AmbiguousError
+	return errors.Is(err, event.ErrNotFound) || errors.Is(err, names.ErrNoChannel) || errors.Is(err, names.ErrNoUser) ||
+		errors.As(err, &argument) || errors.As(err, &several)
 }
 
 // Subscribable is nil for a URI that the caller may follow, whether or not anything is

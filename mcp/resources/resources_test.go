@@ -13,6 +13,7 @@ import (
 
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/internal/eventtest"
+	"slackmcp/mcp/names"
 	"slackmcp/mcp/resources"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
@@ -48,6 +49,9 @@ func fixture(t *testing.T) (*resources.Set, *eventtest.Log) {
 			}
 			if in.Channel == "C0NOWHERE" {
 				return out, &slackapi.Error{Code: "channel_not_found", Kind: slackapi.NotFound}
+			}
+			if in.Channel == "\u202e" { // As the tools answer what is no id and no name.
+				return out, errors.Join(errors.New("channel_not_found: words"), names.ErrNoChannel)
 			}
 			out.Channel = in.Channel
 			return out, nil
@@ -121,6 +125,9 @@ func TestReadByATool(t *testing.T) {
 	}
 	if _, err := set.Read(ctx, "slack://channels/C0NOWHERE"); !errors.Is(err, server.ErrResourceNotFound) {
 		t.Errorf("what Slack does not know: %v", err)
+	}
+	if _, err := set.Read(ctx, "slack://channels/%E2%80%AE"); !errors.Is(err, server.ErrResourceNotFound) {
+		t.Errorf("an address that is malformed: %v", err)
 	}
 	if _, err := set.Read(ctx, "slack://users"); !errors.Is(err, server.ErrResourceNotFound) {
 		t.Errorf("a resource without its tool: %v", err)

@@ -440,16 +440,17 @@ func (k *kit) users(ctx context.Context, list []string) ([]string, error) {
 	return ids, nil
 }
 
-// unresolved turns a resolver's error into words.
+// unresolved turns a resolver's error into words. The resolver's error stays beside them, for
+// the resources, which have a word of their own for what is not there.
 func unresolved(err error) error {
 	var several *names.AmbiguousError
 	switch {
 	case errors.As(err, &several):
-		return faultf("ambiguous_user: several users have that name. Give one of the ids: %s.", several.List())
+		return errors.Join(faultf("ambiguous_user: several users have that name. Give one of the ids: %s.", several.List()), err)
 	case errors.Is(err, names.ErrNoChannel):
-		return fault("channel_not_found: no channel of that name is in sight of the bot. Find channels with slack_list_channels; ask a member of a private channel to invite the bot; an archived channel needs its id.")
+		return errors.Join(fault("channel_not_found: no channel of that name is in sight of the bot. Find channels with slack_list_channels; ask a member of a private channel to invite the bot; an archived channel needs its id."), err)
 	case errors.Is(err, names.ErrNoUser):
-		return fault("user_not_found: nobody has that name or address. Find users with slack_search_users.")
+		return errors.Join(fault("user_not_found: nobody has that name or address. Find users with slack_search_users."), err)
 	case errors.Is(err, names.ErrNoCursor):
 		return &toolset.ArgumentError{Argument: "cursor", Problem: "what it stands behind is gone; start again without one"}
 	case errors.Is(err, names.ErrUnfinished):
