@@ -26,6 +26,9 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		keepHeadroom()
 	}
+	if limit, err := os.ReadFile(cgroupLimit); err == nil && os.Getenv("GOMEMLIMIT") == "" {
+		keepWithin(string(limit))
+	}
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	code := run(ctx, world{
 		program: os.Args[0], args: os.Args[1:], lookupEnv: os.LookupEnv, root: os.Geteuid() == 0, version: version,
