@@ -324,15 +324,7 @@ func (s *Server) announce(ctx context.Context) error {
 	f := event.Follow(s.events, event.Query{After: s.events.Newest(), Limit: announceBatch})
 	defer f.Close()
 	for {
-		err := f.Read(ctx, func(page event.Page) error {
-			for i := range page.Events {
-				if s.names != nil {
-					s.names.Observe(&page.Events[i])
-				}
-				s.transport.Notify(resources.Changed(&page.Events[i])...)
-			}
-			return nil
-		})
+		err := f.Read(ctx, s.announcePage)
 		_, expired := errors.AsType[*event.CursorExpiredError](err)
 		switch {
 		case ctx.Err() != nil:
@@ -354,6 +346,17 @@ func (s *Server) announce(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// announcePage notifies the clients that follow a resource which an event of page changes.
+func (s *Server) announcePage(page event.Page) error {
+	for i := range page.Events {
+		if s.names != nil {
+			s.names.Observe(&page.Events[i])
+		}
+		s.transport.Notify(resources.Changed(&page.Events[i])...)
+	}
+	return nil
 }
 
 // instructions describe to a model how to work with this server. They are fixed: nothing that

@@ -197,7 +197,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	if err != nil {
 		return nil, err
 	}
-	front := web.NewServer(web.ServerOptions{
+	front := web.NewServer(ctx, web.ServerOptions{
 		Handler: site.Handler(), Certificate: certificate, MaxConnections: cfg.Listen.MaxConnections, Proxies: h.proxies, MaxBodyBytes: cfg.Receive.MaxBodyBytes, Logger: log,
 	})
 	measured.Listener.WatchConnections(front.Connections)

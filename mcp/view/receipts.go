@@ -74,24 +74,10 @@ func searchReceipts(ctx context.Context, log event.Log, id string) (found []even
 	q := event.Query{Filter: event.Filter{Source: event.SourceReceipts}, Limit: event.MaxLimit}
 	began := time.Now()
 	for range maxReceiptPages {
-		err := log.Query(ctx, q, func(page event.Page) error {
-			for _, e := range page.Events {
-				r, err := event.Inner[event.Receipt](&e)
-				if err != nil || r.ID != id {
-					continue
-				}
-				if len(found) == maxFound {
-					return nil
-				}
-				// A body belongs to the log, and may be long; what it says of the message is short.
-				if e.Raw, err = json.Marshal(r); err != nil {
-					return err
-				}
-				e.Encoding = event.JSON
-				found = append(found, e)
-			}
+		err = log.Query(ctx, q, func(page event.Page) (err error) {
 			q.After, complete = page.Next, !page.More
-			return nil
+			found, err = appendReceipts(found, page.Events, id)
+			return err
 		})
 		if err != nil {
 			return nil, false, err
@@ -103,4 +89,24 @@ func searchReceipts(ctx context.Context, log event.Log, id string) (found []even
 	// By the time of receipt, as LastStatuses judges.
 	slices.SortStableFunc(found, func(a, b event.Event) int { return b.ReceivedAt.Compare(a.ReceivedAt) })
 	return found, complete, nil
+}
+
+// appendReceipts adds the receipts of message id that are among events to found, up to maxFound.
+func appendReceipts(found, events []event.Event, id string) ([]event.Event, error) {
+	for _, e := range events {
+		r, err := event.Inner[event.Receipt](&e)
+		if err != nil || r.ID != id {
+			continue
+		}
+		if len(found) == maxFound {
+			break
+		}
+		// A body belongs to the log, and may be long; what it says of the message is short.
+		if e.Raw, err = json.Marshal(r); err != nil {
+			return nil, err
+		}
+		e.Encoding = event.JSON
+		found = append(found, e)
+	}
+	return found, nil
 }

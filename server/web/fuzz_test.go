@@ -97,7 +97,7 @@ func rawServer(f *testing.F) rawListener {
 		Health:  NewHealth(HealthOptions{Store: store, Trouble: func() bool { return false }, Slack: func() string { return "" }}),
 		Metrics: http.NotFoundHandler(), API: api, Receiver: receiver, Logger: log,
 	})
-	l, s := make(rawListener), NewServer(ServerOptions{Handler: site.Handler(), Logger: log})
+	l, s := make(rawListener), NewServer(f.Context(), ServerOptions{Handler: site.Handler(), Logger: log})
 	go func() { _ = s.Serve(l) }()
 	f.Cleanup(func() { _ = s.http.Close() })
 	return l

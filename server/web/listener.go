@@ -64,10 +64,10 @@ type Server struct {
 	served      chan struct{} // closed when Serve has returned
 }
 
-// NewServer returns a Server that does not listen yet.
-func NewServer(o ServerOptions) *Server {
+// NewServer returns a Server that does not listen yet. ctx is that of a line it may log.
+func NewServer(ctx context.Context, o ServerOptions) *Server {
 	s := &Server{certificate: o.Certificate, served: make(chan struct{})}
-	s.connections.most, s.connections.proxies = possible(o.MaxConnections, descriptors(), o.Logger), o.Proxies
+	s.connections.most, s.connections.proxies = possible(ctx, o.MaxConnections, descriptors(), o.Logger), o.Proxies
 	s.connections.began, s.connections.open = time.Now(), map[*connection]struct{}{}
 	s.http = http.Server{
 		Handler: o.Handler, ConnState: s.connections.track, ConnContext: carryConnection,
@@ -84,12 +84,12 @@ func NewServer(o ServerOptions) *Server {
 // possible returns how many connections may be open where the process has so many descriptors; 0 is
 // no bound of either. An eighth of them is left to files and to connections that the process opens:
 // where none is left a newcomer cannot be accepted, whoever gave way to it.
-func possible(connections, descriptors int, log *slog.Logger) int {
+func possible(ctx context.Context, connections, descriptors int, log *slog.Logger) int {
 	most := descriptors - descriptors/8
 	if connections == 0 || descriptors == 0 || connections <= most {
 		return connections
 	}
-	log.Warn("fewer connections than MAX_CONNECTIONS can be open",
+	log.WarnContext(ctx, "fewer connections than MAX_CONNECTIONS can be open",
 		slog.Int("descriptors", descriptors), slog.Int("connections", most),
 		slog.String("remedy", "raise the process's limit of open files (ulimit -n, LimitNOFILE of systemd), or lower MAX_CONNECTIONS"))
 	return most
@@ -134,7 +134,7 @@ func ServeAdmin(ctx context.Context, addr string, h http.Handler, c *Certificate
 		return err
 	}
 	log.LogAttrs(ctx, slog.LevelInfo, "serving operators", slog.String("addr", l.Addr().String()))
-	s := NewServer(ServerOptions{Handler: h, Certificate: c, Logger: log})
+	s := NewServer(ctx, ServerOptions{Handler: h, Certificate: c, Logger: log})
 	stop := context.AfterFunc(ctx, func() { _ = s.http.Close() }) // its answers take milliseconds
 	defer stop()
 	return s.Serve(l)

@@ -274,7 +274,7 @@ func TestConnectionsLeaveDescriptors(t *testing.T) {
 		{0, 1024, 0, false},
 	} {
 		logs := &bytes.Buffer{}
-		got := possible(tc.connections, tc.descriptors, slog.New(slog.NewTextHandler(logs, nil)))
+		got := possible(t.Context(), tc.connections, tc.descriptors, slog.New(slog.NewTextHandler(logs, nil)))
 		if got != tc.want || strings.Contains(logs.String(), "LimitNOFILE") != tc.warned {
 			t.Errorf("of %d connections %d are possible with %d descriptors, want %d; the log says %q", tc.connections, got, tc.descriptors, tc.want, logs)
 		}

@@ -85,7 +85,7 @@ func TestRenewedCertificateIsServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := NewServer(ServerOptions{
+	srv := NewServer(t.Context(), ServerOptions{
 		Handler:     http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }),
 		Certificate: c, Logger: slog.New(slog.DiscardHandler),
 	})
@@ -181,7 +181,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := NewServer(ServerOptions{Handler: http.NotFoundHandler(), Certificate: c, Logger: slog.New(slog.DiscardHandler)})
+	srv := NewServer(t.Context(), ServerOptions{Handler: http.NotFoundHandler(), Certificate: c, Logger: slog.New(slog.DiscardHandler)})
 	go func() { _ = srv.Serve(l) }()
 	defer srv.http.Close()
 	for version, want := range map[uint16]bool{tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {

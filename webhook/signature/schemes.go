@@ -197,13 +197,9 @@ func (stripe) Claim(h http.Header) (Claim, error) {
 		name, value, _ := strings.Cut(strings.TrimSpace(item), "=")
 		switch name {
 		case "t":
-			if c.At != 0 {
-				return Claim{}, ErrMalformed
-			}
-			if c.At, err = unixTime(value); err != nil {
+			if err := c.stripeTime(value); err != nil {
 				return Claim{}, err
 			}
-			c.prefix = [5]string{value, "."}
 		case "v1":
 			if c.addHex(value) != nil && c.full() {
 				return Claim{}, ErrMalformed
@@ -214,6 +210,16 @@ func (stripe) Claim(h http.Header) (Claim, error) {
 		return Claim{}, ErrMalformed
 	}
 	return c, nil
+}
+
+// stripeTime takes the item t, which stands once.
+func (c *Claim) stripeTime(value string) (err error) {
+	if c.At != 0 {
+		return ErrMalformed
+	}
+	c.prefix = [5]string{value, "."}
+	c.At, err = unixTime(value)
+	return err
 }
 
 // StandardWebhooks is the scheme of the Standard Webhooks specification: webhook-id,
