@@ -70,6 +70,9 @@ type watchedStore struct {
 	published atomic.Pointer[event.Position]
 	trouble   atomic.Bool // the store refused an event
 	away      atomic.Bool // it could not be reached
+	outside   bool        // it is in a database outside of this process
+	place     place       // used where it is outside
+	log       *slog.Logger
 }
 
 // troubled reports whether events cannot be taken now, as far as is known.
@@ -90,7 +93,7 @@ func (w *watchedStore) look(ctx context.Context) error {
 		case <-tick.C:
 		}
 		one, cancel := context.WithTimeout(ctx, web.ConnectivityTimeout)
-		_, err := w.History(one, event.Query{Limit: 1, NoBodies: true})
+		err := w.lookAt(one)
 		cancel()
 		w.away.Store(err != nil && ctx.Err() == nil)
 	}
@@ -114,6 +117,9 @@ func (w *watchedStore) Publish(ctx context.Context, e event.Event) (queue.Receip
 		w.away.Store(false)
 		if !r.Duplicate {
 			w.advance(r.Position)
+			if w.outside {
+				w.sayLoss(w.place.stored(r.Position))
+			}
 		}
 	}
 	return r, err
@@ -213,5 +219,7 @@ func openWatched(ctx context.Context, cfg config.Config, m *metrics.Metrics, log
 	if cfg.Mode.Webhook() {
 		m.Store.Watch(q)
 	}
-	return &watchedStore{Queue: q, reads: newReads(cfg.Receive.MaxBodyBytes)}, nil
+	w := &watchedStore{Queue: q, reads: newReads(cfg.Receive.MaxBodyBytes), outside: !cfg.Queue.Backend.Embedded(), log: log}
+	w.place.began = time.Now()
+	return w, nil
 }

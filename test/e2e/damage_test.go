@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -136,6 +139,57 @@ func TestUnreadablePageIsSaid(t *testing.T) {
 	send() // retention goes over the page
 	if bad := senders.bad.Load(); bad > 0 {
 		t.Errorf("%d events were refused, want none\n%s", bad, p.logs)
+	}
+}
+
+// TestAnEmptiedRedisIsSaid empties the database of a running server: health is degraded, the log
+// names the remedy, and the time is a gap. Events are received as before.
+func TestAnEmptiedRedisIsSaid(t *testing.T) {
+	env := backendEnv(t, "redis")
+	p := start(t, options{args: []string{"--queue-backend", "redis"}, env: env})
+	senders := newSenders(p.url, 200)
+	send := func() {
+		t.Helper()
+		stop := senders.run(t, 4)
+		defer stop()
+		if err := senders.await(100, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send()
+	if _, body := p.get("/health"); !strings.Contains(body, `"healthy"`) {
+		t.Errorf("health before: %s", body)
+	}
+	for _, e := range env {
+		if address, ok := strings.CutPrefix(e, "REDIS_URL="); ok {
+			u, err := url.Parse(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := net.Dial("tcp", u.Host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			answer := make([]byte, 5)
+			if _, err := io.WriteString(c, "FLUSHALL\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(c, answer); err != nil || string(answer) != "+OK\r\n" {
+				t.Fatalf("FLUSHALL: %q, %v", answer, err)
+			}
+		}
+	}
+	send()
+	eventually(t, 30*time.Second, func() error {
+		_, body := p.get("/health/detailed")
+		if !strings.Contains(body, `"degraded"`) || !strings.Contains(body, "emptied") || !strings.Contains(body, `"open_gaps":1`) {
+			return fmt.Errorf("health: %s", body)
+		}
+		return nil
+	})
+	if !strings.Contains(p.logs.String(), "the store has lost events") {
+		t.Errorf("the log says nothing:\n%s", p.logs)
 	}
 }
 
