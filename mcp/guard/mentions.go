@@ -13,29 +13,19 @@ import (
 // examples have none, so that it finds no less than Slack does.
 var mass = regexp.MustCompile(`(?i)<\s*!\s*(?:(channel|here|everyone|group)|subteam\s*\^\s*([^|<>\s]*))[^|<>]*(?:\|([^<>]*))?>`)
 
+// opening is how a mention begins.
+var opening = regexp.MustCompile(`(?i)<\s*!(\s*(?:channel|here|everyone|group|subteam))`)
+
 // Text takes the call out of @channel, @here, @everyone and of groups of users in a text of
-// Slack's markup, unless they are allowed. The words stay. It reports whether it changed
-// anything.
+// Slack's markup, unless they are allowed. The words stay. Where a mention has a "<" within,
+// its end is not known, and its own "<" is escaped. Text reports whether it changed anything.
 func (g *Guard) Text(s string) (string, bool) {
 	if g.massMentions || !strings.Contains(s, "<") {
 		return s, false
 	}
-	out := s
-	for range maxNested {
-		calm := mass.ReplaceAllStringFunc(out, unmarked)
-		if calm == out {
-			return out, out != s
-		}
-		out = calm // What stood around a mention may be one now.
-	}
-	return marked.ReplaceAllString(out, "&lt;!"), true
+	out := opening.ReplaceAllString(mass.ReplaceAllStringFunc(s, unmarked), "&lt;!$1")
+	return out, out != s
 }
-
-// maxNested is how many mentions within mentions are taken out one by one. Beyond that no
-// markup with an exclamation mark is left.
-const maxNested = 10
-
-var marked = regexp.MustCompile(`<\s*!`)
 
 // unmarked is a mention as plain text.
 func unmarked(m string) string {
