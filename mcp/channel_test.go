@@ -244,13 +244,14 @@ func TestChannelIgnoresBotsUnderAPersonsName(t *testing.T) {
 	r := newChannelRig(t, mcp.Channel{Senders: []string{sandbox.Alice}})
 	r.handshake()
 	bot := eventtest.Envelope("", map[string]any{"type": "message", "user": sandbox.Alice, "bot_id": "B0SOMEBOT1", "channel": "D0SANDBOX01", "channel_type": "im", "ts": "1700000001.000001", "text": "as Alice"})
+	app := eventtest.Envelope("", map[string]any{"type": "message", "user": sandbox.Alice, "app_id": "A0SOMEAPP1", "channel": "D0SANDBOX01", "channel_type": "im", "ts": "1700000001.000001", "text": "as Alice"})
 	changed := eventtest.Envelope("", map[string]any{
 		"type": "message", "subtype": "message_changed", "channel": "D0SANDBOX01", "channel_type": "im", "ts": "1700000001.000002",
 		"message": map[string]any{"type": "message", "user": sandbox.Alice, "text": "changed", "ts": "1700000001.000001"},
 	})
 	other := wrote("message", sandbox.Alice, "D0SANDBOX01", "im", "1700000001.000003", "", "elsewhere")
 	other.Source = "contact_created"
-	r.events.Append(bot, changed, other, wrote("message", sandbox.Alice, "D0SANDBOX01", "im", "1700000001.000004", "", "herself"))
+	r.events.Append(bot, app, changed, other, wrote("message", sandbox.Alice, "D0SANDBOX01", "im", "1700000001.000004", "", "herself"))
 	if l := r.next(); l.Params.Content != "herself" {
 		t.Errorf("heard %q", l.Params.Content)
 	}
@@ -340,6 +341,9 @@ func TestChannelTakesWordsInThePromptsThreadOnly(t *testing.T) {
 		eventtest.Envelope("", map[string]any{
 			"type": "message", "user": sandbox.Alice, "bot_id": "B0SOMEBOT1", "channel": channel, "ts": "9999999999.000006", "thread_ts": ts, "text": "yes fghij",
 		}), // an app in her name
+		eventtest.Envelope("", map[string]any{
+			"type": "message", "user": sandbox.Alice, "app_id": "A0SOMEAPP1", "channel": channel, "ts": "9999999999.000006", "thread_ts": ts, "text": "yes fghij",
+		}), // and one that names no bot
 		wrote("message", sandbox.Bob, channel, "channel", "9999999999.000007", ts, " NO fghij "),
 		wrote("message", sandbox.Alice, channel, "channel", "9999999999.000008", ts, "yes fghij"), // too late
 	)
@@ -376,6 +380,13 @@ func TestChannelTellsNoVerdictOfAnAlteredPrompt(t *testing.T) {
 	if _, err := r.slack.Click(t.Context(), "alice", channel, ts, "Deny"); err != nil {
 		t.Fatal(err)
 	}
+	r.endsWith(channel, ts, "no answer to it counts")
+	_, ts, _ = r.asks("mnopq")
+	blocks := json.RawMessage(`[{"type":"section","text":{"type":"mrkdwn","text":"May *ls* be used?"}}]`)
+	if _, err := r.client.UpdateMessage(t.Context(), slackapi.Update{Channel: channel, TS: ts, Text: "ls", Blocks: blocks}); err != nil {
+		t.Fatal(err)
+	}
+	r.events.Append(wrote("message", sandbox.Alice, channel, "channel", "9999999999.000001", ts, "yes mnopq"))
 	r.endsWith(channel, ts, "no answer to it counts")
 	_, ts, _ = r.asks("fghij")
 	if _, err := r.slack.Click(t.Context(), "alice", channel, ts, "Deny"); err != nil {

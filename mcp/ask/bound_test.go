@@ -19,11 +19,13 @@ import (
 
 // A paper is a Slack whose answers a test writes.
 type paper struct {
-	post    func(p slackapi.Post) (slackapi.Posted, error)
-	user    error  // of UserInfo
-	said    string // to the person who clicked last
-	mu      sync.Mutex
-	updates int // guarded by mu while several processes run
+	post     func(p slackapi.Post) (slackapi.Posted, error)
+	user     error // of UserInfo
+	read     error // of Replies
+	messages []slackapi.Message
+	said     string // to the person who clicked last
+	mu       sync.Mutex
+	updates  int // guarded by mu while several processes run
 }
 
 func (s *paper) PostMessage(_ context.Context, p slackapi.Post) (slackapi.Posted, error) {
@@ -40,6 +42,10 @@ func (s *paper) UpdateMessage(context.Context, slackapi.Update) (slackapi.Posted
 func (s *paper) Respond(_ context.Context, _ string, r slackapi.Response) error {
 	s.said = r.Text
 	return nil
+}
+
+func (s *paper) Replies(context.Context, slackapi.RepliesQuery) (slackapi.MessagePage, error) {
+	return slackapi.MessagePage{Messages: s.messages}, s.read
 }
 
 func (s *paper) UserInfo(_ context.Context, id string) (slackapi.User, error) {
@@ -234,7 +240,9 @@ func TestTwoProcessesAgreeOnOneEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.post = func(p slackapi.Post) (slackapi.Posted, error) {
-			return slackapi.Posted{Channel: "C1", TS: "1.1", Message: slackapi.Message{AppID: "A1", Blocks: p.Blocks}}, nil
+			m := slackapi.Message{TS: "1.1", AppID: "A1", Blocks: p.Blocks}
+			s.messages = []slackapi.Message{m}
+			return slackapi.Posted{Channel: "C1", TS: "1.1", Message: m}, nil
 		}
 		row, err := pose(t.Context(), q, s, question, time.Hour)
 		if err != nil {

@@ -2,7 +2,6 @@ package ask
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
@@ -15,7 +14,7 @@ import (
 )
 
 // Kinds are the patterns of the events that [Questions.Settle] has to see: clicks, and
-// deletions of messages.
+// changes and deletions of messages.
 func Kinds() []string {
 	return []string{"block_actions", "message.message_deleted", "message.message_changed"}
 }
@@ -80,7 +79,7 @@ const (
 // Settle handles one event. A click that counts ends its question with an answer, and one in
 // another message than the one that was posted ends it without; the message then says so,
 // and has no buttons. A person whose click does not count is answered why. The deletion of
-// a question's message withdraws it. To settle an event twice is the same as once; other
+// a question's message withdraws it, and a change of it ends it without an answer. To settle an event twice is the same as once; other
 // events change nothing.
 func (q *Questions) Settle(ctx context.Context, e *event.Event) error {
 	if c, ok := readClick(e); ok {
@@ -90,7 +89,7 @@ func (q *Questions) Settle(ctx context.Context, e *event.Event) error {
 		}
 		return q.answer(ctx, &c, said)
 	}
-	return q.deletion(ctx, e)
+	return q.change(ctx, e)
 }
 
 // click judges a click, and returns what its person is to be told.
@@ -232,82 +231,4 @@ func (q *Questions) over(ctx context.Context, r *Row, c *click) (said string, er
 	case Open:
 	}
 	return saidUnknown, nil
-}
-
-// AnswerInWords ends an open question with a choice that its person wrote, in an event. Who
-// wrote is judged as for a click; that the words belong to the question the caller has
-// judged. It reports whether they are the answer.
-func (q *Questions) AnswerInWords(ctx context.Context, id string, choice int, user, eventID string) (bool, error) {
-	r, err := q.Read(ctx, id)
-	if err != nil || r.Status != Open || choice < 0 || choice >= len(r.Choices) {
-		return false, ignoreNotKept(err)
-	}
-	if said, err := q.may(ctx, &r, user); err != nil || said != "" {
-		return false, err
-	}
-	r, ended, err := q.end(ctx, id, func(r *Row) {
-		r.Status, r.Answer = Answered, &Answer{Choice: choice, User: user, EventID: eventID, At: q.now().UTC()}
-	})
-	if err != nil || !ended {
-		return false, ignoreNotKept(err)
-	}
-	q.tryShow(ctx, &r)
-	return true, nil
-}
-
-func ignoreNotKept(err error) error {
-	if errors.Is(err, ErrNotKept) {
-		return nil
-	}
-	return err
-}
-
-// deletion withdraws the question whose message an event reports as deleted.
-func (q *Questions) deletion(ctx context.Context, e *event.Event) error {
-	if e.Source != event.SourceSlack || e.Kind.Type != "message" {
-		return nil
-	}
-	m, err := event.Inner[struct {
-		Subtype string `json:"subtype"`
-		Channel string `json:"channel"`
-		Message struct {
-			Subtype string `json:"subtype"`
-		} `json:"message"`
-		Previous struct {
-			TS     string          `json:"ts"`
-			Blocks json.RawMessage `json:"blocks"`
-		} `json:"previous_message"`
-	}](e)
-	// A message with replies leaves a tombstone in its place.
-	if err != nil || m.Subtype != "message_deleted" && m.Message.Subtype != "tombstone" {
-		return nil //nolint:nilerr // it is an event of another kind
-	}
-	id := buttonsOf(m.Previous.Blocks)
-	if id == "" {
-		return nil
-	}
-	r, err := q.bound(ctx, id, e.ReceivedAt)
-	if err != nil || r.Channel != m.Channel || r.TS != m.Previous.TS {
-		return ignoreNotKept(err)
-	}
-	_, _, err = q.end(ctx, id, func(r *Row) { r.Status = Withdrawn })
-	return ignoreNotKept(err)
-}
-
-// buttonsOf returns the id of the row that the buttons of a message hold; "" without one.
-func buttonsOf(raw json.RawMessage) string {
-	var blocks []struct {
-		BlockID  string `json:"block_id"`
-		Elements []struct {
-			Value string `json:"value"`
-		} `json:"elements"`
-	}
-	_ = json.Unmarshal(raw, &blocks) // what cannot be read has none
-	for _, b := range blocks {
-		if b.BlockID == buttonsBlock && len(b.Elements) > 0 {
-			id, _, _ := parseButton(b.Elements[0].Value)
-			return id
-		}
-	}
-	return ""
 }

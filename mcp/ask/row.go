@@ -80,9 +80,10 @@ func (r *Row) Choice() string {
 	return r.Choices[r.Answer.Choice]
 }
 
-// A Slack changes the message of a question, answers a click, and tells who a user is; a
-// [slackapi.Client] is one.
+// A Slack reads and changes the message of a question, answers a click, and tells who a user
+// is; a [slackapi.Client] is one.
 type Slack interface {
+	Replies(ctx context.Context, q slackapi.RepliesQuery) (slackapi.MessagePage, error)
 	UpdateMessage(ctx context.Context, u slackapi.Update) (slackapi.Posted, error)
 	Respond(ctx context.Context, responseURL string, r slackapi.Response) error
 	UserInfo(ctx context.Context, id string) (slackapi.User, error)

@@ -282,7 +282,7 @@ func (r *Reading) author(a author, s *scene) (p Provenance, passes bool) {
 			p.Kind = KindAssistant
 		}
 		return p, passes
-	case a.bot != "" || a.subtype == "bot_message":
+	case a.bot != "" || a.app != "" || a.subtype == "bot_message":
 		p.Kind = KindBot
 		p.SameTeam, p.External = s.sides(a.team)
 		return p, !r.Lockdown() || r.judge.apps[a.app]

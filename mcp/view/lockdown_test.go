@@ -137,6 +137,7 @@ func TestLockdownJudgesEachTextByItsAuthor(t *testing.T) {
 		"no author":                               {written(a{"user": nil, "team": nil, "text": canary}), "", false},
 		"a bot without identity":                  {written(a{"user": nil, "subtype": "bot_message", "text": canary, "username": canary}), "", true},
 		"another app":                             {written(a{"user": nil, "bot_id": "B0OTHER001", "app_id": "A0OTHER001", "text": canary, "bot_profile": a{"name": canary}}), "", true},
+		"another app, in a colleague's name":      {written(a{"app_id": "A0OTHER001", "text": canary}), "", true},
 		"an app on the list":                      {written(a{"user": nil, "bot_id": "B0LISTED01", "app_id": listed, "text": "", "blocks": []any{a{"type": "section", "text": a{"type": "mrkdwn", "text": ours}}}}), ours, true},
 		"an app on the list, with a preview":      {written(a{"user": nil, "bot_id": "B0LISTED01", "app_id": listed, "attachments": []any{a{"text": ours + "2"}, a{"from_url": "https://x.example", "text": canary}}}), ours + "2", true},
 		"a shared message of an outsider":         {written(a{"attachments": []any{a{"is_share": true, "is_msg_unfurl": true, "author_id": outsider, "author_name": canary, "text": canary, "fallback": canary, "message_blocks": []any{a{"message": a{"blocks": []any{a{"text": canary}}}}}}}}), ours, true},
