@@ -225,7 +225,10 @@ type Update struct {
 	Blocks      json.RawMessage
 	Attachments json.RawMessage
 	Markdown    string
-	Question    bool `json:"-"` // see [Post]
+	// NoLinks keeps Slack from making links of what in Text is not written as one. Without it a
+	// change makes links of more than a post does.
+	NoLinks  bool
+	Question bool `json:"-"` // see [Post]
 }
 
 // UpdateMessage changes a message.
@@ -234,7 +237,7 @@ func (c *Client) UpdateMessage(ctx context.Context, u Update) (Posted, error) {
 		return Posted{}, refused("chat.update", err)
 	}
 	r, err := reply[Posted](c.http.Do(c.form(ctx, "chat.update",
-		"channel", u.Channel, "ts", u.TS, "text", u.Text, "markdown_text", u.Markdown, "blocks", string(u.Blocks), "attachments", string(u.Attachments))))
+		"channel", u.Channel, "ts", u.TS, "text", u.Text, "markdown_text", u.Markdown, "blocks", string(u.Blocks), "attachments", string(u.Attachments), "parse", when(u.NoLinks, "none"))))
 	r.Message.Channel = r.Channel
 	return r, err
 }

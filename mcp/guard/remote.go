@@ -1,29 +1,37 @@
 package guard
 
 import (
-	"bytes"
 	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // errRemote refuses what would be fetched from elsewhere without a click: the address itself
 // can carry data out.
-var errRemote = &RefusedError{Code: "remote_content_not_allowed", Remedy: "The operator allows no previews of links and no images or videos by URL. Nothing was sent. Leave them out; upload an image with slack_upload_file, or give a link without a preview in a new message."}
+var errRemote = &RefusedError{Code: "remote_content_not_allowed", Remedy: "The operator allows no previews of links, no bookmarks, and no images or videos by URL. Nothing was sent. Leave them out, and the names of hosts (example.com) too; upload an image with slack_upload_file, or give a link without a preview in a new message."}
 
 var (
-	// embedded is an image in Markdown.
-	embedded = regexp.MustCompile(`!\[[^\]]*\]\s*[(\[]`)
-	// linked is an address that Slack makes a link of.
-	linked = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://|www\.`)
+	// linked is how an address begins that Slack makes a link of, and how one in Slack's markup does.
+	linked = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://|www\.|<[a-z][a-z0-9+.-]*:`)
+	// dotted is what may be the name of a host, with what makes an address of it.
+	dotted = regexp.MustCompile(`([\pL\pN-]+(?:\.[\pL\pN-]+)*\.\pL[\pL\pN-]+)(?::[0-9]+)?([/?#]?)`)
 )
+
+// image is how an image begins in Markdown. How it goes on has many forms, and its address may
+// stand elsewhere.
+const image = "!["
 
 // fetched are the members of blocks and attachments whose address is fetched when the message is shown.
 var fetched = map[string]bool{
 	"image_url": true, "thumb_url": true, "thumbnail_url": true, "video_url": true, "icon_url": true,
 	"provider_icon_url": true, "author_icon": true, "footer_icon": true,
 }
+
+// NoRemote reports that what is shown may fetch nothing from elsewhere.
+func (g *Guard) NoRemote() bool { return g.noRemote }
 
 // Unfurl refuses previews of links where they are not allowed.
 func (g *Guard) Unfurl(wanted bool) error {
@@ -36,48 +44,65 @@ func (g *Guard) Unfurl(wanted bool) error {
 // Remote refuses a text in Markdown or blocks that have an image or a video fetched from
 // elsewhere, where that is not allowed.
 func (g *Guard) Remote(markdown string, blocks json.RawMessage) error {
-	if !g.noRemote {
-		return nil
-	}
-	if embedded.MatchString(markdown) {
+	if g.noRemote && strings.Contains(markdown, image) {
 		return errRemote
 	}
-	if len(blocks) == 0 {
+	return g.refuse(blocks, func(name, text string) bool {
+		return fetched[strings.ToLower(strings.TrimSpace(name))] || strings.Contains(text, image)
+	})
+}
+
+// Links refuses a link in blocks or texts where previews are not allowed: of some calls Slack
+// cannot be told to show none. What Slack could make a link of is one, such as example.com.
+func (g *Guard) Links(blocks json.RawMessage, texts ...string) error {
+	if g.noRemote && slices.ContainsFunc(texts, links) {
+		return errRemote
+	}
+	return g.refuse(blocks, func(_, text string) bool { return links(text) })
+}
+
+// refuse refuses blocks of which finds reports a part, as it reads when it is decoded: the
+// name of a member, with "" for the text, or a text, with "" for the name.
+func (g *Guard) refuse(blocks json.RawMessage, finds func(name, text string) bool) error {
+	if !g.noRemote || len(blocks) == 0 {
 		return nil
 	}
 	var v any
-	if err := json.NewDecoder(bytes.NewReader(blocks)).Decode(&v); err != nil {
+	if err := json.Unmarshal(blocks, &v); err != nil {
 		return err
 	}
-	if fetches(v) {
+	if holds(v, finds) {
 		return errRemote
 	}
 	return nil
 }
 
-// Links refuses a link in a text of which Slack cannot be told to show no preview, where
-// previews are not allowed.
-func (g *Guard) Links(texts ...string) error {
-	for _, s := range texts {
-		if g.noRemote && linked.MatchString(s) {
-			return errRemote
-		}
-	}
-	return nil
-}
-
-// fetches reports whether something is fetched for a part of a message.
-func fetches(v any) bool {
+func holds(v any, finds func(name, text string) bool) bool {
 	switch v := v.(type) {
 	case string:
-		return embedded.MatchString(v)
+		return finds("", v)
 	case []any:
-		return slices.ContainsFunc(v, fetches)
+		return slices.ContainsFunc(v, func(item any) bool { return holds(item, finds) })
 	case map[string]any:
-		for k, item := range v {
-			if fetched[strings.ToLower(strings.TrimSpace(k))] || fetches(item) {
+		for name, item := range v {
+			if finds(name, "") || holds(item, finds) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// links reports whether Slack may make a link of a part of a text: of an address, and of the
+// name of a host below a domain that is in use.
+func links(s string) bool {
+	if linked.MatchString(s) {
+		return true
+	}
+	for _, m := range dotted.FindAllStringSubmatch(s, -1) {
+		suffix, public := publicsuffix.PublicSuffix(strings.ToLower(m[1]))
+		if public || strings.Contains(suffix, ".") || m[2] != "" {
+			return true
 		}
 	}
 	return false

@@ -200,7 +200,8 @@ func (k *kit) question(ctx context.Context, in askIn) (q ask.Question, calmed bo
 	q.Choices = in.Choices
 	text, c := k.Guard.Text(in.Question)
 	q.Text = text
-	return q, calmed || c, nil
+	// The message is changed when the question ends, and then Slack takes no word about previews.
+	return q, calmed || c, k.Guard.Links(nil, append(q.Choices, q.Text)...)
 }
 
 // awaitAnswer waits until a question of the caller's has ended or the time is up, and

@@ -232,7 +232,7 @@ func (k *kit) upload(ctx context.Context, in uploadIn) (u slackapi.Upload, calme
 		return u, false, err
 	}
 	u.Comment, calmed = k.Guard.Text(in.Comment)
-	return u, calmed, k.Guard.Links(u.Comment) // Slack takes no word about previews with a file
+	return u, calmed, k.Guard.Links(nil, u.Comment) // Slack takes no word about previews with a file
 }
 
 type shareIn struct {

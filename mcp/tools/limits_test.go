@@ -369,12 +369,30 @@ func TestNothingIsFetchedWithoutAClick(t *testing.T) {
 		{"slack_upload_file", a{"channel": g, "filename": "a.txt", "content": "x", "comment": out}},
 		{"slack_create_canvas", a{"title": "x", "markdown": "![x](" + out + ")"}},
 		{"slack_edit_canvas", a{"canvas_id": "F0123456789", "operation": "replace", "markdown": "![x](" + out + ")"}},
+		{"slack_post_message", a{"channel": g, "markdown": "![a[b]c](" + out + ")"}},
+		{"slack_post_message", a{"channel": g, "markdown": "![x] is here\n\n[x]: " + out}},
+		{"slack_post_message", a{"channel": g, "blocks": []a{{"type": "markdown", "text": "![x] is here\n\n[x]: " + out}}}},
+		{"slack_create_canvas", a{"title": "x", "markdown": "![a[b]c](" + out + ")"}},
+		{"slack_create_canvas", a{"title": "x", "markdown": "![x]\n\n[x]: " + out}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "blocks": `[{"type":"section","text":{"type":"mrkdwn","text":"https:\/\/evil.example\/?d=1"}}]`}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "blocks": `[{"type":"section","text":{"type":"mrkdwn","text":"\u0068ttps:\u002f/evil.example"}}]`}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "see evil.com"}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "evil.example/?d=1"}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "<http:evil|x>"}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "blocks": []a{{"type": "section", "text": a{"type": "mrkdwn", "text": "see evil.co.uk."}}}}},
+		{"slack_upload_file", a{"channel": g, "filename": "a.txt", "content": "x", "comment": "see evil.com"}},
+		{"slack_add_bookmark", a{"channel": g, "title": "x", "link": out}},
+		{"slack_ask", a{"channel": g, "question": "Is this right? " + out, "choices": []string{"Yes"}}},
+		{"slack_ask", a{"channel": g, "question": "Is this right?", "choices": []string{"evil.com/?d=1"}}},
 	} {
 		r.refuses(tc.tool, tc.args, "remote_content_not_allowed: ")
 		tc.args["dry_run"] = true
 		r.refuses(tc.tool, tc.args, "remote_content_not_allowed: ")
 	}
-	r.call("slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "no link"}, nil)
+	r.call("slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "No link: a < b, e.g. v1.2.3 of main.go is done...well <@U0123456789>.", "dry_run": true}, &p)
+	if got := fmt.Sprint(p.Requests); !strings.Contains(got, "parse:none") {
+		t.Errorf("Slack is asked to change a message with %s", got)
+	}
 	r.call("slack_post_message", a{"channel": g, "blocks": []a{{"type": "actions", "elements": []a{{"type": "button", "text": a{"type": "plain_text", "text": "go"}, "url": out}}}}}, nil)
 	free := newRig(t)
 	free.call("slack_post_message", a{"channel": g, "text": "x " + out, "unfurl": true}, nil)

@@ -271,10 +271,10 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 	// shows in place of a new text.
 	emptyList := json.RawMessage("[]")
 	// Slack takes no word about previews when a message is changed.
-	if err := k.Guard.Links(p.Text, p.Markdown, string(p.Blocks)); err != nil {
+	if err := k.Guard.Links(p.Blocks, p.Text, p.Markdown); err != nil {
 		return posted{}, err
 	}
-	u := slackapi.Update{Channel: channel, TS: ts, Text: p.Text, Markdown: p.Markdown, Blocks: p.Blocks, Attachments: emptyList}
+	u := slackapi.Update{Channel: channel, TS: ts, Text: p.Text, Markdown: p.Markdown, Blocks: p.Blocks, Attachments: emptyList, NoLinks: k.Guard.NoRemote()}
 	if p.Blocks == nil && p.Markdown == "" {
 		u.Blocks = emptyList
 	}

@@ -387,6 +387,9 @@ func (k *kit) addBookmark(ctx context.Context, c *toolset.Call, in addBookmarkIn
 	if u, err := url.Parse(in.Link); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return bookmarkOut{}, &toolset.ArgumentError{Argument: "link", Problem: "must be an http or https address"}
 	}
+	if err := k.Guard.Links(nil, in.Link); err != nil { // Slack fetches the page's icon
+		return bookmarkOut{}, err
+	}
 	var calmed bool
 	in.Title, calmed = k.Guard.Text(in.Title)
 	b, w, err := begin[slackapi.Bookmark](ctx, k, c, guard.Write{Channel: channel, Arguments: in}, in.safety)
