@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -118,7 +117,7 @@ func (c *Client) Download(ctx context.Context, rawURL string, limit int64) (Cont
 		return Content{}, &Error{Method: name, Code: CodeUnreadable, Kind: Internal} // a redirect to no URL
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body) // from memory
+	data, err := whole(resp)
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return Content{}, &Error{Method: name, Code: CodeUnreadable, Kind: Internal, Status: resp.StatusCode}
 	}

@@ -148,7 +148,7 @@ func (c call) judge(ctx context.Context, sent *sending, resp *http.Response, err
 		return nil, c.lost(ctx, sent, err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.limit+1))
+	body, err := c.read(resp)
 	switch {
 	case resp.StatusCode != http.StatusOK: // The status suffices, whatever the body is.
 	case err != nil:
@@ -161,8 +161,33 @@ func (c call) judge(ctx context.Context, sent *sending, resp *http.Response, err
 		failure.Method = c.method.name
 		return nil, failure
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = &inMemory{Reader: bytes.NewReader(body), all: body}
 	return resp, nil
+}
+
+// read reads an answer, and one byte beyond its bound at most.
+func (c call) read(resp *http.Response) ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(int(min(max(resp.ContentLength, 0), c.limit)) + bytes.MinRead) // so that it need not grow where the length is known
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, c.limit+1))
+	return b.Bytes(), err
+}
+
+// inMemory is the body of an answer that was read.
+type inMemory struct {
+	*bytes.Reader
+	all []byte
+}
+
+// Close implements [io.Closer].
+func (*inMemory) Close() error { return nil }
+
+// whole returns the body of an answer, and copies none that is in memory.
+func whole(resp *http.Response) ([]byte, error) {
+	if b, ok := resp.Body.(*inMemory); ok {
+		return b.all, nil
+	}
+	return io.ReadAll(resp.Body)
 }
 
 // lost classifies a request without a whole answer.
@@ -249,7 +274,7 @@ func reply[T any](resp *http.Response, err error) (T, error) {
 		return r, failure("", err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body) // from memory
+	body, err := whole(resp)
 	if err == nil {
 		err = lenient(body, &r)
 	}

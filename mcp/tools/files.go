@@ -1,6 +1,7 @@
 package tools
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -141,23 +142,29 @@ func (k *kit) readFile(ctx context.Context, _ *toolset.Call, in readFileIn) (rea
 		out.Note = fmt.Sprintf("The file is larger than %d MB: only its description can be read.", maxFileRead>>20)
 		return out, nil
 	}
+	mime, _, _ := strings.Cut(f.MimeType, ";")
+	if images[mime] && f.Size > maxImage {
+		out.Note = noteLargeImage
+		return out, nil
+	}
 	c, err := k.Slack.Download(ctx, f.URLPrivate, maxFileRead)
 	if err != nil {
 		return readFileOut{}, err
 	}
-	out.fill(f.MimeType, c.Data, in)
+	out.fill(mime, c.Data, in)
 	return out, nil
 }
 
+var noteLargeImage = fmt.Sprintf("The image is larger than %d MB: only its description can be read.", maxImage>>20)
+
 // fill puts the contents in, as what they are by their bytes.
 func (o *readFileOut) fill(mime string, data []byte, in readFileIn) {
-	mime, _, _ = strings.Cut(mime, ";")
 	switch {
 	case images[mime] && len(data) <= maxImage:
 		o.Contents.Encoding, o.image, o.kind = "image", data, mime
 	case images[mime]:
-		o.Note = fmt.Sprintf("The image is larger than %d MB: only its description can be read.", maxImage>>20)
-	case utf8.Valid(data) && !strings.Contains(string(data), "\x00"):
+		o.Note = noteLargeImage
+	case utf8.Valid(data) && bytes.IndexByte(data, 0) < 0:
 		o.text(string(data), in)
 	default:
 		o.Note = "The file is neither a text nor an image: only its description can be read."
@@ -167,15 +174,27 @@ func (o *readFileOut) fill(mime string, data []byte, in readFileIn) {
 func (o *readFileOut) text(s string, in readFileIn) {
 	c := &o.Contents
 	c.Encoding = "text"
-	runes := []rune(c.Flags.Text(s, maxFileRead))
-	c.TotalChars = len(runes)
-	from := min(in.Offset, len(runes))
-	to := min(from+in.Limit, len(runes))
-	c.Text = string(runes[from:to])
-	if to < len(runes) {
+	s = c.Flags.Text(s, maxFileRead)
+	c.TotalChars = utf8.RuneCountInString(s)
+	from := min(in.Offset, c.TotalChars)
+	to := min(from+in.Limit, c.TotalChars)
+	s = s[bytesOf(s, from):]
+	c.Text = strings.Clone(s[:bytesOf(s, to-from)]) // the rest of the file is not kept with it
+	if to < c.TotalChars {
 		c.NextOffset = to
 		c.Flags.Add(view.FlagTruncated)
 	}
+}
+
+// bytesOf is how many bytes the first n characters of a text take.
+func bytesOf(s string, n int) int {
+	for i := range s {
+		if n == 0 {
+			return i
+		}
+		n--
+	}
+	return len(s)
 }
 
 type uploadIn struct {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // MaxText is how many characters of one text are shown: Slack's own limit of a
@@ -73,12 +74,13 @@ func Clean(s string) (string, bool) {
 	var b strings.Builder
 	b.Grow(len(s))
 	cleaned := false
-	runes := []rune(strings.ReplaceAll(s, "\r\n", "\n"))
 	prev := rune(-1)
-	for i, r := range runes {
+	for len(s) > 0 {
+		r, size := first(s)
+		s = s[size:]
 		next := rune(-1)
-		if i+1 < len(runes) {
-			next = runes[i+1]
+		if len(s) > 0 {
+			next, _ = first(s)
 		}
 		if suspect(r) && !belongs(prev, r, next) {
 			cleaned = true
@@ -88,6 +90,15 @@ func Clean(s string) (string, bool) {
 		prev = r
 	}
 	return b.String(), cleaned
+}
+
+// first returns the first character of a text and how many bytes it takes; the two of a
+// Windows line ending are one, a line feed.
+func first(s string) (rune, int) {
+	if strings.HasPrefix(s, "\r\n") {
+		return '\n', 2
+	}
+	return utf8.DecodeRuneInString(s)
 }
 
 // suspect reports a character that is invisible by itself.
