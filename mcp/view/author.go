@@ -149,8 +149,22 @@ type interactionEnvelope struct {
 	} `json:"enterprise"`
 }
 
-// home is whose installation the event was sent for. Of an installation in a whole
-// organisation the envelope's workspace is one of ours if the organisation is.
+// shared reports that another organisation takes part in the conversation: by Slack's word, or
+// because the app has installations in several that see the event.
+func (v *envelope) shared() *bool {
+	for _, a := range v.Authorizations {
+		first := v.Authorizations[0]
+		if a.EnterpriseID != first.EnterpriseID || a.EnterpriseID == "" && a.TeamID != first.TeamID {
+			several := true
+			return &several
+		}
+	}
+	return v.Shared
+}
+
+// home is whose installation the event was sent for, which is not ours where others have
+// installed the app, too. Of an installation in a whole
+// organisation the envelope's workspace is one of its own if the organisation is the same.
 func (v *envelope) home() home {
 	if len(v.Authorizations) == 0 {
 		return newHome(v.EnterpriseID, v.TeamID)
@@ -172,7 +186,7 @@ func sceneOf(e *event.Event, inner []byte) scene {
 	}
 	s.own, s.app, s.claimed = v.home(), v.App, len(v.Authorizations) == 0
 	if e.Channel != "" {
-		s.shared = v.Shared // of what happens in no conversation Slack says false as well
+		s.shared = v.shared() // of what happens in no conversation Slack says false as well
 	}
 	if len(v.Authorizations) > 0 && v.Authorizations[0].IsBot {
 		s.bot = v.Authorizations[0].User

@@ -42,7 +42,7 @@ type JudgeOptions struct {
 	Lockdown Lockdown
 	// Apps are the ids of apps, such as A0123456789, whose messages lockdown lets through.
 	Apps []string
-	// People finds authors; nil knows none, so that only Slack's word in an event counts.
+	// People finds authors, and who we are; with nil lockdown lets nobody's words through.
 	People People
 	// Posts are our own messages, and who wrote them; nil knows of none.
 	Posts *Posts
@@ -260,20 +260,27 @@ func sideOf(u *names.User, own home) side {
 	return outside
 }
 
-// whole joins what our token says of ourselves with what an envelope says.
-func (r *Reading) whole(own home, claimed bool) home {
-	if !r.Lockdown() && !own.isZero() {
-		return own // nothing depends on it that would be worth asking for
+// located is a scene in which own is what our own token says. An app may be installed in other
+// workspaces, too: what the envelope of such an event says of its conversation is no evidence, and
+// where it is not known who we are nothing is ours.
+func (r *Reading) located(s *scene) *scene {
+	if !r.Lockdown() && !s.own.isZero() {
+		return s // nothing depends on it that would be worth asking for
 	}
-	mine := r.home()
-	if claimed {
-		return mine
+	at, mine := *s, r.home()
+	organisation := mine.organisation != "" && s.own.organisation == mine.organisation
+	if at.own = mine; organisation && !s.claimed {
+		at.own = newHome(mine.organisation, slices.Concat(mine.teams, s.own.teams)...)
 	}
-	return newHome(cmp.Or(own.organisation, mine.organisation), append(mine.teams, own.teams...)...)
+	if r.Lockdown() && s.unshared() && !organisation && !slices.ContainsFunc(s.own.teams, mine.has) {
+		at.shared = nil
+	}
+	return &at
 }
 
 // author says who wrote a text that stands in a scene, and whether it passes.
 func (r *Reading) author(a author, s *scene) (p Provenance, passes bool) {
+	s = r.located(s)
 	p = Provenance{Author: cmp.Or(a.user, a.bot), Kind: KindPerson, Verified: true}
 	switch {
 	case r.isSelf(&a, s):
@@ -298,9 +305,11 @@ func (r *Reading) author(a author, s *scene) (p Provenance, passes bool) {
 
 // person judges a person, or a bot that only its user's id tells of.
 func (r *Reading) person(p Provenance, a *author, s *scene) (Provenance, bool) {
-	evident := s.acting && s.unshared() && (a.team == "" || s.own.has(a.team)) && !s.claimed
-	ask := r.Lockdown() && (r.judge.level == Members || !evident)
-	own := r.whole(s.own, s.claimed)
+	// Where no other organisation takes part the one who acts is a member or a guest of ours. The
+	// team alone that an event or a message names is no evidence.
+	evident := s.acting && s.unshared() && (a.team == "" || s.own.has(a.team))
+	ask := r.Lockdown() && (r.judge.level == Members || !evident || s.claimed)
+	own := s.own
 	u, known := r.user(a.user, ask)
 	p.SameTeam, p.External = s.sides(a.team)
 	if known {
@@ -319,7 +328,7 @@ func (r *Reading) person(p Provenance, a *author, s *scene) (Provenance, bool) {
 	if known {
 		return p, r.passes(&u, own)
 	}
-	return p, r.judge.level == Guests && (own.has(a.team) || s.acting && s.unshared())
+	return p, r.judge.level == Guests && evident
 }
 
 // passes reports whether lockdown lets the words of a user through who is known.

@@ -43,11 +43,13 @@ type people struct {
 	held  bool // what must not be held while Slack is asked
 	cold  bool // no user is known before Slack was asked
 	lists int  // how often the list of users was read
-	t     *testing.T
+	// enterprise is the organisation that our workspace is of.
+	enterprise string
+	t          *testing.T
 }
 
 func (p *people) Self(context.Context) (slackapi.Identity, error) {
-	return slackapi.Identity{TeamID: homeTeam, UserID: self, BotID: "B0SELF0001", AppID: "A0SELF0001"}, nil
+	return slackapi.Identity{TeamID: homeTeam, EnterpriseID: p.enterprise, UserID: self, BotID: "B0SELF0001", AppID: "A0SELF0001"}, nil
 }
 
 func (p *people) Users(_ context.Context, ids []string, ask int) map[string]names.User {
@@ -229,14 +231,14 @@ func TestLockdownOfInteractions(t *testing.T) {
 		event  event.Event
 		inside string
 	}{
-		"a button of a colleague's":                          {interaction(a{"id": insider, "team_id": homeTeam, "name": ours}, a{"actions": []any{a{"type": "button", "value": ours + " x", "text": a{"text": canary}}}}), ours + " x"},
-		"an outsider's":                                      {interaction(a{"id": outsider, "team_id": "T0PARTNER01", "name": canary}, a{"actions": []any{a{"type": "plain_text_input", "value": canary}}}), outsider},
-		"an outsider's, in the outsider's workspace":         {interaction(a{"id": outsider, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary}}}), outsider},
-		"one whom Slack does not find, in another workspace": {interaction(a{"id": missing, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary}}}), missing},
-		"one whom Slack does not find, of our own":           {interaction(a{"id": missing, "team_id": homeTeam}, a{"actions": []any{a{"value": ours + " z"}}}), ours + " z"},
-		"the message of a shortcut":                          {interaction(a{"id": insider, "team_id": homeTeam}, a{"type": "message_action", "message": a{"user": outsider, "text": canary}}), insider},
-		"a shortcut on ours":                                 {interaction(a{"id": outsider}, a{"type": "message_action", "message": a{"user": insider, "text": ours}}), ours},
-		"an organisation's":                                  {interaction(a{"id": insider, "team_id": homeTeam}, a{"team": nil, "enterprise": a{"id": "E0GRID"}, "actions": []any{a{"value": ours + " y"}}}), ours + " y"},
+		"a button of a colleague's":                             {interaction(a{"id": insider, "team_id": homeTeam, "name": ours}, a{"actions": []any{a{"type": "button", "value": ours + " x", "text": a{"text": canary}}}}), ours + " x"},
+		"an outsider's":                                         {interaction(a{"id": outsider, "team_id": "T0PARTNER01", "name": canary}, a{"actions": []any{a{"type": "plain_text_input", "value": canary}}}), outsider},
+		"an outsider's, in the outsider's workspace":            {interaction(a{"id": outsider, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary}}}), outsider},
+		"one whom Slack does not find, in another workspace":    {interaction(a{"id": missing, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary}}}), missing},
+		"one whom Slack does not find, of our own by the event": {interaction(a{"id": missing, "team_id": homeTeam}, a{"actions": []any{a{"type": "plain_text_input", "value": canary + " z"}}}), missing},
+		"the message of a shortcut":                             {interaction(a{"id": insider, "team_id": homeTeam}, a{"type": "message_action", "message": a{"user": outsider, "text": canary}}), insider},
+		"a shortcut on ours":                                    {interaction(a{"id": outsider}, a{"type": "message_action", "message": a{"user": insider, "text": ours}}), ours},
+		"an organisation's":                                     {interaction(a{"id": insider, "team_id": homeTeam}, a{"team": nil, "enterprise": a{"id": "E0GRID"}, "actions": []any{a{"value": ours + " y"}}}), ours + " y"},
 	} {
 		if got := seen(t, locked(t, view.Guests, nil), &tc.event); strings.Contains(got, canary) || !strings.Contains(got, tc.inside) {
 			t.Errorf("%s: lockdown shows %s, want %q", name, got, tc.inside)
@@ -435,7 +437,8 @@ func TestLockdownLetsAnotherWorkspaceOfTheOrganisationThrough(t *testing.T) {
 	ours2 := a{"enterprise_id": organisation, "is_ext_shared_channel": true, "authorizations": []any{a{"team_id": nil, "enterprise_id": organisation, "is_enterprise_install": true}}}
 	for user, passes := range map[string]bool{sister: true, insider: true, outsider: false, missing: false} {
 		e := eventtest.Envelope("Ev1", written(a{"user": user, "team": nil}), ours2)
-		if got := seen(t, locked(t, view.Guests, nil), &e); strings.Contains(got, ours) != passes {
+		r := view.NewJudge(view.JudgeOptions{Lockdown: view.Guests, People: &people{enterprise: organisation}}).Reading(t.Context())
+		if got := seen(t, r, &e); strings.Contains(got, ours) != passes {
 			t.Errorf("of %s it shows %s", user, got)
 		}
 	}

@@ -336,7 +336,8 @@ func (r *Reading) Emoji(e *event.Event, name string, f *Flags) string {
 // Named shows the name of a conversation that an event tells of. No other organisation names
 // what it does not share.
 func (r *Reading) Named(e *event.Event, c *slackapi.Channel, f *Flags) string {
-	if s := sceneOf(e, nil); !r.Lockdown() || s.unshared() && c.ID == e.Channel {
+	s := sceneOf(e, nil)
+	if !r.Lockdown() || r.located(&s).unshared() && c.ID == e.Channel {
 		return f.Name(c.Name)
 	}
 	if c.Name == "" {
