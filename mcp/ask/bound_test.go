@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,12 +60,14 @@ func (s *paper) self(context.Context) (slackapi.Identity, error) {
 // failing is a state that fails while it is told to.
 type failing struct {
 	state.Store
-	down bool
-	slow bool // a Get returns a millisecond after it has read
+	down  bool
+	reads atomic.Int64 // of values
+	slow  bool         // a Get returns a millisecond after it has read
 }
 
 func (f *failing) Get(ctx context.Context, key string) (state.Entry, error) {
 	e, err := f.Store.Get(ctx, key)
+	f.reads.Add(1)
 	if f.slow {
 		time.Sleep(time.Millisecond)
 	}

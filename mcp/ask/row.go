@@ -29,8 +29,8 @@ const (
 	Withdrawn Status = "withdrawn"
 	// Expired was not answered in time.
 	Expired Status = "expired"
-	// Altered was clicked in a message other than the one that was posted: what the person
-	// meant is not known, and no answer counts any more.
+	// Altered was changed after it was posted, or clicked in another message: what a person
+	// would mean is not known, and no answer counts any more.
 	Altered Status = "altered"
 )
 
@@ -157,7 +157,7 @@ var ErrNotRecorded = errors.New("the question was posted, and could not be recor
 
 // Open keeps a question of a principal that is about to be posted, and returns the message
 // to post. It can be answered for the time open. [Questions.Posted] follows. Errors wrap
-// Slack's, of who the bot is, or the state's; then nothing is to be posted.
+// Slack's, of who the bot is, or the state's, or [ErrTooMany]; then nothing is to be posted.
 func (q *Questions) Open(ctx context.Context, principal string, question Question, open time.Duration) (Row, slackapi.Post, error) {
 	self, err := q.o.Self(ctx)
 	if err != nil {
@@ -173,10 +173,13 @@ func (q *Questions) Open(ctx context.Context, principal string, question Questio
 	if err != nil {
 		return Row{}, slackapi.Post{}, err
 	}
+	if err := q.room(ctx, principal); err != nil {
+		return Row{}, slackapi.Post{}, err
+	}
 	if q.o.OnAsk != nil {
 		q.o.OnAsk()
 	}
-	if _, err := q.o.State.Put(ctx, waiting+r.ID, []byte("{}"), state.Put{TTL: q.life(&r)}); err != nil {
+	if err := q.mark(ctx, &r); err != nil {
 		return Row{}, slackapi.Post{}, fmt.Errorf("keep the question: %w", err)
 	}
 	if err := q.put(ctx, &r, state.Put{IfAbsent: true}); err != nil {
@@ -186,14 +189,14 @@ func (q *Questions) Open(ctx context.Context, principal string, question Questio
 }
 
 // Posted keeps what Slack answered to the post of a question that [Questions.Open] kept, and
-// returns the question as it then is. A post that failed ends its question, and its error is
-// returned as it is. [ErrNotRecorded] is wrapped where the message stands in Slack and what
+// returns the question as it then is. A post that failed ends its question, which is kept only
+// where the message may stand in Slack all the same; its error is returned as it is. [ErrNotRecorded] is wrapped where the message stands in Slack and what
 // it shows could not be kept. That ctx is done does not keep it from its work.
 func (q *Questions) Posted(ctx context.Context, r Row, posted slackapi.Posted, failure error) (Row, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bindWithin)
 	defer cancel()
 	if failure != nil {
-		if _, _, err := q.end(ctx, r.ID, func(r *Row) { r.Status = Withdrawn }); err != nil {
+		if err := q.discard(ctx, r.ID, failure); err != nil {
 			q.log.LogAttrs(ctx, slog.LevelDebug, "a question that was not posted is still kept", slog.String("error", err.Error()))
 		}
 		return Row{}, failure
@@ -272,34 +275,6 @@ func (q *Questions) Read(ctx context.Context, id string) (Row, error) {
 		q.tryShow(ctx, &r)
 	}
 	return r, err
-}
-
-// Sweep ends the questions whose time is up, so that their messages say so. It returns the
-// state's error.
-func (q *Questions) Sweep(ctx context.Context) error {
-	for after := ""; ; {
-		list, err := q.o.State.List(ctx, waiting, after, 0)
-		if err != nil || len(list) == 0 {
-			return err
-		}
-		for _, e := range list {
-			r, err := q.Read(ctx, strings.TrimPrefix(e.Key, waiting))
-			switch {
-			case errors.Is(err, ErrNotKept), err == nil && r.Status != Open:
-				q.closed(ctx, strings.TrimPrefix(e.Key, waiting))
-			case err != nil:
-				return err
-			}
-		}
-		after = list[len(list)-1].Key
-	}
-}
-
-// closed forgets that a question was open. What cannot be forgotten now the next sweep forgets.
-func (q *Questions) closed(ctx context.Context, id string) {
-	if err := q.o.State.Delete(ctx, waiting+id, ""); err != nil && !errors.Is(err, state.ErrNotFound) {
-		q.log.LogAttrs(ctx, slog.LevelDebug, "a question that has ended still counts as open", slog.String("error", err.Error()))
-	}
 }
 
 // ReadAs is Read for a principal: ErrNotKept also where another one asked.

@@ -14,6 +14,7 @@ import (
 
 	"slackmcp/mcp/ask"
 	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
 )
 
 // A request is what the client asks when its model wants to use a tool.
@@ -178,7 +179,7 @@ func (c *Channel) prompt(ctx context.Context, params any) (prompt, error) {
 		if err != nil {
 			return row, fmt.Errorf("keep the prompt: %w", err)
 		}
-		posted, err := c.o.Slack.PostMessage(ctx, post)
+		posted, err := c.post(ctx, post)
 		if row, err = c.o.Asks.Posted(ctx, row, posted, err); err != nil {
 			return row, fmt.Errorf("post the prompt: %w", err)
 		}
@@ -186,6 +187,15 @@ func (c *Channel) prompt(ctx context.Context, params any) (prompt, error) {
 	})
 	c.end(ctx, dropped)
 	return p, err
+}
+
+// post lets a post that has begun end when ctx does: who withdraws the prompt has to know where
+// it stands.
+func (c *Channel) post(ctx context.Context, p slackapi.Post) (slackapi.Posted, error) {
+	posting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(withdrawWithin, cancel) })()
+	return c.o.Slack.PostMessage(posting, p)
 }
 
 // await waits for the end of a prompt, and gives an answer to the client, once. While it
@@ -230,9 +240,10 @@ func (c *Channel) tell(ctx context.Context, p prompt, r *ask.Row) error {
 
 // withdraw ends the prompts that wait when the channel does: their buttons say so.
 func (c *Channel) withdraw(ctx context.Context) {
+	waiting := c.prompts.close() // after a post that has begun
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawWithin)
 	defer cancel()
-	c.end(ctx, c.prompts.close())
+	c.end(ctx, waiting)
 }
 
 func (c *Channel) end(ctx context.Context, list []prompt) {

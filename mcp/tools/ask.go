@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -71,7 +72,7 @@ var notes = map[ask.Status]string{
 	ask.Open:      "Nobody has answered yet. Call slack_ask again with this ask_id alone to go on waiting; do not ask again.",
 	ask.Withdrawn: "The question was taken back: its message was deleted. Nobody has answered, and nothing is decided.",
 	ask.Expired:   "The time for the question was up before anybody answered. Nothing is decided; ask again if it still matters.",
-	ask.Altered:   "The message was changed after it was posted, or copied, and a person clicked on what was no longer your question. No answer counts and nothing is decided. Tell the user; ask again only when they agree.",
+	ask.Altered:   "The message was changed after it was posted, or a person clicked in a copy of it. No answer counts and nothing is decided. Tell the user; ask again only when they agree.",
 }
 
 func (k *kit) ask(ctx context.Context, c *toolset.Call, in askIn) (askOut, error) {
@@ -146,6 +147,8 @@ func askFault(err error) error {
 	switch {
 	case err == nil || slack:
 		return err
+	case errors.Is(err, ask.ErrTooMany):
+		return &guard.RefusedError{Code: "too_many_questions", Remedy: fmt.Sprintf("%d of your questions wait for their answers. Nothing was sent. Wait for answers with ask_id, or withdraw with slack_delete_message what no longer matters.", ask.MaxOpen)}
 	case errors.Is(err, ask.ErrNotRecorded):
 		return fault("not_recorded: the question stands in Slack, but it could not be recorded, so no answer to it counts. Tell the user; do not ask again before they agree.")
 	}
