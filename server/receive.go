@@ -56,7 +56,7 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 		MaxInFlight:    cfg.Receive.MaxInFlight,
 		OnObserve:      h.received(ledger),
 		Refusals:       h.refusals,
-		OnVerified:     func(r *http.Request) (done func()) { done, _ = web.Hold(r); return done },
+		OnVerified:     web.Hold,
 		Publisher:      store,
 		SlackSecrets:   slack.signingSecrets,
 		Direct:         cfg.Slack.SocketMode,

@@ -29,15 +29,15 @@ const streamsPerConnection = 100
 
 // connections keeps no more than a number of connections open. A newcomer is always accepted, and
 // above the bound another one gives way to it; see rank for the order. Connections that serve a
-// verified request never give way, and hold at most three quarters of the bound. It is safe for
-// concurrent use.
+// signed request or an authenticated call never give way. They hold at most three quarters of the
+// bound, and those that serve calls five eighths. It is safe for concurrent use.
 type connections struct {
 	most    int // 0 is no bound
 	proxies Proxies
 	began   time.Time
 
-	gaveWay atomic.Int64 // how many were closed to make room
-	holding atomic.Int64 // how many serve a verified request
+	gaveWay atomic.Int64        // how many were closed to make room
+	holding [kinds]atomic.Int64 // how many serve a request of each kind
 
 	mu   sync.Mutex
 	open map[*connection]struct{} // guarded by mu
@@ -53,6 +53,15 @@ const (
 	idle
 )
 
+// A kind is how a request was verified.
+type kind int
+
+const (
+	signed kind = iota // by its signature
+	called             // by its token
+	kinds
+)
+
 // A connection is one that the listener accepted, with what is known of it. Under TLS it is the
 // one below. Its methods are safe for concurrent use.
 type connection struct {
@@ -60,12 +69,11 @@ type connection struct {
 	of     *connections
 	client netip.Prefix
 	headBy time.Time // when the head of the first request is due
-	leave  func()    // ends one verified request
 
-	phase    atomic.Int32
-	since    atomic.Int64 // when the phase began, in nanoseconds after of.began
-	verified atomic.Int32 // verified requests in progress
-	proven   atomic.Bool  // it has carried a verified request
+	phase   atomic.Int32
+	since   atomic.Int64        // when the phase began, in nanoseconds after of.began
+	serving [kinds]atomic.Int32 // verified requests in progress
+	carried [kinds]atomic.Bool  // it has carried a verified request
 
 	wanted time.Time // the deadline of reads that was asked for while the connection was beginning
 }
@@ -100,23 +108,44 @@ func (c *connection) enter(p phase) {
 }
 
 // hold begins a verified request, during which the connection does not give way. done ends
-// it. Without ok too many connections are held already, and this one may give way.
-func (c *connection) hold() (done func(), ok bool) {
-	c.proven.Store(true)
-	if c.verified.Add(1) > 1 {
-		return c.leave, true // The connection is held already.
+// it. Without ok too many connections are held already, and this one may give way. One that serves
+// both kinds at once counts for each.
+func (c *connection) hold(k kind) (done func(), ok bool) {
+	c.carried[k].Store(true)
+	done = func() { c.release(k) }
+	if c.serving[k].Add(1) > 1 {
+		return done, true // The connection is held already.
 	}
-	if n := c.of.holding.Add(1); c.of.most > 0 && n > int64(max(1, c.of.most*3/4)) {
-		c.release()
-		return func() {}, false
+	c.of.holding[k].Add(1)
+	if c.of.mayHold(k) {
+		return done, true
 	}
-	return c.leave, true
+	c.release(k)
+	return func() {}, false
 }
 
-func (c *connection) release() {
-	if c.verified.Add(-1) == 0 {
-		c.of.holding.Add(-1)
+// mayHold reports whether no more connections are held than may be, with the one of this kind that
+// was counted last. What calls may not hold is left to signed requests.
+func (s *connections) mayHold(k kind) bool {
+	if s.most == 0 {
+		return true
 	}
+	calls := s.holding[called].Load()
+	if k == called {
+		return calls <= int64(max(1, s.most*5/8))
+	}
+	return calls+s.holding[signed].Load() <= int64(max(1, s.most*3/4))
+}
+
+func (c *connection) release(k kind) {
+	if c.serving[k].Add(-1) == 0 {
+		c.of.holding[k].Add(-1)
+	}
+}
+
+// serves reports whether the connection serves a verified request.
+func (c *connection) serves() bool {
+	return c.serving[signed].Load() > 0 || c.serving[called].Load() > 0
 }
 
 // A listener accepts connections and counts them.
@@ -137,7 +166,6 @@ func (l listener) Accept() (net.Conn, error) {
 // accept takes a newcomer, and closes the connection that gives way to it.
 func (s *connections) accept(raw net.Conn) *connection {
 	c := &connection{Conn: raw, of: s, client: peer(raw)}
-	c.leave = c.release
 	now := time.Now()
 	c.since.Store(int64(now.Sub(s.began)))
 	s.mu.Lock()
@@ -233,30 +261,35 @@ type class int8
 
 // The classes, in the order in which they give way.
 const (
-	withoutHead class = iota // its first request has no whole head yet
-	unverified               // its request is not verified
-	neverProven              // it is idle, and never carried a verified request
-	newHead                  // its first request has no whole head yet, for less than freshTime
-	newRequest               // its request is not verified, for less than freshTime
-	wasProven                // it is idle, and has carried a verified request
-	held                     // it serves a verified request, and does not give way
+	withoutHead  class = iota // its first request has no whole head yet
+	unverified                // its request is not verified
+	idleUnproven              // it is idle, and never carried a verified request
+	idleCalled                // it is idle, and has carried authenticated calls, and no signed request
+	idleSigned                // it is idle, and has carried a signed request
+	newHead                   // its first request has no whole head yet, for less than freshTime
+	newRequest                // its request is not verified, for less than freshTime
+	held                      // it serves a verified request, and does not give way
 )
 
 // freshTime is how long a connection may be without a head, or its request not verified, before it
 // gives way ahead of idle ones. Without it a flood of connections that fall idle at once would
-// leave every newcomer no longer than until the next one comes to send its head.
+// leave every newcomer no longer than until the next one comes to send its head. Until then it gives
+// way after all idle ones, whatever they carried: the client of an idle one connects again, while
+// that of a new one loses its request.
 const freshTime = 500 * time.Millisecond
 
 // class returns a connection's class at a time after of.began.
 func (c *connection) class(now time.Duration) class {
 	p := phase(c.phase.Load())
 	switch {
-	case c.verified.Load() > 0:
+	case c.serves():
 		return held
-	case p == idle && c.proven.Load():
-		return wasProven
+	case p == idle && c.carried[signed].Load():
+		return idleSigned
+	case p == idle && c.carried[called].Load():
+		return idleCalled
 	case p == idle:
-		return neverProven
+		return idleUnproven
 	}
 	recent := now-time.Duration(c.since.Load()) < freshTime
 	switch {
@@ -291,7 +324,7 @@ func (s *connections) first(newcomer *connection) *connection {
 		for len(s.next) > 0 {
 			n := s.next[0]
 			s.next = s.next[1:]
-			if _, open := s.open[n.connection]; open && n.verified.Load() == 0 && n.connection.since.Load() == n.since {
+			if _, open := s.open[n.connection]; open && !n.serves() && n.connection.since.Load() == n.since {
 				return n.connection
 			}
 		}
@@ -356,22 +389,26 @@ func carryConnection(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, connectionKey{}, connectionOf(conn))
 }
 
-// Hold begins a request that was verified or authenticated: until done is called, its connection
-// does not give way to newcomers. Without ok as many connections are held already as may be, and
-// this one may give way. done is never nil.
-func Hold(r *http.Request) (done func(), ok bool) {
+// Hold begins a request whose signature is good: until done, which is not nil, is called, its
+// connection does not give way to newcomers, unless three quarters of all are held already.
+func Hold(r *http.Request) (done func()) {
+	done, _ = hold(r, signed)
+	return done
+}
+
+func hold(r *http.Request, k kind) (done func(), ok bool) {
 	c, _ := r.Context().Value(connectionKey{}).(*connection)
 	if c == nil {
 		return func() {}, true // The request came by no listener of ours.
 	}
-	return c.hold()
+	return c.hold(k)
 }
 
 // Holding is a middleware of requests that are authenticated. It answers 503 where no further
 // connection can be held.
 func Holding(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		done, ok := Hold(r)
+		done, ok := hold(r, called)
 		if !ok {
 			h := w.Header()
 			h.Set("Retry-After", "5")

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"log/slog"
@@ -53,26 +54,27 @@ func newCrowd(t *testing.T, most int, proxies ...netip.Prefix) *crowd {
 	}
 }
 
-// add accepts a connection from an address and brings it into a state: new, asking, verified,
-// idle or proven.
+// add accepts a connection from an address and brings it into a state: new, asking, signed or
+// called, while it serves such a request, and idle, idle signed or idle called, when it is idle.
 func (c *crowd) add(name, from, state string) {
 	c.t.Helper()
-	k := c.of.accept(&stubConn{from: from})
-	c.names, c.conns[name] = append(c.names, name), k
+	conn := c.of.accept(&stubConn{from: from})
+	c.names, c.conns[name] = append(c.names, name), conn
 	if state != "new" {
-		c.of.track(k, http.StateActive)
+		c.of.track(conn, http.StateActive)
 	}
-	if state == "verified" || state == "proven" {
-		done, ok := k.hold()
+	verified, isIdle := strings.CutPrefix(state, "idle")
+	if k, ok := map[string]kind{"signed": signed, "called": called}[strings.TrimSpace(verified)]; ok {
+		done, ok := conn.hold(k)
 		if !ok {
 			c.t.Fatalf("%s cannot be held", name)
 		}
-		if state == "proven" {
+		if isIdle {
 			done()
 		}
 	}
-	if state == "idle" || state == "proven" {
-		c.of.track(k, http.StateIdle)
+	if isIdle {
+		c.of.track(conn, http.StateIdle)
 	}
 	time.Sleep(time.Millisecond) // the next one is younger
 }
@@ -89,11 +91,11 @@ func (c *crowd) gaveWay() (list []string) {
 	return list
 }
 
-// push adds newcomers that are proven at once, and wants these to give way, in this order.
+// push adds newcomers that have carried a signed request at once, and wants these to give way, in this order.
 func (c *crowd) push(want ...string) {
 	c.t.Helper()
 	for i, name := range want {
-		c.add(fmt.Sprintf("newcomer %d of %d", i, len(c.names)), fmt.Sprintf("203.0.113.%d", i), "proven")
+		c.add(fmt.Sprintf("newcomer %d of %d", i, len(c.names)), fmt.Sprintf("203.0.113.%d", i), "idle signed")
 		if got := c.gaveWay(); !slices.Equal(got, []string{name}) {
 			c.t.Fatalf("for newcomer %d %q gave way, want %s", i, got, name)
 		}
@@ -105,19 +107,32 @@ func TestWhoGivesWay(t *testing.T) {
 	for name, test := range map[string]func(t *testing.T){
 		"by what they carry": func(t *testing.T) {
 			c := newCrowd(t, 16)
-			c.add("proven", "192.0.2.1", "proven")
+			c.add("signed", "192.0.2.1", "idle signed")
+			c.add("called", "192.0.2.8", "idle called")
 			c.add("idle", "192.0.2.2", "idle")
 			c.add("slow body", "192.0.2.3", "asking")
 			c.add("no head", "192.0.2.4", "new")
-			for i := range 11 {
-				c.add(fmt.Sprint("stream ", i), "192.0.2.5", "verified")
+			for i := range 10 {
+				c.add(fmt.Sprint("stream ", i), "192.0.2.5", "called")
 			}
 			time.Sleep(freshTime)
 			c.add("no head yet", "192.0.2.6", "new")
-			c.push("no head", "slow body", "idle", "no head yet")
-			c.add("the last", "192.0.2.7", "idle")
-			if got := c.gaveWay(); !slices.Equal(got, []string{"proven"}) {
-				t.Errorf("%q gave way in the end, want the one that was proven", got)
+			c.push("no head", "slow body", "idle", "called", "signed", "newcomer 0 of 16")
+		},
+		"no newcomer before an idle one": func(t *testing.T) {
+			c := newCrowd(t, 64)
+			for i := range 64 {
+				c.add(fmt.Sprint("idle ", i), "192.0.2.1", []string{"idle called", "idle signed", "idle"}[i%3])
+			}
+			for i := range 64 {
+				c.add(fmt.Sprint("newcomer ", i), "192.0.2.2", []string{"new", "asking"}[i%2])
+				if got := c.gaveWay(); len(got) != 1 || !strings.HasPrefix(got[0], "idle") {
+					t.Fatalf("for newcomer %d %q gave way, want an idle connection", i, got)
+				}
+			}
+			c.add("one more", "192.0.2.2", "new")
+			if got := c.gaveWay(); !slices.Equal(got, []string{"newcomer 0"}) {
+				t.Errorf("%q gave way where all are new, want the oldest", got)
 			}
 		},
 		"the address with most, its oldest first": func(t *testing.T) {
@@ -129,7 +144,7 @@ func TestWhoGivesWay(t *testing.T) {
 				c.add(fmt.Sprint("many ", i), "192.0.2.2", "idle")
 			}
 			for i := range 10 {
-				c.add(fmt.Sprint("stream ", i), "192.0.2.3", "proven")
+				c.add(fmt.Sprint("stream ", i), "192.0.2.3", "idle signed")
 			}
 			c.push("many 0", "many 1")
 		},
@@ -148,7 +163,7 @@ func TestWhoGivesWay(t *testing.T) {
 				c.add(fmt.Sprint("proxy ", i), "10.0.0.1", "idle")
 			}
 			for i := range 11 {
-				c.add(fmt.Sprint("stream ", i), "192.0.2.3", "proven")
+				c.add(fmt.Sprint("stream ", i), "192.0.2.3", "idle signed")
 			}
 			c.push("slack", "proxy 0")
 		},
@@ -159,7 +174,7 @@ func TestWhoGivesWay(t *testing.T) {
 			}
 			c.push("idle 0")
 			c.of.track(c.conns["idle 1"], http.StateActive)
-			done, ok := c.conns["idle 1"].hold()
+			done, ok := c.conns["idle 1"].hold(signed)
 			if !ok {
 				t.Fatal("a connection cannot be held")
 			}
@@ -175,36 +190,44 @@ func TestWhoGivesWay(t *testing.T) {
 }
 
 // TestHeldConnectionsLeaveAQuarter holds connections until no further one may be, so that there
-// is always one that gives way.
+// is always one that gives way. Calls leave some of them to signed requests.
 func TestHeldConnectionsLeaveAQuarter(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t, 16)
-	for i := range 12 {
-		c.add(fmt.Sprint("stream ", i), "192.0.2.1", "verified")
+	for i := range 10 {
+		c.add(fmt.Sprint("stream ", i), "192.0.2.1", "called")
 	}
 	c.add("one more", "192.0.2.1", "asking")
-	if done, ok := c.conns["one more"].hold(); ok {
+	if done, ok := c.conns["one more"].hold(called); ok {
+		t.Error("an eleventh connection of sixteen is held by a call")
+	} else {
+		done()
+	}
+	for i := range 2 {
+		c.add(fmt.Sprint("event ", i), "192.0.2.1", "signed")
+	}
+	if done, ok := c.conns["one more"].hold(signed); ok {
 		t.Error("a thirteenth connection of sixteen is held")
 	} else {
 		done()
 	}
-	if done, ok := c.conns["stream 0"].hold(); !ok {
+	if done, ok := c.conns["stream 0"].hold(called); !ok {
 		t.Error("a second request on a connection that is held is refused")
 	} else {
 		done()
 	}
-	c.conns["stream 1"].leave()
-	if _, ok := c.conns["one more"].hold(); !ok {
+	c.conns["stream 1"].release(called)
+	if _, ok := c.conns["one more"].hold(signed); !ok {
 		t.Error("a connection cannot be held in the place of one that was")
 	}
 }
 
-// TestHoldingRefusesBeyondThreeQuarters serves an authenticated request on a connection that can be
+// TestHoldingLeavesSomeToSignedRequests serves an authenticated request on a connection that can be
 // held, and refuses one on a connection that cannot.
-func TestHoldingRefusesBeyondThreeQuarters(t *testing.T) {
+func TestHoldingLeavesSomeToSignedRequests(t *testing.T) {
 	t.Parallel()
-	c := newCrowd(t, 4)
-	for i := range 4 {
+	c := newCrowd(t, 5)
+	for i := range 5 {
 		c.add(fmt.Sprint("connection ", i), "192.0.2.1", "asking")
 	}
 	var handler http.Handler
@@ -298,5 +321,55 @@ func BenchmarkNewcomer(b *testing.B) {
 				add(i)
 			}
 		})
+	}
+}
+
+// TestIdleCallersKeepNoNewcomerOut has one token open all connections, make a call on each and leave
+// them idle. Senders who connect together, before they send, are answered all the same.
+func TestIdleCallersKeepNoNewcomerOut(t *testing.T) {
+	t.Parallel()
+	const most, senders = 64, 8
+	s := NewServer(t.Context(), ServerOptions{
+		MaxConnections: most, Logger: slog.New(slog.DiscardHandler),
+		Handler: Holding(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })),
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Serve(l) //nolint:errcheck // Drain tells its error.
+	defer s.Drain(t.Context())
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+		return c
+	}
+	ask := func(c net.Conn) error {
+		if _, err := c.Write([]byte("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")); err != nil {
+			return err
+		}
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			return err
+		}
+		return res.Body.Close()
+	}
+	for range most {
+		if err := ask(dial()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var waiting []net.Conn
+	for range senders {
+		waiting = append(waiting, dial())
+	}
+	for i, c := range waiting {
+		if err := ask(c); err != nil {
+			t.Errorf("sender %d, who connected before %d others, is not answered: %v", i, senders-1-i, err)
+		}
 	}
 }
