@@ -96,6 +96,12 @@ func TestMassMentions(t *testing.T) {
 		t.Errorf("Blocks changed a number: %s", out)
 	}
 	allowed := newGuard(t, guard.Options{MassMentions: true})
+	for _, g := range []*guard.Guard{g, allowed} {
+		out, _, err := g.Blocks(json.RawMessage(`[{"type":"section","text":"<!channel>","text":"x"}]`))
+		if err != nil || strings.Contains(string(out), "channel") || !strings.Contains(string(out), `"x"`) {
+			t.Errorf("of a member that stands twice both are sent: %s, %v", out, err)
+		}
+	}
 	if got, changed := allowed.Text("<!channel>"); got != "<!channel>" || changed {
 		t.Errorf("where they are allowed, Text = %q, %v", got, changed)
 	}

@@ -37,10 +37,12 @@ func unmarked(m string) string {
 }
 
 // Blocks does for a message's blocks what [Guard.Text] does for a text: in every text
-// that they hold, and in the elements of a rich text that call several people.
+// that they hold, and in the elements of a rich text that call several people. It returns the
+// blocks encoded anew, allowed or not, so that Slack gets what was looked at: of members that
+// stand twice readers take different ones.
 func (g *Guard) Blocks(blocks json.RawMessage) (json.RawMessage, bool, error) {
-	if g.massMentions || len(blocks) == 0 {
-		return blocks, false, nil
+	if len(blocks) == 0 {
+		return nil, false, nil
 	}
 	d := json.NewDecoder(bytes.NewReader(blocks))
 	d.UseNumber()
@@ -48,12 +50,12 @@ func (g *Guard) Blocks(blocks json.RawMessage) (json.RawMessage, bool, error) {
 	if err := d.Decode(&v); err != nil {
 		return nil, false, err
 	}
-	v, changed := g.calm(v)
-	if !changed {
-		return blocks, false, nil
+	changed := false
+	if !g.massMentions {
+		v, changed = g.calm(v)
 	}
 	out, err := json.Marshal(v)
-	return out, true, err
+	return out, changed, err
 }
 
 func (g *Guard) calm(v any) (any, bool) {
