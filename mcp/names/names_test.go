@@ -413,3 +413,18 @@ func TestSelfIsAskedOnce(t *testing.T) {
 		t.Errorf("asked %d times", f.auth.Load())
 	}
 }
+
+func TestIsTS(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]bool{
+		"1700000000.123456": true, "1.000001": true, "0000000000.000000": true,
+		"01700000000.123456": false, "0.000001": false, "1700000000": false, "1700000000.12345": false, "": false,
+	} {
+		if names.IsTS(s) != want {
+			t.Errorf("IsTS(%q) is %v", s, !want)
+		}
+	}
+	if m, err := names.ParseLink("https://x.slack.com/archives/C0123456789/p01700000000000100"); err == nil {
+		t.Errorf("a link with a zero before the ts is %+v", m)
+	}
+}

@@ -40,12 +40,14 @@ var (
 	userID     = regexp.MustCompile(`^[UWB][A-Z0-9]{1,20}$`)
 	channelTag = regexp.MustCompile(`^<#([CGD][A-Z0-9]{1,20})(\|[^>]*)?>$`)
 	userTag    = regexp.MustCompile(`^<@([UWB][A-Z0-9]{1,20})(\|[^>]*)?>$`)
-	timestamp  = regexp.MustCompile(`^[0-9]{1,12}\.[0-9]{6}$`)
-	linkTS     = regexp.MustCompile(`^p([0-9]{7,18})$`)
-	clientTS   = regexp.MustCompile(`^([CGD][A-Z0-9]{1,20})-([0-9]{1,12}\.[0-9]{6})$`)
+	timestamp  = regexp.MustCompile(`^(?:0{1,12}\.0{6}|[1-9][0-9]{0,11}\.[0-9]{6})$`)
+	linkTS     = regexp.MustCompile(`^p([1-9][0-9]{6,17})$`)
+	clientTS   = regexp.MustCompile(`^([CGD][A-Z0-9]{1,20})-([1-9][0-9]{0,11}\.[0-9]{6})$`)
 )
 
-// IsTS reports whether s is a message's ts, such as 1700000000.123456.
+// IsTS reports whether s is a message's ts, such as 1700000000.123456, or the zero that Slack
+// writes for none. A ts has one form: with zeros before it, it would name a message that it is
+// not compared equal to.
 func IsTS(s string) bool { return timestamp.MatchString(s) }
 
 // ParseChannel reads a conversation. A user stands for the direct message with them.
