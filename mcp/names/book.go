@@ -17,8 +17,8 @@ type book[T any] struct {
 
 	mu     sync.Mutex
 	byID   map[string]*line[T]
-	byName map[string]string // name -> id
-	order  []string          // ids as they were first written; some may be gone
+	byName map[string][]string // the ids of a name, in the order in which they got it
+	order  []string            // ids as they were first written; some may be gone
 }
 
 type line[T any] struct {
@@ -27,7 +27,7 @@ type line[T any] struct {
 }
 
 func newBook[T any](limit int, nameOf func(T) string) *book[T] {
-	return &book[T]{limit: limit, nameOf: nameOf, byID: map[string]*line[T]{}, byName: map[string]string{}}
+	return &book[T]{limit: limit, nameOf: nameOf, byID: map[string]*line[T]{}, byName: map[string][]string{}}
 }
 
 func (b *book[T]) put(id string, v T, at time.Time) {
@@ -45,7 +45,7 @@ func (b *book[T]) put(id string, v T, at time.Time) {
 	}
 	b.byID[id] = &line[T]{value: v, at: at}
 	if name := b.nameOf(v); name != "" {
-		b.byName[name] = id
+		b.byName[name] = append(b.byName[name], id)
 	}
 }
 
@@ -60,15 +60,26 @@ func (b *book[T]) get(id string, now time.Time) (v T, age time.Duration, ok bool
 	return l.value, now.Sub(l.at), true
 }
 
-// find returns the id of a name and how old the entry is.
+// find returns the id that got a name last, and how old the entry is.
 func (b *book[T]) find(name string, now time.Time) (id string, age time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	id, ok = b.byName[strings.ToLower(name)]
-	if !ok {
+	ids := b.byName[strings.ToLower(name)]
+	if len(ids) == 0 {
 		return "", 0, false
 	}
+	id = ids[len(ids)-1]
 	return id, now.Sub(b.byID[id].at), true
+}
+
+// named returns all entries of a name.
+func (b *book[T]) named(name string) (all []T) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range b.byName[strings.ToLower(name)] {
+		all = append(all, b.byID[id].value)
+	}
+	return all
 }
 
 // remove forgets an entry.
@@ -106,9 +117,11 @@ func (b *book[T]) drop(id string) {
 	}
 }
 
-// forgetName requires the lock. A name that another entry has taken over stays its.
+// forgetName requires the lock. Other entries of the name keep it.
 func (b *book[T]) forgetName(id string, v T) {
-	if name := b.nameOf(v); b.byName[name] == id {
+	name := b.nameOf(v)
+	ids := slices.DeleteFunc(b.byName[name], func(other string) bool { return other == id })
+	if b.byName[name] = ids; len(ids) == 0 {
 		delete(b.byName, name)
 	}
 }

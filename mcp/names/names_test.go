@@ -89,7 +89,7 @@ type fakeSlack struct {
 
 func (f *fakeSlack) AuthTest(context.Context) (slackapi.Identity, error) {
 	f.auth.Add(1)
-	return slackapi.Identity{UserID: "U0SELF"}, nil
+	return slackapi.Identity{UserID: "U0SELF", TeamID: "T0OWN"}, nil
 }
 
 func (f *fakeSlack) channel(i int) slackapi.Channel {
@@ -140,7 +140,7 @@ func (f *fakeSlack) wait(ctx context.Context) bool {
 }
 
 func (f *fakeSlack) user(i int) slackapi.User {
-	u := slackapi.User{ID: fmt.Sprintf("U%06d", i), Name: fmt.Sprintf("user%d", i), RealName: fmt.Sprintf("Person %d", i%1000)}
+	u := slackapi.User{ID: fmt.Sprintf("U%06d", i), TeamID: "T0OWN", Name: fmt.Sprintf("user%d", i), RealName: fmt.Sprintf("Person %d", i%1000)}
 	return u
 }
 
@@ -334,8 +334,8 @@ func TestUserID(t *testing.T) {
 		t.Errorf("a handle of the first page took %d pages", n)
 	}
 	var several *names.AmbiguousError
-	if _, err := r.UserID(t.Context(), names.UserRef{Name: "person 5"}); !errors.As(err, &several) || len(several.Users) != 5 ||
-		!strings.Contains(err.Error(), "U000005 (@user5, ") {
+	if _, err := r.UserID(t.Context(), names.UserRef{Name: "person 5"}); !errors.As(err, &several) || !strings.Contains(several.List(), "U000005 (@user5, ") ||
+		!strings.HasSuffix(err.Error(), ": U000005, U001005, U002005, U003005, U004005") {
 		t.Errorf("a name of five users: %v", err)
 	}
 	for _, ref := range []names.UserRef{{Name: "nobody"}, {Email: "nobody@example.com"}} {

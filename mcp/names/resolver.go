@@ -53,6 +53,8 @@ const (
 	// missed is how long a user whom Slack did not find is not asked for again by [Resolver.Users].
 	missed    = 5 * time.Minute
 	maxMissed = 10_000
+	// maxNamesakes bounds the users of one name who are told of.
+	maxNamesakes = 10
 	// listRest is how long a list that was read to its end is not read again.
 	listRest = 5 * time.Minute
 )
@@ -267,8 +269,19 @@ func (u User) Name() string { return cmp.Or(u.Display, u.Real, u.Handle, u.ID) }
 // An AmbiguousError says that several users have a name.
 type AmbiguousError struct{ Users []User }
 
-// Error lists the ids, each with the user's names as far as they are plain.
-func (e *AmbiguousError) Error() string { return "several users have that name: " + e.List() }
+// Error lists the ids alone.
+func (e *AmbiguousError) Error() string {
+	return "several users have that name: " + strings.Join(e.IDs(), ", ")
+}
+
+// IDs are the users' ids.
+func (e *AmbiguousError) IDs() []string {
+	ids := make([]string, len(e.Users))
+	for i := range e.Users {
+		ids[i] = e.Users[i].ID
+	}
+	return ids
+}
 
 // List is the users as a caller can tell them apart: "U1 (@ada, Ada Abbot), U2 (@ada.b)".
 // People choose their names: one that is no plain name is left out.
@@ -296,7 +309,8 @@ var plainName = regexp.MustCompile(`^[\p{L}\p{M}\p{N}.'’_-]{1,30}( [\p{L}\p{M}
 
 // UserID returns the id of a user as a caller wrote it. A handle is found as soon as
 // the list of users is read as far as that; a display name or a full name when it is
-// read whole, and must be only one user's.
+// read whole. Names are those of our own workspace and organisation, and must be only one user's:
+// other organisations choose theirs as they like, so that their users are found by id or address alone.
 func (r *Resolver) UserID(ctx context.Context, ref UserRef) (string, error) {
 	switch {
 	case ref.ID != "":
@@ -304,19 +318,57 @@ func (r *Resolver) UserID(ctx context.Context, ref UserRef) (string, error) {
 	case ref.Email != "":
 		return r.userByEmail(ctx, ref.Email)
 	}
-	var id string
+	self, err := r.Self(ctx)
+	if err != nil {
+		return "", unfinished(err)
+	}
+	var handles []User
 	found, err := r.roster.until(ctx, r.now, func() bool {
-		var ok bool
-		id, _, ok = r.users.find(ref.Name, r.now())
-		return ok
+		handles = r.handles(ref.Name, self)
+		return len(handles) > 0
 	})
 	switch {
 	case found:
-		return id, nil
+		return r.only(ctx, handles, func(u *User) bool { return strings.EqualFold(u.Handle, ref.Name) })
 	case err != nil:
 		return "", unfinished(err)
 	}
-	return r.userByName(ref.Name)
+	return r.userByName(ctx, ref.Name, self)
+}
+
+// handles returns our own users of a handle: those whose account is active, if any is.
+func (r *Resolver) handles(name string, self slackapi.Identity) []User {
+	all := slices.DeleteFunc(r.users.named(name), func(u User) bool { return !u.of(self) })
+	active := slices.DeleteFunc(slices.Clone(all), func(u User) bool { return u.Deleted })
+	if len(active) == 0 {
+		return all
+	}
+	return active
+}
+
+// of reports that a user belongs to the workspace or the organisation of our token.
+func (u *User) of(self slackapi.Identity) bool {
+	return u.Team != "" && (u.Team == self.TeamID || u.Team == self.EnterpriseID) ||
+		u.Organisation != "" && u.Organisation == self.EnterpriseID
+}
+
+// only returns the id of the one user who has a name. Of several those are looked at again that may have
+// given the name up since.
+func (r *Resolver) only(ctx context.Context, users []User, has func(*User) bool) (string, error) {
+	if len(users) > 1 {
+		users = slices.DeleteFunc(users[:min(len(users), maxNamesakes)], func(u User) bool {
+			now, err := r.User(ctx, u.ID)
+			return err == nil && !has(&now)
+		})
+	}
+	switch len(users) {
+	case 0:
+		return "", ErrNoUser
+	case 1:
+		return users[0].ID, nil
+	}
+	slices.SortFunc(users, func(a, b User) int { return strings.Compare(a.ID, b.ID) })
+	return "", &AmbiguousError{Users: users}
 }
 
 func (r *Resolver) userByEmail(ctx context.Context, email string) (string, error) {
@@ -331,22 +383,18 @@ func (r *Resolver) userByEmail(ctx context.Context, email string) (string, error
 	return r.KeepUser(&u).ID, nil
 }
 
-func (r *Resolver) userByName(name string) (string, error) {
+func (r *Resolver) userByName(ctx context.Context, name string, self slackapi.Identity) (string, error) {
 	var found []User
+	has := func(u *User) bool {
+		return !u.Deleted && u.of(self) && (strings.EqualFold(u.Display, name) || strings.EqualFold(u.Real, name))
+	}
 	r.users.each(func(_ string, u User) bool {
-		if !u.Deleted && (strings.EqualFold(u.Display, name) || strings.EqualFold(u.Real, name)) {
+		if has(&u) {
 			found = append(found, u)
 		}
-		return len(found) < 10
+		return len(found) < maxNamesakes
 	})
-	slices.SortFunc(found, func(a, b User) int { return strings.Compare(a.ID, b.ID) })
-	switch len(found) {
-	case 0:
-		return "", ErrNoUser
-	case 1:
-		return found[0].ID, nil
-	}
-	return "", &AmbiguousError{Users: found}
+	return r.only(ctx, found, has)
 }
 
 // userPage reads one page of the users.

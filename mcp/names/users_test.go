@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"slackmcp/mcp/names"
+	"slackmcp/slackapi"
 )
 
 func TestUsersWhomSlackDoesNotFindAreNotAskedForAgain(t *testing.T) {
@@ -30,5 +31,51 @@ func TestTheCursorOfASearchIsNoName(t *testing.T) {
 	}
 	if _, err := r.SearchChannels(t.Context(), "chan", "C999999", 10); !errors.Is(err, names.ErrNoCursor) {
 		t.Errorf("behind what is not known: %v", err)
+	}
+}
+
+// TestNamesAreThoseOfOurOwnUsers: a user of another organisation chooses a handle freely.
+func TestNamesAreThoseOfOurOwnUsers(t *testing.T) {
+	t.Parallel()
+	user := func(id, team, handle, display string) *slackapi.User {
+		u := &slackapi.User{ID: id, TeamID: team, Name: handle}
+		u.Profile.DisplayName = display
+		return u
+	}
+	stranger := user("U0OUT1", "T0OTHER", "user1", "Person 1")
+	stranger.IsStranger = true
+	for name, tc := range map[string]struct {
+		users []*slackapi.User
+		ask   string
+		want  string // "" is nobody, "several" more than one
+	}{
+		"an outsider with the handle of one of ours": {[]*slackapi.User{stranger}, "user1", "U000001"},
+		"an outsider with a handle of their own":     {[]*slackapi.User{user("U0OUT1", "T0OTHER", "mallory", "")}, "mallory", ""},
+		"an outsider with a display name":            {[]*slackapi.User{user("U0OUT1", "T0OTHER", "m", "Mallory")}, "mallory", ""},
+		"an outsider with the name of one of ours":   {[]*slackapi.User{stranger}, "person 1", "U000001"},
+		"a user without a team":                      {[]*slackapi.User{user("U0OUT1", "", "mallory", "")}, "mallory", ""},
+		"two of ours with one handle":                {[]*slackapi.User{user("U0OWN1", "T0OWN", "user1", "")}, "user1", "several"},
+	} {
+		r := newResolver(t, &fakeSlack{users: 3})
+		if err := r.Learn(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range tc.users {
+			r.KeepUser(u)
+		}
+		id, err := r.UserID(t.Context(), names.UserRef{Name: tc.ask})
+		var several *names.AmbiguousError
+		switch {
+		case tc.want == "several":
+			if !errors.As(err, &several) {
+				t.Errorf("%s: %q, %v", name, id, err)
+			}
+		case tc.want == "":
+			if !errors.Is(err, names.ErrNoUser) {
+				t.Errorf("%s: %q, %v", name, id, err)
+			}
+		case id != tc.want || err != nil:
+			t.Errorf("%s: %q, %v", name, id, err)
+		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"slackmcp/mcp/view"
+
 	"slackmcp/slackapi/sandbox"
 )
 
@@ -46,5 +48,20 @@ func TestAmbiguousPeopleAreNamed(t *testing.T) {
 	}
 	if strings.Contains(got, "secrets") {
 		t.Errorf("a sentence of a user's is in the error: %s", got)
+	}
+}
+
+// TestAmbiguousPeopleUnderLockdown: of people of one name the ids are told alone.
+func TestAmbiguousPeopleUnderLockdown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *rigOptions) { o.judge.Lockdown = view.Guests })
+	for _, handle := range []string{"ada.b", "ada.c"} {
+		if _, err := r.slack.AddUser(handle, "Ada Byron"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := r.fails("slack_post_message", a{"channel": "@Ada Byron", "text": "hello"})
+	if !strings.Contains(got, "Give one of the ids: U") || strings.Contains(strings.ToLower(got), "ada") {
+		t.Errorf("the error is %s", got)
 	}
 }

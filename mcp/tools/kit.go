@@ -353,7 +353,7 @@ func (k *kit) channel(ctx context.Context, s string) (string, error) {
 	if errors.Is(err, names.ErrNoChannel) {
 		return "", fault("no_direct_message: there is no direct message with that user yet. slack_post_message to the user begins one.")
 	}
-	return id, unresolved(err)
+	return id, k.unresolved(err)
 }
 
 // recipient is channel for what posts a message. The direct message with a person is opened
@@ -404,7 +404,7 @@ func (k *kit) conversation(ctx context.Context, s string) (id, user string, err 
 	} else {
 		id, err = k.Names.ChannelID(ctx, ref.Name)
 	}
-	return id, user, unresolved(err)
+	return id, user, k.unresolved(err)
 }
 
 // user returns the id of the user that an argument names.
@@ -422,7 +422,7 @@ func (k *kit) user(ctx context.Context, s string) (string, error) {
 	defer cancel()
 	id, err := k.Names.UserID(ctx, ref)
 	if err != nil {
-		return "", unresolved(err)
+		return "", k.unresolved(err)
 	}
 	return id, nil
 }
@@ -442,11 +442,15 @@ func (k *kit) users(ctx context.Context, list []string) ([]string, error) {
 
 // unresolved turns a resolver's error into words. The resolver's error stays beside them, for
 // the resources, which have a word of their own for what is not there.
-func unresolved(err error) error {
+func (k *kit) unresolved(err error) error {
 	var several *names.AmbiguousError
 	switch {
 	case errors.As(err, &several):
-		return errors.Join(faultf("ambiguous_user: several users have that name. Give one of the ids: %s.", several.List()), err)
+		who := several.List()
+		if k.Judge.Lockdown() {
+			who = strings.Join(several.IDs(), ", ") // names are their owners' words
+		}
+		return errors.Join(faultf("ambiguous_user: several users have that name. Give one of the ids: %s.", who), err)
 	case errors.Is(err, names.ErrNoChannel):
 		return errors.Join(fault("channel_not_found: no channel of that name is in sight of the bot. Find channels with slack_list_channels; ask a member of a private channel to invite the bot; an archived channel needs its id."), err)
 	case errors.Is(err, names.ErrNoUser):
