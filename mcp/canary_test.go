@@ -75,7 +75,7 @@ func exercises() map[string][]exercise {
 		"slack_get_file_info": {{object{"file_id": "F0INSIDE001"}, []string{inside + " title"}}, {object{"file_id": "F0OUTSIDE001"}, []string{"F0OUTSIDE001"}}},
 		"slack_read_file":     {{object{"file_id": "F0OUTSIDE001"}, []string{view.FlagWithheld}}},
 		"slack_upload_file":   one(object{"filename": "mine.txt", "content": "mine"}), "slack_share_file": one(object{"file_id": "F0INSIDE001", "channel": ownIn}),
-		"slack_create_canvas": one(object{"title": "mine"}), "slack_read_canvas": one(object{"canvas_id": "F0CANVAS001", "find": "x"}), "slack_edit_canvas": one(object{"canvas_id": "F0CANVAS001", "operation": "insert_at_end", "markdown": "mine"}),
+		"slack_create_canvas": one(object{"title": "mine"}), "slack_read_canvas": one(object{"canvas_id": "F0CANVAS001", "find": "x"}, view.FlagWithheld), "slack_edit_canvas": one(object{"canvas_id": "F0CANVAS001", "operation": "insert_at_end", "markdown": "mine"}),
 		"slack_list_pins": one(channel, inside+" pinned"), "slack_add_pin": one(message), "slack_remove_pin": one(message),
 		"slack_list_bookmarks": one(channel, inside+"bookmark"), "slack_add_bookmark": one(object{"channel": sharedIn, "title": "mine", "link": "https://x.example"}, "mine"), "slack_remove_bookmark": one(object{"channel": sharedIn, "bookmark_id": "Bk1"}),
 

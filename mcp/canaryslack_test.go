@@ -167,7 +167,7 @@ func answers(base string, form func(string) string) map[string]object {
 		"chat.scheduleMessage":        {"scheduled_message_id": "Q0MINE00001", "channel": form("channel"), "post_at": 4102444800},
 		"chat.scheduledMessages.list": {"scheduled_messages": []object{{"id": "Q0OTHER0001", "channel_id": ownIn, "post_at": 4102444800, "text": canary + " of another assistant"}}},
 		"chat.deleteScheduledMessage": {},
-		"canvases.create":             {"canvas_id": "F0CANVAS001"}, "canvases.edit": {}, "canvases.getContent": {"content": canary, "markdown": canary}, "canvases.sections.lookup": {"sections": []object{{"id": "temp:C:1"}}},
+		"canvases.create":             {"canvas_id": "F0CANVAS001"}, "canvases.edit": {}, "canvases.getContent": {"content": canary, "markdown": canary}, "canvases.sections.lookup": {"sections": []object{{"id": "temp:C:" + canary}}},
 	}
 }
 
