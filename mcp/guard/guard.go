@@ -4,16 +4,14 @@
 //
 // It promises that a write that its rules forbid is never sent; that within an hour a
 // repeat of an idempotency key sends nothing and returns what the first call returned,
-// also when its outcome is not known; and that each write that was allowed
-// leaves one audit line. What it remembers it keeps in the process: a restart forgets
+// also when its outcome is not known, unless its principal used very many keys meanwhile; and
+// that each write that was allowed leaves one audit line. What it remembers it keeps in the process: a restart forgets
 // keys and budgets.
 package guard
 
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -191,8 +189,8 @@ func (g *Guard) Begin(ctx context.Context, w Write) (*Permit, error) {
 	return p, nil
 }
 
-// End keeps what became of a write: its result, the ts of what it wrote, "" for nothing,
-// and its error.
+// End keeps what became of a write: its result, as far as a repeat needs it, the ts of what it
+// wrote, "" for nothing, and its error.
 func (p *Permit) End(ctx context.Context, result any, ts string, err error) {
 	p.guard.memory.finish(p.run, result, err)
 	if err != nil && p.write.Sends && !maySent(err) {
@@ -229,95 +227,6 @@ func (g *Guard) audit(ctx context.Context, w Write, ts string, err error) {
 	g.onWritten(ctx, done)
 }
 
-// maxKeys bounds the idempotency keys that are remembered; the oldest are dropped.
-const maxKeys = 10_000
-
-// ErrNoEnd is what a write ends with whose call panicked: its outcome is in doubt.
-var ErrNoEnd = errors.New("the call that had the key did not end")
-
-// A memory holds what became of the calls that have an idempotency key.
-type memory struct {
-	keep time.Duration
-	now  func() time.Time
-
-	mu    sync.Mutex
-	runs  map[runKey]*run // guarded by mu
-	order []*run          // oldest first
-}
-
-// A runKey is an idempotency key of one principal for one tool: another's is another key.
-type runKey struct{ tool, principal, key string }
-
-// A run is what became of a key. The fields below done are written before it is closed.
-type run struct {
-	key       runKey
-	arguments [sha256.Size]byte
-	began     time.Time
-	done      chan struct{}
-
-	value any
-	err   error
-}
-
-func newMemory(keep time.Duration, now func() time.Time) *memory {
-	return &memory{keep: keep, now: now, runs: map[runKey]*run{}}
-}
-
-// claim takes a key for a call. Where another call has it, claim waits for its end and
-// reports it as known.
-func (m *memory) claim(ctx context.Context, key runKey, arguments [sha256.Size]byte) (r *run, known bool, err error) {
-	m.mu.Lock()
-	m.expire()
-	r, known = m.runs[key]
-	if !known {
-		r = &run{key: key, arguments: arguments, began: m.now(), done: make(chan struct{})}
-		m.runs[key] = r
-		m.order = append(m.order, r)
-	}
-	m.mu.Unlock()
-	if r.arguments != arguments {
-		return nil, false, &RefusedError{Code: "idempotency_key_reused", Remedy: "This idempotency_key was used with other arguments. Nothing was sent. Use a new key for a new message."}
-	}
-	if known {
-		select {
-		case <-r.done:
-		case <-ctx.Done():
-			return nil, false, ctx.Err()
-		}
-	}
-	return r, known, nil
-}
-
-// finish keeps what became of a run, the first time that it is called for it. A run that
-// surely did nothing is forgotten, so that the key can be used again.
-func (m *memory) finish(r *run, value any, err error) {
-	if r == nil {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	select {
-	case <-r.done:
-		return
-	default:
-	}
-	if err != nil && !maySent(err) && m.runs[r.key] == r {
-		delete(m.runs, r.key)
-	}
-	r.value, r.err = value, err
-	close(r.done)
-}
-
-// expire forgets what is too old, and the oldest beyond the bound. It requires the lock.
-func (m *memory) expire() {
-	for len(m.order) > 0 && (len(m.order) > maxKeys || m.now().Sub(m.order[0].began) >= m.keep) {
-		if oldest := m.order[0]; m.runs[oldest.key] == oldest {
-			delete(m.runs, oldest.key)
-		}
-		m.order = m.order[1:]
-	}
-}
-
 // maySent reports that it cannot be known whether something was sent.
 func maySent(err error) bool {
 	var slack *slackapi.Error
@@ -329,14 +238,6 @@ func maySent(err error) bool {
 		return slack.Kind == slackapi.Ambiguous || slack.Kind == slackapi.Internal
 	}
 	return true
-}
-
-func digest(v any) [sha256.Size]byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return [sha256.Size]byte{}
-	}
-	return sha256.Sum256(b)
 }
 
 // maxBudgets bounds the channels whose messages are counted.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -237,6 +238,46 @@ func TestIdempotencyKeys(t *testing.T) {
 			p.End(t.Context(), nil, "", guard.ErrNoEnd)
 			wg.Wait()
 		})
+	})
+	t.Run("outlives the keys of another principal", func(t *testing.T) {
+		t.Parallel()
+		for name, err := range map[string]error{"which did something": nil, "which failed": &slackapi.Error{Code: "invalid_name", Kind: slackapi.InvalidArgument}} {
+			g, s := newGuard(t, guard.Options{PerMinute: -1}), &sender{}
+			open, failed := g.Begin(t.Context(), write("open", "x"))
+			if _, _, err := do(t.Context(), g, write("k", "x"), s.send); err != nil || failed != nil {
+				t.Fatal(err, failed)
+			}
+			other := &sender{err: err}
+			for i := range 10_001 {
+				_, _, _ = do(t.Context(), g, guard.Write{Tool: "post", Principal: "q", Channel: "C1", Key: strconv.Itoa(i)}, other.send)
+			}
+			if _, repeated, err := do(t.Context(), g, write("k", "x"), s.send); !repeated || err != nil || s.sent != 1 {
+				t.Errorf("beside keys %s: repeated %v, %v, sent %d times", name, repeated, err, s.sent)
+			}
+			open.End(t.Context(), "result", "", nil)
+			if _, repeated, err := do(t.Context(), g, write("open", "x"), s.send); !repeated || err != nil {
+				t.Errorf("a call in flight beside keys %s: repeated %v, %v", name, repeated, err)
+			}
+		}
+	})
+	t.Run("of a call in flight outlives its principal's others", func(t *testing.T) {
+		t.Parallel()
+		g, s := newGuard(t, guard.Options{PerMinute: -1}), &sender{}
+		open, err := g.Begin(t.Context(), write("open", "x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10_002 {
+			if _, repeated, err := do(t.Context(), g, write(strconv.Itoa(i), "x"), s.send); repeated || err != nil {
+				t.Fatal(repeated, err)
+			}
+		}
+		open.End(t.Context(), "result", "", nil)
+		for key, want := range map[string]bool{"open": true, "10001": true, "0": false} {
+			if _, repeated, _ := do(t.Context(), g, write(key, "x"), s.send); repeated != want {
+				t.Errorf("key %s is repeated: %v", key, repeated)
+			}
+		}
 	})
 	t.Run("is forgotten after an hour", func(t *testing.T) {
 		t.Parallel()
