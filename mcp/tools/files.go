@@ -218,7 +218,7 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (upl
 	if w.due {
 		f, err = w.slack.Upload(ctx, u)
 		w.wrote(ctx, k, "", f.ID, err)
-		w.end(ctx, f, f.ID, err)
+		w.end(ctx, slackapi.File{ID: f.ID}, f.ID, err)
 	}
 	if err != nil {
 		return uploadOut{}, err

@@ -156,13 +156,22 @@ func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, err
 	return k.deliver(ctx, c, p, calmed, in.safety)
 }
 
+// delivered is what is kept of a message that was sent, for a repeat of its key.
+type delivered struct {
+	channel, ts, text string
+	flags             view.Flags
+}
+
 // deliver posts a message.
 func (k *kit) deliver(ctx context.Context, c *toolset.Call, p slackapi.Post, calmed bool, s safety) (posted, error) {
-	sent, w, err := begin[slackapi.Posted](ctx, k, c, guard.Write{Channel: p.Channel, Sends: true, Arguments: p}, s)
+	d, w, err := begin[delivered](ctx, k, c, guard.Write{Channel: p.Channel, Sends: true, Arguments: p}, s)
 	if w.due {
+		var sent slackapi.Posted
 		sent, err = w.slack.PostMessage(ctx, p)
 		w.wrote(ctx, k, sent.Channel, sent.TS, err)
-		w.end(ctx, sent, sent.TS, err)
+		d.channel, d.ts = sent.Channel, sent.TS
+		d.text = d.flags.Text(sent.Message.Text, passage)
+		w.end(ctx, d, d.ts, err)
 	}
 	if err != nil {
 		return posted{}, err
@@ -174,11 +183,9 @@ func (k *kit) deliver(ctx context.Context, c *toolset.Call, p slackapi.Post, cal
 	if w.DryRun {
 		return out, nil
 	}
-	out.Channel, out.TS = sent.Channel, sent.TS
-	out.Permalink = view.Permalink(k.self(ctx).URL, sent.Channel, sent.TS, p.ThreadTS)
-	m := &sentMessage{Untrusted: true, TS: sent.TS, ThreadTS: p.ThreadTS}
-	m.Text = m.Flags.Text(sent.Message.Text, passage)
-	out.Message = m
+	out.Channel, out.TS = d.channel, d.ts
+	out.Permalink = view.Permalink(k.self(ctx).URL, d.channel, d.ts, p.ThreadTS)
+	out.Message = &sentMessage{Untrusted: true, TS: d.ts, ThreadTS: p.ThreadTS, Text: d.text, Flags: d.flags}
 	return out, nil
 }
 
@@ -425,7 +432,7 @@ func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (sch
 	if w.due {
 		s, err = w.slack.ScheduleMessage(ctx, p, at)
 		w.wrote(ctx, k, "", s.ID, err)
-		w.end(ctx, s, s.ID, err)
+		w.end(ctx, slackapi.Scheduled{ID: s.ID, PostAt: s.PostAt}, s.ID, err)
 	}
 	if err != nil {
 		return scheduledOut{}, err
