@@ -12,9 +12,11 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -297,12 +299,18 @@ const StdioPrincipal = "stdio"
 // ServeStdio serves one client over in and out until in ends or ctx does. The
 // user who started the process owns it: the caller has every scope but admin.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	owner := &access.Principal{Name: StdioPrincipal, Scopes: []access.Scope{access.Read, access.Events, access.Write}}
+	owner := &access.Principal{Name: StdioPrincipal, Home: home(), Scopes: []access.Scope{access.Read, access.Events, access.Write}}
 	err := s.transport.ServeStdio(access.With(ctx, owner), in, out)
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
+}
+
+// home is the user who started this process and the machine that it runs on.
+func home() string {
+	host, _ := os.Hostname() // without one the user alone is known
+	return fmt.Sprintf("%d@%s", os.Getuid(), host)
 }
 
 // Settle handles an event that may end a question: see [ask.Questions.Settle]. It needs a

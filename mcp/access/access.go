@@ -51,6 +51,9 @@ type Principal struct {
 	// principal leaves behind can end with the token. Empty where tokens come and go, as
 	// JWTs do.
 	Credential string
+	// Home tells apart callers of one name whom different processes serve on one store: the
+	// users who start their own over stdio. Empty where the name is enough.
+	Home string
 	// Anonymous reports that callers do not have to authenticate.
 	Anonymous bool
 
@@ -79,6 +82,14 @@ func (p *Principal) Account() string {
 		return ""
 	}
 	return p.Name
+}
+
+// Owner is whose a value is that is kept in the store for the principal alone.
+func (p *Principal) Owner() string {
+	if p.Home == "" {
+		return p.Name
+	}
+	return p.Name + ":" + p.Home
 }
 
 // Has reports whether the principal was given the scope.

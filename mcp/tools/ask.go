@@ -12,6 +12,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/ask"
 	"slackmcp/mcp/guard"
+	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
@@ -26,7 +27,7 @@ type askIn struct {
 	Channel        string   `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; a user (id, @name, e-mail) to ask them directly"`
 	Question       string   `json:"question,omitempty" alias:"text" max:"3000" doc:"The question, in Slack's mrkdwn"`
 	Choices        []string `json:"choices,omitempty" alias:"options" max:"25" doc:"The buttons' labels, at most 75 characters each"`
-	Who            []string `json:"who,omitempty" alias:"users" split:"," max:"50" doc:"Users whose answer counts (id, @name, e-mail); all full members of the workspace when absent"`
+	Who            []string `json:"who,omitempty" alias:"users" split:"," max:"50" doc:"Users whose answer counts (id, @handle, e-mail); all full members of the workspace when absent"`
 	ThreadTS       string   `json:"thread_ts,omitempty" doc:"Ask in the thread of this message (ts)"`
 	ExpiresIn      string   `json:"expires_in,omitempty" default:"1d" doc:"How long it can be answered (90s, 15m, 2h, 1d), at most 7d"`
 	TimeoutSeconds int      `json:"timeout_seconds,omitempty" alias:"timeout" min:"0" max:"300" default:"25" doc:"How long to wait for the answer; 0 asks and returns"`
@@ -124,7 +125,7 @@ func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (id string, h
 		}
 		w.end(ctx, nil, "", err)
 	case w.due:
-		r, p, opening := k.Asks.Open(ctx, c.Principal.Name, q, open)
+		r, p, opening := k.Asks.Open(ctx, c.Principal.Owner(), q, open)
 		if err = opening; err == nil {
 			var sent slackapi.Posted
 			sent, err = w.slack.PostMessage(ctx, p)
@@ -197,7 +198,7 @@ func (k *kit) question(ctx context.Context, in askIn) (q ask.Question, calmed bo
 	if q.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
 		return q, false, err
 	}
-	if q.Who, err = k.users(ctx, in.Who); err != nil {
+	if q.Who, err = k.voters(ctx, in.Who); err != nil {
 		return q, false, err
 	}
 	q.Choices = in.Choices
@@ -205,6 +206,30 @@ func (k *kit) question(ctx context.Context, in askIn) (q ask.Question, calmed bo
 	q.Text = text
 	// The message is changed when the question ends, and then Slack takes no word about previews.
 	return q, calmed || c, k.Guard.Links(nil, append(q.Choices, q.Text)...)
+}
+
+// voters returns the ids of those whose answer counts. A display name, or a full name, is not
+// enough: each user chooses their own, and may choose another's.
+func (k *kit) voters(ctx context.Context, list []string) ([]string, error) {
+	ids, err := k.users(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range list {
+		ref, err := names.ParseUser(s)
+		if err != nil || ref.Name == "" {
+			continue
+		}
+		u, err := k.Names.User(ctx, ids[i])
+		if err != nil {
+			return nil, err
+		}
+		if !strings.EqualFold(u.Handle, ref.Name) {
+			several := names.AmbiguousError{Users: []names.User{u}}
+			return nil, faultf("ambiguous_user: %q in who is a name that any user can take. Give the id of the one who is meant: %s.", ref.Name, several.List())
+		}
+	}
+	return ids, nil
 }
 
 // awaitAnswer waits until a question of the caller's has ended or the time is up, and
@@ -218,7 +243,7 @@ func (k *kit) awaitAnswer(ctx context.Context, c *toolset.Call, id string, timeo
 	defer up.Stop()
 	for began, due := time.Now(), true; ; {
 		if due {
-			r, err := k.Asks.ReadAs(ctx, c.Principal.Name, id)
+			r, err := k.Asks.ReadAs(ctx, c.Principal.Owner(), id)
 			switch {
 			case errors.Is(err, ask.ErrNotKept):
 				return r, &toolset.ArgumentError{Argument: "ask_id", Problem: "it is none that slack_ask returned to you, or its question is no longer kept; leave it out to start again with a new question"}

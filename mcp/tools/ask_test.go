@@ -196,6 +196,30 @@ func TestAskRefuses(t *testing.T) {
 	}
 }
 
+func TestAskTakesNoNamesThatUsersChoose(t *testing.T) {
+	t.Parallel()
+	r := newAskRig(t)
+	id, err := r.slack.AddUser("mallory", "Grace Hopper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.slack.ChangeUser("mallory", "Grace Hopper", "The CTO", ""); err != nil {
+		t.Fatal(err)
+	}
+	question := a{"channel": "#general", "question": "?", "choices": []string{"a"}, "timeout_seconds": 0}
+	for _, name := range []string{"Grace Hopper", "@Grace Hopper", "The CTO"} {
+		question["who"] = []string{name}
+		r.refuses("slack_ask", question, "ambiguous_user")
+		if got := r.fails("slack_ask", question); !strings.Contains(got, id) {
+			t.Errorf("%s does not name the id of the user who has the name", got)
+		}
+	}
+	for _, name := range []string{id, "@Mallory", "<@" + id + ">"} {
+		question["who"] = []string{name}
+		r.call("slack_ask", question, nil)
+	}
+}
+
 func TestSettleLeavesOtherEventsAlone(t *testing.T) {
 	t.Parallel()
 	r := newAskRig(t)
@@ -238,12 +262,17 @@ func TestQuestionsAreNotChanged(t *testing.T) {
 			r.refuses(tool, args, "reserved_id")
 		}
 	}
-	another := &toolset.Call{Principal: &access.Principal{Name: "another", Scopes: tester.Scopes}, Progress: func(float64, float64, string) {}}
-	if _, err := r.tryWith(t.Context(), another, "slack_delete_message", at); err == nil || !strings.HasPrefix(toolsFault(err), "is_a_question") {
-		t.Errorf("another principal deletes the question: %v", err)
-	}
-	if _, err := r.tryWith(t.Context(), another, "slack_ask", a{"ask_id": first.AskID, "timeout_seconds": 0}); err == nil || !strings.Contains(toolsFault(err), "start again") {
-		t.Errorf("another principal waits for the answer: %v", err)
+	for name, p := range map[string]*access.Principal{
+		"another principal":             {Name: "another", Scopes: tester.Scopes},
+		"one of the name, of a machine": {Name: tester.Name, Home: "501@laptop", Scopes: tester.Scopes},
+	} {
+		another := &toolset.Call{Principal: p, Progress: func(float64, float64, string) {}}
+		if _, err := r.tryWith(t.Context(), another, "slack_delete_message", at); err == nil || !strings.HasPrefix(toolsFault(err), "is_a_question") {
+			t.Errorf("%s deletes the question: %v", name, err)
+		}
+		if _, err := r.tryWith(t.Context(), another, "slack_ask", a{"ask_id": first.AskID, "timeout_seconds": 0}); err == nil || !strings.Contains(toolsFault(err), "start again") {
+			t.Errorf("%s waits for the answer: %v", name, err)
+		}
 	}
 	r.call("slack_ask", a{"ask_id": first.AskID, "timeout_seconds": 0}, &out)
 	if out.Status != "open" {

@@ -315,7 +315,7 @@ func (k *kit) delete(ctx context.Context, c *toolset.Call, in deleteIn) (posted,
 		return posted{}, err
 	}
 	question, err := k.questionAt(ctx, channel, ts)
-	if err != nil || question != nil && question.Principal != c.Principal.Name {
+	if err != nil || question != nil && question.Principal != c.Principal.Owner() {
 		return posted{}, cmp.Or(err, errQuestion)
 	}
 	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety)
