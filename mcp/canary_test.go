@@ -143,6 +143,15 @@ func others() (list []event.Event) {
 	} {
 		list = append(list, eventtest.Envelope(fmt.Sprintf("EvOther%d", i), inner, object{"is_ext_shared_channel": true}))
 	}
+	for i, envelope := range []object{
+		{"team_id": otherTeam, "is_ext_shared_channel": false, "authorizations": []object{{"team_id": otherTeam, "user_id": "U0THEIRBOT1", "is_bot": true}}},
+		{"team_id": otherTeam, "is_ext_shared_channel": true, "authorizations": []object{{"team_id": otherTeam, "user_id": "U0THEIRBOT1", "is_bot": true}, {"team_id": ownTeam, "user_id": ownBot, "is_bot": true}}},
+	} {
+		for _, user := range []string{outsider, missing} {
+			m := with(spoken(user, "1700001010.000100", canary+" of a foreign installation"), object{"channel": sharedIn, "team": otherTeam})
+			list = append(list, eventtest.Envelope(fmt.Sprintf("EvForeign%d%s", i, user), m, envelope))
+		}
+	}
 	for i, m := range conversation() {
 		list = append(list, eventtest.Envelope(fmt.Sprintf("EvSaid%d", i), with(m, object{"channel": sharedIn}), object{"is_ext_shared_channel": true, "api_app_id": "A0SELF00001"}))
 	}
@@ -177,11 +186,16 @@ func receive(t *testing.T, log *eventtest.Log) {
 	}
 	add(others()...)
 	for i, user := range []string{insider, outsider} {
-		value := []string{inside + " chosen", canary}[i]
+		value := []string{inside + " chosen", canary + " typed"}[i]
 		payload, err := json.Marshal(object{
 			"type": "block_actions", "user": object{"id": user, "name": canary}, "team": nil, "enterprise": nil, "channel": object{"id": sharedIn, "name": canary},
-			"message": spoken(outsider, earlier, canary), "view": object{"title": canary, "state": object{"values": canary}},
-			"actions": []object{{"type": "button", "action_id": "a", "value": value, "text": object{"text": canary}}},
+			"message": spoken(outsider, earlier, canary), "view": object{"title": canary, "state": object{"values": canary}, "callback_id": canary + " form"},
+			"callback_id": canary + " words",
+			"actions": []object{
+				{"type": "plain_text_input", "action_id": "a", "value": value, "text": object{"text": canary}},
+				{"type": "button", "action_id": canary + " action", "block_id": canary + " block", "value": canary + " of a button"},
+				{"type": "static_select", "action_id": "m", "selected_option": object{"value": canary + " of a menu"}},
+			},
 		})
 		if err != nil {
 			t.Fatal(err)

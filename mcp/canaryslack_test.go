@@ -108,7 +108,7 @@ func channelOf(id string) object {
 func fileOf(id string) object {
 	f := object{"id": id, "user": insider, "name": inside + " name.txt", "title": inside + " title", "mimetype": "text/plain", "filetype": "text", "size": 20, "mode": "snippet", "preview": inside, "permalink": "https://x.slack.com/files/" + id, "url_private": "https://files.slack.com/" + id}
 	if id == "F0OUTSIDE001" {
-		with(f, object{"user": outsider, "name": canary, "title": canary, "mimetype": "text/" + canary + " x", "pretty_type": canary, "preview": canary, "permalink": "https://x.slack.com/files/" + canary})
+		with(f, object{"user": outsider, "name": canary, "title": canary, "mimetype": "text/" + canary + " x", "filetype": canary + " x", "mode": canary + " x", "pretty_type": canary, "preview": canary, "permalink": "https://x.slack.com/files/" + canary})
 	}
 	return f
 }

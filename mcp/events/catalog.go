@@ -165,7 +165,7 @@ func inner[T any](s *seen) T {
 }
 
 // id cleans what a sender uses as an identifier.
-func (s *seen) id(text string) string { return s.view.Flags.Name(text) }
+func (s *seen) id(text string) string { return s.reading.ID(text, &s.view.Flags) }
 
 // origin is what every payload says about where it came from.
 type origin struct {

@@ -264,7 +264,7 @@ func user(_ *userArguments, s *seen) (userData, bool) {
 		Deleted: u.IsDeleted, IsBot: u.IsBot, Joined: s.Kind.Type == "team_join",
 	}
 	if u.Shown() {
-		d.StatusText, d.StatusEmoji = s.id(in.User.Profile.StatusText), s.id(in.User.Profile.StatusEmoji)
+		d.StatusText, d.StatusEmoji = s.view.Flags.Name(in.User.Profile.StatusText), s.view.Flags.Name(in.User.Profile.StatusEmoji)
 	}
 	d.origin = s.origin()
 	return d, true
@@ -400,7 +400,7 @@ func interaction(a *interactionArguments, s *seen) (interactionData, bool) {
 		d.Command, d.Text = s.id(in.Command), s.said(in.Text)
 	}
 	for _, x := range in.Actions[:min(len(in.Actions), maxActions)] {
-		d.Actions = append(d.Actions, actionData{ActionID: s.id(x.id()), BlockID: s.id(x.BlockID), Type: s.id(x.Type), Value: s.said(x.value())})
+		d.Actions = append(d.Actions, actionData{ActionID: s.id(x.id()), BlockID: s.id(x.BlockID), Type: s.id(x.Type), Value: s.reading.Chosen(s.Event, x.Type, x.value(), &s.view.Flags)})
 	}
 	d.origin = s.origin()
 	return d, true

@@ -79,7 +79,7 @@ func (r *Reading) Event(e *event.Event, o EventOptions) Event {
 	// Senders choose ids as they please; the URI finds the event all the same.
 	v.EventID, v.Team, v.Channel = v.Flags.Name(e.ID), v.Flags.Name(e.Team), v.Flags.Name(e.Channel)
 	v.User, v.ThreadTS = v.Flags.Name(e.User), v.Flags.Name(e.Thread)
-	v.Type, v.Subtype = r.kind(e.Kind.Type, &v.Flags), r.kind(e.Kind.Subtype, &v.Flags)
+	v.Type, v.Subtype = r.ID(e.Kind.Type, &v.Flags), r.ID(e.Kind.Subtype, &v.Flags)
 	v.ChannelType = v.Flags.Name(e.ChannelType)
 	if e.Filled() {
 		v.Flags.Add(FlagFilled)
@@ -102,8 +102,9 @@ func (r *Reading) Event(e *event.Event, o EventOptions) Event {
 	return v
 }
 
-// kind shows a type, which another sender than Slack may have filled with words.
-func (r *Reading) kind(s string, f *Flags) string {
+// ID shows an id, a type or another word for programs: who chose it may have filled it with words
+// for people, which lockdown withholds.
+func (r *Reading) ID(s string, f *Flags) string {
 	if r.Lockdown() && !identifier.MatchString(s) {
 		f.Add(FlagWithheld)
 		return ""
@@ -172,7 +173,9 @@ type happening struct {
 	Actor   json.RawMessage   `json:"user"` // an id, or in some events the whole user
 	Changed *slackapi.Message `json:"message"`
 	Former  *slackapi.Message `json:"previous_message"`
-	Deleted string            `json:"deleted_ts"`
+	// Original is the message of an attachment's button.
+	Original *slackapi.Message `json:"original_message"`
+	Deleted  string            `json:"deleted_ts"`
 
 	raw     []byte
 	message slackapi.Message // the event itself, as a message
@@ -192,7 +195,7 @@ func open(e *event.Event) *happening {
 	_ = json.Unmarshal(raw, h)
 	_ = json.Unmarshal(raw, &h.message)
 	h.message.User, h.message.Channel = e.User, e.Channel
-	for _, m := range []*slackapi.Message{h.Changed, h.Former, h.message.Root} {
+	for _, m := range []*slackapi.Message{h.Changed, h.Former, h.Original, h.message.Root} {
 		if m != nil {
 			m.Channel = e.Channel
 		}

@@ -212,33 +212,37 @@ func TestLockdownOfMembersLeavesGuestsOut(t *testing.T) {
 	}
 }
 
+// interactionOf is what a user did with an element of our app's.
+func interactionOf(t *testing.T, user, more a) event.Event {
+	t.Helper()
+	p := a{
+		"type": "block_actions", "api_app_id": "A0SELF0001", "team": a{"id": homeTeam}, "user": user, "channel": a{"id": "C0SHARED01", "name": canary},
+		"container": a{"message_ts": "1.000001"}, "view": a{"id": "V01", "title": a{"text": canary}, "state": a{"values": a{"b": a{"x": a{"value": canary}}}}},
+	}
+	maps.Copy(p, more)
+	env, err := event.DecodeSlack([]byte("payload="+strings.ReplaceAll(mustJSON(t, p), "\"", "%22")), event.Form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env.ID = "x"
+	return env.Event
+}
+
 func TestLockdownOfInteractions(t *testing.T) {
 	t.Parallel()
-	interaction := func(user a, more a) event.Event {
-		p := a{
-			"type": "block_actions", "api_app_id": "A0SELF0001", "team": a{"id": homeTeam}, "user": user, "channel": a{"id": "C0SHARED01", "name": canary},
-			"container": a{"message_ts": "1.000001"}, "view": a{"id": "V01", "title": a{"text": canary}, "state": a{"values": a{"b": a{"x": a{"value": canary}}}}},
-		}
-		maps.Copy(p, more)
-		env, err := event.DecodeSlack([]byte("payload="+strings.ReplaceAll(mustJSON(t, p), "\"", "%22")), event.Form)
-		if err != nil {
-			t.Fatal(err)
-		}
-		env.ID = "x"
-		return env.Event
-	}
+	interaction := func(user a, more a) event.Event { return interactionOf(t, user, more) }
 	for name, tc := range map[string]struct {
 		event  event.Event
 		inside string
 	}{
-		"a button of a colleague's":                             {interaction(a{"id": insider, "team_id": homeTeam, "name": ours}, a{"actions": []any{a{"type": "button", "value": ours + " x", "text": a{"text": canary}}}}), ours + " x"},
+		"a button of a colleague's":                             {interaction(a{"id": insider, "team_id": homeTeam, "name": ours}, a{"message": a{"user": insider, "ts": "1.000001"}, "actions": []any{a{"type": "button", "value": ours + " x", "text": a{"text": canary}}}}), ours + " x"},
 		"an outsider's":                                         {interaction(a{"id": outsider, "team_id": "T0PARTNER01", "name": canary}, a{"actions": []any{a{"type": "plain_text_input", "value": canary}}}), outsider},
-		"an outsider's, in the outsider's workspace":            {interaction(a{"id": outsider, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary}}}), outsider},
-		"one whom Slack does not find, in another workspace":    {interaction(a{"id": missing, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary}}}), missing},
+		"an outsider's, in the outsider's workspace":            {interaction(a{"id": outsider, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary + " x"}}}), outsider},
+		"one whom Slack does not find, in another workspace":    {interaction(a{"id": missing, "team_id": "T0PARTNER01"}, a{"team": a{"id": "T0PARTNER01"}, "actions": []any{a{"value": canary + " x"}}}), missing},
 		"one whom Slack does not find, of our own by the event": {interaction(a{"id": missing, "team_id": homeTeam}, a{"actions": []any{a{"type": "plain_text_input", "value": canary + " z"}}}), missing},
 		"the message of a shortcut":                             {interaction(a{"id": insider, "team_id": homeTeam}, a{"type": "message_action", "message": a{"user": outsider, "text": canary}}), insider},
 		"a shortcut on ours":                                    {interaction(a{"id": outsider}, a{"type": "message_action", "message": a{"user": insider, "text": ours}}), ours},
-		"an organisation's":                                     {interaction(a{"id": insider, "team_id": homeTeam}, a{"team": nil, "enterprise": a{"id": "E0GRID"}, "actions": []any{a{"value": ours + " y"}}}), ours + " y"},
+		"an organisation's":                                     {interaction(a{"id": insider, "team_id": homeTeam}, a{"team": nil, "enterprise": a{"id": "E0GRID"}, "actions": []any{a{"type": "plain_text_input", "value": ours + " y"}}}), ours + " y"},
 	} {
 		if got := seen(t, locked(t, view.Guests, nil), &tc.event); strings.Contains(got, canary) || !strings.Contains(got, tc.inside) {
 			t.Errorf("%s: lockdown shows %s, want %q", name, got, tc.inside)

@@ -214,8 +214,8 @@ func (r *Reading) File(f *slackapi.File) File {
 	v := File{
 		Untrusted: true, ID: f.ID, Size: f.Size, User: f.User, Created: Unix(f.Created), External: f.IsExternal,
 	}
-	v.MIMEType, v.Kind = r.mediaType(f.MimeType, &v.Flags), v.Flags.Name(f.FileType)
-	v.Mode = v.Flags.Name(f.Mode)
+	v.MIMEType, v.Kind = r.mediaType(f.MimeType, &v.Flags), r.ID(f.FileType, &v.Flags)
+	v.Mode = r.ID(f.Mode, &v.Flags)
 	if r.uploader(f) {
 		v.Name, v.Title, v.Permalink = v.Flags.Name(f.Name), v.Flags.Name(f.Title), v.Flags.Name(f.Permalink)
 		v.Kind = v.Flags.Name(cmp.Or(f.PrettyType, f.FileType))

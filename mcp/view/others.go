@@ -21,7 +21,7 @@ type UserGroup struct {
 // those that are external.
 func (r *Reading) UserGroup(g *slackapi.UserGroup) UserGroup {
 	v := UserGroup{Untrusted: true, ID: g.ID, UserCount: g.UserCount, IsExternal: g.IsExternal, IsDisabled: g.Deleted != 0}
-	if r.Lockdown() && (g.IsExternal || g.TeamID != "" && !r.home().has(g.TeamID)) {
+	if r.Lockdown() && (g.IsExternal || !r.home().has(g.TeamID)) {
 		v.Flags.Add(FlagWithheld)
 		return v
 	}

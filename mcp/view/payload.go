@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"slackmcp/mcp/names"
@@ -17,7 +18,8 @@ const everywhere = `type subtype event_ts ts message_ts action_ts thread_ts dele
 
 // fields lists, of each type of event or interaction, what passes under lockdown besides
 // everywhere. A name stands for Slack's own ids, types, numbers and instants; what
-// follows a colon says whose words the field holds: those of the one who acted, or of a message, a user,
+// follows a colon says whose words the field holds: those of the one who acted, those that were
+// chosen among the ones that the message of a button or a menu offers, or those of a message, a user,
 // a conversation or a file, which have authors of their own. What is not listed is withheld,
 // and so is everything of a type that is not listed: blocks, forms' values, metadata,
 // and whatever Slack adds.
@@ -122,11 +124,11 @@ var fields = map[string]string{ //nolint:gosec // tokens_revoked names users
 	"workflow_step_deleted":            "",
 	"workflow_step_execute":            "callback_id",
 	"workflow_unpublished":             "workflow_id",
-	"block_actions": interacted + " actions.type actions.action_id actions.block_id actions.action_ts actions.value:actor actions.selected_option.value:actor" +
-		" actions.selected_options.value:actor actions.selected_user actions.selected_users actions.selected_channel" +
+	"block_actions": interacted + " actions.type actions.action_id actions.block_id actions.action_ts actions.value:chosen actions.selected_option.value:chosen" +
+		" actions.selected_options.value:chosen actions.selected_user actions.selected_users actions.selected_channel" +
 		" actions.selected_channels actions.selected_conversation actions.selected_conversations actions.selected_date" +
 		" actions.selected_time actions.selected_date_time",
-	"interactive_message": interacted + " actions.type actions.name:actor actions.value:actor actions.selected_options.value:actor attachment_id",
+	"interactive_message": interacted + " actions.type actions.name actions.value:chosen actions.selected_options.value:chosen attachment_id",
 	"block_suggestion":    interacted + " action_id block_id value:actor",
 	"shortcut":            interacted,
 	"message_action":      interacted,
@@ -177,6 +179,8 @@ type rebuild struct {
 	event *event.Event
 	what  *happening
 	flags *Flags
+	// element is the type of the button, menu or field that is looked at.
+	element string
 }
 
 // rebuilt is what passes of an event's payload, by the list of its type.
@@ -198,6 +202,10 @@ func (r *Reading) rebuilt(e *event.Event, h *happening, f *Flags) json.RawMessag
 
 func (b *rebuild) object(in map[string]any, list *allowance) map[string]any {
 	out := map[string]any{}
+	if t, ok := in["type"].(string); ok {
+		defer func(outer string) { b.element = outer }(b.element)
+		b.element = t
+	}
 	for name, at := range list.members {
 		if v, ok := in[name]; ok {
 			if shown := b.value(name, v, at); shown != nil {
@@ -242,6 +250,8 @@ func (b *rebuild) text(s, owner string) any {
 		return nil
 	case owner == "actor":
 		s = b.Said(b.event, s, b.flags)
+	case owner == "chosen":
+		s = b.Chosen(b.event, b.element, s, b.flags)
 	case owner == "reaction":
 		s = b.Emoji(b.event, s, b.flags)
 	case !identifier.MatchString(s):
@@ -322,6 +332,35 @@ func (r *Reading) Said(e *event.Event, text string, f *Flags) string {
 		return ""
 	}
 	return f.Text(text, MaxText)
+}
+
+// typed are the elements whose value the one who acts writes.
+var typed = []string{"plain_text_input", "email_text_input", "url_text_input", "number_input"}
+
+// Chosen shows the value of an interaction's element, which has a type. What was not typed stood in
+// the message whose button or menu it is, and is of that message's author; where those words do not
+// pass, or it is no message's, a value that is an identifier does.
+func (r *Reading) Chosen(e *event.Event, element, value string, f *Flags) string {
+	switch {
+	case !r.Lockdown() || value == "":
+		return f.Text(value, MaxText)
+	case slices.Contains(typed, element):
+		return r.Said(e, value, f)
+	case identifier.MatchString(value):
+		return value
+	}
+	h := open(e)
+	m, s := cmp.Or(h.Changed, h.Original), h.scene.quoted()
+	if m == nil {
+		f.Add(FlagWithheld)
+		return ""
+	}
+	a := authorOf(m)
+	if _, passes := r.author(a, &s); !passes {
+		f.Add(FlagWithheld)
+		return ""
+	}
+	return f.Text(value, MaxText)
 }
 
 // Emoji shows the name of an emoji that an event is about. One that no user chose is the

@@ -90,6 +90,8 @@ type attachment struct {
 	Root      bool   `json:"is_thread_root_unfurl"`
 	AppUnfurl bool   `json:"is_app_unfurl"`
 	AppURL    string `json:"app_unfurl_url"`
+	BotID     string `json:"bot_id"`
+	AppID     string `json:"app_id"`
 	AuthorID  string `json:"author_id"`
 	Channel   string `json:"channel_id"`
 	TS        string `json:"ts"`
@@ -130,6 +132,11 @@ func (at *attachment) fetched() bool {
 	return at.AppUnfurl || at.AppURL != "" || at.FromURL != "" || at.Original != ""
 }
 
+// byApp reports that an app wrote the attachment, whatever else it says of itself.
+func (at *attachment) byApp() bool {
+	return at.AppUnfurl || at.AppURL != "" || at.BotID != "" || at.AppID != ""
+}
+
 // isTable reports that the attachment is a table which a person pasted: Slack keeps that beside the
 // message's blocks. It has nothing else in it that could be another one's.
 func (at *attachment) isTable() bool {
@@ -154,6 +161,8 @@ func (r *Reading) attachment(at *attachment, a *author, passes bool, s *scene) b
 	switch app := a.bot != "" || a.app != ""; {
 	case !r.Lockdown():
 		return true
+	case !app && at.byApp():
+		return false
 	case at.quotes():
 		return !app && r.quoted(author{user: at.AuthorID, ts: at.TS}, scene{own: s.own, app: s.app, bot: s.bot, channel: at.Channel})
 	case at.fetched(), !app && !at.isTable():

@@ -1,0 +1,100 @@
+package view_test
+
+import (
+	"strings"
+	"testing"
+
+	"slackmcp/mcp/internal/eventtest"
+	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
+)
+
+// TestAChosenValueIsOfTheMessagesAuthor: who clicks a button does not write its value.
+func TestAChosenValueIsOfTheMessagesAuthor(t *testing.T) {
+	t.Parallel()
+	posts := view.NewPosts(values(t))
+	posts.Wrote(t.Context(), "C0SHARED01", "1.000001", "tester")
+	posts.Wrote(t.Context(), "C0SHARED01", "2.000001", "another")
+	by := func(user, ts string) a {
+		m := a{"user": user, "ts": ts, "text": "x"}
+		if user == self {
+			m["bot_id"] = "B0SELF0001"
+		}
+		return m
+	}
+	const value = "some words"
+	button := a{"type": "button", "action_id": "a", "value": value}
+	menu := a{"type": "static_select", "action_id": "a", "selected_option": a{"value": value, "text": a{"text": canary}}}
+	several := a{"type": "multi_static_select", "action_id": "a", "selected_options": []any{a{"value": value}}}
+	field := a{"type": "plain_text_input", "action_id": "a", "value": value}
+	for name, tc := range map[string]struct {
+		user    string
+		message a
+		element a
+		passes  bool
+	}{
+		"a colleague, on an outsider's":                 {insider, by(outsider, "1.000001"), button, false},
+		"a colleague, on no message":                    {insider, nil, button, false},
+		"a colleague, on another assistant's":           {insider, by(self, "2.000001"), button, false},
+		"a colleague, a menu of another assistant's":    {insider, by(self, "2.000001"), menu, false},
+		"a colleague, several of another assistant's":   {insider, by(self, "2.000001"), several, false},
+		"a colleague, on the reader's":                  {insider, by(self, "1.000001"), button, true},
+		"a colleague, a menu of the reader's":           {insider, by(self, "1.000001"), menu, true},
+		"a colleague, several of the reader's":          {insider, by(self, "1.000001"), several, true},
+		"an outsider, on the reader's":                  {outsider, by(self, "1.000001"), button, true},
+		"a colleague types, on another assistant's":     {insider, by(self, "2.000001"), field, true},
+		"an outsider types, on the reader's":            {outsider, by(self, "1.000001"), field, false},
+		"a value of a program, on another assistant's":  {insider, by(self, "2.000001"), a{"type": "button", "value": "order/17"}, true},
+		"an element without a type, on another's":       {insider, by(self, "2.000001"), a{"value": value}, false},
+		"an identifier with words, on the reader's own": {insider, by(self, "1.000001"), a{"type": "button", "action_id": canary + " words", "block_id": canary + " words"}, false},
+	} {
+		more := a{"actions": []any{tc.element}, "callback_id": canary + " words"}
+		if tc.message != nil {
+			more["message"] = tc.message
+		}
+		e := interactionOf(t, a{"id": tc.user}, more)
+		got := seen(t, locked(t, view.Guests, posts), &e)
+		if shown := strings.Contains(got, value) || strings.Contains(got, "order/17"); shown != tc.passes || strings.Contains(got, canary) {
+			t.Errorf("%s: shown as %s", name, got)
+		}
+	}
+}
+
+// TestTypesHoldNoWords: the type and the mode of a file are what a program wrote.
+func TestTypesHoldNoWords(t *testing.T) {
+	t.Parallel()
+	f := &slackapi.File{ID: "F1", User: outsider, Name: canary, MimeType: canary + " x", FileType: canary + " x", Mode: canary + " x"}
+	if got := mustJSON(t, locked(t, view.Guests, nil).File(f)); strings.Contains(got, canary) {
+		t.Errorf("shown as %s", got)
+	}
+	f = &slackapi.File{ID: "F1", User: outsider, MimeType: "image/svg+xml", FileType: "svg", Mode: "hosted"}
+	if v := locked(t, view.Guests, nil).File(f); v.MIMEType != f.MimeType || v.Kind != "svg" || v.Mode != "hosted" {
+		t.Errorf("shown as %+v", v)
+	}
+}
+
+// TestAnAppsPreviewIsNoQuotation: an app may write what Slack writes in a message that was shared.
+func TestAnAppsPreviewIsNoQuotation(t *testing.T) {
+	t.Parallel()
+	for _, mark := range []a{{"is_app_unfurl": true}, {"app_unfurl_url": "https://x.example"}, {"bot_id": "B0OTHER001"}, {"app_id": "A0OTHER001"}} {
+		at := a{"is_share": true, "author_id": insider, "text": canary}
+		for k, v := range mark {
+			at[k] = v
+		}
+		e := eventtest.Envelope("Ev1", written(a{"attachments": []any{at}}), inShared(false))
+		if got := seen(t, locked(t, view.Guests, nil), &e); strings.Contains(got, canary) {
+			t.Errorf("%v is shown as %s", mark, got)
+		}
+	}
+}
+
+// TestGroupsAreOfTheirWorkspace shows those of our own alone.
+func TestGroupsAreOfTheirWorkspace(t *testing.T) {
+	t.Parallel()
+	for team, passes := range map[string]bool{homeTeam: true, "T0OTHER001": false, "": false} {
+		g := locked(t, view.Guests, nil).UserGroup(&slackapi.UserGroup{ID: "S1", TeamID: team, Name: ours})
+		if (g.Name == ours) != passes {
+			t.Errorf("of %q: shown as %+v", team, g)
+		}
+	}
+}
