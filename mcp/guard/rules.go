@@ -73,11 +73,13 @@ func ParseRule(s string) (*Rule, error) {
 
 // likely refuses what looks like an id and is hardly one. What a link or a mention says is one.
 func likely(s, id string) error {
-	if strings.TrimSpace(s) != id || len(id) >= shortestID && idLike.MatchString(id) {
+	if strings.TrimSpace(s) != id || usual(id) {
 		return nil
 	}
 	return fmt.Errorf("this looks like an id and is hardly one: write a name with # and in small letters (#%s), or an id as a link to the conversation", strings.ToLower(id))
 }
+
+func usual(id string) bool { return len(id) >= shortestID && idLike.MatchString(id) }
 
 type rules struct {
 	allow, deny []*Rule
@@ -137,6 +139,23 @@ func (s *subject) channel(ctx context.Context) (names.Channel, error) {
 	return *s.known, nil
 }
 
+// isID reports whether Slack knows the conversation by its id. A channel's name in capitals can
+// look like an id, and Slack posts to a name as well, which is not found among denied ids. Where
+// Slack cannot be asked, an id has to look like those that are in use.
+func (s *subject) isID(ctx context.Context) bool {
+	if s.person() {
+		return true // it is written to by the id of a direct message
+	}
+	if s.directory == nil {
+		return usual(s.id)
+	}
+	c, err := s.channel(ctx)
+	if fault, ok := errors.AsType[*slackapi.Error](err); ok && fault.Kind == slackapi.MissingScope {
+		return usual(s.id)
+	}
+	return err == nil && c.ID == s.id
+}
+
 // check refuses a conversation that is denied, or not allowed, or of which neither can be
 // decided.
 func (r *rules) check(ctx context.Context, channel string) error {
@@ -157,7 +176,10 @@ func (r *rules) check(ctx context.Context, channel string) error {
 			return errNotAllowed
 		}
 	}
-	if len(r.allow) == 0 {
+	switch {
+	case len(r.deny) > 0 && !s.isID(ctx):
+		return errNotChecked
+	case len(r.allow) == 0:
 		return nil
 	}
 	undecided := false

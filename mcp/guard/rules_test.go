@@ -39,6 +39,7 @@ func (d *directory) Channel(_ context.Context, id string) (names.Channel, error)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if c, ok := d.channels[id]; ok && !d.down {
+		c.ID = id
 		return c, nil
 	}
 	return names.Channel{}, errDown
@@ -123,6 +124,10 @@ func TestChannelRules(t *testing.T) {
 		"another than the denied person":  {nil, []string{"U0BOB000001"}, ann, ""},
 		"a message of an unknown person":  {nil, []string{"U0BOB000001"}, "D0UNKNOWN01", "channel_not_checked"},
 		"a message, where a name is":      {nil, []string{"#random"}, ann, ""},
+		"another than the denied id":      {nil, []string{random}, general, ""},
+		"a name in capitals":              {nil, []string{general}, "GENERAL", "channel_not_checked"},
+		"a name that looks like an id":    {nil, []string{general}, "GATEWAY2024", "channel_not_checked"},
+		"a name that is no allowed id":    {[]string{general}, nil, "GENERAL", "channel_not_allowed"},
 	} {
 		t.Run(label, func(t *testing.T) {
 			t.Parallel()

@@ -270,3 +270,16 @@ func TestReadersChangeNothing(t *testing.T) {
 	var got messages
 	r.call("slack_read_channel_messages", a{"channel": "@alice"}, &got)
 }
+
+// TestANameInCapitalsIsNoID writes to a channel whose id is denied by its name, which looks like
+// an id and which Slack would post to.
+func TestANameInCapitalsIsNoID(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *rigOptions) { o.guard.Deny = []string{sandbox.General} })
+	for _, name := range []string{"GENERAL", "<#GENERAL>", "https://x.slack.com/archives/GENERAL", "GENERAL2024"} {
+		r.refuses("slack_post_message", a{"channel": name, "text": "x"}, "channel_not_checked: ")
+		r.refuses("slack_post_message", a{"channel": name, "text": "x", "dry_run": true}, "channel_not_checked: ")
+	}
+	r.refuses("slack_post_message", a{"channel": "general", "text": "x"}, "channel_not_allowed: ")
+	r.call("slack_post_message", a{"channel": sandbox.Random, "text": "x"}, nil)
+}
