@@ -40,27 +40,54 @@ func (q *Questions) AnswerInWords(ctx context.Context, id string, choice int, us
 // One that shows anything else ends the question. The error is one that another attempt may
 // cure.
 func (q *Questions) stands(ctx context.Context, r *Row, user string) (bool, error) {
-	page, err := q.o.Slack.Replies(ctx, slackapi.RepliesQuery{Channel: r.Channel, ThreadTS: r.TS, Oldest: r.TS, Latest: r.TS, Inclusive: true, Limit: 1})
-	if err != nil {
-		if permanent(err) {
-			q.log.LogAttrs(ctx, slog.LevelWarn, "an answer in words was not taken, since the app may not read the question's message: press its button, or give the app the history scope of the conversation",
-				slog.String("channel", r.Channel), slog.String("user", user), slog.String("error", err.Error()))
-			return false, nil
-		}
+	m, err := q.message(ctx, r.Channel, r.TS)
+	switch {
+	case permanent(err):
+		q.log.LogAttrs(ctx, slog.LevelWarn, "an answer in words was not taken, since the app may not read the question's message: press its button, or give the app the history scope of the conversation",
+			slog.String("channel", r.Channel), slog.String("user", user), slog.String("error", err.Error()))
+		return false, nil
+	case err != nil, m == nil: // one that is gone was deleted, which withdraws the question
 		return false, err
 	}
-	for i := range page.Messages {
-		m := &page.Messages[i]
-		if m.TS != r.TS {
-			continue
-		}
-		shown, err := fingerprintOf(m)
-		if err == nil && shown == r.Shown {
-			return true, nil
-		}
-		return false, q.changed(ctx, r, user)
+	if shown, err := fingerprintOf(m); err == nil && shown == r.Shown {
+		return true, nil
 	}
-	return false, nil // it is gone, and its deletion withdraws the question
+	return false, q.changed(ctx, r, user)
+}
+
+// message reads the message of a question; nil where it is gone.
+func (q *Questions) message(ctx context.Context, channel, ts string) (*slackapi.Message, error) {
+	page, err := q.o.Slack.Replies(ctx, One(channel, ts))
+	if err != nil {
+		return nil, err
+	}
+	return find(page, ts), nil
+}
+
+// One asks for one message, which may stand in a thread.
+func One(channel, ts string) slackapi.RepliesQuery {
+	return slackapi.RepliesQuery{Channel: channel, ThreadTS: ts, Oldest: ts, Latest: ts, Inclusive: true, Limit: 1}
+}
+
+// find returns a message of a page; nil where it is not there.
+func find(page slackapi.MessagePage, ts string) *slackapi.Message {
+	for i := range page.Messages {
+		if page.Messages[i].TS == ts {
+			return &page.Messages[i]
+		}
+	}
+	return nil
+}
+
+// Asks reports whether a message, as Slack answered [One], has the buttons of a question, also of
+// one that is kept in another store. One that the app may not read has none. The error is one
+// that another attempt may cure.
+func Asks(page slackapi.MessagePage, failure error, ts string) (bool, error) {
+	if permanent(failure) {
+		return false, nil
+	}
+	m := find(page, ts)
+	return failure == nil && m != nil && buttonsOf(m.Blocks) != "", failure
 }
 
 // permanent reports whether Slack refused to show a message, so that no other attempt would do.

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/ask"
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi/sandbox"
+	"slackmcp/store/memory"
 	"slackmcp/webhook/event"
 )
 
@@ -193,6 +195,42 @@ func TestAskRefuses(t *testing.T) {
 	r.call("slack_ask", a{"channel": "#general", "question": "<!here> ?", "choices": []string{"a"}, "timeout_seconds": 0}, &out)
 	if !strings.Contains(out.Note, "Mass mentions") {
 		t.Errorf("the note is %q", out.Note)
+	}
+}
+
+func TestQuestionsOfAnotherStoreAreNotChanged(t *testing.T) {
+	t.Parallel()
+	r := newAskRig(t)
+	store, err := memory.New(memory.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	other, err := ask.New(ask.Options{State: store.State(), Slack: r.client, Self: r.names.Self})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, thread := range []string{"", r.post()} {
+		q := ask.Question{Channel: sandbox.General, ThreadTS: thread, Text: "May *rm* be used?", Choices: []string{"Allow", "Deny"}}
+		row, post, err := other.Open(t.Context(), "", q, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, err := r.client.PostMessage(t.Context(), post)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := a{"channel": sent.Channel, "ts": sent.TS}
+		r.refuses("slack_delete_message", at, "is_a_question") // also before it is known where it stands
+		if row, err = other.Posted(t.Context(), row, sent, nil); err != nil {
+			t.Fatal(err)
+		}
+		r.refuses("slack_delete_message", at, "is_a_question")
+		r.refuses("slack_update_message", a{"channel": sent.Channel, "ts": sent.TS, "text": "May *ls* be used?"}, "is_a_question")
+		if err := other.Withdraw(t.Context(), row.ID); err != nil {
+			t.Fatal(err)
+		}
+		r.call("slack_delete_message", at, nil)
 	}
 }
 

@@ -288,7 +288,9 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: u}, in.safety)
 	if w.due {
 		var r slackapi.Posted
-		r, err = w.slack.UpdateMessage(ctx, u)
+		if err = k.asksNothing(ctx, w.DryRun, channel, ts); err == nil {
+			r, err = w.slack.UpdateMessage(ctx, u)
+		}
 		w.wrote(ctx, k, channel, ts, err)
 		w.end(ctx, nothing{}, r.TS, err)
 	}
@@ -320,7 +322,10 @@ func (k *kit) delete(ctx context.Context, c *toolset.Call, in deleteIn) (posted,
 	}
 	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety)
 	if w.due {
-		if question != nil && !w.DryRun {
+		switch {
+		case question == nil:
+			err = k.asksNothing(ctx, w.DryRun, channel, ts)
+		case !w.DryRun:
 			err = k.Asks.Withdraw(ctx, question.ID)
 		}
 		if err == nil {
