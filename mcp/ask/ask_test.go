@@ -227,8 +227,12 @@ func TestTheFirstClickThatCountsIsTheAnswer(t *testing.T) {
 	if said := r.told(1); !strings.Contains(said, "Deny") || !strings.Contains(said, sandbox.Alice) {
 		t.Errorf("Bob is told %q", said)
 	}
-	if m := r.message(row); strings.Contains(string(m.Blocks), `"button"`) || !strings.Contains(m.Text, "Deny") {
+	m := r.message(row)
+	if strings.Contains(string(m.Blocks), `"button"`) || !strings.Contains(m.Text, "Deny") {
 		t.Errorf("the message shows %s", m.Blocks)
+	}
+	if strings.Count(string(m.Blocks), `"verbatim":true`) != 2 {
+		t.Errorf("Slack may make links in what the message shows: %s", m.Blocks)
 	}
 }
 

@@ -33,12 +33,21 @@ func (q *Questions) show(ctx context.Context, r *Row) error {
 	case Open:
 		return nil
 	}
-	raw, err := json.Marshal([]object{section(r.Text), note(said)})
+	raw, err := json.Marshal([]object{
+		{"type": "section", "block_id": questionBlock, "text": literal(r.Text)},
+		{"type": "context", "block_id": noteBlock, "elements": []object{literal(said)}},
+	})
 	if err != nil {
 		return err
 	}
-	_, err = q.o.Slack.UpdateMessage(ctx, slackapi.Update{Channel: r.Channel, TS: r.TS, Text: r.Text + "\n" + said, Blocks: raw, Question: true})
+	_, err = q.o.Slack.UpdateMessage(ctx, slackapi.Update{Channel: r.Channel, TS: r.TS, Text: r.Text + "\n" + said, Blocks: raw, Question: true, NoLinks: true})
 	return unlessGone(err)
+}
+
+// literal is a text in which Slack makes no links of what is not written as one: when a message is
+// changed it takes no word about previews, and fetches what is a link.
+func literal(text string) object {
+	return object{"type": "mrkdwn", "text": text, "verbatim": true}
 }
 
 // tryShow is show where the end of the question matters more than its message.
