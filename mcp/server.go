@@ -163,6 +163,9 @@ func (s *Server) compose(o Options) error {
 func (s *Server) connect(o Options) error {
 	o.Transport.Subscribable = s.resources.Subscribable
 	o.Transport.Absent = s.tools.Absent
+	if o.Slack != nil {
+		o.Transport.OnServe = slackapi.Reading
+	}
 	extensions, err := s.extend(&o)
 	if err != nil {
 		return err

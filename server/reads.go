@@ -14,6 +14,9 @@ const (
 	// readMemory is how many bytes of bodies readers hold together. What becomes of a body on
 	// its way to an answer takes a few times as much.
 	readMemory = 8 << 20
+	// slackReads is how many readers hold large replies or files of Slack at a time, each of
+	// up to 8 MiB.
+	slackReads = 2
 	// readPatience is how long a reader waits for its share.
 	readPatience = 10 * time.Second
 )
@@ -31,17 +34,32 @@ type reads struct {
 
 // newReads returns the budget where a body has at most maxBody bytes.
 func newReads(maxBody int64) *reads {
-	return &reads{free: int(max(1, readMemory/(event.MaxPageBytes+maxBody))), waiting: map[string][]chan struct{}{}}
+	return newShares(int(max(1, readMemory/(event.MaxPageBytes+maxBody))))
+}
+
+// newShares returns a budget of so many shares.
+func newShares(n int) *reads {
+	return &reads{free: n, waiting: map[string][]chan struct{}{}}
 }
 
 // Hold calls use while it holds a share, which is enough for a page and one body. It
 // returns event.ErrBusy, or the cause of ctx, when it did not get one.
 func (r *reads) Hold(ctx context.Context, use func() error) error {
+	leave, err := r.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return use()
+}
+
+// take waits for a share, which leave gives back. It returns event.ErrBusy, or the cause of
+// ctx, when it did not get one.
+func (r *reads) take(ctx context.Context) (leave func(), err error) {
 	who := access.From(ctx).Account()
 	if granted := r.enter(who); granted != nil {
 		patience := time.NewTimer(readPatience)
 		defer patience.Stop()
-		var err error
 		select {
 		case <-granted:
 		case <-patience.C:
@@ -50,11 +68,10 @@ func (r *reads) Hold(ctx context.Context, use func() error) error {
 			err = context.Cause(ctx)
 		}
 		if err != nil && r.giveUp(who, granted) {
-			return err
+			return nil, err
 		}
 	}
-	defer r.leave()
-	return use()
+	return r.leave, nil
 }
 
 // enter takes a share, or returns what is closed when the reader gets one.

@@ -236,7 +236,7 @@ func newSlackClient(cfg config.Config, a slackAccess, h *hooks) (*slackapi.Clien
 	}
 	c, err := slackapi.New(slackapi.Options{
 		BotToken: a.botToken, UserToken: a.userToken, URL: a.url, Retries: cfg.Retry,
-		OnCall: h.slackCalled,
+		OnCall: h.slackCalled, OnLarge: newShares(slackReads).take,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("slack client: %w", err)

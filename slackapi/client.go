@@ -58,6 +58,10 @@ type Options struct {
 	// OnCall is called after each attempt, and after each call that the pace held back, by
 	// the goroutine that made it, with the context of the call; nil calls nothing.
 	OnCall func(context.Context, CallInfo)
+	// OnLarge is called before a reply of more than 64 KiB is read for a reader of
+	// [Reading], once for each reader. It may wait for a share of memory, and returns
+	// what gives it back; of an error the call is [TooLarge]. nil bounds nothing.
+	OnLarge func(context.Context) (leave func(), err error)
 }
 
 // A CallInfo is the outcome of one attempt. It holds no argument of the call.

@@ -52,6 +52,8 @@ const (
 	CodeUnreadable = "unreadable_reply"
 	// CodeReplyTooLarge is an answer beyond [Options.MaxReplyBytes].
 	CodeReplyTooLarge = "reply_too_large"
+	// CodeTooManyReads is a long answer that was not read: [Options.OnLarge] refused it.
+	CodeTooManyReads = "too_many_reads"
 	// CodeNoToken is a method that needs a token that the client was not given.
 	CodeNoToken = "no_token"
 	// CodeRefusedHost is a URL whose host may not be called.

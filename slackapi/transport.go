@@ -62,6 +62,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		defer req.Body.Close() // each attempt reads a body of its own
 	}
 	c := t.callOf(req)
+	if holdOf(req.Context()) != nil {
+		c.limit = min(c.limit, maxHeld)
+	}
 	switch {
 	case t.token == "" && c.method != respond:
 		return nil, &Error{Method: c.method.name, Code: CodeNoToken, Kind: Auth, err: fmt.Errorf("it needs the token of a %s, and none is configured", t.owner)}
@@ -88,7 +91,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			out.Body, _ = req.GetBody() // a reader of bytes or of a string does not fail
 		}
 		resp, err := t.opt.Transport.RoundTrip(out)
-		resp, failure := c.judge(attempt, &trace, resp, err)
+		resp, failure := t.judge(attempt, c, &trace, resp, err)
 		stop()
 		t.observe(ctx, c, failure, CallInfo{Attempt: n, Waited: sent.Sub(began), Duration: time.Since(sent)})
 		switch {
@@ -143,13 +146,15 @@ func (t *transport) observe(ctx context.Context, c call, err *Error, info CallIn
 
 // judge reads an answer within its bound and classifies it. What it returns as a success
 // holds the whole body.
-func (c call) judge(ctx context.Context, sent *sending, resp *http.Response, err error) (*http.Response, *Error) {
+func (t *transport) judge(ctx context.Context, c call, sent *sending, resp *http.Response, err error) (*http.Response, *Error) {
 	if err != nil {
 		return nil, c.lost(ctx, sent, err)
 	}
 	defer resp.Body.Close()
-	body, err := c.read(resp)
+	body, err := t.read(ctx, c, resp)
 	switch {
+	case errors.Is(err, errNoShare):
+		return nil, &Error{Method: c.method.name, Code: CodeTooManyReads, Kind: TooLarge, err: errNoShare}
 	case resp.StatusCode != http.StatusOK: // The status suffices, whatever the body is.
 	case err != nil:
 		return nil, c.lost(ctx, sent, err)
@@ -165,11 +170,23 @@ func (c call) judge(ctx context.Context, sent *sending, resp *http.Response, err
 	return resp, nil
 }
 
-// read reads an answer, and one byte beyond its bound at most.
-func (c call) read(resp *http.Response) ([]byte, error) {
+// read reads an answer, and one byte beyond its bound at most. A long one of a call that
+// changes nothing needs a share of the memory for them.
+func (t *transport) read(ctx context.Context, c call, resp *http.Response) ([]byte, error) {
 	var b bytes.Buffer
-	b.Grow(int(min(max(resp.ContentLength, 0), c.limit)) + bytes.MinRead) // so that it need not grow where the length is known
-	_, err := b.ReadFrom(io.LimitReader(resp.Body, c.limit+1))
+	if _, err := b.ReadFrom(io.LimitReader(resp.Body, min(smallReply, c.limit+1))); err != nil || b.Len() < smallReply {
+		return b.Bytes(), err
+	}
+	if h := holdOf(ctx); h != nil && c.method.safe && t.opt.OnLarge != nil {
+		if err := h.take(ctx, t.opt.OnLarge); err != nil {
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			return nil, errNoShare
+		}
+	}
+	b.Grow(int(min(max(resp.ContentLength-smallReply, 0), c.limit)) + bytes.MinRead) // once, where the length is known
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, max(c.limit+1-smallReply, 0)))
 	return b.Bytes(), err
 }
 

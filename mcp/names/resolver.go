@@ -173,6 +173,8 @@ func (r *Resolver) KeepDirectMessage(user, id string) {
 
 // directPage reads one page of the direct messages.
 func (r *Resolver) directPage(ctx context.Context, cursor string) (string, error) {
+	ctx, done := slackapi.Reading(ctx) // of a page little is kept, so its memory is free before the call ends
+	defer done()
 	page, err := r.slack.ConversationList(ctx, slackapi.ListQuery{Types: []string{"im"}, Limit: pageSize, Cursor: cursor})
 	if err != nil {
 		return "", err
@@ -197,6 +199,8 @@ func unfinished(err error) error {
 // channelPage reads one page of the channels. An app that may only list public ones is
 // given those.
 func (r *Resolver) channelPage(ctx context.Context, cursor string) (string, error) {
+	ctx, done := slackapi.Reading(ctx) // of a page little is kept, so its memory is free before the call ends
+	defer done()
 	q := slackapi.ListQuery{Types: []string{"public_channel", "private_channel"}, ExcludeArchived: true, Limit: pageSize, Cursor: cursor}
 	page, err := r.slack.ConversationList(ctx, q)
 	var e *slackapi.Error
@@ -399,6 +403,8 @@ func (r *Resolver) userByName(ctx context.Context, name string, self slackapi.Id
 
 // userPage reads one page of the users.
 func (r *Resolver) userPage(ctx context.Context, cursor string) (string, error) {
+	ctx, done := slackapi.Reading(ctx) // of a page little is kept, so its memory is free before the call ends
+	defer done()
 	page, err := r.slack.UserList(ctx, cursor, pageSize)
 	if err != nil {
 		return "", err

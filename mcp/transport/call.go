@@ -229,11 +229,17 @@ func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call,
 // serve runs a request to its end and returns the response, encoded, with its JSON-RPC
 // error code or zero. Every notification of the call is on its stream by then.
 func (t *Transport) serve(c *call, m *message) ([]byte, int) {
+	ctx := c.ctx
+	if t.opt.OnServe != nil {
+		var done func()
+		ctx, done = t.opt.OnServe(ctx)
+		defer done()
+	}
 	var resp mcp.JSONRPCMessage
 	if x := t.opt.Extension; x != nil && x.Serves(m.Method) {
 		resp = t.extend(c, m)
 	} else {
-		resp = t.handle(c.ctx, c, c, m)
+		resp = t.handle(ctx, c, c, m)
 		if x != nil && (m.Method == string(mcp.MethodInitialize) || m.Method == string(mcp.MethodServerDiscover)) {
 			resp = t.declare(resp)
 		}

@@ -360,6 +360,10 @@ type Options struct {
 	// mcp-go's words.
 	Absent func(ctx context.Context, tool string) string
 
+	// OnServe returns the context in which a request is served, and what is called when its
+	// answer is encoded. Nil keeps the request's.
+	OnServe func(context.Context) (_ context.Context, done func())
+
 	// HandshakeOnly serves clients of stdio in the eras that begin with initialize alone:
 	// server/discover is an unknown method to it.
 	HandshakeOnly bool
