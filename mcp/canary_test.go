@@ -208,6 +208,7 @@ func receive(t *testing.T, log *eventtest.Log) {
 		add(env.Event)
 	}
 	add(
+		event.Event{Source: "orders", ID: canary + " of an id", Kind: event.Kind{Type: "paid"}, Raw: []byte(`{}`)},
 		event.Event{Source: "orders", ID: "o1", Kind: event.Kind{Type: "paid " + canary}, Raw: []byte(`{"text":"` + canary + `","` + canary + `":1}`)},
 		event.Event{Source: event.SourceReceipts, ID: "r1", Kind: event.Kind{Type: "delivery_receipt"}, Raw: []byte(`{"id":"m1","status":"delivered","deliveredAt":"2026-01-02T03:04:05Z"}`)},
 		event.Event{Source: event.SourceGaps, ID: "1-downtime", Kind: event.Kind{Type: event.KindGap}, Raw: []byte(`{"type":"gap_detected","gap":{"id":"1-downtime","kind":"downtime","from":"2026-01-02T03:04:05Z","to":"2026-01-02T04:04:05Z"}}`)},

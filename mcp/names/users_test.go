@@ -64,10 +64,9 @@ func TestNamesAreThoseOfOurOwnUsers(t *testing.T) {
 			r.KeepUser(u)
 		}
 		id, err := r.UserID(t.Context(), names.UserRef{Name: tc.ask})
-		var several *names.AmbiguousError
 		switch {
 		case tc.want == "several":
-			if !errors.As(err, &several) {
+			if _, ok := errors.AsType[*names.AmbiguousError](err); !ok {
 				t.Errorf("%s: %q, %v", name, id, err)
 			}
 		case tc.want == "":

@@ -17,6 +17,8 @@ package view
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -72,15 +74,16 @@ type EventOptions struct {
 // Event shows an event. What cannot be read of its body is left out: an event is
 // never refused.
 func (r *Reading) Event(e *event.Event, o EventOptions) Event {
+	id := r.eventID(e.ID)
 	v := Event{
-		Untrusted: true, Source: e.Source, URI: EventURI(e.Source, e.ID),
+		Untrusted: true, Source: e.Source, URI: EventURI(e.Source, id),
 		ReceivedAt: Time(e.ReceivedAt), HappenedAt: Time(e.At),
 	}
-	// Senders choose ids as they please; the URI finds the event all the same.
-	v.EventID, v.Team, v.Channel = v.Flags.Name(e.ID), v.Flags.Name(e.Team), v.Flags.Name(e.Channel)
-	v.User, v.ThreadTS = v.Flags.Name(e.User), v.Flags.Name(e.Thread)
+	// Senders choose ids as they please; without lockdown the URI finds the event all the same.
+	v.EventID, v.Team, v.Channel = v.Flags.Name(id), r.ID(e.Team, &v.Flags), r.ID(e.Channel, &v.Flags)
+	v.User, v.ThreadTS = r.ID(e.User, &v.Flags), r.ID(e.Thread, &v.Flags)
 	v.Type, v.Subtype = r.ID(e.Kind.Type, &v.Flags), r.ID(e.Kind.Subtype, &v.Flags)
-	v.ChannelType = v.Flags.Name(e.ChannelType)
+	v.ChannelType = r.ID(e.ChannelType, &v.Flags)
 	if e.Filled() {
 		v.Flags.Add(FlagFilled)
 	}
@@ -100,6 +103,16 @@ func (r *Reading) Event(e *event.Event, o EventOptions) Event {
 		}
 	}
 	return v
+}
+
+// eventID is an event's id as it is shown. Lockdown shows the hash of one that may be a sentence;
+// such an event is found in lists alone.
+func (r *Reading) eventID(id string) string {
+	if !r.Lockdown() || identifier.MatchString(strings.NewReplacer("+", "", "=", "").Replace(id)) { // both stand in Base64
+		return id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // ID shows an id, a type or another word for programs: who chose it may have filled it with words
