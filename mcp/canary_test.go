@@ -334,6 +334,24 @@ func TestLockdownOfEveryTool(t *testing.T) {
 	}
 }
 
+// TestLockdownOfNames: an outsider's handle and name find nobody, and the error repeats neither.
+func TestLockdownOfNames(t *testing.T) {
+	t.Parallel()
+	h := lockedHouse(t)
+	c := h.connect()
+	for _, name := range []string{"@" + canary, strings.ToLower(canary)} {
+		res := h.call(c, "slack_get_user_presence", object{"user": name})
+		raw, err := json.Marshal(res)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !res.IsError {
+			t.Errorf("%s finds %s", name, raw)
+		}
+		clean(t, name, string(raw), []string{"user_not_found"})
+	}
+}
+
 func TestLockdownOfEveryResource(t *testing.T) {
 	t.Parallel()
 	h := lockedHouse(t)
