@@ -284,10 +284,14 @@ func TestEventsKeepNamesFresh(t *testing.T) {
 	if _, err := r.ChannelID(t.Context(), "chan-3"); err != nil {
 		t.Fatal(err)
 	}
+	team := "T0OWN"
 	observe := func(inner map[string]any) {
-		e := eventtest.Envelope("Ev1", inner)
+		e := eventtest.Envelope("Ev1", inner, map[string]any{"team_id": team})
 		e.Source = "slack"
 		r.Observe(&e)
+	}
+	if _, err := r.Self(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	observe(map[string]any{"type": "channel_rename", "channel": map[string]any{"id": "C000003", "name": "lamps"}})
 	observe(map[string]any{"type": "channel_created", "channel": map[string]any{"id": "C0NEW0001", "name": "brand-new"}})
@@ -305,6 +309,12 @@ func TestEventsKeepNamesFresh(t *testing.T) {
 	if u, ok := r.KnownUser("U000002"); !ok || u.Name() != "Ren" {
 		t.Errorf("the user is %+v, %v", u, ok)
 	}
+	team = "T0OTHER"
+	observe(map[string]any{"type": "channel_rename", "channel": map[string]any{"id": "C0THEIRS1", "name": "lamps"}})
+	if id, err := r.ChannelID(t.Context(), "lamps"); id != "C000003" {
+		t.Errorf("another workspace's channel took the name over: %q, %v", id, err)
+	}
+	team, before = "T0OWN", f.lists.Load()
 	observe(map[string]any{"type": "member_joined_channel", "channel": "C0SECRET1", "user": "U0SELF"})
 	if _, err := r.ChannelID(t.Context(), "unheard-of"); !errors.Is(err, names.ErrNoChannel) {
 		t.Fatal(err)

@@ -515,6 +515,17 @@ func (r *Resolver) Self(ctx context.Context) (slackapi.Identity, error) {
 	return id, nil
 }
 
+// isHome reports that a workspace is that of our token, as far as it is known without asking.
+func (r *Resolver) isHome(team string) bool {
+	select {
+	case r.self.turn <- struct{}{}:
+		defer func() { <-r.self.turn }()
+		return r.self.ok && team != "" && team == r.self.known.TeamID
+	default:
+		return false
+	}
+}
+
 // Observe learns from an event of Slack's what changed about channels and users, so
 // that names stay right without asking.
 func (r *Resolver) Observe(e *event.Event) {
@@ -548,7 +559,8 @@ func (r *Resolver) observeChannel(e *event.Event) {
 	in, err := event.Inner[struct {
 		Channel slackapi.Channel `json:"channel"`
 	}](e)
-	if err != nil || in.Channel.ID == "" || in.Channel.Name == "" {
+	// Another installation of the app tells of names in its own workspace.
+	if err != nil || in.Channel.ID == "" || in.Channel.Name == "" || !r.isHome(e.Team) {
 		r.channels.remove(e.Channel)
 		r.listing.reset()
 		return
