@@ -48,10 +48,14 @@ type callKey struct{}
 
 // callOf returns the call that a request makes.
 func (t *transport) callOf(req *http.Request) call {
-	if c, ok := req.Context().Value(callKey{}).(call); ok {
-		return c
+	c, ok := req.Context().Value(callKey{}).(call)
+	if !ok {
+		c = call{method: methodOf(strings.TrimPrefix(req.URL.Path, t.api.Path)), limit: t.opt.MaxReplyBytes}
 	}
-	return call{method: methodOf(strings.TrimPrefix(req.URL.Path, t.api.Path)), limit: t.opt.MaxReplyBytes}
+	if holdOf(req.Context()) != nil {
+		c.limit = min(c.limit, maxHeld)
+	}
+	return c
 }
 
 // RoundTrip waits for Slack's limits, sends the request, judges the answer, and sends
@@ -62,9 +66,6 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		defer req.Body.Close() // each attempt reads a body of its own
 	}
 	c := t.callOf(req)
-	if holdOf(req.Context()) != nil {
-		c.limit = min(c.limit, maxHeld)
-	}
 	switch {
 	case t.token == "" && c.method != respond:
 		return nil, &Error{Method: c.method.name, Code: CodeNoToken, Kind: Auth, err: fmt.Errorf("it needs the token of a %s, and none is configured", t.owner)}

@@ -53,6 +53,7 @@ var remedyByCode = map[string]string{
 	"invalid_cursor":                        "The cursor is not valid any more. Start again without one.",
 	slackapi.CodeReservedID:                 "Values of action_id and block_id that begin with slack_ask belong to the questions of slack_ask. Nothing was sent. Choose other values; to ask people use slack_ask.",
 	slackapi.CodeNoToken:                    "This needs a Slack user token, which the server does not have. Tell the user; there is no way around it.",
+	slackapi.CodeReplyTooLarge:              "The answer is larger than the server reads at once. Ask for less at a time (limit).",
 	slackapi.CodeTooManyReads:               "As many large replies and files of Slack are being read at once as the server has memory for. Nothing is wrong with this one: ask again in some seconds, and for less at a time (limit).",
 	slackapi.CodeHeldBack:                   "Slack's limit for this method is used up for now. Nothing was sent.",
 	"token_revoked":                         uninstalled,

@@ -40,6 +40,7 @@ type call struct {
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	release   func() // must be called when the call was answered
+	encoded   func() // called when the answer is encoded; may be nil
 	id        json.RawMessage
 	method    string
 	out       sink
@@ -212,6 +213,9 @@ func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call,
 			return nil, err
 		}
 	}
+	if t.opt.OnServe != nil {
+		ctx, c.encoded = t.opt.OnServe(ctx)
+	}
 	c.ctx = context.WithValue(ctx, callKey{}, c)
 	c.release = func() {
 		stop()
@@ -229,17 +233,14 @@ func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call,
 // serve runs a request to its end and returns the response, encoded, with its JSON-RPC
 // error code or zero. Every notification of the call is on its stream by then.
 func (t *Transport) serve(c *call, m *message) ([]byte, int) {
-	ctx := c.ctx
-	if t.opt.OnServe != nil {
-		var done func()
-		ctx, done = t.opt.OnServe(ctx)
-		defer done()
+	if c.encoded != nil {
+		defer c.encoded()
 	}
 	var resp mcp.JSONRPCMessage
 	if x := t.opt.Extension; x != nil && x.Serves(m.Method) {
 		resp = t.extend(c, m)
 	} else {
-		resp = t.handle(ctx, c, c, m)
+		resp = t.handle(c.ctx, c, c, m)
 		if x != nil && (m.Method == string(mcp.MethodInitialize) || m.Method == string(mcp.MethodServerDiscover)) {
 			resp = t.declare(resp)
 		}
