@@ -240,6 +240,7 @@ func (p *peer) hold(f *fixture, body string) {
 	req := p.request(p.t.Context(), http.MethodPost, f.url, strings.NewReader(body))
 	go func() {
 		if res, err := p.client.Do(req); err == nil {
+			_, _ = io.Copy(io.Discard, res.Body) // Heartbeats come before its end.
 			_ = res.Body.Close()
 		}
 	}()

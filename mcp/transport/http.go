@@ -37,6 +37,9 @@ func (t *Transport) route(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	paced := newPacedWriter(w, t.opt.WriteTimeout)
+	defer paced.rest()
+	w = paced
 	who := account(r.Context())
 	if e, ok := errors.AsType[*quotaError](t.quotas.connections.take(who, 1)); ok {
 		w.Header().Set("Connection", "close")
@@ -320,7 +323,7 @@ func (t *Transport) postInitialize(w http.ResponseWriter, r *http.Request, m *me
 		return
 	}
 	defer c.release()
-	p := t.newResponse(w, r, func() { c.cancel(errGone) })
+	p := t.newResponse(w, r, m.ID, func() { c.cancel(errGone) })
 	p.calm()
 	c.out = p
 	body, code := t.serve(c, m)
@@ -332,7 +335,7 @@ func (t *Transport) postInitialize(w http.ResponseWriter, r *http.Request, m *me
 		t.count.sessionsOpened.Add(1)
 		p.header = func() { w.Header().Set(mcp.HeaderSessionID, ses.id) }
 	}
-	p.finish(http.StatusOK, body)
+	p.finish(r.Context(), http.StatusOK, body)
 }
 
 func (t *Transport) refuseSession(w http.ResponseWriter, r *http.Request, p *response, m *message, err error) {
@@ -348,7 +351,7 @@ func (t *Transport) refuseSession(w http.ResponseWriter, r *http.Request, p *res
 	}
 	body, _ := encode(m.ID, rpcError(m.ID, mcp.INTERNAL_ERROR, why, nil))
 	p.header = func() { w.Header().Set("Retry-After", retryAfter) }
-	p.finish(status, body)
+	p.finish(r.Context(), status, body)
 }
 
 // session finds the session that a request names, or answers 400 without one and 404
@@ -405,10 +408,10 @@ func (t *Transport) postToSession(w http.ResponseWriter, r *http.Request, m *mes
 		return
 	}
 	defer c.release()
-	p := t.newResponse(w, r, func() { c.cancel(errGone) })
+	p := t.newResponse(w, r, m.ID, func() { c.cancel(errGone) })
 	c.out = p
 	body, _ := t.serve(c, m)
-	p.finish(http.StatusOK, body)
+	p.finish(r.Context(), http.StatusOK, body)
 }
 
 // take serves what is not answered: a client's answer to us, or a notification. What is
@@ -457,7 +460,7 @@ func (t *Transport) get(w http.ResponseWriter, r *http.Request) {
 	defer t.leaveStream(r)
 	rc := http.NewResponseController(w)
 	a := &attachment{replaced: make(chan struct{}), left: make(chan struct{})}
-	a.abort = (&wire{rc: rc}).abort
+	a.abort = func() { _ = rc.SetWriteDeadline(past) }
 	if err := ses.attach(r.Context(), a); err != nil {
 		if errors.Is(err, errClosed) {
 			replyRPC(w, http.StatusNotFound, nil, sessionNotFound, "session not found: send initialize again", nil)
@@ -472,7 +475,7 @@ func (t *Transport) get(w http.ResponseWriter, r *http.Request) {
 	case elsewhere:
 		ses.box.resumeUpdates(ses.subscriptions())
 	}
-	s := openWire(w, rc, t.opt.WriteTimeout)
+	s := openWire(w, rc)
 	if err := s.write([]byte(greeting(ses))); err != nil {
 		return
 	}
@@ -545,6 +548,7 @@ func (t *Transport) readJSON(w http.ResponseWriter, r *http.Request) (raw []byte
 		return nil, nil, false
 	}
 	if errors.As(err, new(*http.MaxBytesError)) {
+		w.Header().Set("Connection", "close")
 		reply(w, http.StatusRequestEntityTooLarge, "body_too_large", "")
 	} else {
 		reply(w, http.StatusBadRequest, "body_not_read", "")

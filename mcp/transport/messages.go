@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"unicode/utf8"
 
@@ -216,7 +217,7 @@ func (t *Transport) postBatch(w http.ResponseWriter, r *http.Request, raw []byte
 		return
 	}
 	b := &batch{t: t, ses: ses, r: r, answers: make([][]byte, len(parts))}
-	b.response = t.newResponse(w, r, b.cancelAll)
+	b.response = t.newResponse(w, r, nil, b.cancelAll)
 	for i, part := range parts {
 		b.add(i, part)
 	}
@@ -288,7 +289,7 @@ func (b *batch) finish(w http.ResponseWriter) {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	b.response.finish(http.StatusOK, append(append([]byte("["), bytes.Join(answers, []byte(","))...), ']'))
+	b.response.finish(b.r.Context(), http.StatusOK, append(append([]byte("["), bytes.Join(answers, []byte(","))...), ']'))
 }
 
 // errorBody is how every refusal that is not yet MCP reads.
@@ -347,8 +348,12 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a peer that left needs no answer
+	if len(body) > pieceSize {
+		_ = http.NewResponseController(w).Flush() // The end of it has a deadline, too.
+	}
 }
 
 // methodNotAllowed answers 405 with what the path does take.

@@ -2,9 +2,12 @@ package transport
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"slackmcp/mcp/access"
 )
 
 // TestUnreadAnswersOfOnePrincipal has several clients of one account that do not read: what
@@ -46,6 +49,45 @@ func TestUnreadAnswersOfOnePrincipal(t *testing.T) {
 		}
 		second.close()
 		other.close()
+		if n := q.all(); n != 0 {
+			t.Errorf("%d bytes are counted after the end", n)
+		}
+	})
+}
+
+// TestClaim counts answers: a long one waits while its caller has its share, for as long as a write
+// may take, and a short one does not.
+func TestClaim(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuota(ofQueues, 4<<20, 25)
+		tr := &Transport{
+			opt:    Options{WriteTimeout: 10 * time.Second},
+			quotas: quotas{queues: q, refusals: refusals{log: slog.New(slog.DiscardHandler), seen: map[refusal]*refusedSince{}}},
+		}
+		alice := access.With(t.Context(), &access.Principal{Name: "alice"})
+		first, err := tr.claim(alice, 900<<10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tr.claim(alice, 200<<10); err == nil {
+			t.Error("a caller has more unread than its share")
+		}
+		short, err := tr.claim(alice, pieceSize)
+		if err != nil {
+			t.Errorf("a short answer is dropped: %v", err)
+		}
+		time.AfterFunc(time.Second, first)
+		_, err = tr.claim(alice, 8<<20) // more than the share, which waits for all of it
+		if err == nil {
+			t.Error("an answer of more than the share does not wait for what is unread")
+		}
+		short()
+		whole, err := tr.claim(alice, 8<<20)
+		if err != nil {
+			t.Fatalf("an answer of more than the share is never sent: %v", err)
+		}
+		whole()
 		if n := q.all(); n != 0 {
 			t.Errorf("%d bytes are counted after the end", n)
 		}

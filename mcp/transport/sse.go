@@ -28,8 +28,12 @@ func (t *Transport) openSSE(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer t.leaveStream(r)
-	if e, ok := errors.AsType[*quotaError](t.sessions.admit(r.Context(), account(r.Context()))); ok {
-		t.refuseQuota(w, r, e)
+	if err := t.sessions.admit(r.Context(), account(r.Context())); err != nil {
+		if e, ok := errors.AsType[*quotaError](err); ok {
+			t.refuseQuota(w, r, e)
+			return
+		}
+		t.unavailableSessions(w, err)
 		return
 	}
 	ses, end := t.pinned(sign.mint(principal(r)), principal(r), account(r.Context()))
@@ -41,7 +45,7 @@ func (t *Transport) openSSE(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
-	s := openWire(w, http.NewResponseController(w), t.opt.WriteTimeout)
+	s := openWire(w, http.NewResponseController(w))
 	// The path alone: a client resolves it against the address that it used, which a
 	// proxy may have changed.
 	endpoint := t.public + t.opt.Mount + messagePath + "?" + sessionKey + "=" + url.QueryEscape(ses.id)

@@ -36,14 +36,14 @@ func (t *Transport) postStateless(w http.ResponseWriter, r *http.Request, m *mes
 		return
 	}
 	defer c.release()
-	p := t.newResponse(w, r, func() { c.cancel(errGone) })
+	p := t.newResponse(w, r, m.ID, func() { c.cancel(errGone) })
 	c.out = p
 	body, code := t.serve(c, m)
 	status := statelessStatus(code)
 	if x := t.opt.Extension; x != nil && x.Serves(m.Method) {
 		status = http.StatusOK // the codes of an extension mean nothing to a proxy
 	}
-	p.finish(status, body)
+	p.finish(r.Context(), status, body)
 }
 
 // statelessStatus is the HTTP status that 2026-07-28 gives a JSON-RPC error, so that
@@ -188,7 +188,7 @@ func (t *Transport) postListen(w http.ResponseWriter, r *http.Request, c *call, 
 		return
 	}
 	defer t.leaveStream(r)
-	s := openWire(w, http.NewResponseController(w), t.opt.WriteTimeout)
+	s := openWire(w, http.NewResponseController(w))
 	if err := s.write(events.message(nil, "", l.ack)); err != nil {
 		return
 	}
@@ -197,7 +197,6 @@ func (t *Transport) postListen(w http.ResponseWriter, r *http.Request, c *call, 
 	}
 	if r.Context().Err() == nil {
 		_ = s.write(events.message(nil, "", l.result)) // the stream is over by our will
-		s.close()
 	}
 }
 

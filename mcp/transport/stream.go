@@ -2,28 +2,28 @@ package transport
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
 )
 
 const eventStream = "text/event-stream"
 
 const heartbeatFrame = ": ping\n\n"
 
-// A wire is a response that became a stream of events. Each write has a deadline of
-// its own, so the server's WriteTimeout does not end it and a peer that takes nothing
-// does.
+// A wire is a response that became a stream of events.
 type wire struct {
-	w       http.ResponseWriter
-	rc      *http.ResponseController
-	timeout time.Duration
+	w  http.ResponseWriter
+	rc *http.ResponseController
 }
 
 // openWire sends the headers of an event stream.
-func openWire(w http.ResponseWriter, rc *http.ResponseController, timeout time.Duration) *wire {
+func openWire(w http.ResponseWriter, rc *http.ResponseController) *wire {
 	h := w.Header()
 	h.Set("Content-Type", eventStream)
 	h.Set("Cache-Control", "no-store")
@@ -31,24 +31,15 @@ func openWire(w http.ResponseWriter, rc *http.ResponseController, timeout time.D
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 	_ = rc.SetReadDeadline(time.Time{}) // the body was read; from here on a peer may be silent
-	return &wire{w: w, rc: rc, timeout: timeout}
+	return &wire{w: w, rc: rc}
 }
 
 func (s *wire) write(frames []byte) error {
-	if err := s.rc.SetWriteDeadline(time.Now().Add(s.timeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return err
-	}
 	if _, err := s.w.Write(frames); err != nil {
 		return err
 	}
 	return s.rc.Flush()
 }
-
-// close takes the deadline away again: the connection may serve another request.
-func (s *wire) close() { _ = s.rc.SetWriteDeadline(time.Time{}) }
-
-// abort breaks a write that is under way.
-func (s *wire) abort() { _ = s.rc.SetWriteDeadline(time.Unix(1, 0)) }
 
 // enterStream counts a stream in, or answers why there can be none.
 func (t *Transport) enterStream(w http.ResponseWriter, r *http.Request) bool {
@@ -73,7 +64,6 @@ func (t *Transport) leaveStream(r *http.Request) {
 // carry empties an outbox onto a wire until ctx, the transport or one of the others
 // ends.
 func (t *Transport) carry(ctx context.Context, s *wire, box *outbox, replaced, ended <-chan struct{}) {
-	defer s.close()
 	beat := time.NewTimer(t.opt.Heartbeat)
 	defer beat.Stop()
 	for {
@@ -155,7 +145,8 @@ func (t *Transport) refused(r *http.Request, reason string) {
 type response struct {
 	w        http.ResponseWriter
 	rc       *http.ResponseController
-	timeout  time.Duration
+	t        *Transport
+	id       json.RawMessage // of the request; nil for a batch
 	interval time.Duration
 	json     bool   // the client takes a JSON object
 	streams  bool   // the client takes an event stream
@@ -168,9 +159,10 @@ type response struct {
 	beat *time.Timer
 }
 
-func (t *Transport) newResponse(w http.ResponseWriter, r *http.Request, lost func()) *response {
+func (t *Transport) newResponse(w http.ResponseWriter, r *http.Request, id json.RawMessage, lost func()) *response {
 	p := &response{
-		w: w, rc: http.NewResponseController(w), timeout: t.opt.WriteTimeout,
+		w: w, rc: http.NewResponseController(w), id: id,
+		t:        t,
 		interval: t.opt.Heartbeat, json: accepts(r, jsonMedia), streams: accepts(r, eventStream), lost: lost,
 	}
 	if p.streams {
@@ -212,7 +204,7 @@ func (p *response) upgrade() {
 	if p.header != nil {
 		p.header()
 	}
-	p.wire = openWire(p.w, p.rc, p.timeout)
+	p.wire = openWire(p.w, p.rc)
 }
 
 // calm keeps the answer whole: initialize's carries the session id in its headers, which
@@ -250,20 +242,25 @@ func (p *response) abandon() {
 }
 
 // finish sends the result: with the status when it is all there is, else as the last
-// event.
-func (p *response) finish(status int, body []byte) {
+// event. Where there is no space for it, its client is told that.
+func (p *response) finish(ctx context.Context, status int, body []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done = true
 	if p.beat != nil {
 		p.beat.Stop()
 	}
+	release, err := p.t.claim(ctx, len(body))
+	if err != nil {
+		body, _ = encode(p.id, rpcError(p.id, mcp.INTERNAL_ERROR, err.Error()+"; the request was carried out, and its answer is dropped", nil))
+		release = func() {}
+	}
+	defer release()
 	if p.wire == nil && p.streams && !p.json {
 		p.upgrade()
 	}
 	if p.wire != nil {
 		_ = p.wire.write(events.message(nil, "", body)) // a peer that left needs no answer
-		p.wire.close()
 		return
 	}
 	if p.header != nil {

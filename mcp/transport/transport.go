@@ -414,7 +414,8 @@ type Options struct {
 	IdleTimeout time.Duration
 	// Heartbeat is the longest silence on a stream; 12 s when zero, at most 15 s.
 	Heartbeat time.Duration
-	// WriteTimeout ends a stream whose peer takes nothing for this long; 10 s when zero.
+	// WriteTimeout ends a stream or an answer of which the peer takes no 64 KiB within it; 10 s
+	// when zero.
 	WriteTimeout time.Duration
 	// ReadTimeout bounds the reading of one message's body; 30 s when zero.
 	ReadTimeout time.Duration
