@@ -2,7 +2,9 @@ package e2e_test
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -32,6 +34,7 @@ func TestDamageIsSaid(t *testing.T) {
 			o := options{args: []string{"--queue-backend", "sqlite"}, env: []string{"LOG_LEVEL=warning"}, data: t.TempDir(), port: freePort(t)}
 			file := filepath.Join(o.data, eventsFile)
 			p := start(t, o)
+			closeReader := keepLog(t, file)
 			senders := newSenders(p.url, n)
 			stop := senders.run(t, 16)
 			if err := senders.await(n, time.Minute); err != nil {
@@ -40,6 +43,7 @@ func TestDamageIsSaid(t *testing.T) {
 			stop()
 			time.Sleep(1100 * time.Millisecond) // what is noted is at most a second late
 			p.kill()
+			closeReader()
 			damage(t, file)
 
 			at := place{data: o.data, env: append(o.env, "SLACK_SIGNING_SECRET="+signingSecret)}
@@ -74,6 +78,30 @@ func TestDamageIsSaid(t *testing.T) {
 				t.Errorf("health afterwards: %d %s", status, body)
 			}
 		})
+	}
+}
+
+// keepLog reads file in a transaction that stays open: SQLite then keeps what is written from now
+// on in its log, and does not begin that anew. The function that it returns ends the transaction;
+// it only reads, so that closing it takes nothing over from the log.
+func keepLog(t *testing.T, file string) func() {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tables int
+	if err := tx.QueryRowContext(t.Context(), "SELECT count(*) FROM sqlite_master").Scan(&tables); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := errors.Join(tx.Rollback(), db.Close()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
