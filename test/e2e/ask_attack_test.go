@@ -303,7 +303,9 @@ func (i *interview) attacks() {
 
 	q = i.ask(nil)
 	i.click("alice", q.TS, "Deny")
-	i.click("bob", q.TS, "Approve")
+	i.ends(q.AskID, "answered", "Deny")
+	i.forge(func(p object) { p["user"] = object{"id": sandbox.Bob, "team_id": "T0LANTERN01"} }) // a click that comes later
+	i.told(sandbox.Alice, "answered already")                                                   // the forged click answers to her
 	i.ends(q.AskID, "answered", "Deny")
 
 	// A click that comes before Slack has answered the post.
