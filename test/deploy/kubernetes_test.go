@@ -152,7 +152,7 @@ func secretLike(name string) string {
 	case "SLACK_BOT_TOKEN":
 		return "xoxb-1"
 	}
-	return "0123456789abcdef0123456789abcdef"
+	return "0123456789abcdef-" + name // each its own: two senders may not share one
 }
 
 // isLocked checks what keeps a broken-into process from doing more.
