@@ -225,12 +225,12 @@ func slicesSorted[T any](m map[string]T) []string {
 	return names
 }
 
-// lockedHouse is a server under lockdown, with every tool, before the Slack of canaries.
-func lockedHouse(t *testing.T, change ...func(*mcp.Options)) *house {
+// lockedFixture is a server under lockdown, with every tool, before the Slack of canaries.
+func lockedFixture(t *testing.T, change ...func(*mcp.Options)) *fixture {
 	t.Helper()
 	client := newCanarySlack(t)
 	var log *eventtest.Log
-	h := newHouse(t, append([]func(*mcp.Options){func(o *mcp.Options) {
+	h := newFixture(t, append([]func(*mcp.Options){func(o *mcp.Options) {
 		log, _ = o.Events.(*eventtest.Log)
 		o.Slack, o.Lockdown, o.LockdownApps = client, view.Guests, []string{"A0LISTED001"}
 		o.Choice = toolset.Choice{Toolsets: []string{"all"}}
@@ -298,7 +298,7 @@ func clean(t *testing.T, what, got string, want []string) {
 
 func TestLockdownOfEveryTool(t *testing.T) {
 	t.Parallel()
-	h := lockedHouse(t)
+	h := lockedFixture(t)
 	c := h.connect()
 	table, listed := exercises(), map[string]bool{}
 	tools, _, _ := h.list()
@@ -335,10 +335,10 @@ func TestLockdownOfEveryTool(t *testing.T) {
 	}
 }
 
-// TestLockdownOfNames: an outsider's handle and name find nobody, and the error repeats neither.
+// TestLockdownOfNames finds no user by an outsider's handle or name, and the error repeats neither.
 func TestLockdownOfNames(t *testing.T) {
 	t.Parallel()
-	h := lockedHouse(t)
+	h := lockedFixture(t)
 	c := h.connect()
 	for _, name := range []string{"@" + canary, strings.ToLower(canary)} {
 		res := h.call(c, "slack_get_user_presence", object{"user": name})
@@ -355,7 +355,7 @@ func TestLockdownOfNames(t *testing.T) {
 
 func TestLockdownOfEveryResource(t *testing.T) {
 	t.Parallel()
-	h := lockedHouse(t)
+	h := lockedFixture(t)
 	c := h.connect()
 	var uris []string
 	list, err := c.ListResources(t.Context(), protocol.ListResourcesRequest{})
@@ -416,7 +416,7 @@ func TestLockdownOfEveryEventType(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	h := lockedHouse(t, func(o *mcp.Options) {
+	h := lockedFixture(t, func(o *mcp.Options) {
 		o.Push.Webhooks.State, o.Push.Webhooks.Client, o.Push.Webhooks.Exclusive, o.Push.Webhooks.ChallengesPerMinute = store.State(), client, true, 10_000
 	})
 	var types struct {
@@ -478,7 +478,7 @@ func TestLockdownOfEveryEventType(t *testing.T) {
 
 func TestLockdownOfCompletionsAndPrompts(t *testing.T) {
 	t.Parallel()
-	h := lockedHouse(t)
+	h := lockedFixture(t)
 	c := h.connect()
 	complete := func(ref any, argument string) string {
 		req := protocol.CompleteRequest{}

@@ -33,7 +33,7 @@ type exchange struct {
 }
 
 // send posts a request of 2026-07-28.
-func (h *house) send(ctx context.Context, method string, params map[string]any) *http.Response {
+func (h *fixture) send(ctx context.Context, method string, params map[string]any) *http.Response {
 	h.t.Helper()
 	with := map[string]any{"_meta": map[string]any{
 		"io.modelcontextprotocol/protocolVersion":    "2026-07-28",
@@ -60,7 +60,7 @@ func (h *house) send(ctx context.Context, method string, params map[string]any) 
 	return res
 }
 
-func (h *house) ask(method string, params map[string]any) exchange {
+func (h *fixture) ask(method string, params map[string]any) exchange {
 	h.t.Helper()
 	res := h.send(h.t.Context(), method, params)
 	defer res.Body.Close()
@@ -92,7 +92,7 @@ type polled struct {
 	NextPollMs int          `json:"nextPollMs"`
 }
 
-func (h *house) poll(params map[string]any) polled {
+func (h *fixture) poll(params map[string]any) polled {
 	h.t.Helper()
 	x := h.ask("events/poll", params)
 	if x.Error != nil || x.status != http.StatusOK {
@@ -127,7 +127,7 @@ func message(n int, inner map[string]any) event.Event {
 // TestEventsAreDeclared: clients look for the extension in two places, in every era.
 func TestEventsAreDeclared(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newFixture(t)
 	for name, result := range map[string]json.RawMessage{
 		"server/discover": h.ask("server/discover", nil).Result,
 		"initialize":      h.initialize(),
@@ -149,7 +149,7 @@ func TestEventsAreDeclared(t *testing.T) {
 	}
 }
 
-func (h *house) initialize() json.RawMessage {
+func (h *fixture) initialize() json.RawMessage {
 	h.t.Helper()
 	body := `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
 	req, err := http.NewRequestWithContext(h.t.Context(), http.MethodPost, h.url, strings.NewReader(body))
@@ -173,7 +173,7 @@ func (h *house) initialize() json.RawMessage {
 // TestPoll follows a cursor from now on, through filters and pages.
 func TestPoll(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newFixture(t)
 	h.events.Append(message(1, nil))
 	first := h.poll(map[string]any{"name": "message.created"})
 	if len(first.Events) != 0 || first.Cursor == "" || first.Truncated || first.HasMore || first.ResultType != "complete" || first.NextPollMs < 1000 {
@@ -211,7 +211,7 @@ func TestPoll(t *testing.T) {
 // too old for the question is said to be missing only where something is.
 func TestPollSaysWhatIsLost(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newFixture(t)
 	old := message(1, nil)
 	old.ReceivedAt = time.Now().Add(-time.Hour)
 	other := message(2, map[string]any{"channel": "C0OTHER0001"})
@@ -243,7 +243,7 @@ func TestPollSaysWhatIsLost(t *testing.T) {
 // TestEventErrors: what is wrong with a request, by code, over HTTP 200.
 func TestEventErrors(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, tc := range []struct {
 		name   string
 		method string
@@ -292,7 +292,7 @@ type listening struct {
 	stop context.CancelFunc
 }
 
-func (h *house) stream(params map[string]any) *listening {
+func (h *fixture) stream(params map[string]any) *listening {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(h.t.Context())
 	res := h.send(ctx, "events/stream", params) //nolint:bodyclose // the listening closes it
@@ -324,7 +324,7 @@ func (l *listening) next() note {
 // the server's will has a result.
 func TestStream(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newFixture(t)
 	h.events.Append(message(1, nil))
 	l := h.stream(map[string]any{"name": "message.created", "arguments": map[string]any{"channel": "C0GENERAL01"}})
 	active := l.next()
@@ -356,7 +356,7 @@ func TestStream(t *testing.T) {
 // TestStreamOfASession: the older eras have streams too, and a heartbeat.
 func TestStreamEnds(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(o *mcp.Options) { o.Push.Heartbeat = 20 * time.Millisecond })
+	h := newFixture(t, func(o *mcp.Options) { o.Push.Heartbeat = 20 * time.Millisecond })
 	l := h.stream(map[string]any{"name": "message.created"})
 	l.next()
 	if n := l.next(); n.Method != "notifications/events/heartbeat" || n.Params.Cursor != "start" {

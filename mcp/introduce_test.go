@@ -9,7 +9,7 @@ import (
 )
 
 // modern posts a request of the stateless 2026-07-28 revision and returns its result.
-func (h *house) modern(method string, params map[string]any) map[string]any {
+func (h *fixture) modern(method string, params map[string]any) map[string]any {
 	h.t.Helper()
 	if params == nil {
 		params = map[string]any{}
@@ -50,7 +50,7 @@ func (h *house) modern(method string, params map[string]any) map[string]any {
 }
 
 func TestTheServerIntroducesItself(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	b, err := json.Marshal(h.modern("server/discover", nil))
 	if err != nil {
 		t.Fatal(err)
@@ -63,7 +63,7 @@ func TestTheServerIntroducesItself(t *testing.T) {
 }
 
 func TestListsSayHowLongTheyHold(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	for _, tc := range []struct {
 		method string
 		params map[string]any

@@ -22,7 +22,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // rpc asks the way a client does, and returns the raw result.
-func (h *house) rpc(method string, params any) json.RawMessage {
+func (h *fixture) rpc(method string, params any) json.RawMessage {
 	h.t.Helper()
 	post := func(session string, body any) (opened string, answer []byte) {
 		b, err := json.Marshal(body)
@@ -70,7 +70,7 @@ type listedTool struct {
 	Output      json.RawMessage `json:"outputSchema"`
 }
 
-func (h *house) list() (all []listedTool, raw []json.RawMessage, size int) {
+func (h *fixture) list() (all []listedTool, raw []json.RawMessage, size int) {
 	h.t.Helper()
 	result := h.rpc("tools/list", map[string]any{})
 	var list struct {
@@ -103,7 +103,7 @@ func TestToolsList(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t, func(o *mcp.Options) { o.Choice = tc.choice })
+			h := newFixture(t, func(o *mcp.Options) { o.Choice = tc.choice })
 			tools, raw, size := h.list()
 			if len(tools) > tc.tools || size > tc.bytes {
 				t.Errorf("tools/list has %d tools and %d bytes, want at most %d and %d", len(tools), size, tc.tools, tc.bytes)
@@ -154,7 +154,7 @@ func goldenList(t *testing.T, name string, tools []json.RawMessage) {
 
 func TestEveryToolIsWhole(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(o *mcp.Options) { o.Choice.Toolsets = []string{"all"} })
+	h := newFixture(t, func(o *mcp.Options) { o.Choice.Toolsets = []string{"all"} })
 	tools, _, _ := h.list()
 	seen := map[string]bool{}
 	for _, tool := range tools {
@@ -204,7 +204,7 @@ func TestAbsentTools(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t, func(o *mcp.Options) { o.Choice = tc.choice })
+			h := newFixture(t, func(o *mcp.Options) { o.Choice = tc.choice })
 			if tc.scopes != nil {
 				h.scopes = tc.scopes
 			}
@@ -220,7 +220,7 @@ func TestAbsentTools(t *testing.T) {
 
 func TestAReadOnlyTokenCallsNoWriter(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(o *mcp.Options) { o.Choice.Toolsets = []string{"all"} })
+	h := newFixture(t, func(o *mcp.Options) { o.Choice.Toolsets = []string{"all"} })
 	all, _, _ := h.list()
 	h.scopes = []access.Scope{access.Read, access.Events}
 	c := h.connect()

@@ -15,7 +15,7 @@ import (
 
 func TestPrompts(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newFixture(t)
 	c := h.connect()
 	list, err := c.ListPrompts(t.Context(), protocol.ListPromptsRequest{})
 	if err != nil {
@@ -73,7 +73,7 @@ func TestPrompts(t *testing.T) {
 
 func TestPromptsFollowScopes(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newFixture(t)
 	h.scopes = []access.Scope{access.Read}
 	c := h.connect()
 	list, err := c.ListPrompts(t.Context(), protocol.ListPromptsRequest{})
@@ -88,7 +88,7 @@ func TestPromptsFollowScopes(t *testing.T) {
 }
 
 func TestCompletion(t *testing.T) {
-	h := newHouse(t)
+	h := newFixture(t)
 	h.events.Append(eventtest.Envelope("EvOne", said("1", sandbox.General, "1700000000.000100", "x")), eventtest.Envelope("XTwo", said("2", sandbox.General, "1700000000.000200", "y")))
 	c := h.connect()
 	for name, tc := range map[string]struct {

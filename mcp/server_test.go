@@ -23,8 +23,8 @@ import (
 	"slackmcp/store/memory"
 )
 
-// A house is a whole assistant's side behind an HTTP server.
-type house struct {
+// A fixture is a whole assistant's side behind an HTTP server.
+type fixture struct {
 	t      *testing.T
 	events *eventtest.Log
 	slack  *sandbox.Sandbox
@@ -34,9 +34,9 @@ type house struct {
 	scopes []access.Scope
 }
 
-func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
+func newFixture(t *testing.T, change ...func(*mcp.Options)) *fixture {
 	t.Helper()
-	h := &house{t: t, events: &eventtest.Log{}, scopes: []access.Scope{access.Read, access.Events, access.Write}}
+	h := &fixture{t: t, events: &eventtest.Log{}, scopes: []access.Scope{access.Read, access.Events, access.Write}}
 	var err error
 	if h.slack, err = sandbox.New(sandbox.Options{}); err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 }
 
 // connect returns an initialized client of a session.
-func (h *house) connect() *client.Client {
+func (h *fixture) connect() *client.Client {
 	h.t.Helper()
 	c, err := client.NewStreamableHttpClient(h.url, clienttransport.WithContinuousListening()) //nolint:staticcheck // sessions are what is tested here
 	if err != nil {
@@ -105,7 +105,7 @@ func (h *house) connect() *client.Client {
 	return c
 }
 
-func (h *house) toolNames(c *client.Client) []string {
+func (h *fixture) toolNames(c *client.Client) []string {
 	h.t.Helper()
 	res, err := c.ListTools(h.t.Context(), protocol.ListToolsRequest{})
 	if err != nil {
@@ -118,7 +118,7 @@ func (h *house) toolNames(c *client.Client) []string {
 	return names
 }
 
-func (h *house) read(c *client.Client, uri string) (string, error) {
+func (h *fixture) read(c *client.Client, uri string) (string, error) {
 	req := protocol.ReadResourceRequest{}
 	req.Params.URI = uri
 	res, err := c.ReadResource(h.t.Context(), req)
@@ -132,7 +132,7 @@ func (h *house) read(c *client.Client, uri string) (string, error) {
 	return text.Text, nil
 }
 
-func (h *house) call(c *client.Client, tool string, args map[string]any) *protocol.CallToolResult {
+func (h *fixture) call(c *client.Client, tool string, args map[string]any) *protocol.CallToolResult {
 	h.t.Helper()
 	req := protocol.CallToolRequest{}
 	req.Params.Name, req.Params.Arguments = tool, args
@@ -149,7 +149,7 @@ func said(id, channel, thread, text string) map[string]any {
 
 func TestAnEventIsAnnouncedAndRead(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newFixture(t)
 	c := h.connect()
 	updates := make(chan string, 10)
 	c.OnNotification(func(n protocol.JSONRPCNotification) {
@@ -216,7 +216,7 @@ func TestScopesHideToolsAndResources(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t)
+			h := newFixture(t)
 			h.scopes = tc.scopes
 			c := h.connect()
 			names := strings.Join(h.toolNames(c), " ")
@@ -257,7 +257,7 @@ func TestScopesHideToolsAndResources(t *testing.T) {
 
 func TestAFailureIsAResultWithARemedy(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newFixture(t)
 	c := h.connect()
 	res := h.call(c, "slack_post_message", map[string]any{"channel": "C0NOWHERE01", "text": "x"})
 	text, ok := res.Content[0].(protocol.TextContent)
@@ -290,7 +290,7 @@ func TestAFailureIsAResultWithARemedy(t *testing.T) {
 
 func TestAGrantHidesTools(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newFixture(t)
 	c := h.connect()
 	changed := make(chan struct{}, 1)
 	c.OnNotification(func(n protocol.JSONRPCNotification) {
@@ -327,7 +327,7 @@ func TestAGrantHidesTools(t *testing.T) {
 	}
 }
 
-func (h *house) tryCall(c *client.Client, tool string) error {
+func (h *fixture) tryCall(c *client.Client, tool string) error {
 	req := protocol.CallToolRequest{}
 	req.Params.Name = tool
 	_, err := c.CallTool(h.t.Context(), req)

@@ -351,7 +351,7 @@ func TestOnlyPeopleWhoAreAskedAnswer(t *testing.T) { //nolint:tparallel // the c
 		"a guest":               {slackapi.User{TeamID: self.TeamID, IsRestricted: true}, false, false},
 		"a guest of a channel":  {slackapi.User{TeamID: self.TeamID, IsUltraRestricted: true}, false, false},
 		"another organisation":  {slackapi.User{TeamID: "T0OTHER"}, false, false},
-		"a stranger":            {slackapi.User{TeamID: self.TeamID, IsStranger: true}, false, false},
+		"is_stranger":           {slackapi.User{TeamID: self.TeamID, IsStranger: true}, false, false},
 		"no workspace":          {slackapi.User{}, false, false},
 		"another enterprise":    {enterprise, false, false},
 		"a bot":                 {slackapi.User{TeamID: self.TeamID, IsBot: true}, false, false},

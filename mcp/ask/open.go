@@ -60,9 +60,9 @@ func (q *Questions) each(ctx context.Context, f func(id string, o opening) error
 	}
 }
 
-// room returns [ErrTooMany] where a principal has to wait for answers before it asks again.
+// mayAsk returns [ErrTooMany] where a principal has to wait for answers before it asks again.
 // What is asked for no principal is bounded by who asks it.
-func (q *Questions) room(ctx context.Context, principal string) error {
+func (q *Questions) mayAsk(ctx context.Context, principal string) error {
 	if principal == "" {
 		return nil
 	}

@@ -173,7 +173,7 @@ func (q *Questions) Open(ctx context.Context, principal string, question Questio
 	if err != nil {
 		return Row{}, slackapi.Post{}, err
 	}
-	if err := q.room(ctx, principal); err != nil {
+	if err := q.mayAsk(ctx, principal); err != nil {
 		return Row{}, slackapi.Post{}, err
 	}
 	if q.o.OnAsk != nil {

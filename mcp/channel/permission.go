@@ -74,7 +74,7 @@ type prompts struct {
 
 // add posts a prompt, unless one of the same request waits, and returns it. A person who
 // reads the prompts waits for it: an answer may be read before Slack has said where the
-// question stands. dropped are those that have to make room.
+// question stands. dropped are the oldest ones beyond the bound.
 func (p *prompts) add(request string, post func() (ask.Row, error)) (added prompt, dropped []prompt, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

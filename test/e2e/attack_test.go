@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -38,29 +37,15 @@ type attack struct {
 func startAttack(t *testing.T, url string, slow, posts int) *attack {
 	t.Helper()
 	// FLOOD_CPU=1 gives it a processor of its own.
-	args := []string{"chrt", "-i", "0"}
+	wrap := []string{"chrt", "-i", "0"}
 	if cpu := os.Getenv("FLOOD_CPU"); cpu != "" {
-		args = append(args, "taskset", "-c", cpu)
+		wrap = append(wrap, "taskset", "-c", cpu)
 	}
-	args = append(args, os.Args[0])
-	cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d %d", attackEnv, url, slow, posts, number(t, "FLOOD_POSTERS", 16)))
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	a := &attack{cmd: cmd, quit: in, done: make(chan struct{})}
+	p := startOrder(t, wrap, url, slow, posts, number(t, "FLOOD_POSTERS", 16))
+	a := &attack{cmd: p.cmd, quit: p.in, done: make(chan struct{})}
 	go func() {
 		defer close(a.done)
-		line, err := bufio.NewReader(out).ReadBytes('\n')
+		line, err := p.out.ReadBytes('\n')
 		if err != nil {
 			a.err = err
 			return

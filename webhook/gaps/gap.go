@@ -37,6 +37,8 @@ const (
 	// Disconnected is the time in which Slack could deliver over no connection of Socket Mode,
 	// to none of the processes that share the store.
 	Disconnected Kind = "disconnected"
+	// Lost is the time in which events were received that the store has lost since.
+	Lost Kind = "lost"
 )
 
 // Kinds lists all kinds.

@@ -350,3 +350,7 @@ func (l *Ledger) OpenGaps(ctx context.Context) (int, error) {
 	}
 	return n, err
 }
+
+// Lost notes that events of a time were stored and are gone: From <= t < To. It may be called
+// again with the same times.
+func (l *Ledger) Lost(from, to time.Time) { l.note(newGap(Lost, "", from, to, l.opt.Now())) }
