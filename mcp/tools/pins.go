@@ -1,0 +1,92 @@
+package tools
+
+import (
+	"context"
+
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/guard"
+	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
+)
+
+const setPins = "pins"
+
+func pinTools(k *kit) []toolset.Tool {
+	return []toolset.Tool{
+		toolset.Define(toolset.Tool{
+			Name: "slack_list_pins", Title: "List pins", Set: setPins, Scope: access.Read, Needs: []string{"pins:read"},
+			Description: "List the messages that are pinned in a channel: what its members want to be found.",
+		}, k.listPins),
+		toolset.Define(toolset.Tool{
+			Name: "slack_add_pin", Title: "Pin a message", Set: setPins,
+			Scope: access.Write, Effect: toolset.Sets, Needs: []string{"pins:write"},
+			Description: "Pin a message to its channel, for all members. One that is pinned already counts as done.",
+		}, k.addPin),
+		toolset.Define(toolset.Tool{
+			Name: "slack_remove_pin", Title: "Unpin a message", Set: setPins,
+			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{"pins:write"},
+			Description: "Take a pin off, for all members. The message stays. One that is not pinned counts as done.",
+		}, k.removePin),
+	}
+}
+
+type pin struct {
+	PinnedBy string       `json:"pinned_by,omitempty"`
+	PinnedAt string       `json:"pinned_at,omitempty"`
+	Message  view.Message `json:"message"`
+}
+
+type pinsOut struct {
+	Channel string `json:"channel"`
+	Pins    []pin  `json:"pins"`
+	HasMore bool   `json:"has_more"`
+	Note    string `json:"note,omitempty"`
+}
+
+func (k *kit) listPins(ctx context.Context, _ *toolset.Call, in channelIn) (pinsOut, error) {
+	channel, err := k.channel(ctx, in.Channel)
+	if err != nil {
+		return pinsOut{}, err
+	}
+	items, err := k.Slack.Pins(ctx, channel)
+	if err != nil {
+		return pinsOut{}, err
+	}
+	out := pinsOut{Channel: channel, Pins: []pin{}}
+	r, o := k.Judge.Reading(ctx), k.messageOptions(channel, concise)
+	size := 0
+	for i := range items {
+		p := pin{PinnedBy: items[i].CreatedBy, PinnedAt: view.Unix(items[i].Created), Message: r.Message(&items[i].Message, o)}
+		if size += jsonSize(p); size > maxResult && i > 0 {
+			out.HasMore, out.Note = true, "The oldest pins were left out to keep the list readable."
+			break
+		}
+		out.Pins = append(out.Pins, p)
+	}
+	return out, nil
+}
+
+func (k *kit) addPin(ctx context.Context, c *toolset.Call, in deleteIn) (posted, error) {
+	return k.pin(ctx, c, in, "already_pinned", (*slackapi.Client).AddPin)
+}
+
+func (k *kit) removePin(ctx context.Context, c *toolset.Call, in deleteIn) (posted, error) {
+	return k.pin(ctx, c, in, "no_pin", (*slackapi.Client).RemovePin)
+}
+
+// pin changes a pin. The code done is Slack's word for "so already".
+func (k *kit) pin(ctx context.Context, c *toolset.Call, in deleteIn, done string, change func(api *slackapi.Client, ctx context.Context, channel, ts string) error) (posted, error) {
+	channel, ts, err := k.message(ctx, in.messageRef)
+	if err != nil {
+		return posted{}, err
+	}
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety)
+	if w.due {
+		if err = change(w.slack, ctx, channel, ts); is(err, done) {
+			err = nil
+		}
+		w.end(ctx, nothing{}, ts, err)
+	}
+	return posted{OK: err == nil, Channel: channel, TS: ts, carried: w.carried}, err
+}
