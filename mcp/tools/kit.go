@@ -466,6 +466,9 @@ func (k *kit) unresolved(err error) error {
 // self returns who the bot is, or the zero value when that cannot be found out: provenance is
 // then unknown, which is the careful side.
 func (k *kit) self(ctx context.Context) slackapi.Identity {
+	if k.Names == nil {
+		return slackapi.Identity{}
+	}
 	id, err := k.Names.Self(ctx)
 	if err != nil {
 		return slackapi.Identity{}
