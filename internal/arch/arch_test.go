@@ -44,6 +44,8 @@ var rules = []rule{
 	{in: "store", forbids: []string{module + "/config", module + "/slackapi", module + "/mcp", module + "/server", module + "/cmd"}, because: "the store knows the event and nothing above it"},
 	{in: "webhook/event", forbids: []string{module + "/", "github.com/", "golang.org/x/"}, but: []string{jsontext}, because: "the event imports the standard library only, and jsontext, which is part of it since Go 1.27"},
 	{in: "mcp", forbids: []string{module + "/config", module + "/server", module + "/cmd"}, because: "server composes mcp, never the reverse"},
+	{in: "signin", forbids: []string{module + "/config", module + "/webhook", module + "/store", module + "/server", module + "/cmd"}, but: []string{module + "/store/state"}, because: "signing in knows who calls, small values and Slack's API, and nothing of the rest"},
+	{in: "mcp", forbids: []string{module + "/signin"}, because: "mcp knows an authenticated caller, not how one signs in"},
 	{in: "server", forbids: []string{module + "/cmd"}, because: "cmd imports server, never the reverse"},
 }
 
