@@ -20,10 +20,42 @@ func TestUnknownEmojiOffersWhatExists(t *testing.T) {
 		"thumbs_up": "invalid_name: There is no emoji of that name. Like it are: thumbsup",
 		"check":     "white_check_mark",
 		"qqqqqqqqq": "invalid_name: There is no emoji of that name. Look it up with slack_search_emojis",
+		"saluting":  "saluting_face",
+		"🫱🏻‍🫲🏿":    "invalid_name: Slack has no emoji of these characters",
+		"👍👀":        "invalid_name: Slack has no emoji of these characters",
 	} {
 		if got := r.fails("slack_add_reactions", a{"channel": sent.Channel, "timestamp": sent.TS, "emojis": []string{emoji}}); !strings.Contains(got, want) {
 			t.Errorf("%s: %s, want %s", emoji, got, want)
 		}
+	}
+}
+
+// TestEmojiAreTakenAsCharacters puts emoji on a message that are written as characters, and takes
+// one off again.
+func TestEmojiAreTakenAsCharacters(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var sent posted
+	r.call("slack_post_message", a{"channel": sandbox.General, "text": "hello"}, &sent)
+	var out struct {
+		Responses []struct {
+			OK    bool
+			Emoji string
+		}
+	}
+	at := a{"channel": sandbox.General, "timestamp": sent.TS}
+	r.call("slack_add_reactions", with(at, a{"emojis": []string{"👍", "👋🏽", "❤️", "👩🏿‍💻", ":eyes:", "thumbsup::skin-tone-2"}}), &out)
+	want := []string{"+1", "wave::skin-tone-4", "heart", "female-technologist::skin-tone-6", "eyes", "thumbsup::skin-tone-2"}
+	for i, w := range want {
+		if i >= len(out.Responses) || !out.Responses[i].OK || out.Responses[i].Emoji != w {
+			t.Errorf("response %d is not that of %s: %+v", i, w, out.Responses)
+		}
+	}
+	r.call("slack_remove_reactions", with(at, a{"emojis": "👋🏽"}), nil)
+	var one struct{ Message message }
+	r.call("slack_get_reactions", a{"timestamp": sent.Permalink}, &one)
+	if len(one.Message.Reactions) != len(want)-1 {
+		t.Errorf("reactions on the message: %+v", one.Message.Reactions)
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
+	"slackmcp/internal/emoji"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/names"
@@ -76,7 +78,7 @@ func (k *kit) message(ctx context.Context, in messageRef) (channel, ts string, e
 
 type reactionsIn struct {
 	messageRef
-	Emojis []string `json:"emojis" alias:"emoji,name,reactions" split:"," max:"23" doc:"Emoji names without colons"`
+	Emojis []string `json:"emojis" alias:"emoji,name,reactions" split:"," max:"23" doc:"Emoji: names without colons, or characters"`
 	safety
 }
 
@@ -95,42 +97,49 @@ func (k *kit) react(ctx context.Context, c *toolset.Call, in reactionsIn, done s
 		return responses{}, err
 	}
 	var b batch
-	for _, emoji := range in.Emojis {
+	for _, written := range in.Emojis {
 		if b.skips() {
 			continue
 		}
-		emoji = strings.Trim(strings.TrimSpace(emoji), ":")
-		_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts, emoji}}, in.part(emoji))
+		name := emojiName(written)
+		_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts, name}}, in.part(name))
 		if w.due {
-			if err = change(w.slack, ctx, channel, ts, emoji); is(err, done) {
+			if err = change(w.slack, ctx, channel, ts, name); is(err, done) {
 				err = nil
 			}
 			w.end(ctx, nothing{}, ts, err)
 		}
 		if is(err, "invalid_name") {
-			err = errors.Join(k.nearEmoji(ctx, emoji), err)
+			err = errors.Join(k.nearEmoji(ctx, name), err)
 		}
-		b.add(item{Emoji: emoji}, w.carried, err)
+		b.add(item{Emoji: name}, w.carried, err)
 	}
 	return b.result()
 }
 
-const unknownEmoji = "There is no emoji of that name. Look it up with slack_search_emojis, or see the workspace's own with slack_read_emojis"
+// emojiName is Slack's name of an emoji that was written as its name, with colons or without, or
+// as its character.
+func emojiName(written string) string {
+	written = strings.Trim(strings.TrimSpace(written), ":")
+	if name, ok := emoji.Name(written); ok {
+		return name
+	}
+	return written
+}
 
-// someEmoji are standard emoji that are used often; Slack's API does not list the standard ones.
-const someEmoji = `+1 -1 thumbsup thumbsdown eyes tada heart fire rocket wave clap pray white_check_mark heavy_check_mark
-	ballot_box_with_check x warning rotating_light bug wrench memo pushpin bulb thinking_face joy smile slightly_smiling_face
-	cry sob raised_hands ok_hand muscle 100 sparkles coffee hourglass question exclamation one two three four five red_circle
-	large_green_circle large_blue_circle blue_heart robot_face star zap boom mag lock bell chart_with_upwards_trend construction
-	package calendar no_entry no_entry_sign stop_sign speech_balloon hourglass_flowing_sand point_up`
+const unknownEmoji = "There is no emoji of that name. Look it up with slack_search_emojis, or see the workspace's own with slack_read_emojis"
 
 // nearEmoji says that there is no emoji of a name, and which ones are like it.
 func (k *kit) nearEmoji(ctx context.Context, name string) error {
-	all := strings.Fields(someEmoji)
+	all := emoji.Names()
 	if own, err := k.Slack.EmojiList(ctx); err == nil { // without emoji:read the standard ones have to do
 		all = append(all, slices.Collect(maps.Keys(own))...)
 	}
-	near := toolset.Near(strings.ToLower(name), all, 5)
+	base, _, _ := strings.Cut(strings.ToLower(name), "::")
+	if strings.ContainsFunc(base, func(r rune) bool { return unicode.Is(unicode.So, r) || unicode.Is(unicode.Sk, r) }) {
+		return fault("invalid_name: Slack has no emoji of these characters: write one emoji an item, of one skin tone, or its name.")
+	}
+	near := toolset.Near(base, all, 5)
 	if len(near) == 0 {
 		return fault("invalid_name: " + unknownEmoji + ".")
 	}
@@ -308,6 +317,9 @@ func (k *kit) addBookmark(ctx context.Context, c *toolset.Call, in addBookmarkIn
 	}
 	if err := k.Guard.Links(nil, in.Link); err != nil { // Slack fetches the page's icon
 		return bookmarkOut{}, err
+	}
+	if in.Emoji != "" {
+		in.Emoji = ":" + emojiName(in.Emoji) + ":"
 	}
 	var calmed bool
 	in.Title, calmed = k.Guard.Text(in.Title)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"slackmcp/internal/emoji"
 )
 
 const (
@@ -14,15 +16,8 @@ const (
 	maxReactions = 23 // of one person on a message
 )
 
+// emojiName is the form of a name that a workspace may give an emoji.
 var emojiName = regexp.MustCompile(`^[a-z0-9_+'-]{1,100}$`)
-
-// standardEmoji are some of those that every workspace has; with the workspace's own
-// they are the names that reactions.add takes.
-var standardEmoji = strings.Fields(`+1 -1 thumbsup thumbsdown eyes tada heart heart_eyes fire rocket wave clap pray
-	white_check_mark heavy_check_mark x warning rotating_light bug hammer_and_wrench wrench memo pushpin bulb thinking_face
-	joy smile slightly_smiling_face cry sob raised_hands ok_hand muscle 100 sparkles coffee bow eyes_right hourglass
-	question exclamation one two three four five six seven eight nine zero red_circle large_green_circle blue_heart
-	robot_face ghost star zap boom mag lock unlock bell chart_with_upwards_trend construction recycle package calendar`)
 
 // target finds the message that a reaction or a pin is about.
 func (c *call) target(ch *channel, name string) (*message, error) {
@@ -56,8 +51,7 @@ func (c *call) reactable() (*channel, *message, string, error) {
 		return nil, nil, "", err
 	}
 	name := strings.Trim(c.params["name"], ":")
-	base, _, _ := strings.Cut(name, "::skin-tone-")
-	if !emojiName.MatchString(base) || !slices.Contains(standardEmoji, base) && c.emoji[base] == "" {
+	if !emoji.Known(name) && c.emoji[name] == "" {
 		return nil, nil, "", fail("invalid_name")
 	}
 	return ch, m, name, nil
