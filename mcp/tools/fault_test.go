@@ -21,7 +21,7 @@ func TestUnknownEmojiOffersWhatExists(t *testing.T) {
 		"check":     "white_check_mark",
 		"qqqqqqqqq": "invalid_name: There is no emoji of that name. Look it up with slack_search_emojis",
 		"saluting":  "saluting_face",
-		"🫱🏻‍🫲🏿":    "invalid_name: Slack has no emoji of these characters",
+		"🫱🏻‍🫲🏿":     "invalid_name: Slack has no emoji of these characters",
 		"👍👀":        "invalid_name: Slack has no emoji of these characters",
 	} {
 		if got := r.fails("slack_add_reactions", a{"channel": sent.Channel, "timestamp": sent.TS, "emojis": []string{emoji}}); !strings.Contains(got, want) {
