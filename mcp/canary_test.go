@@ -52,13 +52,13 @@ func exercises() map[string][]exercise {
 		"slack_ask":              one(object{"channel": ownIn, "question": "mine?", "choices": []string{"yes"}, "timeout_seconds": 0}),
 
 		"slack_post_message": one(object{"channel": ownIn, "text": "mine"}, "mine"), "slack_thread_reply": one(object{"channel": ownIn, "thread_ts": earlier, "texts": []string{"mine"}}),
-		"slack_read_channel_messages": {{object{"channel": sharedIn}, insiders}, {object{"channel": ownIn}, insiders}},
+		"slack_read_channel_messages": {{object{"channel": sharedIn}, insiders}, {object{"channel": ownIn}, append([]string{inside + " by Slackbot"}, insiders...)}},
 		"slack_read_thread_messages":  one(object{"channel": sharedIn, "thread_ts": earlier}, insiders...),
 		"slack_update_message":        one(with(object{"text": "mine"}, message)), "slack_delete_message": one(message),
 		"slack_schedule_message":        one(object{"channel": ownIn, "text": "mine", "post_at": "2h"}),
 		"slack_list_scheduled_messages": one(object{}), "slack_cancel_scheduled_message": one(object{"channel": ownIn, "scheduled_message_id": "Q0OTHER0001"}),
 		"slack_post_ephemeral": one(object{"channel": ownIn, "user": insider, "text": "mine"}), "slack_get_permalink": one(message),
-		"slack_search_messages": one(object{"query": "x"}, inside+" hit"), "slack_list_unread": one(object{}, inside+" topic", inside+" purpose", named), "slack_mark_read": one(message),
+		"slack_search_messages": one(object{"query": "x"}, inside+" hit", inside+" hit posted for me", inside+" hit composed"), "slack_list_unread": one(object{}, inside+" topic", inside+" purpose", named), "slack_mark_read": one(message),
 
 		"slack_add_reactions": one(with(object{"emojis": []string{"eyes"}}, message)), "slack_remove_reactions": one(with(object{"emojis": []string{"eyes"}}, message)),
 		"slack_get_reactions": one(message, inside+" liked", "lantern", "eyes"), "slack_read_emojis": one(object{}, "lantern"), "slack_search_emojis": one(object{"query": "lant"}, "lantern"),
@@ -71,7 +71,7 @@ func exercises() map[string][]exercise {
 
 		"slack_list_users": one(object{}, inside+" "+insider), "slack_search_users": {{object{"query": "u0"}, []string{inside + " " + insider}}, {object{"query": "x@y.example"}, []string{outsider}}},
 		"slack_get_user_profiles": one(object{"users": []string{insider, outsider}}, inside+" "+insider, outsider), "slack_get_user_presence": one(object{"user": outsider}),
-		"slack_list_user_groups": one(object{}, inside+" group"), "slack_list_user_group_members": one(object{"user_group": "S0INSIDE001"}, insider),
+		"slack_list_user_groups": one(object{}, inside+" group", inside+" sister group", inside+" group of sisters"), "slack_list_user_group_members": one(object{"user_group": "S0INSIDE001"}, insider),
 
 		"slack_get_file_info": {{object{"file_id": "F0INSIDE001"}, []string{inside + " title"}}, {object{"file_id": "F0OUTSIDE001"}, []string{"F0OUTSIDE001"}}},
 		"slack_read_file":     {{object{"file_id": "F0OUTSIDE001"}, []string{view.FlagWithheld}}},
@@ -99,7 +99,7 @@ var addresses = map[string]exercise{
 	"slack://channels/{channel}":            {object{"slack://channels/" + sharedIn: ""}, []string{inside + " purpose"}},
 	"slack://users":                         {object{"slack://users": ""}, []string{inside + " " + insider}},
 	"slack://users/{user}":                  {object{"slack://users/" + outsider: ""}, []string{outsider}},
-	"slack://usergroups":                    {object{"slack://usergroups": ""}, []string{inside + " group"}},
+	"slack://usergroups":                    {object{"slack://usergroups": ""}, []string{inside + " group", inside + " sister group", inside + " group of sisters"}},
 	"slack://emojis":                        {object{"slack://emojis": ""}, []string{"lantern"}},
 	"slack://threads/{channel}/{thread_ts}": {object{"slack://threads/" + sharedIn + "/" + earlier: ""}, insiders},
 }
@@ -153,7 +153,7 @@ func others() (list []event.Event) {
 			list = append(list, eventtest.Envelope(fmt.Sprintf("EvForeign%d%s", i, user), m, envelope))
 		}
 	}
-	for i, m := range conversation() {
+	for i, m := range conversation(sharedIn) {
 		list = append(list, eventtest.Envelope(fmt.Sprintf("EvSaid%d", i), with(m, object{"channel": sharedIn}), object{"is_ext_shared_channel": true, "api_app_id": "A0SELF00001"}))
 	}
 	return list
@@ -235,6 +235,10 @@ func lockedFixture(t *testing.T, change ...func(*mcp.Options)) *fixture {
 		o.Slack, o.Lockdown, o.LockdownApps = client, view.Guests, []string{"A0LISTED001"}
 		o.Choice = toolset.Choice{Toolsets: []string{"all"}}
 		o.Posts = view.NewPosts(o.Questions)
+		o.Posts.Wrote(t.Context(), sharedIn, mineTS, "tester")
+		o.Posts.Fixed(t.Context(), sharedIn, fixedTS)
+		o.Posts.Wrote(t.Context(), ownIn, mineTS, "tester")
+		o.Posts.Fixed(t.Context(), ownIn, fixedTS)
 		o.Operator = &deadLetters{log: log}
 		o.Gaps = func(context.Context) (any, error) { return object{"gaps": []any{}}, nil }
 	}}, change...)...)
@@ -523,7 +527,7 @@ func TestLockdownOfChannelPushes(t *testing.T) {
 		o.Slack, o.Lockdown = slack, view.Guests
 	})
 	r.handshake()
-	for i, m := range conversation() {
+	for i, m := range conversation(sharedIn) {
 		r.events.Append(eventtest.Envelope(fmt.Sprintf("EvSaid%d", i), with(m, object{"channel": sharedIn}), object{"is_ext_shared_channel": true}))
 	}
 	r.events.Append(eventtest.Envelope("EvEnd", with(spoken(insider, "1700009999.000100", inside+" end"), object{"channel": sharedIn}), object{"is_ext_shared_channel": true}))

@@ -19,20 +19,25 @@ const (
 
 	ownTeam   = "T0LANTERN01"
 	otherTeam = "T0PARTNER01"
-	insider   = "U0INSIDE001"
-	outsider  = "U0OUTSIDE01"
-	missing   = "U0MISSING01" // whom Slack does not find
-	ownBot    = "U0SELF00001"
-	sharedIn  = "C0SHARED001" // shared with another organisation, named by it
-	ownIn     = "C0OWN000001"
-	earlier   = "1600000000.000100"
+	// organisation is the one that our workspace is of, sisterTeam another workspace of it.
+	organisation = "E0GRID00001"
+	sisterTeam   = "T0SISTER001"
+	sister       = "U0SISTER001"
+
+	insider  = "U0INSIDE001"
+	outsider = "U0OUTSIDE01"
+	missing  = "U0MISSING01" // whom Slack does not find
+	ownBot   = "U0SELF00001"
+	sharedIn = "C0SHARED001" // shared with another organisation, named by it
+	ownIn    = "C0OWN000001"
+	earlier  = "1600000000.000100"
 )
 
 type object = map[string]any
 
 // spoken is a message's first part.
 func spoken(user, ts, text string) object {
-	return object{"type": "message", "user": user, "ts": ts, "text": text, "team": map[string]string{insider: ownTeam, outsider: otherTeam}[user]}
+	return object{"type": "message", "user": user, "ts": ts, "text": text, "team": map[string]string{insider: ownTeam, outsider: otherTeam, sister: sisterTeam}[user]}
 }
 
 // with adds members to an object.
@@ -41,8 +46,21 @@ func with(o object, more object) object {
 	return o
 }
 
-// conversation is a channel's messages of every kind that has several authors.
-func conversation() []object {
+// The messages that our own app posted for the reader, and that it composed itself.
+const (
+	mineTS  = "1700000021.000100"
+	fixedTS = "1700000022.000100"
+)
+
+// conversation is the messages, of every kind that has several authors, of the channel in.
+func conversation(in string) []object {
+	bySlackbot := inside + " by Slackbot"
+	if in == sharedIn {
+		bySlackbot = canary + " quoted by Slackbot"
+	}
+	own := func(ts, text string) object {
+		return object{"type": "message", "user": ownBot, "bot_id": "B0SELF00001", "app_id": "A0SELF00001", "team": ownTeam, "ts": ts, "text": text}
+	}
 	quoted := func(user, text string) object {
 		return object{"is_share": true, "is_msg_unfurl": true, "author_id": user, "author_name": canary + " name", "channel_id": ownIn, "ts": earlier, "text": text, "fallback": "fallback of " + text}
 	}
@@ -67,9 +85,11 @@ func conversation() []object {
 		with(spoken(outsider, "1700000014.000100", "<@"+outsider+"|"+canary+"> has joined the channel"), object{"subtype": "channel_join"}),
 		with(spoken(outsider, "1700000015.000100", "<@"+outsider+"> set the channel topic: "+canary), object{"subtype": "channel_topic", "topic": canary}),
 		with(spoken(insider, "1700000016.000100", "<@"+insider+"> set the channel topic: "+inside+" topic said"), object{"subtype": "channel_topic"}),
-		with(spoken("USLACKBOT", "1700000017.000100", canary+" quoted by Slackbot"), nil),
 		with(spoken(insider, "1700000018.000100", inside+" mentions <@"+outsider+"|"+canary+">"), nil),
-		{"type": "message", "user": ownBot, "bot_id": "B0SELF00001", "app_id": "A0SELF00001", "team": ownTeam, "ts": "1700000019.000100", "text": canary + " of another assistant"},
+		own("1700000019.000100", canary+" of another assistant"), own(mineTS, inside+" posted for me"), own(fixedTS, inside+" composed"),
+		with(spoken("USLACKBOT", "1700000017.000100", bySlackbot), nil),
+		with(spoken(sister, "1700000023.000100", inside+" of a sister workspace"), nil),
+		with(spoken(outsider, "1700000024.000100", canary+" huddle"), object{"subtype": "huddle_thread", "room": object{"name": canary}}),
 		with(spoken(insider, "1700000020.000100", canary+" of a kind that is not listed"), object{"subtype": "something_new"}),
 	}
 }
@@ -78,12 +98,16 @@ func conversation() []object {
 var insiders = []string{
 	inside + " plain", inside + " listed app", inside + " shares", inside + " shared", inside + " shared by another", inside + " links",
 	inside + " broadcasts", inside + " uploads", inside + " file", inside + " liked", inside + " topic said", inside + " mentions",
+	inside + " posted for me", inside + " composed", inside + " of a sister workspace", "joined the channel", "began a huddle",
 }
 
 func person(id string) object {
 	name, team := inside+" "+id, ownTeam
 	if id == outsider {
 		name, team = canary, otherTeam
+	}
+	if id == sister {
+		return object{"id": id, "team_id": sisterTeam, "name": name, "is_stranger": true, "enterprise_user": object{"enterprise_id": organisation}}
 	}
 	return object{
 		"id": id, "team_id": team, "name": name, "real_name": name, "is_bot": id == ownBot, "tz": name,
@@ -124,21 +148,27 @@ func hits() []object {
 	return []object{
 		with(hit(insider, inside+" hit"), object{"username": "", "attachments": []object{{"is_share": true, "author_id": outsider, "text": canary}}}),
 		hit(outsider, canary+" hit"), hit("", canary+" without author"), hit(missing, canary+" by a missing user"), with(hit("", canary+" of a bot"), object{"bot_id": "B0OTHER0001"}),
+		with(hit(ownBot, inside+" hit posted for me"), object{"ts": mineTS}), with(hit("", inside+" hit composed"), object{"username": "", "ts": fixedTS}),
+		with(hit("USLACKBOT", canary+" hit of Slackbot"), nil), hit(ownBot, canary+" hit of another assistant"),
 	}
 }
 
 // answers are what each of Slack's methods that the tools call says.
 func answers(base string, form func(string) string) map[string]object {
-	messages := object{"messages": conversation()}
+	messages := object{"messages": conversation(form("channel"))}
 	channel := object{"channel": channelOf(form("channel"))}
 	return map[string]object{
-		"auth.test":           {"url": "https://x.slack.com/", "team": "x", "team_id": ownTeam, "user": "self", "user_id": ownBot, "bot_id": "B0SELF00001", "app_id": "A0SELF00001"},
+		"auth.test":           {"url": "https://x.slack.com/", "team": "x", "team_id": ownTeam, "enterprise_id": organisation, "user": "self", "user_id": ownBot, "bot_id": "B0SELF00001", "app_id": "A0SELF00001"},
 		"users.info":          {"user": person(form("user"))},
 		"users.list":          {"members": []object{person(insider), person(outsider), person(ownBot)}},
 		"users.lookupByEmail": {"user": person(outsider)}, "users.getPresence": {"presence": "active"},
 		"users.conversations": {"channels": []object{channelOf(ownIn), channelOf(sharedIn)}},
 		"usergroups.list": {"usergroups": []object{
 			{"id": "S0INSIDE001", "team_id": ownTeam, "name": inside + " group", "handle": "own", "description": inside},
+			{"id": "S0SISTER001", "team_id": sisterTeam, "enterprise_id": organisation, "name": inside + " sister group", "handle": "sister"},
+			{"id": "S0SISTER002", "team_id": sisterTeam, "name": inside + " group of sisters", "created_by": sister, "updated_by": insider},
+			{"id": "S0OUTSIDE02", "team_id": otherTeam, "name": canary, "handle": canary, "created_by": outsider, "updated_by": insider},
+			{"id": "S0OUTSIDE03", "team_id": otherTeam, "enterprise_id": "E0THEIRS001", "name": canary, "created_by": insider, "updated_by": insider},
 			{"id": "S0OUTSIDE01", "team_id": otherTeam, "name": canary, "handle": canary, "description": canary, "is_external": true},
 		}},
 		"usergroups.users.list": {"users": []string{insider, outsider}},
@@ -150,7 +180,7 @@ func answers(base string, form func(string) string) map[string]object {
 		"conversations.leave": {}, "conversations.archive": {}, "conversations.mark": {},
 		"search.messages":          {"messages": object{"matches": hits(), "total": 5, "paging": object{"page": 1, "pages": 1}}},
 		"assistant.search.context": {"results": object{"messages": []object{}}},
-		"reactions.get":            {"message": conversation()[12]}, "reactions.add": {}, "reactions.remove": {},
+		"reactions.get":            {"message": conversation(ownIn)[12]}, "reactions.add": {}, "reactions.remove": {},
 		"emoji.list": {"emoji": object{"lantern": "https://x.example/lantern.png"}},
 		"pins.list": {"items": []object{
 			{"type": "message", "created_by": insider, "message": spoken(outsider, "1700000001.000100", canary+" pinned")},
@@ -194,7 +224,7 @@ func newCanarySlack(t *testing.T) *slackapi.Client {
 			t.Errorf("the fake Slack has no answer of %s", method)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		if user := r.Form.Get("user"); method == "users.info" && !slices.Contains([]string{insider, outsider, ownBot}, user) {
+		if user := r.Form.Get("user"); method == "users.info" && !slices.Contains([]string{insider, outsider, ownBot, sister}, user) {
 			answer = object{"ok": false, "error": "user_not_found"}
 		} else {
 			answer = with(object{"ok": true}, answer)

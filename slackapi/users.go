@@ -184,17 +184,22 @@ func (c *Client) Presence(ctx context.Context, id string) (string, error) {
 
 // A UserGroup is users who can be mentioned together.
 type UserGroup struct {
-	ID          string   `json:"id"`
-	TeamID      string   `json:"team_id,omitempty"`
-	Name        string   `json:"name"`
-	Handle      string   `json:"handle"`
-	Description string   `json:"description,omitempty"`
-	IsExternal  bool     `json:"is_external"`
-	Created     int64    `json:"date_create,omitempty"` // Unix seconds
-	Updated     int64    `json:"date_update,omitempty"` // Unix seconds
-	Deleted     int64    `json:"date_delete,omitempty"` // Unix seconds; 0 is not disabled
-	UserCount   int      `json:"user_count"`
-	Users       []string `json:"users,omitempty"`
+	ID     string `json:"id"`
+	TeamID string `json:"team_id,omitempty"`
+	// EnterpriseID is the organisation's; Slack leaves it out of groups of some workspaces.
+	EnterpriseID string   `json:"enterprise_id,omitempty"`
+	Name         string   `json:"name"`
+	Handle       string   `json:"handle"`
+	Description  string   `json:"description,omitempty"`
+	IsExternal   bool     `json:"is_external"`
+	Created      int64    `json:"date_create,omitempty"` // Unix seconds
+	Updated      int64    `json:"date_update,omitempty"` // Unix seconds
+	Deleted      int64    `json:"date_delete,omitempty"` // Unix seconds; 0 is not disabled
+	UserCount    int      `json:"user_count"`
+	Users        []string `json:"users,omitempty"`
+	// CreatedBy and UpdatedBy are the ids of users.
+	CreatedBy string `json:"created_by,omitempty"`
+	UpdatedBy string `json:"updated_by,omitempty"`
 }
 
 // UserGroups returns the workspace's user groups, with their members where asked.

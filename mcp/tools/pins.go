@@ -54,7 +54,7 @@ func (k *kit) listPins(ctx context.Context, _ *toolset.Call, in channelIn) (pins
 		return pinsOut{}, err
 	}
 	out := pinsOut{Channel: channel, Pins: []pin{}}
-	r, o := k.Judge.Reading(ctx), k.messageOptions(channel, concise)
+	r, o := k.Judge.Reading(ctx), k.messageOptions(ctx, channel, concise)
 	size := 0
 	for i := range items {
 		p := pin{PinnedBy: items[i].CreatedBy, PinnedAt: view.Unix(items[i].Created), Message: r.Message(&items[i].Message, o)}

@@ -169,7 +169,7 @@ func (k *kit) getReactions(ctx context.Context, _ *toolset.Call, in getReactions
 	if err != nil {
 		return messageOut{}, err
 	}
-	return messageOut{OK: true, Channel: channel, Message: k.Judge.Reading(ctx).Message(&m, k.messageOptions(channel, detailed))}, nil
+	return messageOut{OK: true, Channel: channel, Message: k.Judge.Reading(ctx).Message(&m, k.messageOptions(ctx, channel, detailed))}, nil
 }
 
 type emojisIn struct {

@@ -151,7 +151,7 @@ func (k *kit) finish(o messagesOut) messagesOut {
 // show makes views of messages until there is enough to read; it reports whether it
 // left some out.
 func (k *kit) show(ctx context.Context, channel string, list []slackapi.Message, format string) ([]view.Message, bool) {
-	r, o := k.Judge.Reading(ctx), k.messageOptions(channel, format)
+	r, o := k.Judge.Reading(ctx), k.messageOptions(ctx, channel, format)
 	shown, size := []view.Message{}, 0
 	for i := range list {
 		m := r.Message(&list[i], o)
@@ -167,13 +167,24 @@ func (k *kit) show(ctx context.Context, channel string, list []slackapi.Message,
 	return shown, false
 }
 
-func (k *kit) messageOptions(channel, format string) view.MessageOptions {
-	known, ok := k.Names.KnownChannel(channel)
-	o := view.MessageOptions{Shared: !ok || known.Shared || known.Partial, Detailed: format == detailed}
+func (k *kit) messageOptions(ctx context.Context, channel, format string) view.MessageOptions {
+	o := view.MessageOptions{Unshared: k.unshared(ctx, channel), Detailed: format == detailed}
 	if !o.Detailed {
 		o.MaxText = passage
 	}
 	return o
+}
+
+// unshared reports that, as Slack says now, no other organisation takes part in a conversation. Slack is
+// asked only where something depends on it.
+func (k *kit) unshared(ctx context.Context, channel string) bool {
+	known, ok := k.Names.KnownChannel(channel)
+	if k.Judge.Lockdown() && (!ok || known.Partial) {
+		var err error
+		known, err = k.Names.Channel(ctx, channel)
+		ok = err == nil
+	}
+	return ok && !known.Shared && !known.Partial
 }
 
 // jsonSize is how many bytes a value takes in a result.

@@ -210,7 +210,7 @@ func (k *kit) actionToken(ctx context.Context, id string) (string, error) {
 // hit shows a message that was found.
 func (k *kit) hit(r *view.Reading, m *slackapi.Message, channelName, format string) hit {
 	known, ok := k.Names.KnownChannel(m.Channel)
-	o := view.MessageOptions{Shared: !ok || known.Shared || known.Partial, Found: true, MaxText: excerpt}
+	o := view.MessageOptions{Unshared: ok && !known.Shared && !known.Partial, Found: true, MaxText: excerpt}
 	if format == detailed {
 		o.MaxText = passage
 	}

@@ -24,6 +24,9 @@ const (
 	KindUnknown = "unknown"
 )
 
+// botMessage is the subtype of what a bot posts.
+const botMessage = "bot_message"
+
 // slackbot is the user in whose name Slack itself writes.
 const slackbot = "USLACKBOT"
 
@@ -49,6 +52,7 @@ type author struct {
 	team           string // the author's workspace or organisation; empty where Slack does not say
 	ts             string // of the message
 	self           bool   // the envelope shows that our own app wrote it
+	found          bool   // a search, which may name no author, told of it
 }
 
 // authorOf reads the author of a message.

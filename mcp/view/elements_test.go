@@ -97,6 +97,24 @@ func TestGroupsAreOfTheirWorkspace(t *testing.T) {
 			t.Errorf("of %q: shown as %+v", team, g)
 		}
 	}
+	for _, tc := range []struct {
+		group  slackapi.UserGroup
+		passes bool
+	}{
+		{slackapi.UserGroup{TeamID: "T0SISTER01", EnterpriseID: organisation}, true},
+		{slackapi.UserGroup{TeamID: "T0SISTER01", EnterpriseID: organisation, IsExternal: true}, false},
+		{slackapi.UserGroup{TeamID: "T0SISTER01", CreatedBy: sister, UpdatedBy: sister}, true},
+		{slackapi.UserGroup{TeamID: "T0OTHER001", EnterpriseID: "E0OTHER001", CreatedBy: insider, UpdatedBy: insider}, false},
+		{slackapi.UserGroup{TeamID: "T0OTHER001", CreatedBy: insider, UpdatedBy: outsider}, false},
+		{slackapi.UserGroup{TeamID: "T0OTHER001", CreatedBy: outsider, UpdatedBy: insider}, false},
+		{slackapi.UserGroup{TeamID: "T0OTHER001", CreatedBy: insider}, false},
+	} {
+		tc.group.Name = ours
+		r := view.NewJudge(view.JudgeOptions{Lockdown: view.Guests, People: &people{enterprise: organisation}}).Reading(t.Context())
+		if g := r.UserGroup(&tc.group); (g.Name == ours) != tc.passes {
+			t.Errorf("%+v is shown as %+v", tc.group, g)
+		}
+	}
 }
 
 // TestAnotherSendersIDHoldsNoWords: a sender chooses the ids of its deliveries.

@@ -89,7 +89,7 @@ func TestATeamAloneIsNoEvidence(t *testing.T) {
 	t.Parallel()
 	for _, shared := range []bool{true, false} {
 		m := slackapi.Message{User: missing, Team: homeTeam, Text: ours, TS: "1.000001", Channel: "C1"}
-		if v := locked(t, view.Guests, nil).Message(&m, view.MessageOptions{Shared: shared}); v.Text != "" {
+		if v := locked(t, view.Guests, nil).Message(&m, view.MessageOptions{Unshared: !shared}); v.Text != "" {
 			t.Errorf("shown as %+v", v)
 		}
 	}

@@ -289,13 +289,16 @@ func (r *Reading) author(a author, s *scene) (p Provenance, passes bool) {
 			p.Kind = KindAssistant
 		}
 		return p, passes
-	case a.bot != "" || a.app != "" || a.subtype == "bot_message":
+	case a.bot != "" || a.app != "" || a.subtype == botMessage:
 		p.Kind = KindBot
 		p.SameTeam, p.External = s.sides(a.team)
 		return p, !r.Lockdown() || r.judge.apps[a.app]
 	case a.user == slackbot:
 		p.Kind, p.SameTeam = KindSystem, true
 		return p, !r.Lockdown() || s.unshared()
+	case a.user == "" && a.found && r.Lockdown() && r.ours(s, a.ts):
+		p.Kind, p.SameTeam = KindSelf, true // no other message of the conversation has this ts
+		return p, true
 	case a.user == "":
 		p.Kind = KindUnknown
 		return p, !r.Lockdown()
@@ -351,7 +354,8 @@ func (r *Reading) isSelf(a *author, s *scene) bool {
 		return false
 	}
 	self := r.Self()
-	return self.UserID != "" && a.user == self.UserID && (a.bot != "" || a.subtype == "") ||
+	// Of what Slack announces about our bot (a join) the words are not our own.
+	return self.UserID != "" && a.user == self.UserID && (a.bot != "" || a.subtype == "" || a.subtype == botMessage) ||
 		self.BotID != "" && a.bot == self.BotID || self.AppID != "" && a.app == self.AppID
 }
 

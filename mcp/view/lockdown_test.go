@@ -330,9 +330,36 @@ func TestLockdownOfSearchHits(t *testing.T) {
 	t.Parallel()
 	for user, passes := range map[string]bool{insider: true, outsider: false, missing: false, "": false} {
 		m := slackapi.Message{Channel: "C0SHARED01", User: user, Team: homeTeam, TS: "1.000001", Text: ours}
-		v := locked(t, view.Guests, nil).Message(&m, view.MessageOptions{Shared: true, Found: true})
+		v := locked(t, view.Guests, nil).Message(&m, view.MessageOptions{Found: true})
 		if (v.Text == ours) != passes || user == "" && v.Provenance.Kind != view.KindUnknown {
 			t.Errorf("a hit of %q is shown as %+v", user, v)
+		}
+	}
+}
+
+// TestLockdownFindsOurOwnWords: a search calls our own messages a bot's, or names no author.
+func TestLockdownFindsOurOwnWords(t *testing.T) {
+	t.Parallel()
+	posts := view.NewPosts(values(t))
+	posts.Wrote(t.Context(), "C0SHARED01", "1.000001", "tester")
+	posts.Wrote(t.Context(), "C0SHARED01", "2.000001", "another")
+	for _, by := range []slackapi.Message{{User: self}, {User: self, Subtype: "bot_message"}, {}} {
+		for ts, passes := range map[string]bool{"1.000001": true, "2.000001": false, "3.000001": false} {
+			by.Channel, by.TS, by.Text = "C0SHARED01", ts, ours
+			if v := locked(t, view.Guests, posts).Message(&by, view.MessageOptions{Found: true}); (v.Text == ours) != passes {
+				t.Errorf("the hit %s of %q is shown as %+v", ts, by.User, v)
+			}
+		}
+	}
+}
+
+// TestLockdownOfSlackbot: what it says may quote outsiders where some take part.
+func TestLockdownOfSlackbot(t *testing.T) {
+	t.Parallel()
+	for unshared, want := range map[bool]string{true: ours, false: ""} {
+		m := slackapi.Message{Channel: "C0SHARED01", User: "USLACKBOT", TS: "1.000001", Text: ours}
+		if v := locked(t, view.Guests, nil).Message(&m, view.MessageOptions{Unshared: unshared}); v.Text != want {
+			t.Errorf("unshared %v: shown as %+v", unshared, v)
 		}
 	}
 }

@@ -50,8 +50,8 @@ type FileRef struct {
 
 // MessageOptions say how a message is shown.
 type MessageOptions struct {
-	// Shared reports that another organisation may be in the channel.
-	Shared bool
+	// Unshared reports that, as Slack says now, no other organisation takes part in the channel.
+	Unshared bool
 	// Found reports that the message is a hit of a search. Of those Slack does not say reliably
 	// of which workspace the author is.
 	Found bool
@@ -63,12 +63,10 @@ type MessageOptions struct {
 
 // Message shows a message as Slack's methods return it.
 func (r *Reading) Message(m *slackapi.Message, o MessageOptions) Message {
-	s := scene{own: r.home(), channel: m.Channel}
-	if o.Shared {
-		s.shared = &o.Shared // what is not shared now may have been shared when the message was written
-	}
+	shared := !o.Unshared
+	s := scene{own: r.home(), channel: m.Channel, shared: &shared}
 	a := authorOf(m)
-	if o.Found {
+	if a.found = o.Found; o.Found {
 		a.team = ""
 	}
 	return r.message(m, a, s, o)

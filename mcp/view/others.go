@@ -17,16 +17,27 @@ type UserGroup struct {
 	Flags       Flags  `json:"flags,omitempty"`
 }
 
-// UserGroup shows a user group. Our own workspace names its groups, another organisation
-// those that are external.
+// UserGroup shows a user group. Our own workspace and organisation name theirs, another organisation
+// those that are external. Where Slack does not say which organisation a workspace's group is of, as
+// of a sister workspace's, it is of those who made and changed it.
 func (r *Reading) UserGroup(g *slackapi.UserGroup) UserGroup {
 	v := UserGroup{Untrusted: true, ID: g.ID, UserCount: g.UserCount, IsExternal: g.IsExternal, IsDisabled: g.Deleted != 0}
-	if r.Lockdown() && (g.IsExternal || !r.home().has(g.TeamID)) {
+	if r.Lockdown() && (g.IsExternal || !r.homeGroup(g)) {
 		v.Flags.Add(FlagWithheld)
 		return v
 	}
 	v.Name, v.Handle, v.Description = v.Flags.Name(g.Name), v.Flags.Name(g.Handle), v.Flags.Name(g.Description)
 	return v
+}
+
+func (r *Reading) homeGroup(g *slackapi.UserGroup) bool {
+	switch own := r.home(); {
+	case own.has(g.TeamID):
+		return true
+	case g.EnterpriseID != "" && !own.isZero():
+		return own.has(g.EnterpriseID)
+	}
+	return g.TeamID != "" && r.member(g.CreatedBy, "", "") && r.member(g.UpdatedBy, "", "")
 }
 
 // A Bookmark is a link at the top of a conversation.

@@ -191,13 +191,17 @@ var announced = map[string]string{
 	"bot_add": "added an integration", "bot_remove": "removed an integration", "bot_enable": "enabled an integration", "bot_disable": "disabled an integration",
 	"reminder_add": "set a reminder", "tombstone": "is no longer shown: this message was deleted",
 	"assistant_app_thread": "began a conversation with an app",
+	"huddle_thread":        "began a huddle", "sh_room_created": "began a huddle",
+	"channel_canvas_updated": "changed the channel's canvas", "tabbed_canvas_updated": "changed a canvas of the channel",
+	"document_mention": "mentioned somebody in a document", "file_mention": "mentioned a file",
+	"ekm_access_denied": "wrote what the organisation's keys do not open",
 }
 
 // wholly are the subtypes of an announcement that end with the person's own words.
 var wholly = []string{"channel_topic", "group_topic", "channel_purpose", "group_purpose"}
 
 // spoken are the subtypes of messages whose words are their author's.
-var spoken = []string{"", "bot_message", "file_share", "me_message", "thread_broadcast", "reply_broadcast", "file_comment"}
+var spoken = []string{"", botMessage, "file_share", "me_message", "thread_broadcast", "reply_broadcast", "file_comment"}
 
 // named finds the mentions in a text that carry the name of what they mention: the name is not
 // the author's.
