@@ -177,10 +177,10 @@ func TestAnEventIsAnnouncedAndRead(t *testing.T) {
 
 	var list struct {
 		Events []struct {
-			EventID   string `json:"event_id"`
-			Untrusted bool   `json:"untrusted"`
-			URI       string `json:"uri"`
+			EventID string `json:"event_id"`
+			URI     string `json:"uri"`
 		} `json:"events"`
+		Untrusted bool `json:"untrusted"`
 	}
 	text, err := h.read(c, followed)
 	if err != nil {
@@ -189,7 +189,7 @@ func TestAnEventIsAnnouncedAndRead(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &list); err != nil {
 		t.Fatal(err)
 	}
-	if len(list.Events) != 1 || list.Events[0].EventID != "EvHere" || !list.Events[0].Untrusted {
+	if len(list.Events) != 1 || list.Events[0].EventID != "EvHere" || !list.Untrusted {
 		t.Fatalf("%s holds %s", followed, text)
 	}
 	text, err = h.read(c, list.Events[0].URI)

@@ -175,7 +175,7 @@ type origin struct {
 	Type       string          `json:"type" doc:"the sender's own name for the event"`
 	Subtype    string          `json:"subtype,omitempty"`
 	URI        string          `json:"uri" doc:"resource with the whole event"`
-	Provenance view.Provenance `json:"provenance" doc:"who wrote it"`
+	Provenance view.Provenance `json:"provenance,omitzero" doc:"who wrote it"`
 	Flags      view.Flags      `json:"flags,omitempty" doc:"what was done to the texts"`
 }
 

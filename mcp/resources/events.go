@@ -34,6 +34,7 @@ const (
 
 // eventList is what a list resource holds.
 type eventList struct {
+	view.Mark
 	Events     []view.Event `json:"events"`
 	NextCursor string       `json:"next_cursor"`
 	HasMore    bool         `json:"has_more"`
@@ -132,6 +133,7 @@ func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event
 
 func (r *eventReader) get(ctx context.Context, source, id string) (any, error) {
 	var out struct {
+		view.Mark
 		Event view.Event `json:"event"`
 	}
 	err := r.judge.Read(ctx, func(reading *view.Reading) error {

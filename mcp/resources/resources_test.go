@@ -90,6 +90,7 @@ func TestRead(t *testing.T) {
 			continue
 		}
 		var got struct {
+			view.Mark
 			Events []view.Event `json:"events"`
 			Event  *view.Event  `json:"event"`
 		}
@@ -103,12 +104,12 @@ func TestRead(t *testing.T) {
 				t.Errorf("%s has no payload", uri)
 			}
 		}
+		if !got.Untrusted {
+			t.Errorf("%s is not marked", uri)
+		}
 		ids := []string{}
 		for _, e := range got.Events {
 			ids = append(ids, e.EventID)
-			if !e.Untrusted {
-				t.Errorf("%s: %s is not marked", uri, e.EventID)
-			}
 		}
 		if diff := cmp.Diff(want, ids); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", uri, diff)

@@ -49,15 +49,15 @@ type listLettersIn struct {
 }
 
 type letterView struct {
-	Untrusted bool       `json:"untrusted"`
-	Event     view.Event `json:"event"`
-	Attempts  int        `json:"attempts"`
-	Reason    string     `json:"reason" doc:"why the group gave up"`
-	DiedAt    string     `json:"died_at"`
-	Flags     view.Flags `json:"flags,omitempty"`
+	Event    view.Event `json:"event"`
+	Attempts int        `json:"attempts"`
+	Reason   string     `json:"reason" doc:"why the group gave up"`
+	DiedAt   string     `json:"died_at"`
+	Flags    view.Flags `json:"flags,omitempty"`
 }
 
 type listLettersOut struct {
+	view.Mark
 	DeadLetters []letterView `json:"dead_letters"`
 	NextCursor  string       `json:"next_cursor" doc:"Pass as cursor to go on; empty at the end"`
 }
@@ -146,7 +146,7 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 	err = k.Judge.Read(ctx, func(r *view.Reading) error {
 		out = listLettersOut{DeadLetters: []letterView{}}
 		next, err := operator.Each(ctx, k.Operator, letters, after, in.Limit, func(d *operator.DeadLetter) error {
-			v := letterView{Untrusted: true, Attempts: d.Attempts, DiedAt: view.Time(d.DiedAt)}
+			v := letterView{Attempts: d.Attempts, DiedAt: view.Time(d.DiedAt)}
 			v.Event, _ = k.row(r, &d.Event, "")
 			if r.Lockdown() {
 				v.Flags.Add(view.FlagWithheld) // it may quote the event

@@ -20,16 +20,15 @@ func administrate(t *testing.T, r *rig) {
 	r.call("slack_admin_list_groups", a{}, nil)
 	var list struct {
 		DeadLetters []struct {
-			Untrusted bool
-			Attempts  int
-			Event     struct {
+			Attempts int
+			Event    struct {
 				EventID string `json:"event_id"`
 			}
 		} `json:"dead_letters"`
 		NextCursor string `json:"next_cursor"`
 	}
 	r.call("slack_admin_list_dead_letters", a{"group": group, "types": "reaction_added", "limit": 2}, &list)
-	if len(list.DeadLetters) != 2 || !list.DeadLetters[0].Untrusted || list.DeadLetters[0].Event.EventID != "EvDead1" || list.NextCursor == "" {
+	if len(list.DeadLetters) != 2 || list.DeadLetters[0].Event.EventID != "EvDead1" || list.NextCursor == "" {
 		t.Errorf("dead letters: %+v", list)
 	}
 	r.call("slack_admin_list_dead_letters", a{"group": group, "types": "reaction_added", "limit": 2, "cursor": list.NextCursor}, &list)

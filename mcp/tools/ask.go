@@ -36,6 +36,7 @@ type askIn struct {
 }
 
 type askOut struct {
+	view.Mark
 	AskID     string     `json:"ask_id,omitempty" doc:"Pass it to the next call to go on waiting"`
 	Status    string     `json:"status,omitempty" doc:"open, answered, or ended without an answer: withdrawn, expired, altered"`
 	Answered  bool       `json:"answered"`
@@ -49,7 +50,6 @@ type askOut struct {
 
 // askAnswer is who answered what.
 type askAnswer struct {
-	Untrusted  bool         `json:"untrusted"`
 	Choice     string       `json:"choice"`
 	User       string       `json:"user" doc:"id of who answered"`
 	Person     *view.Person `json:"person,omitempty"`
@@ -268,7 +268,7 @@ func (k *kit) awaitAnswer(ctx context.Context, c *toolset.Call, id string, timeo
 }
 
 func (k *kit) answered(ctx context.Context, r *ask.Row) *askAnswer {
-	a := &askAnswer{Untrusted: true, User: r.Answer.User, EventID: r.Answer.EventID, AnsweredAt: view.Time(r.Answer.At)}
+	a := &askAnswer{User: r.Answer.User, EventID: r.Answer.EventID, AnsweredAt: view.Time(r.Answer.At)}
 	a.Choice = a.Flags.Text(r.Choice(), ask.MaxChoice)
 	ctx, cancel := context.WithTimeout(ctx, namePatience)
 	defer cancel()

@@ -27,10 +27,9 @@ type asked struct {
 	Channel  string `json:"channel"`
 	Note     string `json:"note"`
 	Answer   struct {
-		Choice    string `json:"choice"`
-		User      string `json:"user"`
-		Untrusted bool   `json:"untrusted"`
-		Person    struct {
+		Choice string `json:"choice"`
+		User   string `json:"user"`
+		Person struct {
 			Name string `json:"name"`
 		} `json:"person"`
 	} `json:"answer"`
@@ -121,7 +120,7 @@ func TestAskReturnsWhoClickedWhat(t *testing.T) {
 	if got.err != nil || json.Unmarshal(got.raw, &out) != nil {
 		t.Fatal(got.err)
 	}
-	if !out.Answered || out.TimedOut || out.Answer.Choice != "Yes" || out.Answer.User != sandbox.Bob || !out.Answer.Untrusted || out.Answer.Person.Name != "bob" {
+	if !out.Answered || out.TimedOut || out.Answer.Choice != "Yes" || out.Answer.User != sandbox.Bob || out.Answer.Person.Name != "bob" {
 		t.Errorf("returned %s", got.raw)
 	}
 	if _, err := r.slack.Click(t.Context(), "bob", sandbox.General, ts, "No"); err == nil {

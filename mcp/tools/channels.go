@@ -143,6 +143,7 @@ type channelIn struct {
 }
 
 type channelOut struct {
+	view.Mark
 	OK      bool         `json:"ok"`
 	Channel view.Channel `json:"channel"`
 }
@@ -168,6 +169,7 @@ type membersIn struct {
 }
 
 type usersOut struct {
+	view.Mark
 	Users      []view.Person `json:"users"`
 	HasMore    bool          `json:"has_more"`
 	NextCursor string        `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
@@ -211,6 +213,7 @@ func (k *kit) known(ctx context.Context, ids []string, ask bool) []view.Person {
 
 // changedOut is what became of a channel.
 type changedOut struct {
+	view.Mark
 	OK      bool        `json:"ok"`
 	Channel *channelRef `json:"channel,omitempty"`
 	carried
@@ -218,12 +221,11 @@ type changedOut struct {
 
 // A channelRef is a channel in short.
 type channelRef struct {
-	Untrusted bool       `json:"untrusted"`
-	ID        string     `json:"id"`
-	Name      string     `json:"name,omitempty"`
-	Topic     string     `json:"topic,omitempty"`
-	Purpose   string     `json:"purpose,omitempty"`
-	Flags     view.Flags `json:"flags,omitempty"`
+	ID      string     `json:"id"`
+	Name    string     `json:"name,omitempty"`
+	Topic   string     `json:"topic,omitempty"`
+	Purpose string     `json:"purpose,omitempty"`
+	Flags   view.Flags `json:"flags,omitempty"`
 }
 
 // changed is the result of a call that changed a channel and answered with it.
@@ -239,7 +241,7 @@ func (k *kit) changed(ctx context.Context, ch slackapi.Channel, w *writing, err 
 		k.Names.KeepChannel(&ch)
 	}
 	v := k.Judge.Reading(ctx).Channel(&ch, false)
-	out.Channel = &channelRef{Untrusted: true, ID: v.ID, Name: v.Name, Topic: v.Topic, Purpose: v.Purpose, Flags: v.Flags}
+	out.Channel = &channelRef{ID: v.ID, Name: v.Name, Topic: v.Topic, Purpose: v.Purpose, Flags: v.Flags}
 	return out, nil
 }
 

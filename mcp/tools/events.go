@@ -53,6 +53,7 @@ type listEventsIn struct {
 }
 
 type eventsOut struct {
+	view.Mark
 	Events     []view.Event `json:"events"`
 	NextCursor string       `json:"next_cursor" doc:"Pass as cursor to go on; empty at the end"`
 	HasMore    bool         `json:"has_more"`
@@ -65,6 +66,7 @@ type getEventIn struct {
 }
 
 type getEventOut struct {
+	view.Mark
 	Event view.Event `json:"event"`
 }
 
@@ -288,6 +290,7 @@ type eventContextIn struct {
 }
 
 type eventContextOut struct {
+	view.Mark
 	Event     view.Event     `json:"event"`
 	Channel   *view.Channel  `json:"channel,omitempty"`
 	User      *view.Person   `json:"user,omitempty" doc:"who caused it"`

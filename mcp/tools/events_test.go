@@ -18,20 +18,20 @@ import (
 )
 
 type eventRow struct {
-	Untrusted bool     `json:"untrusted"`
-	EventID   string   `json:"event_id"`
-	Type      string   `json:"type"`
-	Channel   string   `json:"channel"`
-	User      string   `json:"user"`
-	TS        string   `json:"ts"`
-	ThreadTS  string   `json:"thread_ts"`
-	Text      string   `json:"text"`
-	URI       string   `json:"uri"`
-	Flags     []string `json:"flags"`
-	Payload   any      `json:"payload"`
+	EventID  string   `json:"event_id"`
+	Type     string   `json:"type"`
+	Channel  string   `json:"channel"`
+	User     string   `json:"user"`
+	TS       string   `json:"ts"`
+	ThreadTS string   `json:"thread_ts"`
+	Text     string   `json:"text"`
+	URI      string   `json:"uri"`
+	Flags    []string `json:"flags"`
+	Payload  any      `json:"payload"`
 }
 
 type eventPage struct {
+	Untrusted  bool       `json:"untrusted"`
 	Events     []eventRow `json:"events"`
 	NextCursor string     `json:"next_cursor"`
 	HasMore    bool       `json:"has_more"`
@@ -189,12 +189,15 @@ func TestGetEvent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.events.Append(said("EvA", "C0GENERAL01", "U0ALICE0001", "1700000001.000100", "hello\u202eworld"))
-	var out struct{ Event eventRow }
+	var out struct {
+		Untrusted bool
+		Event     eventRow
+	}
 	for _, id := range []string{"EvA", "slack://events/EvA"} {
 		r.call("slack_get_event", a{"event_id": id}, &out)
 	}
 	e := out.Event
-	if !e.Untrusted || e.Text != "helloworld" || e.TS != "1700000001.000100" || e.URI != "slack://events/EvA" {
+	if !out.Untrusted || e.Text != "helloworld" || e.TS != "1700000001.000100" || e.URI != "slack://events/EvA" {
 		t.Errorf("slack_get_event returned %+v", e)
 	}
 	if diff := cmp.Diff([]string{"invisible_characters_removed"}, e.Flags); diff != "" {

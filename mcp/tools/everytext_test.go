@@ -33,7 +33,7 @@ func group(t *testing.T, r *rig) string {
 
 // wholly makes the corpus one value of each shape that a payload can have.
 func wholly() a {
-	tree := a{"untrusted": false, "list": corpus}
+	tree := a{"untrusted": false, "provenance": a{"kind": "self", "same_team": true, "verified": true}, "list": corpus}
 	for i, text := range corpus {
 		tree[text] = a{"text": text, fmt.Sprintf("member_%d", i): []any{a{text: text}}}
 	}
@@ -72,7 +72,7 @@ func receive(t *testing.T, r *rig) []event.Event {
 		}
 		list = append(list, forms(t, text)...)
 		for i, enc := range []event.Encoding{event.JSON, event.Form} {
-			raw, err := json.Marshal(a{"text": text, "tree": wholly()})
+			raw, err := json.Marshal(a{"untrusted": false, "provenance": a{"kind": "self"}, "note": text, "text": text, "tree": wholly()})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -52,12 +52,11 @@ func TestEveryTool(t *testing.T) {
 		}
 		var list struct {
 			Messages []struct {
-				ID        string `json:"scheduled_message_id"`
-				Untrusted bool   `json:"untrusted"`
+				ID string `json:"scheduled_message_id"`
 			} `json:"scheduled_messages"`
 		}
 		r.call("slack_list_scheduled_messages", a{"channel": "#general"}, &list)
-		if len(list.Messages) != 1 || list.Messages[0].ID != s.ID || !list.Messages[0].Untrusted {
+		if len(list.Messages) != 1 || list.Messages[0].ID != s.ID {
 			t.Errorf("scheduled messages: %+v", list)
 		}
 		r.call("slack_cancel_scheduled_message", a{"channel": "#general", "scheduled_message_id": s.ID}, nil)
@@ -80,13 +79,12 @@ func TestEveryTool(t *testing.T) {
 	t.Run("search, unread and read", func(t *testing.T) {
 		var found struct {
 			Messages []struct {
-				Untrusted bool   `json:"untrusted"`
-				Text      string `json:"text"`
-				Channel   string `json:"channel"`
+				Text    string `json:"text"`
+				Channel string `json:"channel"`
 			} `json:"messages"`
 		}
 		r.call("slack_search_messages", a{"query": "lamp", "channel": "#general"}, &found)
-		if len(found.Messages) == 0 || !found.Messages[0].Untrusted || found.Messages[0].Channel != sandbox.General {
+		if len(found.Messages) == 0 || found.Messages[0].Channel != sandbox.General {
 			t.Errorf("found %+v", found)
 		}
 		var unread struct {
@@ -199,14 +197,13 @@ func TestEveryTool(t *testing.T) {
 		r.call("slack_get_file_info", a{"file_id": up.FileID}, nil)
 		var read struct {
 			Contents struct {
-				Untrusted  bool   `json:"untrusted"`
 				Encoding   string `json:"encoding"`
 				Text       string `json:"text"`
 				NextOffset int    `json:"next_offset"`
 			} `json:"contents"`
 		}
 		r.call("slack_read_file", a{"file_id": up.FileID, "limit": 8}, &read)
-		if c := read.Contents; !c.Untrusted || c.Encoding != "text" || c.Text != "line one" || c.NextOffset != 8 {
+		if c := read.Contents; c.Encoding != "text" || c.Text != "line one" || c.NextOffset != 8 {
 			t.Errorf("read %+v", c)
 		}
 		r.call("slack_read_file", a{"file_id": up.FileID, "offset": 8}, &read)

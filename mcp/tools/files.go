@@ -62,6 +62,7 @@ type fileIn struct {
 }
 
 type fileOut struct {
+	view.Mark
 	OK   bool      `json:"ok"`
 	File view.File `json:"file"`
 }
@@ -239,6 +240,7 @@ type readCanvasIn struct {
 }
 
 type readCanvasOut struct {
+	view.Mark
 	OK       bool     `json:"ok"`
 	CanvasID string   `json:"canvas_id"`
 	Contents contents `json:"contents"`
@@ -250,7 +252,7 @@ func (k *kit) readCanvas(ctx context.Context, _ *toolset.Call, in readCanvasIn) 
 	if err != nil {
 		return readCanvasOut{}, err
 	}
-	out := readFileOut{Contents: contents{Untrusted: true, Encoding: "text"}}
+	out := readFileOut{Contents: contents{Encoding: "text"}}
 	result := readCanvasOut{OK: true, CanvasID: id}
 	if k.Judge.Lockdown() {
 		// Slack does not say who wrote which words of a canvas, and to find some tells what is there.

@@ -117,6 +117,7 @@ type postIn struct {
 
 // posted is where a message went.
 type posted struct {
+	view.Mark
 	OK        bool         `json:"ok"`
 	Channel   string       `json:"channel,omitempty"`
 	TS        string       `json:"ts,omitempty" doc:"the message's id in its channel"`
@@ -128,11 +129,10 @@ type posted struct {
 
 // sentMessage is the message as Slack stored it.
 type sentMessage struct {
-	Untrusted bool       `json:"untrusted"`
-	TS        string     `json:"ts"`
-	ThreadTS  string     `json:"thread_ts,omitempty"`
-	Text      string     `json:"text"`
-	Flags     view.Flags `json:"flags,omitempty"`
+	TS       string     `json:"ts"`
+	ThreadTS string     `json:"thread_ts,omitempty"`
+	Text     string     `json:"text"`
+	Flags    view.Flags `json:"flags,omitempty"`
 }
 
 func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, error) {
@@ -185,7 +185,7 @@ func (k *kit) deliver(ctx context.Context, c *toolset.Call, p slackapi.Post, cal
 	}
 	out.Channel, out.TS = d.channel, d.ts
 	out.Permalink = view.Permalink(k.self(ctx).URL, d.channel, d.ts, p.ThreadTS)
-	out.Message = &sentMessage{Untrusted: true, TS: d.ts, ThreadTS: p.ThreadTS, Text: d.text, Flags: d.flags}
+	out.Message = &sentMessage{TS: d.ts, ThreadTS: p.ThreadTS, Text: d.text, Flags: d.flags}
 	return out, nil
 }
 
@@ -459,15 +459,15 @@ type listScheduledIn struct {
 }
 
 type scheduledMessage struct {
-	Untrusted bool       `json:"untrusted"`
-	ID        string     `json:"scheduled_message_id"`
-	Channel   string     `json:"channel"`
-	PostAt    string     `json:"post_at"`
-	Text      string     `json:"text,omitempty"`
-	Flags     view.Flags `json:"flags,omitempty"`
+	ID      string     `json:"scheduled_message_id"`
+	Channel string     `json:"channel"`
+	PostAt  string     `json:"post_at"`
+	Text    string     `json:"text,omitempty"`
+	Flags   view.Flags `json:"flags,omitempty"`
 }
 
 type listScheduledOut struct {
+	view.Mark
 	Messages   []scheduledMessage `json:"scheduled_messages"`
 	HasMore    bool               `json:"has_more"`
 	NextCursor string             `json:"next_cursor,omitempty"`
@@ -488,7 +488,7 @@ func (k *kit) listScheduled(ctx context.Context, _ *toolset.Call, in listSchedul
 	}
 	r := k.Judge.Reading(ctx)
 	for _, m := range page.Messages {
-		v := scheduledMessage{Untrusted: true, ID: m.ID, Channel: m.Channel, PostAt: view.Unix(m.PostAt)}
+		v := scheduledMessage{ID: m.ID, Channel: m.Channel, PostAt: view.Unix(m.PostAt)}
 		v.Text = r.Scheduled(&m, passage, &v.Flags)
 		out.Messages = append(out.Messages, v)
 	}

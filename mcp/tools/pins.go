@@ -38,6 +38,7 @@ type pin struct {
 }
 
 type pinsOut struct {
+	view.Mark
 	Channel string `json:"channel"`
 	Pins    []pin  `json:"pins"`
 	HasMore bool   `json:"has_more"`

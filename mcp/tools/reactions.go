@@ -155,6 +155,7 @@ type getReactionsIn struct {
 }
 
 type messageOut struct {
+	view.Mark
 	OK      bool         `json:"ok"`
 	Channel string       `json:"channel"`
 	Message view.Message `json:"message"`
@@ -178,7 +179,7 @@ type emojisIn struct {
 }
 
 type emojisOut struct {
-	Untrusted  bool              `json:"untrusted"`
+	view.Mark
 	OK         bool              `json:"ok"`
 	Emoji      map[string]string `json:"emoji" doc:"name to image, or to alias:name"`
 	Total      int               `json:"total"`
@@ -197,7 +198,7 @@ func (k *kit) readEmojis(ctx context.Context, _ *toolset.Call, in emojisIn) (emo
 		return emojisOut{}, err
 	}
 	list := slices.Sorted(maps.Keys(all))
-	out := emojisOut{Untrusted: true, OK: true, Emoji: map[string]string{}, Total: len(all)}
+	out := emojisOut{OK: true, Emoji: map[string]string{}, Total: len(all)}
 	size := 0
 	for i, name := range list[firstAfter(list, after):] {
 		size += len(name) + len(all[name])
@@ -224,7 +225,7 @@ func (k *kit) searchEmojis(ctx context.Context, _ *toolset.Call, in searchEmojis
 	if err != nil {
 		return emojisOut{}, err
 	}
-	out := emojisOut{Untrusted: true, OK: true, Emoji: map[string]string{}}
+	out := emojisOut{OK: true, Emoji: map[string]string{}}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if !slices.ContainsFunc(in.Query, func(q string) bool { return strings.Contains(name, strings.ToLower(strings.Trim(q, ":"))) }) {
 			continue
@@ -272,6 +273,7 @@ func bookmarkTools(k *kit) []toolset.Tool {
 }
 
 type bookmarksOut struct {
+	view.Mark
 	Channel   string          `json:"channel"`
 	Bookmarks []view.Bookmark `json:"bookmarks"`
 }
@@ -302,6 +304,7 @@ type addBookmarkIn struct {
 }
 
 type bookmarkOut struct {
+	view.Mark
 	OK       bool           `json:"ok"`
 	Bookmark *view.Bookmark `json:"bookmark,omitempty"`
 	carried

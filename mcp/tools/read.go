@@ -32,6 +32,7 @@ type readThreadIn struct {
 }
 
 type messagesOut struct {
+	view.Mark
 	OK         bool           `json:"ok"`
 	Channel    string         `json:"channel"`
 	ThreadTS   string         `json:"thread_ts,omitempty"`

@@ -19,7 +19,6 @@ type readFileIn struct {
 
 // contents is what a file holds.
 type contents struct {
-	Untrusted  bool       `json:"untrusted"`
 	Encoding   string     `json:"encoding" enum:"text,image,none" doc:"image: beside this object; none: of a kind that is not shown"`
 	Text       string     `json:"text,omitempty"`
 	TotalChars int        `json:"total_chars,omitempty"`
@@ -28,6 +27,7 @@ type contents struct {
 }
 
 type readFileOut struct {
+	view.Mark
 	OK       bool      `json:"ok"`
 	File     view.File `json:"file"`
 	Contents contents  `json:"contents"`
@@ -58,7 +58,7 @@ func (k *kit) readFile(ctx context.Context, _ *toolset.Call, in readFileIn) (rea
 		return readFileOut{}, err
 	}
 	r := k.Judge.Reading(ctx)
-	out := readFileOut{OK: true, File: r.File(&f), Contents: contents{Untrusted: true, Encoding: "none"}}
+	out := readFileOut{OK: true, File: r.File(&f), Contents: contents{Encoding: "none"}}
 	switch {
 	case !r.Contents(&f):
 		out.Contents.Flags.Add(view.FlagWithheld)

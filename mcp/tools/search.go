@@ -28,7 +28,6 @@ type searchIn struct {
 
 // A hit is a message that was found.
 type hit struct {
-	Untrusted   bool            `json:"untrusted"`
 	Channel     string          `json:"channel"`
 	ChannelName string          `json:"channel_name,omitempty"`
 	TS          string          `json:"ts"`
@@ -37,11 +36,12 @@ type hit struct {
 	UserName    string          `json:"user_name,omitempty"`
 	Text        string          `json:"text"`
 	Permalink   string          `json:"permalink,omitempty"`
-	Provenance  view.Provenance `json:"provenance"`
+	Provenance  view.Provenance `json:"provenance,omitzero"`
 	Flags       view.Flags      `json:"flags,omitempty"`
 }
 
 type searchOut struct {
+	view.Mark
 	Messages   []hit  `json:"messages"`
 	Total      int    `json:"total,omitempty"`
 	HasMore    bool   `json:"has_more"`
@@ -216,7 +216,7 @@ func (k *kit) hit(r *view.Reading, m *slackapi.Message, channelName, format stri
 	}
 	v := r.Message(m, o)
 	h := hit{
-		Untrusted: true, Channel: m.Channel, TS: m.TS, ThreadTS: m.ThreadTS, User: m.User, UserName: v.UserName, Text: v.Text,
+		Channel: m.Channel, TS: m.TS, ThreadTS: m.ThreadTS, User: m.User, UserName: v.UserName, Text: v.Text,
 		Provenance: v.Provenance, Flags: v.Flags,
 	}
 	if !ok {

@@ -22,7 +22,6 @@ type posted struct {
 }
 
 type message struct {
-	Untrusted  bool     `json:"untrusted"`
 	TS         string   `json:"ts"`
 	ThreadTS   string   `json:"thread_ts"`
 	User       string   `json:"user"`
@@ -42,6 +41,7 @@ type message struct {
 }
 
 type messages struct {
+	Untrusted  bool      `json:"untrusted"`
 	OK         bool      `json:"ok"`
 	Messages   []message `json:"messages"`
 	HasMore    bool      `json:"has_more"`
@@ -62,7 +62,7 @@ func TestPostAndRead(t *testing.T) {
 	}
 	var read messages
 	r.call("slack_read_channel_messages", a{"input_params": a{"channel": sandbox.General, "limit": 1}}, &read)
-	if len(read.Messages) != 1 || read.Messages[0].Text != "hello, *world*" || !read.Messages[0].Untrusted {
+	if len(read.Messages) != 1 || read.Messages[0].Text != "hello, *world*" || !read.Untrusted {
 		t.Fatalf("read %+v", read)
 	}
 	if got := read.Messages[0].Provenance; got.Kind != "self" || !got.SameTeam {

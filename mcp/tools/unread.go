@@ -16,6 +16,7 @@ type listUnreadIn struct {
 }
 
 type channelsOut struct {
+	view.Mark
 	Channels   []view.Channel `json:"channels"`
 	HasMore    bool           `json:"has_more"`
 	NextCursor string         `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`

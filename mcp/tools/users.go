@@ -124,6 +124,7 @@ type profile struct {
 }
 
 type profilesOut struct {
+	view.Mark
 	Profiles []profile `json:"profiles" doc:"one for each user, in order"`
 }
 
@@ -190,6 +191,7 @@ type userGroupsIn struct {
 }
 
 type userGroupsOut struct {
+	view.Mark
 	UserGroups []view.UserGroup `json:"user_groups"`
 }
 

@@ -23,6 +23,7 @@ type waitIn struct {
 }
 
 type waitOut struct {
+	view.Mark
 	Events     []view.Event `json:"events"`
 	TimedOut   bool         `json:"timed_out"`
 	NextCursor string       `json:"next_cursor" doc:"Pass as cursor to the next call; always set"`

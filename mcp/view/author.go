@@ -31,7 +31,8 @@ const botMessage = "bot_message"
 const slackbot = "USLACKBOT"
 
 // Provenance says whose words a view holds, as far as Slack says. A text with
-// neither External nor SameTeam is by an author of whom it is not known.
+// neither External nor SameTeam is by an author of whom it is not known. A view is written without
+// it where the one whom the view names is a plain colleague; see [Provenance.IsZero].
 type Provenance struct {
 	// Author is the id of a user or a bot, or the name of a webhook source.
 	Author string `json:"author,omitempty"`
@@ -40,9 +41,19 @@ type Provenance struct {
 	External bool `json:"external,omitempty"`
 	// SameTeam reports an author of the workspace itself, or of its organisation.
 	SameTeam bool `json:"same_team,omitempty"`
+	// Guest reports a guest of the workspace, as far as that is known without asking.
+	Guest bool `json:"guest,omitempty"`
 	// Verified reports that the author's identity is Slack's word (or the sender's own,
 	// by its signature) and not a claim of the text.
 	Verified bool `json:"verified"`
+	// Another reports that the view names somebody else than the author.
+	Another bool `json:"-"`
+}
+
+// IsZero reports a plain colleague: a full member of our own workspace or organisation, by Slack's
+// word. Views leave the provenance of such an author out (encoding/json asks by this method).
+func (p Provenance) IsZero() bool {
+	return p.Kind == KindPerson && p.SameTeam && p.Verified && !p.External && !p.Guest && !p.Another
 }
 
 // An author is what Slack says of who wrote a text.

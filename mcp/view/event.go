@@ -1,8 +1,8 @@
 // Package view is how an assistant sees what came from Slack and from other senders:
 // events, messages, people, conversations, files.
 //
-// All of it was written by others, so each view is an object that says
-// "untrusted": true and, for what has an author, where it came from ([Provenance]).
+// All of it was written by others, so a result that holds views says so once, at its top ([Mark]),
+// and what has an author says where it came from ([Provenance]) unless that is a plain colleague.
 // Every text in it went through [Clean]. Nothing of it is ever put into a description,
 // an instruction or an error.
 //
@@ -40,7 +40,6 @@ func Unreadable(p event.Page) string {
 
 // An Event is one received event as an assistant sees it.
 type Event struct {
-	Untrusted   bool            `json:"untrusted"`
 	EventID     string          `json:"event_id"`
 	Source      string          `json:"source"`
 	Type        string          `json:"type"`
@@ -52,7 +51,7 @@ type Event struct {
 	TS          string          `json:"ts,omitempty" doc:"of the message that the event is"`
 	ThreadTS    string          `json:"thread_ts,omitempty"`
 	Text        string          `json:"text,omitempty"`
-	Provenance  Provenance      `json:"provenance"`
+	Provenance  Provenance      `json:"provenance,omitzero"`
 	HappenedAt  string          `json:"happened_at,omitempty"`
 	ReceivedAt  string          `json:"received_at"`
 	URI         string          `json:"uri" doc:"resource with the whole event"`
@@ -76,7 +75,7 @@ type EventOptions struct {
 func (r *Reading) Event(e *event.Event, o EventOptions) Event {
 	id := r.eventID(e.ID)
 	v := Event{
-		Untrusted: true, Source: e.Source, URI: EventURI(e.Source, id),
+		Source: e.Source, URI: EventURI(e.Source, id),
 		ReceivedAt: Time(e.ReceivedAt), HappenedAt: Time(e.At),
 	}
 	// Senders choose ids as they please; without lockdown the URI finds the event all the same.
@@ -135,6 +134,7 @@ func (r *Reading) happened(v *Event, e *event.Event, o EventOptions) {
 		v.Provenance.Kind = KindSystem
 		v.Provenance.SameTeam, v.Provenance.External = s.sides("")
 	}
+	v.Provenance.Another = v.Provenance.Kind == KindPerson && v.Provenance.Author != v.User
 	if isMessage(e) {
 		v.TS = subject.TS
 	}

@@ -324,6 +324,9 @@ func (r *Reading) person(p Provenance, a *author, s *scene) (Provenance, bool) {
 		case unknown:
 			known = false
 		}
+		if p.Guest = known && u.Guest; known && u.Bot {
+			p.Kind = KindBot
+		}
 	}
 	if !r.Lockdown() {
 		return p, true

@@ -13,7 +13,6 @@ import (
 
 // A Message is a message of a channel or thread.
 type Message struct {
-	Untrusted   bool            `json:"untrusted"`
 	TS          string          `json:"ts" doc:"the message's id in its channel"`
 	ThreadTS    string          `json:"thread_ts,omitempty"`
 	User        string          `json:"user,omitempty"`
@@ -21,7 +20,7 @@ type Message struct {
 	BotID       string          `json:"bot_id,omitempty"`
 	Subtype     string          `json:"subtype,omitempty"`
 	Text        string          `json:"text"`
-	Provenance  Provenance      `json:"provenance"`
+	Provenance  Provenance      `json:"provenance,omitzero"`
 	ReplyCount  int             `json:"reply_count,omitempty"`
 	LatestReply string          `json:"latest_reply,omitempty"`
 	Reactions   []Reaction      `json:"reactions,omitempty"`
@@ -75,7 +74,7 @@ func (r *Reading) Message(m *slackapi.Message, o MessageOptions) Message {
 // message shows a message that stands in a scene.
 func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptions) Message {
 	v := Message{
-		Untrusted: true, TS: m.TS, ThreadTS: m.ThreadTS, User: m.User, BotID: m.BotID,
+		TS: m.TS, ThreadTS: m.ThreadTS, User: m.User, BotID: m.BotID,
 		Subtype: m.Subtype, ReplyCount: m.ReplyCount, LatestReply: m.LatestReply,
 	}
 	u, _ := r.user(m.User, o.Detailed)
@@ -191,7 +190,6 @@ func Permalink(workspace, channel, ts, threadTS string) string {
 
 // A File is the description of a file.
 type File struct {
-	Untrusted bool     `json:"untrusted"`
 	ID        string   `json:"id"`
 	Name      string   `json:"name,omitempty"`
 	Title     string   `json:"title,omitempty"`
@@ -210,7 +208,7 @@ type File struct {
 // File shows a file's description.
 func (r *Reading) File(f *slackapi.File) File {
 	v := File{
-		Untrusted: true, ID: f.ID, Size: f.Size, User: f.User, Created: Unix(f.Created), External: f.IsExternal,
+		ID: f.ID, Size: f.Size, User: f.User, Created: Unix(f.Created), External: f.IsExternal,
 	}
 	v.MIMEType, v.Kind = r.mediaType(f.MimeType, &v.Flags), r.ID(f.FileType, &v.Flags)
 	v.Mode = r.ID(f.Mode, &v.Flags)
@@ -270,7 +268,6 @@ func Unix(seconds int64) string {
 
 // A Channel is a conversation: a channel, a direct message or a group message.
 type Channel struct {
-	Untrusted  bool   `json:"untrusted"`
 	ID         string `json:"id"`
 	Name       string `json:"name,omitempty"`
 	Type       string `json:"type,omitempty" enum:"public_channel,private_channel,im,mpim"`
@@ -294,7 +291,7 @@ const note = 250
 // Channel shows a conversation.
 func (r *Reading) Channel(c *slackapi.Channel, detailed bool) Channel {
 	v := Channel{
-		Untrusted: true, ID: c.ID, Type: channelType(c), User: c.User, Members: c.NumMembers, IsMember: c.IsMember || c.IsIM || c.IsMPIM,
+		ID: c.ID, Type: channelType(c), User: c.User, Members: c.NumMembers, IsMember: c.IsMember || c.IsIM || c.IsMPIM,
 		IsArchived: c.IsArchived, IsExternal: c.IsExtShared || c.IsPendingExtShared,
 		Unread: c.UnreadCountDisplay, LastRead: c.LastRead,
 	}
@@ -347,7 +344,7 @@ func channelType(c *slackapi.Channel) string {
 
 // KnownChannel shows what was kept of a conversation.
 func (r *Reading) KnownChannel(c *names.Channel) Channel {
-	v := Channel{Untrusted: true, ID: c.ID, Type: "public_channel", Members: c.Members, IsMember: c.Member, IsArchived: c.Archived, IsExternal: c.Shared}
+	v := Channel{ID: c.ID, Type: "public_channel", Members: c.Members, IsMember: c.Member, IsArchived: c.Archived, IsExternal: c.Shared}
 	if c.Private {
 		v.Type = "private_channel"
 	}
@@ -357,7 +354,6 @@ func (r *Reading) KnownChannel(c *names.Channel) Channel {
 
 // A User is a person or a bot.
 type User struct {
-	Untrusted   bool   `json:"untrusted"`
 	ID          string `json:"id"`
 	Handle      string `json:"name,omitempty"`
 	DisplayName string `json:"display_name,omitempty"`
@@ -384,7 +380,7 @@ func (u *User) Shown() bool { return !slices.Contains(u.Flags, FlagWithheld) }
 func (r *Reading) User(u *slackapi.User) User {
 	kept := names.UserOf(u)
 	v := User{
-		Untrusted: true, ID: u.ID, IsBot: u.IsBot, IsGuest: u.IsRestricted || u.IsUltraRestricted,
+		ID: u.ID, IsBot: u.IsBot, IsGuest: u.IsRestricted || u.IsUltraRestricted,
 		IsExternal: sideOf(&kept, r.home()) == outside, IsDeleted: u.Deleted, Team: u.TeamID, IsAdmin: u.IsAdmin || u.IsOwner,
 	}
 	if !r.passes(&kept, r.home()) {
@@ -408,7 +404,6 @@ func status(p *slackapi.Profile) string {
 
 // A Person is a user in short: who it is, and whether to trust their words.
 type Person struct {
-	Untrusted   bool   `json:"untrusted"`
 	ID          string `json:"id"`
 	Handle      string `json:"name,omitempty"`
 	DisplayName string `json:"display_name,omitempty"`
@@ -424,7 +419,7 @@ type Person struct {
 // Person shows what was kept of a user.
 func (r *Reading) Person(u *names.User) Person {
 	v := Person{
-		Untrusted: true, ID: u.ID, IsBot: u.Bot, IsGuest: u.Guest,
+		ID: u.ID, IsBot: u.Bot, IsGuest: u.Guest,
 		IsExternal: sideOf(u, r.home()) == outside, IsDeleted: u.Deleted,
 	}
 	if !r.passes(u, r.home()) {

@@ -6,7 +6,6 @@ import (
 
 // A UserGroup is users who are mentioned together.
 type UserGroup struct {
-	Untrusted   bool   `json:"untrusted"`
 	ID          string `json:"id"`
 	Name        string `json:"name"`
 	Handle      string `json:"handle"`
@@ -21,7 +20,7 @@ type UserGroup struct {
 // those that are external. Where Slack does not say which organisation a workspace's group is of, as
 // of a sister workspace's, it is of those who made and changed it.
 func (r *Reading) UserGroup(g *slackapi.UserGroup) UserGroup {
-	v := UserGroup{Untrusted: true, ID: g.ID, UserCount: g.UserCount, IsExternal: g.IsExternal, IsDisabled: g.Deleted != 0}
+	v := UserGroup{ID: g.ID, UserCount: g.UserCount, IsExternal: g.IsExternal, IsDisabled: g.Deleted != 0}
 	if r.Lockdown() && (g.IsExternal || !r.homeGroup(g)) {
 		v.Flags.Add(FlagWithheld)
 		return v
@@ -42,13 +41,12 @@ func (r *Reading) homeGroup(g *slackapi.UserGroup) bool {
 
 // A Bookmark is a link at the top of a conversation.
 type Bookmark struct {
-	Untrusted bool   `json:"untrusted"`
-	ID        string `json:"id"`
-	Title     string `json:"title"`
-	Link      string `json:"link"`
-	Emoji     string `json:"emoji,omitempty"`
-	Created   string `json:"created,omitempty"`
-	Flags     Flags  `json:"flags,omitempty"`
+	ID      string `json:"id"`
+	Title   string `json:"title"`
+	Link    string `json:"link"`
+	Emoji   string `json:"emoji,omitempty"`
+	Created string `json:"created,omitempty"`
+	Flags   Flags  `json:"flags,omitempty"`
 }
 
 // maxLink bounds an address, in characters.
@@ -56,7 +54,7 @@ const maxLink = 4000
 
 // Bookmark shows a bookmark, which is of who wrote it last.
 func (r *Reading) Bookmark(b *slackapi.Bookmark) Bookmark {
-	v := Bookmark{Untrusted: true, ID: b.ID, Created: Unix(b.Created)}
+	v := Bookmark{ID: b.ID, Created: Unix(b.Created)}
 	if !r.member(b.UpdatedBy, "", b.ID) {
 		v.Flags.Add(FlagWithheld)
 		return v

@@ -13,7 +13,7 @@ import (
 // receipts. Nothing is kept beside the events: a status is as old as the store reaches
 // back, and as true as its signed receipts.
 type MessageStatus struct {
-	Untrusted   bool      `json:"untrusted"`
+	Mark
 	MessageID   string    `json:"message_id"`
 	Status      string    `json:"status" doc:"The last known: queued, delivered or failed"`
 	DeliveredAt string    `json:"delivered_at,omitempty"`
@@ -50,7 +50,7 @@ func FindMessageStatus(ctx context.Context, log event.Log, id string) (MessageSt
 	if len(last) == 0 {
 		return MessageStatus{}, event.ErrNotFound
 	}
-	s := MessageStatus{Untrusted: true, Status: last[0].Status, DeliveredAt: last[0].DeliveredAt, Complete: complete, Receipts: []Receipt{}}
+	s := MessageStatus{Status: last[0].Status, DeliveredAt: last[0].DeliveredAt, Complete: complete, Receipts: []Receipt{}}
 	s.MessageID = s.Flags.Name(id)
 	for i := range found {
 		e := &found[i]

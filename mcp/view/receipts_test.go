@@ -40,7 +40,7 @@ func TestFindMessageStatus(t *testing.T) {
 				t.Errorf("%s: receipt %+v", id, r)
 			}
 		}
-		if got := s.Status + " " + strings.Join(history, ","); err != nil || got != want || !s.Complete || !s.Untrusted {
+		if got := s.Status + " " + strings.Join(history, ","); err != nil || got != want || !s.Complete {
 			t.Errorf("Find(%s) = %q, %+v, %v; want %q", id, got, s, err, want)
 		}
 	}
