@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/slack-go/slack"
+
+	"slackmcp/internal/words"
 )
 
 // A File is a file's description; its contents are read with [Client.Download].
@@ -39,7 +41,7 @@ type File struct {
 	IMs                []string `json:"ims,omitempty"`
 	OriginalW          int      `json:"original_w,omitempty"`
 	OriginalH          int      `json:"original_h,omitempty"`
-	Preview            string   `json:"preview,omitempty"` // of a text, its beginning
+	words.Extract               // what Slack read out of it
 }
 
 // MaxDownload is the most that [Client.Download] reads, in bytes.

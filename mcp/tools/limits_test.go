@@ -173,7 +173,7 @@ func TestRulesOfWriting(t *testing.T) {
 	}
 	var page messages
 	r.call("slack_read_channel_messages", a{"channel": "#general", "limit": 1, "response_format": "detailed"}, &page)
-	if page.Messages[0].Text != "@channel look" {
+	if page.Messages[0].Text != "@channel look\n@here" {
 		t.Errorf("posted %q", page.Messages[0].Text)
 	}
 	r.call("slack_post_message", a{"channel": "#general", "text": "x"}, nil)

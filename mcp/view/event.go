@@ -51,6 +51,8 @@ type Event struct {
 	TS          string          `json:"ts,omitempty" doc:"of the message that the event is"`
 	ThreadTS    string          `json:"thread_ts,omitempty"`
 	Text        string          `json:"text,omitempty"`
+	Files       []FileRef       `json:"files,omitempty"`
+	More        string          `json:"more,omitempty" doc:"what the message holds that the text does not show; ask for detailed"`
 	Provenance  Provenance      `json:"provenance,omitzero"`
 	HappenedAt  string          `json:"happened_at,omitempty"`
 	ReceivedAt  string          `json:"received_at"`
@@ -138,9 +140,14 @@ func (r *Reading) happened(v *Event, e *event.Event, o EventOptions) {
 	if isMessage(e) {
 		v.TS = subject.TS
 	}
-	v.Text = v.Flags.Text(r.text(h, subject, &a, passes, &s, &v.Flags), cmp.Or(o.MaxText, MaxText))
+	said, more := r.text(h, subject, &a, passes, &s, &v.Flags)
+	v.Text = v.Flags.Text(said, cmp.Or(o.MaxText, MaxText))
+	if isMessage(e) && subject != h.deleted {
+		v.Files = r.fileRefs(subject.Files, &v.Flags)
+	}
 	switch {
 	case !o.Payload:
+		v.More = more
 	case o.tooLong(e):
 		v.Flags.Add(FlagTruncated)
 	case r.Lockdown():
@@ -162,21 +169,21 @@ func (r *Reading) Passes(e *event.Event) bool {
 func isMessage(e *event.Event) bool { return e.Kind.Type == "message" || e.Kind.Type == "app_mention" }
 
 // text is what passes of the words that an event is about.
-func (r *Reading) text(h *happening, subject *slackapi.Message, a *author, passes bool, s *scene, f *Flags) string {
+func (r *Reading) text(h *happening, subject *slackapi.Message, a *author, passes bool, s *scene, f *Flags) (said, more string) {
 	switch {
 	case h.deleted != nil && subject == h.deleted:
-		return "" // it was taken back
+		return "", "" // it was taken back
 	case r.Lockdown() && h.Command == "" && h.message.Type != "message" && h.message.Type != "app_mention":
-		return "" // a field of that name is listed for no other type
+		return "", "" // a field of that name is listed for no other type
 	case h.Command == "":
 		return r.words(subject, a, passes, s, f)
 	case h.Words == "":
-		return ""
+		return "", ""
 	case !passes:
 		f.Add(FlagWithheld)
-		return ""
+		return "", ""
 	}
-	return h.Command + " " + h.Words
+	return h.Command + " " + h.Words, ""
 }
 
 // A happening is what an event of Slack's tells: of a message, or of what a user did.

@@ -27,6 +27,7 @@ type Message struct {
 	Files       []FileRef       `json:"files,omitempty"`
 	EditedTS    string          `json:"edited_ts,omitempty"`
 	Permalink   string          `json:"permalink,omitempty"`
+	More        string          `json:"more,omitempty" doc:"what it holds that the text does not show; ask for detailed"`
 	Flags       Flags           `json:"flags,omitempty"`
 	Blocks      json.RawMessage `json:"blocks,omitempty"`
 	Attachments json.RawMessage `json:"attachments,omitempty"`
@@ -45,6 +46,7 @@ type FileRef struct {
 	Name     string `json:"name,omitempty"`
 	MIMEType string `json:"mimetype,omitempty"`
 	Size     int64  `json:"size,omitempty"`
+	Text     string `json:"text,omitempty" doc:"what Slack read out of it: what is said in it, or its beginning"`
 }
 
 // MessageOptions say how a message is shown.
@@ -92,12 +94,12 @@ func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptio
 	} else if m.Username != "" || botName(m) != "" {
 		v.Flags.Add(FlagWithheld)
 	}
-	v.Text = v.Flags.Text(r.words(m, &a, passes, &s, &v.Flags), cmp.Or(o.MaxText, MaxText))
-	for i := range m.Files {
-		v.Files = append(v.Files, r.fileRef(&m.Files[i], &v.Flags))
-	}
+	said, more := r.words(m, &a, passes, &s, &v.Flags)
+	v.Text = v.Flags.Text(said, cmp.Or(o.MaxText, MaxText))
+	v.Files = r.fileRefs(m.Files, &v.Flags)
 	switch {
 	case !o.Detailed:
+		v.More = more
 	case r.Lockdown():
 		v.Attachments = r.shown(m, &a, passes, &s, &v.Flags)
 	default:
@@ -224,12 +226,35 @@ func (r *Reading) File(f *slackapi.File) File {
 	return v
 }
 
+// maxFiles bounds the files of one message, maxExtract what is shown of the contents of one, in
+// characters.
+const (
+	maxFiles   = 50
+	maxExtract = 500
+)
+
+// fileRefs shows the files that a message carries.
+func (r *Reading) fileRefs(files []slackapi.File, flags *Flags) []FileRef {
+	var all []FileRef
+	for i := range files[:min(len(files), maxFiles)] {
+		all = append(all, r.fileRef(&files[i], flags))
+	}
+	return all
+}
+
 // fileRef shows a file that a message carries.
 func (r *Reading) fileRef(f *slackapi.File, flags *Flags) FileRef {
 	v := FileRef{ID: f.ID, MIMEType: r.mediaType(f.MimeType, flags), Size: f.Size}
-	if r.uploader(f) {
-		v.Name = flags.Name(cmp.Or(f.Title, f.Name))
-	} else {
+	if !r.uploader(f) {
+		flags.Add(FlagWithheld)
+		return v
+	}
+	v.Name = flags.Name(cmp.Or(f.Title, f.Name))
+	switch text := f.Text(); {
+	case text == "":
+	case r.Contents(f):
+		v.Text = flags.Text(text, maxExtract)
+	default:
 		flags.Add(FlagWithheld)
 	}
 	return v

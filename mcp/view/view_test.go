@@ -1,7 +1,6 @@
 package view_test
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -10,7 +9,6 @@ import (
 
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/view"
-	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 )
 
@@ -236,29 +234,6 @@ func TestPayloadKeepsNumbers(t *testing.T) {
 	}
 	if long := open(t).Event(&e, view.EventOptions{Payload: true, MaxPayload: 10}); long.Payload != nil || len(long.Flags) == 0 {
 		t.Errorf("a payload beyond its bound is shown: %+v", long)
-	}
-}
-
-func TestWords(t *testing.T) {
-	t.Parallel()
-	for name, tc := range map[string]struct {
-		m    slackapi.Message
-		want string
-	}{
-		"its text": {slackapi.Message{Text: "hi", Blocks: json.RawMessage(`[{"text":"no"}]`)}, "hi"},
-		"its blocks": {slackapi.Message{Blocks: json.RawMessage(`[{"type":"header","text":{"type":"plain_text","text":"Build"}},
-			{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"text","text":"failed"}]}]}]`)}, "Build\nfailed"},
-		"its attachments":        {slackapi.Message{Attachments: json.RawMessage(`[{"pretext":"Alert","title":"Disk","text":"full","fallback":"no"}]`)}, "Alert\nDisk\nfull"},
-		"a fallback":             {slackapi.Message{Attachments: json.RawMessage(`[{"fallback":"only this"}]`)}, "only this"},
-		"what it brings with it": {slackapi.Message{Text: "look", Attachments: json.RawMessage(`[{"is_share":true,"text":"first\nsecond"},{"from_url":"https://x.example","title":"page"},{"title":"card"}]`)}, "look\n> first\n> second\n> page\ncard"},
-		"nothing":                {slackapi.Message{Blocks: json.RawMessage(`{bad`)}, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := view.Words(&tc.m); got != tc.want {
-				t.Errorf("Words = %q, want %q", got, tc.want)
-			}
-		})
 	}
 }
 

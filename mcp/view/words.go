@@ -4,168 +4,40 @@ import (
 	"encoding/json"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
+	"slackmcp/internal/words"
 	"slackmcp/slackapi"
 )
 
-// Words is what a message says to a person who looks at it: its text or, where it has none, the
-// texts of its blocks, and then what its attachments say.
-func Words(m *slackapi.Message) string {
-	var found []string
-	for _, p := range partsOf(m) {
-		found = append(found, p.words...)
+// wordsOf reads what a message says, without its files.
+func wordsOf(m *slackapi.Message) *words.Message {
+	return &words.Message{Text: m.Text, Blocks: m.Blocks, Attachments: m.Attachments}
+}
+
+// parts takes a message apart. Under lockdown, where each part is judged by its author, nothing is in
+// a part that another one may have written.
+func (r *Reading) parts(m *slackapi.Message) []words.Part {
+	if r.Lockdown() {
+		return wordsOf(m).Authored()
 	}
-	return strings.Join(found, "\n")
-}
-
-// A part is a piece of a message that has an author of its own.
-type part struct {
-	words []string
-	// attachment is what Slack, or an app, put below the message's own words; nil is those.
-	attachment *attachment
-}
-
-// partsOf takes a message apart, in the order in which it is read.
-func partsOf(m *slackapi.Message) []part {
-	var parts []part
-	if strings.TrimSpace(m.Text) != "" {
-		parts = append(parts, part{words: []string{m.Text}})
-	} else if v, err := decodeJSON(m.Blocks); err == nil {
-		if words := texts(v, nil); len(words) > 0 {
-			parts = append(parts, part{words: words})
-		}
-	}
-	for _, at := range attachmentsOf(m) {
-		words := at.words()
-		if at.quotes() || at.fetched() {
-			words = quote(words)
-		}
-		parts = append(parts, part{words: words, attachment: &at})
-	}
-	return parts
-}
-
-// quote marks each line as another one's: what a message brings with it must not read as if its
-// author had said it.
-func quote(words []string) []string {
-	if len(words) == 0 {
-		return nil
-	}
-	return []string{"> " + strings.Join(strings.FieldsFunc(strings.Join(words, "\n"), isBreak), "\n> ")}
-}
-
-// isBreak reports a character that ends a line.
-func isBreak(r rune) bool { return strings.ContainsRune("\n\r\v\f\u0085\u2028\u2029", r) }
-
-// texts collects the values of the members that hold words, in order.
-func texts(v any, found []string) []string {
-	switch v := v.(type) {
-	case []any:
-		for _, item := range v {
-			found = texts(item, found)
-		}
-	case map[string]any:
-		for _, key := range []string{"pretext", "title", "text", "alt_text", "fields", "elements", "rows", "blocks", "message_blocks", "message", "fallback"} {
-			switch s, ok := v[key].(string); {
-			case !ok:
-				found = texts(v[key], found)
-			case s != "" && (key != "fallback" || len(found) == 0):
-				found = append(found, s)
-			}
-		}
-	}
-	return found
-}
-
-// An attachment is one entry of a message's attachments: what Slack shows below a message
-// (docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments and, of shared
-// messages, what Slack sends).
-type attachment struct {
-	FromURL   string `json:"from_url"`
-	Original  string `json:"original_url"`
-	Shared    bool   `json:"is_share"`
-	Message   bool   `json:"is_msg_unfurl"`
-	Reply     bool   `json:"is_reply_unfurl"`
-	Root      bool   `json:"is_thread_root_unfurl"`
-	AppUnfurl bool   `json:"is_app_unfurl"`
-	AppURL    string `json:"app_unfurl_url"`
-	BotID     string `json:"bot_id"`
-	AppID     string `json:"app_id"`
-	AuthorID  string `json:"author_id"`
-	Channel   string `json:"channel_id"`
-	TS        string `json:"ts"`
-
-	Text   string          `json:"text"`
-	Blocks json.RawMessage `json:"message_blocks"`
-	Files  []slackapi.File `json:"files"`
-
-	raw any
-}
-
-// attachmentsOf reads a message's attachments. What is not an object is left out.
-func attachmentsOf(m *slackapi.Message) []attachment {
-	var list []json.RawMessage
-	if len(m.Attachments) == 0 || json.Unmarshal(m.Attachments, &list) != nil {
-		return nil
-	}
-	all := make([]attachment, 0, len(list))
-	for _, raw := range list {
-		v, err := decodeJSON(raw)
-		if _, object := v.(map[string]any); err != nil || !object {
-			continue
-		}
-		at := attachment{raw: v}
-		_ = json.Unmarshal(raw, &at) // what Slack writes otherwise is as if it were absent
-		all = append(all, at)
-	}
-	return all
-}
-
-func (at *attachment) words() []string { return texts(at.raw, nil) }
-
-// quotes reports that Slack made the attachment of a message that was shared.
-func (at *attachment) quotes() bool { return at.Shared || at.Message || at.Reply || at.Root }
-
-// fetched reports that the attachment is the preview of a link.
-func (at *attachment) fetched() bool {
-	return at.AppUnfurl || at.AppURL != "" || at.FromURL != "" || at.Original != ""
-}
-
-// byApp reports that an app wrote the attachment, whatever else it says of itself.
-func (at *attachment) byApp() bool {
-	return at.AppUnfurl || at.AppURL != "" || at.BotID != "" || at.AppID != ""
-}
-
-// isTable reports that the attachment is a table which a person pasted: Slack keeps that beside the
-// message's blocks. It has nothing else in it that could be another one's.
-func (at *attachment) isTable() bool {
-	object, _ := at.raw.(map[string]any)
-	for name := range object {
-		if !slices.Contains([]string{"id", "color", "fallback", "blocks"}, name) {
-			return false
-		}
-	}
-	blocks, _ := object["blocks"].([]any)
-	return len(blocks) > 0 && !slices.ContainsFunc(blocks, func(b any) bool {
-		block, _ := b.(map[string]any)
-		return block["type"] != "table"
-	})
+	return wordsOf(m).Parts()
 }
 
 // attachment says who wrote an attachment of a message by a, and whether it passes. Below what
 // a person typed stands what Slack put there: a message that was shared is its author's, a preview
 // the web's. What an app posts it may have written itself, so there nothing is taken for
 // a quotation.
-func (r *Reading) attachment(at *attachment, a *author, passes bool, s *scene) bool {
+func (r *Reading) attachment(at *words.Attachment, a *author, passes bool, s *scene) bool {
 	switch app := a.bot != "" || a.app != ""; {
 	case !r.Lockdown():
 		return true
-	case !app && at.byApp():
+	case !app && at.ByApp():
 		return false
-	case at.quotes():
+	case at.Quotes():
 		return !app && r.quoted(author{user: at.AuthorID, ts: at.TS}, scene{own: s.own, app: s.app, bot: s.bot, channel: at.Channel})
-	case at.fetched(), !app && !at.isTable():
+	case at.Fetched(), !app && !at.IsTable():
 		return false
 	}
 	return passes
@@ -208,9 +80,9 @@ var spoken = []string{"", botMessage, "file_share", "me_message", "thread_broadc
 var named = regexp.MustCompile(`<((?:[@#]|!subteam\^)[^<>|]*)\|[^<>]*>`)
 
 // nameless takes those names out.
-func nameless(words []string) []string {
+func nameless(lines []string) []string {
 	var bare []string
-	for _, w := range words {
+	for _, w := range lines {
 		bare = append(bare, named.ReplaceAllString(w, "<$1>"))
 	}
 	return bare
@@ -225,50 +97,94 @@ func announcement(m *slackapi.Message) string {
 }
 
 // ownWords is what passes of a message's own words. It reports whether something was withheld.
-func (r *Reading) ownWords(m *slackapi.Message, words []string, passes bool) (said []string, withheld bool) {
+func (r *Reading) ownWords(m *slackapi.Message, lines []string, passes bool) (said []string, withheld bool) {
 	ends := slices.Contains(wholly, m.Subtype)
 	switch {
 	case !r.Lockdown():
-		return words, false
+		return lines, false
 	case announced[m.Subtype] != "" && (!passes || !ends):
 		return []string{announcement(m)}, ends
 	case announced[m.Subtype] == "" && !slices.Contains(spoken, m.Subtype), !passes:
-		return nil, len(words) > 0
+		return nil, len(lines) > 0
 	}
-	return nameless(words), false
+	return nameless(lines), false
 }
 
-// words is what passes of all that a message says.
-func (r *Reading) words(m *slackapi.Message, a *author, passes bool, s *scene, f *Flags) string {
+// words is what passes of all that a message says, and what of it the words do not show.
+func (r *Reading) words(m *slackapi.Message, a *author, passes bool, s *scene, f *Flags) (said, more string) {
 	var found []string
-	for _, p := range partsOf(m) {
-		words, withheld := p.words, false
-		if p.attachment == nil {
-			words, withheld = r.ownWords(m, words, passes)
-		} else if !r.attachment(p.attachment, a, passes, s) {
-			words, withheld = nil, len(words) > 0
-		} else if r.Lockdown() {
-			words = nameless(words)
-		}
+	var left []bool
+	for _, p := range r.parts(m) {
+		lines, withheld := r.part(&p, m, a, passes, s)
 		if withheld {
 			f.Add(FlagWithheld)
 		}
-		found = append(found, words...)
+		found = append(found, lines...)
+		if p.More {
+			left = append(left, p.Attachment != nil)
+		}
 	}
-	return strings.Join(found, "\n")
+	if !r.Lockdown() { // which shows no more in any form
+		more = moreOf(left)
+	}
+	return strings.Join(found, "\n"), more
+}
+
+// part is what passes of a part of a message.
+func (r *Reading) part(p *words.Part, m *slackapi.Message, a *author, passes bool, s *scene) (lines []string, withheld bool) {
+	switch {
+	case p.Attachment == nil:
+		lines, withheld = r.ownWords(m, p.Lines, passes)
+	case !r.attachment(p.Attachment, a, passes, s):
+		return nil, len(p.Lines) > 0
+	case r.Lockdown():
+		lines = nameless(p.Lines)
+	default:
+		lines = p.Lines
+	}
+	return lines, withheld || p.Foreign && r.Lockdown()
+}
+
+// moreOf names what a message holds beside its words, such as "blocks, 3 attachments". Each entry
+// says whether it is an attachment.
+func moreOf(left []bool) string {
+	var all []string
+	n := 0
+	for _, attachment := range left {
+		if attachment {
+			n++
+		} else {
+			all = append(all, "blocks")
+		}
+	}
+	switch n {
+	case 0:
+	case 1:
+		all = append(all, "1 attachment")
+	default:
+		all = append(all, strconv.Itoa(n)+" attachments")
+	}
+	return strings.Join(all, ", ")
 }
 
 // shown is what passes of a message's attachments, rebuilt of what is known of them.
 func (r *Reading) shown(m *slackapi.Message, a *author, passes bool, s *scene, f *Flags) json.RawMessage {
 	var all []any
-	for _, at := range attachmentsOf(m) {
-		if !r.attachment(&at, a, passes, s) {
-			f.Add(FlagWithheld)
+	for _, p := range r.parts(m) {
+		at := p.Attachment
+		if at == nil {
 			continue
 		}
-		v := map[string]any{"text": f.Text(strings.Join(nameless(at.words()), "\n"), MaxText)}
+		lines, withheld := r.part(&p, m, a, passes, s)
+		if withheld {
+			f.Add(FlagWithheld)
+		}
+		if len(lines) == 0 {
+			continue
+		}
+		v := map[string]any{"text": f.Text(strings.Join(lines, "\n"), MaxText)}
 		for name, value := range map[string]string{"author_id": at.AuthorID, "channel_id": at.Channel, "ts": at.TS} {
-			if at.quotes() && identifier.MatchString(value) {
+			if at.Quotes() && identifier.MatchString(value) {
 				v[name] = value
 			}
 		}
