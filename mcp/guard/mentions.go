@@ -16,6 +16,9 @@ var mass = regexp.MustCompile(`(?i)<\s*!\s*(?:(channel|here|everyone|group)|subt
 // opening is how a mention begins.
 var opening = regexp.MustCompile(`(?i)<\s*!(\s*(?:channel|here|everyone|group|subteam))`)
 
+// MassMentions reports that whole channels and groups of users may be called.
+func (g *Guard) MassMentions() bool { return g.massMentions }
+
 // Text takes the call out of @channel, @here, @everyone and of groups of users in a text of
 // Slack's markup, unless they are allowed. The words stay. Where a mention has a "<" within,
 // its end is not known, and its own "<" is escaped. Text reports whether it changed anything.

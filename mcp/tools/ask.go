@@ -32,6 +32,7 @@ type askIn struct {
 	ExpiresIn      string   `json:"expires_in,omitempty" default:"1d" doc:"How long it can be answered (90s, 15m, 2h, 1d), at most 7d"`
 	TimeoutSeconds int      `json:"timeout_seconds,omitempty" alias:"timeout" min:"0" max:"300" default:"25" doc:"How long to wait for the answer; 0 asks and returns"`
 	AskID          string   `json:"ask_id,omitempty" doc:"ask_id of an earlier call: waits on for its answer and asks nothing; give it alone"`
+	naming
 	safety
 }
 
@@ -104,7 +105,7 @@ func (k *kit) ask(ctx context.Context, c *toolset.Call, in askIn) (askOut, error
 
 // pose posts the question.
 func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (id string, how carried, err error) {
-	q, calmed, err := k.question(ctx, in)
+	q, n, err := k.question(ctx, c, in)
 	if err != nil {
 		return "", carried{}, err
 	}
@@ -112,10 +113,13 @@ func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (id string, h
 	if err != nil {
 		return "", carried{}, err
 	}
+	written := q
+	written.Text = in.Question // the same names may be others on a repeat
 	args := struct {
 		Question ask.Question
 		Open     time.Duration
-	}{q, open}
+		Naming   naming
+	}{written, open, in.naming}
 	id, w, err := begin[string](ctx, k, c, guard.Write{Channel: q.Channel, Sends: true, Arguments: args}, in.safety)
 	switch {
 	case w.due && w.DryRun:
@@ -136,9 +140,7 @@ func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (id string, h
 		id = r.ID
 		w.end(ctx, id, r.TS, err)
 	}
-	if calmed {
-		w.Note = noteMentions
-	}
+	w.Note = n.on(w.Note)
 	return id, w.carried, err
 }
 
@@ -170,16 +172,16 @@ func openFor(s string) (time.Duration, error) {
 }
 
 // question reads the arguments of a new question.
-func (k *kit) question(ctx context.Context, in askIn) (q ask.Question, calmed bool, err error) {
+func (k *kit) question(ctx context.Context, c *toolset.Call, in askIn) (q ask.Question, n remarks, err error) {
 	for i, choice := range in.Choices {
-		var c bool
-		in.Choices[i], c = k.Guard.Text(strings.TrimSpace(choice))
-		calmed = calmed || c
+		var calmed bool
+		in.Choices[i], calmed = k.Guard.Text(strings.TrimSpace(choice))
+		n.calm(calmed)
 		if n := utf8.RuneCountInString(in.Choices[i]); n == 0 || n > ask.MaxChoice {
-			return q, false, &toolset.ArgumentError{Argument: "choices", Problem: "each must have 1 to 75 characters"}
+			return q, nil, &toolset.ArgumentError{Argument: "choices", Problem: "each must have 1 to 75 characters"}
 		}
 		if slices.Contains(in.Choices[:i], in.Choices[i]) {
-			return q, false, &toolset.ArgumentError{Argument: "choices", Problem: "two of them are the same"}
+			return q, nil, &toolset.ArgumentError{Argument: "choices", Problem: "two of them are the same"}
 		}
 	}
 	for _, needed := range []struct {
@@ -189,23 +191,22 @@ func (k *kit) question(ctx context.Context, in askIn) (q ask.Question, calmed bo
 		{"channel", in.Channel == ""}, {"question", strings.TrimSpace(in.Question) == ""}, {"choices", len(in.Choices) == 0},
 	} {
 		if needed.missing {
-			return q, false, &toolset.ArgumentError{Argument: needed.argument, Problem: "it is required to ask a new question"}
+			return q, nil, &toolset.ArgumentError{Argument: needed.argument, Problem: "it is required to ask a new question"}
 		}
 	}
 	if q.Channel, err = k.recipient(ctx, in.Channel, in.safety); err != nil {
-		return q, false, err
+		return q, nil, err
 	}
 	if q.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
-		return q, false, err
+		return q, nil, err
 	}
 	if q.Who, err = k.voters(ctx, in.Who); err != nil {
-		return q, false, err
+		return q, nil, err
 	}
 	q.Choices = in.Choices
-	text, c := k.Guard.Text(in.Question)
-	q.Text = text
+	q.Text = k.prose(ctx, c, "question", in.Question, maxSection, in.naming, &n)
 	// The message is changed when the question ends, and then Slack takes no word about previews.
-	return q, calmed || c, k.Guard.Links(nil, append(q.Choices, q.Text)...)
+	return q, n, k.Guard.Links(nil, append(q.Choices, q.Text)...)
 }
 
 // voters returns the ids of those whose answer counts. A display name, or a full name, is not

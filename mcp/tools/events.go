@@ -371,16 +371,16 @@ func (k *kit) replyToEvent(ctx context.Context, c *toolset.Call, in replyToEvent
 	if e.Source != event.SourceSlack || e.Channel == "" {
 		return posted{}, fault("no_channel: this event belongs to no conversation, so it cannot be answered there. Use slack_post_message.")
 	}
-	p, calmed, err := k.content(in.words)
+	m, err := k.content(ctx, c, in.words)
 	if err != nil {
 		return posted{}, err
 	}
-	p.Channel = e.Channel
+	m.post.Channel = e.Channel
 	if in.To == "thread" && !plainDM {
-		p.ThreadTS = e.Thread
+		m.post.ThreadTS = e.Thread
 	}
-	p.Broadcast = in.Broadcast && p.ThreadTS != ""
-	return k.deliver(ctx, c, p, calmed, in.safety)
+	m.post.Broadcast = in.Broadcast && m.post.ThreadTS != ""
+	return k.deliver(ctx, c, m, in.safety)
 }
 
 // isPlainDM reports a direct message outside every thread: people expect the answer

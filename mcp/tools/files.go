@@ -21,6 +21,7 @@ const (
 	maxFileRead  = 5 << 20 // bytes of a file that is read
 	maxFileText  = 100_000 // characters of a text in one answer
 	maxImage     = 3 << 20 // bytes of an image in an answer
+	maxComment   = 4000    // characters of the message with a file
 	maxFileWrite = 3 << 20 // bytes of a file that is uploaded: it comes in one message
 )
 
@@ -90,16 +91,19 @@ type uploadIn struct {
 	Channel  string `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; without one nobody sees the file yet"`
 	ThreadTS string `json:"thread_ts,omitempty" doc:"Share it in the thread of this message (ts)"`
 	Comment  string `json:"comment,omitempty" alias:"initial_comment" max:"4000" doc:"The message with the file"`
-	AltText  string `json:"alt_text,omitempty" max:"1000" doc:"What an image shows"`
+	naming
+	AltText string `json:"alt_text,omitempty" max:"1000" doc:"What an image shows"`
 	safety
 }
 
 func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (uploadOut, error) {
-	u, calmed, err := k.upload(ctx, in)
+	u, n, err := k.upload(ctx, c, in)
 	if err != nil {
 		return uploadOut{}, err
 	}
-	f, w, err := begin[slackapi.File](ctx, k, c, guard.Write{Channel: u.Channel, Sends: u.Channel != "", Arguments: u}, in.safety)
+	args := u
+	args.Comment = in.Comment // as it was written: the same names may be others on a repeat
+	f, w, err := begin[slackapi.File](ctx, k, c, guard.Write{Channel: u.Channel, Sends: u.Channel != "", Arguments: []any{args, in.naming}}, in.safety)
 	if w.due {
 		f, err = w.slack.Upload(ctx, u)
 		w.wrote(ctx, k, "", f.ID, err)
@@ -108,35 +112,33 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (upl
 	if err != nil {
 		return uploadOut{}, err
 	}
-	if calmed {
-		w.Note = noteMentions
-	}
+	w.Note = n.on(w.Note)
 	return uploadOut{OK: true, FileID: f.ID, carried: w.carried}, nil
 }
 
-func (k *kit) upload(ctx context.Context, in uploadIn) (u slackapi.Upload, calmed bool, err error) {
+func (k *kit) upload(ctx context.Context, c *toolset.Call, in uploadIn) (u slackapi.Upload, n remarks, err error) {
 	u = slackapi.Upload{Name: in.Filename, Title: in.Title, AltText: in.AltText, Data: []byte(in.Content)}
 	switch {
 	case in.Content != "" && in.Base64 != "":
-		return u, false, &toolset.ArgumentError{Argument: "content", Problem: "give content or content_base64, not both"}
+		return u, nil, &toolset.ArgumentError{Argument: "content", Problem: "give content or content_base64, not both"}
 	case in.Base64 != "":
 		if u.Data, err = base64.StdEncoding.DecodeString(in.Base64); err != nil {
-			return u, false, &toolset.ArgumentError{Argument: "content_base64", Problem: "it is not base64"}
+			return u, nil, &toolset.ArgumentError{Argument: "content_base64", Problem: "it is not base64"}
 		}
 	}
 	if n := len(u.Data); n == 0 || n > maxFileWrite {
-		return u, false, &toolset.ArgumentError{Argument: "content", Problem: fmt.Sprintf("give 1 byte to %d MB", maxFileWrite>>20)}
+		return u, nil, &toolset.ArgumentError{Argument: "content", Problem: fmt.Sprintf("give 1 byte to %d MB", maxFileWrite>>20)}
 	}
 	if in.Channel != "" {
 		if u.Channel, err = k.recipient(ctx, in.Channel, in.safety); err != nil {
-			return u, false, err
+			return u, nil, err
 		}
 	}
 	if u.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
-		return u, false, err
+		return u, nil, err
 	}
-	u.Comment, calmed = k.Guard.Text(in.Comment)
-	return u, calmed, k.Guard.Links(nil, u.Comment) // Slack takes no word about previews with a file
+	u.Comment = k.prose(ctx, c, "comment", in.Comment, maxComment, in.naming, &n)
+	return u, n, k.Guard.Links(nil, u.Comment) // Slack takes no word about previews with a file
 }
 
 type shareIn struct {
@@ -144,6 +146,7 @@ type shareIn struct {
 	Channel  string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link; a user for a direct message"`
 	ThreadTS string `json:"thread_ts,omitempty" doc:"Share it in the thread of this message (ts)"`
 	Comment  string `json:"comment,omitempty" max:"4000" doc:"What to say about it"`
+	naming
 	safety
 }
 
@@ -167,10 +170,11 @@ func (k *kit) shareFile(ctx context.Context, c *toolset.Call, in shareIn) (poste
 	if !strings.HasPrefix(f.Permalink, "https://") || strings.ContainsAny(f.Permalink, " <>|") {
 		return posted{}, fault("file_has_no_link: Slack gives no link for this file, so it cannot be shared.")
 	}
-	comment, calmed := k.Guard.Text(in.Comment)
+	m := said{words: words{Text: in.Comment + "\n" + f.Permalink, naming: in.naming}}
+	comment := k.prose(ctx, c, "comment", in.Comment, maxComment, in.naming, &m.notes)
 	// Slack shows a file of its own below its link only when links may unfold.
-	p := slackapi.Post{Channel: channel, ThreadTS: thread, Text: strings.TrimSpace(comment + "\n<" + f.Permalink + ">"), UnfurlLinks: comment == ""}
-	return k.deliver(ctx, c, p, calmed, in.safety)
+	m.post = slackapi.Post{Channel: channel, ThreadTS: thread, Text: strings.TrimSpace(comment + "\n<" + f.Permalink + ">"), UnfurlLinks: comment == ""}
+	return k.deliver(ctx, c, m, in.safety)
 }
 
 const setCanvases = "canvases"

@@ -264,11 +264,12 @@ func (k *kit) blocksOf(raw json.RawMessage) (json.RawMessage, bool, error) {
 
 // An item is what became of one part of a call that does several things.
 type item struct {
-	OK    bool   `json:"ok"`
-	TS    string `json:"ts,omitempty"`
-	Emoji string `json:"emoji,omitempty"`
-	User  string `json:"user,omitempty"`
-	Error string `json:"error,omitempty"`
+	OK        bool   `json:"ok"`
+	TS        string `json:"ts,omitempty"`
+	Permalink string `json:"permalink,omitempty"`
+	Emoji     string `json:"emoji,omitempty"`
+	User      string `json:"user,omitempty"`
+	Error     string `json:"error,omitempty"`
 }
 
 // responses is the result of a call that does several things.
@@ -285,6 +286,7 @@ type batch struct {
 	ordered bool // each part needs the one before it
 
 	out     responses
+	notes   remarks
 	first   error // the first part's that failed
 	done    bool  // one part succeeded
 	stopped bool
@@ -311,7 +313,8 @@ func (b *batch) add(i item, how carried, err error) {
 	b.out.DryRun = b.out.DryRun || how.DryRun
 	b.out.Repeated = b.out.Repeated || how.Repeated
 	b.out.Requests = append(b.out.Requests, how.Requests...)
-	b.out.Note = cmp.Or(how.Note, b.out.Note)
+	b.notes.add(how.Note)
+	b.out.Note = b.notes.on("")
 	b.out.Responses = append(b.out.Responses, i)
 }
 

@@ -99,13 +99,6 @@ func messageTools(k *kit) []toolset.Tool {
 	}
 }
 
-// words are the arguments of what a message says.
-type words struct {
-	Text     string          `json:"text,omitempty" max:"40000" doc:"Text in Slack's mrkdwn (*bold*, <https://…|label>, <@U…>); with blocks: what notifications show"`
-	Markdown string          `json:"markdown,omitempty" max:"12000" doc:"Standard Markdown, in place of text"`
-	Blocks   json.RawMessage `json:"blocks,omitempty" as:"string" doc:"Block Kit blocks, a JSON array"`
-}
-
 type postIn struct {
 	Channel string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link; a user (id, @name, e-mail) for a direct message"`
 	words
@@ -144,16 +137,16 @@ func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, err
 	if err != nil {
 		return posted{}, err
 	}
-	p, calmed, err := k.content(in.words)
+	m, err := k.content(ctx, c, in.words)
 	if err != nil {
 		return posted{}, err
 	}
-	p.Channel, p.ThreadTS, p.Broadcast = channel, thread, in.Broadcast && thread != ""
+	m.post.Channel, m.post.ThreadTS, m.post.Broadcast = channel, thread, in.Broadcast && thread != ""
 	if err := k.Guard.Unfurl(in.Unfurl); err != nil {
 		return posted{}, err
 	}
-	p.UnfurlLinks, p.UnfurlMedia = in.Unfurl, in.Unfurl
-	return k.deliver(ctx, c, p, calmed, in.safety)
+	m.post.UnfurlLinks, m.post.UnfurlMedia = in.Unfurl, in.Unfurl
+	return k.deliver(ctx, c, m, in.safety)
 }
 
 // delivered is what is kept of a message that was sent, for a repeat of its key.
@@ -163,8 +156,9 @@ type delivered struct {
 }
 
 // deliver posts a message.
-func (k *kit) deliver(ctx context.Context, c *toolset.Call, p slackapi.Post, calmed bool, s safety) (posted, error) {
-	d, w, err := begin[delivered](ctx, k, c, guard.Write{Channel: p.Channel, Sends: true, Arguments: p}, s)
+func (k *kit) deliver(ctx context.Context, c *toolset.Call, m said, s safety) (posted, error) {
+	p := m.post
+	d, w, err := begin[delivered](ctx, k, c, guard.Write{Channel: p.Channel, Sends: true, Arguments: m.arguments()}, s)
 	if w.due {
 		var sent slackapi.Posted
 		sent, err = w.slack.PostMessage(ctx, p)
@@ -176,9 +170,7 @@ func (k *kit) deliver(ctx context.Context, c *toolset.Call, p slackapi.Post, cal
 	if err != nil {
 		return posted{}, err
 	}
-	if calmed {
-		w.Note = noteMentions
-	}
+	w.Note = m.notes.on(w.Note)
 	out := posted{OK: true, Channel: p.Channel, ThreadTS: p.ThreadTS, carried: w.carried}
 	if w.DryRun {
 		return out, nil
@@ -187,29 +179,6 @@ func (k *kit) deliver(ctx context.Context, c *toolset.Call, p slackapi.Post, cal
 	out.Permalink = view.Permalink(k.self(ctx).URL, d.channel, d.ts, p.ThreadTS)
 	out.Message = &sentMessage{TS: d.ts, ThreadTS: p.ThreadTS, Text: d.text, Flags: d.flags}
 	return out, nil
-}
-
-// content is what a message says, with mass mentions taken out where they are not
-// allowed. It reports whether there were any.
-func (k *kit) content(in words) (slackapi.Post, bool, error) {
-	p := slackapi.Post{}
-	blocks, c1, err := k.blocksOf(in.Blocks)
-	if err != nil {
-		return p, false, err
-	}
-	text, c2 := k.Guard.Text(in.Text)
-	markdown, c3 := k.Guard.Text(in.Markdown)
-	p.Text, p.Markdown, p.Blocks = text, markdown, blocks
-	if err := k.Guard.Remote(markdown, blocks); err != nil {
-		return p, false, err
-	}
-	switch {
-	case text == "" && markdown == "" && len(blocks) == 0:
-		return p, false, &toolset.ArgumentError{Argument: "text", Problem: "give text, markdown or blocks"}
-	case markdown != "" && (text != "" || len(blocks) > 0):
-		return p, false, &toolset.ArgumentError{Argument: "markdown", Problem: "it stands in place of text and blocks: give one or the other"}
-	}
-	return p, c1 || c2 || c3, nil
 }
 
 // ts reads a message's ts or permalink.
@@ -228,6 +197,7 @@ type threadReplyIn struct {
 	ThreadTS  string   `json:"thread_ts" doc:"ts or permalink of the thread's first message"`
 	Texts     []string `json:"texts" alias:"text" max:"20" doc:"One reply each, in order"`
 	Broadcast bool     `json:"reply_broadcast,omitempty" doc:"Show the replies in the channel too"`
+	naming
 	safety
 }
 
@@ -248,10 +218,13 @@ func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn
 		if b.skips() {
 			continue
 		}
-		text, calmed := k.Guard.Text(text)
-		p := slackapi.Post{Channel: channel, ThreadTS: thread, Text: text, Broadcast: in.Broadcast}
-		r, err := k.deliver(ctx, c, p, calmed, in.part(strconv.Itoa(n)))
-		b.add(item{TS: r.TS}, r.carried, err)
+		m, err := k.content(ctx, c, words{Text: text, naming: in.naming})
+		var r posted
+		if err == nil {
+			m.post.Channel, m.post.ThreadTS, m.post.Broadcast = channel, thread, in.Broadcast
+			r, err = k.deliver(ctx, c, m, in.part(strconv.Itoa(n)))
+		}
+		b.add(item{TS: r.TS, Permalink: r.Permalink}, r.carried, err)
 	}
 	return b.result()
 }
@@ -267,10 +240,11 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 	if err != nil {
 		return posted{}, err
 	}
-	p, calmed, err := k.content(in.words)
+	m, err := k.content(ctx, c, in.words)
 	if err != nil {
 		return posted{}, err
 	}
+	p := m.post
 	if q, err := k.questionAt(ctx, channel, ts); q != nil || err != nil {
 		return posted{}, cmp.Or(err, errQuestion)
 	}
@@ -285,7 +259,8 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 	if p.Blocks == nil && p.Markdown == "" {
 		u.Blocks = emptyList
 	}
-	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: u}, in.safety)
+	args := []any{channel, ts, in.words}
+	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: args}, in.safety)
 	if w.due {
 		var r slackapi.Posted
 		if err = k.asksNothing(ctx, w.DryRun, channel, ts); err == nil {
@@ -297,9 +272,7 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 	if err != nil {
 		return posted{}, err
 	}
-	if calmed {
-		w.Note = noteMentions
-	}
+	w.Note = m.notes.on(w.Note)
 	return posted{OK: true, Channel: channel, TS: ts, Permalink: view.Permalink(k.self(ctx).URL, channel, ts, ""), carried: w.carried}, nil
 }
 
@@ -353,29 +326,25 @@ func (k *kit) postEphemeral(ctx context.Context, c *toolset.Call, in ephemeralIn
 	if err != nil {
 		return posted{}, err
 	}
-	p, calmed, err := k.content(in.words)
+	m, err := k.content(ctx, c, in.words)
 	if err != nil {
 		return posted{}, err
 	}
+	p := &m.post
 	p.Channel = channel
 	if p.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
 		return posted{}, err
 	}
-	args := struct {
-		User string
-		Post slackapi.Post
-	}{user, p}
+	args := []any{user, m.arguments()}
 	sent, w, err := begin[string](ctx, k, c, guard.Write{Channel: channel, Sends: true, Arguments: args}, in.safety)
 	if w.due {
-		sent, err = w.slack.PostEphemeral(ctx, user, p)
+		sent, err = w.slack.PostEphemeral(ctx, user, *p)
 		w.end(ctx, sent, sent, err)
 	}
 	if err != nil {
 		return posted{}, err
 	}
-	if calmed {
-		w.Note = noteMentions
-	}
+	w.Note = m.notes.on(w.Note)
 	return posted{OK: true, Channel: channel, TS: sent, ThreadTS: p.ThreadTS, carried: w.carried}, nil
 }
 
@@ -419,32 +388,28 @@ func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (sch
 	if err != nil {
 		return scheduledOut{}, err
 	}
-	p, calmed, err := k.content(in.words)
+	m, err := k.content(ctx, c, in.words)
 	if err != nil {
 		return scheduledOut{}, err
 	}
+	p := &m.post
 	p.Channel = channel
 	if p.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
 		return scheduledOut{}, err
 	}
 	p.Broadcast = in.Broadcast && p.ThreadTS != ""
 	// The key stands for the words as they were written: "2h" is another instant on a repeat.
-	args := struct {
-		At   string
-		Post slackapi.Post
-	}{in.PostAt, p}
+	args := []any{in.PostAt, m.arguments()}
 	s, w, err := begin[slackapi.Scheduled](ctx, k, c, guard.Write{Channel: channel, Sends: true, Arguments: args}, in.safety)
 	if w.due {
-		s, err = w.slack.ScheduleMessage(ctx, p, at)
+		s, err = w.slack.ScheduleMessage(ctx, *p, at)
 		w.wrote(ctx, k, "", s.ID, err)
 		w.end(ctx, slackapi.Scheduled{ID: s.ID, PostAt: s.PostAt}, s.ID, err)
 	}
 	if err != nil {
 		return scheduledOut{}, err
 	}
-	if calmed {
-		w.Note = noteMentions
-	}
+	w.Note = m.notes.on(w.Note)
 	out := scheduledOut{OK: true, ID: s.ID, Channel: channel, PostAt: view.Time(at.Truncate(1e9)), carried: w.carried}
 	if w.Repeated {
 		out.PostAt = view.Unix(s.PostAt)
