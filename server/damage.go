@@ -159,6 +159,16 @@ func (w *watchedStore) unreadable() (n int64) {
 	return n
 }
 
+// damages is how many parts of the store are damaged, and not accepted.
+func (w *watchedStore) damages() (n int) {
+	for _, d := range w.damage() {
+		if !d.Accepted {
+			n++
+		}
+	}
+	return n
+}
+
 // damaged is the problem that the store is damaged, until that is mended or accepted.
 func (w *watchedStore) damaged() (p web.Problem) {
 	for _, d := range w.damage() {

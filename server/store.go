@@ -221,5 +221,8 @@ func openWatched(ctx context.Context, cfg config.Config, m *metrics.Metrics, log
 	}
 	w := &watchedStore{Queue: q, reads: newReads(cfg.Receive.MaxBodyBytes), outside: !cfg.Queue.Backend.Embedded(), log: log}
 	w.place.began = time.Now()
+	if cfg.Mode.Webhook() {
+		m.Store.WatchDamage(w.damages)
+	}
 	return w, nil
 }

@@ -291,7 +291,7 @@ type Store struct {
 	up, info                                *Reading
 	accepted, expired, events, seen         *Reading
 	waiting, inFlight, retrying, done, dead *Reading
-	lost, oldest, stalled                   *Reading
+	lost, oldest, stalled, damaged          *Reading
 }
 
 func newStore(r *Registry) *Store {
@@ -312,12 +312,18 @@ func newStore(r *Registry) *Store {
 		lost:     r.Reading(CounterKind, "queue_group_expired_events_total", "Events that retention removed before a group finished them.", group),
 		oldest:   r.Reading(GaugeKind, "queue_oldest_waiting_seconds", "Age of the oldest event that a group has not finished; 0 when none waits.", group),
 		stalled:  r.Reading(GaugeKind, "queue_stalled", "Whether events of a group are due and nothing is delivered: 1 or 0.", group),
+		damaged:  r.Reading(GaugeKind, "queue_damaged", "How many parts of the store are known to be lost or unreadable, and are not accepted by the operator; health names them."),
 	}
 }
 
 // A StatsReader is a store that counts; a [queue.Queue] is one.
 type StatsReader interface {
 	Stats(ctx context.Context) (queue.Stats, error)
+}
+
+// WatchDamage reads at each scrape how many parts of the store are damaged. It is called once.
+func (m *Store) WatchDamage(count func() int) {
+	m.r.Read(func(put Put) { put(m.damaged, float64(count())) }, m.damaged)
 }
 
 // Watch reads the store at each scrape. It is called once.

@@ -175,6 +175,12 @@ func (c *consumer) load(ctx context.Context, d delivery) (event.Event, error) {
 func (w *writer) attach(c *consumer) error {
 	now := w.q.o.Now()
 	g := w.groups[c.g.Name]
+	if w.idleGroups {
+		// It is given nothing, and waits for what the operator does.
+		c.attached = true
+		w.active[c] = struct{}{}
+		return nil
+	}
 	if g == nil {
 		var err error
 		if g, err = w.register(c.g); err != nil {
@@ -182,7 +188,7 @@ func (w *writer) attach(c *consumer) error {
 		}
 	}
 	if err := w.judge(g, c.g.Policy, now); err != nil {
-		return err
+		return w.cannotWork(err)
 	}
 	c.group, c.attached = g.id, true
 	w.active[c] = struct{}{}

@@ -173,19 +173,24 @@ func (w *writer) loadDamage() error {
 
 // The tables of which a part may be missing while events are received, and what that means.
 const (
-	workTable, workMeans = "work", "handlers and rules stand still, and events are received"
+	workTable, workMeans = "work", "handlers and rules stand still, and events are received and read"
+	lettersMean          = "some dead letters and retries cannot be looked at"
 	seenTable, seenMeans = "seen", "copies of some events may be stored once more"
+	metaTable, metaMeans = "meta", "no event can be stored, and each is answered 503"
 )
 
-// foundTable remembers that a part of a table cannot be read, and says so the first time.
+// foundTable remembers that a part of a table cannot be read, and says so the first time, and when
+// it means more than before.
 func (q *Store) foundTable(name, means string, err error) {
 	d := &q.damage
 	d.mu.Lock()
-	_, known := d.tables[name]
+	known := d.tables[name] == means || d.tables[name] == workMeans
 	if d.tables == nil {
 		d.tables = map[string]string{}
 	}
-	d.tables[name] = means
+	if !known {
+		d.tables[name] = means
+	}
 	d.mu.Unlock()
 	if !known {
 		q.o.Logger.Error("a table cannot be read: the store is damaged", slog.String("path", q.files.db), slog.String("table", name),

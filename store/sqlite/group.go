@@ -329,7 +329,7 @@ func (w *writer) take(g *group, c *consumer, d delivery, l lease) {
 }
 
 // load reads the log's bounds, the seen ids and the groups.
-func (w *writer) load() (err error) {
+func (w *writer) load(start bool) (err error) {
 	found, err := w.db.one([]any{&w.epoch}, "SELECT value FROM meta WHERE name = 'epoch'")
 	if err != nil {
 		return err
@@ -345,7 +345,6 @@ func (w *writer) load() (err error) {
 		{&w.trimmed, "SELECT trimmed FROM log"},
 		{&last, "SELECT max(seq) FROM events"},
 		{&w.mark, "SELECT mark FROM events ORDER BY seq DESC LIMIT 1"},
-		{&w.pinned, "SELECT count(DISTINCT seq) FROM work WHERE seq <= (SELECT trimmed FROM log) AND state <> 4"},
 	} {
 		if *n.to, err = w.db.number(n.query); err != nil {
 			return err
@@ -356,14 +355,25 @@ func (w *writer) load() (err error) {
 	if err := w.loadSeen(); err != nil {
 		return err
 	}
-	return w.loadGroups()
+	if w.idleGroups {
+		return nil
+	}
+	if err := w.loadGroups(); start || !unreadable(err) {
+		return err
+	} else {
+		_ = w.cannotWork(err) // the process has begun with them, and goes on without
+	}
+	return nil
 }
 
 // loadGroups reads the groups with their counts.
-func (w *writer) loadGroups() error {
-	w.groups = map[string]*group{}
-	byID := map[int64]*group{}
-	err := w.db.each(func(scan func(...any) error) error {
+func (w *writer) loadGroups() (err error) {
+	w.pinned, err = w.db.number("SELECT count(DISTINCT seq) FROM work WHERE seq <= (SELECT trimmed FROM log) AND state <> 4")
+	if err != nil {
+		return err
+	}
+	groups, byID := map[string]*group{}, map[int64]*group{}
+	err = w.db.each(func(scan func(...any) error) error {
 		g := &group{leases: map[int64]lease{}}
 		var first []byte
 		if err := scan(&g.id, &g.name, &g.start, &g.cursor, &g.adopted, &g.expired, &first); err != nil {
@@ -372,7 +382,7 @@ func (w *writer) loadGroups() error {
 		for _, seq := range decodeLeases(first) {
 			g.leases[seq] = lease{attempt: 1}
 		}
-		w.groups[g.name], byID[g.id] = g, g
+		groups[g.name], byID[g.id] = g, g
 		return nil
 	}, "SELECT id, name, start, cursor, adopted, expired, leased FROM groups")
 	if err != nil {
@@ -393,11 +403,12 @@ func (w *writer) loadGroups() error {
 	if err != nil {
 		return err
 	}
-	for _, g := range w.groups {
+	for _, g := range groups {
 		if err := w.refresh(g); err != nil {
 			return err
 		}
 	}
+	w.groups = groups
 	return nil
 }
 
@@ -419,13 +430,7 @@ func (g *group) count(seq int64, st workState, attempts int) {
 // resume settles what no consumer works any more, and proves with a commit that the file
 // can be written.
 func (w *writer) resume(start bool) error {
-	now := w.q.o.Now()
-	for _, g := range w.groups {
-		if err := w.resumeGroup(g, start, now); err != nil {
-			return err
-		}
-	}
-	if err := w.saveGroups(); err != nil {
+	if err := w.resumeGroups(start, w.q.o.Now()); err != nil {
 		return err
 	}
 	if _, err := w.write("UPDATE log SET opened = opened + 1"); err != nil {
@@ -438,6 +443,18 @@ func (w *writer) resume(start bool) error {
 	w.q.note.advanceEvents(w.epoch, w.last)
 	w.q.feed.restart(w.last)
 	return nil
+}
+
+func (w *writer) resumeGroups(start bool, now time.Time) error {
+	if w.idleGroups {
+		return nil
+	}
+	for _, g := range w.groups {
+		if err := w.resumeGroup(g, start, now); err != nil {
+			return err
+		}
+	}
+	return w.saveGroups()
 }
 
 // resumeGroup gives a group the consumers of this process back, and puts those events

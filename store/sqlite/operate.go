@@ -33,11 +33,14 @@ func (q *Store) DropGroup(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		return w.drop(g)
+		return w.cannotWork(w.drop(g))
 	})
 }
 
 func (w *writer) group(name string) (*group, error) {
+	if w.idleGroups {
+		return nil, fmt.Errorf("%w: the table %s cannot be read: %s", queue.ErrUnavailable, workTable, repairRemedy)
+	}
 	if g := w.groups[name]; g != nil {
 		return g, nil
 	}
@@ -87,9 +90,17 @@ func (q *Store) DeadLetters(ctx context.Context, name string, ask queue.LetterQu
 		return err
 	})
 	if err != nil {
+		q.cannotLook(err)
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
 	return list, nil
+}
+
+// cannotLook remembers that a reader could not read the work of the groups.
+func (q *Store) cannotLook(err error) {
+	if unreadable(err) {
+		q.foundTable(workTable, lettersMean, err)
+	}
 }
 
 // Redrive gives dead letters back to their group; see queue.Queue.
@@ -190,13 +201,13 @@ func (w *writer) each(name string, at []event.Position, do func(*writer, *group,
 		}
 		ok, err := do(w, g, seq)
 		if err != nil {
-			return 0, err
+			return 0, w.cannotWork(err)
 		}
 		if ok {
 			n++
 		}
 	}
-	return n, w.refresh(g)
+	return n, w.cannotWork(w.refresh(g))
 }
 
 // ready refuses what cannot be done now.
@@ -249,7 +260,8 @@ func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 	now := q.o.Now()
 	for i := range groups {
 		gs, err := q.groupStats(ctx, &groups[i], v.bounds(), now)
-		if err != nil && !errors.Is(err, queue.ErrUnavailable) {
+		q.cannotLook(err)
+		if err != nil && !errors.Is(err, queue.ErrUnavailable) && !unreadable(err) {
 			return queue.Stats{}, fmt.Errorf("stats: %w", err)
 		}
 		s.Groups = append(s.Groups, gs)
@@ -298,8 +310,8 @@ func (q *Store) groupStats(ctx context.Context, g *groupView, b eventlog.Bounds,
 
 func receivedAt(s session, b eventlog.Bounds, seq int64) (time.Time, error) {
 	e, err := readEvent(s, b, seq, false)
-	if errors.Is(err, event.ErrNotFound) {
-		return time.Time{}, nil // finished and removed since the counts were taken
+	if errors.Is(err, event.ErrNotFound) || unreadable(err) {
+		return time.Time{}, nil // finished and removed since the counts were taken, or passed over
 	}
 	return e.ReceivedAt, err
 }

@@ -27,7 +27,7 @@ func (w *writer) makeRoom(n int) error {
 		}
 		excess -= kept - w.kept()
 	}
-	if excess <= 0 || w.pinned == 0 {
+	if excess <= 0 || w.pinned == 0 || w.idleGroups {
 		return nil
 	}
 	return w.expirePinned(int(min(excess, trimStep)))
@@ -59,8 +59,10 @@ func (w *writer) trim(to int64) error {
 		return err
 	}
 	w.pinned += to - w.trimmed - n
-	if _, err := w.write("DELETE FROM work WHERE seq > ? AND seq <= ? AND state = 4", w.trimmed, to); err != nil {
-		return err
+	if !w.idleGroups {
+		if _, err := w.write("DELETE FROM work WHERE seq > ? AND seq <= ? AND state = 4", w.trimmed, to); err != nil {
+			return err
+		}
 	}
 	w.trimmed = to
 	w.oldestAt = 0
@@ -72,6 +74,9 @@ func (w *writer) trim(to int64) error {
 // returns how many. Those near to something unreadable stay in the file, where they are never
 // looked at again, and count as removed.
 func (w *writer) removeEvents(to int64) (n int64, err error) {
+	if w.idleGroups {
+		return to - w.trimmed, nil // Which of them a group needs cannot be read.
+	}
 	w.survey(to)
 	for from := w.trimmed + 1; from <= to; {
 		first, last, next := w.q.damage.leaves(from, to)

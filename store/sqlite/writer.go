@@ -89,7 +89,7 @@ func (w *writer) open(start bool) (err error) {
 	if err := migrate(w.db); err != nil {
 		return err
 	}
-	if err := w.load(); err != nil {
+	if err := w.load(start); err != nil {
 		return err
 	}
 	if start {
@@ -286,7 +286,9 @@ func (w *writer) claimAll(now time.Time) error {
 }
 
 // cannotWork notes that the groups stand still when their tables cannot be read. The batch
-// fails with err, and the next one does without them.
+// fails with err, and those that follow do without them, until the process ends: what this process
+// knows of the groups stays as it is, and no event is taken out of the file, because some group may
+// need it.
 func (w *writer) cannotWork(err error) error {
 	if unreadable(err) {
 		w.idleGroups = true
@@ -338,7 +340,7 @@ func (w *writer) pause() time.Duration {
 	d := idlePause
 	now := w.q.o.Now()
 	for _, g := range w.groups {
-		if len(g.consumers) == 0 {
+		if len(g.consumers) == 0 || w.idleGroups {
 			continue
 		}
 		d = min(d, alertPause)
@@ -551,6 +553,9 @@ func (w *writer) recover(cause error) {
 		if err == nil {
 			break
 		}
+		if unreadable(err) {
+			w.q.foundTable(metaTable, metaMeans, err)
+		}
 		w.q.o.Logger.Warn("store is still unavailable", slog.Any("error", err))
 	}
 	w.q.mail.suspend(nil)
@@ -612,7 +617,7 @@ func (w *writer) publish(entries []entry, now time.Time) error {
 		return err
 	}
 	if err := w.makeRoom(wanted); err != nil {
-		return err
+		return w.cannotWork(err)
 	}
 	for i := range entries {
 		e := &entries[i]

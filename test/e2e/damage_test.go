@@ -164,6 +164,9 @@ func TestUnreadablePageIsSaid(t *testing.T) {
 	if _, body := p.get("/health/detailed"); !strings.Contains(body, "cannot be read") || !strings.Contains(body, "store repair") {
 		t.Errorf("health: %s, want what is wrong and the remedy", body)
 	}
+	if _, body := p.get("/metrics"); !strings.Contains(body, "slack_webhook_server_queue_damaged 1") {
+		t.Error("no metric says that the store is damaged")
+	}
 	send() // retention goes over the page
 	if bad := senders.bad.Load(); bad > 0 {
 		t.Errorf("%d events were refused, want none\n%s", bad, p.logs)
