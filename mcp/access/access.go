@@ -1,6 +1,8 @@
 // Package access says who a caller of the MCP side is and what it may do: a
 // [Principal] with scopes, found by a bearer token, and carried in the context.
 //
+// A person who has signed in is a principal with a [SignIn]; every other principal is a service.
+//
 // [Tokens] knows named static tokens, [JWT] the access tokens of an OAuth
 // authorization server; [Require] stands in front of the routes and asks either, or
 // both by way of [Any].
@@ -57,12 +59,16 @@ type Principal struct {
 	// Anonymous reports that callers do not have to authenticate.
 	Anonymous bool
 
-	life context.Context //nolint:containedctx // ends with the token; nil where it has no known end
+	life   context.Context //nolint:containedctx // ends with the token; nil where it has no known end
+	signIn *SignIn         // nil unless a person has signed in
 }
 
 // during returns ctx as it is for a request of this principal: it also ends, with the
 // cause ErrRevoked, when the token does. done releases it.
 func (p *Principal) during(ctx context.Context) (_ context.Context, done func()) {
+	if p.signIn != nil {
+		return p.signIn.Keeper.During(ctx, *p.signIn)
+	}
 	if p.life == nil {
 		return ctx, func() {}
 	}

@@ -1,0 +1,61 @@
+package access
+
+import "context"
+
+// A SignIn is a person who has signed in with one client, and what they gave it. It owns what the
+// client opens: sessions, streams, cursors, shares. Two clients of one person share none of these.
+type SignIn struct {
+	// ID names the sign-in: of [A-Za-z0-9_-], never used twice.
+	ID     string
+	Person Person
+	// Keeper knows whether the sign-in still holds.
+	Keeper Keeper
+}
+
+// A Keeper knows whether a sign-in still holds. It is safe for concurrent use.
+type Keeper interface {
+	// During returns ctx as it is for a request of the sign-in: it also ends, with the cause
+	// ErrRevoked, when the sign-in does. done releases it.
+	During(ctx context.Context, s SignIn) (_ context.Context, done func())
+	// Check returns nil while the sign-in holds, ErrRevoked when it has ended, and ErrUnavailable
+	// when that cannot be found out. What was found out less than five seconds ago may be reused.
+	Check(ctx context.Context, id string) error
+}
+
+// SignedIn returns the principal of a sign-in. It has a name of its own, and of the scopes those that
+// a person may have: read and write.
+func SignedIn(s SignIn, scopes ...Scope) *Principal {
+	p := &Principal{Name: s.Principal(), signIn: &s}
+	for _, scope := range scopes {
+		if (scope == Read || scope == Write) && !p.Has(scope) {
+			p.Scopes = append(p.Scopes, scope)
+		}
+	}
+	return p
+}
+
+// Principal is the name of the sign-in's principal.
+func (s SignIn) Principal() string { return personPrefix + s.Person.String() + "#" + s.ID }
+
+// personPrefix begins the names of principals who have signed in.
+const personPrefix = "person:"
+
+// SignIn returns the sign-in of a person's principal. It is false for a service: every other caller.
+func (p *Principal) SignIn() (SignIn, bool) {
+	if p == nil || p.signIn == nil {
+		return SignIn{}, false
+	}
+	return *p.signIn, true
+}
+
+// Holds returns nil while the principal may call: ErrRevoked when what vouched for it has ended, and
+// ErrUnavailable when that cannot be found out.
+func (p *Principal) Holds(ctx context.Context) error {
+	switch {
+	case p.signIn != nil:
+		return p.signIn.Keeper.Check(ctx, p.signIn.ID)
+	case p.life != nil && p.life.Err() != nil:
+		return ErrRevoked
+	}
+	return nil
+}
