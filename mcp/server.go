@@ -376,7 +376,7 @@ const instructions = `This server stands between you and Slack. It receives even
 
 Reading events: slack_list_events shows what happened, newest first; filter by channel, types, user, thread, since. slack_get_event has one event whole. To wait for something, call slack_wait_for_event with filters; when it times out call it again with next_cursor, and nothing is missed. Clients that can subscribe follow slack://events, slack://channels/{channel}/events or slack://threads/{channel}/{thread_ts}/events.
 
-Answering: post with slack_post_message, in a thread with slack_thread_reply. To answer an event, take channel and thread_ts from it. If a call says that its outcome is not known, look before you repeat it.
+Answering: post with slack_post_message, in a thread with slack_thread_reply. To answer an event, take its channel and its thread_ts, or its ts where it has none. If a call says that its outcome is not known, look before you repeat it.
 
 Cursors: when has_more is true, pass next_cursor as cursor, with the same other arguments.
 

@@ -178,7 +178,6 @@ func TestAnEventIsAnnouncedAndRead(t *testing.T) {
 	var list struct {
 		Events []struct {
 			EventID string `json:"event_id"`
-			URI     string `json:"uri"`
 		} `json:"events"`
 		Untrusted bool `json:"untrusted"`
 	}
@@ -192,7 +191,7 @@ func TestAnEventIsAnnouncedAndRead(t *testing.T) {
 	if len(list.Events) != 1 || list.Events[0].EventID != "EvHere" || !list.Untrusted {
 		t.Fatalf("%s holds %s", followed, text)
 	}
-	text, err = h.read(c, list.Events[0].URI)
+	text, err = h.read(c, "slack://events/"+list.Events[0].EventID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -266,7 +266,7 @@ func (c *Channel) heard(ctx context.Context, e *event.Event) (message, bool) {
 	m := message{r.Event(e, view.EventOptions{})}
 	// The sender is what Slack says of the author, not what the text claims; a bot that
 	// posts in a person's name is not that person.
-	if m.Provenance.Kind != view.KindPerson || !m.Provenance.Verified || m.TS == "" {
+	if m.Provenance.Kind != view.KindPerson || !bool(m.Provenance.Verified) || m.TS == "" {
 		return message{}, false
 	}
 	return m, true

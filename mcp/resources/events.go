@@ -117,7 +117,7 @@ func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event
 	for began := time.Now(); out.HasMore && q.Limit > 0 && time.Since(began) < patience; {
 		err := r.log.Query(ctx, q, func(page event.Page) error {
 			for i := range page.Events {
-				out.Events = append(out.Events, reading.Event(&page.Events[i], view.EventOptions{MaxText: text}))
+				out.Events = append(out.Events, reading.Event(&page.Events[i], view.EventOptions{MaxText: text, Concise: true}))
 			}
 			out.NextCursor, out.HasMore, out.Note = string(page.Next), page.More, view.Unreadable(page)
 			q.After = page.Next

@@ -49,7 +49,7 @@ type listEventsIn struct {
 	Limit          int    `json:"limit,omitempty" min:"1" max:"200" default:"50" doc:"Most events to return"`
 	ExcludeSelf    bool   `json:"exclude_self,omitempty" doc:"Leave out what our own bot caused"`
 	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same filters and order"`
-	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts and payloads"`
+	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts, addresses, payloads"`
 }
 
 type eventsOut struct {
@@ -158,14 +158,11 @@ func (l *listing) add(after event.Position, page event.Page, row func(*event.Eve
 
 // row shows an event in a list, and how many bytes it takes.
 func (k *kit) row(r *view.Reading, e *event.Event, format string) (view.Event, int) {
-	o := view.EventOptions{MaxText: excerpt}
+	o := view.EventOptions{MaxText: excerpt, Concise: format != detailed}
 	if format == detailed {
 		o.MaxText, o.Payload, o.MaxPayload = passage, true, rowPayload
 	}
 	v := r.Event(e, o)
-	if format != detailed {
-		v.HappenedAt, v.Team = "", ""
-	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		return v, 0

@@ -44,16 +44,29 @@ type Provenance struct {
 	// Guest reports a guest of the workspace, as far as that is known without asking.
 	Guest bool `json:"guest,omitempty"`
 	// Verified reports that the author's identity is Slack's word (or the sender's own,
-	// by its signature) and not a claim of the text.
-	Verified bool `json:"verified"`
+	// by its signature) and not a claim of the text. It is written where it is false.
+	Verified sure `json:"verified,omitzero" doc:"false: the text alone says who wrote it"`
 	// Another reports that the view names somebody else than the author.
 	Another bool `json:"-"`
+}
+
+// sure is a truth value that goes without saying.
+type sure bool
+
+// IsZero reports true, for encoding/json.
+func (s sure) IsZero() bool { return bool(s) }
+
+// by leaves the author's id out, which the view has already.
+func (p *Provenance) by(ids ...string) {
+	if slices.Contains(ids, p.Author) {
+		p.Author = ""
+	}
 }
 
 // IsZero reports a plain colleague: a full member of our own workspace or organisation, by Slack's
 // word. Views leave the provenance of such an author out (encoding/json asks by this method).
 func (p Provenance) IsZero() bool {
-	return p.Kind == KindPerson && p.SameTeam && p.Verified && !p.External && !p.Guest && !p.Another
+	return p.Kind == KindPerson && p.SameTeam && bool(p.Verified) && !p.External && !p.Guest && !p.Another
 }
 
 // An author is what Slack says of who wrote a text.

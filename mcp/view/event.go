@@ -41,7 +41,7 @@ func Unreadable(p event.Page) string {
 // An Event is one received event as an assistant sees it.
 type Event struct {
 	EventID     string          `json:"event_id"`
-	Source      string          `json:"source"`
+	Source      string          `json:"source,omitempty" doc:"slack when absent"`
 	Type        string          `json:"type"`
 	Subtype     string          `json:"subtype,omitempty"`
 	Team        string          `json:"team,omitempty"`
@@ -55,8 +55,8 @@ type Event struct {
 	More        string          `json:"more,omitempty" doc:"what the message holds that the text does not show; ask for detailed"`
 	Provenance  Provenance      `json:"provenance,omitzero"`
 	HappenedAt  string          `json:"happened_at,omitempty"`
-	ReceivedAt  string          `json:"received_at"`
-	URI         string          `json:"uri" doc:"resource with the whole event"`
+	ReceivedAt  string          `json:"received_at,omitempty"`
+	URI         string          `json:"uri,omitempty" doc:"resource with the whole event"`
 	Flags       Flags           `json:"flags,omitempty"`
 	Payload     json.RawMessage `json:"payload,omitempty"`
 }
@@ -65,6 +65,9 @@ type Event struct {
 type EventOptions struct {
 	// MaxText bounds the text, in characters; 0 is [MaxText].
 	MaxText int
+	// Concise leaves out what follows from the event's id and its sender, and when it was received
+	// where the ts says when it happened.
+	Concise bool
 	// Payload adds the body, unless it is longer than MaxPayload bytes, or was four times as
 	// long before it was cleaned (0 is no bound): the whole of it or, under lockdown, what
 	// passes of it.
@@ -103,7 +106,25 @@ func (r *Reading) Event(e *event.Event, o EventOptions) Event {
 			v.payload(e, o)
 		}
 	}
+	if v.ThreadTS = threadOf(v.TS, v.ThreadTS); o.Concise {
+		v.trim()
+	}
 	return v
+}
+
+// trim leaves out what a reader does without.
+func (v *Event) trim() {
+	v.Provenance.by(v.User, v.Source)
+	v.Team, v.ChannelType, v.URI, v.HappenedAt = "", "", "", ""
+	if v.Source == event.SourceSlack {
+		v.Source = ""
+	}
+	if v.TS != "" {
+		v.ReceivedAt = ""
+	}
+	if v.Subtype == "bot_message" {
+		v.Subtype = ""
+	}
 }
 
 // eventID is an event's id as it is shown. Lockdown shows the hash of one that may be a sentence;

@@ -58,7 +58,7 @@ type MessageOptions struct {
 	Found bool
 	// MaxText bounds the text, in characters; 0 is [MaxText].
 	MaxText int
-	// Detailed adds names, blocks, attachments, who reacted, and the permalink.
+	// Detailed adds names, the newest reply, blocks, attachments, who reacted, and the permalink.
 	Detailed bool
 }
 
@@ -76,7 +76,7 @@ func (r *Reading) Message(m *slackapi.Message, o MessageOptions) Message {
 // message shows a message that stands in a scene.
 func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptions) Message {
 	v := Message{
-		TS: m.TS, ThreadTS: m.ThreadTS, User: m.User, BotID: m.BotID,
+		TS: m.TS, ThreadTS: threadOf(m.TS, m.ThreadTS), User: m.User, BotID: m.BotID,
 		Subtype: m.Subtype, ReplyCount: m.ReplyCount, LatestReply: m.LatestReply,
 	}
 	u, _ := r.user(m.User, o.Detailed)
@@ -100,12 +100,30 @@ func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptio
 	switch {
 	case !o.Detailed:
 		v.More = more
+		v.trim()
 	case r.Lockdown():
 		v.Attachments = r.shown(m, &a, passes, &s, &v.Flags)
 	default:
 		v.Blocks, v.Attachments = v.Flags.JSON(m.Blocks), v.Flags.JSON(m.Attachments)
 	}
 	return v
+}
+
+// threadOf is the thread of a message that is in one below another message. Slack also says of a
+// thread's first message that it is in a thread, its own.
+func threadOf(ts, thread string) string {
+	if thread == ts {
+		return ""
+	}
+	return thread
+}
+
+// trim leaves out what a reader does without.
+func (v *Message) trim() {
+	v.LatestReply = ""
+	if v.Provenance.by(v.User, v.BotID); v.Subtype == "bot_message" {
+		v.Subtype = "" // by its provenance it is one
+	}
 }
 
 // known is what people call a user, "" for one who is not known.
