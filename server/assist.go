@@ -494,9 +494,9 @@ func ownToken(dir string) (token, path string, fresh bool, err error) {
 	return token, path, true, nil
 }
 
-// writeOnce creates the file whole or not at all, so that a crash leaves no half token.
+// writeOnce writes the file, with mode 0600, whole or not at all, so that a crash leaves no half of it.
 func writeOnce(path, content string) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".mcp-token-*") // CreateTemp's mode is 0600
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // CreateTemp's mode is 0600
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (w *watchedStore) damage() []queue.Damage {
 // A place is how far a store outside of this process has come, as this process has seen it: a
 // database that was emptied, or was restored from an older copy, does not tell.
 type place struct {
-	began time.Time // when this process began
+	began time.Time // when this process began, or an earlier one noted known
 
 	mu     sync.Mutex
 	known  event.Position
@@ -104,7 +104,7 @@ func (p *place) emptied(epoch string) (lost bool) {
 // lose notes that the store goes on at another position. It requires p.mu.
 func (p *place) lose(at event.Position, since time.Time) {
 	d := queue.Damage{
-		What:   "the database was emptied, or an older copy was put in its place: events that were acknowledged may be gone",
+		What:   "the database was emptied, or an older copy or another one is in its place: events that were acknowledged may be gone",
 		Remedy: "see who emptied or restored it; `events gaps fill` reads from Slack what is missing",
 		Since:  cmp.Or(since, p.began), Until: time.Now(), Lost: true,
 	}

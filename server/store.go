@@ -72,6 +72,8 @@ type watchedStore struct {
 	away      atomic.Bool // it could not be reached
 	outside   bool        // it is in a database outside of this process
 	place     place       // used where it is outside
+	noteFile  string      // where the place is noted; empty is nowhere
+	noted     event.Position
 	log       *slog.Logger
 }
 
@@ -86,6 +88,7 @@ const lookEvery = 5 * time.Second
 func (w *watchedStore) look(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	defer w.remember()
 	for {
 		select {
 		case <-ctx.Done():
@@ -96,6 +99,7 @@ func (w *watchedStore) look(ctx context.Context) error {
 		err := w.lookAt(one)
 		cancel()
 		w.away.Store(err != nil && ctx.Err() == nil)
+		w.remember()
 	}
 }
 
@@ -220,7 +224,10 @@ func openWatched(ctx context.Context, cfg config.Config, m *metrics.Metrics, log
 		m.Store.Watch(q)
 	}
 	w := &watchedStore{Queue: q, reads: newReads(cfg.Receive.MaxBodyBytes), outside: !cfg.Queue.Backend.Embedded(), log: log}
-	w.place.began = time.Now()
+	if w.place.began = time.Now(); w.outside {
+		w.noteFile = placeFile(cfg)
+		w.recall()
+	}
 	if cfg.Mode.Webhook() {
 		m.Store.WatchDamage(w.damages)
 	}

@@ -15,6 +15,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const eventsFile = "queue-slack.events.db"
@@ -173,45 +176,47 @@ func TestUnreadablePageIsSaid(t *testing.T) {
 	}
 }
 
-// TestAnEmptiedRedisIsSaid empties the database of a running server: health is degraded, the log
-// names the remedy, and the time is a gap. Events are received as before.
-func TestAnEmptiedRedisIsSaid(t *testing.T) {
-	env := backendEnv(t, "redis")
-	p := start(t, options{args: []string{"--queue-backend", "redis"}, env: env})
+// TestAnEmptiedDatabaseIsSaid empties the database of a running server, or of one that is stopped
+// meanwhile: health is degraded, a metric and the log say so, and the time is a gap. Events are
+// received as before.
+func TestAnEmptiedDatabaseIsSaid(t *testing.T) {
+	for _, backend := range []string{"redis", "nats"} {
+		for _, stopped := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, stopped %v", backend, stopped), func(t *testing.T) {
+				emptied(t, backend, stopped)
+			})
+		}
+	}
+}
+
+func emptied(t *testing.T, backend string, stopped bool) {
+	t.Helper()
+	o := options{args: []string{"--queue-backend", backend}, env: backendEnv(t, backend), data: t.TempDir(), port: freePort(t)}
+	p := start(t, o)
 	senders := newSenders(p.url, 200)
 	send := func() {
 		t.Helper()
 		stop := senders.run(t, 4)
 		defer stop()
 		if err := senders.await(100, time.Minute); err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v\n%s", err, p.logs)
 		}
 	}
 	send()
 	if _, body := p.get("/health"); !strings.Contains(body, `"healthy"`) {
 		t.Errorf("health before: %s", body)
 	}
-	for _, e := range env {
-		if address, ok := strings.CutPrefix(e, "REDIS_URL="); ok {
-			u, err := url.Parse(address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c, err := net.Dial("tcp", u.Host)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			answer := make([]byte, 5)
-			if _, err := io.WriteString(c, "FLUSHALL\r\n"); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := io.ReadFull(c, answer); err != nil || string(answer) != "+OK\r\n" {
-				t.Fatalf("FLUSHALL: %q, %v", answer, err)
-			}
+	if stopped {
+		if code := p.stop(); code != 0 {
+			t.Fatalf("stop: exit code %d", code)
 		}
 	}
-	send()
+	empty(t, o.env)
+	if stopped {
+		p = start(t, o)
+	} else {
+		send()
+	}
 	eventually(t, 30*time.Second, func() error {
 		_, body := p.get("/health/detailed")
 		if !strings.Contains(body, `"degraded"`) || !strings.Contains(body, "emptied") || !strings.Contains(body, `"open_gaps":1`) {
@@ -219,8 +224,60 @@ func TestAnEmptiedRedisIsSaid(t *testing.T) {
 		}
 		return nil
 	})
+	if _, body := p.get("/metrics"); !strings.Contains(body, "slack_webhook_server_queue_damaged 1") {
+		t.Error("no metric says that events are lost")
+	}
 	if !strings.Contains(p.logs.String(), "the store has lost events") {
 		t.Errorf("the log says nothing:\n%s", p.logs)
+	}
+	if stopped {
+		send()
+	}
+}
+
+// empty flushes the Redis, or deletes the streams of the NATS, of a server's environment.
+func empty(t *testing.T, env []string) {
+	t.Helper()
+	for _, e := range env {
+		if address, ok := strings.CutPrefix(e, "REDIS_URL="); ok {
+			flush(t, address)
+		}
+		if address, ok := strings.CutPrefix(e, "NATS_URL="); ok {
+			nc, err := natsgo.Connect(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			js, err := jetstream.New(nc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name := range js.StreamNames(t.Context()).Name() {
+				if err := js.DeleteStream(t.Context(), name); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+}
+
+func flush(t *testing.T, address string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	answer := make([]byte, 5)
+	if _, err := io.WriteString(c, "FLUSHALL\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, answer); err != nil || string(answer) != "+OK\r\n" {
+		t.Fatalf("FLUSHALL: %q, %v", answer, err)
 	}
 }
 
