@@ -113,10 +113,10 @@ func ofEnvelope(name []byte) bool {
 	switch string(name) {
 	case "type", "subtype", "challenge", "event_id", "api_app_id", "app_id", "id", "is_bot", // fields
 		"event_time", "minute_rate_limited", "ts", "event_ts", "action_ts", "message_ts", "thread_ts",
-		"team_id", "channel_id", "channel_type", "user_id",
-		"team", "channel", "user", // ids, or objects that have one
-		"event", "item", "assistant_thread", "message", "previous_message", "container", "bot_profile", // objects
-		"authorizations", "0": // and the first of these
+		"team_id", "channel_id", "new_channel_id", "channel_type", "user_id", "actor_id", "creator", "created_by", "updated_by",
+		"team", "channel", "user", "actor", "accepting_user", "approving_user", "declining_user", "inviting_user", // ids, or objects that have one
+		"event", "item", "assistant_thread", "message", "previous_message", "container", "bot_profile", "subteam", "invite", "app_request", "invite_request", // objects
+		"authorizations", "requester_ids", "0": // and the first of these
 		return true
 	}
 	return false
@@ -131,10 +131,13 @@ func (e *Envelope) locate(root, inner object, callback bool) {
 	auth := root.get("authorizations").members.object("0")
 
 	e.Team = first(root.text("team_id"), root.id("team"), auth.text("team_id"))
-	e.Channel = first(inner.id("channel"), inner.text("channel_id"), item.text("channel"),
+	e.Channel = first(inner.id("channel"), inner.text("channel_id"), inner.text("new_channel_id"), item.text("channel"),
 		assistant.text("channel_id"), root.id("channel"), container.text("channel_id"))
 	e.User = first(inner.id("user"), inner.text("user_id"), changed.text("user"), deleted.text("user"),
 		assistant.text("user_id"), root.id("user"))
+	if e.User == "" {
+		e.User = doer(inner)
+	}
 	if callback && (e.Kind.Type == "message" || e.Kind.Type == "app_mention") {
 		// A message that was changed is in the thread of its present text; the ts of the
 		// notice itself names no thread.
@@ -144,11 +147,30 @@ func (e *Envelope) locate(root, inner object, callback bool) {
 		// A reaction, a pin or a click belongs to the message that it was done to. Slack
 		// does not say whether that message is in a thread. A reader that waits for a
 		// reaction to a message which it knows finds it by that message's own ts.
-		e.Thread = first(inner.text("thread_ts"), item.text("thread_ts"), item.text("ts"),
-			assistant.text("thread_ts"), inner.text("message_ts"), container.text("thread_ts"),
+		marked := item.object("message") // of a pin or a star
+		e.Thread = first(inner.text("thread_ts"), item.text("thread_ts"), item.text("ts"), marked.text("thread_ts"), marked.text("ts"),
+			assistant.text("thread_ts"), instant(inner.text("message_ts")), container.text("thread_ts"),
 			clicked.text("thread_ts"), container.text("message_ts"), clicked.text("ts"), root.text("message_ts"))
 	}
 	e.FromSelf = callback && fromSelf(root.text("api_app_id"), auth, inner, changed, deleted)
+}
+
+// doer returns who caused an event that names its user otherwise than most events do.
+func doer(inner object) string {
+	group, invite := inner.object("subteam"), inner.object("invite")
+	return first(inner.text("actor_id"), inner.id("actor"), inner.object("channel").text("creator"),
+		group.text("updated_by"), group.text("created_by"),
+		inner.id("accepting_user"), inner.id("approving_user"), inner.id("declining_user"), invite.id("inviting_user"),
+		inner.object("app_request").id("user"), inner.object("invite_request").get("requester_ids").members.text("0"))
+}
+
+// instant returns a ts, and nothing in place of another text: of a link that is not posted
+// yet Slack names the composer in place of a message.
+func instant(ts []byte) []byte {
+	if len(bytes.Trim(ts, "0123456789.")) > 0 {
+		return nil
+	}
+	return ts
 }
 
 // first returns a copy of the first text that is not empty.

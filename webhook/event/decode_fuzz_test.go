@@ -61,6 +61,8 @@ func decodeSeeds() []string {
 		`{"type":"event_callback","event":{"type":"message","previous_message":{"ts":"5.1","user":"U9","bot_profile":{"app_id":"A"}},"ts":"6.1"},"api_app_id":"A"}`,
 		`{"type":"block_actions","team":{"id":"T"},"user":{"id":"U"},"channel":{"id":"C"},"container":{"message_ts":"1.1","channel_id":"C9"},"message":{"ts":"1.1","thread_ts":"0.9"}}`,
 		`{"type":"event_callback","event":{"type":"assistant_thread_started","assistant_thread":{"user_id":"U","channel_id":"D","thread_ts":"7.7"}}}`,
+		`{"type":"event_callback","event":{"type":"pin_added","item":{"message":{"ts":"1.1","thread_ts":"0.9"}},"actor_id":"U1","channel":{"creator":"U2"}}}`,
+		`{"type":"event_callback","event":{"type":"link_shared","message_ts":"U1-2","subteam":{"updated_by":7},"invite_request":{"requester_ids":["U1"]},"actor":{"id":"U2"}}}`,
 		`{"type":5,"event_id":-1.5e+7,"team_id":true}`, `{"a":01}`, `{"a":-}`, `{"a":1.}`, `{"a":1e}`, `{"a":"\u12g4"}`, "{\"a\":\"\x1f\"}",
 	}
 }
@@ -121,7 +123,11 @@ func referenceEnvelope(root map[string]any) event.Envelope {
 	if callback {
 		kind = event.Kind{Type: text(inner["type"]), Subtype: text(inner["subtype"])}
 	}
-	thread := first(inner["thread_ts"], item["thread_ts"], item["ts"], assistant["thread_ts"], inner["message_ts"],
+	marked, at := object(item, "message"), text(inner["message_ts"])
+	if strings.Trim(at, "0123456789.") != "" {
+		at = ""
+	}
+	thread := first(inner["thread_ts"], item["thread_ts"], item["ts"], marked["thread_ts"], marked["ts"], assistant["thread_ts"], at,
 		container["thread_ts"], clicked["thread_ts"], container["message_ts"], clicked["ts"], root["message_ts"])
 	if callback && (kind.Type == "message" || kind.Type == "app_mention") {
 		thread = first(inner["thread_ts"], message["thread_ts"], message["ts"], previous["thread_ts"], previous["ts"], inner["ts"])
@@ -135,13 +141,29 @@ func referenceEnvelope(root map[string]any) event.Envelope {
 	env.Event = event.Event{
 		Source: "slack", ID: text(root["event_id"]), Kind: kind,
 		Team:        first(root["team_id"], id(root["team"]), auth["team_id"]),
-		Channel:     first(id(inner["channel"]), inner["channel_id"], item["channel"], assistant["channel_id"], id(root["channel"]), container["channel_id"]),
+		Channel:     first(id(inner["channel"]), inner["channel_id"], inner["new_channel_id"], item["channel"], assistant["channel_id"], id(root["channel"]), container["channel_id"]),
 		ChannelType: text(inner["channel_type"]),
-		User:        first(id(inner["user"]), inner["user_id"], message["user"], previous["user"], assistant["user_id"], id(root["user"])),
+		User:        first(id(inner["user"]), inner["user_id"], message["user"], previous["user"], assistant["user_id"], id(root["user"]), referenceDoer(inner)),
 		Thread:      thread,
 		FromSelf:    callback && referenceFromSelf(root, auth),
 	}
 	return env
+}
+
+func referenceDoer(inner map[string]any) string {
+	group := object(inner, "subteam")
+	var requester any
+	switch of := object(inner, "invite_request")["requester_ids"].(type) {
+	case []any:
+		if len(of) > 0 {
+			requester = of[0]
+		}
+	case map[string]any:
+		requester = of["0"]
+	}
+	return first(inner["actor_id"], id(inner["actor"]), object(inner, "channel")["creator"], group["updated_by"], group["created_by"],
+		id(inner["accepting_user"]), id(inner["approving_user"]), id(inner["declining_user"]), id(object(inner, "invite")["inviting_user"]),
+		id(object(inner, "app_request")["user"]), requester)
 }
 
 func referenceFromSelf(root, auth map[string]any) bool {

@@ -31,7 +31,7 @@ func TestDecodeSlackFixtures(t *testing.T) {
 			ID: "Ev0USRCHG1", Kind: event.Kind{Type: "user_change"}, Team: team, User: "U0ALICE01", At: at(1763791203, 500),
 		},
 		"channel_created.json": {
-			ID: "Ev0CHANCR1", Kind: event.Kind{Type: "channel_created"}, Team: team, Channel: "C0NEWONE1", At: at(1763791205, 700),
+			ID: "Ev0CHANCR1", Kind: event.Kind{Type: "channel_created"}, Team: team, Channel: "C0NEWONE1", User: "U0ALICE01", At: at(1763791205, 700),
 		},
 		"reaction_added.json": {
 			ID: "Ev0REACAD1", Kind: event.Kind{Type: "reaction_added"}, Team: team, Channel: "C0GENERAL",
