@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Inner parses what happened into a T: of an event_callback the object "event", of an
@@ -79,19 +80,63 @@ type Interaction struct {
 
 // An Action is one element that was used.
 type Action struct {
-	Type     string `json:"type"`
 	ActionID string `json:"action_id"`
 	BlockID  string `json:"block_id"`
 	// Name is what the elements of an interactive_message have in place of ActionID.
-	Name  string `json:"name"`
-	Value string `json:"value"`
-	Text  struct {
+	Name string `json:"name"`
+	Text struct {
 		Text string `json:"text"`
 	} `json:"text"`
-	SelectedOption struct {
-		Value string `json:"value"`
-	} `json:"selected_option"`
 	ActionTS string `json:"action_ts"`
+	Chosen
+}
+
+// Chosen is what a person chose or typed in one element
+// (docs.slack.dev/reference/block-kit/block-elements): the part that an action and an entry of a
+// form's state share. Each type of element has its own field.
+type Chosen struct {
+	Type                  string          `json:"type"`
+	Value                 string          `json:"value"`
+	SelectedOption        Option          `json:"selected_option"`
+	SelectedOptions       []Option        `json:"selected_options"`
+	SelectedUser          string          `json:"selected_user"`
+	SelectedUsers         []string        `json:"selected_users"`
+	SelectedChannel       string          `json:"selected_channel"`
+	SelectedChannels      []string        `json:"selected_channels"`
+	SelectedConversation  string          `json:"selected_conversation"`
+	SelectedConversations []string        `json:"selected_conversations"`
+	SelectedDate          string          `json:"selected_date"`
+	SelectedTime          string          `json:"selected_time"`
+	SelectedDateTime      json.Number     `json:"selected_date_time"` // Unix seconds
+	RichText              json.RawMessage `json:"rich_text_value"`    // a rich_text block
+	Files                 []struct {
+		ID string `json:"id"`
+	} `json:"files"`
+}
+
+// An Option is one entry of a menu, or one box of several.
+type Option struct {
+	Text struct {
+		Text string `json:"text"`
+	} `json:"text"`
+	Value string `json:"value"`
+}
+
+// Values are the values that were chosen or typed, whole and in Slack's order: of options their
+// values, of people, conversations and files their ids. Rich text has no value.
+func (c *Chosen) Values() []string {
+	values := []string{
+		c.Value, c.SelectedOption.Value, c.SelectedUser, c.SelectedChannel, c.SelectedConversation,
+		c.SelectedDate, c.SelectedTime, c.SelectedDateTime.String(),
+	}
+	for _, o := range c.SelectedOptions {
+		values = append(values, o.Value)
+	}
+	values = slices.Concat(values, c.SelectedUsers, c.SelectedChannels, c.SelectedConversations)
+	for _, f := range c.Files {
+		values = append(values, f.ID)
+	}
+	return slices.DeleteFunc(values, func(s string) bool { return s == "" })
 }
 
 // A Command is a slash command that a person used.

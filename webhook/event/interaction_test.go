@@ -1,11 +1,13 @@
 package event_test
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"slackmcp/webhook/event"
 )
@@ -68,6 +70,46 @@ func TestDecodeCommand(t *testing.T) {
 	for _, bad := range []string{``, `[]`, `{"command":{}}`, `{"command":`} {
 		if _, err := event.DecodeCommand([]byte(bad)); err == nil {
 			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+// TestValues: of every element that Slack documents, what was chosen or typed.
+func TestValues(t *testing.T) {
+	t.Parallel()
+	for element, want := range map[string][]string{
+		`{"type":"button","value":"yes"}`: {"yes"},
+		`{"type":"button"}`:               nil,
+		`{"type":"overflow","selected_option":{"text":{"type":"plain_text","text":"Edit"},"value":"edit"}}`: {"edit"},
+		`{"type":"static_select","selected_option":{"value":"sv"}}`:                                         {"sv"},
+		`{"type":"static_select","selected_option":null}`:                                                   nil,
+		`{"type":"external_select","selected_option":{"value":"sv"}}`:                                       {"sv"},
+		`{"type":"radio_buttons","selected_option":{"value":"r"}}`:                                          {"r"},
+		`{"type":"checkboxes","selected_options":[{"value":"a"},{"value":"b"}]}`:                            {"a", "b"},
+		`{"type":"multi_static_select","selected_options":[{"value":"a"},{"value":"b"}]}`:                   {"a", "b"},
+		`{"type":"multi_external_select","selected_options":[]}`:                                            nil,
+		`{"type":"users_select","selected_user":"U1"}`:                                                      {"U1"},
+		`{"type":"multi_users_select","selected_users":["U1","U2"]}`:                                        {"U1", "U2"},
+		`{"type":"channels_select","selected_channel":"C1"}`:                                                {"C1"},
+		`{"type":"multi_channels_select","selected_channels":["C1","C2"]}`:                                  {"C1", "C2"},
+		`{"type":"conversations_select","selected_conversation":"D1"}`:                                      {"D1"},
+		`{"type":"multi_conversations_select","selected_conversations":["D1","C2"]}`:                        {"D1", "C2"},
+		`{"type":"datepicker","selected_date":"2026-01-02"}`:                                                {"2026-01-02"},
+		`{"type":"timepicker","selected_time":"09:30"}`:                                                     {"09:30"},
+		`{"type":"datetimepicker","selected_date_time":1764000000}`:                                         {"1764000000"},
+		`{"type":"plain_text_input","value":"some words"}`:                                                  {"some words"},
+		`{"type":"number_input","value":"4.5"}`:                                                             {"4.5"},
+		`{"type":"file_input","files":[{"id":"F1"},{"id":"F2"}]}`:                                           {"F1", "F2"},
+		`{"type":"select","name":"n","selected_options":[{"value":"v"}]}`:                                   {"v"},
+		`{"type":"rich_text_input","rich_text_value":{"type":"rich_text","elements":[]}}`:                   nil,
+		`{"type":"datepicker","selected_date":null,"initial_date":"2026-01-02","value":null}`:               nil,
+	} {
+		var a event.Action
+		if err := json.Unmarshal([]byte(element), &a); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, a.Values(), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", element, diff)
 		}
 	}
 }
