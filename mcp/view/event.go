@@ -153,19 +153,26 @@ func (r *Reading) happened(v *Event, e *event.Event, o EventOptions) {
 	subject, a, s := h.subject(e)
 	var passes bool
 	v.Provenance, passes = r.author(a, &s)
+	v.Provenance.Author = r.ID(v.Provenance.Author, &v.Flags)
 	if v.Provenance.Kind == KindUnknown && !isMessage(e) {
 		v.Provenance.Kind = KindSystem
 		v.Provenance.SameTeam, v.Provenance.External = s.sides("")
 	}
 	v.Provenance.Another = v.Provenance.Kind == KindPerson && v.Provenance.Author != v.User
-	if isMessage(e) {
+	var said, more string
+	if tell := r.telling(h, e, &v.Flags); isMessage(e) {
 		v.TS = subject.TS
-	}
-	said, more := r.text(h, subject, &a, passes, &s, &v.Flags)
-	v.Text = v.Flags.Text(said, cmp.Or(o.MaxText, MaxText))
-	if isMessage(e) && subject != h.deleted {
+		if v.ThreadTS == v.TS {
+			v.ThreadTS = "" // it began no thread yet
+		}
+		said, more = r.words(subject, &a, passes, &s, &v.Flags)
+		said += tell.announced(subject)
 		v.Files = r.fileRefs(subject.Files, &v.Flags)
+	} else {
+		v.TS = tell.messageTS()
+		said = r.text(h, tell, passes, &v.Flags)
 	}
+	v.Text = v.Flags.Text(said, cmp.Or(o.MaxText, MaxText))
 	switch {
 	case !o.Payload:
 		v.More = more
@@ -189,22 +196,21 @@ func (r *Reading) Passes(e *event.Event) bool {
 // isMessage reports an event that tells of a message.
 func isMessage(e *event.Event) bool { return e.Kind.Type == "message" || e.Kind.Type == "app_mention" }
 
-// text is what passes of the words that an event is about.
-func (r *Reading) text(h *happening, subject *slackapi.Message, a *author, passes bool, s *scene, f *Flags) (said, more string) {
-	switch {
-	case h.deleted != nil && subject == h.deleted:
-		return "", "" // it was taken back
-	case r.Lockdown() && h.Command == "" && h.message.Type != "message" && h.message.Type != "app_mention":
-		return "", "" // a field of that name is listed for no other type
-	case h.Command == "":
-		return r.words(subject, a, passes, s, f)
-	case h.Words == "":
-		return "", ""
-	case !passes:
+// text is what passes of the words of an event that is no message: a command, what is told of it, or
+// of an unknown type the text that it has.
+func (r *Reading) text(h *happening, tell *telling, passes bool, f *Flags) string {
+	switch told := tell.words(); {
+	case h.Command != "" && h.Words == "":
+		return r.ID(h.Command, f)
+	case h.Command != "" && passes:
+		return h.Command + " " + h.Words
+	case h.Command != "":
 		f.Add(FlagWithheld)
-		return "", ""
+		return r.ID(h.Command, f)
+	case told != "" || r.Lockdown():
+		return told // a field of the name text is listed for no other type
 	}
-	return h.Command + " " + h.Words, ""
+	return wordsOf(&h.message).String()
 }
 
 // A happening is what an event of Slack's tells: of a message, or of what a user did.

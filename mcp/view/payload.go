@@ -53,6 +53,7 @@ var fields = map[string]string{ //nolint:gosec // tokens_revoked names users
 	"dnd_updated_user":                 "dnd_status.dnd_enabled dnd_status.next_dnd_start_ts dnd_status.next_dnd_end_ts",
 	"email_domain_changed":             "",
 	"emoji_changed":                    "name:reaction names:reaction old_name:reaction new_name:reaction",
+	"entity_details_requested":         "external_ref.id external_ref.type",
 	"file_change":                      "file_id",
 	"file_comment_added":               "file_id",
 	"file_comment_deleted":             "file_id comment",
@@ -335,7 +336,7 @@ func (r *Reading) Said(e *event.Event, text string, f *Flags) string {
 }
 
 // typed are the elements whose value the one who acts writes.
-var typed = []string{"plain_text_input", "email_text_input", "url_text_input", "number_input"}
+var typed = []string{"plain_text_input", "rich_text_input", "email_text_input", "url_text_input", "number_input"}
 
 // Chosen shows the value of an interaction's element, which has a type. What was not typed stood in
 // the message whose button or menu it is, and is of that message's author; where those words do not

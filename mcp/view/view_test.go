@@ -121,7 +121,7 @@ func TestEvent(t *testing.T) {
 		},
 		"somebody in a shared channel": {
 			eventtest.Envelope("Ev1", a{"type": "reaction_added", "user": "U1AA", "reaction": "x", "item": a{"type": "message", "channel": "C1AA", "ts": "1.000001"}}, a{"is_ext_shared_channel": true}),
-			"", "",
+			"reacted with :x: to a message", "1.000001",
 			view.Provenance{Author: "U1AA", Kind: "person", Verified: true},
 		},
 		"somebody of the same organisation": {
@@ -173,7 +173,7 @@ func TestEvent(t *testing.T) {
 		},
 		"an event of Slack's own": {
 			eventtest.Envelope("Ev1", a{"type": "channel_created", "channel": a{"id": "C1AA", "name": "x"}}),
-			"", "",
+			"created the channel #x", "",
 			view.Provenance{Kind: "system", SameTeam: true, Verified: true},
 		},
 		"a text that is a number": {
