@@ -137,6 +137,14 @@ func TestTypes(t *testing.T) {
 		"container": map[string]any{"message_ts": "1700000001.000100"}, "response_url": "https://hooks.slack.com/secret", "trigger_id": "secret",
 		"actions": []any{map[string]any{"action_id": "approve", "block_id": "b", "type": "button", "value": "42"}},
 	})
+	used := func(element map[string]any) event.Event {
+		element["action_id"], element["block_id"] = "act", "b"
+		return payload(t, map[string]any{"type": "block_actions", "user": map[string]any{"id": "U01"}, "actions": []any{element}})
+	}
+	sent := payload(t, map[string]any{"type": "view_submission", "user": map[string]any{"id": "U01"}, "view": map[string]any{"id": "V01", "callback_id": "order", "state": map[string]any{"values": map[string]any{
+		"w": map[string]any{"who": map[string]any{"type": "users_select", "selected_user": "U02"}},
+		"n": map[string]any{"note": map[string]any{"type": "rich_text_input", "rich_text_value": map[string]any{"type": "rich_text", "elements": []any{map[string]any{"type": "text", "text": "rich words"}}}}},
+	}}}})
 	command := form(t, url.Values{"command": {"/deploy"}, "text": {"now"}, "user_id": {"U01"}, "channel_id": {"C01"}, "team_id": {"T01"}, "token": {"x"}})
 	other := event.Event{Source: "billing", ID: "evt 1", Kind: event.Kind{Type: "invoice.paid"}, Raw: []byte(`{"a":1}`)}
 	limited, err := event.DecodeSlack([]byte(`{"type":"app_rate_limited","team_id":"T01","minute_rate_limited":1699999980,"api_app_id":"A01"}`), event.JSON)
@@ -158,7 +166,7 @@ func TestTypes(t *testing.T) {
 		{"message.created", `{}`, with(map[string]any{"subtype": "channel_topic"}), nil},
 		{"message.created", `{}`, with(map[string]any{"subtype": "file_share", "files": []any{map[string]any{"id": "F01", "name": "a.txt"}}}), map[string]any{"files": []any{map[string]any{"id": "F01", "name": "a.txt"}}}},
 		{"message.changed", `{}`, with(map[string]any{"subtype": "message_changed", "message": map[string]any{"text": "Shipped", "ts": "1700000001.000100", "user": "U01"}, "previous_message": map[string]any{"text": "Ship it"}}), map[string]any{"text": "Shipped", "previous_text": "Ship it", "ts": "1700000001.000100"}},
-		{"message.deleted", `{}`, with(map[string]any{"subtype": "message_deleted", "deleted_ts": "1700000001.000100", "previous_message": map[string]any{"text": "secret", "ts": "1700000001.000100"}}), map[string]any{"ts": "1700000001.000100", "text": nil}},
+		{"message.deleted", `{}`, with(map[string]any{"subtype": "message_deleted", "deleted_ts": "1700000001.000100", "previous_message": map[string]any{"text": "taken back", "ts": "1700000001.000100"}}), map[string]any{"ts": "1700000001.000100", "previous_text": "taken back"}},
 		{"mention.received", `{"channel":"C01"}`, with(map[string]any{"type": "app_mention"}), map[string]any{"text": "Ship it"}},
 		{"direct_message.received", `{}`, with(map[string]any{"channel": "D01", "channel_type": "im"}), map[string]any{"channel": "D01"}},
 		{"direct_message.received", `{}`, with(nil), nil},
@@ -176,6 +184,12 @@ func TestTypes(t *testing.T) {
 		{"file.shared", `{}`, slack(map[string]any{"type": "file_shared", "file_id": "F01", "user_id": "U01", "channel_id": "C01"}), map[string]any{"file_id": "F01", "channel": "C01", "user": "U01"}},
 		{"interaction.received", `{"action_id":"approve","kind":"block_actions"}`, click, map[string]any{"kind": "block_actions", "message_ts": "1700000001.000100", "actions": []any{map[string]any{"action_id": "approve", "block_id": "b", "type": "button", "value": "42"}}}},
 		{"interaction.received", `{"action_id":"reject"}`, click, nil},
+		{"interaction.received", `{}`, used(map[string]any{"type": "multi_users_select", "selected_users": []string{"U02", "U03"}}), map[string]any{"actions": []any{map[string]any{"action_id": "act", "block_id": "b", "type": "multi_users_select", "value": "U02", "values": []any{"U02", "U03"}}}}},
+		{"interaction.received", `{}`, used(map[string]any{"type": "datepicker", "selected_date": "2026-01-02"}), map[string]any{"actions": []any{map[string]any{"action_id": "act", "block_id": "b", "type": "datepicker", "value": "2026-01-02"}}}},
+		{"interaction.received", `{"kind":"view_submission"}`, sent, map[string]any{"callback_id": "order", "view_id": "V01", "inputs": []any{
+			map[string]any{"action_id": "note", "block_id": "n", "type": "rich_text_input", "value": "rich words"},
+			map[string]any{"action_id": "who", "block_id": "w", "type": "users_select", "value": "U02"},
+		}}},
 		{"interaction.received", `{"command":"/deploy"}`, command, map[string]any{"command": "/deploy", "text": "now", "channel": "C01"}},
 		{"webhook.received", `{"source":"billing","type":"invoice.paid"}`, other, map[string]any{"source": "billing", "type": "invoice.paid", "uri": "webhook://billing/events/evt%201"}},
 		{"webhook.received", `{"type":"invoice.lost"}`, other, nil},

@@ -3,6 +3,7 @@ package events
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -127,17 +128,18 @@ func (a deletedArguments) filter() (event.Filter, error) {
 	return messageArguments{where: a.where, ThreadTS: a.ThreadTS}.filter()
 }
 
-// deletedData has no text: it was taken back.
 type deletedData struct {
 	origin
 	place
-	TS       string `json:"ts" doc:"of the message that is gone"`
-	ThreadTS string `json:"thread_ts,omitempty"`
+	TS           string `json:"ts" doc:"of the message that is gone"`
+	ThreadTS     string `json:"thread_ts,omitempty"`
+	PreviousText string `json:"previous_text,omitempty" doc:"what it said, its first 1000 characters"`
 }
 
 func deleted(_ *deletedArguments, s *seen) (deletedData, bool) {
 	m, _ := s.told()
-	d := deletedData{place: s.place(), TS: s.id(m.TS)}
+	d := deletedData{place: s.place(), TS: s.id(m.TS), PreviousText: s.view.Flags.Text(m.Text, excerpt)}
+	s.note(m.Flags)
 	if m.ThreadTS != m.TS {
 		d.ThreadTS = s.id(m.ThreadTS)
 	}
@@ -315,7 +317,9 @@ type actionData struct {
 	ActionID string `json:"action_id,omitempty"`
 	BlockID  string `json:"block_id,omitempty"`
 	Type     string `json:"type,omitempty"`
-	Value    string `json:"value,omitempty" doc:"of the button, or what was selected"`
+	Value    string `json:"value,omitempty" doc:"of the button, or what was chosen or typed; the first of several"`
+	// Values are all of several that were chosen.
+	Values []string `json:"values,omitempty" doc:"where several were chosen, all of them"`
 }
 
 type interactionData struct {
@@ -325,6 +329,7 @@ type interactionData struct {
 	CallbackID string       `json:"callback_id,omitempty"`
 	ViewID     string       `json:"view_id,omitempty"`
 	Actions    []actionData `json:"actions,omitempty" doc:"what was clicked or chosen"`
+	Inputs     []actionData `json:"inputs,omitempty" doc:"what a form that was sent holds"`
 	Command    string       `json:"command,omitempty"`
 	Text       string       `json:"text,omitempty" doc:"what was written behind the command"`
 	MessageTS  string       `json:"message_ts,omitempty" doc:"of the message that it happened on"`
@@ -344,36 +349,70 @@ type interacted struct {
 	View struct {
 		ID         string `json:"id"`
 		CallbackID string `json:"callback_id"`
+		State      struct {
+			Values map[string]map[string]event.Chosen `json:"values"` // by block_id and action_id
+		} `json:"state"`
 	} `json:"view"`
-	Actions []action `json:"actions"`
+	Submission map[string]any `json:"submission"` // of a dialog
+	Actions    []event.Action `json:"actions"`
 }
 
-type action struct {
-	ActionID string   `json:"action_id"`
-	Name     string   `json:"name"` // of an attachment's button, which has no action_id
-	BlockID  string   `json:"block_id"`
-	Type     string   `json:"type"`
-	Value    string   `json:"value"`
-	Selected option   `json:"selected_option"`
-	Several  []option `json:"selected_options"`
-}
+// actionID is the name of an element; an attachment's button has no action_id.
+func actionID(a *event.Action) string { return cmp.Or(a.ActionID, a.Name) }
 
-type option struct {
-	Value string `json:"value"`
-}
-
-func (a *action) id() string { return cmp.Or(a.ActionID, a.Name) }
-
-func (a *action) value() string {
-	if v := cmp.Or(a.Value, a.Selected.Value); v != "" || len(a.Several) == 0 {
-		return v
+// action is the data of an element that was used.
+func (s *seen) action(id, block string, c *event.Chosen) actionData {
+	d := actionData{ActionID: s.id(id), BlockID: s.id(block), Type: s.id(c.Type)}
+	values := c.Values()
+	if len(c.RichText) > 0 {
+		values = []string{s.reading.Rich(c.RichText)}
 	}
-	return a.Several[0].Value
+	for _, v := range values[:min(len(values), maxInputs)] {
+		if v = s.reading.Chosen(s.Event, c.Type, v, &s.view.Flags); v != "" {
+			d.Values = append(d.Values, v)
+		}
+	}
+	if len(d.Values) > 0 {
+		d.Value = d.Values[0]
+	}
+	if len(d.Values) < 2 {
+		d.Values = nil
+	}
+	return d
+}
+
+// inputs is what a form holds, in the order of its ids. Several people may have filled it, so lockdown
+// withholds it.
+func (s *seen) inputs(in *interacted) []actionData {
+	var all []actionData
+	state := in.View.State.Values
+	if s.Kind.Type != "view_submission" {
+		state = nil // it was not sent
+	}
+	for _, block := range slices.Sorted(maps.Keys(state)) {
+		for _, id := range slices.Sorted(maps.Keys(state[block])) {
+			c := state[block][id]
+			if s.reading.Lockdown() {
+				s.view.Flags.Add(view.FlagWithheld)
+				return nil
+			}
+			all = append(all, s.action(id, block, &c))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.Submission)) {
+		value, _ := in.Submission[name].(string)
+		if s.reading.Lockdown() {
+			s.view.Flags.Add(view.FlagWithheld)
+			return nil
+		}
+		all = append(all, s.action(name, "", &event.Chosen{Value: value}))
+	}
+	return all[:min(len(all), maxInputs)]
 }
 
 // takes judges by what the filter of the log cannot see.
 func (a *interactionArguments) takes(kind string, in *interacted) bool {
-	used := func(x action) bool { return x.id() == a.ActionID }
+	used := func(x event.Action) bool { return actionID(&x) == a.ActionID }
 	return (a.Kind == "" || a.Kind == kind) &&
 		(a.CallbackID == "" || a.CallbackID == in.CallbackID) &&
 		(a.ActionID == "" || slices.ContainsFunc(in.Actions, used)) &&
@@ -383,8 +422,12 @@ func (a *interactionArguments) takes(kind string, in *interacted) bool {
 // said is a text of the one who acted.
 func (s *seen) said(text string) string { return s.reading.Said(s.Event, text, &s.view.Flags) }
 
-// maxActions bounds the actions that a payload names.
-const maxActions = 10
+// Bounds of the actions that a payload names, and of the values and inputs of a form: a view has at
+// most 100 blocks.
+const (
+	maxActions = 10
+	maxInputs  = 100
+)
 
 func interaction(a *interactionArguments, s *seen) (interactionData, bool) {
 	in := inner[interacted](s)
@@ -399,9 +442,11 @@ func interaction(a *interactionArguments, s *seen) (interactionData, bool) {
 	if in.Command != "" {
 		d.Command, d.Text = s.id(in.Command), s.said(in.Text)
 	}
-	for _, x := range in.Actions[:min(len(in.Actions), maxActions)] {
-		d.Actions = append(d.Actions, actionData{ActionID: s.id(x.id()), BlockID: s.id(x.BlockID), Type: s.id(x.Type), Value: s.reading.Chosen(s.Event, x.Type, x.value(), &s.view.Flags)})
+	for i := range in.Actions[:min(len(in.Actions), maxActions)] {
+		x := &in.Actions[i]
+		d.Actions = append(d.Actions, s.action(actionID(x), x.BlockID, &x.Chosen))
 	}
+	d.Inputs = s.inputs(&in)
 	d.origin = s.origin()
 	return d, true
 }
