@@ -154,13 +154,14 @@ type seen struct {
 // excerpt is how many characters of a text an event carries; the resource has the rest.
 const excerpt = 1000
 
-// inner decodes what happened; what is not there stays zero.
+// inner decodes what happened. What is not there, or is otherwise than Slack documents it, stays zero.
 func inner[T any](s *seen) T {
-	v, err := event.Inner[T](s.Event)
+	var v T
+	raw, err := event.InnerJSON(s.Event)
 	if err != nil {
-		var none T
-		return none
+		return v
 	}
+	_ = json.Unmarshal(raw, &v)
 	return v
 }
 
