@@ -18,22 +18,14 @@ type SearchQuery struct {
 	Page      int // from 1; 0 is 1
 }
 
-// A SearchMatch is a message that was found.
+// A SearchMatch is a message that was found, as far as search.messages tells of it: it
+// documents no ThreadTS (that of a reply stands in its permalink), no BotID and no Subtype.
+// The User of what an app posted under a name of its own is empty, and Username that name;
+// of a person Username is the handle.
 type SearchMatch struct {
-	Channel   Channel         `json:"channel"`
-	User      string          `json:"user,omitempty"`
-	Username  string          `json:"username,omitempty"`
-	Team      string          `json:"team,omitempty"`
-	TS        string          `json:"ts"`
-	ThreadTS  string          `json:"thread_ts,omitempty"`
-	Text      string          `json:"text"`
-	Permalink string          `json:"permalink,omitempty"`
-	BotID     string          `json:"bot_id,omitempty"`
-	AppID     string          `json:"app_id,omitempty"`
-	Subtype   string          `json:"subtype,omitempty"`
-	Blocks    json.RawMessage `json:"blocks,omitempty"`
-	// Attachments are Slack's JSON, untouched, as Blocks are.
-	Attachments json.RawMessage `json:"attachments,omitempty"`
+	Message
+	// Channel is where the message stands; the one within Message is not set.
+	Channel Channel `json:"channel"`
 }
 
 // A SearchPage is a part of what was found.
@@ -74,6 +66,7 @@ type ContextQuery struct {
 	Before, After time.Time
 	Bots          bool // messages of bots as well
 	Around        bool // with the messages around each one
+	Blocks        bool // with the blocks of each one
 	ByTime        bool
 	Limit         int // of the page, at most 20
 	Cursor        string
@@ -90,7 +83,9 @@ type ContextMatch struct {
 	TS          string `json:"message_ts"`
 	Text        string `json:"content"`
 	Permalink   string `json:"permalink,omitempty"`
-	Context     *struct {
+	// Blocks are Slack's JSON, untouched; Slack tells nothing of attachments and files.
+	Blocks  json.RawMessage `json:"blocks,omitempty"`
+	Context *struct {
 		Before []ContextMatch `json:"before"`
 		After  []ContextMatch `json:"after"`
 	} `json:"context_messages,omitempty"`
@@ -112,7 +107,7 @@ func (c *Client) SearchContext(ctx context.Context, q ContextQuery) (ContextPage
 		cursor
 	}](c.http.Do(c.form(ctx, "assistant.search.context", "query", q.Query, "action_token", q.ActionToken,
 		"channel_types", strings.Join(q.ChannelTypes, ","), "content_types", "messages", "include_bots", when(q.Bots, "true"),
-		"include_context_messages", when(q.Around, "true"), "before", unix(q.Before), "after", unix(q.After),
+		"include_context_messages", when(q.Around, "true"), "include_message_blocks", when(q.Blocks, "true"), "before", unix(q.Before), "after", unix(q.After),
 		"sort", when(q.ByTime, "timestamp"), "limit", number(q.Limit), "cursor", q.Cursor)))
 	return ContextPage{Messages: r.Results.Messages, NextCursor: r.next()}, err
 }

@@ -3,8 +3,10 @@ package tools
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
@@ -28,24 +30,18 @@ type searchIn struct {
 
 // A hit is a message that was found.
 type hit struct {
-	Channel     string          `json:"channel"`
-	ChannelName string          `json:"channel_name,omitempty"`
-	TS          string          `json:"ts"`
-	ThreadTS    string          `json:"thread_ts,omitempty"`
-	User        string          `json:"user,omitempty"`
-	UserName    string          `json:"user_name,omitempty"`
-	Text        string          `json:"text"`
-	Permalink   string          `json:"permalink,omitempty"`
-	Provenance  view.Provenance `json:"provenance,omitzero"`
-	Flags       view.Flags      `json:"flags,omitempty"`
+	Channel     string `json:"channel"`
+	ChannelName string `json:"channel_name,omitempty"`
+	view.Message
 }
 
 type searchOut struct {
 	view.Mark
 	Messages   []hit  `json:"messages"`
-	Total      int    `json:"total,omitempty"`
+	Total      int    `json:"total,omitempty" doc:"not known with after or before"`
 	HasMore    bool   `json:"has_more"`
 	NextCursor string `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
+	Note       string `json:"note,omitempty"`
 }
 
 // search asks with the user token where there is one, because only that sees all.
@@ -67,31 +63,84 @@ func (k *kit) searchAsUser(ctx context.Context, in searchIn) (searchOut, error) 
 		}
 		q.Page = n
 	}
-	var err error
-	if q.Query, err = k.searchQuery(ctx, in); err != nil {
+	within, err := k.searchSpan(in)
+	if err != nil {
+		return searchOut{}, err
+	}
+	if q.Query, err = k.searchQuery(ctx, in, within); err != nil {
 		return searchOut{}, err
 	}
 	page, err := k.Slack.SearchMessages(ctx, q)
 	if err != nil {
 		return searchOut{}, err
 	}
-	out, r := searchOut{Messages: []hit{}, Total: page.Total}, k.Judge.Reading(ctx)
+	out, r, left := searchOut{Messages: []hit{}}, k.Judge.Reading(ctx), 0
 	for i := range page.Matches {
-		m := &page.Matches[i]
-		raw := &slackapi.Message{
-			Channel: m.Channel.ID, User: m.User, BotID: m.BotID, AppID: m.AppID, Subtype: m.Subtype, Username: m.Username,
-			TS: m.TS, ThreadTS: m.ThreadTS, Text: m.Text, Blocks: m.Blocks, Attachments: m.Attachments, Permalink: m.Permalink,
+		m := matched(&page.Matches[i])
+		if !within.holds(m.TS) {
+			left++
+			continue
 		}
-		out.Messages = append(out.Messages, k.hit(r, raw, m.Channel.Name, in.ResponseFormat))
+		out.Messages = append(out.Messages, k.hit(r, m, page.Matches[i].Channel.Name, in.ResponseFormat))
 	}
 	if page.Page < page.Pages {
 		out.HasMore, out.NextCursor = true, cursorPage+strconv.Itoa(page.Page+1)
 	}
+	out.leave(left)
+	if within == (span{}) {
+		out.Total = page.Total
+	}
 	return out, nil
 }
 
+// matched is the message that a match tells of.
+func matched(found *slackapi.SearchMatch) *slackapi.Message {
+	m := found.Message
+	m.Channel = found.Channel.ID
+	if m.User == "" && m.Subtype == "" {
+		m.Subtype = "bot_message" // each person has a user
+	}
+	if link, err := names.ParseLink(m.Permalink); err == nil {
+		m.ThreadTS = cmp.Or(m.ThreadTS, link.ThreadTS)
+	}
+	return &m
+}
+
+// leave says that hits were left out.
+func (o *searchOut) leave(n int) {
+	if n > 0 {
+		o.Note = fmt.Sprintf("This page is shorter: Slack cannot be asked for exactly this, and %d of the hits that it gave are outside of what was asked for.", n)
+	}
+}
+
+// A span is the time that after and before of a search leave: from its first instant up to, and
+// without, its end. A zero instant is open.
+type span struct{ from, end time.Time }
+
+// searchSpan reads after and before. A day that is named without a time belongs to it wholly.
+func (k *kit) searchSpan(in searchIn) (s span, err error) {
+	if s.from, err = instant("after", in.After, k.now()); err != nil {
+		return s, err
+	}
+	if s.end, err = instant("before", in.Before, k.now()); err != nil || s.end.IsZero() {
+		return s, err
+	}
+	if _, err := time.Parse(time.DateOnly, strings.TrimSpace(in.Before)); err == nil {
+		s.end = s.end.AddDate(0, 0, 1)
+	} else {
+		s.end = s.end.Add(time.Microsecond) // the instant itself is not after it
+	}
+	return s, nil
+}
+
+// holds reports that a message is of the span; one without a readable ts is.
+func (s span) holds(ts string) bool {
+	t, ok := fromTS(ts)
+	return !ok || !t.Before(s.from) && (s.end.IsZero() || t.Before(s.end))
+}
+
 // searchQuery writes the filters in Slack's query language.
-func (k *kit) searchQuery(ctx context.Context, in searchIn) (string, error) {
+func (k *kit) searchQuery(ctx context.Context, in searchIn, within span) (string, error) {
 	q := []string{in.Query}
 	if in.Channel != "" {
 		id, err := k.channel(ctx, in.Channel)
@@ -107,33 +156,28 @@ func (k *kit) searchQuery(ctx context.Context, in searchIn) (string, error) {
 		}
 		q = append(q, "from:<@"+id+">")
 	}
-	for _, bound := range []struct{ word, argument, value string }{{"after:", "after", in.After}, {"before:", "before", in.Before}} {
-		t, err := instant(bound.argument, bound.value, k.now())
-		if err != nil {
-			return "", err
-		}
-		if t.IsZero() {
-			continue
-		}
-		// Slack's after: and before: leave the day itself out.
-		if bound.word == "after:" {
-			t = t.AddDate(0, 0, -1)
-		} else {
-			t = t.AddDate(0, 0, 1)
-		}
-		q = append(q, bound.word+t.UTC().Format("2006-01-02"))
+	// Slack's after: and before: take days, leave the day itself out, and mean those of the zone of
+	// the token's owner, which may be 14 hours away. So the days around are asked for.
+	if !within.from.IsZero() {
+		q = append(q, "after:"+within.from.UTC().AddDate(0, 0, -2).Format(time.DateOnly))
+	}
+	if !within.end.IsZero() {
+		q = append(q, "before:"+within.end.UTC().AddDate(0, 0, 2).Format(time.DateOnly))
 	}
 	return strings.Join(q, " "), nil
 }
 
 func (k *kit) searchAsBot(ctx context.Context, in searchIn) (searchOut, error) {
-	q := slackapi.ContextQuery{Query: in.Query, ByTime: in.Sort == "timestamp", Limit: min(in.Limit, 20), Cursor: in.Cursor, Bots: true}
-	var err error
-	if q.After, err = instant("after", in.After, k.now()); err != nil {
+	within, err := k.searchSpan(in)
+	if err != nil {
 		return searchOut{}, err
 	}
-	if q.Before, err = instant("before", in.Before, k.now()); err != nil {
-		return searchOut{}, err
+	q := slackapi.ContextQuery{Query: in.Query, ByTime: in.Sort == "timestamp", Limit: min(in.Limit, 20), Cursor: in.Cursor, Bots: true, Blocks: true}
+	if !within.from.IsZero() {
+		q.After = within.from.Add(-time.Second) // whole seconds, and exclusive
+	}
+	if !within.end.IsZero() {
+		q.Before = within.end.Add(time.Second)
 	}
 	if q.ActionToken, err = k.actionToken(ctx, in.EventID); err != nil {
 		return searchOut{}, err
@@ -146,18 +190,23 @@ func (k *kit) searchAsBot(ctx context.Context, in searchIn) (searchOut, error) {
 	if err != nil {
 		return searchOut{}, err
 	}
-	out, r := searchOut{Messages: []hit{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}, k.Judge.Reading(ctx)
+	out, r, left := searchOut{Messages: []hit{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}, k.Judge.Reading(ctx), 0
 	for i := range page.Messages {
 		m := &page.Messages[i]
-		if !keep(m) {
+		if !keep(m) || !within.holds(m.TS) {
+			left++
 			continue
 		}
-		raw := &slackapi.Message{Channel: m.Channel, User: m.AuthorID, Username: m.AuthorName, TS: m.TS, Text: m.Text, Permalink: m.Permalink}
-		if m.AuthorIsBot {
+		raw := &slackapi.Message{Channel: m.Channel, User: m.AuthorID, Username: m.AuthorName, TS: m.TS, Text: m.Text, Permalink: m.Permalink, Blocks: m.Blocks}
+		if link, err := names.ParseLink(m.Permalink); err == nil {
+			raw.ThreadTS = link.ThreadTS
+		}
+		if m.AuthorIsBot || m.AuthorID == "" {
 			raw.Subtype = "bot_message"
 		}
 		out.Messages = append(out.Messages, k.hit(r, raw, m.ChannelName, in.ResponseFormat))
 	}
+	out.leave(left)
 	return out, nil
 }
 
@@ -214,19 +263,13 @@ func (k *kit) hit(r *view.Reading, m *slackapi.Message, channelName, format stri
 	if format == detailed {
 		o.MaxText = passage
 	}
-	v := r.Message(m, o)
-	h := hit{
-		Channel: m.Channel, TS: m.TS, ThreadTS: m.ThreadTS, User: m.User, UserName: v.UserName, Text: v.Text,
-		Provenance: v.Provenance, Flags: v.Flags,
-	}
+	h := hit{Channel: m.Channel, Message: r.Message(m, o)}
+	h.Subtype = "" // Slack does not tell those of hits
 	if !ok {
 		// Of a conversation that is not known, nobody knows who named it.
 		known = names.Channel{ID: m.Channel, Shared: true}
 	}
 	known.Name = cmp.Or(channelName, known.Name)
 	h.ChannelName, h.Permalink = r.ChannelName(&known, &h.Flags), h.Flags.Name(m.Permalink)
-	if !names.IsTS(h.ThreadTS) {
-		h.ThreadTS = ""
-	}
 	return h
 }

@@ -76,7 +76,7 @@ type author struct {
 	team           string // the author's workspace or organisation; empty where Slack does not say
 	ts             string // of the message
 	self           bool   // the envelope shows that our own app wrote it
-	found          bool   // a search, which may name no author, told of it
+	found          bool   // a search told of it, which may name no author, and none's workspace reliably
 }
 
 // authorOf reads the author of a message.
@@ -146,6 +146,14 @@ func (s *scene) sides(team string) (same, external bool) {
 		return false, false // perhaps another workspace of our organisation, or our organisation itself
 	}
 	return false, true
+}
+
+// sidesOf is sides of an author. Of one whom a search told of nothing follows.
+func (s *scene) sidesOf(a *author) (same, external bool) {
+	if a.found {
+		return false, false
+	}
+	return s.sides(a.team)
 }
 
 // An envelope is what an event's body says about where it happened. Field names are those of

@@ -289,16 +289,16 @@ func (r *Reading) author(a author, s *scene) (p Provenance, passes bool) {
 			p.Kind = KindAssistant
 		}
 		return p, passes
+	case a.user == "" && a.found && r.Lockdown() && r.ours(s, a.ts):
+		p.Kind, p.SameTeam = KindSelf, true // no other message of the conversation has this ts
+		return p, true
 	case a.bot != "" || a.app != "" || a.subtype == botMessage:
 		p.Kind = KindBot
-		p.SameTeam, p.External = s.sides(a.team)
+		p.SameTeam, p.External = s.sidesOf(&a)
 		return p, !r.Lockdown() || r.judge.apps[a.app]
 	case a.user == slackbot:
 		p.Kind, p.SameTeam = KindSystem, true
 		return p, !r.Lockdown() || s.unshared()
-	case a.user == "" && a.found && r.Lockdown() && r.ours(s, a.ts):
-		p.Kind, p.SameTeam = KindSelf, true // no other message of the conversation has this ts
-		return p, true
 	case a.user == "":
 		p.Kind = KindUnknown
 		return p, !r.Lockdown()
@@ -311,10 +311,10 @@ func (r *Reading) person(p Provenance, a *author, s *scene) (Provenance, bool) {
 	// Where no other organisation takes part the one who acts is a member or a guest of ours. The
 	// team alone that an event or a message names is no evidence.
 	evident := s.acting && s.unshared() && (a.team == "" || s.own.has(a.team))
-	ask := r.Lockdown() && (r.judge.level == Members || !evident || s.claimed)
+	ask := a.found || r.Lockdown() && (r.judge.level == Members || !evident || s.claimed)
 	own := s.own
 	u, known := r.user(a.user, ask)
-	p.SameTeam, p.External = s.sides(a.team)
+	p.SameTeam, p.External = s.sidesOf(a)
 	if known {
 		switch sideOf(&u, own) {
 		case inside:

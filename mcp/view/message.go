@@ -54,7 +54,8 @@ type MessageOptions struct {
 	// Unshared reports that, as Slack says now, no other organisation takes part in the channel.
 	Unshared bool
 	// Found reports that the message is a hit of a search. Of those Slack does not say reliably
-	// of which workspace the author is.
+	// of which workspace the author is, nor always that it is a bot: the author is asked for, and
+	// is nobody's where that says nothing.
 	Found bool
 	// MaxText bounds the text, in characters; 0 is [MaxText].
 	MaxText int
@@ -79,7 +80,7 @@ func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptio
 		TS: m.TS, ThreadTS: threadOf(m.TS, m.ThreadTS), User: m.User, BotID: m.BotID,
 		Subtype: m.Subtype, ReplyCount: m.ReplyCount, LatestReply: m.LatestReply,
 	}
-	u, _ := r.user(m.User, o.Detailed)
+	u, _ := r.user(m.User, o.Detailed || o.Found)
 	var passes bool
 	v.Provenance, passes = r.author(a, &s)
 	if m.Edited != nil {

@@ -17,11 +17,12 @@ type search struct {
 	before, after  int64 // microseconds, exclusive; 0 is open
 	has            []string
 	threads        bool
+	zone           *time.Location
 }
 
-// parseSearch reads a query. me is who asks, for from:me.
-func (s *Sandbox) parseSearch(query, me string) search {
-	var q search
+// parseSearch reads a query. me is who asks, for from:me and for when a day begins.
+func (s *Sandbox) parseSearch(query string, me *user) search {
+	q := search{zone: time.FixedZone(me.TZ, me.TZOffset)}
 	for _, term := range terms(query) {
 		name, value, found := strings.Cut(term, ":")
 		value = strings.Trim(value, `"`)
@@ -32,7 +33,7 @@ func (s *Sandbox) parseSearch(query, me string) search {
 		case "in":
 			q.in = append(q.in, s.placeID(value))
 		case "from":
-			q.from = append(q.from, s.authorID(value, me))
+			q.from = append(q.from, s.authorID(value, me.ID))
 		case "before", "after", "on", "during":
 			q.when(strings.ToLower(name), value)
 		case "has":
@@ -88,10 +89,10 @@ func (s *Sandbox) authorID(value, me string) string {
 }
 
 func (q *search) when(name, value string) {
-	day, err := time.Parse(time.DateOnly, value)
+	day, err := time.ParseInLocation(time.DateOnly, value, q.zone)
 	length := 24 * time.Hour
 	if err != nil {
-		if day, err = time.Parse("2006-01", value); err != nil {
+		if day, err = time.ParseInLocation("2006-01", value, q.zone); err != nil {
 			return
 		}
 		length = day.AddDate(0, 1, 0).Sub(day)
@@ -244,7 +245,7 @@ func searchMessages(c *call) (object, error) {
 	if err != nil || number < 1 || number > 100 {
 		return nil, badArgument("page must be 1 to 100 [json-pointer:/page]")
 	}
-	hits := c.find(c.parseSearch(query, c.who.user.ID), c.sees, or(c.params["sort"], "score") == "score")
+	hits := c.find(c.parseSearch(query, c.who.user), c.sees, or(c.params["sort"], "score") == "score")
 	if c.params["sort_dir"] == "asc" {
 		slices.Reverse(hits)
 	}
@@ -292,9 +293,6 @@ func (c *call) matchView(h hit) object {
 	if len(v.Files) > 0 {
 		view["files"] = v.Files
 	}
-	if v.BotID != "" {
-		view["bot_id"] = v.BotID
-	}
 	return view
 }
 
@@ -320,7 +318,7 @@ func contextSearch(c *call) (object, error) {
 			return nil, fail("invalid_cursor")
 		}
 	}
-	q := c.parseSearch(strings.TrimRight(query, "?!."), c.who.user.ID)
+	q := c.parseSearch(strings.TrimRight(query, "?!."), c.who.user)
 	q.before, q.after = c.seconds("before", q.before/1e6)*1e6, c.seconds("after", q.after/1e6)*1e6
 	hits := c.find(q, c.searchable(), c.params["sort"] != "timestamp")
 	if !c.truth("include_bots", false) {
@@ -329,6 +327,9 @@ func contextSearch(c *call) (object, error) {
 	messages := []object{}
 	for _, h := range hits[min(from, len(hits)):min(from+limit, len(hits))] {
 		v := c.contextView(h.ch, h.m)
+		if b := c.view(h.m, c.who).Blocks; b != nil && c.truth("include_message_blocks", false) {
+			v["blocks"] = b
+		}
 		if c.truth("include_context_messages", false) {
 			v["context_messages"] = c.around(h)
 		}
