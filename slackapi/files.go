@@ -42,6 +42,29 @@ type File struct {
 	OriginalW          int      `json:"original_w,omitempty"`
 	OriginalH          int      `json:"original_h,omitempty"`
 	words.Extract               // what Slack read out of it
+	Shares             Shares   `json:"shares,omitzero"`
+}
+
+// Shares are the messages that show a file, by conversation, the newest first.
+type Shares struct {
+	Public  map[string][]Share `json:"public,omitempty"`
+	Private map[string][]Share `json:"private,omitempty"`
+}
+
+// A Share is a message that shows a file.
+type Share struct {
+	TS string `json:"ts"`
+}
+
+// In returns the ts of the newest message of a conversation that shows the file; "" where there is
+// none, or Slack has not posted it yet.
+func (s *Shares) In(channel string) string {
+	for _, all := range []map[string][]Share{s.Public, s.Private} {
+		for _, share := range all[channel] {
+			return share.TS
+		}
+	}
+	return ""
 }
 
 // MaxDownload is the most that [Client.Download] reads, in bytes.

@@ -191,9 +191,16 @@ func TestEveryTool(t *testing.T) {
 
 	t.Run("files", func(t *testing.T) {
 		var up struct {
-			FileID string `json:"file_id"`
+			FileID    string `json:"file_id"`
+			TS        string `json:"ts"`
+			Permalink string `json:"permalink"`
+			Note      string `json:"note"`
 		}
 		r.call("slack_upload_file", a{"filename": "lamp.txt", "content": "line one\nline two", "channel": "#general", "comment": "see here"}, &up)
+		var at struct{ Message message }
+		if r.call("slack_get_reactions", a{"timestamp": up.Permalink}, &at); at.Message.TS != up.TS || at.Message.Text != "see here" || up.Note != "" {
+			t.Errorf("the upload %+v is the message %+v", up, at.Message)
+		}
 		r.call("slack_get_file_info", a{"file_id": up.FileID}, nil)
 		var read struct {
 			Contents struct {

@@ -7,7 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
+	pause "slackmcp/internal/wait"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
@@ -69,8 +71,11 @@ type fileOut struct {
 }
 
 type uploadOut struct {
-	OK     bool   `json:"ok"`
-	FileID string `json:"file_id,omitempty"`
+	OK        bool   `json:"ok"`
+	FileID    string `json:"file_id,omitempty"`
+	Channel   string `json:"channel,omitempty"`
+	TS        string `json:"ts,omitempty"`
+	Permalink string `json:"permalink,omitempty"`
 	carried
 }
 
@@ -103,17 +108,58 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (upl
 	}
 	args := u
 	args.Comment = in.Comment // as it was written: the same names may be others on a repeat
-	f, w, err := begin[slackapi.File](ctx, k, c, guard.Write{Channel: u.Channel, Sends: u.Channel != "", Arguments: []any{args, in.naming}}, in.safety)
+	f, w, err := begin[uploaded](ctx, k, c, guard.Write{Channel: u.Channel, Sends: u.Channel != "", Arguments: []any{args, in.naming}}, in.safety)
 	if w.due {
-		f, err = w.slack.Upload(ctx, u)
-		w.wrote(ctx, k, "", f.ID, err)
-		w.end(ctx, slackapi.File{ID: f.ID}, f.ID, err)
+		var file slackapi.File
+		file, err = w.slack.Upload(ctx, u)
+		w.wrote(ctx, k, "", file.ID, err)
+		f.id = file.ID
+		if err == nil && !w.DryRun && u.Channel != "" {
+			f.ts = k.sharedAt(ctx, &file, u.Channel)
+		}
+		w.end(ctx, f, f.id, err)
 	}
 	if err != nil {
 		return uploadOut{}, err
 	}
+	out := uploadOut{OK: true, FileID: f.id, Channel: u.Channel, TS: f.ts}
+	if f.ts != "" {
+		out.Permalink = view.Permalink(k.self(ctx).URL, u.Channel, f.ts, u.ThreadTS)
+	} else if u.Channel != "" && !w.DryRun {
+		n.add("Slack has taken the file and is still posting it: its ts is in slack_read_channel_messages in some seconds.")
+	}
 	w.Note = n.on(w.Note)
-	return uploadOut{OK: true, FileID: f.ID, carried: w.carried}, nil
+	out.carried = w.carried
+	return out, nil
+}
+
+// uploaded is what is kept of an upload, for a repeat of its key.
+type uploaded struct{ id, ts string }
+
+// The pauses in which Slack is asked whether it has posted a file: it looks for malware first.
+const (
+	sharedAgain    = 150 * time.Millisecond
+	sharedSlowly   = time.Second
+	sharedPatience = 4 * time.Second
+)
+
+// sharedAt returns the ts of the message with a file that was uploaded, once Slack has posted it;
+// "" where that takes too long or cannot be seen.
+func (k *kit) sharedAt(ctx context.Context, f *slackapi.File, channel string) string {
+	ctx, cancel := context.WithTimeout(ctx, sharedPatience)
+	defer cancel()
+	backoff := pause.Backoff{First: sharedAgain, Most: sharedSlowly}
+	for f.Shares.In(channel) == "" {
+		if pause.Sleep(ctx, backoff.Next()) != nil {
+			return ""
+		}
+		now, err := k.Slack.FileInfo(ctx, f.ID)
+		if err != nil {
+			return ""
+		}
+		f = &now
+	}
+	return f.Shares.In(channel)
 }
 
 func (k *kit) upload(ctx context.Context, c *toolset.Call, in uploadIn) (u slackapi.Upload, n remarks, err error) {

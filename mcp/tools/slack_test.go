@@ -71,13 +71,19 @@ func TestPostAndRead(t *testing.T) {
 
 	var replies struct {
 		Responses []struct {
-			OK bool   `json:"ok"`
-			TS string `json:"ts"`
+			OK        bool   `json:"ok"`
+			TS        string `json:"ts"`
+			Permalink string `json:"permalink"`
 		} `json:"responses"`
 	}
 	r.call("slack_thread_reply", a{"channel": sandbox.General, "thread_ts": sent.TS, "texts": []string{"one", "two"}}, &replies)
 	if len(replies.Responses) != 2 || !replies.Responses[0].OK || !replies.Responses[1].OK {
 		t.Fatalf("replies %+v", replies)
+	}
+	for _, reply := range replies.Responses {
+		if want := "/p" + strings.ReplaceAll(reply.TS, ".", "") + "?thread_ts=" + sent.TS; !strings.Contains(reply.Permalink, want) {
+			t.Errorf("the link of reply %s is %q", reply.TS, reply.Permalink)
+		}
 	}
 	r.call("slack_read_thread_messages", a{"channel": sandbox.General, "thread_ts": sent.TS}, &read)
 	if len(read.Messages) != 3 || read.Messages[1].Text != "one" || read.Messages[2].ThreadTS != sent.TS {

@@ -33,6 +33,9 @@ type file struct {
 	shared                map[string]string // channel → ts of the message
 	deleted               bool
 	canvas                bool
+	// settling is how often files.info still hides where an upload was shared: Slack looks for
+	// malware before it posts the message.
+	settling int
 }
 
 // fileTypes are Slack's names of what files are.
@@ -191,7 +194,12 @@ func filesInfo(c *call) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	reply := object{"file": c.fileView(f), "comments": []object{}, "response_metadata": object{"next_cursor": ""}}
+	shown := c.fileView(f)
+	if f.settling > 0 {
+		f.settling--
+		shown = unsettled(shown)
+	}
+	reply := object{"file": shown, "comments": []object{}, "response_metadata": object{"next_cursor": ""}}
 	if strings.HasPrefix(f.mediaType, "text/") {
 		reply["content"] = string(f.data)
 	}
@@ -324,6 +332,12 @@ func contents(r *http.Request) ([]byte, error) {
 	}
 }
 
+// unsettled is the view of a file that Slack has not posted yet.
+func unsettled(view object) object {
+	maps.Copy(view, object{"shares": object{}, "channels": []string{}, "groups": []string{}, "ims": []string{}})
+	return view
+}
+
 // filesCompleteUpload gives finished uploads their titles, and shares them where the
 // call says.
 func filesCompleteUpload(c *call) (object, error) {
@@ -353,7 +367,9 @@ func filesCompleteUpload(c *call) (object, error) {
 	}
 	views := make([]object, len(done))
 	for i, f := range done {
-		views[i] = c.fileView(f)
+		views[i] = unsettled(c.fileView(f))
+		views[i]["mimetype"], views[i]["filetype"], views[i]["pretty_type"] = "", "", "" // nor looked at
+		f.settling = 1
 	}
 	return object{"files": views}, nil
 }

@@ -163,6 +163,11 @@ func TestSlackGoWorksUnchanged(t *testing.T) {
 		ok(t, err)
 		info, _, _, err := bot.GetFileInfoContext(t.Context(), f.ID, 0, 0)
 		ok(t, err)
+		if len(info.Shares.Public) != 0 {
+			t.Errorf("an upload is posted before Slack has looked at it: %+v", info)
+		}
+		info, _, _, err = bot.GetFileInfoContext(t.Context(), f.ID, 0, 0)
+		ok(t, err)
 		var data bytes.Buffer
 		ok(t, bot.GetFileContext(t.Context(), info.URLPrivateDownload, &data))
 		if data.String() != "hello, file" || info.Mimetype != "text/plain" || info.Filetype != "text" || len(info.Shares.Public[sandbox.General]) != 1 {
