@@ -70,8 +70,15 @@ func (c *checker) add(err error) bool {
 // open calls fn with a connection that reads one state of a file. stored says what was
 // acknowledged in it; "" is nothing.
 func (c *checker) open(path string, l layout, stored string, fn func(session) error) {
+	var alone bare
+	if l == queueLayout {
+		alone = bareOf(path)
+	}
 	err := c.session(path, l, stored, func(s session) error {
 		if err := lengthOf(s, path); err != nil {
+			return err
+		}
+		if err := alone.belongs(s, path); err != nil {
 			return err
 		}
 		if err := fn(s); err != nil || !c.deep {

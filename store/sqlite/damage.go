@@ -413,6 +413,9 @@ func (w *writer) lose(l loss) error {
 	if _, err := w.write("UPDATE meta SET value = ? WHERE name = 'epoch'", epoch); err != nil {
 		return err
 	}
+	if err := w.formerly(w.epoch); err != nil {
+		return err
+	}
 	w.q.damage.lose(l)
 	if err := w.saveDamage(); err != nil {
 		return err

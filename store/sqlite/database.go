@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -396,4 +397,15 @@ func readTime(stored any) (time.Time, error) {
 		}
 	}
 	return time.Time{}, errors.New("stored event: ill-formed instant")
+}
+
+// nanos is Unix nanoseconds, at most what they can express.
+func nanos(t time.Time) int64 {
+	switch sec := t.Unix(); {
+	case sec >= nanoRange:
+		return math.MaxInt64
+	case sec <= -nanoRange:
+		return math.MinInt64
+	}
+	return t.UnixNano()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"sync"
 	"time"
 
@@ -71,6 +70,10 @@ func newWriter(q *Store) *writer {
 // open opens the file and reads the writer's state. start says that the process
 // begins: attempts that were running then were cut short by a crash.
 func (w *writer) open(start bool) (err error) {
+	var alone bare
+	if start && !w.accept {
+		alone = bareOf(w.q.files.db)
+	}
 	if w.db, err = openDatabase(w.q.files.db, queueLayout, w.q.o.Synchronous); err != nil {
 		return err
 	}
@@ -85,6 +88,11 @@ func (w *writer) open(start bool) (err error) {
 	}
 	if err := lengthOf(w.db.session, w.q.files.db); err != nil {
 		return err
+	}
+	if w.db.found != 0 {
+		if err := alone.belongs(w.db.session, w.q.files.db); err != nil {
+			return err
+		}
 	}
 	if err := migrate(w.db); err != nil {
 		return err
@@ -682,15 +690,4 @@ func (w *writer) store(e *entry, now time.Time) error {
 	e.receipt = queue.Receipt{Position: e.event.Position}
 	w.fresh = append(w.fresh, e.event)
 	return nil
-}
-
-// nanos is Unix nanoseconds, at most what they can express.
-func nanos(t time.Time) int64 {
-	switch sec := t.Unix(); {
-	case sec >= nanoRange:
-		return math.MaxInt64
-	case sec <= -nanoRange:
-		return math.MinInt64
-	}
-	return t.UnixNano()
 }
