@@ -226,8 +226,7 @@ func (k *kit) voters(ctx context.Context, list []string) ([]string, error) {
 			return nil, err
 		}
 		if !strings.EqualFold(u.Handle, ref.Name) {
-			several := names.AmbiguousError{Users: []names.User{u}}
-			return nil, faultf("ambiguous_user: %q in who is a name that any user can take. Give the id of the one who is meant: %s.", ref.Name, several.List())
+			return nil, faultf("ambiguous_user: %q in who is a name that any user can take. Give the id of the one who is meant: %s.", ref.Name, k.called(ctx, []names.User{u}))
 		}
 	}
 	return ids, nil

@@ -114,7 +114,7 @@ func (k *kit) searchChannels(ctx context.Context, in listChannelsIn) (channelsOu
 	defer cancel()
 	found, err := k.Names.SearchChannels(ctx, in.Query, after, in.Limit)
 	if err != nil {
-		return channelsOut{}, k.unresolved(err)
+		return channelsOut{}, k.unresolved(ctx, err)
 	}
 	out := channelsOut{Channels: []view.Channel{}, NextCursor: sealCursor(found.Next), HasMore: found.Next != "" || !found.Complete}
 	r := k.Judge.Reading(ctx)

@@ -83,17 +83,27 @@ func TestAmbiguousPeopleAreNamed(t *testing.T) {
 	}
 }
 
-// TestAmbiguousPeopleUnderLockdown: of people of one name the ids are told alone.
+// TestAmbiguousPeopleUnderLockdown: of people of one name, those whose words are withheld are told
+// by their ids alone.
 func TestAmbiguousPeopleUnderLockdown(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(o *rigOptions) { o.judge.Lockdown = view.Guests })
-	for _, handle := range []string{"ada.b", "ada.c"} {
-		if _, err := r.slack.AddUser(handle, "Ada Byron"); err != nil {
-			t.Fatal(err)
-		}
+	r := newRig(t, func(o *rigOptions) { o.judge.Lockdown = view.Members })
+	colleague, err := r.slack.AddUser("ada.b", "Ada Byron")
+	if err != nil {
+		t.Fatal(err)
 	}
-	got := r.fails("slack_post_message", a{"channel": "@Ada Byron", "text": "hello"})
-	if !strings.Contains(got, "Give one of the ids: U") || strings.Contains(strings.ToLower(got), "ada") {
-		t.Errorf("the error is %s", got)
+	if err := r.slack.ChangeUser("kira", "", "Ada Byron", ""); err != nil { // a guest
+		t.Fatal(err)
+	}
+	for _, got := range []string{
+		r.fails("slack_post_message", a{"channel": "@Ada Byron", "text": "hello"}),
+		func() string {
+			_, note := r.sent("slack_post_message", a{"channel": "#general", "text": "@Ada Byron"})
+			return note
+		}(),
+	} {
+		if !strings.Contains(got, colleague+" (@ada.b, Ada Byron)") || !strings.Contains(got, sandbox.Kira) || strings.Contains(got, sandbox.Kira+" (") {
+			t.Errorf("told is %s", got)
+		}
 	}
 }

@@ -356,7 +356,7 @@ func (k *kit) channel(ctx context.Context, s string) (string, error) {
 	if errors.Is(err, names.ErrNoChannel) {
 		return "", fault("no_direct_message: there is no direct message with that user yet. slack_post_message to the user begins one.")
 	}
-	return id, k.unresolved(err)
+	return id, k.unresolved(ctx, err)
 }
 
 // recipient is channel for what posts a message. The direct message with a person is opened
@@ -407,7 +407,7 @@ func (k *kit) conversation(ctx context.Context, s string) (id, user string, err 
 	} else {
 		id, err = k.Names.ChannelID(ctx, ref.Name)
 	}
-	return id, user, k.unresolved(err)
+	return id, user, k.unresolved(ctx, err)
 }
 
 // user returns the id of the user that an argument names.
@@ -425,7 +425,7 @@ func (k *kit) user(ctx context.Context, s string) (string, error) {
 	defer cancel()
 	id, err := k.Names.UserID(ctx, ref)
 	if err != nil {
-		return "", k.unresolved(err)
+		return "", k.unresolved(ctx, err)
 	}
 	return id, nil
 }
@@ -445,15 +445,11 @@ func (k *kit) users(ctx context.Context, list []string) ([]string, error) {
 
 // unresolved turns a resolver's error into words. The resolver's error stays beside them, for
 // the resources, which have a word of their own for what is not there.
-func (k *kit) unresolved(err error) error {
+func (k *kit) unresolved(ctx context.Context, err error) error {
 	var several *names.AmbiguousError
 	switch {
 	case errors.As(err, &several):
-		who := several.List()
-		if k.Judge.Lockdown() {
-			who = strings.Join(several.IDs(), ", ") // names are their owners' words
-		}
-		return errors.Join(faultf("ambiguous_user: several users have that name. Give one of the ids: %s.", who), err)
+		return errors.Join(faultf("ambiguous_user: several users have that name. Give one of the ids: %s.", k.called(ctx, several.Users)), err)
 	case errors.Is(err, names.ErrNoChannel):
 		return errors.Join(fault("channel_not_found: no channel of that name is in sight of the bot. Find channels with slack_list_channels; ask a member of a private channel to invite the bot; an archived channel needs its id."), err)
 	case errors.Is(err, names.ErrNoUser):

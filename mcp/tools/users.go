@@ -83,7 +83,7 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 	}
 	found, err := k.Names.SearchUsers(ctx, strings.TrimPrefix(in.Query, "@"), after, in.Limit)
 	if err != nil {
-		return usersOut{}, k.unresolved(err)
+		return usersOut{}, k.unresolved(ctx, err)
 	}
 	out := usersOut{Users: []view.Person{}, NextCursor: sealCursor(found.Next), HasMore: found.Next != "" || !found.Complete}
 	for i := range found.Items {
