@@ -515,6 +515,14 @@ func instant(argument, s string, now time.Time) (time.Time, error) {
 	return time.Time{}, &toolset.ArgumentError{Argument: argument, Problem: whenHelp}
 }
 
+// zoneless reports that an instant is written in ISO 8601 without its zone.
+func zoneless(s string) bool {
+	return slices.ContainsFunc(layouts[1:], func(layout string) bool {
+		_, err := time.Parse(layout, strings.TrimSpace(s))
+		return err == nil
+	})
+}
+
 // fromTS reads a ts, or Unix seconds.
 func fromTS(s string) (time.Time, bool) {
 	seconds, micros, _ := strings.Cut(s, ".")

@@ -392,6 +392,9 @@ func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (sch
 	if err != nil {
 		return scheduledOut{}, err
 	}
+	if zoneless(in.PostAt) {
+		m.notes.add("post_at was written without a zone and was taken as UTC.")
+	}
 	p := &m.post
 	p.Channel = channel
 	if p.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {

@@ -3,8 +3,10 @@ package tools_test
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/internal/eventtest"
@@ -216,4 +218,24 @@ func TestMarkdownInTextIsSentAsMarkdown(t *testing.T) {
 	}
 	closed := newRig(t, func(o *rigOptions) { o.guard.NoRemote = true })
 	closed.refuses("slack_post_message", a{"channel": sandbox.General, "text": "**x** ![a](https://x.example/?secret)"}, "remote_content_not_allowed: ")
+}
+
+// TestATimeWithoutAZoneIsSaidToBeUTC schedules at times that are written in several ways.
+func TestATimeWithoutAZoneIsSaidToBeUTC(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	at := time.Now().UTC().AddDate(0, 0, 2).Truncate(time.Hour)
+	for written, told := range map[string]bool{
+		at.Format("2006-01-02T15:04"): true, at.Format("2006-01-02 15:04:05"): true, at.Format(time.DateOnly): true,
+		at.Format(time.RFC3339): false, at.Format("2006-01-02T15:04:05+00:00"): false, "2d": false, strconv.FormatInt(at.Unix(), 10): false,
+	} {
+		var out struct {
+			PostAt string `json:"post_at"`
+			Note   string
+		}
+		r.call("slack_schedule_message", a{"channel": sandbox.General, "text": "x", "post_at": written}, &out)
+		if strings.Contains(out.Note, "UTC") != told || !strings.HasPrefix(out.PostAt, at.Format(time.DateOnly)) {
+			t.Errorf("%s is %s, with %q", written, out.PostAt, out.Note)
+		}
+	}
 }
