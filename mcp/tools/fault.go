@@ -40,7 +40,7 @@ var remedyByCode = map[string]string{
 	"user_not_found":                        "There is no such user. Find users with slack_search_users.",
 	"users_not_found":                       "Nobody has that e-mail address. Find users with slack_search_users.",
 	"is_archived":                           "The channel is archived. It can be read, not written to.",
-	"msg_too_long":                          "The text is too long for one message. Split it, or put the rest into a thread with slack_thread_reply.",
+	"msg_too_long":                          "The text is too long for one message. Split it, or put the rest into a thread with slack_thread_reply. A message that is changed takes 4000 characters as text, and 12000 as markdown.",
 	"no_text":                               "The message is empty. Give text, markdown or blocks.",
 	"invalid_blocks":                        "Slack refuses the blocks. Correct them, or send plain text.",
 	"invalid_name":                          unknownEmoji + ".",

@@ -12,6 +12,15 @@ import (
 	"slackmcp/slackapi/sandbox"
 )
 
+// section is the argument blocks with a section for each length of a text.
+func section(lengths ...int) string {
+	var blocks []string
+	for _, n := range lengths {
+		blocks = append(blocks, `{"type":"section","text":{"type":"mrkdwn","text":"`+strings.Repeat("x", n)+`"}}`)
+	}
+	return "[" + strings.Join(blocks, ",") + "]"
+}
+
 // call makes a call of the Web API by hand, with a form.
 func call(t testing.TB, base, method, token, form string) event {
 	t.Helper()
@@ -55,6 +64,7 @@ func TestRefusals(t *testing.T) {
 	ok(t, err)
 	ok(t, sb.ReactAs(sandbox.BotUser, "#general", ts, "eyes"))
 	sb.Revoke("xoxb-sandbox-gone")
+	own := call(t, base, "chat.postMessage", sandbox.DefaultBotToken, "channel="+sandbox.General+"&text=own").str("ts")
 	long := strings.Repeat("x", 40_001)
 	for _, c := range []struct{ method, token, form, want string }{
 		{"auth.test", "", "", "not_authed"},
@@ -77,7 +87,12 @@ func TestRefusals(t *testing.T) {
 		{"chat.postMessage", "bot", "channel=" + sandbox.General + "&blocks=[{}]", "invalid_blocks"},
 		{"chat.postMessage", "bot", "channel=" + sandbox.General + "&text=x&markdown_text=y", "markdown_text_conflict"},
 		{"chat.update", "bot", "channel=" + sandbox.General + "&ts=1.000001&text=x", "message_not_found"},
+		{"chat.postMessage", "bot", "channel=" + sandbox.General + "&blocks=" + section(3001), "invalid_blocks"},
+		{"chat.postMessage", "bot", "channel=" + sandbox.General + "&blocks=" + section(0), "invalid_blocks"},
+		{"chat.postMessage", "bot", "channel=" + sandbox.General + "&blocks=" + section(2900, 2900, 2900, 2900, 2900), "msg_blocks_too_long"},
+		{"chat.postMessage", "bot", "channel=" + sandbox.General + "&markdown_text=" + strings.Repeat("x", 12_001), "msg_too_long"},
 		{"chat.update", "bot", "channel=" + sandbox.General + "&ts=" + ts + "&text=x", "cant_update_message"},
+		{"chat.update", "bot", "channel=" + sandbox.General + "&ts=" + own + "&text=" + strings.Repeat("x", 4001), "msg_too_long"},
 		{"chat.delete", "bot", "channel=" + sandbox.General + "&ts=" + ts, "cant_delete_message"},
 		{"chat.postEphemeral", "bot", "channel=" + sandbox.Leads + "&user=" + sandbox.Bob + "&text=x", "user_not_in_channel"},
 		{"chat.scheduleMessage", "bot", "channel=" + sandbox.General + "&text=x&post_at=1", "time_in_past"},

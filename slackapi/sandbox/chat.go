@@ -91,31 +91,6 @@ func (d draft) check() error {
 	return nil
 }
 
-// checkBlocks refuses what is no list of at most 50 blocks with types.
-func checkBlocks(raw json.RawMessage) error {
-	if raw == nil {
-		return nil
-	}
-	var blocks []struct {
-		Type string          `json:"type"`
-		Text json.RawMessage `json:"text"`
-	}
-	if err := json.Unmarshal(raw, &blocks); err != nil {
-		return fail("invalid_blocks_format")
-	}
-	if len(blocks) > 50 {
-		return failWith("invalid_blocks", object{"response_metadata": object{"messages": []string{"[ERROR] no more than 50 items allowed [json-pointer:/blocks]"}}})
-	}
-	for i, b := range blocks {
-		if b.Type == "" {
-			return failWith("invalid_blocks", object{"response_metadata": object{"messages": []string{
-				"[ERROR] missing required field: type [json-pointer:/blocks/" + strconv.Itoa(i) + "/type]",
-			}}})
-		}
-	}
-	return nil
-}
-
 // destination is where a post goes: a channel by id or name, or a person.
 func (c *call) destination() (*channel, error) {
 	id, err := c.need("channel")
@@ -275,6 +250,10 @@ func (c *call) own(code string) (*channel, *message, error) {
 	return ch, m, nil
 }
 
+// maxUpdate is the most characters of the text of a message that is changed; Slack's page of
+// chat.update says so.
+const maxUpdate = 4_000
+
 func chatUpdate(c *call) (object, error) {
 	ch, m, err := c.own("cant_update_message")
 	if err != nil {
@@ -283,6 +262,9 @@ func chatUpdate(c *call) (object, error) {
 	d, err := c.draft()
 	if err != nil {
 		return nil, err
+	}
+	if utf8.RuneCountInString(c.params["text"]) > maxUpdate {
+		return nil, fail("msg_too_long")
 	}
 	// What a call does not say stays as it was; an empty list removes it. Markdown is made
 	// into blocks, in place of those that were there.
