@@ -1,5 +1,5 @@
-// Package egress posts to addresses that others chose: the webhooks of rules and the
-// callbacks of subscriptions. None of them can reach a machine behind the firewall.
+// Package egress goes to addresses that others chose: the webhooks of rules, the callbacks of
+// subscriptions, the metadata documents of clients. None of them can reach a machine behind the firewall.
 //
 // A [Client] connects to globally routable addresses only, unless a network or a host
 // was allowed. The address is judged when the connection is made, after the name was
@@ -72,7 +72,7 @@ type Options struct {
 	Resolver *net.Resolver
 }
 
-// A Client posts. It is safe for concurrent use. It keeps idle connections for 30 seconds;
+// A Client posts and gets. It is safe for concurrent use. It keeps idle connections for 30 seconds;
 // Close closes them.
 type Client struct {
 	opt  Options
@@ -216,13 +216,22 @@ func (r Reply) RetryAfter(now time.Time) time.Duration {
 // User-Agent unless it has one. Errors: *RefusedError, the form of the URL, and what the
 // connection or the context said; none holds the URL's path.
 func (c *Client) Post(ctx context.Context, target string, header http.Header, body []byte) (Reply, error) {
+	return c.call(ctx, http.MethodPost, target, header, body)
+}
+
+// Get asks a target for what it has, and is otherwise like Post.
+func (c *Client) Get(ctx context.Context, target string, header http.Header) (Reply, error) {
+	return c.call(ctx, http.MethodGet, target, header, nil)
+}
+
+func (c *Client) call(ctx context.Context, method, target string, header http.Header, body []byte) (Reply, error) {
 	u, err := c.parse(target)
 	if err != nil {
 		return Reply{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.opt.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return Reply{}, fmt.Errorf("%s: the request cannot be made", u.Host)
 	}
