@@ -47,9 +47,7 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range warnings {
-		o.Logger.Warn("senders share a secret", slog.String("warning", w))
-	}
+	warnShared(o.Logger, warnings)
 	rc, err := webhook.New(webhook.Options{
 		Limiter:        limiter.New(limiter.Options{PerMinute: cfg.Receive.UnverifiedPerMinute, OnHeldBack: h.heldBack}),
 		Address:        h.proxies.Client,

@@ -35,6 +35,7 @@ type reloader struct {
 	mu           sync.Mutex
 	latest       config.Config // as it was read last; guarded by mu, as is what follows
 	slackSecrets int           // how many are in force
+	signers      []signer      // the senders with the secrets in force
 	outcome      audit.Outcome // of this reload
 }
 
@@ -78,10 +79,15 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 	c, err := r.reread()
 	r.cfg.LearnFrom(c) // before an error can quote it
 	var secrets webhook.Secrets
+	var now []signer
+	var warnings []string
 	var tokens []access.Token
 	var path string
 	if err == nil {
-		secrets, err = r.secretsOf(c)
+		secrets, now, err = r.secretsOf(c)
+	}
+	if now = inForce(r.signers, now); err == nil {
+		warnings, err = sharedSecrets(now)
 	}
 	if err == nil && r.assistants.tokens != nil {
 		if tokens, path, err = bearers(r.cfg, c); err == nil {
@@ -95,9 +101,10 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 		r.refuse(ctx, "reload_settings", "the settings cannot be used; the old secrets and tokens stay in force", err)
 		return
 	}
-	r.latest = c
+	r.latest, r.signers = c, now
 	if r.receiver != nil {
 		r.logSecrets(ctx, secrets)
+		warnShared(r.log, warnings)
 	}
 	if r.assistants.tokens != nil {
 		r.replaceTokens(ctx, tokens, path)
@@ -120,23 +127,24 @@ func (r *reloader) envOf(c config.Config) yamldoc.Env {
 	return e
 }
 
-// secretsOf gathers the secrets of senders. The sandbox's own stay.
-func (r *reloader) secretsOf(c config.Config) (webhook.Secrets, error) {
+// secretsOf gathers the secrets of senders, and lists those. The sandbox's own stay.
+func (r *reloader) secretsOf(c config.Config) (webhook.Secrets, []signer, error) {
 	secrets := webhook.Secrets{Receipts: one(c.Senders.Webhook), Sources: map[string][]string{}}
 	if r.receiver == nil {
-		return secrets, nil
+		return secrets, nil, nil
 	}
 	further, err := readSources(c, r.envOf(c))
 	if err != nil {
-		return secrets, err
+		return secrets, nil, err
 	}
 	if c.Slack.SigningSecrets.IsSet() && !r.sandbox {
 		secrets.Slack = c.Slack.SigningSecrets.Reveal()
 	}
-	for _, source := range append(sources(c.Senders), further...) {
+	all := append(sources(c.Senders), further...)
+	for _, source := range all {
 		secrets.Sources[source.Name] = source.Secrets
 	}
-	return secrets, nil
+	return secrets, signers(c, secrets.Slack, all), nil
 }
 
 // logSecrets says how many secrets are in force now, and which senders are served with

@@ -257,6 +257,11 @@ func TestAReloadThatCannotBeUsedChangesNothing(t *testing.T) {
 		"a new source": func() {
 			write(t, sources, "sources:\n  - name: shop\n    secret_env: SHOP_SECRET\n  - name: till\n    secret_env: SHOP_SECRET\n")
 		},
+		"the shop's secret for Slack": func() { r.vars["SLACK_SIGNING_SECRET"] = r.vars["SHOP_SECRET"] },
+		"Slack's old secret for the shop, and none for Slack": func() {
+			r.vars["SHOP_SECRET"] = good["SLACK_SIGNING_SECRET"]
+			delete(r.vars, "SLACK_SIGNING_SECRET")
+		},
 	} {
 		maps.Copy(r.vars, map[string]string{"MCP_TOKENS": "carol:read:" + carolBearer, "SLACK_SIGNING_SECRET": "another-signing-secret"})
 		spoil()
@@ -280,8 +285,8 @@ func TestAReloadThatCannotBeUsedChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(text), `"outcome":"failed","reason":"invalid","operation":"reload_settings"`); n != 4 {
-		t.Errorf("the trail tells of %d failures, want 4:\n%s", n, text)
+	if n := strings.Count(string(text), `"outcome":"failed","reason":"invalid","operation":"reload_settings"`); n != 6 {
+		t.Errorf("the trail tells of %d failures, want 6:\n%s", n, text)
 	}
 	if strings.Contains(string(text), `"outcome":"ok","operation":"reload"`) {
 		t.Errorf("the trail calls a reload that changed nothing ok:\n%s", text)

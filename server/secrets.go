@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"slackmcp/config"
@@ -57,6 +58,24 @@ func sharedSecrets(list []signer) (warnings []string, err error) {
 		return warnings, &config.Error{Problems: problems}
 	}
 	return warnings, nil
+}
+
+// inForce lists the senders as they are after a reload: those that it leaves without secrets are served
+// with their old ones.
+func inForce(old, reloaded []signer) []signer {
+	now := slices.DeleteFunc(slices.Clone(reloaded), func(s signer) bool { return len(s.secrets) == 0 })
+	for _, s := range old {
+		if !slices.ContainsFunc(now, func(n signer) bool { return n.name == s.name }) {
+			now = append(now, s)
+		}
+	}
+	return now
+}
+
+func warnShared(log *slog.Logger, warnings []string) {
+	for _, w := range warnings {
+		log.Warn("senders share a secret", slog.String("warning", w))
+	}
 }
 
 func overlap(a, b []string) bool {

@@ -27,3 +27,13 @@ func TestSharedSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsInForce: a sender that a reload leaves out is served with its old secrets.
+func TestSecretsInForce(t *testing.T) {
+	t.Parallel()
+	old := []signer{{"Slack", "slack", []string{"a"}}, {"one", "hex", []string{"b"}}, {"gone", "hex", []string{"c"}}}
+	now := inForce(old, []signer{{"Slack", "slack", nil}, {"one", "github", []string{"a"}}})
+	if _, err := sharedSecrets(now); err == nil || len(now) != 3 {
+		t.Errorf("in force are %v, want Slack's and the gone one's old secrets too, of which one is shared", now)
+	}
+}

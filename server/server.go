@@ -210,6 +210,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 			cfg: cfg, reread: o.Reread, log: log, sandbox: sandbox != nil,
 			audit: trail, certificate: certificate, receiver: receiver, assistants: assistants, rules: rules,
 			served: servedSources(sourceNames(cfg, slack, others), slack), latest: cfg, slackSecrets: len(slack.signingSecrets),
+			signers: signers(cfg, slack.signingSecrets, others),
 		},
 		ready: make(chan struct{}),
 	}
