@@ -63,7 +63,7 @@ func exercises() map[string][]exercise {
 		"slack_add_reactions": one(with(object{"emojis": []string{"eyes"}}, message)), "slack_remove_reactions": one(with(object{"emojis": []string{"eyes"}}, message)),
 		"slack_get_reactions": one(message, inside+" liked", "lantern", "eyes"), "slack_read_emojis": one(object{}, "lantern"), "slack_search_emojis": one(object{"query": "lant"}, "lantern"),
 
-		"slack_list_channels":        {{object{}, []string{inside + " topic", inside + " purpose", named}}, {object{"query": "s"}, []string{inside + " topic", inside + " purpose", named}}},
+		"slack_list_channels":        {{object{}, []string{named}}, {object{"query": "s"}, []string{inside + " topic", inside + " purpose", named}}},
 		"slack_get_channel_info":     {{channel, []string{inside + " purpose"}}, {object{"channel": ownIn}, []string{inside + " topic", named}}},
 		"slack_list_channel_members": one(channel, insider, outsider), "slack_create_channel": one(object{"name": "mine"}), "slack_join_channel": one(channel, inside+" purpose"),
 		"slack_leave_channel": one(channel), "slack_invite_to_channel": one(object{"channel": sharedIn, "users": []string{insider}}),
@@ -95,7 +95,7 @@ var addresses = map[string]exercise{
 	"webhook://{source}/events/{event_id}":         {object{"webhook://orders/events/o1": ""}, nil},
 	"webhook://receipts/messages/{message_id}":     {object{"webhook://receipts/messages/m1": ""}, []string{"delivered"}},
 	"slack://gaps":                          {object{"slack://gaps": ""}, nil},
-	"slack://channels":                      {object{"slack://channels": ""}, []string{inside + " topic"}},
+	"slack://channels":                      {object{"slack://channels": ""}, []string{strings.ToLower(inside) + "-own"}},
 	"slack://channels/{channel}":            {object{"slack://channels/" + sharedIn: ""}, []string{inside + " purpose"}},
 	"slack://users":                         {object{"slack://users": ""}, []string{inside + " " + insider}},
 	"slack://users/{user}":                  {object{"slack://users/" + outsider: ""}, []string{outsider}},

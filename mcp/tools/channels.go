@@ -26,7 +26,7 @@ func conversationTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_channels", Title: "List or search channels", Set: setConversations, Default: true,
 			Scope: access.Read, Needs: []string{scopeRead},
-			Description: "List the conversations that the bot can see, or, with query, find channels by words of their name, topic or purpose. Elsewhere a channel can be given as #name at once, without looking it up here.",
+			Description: "List the conversations that the bot can see, or, with query, find channels by words of their name, topic or purpose, which are shown then. Elsewhere a channel can be given as #name at once, without looking it up here.",
 		}, k.listChannels),
 		toolset.Define(toolset.Tool{
 			Name: "slack_get_channel_info", Title: "Get a channel's details", Set: setConversations,
@@ -93,15 +93,21 @@ func (k *kit) listChannels(ctx context.Context, _ *toolset.Call, in listChannels
 	if in.Query != "" {
 		return k.searchChannels(ctx, in)
 	}
-	page, err := k.Slack.ConversationList(ctx, slackapi.ListQuery{Types: in.Types, ExcludeArchived: !in.IncludeArchived, Limit: in.Limit, Cursor: in.Cursor})
+	at, err := spotOf(in.Cursor)
 	if err != nil {
 		return channelsOut{}, err
 	}
-	out, r := channelsOut{Channels: []view.Channel{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}, k.Judge.Reading(ctx)
-	for i := range page.Channels {
-		k.Names.KeepChannel(&page.Channels[i])
-		out.Channels = append(out.Channels, r.Channel(&page.Channels[i], false))
+	page, err := k.Slack.ConversationList(ctx, slackapi.ListQuery{Types: in.Types, ExcludeArchived: !in.IncludeArchived, Limit: in.Limit + at.skip, Cursor: at.cursor})
+	if err != nil {
+		return channelsOut{}, err
 	}
+	out, r := channelsOut{}, k.Judge.Reading(ctx)
+	shown, cut := fit(view.NewRoom(), behind(at, page.Channels), func(c *slackapi.Channel) view.Channel {
+		k.Names.KeepChannel(c)
+		return r.BriefChannel(c)
+	})
+	out.Channels = shown
+	out.page(at.next(len(shown), cut, page.NextCursor), cut)
 	return out, nil
 }
 
@@ -116,13 +122,15 @@ func (k *kit) searchChannels(ctx context.Context, in listChannelsIn) (channelsOu
 	if err != nil {
 		return channelsOut{}, k.unresolved(ctx, err)
 	}
-	out := channelsOut{Channels: []view.Channel{}, NextCursor: sealCursor(found.Next), HasMore: found.Next != "" || !found.Complete}
-	r := k.Judge.Reading(ctx)
-	for i := range found.Items {
-		out.Channels = append(out.Channels, r.KnownChannel(&found.Items[i]))
+	out, r := channelsOut{}, k.Judge.Reading(ctx)
+	shown, cut := fit(view.NewRoom(), found.Items, r.KnownChannel)
+	if cut {
+		found.Next = shown[len(shown)-1].ID
 	}
+	out.Channels = shown
+	out.page(sealCursor(found.Next), cut)
 	if !found.Complete {
-		out.Note = noteUnfinished
+		out.HasMore, out.Note = true, noteUnfinished
 	}
 	return out, nil
 }
@@ -170,10 +178,8 @@ type membersIn struct {
 
 type usersOut struct {
 	view.Mark
-	Users      []view.Person `json:"users"`
-	HasMore    bool          `json:"has_more"`
-	NextCursor string        `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
-	Note       string        `json:"note,omitempty"`
+	Users []view.Person `json:"users"`
+	paging
 }
 
 func (k *kit) channelMembers(ctx context.Context, _ *toolset.Call, in membersIn) (usersOut, error) {
@@ -181,34 +187,44 @@ func (k *kit) channelMembers(ctx context.Context, _ *toolset.Call, in membersIn)
 	if err != nil {
 		return usersOut{}, err
 	}
-	page, err := k.Slack.Members(ctx, channel, in.Cursor, in.Limit)
+	at, err := spotOf(in.Cursor)
 	if err != nil {
 		return usersOut{}, err
 	}
-	out := usersOut{NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}
-	out.Users = k.known(ctx, page.Members, in.ResponseFormat == detailed)
-	return out, nil
+	page, err := k.Slack.Members(ctx, channel, at.cursor, in.Limit+at.skip)
+	if err != nil {
+		return usersOut{}, err
+	}
+	return k.members(ctx, at, page.Members, page.NextCursor, in.ResponseFormat), nil
 }
 
-// known shows users by what is known of them; with ask, some of the others are asked for.
-func (k *kit) known(ctx context.Context, ids []string, ask bool) []view.Person {
+// members shows a page of users by what is known of them; in detailed form some of the others are
+// asked for.
+func (k *kit) members(ctx context.Context, at spot, ids []string, slack, format string) usersOut {
 	calls := 0
-	if ask {
+	if format == detailed {
 		calls = nameCalls
 	}
+	ids = behind(at, ids)
 	ctx, cancel := context.WithTimeout(ctx, namePatience)
 	defer cancel()
 	found := k.Names.Users(ctx, ids, calls)
 	r := k.Judge.Reading(ctx)
-	list := []view.Person{}
-	for _, id := range ids {
-		u, ok := found[id]
+	var out usersOut
+	shown, cut := fit(view.NewRoom(), ids, func(id *string) view.Person {
+		u, ok := found[*id]
 		if !ok {
-			u.ID = id
+			u.ID = *id
 		}
-		list = append(list, r.Person(&u))
-	}
-	return list
+		v := r.Person(&u)
+		if format != detailed {
+			v.Brief()
+		}
+		return v
+	})
+	out.Users = shown
+	out.page(at.next(len(shown), cut, slack), cut)
+	return out
 }
 
 // changedOut is what became of a channel.

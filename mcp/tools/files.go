@@ -286,7 +286,7 @@ type readCanvasIn struct {
 	CanvasID string `json:"canvas_id" alias:"id,file_id" doc:"Canvas id (F…) or link"`
 	Find     string `json:"find,omitempty" max:"200" doc:"Also return the ids of the sections that hold this text"`
 	Offset   int    `json:"offset,omitempty" min:"0" doc:"First character to return: next_offset of the last call"`
-	Limit    int    `json:"limit,omitempty" alias:"max_chars" min:"1" max:"100000" default:"40000" doc:"Most characters to return"`
+	Limit    int    `json:"limit,omitempty" alias:"max_chars" min:"1" max:"100000" doc:"Most characters to return; without it as many as fit into a result"`
 }
 
 type readCanvasOut struct {

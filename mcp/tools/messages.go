@@ -436,31 +436,33 @@ type scheduledMessage struct {
 
 type listScheduledOut struct {
 	view.Mark
-	Messages   []scheduledMessage `json:"scheduled_messages"`
-	HasMore    bool               `json:"has_more"`
-	NextCursor string             `json:"next_cursor,omitempty"`
+	Messages []scheduledMessage `json:"scheduled_messages"`
+	paging
 }
 
 func (k *kit) listScheduled(ctx context.Context, _ *toolset.Call, in listScheduledIn) (listScheduledOut, error) {
-	out := listScheduledOut{Messages: []scheduledMessage{}}
-	channel := ""
+	out, channel := listScheduledOut{}, ""
+	at, err := spotOf(in.Cursor)
+	if err != nil {
+		return out, err
+	}
 	if in.Channel != "" {
-		var err error
 		if channel, err = k.channel(ctx, in.Channel); err != nil {
 			return out, err
 		}
 	}
-	page, err := k.Slack.ScheduledList(ctx, channel, in.Cursor, in.Limit)
+	page, err := k.Slack.ScheduledList(ctx, channel, at.cursor, in.Limit+at.skip)
 	if err != nil {
 		return out, err
 	}
 	r := k.Judge.Reading(ctx)
-	for _, m := range page.Messages {
+	shown, cut := fit(view.NewRoom(), behind(at, page.Messages), func(m *slackapi.Scheduled) scheduledMessage {
 		v := scheduledMessage{ID: m.ID, Channel: m.Channel, PostAt: view.Unix(m.PostAt)}
-		v.Text = r.Scheduled(&m, passage, &v.Flags)
-		out.Messages = append(out.Messages, v)
-	}
-	out.NextCursor, out.HasMore = page.NextCursor, page.NextCursor != ""
+		v.Text = r.Scheduled(m, passage, &v.Flags)
+		return v
+	})
+	out.Messages = shown
+	out.page(at.next(len(shown), cut, page.NextCursor), cut)
 	return out, nil
 }
 

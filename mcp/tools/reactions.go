@@ -199,10 +199,9 @@ func (k *kit) readEmojis(ctx context.Context, _ *toolset.Call, in emojisIn) (emo
 	}
 	list := slices.Sorted(maps.Keys(all))
 	out := emojisOut{OK: true, Emoji: map[string]string{}, Total: len(all)}
-	size := 0
+	room := view.NewRoom()
 	for i, name := range list[firstAfter(list, after):] {
-		size += len(name) + len(all[name])
-		if i == in.Limit || size > maxResult {
+		if i == in.Limit || !room.Takes(all[name]+name) {
 			out.HasMore = true
 			break
 		}
@@ -225,12 +224,12 @@ func (k *kit) searchEmojis(ctx context.Context, _ *toolset.Call, in searchEmojis
 	if err != nil {
 		return emojisOut{}, err
 	}
-	out := emojisOut{OK: true, Emoji: map[string]string{}}
+	out, room := emojisOut{OK: true, Emoji: map[string]string{}}, view.NewRoom()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if !slices.ContainsFunc(in.Query, func(q string) bool { return strings.Contains(name, strings.ToLower(strings.Trim(q, ":"))) }) {
 			continue
 		}
-		if out.Total++; len(out.Emoji) == in.Limit {
+		if out.Total++; len(out.Emoji) == in.Limit || !room.Takes(all[name]+name) {
 			out.HasMore = true
 			continue
 		}
@@ -276,9 +275,20 @@ type bookmarksOut struct {
 	view.Mark
 	Channel   string          `json:"channel"`
 	Bookmarks []view.Bookmark `json:"bookmarks"`
+	paging
 }
 
-func (k *kit) listBookmarks(ctx context.Context, _ *toolset.Call, in channelIn) (bookmarksOut, error) {
+// pagedChannelIn names a channel whose list goes on.
+type pagedChannelIn struct {
+	channelIn
+	Cursor string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
+}
+
+func (k *kit) listBookmarks(ctx context.Context, _ *toolset.Call, in pagedChannelIn) (bookmarksOut, error) {
+	at, err := spotOf(in.Cursor)
+	if err != nil {
+		return bookmarksOut{}, err
+	}
 	channel, err := k.channel(ctx, in.Channel)
 	if err != nil {
 		return bookmarksOut{}, err
@@ -287,11 +297,10 @@ func (k *kit) listBookmarks(ctx context.Context, _ *toolset.Call, in channelIn) 
 	if err != nil {
 		return bookmarksOut{}, err
 	}
-	out := bookmarksOut{Channel: channel, Bookmarks: []view.Bookmark{}}
-	r := k.Judge.Reading(ctx)
-	for i := range list {
-		out.Bookmarks = append(out.Bookmarks, r.Bookmark(&list[i]))
-	}
+	out := bookmarksOut{Channel: channel}
+	shown, cut := fit(view.NewRoom(), behind(at, list), k.Judge.Reading(ctx).Bookmark)
+	out.Bookmarks = shown
+	out.page(at.next(len(shown), cut, ""), cut)
 	return out, nil
 }
 

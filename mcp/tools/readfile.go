@@ -14,7 +14,7 @@ import (
 type readFileIn struct {
 	FileID string `json:"file_id" alias:"file,id" doc:"File id (F…) or link"`
 	Offset int    `json:"offset,omitempty" min:"0" doc:"First character to return: next_offset of the last call"`
-	Limit  int    `json:"limit,omitempty" alias:"max_chars" min:"1" max:"100000" default:"40000" doc:"Most characters to return"`
+	Limit  int    `json:"limit,omitempty" alias:"max_chars" min:"1" max:"100000" doc:"Most characters to return; without it as many as fit into a result"`
 }
 
 // contents is what a file holds.
@@ -100,15 +100,20 @@ func (o *readFileOut) fill(mime string, data []byte, in readFileIn) {
 }
 
 func (o *readFileOut) text(s string, in readFileIn) {
-	c := &o.Contents
+	c, room := &o.Contents, view.NewRoom()
+	room.Takes(o.File)
 	c.Encoding = "text"
 	s = c.Flags.Text(s, maxFileRead)
 	c.TotalChars = utf8.RuneCountInString(s)
 	from := min(in.Offset, c.TotalChars)
-	to := min(from+in.Limit, c.TotalChars)
 	s = s[bytesOf(s, from):]
-	c.Text = strings.Clone(s[:bytesOf(s, to-from)]) // the rest of the file is not kept with it
-	if to < c.TotalChars {
+	if in.Limit == 0 {
+		s = room.Fitting(s)
+	} else {
+		s = s[:bytesOf(s, min(in.Limit, c.TotalChars-from))]
+	}
+	c.Text = strings.Clone(s) // the rest of the file is not kept with it
+	if to := from + utf8.RuneCountInString(s); to < c.TotalChars {
 		c.NextOffset = to
 		c.Flags.Add(view.FlagTruncated)
 	}

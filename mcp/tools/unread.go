@@ -17,10 +17,8 @@ type listUnreadIn struct {
 
 type channelsOut struct {
 	view.Mark
-	Channels   []view.Channel `json:"channels"`
-	HasMore    bool           `json:"has_more"`
-	NextCursor string         `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
-	Note       string         `json:"note,omitempty"`
+	Channels []view.Channel `json:"channels"`
+	paging
 }
 
 // listUnread looks at some of the user's conversations, because Slack tells how much is

@@ -9,6 +9,7 @@ import (
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
 )
 
 const (
@@ -51,16 +52,23 @@ type listUsersIn struct {
 }
 
 func (k *kit) listUsers(ctx context.Context, _ *toolset.Call, in listUsersIn) (usersOut, error) {
-	page, err := k.Slack.UserList(ctx, in.Cursor, in.Limit)
+	at, err := spotOf(in.Cursor)
 	if err != nil {
 		return usersOut{}, err
 	}
-	out := usersOut{Users: []view.Person{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}
-	r := k.Judge.Reading(ctx)
-	for i := range page.Users {
-		u := k.Names.KeepUser(&page.Users[i])
-		out.Users = append(out.Users, r.Person(&u))
+	page, err := k.Slack.UserList(ctx, at.cursor, in.Limit+at.skip)
+	if err != nil {
+		return usersOut{}, err
 	}
+	out, r := usersOut{}, k.Judge.Reading(ctx)
+	shown, cut := fit(view.NewRoom(), behind(at, page.Users), func(full *slackapi.User) view.Person {
+		u := k.Names.KeepUser(full)
+		v := r.Person(&u)
+		v.Brief()
+		return v
+	})
+	out.Users = shown
+	out.page(at.next(len(shown), cut, page.NextCursor), cut)
 	return out, nil
 }
 
@@ -85,12 +93,15 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 	if err != nil {
 		return usersOut{}, k.unresolved(ctx, err)
 	}
-	out := usersOut{Users: []view.Person{}, NextCursor: sealCursor(found.Next), HasMore: found.Next != "" || !found.Complete}
-	for i := range found.Items {
-		out.Users = append(out.Users, r.Person(&found.Items[i]))
+	var out usersOut
+	shown, cut := fit(view.NewRoom(), found.Items, r.Person)
+	if cut {
+		found.Next = shown[len(shown)-1].ID
 	}
+	out.Users = shown
+	out.page(sealCursor(found.Next), cut)
 	if !found.Complete {
-		out.Note = noteUnfinished
+		out.HasMore, out.Note = true, noteUnfinished
 	}
 	return out, nil
 }
@@ -187,32 +198,43 @@ func (k *kit) presence(ctx context.Context, _ *toolset.Call, in userIn) (presenc
 }
 
 type userGroupsIn struct {
-	IncludeDisabled bool `json:"include_disabled,omitempty" doc:"Also those that were switched off"`
+	IncludeDisabled bool   `json:"include_disabled,omitempty" doc:"Also those that were switched off"`
+	Cursor          string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 }
 
 type userGroupsOut struct {
 	view.Mark
 	UserGroups []view.UserGroup `json:"user_groups"`
+	paging
 }
 
 func (k *kit) userGroups(ctx context.Context, _ *toolset.Call, in userGroupsIn) (userGroupsOut, error) {
+	at, err := spotOf(in.Cursor)
+	if err != nil {
+		return userGroupsOut{}, err
+	}
 	groups, err := k.Slack.UserGroups(ctx, false, in.IncludeDisabled)
 	if err != nil {
 		return userGroupsOut{}, err
 	}
-	out, r := userGroupsOut{UserGroups: []view.UserGroup{}}, k.Judge.Reading(ctx)
-	for i := range groups {
-		out.UserGroups = append(out.UserGroups, r.UserGroup(&groups[i]))
-	}
+	var out userGroupsOut
+	shown, cut := fit(view.NewRoom(), behind(at, groups), k.Judge.Reading(ctx).UserGroup)
+	out.UserGroups = shown
+	out.page(at.next(len(shown), cut, ""), cut)
 	return out, nil
 }
 
 type userGroupMembersIn struct {
 	UserGroup      string `json:"user_group" alias:"usergroup,id,usergroup_id" doc:"User group id (S…) or @handle"`
+	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: names are looked up"`
 }
 
 func (k *kit) userGroupMembers(ctx context.Context, _ *toolset.Call, in userGroupMembersIn) (usersOut, error) {
+	at, err := spotOf(in.Cursor)
+	if err != nil {
+		return usersOut{}, err
+	}
 	id, err := k.userGroup(ctx, in.UserGroup)
 	if err != nil {
 		return usersOut{}, err
@@ -221,7 +243,7 @@ func (k *kit) userGroupMembers(ctx context.Context, _ *toolset.Call, in userGrou
 	if err != nil {
 		return usersOut{}, err
 	}
-	return usersOut{Users: k.known(ctx, ids, in.ResponseFormat == detailed)}, nil
+	return k.members(ctx, at, ids, "", in.ResponseFormat), nil
 }
 
 func (k *kit) userGroup(ctx context.Context, s string) (string, error) {

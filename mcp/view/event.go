@@ -51,9 +51,9 @@ type Event struct {
 	TS          string          `json:"ts,omitempty" doc:"of the message that the event is"`
 	ThreadTS    string          `json:"thread_ts,omitempty"`
 	Text        string          `json:"text,omitempty"`
-	Files       []FileRef       `json:"files,omitempty"`
+	Files       []FileRef       `json:"files,omitempty" opaque:"1" doc:"id, name, mimetype, size"`
 	More        string          `json:"more,omitempty" doc:"what the message holds that the text does not show; ask for detailed"`
-	Provenance  Provenance      `json:"provenance,omitzero"`
+	Provenance  Provenance      `json:"provenance,omitzero" opaque:"1" doc:"kind, external, same_team, guest; absent: a full member of our own workspace"`
 	HappenedAt  string          `json:"happened_at,omitempty"`
 	ReceivedAt  string          `json:"received_at,omitempty"`
 	URI         string          `json:"uri,omitempty" doc:"resource with the whole event"`
@@ -107,20 +107,20 @@ func (r *Reading) Event(e *event.Event, o EventOptions) Event {
 		}
 	}
 	if v.ThreadTS = threadOf(v.TS, v.ThreadTS); o.Concise {
-		v.trim()
+		v.trim(e)
 	}
 	return v
 }
 
 // trim leaves out what a reader does without.
-func (v *Event) trim() {
+func (v *Event) trim(e *event.Event) {
 	v.Provenance.by(v.User, v.Source)
 	v.Team, v.ChannelType, v.URI, v.HappenedAt = "", "", "", ""
 	if v.Source == event.SourceSlack {
 		v.Source = ""
 	}
-	if v.TS != "" {
-		v.ReceivedAt = ""
+	if isMessage(e) {
+		v.ReceivedAt = "" // the ts says when
 	}
 	if v.Subtype == "bot_message" {
 		v.Subtype = ""
@@ -162,9 +162,6 @@ func (r *Reading) happened(v *Event, e *event.Event, o EventOptions) {
 	var said, more string
 	if tell := r.telling(h, e, &v.Flags); isMessage(e) {
 		v.TS = subject.TS
-		if v.ThreadTS == v.TS {
-			v.ThreadTS = "" // it began no thread yet
-		}
 		said, more = r.words(subject, &a, passes, &s, &v.Flags)
 		said += tell.announced(subject)
 		v.Files = r.fileRefs(subject.Files, &v.Flags)

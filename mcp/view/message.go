@@ -20,11 +20,11 @@ type Message struct {
 	BotID       string          `json:"bot_id,omitempty"`
 	Subtype     string          `json:"subtype,omitempty"`
 	Text        string          `json:"text"`
-	Provenance  Provenance      `json:"provenance,omitzero"`
+	Provenance  Provenance      `json:"provenance,omitzero" opaque:"1" doc:"kind, external, same_team, guest; absent: a full member of our own workspace"`
 	ReplyCount  int             `json:"reply_count,omitempty"`
 	LatestReply string          `json:"latest_reply,omitempty"`
-	Reactions   []Reaction      `json:"reactions,omitempty"`
-	Files       []FileRef       `json:"files,omitempty"`
+	Reactions   []Reaction      `json:"reactions,omitempty" opaque:"1" doc:"name, count"`
+	Files       []FileRef       `json:"files,omitempty" opaque:"1" doc:"id, name, mimetype, size"`
 	EditedTS    string          `json:"edited_ts,omitempty"`
 	Permalink   string          `json:"permalink,omitempty"`
 	More        string          `json:"more,omitempty" doc:"what it holds that the text does not show; ask for detailed"`
@@ -226,6 +226,9 @@ type File struct {
 	Flags     Flags    `json:"flags,omitempty"`
 }
 
+// maxShares is how many of the conversations that a file is shared in are shown.
+const maxShares = 50
+
 // File shows a file's description.
 func (r *Reading) File(f *slackapi.File) File {
 	v := File{
@@ -241,6 +244,10 @@ func (r *Reading) File(f *slackapi.File) File {
 	}
 	for _, list := range [][]string{f.Channels, f.Groups, f.IMs} {
 		v.Channels = append(v.Channels, list...)
+	}
+	if len(v.Channels) > maxShares {
+		v.Channels = v.Channels[:maxShares]
+		v.Flags.Add(FlagTruncated)
 	}
 	return v
 }
@@ -314,12 +321,12 @@ func Unix(seconds int64) string {
 type Channel struct {
 	ID         string `json:"id"`
 	Name       string `json:"name,omitempty"`
-	Type       string `json:"type,omitempty" enum:"public_channel,private_channel,im,mpim"`
+	Type       string `json:"type,omitempty" enum:"public_channel,private_channel,im,mpim" doc:"absent in a list: public_channel"`
 	User       string `json:"user,omitempty" doc:"the other side of a direct message"`
 	Topic      string `json:"topic,omitempty"`
 	Purpose    string `json:"purpose,omitempty"`
 	Members    int    `json:"num_members,omitempty"`
-	IsMember   bool   `json:"is_member" doc:"the bot is a member"`
+	IsMember   bool   `json:"is_member,omitempty" doc:"the bot is a member"`
 	IsArchived bool   `json:"is_archived,omitempty"`
 	IsExternal bool   `json:"is_ext_shared,omitempty" doc:"another organisation reads along"`
 	Creator    string `json:"creator,omitempty"`
@@ -334,17 +341,31 @@ const note = 250
 
 // Channel shows a conversation.
 func (r *Reading) Channel(c *slackapi.Channel, detailed bool) Channel {
-	v := Channel{
-		ID: c.ID, Type: channelType(c), User: c.User, Members: c.NumMembers, IsMember: c.IsMember || c.IsIM || c.IsMPIM,
-		IsArchived: c.IsArchived, IsExternal: c.IsExtShared || c.IsPendingExtShared,
-		Unread: c.UnreadCountDisplay, LastRead: c.LastRead,
-	}
+	v := channelOf(c)
 	kept := names.ChannelOf(c)
 	r.describe(&v, &kept)
 	if detailed {
 		v.Creator, v.Created = c.Creator, Unix(c.Created)
 	}
 	return v
+}
+
+// BriefChannel shows a conversation in a long list: its name, and what is not as with most.
+func (r *Reading) BriefChannel(c *slackapi.Channel) Channel {
+	v := channelOf(c)
+	kept := names.ChannelOf(c)
+	if v.Name = r.ChannelName(&kept, &v.Flags); v.Type == "public_channel" {
+		v.Type = ""
+	}
+	return v
+}
+
+func channelOf(c *slackapi.Channel) Channel {
+	return Channel{
+		ID: c.ID, Type: channelType(c), User: c.User, Members: c.NumMembers, IsMember: c.IsMember || c.IsIM || c.IsMPIM,
+		IsArchived: c.IsArchived, IsExternal: c.IsExtShared || c.IsPendingExtShared,
+		Unread: c.UnreadCountDisplay, LastRead: c.LastRead,
+	}
 }
 
 // describe puts in what people wrote about a conversation: each of its texts is of who set it.
@@ -458,6 +479,16 @@ type Person struct {
 	IsExternal  bool   `json:"is_external,omitempty"`
 	IsDeleted   bool   `json:"is_deleted,omitempty"`
 	Flags       Flags  `json:"flags,omitempty"`
+}
+
+// Brief leaves a person the id, what people call them, and what is not as with most.
+func (p *Person) Brief() {
+	if p.Title = ""; cmp.Or(p.RealName, p.DisplayName) != "" {
+		p.Handle = ""
+	}
+	if p.DisplayName == p.RealName {
+		p.DisplayName = ""
+	}
 }
 
 // Person shows what was kept of a user.

@@ -1,0 +1,77 @@
+package tools
+
+import (
+	"strconv"
+	"strings"
+
+	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
+)
+
+// noteCut says how to go on with a list that did not fit into its result.
+const noteCut = "The list was cut to keep it readable: go on with next_cursor."
+
+// fit shows the items of a list for which a result has room. It reports whether some were left out.
+func fit[T, V any](room *view.Room, list []T, show func(*T) V) (shown []V, cut bool) {
+	shown = []V{}
+	for i := range list {
+		v := show(&list[i])
+		if !room.Takes(v) {
+			return shown, true
+		}
+		shown = append(shown, v)
+	}
+	return shown, false
+}
+
+// A spot is where a list goes on: behind so many items of the page that a cursor of Slack's begins.
+type spot struct {
+	cursor string
+	skip   int
+}
+
+// cursorSkip begins a cursor into the middle of a page; any other is Slack's.
+const cursorSkip = "skip:"
+
+// maxSkip bounds how deep in a page a list goes on.
+const maxSkip = 10_000
+
+// spotOf reads a cursor that [spot.next] wrote.
+func spotOf(cursor string) (spot, error) {
+	rest, ok := strings.CutPrefix(cursor, cursorSkip)
+	if !ok {
+		return spot{cursor: cursor}, nil
+	}
+	number, slack, _ := strings.Cut(rest, ":")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 || n > maxSkip {
+		return spot{}, &toolset.ArgumentError{Argument: "cursor", Problem: "it is none of this tool's; start again without one"}
+	}
+	return spot{cursor: slack, skip: n}, nil
+}
+
+// behind are the items of the page that were not shown yet.
+func behind[T any](s spot, page []T) []T { return page[min(s.skip, len(page)):] }
+
+// next is where to go on behind the items that were shown: in the same page when it was cut, or
+// with Slack's next one; "" at the end.
+func (s spot) next(shown int, cut bool, slack string) string {
+	if !cut {
+		return slack
+	}
+	return cursorSkip + strconv.Itoa(s.skip+shown) + ":" + s.cursor
+}
+
+// A paging says where a list goes on.
+type paging struct {
+	HasMore    bool   `json:"has_more"`
+	NextCursor string `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
+	Note       string `json:"note,omitempty"`
+}
+
+// page notes where the list goes on, "" for nowhere, and whether it was cut to fit.
+func (p *paging) page(next string, cut bool) {
+	if p.NextCursor, p.HasMore = next, next != ""; cut {
+		p.Note = noteCut
+	}
+}

@@ -1,0 +1,69 @@
+package view
+
+import (
+	"encoding/json"
+	"unicode/utf8"
+)
+
+const (
+	// MaxResult is how many characters of JSON a result has at most, unless more was asked for: common
+	// clients cut what is longer, or move it to a file.
+	MaxResult = 40_000
+	// beside is kept of it for what stands beside the items: notes, cursors, who is who.
+	beside = 4_000
+)
+
+// A Room is what a result still has room for. It is used by one goroutine.
+type Room struct {
+	left  int // characters
+	taken bool
+}
+
+// NewRoom returns the room of a result of which nothing is written yet.
+func NewRoom() *Room { return &Room{left: MaxResult - beside} }
+
+// Takes reports whether an item fits, and takes its room. The first one always fits: a result that
+// shows nothing would lead nowhere.
+func (r *Room) Takes(item any) bool {
+	n := Size(item) + 1 // the comma
+	if r.taken && n > r.left {
+		return false
+	}
+	r.taken = true
+	r.left -= n
+	return true
+}
+
+// Fitting is as much of the beginning of a text as fits.
+func (r *Room) Fitting(text string) string {
+	room := max(r.left, 0)
+	text, _ = cut(text, room)
+	for whole := Size(text); whole > room && text != ""; whole = Size(text) { // some characters are escaped
+		keep := min(len(text)-1, len(text)*room/whole)
+		for keep > 0 && !utf8.RuneStart(text[keep]) {
+			keep--
+		}
+		text = text[:keep]
+	}
+	return text
+}
+
+// Size is how many characters a value takes as JSON in a result.
+func Size(v any) int {
+	var c counter
+	e := json.NewEncoder(&c)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil {
+		return 0 // it will not be written either
+	}
+	return int(c) - 1 // the line break
+}
+
+// A counter counts the characters that are written to it.
+type counter int
+
+// Write counts.
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(utf8.RuneCount(p))
+	return len(p), nil
+}
