@@ -114,10 +114,11 @@ func (r *eventReader) list(filter func(vars) event.Filter) func(context.Context,
 func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event.Filter) (eventList, error) {
 	q := event.Query{Filter: f, Order: event.NewestFirst, Limit: newest}
 	out := eventList{Events: []view.Event{}, HasMore: true}
+	pairs := view.NewPairs(r.log, f)
 	for began := time.Now(); out.HasMore && q.Limit > 0 && time.Since(began) < patience; {
 		err := r.log.Query(ctx, q, func(page event.Page) error {
 			for i := range page.Events {
-				out.Events = append(out.Events, reading.Event(&page.Events[i], view.EventOptions{MaxText: text, Concise: true}))
+				pairs.Add(&page.Events[i], reading.Event(&page.Events[i], view.EventOptions{MaxText: text, Concise: true}))
 			}
 			out.NextCursor, out.HasMore, out.Note = string(page.Next), page.More, view.Unreadable(page)
 			q.After = page.Next
@@ -125,6 +126,15 @@ func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event
 		})
 		if err != nil {
 			return out, err
+		}
+		rows, err := pairs.Resolve(ctx)
+		if err != nil {
+			return out, err
+		}
+		for i := range rows {
+			if !rows[i].Second {
+				out.Events = append(out.Events, rows[i].Event)
+			}
 		}
 		q.Limit = newest - len(out.Events)
 	}

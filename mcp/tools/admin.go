@@ -147,7 +147,7 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 		out = listLettersOut{DeadLetters: []letterView{}}
 		next, err := operator.Each(ctx, k.Operator, letters, after, in.Limit, func(d *operator.DeadLetter) error {
 			v := letterView{Attempts: d.Attempts, DiedAt: view.Time(d.DiedAt)}
-			v.Event, _ = k.row(r, &d.Event, "")
+			v.Event = k.row(r, &d.Event, "")
 			if r.Lockdown() {
 				v.Flags.Add(view.FlagWithheld) // it may quote the event
 			} else {

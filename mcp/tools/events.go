@@ -3,7 +3,6 @@ package tools
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -114,14 +113,22 @@ func (k *kit) listEvents(ctx context.Context, _ *toolset.Call, in listEventsIn) 
 func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, format string) (eventsOut, error) {
 	l := listing{eventsOut: eventsOut{Events: []view.Event{}}}
 	began, most := k.now(), q.Limit
+	pairs := view.NewPairs(k.Events, q.Filter)
 	for {
+		var p event.Page
 		err := k.Events.Query(ctx, q, func(page event.Page) error {
-			q.After = l.add(q.After, page, func(e *event.Event) (view.Event, int) { return k.row(r, e, format) })
+			p = event.Page{Next: page.Next, More: page.More, Unreadable: page.Unreadable}
+			k.showPage(r, pairs, page, format)
 			return nil
 		})
 		if err != nil {
 			return eventsOut{}, err
 		}
+		rows, err := pairs.Resolve(ctx)
+		if err != nil {
+			return eventsOut{}, err
+		}
+		q.After = l.add(q.After, rows, p)
 		q.Limit = most - len(l.Events)
 		if l.full || !l.HasMore || q.Limit <= 0 {
 			return l.eventsOut, nil
@@ -133,6 +140,13 @@ func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, format s
 	}
 }
 
+// showPage shows the events of a page, while they are held.
+func (k *kit) showPage(r *view.Reading, pairs *view.Pairs, page event.Page, format string) {
+	for i := range page.Events {
+		pairs.Add(&page.Events[i], k.row(r, &page.Events[i], format))
+	}
+}
+
 // A listing is a list of events that grows page by page.
 type listing struct {
 	eventsOut
@@ -140,34 +154,31 @@ type listing struct {
 	full bool // there is enough to read
 }
 
-// add shows the events of a page that was read behind a position, and returns where to go on.
-func (l *listing) add(after event.Position, page event.Page, row func(*event.Event) (view.Event, int)) event.Position {
-	for i := range page.Events {
-		shown, n := row(&page.Events[i])
-		if l.size += n; l.size > maxResult && len(l.Events) > 0 {
+// add takes the rows of a page that was read behind a position, and returns where to go on.
+func (l *listing) add(after event.Position, rows []view.Row, page event.Page) event.Position {
+	for i := range rows {
+		if rows[i].Second {
+			continue
+		}
+		if l.size += jsonSize(rows[i].Event); l.size > maxResult && len(l.Events) > 0 {
 			l.NextCursor, l.HasMore, l.full = string(after), true, true
 			l.Note = "The list was cut to keep it readable: go on with next_cursor."
 			return after
 		}
-		l.Events = append(l.Events, shown)
-		after = page.Events[i].Position
+		l.Events = append(l.Events, rows[i].Event)
+		after = rows[i].At
 	}
 	l.NextCursor, l.HasMore, l.Note = string(page.Next), page.More, view.Unreadable(page)
 	return page.Next
 }
 
-// row shows an event in a list, and how many bytes it takes.
-func (k *kit) row(r *view.Reading, e *event.Event, format string) (view.Event, int) {
+// row shows an event in a list.
+func (k *kit) row(r *view.Reading, e *event.Event, format string) view.Event {
 	o := view.EventOptions{MaxText: excerpt, Concise: format != detailed}
 	if format == detailed {
 		o.MaxText, o.Payload, o.MaxPayload = passage, true, rowPayload
 	}
-	v := r.Event(e, o)
-	b, err := json.Marshal(v)
-	if err != nil {
-		return v, 0
-	}
-	return v, len(b)
+	return r.Event(e, o)
 }
 
 func (k *kit) getEvent(ctx context.Context, _ *toolset.Call, in getEventIn) (getEventOut, error) {
@@ -180,7 +191,14 @@ func (k *kit) getEvent(ctx context.Context, _ *toolset.Call, in getEventIn) (get
 // body.
 func (k *kit) showEvent(ctx context.Context, source, id string, o view.EventOptions, shown *view.Event) (e event.Event, err error) {
 	err = k.Judge.Read(ctx, func(r *view.Reading) error {
-		e, err = k.event(ctx, source, id, func(e *event.Event) { *shown = r.Event(e, o) })
+		pairs := view.NewPairs(k.Events, event.Filter{})
+		if e, err = k.event(ctx, source, id, func(e *event.Event) { pairs.Add(e, r.Event(e, o)) }); err != nil {
+			return err
+		}
+		rows, err := pairs.Resolve(ctx)
+		if err == nil {
+			*shown = rows[0].Event
+		}
 		return err
 	})
 	return e, err

@@ -20,6 +20,7 @@ import (
 type eventRow struct {
 	EventID  string   `json:"event_id"`
 	Type     string   `json:"type"`
+	Types    []string `json:"types"`
 	Channel  string   `json:"channel"`
 	User     string   `json:"user"`
 	TS       string   `json:"ts"`

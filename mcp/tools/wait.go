@@ -20,6 +20,7 @@ type waitIn struct {
 	IncludeSelf    bool   `json:"include_self,omitempty" doc:"Also wake for what our own bot causes"`
 	Limit          int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most events to return at once"`
 	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call: returns first what came since"`
+	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts, addresses, payloads"`
 }
 
 type waitOut struct {
@@ -52,7 +53,8 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 	w := wait{
 		kit: k, call: c, progress: progress.C, began: time.Now(),
 		events:  event.Follow(k.Events, event.Query{Filter: filter, After: after, Limit: in.Limit}),
-		timeout: time.Duration(in.TimeoutSeconds) * time.Second,
+		timeout: time.Duration(in.TimeoutSeconds) * time.Second, format: in.ResponseFormat,
+		pairs: view.NewPairs(k.Events, filter),
 	}
 	defer w.events.Close()
 	return w.run(ctx)
@@ -66,6 +68,8 @@ type wait struct {
 	began    time.Time
 	events   *event.Follower
 	timeout  time.Duration
+	format   string
+	pairs    *view.Pairs
 }
 
 // run reads what is there and then waits for more. What it has read lies before the
@@ -97,13 +101,20 @@ func (w *wait) read(ctx context.Context) (rows []view.Event, err error) {
 	err = w.kit.Judge.Read(ctx, func(r *view.Reading) error {
 		rows = nil
 		w.events.Seek(from)
-		return w.events.Read(ctx, func(page event.Page) error {
-			for i := range page.Events {
-				row, _ := w.kit.row(r, &page.Events[i], concise)
-				rows = append(rows, row)
-			}
+		err := w.events.Read(ctx, func(page event.Page) error {
+			w.kit.showPage(r, w.pairs, page, w.format)
 			return nil
 		})
+		if err != nil {
+			return err
+		}
+		shown, err := w.pairs.Resolve(ctx)
+		for i := range shown {
+			if !shown[i].Second {
+				rows = append(rows, shown[i].Event)
+			}
+		}
+		return err
 	})
 	return rows, err
 }

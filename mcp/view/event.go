@@ -44,11 +44,12 @@ type Event struct {
 	Source      string          `json:"source,omitempty" doc:"slack when absent"`
 	Type        string          `json:"type"`
 	Subtype     string          `json:"subtype,omitempty"`
+	Types       []string        `json:"types,omitempty" doc:"both, of a message that mentions the app"`
 	Team        string          `json:"team,omitempty"`
 	Channel     string          `json:"channel,omitempty"`
 	ChannelType string          `json:"channel_type,omitempty"`
 	User        string          `json:"user,omitempty"`
-	TS          string          `json:"ts,omitempty" doc:"of the message that the event is"`
+	TS          string          `json:"ts,omitempty" doc:"of the message that the event is, or is about"`
 	ThreadTS    string          `json:"thread_ts,omitempty"`
 	Text        string          `json:"text,omitempty"`
 	Files       []FileRef       `json:"files,omitempty" opaque:"1" doc:"id, name, mimetype, size"`
