@@ -424,7 +424,7 @@ var toolSettings = []Setting{
 	{
 		Key: "REMOTE_CONTENT", Flag: "remote-content", Section: SectionTools, Kind: KindBoolean, Default: "true",
 		Help: "Let tools send what is fetched when a message is shown: previews of links, images by URL",
-		More: "The address that is fetched can carry data out without a click. With false a message that asks for a preview is refused, and so are images and videos by URL in blocks, Markdown and canvases, bookmarks, whose icon Slack fetches, and links where Slack takes no word about previews: in a message that is changed, in a question, and beside a file. What Slack could make a link of counts as one there, such as example.com.",
+		More: "The address that is fetched can carry data out without a click. With false a message that asks for a preview is refused, and so are images and videos by URL in blocks, Markdown and canvases, bookmarks, whose icon Slack fetches, and links where Slack takes no word about previews: in a message that is changed, in a question, and beside a file. What Slack could make a link of counts as one there, such as example.com; the name of a file, such as README.md, does not.",
 		bind: boolean(func(c *Config) *bool { return &c.MCP.RemoteContent }),
 	},
 	{

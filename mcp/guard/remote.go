@@ -17,7 +17,10 @@ var (
 	// linked is how an address begins that Slack makes a link of, and how one in Slack's markup does.
 	linked = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://|www\.|<[a-z][a-z0-9+.-]*:`)
 	// dotted is what may be the name of a host, with what makes an address of it.
-	dotted = regexp.MustCompile(`([\pL\pN-]+(?:\.[\pL\pN-]+)*\.\pL[\pL\pN-]+)(?::[0-9]+)?([/?#]?)`)
+	dotted = regexp.MustCompile(`([\pL\pN_-]+(?:\.[\pL\pN_-]+)*\.\pL[\pL\pN-]+)(:[0-9]+)?([/?#]?)`)
+	// fileName is a word with the ending of a file that is also a domain of highest level. Its one
+	// label is the domain's own: who fetches it tells nothing to anybody who did not buy that very name.
+	fileName = regexp.MustCompile(`(?i)^[\pL\pN_-]+\.(?:cc|md|mk|ml|mov|pl|pm|ps|py|rs|sh|so|st|tf|zip)$`)
 )
 
 // image is how an image begins in Markdown. How it goes on has many forms, and its address may
@@ -94,14 +97,17 @@ func holds(v any, finds func(name, text string) bool) bool {
 }
 
 // links reports whether Slack may make a link of a part of a text: of an address, and of the
-// name of a host below a domain that is in use.
+// name of a host below a domain that is in use, unless it is the name of a file.
 func links(s string) bool {
 	if linked.MatchString(s) {
 		return true
 	}
 	for _, m := range dotted.FindAllStringSubmatch(s, -1) {
 		suffix, public := publicsuffix.PublicSuffix(strings.ToLower(m[1]))
-		if public || strings.Contains(suffix, ".") || m[2] != "" {
+		if fileName.MatchString(m[1]) && m[2] == "" && m[3] == "" {
+			continue
+		}
+		if public || strings.Contains(suffix, ".") || m[3] != "" {
 			return true
 		}
 	}

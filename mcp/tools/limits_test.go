@@ -377,6 +377,11 @@ func TestNothingIsFetchedWithoutAClick(t *testing.T) {
 		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "blocks": `[{"type":"section","text":{"type":"mrkdwn","text":"https:\/\/evil.example\/?d=1"}}]`}},
 		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "blocks": `[{"type":"section","text":{"type":"mrkdwn","text":"\u0068ttps:\u002f/evil.example"}}]`}},
 		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "see evil.com"}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "see secret.evil.md"}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "see evil.md/secret"}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "see evil.sh?d=1"}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "see evil.sh:31337"}},
+		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "**see** evil.com"}},
 		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "evil.example/?d=1"}},
 		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "<http:evil|x>"}},
 		{"slack_update_message", a{"channel": g, "timestamp": p.TS, "blocks": []a{{"type": "section", "text": a{"type": "mrkdwn", "text": "see evil.co.uk."}}}}},
@@ -389,10 +394,11 @@ func TestNothingIsFetchedWithoutAClick(t *testing.T) {
 		tc.args["dry_run"] = true
 		r.refuses(tc.tool, tc.args, "remote_content_not_allowed: ")
 	}
-	r.call("slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "No link: a < b, e.g. v1.2.3 of main.go is done...well <@U0123456789>.", "dry_run": true}, &p)
+	r.call("slack_update_message", a{"channel": g, "timestamp": p.TS, "text": "No link: a < b, e.g. v1.2.3 of main.go and README.md, docs/setup.py (run.sh) is done...well <@U0123456789>.", "dry_run": true}, &p)
 	if got := fmt.Sprint(p.Requests); !strings.Contains(got, "parse:none") {
 		t.Errorf("Slack is asked to change a message with %s", got)
 	}
+	r.call("slack_upload_file", a{"channel": g, "filename": "a.txt", "content": "x", "comment": "the new README.md"}, nil)
 	r.call("slack_post_message", a{"channel": g, "blocks": []a{{"type": "actions", "elements": []a{{"type": "button", "text": a{"type": "plain_text", "text": "go"}, "url": out}}}}}, nil)
 	free := newRig(t)
 	free.call("slack_post_message", a{"channel": g, "text": "x " + out, "unfurl": true}, nil)
