@@ -91,7 +91,7 @@ func eventTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_reply_to_event", Title: "Reply to an event", Set: setEvents, Default: true,
 			Scope: access.Write, And: access.Events, Effect: toolset.Adds, Needs: []string{scopePost},
-			Description: "Answer a received event where it happened: in the thread of its message, or in its channel. Channel and thread are taken from the event. Read slack_event_context first when you do not know what it is about.",
+			Description: "Answer an event that you have the event_id of, where it happened: channel and thread are taken from the event. Read slack_event_context first when you do not know what it is about.",
 		}, k.replyToEvent),
 	}
 }
