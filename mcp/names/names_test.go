@@ -80,11 +80,11 @@ func FuzzParse(f *testing.F) {
 
 // fakeSlack counts calls and serves numbered channels and users, a thousand a page.
 type fakeSlack struct {
-	channels, users             int
-	private                     bool // lists private channels
-	slow                        time.Duration
-	lists, rosters, infos, auth atomic.Int64
-	renamed                     sync.Map // channel id -> name
+	channels, users                     int
+	private                             bool // lists private channels
+	slow                                time.Duration
+	lists, rosters, infos, auth, groups atomic.Int64
+	renamed                             sync.Map // channel id -> name
 }
 
 func (f *fakeSlack) AuthTest(context.Context) (slackapi.Identity, error) {
@@ -168,6 +168,11 @@ func (f *fakeSlack) UserList(ctx context.Context, cursor string, limit int) (sla
 		page.NextCursor = fmt.Sprint(from + limit)
 	}
 	return page, nil
+}
+
+func (f *fakeSlack) UserGroups(context.Context, bool, bool) ([]slackapi.UserGroup, error) {
+	f.groups.Add(1)
+	return []slackapi.UserGroup{{ID: "S000001", Handle: "oncall", Name: "On call"}}, nil
 }
 
 func (f *fakeSlack) UserByEmail(_ context.Context, email string) (slackapi.User, error) {

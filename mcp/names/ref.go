@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // What a reference can be written as; the errors never repeat what was written.
@@ -38,6 +40,7 @@ type MessageRef struct {
 var (
 	channelID  = regexp.MustCompile(`^[CGD][A-Z0-9]{1,20}$`)
 	userID     = regexp.MustCompile(`^[UWB][A-Z0-9]{1,20}$`)
+	groupID    = regexp.MustCompile(`^S[A-Z0-9]{1,20}$`)
 	channelTag = regexp.MustCompile(`^<#([CGD][A-Z0-9]{1,20})(\|[^>]*)?>$`)
 	userTag    = regexp.MustCompile(`^<@([UWB][A-Z0-9]{1,20})(\|[^>]*)?>$`)
 	timestamp  = regexp.MustCompile(`^(?:0{1,12}\.0{6}|[1-9][0-9]{0,11}\.[0-9]{6})$`)
@@ -49,6 +52,20 @@ var (
 // writes for none. A ts has one form: with zeros before it, it would name a message that it is
 // not compared equal to.
 func IsTS(s string) bool { return timestamp.MatchString(s) }
+
+// TimeOf is when a message of this ts was written.
+func TimeOf(ts string) (time.Time, bool) {
+	seconds, micros, ok := strings.Cut(ts, ".")
+	if !ok || !IsTS(ts) {
+		return time.Time{}, false
+	}
+	sec, err1 := strconv.ParseInt(seconds, 10, 64)
+	usec, err2 := strconv.ParseInt(micros, 10, 64)
+	if err1 != nil || err2 != nil || sec == 0 {
+		return time.Time{}, false
+	}
+	return time.Unix(sec, usec*1000), true
+}
 
 // ParseChannel reads a conversation. A user stands for the direct message with them.
 func ParseChannel(s string) (ChannelRef, error) {

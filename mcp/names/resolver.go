@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 )
@@ -28,6 +30,7 @@ type Slack interface {
 	UserInfo(ctx context.Context, id string) (slackapi.User, error)
 	UserList(ctx context.Context, cursor string, limit int) (slackapi.UserPage, error)
 	UserByEmail(ctx context.Context, email string) (slackapi.User, error)
+	UserGroups(ctx context.Context, members, disabled bool) ([]slackapi.UserGroup, error)
 }
 
 // What a [Resolver] answers when there is no such thing. Wrapped errors are those of
@@ -65,12 +68,15 @@ type Resolver struct {
 	now      func() time.Time
 	channels *book[Channel]
 	users    *book[User]
-	unfound  *book[struct{}] // ids of users whom Slack did not find
+	groups   *book[slackapi.UserGroup]
+	unfound  *book[struct{}] // ids of what Slack did not find, or does not show
 	directs  *book[string]   // of a user's id, the direct message with them
 	listing  *walk           // of the channels
 	letters  *walk           // of the direct messages
 	roster   *walk           // of the users
 	self     selfCache
+	flights  singleflight.Group // of the look-ups that run
+	looking  chan struct{}      // capacity lookAtOnce: each look-up that runs holds a token
 }
 
 // New returns a resolver that knows nothing yet.
@@ -84,6 +90,8 @@ func New(s Slack) (*Resolver, error) {
 		channels: newBook(maxChannels, func(c Channel) string { return strings.ToLower(c.Name) }),
 		users:    newBook(maxUsers, func(u User) string { return strings.ToLower(u.Handle) }),
 	}
+	r.looking = make(chan struct{}, lookAtOnce)
+	r.groups = newBook(maxGroups, groupKey)
 	r.unfound = newBook(maxMissed, func(struct{}) string { return "" })
 	r.directs = newBook(maxUsers, func(string) string { return "" })
 	r.letters = newWalk(listRest, r.directPage)
@@ -221,6 +229,7 @@ func (r *Resolver) channelPage(ctx context.Context, cursor string) (string, erro
 func (r *Resolver) KeepChannel(c *slackapi.Channel) Channel {
 	kept := ChannelOf(c)
 	r.channels.put(c.ID, kept, r.now())
+	r.unfound.remove(c.ID)
 	return kept
 }
 
@@ -537,11 +546,20 @@ func (r *Resolver) Observe(e *event.Event) {
 		r.observeChannel(e)
 	case "channel_archive", "channel_deleted", "channel_left", "group_archive", "group_deleted", "group_left":
 		r.channels.remove(e.Channel)
+	case "subteam_created", "subteam_updated":
+		in, err := event.Inner[struct {
+			Group slackapi.UserGroup `json:"subteam"`
+		}](e)
+		if err == nil && in.Group.ID != "" && r.isHome(e.Team) {
+			in.Group.Users = nil
+			r.groups.put(in.Group.ID, in.Group, r.now())
+		}
 	case "channel_shared", "channel_unshared", "channel_id_changed":
 		r.channels.remove(e.Channel)
 		r.listing.reset()
 	case "member_joined_channel":
 		// Should it have been the bot, a private channel has come into sight.
+		r.unfound.remove(e.Channel)
 		if _, known := r.KnownChannel(e.Channel); !known {
 			r.listing.reset()
 		}

@@ -1,0 +1,219 @@
+package names
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"slackmcp/slackapi"
+)
+
+// Bounds of [Resolver.Look].
+const (
+	// lookAtOnce is how many look-ups run at once, of all callers together.
+	lookAtOnce = 20
+	// lookPatience is how long one caller waits for all its names.
+	lookPatience = 2 * time.Second
+	maxGroups    = 10_000
+	// groupList is the key of the look-up of all user groups.
+	groupList = "usergroups"
+)
+
+// Wanted are the ids whose names a result needs.
+type Wanted struct{ Users, Channels, Groups []string }
+
+// IsEmpty reports that no name is needed.
+func (w *Wanted) IsEmpty() bool { return len(w.Users)+len(w.Channels)+len(w.Groups) == 0 }
+
+// Look makes what it can of some ids known: afterwards [Resolver.KnownUser],
+// [Resolver.KnownChannel] and [Resolver.KnownGroup] answer without asking. Of users, channels and
+// groups that are not known, or were looked up more than an hour ago, it asks Slack, 20 at
+// once and within 2 seconds; where more than 20 users are unknown it also reads the list of users,
+// which names a thousand with one call. Calls that want the same at the same time share one
+// look-up. What Slack does not find, or does not let the bot see, is not asked for again within
+// five minutes. It returns how many are not known because the time was up, or Slack's rate limit
+// was reached: a later call goes on with them.
+func (r *Resolver) Look(ctx context.Context, w Wanted) (late int) {
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	users, channels, groups := r.unknownUsers(w.Users), r.unknownChannels(w.Channels), r.unknownGroups(w.Groups)
+	listing, stop := context.WithCancel(ctx)
+	defer stop()
+	var all sync.WaitGroup
+	if len(users) > lookAtOnce {
+		all.Go(func() {
+			_, _ = r.roster.until(listing, r.now, func() bool { return len(r.unknownUsers(users)) == 0 })
+		})
+	}
+	all.Go(func() {
+		r.lookEach(ctx, users, r.lookUser)
+		if len(r.unknownUsers(users)) == 0 {
+			stop()
+		}
+	})
+	all.Go(func() { r.lookEach(ctx, channels, r.lookChannel) })
+	if len(groups) > 0 {
+		all.Go(func() { _ = r.share(ctx, groupList, r.listGroups) })
+	}
+	all.Wait()
+	for _, id := range r.unknownUsers(users) {
+		if _, known := r.KnownUser(id); !known {
+			late++
+		}
+	}
+	for _, id := range r.unknownChannels(channels) {
+		if _, known := r.KnownChannel(id); !known {
+			late++
+		}
+	}
+	for _, id := range r.unknownGroups(groups) {
+		if _, known := r.KnownGroup(id); !known {
+			late++
+		}
+	}
+	return late
+}
+
+// lookEach looks ids up, as many at once as Look allows, until ctx ends or Slack's rate limit is
+// reached. What fails stays unknown.
+func (r *Resolver) lookEach(ctx context.Context, ids []string, look func(ctx context.Context, id string) error) {
+	var g errgroup.Group
+	var limited atomic.Bool
+	g.SetLimit(lookAtOnce)
+	for _, id := range ids {
+		if ctx.Err() != nil || limited.Load() {
+			break
+		}
+		g.Go(func() error {
+			err := r.share(ctx, id, func(ctx context.Context) error { return look(ctx, id) })
+			if e, ok := errors.AsType[*slackapi.Error](err); ok && e.Kind == slackapi.RateLimited {
+				limited.Store(true) // the next would be refused as well
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// share runs fn, once for all who ask for the same at the same time, within the bound of
+// look-ups at once. It outlives the caller, whom others may have joined, but not its own bound.
+func (r *Resolver) share(ctx context.Context, key string, fn func(ctx context.Context) error) error {
+	done := r.flights.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookPatience)
+		defer cancel()
+		select {
+		case r.looking <- struct{}{}:
+			defer func() { <-r.looking }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		err := fn(ctx)
+		if answered(err) {
+			r.unfound.put(key, struct{}{}, r.now())
+		}
+		return nil, err
+	})
+	select {
+	case res := <-done:
+		return res.Err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// answered reports an error that asking again soon would only repeat.
+func answered(err error) bool {
+	e, ok := errors.AsType[*slackapi.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Kind {
+	case slackapi.RateLimited, slackapi.Canceled, slackapi.Unavailable, slackapi.Ambiguous, slackapi.Internal:
+		return false
+	case slackapi.Auth, slackapi.MissingScope, slackapi.NotFound, slackapi.NotInChannel, slackapi.InvalidArgument, slackapi.Forbidden,
+		slackapi.Conflict, slackapi.TooLarge:
+	}
+	return true
+}
+
+func (r *Resolver) lookUser(ctx context.Context, id string) error {
+	_, err := r.User(ctx, id) // the list of users may have named them meanwhile
+	return err
+}
+
+func (r *Resolver) lookChannel(ctx context.Context, id string) error {
+	_, err := r.Channel(ctx, id)
+	return err
+}
+
+// missing reports that something was looked up in vain a short time ago.
+func (r *Resolver) missing(key string) bool {
+	_, age, ok := r.unfound.get(key, r.now())
+	return ok && age < missed
+}
+
+// unknown are those of ids that can be asked for and are not known, each once, in order.
+func (r *Resolver) unknown(ids []string, known func(id string) bool) (all []string) {
+	for _, id := range ids {
+		if !known(id) && !slices.Contains(all, id) && !r.missing(id) {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+func (r *Resolver) unknownUsers(ids []string) []string {
+	return r.unknown(ids, func(id string) bool {
+		_, age, ok := r.users.get(id, r.now())
+		return ok && age < stale || !userID.MatchString(id) || id[0] == 'B' // users.info knows no id of a bot
+	})
+}
+
+func (r *Resolver) unknownChannels(ids []string) []string {
+	return r.unknown(ids, func(id string) bool {
+		_, age, ok := r.channels.get(id, r.now())
+		return ok && age < stale || !channelID.MatchString(id)
+	})
+}
+
+func (r *Resolver) unknownGroups(ids []string) []string {
+	if r.missing(groupList) {
+		return nil
+	}
+	return r.unknown(ids, func(id string) bool {
+		_, age, ok := r.groups.get(id, r.now())
+		return ok && age < stale || !groupID.MatchString(id)
+	})
+}
+
+// listGroups reads the user groups, of which Slack tells all or none. A group that is not among
+// them is not asked for again within five minutes.
+func (r *Resolver) listGroups(ctx context.Context) error {
+	ctx, done := slackapi.Reading(ctx)
+	defer done()
+	all, err := r.slack.UserGroups(ctx, false, true)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		all[i].Users = nil
+		r.groups.put(all[i].ID, all[i], r.now())
+	}
+	r.unfound.put(groupList, struct{}{}, r.now())
+	return nil
+}
+
+// KnownGroup returns what is known of a user group without asking.
+func (r *Resolver) KnownGroup(id string) (slackapi.UserGroup, bool) {
+	g, _, ok := r.groups.get(id, r.now())
+	return g, ok
+}
+
+// groupKey is what a group is called by.
+func groupKey(g slackapi.UserGroup) string { return strings.ToLower(g.Handle) }
