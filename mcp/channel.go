@@ -107,7 +107,7 @@ func (s *Server) runChannel(ctx context.Context) error {
 // channelOptions are the channel's, with ids for names.
 func (s *Server) channelOptions(ctx context.Context) (o channel.Options, err error) {
 	o = channel.Options{
-		Events: s.events, Judge: s.judge, Names: s.names, Slack: s.slack, Asks: s.asks, Notify: s.transport.NotifyStdio, Ready: s.transport.Ready(), Logger: s.log,
+		Events: s.events, Judge: s.judge, Slack: s.slack, Asks: s.asks, Notify: s.transport.NotifyStdio, Ready: s.transport.Ready(), Logger: s.log,
 	}
 	for _, who := range s.channel.options.Senders {
 		id, err := s.senderID(ctx, who)

@@ -221,7 +221,7 @@ func TestChannelPushesWhatSendersSay(t *testing.T) {
 	)
 	for _, want := range []struct{ content, channel, ts, thread, user string }{
 		{"hidden direct", "D0SANDBOX01", "1700000001.000004", "1700000001.000004", "alice"},
-		{"<@U0SANDBOX01> look", general, "1700000001.000005", "1700000001.000005", "alice"},
+		{"@wick look", general, "1700000001.000005", "1700000001.000005", "alice"},
 		{"in its thread", general, "1700000001.000006", "1700000001.000005", "bob"},
 		{"watched", random, "1700000001.000008", "1700000001.000008", "bob"},
 	} {

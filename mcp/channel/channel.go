@@ -19,11 +19,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"slackmcp/internal/wait"
 	"slackmcp/mcp/ask"
-	"slackmcp/mcp/names"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
@@ -56,8 +58,6 @@ type Options struct {
 	// Watch are the ids of channels in which every message of a sender is pushed, not
 	// only mentions.
 	Watch []string
-	// Names finds what people and channels are called; nil leaves the names out.
-	Names *names.Resolver
 	// Notify sends a notification to the client, and waits until the client is ready for it.
 	Notify func(ctx context.Context, method string, params any) error
 	// Ready is closed when the client is ready.
@@ -112,9 +112,8 @@ func set(list []string) map[string]bool {
 
 // How events are read.
 const (
-	batch       = 200
-	retryAfter  = time.Second
-	namesWithin = 2 * time.Second
+	batch      = 200
+	retryAfter = time.Second
 )
 
 // Run pushes what arrives from the client's being ready on, until ctx ends (nil) or the
@@ -192,7 +191,7 @@ func (c *Channel) take(ctx context.Context, e *event.Event) error {
 	if !c.addressed(m) {
 		return nil
 	}
-	if err := c.o.Notify(ctx, pushMethod, c.params(ctx, m)); err != nil {
+	if err := c.o.Notify(ctx, pushMethod, c.params(m)); err != nil {
 		return fmt.Errorf("notify the client: %w", err)
 	}
 	c.said.add(m.key())
@@ -202,24 +201,18 @@ func (c *Channel) take(ctx context.Context, e *event.Event) error {
 
 // params is the notification of one message. Keys of the meta are letters and
 // underscores: the client drops others.
-func (c *Channel) params(ctx context.Context, m message) any {
+func (c *Channel) params(m message) any {
 	meta := map[string]string{
 		"event_id": m.EventID, "type": m.Type, "channel": m.Channel, "user": m.User, "ts": m.TS, "thread_ts": m.root(),
 	}
 	if m.ChannelType != "" {
 		meta["channel_type"] = m.ChannelType
 	}
-	if c.o.Names != nil {
-		ctx, cancel := context.WithTimeout(ctx, namesWithin)
-		defer cancel()
-		var flags view.Flags
-		if u, err := c.o.Names.User(ctx, m.User); err == nil {
-			meta["user_name"] = flags.Name(u.Name())
-		}
-		if ch, err := c.o.Names.Channel(ctx, m.Channel); err == nil && ch.Name != "" {
-			if name := c.o.Judge.Reading(ctx).ChannelName(&ch, &flags); name != "" {
-				meta["channel_name"] = name
-			}
+	for key, value := range map[string]string{
+		"user_name": m.UserName, "channel_name": m.ChannelName, "time": m.Time, "time_zone": m.legend.TimeZone, "people": m.people(),
+	} {
+		if value != "" {
+			meta[key] = value
 		}
 	}
 	for _, f := range m.Flags {
@@ -229,7 +222,19 @@ func (c *Channel) params(ctx context.Context, m message) any {
 }
 
 // A message is one that a person on the list wrote.
-type message struct{ view.Event }
+type message struct {
+	view.Event
+	legend view.Legend
+}
+
+// people are the ids of those whom the text mentions: "Alice Young: U0123456789, Bob: U0234567890".
+func (m message) people() string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(m.legend.People)) {
+		all = append(all, name+": "+m.legend.People[name])
+	}
+	return strings.Join(all, ", ")
+}
 
 // key names the message, whichever event reports it.
 func (m message) key() string { return m.Channel + "/" + m.TS }
@@ -259,11 +264,17 @@ func (c *Channel) heard(ctx context.Context, e *event.Event) (message, bool) {
 	if e.Kind.Type != "message" && e.Kind.Type != mention {
 		return message{}, false
 	}
-	r := c.o.Judge.Reading(ctx)
-	if !r.Passes(e) {
+	var m message
+	passes := false
+	err := c.o.Judge.Read(ctx, func(r *view.Reading) error {
+		if passes = r.Passes(e); passes {
+			m = message{r.Event(e, view.EventOptions{}), r.Legend()}
+		}
+		return nil
+	})
+	if err != nil || !passes {
 		return message{}, false
 	}
-	m := message{r.Event(e, view.EventOptions{})}
 	// The sender is what Slack says of the author, not what the text claims; a bot that
 	// posts in a person's name is not that person.
 	if m.Provenance.Kind != view.KindPerson || !bool(m.Provenance.Verified) || m.TS == "" {

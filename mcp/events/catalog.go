@@ -178,14 +178,18 @@ type origin struct {
 	URI        string          `json:"uri" doc:"resource with the whole event"`
 	Provenance view.Provenance `json:"provenance,omitzero" doc:"who wrote it"`
 	Flags      view.Flags      `json:"flags,omitempty" doc:"what was done to the texts"`
+	view.Legend
 }
 
 // place is where in Slack it happened, and by whom.
 type place struct {
 	Team        string `json:"team,omitempty"`
 	Channel     string `json:"channel,omitempty"`
+	ChannelName string `json:"channel_name,omitempty"`
 	ChannelType string `json:"channel_type,omitempty" doc:"channel, group, im or mpim where Slack says so"`
 	User        string `json:"user,omitempty"`
+	UserName    string `json:"user_name,omitempty"`
+	Time        string `json:"time,omitempty" doc:"when it happened"`
 }
 
 // origin must be asked for last: the flags are complete by then.
@@ -193,13 +197,13 @@ func (s *seen) origin() origin {
 	v := &s.view
 	return origin{
 		Untrusted: true, Source: v.Source, EventID: v.EventID, Type: v.Type, Subtype: v.Subtype,
-		URI: v.URI, Provenance: v.Provenance, Flags: v.Flags,
+		URI: v.URI, Provenance: v.Provenance, Flags: v.Flags, Legend: s.reading.Legend(),
 	}
 }
 
 func (s *seen) place() place {
 	v := &s.view
-	return place{Team: v.Team, Channel: v.Channel, ChannelType: v.ChannelType, User: v.User}
+	return place{Team: v.Team, Channel: v.Channel, ChannelName: v.ChannelName, ChannelType: v.ChannelType, User: v.User, UserName: v.UserName, Time: v.Time}
 }
 
 // where are the arguments that all of Slack's types share.
@@ -242,6 +246,7 @@ type Occurrence struct {
 // occurrence returns what a selection makes of an event, or false when it asks for
 // others.
 func (s *Selection) occurrence(r *view.Reading, e *event.Event) (Occurrence, bool) {
+	r.Afresh()
 	data, ok := s.build(&seen{Event: e, view: r.Event(e, view.EventOptions{MaxText: excerpt}), reading: r})
 	if !ok {
 		return Occurrence{}, false

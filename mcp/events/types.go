@@ -60,7 +60,7 @@ const maxFiles = 10
 
 // message is the data of a message as it is shown.
 func (s *seen) message(m *view.Message) messageData {
-	d := messageData{place: s.place(), TS: s.id(m.TS), Text: s.view.Flags.Text(m.Text, excerpt), Files: m.Files[:min(len(m.Files), maxFiles)]}
+	d := messageData{place: s.place(), TS: s.id(m.TS), Text: s.view.Flags.Text(s.reading.Mentions(m.Text, &s.view.Flags), excerpt), Files: m.Files[:min(len(m.Files), maxFiles)]}
 	if m.ThreadTS != m.TS {
 		d.ThreadTS = s.id(m.ThreadTS)
 	}
@@ -114,7 +114,7 @@ func changed(a *messageArguments, s *seen) (changedData, bool) {
 		return changedData{}, false
 	}
 	s.note(before.Flags)
-	d := changedData{PreviousText: s.view.Flags.Text(before.Text, excerpt)}
+	d := changedData{PreviousText: s.view.Flags.Text(s.reading.Mentions(before.Text, &s.view.Flags), excerpt)}
 	d.messageData = s.message(&now)
 	return d, true
 }

@@ -62,22 +62,17 @@ func (r *Resolver) Look(ctx context.Context, w Wanted) (late int) {
 		all.Go(func() { _ = r.share(ctx, groupList, r.listGroups) })
 	}
 	all.Wait()
-	for _, id := range r.unknownUsers(users) {
-		if _, known := r.KnownUser(id); !known {
-			late++
+	return without(r.unknownUsers(users), r.KnownUser) + without(r.unknownChannels(channels), r.KnownChannel) + without(r.unknownGroups(groups), r.KnownGroup)
+}
+
+// without counts the ids of which nothing is known, not even what may have changed since.
+func without[T any](ids []string, known func(id string) (T, bool)) (n int) {
+	for _, id := range ids {
+		if _, ok := known(id); !ok {
+			n++
 		}
 	}
-	for _, id := range r.unknownChannels(channels) {
-		if _, known := r.KnownChannel(id); !known {
-			late++
-		}
-	}
-	for _, id := range r.unknownGroups(groups) {
-		if _, known := r.KnownGroup(id); !known {
-			late++
-		}
-	}
-	return late
+	return n
 }
 
 // lookEach looks ids up, as many at once as Look allows, until ctx ends or Slack's rate limit is

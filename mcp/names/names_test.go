@@ -82,7 +82,9 @@ func FuzzParse(f *testing.F) {
 type fakeSlack struct {
 	channels, users                     int
 	private                             bool // lists private channels
-	slow                                time.Duration
+	slow, slowInfo                      time.Duration
+	limit                               int64 // look-ups after which Slack refuses more; 0 is none
+	running, most                       atomic.Int64
 	lists, rosters, infos, auth, groups atomic.Int64
 	renamed                             sync.Map // channel id -> name
 }
@@ -144,8 +146,21 @@ func (f *fakeSlack) user(i int) slackapi.User {
 	return u
 }
 
-func (f *fakeSlack) UserInfo(_ context.Context, id string) (slackapi.User, error) {
-	f.infos.Add(1)
+func (f *fakeSlack) UserInfo(ctx context.Context, id string) (slackapi.User, error) {
+	if n := f.infos.Add(1); f.limit > 0 && n > f.limit {
+		return slackapi.User{}, &slackapi.Error{Code: "ratelimited", Kind: slackapi.RateLimited}
+	}
+	for n := f.running.Add(1); ; {
+		if most := f.most.Load(); n <= most || f.most.CompareAndSwap(most, n) {
+			break
+		}
+	}
+	defer f.running.Add(-1)
+	select {
+	case <-time.After(f.slowInfo):
+	case <-ctx.Done():
+		return slackapi.User{}, &slackapi.Error{Code: "timed_out", Kind: slackapi.Canceled}
+	}
 	var i int
 	if _, err := fmt.Sscanf(id, "U%d", &i); err != nil || i >= f.users {
 		return slackapi.User{}, &slackapi.Error{Code: "user_not_found", Kind: slackapi.NotFound}
@@ -442,4 +457,90 @@ func TestIsTS(t *testing.T) {
 	if m, err := names.ParseLink("https://x.slack.com/archives/C0123456789/p01700000000000100"); err == nil {
 		t.Errorf("a link with a zero before the ts is %+v", m)
 	}
+}
+
+// TestLook: at most 20 look-ups run at once, callers who want the same share them, and what there was
+// no time for is counted.
+func TestLook(t *testing.T) {
+	t.Parallel()
+	ids := func(n int) (all []string) {
+		for i := range n {
+			all = append(all, fmt.Sprintf("U%06d", i))
+		}
+		return all
+	}
+	t.Run("twenty at once, and the list for more", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakeSlack{users: 60, slow: 100 * time.Millisecond, slowInfo: 100 * time.Millisecond}
+			r := newResolver(t, f)
+			if late := r.Look(t.Context(), names.Wanted{Users: append(ids(60), "U999999", "nonsense", "B0BOT00001"), Channels: []string{"C000000"}, Groups: []string{"S000001", "S0NONE"}}); late != 0 {
+				t.Errorf("%d of 60 were not found", late)
+			}
+			if most := f.most.Load(); most > 20 {
+				t.Errorf("%d look-ups ran at once", most)
+			}
+			if f.rosters.Load() != 1 || f.infos.Load() > 41 {
+				t.Errorf("the list was read %d times, and %d users looked up one by one", f.rosters.Load(), f.infos.Load())
+			}
+			if _, ok := r.KnownUser("U000059"); !ok {
+				t.Error("the sixtieth has no name")
+			}
+			if g, ok := r.KnownGroup("S000001"); !ok || g.Handle != "oncall" {
+				t.Errorf("the group is %+v", g)
+			}
+			before, groups := f.infos.Load(), f.groups.Load()
+			r.Look(t.Context(), names.Wanted{Users: append(ids(60), "U999999"), Channels: []string{"C000000"}, Groups: []string{"S0NONE"}})
+			if f.infos.Load() != before || f.groups.Load() != groups {
+				t.Error("what is known, or is not there, was asked for again")
+			}
+		})
+	})
+	t.Run("shared by those who want the same", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakeSlack{users: 60, slowInfo: 100 * time.Millisecond}
+			r := newResolver(t, f)
+			var all sync.WaitGroup
+			for range 10 {
+				all.Go(func() {
+					if late := r.Look(t.Context(), names.Wanted{Users: ids(10)}); late != 0 {
+						t.Errorf("%d are late", late)
+					}
+				})
+			}
+			all.Wait()
+			if f.infos.Load() != 10 || f.most.Load() > 20 {
+				t.Errorf("%d look-ups, %d at once", f.infos.Load(), f.most.Load())
+			}
+		})
+	})
+	t.Run("no longer than two seconds", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakeSlack{users: 60, slow: time.Hour, slowInfo: 1500 * time.Millisecond}
+			r := newResolver(t, f)
+			began := time.Now()
+			if late := r.Look(t.Context(), names.Wanted{Users: ids(60)}); late != 40 {
+				t.Errorf("%d are late, want the 40 of the second and third round", late)
+			}
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			time.Sleep(time.Minute) // what was on its way ends
+			synctest.Wait()
+		})
+	})
+	t.Run("no further than the rate limit", func(t *testing.T) {
+		t.Parallel()
+		f := &fakeSlack{users: 60, limit: 10}
+		r := newResolver(t, f)
+		if late := r.Look(t.Context(), names.Wanted{Users: ids(20)}); late != 10 {
+			t.Errorf("%d are late, want 10", late)
+		}
+		f.limit = 0
+		if late := r.Look(t.Context(), names.Wanted{Users: ids(20)}); late != 0 {
+			t.Errorf("later %d are late", late)
+		}
+	})
 }

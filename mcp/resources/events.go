@@ -39,6 +39,7 @@ type eventList struct {
 	NextCursor string       `json:"next_cursor"`
 	HasMore    bool         `json:"has_more"`
 	Note       string       `json:"note,omitempty"`
+	view.Legend
 }
 
 type eventReader struct {
@@ -101,6 +102,7 @@ func (r *eventReader) list(filter func(vars) event.Filter) func(context.Context,
 		var out eventList
 		err := r.judge.Read(ctx, func(reading *view.Reading) (err error) {
 			out, err = r.newest(ctx, reading, filter(v))
+			out.Legend = reading.Legend()
 			return err
 		})
 		if err != nil {
@@ -145,12 +147,15 @@ func (r *eventReader) get(ctx context.Context, source, id string) (any, error) {
 	var out struct {
 		view.Mark
 		Event view.Event `json:"event"`
+		view.Legend
 	}
 	err := r.judge.Read(ctx, func(reading *view.Reading) error {
-		return r.log.Get(ctx, source, id, func(e *event.Event) error {
+		err := r.log.Get(ctx, source, id, func(e *event.Event) error {
 			out.Event = reading.Event(e, view.EventOptions{Payload: true, MaxPayload: maxPayload})
 			return nil
 		})
+		out.Legend = reading.Legend()
+		return err
 	})
 	return out, err
 }

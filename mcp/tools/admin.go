@@ -60,6 +60,7 @@ type listLettersOut struct {
 	view.Mark
 	DeadLetters []letterView `json:"dead_letters"`
 	NextCursor  string       `json:"next_cursor" doc:"Pass as cursor to go on; empty at the end"`
+	view.Legend
 }
 
 // rehearsal is the dry_run of the admin tools. They repeat nothing by themselves: what a
@@ -156,7 +157,7 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 			out.DeadLetters = append(out.DeadLetters, v)
 			return nil
 		})
-		out.NextCursor = string(next)
+		out.NextCursor, out.Legend = string(next), r.Legend()
 		return err
 	})
 	return out, err

@@ -128,7 +128,7 @@ func TestAskReturnsWhoClickedWhat(t *testing.T) {
 	}
 	var page messages
 	r.call("slack_read_channel_messages", a{"channel": "#general", "limit": 1, "response_format": "detailed"}, &page)
-	if text := page.Messages[0].Text; !strings.Contains(text, "Yes") || !strings.Contains(text, sandbox.Bob) {
+	if text := page.Messages[0].Text; !strings.Contains(text, "Yes") || !strings.Contains(text, "answered by @bob") {
 		t.Errorf("the message says %q, want the question with its answer", text)
 	}
 	told := r.slack.Ephemerals()

@@ -57,6 +57,7 @@ type eventsOut struct {
 	NextCursor string       `json:"next_cursor" doc:"Pass as cursor to go on; empty at the end"`
 	HasMore    bool         `json:"has_more"`
 	Note       string       `json:"note,omitempty"`
+	view.Legend
 }
 
 type getEventIn struct {
@@ -67,6 +68,7 @@ type getEventIn struct {
 type getEventOut struct {
 	view.Mark
 	Event view.Event `json:"event"`
+	view.Legend
 }
 
 func eventTools(k *kit) []toolset.Tool {
@@ -104,6 +106,7 @@ func (k *kit) listEvents(ctx context.Context, _ *toolset.Call, in listEventsIn) 
 	var out eventsOut
 	err = k.Judge.Read(ctx, func(r *view.Reading) error {
 		out, err = k.list(ctx, r, q, in.ResponseFormat)
+		out.Legend = r.Legend()
 		return err
 	})
 	return out, err
@@ -183,25 +186,26 @@ func (k *kit) row(r *view.Reading, e *event.Event, format string) view.Event {
 
 func (k *kit) getEvent(ctx context.Context, _ *toolset.Call, in getEventIn) (getEventOut, error) {
 	var out getEventOut
-	_, err := k.showEvent(ctx, in.Source, in.EventID, view.EventOptions{Payload: true, MaxPayload: maxPayload}, &out.Event)
+	err := k.Judge.Read(ctx, func(r *view.Reading) (err error) {
+		out.Event, _, err = k.seen(ctx, r, in.Source, in.EventID, view.EventOptions{Payload: true, MaxPayload: maxPayload})
+		out.Legend = r.Legend()
+		return err
+	})
 	return out, err
 }
 
-// showEvent finds an event by its id or its URI, and shows it. It returns the event without its
-// body.
-func (k *kit) showEvent(ctx context.Context, source, id string, o view.EventOptions, shown *view.Event) (e event.Event, err error) {
-	err = k.Judge.Read(ctx, func(r *view.Reading) error {
-		pairs := view.NewPairs(k.Events, event.Filter{})
-		if e, err = k.event(ctx, source, id, func(e *event.Event) { pairs.Add(e, r.Event(e, o)) }); err != nil {
-			return err
-		}
-		rows, err := pairs.Resolve(ctx)
-		if err == nil {
-			*shown = rows[0].Event
-		}
-		return err
-	})
-	return e, err
+// seen finds an event by its id or its URI, and shows it. It returns the event without its body, too.
+func (k *kit) seen(ctx context.Context, r *view.Reading, source, id string, o view.EventOptions) (view.Event, event.Event, error) {
+	pairs := view.NewPairs(k.Events, event.Filter{})
+	e, err := k.event(ctx, source, id, func(e *event.Event) { pairs.Add(e, r.Event(e, o)) })
+	if err != nil {
+		return view.Event{}, e, err
+	}
+	rows, err := pairs.Resolve(ctx)
+	if err != nil {
+		return view.Event{}, e, err
+	}
+	return rows[0].Event, e, nil
 }
 
 // event finds an event by its id or its URI, and calls use with it. It returns the event
@@ -314,59 +318,86 @@ type eventContextOut struct {
 	Permalink string         `json:"permalink,omitempty"`
 	HasMore   bool           `json:"has_more"`
 	Note      string         `json:"note,omitempty"`
+	view.Legend
 }
 
 // eventContext collects what there is; a part that Slack refuses is named in the note,
 // because the event alone is worth something too.
-func (k *kit) eventContext(ctx context.Context, _ *toolset.Call, in eventContextIn) (eventContextOut, error) {
-	var out eventContextOut
-	e, err := k.showEvent(ctx, event.SourceSlack, in.EventID, view.EventOptions{MaxText: passage}, &out.Event)
+func (k *kit) eventContext(ctx context.Context, _ *toolset.Call, in eventContextIn) (out eventContextOut, err error) {
+	var ts string // of the message that it is about
+	show := func(r *view.Reading) (e event.Event, err error) {
+		out.Event, e, err = k.seen(ctx, r, event.SourceSlack, in.EventID, view.EventOptions{MaxText: passage})
+		ts = cmp.Or(out.Event.TS, e.Thread)
+		return e, err
+	}
+	e, err := show(k.Judge.Reading(ctx))
 	if err != nil {
 		return eventContextOut{}, err
 	}
-	r := k.Judge.Reading(ctx)
+	near, place := surroundings{}, e.Source == event.SourceSlack && e.Channel != ""
+	if place {
+		if near, err = k.around(ctx, &e, ts, in.Limit); err != nil {
+			out.Note = "What is around the event could not be read: " + Fault(err)
+		}
+		out.Permalink = view.Permalink(k.self(ctx).URL, e.Channel, ts, e.Thread)
+		_, _ = k.Names.Channel(ctx, e.Channel) // what is not known of it is left out
+	} else {
+		out.Note = "The event belongs to no conversation."
+	}
 	if e.User != "" {
-		if u, err := k.Names.User(ctx, e.User); err == nil {
+		_, _ = k.Names.User(ctx, e.User)
+	}
+	err = k.Judge.Read(ctx, func(r *view.Reading) error {
+		_, err := show(r)
+		if u, ok := k.Names.KnownUser(e.User); ok {
 			out.User = new(r.Person(&u))
 		}
-	}
-	if e.Source != event.SourceSlack || e.Channel == "" {
-		out.Note = "The event belongs to no conversation."
-		return out, nil
-	}
-	if c, err := k.Names.Channel(ctx, e.Channel); err == nil {
-		out.Channel = new(r.KnownChannel(&c))
-	}
-	ts := cmp.Or(out.Event.TS, e.Thread)
-	out.Permalink = view.Permalink(k.self(ctx).URL, e.Channel, ts, e.Thread)
-	if err := k.around(ctx, &e, ts, in, &out); err != nil {
-		out.Note = "What is around the event could not be read: " + Fault(err)
-	}
-	return out, nil
+		if c, ok := k.Names.KnownChannel(e.Channel); ok && place {
+			out.Channel = new(r.KnownChannel(&c))
+		}
+		k.surround(ctx, r, &e, &near, in.ResponseFormat, &out)
+		out.Legend = r.Legend()
+		return err
+	})
+	return out, err
+}
+
+// surroundings are the messages around an event as Slack returned them.
+type surroundings struct {
+	thread, before []slackapi.Message
+	more           bool
 }
 
 // around reads the thread of an event and, when the event began it, what stands before
 // it in the channel.
-func (k *kit) around(ctx context.Context, e *event.Event, ts string, in eventContextIn, out *eventContextOut) error {
+func (k *kit) around(ctx context.Context, e *event.Event, ts string, limit int) (near surroundings, err error) {
 	if e.Thread != "" {
-		page, err := k.Slack.Replies(ctx, slackapi.RepliesQuery{Channel: e.Channel, ThreadTS: e.Thread, Limit: in.Limit})
+		page, err := k.Slack.Replies(ctx, slackapi.RepliesQuery{Channel: e.Channel, ThreadTS: e.Thread, Limit: limit})
 		if err != nil {
-			return err
+			return near, err
 		}
-		shown, cut := k.show(ctx, e.Channel, page.Messages, in.ResponseFormat)
-		out.Thread, out.HasMore = shown, cut || page.HasMore
-		if len(shown) > 1 {
-			return nil
+		near.thread, near.more = page.Messages, page.HasMore
+		if len(page.Messages) > 1 {
+			return near, nil
 		}
 	}
-	page, err := k.Slack.History(ctx, slackapi.HistoryQuery{Channel: e.Channel, Latest: ts, Limit: in.Limit})
-	if err != nil {
-		return err
+	page, err := k.Slack.History(ctx, slackapi.HistoryQuery{Channel: e.Channel, Latest: ts, Limit: limit})
+	near.before = page.Messages
+	return near, err
+}
+
+// surround shows what is around an event.
+func (k *kit) surround(ctx context.Context, r *view.Reading, e *event.Event, near *surroundings, format string, out *eventContextOut) {
+	out.Thread, out.Before, out.HasMore = nil, nil, near.more
+	if near.thread != nil {
+		var cut bool
+		out.Thread, cut = k.messages(ctx, r, e.Channel, near.thread, format)
+		out.HasMore = near.more || cut
 	}
-	shown, _ := k.show(ctx, e.Channel, page.Messages, in.ResponseFormat)
-	slices.Reverse(shown)
-	out.Before = shown
-	return nil
+	if near.before != nil {
+		out.Before, _ = k.messages(ctx, r, e.Channel, near.before, format)
+		slices.Reverse(out.Before)
+	}
 }
 
 type replyToEventIn struct {

@@ -34,6 +34,7 @@ func pinTools(k *kit) []toolset.Tool {
 type pin struct {
 	PinnedBy string       `json:"pinned_by,omitempty"`
 	PinnedAt string       `json:"pinned_at,omitempty"`
+	Time     string       `json:"time,omitempty" doc:"when it was pinned"`
 	Message  view.Message `json:"message"`
 }
 
@@ -43,6 +44,7 @@ type pinsOut struct {
 	Pins    []pin  `json:"pins"`
 	HasMore bool   `json:"has_more"`
 	Note    string `json:"note,omitempty"`
+	view.Legend
 }
 
 func (k *kit) listPins(ctx context.Context, _ *toolset.Call, in channelIn) (pinsOut, error) {
@@ -54,18 +56,27 @@ func (k *kit) listPins(ctx context.Context, _ *toolset.Call, in channelIn) (pins
 	if err != nil {
 		return pinsOut{}, err
 	}
-	out := pinsOut{Channel: channel, Pins: []pin{}}
-	r, o := k.Judge.Reading(ctx), k.messageOptions(ctx, channel, concise)
-	size := 0
+	out := pinsOut{}
+	err = k.Judge.Read(ctx, func(r *view.Reading) error {
+		out = k.pinned(ctx, r, channel, items)
+		return nil
+	})
+	return out, err
+}
+
+// pinned shows what is pinned in a channel until there is enough to read.
+func (k *kit) pinned(ctx context.Context, r *view.Reading, channel string, items []slackapi.Pin) pinsOut {
+	out, size, o := pinsOut{Channel: channel, Pins: []pin{}}, 0, k.messageOptions(ctx, channel, concise)
 	for i := range items {
-		p := pin{PinnedBy: items[i].CreatedBy, PinnedAt: view.Unix(items[i].Created), Message: r.Message(&items[i].Message, o)}
+		p := pin{PinnedBy: items[i].CreatedBy, PinnedAt: view.Unix(items[i].Created), Time: r.ClockUnix(items[i].Created), Message: r.Message(&items[i].Message, o)}
 		if size += jsonSize(p); size > maxResult && i > 0 {
 			out.HasMore, out.Note = true, "The oldest pins were left out to keep the list readable."
 			break
 		}
 		out.Pins = append(out.Pins, p)
 	}
-	return out, nil
+	out.Legend = r.Legend()
+	return out
 }
 
 func (k *kit) addPin(ctx context.Context, c *toolset.Call, in deleteIn) (posted, error) {

@@ -159,6 +159,7 @@ type messageOut struct {
 	OK      bool         `json:"ok"`
 	Channel string       `json:"channel"`
 	Message view.Message `json:"message"`
+	view.Legend
 }
 
 func (k *kit) getReactions(ctx context.Context, _ *toolset.Call, in getReactionsIn) (messageOut, error) {
@@ -170,7 +171,13 @@ func (k *kit) getReactions(ctx context.Context, _ *toolset.Call, in getReactions
 	if err != nil {
 		return messageOut{}, err
 	}
-	return messageOut{OK: true, Channel: channel, Message: k.Judge.Reading(ctx).Message(&m, k.messageOptions(ctx, channel, detailed))}, nil
+	out := messageOut{OK: true, Channel: channel}
+	err = k.Judge.Read(ctx, func(r *view.Reading) error {
+		out.Message = r.Message(&m, k.messageOptions(ctx, channel, detailed))
+		out.Legend = r.Legend()
+		return nil
+	})
+	return out, err
 }
 
 type emojisIn struct {

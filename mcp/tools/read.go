@@ -39,6 +39,7 @@ type messagesOut struct {
 	Messages   []view.Message `json:"messages"`
 	HasMore    bool           `json:"has_more"`
 	NextCursor string         `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
+	view.Legend
 	// Metadata repeats the cursor where Slack's own answers have it.
 	Metadata *metadata `json:"response_metadata,omitempty"`
 	Note     string    `json:"note,omitempty"`
@@ -76,7 +77,10 @@ func (k *kit) readChannel(ctx context.Context, _ *toolset.Call, in readChannelIn
 		return messagesOut{}, err
 	}
 	out := messagesOut{OK: true, Channel: channel, HasMore: page.HasMore, NextCursor: page.NextCursor}
-	shown, cut := k.show(ctx, channel, page.Messages, in.ResponseFormat)
+	shown, cut, err := k.show(ctx, channel, page.Messages, in.ResponseFormat, &out.Legend)
+	if err != nil {
+		return messagesOut{}, err
+	}
 	out.Messages = shown
 	if cut {
 		out.cut(cursorBefore + shown[len(shown)-1].TS)
@@ -116,7 +120,10 @@ func (k *kit) readThread(ctx context.Context, _ *toolset.Call, in readThreadIn) 
 		page.Messages = without(page.Messages, thread)
 	}
 	out := messagesOut{OK: true, Channel: channel, ThreadTS: thread, HasMore: page.HasMore, NextCursor: page.NextCursor}
-	shown, cut := k.show(ctx, channel, page.Messages, in.ResponseFormat)
+	shown, cut, err := k.show(ctx, channel, page.Messages, in.ResponseFormat, &out.Legend)
+	if err != nil {
+		return messagesOut{}, err
+	}
 	out.Messages = shown
 	if cut {
 		out.cut(cursorAfter + shown[len(shown)-1].TS)
@@ -149,10 +156,21 @@ func (k *kit) finish(o messagesOut) messagesOut {
 	return o
 }
 
-// show makes views of messages until there is enough to read; it reports whether it
-// left some out.
-func (k *kit) show(ctx context.Context, channel string, list []slackapi.Message, format string) ([]view.Message, bool) {
-	r, o := k.Judge.Reading(ctx), k.messageOptions(ctx, channel, format)
+// show makes views of messages until there is enough to read, with the legend of their names and
+// times; it reports whether it left some out.
+func (k *kit) show(ctx context.Context, channel string, list []slackapi.Message, format string, legend *view.Legend) (shown []view.Message, cut bool, err error) {
+	err = k.Judge.Read(ctx, func(r *view.Reading) error {
+		shown, cut = k.messages(ctx, r, channel, list, format)
+		*legend = r.Legend()
+		return nil
+	})
+	return shown, cut, err
+}
+
+// messages makes views of messages until there is enough to read; it reports whether it left some
+// out.
+func (k *kit) messages(ctx context.Context, r *view.Reading, channel string, list []slackapi.Message, format string) ([]view.Message, bool) {
+	o := k.messageOptions(ctx, channel, format)
 	shown, size := []view.Message{}, 0
 	for i := range list {
 		m := r.Message(&list[i], o)

@@ -42,6 +42,7 @@ type searchOut struct {
 	HasMore    bool   `json:"has_more"`
 	NextCursor string `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
 	Note       string `json:"note,omitempty"`
+	view.Legend
 }
 
 // search asks with the user token where there is one, because only that sees all.
@@ -74,14 +75,14 @@ func (k *kit) searchAsUser(ctx context.Context, in searchIn) (searchOut, error) 
 	if err != nil {
 		return searchOut{}, err
 	}
-	out, r, left := searchOut{Messages: []hit{}}, k.Judge.Reading(ctx), 0
+	out, left, found := searchOut{}, 0, []match{}
 	for i := range page.Matches {
 		m := matched(&page.Matches[i])
 		if !within.holds(m.TS) {
 			left++
 			continue
 		}
-		out.Messages = append(out.Messages, k.hit(r, m, page.Matches[i].Channel.Name, in.ResponseFormat))
+		found = append(found, match{m, page.Matches[i].Channel.Name})
 	}
 	if page.Page < page.Pages {
 		out.HasMore, out.NextCursor = true, cursorPage+strconv.Itoa(page.Page+1)
@@ -90,7 +91,8 @@ func (k *kit) searchAsUser(ctx context.Context, in searchIn) (searchOut, error) 
 	if within == (span{}) {
 		out.Total = page.Total
 	}
-	return out, nil
+	err = k.hits(ctx, found, in.ResponseFormat, &out)
+	return out, err
 }
 
 // matched is the message that a match tells of.
@@ -190,7 +192,7 @@ func (k *kit) searchAsBot(ctx context.Context, in searchIn) (searchOut, error) {
 	if err != nil {
 		return searchOut{}, err
 	}
-	out, r, left := searchOut{Messages: []hit{}, NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}, k.Judge.Reading(ctx), 0
+	out, left, found := searchOut{NextCursor: page.NextCursor, HasMore: page.NextCursor != ""}, 0, []match{}
 	for i := range page.Messages {
 		m := &page.Messages[i]
 		if !keep(m) || !within.holds(m.TS) {
@@ -204,10 +206,11 @@ func (k *kit) searchAsBot(ctx context.Context, in searchIn) (searchOut, error) {
 		if m.AuthorIsBot || m.AuthorID == "" {
 			raw.Subtype = "bot_message"
 		}
-		out.Messages = append(out.Messages, k.hit(r, raw, m.ChannelName, in.ResponseFormat))
+		found = append(found, match{raw, m.ChannelName})
 	}
 	out.leave(left)
-	return out, nil
+	err = k.hits(ctx, found, in.ResponseFormat, &out)
+	return out, err
 }
 
 // searchFilter applies the filters that Slack's search for bots does not have.
@@ -254,6 +257,24 @@ func (k *kit) actionToken(ctx context.Context, id string) (string, error) {
 		return token, err
 	}
 	return "", fault("no_action_token: Slack gave this event no permission to search. Use an app_mention or a direct message, as new as possible.")
+}
+
+// A match is a message that Slack found, and the name of its conversation as Slack tells it.
+type match struct {
+	message     *slackapi.Message
+	channelName string
+}
+
+// hits shows what was found.
+func (k *kit) hits(ctx context.Context, found []match, format string, out *searchOut) error {
+	return k.Judge.Read(ctx, func(r *view.Reading) error {
+		out.Messages = []hit{}
+		for _, m := range found {
+			out.Messages = append(out.Messages, k.hit(r, m.message, m.channelName, format))
+		}
+		out.Legend = r.Legend()
+		return nil
+	})
 }
 
 // hit shows a message that was found.

@@ -28,6 +28,7 @@ type waitOut struct {
 	Events     []view.Event `json:"events"`
 	TimedOut   bool         `json:"timed_out"`
 	NextCursor string       `json:"next_cursor" doc:"Pass as cursor to the next call; always set"`
+	view.Legend
 }
 
 func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (waitOut, error) {
@@ -78,12 +79,14 @@ func (w *wait) run(ctx context.Context) (waitOut, error) {
 	timeout := time.NewTimer(w.timeout)
 	defer timeout.Stop()
 	for {
-		rows, err := w.read(ctx)
+		rows, legend, err := w.read(ctx)
 		if err != nil {
 			return waitOut{}, err
 		}
 		if len(rows) > 0 {
-			return w.out(rows), nil
+			out := w.out(rows)
+			out.Legend = legend
+			return out, nil
 		}
 		again, err := w.pause(ctx, timeout.C)
 		if err != nil {
@@ -96,7 +99,7 @@ func (w *wait) run(ctx context.Context) (waitOut, error) {
 }
 
 // read shows what there is.
-func (w *wait) read(ctx context.Context) (rows []view.Event, err error) {
+func (w *wait) read(ctx context.Context) (rows []view.Event, legend view.Legend, err error) {
 	from := w.events.Position()
 	err = w.kit.Judge.Read(ctx, func(r *view.Reading) error {
 		rows = nil
@@ -114,9 +117,10 @@ func (w *wait) read(ctx context.Context) (rows []view.Event, err error) {
 				rows = append(rows, shown[i].Event)
 			}
 		}
+		legend = r.Legend()
 		return err
 	})
-	return rows, err
+	return rows, legend, err
 }
 
 // pause waits until there may be something to read, and reports false when the time is

@@ -46,9 +46,12 @@ type Event struct {
 	Subtype     string          `json:"subtype,omitempty"`
 	Types       []string        `json:"types,omitempty" doc:"both, of a message that mentions the app"`
 	Team        string          `json:"team,omitempty"`
+	Time        string          `json:"time,omitempty"`
 	Channel     string          `json:"channel,omitempty"`
+	ChannelName string          `json:"channel_name,omitempty"`
 	ChannelType string          `json:"channel_type,omitempty"`
 	User        string          `json:"user,omitempty"`
+	UserName    string          `json:"user_name,omitempty"`
 	TS          string          `json:"ts,omitempty" doc:"of the message that the event is, or is about"`
 	ThreadTS    string          `json:"thread_ts,omitempty"`
 	Text        string          `json:"text,omitempty"`
@@ -83,6 +86,9 @@ func (r *Reading) Event(e *event.Event, o EventOptions) Event {
 	v := Event{
 		Source: e.Source, URI: EventURI(e.Source, id),
 		ReceivedAt: Time(e.ReceivedAt), HappenedAt: Time(e.At),
+	}
+	if v.Time = r.Clock(e.At); v.Time == "" {
+		v.Time = r.Clock(e.ReceivedAt)
 	}
 	// Senders choose ids as they please; without lockdown the URI finds the event all the same.
 	v.EventID, v.Team, v.Channel = v.Flags.Name(id), r.ID(e.Team, &v.Flags), r.ID(e.Channel, &v.Flags)
@@ -155,6 +161,10 @@ func (r *Reading) happened(v *Event, e *event.Event, o EventOptions) {
 	var passes bool
 	v.Provenance, passes = r.author(a, &s)
 	v.Provenance.Author = r.ID(v.Provenance.Author, &v.Flags)
+	if v.UserName = r.personName(e.User, &v.Flags); v.UserName != "" {
+		r.naming.authors[e.User] = true
+	}
+	v.ChannelName = r.placeName(e.Channel, &v.Flags)
 	if v.Provenance.Kind == KindUnknown && !isMessage(e) {
 		v.Provenance.Kind = KindSystem
 		v.Provenance.SameTeam, v.Provenance.External = s.sides("")
@@ -170,7 +180,7 @@ func (r *Reading) happened(v *Event, e *event.Event, o EventOptions) {
 		v.TS = tell.messageTS()
 		said = r.text(h, tell, passes, &v.Flags)
 	}
-	v.Text = v.Flags.Text(said, cmp.Or(o.MaxText, MaxText))
+	v.Text = v.Flags.Text(r.Mentions(said, &v.Flags), cmp.Or(o.MaxText, MaxText))
 	switch {
 	case !o.Payload:
 		v.More = more

@@ -35,6 +35,12 @@ type People interface {
 	Learn(ctx context.Context) error
 	// KnownChannel returns what is known of a conversation without asking.
 	KnownChannel(id string) (names.Channel, bool)
+	// KnownUser and KnownGroup do so of a user and a user group.
+	KnownUser(id string) (names.User, bool)
+	KnownGroup(id string) (slackapi.UserGroup, bool)
+	// Look asks for names that are not known, within bounds of its own, and returns how many it had
+	// no time for.
+	Look(ctx context.Context, w names.Wanted) (late int)
 }
 
 // JudgeOptions configure a [Judge].
@@ -46,6 +52,8 @@ type JudgeOptions struct {
 	People People
 	// Posts are our own messages, and who wrote them; nil knows of none.
 	Posts *Posts
+	// Zone is the time zone in which times are shown; nil is UTC. It must not block.
+	Zone func() *time.Location
 }
 
 // A Judge decides whose words an assistant is shown. An author is inside, outside or unknown,
@@ -55,11 +63,12 @@ type Judge struct {
 	apps   map[string]bool
 	people People
 	posts  *Posts
+	zone   func() *time.Location
 }
 
 // NewJudge returns a judge.
 func NewJudge(o JudgeOptions) *Judge {
-	j := &Judge{level: o.Lockdown, apps: map[string]bool{}, people: o.People, posts: o.Posts}
+	j := &Judge{level: o.Lockdown, apps: map[string]bool{}, people: o.People, posts: o.Posts, zone: o.Zone}
 	for _, app := range o.Apps {
 		j.apps[app] = true
 	}
@@ -68,6 +77,14 @@ func NewJudge(o JudgeOptions) *Judge {
 
 // Lockdown reports whether words are withheld.
 func (j *Judge) Lockdown() bool { return j.level != Off }
+
+// Zone is the time zone in which times are shown, and in which a time without a zone is meant.
+func (j *Judge) Zone() *time.Location {
+	if j.zone == nil {
+		return time.UTC
+	}
+	return j.zone()
+}
 
 // Bounds of what one reading asks Slack for.
 const (
@@ -100,11 +117,19 @@ type Reading struct {
 	deferred     bool
 	missing      []string
 	missingPosts [][2]string // conversation and id
+
+	naming naming
+	sought map[string]bool               // ids that were wanted, once
+	wanted names.Wanted                  // ids whose names a deferred reading did not know
+	late   int                           // of them, those for whom there was no time
+	seek   func(names.Wanted) (late int) // asks within the context of the call
+	looked bool                          // names were asked for: their deadline is set
+	timed  bool                          // a time was shown
 }
 
 // Reading begins an answer to the principal of ctx.
 func (j *Judge) Reading(ctx context.Context) *Reading {
-	r := &Reading{judge: j, users: map[string]names.User{}, asked: map[string]bool{}, left: lookUps, posts: map[string]post{}}
+	r := &Reading{judge: j, users: map[string]names.User{}, asked: map[string]bool{}, left: lookUps, posts: map[string]post{}, naming: newNaming(), sought: map[string]bool{}}
 	if p := access.From(ctx); p != nil {
 		r.principal = p.Name
 	}
@@ -124,6 +149,11 @@ func (j *Judge) Reading(ctx context.Context) *Reading {
 		defer cancel()
 		_ = j.people.Learn(ctx) // who is not known then is asked for
 	})
+	r.seek = func(w names.Wanted) int {
+		ctx, cancel := context.WithDeadline(ctx, r.deadline())
+		defer cancel()
+		return j.people.Look(ctx, w)
+	}
 	r.row = func(channel, id string) post {
 		ctx, cancel := context.WithDeadline(ctx, r.deadline())
 		defer cancel()
@@ -134,39 +164,51 @@ func (j *Judge) Reading(ctx context.Context) *Reading {
 }
 
 // Read calls use with a reading that asks Slack for nothing, because what it reads must not be
-// held while Slack is asked. Where authors turned out to be unknown on whom it
-// depends what is shown, they are asked for afterwards, within the bounds of a [Reading], and use is called
-// once more: it has to begin anew then.
+// held while Slack is asked. Where people turned out to be unknown, whose names are to be shown or on
+// whom it depends what is shown, they are asked for afterwards, within the bounds of a [Reading], and
+// use is called once more: it has to begin anew then. Under lockdown that may happen twice, because a
+// text that passes mentions others.
 func (j *Judge) Read(ctx context.Context, use func(*Reading) error) error {
 	r := j.Reading(ctx)
-	if !r.Lockdown() || j.people == nil {
+	if j.people == nil {
 		return use(r)
 	}
-	r.Self()
-	r.deferred = true
-	if err := use(r); err != nil {
-		return err
+	if r.Lockdown() {
+		r.Self()
 	}
-	if !r.lookUp() {
-		return nil
+	r.deferred = true
+	for range 2 {
+		if err := use(r); err != nil {
+			return err
+		}
+		if !r.lookUp() {
+			return nil
+		}
+		r.Afresh()
 	}
 	return use(r)
 }
 
-// lookUp finds those whom a deferred reading met and did not know. It reports whether it found any.
-func (r *Reading) lookUp() (found bool) {
+// lookUp finds those whom a deferred reading met and did not know. It reports whether the views have
+// to be made anew.
+func (r *Reading) lookUp() (again bool) {
 	r.deferred = false
-	r.until = time.Time{} // the reading took its own time
+	if !r.looked {
+		r.until = time.Time{} // the reading took its own time
+	}
+	r.looked = true
+	again = r.look()
 	for _, id := range r.missing {
 		_, ok := r.user(id, true)
-		found = found || ok
+		again = again || ok
 	}
 	for _, p := range r.missingPosts {
 		_, ok := r.post(p[0], p[1])
-		found = found || ok
+		again = again || ok
 	}
+	r.missing, r.missingPosts = nil, nil
 	r.deferred = true
-	return found
+	return again
 }
 
 // deadline is when the look-ups end.

@@ -84,6 +84,15 @@ func (p *people) Learn(context.Context) error {
 	return nil
 }
 
+func (p *people) KnownUser(id string) (names.User, bool) {
+	u, ok := p.Users(context.Background(), []string{id}, 0)[id]
+	return u, ok
+}
+
+func (p *people) KnownGroup(string) (slackapi.UserGroup, bool) { return slackapi.UserGroup{}, false }
+
+func (p *people) Look(context.Context, names.Wanted) int { return 0 }
+
 func (p *people) KnownChannel(string) (names.Channel, bool) { return names.Channel{}, false }
 
 // locked reads under lockdown as the principal tester.

@@ -14,6 +14,7 @@ import (
 // A Message is a message of a channel or thread.
 type Message struct {
 	TS          string          `json:"ts" doc:"the message's id in its channel"`
+	Time        string          `json:"time,omitempty"`
 	ThreadTS    string          `json:"thread_ts,omitempty"`
 	User        string          `json:"user,omitempty"`
 	UserName    string          `json:"user_name,omitempty"`
@@ -59,7 +60,9 @@ type MessageOptions struct {
 	Found bool
 	// MaxText bounds the text, in characters; 0 is [MaxText].
 	MaxText int
-	// Detailed adds names, the newest reply, blocks, attachments, who reacted, and the permalink.
+	// Bare leaves the ids in the text that it mentions.
+	Bare bool
+	// Detailed adds the newest reply, blocks, attachments, who reacted, and the permalink.
 	Detailed bool
 }
 
@@ -77,10 +80,9 @@ func (r *Reading) Message(m *slackapi.Message, o MessageOptions) Message {
 // message shows a message that stands in a scene.
 func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptions) Message {
 	v := Message{
-		TS: m.TS, ThreadTS: threadOf(m.TS, m.ThreadTS), User: m.User, BotID: m.BotID,
+		TS: m.TS, Time: r.ClockTS(m.TS), ThreadTS: threadOf(m.TS, m.ThreadTS), User: m.User, BotID: m.BotID,
 		Subtype: m.Subtype, ReplyCount: m.ReplyCount, LatestReply: m.LatestReply,
 	}
-	u, _ := r.user(m.User, o.Detailed || o.Found)
 	var passes bool
 	v.Provenance, passes = r.author(a, &s)
 	if m.Edited != nil {
@@ -91,11 +93,14 @@ func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptio
 	}
 	v.Reactions = r.reactions(m.Reactions, o.Detailed, &v.Flags)
 	if passes {
-		v.UserName = v.Flags.Name(cmp.Or(known(&u), m.Username, botName(m)))
+		v.UserName = cmp.Or(r.authorName(m.User, &v.Flags), v.Flags.Name(cmp.Or(m.Username, botName(m))))
 	} else if m.Username != "" || botName(m) != "" {
 		v.Flags.Add(FlagWithheld)
 	}
 	said, more := r.words(m, &a, passes, &s, &v.Flags)
+	if !o.Bare {
+		said = r.Mentions(said, &v.Flags)
+	}
 	v.Text = v.Flags.Text(said, cmp.Or(o.MaxText, MaxText))
 	v.Files = r.fileRefs(m.Files, &v.Flags)
 	switch {
@@ -125,14 +130,6 @@ func (v *Message) trim() {
 	if v.Provenance.by(v.User, v.BotID); v.Subtype == "bot_message" {
 		v.Subtype = "" // by its provenance it is one
 	}
-}
-
-// known is what people call a user, "" for one who is not known.
-func known(u *names.User) string {
-	if u.ID == "" {
-		return ""
-	}
-	return u.Name()
 }
 
 func botName(m *slackapi.Message) string {

@@ -387,25 +387,26 @@ func (r *Reading) Named(e *event.Event, c *slackapi.Channel, f *Flags) string {
 	kept.Shared = true // as far as the event says
 	if r.judge.people != nil {
 		if known, ok := r.judge.people.KnownChannel(c.ID); ok && !known.Partial {
-			kept.Shared, kept.Group, kept.Creator = known.Shared, known.Group, cmp.Or(kept.Creator, known.Creator)
+			// What our token says of it holds for the name that our token tells, too.
+			kept.Shared, kept.Group, kept.Creator = known.Shared || known.Name != c.Name, known.Group, cmp.Or(kept.Creator, known.Creator)
 		}
 	}
 	return r.ChannelName(&kept, f)
 }
 
-// Told shows the message that an event is about and, of a change, what it said before. Of an
-// event of another type it shows nothing.
+// Told shows the message that an event is about and, of a change, what it said before, with the ids
+// of those whom the texts mention: names change, and are no matter for a filter. Of an event of another type it shows nothing.
 func (r *Reading) Told(e *event.Event, maxText int) (now, before Message) {
 	if !isMessage(e) {
 		return now, before
 	}
 	h := open(e)
 	m, a, s := h.subject(e)
-	now = r.message(m, a, s, MessageOptions{MaxText: maxText})
+	now = r.message(m, a, s, MessageOptions{MaxText: maxText, Bare: true})
 	if h.Former != nil && h.deleted == nil {
 		s := h.scene.quoted()
 		s.former = true
-		before = r.message(h.Former, authorOf(h.Former), s, MessageOptions{MaxText: maxText})
+		before = r.message(h.Former, authorOf(h.Former), s, MessageOptions{MaxText: maxText, Bare: true})
 	}
 	return now, before
 }

@@ -1,0 +1,254 @@
+package view
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"slackmcp/mcp/names"
+)
+
+// A Legend says once, for a whole result, what its texts and times refer to.
+type Legend struct {
+	// TimeZone is the one of each time that names none.
+	TimeZone string `json:"time_zone,omitempty"`
+	// People has the ids of those who are mentioned and wrote nothing in the result: of an author the
+	// id stands beside the name. So each id is told once, and in no text: one that stands in a text
+	// somebody may have typed.
+	People map[string]string `json:"people,omitempty" doc:"ids of those whom texts mention"`
+	// Unnamed counts those of whom the ids are shown, because their names were not found in time:
+	// another call goes on with them.
+	Unnamed int `json:"names_not_found_in_time,omitempty"`
+}
+
+// maxName bounds what people are called, in characters: Slack's own limit of a display name.
+const maxName = 80
+
+// A naming is what one result calls people. Two of the same name are told apart by the id of the
+// second.
+type naming struct {
+	labels    map[string]label  // by id
+	taken     map[string]string // the same, folded -> id
+	mentioned map[string]bool
+	authors   map[string]bool
+}
+
+func newNaming() naming {
+	return naming{labels: map[string]label{}, taken: map[string]string{}, mentioned: map[string]bool{}, authors: map[string]bool{}}
+}
+
+// Legend returns the legend of what the reading has shown. A result that is made by [Judge.Read]
+// takes it at the end of use.
+func (r *Reading) Legend() Legend {
+	l := Legend{Unnamed: r.late}
+	if r.timed {
+		l.TimeZone = r.Zone().String()
+	}
+	for id := range r.naming.mentioned {
+		if r.naming.authors[id] {
+			continue
+		}
+		if l.People == nil {
+			l.People = map[string]string{}
+		}
+		l.People[r.naming.labels[id].name] = id
+	}
+	return l
+}
+
+// A label is what the result calls an id, and what was done to the name.
+type label struct {
+	name  string
+	flags Flags
+}
+
+// label is what the result calls an id, by a name of the book's.
+func (n *naming) label(id, name string, f *Flags) string {
+	l, ok := n.labels[id]
+	if !ok {
+		l.name = strings.Join(strings.Fields(l.flags.Text(name, maxName)), " ")
+		if _, taken := n.taken[strings.ToLower(l.name)]; taken || l.name == "" {
+			l.name = strings.TrimSpace(l.name + " (" + id + ")")
+		}
+		n.labels[id], n.taken[strings.ToLower(l.name)] = l, id
+	}
+	for _, flag := range l.flags {
+		f.Add(flag)
+	}
+	return l.name
+}
+
+// wants notes an id whose name is to be looked up when the reading has ended.
+func (r *Reading) wants(list *[]string, id string) {
+	if r.deferred && len(r.sought) < maxMissing && !r.sought[id] {
+		r.sought[id] = true
+		*list = append(*list, id)
+	}
+}
+
+// known returns what is known of a user, and notes one of whom nothing fresh is. Lockdown judges by
+// what is fresh alone.
+func (r *Reading) known(id string) (names.User, bool) {
+	if r.judge.people == nil || id == "" {
+		return names.User{}, false
+	}
+	u, fresh := r.user(id, false)
+	if fresh {
+		return u, true
+	}
+	r.wants(&r.wanted.Users, id)
+	if r.Lockdown() {
+		return u, false
+	}
+	return r.judge.people.KnownUser(id)
+}
+
+// personName is what the result calls a user, "" for one who is not known, or whose name lockdown
+// withholds.
+func (r *Reading) personName(id string, f *Flags) string {
+	u, ok := r.known(id)
+	if !ok || r.Lockdown() && !r.passes(&u, r.home()) {
+		return ""
+	}
+	return r.naming.label(id, u.Name(), f)
+}
+
+// authorName is what the result calls one whose words pass, and whose id stands beside the name.
+func (r *Reading) authorName(id string, f *Flags) string {
+	u, ok := r.known(id)
+	if !ok {
+		return ""
+	}
+	r.naming.authors[id] = true
+	return r.naming.label(id, u.Name(), f)
+}
+
+// groupName is what the result calls a user group.
+func (r *Reading) groupName(id string, f *Flags) string {
+	if r.judge.people == nil {
+		return ""
+	}
+	g, known := r.judge.people.KnownGroup(id)
+	if !known {
+		r.wants(&r.wanted.Groups, id)
+		return ""
+	}
+	shown := r.UserGroup(&g)
+	if shown.Handle == "" {
+		return ""
+	}
+	return r.naming.label(id, shown.Handle, f)
+}
+
+// placeName is what a conversation is called, "" for one that is not known or has no name, or
+// whose name lockdown withholds.
+func (r *Reading) placeName(id string, f *Flags) string {
+	if r.judge.people == nil || id == "" {
+		return ""
+	}
+	c, known := r.judge.people.KnownChannel(id)
+	if !known && id[0] != 'D' { // a direct message has no name
+		r.wants(&r.wanted.Channels, id)
+		return ""
+	}
+	return r.ChannelName(&c, f)
+}
+
+// mentions finds what a text mentions: Slack writes it by its id, and perhaps with a name that the
+// author chose.
+var mentions = regexp.MustCompile(`<(@|#|!subteam\^)([A-Z0-9]{2,21})(?:\|[^<>]*)?>`)
+
+// Mentions puts names in place of the ids that a text mentions: @Alice Young, #general, and the handle
+// of a user group. The names are those that Slack told us, never those that a text brings with
+// it. What is not known by name stays as it is, without a name that it brings.
+func (r *Reading) Mentions(text string, f *Flags) string {
+	if !strings.Contains(text, "<") {
+		return text
+	}
+	return mentions.ReplaceAllStringFunc(text, func(mention string) string {
+		m := mentions.FindStringSubmatch(mention)
+		if name := r.mention(m[1], m[2], f); name != "" {
+			return name
+		}
+		return "<" + m[1] + m[2] + ">"
+	})
+}
+
+// mention is the name of what is mentioned, with its sign; "" for none.
+func (r *Reading) mention(kind, id string, f *Flags) string {
+	var name string
+	switch kind {
+	case "#":
+		if name = r.placeName(id, f); name != "" {
+			return "#" + name
+		}
+		return ""
+	case "@":
+		name = r.personName(id, f)
+	default:
+		name = r.groupName(id, f)
+	}
+	if name == "" {
+		return ""
+	}
+	r.naming.mentioned[id] = true
+	return "@" + name
+}
+
+// Afresh begins another result with the same reading: its names are its own.
+func (r *Reading) Afresh() { r.naming, r.timed = newNaming(), false }
+
+// Zone is the operator's time zone.
+func (r *Reading) Zone() *time.Location { return r.judge.Zone() }
+
+// clock is how instants are written in a result, beside the zone that its legend names: short, since
+// what is exact stands beside it.
+const clock = "2006-01-02 15:04"
+
+// Clock writes an instant for people, in the operator's zone; "" for none.
+func (r *Reading) Clock(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	r.timed = true
+	return t.In(r.Zone()).Format(clock)
+}
+
+// ClockTS is [Reading.Clock] of a message's ts.
+func (r *Reading) ClockTS(ts string) string {
+	t, ok := names.TimeOf(ts)
+	if !ok {
+		return ""
+	}
+	return r.Clock(t)
+}
+
+// ClockUnix is [Reading.Clock] of Unix seconds; 0 is none.
+func (r *Reading) ClockUnix(seconds int64) string {
+	if seconds == 0 {
+		return ""
+	}
+	return r.Clock(time.Unix(seconds, 0))
+}
+
+// look finds the names that a deferred reading did not know. It reports whether the views have to
+// be made anew.
+func (r *Reading) look() bool {
+	w := r.wanted
+	r.wanted = names.Wanted{}
+	if w.Users = append(w.Users, r.missing...); w.IsEmpty() {
+		return false
+	}
+	late := r.seek(w)
+	r.late += late
+	return late > 0 || r.found(&w)
+}
+
+// found reports that something of what was wanted is known now.
+func (r *Reading) found(w *names.Wanted) bool {
+	people := r.judge.people
+	return slices.ContainsFunc(w.Users, func(id string) bool { _, ok := people.KnownUser(id); return ok }) ||
+		slices.ContainsFunc(w.Channels, func(id string) bool { _, ok := people.KnownChannel(id); return ok }) ||
+		slices.ContainsFunc(w.Groups, func(id string) bool { _, ok := people.KnownGroup(id); return ok })
+}
