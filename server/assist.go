@@ -85,7 +85,8 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 		Logger:      h.log,
 		OnEnterCall: h.enterTool(), OnCall: h.toolCalled, RequestID: web.RequestID,
 		Transport: transport.Options{
-			Mount: m.MountPath, Default: transport.Kind(m.Transport),
+			OnBound: h.boundMet,
+			Mount:   m.MountPath, Default: transport.Kind(m.Transport),
 			PublicURL: cfg.Listen.PublicURL, AllowedOrigins: m.AllowedOrigins, AllowedHosts: m.AllowedHosts,
 			Authenticate: authenticate, OnRefuse: h.misdirected, Logger: h.log,
 			Share: m.Share, MaxConnections: cfg.Listen.MaxConnections, MaxSessions: m.MaxSessions, MaxStreams: m.MaxStreams, MaxCalls: m.MaxCalls,
@@ -240,6 +241,26 @@ func (h *hooks) refused(r *http.Request, status int, reason string) {
 	h.log.LogAttrs(r.Context(), slog.LevelWarn, "mcp caller refused",
 		slog.String("request_id", r.Header.Get(web.RequestIDHeader)), slog.String("remote", web.AddressText(h.proxies.Client(r))),
 		slog.Int("status", status), slog.String("reason", reason))
+}
+
+// boundMet tells of a caller that was refused because it came to a bound: the first time in the log, a share
+// of its own in the trail, too.
+func (h *hooks) boundMet(ctx context.Context, b access.Bound) {
+	h.metrics.MCP.Bound(b)
+	k := refusals.Kind{Route: routeMCP, Outcome: "server_full", Reason: b.Code(), Status: http.StatusServiceUnavailable}
+	if k.Principal = access.From(ctx).Account(); b.Share {
+		k.Outcome, k.Status = string(audit.CallerRefused), http.StatusTooManyRequests
+	}
+	if !h.refusals.First(k) {
+		return
+	}
+	if b.Share {
+		h.audit.Record(ctx, audit.Record{
+			Event: audit.CallerRefused, Outcome: audit.Refused, Reason: k.Reason, Principal: k.Principal, RequestID: web.RequestID(ctx), Status: k.Status,
+		})
+	}
+	h.log.LogAttrs(ctx, slog.LevelWarn, "an assistant was refused: it has its share, or the server is full", slog.String("reason", k.Reason),
+		slog.Bool("share", b.Share), slog.Int64("most", b.Most), slog.String("principal", k.Principal))
 }
 
 // misdirected logs the first request of a kind whose Host or Origin is not allowed.

@@ -104,7 +104,10 @@ const routeMCP = "mcp"
 
 // refusedAgain records how many refusals followed one that the trail has.
 func (h *hooks) refusedAgain(k refusals.Kind, n int) {
-	r := audit.Record{Outcome: audit.Refused, Reason: k.Reason, Address: k.Remote(), Status: k.Status, Count: n}
+	r := audit.Record{Outcome: audit.Refused, Reason: k.Reason, Principal: k.Principal, Status: k.Status, Count: n}
+	if k.Principal == "" {
+		r.Address = k.Remote()
+	}
 	switch {
 	case k.Route == routeMCP && k.Outcome == string(audit.CallerRefused):
 		r.Event = audit.CallerRefused

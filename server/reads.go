@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -30,6 +31,10 @@ type reads struct {
 	free    int                        // shares; guarded by mu, as is the rest
 	waiting map[string][]chan struct{} // by principal; closed when the reader has its share
 	turns   []string                   // the principals that wait, in turn
+
+	// onBusy is told of each reader that got no share; nil is not called. It is set before the first
+	// reader comes.
+	onBusy func(context.Context, access.Bound)
 }
 
 // newReads returns the budget where a body has at most maxBody bytes.
@@ -68,6 +73,9 @@ func (r *reads) take(ctx context.Context) (leave func(), err error) {
 			err = context.Cause(ctx)
 		}
 		if err != nil && r.giveUp(who, granted) {
+			if r.onBusy != nil && errors.Is(err, event.ErrBusy) {
+				r.onBusy(ctx, access.Bound{Of: "reads"})
+			}
 			return nil, err
 		}
 	}

@@ -31,6 +31,8 @@ func TestReadersShareTheirMemory(t *testing.T) {
 		}()
 		synctest.Wait()
 		began := time.Now()
+		var told []access.Bound
+		r.onBusy = func(_ context.Context, b access.Bound) { told = append(told, b) }
 		if err := r.Hold(t.Context(), func() error { return nil }); !errors.Is(err, event.ErrBusy) || time.Since(began) != readPatience {
 			t.Errorf("a reader without a share is answered %v after %v, want ErrBusy after %v", err, time.Since(began), readPatience)
 		}
@@ -38,6 +40,9 @@ func TestReadersShareTheirMemory(t *testing.T) {
 		defer cancel()
 		if err := r.Hold(ctx, func() error { return nil }); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a reader that gave up is answered %v", err)
+		}
+		if len(told) != 1 || told[0].Code() != "too_many_reads" {
+			t.Errorf("what is told is %v, want that one reader got no share", told)
 		}
 		go func() {
 			time.Sleep(readPatience / 2)

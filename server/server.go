@@ -155,6 +155,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	if err != nil {
 		return nil, err
 	}
+	store.onBusy = h.boundMet
 	opened = append(opened, store)
 	values, err := openState(ctx, cfg, store.Queue, log)
 	if err != nil {

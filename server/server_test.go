@@ -352,15 +352,16 @@ func TestRefusalsAreCounted(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "audit.jsonl")
 	logs := &bytes.Buffer{}
 	s, err := server.New(t.Context(), server.Options{
-		Config: load(t, map[string]string{"INTEGRATED": "true", "SANDBOX": "true", "SLACK_BOT_TOKEN": "", "AUDIT_LOG": path, "MCP_AUTH_TOKEN": "audit-token-0123456789"}),
+		Config: load(t, map[string]string{"INTEGRATED": "true", "SANDBOX": "true", "SLACK_BOT_TOKEN": "", "AUDIT_LOG": path, "MCP_AUTH_TOKEN": "audit-token-0123456789", "MCP_MAX_SESSIONS": "4"}),
 		Logger: slog.New(slog.NewTextHandler(logs, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	url, stop := run(t, s)
+	many := each
 	refuse := func(path string, status int, change func(*http.Request)) {
-		for range each {
+		for range many {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, strings.NewReader("{}"))
 			if err != nil {
 				t.Fatal(err)
@@ -380,10 +381,23 @@ func TestRefusalsAreCounted(t *testing.T) {
 	refuse("/mcp", http.StatusForbidden, func(r *http.Request) { r.Header.Set("Origin", "https://example.com") })
 	refuse("/slack/events", http.StatusUnauthorized, func(*http.Request) {})
 	refuse("/events/nobody", http.StatusNotFound, func(*http.Request) {})
+	initialize := func(r *http.Request) {
+		r.Body = io.NopCloser(strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`))
+		r.ContentLength = -1
+		r.Header.Set("Authorization", "Bearer audit-token-0123456789")
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "application/json, text/event-stream")
+	}
+	many = 1
+	refuse("/mcp", http.StatusOK, initialize) // all of the principal's share
+	many = each
+	refuse("/mcp", http.StatusTooManyRequests, initialize)
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
+		`msg="an assistant was refused: it has its share, or the server is full" reason=too_many_sessions share=true most=1 principal=token:default`,
+		fmt.Sprintf(`msg="requests refused again" outcome=caller_refused status=429 source=mcp principal=token:default count=%d reason=too_many_sessions`, each-1),
 		`msg="mcp caller refused"`, `msg="request refused"`, `outcome=bad_signature status=401 source=slack duration`, `outcome=unregistered status=404`,
 		fmt.Sprintf(`msg="requests refused again" outcome=caller_refused status=401 source=mcp remote=127.0.0.1 count=%d reason=invalid_token`, each-1),
 		fmt.Sprintf(`msg="requests refused again" outcome=request_refused status=403 source=mcp remote=127.0.0.1 count=%d reason=origin`, each-1),
@@ -401,8 +415,8 @@ func TestRefusalsAreCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, event := range []string{"caller_refused", "signature_refused"} {
-		if n := strings.Count(string(trail), event); n != 2 || !strings.Contains(string(trail), fmt.Sprintf(`"count":%d`, each-1)) {
+	for event, want := range map[string]int{"caller_refused": 4, "signature_refused": 2, `"reason":"too_many_sessions","request_id"`: 1} {
+		if n := strings.Count(string(trail), event); n != want || !strings.Contains(string(trail), fmt.Sprintf(`"count":%d`, each-1)) {
 			t.Errorf("the trail has %d records of %s, want the first and a count:\n%s", n, event, trail)
 		}
 	}

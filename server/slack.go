@@ -236,7 +236,7 @@ func newSlackClient(cfg config.Config, a slackAccess, h *hooks) (*slackapi.Clien
 	}
 	c, err := slackapi.New(slackapi.Options{
 		BotToken: a.botToken, UserToken: a.userToken, URL: a.url, Retries: cfg.Retry,
-		OnCall: h.slackCalled, OnLarge: newShares(slackReads).take,
+		OnCall: h.slackCalled, OnLarge: h.slackReads().take,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("slack client: %w", err)
@@ -244,4 +244,11 @@ func newSlackClient(cfg config.Config, a slackAccess, h *hooks) (*slackapi.Clien
 	h.metrics.Slack.Watch(c)
 	h.identity = newIdentity(c, a.userToken != "", h.log)
 	return c, h.identity, nil
+}
+
+// slackReads is the memory of those that read large replies or files of Slack.
+func (h *hooks) slackReads() *reads {
+	r := newShares(slackReads)
+	r.onBusy = h.boundMet
+	return r
 }

@@ -352,3 +352,16 @@ func (m *Metadata) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "max-age=3600")
 	_, _ = w.Write(m.body) // a peer that left needs no answer
 }
+
+// A Bound is one that a caller came to, so that something was refused.
+type Bound struct {
+	// Of is what was refused, in one word or with "_": sessions, waits.
+	Of string
+	// Share says that it is the share of one principal, and not all that there is.
+	Share bool
+	// Most is how much that is; 0 is not told.
+	Most int64
+}
+
+// Code is what the refusal is called in errors: too_many_sessions.
+func (b Bound) Code() string { return "too_many_" + b.Of }

@@ -78,7 +78,7 @@ var notes = map[ask.Status]string{
 }
 
 func (k *kit) ask(ctx context.Context, c *toolset.Call, in askIn) (askOut, error) {
-	leave, err := k.waits.enter(c.Principal.Account())
+	leave, err := k.waits.enter(ctx, c.Principal.Account())
 	if err != nil {
 		return askOut{}, err
 	}

@@ -43,6 +43,8 @@ type Options struct {
 	// MaxWaits bounds the calls that wait for events at once; 0 is 200. One principal may hold
 	// Share percent of them; 0 is 25.
 	MaxWaits, Share int
+	// OnBound is called when a call is refused because it came to a bound; nil is not called.
+	OnBound func(context.Context, access.Bound)
 	// Asks keeps the questions of slack_ask; without it that tool is left out.
 	Asks *ask.Questions
 }
@@ -73,7 +75,7 @@ func newKit(o Options) (*kit, error) {
 		}
 		o.Judge = view.NewJudge(jo)
 	}
-	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits, cmp.Or(o.Share, 25)), now: time.Now}, nil
+	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits, cmp.Or(o.Share, 25), o.OnBound), now: time.Now}, nil
 }
 
 // Catalog returns every tool that can work with what the options hold. The order is

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
@@ -37,7 +38,7 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 		return waitOut{}, err
 	}
 	filter.ExcludeSelf = !in.IncludeSelf
-	leave, err := k.waits.enter(c.Principal.Account())
+	leave, err := k.waits.enter(ctx, c.Principal.Account())
 	if err != nil {
 		return waitOut{}, err
 	}
@@ -155,27 +156,39 @@ func (w *wait) out(rows []view.Event) waitOut {
 type waitLimit struct {
 	limit int
 	share int // of them that one principal may hold
+	// refused is called for each refusal; nil is not called.
+	refused func(context.Context, access.Bound)
 
 	mu    sync.Mutex
 	total int
 	held  map[string]int // principal -> open waits; guarded by mu, as is total
 }
 
-func newWaitLimit(limit, percent int) *waitLimit {
-	return &waitLimit{limit: limit, share: max(1, limit*percent/100), held: map[string]int{}}
+func newWaitLimit(limit, percent int, refused func(context.Context, access.Bound)) *waitLimit {
+	return &waitLimit{limit: limit, share: max(1, limit*percent/100), refused: refused, held: map[string]int{}}
 }
 
 // enter takes a place, which leave gives back.
-func (l *waitLimit) enter(principal string) (leave func(), err error) {
+func (l *waitLimit) enter(ctx context.Context, principal string) (leave func(), err error) {
+	b := access.Bound{Of: "waits", Most: int64(l.limit)}
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	full := l.total >= l.limit
 	// Callers that do not authenticate share all there is.
-	if l.total >= l.limit || principal != "" && l.held[principal] >= l.share {
-		return nil, fault("too_many_waits: as many calls are waiting for events as the server allows. Let one end, or use slack_list_events with a cursor.")
+	if principal != "" && l.held[principal] >= l.share {
+		full, b.Share, b.Most = true, true, int64(l.share)
 	}
-	l.total++
-	l.held[principal]++
-	return func() { l.leave(principal) }, nil
+	if !full {
+		l.total++
+		l.held[principal]++
+	}
+	l.mu.Unlock()
+	if !full {
+		return func() { l.leave(principal) }, nil
+	}
+	if l.refused != nil {
+		l.refused(ctx, b)
+	}
+	return nil, fault(b.Code() + ": as many calls are waiting for events as the server allows. Let one end, or use slack_list_events with a cursor.")
 }
 
 func (l *waitLimit) leave(principal string) {

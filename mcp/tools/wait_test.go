@@ -163,7 +163,8 @@ func TestWaitForEvent(t *testing.T) {
 func TestWaitsAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWaiter(t, tools.Options{MaxWaits: 8}) // of which one principal may hold two
+		var told []access.Bound
+		w := newWaiter(t, tools.Options{MaxWaits: 8, OnBound: func(_ context.Context, b access.Bound) { told = append(told, b) }}) // of which one principal may hold two
 		var wg sync.WaitGroup
 		for range 2 {
 			wg.Go(func() { w.must(a{}) })
@@ -172,6 +173,9 @@ func TestWaitsAreBounded(t *testing.T) {
 		_, err := w.wait(t.Context(), nil, a{})
 		if err == nil || tools.Fault(err)[:14] != "too_many_waits" {
 			t.Errorf("the third wait of a principal: %v", err)
+		}
+		if want := (access.Bound{Of: "waits", Share: true, Most: 2}); len(told) != 1 || told[0] != want {
+			t.Errorf("what is told is %+v, want %+v", told, want)
 		}
 		wg.Wait()
 		if page := w.must(a{"timeout_seconds": 1}); !page.TimedOut {

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -32,7 +30,7 @@ const (
 )
 
 // code is what the thing is called in the error of a refusal, such as too_many_sessions.
-func (t thing) code() string { return "too_many_" + strings.ReplaceAll(string(t), " ", "_") }
+func (t thing) code() string { return (&quotaError{of: t}).bound().Code() }
 
 // A quota bounds what is held of one thing: by all clients of this process together, and by
 // one account. What several replicas hold is not counted together.
@@ -64,6 +62,10 @@ func (e *quotaError) Error() string {
 		return fmt.Sprintf("%s: this caller has %d %s, which is the share of one: end some, or wait (the operator's setting is MCP_SHARE)", e.of.code(), e.most, e.of)
 	}
 	return fmt.Sprintf("%s: the server has %d %s, as many as it may: try again later", e.of.code(), e.most, e.of)
+}
+
+func (e *quotaError) bound() access.Bound {
+	return access.Bound{Of: strings.ReplaceAll(string(e.of), " ", "_"), Share: e.share, Most: e.most}
 }
 
 // Is makes a quota of calls errBusy, so that it is answered as such.
@@ -129,7 +131,6 @@ func (q *quota) all() int64 {
 // The quotas of a transport.
 type quotas struct {
 	sessions, streams, calls, bodies, queues, subscriptions, connections *quota
-	refusals                                                             refusals
 }
 
 // What all clients together may have the server keep for them.
@@ -152,14 +153,13 @@ func newQuotas(o Options) quotas {
 		bodies:        newQuota(ofBodies, max(maxBodies, o.MaxBodyBytes), o.Share),
 		queues:        newQuota(ofQueues, max(maxQueues, int64(o.MaxQueueBytes)), o.Share),
 		subscriptions: newQuota(ofSubscriptions, max(maxSubscriptions, int64(o.MaxSubscriptions)), o.Share),
-		refusals:      refusals{log: o.Logger, seen: map[refusal]*refusedSince{}},
 	}
 }
 
 // account is whose share a request counts against; see access.Principal.
 func account(ctx context.Context) string { return access.From(ctx).Account() }
 
-// quotaRefused logs a refusal and counts what is full.
+// quotaRefused tells of a refusal and counts what is full.
 func (t *Transport) quotaRefused(ctx context.Context, e *quotaError) {
 	switch {
 	case e.share:
@@ -168,7 +168,9 @@ func (t *Transport) quotaRefused(ctx context.Context, e *quotaError) {
 	case e.of == ofStreams:
 		t.count.streamsFull.Add(1)
 	}
-	t.quotas.refusals.note(ctx, e)
+	if t.opt.OnBound != nil {
+		t.opt.OnBound(ctx, e.bound())
+	}
 }
 
 // noteQuota is quotaRefused for an error that may be one.
@@ -184,55 +186,6 @@ func (t *Transport) refuseQuota(w http.ResponseWriter, r *http.Request, e *quota
 	w.Header().Set("Retry-After", retryAfter)
 	_, detail, _ := strings.Cut(e.Error(), ": ")
 	reply(w, e.status(), e.of.code(), detail)
-}
-
-// refusals are logged at once and then, by thing and caller, once a minute with their number.
-type refusals struct {
-	log *slog.Logger
-
-	mu   sync.Mutex
-	seen map[refusal]*refusedSince // guarded by mu
-}
-
-type refusal struct {
-	of      thing
-	share   bool
-	account string
-}
-
-type refusedSince struct {
-	at    time.Time // when it was logged last
-	times int       // since then
-}
-
-const (
-	refusalEvery = time.Minute
-	maxRefusals  = 1000 // that are told apart
-)
-
-func (r *refusals) note(ctx context.Context, e *quotaError) {
-	key := refusal{of: e.of, share: e.share, account: account(ctx)}
-	now := time.Now()
-	r.mu.Lock()
-	if len(r.seen) >= maxRefusals {
-		clear(r.seen)
-	}
-	s := r.seen[key]
-	if s == nil {
-		s = &refusedSince{}
-		r.seen[key] = s
-	}
-	s.times++
-	times := s.times
-	due := now.Sub(s.at) >= refusalEvery
-	if due {
-		s.at, s.times = now, 0
-	}
-	r.mu.Unlock()
-	if due {
-		r.log.LogAttrs(ctx, slog.LevelWarn, "an assistant was refused: it has its share, or the server is full", slog.String("of", string(e.of)),
-			slog.Bool("share", e.share), slog.Int64("most", e.most), slog.String("principal", key.account), slog.Int("times", times))
-	}
 }
 
 // What is kept of a client's words about itself, in characters.

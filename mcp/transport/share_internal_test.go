@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,7 +62,7 @@ func TestClaim(t *testing.T) {
 		q := newQuota(ofQueues, 4<<20, 25)
 		tr := &Transport{
 			opt:    Options{WriteTimeout: 10 * time.Second},
-			quotas: quotas{queues: q, refusals: refusals{log: slog.New(slog.DiscardHandler), seen: map[refusal]*refusedSince{}}},
+			quotas: quotas{queues: q},
 		}
 		alice := access.With(t.Context(), &access.Principal{Name: "alice"})
 		first, err := tr.claim(alice, 900<<10)

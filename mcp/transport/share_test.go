@@ -49,7 +49,13 @@ func TestSharesOfOnePrincipal(t *testing.T) {
 	t.Parallel()
 	t.Run("sessions", func(t *testing.T) {
 		t.Parallel()
-		f := newSharedFixture(t, transport.Options{MaxSessions: 8})
+		var told []access.Bound
+		f := newSharedFixture(t, transport.Options{MaxSessions: 8, OnBound: func(ctx context.Context, b access.Bound) {
+			if access.From(ctx).Account() != "token:alice" {
+				t.Errorf("%q is refused", access.From(ctx).Account())
+			}
+			told = append(told, b)
+		}})
 		alice := f.peerAs(t, aliceToken)
 		alice.initialize()
 		f.sseAs(t, aliceToken)
@@ -64,8 +70,8 @@ func TestSharesOfOnePrincipal(t *testing.T) {
 		if got := f.Stats().SharesTotal.Sessions; got != 2 {
 			t.Errorf("%d refusals are counted, want 2", got)
 		}
-		if n := strings.Count(f.log.String(), "an assistant was refused"); n != 1 {
-			t.Errorf("2 refusals within a minute are %d lines of the log, want 1", n)
+		if want := (access.Bound{Of: "sessions", Share: true, Most: 2}); len(told) != 2 || told[0] != want || told[1] != want {
+			t.Errorf("what is told is %+v, want two of %+v", told, want)
 		}
 	})
 	t.Run("streams", func(t *testing.T) {

@@ -41,6 +41,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"slackmcp/mcp/access"
 	"slackmcp/store/state"
 )
 
@@ -386,6 +387,9 @@ type Options struct {
 	Store SessionStore
 	// Logger receives what an operator should know; silent when nil.
 	Logger *slog.Logger
+	// OnBound is called when a caller is refused because it came to a bound, with the context of its
+	// request; nil is not called. It must return at once.
+	OnBound func(context.Context, access.Bound)
 
 	// MaxBodyBytes bounds one message; 4 MiB when zero.
 	MaxBodyBytes int64

@@ -140,7 +140,8 @@ const (
 	// AddressHeldBack is an address that keeps failing verification at a route, and whose
 	// long bodies are refused there unread from now on.
 	AddressHeldBack Event = "address_held_back"
-	// CallerRefused is a request to the MCP endpoint that was turned away for its token.
+	// CallerRefused is a request to the MCP endpoint that was turned away for its token, or because its
+	// principal had its share.
 	CallerRefused Event = "caller_refused"
 	// TokenUsed is the first use of a token from an address within an hour.
 	TokenUsed Event = "token_used"
@@ -215,7 +216,7 @@ var events = []struct {
 }{
 	{SignatureRefused, "A request on a sender's route whose signature was not good. `reason` is missing, malformed, mismatch or stale. Its body is never kept. Of requests that are alike in address, source and reason the first has a record of its own; each minute one with `count` says how many followed.", []string{"reason", "address", "source", "request_id", "status", "count"}},
 	{AddressHeldBack, "An address, or the /64 of one, that failed verification at a route more often than UNVERIFIED_PER_MINUTE allows. Its bodies above 64 KiB, or of unknown length, are answered 429 there and not recorded.", []string{"address", "source"}},
-	{CallerRefused, "A request to the MCP endpoint that was turned away. `reason` is invalid_request, unauthorized, invalid_token, bound_token, insufficient_scope or temporarily_unavailable. Those that are alike in address and reason are counted as refused signatures are.", []string{"reason", "address", "request_id", "status", "count"}},
+	{CallerRefused, "A request to the MCP endpoint that was turned away. `reason` is invalid_request, unauthorized, invalid_token, bound_token, insufficient_scope or temporarily_unavailable; or too_many_sessions and others of too_many_, where a principal had its share (MCP_SHARE). Those that are alike in address, or principal, and reason are counted as refused signatures are.", []string{"reason", "address", "principal", "request_id", "status", "count"}},
 	{TokenUsed, "The first use of a token from an address within an hour.", []string{"principal", "address", "request_id"}},
 	{SlackWrite, "A tool that wrote to Slack, or tried to. `reason` is the rule that refused it, or `error`; `ts` is Slack's of what was written, never its text.", []string{"reason", "principal", "tool", "channel", "ts"}},
 	{Operation, "Something that an operator did: a reload of files, a command on the running server, or a tool of the scope admin that changed something. A reload of the MCP tokens is `reload_tokens`, with how many there are now as `count`, beside `token_added`, `token_changed` and `token_removed` for each that is not as it was, with its name as `target`. What could not be used, so that nothing changed, is `reload_settings` or `reload_rules`, failed.", []string{"reason", "operation", "target", "count", "principal", "request_id"}},

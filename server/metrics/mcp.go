@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/notify"
 	"slackmcp/mcp/toolset"
@@ -33,6 +34,7 @@ type MCP struct {
 	calls        *Counter
 	duration     *Histogram
 	unauthorized *Counter
+	bounds       *Counter
 
 	sessions, streams, subscriptions, running                     *Reading
 	requests, refused, panics, opened, sessionsFull, streamsCount *Reading
@@ -56,6 +58,7 @@ func newMCP(r *Registry, tools []string) *MCP {
 		panics:        r.Reading(CounterKind, "mcp_panics_total", "MCP handlers that panicked."),
 		opened:        r.Reading(CounterKind, "mcp_sessions_opened_total", "Sessions that were opened."),
 		shares:        r.Reading(CounterKind, "mcp_share_refused_total", "What was refused because the caller had its share (MCP_SHARE), by what it was.", Closed("of", "sessions", "streams", "calls", "bodies", "queues", "subscriptions", "connections")),
+		bounds:        r.Counter("mcp_bounds_refused_total", "Calls and reads that were refused because as much was in use as may be, by what it was (too_many_waits, too_many_reads) and whether the caller had its share or all callers together had all.", Closed("of", "waits", "reads"), Closed("whose", "share", "all")),
 		sessionsFull:  r.Reading(CounterKind, "mcp_sessions_refused_total", "Sessions that were refused for want of room."),
 		streamsCount:  r.Reading(CounterKind, "mcp_streams_opened_total", "Streams that were opened."),
 		streamsFull:   r.Reading(CounterKind, "mcp_streams_refused_total", "Streams that were refused for want of room."),
@@ -85,6 +88,18 @@ func (m *MCP) Called(o toolset.Outcome) {
 	}
 	m.calls.With(o.Tool, outcome).Inc()
 	m.duration.With(o.Tool).Observe(o.Duration.Seconds())
+}
+
+// Bound counts a call or a read that was refused because it came to a bound that the transport
+// does not count.
+func (m *MCP) Bound(b access.Bound) {
+	whose := "all"
+	if b.Share {
+		whose = "share"
+	}
+	if b.Of == "waits" || b.Of == "reads" {
+		m.bounds.With(b.Of, whose).Inc()
+	}
 }
 
 // Unauthorized counts a request that was turned away.

@@ -26,6 +26,8 @@ const (
 type Kind struct {
 	// Client is where they came from; the zero prefix stands for further clients.
 	Client netip.Prefix
+	// Principal is who was refused, where that is known; empty where the client tells refusals apart.
+	Principal string
 	// Route is the source of a sender's route, or another word for where it was refused.
 	Route string
 	// Outcome and Reason are of few words, Status is that of the answer.
@@ -69,7 +71,7 @@ func (c *Counter) First(k Kind) bool {
 	defer c.mu.Unlock()
 	n, known := c.kinds[k]
 	if !known && len(c.kinds) >= maxKinds {
-		k.Client = netip.Prefix{}
+		k.Client, k.Principal = netip.Prefix{}, ""
 		n, known = c.kinds[k]
 	}
 	if known {
@@ -117,6 +119,9 @@ func (c *Counter) log(k Kind, n int) {
 	attrs := []slog.Attr{
 		slog.String("outcome", k.Outcome), slog.Int("status", k.Status), slog.String("source", k.Route),
 		slog.String("remote", k.Remote()), slog.Int("count", n),
+	}
+	if k.Principal != "" {
+		attrs[3] = slog.String("principal", k.Principal)
 	}
 	if k.Reason != "" {
 		attrs = append(attrs, slog.String("reason", k.Reason))
