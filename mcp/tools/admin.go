@@ -37,15 +37,15 @@ type adminGroup struct {
 // lettersFilter names the events of a group that an admin tool is about.
 type lettersFilter struct {
 	eventFilter
-	Since string `json:"since,omitempty" doc:"Received since: ts, ISO 8601, or an age (2h, 1d, 2w)"`
-	Until string `json:"until,omitempty" doc:"Received before, written likewise"`
+	Since string `json:"since,omitempty" doc:"ts, ISO 8601 or age (2h, 1d, 2w)"`
+	Until string `json:"until,omitempty" doc:"Likewise"`
 }
 
 type listLettersIn struct {
 	Group string `json:"group" doc:"Consumer group, as slack_admin_list_groups names it"`
 	lettersFilter
-	Limit  int    `json:"limit,omitempty" min:"1" max:"200" default:"50" doc:"Most dead letters to return"`
-	Cursor string `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same filters"`
+	Limit  int    `json:"limit,omitempty" min:"1" max:"200" default:"50" doc:"Most dead letters"`
+	Cursor string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 }
 
 type letterView struct {

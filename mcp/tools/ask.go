@@ -24,14 +24,14 @@ const setAsk = "ask"
 const maxOpen = 7 * 24 * time.Hour
 
 type askIn struct {
-	Channel        string   `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; a user (id, @name, e-mail) to ask them directly"`
+	Channel        string   `json:"channel,omitempty" alias:"channel_id" doc:"id, #name or link, or a user (id, @name, e-mail)"`
 	Question       string   `json:"question,omitempty" alias:"text" max:"3000" doc:"The question, in Slack's mrkdwn"`
 	Choices        []string `json:"choices,omitempty" alias:"options" max:"25" doc:"The buttons' labels, at most 75 characters each"`
-	Who            []string `json:"who,omitempty" alias:"users" split:"," max:"50" doc:"Users whose answer counts (id, @handle, e-mail); all full members of the workspace when absent"`
-	ThreadTS       string   `json:"thread_ts,omitempty" doc:"Ask in the thread of this message (ts)"`
-	ExpiresIn      string   `json:"expires_in,omitempty" default:"1d" doc:"How long it can be answered (90s, 15m, 2h, 1d), at most 7d"`
-	TimeoutSeconds int      `json:"timeout_seconds,omitempty" alias:"timeout" min:"0" max:"300" default:"25" doc:"How long to wait for the answer; 0 asks and returns"`
-	AskID          string   `json:"ask_id,omitempty" doc:"ask_id of an earlier call: waits on for its answer and asks nothing; give it alone"`
+	Who            []string `json:"who,omitempty" alias:"users" split:"," max:"50" doc:"Whose answer counts (id, @handle, e-mail); absent: all full members"`
+	ThreadTS       string   `json:"thread_ts,omitempty" doc:"Thread to ask in: ts of its first message"`
+	ExpiresIn      string   `json:"expires_in,omitempty" default:"1d" doc:"How long it can be answered (15m, 2h), at most 7d"`
+	TimeoutSeconds int      `json:"timeout_seconds,omitempty" alias:"timeout" min:"0" max:"300" default:"25" doc:"How long to wait; 0 only asks"`
+	AskID          string   `json:"ask_id,omitempty" doc:"Of an earlier call: waits on for its answer; give it alone"`
 	naming
 	safety
 }

@@ -26,7 +26,7 @@ func conversationTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_channels", Title: "List or search channels", Set: setConversations, Default: true,
 			Scope: access.Read, Needs: []string{scopeRead},
-			Description: "List the conversations that the bot can see, or, with query, find channels by words of their name, topic or purpose, which are shown then. Elsewhere a channel can be given as #name at once, without looking it up here.",
+			Description: "List conversations, or with query find channels by words of their name, topic or purpose, which are shown then. Other tools take #name at once.",
 		}, k.listChannels),
 		toolset.Define(toolset.Tool{
 			Name: "slack_get_channel_info", Title: "Get a channel's details", Set: setConversations,
@@ -46,12 +46,12 @@ func conversationTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_join_channel", Title: "Join a channel", Set: setConversations, Default: true,
 			Scope: access.Write, Effect: toolset.Sets, Needs: []string{"channels:join"},
-			Description: "Make the bot a member of a public channel, so that it can post and read there and receives its events. To a private channel a member has to invite the bot.",
+			Description: "Make the bot a member of a public channel, so that it reads, posts and receives events there. Into a private one a member must invite it.",
 		}, k.joinChannel),
 		toolset.Define(toolset.Tool{
 			Name: "slack_leave_channel", Title: "Leave a channel", Set: setConversations,
 			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{scopeCreate},
-			Description: "End the bot's membership of a channel: it reads nothing there any more and receives no events of it. It cannot come back to a private channel by itself.",
+			Description: "End the bot's membership of a channel: it reads and receives nothing of it any more, and cannot come back to a private one by itself.",
 		}, k.leaveChannel),
 		toolset.Define(toolset.Tool{
 			Name: "slack_invite_to_channel", Title: "Invite to a channel", Set: setConversations,
@@ -71,7 +71,7 @@ func conversationTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_open_conversation", Title: "Open a direct message", Set: setConversations,
 			Scope: access.Write, Effect: toolset.Sets, Needs: []string{scopeOpen},
-			Description: "Find or make the direct message of the bot with one user, or the group message with up to eight, and get its channel id for slack_post_message. For one user slack_post_message also takes the user as channel.",
+			Description: "Find or make the bot's direct message with a user, or a group message with up to eight, and get its id. slack_post_message also takes one user as channel.",
 		}, k.openConversation),
 	}
 }
@@ -82,11 +82,11 @@ const searchPatience = 20 * time.Second
 const noteUnfinished = "The workspace is large and its list is not read to the end yet: call again in 30 seconds to search the rest."
 
 type listChannelsIn struct {
-	Query           string   `json:"query,omitempty" doc:"Words of the name, topic or purpose; active public and private channels only"`
-	Types           []string `json:"types,omitempty" alias:"channel_types" split:"," enum:"public_channel,private_channel,mpim,im" default:"public_channel,private_channel" doc:"Kinds to list, without query"`
-	IncludeArchived bool     `json:"include_archived,omitempty" doc:"Archived ones too, without query"`
-	Limit           int      `json:"limit,omitempty" min:"1" max:"200" default:"100" doc:"Most channels to return"`
-	Cursor          string   `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same arguments"`
+	Query           string   `json:"query,omitempty" doc:"Words of name, topic or purpose; no direct messages or archived channels"`
+	Types           []string `json:"types,omitempty" alias:"channel_types" split:"," enum:"public_channel,private_channel,mpim,im" default:"public_channel,private_channel" doc:"Without query: kinds"`
+	IncludeArchived bool     `json:"include_archived,omitempty" doc:"Without query: archived ones too"`
+	Limit           int      `json:"limit,omitempty" min:"1" max:"200" default:"100" doc:"Most channels"`
+	Cursor          string   `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 }
 
 func (k *kit) listChannels(ctx context.Context, _ *toolset.Call, in listChannelsIn) (channelsOut, error) {
@@ -147,7 +147,7 @@ func openCursor(s string) (string, error) {
 }
 
 type channelIn struct {
-	Channel string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link"`
+	Channel string `json:"channel" alias:"channel_id" doc:"id, #name or link"`
 }
 
 type channelOut struct {
@@ -170,8 +170,8 @@ func (k *kit) channelInfo(ctx context.Context, _ *toolset.Call, in channelIn) (c
 }
 
 type membersIn struct {
-	Channel        string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"200" default:"100" doc:"Most members to return"`
+	Channel        string `json:"channel" alias:"channel_id" doc:"id, #name or link"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"200" default:"100" doc:"Most members"`
 	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: names are looked up"`
 }
@@ -323,7 +323,7 @@ func (k *kit) archiveChannel(ctx context.Context, c *toolset.Call, in changeChan
 
 type inviteIn struct {
 	channelIn
-	Users []string `json:"users" alias:"user,user_ids" split:"," max:"30" doc:"User ids, @names or e-mails"`
+	Users []string `json:"users" alias:"user,user_ids" split:"," max:"30" doc:"ids, @names or e-mails"`
 	safety
 }
 
@@ -396,7 +396,7 @@ func (k *kit) setTopic(ctx context.Context, c *toolset.Call, in setTopicIn) (cha
 }
 
 type openIn struct {
-	Users []string `json:"users" alias:"user,user_ids" split:"," max:"8" doc:"User ids, @names or e-mails; not the bot itself"`
+	Users []string `json:"users" alias:"user,user_ids" split:"," max:"8" doc:"ids, @names or e-mails; not the bot itself"`
 	safety
 }
 

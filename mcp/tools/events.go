@@ -33,21 +33,21 @@ const (
 
 // eventFilter names the events that a tool is about.
 type eventFilter struct {
-	Channel string   `json:"channel,omitempty" doc:"Channel id, #name or link"`
-	Types   []string `json:"types,omitempty" alias:"type,event_type,event_types" split:"," max:"50" doc:"Event types, any of them: message, message.channels, message/channel_join, reaction_added, app_mention …"`
-	User    string   `json:"user,omitempty" doc:"User id, @name or e-mail: who caused it"`
-	Thread  string   `json:"thread,omitempty" alias:"thread_ts" doc:"ts or permalink of a thread's first message"`
+	Channel string   `json:"channel,omitempty" doc:"id, #name or link"`
+	Types   []string `json:"types,omitempty" alias:"type,event_type,event_types" split:"," max:"50" doc:"Any of: message, message.channels, message/channel_join, reaction_added, app_mention …"`
+	User    string   `json:"user,omitempty" doc:"Who caused it: id, @name or e-mail"`
+	Thread  string   `json:"thread,omitempty" alias:"thread_ts" doc:"ts or permalink of its first message"`
 	Source  string   `json:"source,omitempty" doc:"slack, gaps, or a webhook source's name; all when absent"`
 }
 
 type listEventsIn struct {
 	eventFilter
-	Since          string `json:"since,omitempty" doc:"Received since: ts, ISO 8601, or an age (2h, 1d, 2w)"`
-	Until          string `json:"until,omitempty" doc:"Received before, written likewise"`
+	Since          string `json:"since,omitempty" doc:"ts, ISO 8601 or age (2h, 1d, 2w)"`
+	Until          string `json:"until,omitempty" doc:"Likewise"`
 	Order          string `json:"order,omitempty" enum:"newest_first,oldest_first" default:"newest_first" doc:"Direction"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"200" default:"50" doc:"Most events to return"`
-	ExcludeSelf    bool   `json:"exclude_self,omitempty" doc:"Leave out what our own bot caused"`
-	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same filters and order"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"200" default:"50" doc:"Most events"`
+	ExcludeSelf    bool   `json:"exclude_self,omitempty" doc:"Leave out what our bot did"`
+	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts, addresses, payloads"`
 }
 
@@ -61,7 +61,7 @@ type eventsOut struct {
 }
 
 type getEventIn struct {
-	EventID string `json:"event_id" alias:"id,uri" doc:"event_id, or the event's uri"`
+	EventID string `json:"event_id" alias:"id,uri" doc:"event_id or uri"`
 	Source  string `json:"source,omitempty" default:"slack" doc:"slack, gaps, or a webhook source's name"`
 }
 
@@ -75,20 +75,20 @@ func eventTools(k *kit) []toolset.Tool {
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_events", Title: "List received events", Set: setEvents, Default: true, Scope: access.Events,
-			Description: "List events that Slack (or another webhook sender) has delivered to this server: messages, mentions, reactions, joins. Use it to see what happened; it reaches back through everything that is stored, newest first. Then call slack_event_context for one event's surroundings, slack_reply_to_event to answer it, slack_wait_for_event to wait for the next.",
+			Description: "List received events: messages, mentions, reactions, joins, other senders' webhooks, newest first, as far back as they are stored. Then slack_event_context shows what is around one, slack_reply_to_event answers it.",
 		}, k.listEvents),
 		toolset.Define(toolset.Tool{
 			Name: "slack_get_event", Title: "Get one event", Set: setEvents, Default: true, Scope: access.Events,
-			Description: "Get one received event with its whole payload, by the event_id that slack_list_events, slack_wait_for_event or a notification gave. For the thread around it call slack_event_context.",
+			Description: "Get one received event with its whole payload. For what is around it: slack_event_context.",
 		}, k.getEvent),
 		toolset.Define(toolset.Tool{
 			Name: "slack_wait_for_event", Title: "Wait for an event", Set: setEvents, Default: true, Scope: access.Events,
-			Description: "Wait until an event arrives that matches the filters, up to timeout_seconds. Without a cursor it waits for events from now on; with the next_cursor of an earlier call it first returns what came meanwhile, so that nothing is missed. On a timeout call it again with next_cursor. Our own bot's events are left out unless include_self.",
+			Description: "Wait for an event that matches, up to timeout_seconds: from now on, or with the next_cursor of an earlier call from there, so that nothing is missed. When timed_out, call again with next_cursor.",
 		}, k.waitForEvent),
 		toolset.Define(toolset.Tool{
 			Name: "slack_event_context", Title: "Get an event's surroundings", Set: setEvents, Default: true,
 			Scope: access.Read, And: access.Events, Needs: []string{scopeHistory},
-			Description: "Get what one needs to understand an event in one call: the event, its channel, who caused it, the thread around it or the messages before it, and a link. Answer with slack_reply_to_event.",
+			Description: "Get what one needs to understand an event: its channel, who caused it, the thread around it or the messages before it, a link. Answer with slack_reply_to_event.",
 		}, k.eventContext),
 		toolset.Define(toolset.Tool{
 			Name: "slack_reply_to_event", Title: "Reply to an event", Set: setEvents, Default: true,
@@ -303,8 +303,8 @@ func thread(argument, s string, channel *string) (string, error) {
 }
 
 type eventContextIn struct {
-	EventID        string `json:"event_id" alias:"id,uri" doc:"event_id, or the event's uri"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most messages around it"`
+	EventID        string `json:"event_id" alias:"id,uri" doc:"event_id or uri"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most messages"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: blocks, attachments, permalinks"`
 }
 
@@ -401,10 +401,10 @@ func (k *kit) surround(ctx context.Context, r *view.Reading, e *event.Event, nea
 }
 
 type replyToEventIn struct {
-	EventID string `json:"event_id" alias:"id,uri" doc:"event_id, or the event's uri"`
+	EventID string `json:"event_id" alias:"id,uri" doc:"event_id or uri"`
 	words
 	To        string `json:"to,omitempty" enum:"thread,channel" default:"thread" doc:"Where the answer goes"`
-	Broadcast bool   `json:"reply_broadcast,omitempty" doc:"Show a reply in a thread in the channel too"`
+	Broadcast bool   `json:"reply_broadcast,omitempty" doc:"Show a reply in the channel too"`
 	safety
 }
 
@@ -449,7 +449,7 @@ func receiptTools(k *kit) []toolset.Tool {
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "webhook_message_status", Title: "Get a message's delivery status", Set: setEvents, Scope: access.Events,
-			Description: "Get the last known delivery status (queued, delivered, failed) of a message that a messaging service reports on by delivery receipts, with the receipts that told of it. For all receipts call slack_list_events with source receipts.",
+			Description: "Get the last known delivery status (queued, delivered, failed) of a message that delivery receipts tell of, with these. All receipts: slack_list_events with source receipts.",
 		}, k.messageStatus),
 	}
 }

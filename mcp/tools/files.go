@@ -35,17 +35,17 @@ func fileTools(k *kit) []toolset.Tool {
 		}, k.fileInfo),
 		toolset.Define(toolset.Tool{
 			Name: "slack_read_file", Title: "Read a file", Set: setFiles, Default: true, Scope: access.Read, Needs: []string{"files:read"},
-			Description: "Read a file of up to 5 MB: a text as text, page by page with offset, an image as an image. File ids stand in messages and events. Other kinds are described only.",
+			Description: "Read a file of up to 5 MB: text page by page, an image as an image; other kinds are described only.",
 		}, k.readFile),
 		toolset.Define(toolset.Tool{
 			Name: "slack_upload_file", Title: "Upload a file", Set: setFiles, Default: true,
 			Scope: access.Write, Effect: toolset.Adds, Needs: []string{"files:write"},
-			Description: "Upload a text, or base64 data of up to 3 MB, as a file and share it in a channel or thread, with a comment. For a few lines use slack_post_message instead.",
+			Description: "Upload a text, or base64 data of up to 3 MB, as a file and share it in a channel or thread.",
 		}, k.uploadFile),
 		toolset.Define(toolset.Tool{
 			Name: "slack_share_file", Title: "Share a file", Set: setFiles,
 			Scope: access.Write, Effect: toolset.Adds, Needs: []string{"files:read", scopePost},
-			Description: "Share a file that is in Slack already with another channel, by posting its link. It can be opened there by whoever may see it.",
+			Description: "Share a file that is in Slack already with another channel, by posting its link.",
 		}, k.shareFile),
 	}
 }
@@ -93,8 +93,8 @@ type uploadIn struct {
 	Content  string `json:"content,omitempty" alias:"text" max:"3000000" doc:"The text of the file"`
 	Base64   string `json:"content_base64,omitempty" doc:"Or its bytes in base64"`
 	Title    string `json:"title,omitempty" max:"255" doc:"Shown in place of the name"`
-	Channel  string `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; without one nobody sees the file yet"`
-	ThreadTS string `json:"thread_ts,omitempty" doc:"Share it in the thread of this message (ts)"`
+	Channel  string `json:"channel,omitempty" alias:"channel_id" doc:"id, #name or link; without one nobody sees it yet"`
+	ThreadTS string `json:"thread_ts,omitempty" doc:"Thread to share it in: ts of its first message"`
 	Comment  string `json:"comment,omitempty" alias:"initial_comment" max:"4000" doc:"The message with the file"`
 	naming
 	AltText string `json:"alt_text,omitempty" max:"1000" doc:"What an image shows"`
@@ -189,8 +189,8 @@ func (k *kit) upload(ctx context.Context, c *toolset.Call, in uploadIn) (u slack
 
 type shareIn struct {
 	FileID   string `json:"file_id" alias:"file,id" doc:"File id (F…) or link"`
-	Channel  string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link; a user for a direct message"`
-	ThreadTS string `json:"thread_ts,omitempty" doc:"Share it in the thread of this message (ts)"`
+	Channel  string `json:"channel" alias:"channel_id" doc:"id, #name or link, or a user for a direct message"`
+	ThreadTS string `json:"thread_ts,omitempty" doc:"Thread to share it in: ts of its first message"`
 	Comment  string `json:"comment,omitempty" max:"4000" doc:"What to say about it"`
 	naming
 	safety
@@ -247,7 +247,7 @@ func canvasTools(k *kit) []toolset.Tool {
 type createCanvasIn struct {
 	Title    string `json:"title" max:"255" doc:"Title"`
 	Markdown string `json:"markdown,omitempty" alias:"content" max:"100000" doc:"Contents in Markdown"`
-	Channel  string `json:"channel,omitempty" alias:"channel_id" doc:"Share it in this channel: id, #name or link"`
+	Channel  string `json:"channel,omitempty" alias:"channel_id" doc:"Share it in: id, #name or link"`
 	safety
 }
 
@@ -285,8 +285,8 @@ func (k *kit) createCanvas(ctx context.Context, c *toolset.Call, in createCanvas
 type readCanvasIn struct {
 	CanvasID string `json:"canvas_id" alias:"id,file_id" doc:"Canvas id (F…) or link"`
 	Find     string `json:"find,omitempty" max:"200" doc:"Also return the ids of the sections that hold this text"`
-	Offset   int    `json:"offset,omitempty" min:"0" doc:"First character to return: next_offset of the last call"`
-	Limit    int    `json:"limit,omitempty" alias:"max_chars" min:"1" max:"100000" doc:"Most characters to return; without it as many as fit into a result"`
+	Offset   int    `json:"offset,omitempty" min:"0" doc:"next_offset of the last call"`
+	Limit    int    `json:"limit,omitempty" alias:"max_chars" min:"1" max:"100000" doc:"Most characters; absent: what fits into a result"`
 }
 
 type readCanvasOut struct {

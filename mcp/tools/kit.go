@@ -136,8 +136,8 @@ func all(k *kit) []toolset.Tool {
 
 // safety are the arguments of every tool that writes.
 type safety struct {
-	DryRun         bool   `json:"dry_run,omitempty" doc:"Send nothing, return the request"`
-	IdempotencyKey string `json:"idempotency_key,omitempty" max:"200" doc:"A key that is repeated within an hour sends nothing and returns the first result"`
+	DryRun         bool   `json:"dry_run,omitempty" doc:"Only return the request"`
+	IdempotencyKey string `json:"idempotency_key,omitempty" max:"200" doc:"Repeated within an hour, it sends nothing again"`
 }
 
 // part is the safety of one part of a call that does several things.

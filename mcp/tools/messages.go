@@ -40,17 +40,17 @@ func messageTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_read_channel_messages", Title: "Read a channel", Set: setMessages, Default: true,
 			Scope: access.Read, Needs: []string{scopeHistory},
-			Description: "Read the messages of a channel or direct message, newest first; oldest and latest bound the time. Replies in threads are not among them: where reply_count is set, call slack_read_thread_messages. What just arrived is also in slack_list_events.",
+			Description: "Read a channel's messages, newest first. Replies in threads are not among them: where reply_count is set, call slack_read_thread_messages.",
 		}, k.readChannel),
 		toolset.Define(toolset.Tool{
 			Name: "slack_read_thread_messages", Title: "Read a thread", Set: setMessages, Default: true,
 			Scope: access.Read, Needs: []string{scopeHistory},
-			Description: "Read a thread: its first message and then the replies, oldest first. Answer with slack_thread_reply.",
+			Description: "Read a thread: its first message, then the replies, oldest first.",
 		}, k.readThread),
 		toolset.Define(toolset.Tool{
 			Name: "slack_update_message", Title: "Change a message", Set: setMessages, Default: true,
 			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{scopePost},
-			Description: "Replace a message of the bot itself: its old text, blocks and attachments are lost. For something new to say post a reply instead.",
+			Description: "Replace a message of the bot's own: its old text, blocks and attachments are lost.",
 		}, k.update),
 		toolset.Define(toolset.Tool{
 			Name: "slack_delete_message", Title: "Delete a message", Set: setMessages,
@@ -60,7 +60,7 @@ func messageTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_schedule_message", Title: "Schedule a message", Set: setMessages,
 			Scope: access.Write, Effect: toolset.Adds, Needs: []string{scopePost},
-			Description: "Let Slack post a message at a later time, up to 120 days ahead. The result's scheduled_message_id takes it back with slack_cancel_scheduled_message.",
+			Description: "Let Slack post a message later, up to 120 days ahead. slack_cancel_scheduled_message takes it back.",
 		}, k.schedule),
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_scheduled_messages", Title: "List scheduled messages", Set: setMessages,
@@ -75,7 +75,7 @@ func messageTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_post_ephemeral", Title: "Show a message to one user", Set: setMessages,
 			Scope: access.Write, Effect: toolset.Adds, Needs: []string{scopePost},
-			Description: "Show a message in a channel to one user only. It is gone when they reload and cannot be read, changed or deleted later. For something that should stay, send a direct message with slack_post_message.",
+			Description: "Show a message in a channel to one user only; it is gone when they reload. What should stay: slack_post_message to the user.",
 		}, k.postEphemeral),
 		toolset.Define(toolset.Tool{
 			Name: "slack_get_permalink", Title: "Get a message's link", Set: setMessages, Scope: access.Read, Needs: []string{scopePost + "|" + scopeHistory},
@@ -84,12 +84,12 @@ func messageTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_search_messages", Title: "Search messages", Set: setMessages, Default: true,
 			Scope: access.Read, Needs: []string{"search:read.public"}, UserNeeds: []string{"search:read"},
-			Description: "Search messages by words and filters. With a user token it searches all that its owner sees; with a bot token only public channels, on behalf of a received event (event_id). To read a known channel use slack_read_channel_messages; for received events slack_list_events.",
+			Description: "Search messages by words and filters: with a user token all that its owner sees, with a bot token public channels, on behalf of a received event (event_id).",
 		}, k.search),
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_unread", Title: "List unread conversations", Set: setMessages,
 			Scope: access.Read, UserNeeds: []string{scopeRead},
-			Description: "List the conversations in which the owner of the user token has unread messages. Read them with slack_read_channel_messages (oldest = last_read), then call slack_mark_read.",
+			Description: "List where the owner of the user token has unread messages. Read them with slack_read_channel_messages (oldest = last_read), then call slack_mark_read.",
 		}, k.listUnread),
 		toolset.Define(toolset.Tool{
 			Name: "slack_mark_read", Title: "Mark as read", Set: setMessages,
@@ -100,11 +100,11 @@ func messageTools(k *kit) []toolset.Tool {
 }
 
 type postIn struct {
-	Channel string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link; a user (id, @name, e-mail) for a direct message"`
+	Channel string `json:"channel" alias:"channel_id" doc:"id, #name or link, or a user (id, @name, e-mail) for a direct message"`
 	words
-	ThreadTS  string `json:"thread_ts,omitempty" doc:"Reply in the thread of this message (ts)"`
-	Broadcast bool   `json:"reply_broadcast,omitempty" doc:"Show the reply in the channel too"`
-	Unfurl    bool   `json:"unfurl,omitempty" doc:"Let Slack fetch previews of links; off, because fetching tells the link's owner"`
+	ThreadTS  string `json:"thread_ts,omitempty" doc:"Thread to reply in: ts of its first message"`
+	Broadcast bool   `json:"reply_broadcast,omitempty" doc:"Show it in the channel too"`
+	Unfurl    bool   `json:"unfurl,omitempty" doc:"Let Slack fetch previews of links, which their owners see"`
 	safety
 }
 
@@ -193,10 +193,10 @@ func ts(argument, s string) (string, error) {
 }
 
 type threadReplyIn struct {
-	Channel   string   `json:"channel" alias:"channel_id" doc:"Channel id, #name or link"`
-	ThreadTS  string   `json:"thread_ts" doc:"ts or permalink of the thread's first message"`
+	Channel   string   `json:"channel" alias:"channel_id" doc:"id, #name or link"`
+	ThreadTS  string   `json:"thread_ts" doc:"ts or permalink of its first message"`
 	Texts     []string `json:"texts" alias:"text" max:"20" doc:"One reply each, in order"`
-	Broadcast bool     `json:"reply_broadcast,omitempty" doc:"Show the replies in the channel too"`
+	Broadcast bool     `json:"reply_broadcast,omitempty" doc:"Show them in the channel too"`
 	naming
 	safety
 }
@@ -310,10 +310,10 @@ func (k *kit) delete(ctx context.Context, c *toolset.Call, in deleteIn) (posted,
 }
 
 type ephemeralIn struct {
-	Channel string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link"`
-	User    string `json:"user" alias:"user_id" doc:"Who sees it: user id, @name or e-mail; must be in the channel"`
+	Channel string `json:"channel" alias:"channel_id" doc:"id, #name or link"`
+	User    string `json:"user" alias:"user_id" doc:"Who sees it: id, @name or e-mail, in the channel"`
 	words
-	ThreadTS string `json:"thread_ts,omitempty" doc:"Show it in the thread of this message (ts)"`
+	ThreadTS string `json:"thread_ts,omitempty" doc:"Thread to show it in: ts of its first message"`
 	safety
 }
 
@@ -363,11 +363,11 @@ func (k *kit) permalink(ctx context.Context, _ *toolset.Call, in messageRef) (pe
 }
 
 type scheduleIn struct {
-	Channel string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link; a user for a direct message"`
+	Channel string `json:"channel" alias:"channel_id" doc:"id, #name or link, or a user for a direct message"`
 	words
-	PostAt    string `json:"post_at" doc:"When: ISO 8601 with its zone, Unix seconds, or how far ahead (30m, 2h, 1d)"`
-	ThreadTS  string `json:"thread_ts,omitempty" doc:"Reply in the thread of this message (ts)"`
-	Broadcast bool   `json:"reply_broadcast,omitempty" doc:"Show the reply in the channel too"`
+	PostAt    string `json:"post_at" doc:"ISO 8601 with zone, Unix seconds, or how far ahead (30m, 2h, 1d)"`
+	ThreadTS  string `json:"thread_ts,omitempty" doc:"Thread to reply in: ts of its first message"`
+	Broadcast bool   `json:"reply_broadcast,omitempty" doc:"Show it in the channel too"`
 	safety
 }
 
@@ -421,8 +421,8 @@ func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (sch
 }
 
 type listScheduledIn struct {
-	Channel string `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; all when absent"`
-	Limit   int    `json:"limit,omitempty" min:"1" max:"100" default:"50" doc:"Most messages to return"`
+	Channel string `json:"channel,omitempty" alias:"channel_id" doc:"id, #name or link; all when absent"`
+	Limit   int    `json:"limit,omitempty" min:"1" max:"100" default:"50" doc:"Most messages"`
 	Cursor  string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 }
 
@@ -467,7 +467,7 @@ func (k *kit) listScheduled(ctx context.Context, _ *toolset.Call, in listSchedul
 }
 
 type cancelScheduledIn struct {
-	Channel string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link that it was to go to"`
+	Channel string `json:"channel" alias:"channel_id" doc:"id, #name or link that it was to go to"`
 	ID      string `json:"scheduled_message_id" alias:"id" doc:"Id of the scheduled message"`
 	safety
 }

@@ -25,12 +25,12 @@ func reactionTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_add_reactions", Title: "Add reactions", Set: setReactions, Default: true,
 			Scope: access.Write, Effect: toolset.Sets, Needs: []string{"reactions:write"},
-			Description: "Put one or more emoji on a message. One that is there already counts as done. Each emoji has its own result. The workspace's own emoji: slack_read_emojis.",
+			Description: "Put emoji on a message, each with its own result; one that is there counts as done.",
 		}, k.addReactions),
 		toolset.Define(toolset.Tool{
 			Name: "slack_remove_reactions", Title: "Remove reactions", Set: setReactions,
 			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{"reactions:write"},
-			Description: "Take the bot's own emoji off a message. One that is not there counts as done. Each emoji has its own result.",
+			Description: "Take the bot's emoji off a message, each with its own result; one that is not there counts as done.",
 		}, k.removeReactions),
 		toolset.Define(toolset.Tool{
 			Name: "slack_get_reactions", Title: "Get reactions", Set: setReactions,
@@ -40,7 +40,7 @@ func reactionTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_read_emojis", Title: "Read custom emoji", Set: setReactions, Default: true,
 			Scope: access.Read, Needs: []string{"emoji:read"},
-			Description: "Read the workspace's own emoji: name and image, or alias. Slack's standard emoji (thumbsup, eyes, white_check_mark …) are not among them and can always be used.",
+			Description: "Read the workspace's own emoji: name and image, or alias. Standard emoji are not among them.",
 		}, k.readEmojis),
 		toolset.Define(toolset.Tool{
 			Name: "slack_search_emojis", Title: "Search custom emoji", Set: setReactions,
@@ -52,8 +52,8 @@ func reactionTools(k *kit) []toolset.Tool {
 
 // messageRef names the message that a tool is about.
 type messageRef struct {
-	Channel   string `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; not needed with a permalink"`
-	Timestamp string `json:"timestamp" alias:"ts,message_ts,message" doc:"ts or permalink of the message"`
+	Channel   string `json:"channel,omitempty" alias:"channel_id" doc:"id, #name or link; not needed with a permalink"`
+	Timestamp string `json:"timestamp" alias:"ts,message_ts,message" doc:"ts or permalink"`
 }
 
 // message returns the ids of a message.
@@ -78,7 +78,7 @@ func (k *kit) message(ctx context.Context, in messageRef) (channel, ts string, e
 
 type reactionsIn struct {
 	messageRef
-	Emojis []string `json:"emojis" alias:"emoji,name,reactions" split:"," max:"23" doc:"Emoji: names without colons, or characters"`
+	Emojis []string `json:"emojis" alias:"emoji,name,reactions" split:"," max:"23" doc:"Names without colons, or characters"`
 	safety
 }
 
@@ -181,7 +181,7 @@ func (k *kit) getReactions(ctx context.Context, _ *toolset.Call, in getReactions
 }
 
 type emojisIn struct {
-	Limit  int    `json:"limit,omitempty" min:"1" max:"2000" default:"500" doc:"Most emoji to return"`
+	Limit  int    `json:"limit,omitempty" min:"1" max:"2000" default:"500" doc:"Most emoji"`
 	Cursor string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 }
 
@@ -223,7 +223,7 @@ func (k *kit) readEmojis(ctx context.Context, _ *toolset.Call, in emojisIn) (emo
 
 type searchEmojisIn struct {
 	Query []string `json:"query" split:"," max:"20" doc:"Parts of names, separated by commas; any of them"`
-	Limit int      `json:"limit,omitempty" min:"1" max:"200" default:"50" doc:"Most emoji to return"`
+	Limit int      `json:"limit,omitempty" min:"1" max:"200" default:"50" doc:"Most emoji"`
 }
 
 func (k *kit) searchEmojis(ctx context.Context, _ *toolset.Call, in searchEmojisIn) (emojisOut, error) {

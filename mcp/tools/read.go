@@ -12,23 +12,23 @@ import (
 )
 
 type readChannelIn struct {
-	Channel        string `json:"channel" alias:"channel_id" doc:"Channel id, #name or link"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"999" default:"100" doc:"Most messages to return"`
-	Oldest         string `json:"oldest,omitempty" alias:"since" doc:"Not before: ts, ISO 8601, or an age (2h, 1d, 2w)"`
-	Latest         string `json:"latest,omitempty" alias:"until" doc:"Not after, written likewise"`
-	Inclusive      bool   `json:"inclusive,omitempty" doc:"Include messages exactly at oldest or latest"`
-	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same arguments"`
-	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: names, blocks, attachments, permalinks"`
+	Channel        string `json:"channel" alias:"channel_id" doc:"id, #name or link"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"999" default:"100" doc:"Most messages"`
+	Oldest         string `json:"oldest,omitempty" alias:"since" doc:"Not before: ts, ISO 8601 or age (2h, 1d, 2w)"`
+	Latest         string `json:"latest,omitempty" alias:"until" doc:"Not after, likewise"`
+	Inclusive      bool   `json:"inclusive,omitempty" doc:"Include those at oldest and latest"`
+	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
+	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: blocks, attachments, permalinks"`
 }
 
 type readThreadIn struct {
-	Channel        string `json:"channel,omitempty" alias:"channel_id" doc:"Channel id, #name or link; not needed with a permalink"`
-	ThreadTS       string `json:"thread_ts" alias:"message_ts" doc:"ts or permalink of the thread's first message"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"999" default:"100" doc:"Most messages to return"`
-	Oldest         string `json:"oldest,omitempty" alias:"since" doc:"Replies not before: ts, ISO 8601, or an age"`
-	Latest         string `json:"latest,omitempty" alias:"until" doc:"Replies not after, written likewise"`
-	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same arguments"`
-	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: names, blocks, attachments, permalinks"`
+	Channel        string `json:"channel,omitempty" alias:"channel_id" doc:"id, #name or link; not needed with a permalink"`
+	ThreadTS       string `json:"thread_ts" alias:"message_ts" doc:"ts or permalink of its first message"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"999" default:"100" doc:"Most messages"`
+	Oldest         string `json:"oldest,omitempty" alias:"since" doc:"Replies not before: ts, ISO 8601 or age"`
+	Latest         string `json:"latest,omitempty" alias:"until" doc:"Replies not after"`
+	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
+	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: blocks, attachments, permalinks"`
 }
 
 type messagesOut struct {

@@ -13,8 +13,8 @@ import (
 
 type readFileIn struct {
 	FileID string `json:"file_id" alias:"file,id" doc:"File id (F…) or link"`
-	Offset int    `json:"offset,omitempty" min:"0" doc:"First character to return: next_offset of the last call"`
-	Limit  int    `json:"limit,omitempty" alias:"max_chars" min:"1" max:"100000" doc:"Most characters to return; without it as many as fit into a result"`
+	Offset int    `json:"offset,omitempty" min:"0" doc:"next_offset of the last call"`
+	Limit  int    `json:"limit,omitempty" alias:"max_chars" min:"1" max:"100000" doc:"Most characters; absent: what fits into a result"`
 }
 
 // contents is what a file holds.

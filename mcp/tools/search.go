@@ -17,14 +17,14 @@ import (
 
 type searchIn struct {
 	Query          string `json:"query" alias:"search_query" max:"1000" doc:"Words, \"phrases\", and with a user token Slack's filters (in:#general from:@alice has:link)"`
-	Channel        string `json:"channel,omitempty" alias:"in_channel" doc:"Only this channel: id, #name or link"`
-	User           string `json:"user,omitempty" alias:"from,from_user" doc:"Only by this user: id, @name or e-mail"`
-	After          string `json:"after,omitempty" alias:"since" doc:"Not before: ISO 8601 date, ts, or an age (1d, 2w)"`
-	Before         string `json:"before,omitempty" alias:"until" doc:"Not after, written likewise"`
+	Channel        string `json:"channel,omitempty" alias:"in_channel" doc:"Only in: id, #name or link"`
+	User           string `json:"user,omitempty" alias:"from,from_user" doc:"Only by: id, @name or e-mail"`
+	After          string `json:"after,omitempty" alias:"since" doc:"Not before: ts, ISO 8601 or age (1d, 2w)"`
+	Before         string `json:"before,omitempty" alias:"until" doc:"Not after, likewise"`
 	Sort           string `json:"sort,omitempty" enum:"score,timestamp" default:"score" doc:"Best match or newest first"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most messages to return"`
-	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same arguments"`
-	EventID        string `json:"event_id,omitempty" doc:"Bot token only: the received event on whose behalf you search (an app_mention or a direct message)"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most messages"`
+	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
+	EventID        string `json:"event_id,omitempty" doc:"Bot token only: the received app_mention or direct message on whose behalf you search"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts"`
 }
 

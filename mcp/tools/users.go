@@ -21,15 +21,15 @@ func userTools(k *kit) []toolset.Tool {
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_users", Title: "List users", Set: setUsers, Scope: access.Read, Needs: []string{scopeUsers},
-			Description: "List all members of the workspace, page by page, bots and former members too. To find somebody use slack_search_users.",
+			Description: "List all members of the workspace, bots and former members too. To find somebody: slack_search_users.",
 		}, k.listUsers),
 		toolset.Define(toolset.Tool{
 			Name: "slack_search_users", Title: "Search users", Set: setUsers, Default: true, Scope: access.Read, Needs: []string{scopeUsers},
-			Description: "Find people by words of their name or title, or by e-mail address. More about them: slack_get_user_profiles. Elsewhere a user can be given as @name or e-mail at once.",
+			Description: "Find people by words of their name or title, or by e-mail. Other tools take @name or e-mail at once.",
 		}, k.searchUsers),
 		toolset.Define(toolset.Tool{
 			Name: "slack_get_user_profiles", Title: "Get user profiles", Set: setUsers, Default: true, Scope: access.Read, Needs: []string{scopeUsers},
-			Description: "Get the profiles of one or several users: names, title, e-mail, time zone, status, whether they are guests or of another organisation. Use it for the user ids in events and messages.",
+			Description: "Get users' profiles: names, title, e-mail, time zone, status, whether they are guests or of another organisation.",
 		}, k.userProfiles),
 		toolset.Define(toolset.Tool{
 			Name: "slack_get_user_presence", Title: "Get a user's presence", Set: setUsers, Scope: access.Read, Needs: []string{scopeUsers},
@@ -47,7 +47,7 @@ func userTools(k *kit) []toolset.Tool {
 }
 
 type listUsersIn struct {
-	Limit  int    `json:"limit,omitempty" min:"1" max:"200" default:"100" doc:"Most users to return"`
+	Limit  int    `json:"limit,omitempty" min:"1" max:"200" default:"100" doc:"Most users"`
 	Cursor string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 }
 
@@ -73,9 +73,9 @@ func (k *kit) listUsers(ctx context.Context, _ *toolset.Call, in listUsersIn) (u
 }
 
 type searchUsersIn struct {
-	Query  string `json:"query" max:"200" doc:"Words of the name or title, or an e-mail address"`
-	Limit  int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most users to return"`
-	Cursor string `json:"cursor,omitempty" doc:"next_cursor of the last call, with the same query"`
+	Query  string `json:"query" max:"200" doc:"Words of name or title, or an e-mail"`
+	Limit  int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most users"`
+	Cursor string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 }
 
 func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn) (usersOut, error) {
@@ -124,7 +124,7 @@ func (k *kit) userByEmail(ctx context.Context, ref names.UserRef, r *view.Readin
 }
 
 type profilesIn struct {
-	Users []string `json:"users" alias:"user,user_id,user_ids" split:"," max:"30" doc:"User ids, @names or e-mails"`
+	Users []string `json:"users" alias:"user,user_id,user_ids" split:"," max:"30" doc:"ids, @names or e-mails"`
 }
 
 // profile is one user, or why there is none.
@@ -176,7 +176,7 @@ func (k *kit) profile(ctx context.Context, s string, r *view.Reading) (profile, 
 }
 
 type userIn struct {
-	User string `json:"user" alias:"user_id" doc:"User id, @name or e-mail"`
+	User string `json:"user" alias:"user_id" doc:"id, @name or e-mail"`
 }
 
 type presenceOut struct {

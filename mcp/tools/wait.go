@@ -18,9 +18,9 @@ const (
 type waitIn struct {
 	eventFilter
 	TimeoutSeconds int    `json:"timeout_seconds,omitempty" alias:"timeout" min:"1" max:"300" default:"25" doc:"How long to wait"`
-	IncludeSelf    bool   `json:"include_self,omitempty" doc:"Also wake for what our own bot causes"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most events to return at once"`
-	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call: returns first what came since"`
+	IncludeSelf    bool   `json:"include_self,omitempty" doc:"Also what our bot does"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most events"`
+	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call: first returns what came since"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts, addresses, payloads"`
 }
 

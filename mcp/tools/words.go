@@ -19,14 +19,14 @@ import (
 
 // naming is the argument of every tool that sends words.
 type naming struct {
-	Plain bool `json:"plain_names,omitempty" doc:"Make no mentions of @name and #name"`
+	Plain bool `json:"plain_names,omitempty" doc:"Leave @name and #name as text"`
 }
 
 // words are the arguments of what a message says.
 type words struct {
-	Text     string          `json:"text,omitempty" max:"40000" doc:"Text in Slack's mrkdwn (*bold*, <https://…|label>, <@U…>) or Markdown; with blocks: what notifications show"`
-	Markdown string          `json:"markdown,omitempty" max:"12000" doc:"Standard Markdown, in place of text"`
-	Blocks   json.RawMessage `json:"blocks,omitempty" as:"string" doc:"Block Kit blocks, a JSON array"`
+	Text     string          `json:"text,omitempty" max:"40000" doc:"mrkdwn or Markdown; with blocks: what notifications show"`
+	Markdown string          `json:"markdown,omitempty" max:"12000" doc:"In place of text"`
+	Blocks   json.RawMessage `json:"blocks,omitempty" as:"string" doc:"Block Kit, a JSON array"`
 	naming
 }
 

@@ -145,7 +145,7 @@ func TestSchema(t *testing.T) {
 	tool := toolset.Define(valid("probe"), func(context.Context, *toolset.Call, arguments) (out, error) { return out{}, nil })
 	want := `{"type":"object","properties":{"channel":{"type":"string","description":"d"},"ts":{"type":"string","description":"d"},` +
 		`"limit":{"type":"integer","description":"d (default 5, 1 to 10)"},"ratio":{"type":"number","description":"d"},` +
-		`"deep":{"type":"boolean","description":"d"},"order":{"type":"string","enum":["up","down"],"description":"d (default up)"},` +
+		`"deep":{"type":"boolean","description":"d"},"order":{"type":"string","enum":["up","down"],"description":"d"},` +
 		`"names":{"type":"array","items":{"type":"string"},"description":"d (at most 3)"},"texts":{"type":"array","items":{"type":"string"},"description":"d"},` +
 		`"kinds":{"type":"array","items":{"type":"string","enum":["a","b"]},"description":"d (default a)"},` +
 		`"topic":{"type":"string","description":"d"},"blocks":{"type":"string","description":"d"},` +

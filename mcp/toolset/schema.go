@@ -155,11 +155,11 @@ func (w *schemaWriter) notes(t reflect.Type, f field) {
 }
 
 // told is what a model reads about a member: its doc, and what the schema has no keywords for:
-// the default, the bounds of a number, and how many items a list may have. How long a text
+// the default, unless it is the first of several values, the bounds of a number, and how many items a list may have. How long a text
 // may be is told by the error of one that is too long.
 func (f *field) told(t reflect.Type) string {
 	var terms []string
-	if f.hasDef && f.def != "" && f.def != "false" {
+	if f.hasDef && f.def != "" && f.def != "false" && (len(f.enum) == 0 || t.Kind() == reflect.Slice || f.def != f.enum[0]) {
 		terms = append(terms, "default "+f.def)
 	}
 	number := t.Kind() == reflect.Int || t.Kind() == reflect.Int64 || t.Kind() == reflect.Float64
