@@ -47,7 +47,8 @@ const OAuthPrefix = "oauth:"
 type Principal struct {
 	// Name identifies the caller in logs and binds its sessions: the token's name, or
 	// issuer and subject of a JWT.
-	Name   string
+	Name string
+	// Scopes are a service's; a person's are within the sign-in.
 	Scopes []Scope
 	// Credential identifies the token that was shown, without telling it: what a
 	// principal leaves behind can end with the token. Empty where tokens come and go, as
@@ -61,6 +62,7 @@ type Principal struct {
 
 	life   context.Context //nolint:containedctx // ends with the token; nil where it has no known end
 	signIn *SignIn         // nil unless a person has signed in
+	gave   []Scope         // what the person gave to the client
 }
 
 // during returns ctx as it is for a request of this principal: it also ends, with the
@@ -98,8 +100,11 @@ func (p *Principal) Owner() string {
 	return p.Name + ":" + p.Home
 }
 
-// Has reports whether the principal was given the scope.
-func (p *Principal) Has(s Scope) bool { return p != nil && slices.Contains(p.Scopes, s) }
+// Has reports whether the principal is a service that was given the scope. A person who has signed in
+// never has one: what asks this acts with the bot's rights. See [Principal.PersonMay].
+func (p *Principal) Has(s Scope) bool {
+	return p != nil && p.signIn == nil && slices.Contains(p.Scopes, s)
+}
 
 type contextKey struct{}
 
@@ -121,6 +126,8 @@ type RequireOptions struct {
 	// Scopes are those of which a caller needs at least one, to be let in at all. None
 	// given, every caller with a good token is.
 	Scopes []Scope
+	// Offer are the scopes that refused clients are told to ask for; Scopes when empty.
+	Offer []Scope
 	// ScopePrefix is put before the scopes in the challenge to refused clients.
 	ScopePrefix string
 	// MetadataURL is where the protected-resource metadata of RFC 9728 is, sent to
@@ -251,15 +258,19 @@ func (o RequireOptions) challenge(f *fault) string {
 	if o.MetadataURL != "" {
 		b.WriteString(`, resource_metadata="` + o.MetadataURL + `"`)
 	}
-	if len(o.Scopes) > 0 {
-		b.WriteString(`, scope="` + o.scopeNames() + `"`)
+	offer := o.Offer
+	if len(offer) == 0 {
+		offer = o.Scopes
+	}
+	if len(offer) > 0 {
+		b.WriteString(`, scope="` + o.scopeNames(offer) + `"`)
 	}
 	return b.String()
 }
 
-func (o RequireOptions) scopeNames() string {
-	names := make([]string, len(o.Scopes))
-	for i, s := range o.Scopes {
+func (o RequireOptions) scopeNames(offer []Scope) string {
+	names := make([]string, len(offer))
+	for i, s := range offer {
 		names[i] = o.ScopePrefix + string(s)
 	}
 	return strings.Join(names, " ")

@@ -1,6 +1,9 @@
 package access
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // A SignIn is a person who has signed in with one client, and what they gave it. It owns what the
 // client opens: sessions, streams, cursors, shares. Two clients of one person share none of these.
@@ -23,15 +26,21 @@ type Keeper interface {
 }
 
 // SignedIn returns the principal of a sign-in. It has a name of its own, and of the scopes those that
-// a person may have: read and write.
+// a person can give: read and write.
 func SignedIn(s SignIn, scopes ...Scope) *Principal {
 	p := &Principal{Name: s.Principal(), signIn: &s}
 	for _, scope := range scopes {
-		if (scope == Read || scope == Write) && !p.Has(scope) {
-			p.Scopes = append(p.Scopes, scope)
+		if (scope == Read || scope == Write) && !p.PersonMay(scope) {
+			p.gave = append(p.gave, scope)
 		}
 	}
 	return p
+}
+
+// PersonMay reports whether the principal is a person who has signed in, and gave the scope to the
+// client. What asks this has to act as the person, with no more than their rights.
+func (p *Principal) PersonMay(s Scope) bool {
+	return p != nil && p.signIn != nil && slices.Contains(p.gave, s)
 }
 
 // Principal is the name of the sign-in's principal.
@@ -52,10 +61,28 @@ func (p *Principal) SignIn() (SignIn, bool) {
 // ErrUnavailable when that cannot be found out.
 func (p *Principal) Holds(ctx context.Context) error {
 	switch {
+	case p == nil:
 	case p.signIn != nil:
 		return p.signIn.Keeper.Check(ctx, p.signIn.ID)
 	case p.life != nil && p.life.Err() != nil:
 		return ErrRevoked
 	}
 	return nil
+}
+
+// Allowed are the scopes that the principal was given, a service or by a person: for a look, and for
+// [Principal.Within]. Whether one may do something is decided by Has and PersonMay.
+func (p *Principal) Allowed() []Scope {
+	if p.signIn != nil {
+		return slices.Clone(p.gave)
+	}
+	return slices.Clone(p.Scopes)
+}
+
+// Within returns the principal with no other scopes than these.
+func (p *Principal) Within(scopes []Scope) *Principal {
+	q := *p
+	other := func(s Scope) bool { return !slices.Contains(scopes, s) }
+	q.Scopes, q.gave = slices.DeleteFunc(slices.Clone(p.Scopes), other), slices.DeleteFunc(slices.Clone(p.gave), other)
+	return &q
 }

@@ -38,11 +38,15 @@ const (
 	pieceBytes = 40 << 10
 )
 
-// A parcel is a message under way to another replica.
+// A parcel is a message under way to another replica. Who sent it is no more than a claim: where it
+// arrives it is the caller of the session's stream who calls.
 type parcel struct {
-	Session   string            `json:"session"`
-	Principal *access.Principal `json:"principal,omitempty"`
-	Message   []byte            `json:"message,omitempty"`
+	Session string `json:"session"`
+	// Principal is the name of the sender, and Scopes are what the sender's token allowed: the
+	// stream's caller may have more.
+	Principal string         `json:"from,omitempty"`
+	Scopes    []access.Scope `json:"scopes,omitempty"`
+	Message   []byte         `json:"message,omitempty"`
 	// Pieces is how many values hold the message instead, under Piece.
 	Pieces int    `json:"pieces,omitempty"`
 	Piece  string `json:"piece,omitempty"`
@@ -143,7 +147,11 @@ func (r *relay) forward(ctx context.Context, id string, raw []byte) error {
 	case string(owner.Value) == r.name:
 		return ErrNoSession // its stream ended here a moment ago
 	}
-	return r.send(ctx, inboxKey+string(owner.Value)+"/", parcel{Session: id, Principal: access.From(ctx), Message: raw})
+	p := parcel{Session: id, Message: raw}
+	if sender := access.From(ctx); sender != nil {
+		p.Principal, p.Scopes = sender.Name, sender.Allowed()
+	}
+	return r.send(ctx, inboxKey+string(owner.Value)+"/", p)
 }
 
 // sendToAll leaves an answer or a cancellation for the replica that has the call of a
@@ -228,26 +236,55 @@ func (r *relay) deliver(ctx context.Context, p parcel) {
 	if ses == nil || ses.pin == nil || err != nil {
 		return // the stream ended meanwhile
 	}
-	if p.Principal != nil {
-		ctx = access.With(ctx, p.Principal)
-	}
-	if !m.isRequest() {
+	ctx, err = p.admit(ctx, ses.pin.caller)
+	switch {
+	case errors.Is(err, access.ErrRevoked):
+		return // the stream ends
+	case err == nil && !m.isRequest():
 		_ = r.t.take(ctx, ses, m)
 		return
+	case err == nil:
+		err = r.startFor(ctx, ses, m, int64(len(p.Message)))
 	}
-	size := int64(len(p.Message))
-	err = r.t.quotas.bodies.take(ses.box.account, size)
-	if err == nil {
-		done := func() { r.t.quotas.bodies.give(ses.box.account, size) }
-		if err = r.t.start(ctx, ses, m, done); err != nil {
-			done()
-		}
-	}
-	if err != nil {
+	if err != nil && m.isRequest() {
 		r.t.noteQuota(ctx, err)
 		body, _ := encode(m.ID, rpcError(m.ID, mcp.INTERNAL_ERROR, err.Error(), nil))
 		_ = ses.box.push(ctx, body) // a client that left needs no answer
 	}
+}
+
+// errNotChecked says that it is not known whether a caller may still call.
+var errNotChecked = errors.New("whether you may call cannot be found out now; try again")
+
+// admit returns ctx with the caller of a session's stream, who is asked anew whether they may call. A
+// message that somebody else sent, or wrote into the store, is taken for a caller's who may not.
+func (p *parcel) admit(ctx context.Context, caller *access.Principal) (context.Context, error) {
+	if caller == nil { // nobody authenticates
+		return ctx, nil
+	}
+	if p.Principal != caller.Name {
+		return ctx, access.ErrRevoked
+	}
+	switch err := caller.Holds(ctx); {
+	case errors.Is(err, access.ErrRevoked):
+		return ctx, err
+	case err != nil:
+		return ctx, errNotChecked
+	}
+	return access.With(ctx, caller.Within(p.Scopes)), nil
+}
+
+// startFor starts a request whose body counts against its session's share.
+func (r *relay) startFor(ctx context.Context, ses *session, m *message, size int64) error {
+	if err := r.t.quotas.bodies.take(ses.box.account, size); err != nil {
+		return err
+	}
+	done := func() { r.t.quotas.bodies.give(ses.box.account, size) }
+	err := r.t.start(ctx, ses, m, done)
+	if err != nil {
+		done()
+	}
+	return err
 }
 
 // overhear takes an answer or a cancellation that another replica could not place.

@@ -7,6 +7,8 @@ import (
 	"net/url"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"slackmcp/mcp/access"
 )
 
 // openSSE opens the HTTP+SSE transport of 2024-11-05: the stream is the session.
@@ -36,7 +38,7 @@ func (t *Transport) openSSE(w http.ResponseWriter, r *http.Request) {
 		t.unavailableSessions(w, err)
 		return
 	}
-	ses, end := t.pinned(sign.mint(principal(r)), principal(r), account(r.Context()))
+	ses, end := t.pinned(sign.mint(principal(r)), access.From(r.Context()), account(r.Context()))
 	defer end()
 	ses.box.quota = t.quotas.queues
 	release, err := t.relay.hold(r.Context(), ses.id)
@@ -57,10 +59,14 @@ func (t *Transport) openSSE(w http.ResponseWriter, r *http.Request) {
 
 // pinned returns a session, which was counted, that lives with one stream. What it returns
 // beside it ends the session, cancels its calls and waits for them.
-func (t *Transport) pinned(id, principal, account string) (*session, func()) {
-	ses := newSession(id, principal, account, t.opt.MaxQueueBytes)
+func (t *Transport) pinned(id string, caller *access.Principal, account string) (*session, func()) {
+	name := ""
+	if caller != nil {
+		name = caller.Name
+	}
+	ses := newSession(id, name, account, t.opt.MaxQueueBytes)
 	ses.box.wants = toolsList | promptsList | resourcesList
-	ses.pin = &pin{calls: newGate()}
+	ses.pin = &pin{calls: newGate(), caller: caller}
 	t.sessions.keep(ses)
 	t.count.sessionsOpened.Add(1)
 	return ses, func() {
@@ -73,7 +79,8 @@ func (t *Transport) pinned(id, principal, account string) (*session, func()) {
 // A pin is the stream that a session lives with.
 type pin struct {
 	calls  *gate
-	anyEra bool // 2026-07-28 is spoken too
+	caller *access.Principal // who opened it; nil where nobody authenticates
+	anyEra bool              // 2026-07-28 is spoken too
 }
 
 // boxSink puts a call's messages on its session's stream.

@@ -25,14 +25,10 @@ func (t *Transport) ServeStdio(ctx context.Context, in io.Reader, out io.Writer)
 		return errors.New("transport: ServeStdio needs an attached server that is not stopping")
 	}
 	defer t.gate.leave()
-	name := ""
-	if p := access.From(ctx); p != nil {
-		name = p.Name
-	}
 	life, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	t.sessions.quota.force("", 1)
-	ses, end := t.pinned("stdio-"+rand.Text(), name, "") // the one client of its process
+	ses, end := t.pinned("stdio-"+rand.Text(), access.From(ctx), "") // the one client of its process
 	ses.pin.anyEra = !t.opt.HandshakeOnly
 	p := &stdio{t: t, ses: ses, out: out, listeners: map[string]*listener{}, left: make(chan struct{})}
 	t.owner.Store(p)

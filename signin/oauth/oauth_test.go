@@ -32,7 +32,7 @@ func TestWholeWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if who, ok := p.SignIn(); !ok || who.Person != ann || p.Has(access.Admin) || p.Has(access.Events) {
+	if who, ok := p.SignIn(); !ok || who.Person != ann || p.PersonMay(access.Admin) || p.PersonMay(access.Events) {
 		t.Errorf("%+v", p)
 	}
 	status, next := r.token(url.Values{"grant_type": {"refresh_token"}, "client_id": {id}, "refresh_token": {given["refresh_token"].(string)}})

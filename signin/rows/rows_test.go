@@ -170,7 +170,7 @@ func TestSignIn(t *testing.T) {
 	given := r.signIn(s, ann)
 	p := r.good(r.replica(), given.Access)
 	who, ok := p.SignIn()
-	if !ok || who.Person != ann || who.ID != given.SignIn || !p.Has(access.Read) || !p.Has(access.Write) || p.Has(access.Events) || p.Has(access.Admin) {
+	if !ok || who.Person != ann || who.ID != given.SignIn || !p.PersonMay(access.Read) || !p.PersonMay(access.Write) || p.PersonMay(access.Events) || p.PersonMay(access.Admin) || p.Has(access.Read) {
 		t.Errorf("%+v", p)
 	}
 	if other := r.good(s, r.signIn(s, ann).Access); other.Name == p.Name {
@@ -429,13 +429,13 @@ func TestScopesOfARefresh(t *testing.T) {
 	s := r.replica()
 	given := r.signIn(s, ann, access.Read, access.Write)
 	narrow, err := s.Refresh(t.Context(), rows.Refresh{Token: given.Refresh, Client: client, Scopes: []access.Scope{access.Read}})
-	if err != nil || r.good(s, narrow.Access).Has(access.Write) {
+	if err != nil || r.good(s, narrow.Access).PersonMay(access.Write) {
 		t.Errorf("fewer scopes: %v", err)
 	}
 	if _, err := s.Refresh(t.Context(), rows.Refresh{Token: narrow.Refresh, Client: client, Scopes: []access.Scope{access.Read, access.Admin}}); !errors.Is(err, rows.ErrScope) {
 		t.Errorf("more scopes: %v", err)
 	}
-	if all, err := r.refresh(s, narrow.Refresh); err != nil || !r.good(s, all.Access).Has(access.Write) {
+	if all, err := r.refresh(s, narrow.Refresh); err != nil || !r.good(s, all.Access).PersonMay(access.Write) {
 		t.Errorf("all scopes again: %v", err)
 	}
 }
