@@ -179,11 +179,12 @@ func (a *assistantSide) access(ctx context.Context, cfg config.Config, h *hooks)
 			return nil, err
 		}
 	}
+	callers := web.Callers{Account: func(ctx context.Context) string { return access.From(ctx).Account() }, Share: m.Share}
 	require, err := access.Require(o)
 	if err != nil {
 		return nil, err
 	}
-	return web.Unbounded(func(next http.Handler) http.Handler { return require(web.Holding(next)) }), nil
+	return web.Unbounded(func(next http.Handler) http.Handler { return require(callers.Holding(next)) }), nil
 }
 
 // bearers are the static tokens of the settings: the one of them, or else the one in the

@@ -41,7 +41,9 @@ type connections struct {
 
 	mu   sync.Mutex
 	open map[*connection]struct{} // guarded by mu
-	next []candidate              // guarded by mu; who gives way next, in order
+	// owned are those of open that have carried calls of one account alone; guarded by mu.
+	owned map[string]map[*connection]struct{}
+	next  []candidate // guarded by mu; who gives way next, in order
 }
 
 // A phase is what a connection's client does, as net/http tells it.
@@ -74,6 +76,9 @@ type connection struct {
 	since   atomic.Int64        // when the phase began, in nanoseconds after of.began
 	serving [kinds]atomic.Int32 // verified requests in progress
 	carried [kinds]atomic.Bool  // it has carried a verified request
+
+	account string // whose calls it carries; guarded by of.mu, as is several
+	several bool   // it carries calls of several accounts
 
 	wanted time.Time // the deadline of reads that was asked for while the connection was beginning
 }
@@ -174,7 +179,7 @@ func (s *connections) accept(raw net.Conn) *connection {
 	var first *connection
 	if s.most > 0 && len(s.open) > s.most {
 		first = s.first(c)
-		delete(s.open, first)
+		s.forget(first)
 	}
 	s.mu.Unlock()
 	if first != nil {
@@ -227,7 +232,7 @@ func (s *connections) track(conn net.Conn, state http.ConnState) {
 		c.enter(idle)
 	case http.StateClosed, http.StateHijacked:
 		s.mu.Lock()
-		delete(s.open, c)
+		s.forget(c)
 		s.mu.Unlock()
 	case http.StateNew:
 	}
@@ -402,22 +407,4 @@ func hold(r *http.Request, k kind) (done func(), ok bool) {
 		return func() {}, true // The request came by no listener of ours.
 	}
 	return c.hold(k)
-}
-
-// Holding is a middleware of requests that are authenticated. It answers 503 where no further
-// connection can be held.
-func Holding(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		done, ok := hold(r, called)
-		if !ok {
-			h := w.Header()
-			h.Set("Retry-After", "5")
-			h.Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = w.Write([]byte(`{"error":"busy","detail":"too many connections are in use; try again, or raise MAX_CONNECTIONS"}`)) // A peer that left needs no answer.
-			return
-		}
-		defer done()
-		next.ServeHTTP(w, r)
-	})
 }

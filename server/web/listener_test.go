@@ -238,7 +238,7 @@ func TestHoldingLeavesSomeToSignedRequests(t *testing.T) {
 		return w.Code
 	}
 	depth := 0
-	handler = Holding(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	handler = Callers{}.Holding(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if depth++; depth < 4 {
 			w.WriteHeader(serve(depth)) // the next one comes while this one is served
 		}
@@ -331,7 +331,7 @@ func TestIdleCallersKeepNoNewcomerOut(t *testing.T) {
 	const most, senders = 64, 8
 	s := NewServer(t.Context(), ServerOptions{
 		MaxConnections: most, Logger: slog.New(slog.DiscardHandler),
-		Handler: Holding(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })),
+		Handler: Callers{}.Holding(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })),
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -372,4 +372,44 @@ func TestIdleCallersKeepNoNewcomerOut(t *testing.T) {
 			t.Errorf("sender %d, who connected before %d others, is not answered: %v", i, senders-1-i, err)
 		}
 	}
+}
+
+// TestIdleConnectionsOfOneCaller has one caller leave connections idle, beyond its share: its oldest one
+// is closed for each further one, and none of another's, nor one that serves a request, nor one that
+// several use.
+func TestIdleConnectionsOfOneCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, 16) // of which one may have four
+		call := func(name, account string) {
+			c.of.carries(c.conns[name], account, 25)
+		}
+		add := func(name, account, state string) {
+			c.add(name, "192.0.2.1", state)
+			call(name, account)
+		}
+		add("busy", "alice", "called")
+		add("one", "alice", "idle called")
+		add("two", "alice", "idle called")
+		add("of both", "alice", "idle called")
+		call("of both", "bob")
+		add("bob's", "bob", "idle called")
+		add("three", "alice", "idle called")
+		if got := c.gaveWay(); got != nil {
+			t.Fatalf("within their shares %v are closed", got)
+		}
+		for _, tc := range [][2]string{{"four", "one"}, {"five", "two"}} {
+			add(tc[0], "alice", "idle called")
+			if got := c.gaveWay(); !slices.Equal(got, []string{tc[1]}) {
+				t.Errorf("for %s %v are closed, want %s", tc[0], got, tc[1])
+			}
+		}
+		call("five", "alice") // again
+		c.conns["three"].Conn.(*stubConn).closed.Store(true)
+		c.gaveWay() // its client closes it
+		add("six", "alice", "idle called")
+		if got := c.gaveWay(); got != nil {
+			t.Errorf("in the place of one that ended %v are closed", got)
+		}
+	})
 }
