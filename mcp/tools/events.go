@@ -83,7 +83,7 @@ func eventTools(k *kit) []toolset.Tool {
 		}, k.getEvent),
 		toolset.Define(toolset.Tool{
 			Name: "slack_wait_for_event", Title: "Wait for an event", Set: setEvents, Default: true, Scope: access.Events,
-			Description: "Wait for an event that matches, up to timeout_seconds: from now on, or with the next_cursor of an earlier call from there, so that nothing is missed. When timed_out, call again with next_cursor.",
+			Description: "Wait for an event that matches, up to timeout_seconds: from a cursor on (a post's, or next_cursor of an earlier call), so that nothing is missed; without one from the bot's last message in the given channel or thread, else from now on. When timed_out, call again with next_cursor.",
 		}, k.waitForEvent),
 		toolset.Define(toolset.Tool{
 			Name: "slack_event_context", Title: "Get an event's surroundings", Set: setEvents, Default: true,
@@ -121,7 +121,9 @@ func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, format s
 		var p event.Page
 		err := k.Events.Query(ctx, q, func(page event.Page) error {
 			p = event.Page{Next: page.Next, More: page.More, Unreadable: page.Unreadable}
-			k.showPage(r, pairs, page, format)
+			for i := range page.Events {
+				pairs.Add(&page.Events[i], k.row(r, &page.Events[i], format))
+			}
 			return nil
 		})
 		if err != nil {
@@ -140,13 +142,6 @@ func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, format s
 			l.Note = "The search has not reached the end of the store: go on with next_cursor."
 			return l.eventsOut, nil
 		}
-	}
-}
-
-// showPage shows the events of a page, while they are held.
-func (k *kit) showPage(r *view.Reading, pairs *view.Pairs, page event.Page, format string) {
-	for i := range page.Events {
-		pairs.Add(&page.Events[i], k.row(r, &page.Events[i], format))
 	}
 }
 

@@ -55,6 +55,7 @@ const defaultMaxWaits = 200
 type kit struct {
 	Options
 	waits *waitLimit
+	own   *ownPosts
 	now   func() time.Time
 }
 
@@ -75,7 +76,7 @@ func newKit(o Options) (*kit, error) {
 		}
 		o.Judge = view.NewJudge(jo)
 	}
-	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits, cmp.Or(o.Share, 25), o.OnBound), now: time.Now}, nil
+	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits, cmp.Or(o.Share, 25), o.OnBound), own: &ownPosts{}, now: time.Now}, nil
 }
 
 // Catalog returns every tool that can work with what the options hold. The order is

@@ -116,6 +116,7 @@ type posted struct {
 	TS        string       `json:"ts,omitempty" doc:"the message's id in its channel"`
 	ThreadTS  string       `json:"thread_ts,omitempty"`
 	Permalink string       `json:"permalink,omitempty"`
+	Cursor    string       `json:"cursor,omitempty" doc:"slack_wait_for_event returns what came since"`
 	Message   *sentMessage `json:"message,omitempty"`
 	carried
 }
@@ -151,8 +152,8 @@ func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, err
 
 // delivered is what is kept of a message that was sent, for a repeat of its key.
 type delivered struct {
-	channel, ts, text string
-	flags             view.Flags
+	channel, ts, text, cursor string
+	flags                     view.Flags
 }
 
 // deliver posts a message.
@@ -161,9 +162,13 @@ func (k *kit) deliver(ctx context.Context, c *toolset.Call, m said, s safety) (p
 	d, w, err := begin[delivered](ctx, k, c, guard.Write{Channel: p.Channel, Sends: true, Arguments: m.arguments()}, s)
 	if w.due {
 		var sent slackapi.Posted
+		d.cursor = k.cursorNow() // an answer comes behind it
 		sent, err = w.slack.PostMessage(ctx, p)
 		w.wrote(ctx, k, sent.Channel, sent.TS, err)
 		d.channel, d.ts = sent.Channel, sent.TS
+		if err == nil && !w.DryRun {
+			k.own.add(ownPost{channel: sent.Channel, thread: cmp.Or(p.ThreadTS, sent.TS), ts: sent.TS})
+		}
 		d.text = d.flags.Text(sent.Message.Text, passage)
 		w.end(ctx, d, d.ts, err)
 	}
@@ -175,7 +180,7 @@ func (k *kit) deliver(ctx context.Context, c *toolset.Call, m said, s safety) (p
 	if w.DryRun {
 		return out, nil
 	}
-	out.Channel, out.TS = d.channel, d.ts
+	out.Channel, out.TS, out.Cursor = d.channel, d.ts, d.cursor
 	out.Permalink = view.Permalink(k.self(ctx).URL, d.channel, d.ts, p.ThreadTS)
 	out.Message = &sentMessage{TS: d.ts, ThreadTS: p.ThreadTS, Text: d.text, Flags: d.flags}
 	return out, nil

@@ -12,6 +12,7 @@ type posted struct {
 	Channel   string `json:"channel"`
 	TS        string `json:"ts"`
 	Permalink string `json:"permalink"`
+	Cursor    string `json:"cursor"`
 	Repeated  bool   `json:"repeated"`
 	DryRun    bool   `json:"dry_run"`
 	Note      string `json:"note"`

@@ -43,23 +43,40 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 		return waitOut{}, err
 	}
 	defer leave()
-	after, err := position(in.Cursor)
+	q, since, err := k.waitFrom(ctx, in.Cursor, filter)
 	if err != nil {
 		return waitOut{}, err
 	}
-	if in.Cursor == "" {
-		after = k.Events.Newest()
-	}
+	q.Limit = in.Limit
 	progress := time.NewTicker(progressEvery)
 	defer progress.Stop()
 	w := wait{
 		kit: k, call: c, progress: progress.C, began: time.Now(),
-		events:  event.Follow(k.Events, event.Query{Filter: filter, After: after, Limit: in.Limit}),
+		events: event.Follow(k.Events, q), since: since,
 		timeout: time.Duration(in.TimeoutSeconds) * time.Second, format: in.ResponseFormat,
 		pairs: view.NewPairs(k.Events, filter),
 	}
 	defer w.events.Close()
 	return w.run(ctx)
+}
+
+// waitFrom is what a wait reads: what is behind its cursor or, without one, what came in its channel or
+// thread since our own last message there, else what comes from now on.
+func (k *kit) waitFrom(ctx context.Context, cursor string, f event.Filter) (q event.Query, since time.Time, err error) {
+	q.Filter = f
+	if cursor != "" {
+		q.After, err = position(cursor)
+		return q, since, err
+	}
+	if since, err = k.ownLast(ctx, f); err != nil {
+		return q, since, err
+	}
+	if since.IsZero() {
+		q.After = k.Events.Newest()
+		return q, since, nil
+	}
+	q.Filter.Since = since.Add(-clockPatience)
+	return q, since, nil
 }
 
 // A wait is one call that waits.
@@ -69,6 +86,7 @@ type wait struct {
 	progress <-chan time.Time
 	began    time.Time
 	events   *event.Follower
+	since    time.Time // what happened until then, by Slack's clock, is left out
 	timeout  time.Duration
 	format   string
 	pairs    *view.Pairs
@@ -106,7 +124,11 @@ func (w *wait) read(ctx context.Context) (rows []view.Event, legend view.Legend,
 		rows = nil
 		w.events.Seek(from)
 		err := w.events.Read(ctx, func(page event.Page) error {
-			w.kit.showPage(r, w.pairs, page, w.format)
+			for i := range page.Events {
+				if e := &page.Events[i]; w.since.IsZero() || e.At.After(w.since) {
+					w.pairs.Add(e, w.kit.row(r, e, w.format))
+				}
+			}
 			return nil
 		})
 		if err != nil {
