@@ -84,6 +84,24 @@ func TestMassMentions(t *testing.T) {
 			t.Errorf("Text(%q) = %q, %v, want %q", in, got, changed, want)
 		}
 	}
+	for in, want := range map[string]string{
+		"hi <!channel>":            "hi @channel",
+		"&lt;!channel&gt;":         "@channel&gt;",
+		"&#60;!here&#62;":          "@here&#62;",
+		"&#x3C;!everyone>":         "@everyone>",
+		`\<!here\>`:                `\@here`,
+		`<\!channel>`:              "@channel>",
+		"<&#33;channel>":           "@channel>",
+		"<&excl;subteam^S1>":       "@subteam^S1>",
+		"&lt;b&gt; a &lt; b <@U1>": "&lt;b&gt; a &lt; b <@U1>",
+	} {
+		if got, changed := g.Markdown(in); got != want || changed != (in != want) {
+			t.Errorf("Markdown(%q) = %q, %v, want %q", in, got, changed, want)
+		}
+	}
+	if out, changed, err := g.Blocks(json.RawMessage(`[{"type":"markdown","text":"&lt;!here&gt;"},{"type":"section","text":{"type":"mrkdwn","text":"&lt;!here&gt;"}}]`)); err != nil || !changed || strings.Count(string(out), "lt;!here") != 1 {
+		t.Errorf("of Markdown and Slack's markup are sent %s, %v, %v", out, changed, err)
+	}
 	deep := strings.Repeat("<!channel|", 5000) + strings.Repeat(">", 5000)
 	if got, changed := g.Text(deep); !changed || strings.Contains(got, "<!") {
 		t.Errorf("of 5,000 nested mentions %d are left", strings.Count(got, "<!"))

@@ -30,6 +30,20 @@ func (g *Guard) Text(s string) (string, bool) {
 	return out, out != s
 }
 
+// hidden is how Markdown can write what mass finds: it decodes the character references of < and !,
+// and takes the backslash before them away.
+var hidden = regexp.MustCompile(`(?i)(?:\\?<|&lt;|&#0*60;|&#x0*3c;)\s*(?:\\?!|&excl;|&#0*33;|&#x0*21;)\s*(channel|here|everyone|group|subteam)`)
+
+// Markdown does for a text in Markdown what [Guard.Text] does for one of Slack's markup.
+func (g *Guard) Markdown(s string) (string, bool) {
+	if g.massMentions {
+		return s, false
+	}
+	out, _ := g.Text(s)
+	out = hidden.ReplaceAllString(out, "@$1")
+	return out, out != s
+}
+
 // unmarked is a mention as plain text.
 func unmarked(m string) string {
 	part := mass.FindStringSubmatch(m)
@@ -75,6 +89,9 @@ func (g *Guard) calm(v any) (any, bool) {
 		if called, ok := calls(v); ok {
 			return map[string]any{"type": "text", "text": "@" + called}, true
 		}
+		if text, ok := v["text"].(string); ok && kindOf(v) == "markdown" {
+			v["text"], changed = g.Markdown(text)
+		}
 		for k, item := range v {
 			item, c := g.calm(item)
 			v[k], changed = item, changed || c
@@ -85,8 +102,7 @@ func (g *Guard) calm(v any) (any, bool) {
 
 // calls reports an element of a rich text that calls several people, and whom.
 func calls(element map[string]any) (called string, ok bool) {
-	kind, _ := element["type"].(string)
-	switch strings.ToLower(strings.TrimSpace(kind)) {
+	switch kindOf(element) {
 	case "broadcast":
 		called, _ = element["range"].(string)
 	case "usergroup":
@@ -95,4 +111,10 @@ func calls(element map[string]any) (called string, ok bool) {
 		return "", false
 	}
 	return called, true
+}
+
+// kindOf is the type of a block or of an element.
+func kindOf(v map[string]any) string {
+	kind, _ := v["type"].(string)
+	return strings.ToLower(strings.TrimSpace(kind))
 }

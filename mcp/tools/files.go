@@ -115,7 +115,9 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (upl
 		w.wrote(ctx, k, "", file.ID, err)
 		f.id = file.ID
 		if err == nil && !w.DryRun && u.Channel != "" {
-			f.ts = k.sharedAt(ctx, &file, u.Channel)
+			if f.ts = k.sharedAt(ctx, &file, u.Channel); f.ts != "" {
+				w.wrote(ctx, k, u.Channel, f.ts, nil)
+			}
 		}
 		w.end(ctx, f, f.id, err)
 	}
@@ -268,7 +270,7 @@ func (k *kit) createCanvas(ctx context.Context, c *toolset.Call, in createCanvas
 	if err := k.Guard.Remote(in.Markdown, nil); err != nil {
 		return canvasOut{}, err
 	}
-	text, calmed := k.Guard.Text(in.Markdown)
+	text, calmed := k.Guard.Markdown(in.Markdown)
 	title, c2 := k.Guard.Text(in.Title)
 	calmed = calmed || c2
 	id, w, err := begin[string](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{title, text, channel}}, in.safety)
@@ -362,7 +364,7 @@ func (k *kit) editCanvas(ctx context.Context, c *toolset.Call, in editCanvasIn) 
 	if err := k.Guard.Remote(in.Markdown, nil); err != nil {
 		return canvasOut{}, err
 	}
-	text, calmed := k.Guard.Text(in.Markdown)
+	text, calmed := k.Guard.Markdown(in.Markdown)
 	change := slackapi.CanvasChange{Operation: in.Operation, Section: in.SectionID, Markdown: text}
 	where, also, err := k.shown(ctx, id)
 	if err != nil {

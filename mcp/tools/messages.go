@@ -219,11 +219,13 @@ func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn
 		return responses{}, &toolset.ArgumentError{Argument: "texts", Problem: "one of them is empty"}
 	}
 	b := batch{ordered: true}
+	looking, cancel := context.WithTimeout(ctx, mentionPatience) // for all of them
+	defer cancel()
 	for n, text := range in.Texts {
 		if b.skips() {
 			continue
 		}
-		m, err := k.content(ctx, c, words{Text: text, naming: in.naming})
+		m, err := k.content(looking, c, words{Text: text, naming: in.naming})
 		var r posted
 		if err == nil {
 			m.post.Channel, m.post.ThreadTS, m.post.Broadcast = channel, thread, in.Broadcast

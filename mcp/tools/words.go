@@ -72,7 +72,11 @@ func (k *kit) content(ctx context.Context, c *toolset.Call, in words) (said, err
 	if len(blocks) == 0 {
 		m.rendering(&p)
 		p.Text = k.spoken(ctx, c, p.Text, maxText, in.naming, &m.notes)
-		p.Markdown = k.spoken(ctx, c, p.Markdown, maxMarkdown, in.naming, &m.notes)
+		if !in.Plain {
+			p.Markdown = k.mention(ctx, c, p.Markdown, maxMarkdown, &m.notes)
+		}
+		p.Markdown, calmed = k.Guard.Markdown(p.Markdown)
+		m.notes.calm(calmed)
 	} else {
 		p.Text, calmed = k.Guard.Text(p.Text)
 		m.notes.calm(calmed)
@@ -235,12 +239,12 @@ func (m *mentioning) mark(name markup.Name) (mark string, size int) {
 			return "", 0
 		}
 	}
-	switch {
-	case !m.whole:
-		m.miss("@%s calls nobody: the list of users could not be read in time. Look the user up and write <@U…>.", first)
-	default:
-		m.miss("@%s calls nobody: no user or group is called so.%s", first, m.likePeople(first))
-	}
+	m.miss(func() string {
+		if !m.whole {
+			return "@" + plain(first) + " calls nobody: the list of users could not be read in time. Look the user up and write <@U…>."
+		}
+		return "@" + plain(first) + " calls nobody: no user or group is called so." + m.likePeople(first)
+	})
 	return "", 0
 }
 
@@ -248,14 +252,9 @@ func (m *mentioning) mark(name markup.Name) (mark string, size int) {
 func (m *mentioning) one(name string, who names.Namesakes) (mark string, size int) {
 	switch {
 	case len(who.Users)+len(who.Groups) > 1:
-		list := ""
-		if m.offers {
-			list = ": " + m.called(m.ctx, who.Users)
-			for _, g := range who.Groups {
-				list += ", group " + g.ID
-			}
-		}
-		m.miss("@%s calls nobody: several are called so%s. Write <@U…> for one of them.", name, list)
+		m.miss(func() string {
+			return "@" + plain(name) + " calls nobody: several are called so" + m.list(who) + ". Write <@U…> for one of them."
+		})
 	case len(who.Users) == 1:
 		return "<@" + who.Users[0].ID + ">", len(name)
 	case m.Guard.MassMentions():
@@ -264,6 +263,21 @@ func (m *mentioning) one(name string, who names.Namesakes) (mark string, size in
 		m.massed = true
 	}
 	return "", 0
+}
+
+// list is who has one name.
+func (m *mentioning) list(who names.Namesakes) string {
+	if !m.offers {
+		return ""
+	}
+	var all []string
+	if len(who.Users) > 0 {
+		all = append(all, m.called(m.ctx, who.Users))
+	}
+	for _, g := range who.Groups {
+		all = append(all, "group "+g.ID)
+	}
+	return ": " + strings.Join(all, ", ")
 }
 
 func (m *mentioning) channel(readings []string) (mark string, size int) {
@@ -276,7 +290,9 @@ func (m *mentioning) channel(readings []string) (mark string, size int) {
 			return "<#" + id + ">", len(reading)
 		}
 	}
-	m.miss("#%s leads nowhere: the bot sees no channel of that name.%s", name, m.likeChannels(name))
+	m.miss(func() string {
+		return "#" + plain(name) + " leads nowhere: the bot sees no channel of that name." + m.likeChannels(name)
+	})
 	return "", 0
 }
 
@@ -316,13 +332,19 @@ func (m *mentioning) likeChannels(word string) string {
 	return " Like it are: " + strings.Join(list, ", ") + "."
 }
 
-func (m *mentioning) miss(format, name string, more ...any) {
+// miss notes a name that calls nobody, by what say says of it.
+func (m *mentioning) miss(say func() string) {
 	if len(m.missed) == maxMissed {
 		m.more++
 		return
 	}
+	m.missed = append(m.missed, say())
+}
+
+// plain is a word of the text as it may stand in a note.
+func plain(word string) string {
 	var flags view.Flags
-	m.missed = append(m.missed, fmt.Sprintf(format, append([]any{flags.Name(name)}, more...)...))
+	return flags.Name(word)
 }
 
 // tell notes what calls nobody.

@@ -152,6 +152,22 @@ func TestCandidatesUnderLockdown(t *testing.T) {
 	}
 }
 
+// TestTheCommentOfAnUploadUnderLockdown reads the message of an upload, as who uploaded it and as another.
+func TestTheCommentOfAnUploadUnderLockdown(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *rigOptions) { o.judge.Lockdown = view.Members })
+	var up posted
+	r.call("slack_upload_file", a{"channel": sandbox.General, "filename": "a.txt", "content": "x", "comment": "see here"}, &up)
+	var one struct{ Message message }
+	if r.call("slack_get_reactions", a{"timestamp": up.Permalink}, &one); one.Message.Text != "see here" {
+		t.Errorf("who uploaded it reads %+v", one.Message)
+	}
+	other := &toolset.Call{Progress: func(float64, float64, string) {}, Principal: &access.Principal{Name: "other", Scopes: tester.Scopes}}
+	if res, err := r.tryWith(t.Context(), other, "slack_get_reactions", a{"timestamp": up.Permalink}); err != nil || strings.Contains(string(res), "see here") {
+		t.Errorf("another reads %s, %v", res, err)
+	}
+}
+
 // TestAKeyStandsForTheWordsAsTheyWereWritten repeats a call after its name has come to call somebody.
 func TestAKeyStandsForTheWordsAsTheyWereWritten(t *testing.T) {
 	t.Parallel()
