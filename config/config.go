@@ -143,6 +143,8 @@ type Slack struct {
 	SigningSecrets Secrets
 	BotToken       Secret
 	UserToken      Secret
+	// UserTokenReads lets bearers with the scope as-user read with UserToken where the bot cannot see.
+	UserTokenReads bool
 	// SocketMode receives over connections that AppToken opens, SocketConnections at once.
 	SocketMode        bool
 	AppToken          Secret
@@ -366,7 +368,7 @@ type Channel struct {
 // A Token is a named bearer.
 type Token struct {
 	Name string
-	// Scopes are of read, events, write, admin.
+	// Scopes are of read, events, write, admin, as-user.
 	Scopes []string
 	Secret Secret
 }

@@ -165,8 +165,11 @@ func (u SecretURL) MarshalText() ([]byte, error) { return []byte(u.String()), ni
 // MarshalJSON writes String as a JSON string.
 func (u SecretURL) MarshalJSON() ([]byte, error) { return json.Marshal(u.String()) }
 
+// scopeAsUser is the permission to read with the user token.
+const scopeAsUser = "as-user"
+
 // tokenScopes are the permissions that a bearer may have.
-var tokenScopes = []string{"read", "events", "write", "admin"}
+var tokenScopes = []string{"read", "events", "write", "admin", scopeAsUser}
 
 // parseTokens reads name:scope+scope:token, with commas or line breaks between.
 func parseTokens(raw string) ([]Token, error) {

@@ -68,6 +68,12 @@ var slackSettings = []Setting{
 		bind: slackSecret(func(c *Config) *Secret { return &c.Slack.UserToken }),
 	},
 	{
+		Key: "SLACK_USER_TOKEN_READS", Flag: "slack-user-token-reads", Section: SectionSlack, Kind: KindBoolean, Default: "false",
+		Help: "Let assistants with the scope as-user read with SLACK_USER_TOKEN where the bot cannot see",
+		More: "Those are tokens of MCP_TOKENS that name the scope, and the client of stdio. They read all that the token's owner sees, private channels and direct messages too; each result that was read so says read_as: user.",
+		bind: boolean(func(c *Config) *bool { return &c.Slack.UserTokenReads }),
+	},
+	{
 		Key: "SOCKET_MODE", Flag: "socket-mode", Section: SectionSlack, Kind: KindBoolean, Default: "false",
 		Help: "Receive over connections that this server opens to Slack; it needs no public address",
 		More: "SLACK_APP_TOKEN is needed then, and SLACK_SIGNING_SECRET is not. See docs/slack.md.",
@@ -342,7 +348,7 @@ var accessSettings = []Setting{
 	},
 	{
 		Key: "MCP_TOKENS", Section: SectionAccess, Kind: KindSecret, Example: "alice:read+events:3f9a0c6e1b7d4a52,bob:read+events+write:77c1d0e2a94b4f6e",
-		Help: "Further bearer tokens, each as name:scope+scope:token; the scopes are read, events, write, admin",
+		Help: "Further bearer tokens, each as name:scope+scope:token; the scopes are read, events, write, admin, as-user",
 		More: "SIGHUP reads them again; one that is gone is refused at once, and what it has open ends.",
 		bind: into(func(c *Config) *[]Token { return &c.MCP.Tokens }, parseTokens),
 	},

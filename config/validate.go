@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -301,6 +302,7 @@ func (l *loader) validateMCP() {
 			"listen on --host 127.0.0.1, or set MCP_AUTH_TOKEN instead, or say it twice if the network is closed")
 	}
 	l.validateOAuth()
+	l.warnOfUserReads()
 	if c.MCP.AuthToken.IsSet() && len(c.MCP.AuthToken.Reveal()) < minToken {
 		l.problems.add("MCP_AUTH_TOKEN", fmt.Sprintf("is shorter than %d characters", minToken), tokenRemedy)
 	}
@@ -339,6 +341,29 @@ func (l *loader) validateChannel() {
 			l.problems.add("MCP_CHANNEL_SENDERS", "names somebody otherwise than by id or e-mail address", "write U0123456789 or ada@example.com: a name can be taken by somebody else")
 			return
 		}
+	}
+}
+
+// warnOfUserReads says what reading with the user token opens, and when it opens nothing.
+func (l *loader) warnOfUserReads() {
+	c := &l.config
+	may := c.MCP.Transport == Stdio
+	for _, token := range c.MCP.Tokens {
+		if slices.Contains(token.Scopes, scopeAsUser) {
+			may = true
+			if !c.Slack.UserTokenReads {
+				l.warn("MCP_TOKENS gives %s the scope as-user, and SLACK_USER_TOKEN_READS is not set: it reads with the bot token alone", token.Name)
+			}
+		}
+	}
+	switch {
+	case !c.Slack.UserTokenReads:
+	case !c.Slack.UserToken.IsSet() && !c.Sandbox:
+		l.warn("SLACK_USER_TOKEN_READS is set, and SLACK_USER_TOKEN is not: nothing is read with it")
+	case !may:
+		l.warn("SLACK_USER_TOKEN_READS is set, and no token of MCP_TOKENS has the scope as-user: nothing is read with SLACK_USER_TOKEN")
+	default:
+		l.warn("SLACK_USER_TOKEN_READS is set: assistants with the scope as-user read all that the owner of SLACK_USER_TOKEN sees, private channels and direct messages too")
 	}
 }
 

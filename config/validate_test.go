@@ -219,3 +219,26 @@ func TestProxiesAreWarnedOf(t *testing.T) {
 		})
 	}
 }
+
+// TestReadingWithTheUserTokenIsWarnedOf says what SLACK_USER_TOKEN_READS opens, and when it opens nothing.
+func TestReadingWithTheUserTokenIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	const reads, user, mine = "SLACK_USER_TOKEN_READS", "SLACK_USER_TOKEN", "MCP_TOKENS"
+	const scoped = "worker:read+as-user:0123456789abcdef"
+	for _, tc := range []struct {
+		set  map[string]string
+		want string
+	}{
+		{map[string]string{}, ""},
+		{map[string]string{user: "xoxp-right", mine: "worker:read:0123456789abcdef"}, ""},
+		{map[string]string{user: "xoxp-right", mine: scoped}, "reads with the bot token alone"},
+		{map[string]string{reads: "true", mine: scoped}, "SLACK_USER_TOKEN is not"},
+		{map[string]string{reads: "true", user: "xoxp-right"}, "no token of MCP_TOKENS has the scope as-user"},
+		{map[string]string{reads: "true", user: "xoxp-right", mine: scoped}, "read all that the owner of SLACK_USER_TOKEN sees"},
+	} {
+		c := load(t, config.Sources{Flags: integrated(), LookupEnv: env(enough(tc.set))})
+		if tc.want == "" && len(c.Warnings) > 0 || tc.want != "" && (len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], tc.want)) {
+			t.Errorf("%v warns %q, want %q", tc.set, c.Warnings, tc.want)
+		}
+	}
+}

@@ -54,6 +54,9 @@ type Options struct {
 	Operator operator.Store
 	// Slack makes the calls; nil leaves the tools and resources out that need it.
 	Slack *slackapi.Client
+	// UserReads lets callers with the scope as-user, and the client of stdio, read with the user
+	// token of Slack where the bot cannot see.
+	UserReads bool
 	// Write bounds what the writing tools may do. Its Directory is set by New, and its Logger
 	// where it is nil.
 	Write guard.Options
@@ -204,7 +207,7 @@ func (s *Server) connect(o Options) error {
 
 // toolOptions makes what the tools share.
 func toolOptions(o Options) (tools.Options, error) {
-	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Share: o.Transport.Share, OnBound: o.Transport.OnBound, Slack: o.Slack, Posts: o.Posts}
+	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Share: o.Transport.Share, OnBound: o.Transport.OnBound, Slack: o.Slack, UserReads: o.UserReads, Posts: o.Posts}
 	jo := view.JudgeOptions{Lockdown: o.Lockdown, Apps: o.LockdownApps, Posts: to.Posts}
 	if o.Slack == nil {
 		to.Judge = view.NewJudge(jo)
@@ -302,7 +305,7 @@ const StdioPrincipal = "stdio"
 // ServeStdio serves one client over in and out until in ends or ctx does. The
 // user who started the process owns it: the caller has every scope but admin.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	owner := &access.Principal{Name: StdioPrincipal, Home: home(), Scopes: []access.Scope{access.Read, access.Events, access.Write}}
+	owner := &access.Principal{Name: StdioPrincipal, Home: home(), Scopes: []access.Scope{access.Read, access.Events, access.Write, access.AsUser}}
 	err := s.transport.ServeStdio(access.With(ctx, owner), in, out)
 	if errors.Is(err, context.Canceled) {
 		return nil

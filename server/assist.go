@@ -81,6 +81,7 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 		Lockdown: lockdowns()[m.Lockdown], LockdownApps: m.LockdownApps, Posts: h.posts,
 		Channel:     channel(m),
 		Slack:       client,
+		UserReads:   cfg.Slack.UserTokenReads,
 		MaxWaits:    m.MaxWaits,
 		Logger:      h.log,
 		OnEnterCall: h.enterTool(), OnCall: h.toolCalled, RequestID: web.RequestID,

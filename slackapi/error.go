@@ -169,7 +169,8 @@ func (c call) classifyStatus(resp *http.Response) *Error {
 // classifyFile is for the hosts of files, which speak HTTP and not Slack's JSON. The
 // redirects of a download are followed by its http.Client.
 func (c call) classifyFile(resp *http.Response) *Error {
-	if resp.StatusCode == http.StatusOK || c.method == filesDownload && resp.StatusCode/100 == 3 {
+	switch {
+	case resp.StatusCode == http.StatusOK, c.method == filesDownload && resp.StatusCode/100 == 3, c.head && resp.StatusCode == http.StatusPartialContent:
 		return nil
 	}
 	err := c.classifyStatus(resp)

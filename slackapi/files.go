@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -115,19 +116,74 @@ func (c *Client) FileList(ctx context.Context, q FileQuery) (FilePage, error) {
 type Content struct {
 	MediaType string
 	Data      []byte
+	// Total is how many bytes the whole file has, -1 where that was not said.
+	Total int64
+}
+
+// FileHead reads the first n bytes of a file, or all where it has no more. It asks for no
+// others, and reads no others where they are sent all the same. A page for signing in that
+// comes in place of the file is [CodeSignIn].
+func (c *Client) FileHead(ctx context.Context, f *File, n int64) (Content, error) {
+	got, err := c.download(ctx, f.URLPrivate, call{method: filesDownload, limit: n, head: true})
+	return f.genuine(got, err)
+}
+
+// FileContents reads a file as [Client.Download] does. A page for signing in that comes in place
+// of the file is [CodeSignIn].
+func (c *Client) FileContents(ctx context.Context, f *File, limit int64) (Content, error) {
+	got, err := c.Download(ctx, f.URLPrivate, limit)
+	return f.genuine(got, err)
+}
+
+// genuine refuses a page for signing in: Slack answers with one, and status 200, where the token may
+// not read the file. Of a file that is a page itself only the length tells them apart.
+func (f *File) genuine(got Content, err error) (Content, error) {
+	switch {
+	case err != nil || !isHTML(got.Data):
+		return got, err
+	case slices.Contains(documents, f.Mode) || slices.Contains(documents, f.FileType):
+		return got, nil
+	case (strings.Contains(f.MimeType, "html") || f.FileType == "html") && (got.Total < 0 || f.Size == 0 || got.Total == f.Size):
+		return got, nil
+	}
+	return Content{}, signIn()
+}
+
+// documents are the modes and types of files that Slack keeps itself, and gives out as pages.
+var documents = []string{"canvas", "quip", "docs", "post", "space", "list", "email"}
+
+// isHTML reports that bytes begin as a page does.
+func isHTML(data []byte) bool {
+	data = bytes.TrimPrefix(data[:min(len(data), 512)], []byte("\xef\xbb\xbf"))
+	head := strings.ToLower(string(bytes.TrimSpace(data)))
+	return strings.HasPrefix(head, "<!doctype html") || strings.HasPrefix(head, "<html")
+}
+
+func signIn() *Error {
+	return &Error{
+		Method: filesDownload.name, Code: CodeSignIn, Kind: Forbidden,
+		err: errors.New("the token may not read this file: it needs files:read, and to be where the file was shared"),
+	}
 }
 
 // Download reads the contents behind a file's URLPrivate, of at most limit bytes
 // ([MaxDownload] at most); more is [TooLarge]. Only hosts of Slack and the API's own
 // are called, and only they see the token, on redirects as well.
 func (c *Client) Download(ctx context.Context, rawURL string, limit int64) (Content, error) {
+	return c.download(ctx, rawURL, call{method: filesDownload, limit: limit})
+}
+
+func (c *Client) download(ctx context.Context, rawURL string, how call) (Content, error) {
 	name := filesDownload.name
-	if limit <= 0 || limit > MaxDownload {
-		return Content{}, refused(name, fmt.Errorf("limit is %d, must be 1 to %d", limit, MaxDownload))
+	if how.limit <= 0 || how.limit > MaxDownload {
+		return Content{}, refused(name, fmt.Errorf("limit is %d, must be 1 to %d", how.limit, MaxDownload))
 	}
-	req, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, call{method: filesDownload, limit: limit}), http.MethodGet, rawURL, http.NoBody)
+	req, err := http.NewRequestWithContext(context.WithValue(ctx, callKey{}, how), http.MethodGet, rawURL, http.NoBody)
 	if err != nil {
 		return Content{}, refused(name, errors.New("the file's URL cannot be called"))
+	}
+	if how.head {
+		req.Header.Set("Range", fmt.Sprintf("bytes=0-%d", how.limit-1))
 	}
 	if c.token != "" {
 		if err := c.follow(req, nil); err != nil {
@@ -143,10 +199,28 @@ func (c *Client) Download(ctx context.Context, rawURL string, limit int64) (Cont
 	}
 	defer resp.Body.Close()
 	data, err := whole(resp)
-	if err != nil || resp.StatusCode != http.StatusOK {
+	total, ok := totalOf(resp)
+	if err != nil || !ok {
 		return Content{}, &Error{Method: name, Code: CodeUnreadable, Kind: Internal, Status: resp.StatusCode}
 	}
-	return Content{MediaType: resp.Header.Get("Content-Type"), Data: data}, nil
+	return Content{MediaType: resp.Header.Get("Content-Type"), Data: data, Total: total}, nil
+}
+
+// totalOf is how many bytes a file has, -1 where the answer does not say. It reports whether the answer
+// holds the file from its beginning on.
+func totalOf(resp *http.Response) (total int64, ok bool) {
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return resp.ContentLength, true
+	case http.StatusPartialContent:
+		part, all, _ := strings.Cut(strings.TrimPrefix(resp.Header.Get("Content-Range"), "bytes "), "/")
+		total, err := strconv.ParseInt(all, 10, 64)
+		if err != nil {
+			total = -1
+		}
+		return total, strings.HasPrefix(part, "0-")
+	}
+	return 0, false
 }
 
 // follow checks where a request for a file goes, at first and at each redirect, and shows
@@ -156,7 +230,7 @@ func (c *Client) follow(req *http.Request, via []*http.Request) error {
 	e := &Error{Method: filesDownload.name, Kind: Internal}
 	switch {
 	case len(via) > 0 && req.URL.Query().Has("redir"):
-		e.Code, e.Kind, e.err = CodeSignIn, Forbidden, errors.New("the token may not read this file: it needs files:read, and to be where the file was shared")
+		return signIn()
 	case len(via) > maxFileRedirects:
 		e.Code = CodeTooManyRedirects
 	case !call:

@@ -109,10 +109,37 @@ func TestDownload(t *testing.T) {
 		failed(t, err, slackapi.InvalidArgument, slackapi.CodeBadRequest)
 	})
 	t.Run("of a file that the bot may not read says why", func(t *testing.T) {
-		_, err := client.Download(t.Context(), strings.Replace(f.URLPrivate, shared, hidden, 1), 10)
-		failed(t, err, slackapi.Forbidden, slackapi.CodeSignIn)
-		if !contains(err.Error(), "files:read") {
-			t.Errorf("no remedy in %v", err)
+		other := f
+		other.URLPrivate = strings.Replace(f.URLPrivate, shared, hidden, 1)
+		for _, kind := range []string{"text/plain", "text/html"} {
+			other.MimeType = kind
+			_, err := client.FileHead(t.Context(), &other, 100)
+			failed(t, err, slackapi.Forbidden, slackapi.CodeSignIn)
+			_, err = client.FileContents(t.Context(), &other, 1000)
+			failed(t, err, slackapi.Forbidden, slackapi.CodeSignIn)
+			if !contains(err.Error(), "files:read") {
+				t.Errorf("no remedy in %v", err)
+			}
+		}
+	})
+	t.Run("of a page is that page", func(t *testing.T) {
+		const page = "\ufeff<!DOCTYPE html><title>Lamps</title>"
+		id, _, err := sb.UploadAs("alice", "#general", "lamp.html", []byte(page), "")
+		succeed(t, err)
+		f := must(client.FileInfo(t.Context(), id))(t)
+		if got := must(client.FileContents(t.Context(), &f, 1000))(t); string(got.Data) != page {
+			t.Errorf("read %q", got.Data)
+		}
+		if got := must(client.FileHead(t.Context(), &f, 20))(t); string(got.Data) != page[:20] {
+			t.Errorf("read %q", got.Data)
+		}
+	})
+	t.Run("of the first bytes brings no others", func(t *testing.T) {
+		for _, n := range []int64{1, 9, 10, 11} {
+			got := must(client.FileHead(t.Context(), &f, n))(t)
+			if want := "0123456789"[:min(n, 10)]; string(got.Data) != want || got.Total != 10 {
+				t.Errorf("the first %d bytes are %q of %d", n, got.Data, got.Total)
+			}
 		}
 	})
 	t.Run("after a broken connection is tried again", func(t *testing.T) {

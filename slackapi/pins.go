@@ -35,13 +35,14 @@ func (c *Client) Reactions(ctx context.Context, channel, ts string) (Message, er
 	return r.Message, err
 }
 
-// A Pin is a message that a channel holds up.
+// A Pin is a message, or in an older channel a file, that a channel holds up.
 type Pin struct {
-	Type      string  `json:"type"` // "message"; an old channel may hold files
+	Type      string  `json:"type"` // message or file
 	Channel   string  `json:"channel"`
 	Created   int64   `json:"created"` // Unix seconds
 	CreatedBy string  `json:"created_by"`
 	Message   Message `json:"message"`
+	File      *File   `json:"file,omitempty"`
 }
 
 // AddPin pins a message. One that is pinned already is a [Conflict] with code

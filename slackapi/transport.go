@@ -40,6 +40,7 @@ type call struct {
 	method method
 	scope  string // the channel of a post
 	limit  int64  // of the reply, in bytes
+	head   bool   // what comes after limit is not read, and not too large
 }
 
 // callKey is the key of a call in the context of its request. A request to the Web API
@@ -156,7 +157,7 @@ func (t *transport) judge(ctx context.Context, c call, sent *sending, resp *http
 	switch {
 	case errors.Is(err, errNoShare):
 		return nil, &Error{Method: c.method.name, Code: CodeTooManyReads, Kind: TooLarge, err: errNoShare}
-	case resp.StatusCode != http.StatusOK: // The status suffices, whatever the body is.
+	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent: // The status suffices, whatever the body is.
 	case err != nil:
 		return nil, c.lost(ctx, sent, err)
 	case int64(len(body)) > c.limit:
@@ -175,7 +176,11 @@ func (t *transport) judge(ctx context.Context, c call, sent *sending, resp *http
 // changes nothing needs a share of the memory for them.
 func (t *transport) read(ctx context.Context, c call, resp *http.Response) ([]byte, error) {
 	var b bytes.Buffer
-	if _, err := b.ReadFrom(io.LimitReader(resp.Body, min(smallReply, c.limit+1))); err != nil || b.Len() < smallReply {
+	most := c.limit + 1
+	if c.head {
+		most = c.limit
+	}
+	if _, err := b.ReadFrom(io.LimitReader(resp.Body, min(smallReply, most))); err != nil || b.Len() < smallReply {
 		return b.Bytes(), err
 	}
 	if h := holdOf(ctx); h != nil && c.method.safe && t.opt.OnLarge != nil {
@@ -187,7 +192,7 @@ func (t *transport) read(ctx context.Context, c call, resp *http.Response) ([]by
 		}
 	}
 	b.Grow(int(min(max(resp.ContentLength-smallReply, 0), c.limit)) + bytes.MinRead) // once, where the length is known
-	_, err := b.ReadFrom(io.LimitReader(resp.Body, max(c.limit+1-smallReply, 0)))
+	_, err := b.ReadFrom(io.LimitReader(resp.Body, max(most-smallReply, 0)))
 	return b.Bytes(), err
 }
 

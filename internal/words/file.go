@@ -27,7 +27,8 @@ type Extract struct {
 	AltText      string `json:"alt_txt,omitempty"` // of an image, by who uploaded it
 	Preview      string `json:"preview,omitempty"` // the beginning of a text
 	PlainPreview string `json:"preview_plain_text,omitempty"`
-	Subject      string `json:"subject,omitempty"` // of an e-mail
+	PlainText    string `json:"plain_text,omitempty"` // all of a document or an e-mail
+	Subject      string `json:"subject,omitempty"`    // of an e-mail
 	// From is an e-mail's senders, Transcription what is said in a recording: Slack's JSON, which
 	// Text reads.
 	From          json.RawMessage `json:"from,omitempty"`
@@ -53,7 +54,7 @@ func (x *Extract) Text() string {
 		}
 		lines = append(lines, said)
 	}
-	return strings.Join(nonempty(append(lines, x.AltText, strings.TrimSpace(cmp.Or(x.PlainPreview, x.Preview)))), "\n")
+	return strings.Join(nonempty(append(lines, x.AltText, strings.TrimSpace(cmp.Or(x.PlainText, x.PlainPreview, x.Preview)))), "\n")
 }
 
 // gone are the modes of files that cannot be seen any more, and what became of them.

@@ -37,6 +37,9 @@ const (
 	Write Scope = "write"
 	// Admin lets a caller work the queue: redrive, replay, drop.
 	Admin Scope = "admin"
+	// AsUser lets a caller read with the user token where the bot cannot see, if the operator allows
+	// that at all. Static tokens alone can have it: nobody reads as another person.
+	AsUser Scope = "as-user"
 )
 
 // OAuthPrefix begins the names of principals that an authorization server vouches for;

@@ -22,7 +22,7 @@ const (
 
 	maxFileRead  = 5 << 20 // bytes of a file that is read
 	maxFileText  = 100_000 // characters of a text in one answer
-	maxImage     = 3 << 20 // bytes of an image in an answer
+	maxMedia     = 3 << 20 // bytes of an image or a document in an answer
 	maxComment   = 4000    // characters of the message with a file
 	maxFileWrite = 3 << 20 // bytes of a file that is uploaded: it comes in one message
 )
@@ -35,7 +35,7 @@ func fileTools(k *kit) []toolset.Tool {
 		}, k.fileInfo),
 		toolset.Define(toolset.Tool{
 			Name: "slack_read_file", Title: "Read a file", Set: setFiles, Default: true, Scope: access.Read, Needs: []string{"files:read"},
-			Description: "Read a file of up to 5 MB: text page by page, an image as an image; other kinds are described only.",
+			Description: "Read a file: text page by page, an image as an image, a PDF or other document as Slack's own extract or whole; other kinds are described only.",
 		}, k.readFile),
 		toolset.Define(toolset.Tool{
 			Name: "slack_upload_file", Title: "Upload a file", Set: setFiles, Default: true,
@@ -68,6 +68,7 @@ type fileOut struct {
 	view.Mark
 	OK   bool      `json:"ok"`
 	File view.File `json:"file"`
+	readBy
 }
 
 type uploadOut struct {
@@ -79,13 +80,17 @@ type uploadOut struct {
 	carried
 }
 
-func (k *kit) fileInfo(ctx context.Context, _ *toolset.Call, in fileIn) (fileOut, error) {
+func (k *kit) fileInfo(ctx context.Context, c *toolset.Call, in fileIn) (fileOut, error) {
 	id, err := file("file_id", in.FileID)
 	if err != nil {
 		return fileOut{}, err
 	}
-	f, err := k.Slack.FileInfo(ctx, id)
-	return fileOut{OK: true, File: k.Judge.Reading(ctx).File(&f)}, err
+	var f slackapi.File
+	by := k.reader(c)
+	for by.next(err) {
+		f, err = by.api.FileInfo(ctx, id)
+	}
+	return fileOut{OK: true, File: k.Judge.Reading(ctx).File(&f), readBy: by.readBy}, err
 }
 
 type uploadIn struct {

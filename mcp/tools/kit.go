@@ -33,6 +33,8 @@ type Options struct {
 	// Slack makes the calls. Without it all tools but those of events are left out,
 	// and names cannot be resolved.
 	Slack *slackapi.Client
+	// UserReads lets callers with the scope as-user read with the user token where the bot cannot see.
+	UserReads bool
 	// Names and Guard are required with Slack.
 	Names *names.Resolver
 	Guard *guard.Guard

@@ -16,7 +16,7 @@ func pinTools(k *kit) []toolset.Tool {
 	return []toolset.Tool{
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_pins", Title: "List pins", Set: setPins, Scope: access.Read, Needs: []string{"pins:read"},
-			Description: "List the messages that are pinned in a channel: what its members want to be found.",
+			Description: "List the messages and files that are pinned in a channel: what its members want to be found.",
 		}, k.listPins),
 		toolset.Define(toolset.Tool{
 			Name: "slack_add_pin", Title: "Pin a message", Set: setPins,
@@ -32,10 +32,11 @@ func pinTools(k *kit) []toolset.Tool {
 }
 
 type pin struct {
-	PinnedBy string       `json:"pinned_by,omitempty"`
-	PinnedAt string       `json:"pinned_at,omitempty"`
-	Time     string       `json:"time,omitempty" doc:"when it was pinned"`
-	Message  view.Message `json:"message"`
+	PinnedBy string        `json:"pinned_by,omitempty"`
+	PinnedAt string        `json:"pinned_at,omitempty"`
+	Time     string        `json:"time,omitempty" doc:"when it was pinned"`
+	Message  *view.Message `json:"message,omitempty"`
+	File     *view.File    `json:"file,omitempty" doc:"in place of a message"`
 }
 
 type pinsOut struct {
@@ -45,14 +46,19 @@ type pinsOut struct {
 	HasMore bool   `json:"has_more"`
 	Note    string `json:"note,omitempty"`
 	view.Legend
+	readBy
 }
 
-func (k *kit) listPins(ctx context.Context, _ *toolset.Call, in channelIn) (pinsOut, error) {
+func (k *kit) listPins(ctx context.Context, c *toolset.Call, in channelIn) (pinsOut, error) {
 	channel, err := k.channel(ctx, in.Channel)
 	if err != nil {
 		return pinsOut{}, err
 	}
-	items, err := k.Slack.Pins(ctx, channel)
+	var items []slackapi.Pin
+	by := k.reader(c)
+	for by.next(err) {
+		items, err = by.api.Pins(ctx, channel)
+	}
 	if err != nil {
 		return pinsOut{}, err
 	}
@@ -61,6 +67,7 @@ func (k *kit) listPins(ctx context.Context, _ *toolset.Call, in channelIn) (pins
 		out = k.pinned(ctx, r, channel, items)
 		return nil
 	})
+	out.readBy = by.readBy
 	return out, err
 }
 
@@ -68,7 +75,12 @@ func (k *kit) listPins(ctx context.Context, _ *toolset.Call, in channelIn) (pins
 func (k *kit) pinned(ctx context.Context, r *view.Reading, channel string, items []slackapi.Pin) pinsOut {
 	out, size, o := pinsOut{Channel: channel, Pins: []pin{}}, 0, k.messageOptions(ctx, channel, concise)
 	for i := range items {
-		p := pin{PinnedBy: items[i].CreatedBy, PinnedAt: view.Unix(items[i].Created), Time: r.ClockUnix(items[i].Created), Message: r.Message(&items[i].Message, o)}
+		p := pin{PinnedBy: items[i].CreatedBy, PinnedAt: view.Unix(items[i].Created), Time: r.ClockUnix(items[i].Created)}
+		if f := items[i].File; f != nil && items[i].Message.TS == "" {
+			p.File = new(r.File(f))
+		} else {
+			p.Message = new(r.Message(&items[i].Message, o))
+		}
 		if size += jsonSize(p); size > maxResult && i > 0 {
 			out.HasMore, out.Note = true, "The oldest pins were left out to keep the list readable."
 			break

@@ -2,7 +2,6 @@ package toolset
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -230,8 +229,8 @@ func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req m
 		return mcp.NewToolResultError(r.opt.Fault(err))
 	}
 	res := mcp.NewToolResultStructured(out.Structured, string(out.Structured))
-	for _, m := range out.Media {
-		res.Content = append(res.Content, mcp.NewImageContent(base64.StdEncoding.EncodeToString(m.Data), m.MIMEType))
+	for i := range out.Media {
+		res.Content = append(res.Content, out.Media[i].content())
 	}
 	return res
 }

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
 
 	"slackmcp/mcp/access"
 )
@@ -84,14 +87,24 @@ type Call struct {
 type Result struct {
 	// Structured is the JSON object that the output schema describes.
 	Structured json.RawMessage
-	// Media are images that go beside it.
+	// Media are images and documents that go beside it.
 	Media []Media
 }
 
-// Media is one image of a result.
+// Media is one image of a result or, with a URI, one document.
 type Media struct {
 	MIMEType string
 	Data     []byte
+	URI      string
+}
+
+// content is the media as MCP carries it.
+func (m *Media) content() mcp.Content {
+	data := base64.StdEncoding.EncodeToString(m.Data)
+	if m.URI == "" {
+		return mcp.NewImageContent(data, m.MIMEType)
+	}
+	return mcp.NewEmbeddedResource(mcp.BlobResourceContents{URI: m.URI, MIMEType: m.MIMEType, Blob: data})
 }
 
 // Define completes the description of a tool with its handler. The schemas are those of In

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"maps"
@@ -439,8 +440,9 @@ func (c *call) shareTargets(ids []string) ([]*channel, error) {
 	return channels, nil
 }
 
-// serveFile gives a file's contents to a token that may read them; anybody else is
-// sent to the sign-in page, as Slack does.
+// serveFile gives a file's contents, or the part that is asked for, to a token that may read
+// them. As Slack does, it answers another token with the sign-in page in place of the file, with status
+// 200, and sends anybody else there.
 func (s *Sandbox) serveFile(w http.ResponseWriter, r *http.Request) {
 	if fault := s.takeFault("files.download"); fault != nil && s.strike(fault, fault.AfterEffect, w, r) {
 		return
@@ -456,13 +458,15 @@ func (s *Sandbox) serveFile(w http.ResponseWriter, r *http.Request) {
 		data, media = f.contents(), f.mediaType
 	}
 	s.mu.Unlock()
-	if !allowed {
+	switch {
+	case err != nil:
 		http.Redirect(w, r, "/?redir="+url.QueryEscape(r.URL.Path), http.StatusFound)
-		return
+	case !allowed:
+		serveSignIn(w, r)
+	default:
+		w.Header().Set("Content-Type", media)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 	}
-	w.Header().Set("Content-Type", media)
-	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
-	_, _ = w.Write(data) // the client may be gone
 }
 
 // serveSignIn is the page where a request without a right to a file ends.

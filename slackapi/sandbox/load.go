@@ -482,6 +482,9 @@ func (l *loader) loadFiles(at string, ch *channel, m *message, all []FileFile) {
 		}
 		f.shared[ch.id] = m.TS
 		m.files = append(m.files, f.id)
+		if in.PinnedBy != "" {
+			ch.pins = append(ch.pins, &pin{file: f, by: l.person(at+"/"+strconv.Itoa(i)+"/pinned_by", in.PinnedBy), created: f.created + 60})
+		}
 	}
 	if len(all) > 0 {
 		m.Upload = new(false)

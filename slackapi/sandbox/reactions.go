@@ -146,6 +146,7 @@ const (
 // A pin is a message that a channel holds up.
 type pin struct {
 	message *message
+	file    *file // in place of a message
 	by      string
 	created int64
 }
@@ -223,6 +224,9 @@ func (s *Sandbox) unpin(ch *channel, m *message) *pin {
 }
 
 func (s *Sandbox) pinView(ch *channel, p *pin) object {
+	if p.file != nil {
+		return object{"type": "file", "created": p.created, "created_by": p.by, "file": s.fileView(p.file)}
+	}
 	m := s.view(p.message, actor{})
 	m.Permalink = s.permalink(ch, p.message)
 	return object{"type": "message", "channel": ch.id, "created": p.created, "created_by": p.by, "message": m}

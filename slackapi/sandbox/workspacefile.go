@@ -147,6 +147,8 @@ type FileFile struct {
 	Content string `json:"content,omitempty"`
 	Base64  []byte `json:"base64,omitempty"`
 	Size    int    `json:"size,omitempty"`
+	// PinnedBy pins the file itself, as older channels have it; those of today pin its message.
+	PinnedBy string `json:"pinned_by,omitempty"`
 	// Details are further members of its description, as Slack has them, such as
 	// transcription or plain_text.
 	Details map[string]any `json:"details,omitempty"`
