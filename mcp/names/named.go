@@ -12,14 +12,15 @@ import (
 type Namesakes struct {
 	// Users are active users of our own workspace or organisation, at most ten, by their ids.
 	Users []User
-	// Groups are active user groups of our own.
+	// Groups are active user groups of ours, at most ten, by their ids.
 	Groups []slackapi.UserGroup
 }
 
-// Named returns who has each of some names, as handle, display name, full name or handle of a user
-// group; upper and lower case are the same. The keys are the names as they were given; who has none
-// has no key. Where Slack's list of users was not read to its end within ctx, whole is false: then it
-// holds only users whose handle it is, and there may be more who are called so.
+// Named returns who has each of some names: users by handle, display name or full name, groups by
+// handle or name; upper and lower case are the same. The keys are the names as they were given; a
+// name that nobody has is no key. Where Slack's list of users was not read to its end within ctx,
+// whole is false: then users are those alone whose handle it is, and there may be more who are
+// called so. Groups are left out where Slack does not list them.
 func (r *Resolver) Named(ctx context.Context, wanted []string) (found map[string]Namesakes, whole bool, err error) {
 	self, err := r.Self(ctx)
 	if err != nil {
@@ -37,6 +38,15 @@ func (r *Resolver) Named(ctx context.Context, wanted []string) (found map[string
 		}
 		return true
 	})
+	if !r.missing(groupList) {
+		_ = r.share(ctx, groupList, r.listGroups) // without usergroups:read there are none
+	}
+	r.groups.each(func(_ string, g slackapi.UserGroup) bool {
+		if g.Deleted == 0 && !g.IsExternal {
+			enterGroup(byName, g)
+		}
+		return true
+	})
 	found = map[string]Namesakes{}
 	for _, name := range wanted {
 		n := byName[strings.ToLower(name)]
@@ -44,6 +54,7 @@ func (r *Resolver) Named(ctx context.Context, wanted []string) (found map[string
 			continue
 		}
 		slices.SortFunc(n.Users, func(a, b User) int { return strings.Compare(a.ID, b.ID) })
+		slices.SortFunc(n.Groups, func(a, b slackapi.UserGroup) int { return strings.Compare(a.ID, b.ID) })
 		found[name] = *n
 	}
 	return found, whole, nil
@@ -58,6 +69,16 @@ func (u User) enter(byName map[string]*Namesakes, whole bool) {
 	for i, name := range called {
 		if n := byName[name]; n != nil && !slices.Contains(called[:i], name) && len(n.Users) < maxNamesakes {
 			n.Users = append(n.Users, u)
+		}
+	}
+}
+
+// enterGroup notes a group under its handle and its name.
+func enterGroup(byName map[string]*Namesakes, g slackapi.UserGroup) {
+	handle, name := strings.ToLower(g.Handle), strings.ToLower(g.Name)
+	for i, called := range []string{handle, name} {
+		if n := byName[called]; n != nil && (i == 0 || name != handle) && len(n.Groups) < maxNamesakes {
+			n.Groups = append(n.Groups, g)
 		}
 	}
 }

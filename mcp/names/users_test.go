@@ -1,8 +1,12 @@
 package names_test
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"slackmcp/mcp/names"
 	"slackmcp/slackapi"
@@ -77,4 +81,42 @@ func TestNamesAreThoseOfOurOwnUsers(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, id, err)
 		}
 	}
+}
+
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	f := &fakeSlack{users: 1500}
+	r := newResolver(t, f)
+	found, whole, err := r.Named(t.Context(), []string{"User7", "Person 9", "PERSON 999", "oncall", "On Call", "nobody"})
+	if err != nil || !whole {
+		t.Fatalf("whole %v, %v", whole, err)
+	}
+	for name, want := range map[string]string{
+		"User7": "U000007", "Person 9": "U000009 U001009", "PERSON 999": "U000999", "oncall": "S000001", "On Call": "S000001", "nobody": "",
+	} {
+		var ids []string
+		for _, u := range found[name].Users {
+			ids = append(ids, u.ID)
+		}
+		for _, g := range found[name].Groups {
+			ids = append(ids, g.ID)
+		}
+		if got := strings.Join(ids, " "); got != want {
+			t.Errorf("%s is that of %s, want %s", name, got, want)
+		}
+	}
+	slow := &fakeSlack{users: 1500, slow: time.Hour}
+	synctest.Test(t, func(t *testing.T) {
+		r := newResolver(t, slow)
+		for i := range 20 {
+			u := slow.user(i)
+			r.KeepUser(&u)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		found, whole, err := r.Named(ctx, []string{"user7", "Person 9"})
+		if err != nil || whole || len(found["user7"].Users) != 1 || len(found) != 1 {
+			t.Errorf("before the list is read: %+v, %v, %v", found, whole, err)
+		}
+	})
 }

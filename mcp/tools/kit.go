@@ -58,7 +58,8 @@ type kit struct {
 	Options
 	waits *waitLimit
 	own   *ownPosts
-	now   func() time.Time
+	// now is the time in the operator's zone, in which times without a zone are meant.
+	now func() time.Time
 }
 
 func newKit(o Options) (*kit, error) {
@@ -78,7 +79,8 @@ func newKit(o Options) (*kit, error) {
 		}
 		o.Judge = view.NewJudge(jo)
 	}
-	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits, cmp.Or(o.Share, 25), o.OnBound), own: &ownPosts{}, now: time.Now}, nil
+	now := func() time.Time { return time.Now().In(o.Judge.Zone()) }
+	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits, cmp.Or(o.Share, 25), o.OnBound), own: &ownPosts{}, now: now}, nil
 }
 
 // Catalog returns every tool that can work with what the options hold. The order is
@@ -487,10 +489,10 @@ var age = regexp.MustCompile(`^([0-9]{1,6})\s*([smhdw])$`)
 
 var units = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
 
-// layouts are the forms of ISO 8601 that people write; without a zone they are UTC.
+// layouts are the forms of ISO 8601 that people write, the first with its zone.
 var layouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"}
 
-// instant reads a point in time; "" is the zero time.
+// instant reads a point in time; "" is the zero time. What is written without a zone is of now's.
 func instant(argument, s string, now time.Time) (time.Time, error) {
 	s = strings.TrimSpace(s)
 	switch strings.ToLower(s) {
@@ -499,9 +501,9 @@ func instant(argument, s string, now time.Time) (time.Time, error) {
 	case "now":
 		return now, nil
 	case "today":
-		return now.UTC().Truncate(24 * time.Hour), nil
+		return midnight(now), nil
 	case "yesterday":
-		return now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -1), nil
+		return midnight(now).AddDate(0, 0, -1), nil
 	}
 	if m := age.FindStringSubmatch(strings.ToLower(s)); m != nil {
 		n, err := strconv.Atoi(m[1])
@@ -513,11 +515,16 @@ func instant(argument, s string, now time.Time) (time.Time, error) {
 		return t, nil
 	}
 	for _, layout := range layouts {
-		if t, err := time.Parse(layout, s); err == nil {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
 			return t, nil
 		}
 	}
 	return time.Time{}, &toolset.ArgumentError{Argument: argument, Problem: whenHelp}
+}
+
+// midnight is when the day began.
+func midnight(now time.Time) time.Time {
+	return time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
 }
 
 // zoneless reports that an instant is written in ISO 8601 without its zone.
@@ -569,7 +576,7 @@ func upcoming(argument, s string, now time.Time) (time.Time, error) {
 	}
 	t, err := instant(argument, s, now)
 	if err != nil {
-		return time.Time{}, &toolset.ArgumentError{Argument: argument, Problem: "write a time to come as ISO 8601 with its zone (2026-01-31T09:00:00+01:00), as Unix seconds, or as how far ahead it is (30m, 2h, 1d)"}
+		return time.Time{}, &toolset.ArgumentError{Argument: argument, Problem: "write a time to come as ISO 8601 (2026-01-31T09:00:00+01:00), as Unix seconds, or as how far ahead it is (30m, 2h, 1d)"}
 	}
 	if !t.After(now) {
 		return time.Time{}, &toolset.ArgumentError{Argument: argument, Problem: "it is in the past"}

@@ -400,7 +400,7 @@ func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (sch
 		return scheduledOut{}, err
 	}
 	if zoneless(in.PostAt) {
-		m.notes.add("post_at was written without a zone and was taken as UTC.")
+		m.notes.add("post_at was written without a zone and was taken as in " + k.Judge.Zone().String() + ".")
 	}
 	p := &m.post
 	p.Channel = channel

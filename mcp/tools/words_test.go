@@ -109,11 +109,11 @@ func TestEveryWriterMakesMentions(t *testing.T) {
 func TestMentionsKeepToTheRulesOfMassMentions(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	if got, note := r.sent("slack_post_message", a{"channel": sandbox.General, "text": "@here @everyone @channel all"}); strings.Contains(got, "<!") || !strings.Contains(note, "Mass mentions") {
+	if got, note := r.sent("slack_post_message", a{"channel": sandbox.General, "text": "@here @everyone @channel all @oncall @On call"}); strings.Contains(got, "<!") || strings.Contains(note, "calls nobody") || !strings.Contains(note, "Mass mentions") {
 		t.Errorf("sent %s with %q", got, note)
 	}
 	free := newRig(t, func(o *rigOptions) { o.guard.MassMentions = true })
-	if got, note := free.sent("slack_post_message", a{"channel": sandbox.General, "text": "@here, @everyone and `@channel`"}); !strings.Contains(got, "<!here>, <!everyone> and `@channel`") || note != "" {
+	if got, note := free.sent("slack_post_message", a{"channel": sandbox.General, "text": "@here, @everyone, @oncall, @On call and `@channel`"}); !strings.Contains(got, "<!here>, <!everyone>, <!subteam^S0ONCALL001>, <!subteam^S0ONCALL001> and `@channel`") || note != "" {
 		t.Errorf("where they are allowed, sent %s with %q", got, note)
 	}
 	r = newRig(t)
@@ -236,22 +236,32 @@ func TestMarkdownInTextIsSentAsMarkdown(t *testing.T) {
 	closed.refuses("slack_post_message", a{"channel": sandbox.General, "text": "**x** ![a](https://x.example/?secret)"}, "remote_content_not_allowed: ")
 }
 
-// TestATimeWithoutAZoneIsSaidToBeUTC schedules at times that are written in several ways.
-func TestATimeWithoutAZoneIsSaidToBeUTC(t *testing.T) {
+// TestATimeWithoutAZoneIsThatOfTheSetting schedules at times that are written in several ways.
+func TestATimeWithoutAZoneIsThatOfTheSetting(t *testing.T) {
 	t.Parallel()
-	r := newRig(t)
-	at := time.Now().UTC().AddDate(0, 0, 2).Truncate(time.Hour)
-	for written, told := range map[string]bool{
-		at.Format("2006-01-02T15:04"): true, at.Format("2006-01-02 15:04:05"): true, at.Format(time.DateOnly): true,
-		at.Format(time.RFC3339): false, at.Format("2006-01-02T15:04:05+00:00"): false, "2d": false, strconv.FormatInt(at.Unix(), 10): false,
-	} {
-		var out struct {
-			PostAt string `json:"post_at"`
-			Note   string
+	for _, zone := range []*time.Location{nil, time.FixedZone("Lampland", 5*60*60)} {
+		r := newRig(t, func(o *rigOptions) {
+			if zone != nil {
+				o.judge.Zone = func() *time.Location { return zone }
+			}
+		})
+		said := "UTC"
+		at := time.Now().UTC().AddDate(0, 0, 2).Truncate(time.Hour)
+		if zone != nil {
+			said, at = "Lampland", at.In(zone)
 		}
-		r.call("slack_schedule_message", a{"channel": sandbox.General, "text": "x", "post_at": written}, &out)
-		if strings.Contains(out.Note, "UTC") != told || !strings.HasPrefix(out.PostAt, at.Format(time.DateOnly)) {
-			t.Errorf("%s is %s, with %q", written, out.PostAt, out.Note)
+		midnight := time.Date(at.Year(), at.Month(), at.Day(), 0, 0, 0, 0, at.Location())
+		for written, want := range map[string]struct {
+			at   time.Time
+			told bool
+		}{
+			at.Format("2006-01-02T15:04"): {at, true}, at.Format("2006-01-02 15:04:05"): {at, true}, at.Format(time.DateOnly): {midnight, true},
+			at.Format(time.RFC3339): {at, false}, at.UTC().Format(time.RFC3339): {at, false}, strconv.FormatInt(at.Unix(), 10): {at, false},
+		} {
+			got, note := r.sent("slack_schedule_message", a{"channel": sandbox.General, "text": "x", "post_at": written})
+			if !strings.Contains(got, strconv.FormatInt(want.at.Unix(), 10)) || strings.Contains(note, "as in "+said+".") != want.told {
+				t.Errorf("%s is %s, with %q", written, got, note)
+			}
 		}
 	}
 }
