@@ -18,3 +18,12 @@ func Fill(text string, e *event.Event) (result string, loads bool, err error) {
 	result, err = t.execute(e)
 	return result, true, err
 }
+
+// FillWords is Fill, and says whose words the result holds.
+func FillWords(text string, e *event.Event) (string, Words, error) {
+	t, err := newTemplate(text, escape)
+	if err != nil {
+		return "", 0, err
+	}
+	return t.fill(e)
+}

@@ -102,7 +102,8 @@ func (m *matcher) filter(includeSelf bool) event.Filter {
 }
 
 // A locator finds the text at a place of a body: by a path in JSON, also in that of a
-// form's payload, or by the name of a form's field.
+// form's payload, or by the name of a form's field. The place "text" of a message of Slack's is
+// all that it says.
 type locator struct {
 	path  event.Path
 	field string
@@ -114,6 +115,11 @@ func newLocator(s string) (locator, error) {
 }
 
 func (l locator) find(e *event.Event) (string, bool) {
+	if l.field == placeText {
+		if text, _, ok := said(e); ok {
+			return text, text != ""
+		}
+	}
 	if e.Encoding == event.JSON {
 		return l.path.Find(e.Raw)
 	}

@@ -233,7 +233,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("rules:\n  - name: a\n    when: {type: message, match: {event.text: {contains: x}}}\n    post: {channel: C1, text: \"{{.text}}\"}\n"))
 	f.Add([]byte("rules: [{name: b, forward: {url: 'https://hooks.example.com/', secret_env: HOOK_SECRET}}]"))
 	f.Add([]byte("rules: [{name: c, run: {command: [/bin/true]}}, {name: d, log: {text: '{{get \"a.b\" | default \"x\" | truncate 3}}'}}]"))
-	e := event.Event{Source: "slack", Kind: event.Kind{Type: "message"}, Raw: []byte(`{"event":{"text":"<!channel> x"}}`)}
+	e := event.Event{Source: "slack", Kind: event.Kind{Type: "message"}, Raw: []byte(`{"type":"event_callback","event":{"text":"<!channel> x"}}`)}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		rules, err := rule.Parse("f", content, env)
 		if err != nil {

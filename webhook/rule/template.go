@@ -33,8 +33,9 @@ var errTooLong = fmt.Errorf("the template makes more than %d bytes", maxText)
 // event says. It is safe for concurrent use.
 type textTemplate struct {
 	t     *template.Template
-	text  locator // of what a person wrote in Slack
+	text  locator // of a text in events that tell of no message
 	fixed bool    // it holds nothing of an event
+	tells bool    // it may hold what a message says
 	// clean makes what comes from an event harmless, before the template sees it.
 	clean func(string) string
 }
@@ -50,7 +51,7 @@ func newTemplate(text string, clean func(string) string) (*textTemplate, error) 
 	if t.t, err = template.New("text").Option("missingkey=error").Funcs(functions).Parse(text); err != nil {
 		return nil, plainError(err)
 	}
-	if err := checkTree(t.t, functions); err != nil {
+	if t.tells, err = checkTree(t.t, functions); err != nil {
 		return nil, err
 	}
 	t.fixed = !slices.ContainsFunc(t.t.Root.Nodes, func(n parse.Node) bool { return n.Type() != parse.NodeText })
@@ -94,11 +95,14 @@ func (t *textTemplate) fill(e *event.Event) (string, Words, error) {
 	}
 	var b boundedText
 	x := &execution{event: e, clean: t.clean}
-	person, _ := t.text.find(e)
+	message, solely, ok := said(e)
+	if !ok {
+		message, _ = t.text.find(e)
+	}
 	// The fields are a map of strings, which has no methods that a template could call.
 	fields := map[string]string{
 		"source": e.Source, "id": e.ID, "type": e.Kind.Type, "subtype": e.Kind.Subtype, "team": e.Team,
-		"channel": e.Channel, "user": e.User, "thread": e.Thread, "at": "", "received_at": "", "text": person,
+		"channel": e.Channel, "user": e.User, "thread": e.Thread, "at": "", "received_at": "", "text": message,
 	}
 	for name, at := range map[string]time.Time{"at": e.At, "received_at": e.ReceivedAt} {
 		if !at.IsZero() {
@@ -118,7 +122,7 @@ func (t *textTemplate) fill(e *event.Event) (string, Words, error) {
 	switch {
 	case t.fixed:
 		words = WordsFixed
-	case x.searched:
+	case x.searched, t.tells && !solely:
 		words = WordsUnknown
 	}
 	return b.text.String(), words, nil
@@ -296,25 +300,28 @@ var goFunctions = map[string]bool{
 
 // checkTree refuses what would let a small template take much time or memory: loops over
 // anything but the fields, templates that call templates, functions that are not known
-// to be bounded, and formats that pad.
-func checkTree(t *template.Template, functions template.FuncMap) error {
+// to be bounded, and formats that pad. It reports whether the template may hold what a message
+// says.
+func checkTree(t *template.Template, functions template.FuncMap) (tells bool, err error) {
 	for _, other := range t.Templates() {
 		if other.Name() != t.Name() {
-			return fmt.Errorf("a template cannot define another (%q): write its text where it is used", other.Name())
+			return false, fmt.Errorf("a template cannot define another (%q): write its text where it is used", other.Name())
 		}
 	}
 	if t.Tree == nil {
-		return nil // it is empty, but for comments
+		return false, nil // it is empty, but for comments
 	}
 	c := &treeCheck{tree: t.Tree, functions: functions}
-	return c.node(t.Root, scope{times: 1, dotIsFields: true})
+	err = c.node(t.Root, scope{times: 1, dotIsFields: true})
+	return c.tells, err
 }
 
 // A treeCheck walks the tree of one template.
 type treeCheck struct {
 	tree      *parse.Tree
 	functions template.FuncMap
-	steps     int // the nodes that an execution evaluates at most
+	steps     int  // the nodes that an execution evaluates at most
+	tells     bool // a node is the field of a message's words, or may be all fields
 }
 
 // A scope describes a place in a tree.
@@ -372,12 +379,25 @@ func (c *treeCheck) value(n parse.Node, s scope) error {
 		return c.command(n, s)
 	case *parse.ChainNode:
 		return c.node(n.Node, s)
+	case *parse.DotNode, *parse.FieldNode, *parse.VariableNode:
+		c.tells = c.tells || tells(n)
 	case *parse.IdentifierNode:
 		if !goFunctions[n.Ident] && c.functions[n.Ident] == nil {
 			return c.problem(n, "the function "+n.Ident+" cannot be called in a rule; docs/rules.md has the list of those that can")
 		}
 	}
 	return nil
+}
+
+// tells reports a node that is what a message says, or may be all fields.
+func tells(n parse.Node) bool {
+	switch n := n.(type) {
+	case *parse.FieldNode:
+		return n.Ident[0] == placeText
+	case *parse.VariableNode:
+		return len(n.Ident) == 1 || n.Ident[1] == placeText
+	}
+	return true
 }
 
 // branch checks what if, with and range have in common.

@@ -40,7 +40,7 @@ var templateExamples = []string{
 func templateEvent() *event.Event {
 	return &event.Event{
 		Source: "slack", ID: "Ev1", Kind: event.Kind{Type: "message"}, User: "U1", At: time.Unix(1_700_000_000, 0),
-		Raw: []byte(`{"event":{"text":"h\u00e9llo <b> & 'you' <!channel>","n":5}}`),
+		Raw: []byte(`{"type":"event_callback","event":{"text":"h\u00e9llo <b> & 'you' <!channel>","n":5}}`),
 	}
 }
 
@@ -176,8 +176,8 @@ func TestRefusedTemplatesAreNamed(t *testing.T) {
 
 func TestTemplatesAreBounded(t *testing.T) {
 	long, medium := templateEvent(), templateEvent()
-	long.Raw = []byte(`{"event":{"text":"` + strings.Repeat("x<", 400_000) + `"}}`)
-	medium.Raw = []byte(`{"event":{"short":"` + strings.Repeat("y", 30_000) + `"}}`)
+	long.Raw = []byte(`{"type":"event_callback","event":{"text":"` + strings.Repeat("x<", 400_000) + `"}}`)
+	medium.Raw = []byte(`{"type":"event_callback","event":{"short":"` + strings.Repeat("y", 30_000) + `"}}`)
 	for text, want := range map[string]string{
 		"{{.text}}": "the template makes more than 40000 bytes",
 		`{{get "event.short"}}{{get "event.short"}}`:                                                                      "the template makes more than 40000 bytes",
@@ -187,7 +187,7 @@ func TestTemplatesAreBounded(t *testing.T) {
 		`{{$x := get "event.short"}}{{range $}}{{$x = html $x $x}}{{end}}`:                                                "error calling html: it makes more than 1048576 bytes",
 		`{{$x := get "event.short"}}{{range $}}{{$x = urlquery $x $x}}{{end}}`:                                            "error calling urlquery: it makes more than 1048576 bytes",
 		`{{$x := get "event.short"}}{{range $}}{{$x = println $x $x}}{{end}}`:                                             "error calling println: it makes more than 1048576 bytes",
-		`{{len (println $ .text)}}`:                                                                                       "error calling println: it makes more than 1048576 bytes",
+		`{{len (println $ $ $ .text)}}`:                                                                                   "error calling println: it makes more than 1048576 bytes",
 		`{{printf "` + strings.Repeat("%[1]s", 100) + `" (get "event.short") | len}}`:                                     "error calling printf: it makes more than 1048576 bytes",
 		`{{range $}}{{range $}}{{$x := print (get "event.short") (get "event.short") (get "event.short")}}{{end}}{{end}}`: "the template's functions make more than 16777216 bytes",
 	} {
@@ -213,7 +213,7 @@ func TestErrorsOfTemplatesNameThePlace(t *testing.T) {
 		"one\n\n{{with .user}}\n{{range 5}}{{end}}{{end}}": "text:4:8: at <{{range 5}}{{end}}>: a loop",
 	} {
 		e := templateEvent()
-		e.Raw = []byte(`{"event":{"text":"` + strings.Repeat("x", 5000) + `"}}`)
+		e.Raw = []byte(`{"type":"event_callback","event":{"text":"` + strings.Repeat("x", 5000) + `"}}`)
 		if _, _, err := rule.Fill(text, e); err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 1000 {
 			t.Errorf("%q: the error is %v, want %s", text, err, want)
 		}
