@@ -97,7 +97,7 @@ func TestToolsList(t *testing.T) {
 		bytes   int // the most
 		writers bool
 	}{
-		"default":   {toolset.Choice{}, 20, 40 << 10, true},
+		"default":   {toolset.Choice{}, 20, 44 << 10, true},
 		"read-only": {toolset.Choice{ReadOnly: true}, 20, 40 << 10, false},
 		"full":      {toolset.Choice{Toolsets: []string{"all"}}, 60, 120 << 10, true},
 	} {

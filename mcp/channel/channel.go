@@ -218,7 +218,7 @@ func (c *Channel) params(m message) any {
 	for _, f := range m.Flags {
 		meta[f] = "true"
 	}
-	return map[string]any{"content": m.Text, "meta": meta}
+	return map[string]any{"content": view.Said(m.Text, m.Files), "meta": meta}
 }
 
 // A message is one that a person on the list wrote.

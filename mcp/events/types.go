@@ -23,7 +23,7 @@ type messageArguments struct {
 	where
 	ThreadTS    string `json:"thread_ts,omitempty" doc:"only in the thread of this message, by its ts"`
 	ChannelType string `json:"channel_type,omitempty" enum:"channel,group,im,mpim" doc:"only in conversations of this kind"`
-	Keyword     string `json:"keyword,omitempty" max:"200" doc:"only where the text has these characters, in upper or lower case"`
+	Keyword     string `json:"keyword,omitempty" max:"200" doc:"only where what the message says, also in its blocks, attachments and files, has these characters, in upper or lower case"`
 }
 
 func (a messageArguments) filter() (event.Filter, error) {
@@ -36,14 +36,14 @@ func (a messageArguments) filter() (event.Filter, error) {
 }
 
 // takes judges by what the filter of the log cannot see.
-func (a *messageArguments) takes(s *seen, text string) bool {
+func (a *messageArguments) takes(s *seen, m *view.Message) bool {
 	switch {
 	case a.ChannelType != "" && a.ChannelType != s.ChannelType:
 		return false
 	case a.Keyword == "":
 		return true
 	}
-	return strings.Contains(strings.ToLower(text), strings.ToLower(a.Keyword))
+	return strings.Contains(strings.ToLower(view.Said(m.Text, m.Files)), strings.ToLower(a.Keyword))
 }
 
 type messageData struct {
@@ -53,6 +53,7 @@ type messageData struct {
 	ThreadTS string         `json:"thread_ts,omitempty" doc:"ts of the thread's first message, of a reply"`
 	Text     string         `json:"text,omitempty" doc:"its first 1000 characters"`
 	Files    []view.FileRef `json:"files,omitempty"`
+	More     string         `json:"more,omitempty" doc:"what it holds that the text does not show; slack_get_event has it"`
 }
 
 // maxFiles bounds the files that a payload names.
@@ -60,7 +61,7 @@ const maxFiles = 10
 
 // message is the data of a message as it is shown.
 func (s *seen) message(m *view.Message) messageData {
-	d := messageData{place: s.place(), TS: s.id(m.TS), Text: s.view.Flags.Text(s.reading.Mentions(m.Text, &s.view.Flags), excerpt), Files: m.Files[:min(len(m.Files), maxFiles)]}
+	d := messageData{place: s.place(), TS: s.id(m.TS), Text: s.view.Flags.Text(s.reading.Mentions(m.Text, &s.view.Flags), excerpt), Files: m.Files[:min(len(m.Files), maxFiles)], More: m.More}
 	if m.ThreadTS != m.TS {
 		d.ThreadTS = s.id(m.ThreadTS)
 	}
@@ -81,7 +82,7 @@ func (s *seen) told() (now, before view.Message) { return s.reading.Told(s.Event
 
 func written(a *messageArguments, s *seen) (messageData, bool) {
 	m, _ := s.told()
-	if !a.takes(s, m.Text) {
+	if !a.takes(s, &m) {
 		return messageData{}, false
 	}
 	return s.message(&m), true
@@ -90,7 +91,7 @@ func written(a *messageArguments, s *seen) (messageData, bool) {
 // reply is a message in a thread that is not its first.
 func reply(a *messageArguments, s *seen) (messageData, bool) {
 	m, _ := s.told()
-	if m.ThreadTS == "" || m.ThreadTS == m.TS || !a.takes(s, m.Text) {
+	if m.ThreadTS == "" || m.ThreadTS == m.TS || !a.takes(s, &m) {
 		return messageData{}, false
 	}
 	return s.message(&m), true
@@ -110,7 +111,7 @@ type changedData struct {
 
 func changed(a *messageArguments, s *seen) (changedData, bool) {
 	now, before := s.told()
-	if now.TS == "" || !a.takes(s, now.Text) {
+	if now.TS == "" || !a.takes(s, &now) {
 		return changedData{}, false
 	}
 	s.note(before.Flags)

@@ -56,7 +56,7 @@ type Event struct {
 	ThreadTS    string          `json:"thread_ts,omitempty"`
 	Text        string          `json:"text,omitempty"`
 	Files       []FileRef       `json:"files,omitempty" opaque:"1" doc:"id, name, mimetype, size"`
-	More        string          `json:"more,omitempty" doc:"what the message holds that the text does not show; ask for detailed"`
+	More        string          `json:"more,omitempty" doc:"not in text; detailed has it"`
 	Provenance  Provenance      `json:"provenance,omitzero" opaque:"1" doc:"kind, external, same_team, guest; absent: a full member of our own workspace"`
 	HappenedAt  string          `json:"happened_at,omitempty"`
 	ReceivedAt  string          `json:"received_at,omitempty"`

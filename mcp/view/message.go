@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"slackmcp/internal/words"
 	"slackmcp/mcp/names"
 	"slackmcp/slackapi"
 )
@@ -28,7 +29,7 @@ type Message struct {
 	Files       []FileRef       `json:"files,omitempty" opaque:"1" doc:"id, name, mimetype, size"`
 	EditedTS    string          `json:"edited_ts,omitempty"`
 	Permalink   string          `json:"permalink,omitempty"`
-	More        string          `json:"more,omitempty" doc:"what it holds that the text does not show; ask for detailed"`
+	More        string          `json:"more,omitempty" doc:"not in text; detailed has it"`
 	Flags       Flags           `json:"flags,omitempty"`
 	Blocks      json.RawMessage `json:"blocks,omitempty"`
 	Attachments json.RawMessage `json:"attachments,omitempty"`
@@ -47,7 +48,7 @@ type FileRef struct {
 	Name     string `json:"name,omitempty"`
 	MIMEType string `json:"mimetype,omitempty"`
 	Size     int64  `json:"size,omitempty"`
-	Text     string `json:"text,omitempty" doc:"what Slack read out of it: what is said in it, or its beginning"`
+	Text     string `json:"text,omitempty" doc:"what Slack read in it"`
 }
 
 // MessageOptions say how a message is shown.
@@ -255,6 +256,19 @@ const (
 	maxFiles   = 50
 	maxExtract = 500
 )
+
+// Said is all that a message says as one text: its words, and a line for each of its files.
+func Said(text string, files []FileRef) string {
+	var all []string
+	if text != "" {
+		all = append(all, text)
+	}
+	for _, f := range files {
+		one := words.File{ID: f.ID, Name: f.Name, MIMEType: f.MIMEType, Size: f.Size, Extract: words.Extract{Preview: f.Text}}
+		all = append(all, one.String())
+	}
+	return strings.Join(all, "\n")
+}
 
 // fileRefs shows the files that a message carries.
 func (r *Reading) fileRefs(files []slackapi.File, flags *Flags) []FileRef {

@@ -73,7 +73,7 @@ func (t *telling) used() string {
 // Rich is what a block of rich text says that a person typed into an input.
 func (r *Reading) Rich(block json.RawMessage) string {
 	var said []string
-	for _, p := range r.parts(&slackapi.Message{Blocks: slices.Concat([]byte("["), block, []byte("]"))}) {
+	for _, p := range r.parts(&slackapi.Message{Blocks: slices.Concat([]byte("["), block, []byte("]"))}, &author{}) {
 		said = append(said, p.Lines...)
 	}
 	return strings.Join(said, "\n")

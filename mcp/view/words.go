@@ -16,13 +16,18 @@ func wordsOf(m *slackapi.Message) *words.Message {
 	return &words.Message{Text: m.Text, Blocks: m.Blocks, Attachments: m.Attachments}
 }
 
-// parts takes a message apart. Under lockdown, where each part is judged by its author, nothing is in
-// a part that another one may have written.
-func (r *Reading) parts(m *slackapi.Message) []words.Part {
-	if r.Lockdown() {
-		return wordsOf(m).Authored()
+// parts takes a message by a apart. Under lockdown, where each part is judged by its author, nothing is
+// in a part that another one may have written. The text of a person's message holds all that the person
+// wrote in its blocks; blocks that say something else are not the person's.
+func (r *Reading) parts(m *slackapi.Message, a *author) []words.Part {
+	w := wordsOf(m)
+	switch {
+	case !r.Lockdown():
+		return w.Parts()
+	case a.bot == "" && a.app == "" && strings.TrimSpace(w.Text) != "":
+		w.Blocks = nil
 	}
-	return wordsOf(m).Parts()
+	return w.Authored()
 }
 
 // attachment says who wrote an attachment of a message by a, and whether it passes. Below what
@@ -114,7 +119,7 @@ func (r *Reading) ownWords(m *slackapi.Message, lines []string, passes bool) (sa
 func (r *Reading) words(m *slackapi.Message, a *author, passes bool, s *scene, f *Flags) (said, more string) {
 	var found []string
 	var left []bool
-	for _, p := range r.parts(m) {
+	for _, p := range r.parts(m, a) {
 		lines, withheld := r.part(&p, m, a, passes, s)
 		if withheld {
 			f.Add(FlagWithheld)
@@ -170,7 +175,7 @@ func moreOf(left []bool) string {
 // shown is what passes of a message's attachments, rebuilt of what is known of them.
 func (r *Reading) shown(m *slackapi.Message, a *author, passes bool, s *scene, f *Flags) json.RawMessage {
 	var all []any
-	for _, p := range r.parts(m) {
+	for _, p := range r.parts(m, a) {
 		at := p.Attachment
 		if at == nil {
 			continue
