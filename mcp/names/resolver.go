@@ -56,6 +56,8 @@ const (
 	// missed is how long a user whom Slack did not find is not asked for again by [Resolver.Users].
 	missed    = 5 * time.Minute
 	maxMissed = 10_000
+	// maxThreads bounds the messages of which it is known in which thread they are.
+	maxThreads = 20_000
 	// maxNamesakes bounds the users of one name who are told of.
 	maxNamesakes = 10
 	// listRest is how long a list that was read to its end is not read again.
@@ -72,6 +74,7 @@ type Resolver struct {
 	unfound  *book[struct{}] // ids of what Slack did not find, or does not show
 	directs  *book[string]   // of a user's id, the direct message with them
 	listing  *walk           // of the channels
+	threads  *book[string]   // of a message's channel and ts, the first message of its thread
 	letters  *walk           // of the direct messages
 	roster   *walk           // of the users
 	self     selfCache
@@ -94,6 +97,7 @@ func New(s Slack) (*Resolver, error) {
 	r.groups = newBook(maxGroups, groupKey)
 	r.unfound = newBook(maxMissed, func(struct{}) string { return "" })
 	r.directs = newBook(maxUsers, func(string) string { return "" })
+	r.threads = newBook(maxThreads, func(string) string { return "" })
 	r.letters = newWalk(listRest, r.directPage)
 	r.self = newSelfCache()
 	r.listing = newWalk(listRest, r.channelPage)
@@ -177,6 +181,19 @@ func (r *Resolver) KeepDirectMessage(user, id string) {
 	if _, known := r.KnownChannel(id); !known {
 		r.channels.put(id, Channel{ID: id, User: user, Private: true}, r.now())
 	}
+}
+
+// KeepThread keeps in which thread a message is: root is the ts of its first message, which may be the
+// message itself.
+func (r *Resolver) KeepThread(channel, ts, root string) {
+	r.threads.put(channel+" "+ts, root, r.now())
+}
+
+// KnownThread returns the ts of the first message of a message's thread, as far as it is known
+// without asking. A message stays in its thread.
+func (r *Resolver) KnownThread(channel, ts string) (root string, known bool) {
+	root, _, known = r.threads.get(channel+" "+ts, r.now())
+	return root, known
 }
 
 // directPage reads one page of the direct messages.

@@ -197,7 +197,7 @@ func (k *kit) question(ctx context.Context, c *toolset.Call, in askIn) (q ask.Qu
 	if q.Channel, err = k.recipient(ctx, in.Channel, in.safety); err != nil {
 		return q, nil, err
 	}
-	if q.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
+	if q.ThreadTS, err = k.threadIn(ctx, "thread_ts", q.Channel, in.ThreadTS); err != nil {
 		return q, nil, err
 	}
 	if q.Who, err = k.voters(ctx, in.Who); err != nil {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"slackmcp/mcp/access"
-	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
@@ -36,7 +35,7 @@ type eventFilter struct {
 	Channel string   `json:"channel,omitempty" doc:"id, #name or link"`
 	Types   []string `json:"types,omitempty" alias:"type,event_type,event_types" split:"," max:"50" doc:"Any of: message, message.channels, message/channel_join, reaction_added, app_mention …"`
 	User    string   `json:"user,omitempty" doc:"Who caused it: id, @name or e-mail"`
-	Thread  string   `json:"thread,omitempty" alias:"thread_ts" doc:"ts or permalink of its first message"`
+	Thread  string   `json:"thread,omitempty" alias:"thread_ts" doc:"ts or link of a message in it"`
 	Source  string   `json:"source,omitempty" doc:"slack, gaps, or a webhook source's name; all when absent"`
 }
 
@@ -263,11 +262,14 @@ func (k *kit) filter(ctx context.Context, in eventFilter) (event.Filter, error) 
 		f.Patterns = append(f.Patterns, p)
 	}
 	var err error
-	if f.Thread, err = thread("thread", in.Thread, &in.Channel); err != nil {
+	if f.Thread, _, err = thread("thread", in.Thread, &in.Channel); err != nil {
 		return f, err
 	}
 	if in.Channel != "" {
 		if f.Channel, err = k.channel(ctx, in.Channel); err != nil {
+			return f, err
+		}
+		if f.Thread, err = k.threadIn(ctx, "thread", f.Channel, in.Thread); err != nil {
 			return f, err
 		}
 	}
@@ -277,24 +279,6 @@ func (k *kit) filter(ctx context.Context, in eventFilter) (event.Filter, error) 
 		}
 	}
 	return f, nil
-}
-
-// thread reads a thread's ts; a permalink also tells the channel, where none was given.
-func thread(argument, s string, channel *string) (string, error) {
-	if s == "" || names.IsTS(s) {
-		return s, nil
-	}
-	m, err := names.ParseLink(s)
-	if err != nil || m.TS == "" {
-		return "", &toolset.ArgumentError{Argument: argument, Problem: "write a thread as the ts (1700000000.123456) or the permalink of its first message"}
-	}
-	if *channel == "" {
-		*channel = m.Channel
-	}
-	if m.ThreadTS != "" {
-		return m.ThreadTS, nil
-	}
-	return m.TS, nil
 }
 
 type eventContextIn struct {

@@ -187,7 +187,7 @@ func (k *kit) upload(ctx context.Context, c *toolset.Call, in uploadIn) (u slack
 			return u, nil, err
 		}
 	}
-	if u.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
+	if u.ThreadTS, err = k.threadIn(ctx, "thread_ts", u.Channel, in.ThreadTS); err != nil {
 		return u, nil, err
 	}
 	u.Comment = k.prose(ctx, c, "comment", in.Comment, maxComment, in.naming, &n)
@@ -212,7 +212,7 @@ func (k *kit) shareFile(ctx context.Context, c *toolset.Call, in shareIn) (poste
 	if err != nil {
 		return posted{}, err
 	}
-	thread, err := ts("thread_ts", in.ThreadTS)
+	thread, err := k.threadIn(ctx, "thread_ts", channel, in.ThreadTS)
 	if err != nil {
 		return posted{}, err
 	}

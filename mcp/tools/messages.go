@@ -9,7 +9,6 @@ import (
 
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/guard"
-	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
@@ -102,7 +101,7 @@ func messageTools(k *kit) []toolset.Tool {
 type postIn struct {
 	Channel string `json:"channel" alias:"channel_id" doc:"id, #name or link, or a user (id, @name, e-mail) for a direct message"`
 	words
-	ThreadTS  string `json:"thread_ts,omitempty" doc:"Thread to reply in: ts of its first message"`
+	ThreadTS  string `json:"thread_ts,omitempty" doc:"Thread to reply in: ts or link of a message in it"`
 	Broadcast bool   `json:"reply_broadcast,omitempty" doc:"Show it in the channel too"`
 	Unfurl    bool   `json:"unfurl,omitempty" doc:"Let Slack fetch previews of links, which their owners see"`
 	safety
@@ -134,7 +133,7 @@ func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, err
 	if err != nil {
 		return posted{}, err
 	}
-	thread, err := ts("thread_ts", in.ThreadTS)
+	thread, err := k.threadIn(ctx, "thread_ts", channel, in.ThreadTS)
 	if err != nil {
 		return posted{}, err
 	}
@@ -186,20 +185,9 @@ func (k *kit) deliver(ctx context.Context, c *toolset.Call, m said, s safety) (p
 	return out, nil
 }
 
-// ts reads a message's ts or permalink.
-func ts(argument, s string) (string, error) {
-	if s == "" || names.IsTS(s) {
-		return s, nil
-	}
-	if m, err := names.ParseLink(s); err == nil && m.TS != "" {
-		return m.TS, nil
-	}
-	return "", &toolset.ArgumentError{Argument: argument, Problem: "write a ts (1700000000.123456) or a message's permalink"}
-}
-
 type threadReplyIn struct {
 	Channel   string   `json:"channel" alias:"channel_id" doc:"id, #name or link"`
-	ThreadTS  string   `json:"thread_ts" doc:"ts or permalink of its first message"`
+	ThreadTS  string   `json:"thread_ts" doc:"ts or link of a message in it"`
 	Texts     []string `json:"texts" alias:"text" max:"20" doc:"One reply each, in order"`
 	Broadcast bool     `json:"reply_broadcast,omitempty" doc:"Show them in the channel too"`
 	naming
@@ -211,7 +199,7 @@ func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn
 	if err != nil {
 		return responses{}, err
 	}
-	thread, err := ts("thread_ts", in.ThreadTS)
+	thread, err := k.threadIn(ctx, "thread_ts", channel, in.ThreadTS)
 	if err != nil {
 		return responses{}, err
 	}
@@ -320,7 +308,7 @@ type ephemeralIn struct {
 	Channel string `json:"channel" alias:"channel_id" doc:"id, #name or link"`
 	User    string `json:"user" alias:"user_id" doc:"Who sees it: id, @name or e-mail, in the channel"`
 	words
-	ThreadTS string `json:"thread_ts,omitempty" doc:"Thread to show it in: ts of its first message"`
+	ThreadTS string `json:"thread_ts,omitempty" doc:"Thread to show it in: ts or link of a message in it"`
 	safety
 }
 
@@ -339,7 +327,7 @@ func (k *kit) postEphemeral(ctx context.Context, c *toolset.Call, in ephemeralIn
 	}
 	p := &m.post
 	p.Channel = channel
-	if p.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
+	if p.ThreadTS, err = k.threadIn(ctx, "thread_ts", channel, in.ThreadTS); err != nil {
 		return posted{}, err
 	}
 	args := []any{user, m.arguments()}
@@ -373,7 +361,7 @@ type scheduleIn struct {
 	Channel string `json:"channel" alias:"channel_id" doc:"id, #name or link, or a user for a direct message"`
 	words
 	PostAt    string `json:"post_at" doc:"ISO 8601 with zone, Unix seconds, or how far ahead (30m, 2h, 1d)"`
-	ThreadTS  string `json:"thread_ts,omitempty" doc:"Thread to reply in: ts of its first message"`
+	ThreadTS  string `json:"thread_ts,omitempty" doc:"Thread to reply in: ts or link of a message in it"`
 	Broadcast bool   `json:"reply_broadcast,omitempty" doc:"Show it in the channel too"`
 	safety
 }
@@ -404,7 +392,7 @@ func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (sch
 	}
 	p := &m.post
 	p.Channel = channel
-	if p.ThreadTS, err = ts("thread_ts", in.ThreadTS); err != nil {
+	if p.ThreadTS, err = k.threadIn(ctx, "thread_ts", channel, in.ThreadTS); err != nil {
 		return scheduledOut{}, err
 	}
 	p.Broadcast = in.Broadcast && p.ThreadTS != ""

@@ -23,7 +23,7 @@ type readChannelIn struct {
 
 type readThreadIn struct {
 	Channel        string `json:"channel,omitempty" alias:"channel_id" doc:"id, #name or link; not needed with a permalink"`
-	ThreadTS       string `json:"thread_ts" alias:"message_ts" doc:"ts or permalink of its first message"`
+	ThreadTS       string `json:"thread_ts" alias:"message_ts" doc:"ts or link of a message in it"`
 	Limit          int    `json:"limit,omitempty" min:"1" max:"999" default:"100" doc:"Most messages"`
 	Oldest         string `json:"oldest,omitempty" alias:"since" doc:"Replies not before: ts, ISO 8601 or age"`
 	Latest         string `json:"latest,omitempty" alias:"until" doc:"Replies not after"`
@@ -89,7 +89,7 @@ func (k *kit) readChannel(ctx context.Context, _ *toolset.Call, in readChannelIn
 }
 
 func (k *kit) readThread(ctx context.Context, _ *toolset.Call, in readThreadIn) (messagesOut, error) {
-	thread, err := thread("thread_ts", in.ThreadTS, &in.Channel)
+	thread, _, err := thread("thread_ts", in.ThreadTS, &in.Channel)
 	if err != nil {
 		return messagesOut{}, err
 	}
@@ -114,6 +114,13 @@ func (k *kit) readThread(ctx context.Context, _ *toolset.Call, in readThreadIn) 
 	page, err := k.Slack.Replies(ctx, q)
 	if err != nil {
 		return messagesOut{}, err
+	}
+	if root := rootOf(page.Messages, thread); root != thread { // a reply's
+		k.Names.KeepThread(channel, thread, root)
+		thread, q.ThreadTS = root, root
+		if page, err = k.Slack.Replies(ctx, q); err != nil {
+			return messagesOut{}, err
+		}
 	}
 	if in.Cursor != "" {
 		// Slack puts the thread's first message onto each page.
@@ -171,6 +178,7 @@ func (k *kit) show(ctx context.Context, channel string, list []slackapi.Message,
 // out.
 func (k *kit) messages(ctx context.Context, r *view.Reading, channel string, list []slackapi.Message, format string) ([]view.Message, bool) {
 	o := k.messageOptions(ctx, channel, format)
+	k.met(channel, list)
 	shown, size := []view.Message{}, 0
 	for i := range list {
 		m := r.Message(&list[i], o)

@@ -190,11 +190,13 @@ func icons(emoji, image string) object {
 	return nil
 }
 
-// thread makes m a reply to root, or to the thread that root is in.
+// thread makes m a reply to root, or to the thread that root is in. A thread_ts that is a reply's own is
+// no error: what is posted with it then stands in the channel, too, for everybody to see
+// (github.com/slackapi/python-slack-sdk/issues/1116 and bolt-js/issues/769).
 func (s *Sandbox) thread(ch *channel, root, m *message, broadcast bool) {
 	if root.reply() {
 		if top := ch.byTS[root.ThreadTS]; top != nil {
-			root = top
+			root, broadcast = top, true
 		}
 	}
 	m.ThreadTS, m.ParentUserID = root.TS, root.User
