@@ -2,6 +2,7 @@ package guard
 
 import (
 	"encoding/json"
+	"html"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +19,8 @@ var (
 	linked = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://|www\.|<[a-z][a-z0-9+.-]*:`)
 	// dotted is what may be the name of a host, with what makes an address of it.
 	dotted = regexp.MustCompile(`([\pL\pN_-]+(?:\.[\pL\pN_-]+)*\.\pL[\pL\pN-]+)(:[0-9]+)?([/?#]?)`)
+	// escaped is what Markdown takes for the sign behind the backslash.
+	escaped = regexp.MustCompile(`\\([[:punct:]])`)
 	// fileName is a word with the ending of a file that is also a domain of highest level. Its one
 	// label is the domain's own: who fetches it tells nothing to anybody who did not buy that very name.
 	fileName = regexp.MustCompile(`(?i)^[\pL\pN_-]+\.(?:cc|md|mk|ml|mov|pl|pm|ps|py|rs|sh|so|st|tf|zip)$`)
@@ -96,9 +99,16 @@ func holds(v any, finds func(name, text string) bool) bool {
 	return false
 }
 
-// links reports whether Slack may make a link of a part of a text: of an address, and of the
-// name of a host below a domain that is in use, unless it is the name of a file.
+// links reports whether Slack may make a link of a part of a text, as it stands or as Markdown
+// decodes it.
 func links(s string) bool {
+	decoded := html.UnescapeString(escaped.ReplaceAllString(s, "$1"))
+	return linksTo(s) || decoded != s && linksTo(decoded)
+}
+
+// linksTo reports an address, and the name of a host below a domain that is in use, unless it is
+// the name of a file.
+func linksTo(s string) bool {
 	if linked.MatchString(s) {
 		return true
 	}
