@@ -45,6 +45,8 @@ type listEventsIn struct {
 	Until          string `json:"until,omitempty" doc:"Likewise"`
 	Order          string `json:"order,omitempty" enum:"newest_first,oldest_first" default:"newest_first" doc:"Direction"`
 	Limit          int    `json:"limit,omitempty" min:"1" max:"200" default:"50" doc:"Most events"`
+	Mentions       string `json:"mentions,omitempty" doc:"Only messages that mention this user (id, @name, e-mail, me)"`
+	Unanswered     bool   `json:"unanswered,omitempty" doc:"Only mentions (of me by default) that the mentioned has not answered since: by a reply, a reaction, or a mention of the asker; of 7d unless since is given"`
 	ExcludeSelf    bool   `json:"exclude_self,omitempty" doc:"Leave out what our bot did"`
 	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts, addresses, payloads"`
@@ -52,10 +54,11 @@ type listEventsIn struct {
 
 type eventsOut struct {
 	view.Mark
-	Events     []view.Event `json:"events"`
-	NextCursor string       `json:"next_cursor" doc:"Pass as cursor to go on; empty at the end"`
-	HasMore    bool         `json:"has_more"`
-	Note       string       `json:"note,omitempty"`
+	Events      []view.Event `json:"events"`
+	NextCursor  string       `json:"next_cursor" doc:"Pass as cursor to go on; empty at the end"`
+	HasMore     bool         `json:"has_more"`
+	LookedSince string       `json:"looked_since,omitempty" doc:"with unanswered: how far back it looked"`
+	Note        string       `json:"note,omitempty"`
 	view.Legend
 }
 
@@ -97,22 +100,39 @@ func eventTools(k *kit) []toolset.Tool {
 	}
 }
 
-func (k *kit) listEvents(ctx context.Context, _ *toolset.Call, in listEventsIn) (eventsOut, error) {
+func (k *kit) listEvents(ctx context.Context, c *toolset.Call, in listEventsIn) (eventsOut, error) {
 	q, err := k.query(ctx, in)
 	if err != nil {
 		return eventsOut{}, err
 	}
+	who, err := k.mentioned(ctx, c, in)
+	if err != nil {
+		return eventsOut{}, err
+	}
+	if who != "" {
+		if err := mentionQuery(&q); err != nil {
+			return eventsOut{}, err
+		}
+	}
+	if in.Unanswered && q.Order == event.OldestFirst {
+		return eventsOut{}, &toolset.ArgumentError{Argument: "order", Problem: "unanswered mentions are listed newest first"}
+	}
 	var out eventsOut
 	err = k.Judge.Read(ctx, func(r *view.Reading) error {
-		out, err = k.list(ctx, r, q, in.ResponseFormat)
+		if in.Unanswered {
+			out, err = k.unanswered(ctx, r, q, who, in.ResponseFormat)
+		} else {
+			out, err = k.list(ctx, r, q, who, in.ResponseFormat)
+		}
 		out.Legend = r.Legend()
 		return err
 	})
 	return out, err
 }
 
-// list shows events until there are as many as asked for, or enough to read.
-func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, format string) (eventsOut, error) {
+// list shows events until there are as many as asked for, or enough to read; with who only those that
+// mention this user.
+func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, format string) (eventsOut, error) {
 	l := listing{eventsOut: eventsOut{Events: []view.Event{}}}
 	began, most := k.now(), q.Limit
 	pairs := view.NewPairs(k.Events, q.Filter)
@@ -120,8 +140,9 @@ func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, format s
 		var p event.Page
 		err := k.Events.Query(ctx, q, func(page event.Page) error {
 			p = event.Page{Next: page.Next, More: page.More, Unreadable: page.Unreadable}
-			for i := range page.Events {
-				pairs.Add(&page.Events[i], k.row(r, &page.Events[i], format))
+			taken := onlyMentions(page.Events, who)
+			for i := range taken {
+				pairs.Add(&taken[i], k.row(r, &taken[i], format))
 			}
 			return nil
 		})
