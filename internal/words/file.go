@@ -19,6 +19,8 @@ type File struct {
 	Size     int64  `json:"size,omitempty"`
 	Mode     string `json:"mode,omitempty"`
 	User     string `json:"user,omitempty"` // who uploaded it
+	// Gone says why the file can be read no more. Empty is what Mode says.
+	Gone string `json:"-"`
 	Extract
 }
 
@@ -57,8 +59,8 @@ func (x *Extract) Text() string {
 	return strings.Join(nonempty(append(lines, x.AltText, strings.TrimSpace(cmp.Or(x.PlainText, x.PlainPreview, x.Preview)))), "\n")
 }
 
-// gone are the modes of files that cannot be seen any more, and what became of them.
-func gone(mode string) string {
+// Gone says what became of a file of a mode that cannot be seen any more; "" of others.
+func Gone(mode string) string {
 	switch mode {
 	case "tombstone":
 		return "deleted"
@@ -78,7 +80,7 @@ func (f *File) String() string {
 		name = f.Title + " (" + name + ")"
 	}
 	kind := cmp.Or(f.MIMEType, f.FileType)
-	what := slices.DeleteFunc([]string{oneLine(name), oneLine(kind), size(f.Size), gone(f.Mode)}, func(s string) bool { return s == "" })
+	what := slices.DeleteFunc([]string{oneLine(name), oneLine(kind), size(f.Size), cmp.Or(f.Gone, Gone(f.Mode))}, func(s string) bool { return s == "" })
 	line := bracket(strings.TrimSpace("file "+oneLine(f.ID)), strings.Join(what, ", "))
 	text, long := cut(f.Text(), maxExtract)
 	if long {

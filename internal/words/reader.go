@@ -87,6 +87,12 @@ func sub(o object, name string) object {
 // entity begins what is escaped already.
 var entity = regexp.MustCompile(`&(amp;|lt;|gt;)?`)
 
+// Unescape writes a text of Slack's markup as it is read: &, < and > in place of their escapes.
+// What comes of it must not be taken for markup again.
+func Unescape(s string) string {
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(s)
+}
+
 // escape writes a plain text in Slack's markup. Slack returns some plain texts escaped and others
 // not, so an escape is left as it is.
 func escape(s string) string {

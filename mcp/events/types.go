@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"slackmcp/internal/words"
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
@@ -43,7 +44,8 @@ func (a *messageArguments) takes(s *seen, m *view.Message) bool {
 	case a.Keyword == "":
 		return true
 	}
-	return strings.Contains(strings.ToLower(view.Said(m.Text, m.Files)), strings.ToLower(a.Keyword))
+	said, keyword := strings.ToLower(view.Said(m.Text, m.Files)), strings.ToLower(a.Keyword)
+	return strings.Contains(said, keyword) || strings.Contains(words.Unescape(said), keyword)
 }
 
 type messageData struct {

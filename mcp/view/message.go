@@ -49,6 +49,8 @@ type FileRef struct {
 	MIMEType string `json:"mimetype,omitempty"`
 	Size     int64  `json:"size,omitempty"`
 	Text     string `json:"text,omitempty" doc:"what Slack read in it"`
+	// Gone says why the file can be read no more; empty where it can.
+	Gone string `json:"gone,omitempty"`
 }
 
 // MessageOptions say how a message is shown.
@@ -264,7 +266,7 @@ func Said(text string, files []FileRef) string {
 		all = append(all, text)
 	}
 	for _, f := range files {
-		one := words.File{ID: f.ID, Name: f.Name, MIMEType: f.MIMEType, Size: f.Size, Extract: words.Extract{Preview: f.Text}}
+		one := words.File{ID: f.ID, Name: f.Name, MIMEType: f.MIMEType, Size: f.Size, Gone: f.Gone, Extract: words.Extract{Preview: f.Text}}
 		all = append(all, one.String())
 	}
 	return strings.Join(all, "\n")
@@ -281,7 +283,7 @@ func (r *Reading) fileRefs(files []slackapi.File, flags *Flags) []FileRef {
 
 // fileRef shows a file that a message carries.
 func (r *Reading) fileRef(f *slackapi.File, flags *Flags) FileRef {
-	v := FileRef{ID: f.ID, MIMEType: r.mediaType(f.MimeType, flags), Size: f.Size}
+	v := FileRef{ID: f.ID, MIMEType: r.mediaType(f.MimeType, flags), Size: f.Size, Gone: words.Gone(f.Mode)}
 	if !r.uploader(f) {
 		flags.Add(FlagWithheld)
 		return v

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"slackmcp/internal/words"
 	"slackmcp/webhook/event"
 )
 
@@ -117,7 +118,7 @@ func newLocator(s string) (locator, error) {
 func (l locator) find(e *event.Event) (string, bool) {
 	if l.field == placeText {
 		if text, _, ok := said(e); ok {
-			return text, text != ""
+			return words.Unescape(text), text != "" // a condition is written as a person reads
 		}
 	}
 	if e.Encoding == event.JSON {

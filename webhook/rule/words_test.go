@@ -87,13 +87,14 @@ func TestWhoseWordsATextIs(t *testing.T) {
 
 func TestAConditionOnAllThatAMessageSays(t *testing.T) {
 	t.Parallel()
-	rules := parse(t, `rules: [{name: cpu, when: {source: slack, match: {text: {contains: "Host: web-3"}}}, log: {}}]`)
+	rules := parse(t, `rules: [{name: cpu, when: {source: slack, match: {text: {contains: ["Host: web-3", "R&D > all"]}}}, log: {}}]`)
 	for _, m := range []struct {
 		json string
 		want bool
 	}{
 		{`{"text":"","attachments":[{"fields":[{"title":"Host","value":"web-3"}]}]}`, true},
 		{`{"text":"Host: web-3"}`, true},
+		{`{"text":"R&amp;D &gt; all"}`, true},
 		{`{"text":"","blocks":[{"type":"header","text":"Host: db"}]}`, false},
 	} {
 		e := spoken(t, "", m.json)
