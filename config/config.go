@@ -59,6 +59,7 @@ type Config struct {
 	Worker  Worker
 	Journal Journal
 	MCP     MCP
+	SignIn  SignIn
 	Admin   Admin
 	Trace   Trace
 
@@ -430,7 +431,7 @@ func (c Config) NeedsDataDir() bool {
 	if c.Receives() && c.Queue.Backend == SQLite {
 		return true
 	}
-	return c.Mode.MCP() && c.MCP.Transport != Stdio && !c.MCP.NoAuth && !c.MCP.AuthToken.IsSet()
+	return c.Mode.MCP() && c.MCP.Transport != Stdio && !c.MCP.NoAuth && !c.MCP.AuthToken.IsSet() && !c.SignIn.Enabled()
 }
 
 // PrepareDataDir makes the directory with mode 0700 unless it is there, and proves

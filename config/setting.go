@@ -105,6 +105,7 @@ const (
 	SectionWork    Section = "Working events"
 	SectionMCP     Section = "MCP"
 	SectionAccess  Section = "MCP access"
+	SectionSignIn  Section = "Sign in with Slack"
 	SectionTools   Section = "MCP tools"
 	SectionPush    Section = "MCP events"
 	SectionOperate Section = "Operating"
@@ -115,7 +116,7 @@ const (
 func Sections() []Section {
 	return []Section{
 		SectionStart, SectionSlack, SectionListen, SectionReceive, SectionSenders, SectionQueue,
-		SectionWork, SectionMCP, SectionAccess, SectionTools, SectionPush, SectionOperate,
+		SectionWork, SectionMCP, SectionAccess, SectionSignIn, SectionTools, SectionPush, SectionOperate,
 	}
 }
 

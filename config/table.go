@@ -33,7 +33,7 @@ const (
 )
 
 var table = slices.Concat(startSettings, slackSettings, listenSettings, receiveSettings, senderSettings,
-	queueSettings, workSettings, mcpSettings, accessSettings, toolSettings, pushSettings, operateSettings, traceSettings)
+	queueSettings, workSettings, mcpSettings, accessSettings, signInSettings, toolSettings, pushSettings, operateSettings, traceSettings)
 
 var startSettings = []Setting{
 	{

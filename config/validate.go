@@ -303,6 +303,7 @@ func (l *loader) validateMCP() {
 	}
 	l.validateOAuth()
 	l.warnOfUserReads()
+	l.validateSignIn()
 	if c.MCP.AuthToken.IsSet() && len(c.MCP.AuthToken.Reveal()) < minToken {
 		l.problems.add("MCP_AUTH_TOKEN", fmt.Sprintf("is shorter than %d characters", minToken), tokenRemedy)
 	}
@@ -461,7 +462,7 @@ func (l *loader) validateReplicas() {
 			"set REDIS_URL or NATS_URL, or run one replica")
 	}
 	http := c.Mode.MCP() && c.MCP.Transport != Stdio
-	if http && !c.MCP.AuthToken.IsSet() && !c.MCP.OAuth.Enabled() && !c.MCP.NoAuth && len(c.MCP.Tokens) == 0 && !c.Sandbox {
+	if http && !c.MCP.AuthToken.IsSet() && !c.MCP.OAuth.Enabled() && !c.SignIn.Enabled() && !c.MCP.NoAuth && len(c.MCP.Tokens) == 0 && !c.Sandbox {
 		l.problems.add("MCP_AUTH_TOKEN", "is not set, and REPLICAS "+why+": each replica would make a token of its own that the others refuse",
 			"set one token for all of them")
 	}

@@ -46,7 +46,8 @@ type assistantSide struct {
 	journal  *journal.Journal // nil without events
 	asks     *asks            // nil without events or Slack
 	tokens   *access.Tokens   // the bearers of the settings; nil where none is asked for
-	metadata *access.Metadata // of OAuth; nil without it
+	metadata *access.Metadata // of OAuth, or of signing in; nil without them
+	people   *signInSide      // nil where nobody signs in
 	token    string           // the default bearer
 	// tokenPath is the file in which the default bearer is; "" when the settings have it.
 	tokenPath string
@@ -67,6 +68,12 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 	}
 	if problems := problemsOfWriting(cfg); problems != nil {
 		return a, &config.Error{Problems: problems}
+	}
+	a.people, err = newSignIn(o, values, h, func(ctx context.Context, principal string) error {
+		return a.mcp.Transport().EndSessions(ctx, principal)
+	})
+	if err != nil {
+		return a, err
 	}
 	authenticate, err := a.access(ctx, cfg, h)
 	if err != nil {
@@ -170,15 +177,21 @@ func (a *assistantSide) access(ctx context.Context, cfg config.Config, h *hooks)
 	if err != nil {
 		return nil, err
 	}
-	a.token, a.tokenPath = list[0].Secret, path
+	if len(list) > 0 && list[0].Name == defaultToken {
+		a.token, a.tokenPath = list[0].Secret, path
+	}
 	if a.tokens, err = access.NewTokens(list...); err != nil {
 		return nil, err
 	}
 	o := access.RequireOptions{Authenticator: a.tokens, OnRefuse: h.refused, OnAccept: h.tokenUsed}
-	if m.OAuth.Enabled() {
-		if o, a.metadata, err = oauth(m.OAuth, o, h.log); err != nil {
-			return nil, err
-		}
+	switch {
+	case a.people != nil:
+		o, a.metadata, err = a.people.require(cfg, o)
+	case m.OAuth.Enabled():
+		o, a.metadata, err = issuer(m.OAuth, o, h.log)
+	}
+	if err != nil {
+		return nil, err
 	}
 	callers := web.Callers{Account: func(ctx context.Context) string { return access.From(ctx).Account() }, Share: m.Share}
 	require, err := access.Require(o)
@@ -188,17 +201,23 @@ func (a *assistantSide) access(ctx context.Context, cfg config.Config, h *hooks)
 	return web.Unbounded(func(next http.Handler) http.Handler { return require(callers.Holding(next)) }), nil
 }
 
+// defaultToken is the name of the token that the settings have without a name.
+const defaultToken = "default"
+
 // bearers are the static tokens of the settings: the one of them, or else the one in the
-// data directory of the running server, whose path is then returned, and those with names.
+// data directory of the running server, whose path is then returned, and those with names. Where
+// people sign in none is made.
 func bearers(running, c config.Config) (list []access.Token, path string, err error) {
 	token := c.MCP.AuthToken.Reveal()
-	if token == "" {
+	if token == "" && !running.SignIn.Enabled() {
 		if token, path, _, err = ownToken(running.Queue.DataDir); err != nil {
 			return nil, "", err
 		}
 		running.Learn(token)
 	}
-	list = []access.Token{{Name: "default", Secret: token, Scopes: assistantScopes}}
+	if token != "" {
+		list = []access.Token{{Name: defaultToken, Secret: token, Scopes: assistantScopes}}
+	}
 	for _, t := range c.MCP.Tokens {
 		scopes := make([]access.Scope, len(t.Scopes))
 		for i, s := range t.Scopes {
@@ -209,9 +228,9 @@ func bearers(running, c config.Config) (list []access.Token, path string, err er
 	return list, path, nil
 }
 
-// oauth adds an authorization server's tokens to the static ones, and the document by
+// issuer adds an authorization server's tokens to the static ones, and the document by
 // which clients find that server.
-func oauth(settings config.OAuth, o access.RequireOptions, log *slog.Logger) (access.RequireOptions, *access.Metadata, error) {
+func issuer(settings config.OAuth, o access.RequireOptions, log *slog.Logger) (access.RequireOptions, *access.Metadata, error) {
 	jwt, err := access.NewJWT(access.JWTOptions{
 		Issuer: settings.Issuer, Audiences: []string{settings.Audience}, KeysURL: settings.JWKSURL, Logger: log,
 	})

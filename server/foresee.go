@@ -82,10 +82,14 @@ func routesOfAssistants(c config.Config, log *slog.Logger) (a assistantSide, err
 	if !c.Mode.MCP() {
 		return a, nil
 	}
-	if c.MCP.OAuth.Enabled() && !c.MCP.NoAuth {
-		if _, a.metadata, err = oauth(c.MCP.OAuth, access.RequireOptions{}, log); err != nil {
-			return a, err
-		}
+	switch {
+	case c.SignIn.Enabled():
+		a.metadata, err = signInMetadata(c)
+	case c.MCP.OAuth.Enabled() && !c.MCP.NoAuth:
+		_, a.metadata, err = issuer(c.MCP.OAuth, access.RequireOptions{}, log)
+	}
+	if err != nil {
+		return a, err
 	}
 	a.mcp, err = mcp.New(mcp.Options{Transport: transport.Options{
 		Mount: c.MCP.MountPath, Default: transport.Kind(c.MCP.Transport), PublicURL: c.Listen.PublicURL,

@@ -23,6 +23,8 @@ import (
 	"slackmcp/server/operate"
 	"slackmcp/server/traces"
 	"slackmcp/server/web"
+	"slackmcp/signin"
+	"slackmcp/signin/oauth"
 	"slackmcp/slackapi/socketmode"
 	"slackmcp/webhook"
 	"slackmcp/webhook/refusals"
@@ -47,6 +49,8 @@ type Options struct {
 	Program string
 	// Version is this build's; empty is "dev".
 	Version string
+	// SignIn is Slack's side of "Sign in with Slack"; without it SIGN_IN_TEAMS is refused.
+	SignIn signin.Slack
 	// Reread loads the configuration again, for Reload; nil leaves secrets and tokens as
 	// they are.
 	Reread func() (config.Config, error)
@@ -249,6 +253,7 @@ func (s *Server) running(tracer *traces.Tracer, certificate *web.Certificate, wh
 	add(&p.workers, a.asks != nil, "questions", a.asks.run)
 	add(&p.workers, s.operators != nil, "operator socket", s.serveOperators)
 	add(&p.assistants, a.mcp != nil, "mcp", a.mcp.Run)
+	add(&p.readers, a.people != nil, "sign-ins", a.people.run)
 	add(&p.inbound, s.slackSocket != nil, "socket mode", s.slackSocket.Run)
 	return p
 }
@@ -288,6 +293,12 @@ func newSite(opt Options, health *web.Health, receiver *webhook.Receiver, a assi
 	}
 	if a.metadata != nil {
 		o.Metadata = a.metadata
+	}
+	switch {
+	case a.people != nil:
+		o.SignIn = a.people.oauth
+	case cfg.SignIn.Enabled(): // its routes are foreseen
+		o.SignIn = foreseen(oauth.Paths(cfg.MCP.MountPath))
 	}
 	if h.traces != nil {
 		o.EnterMCP = h.incoming

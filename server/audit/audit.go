@@ -145,6 +145,10 @@ const (
 	CallerRefused Event = "caller_refused"
 	// TokenUsed is the first use of a token from an address within an hour.
 	TokenUsed Event = "token_used"
+	// PersonSignedIn is a person who signed in with Slack, or was not let in, and PersonSignedOut one
+	// whose client ended their sign-in.
+	PersonSignedIn  Event = "person_signed_in"
+	PersonSignedOut Event = "person_signed_out"
 	// SlackWrite is something that an assistant wrote to Slack, or was refused to.
 	SlackWrite Event = "slack_write"
 	// Operation is something that an operator did to the running server.
@@ -218,6 +222,8 @@ var events = []struct {
 	{AddressHeldBack, "An address, or the /64 of one, that failed verification at a route more often than UNVERIFIED_PER_MINUTE allows. Its bodies above 64 KiB, or of unknown length, are answered 429 there and not recorded.", []string{"address", "source"}},
 	{CallerRefused, "A request to the MCP endpoint that was turned away. `reason` is invalid_request, unauthorized, invalid_token, bound_token, insufficient_scope or temporarily_unavailable; or too_many_sessions and others of too_many_, where a principal had its share (MCP_SHARE). Those that are alike in address, or principal, and reason are counted as refused signatures are.", []string{"reason", "address", "principal", "request_id", "status", "count"}},
 	{TokenUsed, "The first use of a token from an address within an hour.", []string{"principal", "address", "request_id"}},
+	{PersonSignedIn, "A person who signed in with Slack, `T…/U…` as `principal`. Refused, where Slack or SIGN_IN_TEAMS did not let them in, or no longer; `reason` is workspace, guest, account, mismatch, scopes, code or grant then.", []string{"reason", "principal", "address", "request_id"}},
+	{PersonSignedOut, "A person whose client has ended their last sign-in.", []string{"principal", "address", "request_id"}},
 	{SlackWrite, "A tool that wrote to Slack, or tried to. `reason` is the rule that refused it, or `error`; `ts` is Slack's of what was written, never its text.", []string{"reason", "principal", "tool", "channel", "ts"}},
 	{Operation, "Something that an operator did: a reload of files, a command on the running server, or a tool of the scope admin that changed something. A reload of the MCP tokens is `reload_tokens`, with how many there are now as `count`, beside `token_added`, `token_changed` and `token_removed` for each that is not as it was, with its name as `target`. What could not be used, so that nothing changed, is `reload_settings` or `reload_rules`, failed.", []string{"reason", "operation", "target", "count", "principal", "request_id"}},
 	{Started, "The server can be reached.", []string{"version"}},

@@ -39,6 +39,8 @@ type Options struct {
 	EnterMCP func(http.Handler) http.Handler
 	// Metadata is the document by which MCP clients find the authorization server.
 	Metadata Receiver
+	// SignIn is where people sign in with Slack.
+	SignIn Receiver
 	// Logger receives a line for each request to a page, and panics. Required.
 	Logger *slog.Logger
 }
@@ -106,6 +108,11 @@ func New(o Options) *Site {
 			e.Any(path, plain(o.Metadata), safe)
 		}
 	}
+	if o.SignIn != nil {
+		for _, path := range o.SignIn.Paths() {
+			e.Any(path, plain(o.SignIn), safe)
+		}
+	}
 	return s
 }
 
@@ -160,6 +167,8 @@ func (s *Site) purpose(path string) string {
 		return "MCP"
 	case o.Metadata != nil && slices.Contains(o.Metadata.Paths(), path):
 		return "where MCP clients find the authorization server"
+	case o.SignIn != nil && slices.Contains(o.SignIn.Paths(), path):
+		return "signing in with Slack"
 	case o.Receiver != nil && slices.Contains(o.Receiver.Paths(), path):
 		return "signed events"
 	}

@@ -179,7 +179,7 @@ func (s *Server) route() error {
 	if err != nil {
 		return err
 	}
-	resource, _ := strings.CutPrefix(s.opt.Resource, s.opt.Issuer)
+	mount := strings.TrimRight(strings.TrimPrefix(s.opt.Resource, s.opt.Issuer), "/")
 	document := s.open(http.MethodGet, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "max-age=3600")
@@ -187,7 +187,7 @@ func (s *Server) route() error {
 	})
 	s.routes = map[string]http.Handler{
 		metadataPath: document, openIDPath: document,
-		metadataPath + strings.TrimRight(resource, "/"): document, openIDPath + strings.TrimRight(resource, "/"): document,
+		metadataPath + mount: document, openIDPath + mount: document,
 		authorizePath: s.page(http.MethodGet, s.authorize), consentPath: s.page(http.MethodPost, s.consent),
 		signin.CallbackPath: s.page(http.MethodGet, s.callback), donePath: s.page(http.MethodPost, s.done),
 		tokenPath:    s.open(http.MethodPost, s.token),
@@ -197,15 +197,17 @@ func (s *Server) route() error {
 	return nil
 }
 
-// Paths are the paths to mount the server at.
-func (s *Server) Paths() []string {
-	paths := make([]string, 0, len(s.routes))
-	for p := range s.routes {
-		paths = append(paths, p)
+// Paths are the paths to mount a server at whose resource has the path mount.
+func Paths(mount string) []string {
+	mount = strings.TrimRight(mount, "/")
+	return []string{
+		metadataPath, openIDPath, metadataPath + mount, openIDPath + mount,
+		authorizePath, consentPath, donePath, signin.CallbackPath, tokenPath, registerPath, revokePath,
 	}
-	slices.Sort(paths)
-	return paths
 }
+
+// Paths are the paths to mount the server at.
+func (s *Server) Paths() []string { return Paths(strings.TrimPrefix(s.opt.Resource, s.opt.Issuer)) }
 
 // ServeHTTP answers one of Paths.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/signin"
 	"slackmcp/store/state"
 )
 
@@ -104,6 +105,29 @@ func (s *SignIns) EndPerson(ctx context.Context, p access.Person) (ended int, er
 		}
 	}
 	return ended, nil
+}
+
+// Recheck asks of each person who has signed in whether they may still be, and ends the sign-ins of
+// those who may not. It returns how many it ended, and the last error of those that could not be asked
+// for.
+func (s *SignIns) Recheck(ctx context.Context, may func(context.Context, access.Person) error) (ended int, err error) {
+	for after := ""; ; {
+		page, next, failed := s.page(ctx, Prefix, after, 0)
+		if failed != nil {
+			return ended, failed
+		}
+		for _, one := range page {
+			switch e := s.may(ctx, one.ID, one.Person, may); {
+			case errors.As(e, new(*signin.RefusedError)):
+				ended++
+			case e != nil && !errors.Is(e, ErrInvalid):
+				err = e
+			}
+		}
+		if after = next; after == "" {
+			return ended, err
+		}
+	}
 }
 
 // Revoke ends what a token is of (RFC 7009): a refresh token its sign-in, an access token itself

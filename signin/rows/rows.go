@@ -34,6 +34,8 @@ type Options struct {
 	// State keeps the rows, and Keys seal them. Required.
 	State state.Store
 	Keys  *seal.Keyring
+	// Ceiling is what people may give at most, whatever they gave before; nil is all.
+	Ceiling []access.Scope
 	// OnEnd, when set, is called with the name of the principal of each sign-in that is seen to have
 	// ended, possibly more than once. It must not wait for long.
 	OnEnd func(ctx context.Context, principal string)
@@ -204,6 +206,9 @@ func (s *SignIns) Authenticate(ctx context.Context, token string) (*access.Princ
 		return nil, access.ErrInvalidToken
 	}
 	s.used(ctx, id, &r)
+	if s.opt.Ceiling != nil {
+		scopes = slices.DeleteFunc(slices.Clone(scopes), func(one access.Scope) bool { return !slices.Contains(s.opt.Ceiling, one) })
+	}
 	return access.SignedIn(access.SignIn{ID: id, Person: r.Person, Keeper: s}, scopes...), nil
 }
 

@@ -1,0 +1,172 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"slackmcp/config"
+	"slackmcp/internal/egress"
+	"slackmcp/mcp/access"
+	"slackmcp/server/audit"
+	"slackmcp/server/web"
+	"slackmcp/signin"
+	"slackmcp/signin/oauth"
+	"slackmcp/signin/rows"
+	"slackmcp/signin/seal"
+	"slackmcp/store/state"
+)
+
+// A signInSide is "Sign in with Slack": who has signed in, and the authorization server.
+type signInSide struct {
+	slack signin.Slack
+	rows  *rows.SignIns
+	oauth *oauth.Server
+	log   *slog.Logger
+}
+
+// personalScopes are those that people may give, within the settings.
+func personalScopes(cfg config.Config) []access.Scope {
+	var scopes []access.Scope
+	for _, s := range cfg.SignIn.Scopes {
+		if s == string(access.Read) || s == string(access.Write) && !cfg.MCP.ReadOnly {
+			scopes = append(scopes, access.Scope(s))
+		}
+	}
+	return scopes
+}
+
+// newSignIn builds the side by which people sign in; nil where nobody does. End is called with the
+// principal of each sign-in that has ended.
+func newSignIn(o Options, values state.Store, h *hooks, end func(ctx context.Context, principal string) error) (*signInSide, error) {
+	cfg := o.Config
+	if !cfg.SignIn.Enabled() {
+		return nil, nil //nolint:nilnil // nobody signs in, and that is no error
+	}
+	if o.SignIn == nil {
+		return nil, &config.Error{Problems: []config.Problem{{
+			Setting: "SIGN_IN_TEAMS", What: "is set, and this build cannot ask Slack yet who signs in", Remedy: "leave it out",
+		}}}
+	}
+	keys, err := identityKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	scopes := personalScopes(cfg)
+	s := &signInSide{slack: o.SignIn, log: h.log}
+	s.rows, err = rows.New(rows.Options{
+		State: values, Keys: keys, Ceiling: scopes, Logger: h.log,
+		OnEnd: func(ctx context.Context, principal string) {
+			if err := end(ctx, principal); err != nil {
+				h.log.LogAttrs(ctx, slog.LevelWarn, "the sessions of a sign-in that has ended were not all ended", slog.Any("error", err))
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.oauth, err = newOAuth(o, keys, s.rows, scopes, h)
+	return s, err
+}
+
+// newOAuth builds the authorization server.
+func newOAuth(o Options, keys *seal.Keyring, signIns *rows.SignIns, scopes []access.Scope, h *hooks) (*oauth.Server, error) {
+	cfg := o.Config
+	named, err := oauth.ParseClients(cfg.SignIn.Clients)
+	if err != nil {
+		return nil, &config.Error{Problems: []config.Problem{{
+			Setting: "SIGN_IN_CLIENTS", What: "cannot be read (" + err.Error() + ")", Remedy: "see docs/configuration.md",
+		}}}
+	}
+	out, err := egress.New(egress.Options{HTTPSOnly: true, Timeout: oauth.FetchTime, MaxReply: oauth.MaxDocument})
+	if err != nil {
+		return nil, err
+	}
+	return oauth.New(oauth.Options{
+		Issuer: cfg.Listen.PublicURL, Resource: cfg.Listen.PublicURL + cfg.MCP.MountPath, Slack: o.SignIn, SignIns: signIns, Keys: keys,
+		Named: named, Egress: out, Ceiling: scopes, OnEvent: h.signedIn, Logger: h.log,
+	})
+}
+
+// identityKeys reads the keys that seal what is kept of people. The sandbox, which keeps no real
+// people, makes one where none is named.
+func identityKeys(cfg config.Config) (*seal.Keyring, error) {
+	if err := seal.NoCoreDumps(); err != nil {
+		return nil, fmt.Errorf("switch core dumps off: %w", err)
+	}
+	if cfg.SignIn.KeysFile == "" && cfg.Sandbox {
+		key := make([]byte, seal.KeyBytes)
+		_, _ = rand.Read(key) // it never fails
+		return seal.NewKeyring(key)
+	}
+	keys, err := seal.Load(cfg.SignIn.KeysFile, cfg.Queue.DataDir)
+	if err != nil {
+		return nil, &config.Error{Problems: []config.Problem{{
+			Setting: "IDENTITY_KEYS_FILE", What: "cannot be used (" + err.Error() + ")",
+			Remedy: "name a file of mode 0600 outside of DATA_DIR, with a line from: openssl rand -base64 32",
+		}}}
+	}
+	return keys, nil
+}
+
+// require adds people to those who are let in, and the document by which their clients find where to
+// sign in.
+func (s *signInSide) require(cfg config.Config, o access.RequireOptions) (access.RequireOptions, *access.Metadata, error) {
+	metadata, err := signInMetadata(cfg)
+	if err != nil {
+		return o, nil, err
+	}
+	o.Authenticator, o.MetadataURL, o.Offer = access.Any(o.Authenticator, s.rows), metadata.URL(), personalScopes(cfg)
+	return o, metadata, nil
+}
+
+// signInMetadata is the document by which clients find that this server is its own authorization
+// server.
+func signInMetadata(cfg config.Config) (*access.Metadata, error) {
+	return access.NewMetadata(access.MetadataOptions{
+		Resource: cfg.Listen.PublicURL + cfg.MCP.MountPath, Issuers: []string{cfg.Listen.PublicURL}, Name: web.ServiceName, Scopes: personalScopes(cfg),
+	})
+}
+
+// run ends the sign-ins of people who may no longer be signed in, and keeps the others, until ctx is
+// done.
+func (s *signInSide) run(ctx context.Context) error {
+	ended, err := s.rows.Recheck(ctx, s.slack.Check)
+	if ended > 0 {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "people who may no longer be signed in were signed out", slog.Int("sign_ins", ended))
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "not everybody was asked for who has signed in; each is with their next tokens", slog.Any("error", err))
+	}
+	return s.rows.Run(ctx)
+}
+
+// signedIn records what happened to somebody's signing in.
+func (h *hooks) signedIn(r *http.Request, e oauth.Event) {
+	record := audit.Record{
+		Event: audit.PersonSignedIn, Outcome: audit.OK, Reason: e.Reason, Address: web.AddressText(h.proxies.Client(r)), RequestID: r.Header.Get(web.RequestIDHeader),
+	}
+	if e.Person.Valid() {
+		record.Principal = e.Person.String()
+	}
+	switch e.What {
+	case oauth.SignedOut:
+		record.Event = audit.PersonSignedOut
+	case oauth.Refused:
+		record.Outcome = audit.Refused
+	}
+	h.audit.Record(r.Context(), record)
+	h.log.LogAttrs(r.Context(), slog.LevelInfo, "sign in with slack",
+		slog.String("what", e.What), slog.String("person", record.Principal), slog.String("reason", e.Reason), slog.String("request_id", record.RequestID))
+}
+
+// foreseen are the routes of an authorization server that does not run.
+type foreseen []string
+
+// Paths implements web.Receiver.
+func (f foreseen) Paths() []string { return f }
+
+// ServeHTTP implements web.Receiver.
+func (foreseen) ServeHTTP(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
