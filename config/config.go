@@ -310,7 +310,9 @@ type MCP struct {
 	// Lockdown withholds the words of outside authors, LockdownApps are the apps that it lets through.
 	Lockdown     Lockdown
 	LockdownApps []string
-	Channel      Channel
+	// TimeZone is that in which times are shown; nil is the one of the user token's owner, else UTC.
+	TimeZone *time.Location
+	Channel  Channel
 	// Push is how events reach those who asked for them.
 	Push Push
 }

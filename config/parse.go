@@ -65,6 +65,15 @@ func parseLockdown(raw string) (Lockdown, error) {
 // appID is how Slack writes an app's id.
 var appID = regexp.MustCompile(`^A[A-Z0-9]{6,20}$`)
 
+// parseZone reads a name of the IANA database. What "Local" is depends on the machine.
+func parseZone(raw string) (*time.Location, error) {
+	zone, err := time.LoadLocation(raw)
+	if err != nil || raw == "" || raw == "Local" {
+		return nil, errors.New("write a time zone of the IANA database, such as Europe/Berlin or UTC")
+	}
+	return zone, nil
+}
+
 func parseApps(raw string) ([]string, error) {
 	apps := splitList(raw)
 	for _, app := range apps {

@@ -439,6 +439,13 @@ var toolSettings = []Setting{
 		bind: number(func(c *Config) *int { return &c.MCP.SendsPerMinute }, 1, maxSends),
 	},
 	{
+		Key: "TIME_ZONE", Flag: "time-zone", Section: SectionTools, Kind: KindText, Example: "Europe/Berlin",
+		DefaultNote: "that of the user token's owner, else UTC",
+		Help:        "Time zone in which assistants are shown times, and in which a time without a zone is meant",
+		More:        "A name of the IANA database. Each result says it once.",
+		bind:        into(func(c *Config) **time.Location { return &c.MCP.TimeZone }, parseZone),
+	},
+	{
 		Key: "LOCKDOWN", Flag: "lockdown", Section: SectionTools, Kind: KindBoolean, Default: "false",
 		Help: "Withhold from assistants the words of authors who are not known to be of the workspace",
 		More: "With members those of guests are withheld too. [SECURITY.md](SECURITY.md#prompt-injection) says what passes.",

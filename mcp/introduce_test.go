@@ -55,7 +55,7 @@ func TestTheServerIntroducesItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"title":"Slack events and tools"`, `"src":"data:image/svg+xml;base64,`, `"instructions":`} {
+	for _, want := range []string{`"title":"Slack events and tools"`, `"src":"data:image/svg+xml;base64,`, `"instructions":`, "You: in Slack this server is the bot @wick"} {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("server/discover lacks %s: %s", want, b)
 		}

@@ -69,6 +69,9 @@ type Options struct {
 	// Posts remembers who wrote our own messages; nil remembers nothing, so that lockdown withholds
 	// them all.
 	Posts *view.Posts
+	// TimeZone is the zone in which times are shown, and in which a time without a zone is meant; nil is
+	// that of the user token's owner once it is known, and UTC where there is none.
+	TimeZone *time.Location
 	// MaxWaits bounds the calls that wait for events at once; 0 is 200.
 	MaxWaits int
 	// Push configures the extension by which events reach the assistant.
@@ -109,6 +112,7 @@ type Server struct {
 	tools     *toolset.Registry
 	judge     *view.Judge
 	names     *names.Resolver
+	acting    *acting
 	guard     *guard.Guard // nil without Slack
 	readOnly  bool
 	asks      *ask.Questions // nil where none are asked
@@ -136,11 +140,13 @@ func New(o Options) (*Server, error) {
 }
 
 func (s *Server) compose(o Options) error {
-	to, err := toolOptions(o)
+	s.acting = newActing(o.Slack, o.TimeZone)
+	to, err := toolOptions(o, s.acting.zone)
 	if err != nil {
 		return err
 	}
 	s.names, s.judge, s.asks = to.Names, to.Judge, to.Asks
+	s.acting.names = s.names
 	catalog, err := tools.Catalog(to)
 	if err != nil {
 		return err
@@ -182,6 +188,12 @@ func (s *Server) connect(o Options) error {
 	}
 	hooks := &server.Hooks{}
 	s.resources.Hooks(hooks)
+	hooks.AddAfterInitialize(func(ctx context.Context, _ any, _ *mcp.InitializeRequest, res *mcp.InitializeResult) {
+		res.Instructions += s.acting.introduction(ctx)
+	})
+	hooks.AddAfterDiscover(func(ctx context.Context, _ any, _ *mcp.DiscoverRequest, res *mcp.DiscoverResult) {
+		res.Instructions += s.acting.introduction(ctx)
+	})
 	starters := prompts.New(o.Events != nil, o.Slack != nil)
 	complete := &completer{names: s.names, events: o.Events, judge: s.judge}
 	common := append(s.transport.ServerOptions(), introduce()...)
@@ -206,9 +218,9 @@ func (s *Server) connect(o Options) error {
 }
 
 // toolOptions makes what the tools share.
-func toolOptions(o Options) (tools.Options, error) {
+func toolOptions(o Options, zone func() *time.Location) (tools.Options, error) {
 	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Share: o.Transport.Share, OnBound: o.Transport.OnBound, Slack: o.Slack, UserReads: o.UserReads, Posts: o.Posts}
-	jo := view.JudgeOptions{Lockdown: o.Lockdown, Apps: o.LockdownApps, Posts: to.Posts}
+	jo := view.JudgeOptions{Lockdown: o.Lockdown, Apps: o.LockdownApps, Posts: to.Posts, Zone: zone}
 	if o.Slack == nil {
 		to.Judge = view.NewJudge(jo)
 		return to, nil
@@ -290,6 +302,10 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.guard != nil {
 		g.Go(func() error { return s.guard.Run(ctx) })
 	}
+	g.Go(func() error {
+		s.acting.whose(ctx) // the zone of their times
+		return nil
+	})
 	if s.webhooks != nil {
 		g.Go(func() error { return s.webhooks.Run(ctx) })
 	}
@@ -373,8 +389,8 @@ func (s *Server) announcePage(page event.Page) error {
 	return nil
 }
 
-// instructions describe to a model how to work with this server. They are fixed: nothing that
-// came from Slack is ever part of them.
+// instructions describe to a model how to work with this server. They are fixed: of what came from Slack
+// the names of the bot and of the user token's owner follow them, and nothing else.
 const instructions = `This server stands between you and Slack. It receives events from Slack (messages, mentions, reactions, joins), keeps them, and lets you read and answer them.
 
 Reading events: slack_list_events shows what happened, newest first; filter by channel, types, user, thread, since. slack_get_event has one event whole. To wait for something, call slack_wait_for_event with filters; when it times out call it again with next_cursor, and nothing is missed. Clients that can subscribe follow slack://events, slack://channels/{channel}/events or slack://threads/{channel}/{thread_ts}/events.

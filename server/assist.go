@@ -89,6 +89,7 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 		Channel:     channel(m),
 		Slack:       client,
 		UserReads:   cfg.Slack.UserTokenReads,
+		TimeZone:    m.TimeZone,
 		MaxWaits:    m.MaxWaits,
 		Logger:      h.log,
 		OnEnterCall: h.enterTool(), OnCall: h.toolCalled, RequestID: web.RequestID,
