@@ -117,9 +117,10 @@ func (k *kit) readThread(ctx context.Context, _ *toolset.Call, in readThreadIn) 
 	}
 	if root := rootOf(page.Messages, thread); root != thread { // a reply's
 		k.Names.KeepThread(channel, thread, root)
-		thread, q.ThreadTS = root, root
-		if page, err = k.Slack.Replies(ctx, q); err != nil {
-			return messagesOut{}, err
+		q.ThreadTS = root
+		// The first message may be deleted: then there is the reply alone.
+		if whole, err := k.Slack.Replies(ctx, q); err == nil && len(whole.Messages) > 0 {
+			page, thread = whole, root
 		}
 	}
 	if in.Cursor != "" {
