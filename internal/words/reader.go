@@ -1,8 +1,6 @@
 package words
 
 import (
-	"bytes"
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,20 +52,6 @@ func cut(s string, n int) (string, bool) {
 
 // An object is a JSON object.
 type object = map[string]any
-
-// decode reads any JSON; what is not valid is nil.
-func decode(raw []byte) any {
-	if len(raw) == 0 {
-		return nil
-	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var v any
-	if d.Decode(&v) != nil {
-		return nil
-	}
-	return v
-}
 
 func str(o object, name string) string {
 	s, _ := o[name].(string)
