@@ -18,11 +18,3 @@ func TestPercentLeavesHeadroom(t *testing.T) {
 		}
 	}
 }
-
-func TestTheCollectorKeepsWithinTheContainer(t *testing.T) {
-	for limit, want := range map[string]int64{"134217728\n": 107374180, "max\n": 0, "": 0, "-1": 0, "0": 0} {
-		if got, ok := collectorLimit(limit); got != want && ok || ok != (want > 0) {
-			t.Errorf("collectorLimit(%q) = %d, %v, want %d", limit, got, ok, want)
-		}
-	}
-}

@@ -26,8 +26,8 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		keepHeadroom()
 	}
-	if limit, err := os.ReadFile(cgroupLimit); err == nil && os.Getenv("GOMEMLIMIT") == "" {
-		keepWithin(string(limit))
+	if os.Getenv("GOMEMLIMIT") == "" {
+		keepWithin()
 	}
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	code := run(ctx, world{

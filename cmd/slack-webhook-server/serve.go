@@ -10,12 +10,11 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"slackmcp/cmd/slack-webhook-server/internal/container"
 	"slackmcp/cmd/slack-webhook-server/internal/function"
 	"slackmcp/config"
 	"slackmcp/server"
@@ -192,23 +191,13 @@ const (
 	mostPercent  = headroom * 100 / (4 << 20)
 )
 
-// cgroupLimit says how many bytes of memory a container may use, on Linux.
-const cgroupLimit = "/sys/fs/cgroup/memory.max"
-
 // keepWithin lets the collector work harder before the process has as much memory as its
 // container may use, so that the kernel does not end it. It is not called where the operator
-// has set GOMEMLIMIT.
-func keepWithin(limit string) {
-	if most, ok := collectorLimit(limit); ok {
-		debug.SetMemoryLimit(most)
+// has set GOMEMLIMIT. What sqlite and the system take for the process, a fifth, is not the collector's.
+func keepWithin() {
+	if most, ok := container.Memory(os.DirFS("/")); ok {
+		debug.SetMemoryLimit(most / 5 * 4)
 	}
-}
-
-// collectorLimit is four fifths of a container's limit: what sqlite and the system take for
-// the process is not the collector's. A container without a limit says "max".
-func collectorLimit(limit string) (int64, bool) {
-	n, err := strconv.ParseInt(strings.TrimSpace(limit), 10, 64)
-	return n / 5 * 4, err == nil && n > 0
 }
 
 // keepHeadroom sets the collector's percentage so that it leaves headroom, now and
