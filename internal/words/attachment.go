@@ -165,7 +165,10 @@ func (r *reader) mentioned(id string) string {
 // byline says who wrote an attachment and, of a message that was shared, where that stands.
 func (r *reader) byline(at *Attachment) string {
 	o := at.raw
-	name := strings.TrimSpace(r.take(str(o, "author_name")) + " " + r.take(str(o, "author_subname")))
+	name := r.take(str(o, "author_name"))
+	if sub := r.take(str(o, "author_subname")); sub != name { // of a person both are often the same
+		name = strings.TrimSpace(name + " " + sub)
+	}
 	if !at.Quotes() {
 		return r.link(str(o, "author_link"), cmp.Or(name, r.take(str(o, "service_name"))))
 	}
