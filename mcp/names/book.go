@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -139,6 +140,7 @@ type walk struct {
 	cursor string        // guarded by turn, as are the others
 	begun  bool
 	ended  time.Time
+	last   atomic.Int64 // ended, in Unix nanoseconds; 0 before the first end
 }
 
 func newWalk(rest time.Duration, page func(ctx context.Context, cursor string) (string, error)) *walk {
@@ -170,12 +172,19 @@ func (w *walk) until(ctx context.Context, now func() time.Time, found func() boo
 		w.begun, w.cursor = true, next
 		if next == "" {
 			w.ended = now()
+			w.last.Store(w.ended.UnixNano())
 		}
 		if found() {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// within reports whether the list was read to its end within d before now.
+func (w *walk) within(d time.Duration, now time.Time) bool {
+	last := w.last.Load()
+	return last != 0 && now.Sub(time.Unix(0, last)) < d
 }
 
 // reset makes the next who asks for something unknown begin anew. It does not wait for

@@ -18,16 +18,15 @@ type Namesakes struct {
 
 // Named returns who has each of some names: users by handle, display name or full name, groups by
 // handle or name; upper and lower case are the same. The keys are the names as they were given; a
-// name that nobody has is no key. Where Slack's list of users was not read to its end within ctx,
-// whole is false: then users are those alone whose handle it is, and there may be more who are
-// called so. Groups are left out where Slack does not list them.
+// name that nobody has is no key. Where Slack's list of users was not read to its end within ctx, nor
+// within the last hour, whole is false: then users are those alone whose handle it is, and there may
+// be more who are called so. Groups are left out where Slack does not list them.
 func (r *Resolver) Named(ctx context.Context, wanted []string) (found map[string]Namesakes, whole bool, err error) {
 	self, err := r.Self(ctx)
 	if err != nil {
 		return nil, false, unfinished(err)
 	}
-	err = r.Learn(ctx)
-	whole = err == nil
+	whole = r.Learn(ctx) == nil || r.roster.within(stale, r.now()) // events have told what changed since
 	byName := map[string]*Namesakes{}
 	for _, name := range wanted {
 		byName[strings.ToLower(name)] = &Namesakes{}

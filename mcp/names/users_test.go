@@ -105,6 +105,20 @@ func TestNamed(t *testing.T) {
 			t.Errorf("%s is that of %s, want %s", name, got, want)
 		}
 	}
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeSlack{users: 1500}
+		r := newResolver(t, f)
+		for _, after := range []time.Duration{0, 50 * time.Minute, time.Hour} {
+			time.Sleep(after)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			found, whole, err := r.Named(ctx, []string{"Person 999"})
+			cancel()
+			if err != nil || whole != (after < time.Hour) || len(found) == 1 != whole {
+				t.Errorf("%s after the list was read: %+v, %v, %v", after, found, whole, err)
+			}
+			f.slow = time.Hour
+		}
+	})
 	slow := &fakeSlack{users: 1500, slow: time.Hour}
 	synctest.Test(t, func(t *testing.T) {
 		r := newResolver(t, slow)
