@@ -25,6 +25,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/server"
 	"slackmcp/signin"
+	mcpclients "slackmcp/test/mcp-clients"
 )
 
 // slackSide lets in whoever comes back with a code, which is the person's user id.
@@ -303,6 +304,18 @@ func TestSignInIsRefused(t *testing.T) {
 	for _, path := range []string{"/authorize", "/register", "/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource", signin.CallbackPath} {
 		if status, _ := get(t, base+path, ""); status != http.StatusNotFound {
 			t.Errorf("%s is there: %d", path, status)
+		}
+	}
+}
+
+// The official clients of both major versions sign a person in, refresh four times at once and sign
+// out.
+func TestOfficialClientsSignIn(t *testing.T) {
+	t.Parallel()
+	_, base, _ := signInServer(t, map[string]string{"MCP_TRANSPORT": "streamable-http"})
+	for _, major := range []string{"1", "2"} {
+		if out := mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", major); !strings.Contains(out, "tools 0") || !strings.Contains(out, "OK") {
+			t.Errorf("%s.x: %s", major, out)
 		}
 	}
 }
