@@ -12,7 +12,7 @@ import (
 // A grownThread is a thread that began before a time and got replies since then.
 type grownThread struct {
 	ThreadTS    string   `json:"thread_ts" doc:"of its first message"`
-	Replies     int      `json:"replies" doc:"how many came since"`
+	Replies     int      `json:"replies,omitempty" doc:"how many came since, where known"`
 	LatestReply string   `json:"latest_reply" doc:"ts of the newest of them"`
 	Users       []string `json:"users,omitempty" doc:"ids of who wrote them"`
 }

@@ -39,7 +39,7 @@ func messageTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_read_channel_messages", Title: "Read a channel", Set: setMessages, Default: true,
 			Scope: access.Read, Needs: []string{scopeHistory},
-			Description: "Read a channel's messages, newest first. Replies in threads are not among them: where reply_count is set, call slack_read_thread_messages.",
+			Description: "Read a channel's messages, newest first. Replies in threads are not among them: where reply_count is set, or for older_threads (with oldest), call slack_read_thread_messages.",
 		}, k.readChannel),
 		toolset.Define(toolset.Tool{
 			Name: "slack_read_thread_messages", Title: "Read a thread", Set: setMessages, Default: true,

@@ -39,6 +39,8 @@ type messagesOut struct {
 	Messages   []view.Message `json:"messages"`
 	HasMore    bool           `json:"has_more"`
 	NextCursor string         `json:"next_cursor,omitempty" doc:"Pass as cursor to go on"`
+	// OlderThreads are those of a channel that is read since a time.
+	OlderThreads []grownThread `json:"older_threads,omitempty" doc:"threads that began before oldest and got replies since; read them too"`
 	view.Legend
 	// Metadata repeats the cursor where Slack's own answers have it.
 	Metadata *metadata `json:"response_metadata,omitempty"`
@@ -84,6 +86,9 @@ func (k *kit) readChannel(ctx context.Context, _ *toolset.Call, in readChannelIn
 	out.Messages = shown
 	if cut {
 		out.cut(cursorBefore + shown[len(shown)-1].TS)
+	}
+	if q.Oldest != "" && in.Latest == "" && in.Cursor == "" {
+		k.missed(ctx, q.Oldest, &out)
 	}
 	return k.finish(out), nil
 }
