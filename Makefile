@@ -56,7 +56,7 @@ flood: ## Attack a server on one processor, from another, with 500 slow senders 
 	@FLOOD_CPU=1 FLOOD_ROUNDS=5 FLOOD_SLOW=500 FLOOD_POSTS=10000 taskset -c 0 go test -v -count=1 -timeout 20m -run TestFlood ./test/e2e
 
 lockout: ## Try to lock a signed sender out: junk at full rate, 8,192 connections of each kind, with and without proxies (long)
-	@LOCKOUT_SECONDS=10 LOCKOUT_MOST=8192 go test -v -count=1 -timeout 20m -run 'TestSignedEventsGetInUnderJunk|TestNobodyTakesAllConnections' ./test/e2e
+	@LOCKOUT_SECONDS=10 LOCKOUT_MOST=8192 LOCKOUT_WORKERS=1200 go test -v -count=1 -timeout 20m -run 'TestSignedEventsGetInUnderJunk|TestNobodyTakesAllConnections' ./test/e2e
 
 fanout: build ## Time how quickly events reach 1,000 followers (long)
 	@go run ./test/fanout -server $(BIN)

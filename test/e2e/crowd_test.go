@@ -99,7 +99,7 @@ func intrude(order string) int {
 	switch words[0] {
 	case "junk":
 		j := junk{counts: counts}
-		if _, err = fmt.Sscan(order, &words[0], &j.addr, &j.size, &j.rate); err == nil {
+		if _, err = fmt.Sscan(order, &words[0], &j.addr, &j.size, &j.rate, &j.workers); err == nil {
 			j.run(ctx)
 		}
 	case "crowd":
@@ -121,6 +121,11 @@ func intrude(order string) int {
 		return 2
 	}
 	return 0
+}
+
+// processor is how much of a processor it has taken; it has ended.
+func (i *intruder) processor() time.Duration {
+	return i.cmd.ProcessState.UserTime() + i.cmd.ProcessState.SystemTime()
 }
 
 // A counter counts by name.
@@ -159,18 +164,16 @@ func (p *pacer) wait(ctx context.Context) (turn int, ok bool) {
 type junk struct {
 	addr       string
 	size, rate int
+	workers    int // how many requests may wait for their answers at once
 	counts     *counter
 }
-
-// junkWorkers is how many requests may wait for their answers at once.
-const junkWorkers = 600
 
 func (j junk) run(ctx context.Context) {
 	pace := &pacer{began: time.Now(), rate: j.rate}
 	request := []byte(fmt.Sprintf("POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Slack-Request-Timestamp: %d\r\nX-Slack-Signature: v0=%064d\r\nContent-Length: %d\r\n\r\n%s",
 		time.Now().Unix(), 7, j.size, strings.Repeat("x", j.size)))
 	var wg sync.WaitGroup
-	for i := range junkWorkers {
+	for i := range j.workers {
 		wg.Go(func() {
 			var conn net.Conn
 			for {
