@@ -235,7 +235,7 @@ func (r *Rule) is(ctx context.Context, s *subject) (bool, error) {
 // named reports whether a channel has the rule's name today.
 func (r *Rule) named(ctx context.Context, s *subject) (bool, error) {
 	c, err := s.channel(ctx)
-	return err == nil && strings.EqualFold(c.Name, r.name), err
+	return err == nil && names.Same(c.Name, r.name), err
 }
 
 // isOf reports whether a conversation is the direct message with the rule's person.

@@ -14,7 +14,7 @@ import (
 // the entry that was written first is dropped. It is safe for concurrent use.
 type book[T any] struct {
 	limit  int
-	nameOf func(T) string // in lower case; "" for an entry that has none
+	nameOf func(T) string // its key; "" for an entry that has none
 
 	mu     sync.Mutex
 	byID   map[string]*line[T]
@@ -65,7 +65,7 @@ func (b *book[T]) get(id string, now time.Time) (v T, age time.Duration, ok bool
 func (b *book[T]) find(name string, now time.Time) (id string, age time.Duration, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	ids := b.byName[strings.ToLower(name)]
+	ids := b.byName[key(name)]
 	if len(ids) == 0 {
 		return "", 0, false
 	}
@@ -77,7 +77,7 @@ func (b *book[T]) find(name string, now time.Time) (id string, age time.Duration
 func (b *book[T]) named(name string) (all []T) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, id := range b.byName[strings.ToLower(name)] {
+	for _, id := range b.byName[key(name)] {
 		all = append(all, b.byID[id].value)
 	}
 	return all
@@ -214,20 +214,20 @@ type Found[T any] struct {
 // the query, in the order of their names. It reads the list of channels as far as ctx
 // allows, and goes on from there with the next call.
 func (r *Resolver) SearchChannels(ctx context.Context, query, after string, limit int) (Found[Channel], error) {
-	return search(ctx, r, r.listing, r.channels, query, after, limit, func(c Channel) (key, text string, ok bool) {
-		return strings.ToLower(c.Name) + " " + c.ID, c.Name + "\n" + c.Topic + "\n" + c.Purpose, c.Name != "" && !c.Archived
+	return search(ctx, r, r.listing, r.channels, query, after, limit, func(c Channel) (at, text string, ok bool) {
+		return key(c.Name) + " " + c.ID, c.Name + "\n" + c.Topic + "\n" + c.Purpose, c.Name != "" && !c.Archived
 	})
 }
 
 // SearchUsers does for users, by handle, names and title, what [Resolver.SearchChannels]
 // does for channels.
 func (r *Resolver) SearchUsers(ctx context.Context, query, after string, limit int) (Found[User], error) {
-	return search(ctx, r, r.roster, r.users, query, after, limit, func(u User) (key, text string, ok bool) {
-		return strings.ToLower(u.Handle) + " " + u.ID, u.Handle + "\n" + u.Display + "\n" + u.Real + "\n" + u.Title, !u.Deleted
+	return search(ctx, r, r.roster, r.users, query, after, limit, func(u User) (at, text string, ok bool) {
+		return key(u.Handle) + " " + u.ID, u.Handle + "\n" + u.Display + "\n" + u.Real + "\n" + u.Title, !u.Deleted
 	})
 }
 
-func search[T any](ctx context.Context, r *Resolver, list *walk, kept *book[T], query, after string, limit int, look func(T) (key, text string, ok bool)) (Found[T], error) {
+func search[T any](ctx context.Context, r *Resolver, list *walk, kept *book[T], query, after string, limit int, look func(T) (at, text string, ok bool)) (Found[T], error) {
 	_, err := list.until(ctx, r.now, func() bool { return false })
 	found := Found[T]{Items: []T{}, Complete: err == nil}
 	if after != "" {
@@ -237,12 +237,12 @@ func search[T any](ctx context.Context, r *Resolver, list *walk, kept *book[T], 
 		}
 		after, _, _ = look(v)
 	}
-	words := strings.Fields(strings.ToLower(query))
+	words := strings.Fields(bare(query))
 	keys := map[string]T{}
 	kept.each(func(_ string, v T) bool {
-		key, text, ok := look(v)
-		if ok && key > after && holdsAll(strings.ToLower(text), words) {
-			keys[key] = v
+		at, text, ok := look(v)
+		if ok && at > after && holdsAll(bare(text), words) {
+			keys[at] = v
 		}
 		return true
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -211,4 +210,4 @@ func (r *Resolver) KnownGroup(id string) (slackapi.UserGroup, bool) {
 }
 
 // groupKey is what a group is called by.
-func groupKey(g slackapi.UserGroup) string { return strings.ToLower(g.Handle) }
+func groupKey(g slackapi.UserGroup) string { return key(g.Handle) }

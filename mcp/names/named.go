@@ -29,7 +29,7 @@ func (r *Resolver) Named(ctx context.Context, wanted []string) (found map[string
 	whole = r.Learn(ctx) == nil || r.roster.within(stale, r.now()) // events have told what changed since
 	byName := map[string]*Namesakes{}
 	for _, name := range wanted {
-		byName[strings.ToLower(name)] = &Namesakes{}
+		byName[key(name)] = &Namesakes{}
 	}
 	r.users.each(func(_ string, u User) bool {
 		if !u.Deleted && u.of(self) {
@@ -48,7 +48,7 @@ func (r *Resolver) Named(ctx context.Context, wanted []string) (found map[string
 	})
 	found = map[string]Namesakes{}
 	for _, name := range wanted {
-		n := byName[strings.ToLower(name)]
+		n := byName[key(name)]
 		if len(n.Users)+len(n.Groups) == 0 {
 			continue
 		}
@@ -61,9 +61,9 @@ func (r *Resolver) Named(ctx context.Context, wanted []string) (found map[string
 
 // enter notes a user under their handle and, where whole, under their other names.
 func (u User) enter(byName map[string]*Namesakes, whole bool) {
-	called := []string{strings.ToLower(u.Handle)}
+	called := []string{key(u.Handle)}
 	if whole {
-		called = append(called, strings.ToLower(u.Display), strings.ToLower(u.Real))
+		called = append(called, key(u.Display), key(u.Real))
 	}
 	for i, name := range called {
 		if n := byName[name]; n != nil && !slices.Contains(called[:i], name) && len(n.Users) < maxNamesakes {
@@ -74,7 +74,7 @@ func (u User) enter(byName map[string]*Namesakes, whole bool) {
 
 // enterGroup notes a group under its handle and its name.
 func enterGroup(byName map[string]*Namesakes, g slackapi.UserGroup) {
-	handle, name := strings.ToLower(g.Handle), strings.ToLower(g.Name)
+	handle, name := key(g.Handle), key(g.Name)
 	for i, called := range []string{handle, name} {
 		if n := byName[called]; n != nil && (i == 0 || name != handle) && len(n.Groups) < maxNamesakes {
 			n.Groups = append(n.Groups, g)

@@ -81,7 +81,9 @@ func FuzzParse(f *testing.F) {
 // fakeSlack counts calls and serves numbered channels and users, a thousand a page.
 type fakeSlack struct {
 	channels, users                     int
-	private                             bool // lists private channels
+	named                               []string        // names of the first channels
+	called                              []slackapi.User // and of the first users
+	private                             bool            // lists private channels
 	slow, slowInfo                      time.Duration
 	limit                               int64 // look-ups after which Slack refuses more; 0 is none
 	running, most                       atomic.Int64
@@ -97,6 +99,9 @@ func (f *fakeSlack) AuthTest(context.Context) (slackapi.Identity, error) {
 func (f *fakeSlack) channel(i int) slackapi.Channel {
 	c := slackapi.Channel{ID: fmt.Sprintf("C%06d", i), Name: fmt.Sprintf("chan-%d", i)}
 	c.Topic.Value = fmt.Sprintf("topic %d", i%7)
+	if i < len(f.named) {
+		c.Name = f.named[i]
+	}
 	if name, ok := f.renamed.Load(c.ID); ok {
 		c.Name, _ = name.(string)
 	}
@@ -143,6 +148,9 @@ func (f *fakeSlack) wait(ctx context.Context) bool {
 
 func (f *fakeSlack) user(i int) slackapi.User {
 	u := slackapi.User{ID: fmt.Sprintf("U%06d", i), TeamID: "T0OWN", Name: fmt.Sprintf("user%d", i), RealName: fmt.Sprintf("Person %d", i%1000)}
+	if i < len(f.called) {
+		u.Name, u.RealName = f.called[i].Name, f.called[i].RealName
+	}
 	return u
 }
 

@@ -92,7 +92,7 @@ func ParseChannel(s string) (ChannelRef, error) {
 	if !isChannelName(name) {
 		return ChannelRef{}, errChannelRef
 	}
-	return ChannelRef{Name: strings.ToLower(name)}, nil
+	return ChannelRef{Name: key(name)}, nil
 }
 
 // isChannelName is generous: Slack allows letters of any script, digits, "-", "_" and,

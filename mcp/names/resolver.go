@@ -90,8 +90,8 @@ func New(s Slack) (*Resolver, error) {
 	r := &Resolver{
 		slack:    s,
 		now:      time.Now,
-		channels: newBook(maxChannels, func(c Channel) string { return strings.ToLower(c.Name) }),
-		users:    newBook(maxUsers, func(u User) string { return strings.ToLower(u.Handle) }),
+		channels: newBook(maxChannels, func(c Channel) string { return key(c.Name) }),
+		users:    newBook(maxUsers, func(u User) string { return key(u.Handle) }),
 	}
 	r.looking = make(chan struct{}, lookAtOnce)
 	r.groups = newBook(maxGroups, groupKey)
@@ -124,15 +124,16 @@ type Channel struct {
 	User string
 }
 
-// ChannelID returns the id of a channel's name, with or without "#". Of the channels
-// that are archived it knows those only that it has met.
+// ChannelID returns the id of a channel's name, with or without "#". Upper and lower case are the same,
+// and so are composed and decomposed letters. Of the channels that are archived it knows those only that
+// it has met.
 func (r *Resolver) ChannelID(ctx context.Context, name string) (string, error) {
-	name = strings.ToLower(strings.TrimPrefix(name, "#"))
+	name = key(strings.TrimPrefix(name, "#"))
 	if id, age, ok := r.channels.find(name, r.now()); ok {
 		if age < stale {
 			return id, nil
 		}
-		if c, err := r.fetchChannel(ctx, id); err == nil && strings.EqualFold(c.Name, name) {
+		if c, err := r.fetchChannel(ctx, id); err == nil && key(c.Name) == name {
 			return id, nil
 		}
 	}
@@ -359,7 +360,7 @@ func (r *Resolver) UserID(ctx context.Context, ref UserRef) (string, error) {
 	})
 	switch {
 	case found:
-		return r.only(ctx, handles, func(u *User) bool { return strings.EqualFold(u.Handle, ref.Name) })
+		return r.only(ctx, handles, func(u *User) bool { return key(u.Handle) == key(ref.Name) })
 	case err != nil:
 		return "", unfinished(err)
 	}
@@ -415,8 +416,9 @@ func (r *Resolver) userByEmail(ctx context.Context, email string) (string, error
 
 func (r *Resolver) userByName(ctx context.Context, name string, self slackapi.Identity) (string, error) {
 	var found []User
+	wanted := key(name)
 	has := func(u *User) bool {
-		return !u.Deleted && u.of(self) && (strings.EqualFold(u.Display, name) || strings.EqualFold(u.Real, name))
+		return !u.Deleted && u.of(self) && (key(u.Display) == wanted || key(u.Real) == wanted)
 	}
 	r.users.each(func(_ string, u User) bool {
 		if has(&u) {
@@ -425,6 +427,15 @@ func (r *Resolver) userByName(ctx context.Context, name string, self slackapi.Id
 		return len(found) < maxNamesakes
 	})
 	return r.only(ctx, found, has)
+}
+
+// names are what a user is found by.
+func (u User) names() []string { return []string{u.Handle, u.Display, u.Real} }
+
+// isLike reports a user one of whose names a reader takes for name.
+func (u *User) isLike(name string) bool {
+	wanted := bare(name)
+	return bare(u.Handle) == wanted || bare(u.Display) == wanted || bare(u.Real) == wanted
 }
 
 // userPage reads one page of the users.

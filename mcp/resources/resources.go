@@ -220,9 +220,8 @@ func (s *Set) Read(ctx context.Context, uri string) (string, error) {
 // what stands in the place of an id is then no name of anything either.
 func notThere(err error) bool {
 	var argument *toolset.ArgumentError
-	var several *names.AmbiguousError
 	return errors.Is(err, event.ErrNotFound) || errors.Is(err, names.ErrNoChannel) || errors.Is(err, names.ErrNoUser) ||
-		errors.As(err, &argument) || errors.As(err, &several)
+		errors.As(err, &argument) || names.IsAmbiguous(err)
 }
 
 // Subscribable is nil for a URI that the caller may follow, whether or not anything is

@@ -225,7 +225,7 @@ func (k *kit) voters(ctx context.Context, list []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !strings.EqualFold(u.Handle, ref.Name) {
+		if !names.Same(u.Handle, ref.Name) {
 			return nil, faultf("ambiguous_user: %q in who is a name that any user can take. Give the id of the one who is meant: %s.", ref.Name, k.called(ctx, []names.User{u}))
 		}
 	}

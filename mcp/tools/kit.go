@@ -410,9 +410,9 @@ func (k *kit) conversation(ctx context.Context, s string) (id, user string, err 
 	ctx, cancel := context.WithTimeout(ctx, resolvePatience)
 	defer cancel()
 	if ref.User != nil {
-		user, err = k.Names.UserID(ctx, *ref.User)
+		user, err = k.Names.UserLike(ctx, *ref.User)
 	} else {
-		id, err = k.Names.ChannelID(ctx, ref.Name)
+		id, err = k.Names.ChannelLike(ctx, ref.Name)
 	}
 	return id, user, k.unresolved(ctx, err)
 }
@@ -430,7 +430,7 @@ func (k *kit) user(ctx context.Context, s string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolvePatience)
 	defer cancel()
-	id, err := k.Names.UserID(ctx, ref)
+	id, err := k.Names.UserLike(ctx, ref)
 	if err != nil {
 		return "", k.unresolved(ctx, err)
 	}
@@ -454,9 +454,12 @@ func (k *kit) users(ctx context.Context, list []string) ([]string, error) {
 // the resources, which have a word of their own for what is not there.
 func (k *kit) unresolved(ctx context.Context, err error) error {
 	var several *names.AmbiguousError
+	var channels *names.AmbiguousChannelError
 	switch {
 	case errors.As(err, &several):
 		return errors.Join(faultf("ambiguous_user: several users have that name. Give one of the ids: %s.", k.called(ctx, several.Users)), err)
+	case errors.As(err, &channels):
+		return errors.Join(faultf("ambiguous_channel: no channel has that name, and several have one like it. Give one of the ids: %s.", channels.List(!k.Judge.Lockdown())), err)
 	case errors.Is(err, names.ErrNoChannel):
 		return errors.Join(fault("channel_not_found: no channel of that name is in sight of the bot. Find channels with slack_list_channels; ask a member of a private channel to invite the bot; an archived channel needs its id."), err)
 	case errors.Is(err, names.ErrNoUser):

@@ -108,7 +108,7 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 
 func (k *kit) userByEmail(ctx context.Context, ref names.UserRef, r *view.Reading) (usersOut, error) {
 	out := usersOut{Users: []view.Person{}}
-	id, err := k.Names.UserID(ctx, ref)
+	id, err := k.Names.UserLike(ctx, ref)
 	if errors.Is(err, names.ErrNoUser) {
 		return out, nil
 	}
@@ -257,7 +257,7 @@ func (k *kit) userGroup(ctx context.Context, s string) (string, error) {
 	}
 	handle := strings.TrimPrefix(s, "@")
 	for _, g := range groups {
-		if strings.EqualFold(g.Handle, handle) || strings.EqualFold(g.Name, handle) {
+		if names.Same(g.Handle, handle) || names.Same(g.Name, handle) {
 			return g.ID, nil
 		}
 	}
