@@ -154,19 +154,29 @@ type channelOut struct {
 	view.Mark
 	OK      bool         `json:"ok"`
 	Channel view.Channel `json:"channel"`
+	readBy
 }
 
-func (k *kit) channelInfo(ctx context.Context, _ *toolset.Call, in channelIn) (channelOut, error) {
+func (k *kit) channelInfo(ctx context.Context, call *toolset.Call, in channelIn) (channelOut, error) {
 	id, err := k.channel(ctx, in.Channel)
 	if err != nil {
 		return channelOut{}, err
 	}
-	c, err := k.Slack.ConversationInfo(ctx, id)
+	var c slackapi.Channel
+	by := k.reader(call)
+	for by.next(err) {
+		c, err = by.api.ConversationInfo(ctx, id)
+	}
 	if err != nil {
 		return channelOut{}, err
 	}
-	k.Names.KeepChannel(&c)
-	return channelOut{OK: true, Channel: k.Judge.Reading(ctx).Channel(&c, true)}, nil
+	out := channelOut{OK: true, Channel: k.Judge.Reading(ctx).Channel(&c, true), readBy: by.readBy}
+	if by.ReadAs == "" {
+		k.Names.KeepChannel(&c)
+	} else {
+		out.Channel.IsMember = false // the token's owner is
+	}
+	return out, nil
 }
 
 type membersIn struct {
@@ -182,20 +192,29 @@ type usersOut struct {
 	paging
 }
 
-func (k *kit) channelMembers(ctx context.Context, _ *toolset.Call, in membersIn) (usersOut, error) {
+type membersOut struct {
+	usersOut
+	readBy
+}
+
+func (k *kit) channelMembers(ctx context.Context, c *toolset.Call, in membersIn) (membersOut, error) {
 	channel, err := k.channel(ctx, in.Channel)
 	if err != nil {
-		return usersOut{}, err
+		return membersOut{}, err
 	}
 	at, err := spotOf(in.Cursor)
 	if err != nil {
-		return usersOut{}, err
+		return membersOut{}, err
 	}
-	page, err := k.Slack.Members(ctx, channel, at.cursor, in.Limit+at.skip)
+	var page slackapi.MemberPage
+	by := k.reader(c)
+	for by.next(err) {
+		page, err = by.api.Members(ctx, channel, at.cursor, in.Limit+at.skip)
+	}
 	if err != nil {
-		return usersOut{}, err
+		return membersOut{}, err
 	}
-	return k.members(ctx, at, page.Members, page.NextCursor, in.ResponseFormat), nil
+	return membersOut{k.members(ctx, at, page.Members, page.NextCursor, in.ResponseFormat), by.readBy}, nil
 }
 
 // members shows a page of users by what is known of them; in detailed form some of the others are

@@ -302,9 +302,10 @@ type readCanvasOut struct {
 	CanvasID string   `json:"canvas_id"`
 	Contents contents `json:"contents"`
 	Sections []string `json:"sections,omitempty" doc:"ids for section_id of slack_edit_canvas"`
+	readBy
 }
 
-func (k *kit) readCanvas(ctx context.Context, _ *toolset.Call, in readCanvasIn) (readCanvasOut, error) {
+func (k *kit) readCanvas(ctx context.Context, c *toolset.Call, in readCanvasIn) (readCanvasOut, error) {
 	id, err := file("canvas_id", in.CanvasID)
 	if err != nil {
 		return readCanvasOut{}, err
@@ -317,15 +318,16 @@ func (k *kit) readCanvas(ctx context.Context, _ *toolset.Call, in readCanvasIn) 
 		result.Contents = out.Contents
 		return result, nil
 	}
-	if in.Find != "" {
-		if result.Sections, err = k.Slack.CanvasSections(ctx, id, in.Find); err != nil {
-			return readCanvasOut{}, err
+	text, by := "", k.reader(c)
+	for by.next(err) {
+		if text, err = by.api.CanvasContent(ctx, id); err == nil && in.Find != "" {
+			result.Sections, err = by.api.CanvasSections(ctx, id, in.Find)
 		}
 	}
-	text, err := k.Slack.CanvasContent(ctx, id)
 	if err != nil {
 		return readCanvasOut{}, err
 	}
+	result.readBy = by.readBy
 	out.text(text, readFileIn{Offset: in.Offset, Limit: in.Limit})
 	result.Contents = out.Contents
 	return result, nil

@@ -160,18 +160,23 @@ type messageOut struct {
 	Channel string       `json:"channel"`
 	Message view.Message `json:"message"`
 	view.Legend
+	readBy
 }
 
-func (k *kit) getReactions(ctx context.Context, _ *toolset.Call, in getReactionsIn) (messageOut, error) {
+func (k *kit) getReactions(ctx context.Context, c *toolset.Call, in getReactionsIn) (messageOut, error) {
 	channel, ts, err := k.message(ctx, in.messageRef)
 	if err != nil {
 		return messageOut{}, err
 	}
-	m, err := k.Slack.Reactions(ctx, channel, ts)
+	var m slackapi.Message
+	by := k.reader(c)
+	for by.next(err) {
+		m, err = by.api.Reactions(ctx, channel, ts)
+	}
 	if err != nil {
 		return messageOut{}, err
 	}
-	out := messageOut{OK: true, Channel: channel}
+	out := messageOut{OK: true, Channel: channel, readBy: by.readBy}
 	err = k.Judge.Read(ctx, func(r *view.Reading) error {
 		out.Message = r.Message(&m, k.messageOptions(ctx, channel, detailed))
 		out.Legend = r.Legend()
@@ -283,6 +288,7 @@ type bookmarksOut struct {
 	Channel   string          `json:"channel"`
 	Bookmarks []view.Bookmark `json:"bookmarks"`
 	paging
+	readBy
 }
 
 // pagedChannelIn names a channel whose list goes on.
@@ -291,7 +297,7 @@ type pagedChannelIn struct {
 	Cursor string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 }
 
-func (k *kit) listBookmarks(ctx context.Context, _ *toolset.Call, in pagedChannelIn) (bookmarksOut, error) {
+func (k *kit) listBookmarks(ctx context.Context, c *toolset.Call, in pagedChannelIn) (bookmarksOut, error) {
 	at, err := spotOf(in.Cursor)
 	if err != nil {
 		return bookmarksOut{}, err
@@ -300,11 +306,15 @@ func (k *kit) listBookmarks(ctx context.Context, _ *toolset.Call, in pagedChanne
 	if err != nil {
 		return bookmarksOut{}, err
 	}
-	list, err := k.Slack.Bookmarks(ctx, channel)
+	var list []slackapi.Bookmark
+	by := k.reader(c)
+	for by.next(err) {
+		list, err = by.api.Bookmarks(ctx, channel)
+	}
 	if err != nil {
 		return bookmarksOut{}, err
 	}
-	out := bookmarksOut{Channel: channel}
+	out := bookmarksOut{Channel: channel, readBy: by.readBy}
 	shown, cut := fit(view.NewRoom(), behind(at, list), k.Judge.Reading(ctx).Bookmark)
 	out.Bookmarks = shown
 	out.page(at.next(len(shown), cut, ""), cut)

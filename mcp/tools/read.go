@@ -45,6 +45,7 @@ type messagesOut struct {
 	// Metadata repeats the cursor where Slack's own answers have it.
 	Metadata *metadata `json:"response_metadata,omitempty"`
 	Note     string    `json:"note,omitempty"`
+	readBy
 }
 
 type metadata struct {
@@ -59,7 +60,7 @@ const (
 
 const noteCapped = "Slack allows this app one such request a minute and 15 messages at once (the class of apps that are sold outside Slack's Marketplace). Ask for little, and wait a minute between calls."
 
-func (k *kit) readChannel(ctx context.Context, _ *toolset.Call, in readChannelIn) (messagesOut, error) {
+func (k *kit) readChannel(ctx context.Context, c *toolset.Call, in readChannelIn) (messagesOut, error) {
 	channel, err := k.channel(ctx, in.Channel)
 	if err != nil {
 		return messagesOut{}, err
@@ -74,11 +75,15 @@ func (k *kit) readChannel(ctx context.Context, _ *toolset.Call, in readChannelIn
 	if before, ok := strings.CutPrefix(in.Cursor, cursorBefore); ok && names.IsTS(before) {
 		q.Cursor, q.Latest, q.Inclusive = "", before, false
 	}
-	page, err := k.Slack.History(ctx, q)
+	var page slackapi.MessagePage
+	by := k.reader(c)
+	for by.next(err) {
+		page, err = by.api.History(ctx, q)
+	}
 	if err != nil {
 		return messagesOut{}, err
 	}
-	out := messagesOut{OK: true, Channel: channel, HasMore: page.HasMore, NextCursor: page.NextCursor}
+	out := messagesOut{OK: true, Channel: channel, HasMore: page.HasMore, NextCursor: page.NextCursor, readBy: by.readBy}
 	shown, cut, err := k.show(ctx, channel, page.Messages, in.ResponseFormat, &out.Legend)
 	if err != nil {
 		return messagesOut{}, err
@@ -93,7 +98,7 @@ func (k *kit) readChannel(ctx context.Context, _ *toolset.Call, in readChannelIn
 	return k.finish(out), nil
 }
 
-func (k *kit) readThread(ctx context.Context, _ *toolset.Call, in readThreadIn) (messagesOut, error) {
+func (k *kit) readThread(ctx context.Context, c *toolset.Call, in readThreadIn) (messagesOut, error) {
 	thread, _, err := thread("thread_ts", in.ThreadTS, &in.Channel)
 	if err != nil {
 		return messagesOut{}, err
@@ -116,23 +121,16 @@ func (k *kit) readThread(ctx context.Context, _ *toolset.Call, in readThreadIn) 
 	if after, ok := strings.CutPrefix(in.Cursor, cursorAfter); ok && names.IsTS(after) {
 		q.Cursor, q.Oldest, q.Inclusive = "", after, false
 	}
-	page, err := k.Slack.Replies(ctx, q)
+	by := k.reader(c)
+	page, thread, err := k.replies(ctx, by, q)
 	if err != nil {
 		return messagesOut{}, err
-	}
-	if root := rootOf(page.Messages, thread); root != thread { // a reply's
-		k.Names.KeepThread(channel, thread, root)
-		q.ThreadTS = root
-		// The first message may be deleted: then there is the reply alone.
-		if whole, err := k.Slack.Replies(ctx, q); err == nil && len(whole.Messages) > 0 {
-			page, thread = whole, root
-		}
 	}
 	if in.Cursor != "" {
 		// Slack puts the thread's first message onto each page.
 		page.Messages = without(page.Messages, thread)
 	}
-	out := messagesOut{OK: true, Channel: channel, ThreadTS: thread, HasMore: page.HasMore, NextCursor: page.NextCursor}
+	out := messagesOut{OK: true, Channel: channel, ThreadTS: thread, HasMore: page.HasMore, NextCursor: page.NextCursor, readBy: by.readBy}
 	shown, cut, err := k.show(ctx, channel, page.Messages, in.ResponseFormat, &out.Legend)
 	if err != nil {
 		return messagesOut{}, err
@@ -142,6 +140,24 @@ func (k *kit) readThread(ctx context.Context, _ *toolset.Call, in readThreadIn) 
 		out.cut(cursorAfter + shown[len(shown)-1].TS)
 	}
 	return k.finish(out), nil
+}
+
+// replies reads a page of a thread, and the ts of its first message where the query has that of a reply.
+func (k *kit) replies(ctx context.Context, by *reader, q slackapi.RepliesQuery) (page slackapi.MessagePage, root string, err error) {
+	for by.next(err) {
+		page, err = by.api.Replies(ctx, q)
+	}
+	if root = rootOf(page.Messages, q.ThreadTS); err != nil || root == q.ThreadTS {
+		return page, root, err
+	}
+	k.Names.KeepThread(q.Channel, q.ThreadTS, root)
+	reply := q.ThreadTS
+	q.ThreadTS = root
+	// The first message may be deleted: then there is the reply alone.
+	if whole, err := by.api.Replies(ctx, q); err == nil && len(whole.Messages) > 0 {
+		return whole, root, nil
+	}
+	return page, reply, nil
 }
 
 func without(list []slackapi.Message, ts string) []slackapi.Message {

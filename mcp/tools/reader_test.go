@@ -1,0 +1,91 @@
+package tools_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/toolset"
+)
+
+// asUser may read with the user token, if the operator allows it.
+var asUser = &access.Principal{Name: "worker", Scopes: []access.Scope{access.Read, access.AsUser}}
+
+// as calls a tool as a principal.
+func (r *rig) as(p *access.Principal, name string, args, out any) error {
+	r.t.Helper()
+	res, err := r.tryWith(r.t.Context(), &toolset.Call{Principal: p, Progress: func(float64, float64, string) {}}, name, args)
+	if err == nil && out != nil {
+		err = json.Unmarshal(res, out)
+	}
+	return err
+}
+
+// secluded is a workspace in which Ada, the owner of the user token, sees what the bot does not.
+const secluded = `{
+ "app": {"name": "Helper"},
+ "people": [{"id": "U0ADA000001", "name": "ada", "real_name": "Ada Abbot"}, {"id": "U0BEN000001", "name": "ben", "real_name": "Ben Baker"}],
+ "channels": [
+  {"id": "C0DOCK00001", "name": "dock", "members": ["ada", "ben", "helper"], "messages": [{"ts": "1750000000.000000", "user": "ben", "text": "in sight"}]},
+  {"id": "C0CELLAR001", "name": "cellar", "type": "private_channel", "members": ["ada", "ben"], "messages": [
+   {"ts": "1750000100.000000", "user": "ben", "text": "out of sight", "pinned_by": "ada", "reactions": [{"name": "eyes", "users": ["ada"]}],
+    "files": [{"id": "F0PLAN00001", "name": "plan.txt", "content": "the plan"}]},
+   {"ts": "1750000200.000000", "thread_ts": "1750000100.000000", "user": "ada", "text": "a reply"}]}
+ ]
+}`
+
+// secludedReads are the calls that read something in the cellar, with a text that they show.
+var secludedReads = map[string]struct {
+	args a
+	want string
+}{
+	"slack_read_file":             {a{"file_id": "F0PLAN00001"}, "the plan"},
+	"slack_get_file_info":         {a{"file_id": "F0PLAN00001"}, "plan.txt"},
+	"slack_list_pins":             {a{"channel": "C0CELLAR001"}, "out of sight"},
+	"slack_read_channel_messages": {a{"channel": "C0CELLAR001"}, "out of sight"},
+	"slack_read_thread_messages":  {a{"channel": "C0CELLAR001", "thread_ts": "1750000100.000000"}, "a reply"},
+	"slack_get_reactions":         {a{"channel": "C0CELLAR001", "timestamp": "1750000100.000000"}, "eyes"},
+	"slack_get_channel_info":      {a{"channel": "C0CELLAR001"}, "cellar"},
+	"slack_list_channel_members":  {a{"channel": "C0CELLAR001"}, "U0BEN000001"},
+	"slack_list_bookmarks":        {a{"channel": "C0CELLAR001"}, "C0CELLAR001"},
+}
+
+// TestOnlyAsUserIsReadWithTheUserToken: what the bot cannot see is read by callers with the scope alone,
+// if the operator allows it, and the result says so.
+func TestOnlyAsUserIsReadWithTheUserToken(t *testing.T) {
+	t.Parallel()
+	allowed := newRig(t, workspace(t, secluded), func(o *rigOptions) { o.tools.UserReads = true })
+	denied := newRig(t, workspace(t, secluded))
+	for name, c := range secludedReads {
+		var got json.RawMessage
+		if err := allowed.as(asUser, name, c.args, &got); err != nil {
+			t.Errorf("%s: %s", name, toolsFault(err))
+			continue
+		}
+		if s := string(got); !strings.Contains(s, c.want) || !strings.Contains(s, `"read_as":"user"`) {
+			t.Errorf("%s shows %s", name, s)
+		}
+		for who, try := range map[string]func() error{
+			"a caller without the scope":  func() error { return allowed.as(tester, name, c.args, nil) },
+			"an operator without consent": func() error { return denied.as(asUser, name, c.args, nil) },
+		} {
+			if err := try(); err == nil || !strings.Contains(toolsFault(err), "not_found: ") {
+				t.Errorf("%s: %s is answered %v", name, who, err)
+			}
+		}
+	}
+}
+
+// TestTheBotReadsWhatItSees: the user token is not used for what the bot can read.
+func TestTheBotReadsWhatItSees(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, workspace(t, secluded), func(o *rigOptions) { o.tools.UserReads = true })
+	var got json.RawMessage
+	if err := r.as(asUser, "slack_read_channel_messages", a{"channel": "#dock"}, &got); err != nil {
+		t.Fatal(err)
+	}
+	if s := string(got); !strings.Contains(s, "in sight") || strings.Contains(s, "read_as") {
+		t.Errorf("read %s", s)
+	}
+}
