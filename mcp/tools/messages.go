@@ -88,7 +88,7 @@ func messageTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_unread", Title: "List unread conversations", Set: setMessages,
 			Scope: access.Read, UserNeeds: []string{scopeRead},
-			Description: "List where the owner of the user token has unread messages. Read them with slack_read_channel_messages (oldest = last_read), then call slack_mark_read.",
+			Description: "List where the owner of the user token has unread messages, threads aside. Read them with slack_read_channel_messages (oldest = last_read), then call slack_mark_read.",
 		}, k.listUnread),
 		toolset.Define(toolset.Tool{
 			Name: "slack_mark_read", Title: "Mark as read", Set: setMessages,
