@@ -17,14 +17,20 @@ var errRemote = &RefusedError{Code: "remote_content_not_allowed", Remedy: "The o
 var (
 	// linked is how an address begins that Slack makes a link of, and how one in Slack's markup does.
 	linked = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://|www\.|<[a-z][a-z0-9+.-]*:`)
-	// dotted is what may be the name of a host, with what makes an address of it.
-	dotted = regexp.MustCompile(`([\pL\pN_-]+(?:\.[\pL\pN_-]+)*\.\pL[\pL\pN-]+)(:[0-9]+)?([/?#]?)`)
+	// dotted is what may be the name of a host, which emoji may be in, with what makes an address of it.
+	dotted = regexp.MustCompile(`([\pL\pN\pM\p{So}\x{1F3FB}-\x{1F3FF}_-]+(?:\.[\pL\pN\pM\p{So}\x{1F3FB}-\x{1F3FF}_-]+)*\.\pL[\pL\pN-]+)(:[0-9]+)?([/?#]?)`)
+	// unseen are characters that separate no words and that a reader does not see: programs that look for
+	// addresses may pass over them.
+	unseen = regexp.MustCompile(`\p{Cf}`)
 	// escaped is what Markdown takes for the sign behind the backslash.
 	escaped = regexp.MustCompile(`\\([[:punct:]])`)
 	// fileName is a word with the ending of a file that is also a domain of highest level. Its one
 	// label is the domain's own: who fetches it tells nothing to anybody who did not buy that very name.
 	fileName = regexp.MustCompile(`(?i)^[\pL\pN_-]+\.(?:cc|md|mk|ml|mov|pl|pm|ps|py|rs|sh|so|st|tf|zip)$`)
 )
+
+// dots are what browsers take for the dot of a host's name.
+var dots = strings.NewReplacer("\u3002", ".", "\uff0e", ".", "\uff61", ".")
 
 // image is how an image begins in Markdown. How it goes on has many forms, and its address may
 // stand elsewhere.
@@ -34,6 +40,15 @@ const image = "!["
 var fetched = map[string]bool{
 	"image_url": true, "thumb_url": true, "thumbnail_url": true, "video_url": true, "icon_url": true,
 	"provider_icon_url": true, "author_icon": true, "footer_icon": true,
+}
+
+// pictured are parts of the names of members which may hold such an address, in blocks that Slack adds.
+var pictured = regexp.MustCompile(`(?i)icon|image|thumb|video|avatar|logo|photo|picture`)
+
+// fetches reports that the text of a member is fetched when the message is shown.
+func fetches(name, text string) bool {
+	name = strings.ToLower(strings.TrimSpace(name))
+	return fetched[name] || text != "" && pictured.MatchString(name) && (links(text) || strings.HasPrefix(strings.TrimSpace(text), "//"))
 }
 
 // NoRemote reports that what is shown may fetch nothing from elsewhere.
@@ -54,7 +69,7 @@ func (g *Guard) Remote(markdown string, blocks json.RawMessage) error {
 		return errRemote
 	}
 	return g.refuse(blocks, func(name, text string) bool {
-		return fetched[strings.ToLower(strings.TrimSpace(name))] || strings.Contains(text, image)
+		return fetches(name, text) || strings.Contains(text, image)
 	})
 }
 
@@ -68,7 +83,7 @@ func (g *Guard) Links(blocks json.RawMessage, texts ...string) error {
 }
 
 // refuse refuses blocks of which finds reports a part, as it reads when it is decoded: the
-// name of a member, with "" for the text, or a text, with "" for the name.
+// name of a member, with its text or "", or a text, with "" for the name.
 func (g *Guard) refuse(blocks json.RawMessage, finds func(name, text string) bool) error {
 	if !g.noRemote || len(blocks) == 0 {
 		return nil
@@ -91,7 +106,8 @@ func holds(v any, finds func(name, text string) bool) bool {
 		return slices.ContainsFunc(v, func(item any) bool { return holds(item, finds) })
 	case map[string]any:
 		for name, item := range v {
-			if finds(name, "") || holds(item, finds) {
+			text, _ := item.(string)
+			if finds(name, text) || holds(item, finds) {
 				return true
 			}
 		}
@@ -103,7 +119,8 @@ func holds(v any, finds func(name, text string) bool) bool {
 // decodes it.
 func links(s string) bool {
 	decoded := html.UnescapeString(escaped.ReplaceAllString(s, "$1"))
-	return linksTo(s) || decoded != s && linksTo(decoded)
+	plain := dots.Replace(unseen.ReplaceAllString(decoded, ""))
+	return linksTo(s) || decoded != s && linksTo(decoded) || plain != decoded && linksTo(plain)
 }
 
 // linksTo reports an address, and the name of a host below a domain that is in use, unless it is
