@@ -122,8 +122,13 @@ func (l *loader) validateSignIn() {
 	if c.MCP.OAuth.Enabled() {
 		l.problems.add("MCP_OAUTH_ISSUER", "names another authorization server, and with SIGN_IN_TEAMS this server is its own", "leave one of them out")
 	}
-	if c.Queue.Backend == Memory && !c.Sandbox {
+	switch {
+	case c.Sandbox:
+	case c.Queue.Backend == Memory:
 		l.problems.add("QUEUE_BACKEND", "is memory, which forgets at each restart who has signed in", "take sqlite, redis or nats")
+	case c.Queue.Backend.Embedded() && c.Mode == ModeMCP:
+		l.problems.add("QUEUE_BACKEND", "belongs to the process that receives, and this one would forget at each restart who has signed in",
+			"run both sides in one process, with INTEGRATED, or take redis or nats")
 	}
 }
 

@@ -41,6 +41,15 @@ func TestSignIn(t *testing.T) {
 			t.Errorf("%s: problems with %v, want %v: %v", name, got, c.want, found)
 		}
 	}
+	alone := enough(good)
+	alone["MCP_TRANSPORT"] = "streamable-http"
+	if found := problems(t, config.Sources{Command: config.CommandMCP, LookupEnv: env(alone)}); found["QUEUE_BACKEND"] == "" {
+		t.Errorf("the MCP side alone, beside a store of another process: %v", found)
+	}
+	alone["REDIS_URL"] = "redis://h"
+	if found := problems(t, config.Sources{Command: config.CommandMCP, LookupEnv: env(alone)}); len(found) > 0 {
+		t.Errorf("the MCP side alone, with a shared store: %v", found)
+	}
 	vars := enough(good)
 	vars["SIGN_IN_TEAMS"] = "T1"
 	vars["REPLICAS"], vars["REDIS_URL"] = "2", "redis://h"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"slackmcp/config"
 	"slackmcp/internal/egress"
@@ -133,6 +134,14 @@ func signInMetadata(cfg config.Config) (*access.Metadata, error) {
 // run ends the sign-ins of people who may no longer be signed in, and keeps the others, until ctx is
 // done.
 func (s *signInSide) run(ctx context.Context) error {
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { s.recheck(ctx) })
+	return s.rows.Run(ctx)
+}
+
+// recheck ends the sign-ins of people who may no longer be signed in.
+func (s *signInSide) recheck(ctx context.Context) {
 	ended, err := s.rows.Recheck(ctx, s.slack.Check)
 	if ended > 0 {
 		s.log.LogAttrs(ctx, slog.LevelInfo, "people who may no longer be signed in were signed out", slog.Int("sign_ins", ended))
@@ -140,7 +149,6 @@ func (s *signInSide) run(ctx context.Context) error {
 	if err != nil && ctx.Err() == nil {
 		s.log.LogAttrs(ctx, slog.LevelWarn, "not everybody was asked for who has signed in; each is with their next tokens", slog.Any("error", err))
 	}
-	return s.rows.Run(ctx)
 }
 
 // signedIn records what happened to somebody's signing in.

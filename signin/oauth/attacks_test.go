@@ -1,6 +1,8 @@
 package oauth_test
 
 import (
+	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -372,4 +374,22 @@ func TestNew(t *testing.T) {
 			t.Errorf("%q: no error", issuer)
 		}
 	}
+}
+
+// Whoever sends slowly takes no turn from others: a turn begins when the body is whole.
+func TestSlowSenders(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, options{})
+	address := strings.TrimPrefix(r.web.URL, "http://")
+	for range 80 { // more than there are turns
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := fmt.Fprintf(c, "POST /register HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{", address); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.signedIn(t)
 }

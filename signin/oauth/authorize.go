@@ -250,7 +250,7 @@ func (s *Server) posted(r *http.Request, place string) (*transaction, error) {
 		return nil, errForm
 	}
 	// A page without a referrer sends the origin null.
-	if origin := r.Header.Get("Origin"); origin != "" && origin != "null" && origin != s.opt.Issuer {
+	if origin := r.Header.Get("Origin"); origin != "" && origin != "null" && !strings.EqualFold(origin, s.opt.Issuer) {
 		return nil, errForm
 	}
 	if r.ParseForm() != nil || !once(r.PostForm) {

@@ -147,7 +147,7 @@ func New(o Options) (*Server, error) {
 		o.OnEvent = func(*http.Request, Event) {}
 	}
 	s := &Server{
-		opt: o, host: strings.ToLower(u.Host), secure: u.Scheme == "https", scopes: personal(o.Ceiling),
+		opt: o, host: hostOf(u.Host), secure: u.Scheme == "https", scopes: personal(o.Ceiling),
 		redirects: redirects{hosts: o.Named.hosts}, room: make(chan struct{}, atOnce), slackRoom: make(chan struct{}, slackAtOnce),
 		style: styleSource(),
 	}
@@ -215,7 +215,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case h == nil:
 		http.NotFound(w, r)
-	case strings.ToLower(r.Host) != s.host:
+	case hostOf(r.Host) != s.host:
 		// A page whose name was rebound to this computer still sends that name.
 		fail(w, http.StatusForbidden, "invalid_request", "this server does not answer to that Host; PUBLIC_URL says to which it does")
 	default:
@@ -223,11 +223,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// hostOf is a host without the ports that nobody writes.
+func hostOf(host string) string {
+	host = strings.ToLower(host)
+	return strings.TrimSuffix(strings.TrimSuffix(host, ":443"), ":80")
+}
+
 // bounded serves a request within a bound of time, body and how many there are. A request takes its
 // turn when its body is whole, so that those who send slowly hold up nobody.
 func (s *Server) bounded(w http.ResponseWriter, r *http.Request, h http.Handler) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(waitTime)) // not every writer can
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(waitTime)) // not every writer can
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	_ = rc.SetReadDeadline(time.Time{}) // or a request that takes longer would end with it
 	if err != nil {
 		w.Header().Set("Connection", "close")
 		fail(w, http.StatusRequestEntityTooLarge, "invalid_request", "send at most 16 KiB, within five seconds")
