@@ -20,16 +20,20 @@ const (
 // replies since: from the event log where that reaches back so far, else also from one page of the
 // channel's messages before that time. The note says where it stopped. What cannot be found out fails
 // nothing.
-func (k *kit) missed(ctx context.Context, oldest string, o *messagesOut) {
+func (k *kit) missed(ctx context.Context, by *reader, oldest string, o *messagesOut) {
 	since, ok := fromTS(oldest)
 	if !ok {
 		return
 	}
-	g, err := k.grown(ctx, o.Channel, since)
+	var g grownThreads
+	var err error
+	if by.ReadAs == "" { // of a conversation that the bot is not in the log has nothing
+		g, err = k.grown(ctx, o.Channel, since)
+	}
 	said := ""
 	if err == nil && (g.From.IsZero() || g.From.After(since)) {
 		var from time.Time
-		if from, err = k.grownInSlack(ctx, o.Channel, oldest, &g); err == nil {
+		if from, err = k.grownInSlack(ctx, by.api, o.Channel, oldest, &g); err == nil {
 			said = "older_threads is complete for threads that began since " + view.Time(from) + "."
 		}
 	}
@@ -44,7 +48,7 @@ func (k *kit) missed(ctx context.Context, oldest string, o *messagesOut) {
 
 // grownInSlack adds the threads whose first message is among the 200 before a time, and not older than
 // 7 days, and says since when these are. An app that Slack lets read once a minute does not look.
-func (k *kit) grownInSlack(ctx context.Context, channel, oldest string, g *grownThreads) (from time.Time, err error) {
+func (k *kit) grownInSlack(ctx context.Context, api *slackapi.Client, channel, oldest string, g *grownThreads) (from time.Time, err error) {
 	if k.Slack.Capped() {
 		return from, fault("rate_limited: Slack allows this app one such request a minute.")
 	}
@@ -53,7 +57,7 @@ func (k *kit) grownInSlack(ctx context.Context, channel, oldest string, g *grown
 	if q.Oldest, err = slackTS("oldest", view.Time(from), k.now()); err != nil {
 		return from, err
 	}
-	page, err := k.Slack.History(ctx, q)
+	page, err := api.History(ctx, q)
 	if err != nil {
 		return from, err
 	}

@@ -93,7 +93,7 @@ func (k *kit) readChannel(ctx context.Context, c *toolset.Call, in readChannelIn
 		out.cut(cursorBefore + shown[len(shown)-1].TS)
 	}
 	if q.Oldest != "" && in.Latest == "" && in.Cursor == "" {
-		k.missed(ctx, q.Oldest, &out)
+		k.missed(ctx, by, q.Oldest, &out)
 	}
 	return k.finish(out), nil
 }

@@ -2,10 +2,14 @@ package tools_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/toolset"
 )
 
@@ -87,5 +91,44 @@ func TestTheBotReadsWhatItSees(t *testing.T) {
 	}
 	if s := string(got); !strings.Contains(s, "in sight") || strings.Contains(s, "read_as") {
 		t.Errorf("read %s", s)
+	}
+}
+
+// TestOlderThreadsOutOfSight: which older threads grew is told of a conversation that the bot is not in too,
+// of which the event log has nothing however far back it reaches.
+func TestOlderThreadsOutOfSight(t *testing.T) {
+	t.Parallel()
+	recent := strings.Replace(secluded, "{", `{"until_now": true,`, 1)
+	r := newRig(t, workspace(t, recent), func(o *rigOptions) { o.tools.UserReads = true })
+	old := eventtest.Envelope("EvOld", a{"type": "message", "channel": "C0DOCK00001", "user": "U0BEN000001", "ts": "1700000000.000100"})
+	old.ReceivedAt = time.Now().Add(-24 * time.Hour)
+	r.events.Append(old)
+	var page struct {
+		Messages     []message
+		OlderThreads []struct {
+			ThreadTS string `json:"thread_ts"`
+		} `json:"older_threads"`
+		Note string
+	}
+	read := func(args a) {
+		t.Helper()
+		if err := r.as(asUser, "slack_read_channel_messages", args, &page); err != nil {
+			t.Fatal(toolsFault(err))
+		}
+	}
+	read(a{"channel": "C0CELLAR001"})
+	root := page.Messages[0].TS
+	read(a{"channel": "C0CELLAR001", "oldest": root})
+	if len(page.OlderThreads) != 0 {
+		t.Errorf("the thread that begins there is called older: %+v", page)
+	}
+	sec, _, _ := strings.Cut(root, ".")
+	n, err := strconv.Atoi(sec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read(a{"channel": "C0CELLAR001", "oldest": fmt.Sprintf("%d.000000", n+1)})
+	if len(page.OlderThreads) != 1 || page.OlderThreads[0].ThreadTS != root || !strings.Contains(page.Note, "complete for threads that began since") {
+		t.Errorf("read %+v", page)
 	}
 }
