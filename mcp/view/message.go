@@ -288,7 +288,7 @@ func (r *Reading) fileRef(f *slackapi.File, flags *Flags) FileRef {
 		flags.Add(FlagWithheld)
 		return v
 	}
-	v.Name = flags.Name(cmp.Or(f.Title, f.Name))
+	v.Name = strings.Join(strings.Fields(flags.Name(cmp.Or(f.Title, f.Name))), " ")
 	switch text := f.Text(); {
 	case text == "":
 	case r.Contents(f):

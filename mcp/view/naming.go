@@ -63,12 +63,21 @@ type label struct {
 	flags Flags
 }
 
+// namesID finds what may be taken for an id of Slack's, such as that of somebody else.
+var namesID = regexp.MustCompile(`\b[UWBCDGS][A-Z0-9]{6,}\b`)
+
+// inText is a name as it stands in a text: on one line, and without the signs that begin and end markup.
+func inText(name string) string {
+	return strings.NewReplacer("<", "‹", ">", "›").Replace(strings.Join(strings.Fields(name), " "))
+}
+
 // label is what the result calls an id, by a name of the book's.
 func (n *naming) label(id, name string, f *Flags) string {
 	l, ok := n.labels[id]
 	if !ok {
-		l.name = strings.Join(strings.Fields(l.flags.Text(name, maxName)), " ")
-		if _, taken := n.taken[strings.ToLower(l.name)]; taken || l.name == "" {
+		l.name = inText(l.flags.Text(name, maxName))
+		// The last id in a label is the right one, whatever stands in the name.
+		if _, taken := n.taken[strings.ToLower(l.name)]; taken || l.name == "" || namesID.MatchString(l.name) {
 			l.name = strings.TrimSpace(l.name + " (" + id + ")")
 		}
 		n.labels[id], n.taken[strings.ToLower(l.name)] = l, id

@@ -384,7 +384,7 @@ func (t *telling) message(m *slackapi.Message, user string) string {
 		return said
 	}
 	m.Channel = t.event.Channel
-	v := t.Reading.message(m, authorOf(m), t.what.scene.quoted(), MessageOptions{})
+	v := t.Reading.message(m, authorOf(m), t.what.scene.quoted(), MessageOptions{Bare: true}) // the whole text gets its names
 	for _, f := range v.Flags {
 		t.flags.Add(f)
 	}
@@ -406,7 +406,7 @@ func (t *telling) fileName(f *slackapi.File) string {
 		return said
 	}
 	if shown := t.fileRef(f, t.flags); shown.Name != "" {
-		said += " (" + shown.Name + ")"
+		said += " (" + inText(shown.Name) + ")"
 	}
 	return said
 }
@@ -555,7 +555,7 @@ func (t *telling) group() string {
 	}
 	said := "the user group " + t.id(g.ID)
 	if g.Handle != "" || g.Name != "" {
-		said += " (" + strings.TrimSpace(prefixed("@", g.Handle)+" "+g.Name) + ")"
+		said += " (" + inText(prefixed("@", g.Handle)+" "+g.Name) + ")"
 	}
 	return said
 }
@@ -585,9 +585,9 @@ func (t *telling) profile(whole bool) string {
 	for _, f := range u.Flags {
 		t.flags.Add(f)
 	}
-	said := prefixed(": ", cmp.Or(u.DisplayName, u.RealName, u.Handle))
+	said := prefixed(": ", inText(cmp.Or(u.DisplayName, u.RealName, u.Handle)))
 	if whole {
-		said += prefixed(", title: ", u.Title) + prefixed(", status: ", u.Status)
+		said += prefixed(", title: ", inText(u.Title)) + prefixed(", status: ", inText(u.Status))
 	}
 	if u.IsDeleted {
 		said += ", deactivated"
