@@ -93,6 +93,9 @@ func TestMassMentions(t *testing.T) {
 		`<\!channel>`:              "@channel>",
 		"<&#33;channel>":           "@channel>",
 		"<&excl;subteam^S1>":       "@subteam^S1>",
+		"<!&#99;hannel>":           "@channel",
+		"<!her&#x65;> a":           "@here a",
+		"&lt;!subtea&#109;^S1>":    "@S1",
 		"&lt;b&gt; a &lt; b <@U1>": "&lt;b&gt; a &lt; b <@U1>",
 	} {
 		if got, changed := g.Markdown(in); got != want || changed != (in != want) {

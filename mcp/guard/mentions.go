@@ -39,9 +39,16 @@ func (g *Guard) Markdown(s string) (string, bool) {
 	if g.massMentions {
 		return s, false
 	}
-	out, _ := g.Text(s)
-	out = hidden.ReplaceAllString(out, "@$1")
+	out := g.bared(s)
+	for plain := decoded(out); plain != out && opening.MatchString(plain); plain = decoded(out) {
+		out = g.bared(plain) // letters are hidden as well: who writes so does not mean the rest either
+	}
 	return out, out != s
+}
+
+func (g *Guard) bared(s string) string {
+	s, _ = g.Text(s)
+	return hidden.ReplaceAllString(s, "@$1")
 }
 
 // unmarked is a mention as plain text.

@@ -118,10 +118,13 @@ func holds(v any, finds func(name, text string) bool) bool {
 // links reports whether Slack may make a link of a part of a text, as it stands or as Markdown
 // decodes it.
 func links(s string) bool {
-	decoded := html.UnescapeString(escaped.ReplaceAllString(s, "$1"))
-	plain := dots.Replace(unseen.ReplaceAllString(decoded, ""))
-	return linksTo(s) || decoded != s && linksTo(decoded) || plain != decoded && linksTo(plain)
+	shown := decoded(s)
+	plain := dots.Replace(unseen.ReplaceAllString(shown, ""))
+	return linksTo(s) || shown != s && linksTo(shown) || plain != shown && linksTo(plain)
 }
+
+// decoded is a text in Markdown without the backslashes and the character references in it.
+func decoded(s string) string { return html.UnescapeString(escaped.ReplaceAllString(s, "$1")) }
 
 // linksTo reports an address, and the name of a host below a domain that is in use, unless it is
 // the name of a file.
