@@ -228,15 +228,15 @@ func (m *mentioning) mark(name markup.Name) (mark string, size int) {
 	}
 	first, _, _ := strings.Cut(name.Readings[len(name.Readings)-1], " ")
 	for _, reading := range name.Readings {
-		if who, ok := m.people[reading]; ok {
-			return m.one(reading, who)
-		}
-		if massive[reading] {
+		if massive[reading] { // also where a person or a group is called so
 			m.massed = m.massed || !m.Guard.MassMentions()
 			if m.Guard.MassMentions() {
 				return "<!" + reading + ">", len(reading)
 			}
 			return "", 0
+		}
+		if who, ok := m.people[reading]; ok {
+			return m.one(reading, who)
 		}
 	}
 	m.miss(func() string {
