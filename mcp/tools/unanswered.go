@@ -95,7 +95,7 @@ func (k *kit) unanswered(ctx context.Context, r *view.Reading, q event.Query, wh
 	}
 	o := openMentions{
 		who: who, own: who == k.self(ctx).UserID, before: q.After, asked: asked, limit: q.Limit,
-		answers: map[answerKey]bool{}, gone: map[messageAt]bool{}, at: map[messageAt]int{},
+		answers: map[answerKey]bool{}, gone: map[messageAt]bool{}, listed: map[messageAt]bool{}, at: map[messageAt]int{},
 		show: func(e *event.Event) view.Event { return k.row(r, e, format) },
 	}
 	scan := event.Query{Limit: event.MaxLimit, Filter: event.Filter{Source: event.SourceSlack, Channel: asked.Channel, Patterns: kinds, Since: since}}
@@ -135,6 +135,7 @@ type openMentions struct {
 
 	answers map[answerKey]bool
 	gone    map[messageAt]bool // messages that were deleted, and reactions that were taken back
+	listed  map[messageAt]bool // mentions of earlier pages
 	at      map[messageAt]int  // place in rows
 	rows    []view.Event
 	last    event.Position
@@ -214,7 +215,14 @@ func (o *openMentions) mention(e *event.Event) bool {
 	key := messageAt{e.Channel, event.TS(e.At), ""}
 	answered := o.answers[answerKey{channel: e.Channel, thread: e.Thread}] || o.answers[answerKey{channel: e.Channel, reacted: key.ts}] ||
 		o.answers[answerKey{channel: e.Channel}] || e.User != "" && o.answers[answerKey{channel: e.Channel, to: e.User}]
-	if answered || !o.asked.Match(e) || o.before != "" && e.Position >= o.before || !mentionsIn(e, o.who) {
+	if answered || !o.asked.Match(e) || !mentionsIn(e, o.who) {
+		return true
+	}
+	if o.before != "" && e.Position >= o.before {
+		o.listed[key] = true
+		return true
+	}
+	if o.listed[key] { // the other event of a pair that is on an earlier page
 		return true
 	}
 	if i, ok := o.at[key]; ok { // the other event of a pair

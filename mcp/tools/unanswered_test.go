@@ -128,3 +128,28 @@ func TestMentionsOfMe(t *testing.T) {
 		}
 	}
 }
+
+// TestUnansweredPairOnABorder: a mention came between the two events of another one.
+func TestUnansweredPairOnABorder(t *testing.T) {
+	t.Parallel()
+	const me = "U0ME000001"
+	c := &conversation{began: time.Now().Add(-30 * time.Minute)}
+	c.add(1, "EvFirst", a{"text": "<@" + me + ">?"})
+	c.add(2, "EvBetween", a{"text": "<@" + me + ">?", "user": "U2ASKER"})
+	c.add(1, "EvFirstToo", a{"text": "<@" + me + ">?", "type": "app_mention"})
+	r := newRig(t)
+	r.events.Append(c.events...)
+	args, got := a{"mentions": me, "unanswered": true, "limit": 1}, []string{}
+	for range 5 {
+		var page eventPage
+		r.call("slack_list_events", args, &page)
+		got = append(got, page.ids()...)
+		if !page.HasMore {
+			break
+		}
+		args["cursor"] = page.NextCursor
+	}
+	if diff := cmp.Diff([]string{"EvFirstToo", "EvBetween"}, got); diff != "" {
+		t.Errorf("page by page (-want +got):\n%s", diff)
+	}
+}
