@@ -192,6 +192,7 @@ func TestJWT(t *testing.T) {
 		{"expired within the leeway", sign(t, jose.RS256, rs, nil, claims(map[string]any{"exp": ago(10 * time.Second)})), good},
 		{"scopes in scp, a list", sign(t, jose.RS256, rs, nil, claims(map[string]any{"scope": nil, "scp": []string{"read", "events"}})), good},
 		{"scopes in scp, a string", sign(t, jose.RS256, rs, nil, claims(map[string]any{"scope": nil, "scp": "read events"})), good},
+		{"the scope that no person has", sign(t, jose.RS256, rs, nil, claims(map[string]any{"scope": "read events as-user"})), good},
 		{"no scopes", sign(t, jose.RS256, rs, nil, claims(map[string]any{"scope": nil})), &access.Principal{Name: good.Name}},
 		{"a client without a user", sign(t, jose.RS256, rs, nil, claims(map[string]any{"sub": nil, "client_id": "bot"})), &access.Principal{Name: "oauth:" + issuerURL + "#bot", Scopes: good.Scopes}},
 
