@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
 	"slackmcp/server/audit"
@@ -225,6 +226,30 @@ func TestAStoreThatIsAway(t *testing.T) {
 	}
 }
 
+// TestRefusalsForABound: what tools and readers refuse is counted by what it was and whose bound it is,
+// and damage is told also while the store is away.
+func TestRefusalsForABound(t *testing.T) {
+	m := newMetrics()
+	m.MCP.Bound(access.Bound{Of: "waits", Share: true})
+	m.MCP.Bound(access.Bound{Of: "waits"})
+	m.MCP.Bound(access.Bound{Of: "reads"})
+	m.MCP.Bound(access.Bound{Of: "sessions", Share: true}) // the transport counts those
+	m.Store.Watch(stats{err: errors.New("away")})
+	m.Store.WatchDamage(func() int { return 2 })
+	_, text := scrape(t, m)
+	for _, want := range []string{
+		`mcp_bounds_refused_total{of="waits",whose="share"} 1`, `mcp_bounds_refused_total{of="waits",whose="all"} 1`,
+		`mcp_bounds_refused_total{of="reads",whose="all"} 1`, "queue_damaged 2",
+	} {
+		if !strings.Contains(text, metrics.Prefix+want) {
+			t.Errorf("the metrics have no %s", want)
+		}
+	}
+	if strings.Contains(text, `of="sessions",whose`) {
+		t.Error("a refused session is counted twice")
+	}
+}
+
 // TestNamesFollowTheConventions lets Prometheus's own linter judge all names and helps,
 // with a value for each metric.
 func TestNamesFollowTheConventions(t *testing.T) {
@@ -235,6 +260,8 @@ func TestNamesFollowTheConventions(t *testing.T) {
 	m.Slack.Observe(slackapi.CallInfo{Method: "auth.test", Outcome: "ok", Duration: time.Millisecond, Waited: time.Millisecond})
 	m.MCP.Called(toolset.Outcome{Tool: "slack_post_message"})
 	m.MCP.Unauthorized("invalid_token")
+	m.MCP.Bound(access.Bound{Of: "waits"})
+	m.Store.WatchDamage(func() int { return 0 })
 	m.Store.Watch(stats{s: queue.Stats{Backend: "sqlite", Groups: []queue.GroupStats{{Name: "handlers"}}}})
 	m.Slack.Watch(budgets{})
 	m.MCP.Watch(transportStats{})
