@@ -194,7 +194,9 @@ func (a *assistantSide) access(ctx context.Context, cfg config.Config, h *hooks)
 	if err != nil {
 		return nil, err
 	}
-	callers := web.Callers{Account: func(ctx context.Context) string { return access.From(ctx).Account() }, Share: m.Share}
+	callers := web.Callers{Account: func(ctx context.Context) string { return access.From(ctx).Account() }, Share: m.Share, OnClosed: func() {
+		h.metrics.MCP.Bound(access.Bound{Of: "idle_connections", Share: true})
+	}}
 	require, err := access.Require(o)
 	if err != nil {
 		return nil, err

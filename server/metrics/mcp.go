@@ -58,7 +58,7 @@ func newMCP(r *Registry, tools []string) *MCP {
 		panics:        r.Reading(CounterKind, "mcp_panics_total", "MCP handlers that panicked."),
 		opened:        r.Reading(CounterKind, "mcp_sessions_opened_total", "Sessions that were opened."),
 		shares:        r.Reading(CounterKind, "mcp_share_refused_total", "What was refused because the caller had its share (MCP_SHARE), by what it was.", Closed("of", "sessions", "streams", "calls", "bodies", "queues", "subscriptions", "connections")),
-		bounds:        r.Counter("mcp_bounds_refused_total", "Calls and reads that were refused because as much was in use as may be, by what it was (too_many_waits, too_many_reads) and whether the caller had its share or all callers together had all.", Closed("of", "waits", "reads"), Closed("whose", "share", "all")),
+		bounds:        r.Counter("mcp_bounds_refused_total", "Calls and reads that were refused because as much was in use as may be, by what it was (too_many_waits, too_many_reads; of idle connections the oldest one of the caller was closed) and whether the caller had its share or all callers together had all.", Closed("of", "waits", "reads", "idle_connections"), Closed("whose", "share", "all")),
 		sessionsFull:  r.Reading(CounterKind, "mcp_sessions_refused_total", "Sessions that were refused for want of room."),
 		streamsCount:  r.Reading(CounterKind, "mcp_streams_opened_total", "Streams that were opened."),
 		streamsFull:   r.Reading(CounterKind, "mcp_streams_refused_total", "Streams that were refused for want of room."),
@@ -97,7 +97,7 @@ func (m *MCP) Bound(b access.Bound) {
 	if b.Share {
 		whose = "share"
 	}
-	if b.Of == "waits" || b.Of == "reads" {
+	if b.Of == "waits" || b.Of == "reads" || b.Of == "idle_connections" {
 		m.bounds.With(b.Of, whose).Inc()
 	}
 }

@@ -13,6 +13,8 @@ type Callers struct {
 	// one more its oldest idle one is closed. A connection that carries calls of several, as that of
 	// a proxy, counts for none. 0 sets no bound.
 	Share int
+	// OnClosed is called for each one that is closed so; nil is not called.
+	OnClosed func()
 }
 
 // Holding is a middleware of requests that are authenticated. It answers 503 where no further
@@ -30,19 +32,21 @@ func (k Callers) Holding(next http.Handler) http.Handler {
 		}
 		defer done()
 		if c, _ := r.Context().Value(connectionKey{}).(*connection); c != nil && k.Account != nil {
-			c.of.carries(c, k.Account(r.Context()), k.Share)
+			if c.of.carries(c, k.Account(r.Context()), k.Share) && k.OnClosed != nil {
+				k.OnClosed()
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
 // carries notes that a connection carries a call of an account, and closes the account's oldest idle
-// one where it has more than its share.
-func (s *connections) carries(c *connection, account string, share int) {
+// one where it has more than its share. It reports whether it did.
+func (s *connections) carries(c *connection, account string, share int) (closed bool) {
 	s.mu.Lock()
 	if _, open := s.open[c]; !open || c.account == account || c.several {
 		s.mu.Unlock()
-		return
+		return false
 	}
 	if s.owned == nil {
 		s.owned = map[string]map[*connection]struct{}{}
@@ -63,9 +67,9 @@ func (s *connections) carries(c *connection, account string, share int) {
 	}
 	s.mu.Unlock()
 	if over != nil {
-		s.gaveWay.Add(1)
 		_ = over.Close()
 	}
+	return over != nil
 }
 
 // beyond returns the connection that an account has to give up, its oldest idle one; nil where it has
