@@ -286,7 +286,8 @@ var kinds = byCode(map[Kind]string{
 	NotInChannel: `not_in_channel user_not_in_channel`,
 	MissingScope: `missing_scope`,
 	Auth: `
-		account_inactive bad_token invalid_auth invalid_token invalid_token_type missing_args no_permission
+		account_inactive authorization_not_found bad_client_secret bad_token code_already_used invalid_auth
+		invalid_client_id invalid_code invalid_refresh_token invalid_token invalid_token_type missing_args no_permission
 		not_allowed_token_type not_authed org_login_required token_expired token_revoked two_factor_setup_required
 	`,
 	Forbidden: `
@@ -314,12 +315,12 @@ var kinds = byCode(map[Kind]string{
 	`,
 	RateLimited: `message_limit_exceeded rate_limited ratelimited too_many_requests`,
 	InvalidArgument: `
-		bad_timestamp block_mismatch cannot_reply_to_message cannot_reply_to_thread canvas_creation_failed
+		bad_redirect_uri bad_timestamp block_mismatch cannot_reply_to_message cannot_reply_to_thread canvas_creation_failed
 		canvas_editing_failed canvas_tab_creation_failed channel_canvas_creation_failed channel_type_not_supported
 		file_type_not_supported insecure_request invalid_action_token invalid_app_action_type invalid_arg_name
 		invalid_arguments invalid_array_arg invalid_attachments invalid_blocks invalid_blocks_format
 		invalid_bookmark_type invalid_changes invalid_channel invalid_charset invalid_child_type invalid_cursor
-		invalid_email invalid_emoji invalid_entity_id invalid_form_data invalid_json invalid_limit invalid_link
+		invalid_email invalid_emoji invalid_entity_id invalid_form_data invalid_grant_type invalid_json invalid_limit invalid_link
 		invalid_metadata_filter_keys invalid_metadata_format invalid_metadata_keys invalid_metadata_schema
 		invalid_name invalid_name_maxlength invalid_name_punctuation invalid_name_required invalid_name_specials
 		invalid_parent_type invalid_post_type invalid_query invalid_shortcut_type invalid_thread_ts invalid_time

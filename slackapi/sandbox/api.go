@@ -21,6 +21,7 @@ const (
 	botToken tokenKind = 1 << iota
 	userToken
 	appToken
+	noToken  // the app's client id and secret stand in its place
 	anyToken = botToken | userToken
 )
 
@@ -38,6 +39,7 @@ type call struct {
 	params
 	who    actor
 	header http.Header
+	token  string
 }
 
 // An actor is who a token is.
@@ -108,7 +110,15 @@ func (s *Sandbox) answer(_ context.Context, method string, p params, in, out htt
 	if !known {
 		return nil, failWith("unknown_method", object{"req_method": method})
 	}
-	who, err := s.identify(in, p)
+	if e.kinds == noToken {
+		p.addBasic(in)
+		if err := s.withinRate(method, e, p, out); err != nil {
+			return nil, err
+		}
+		return e.run(&call{Sandbox: s, params: p, header: out})
+	}
+	token := bearer(in, p)
+	who, err := s.identify(token, method)
 	if err != nil {
 		return nil, err
 	}
@@ -126,15 +136,11 @@ func (s *Sandbox) answer(_ context.Context, method string, p params, in, out htt
 	if !who.has(e.scope) {
 		return nil, missingScope(e.scope, strings.Join(who.scopes, ","))
 	}
-	return e.run(&call{Sandbox: s, params: p, who: who, header: out})
+	return e.run(&call{Sandbox: s, params: p, who: who, header: out, token: token})
 }
 
-// identify finds who calls, by the Authorization header or the token argument.
-func (s *Sandbox) identify(h http.Header, p params) (actor, error) {
-	token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
-	if !ok {
-		token = p["token"]
-	}
+// identify finds who calls a method with a token.
+func (s *Sandbox) identify(token, method string) (actor, error) {
 	switch {
 	case token == "":
 		return actor{}, fail("not_authed")
@@ -142,6 +148,10 @@ func (s *Sandbox) identify(h http.Header, p params) (actor, error) {
 		return actor{}, fail("token_revoked")
 	case s.uninstalled && !strings.HasPrefix(token, "xapp-"):
 		return actor{}, fail("account_inactive")
+	case strings.HasPrefix(token, grantPrefix), strings.HasPrefix(token, rotatingPfx):
+		return s.granted(token)
+	case strings.HasPrefix(token, refreshPfx):
+		return s.refreshBearer(token, method)
 	case strings.HasPrefix(token, "xoxb-sandbox-"):
 		return actor{kind: botToken, user: s.users.byID[s.app.botUser], scopes: s.botScopes()}, nil
 	case strings.HasPrefix(token, "xapp-sandbox-"):
@@ -212,11 +222,14 @@ var allUserScopes = []string{
 
 // endpoints is the Web API that the sandbox serves. A tier is Slack's calls a minute.
 var endpoints = map[string]endpoint{
-	"api.test":   {kinds: anyToken | appToken, tier: 100, run: apiTest},
-	"auth.test":  {kinds: anyToken, tier: 300, run: authTest},
-	"bots.info":  {scope: "users:read", kinds: anyToken, tier: 50, run: botsInfo},
-	"team.info":  {scope: "team:read", kinds: anyToken, tier: 50, run: teamInfo},
-	"emoji.list": {scope: "emoji:read", kinds: anyToken, tier: 20, run: emojiList},
+	"api.test":    {kinds: anyToken | appToken, tier: 100, run: apiTest},
+	"auth.revoke": {kinds: anyToken, tier: 50, run: authRevoke},
+	"auth.test":   {kinds: anyToken, tier: 300, run: authTest},
+	"bots.info":   {scope: "users:read", kinds: anyToken, tier: 50, run: botsInfo},
+	"team.info":   {scope: "team:read", kinds: anyToken, tier: 50, run: teamInfo},
+	"emoji.list":  {scope: "emoji:read", kinds: anyToken, tier: 20, run: emojiList},
+
+	"oauth.v2.access": {kinds: noToken, tier: 300, run: oauthAccess},
 
 	"apps.connections.open": {scope: "connections:write", kinds: appToken, tier: 20, run: appsConnectionsOpen},
 

@@ -25,6 +25,7 @@ func (s *Sandbox) control(mux *http.ServeMux) {
 		"POST /sandbox/reactions":   s.controlReaction,
 		"POST /sandbox/click":       s.controlClick,
 		"POST /sandbox/commands":    s.controlCommand,
+		"POST /sandbox/deactivate":  s.controlDeactivate,
 		"POST /sandbox/request_url": s.controlRequestURL,
 		"POST /sandbox/sockets":     s.controlSockets,
 		"GET /sandbox/deliveries":   s.controlDeliveries,
@@ -119,6 +120,16 @@ func (s *Sandbox) controlReaction(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return object{"ok": true}, s.ReactAs(in.User, in.Channel, in.TS, in.Name)
+}
+
+func (s *Sandbox) controlDeactivate(r *http.Request) (any, error) {
+	var in struct {
+		User string `json:"user"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	return object{"ok": true}, s.Deactivate(in.User)
 }
 
 func (s *Sandbox) controlRequestURL(r *http.Request) (any, error) {

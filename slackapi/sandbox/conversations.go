@@ -45,7 +45,12 @@ func (c *call) familyScope(k kind, family string) error {
 }
 
 // sees reports whether a channel exists for the caller.
-func (c *call) sees(ch *channel) bool { return ch.kind == public || ch.has(c.who.user.ID) }
+func (c *call) sees(ch *channel) bool { return c.who.user.sees(ch) }
+
+// sees reports whether a channel exists for somebody. Guests see those that they are in.
+func (u *user) sees(ch *channel) bool {
+	return ch.has(u.ID) || ch.kind == public && !u.IsRestricted && !u.IsUltraRestricted && !u.IsStranger
+}
 
 // inside finds the channel of a call in which the caller is a member.
 func (c *call) inside(family string) (*channel, error) {

@@ -171,7 +171,7 @@ func (s *Sandbox) seesFile(who actor, f *file) bool {
 		return true
 	}
 	for id := range f.shared {
-		if ch, ok := s.channel(id); ok && (ch.kind == public || ch.has(who.user.ID)) {
+		if ch, ok := s.channel(id); ok && who.user.sees(ch) {
 			return true
 		}
 	}
@@ -450,7 +450,7 @@ func (s *Sandbox) serveFile(w http.ResponseWriter, r *http.Request) {
 	_, id, _ := strings.Cut(r.PathValue("file"), "-")
 	s.mu.Lock()
 	f := s.files[id]
-	who, err := s.identify(r.Header, params{})
+	who, err := s.identify(bearer(r.Header, params{}), "")
 	allowed := f != nil && err == nil && !f.deleted && who.has("files:read") && s.seesFile(who, f)
 	var data []byte
 	media := ""

@@ -73,7 +73,7 @@ func TestHistoryIsASpan(t *testing.T) {
 
 	t.Run("a person reads public channels that they are not in", func(t *testing.T) {
 		t.Parallel()
-		if got := call(t, base, "conversations.history", "xoxp-sandbox-"+sandbox.Kira, "channel="+sandbox.Random); got["ok"] != true {
+		if got := call(t, base, "conversations.history", "xoxp-sandbox-"+sandbox.Grace, "channel="+sandbox.Support); got["ok"] != true {
 			t.Errorf("answered %v", got)
 		}
 	})

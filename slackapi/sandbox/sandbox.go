@@ -21,9 +21,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,6 +51,14 @@ type Options struct {
 	BaseURL string
 	// BotScopes and UserScopes are what the tokens may do; nil is everything.
 	BotScopes, UserScopes []string
+	// ClientID and ClientSecret are the app's where people sign in; empty are [DefaultClientID] and
+	// [DefaultClientSecret].
+	ClientID, ClientSecret string
+	// RedirectURLs are where the authorize page may send browsers back to, and what lies below;
+	// without one it refuses all, as Slack does.
+	RedirectURLs []string
+	// TokenRotation gives people tokens of 12 hours with refresh tokens.
+	TokenRotation bool
 	// Now is when the default workspace's history ends; zero is the time of New.
 	Now time.Time
 	// Workspace is what the sandbox holds; nil is the default workspace.
@@ -102,6 +112,7 @@ type Sandbox struct {
 	actionTokens  []string
 	revoked       map[string]bool
 	uninstalled   bool
+	oauth         oauthSide
 	faults        []*Fault
 	rates         map[string]*window
 }
@@ -178,6 +189,7 @@ func New(opt Options) (*Sandbox, error) {
 		canvases:  map[string]*canvas{},
 		responses: map[string]*responseURL{},
 		revoked:   map[string]bool{},
+		oauth:     newOAuthSide(),
 		rates:     map[string]*window{},
 		clock:     make(chan struct{}, 1),
 	}
@@ -236,7 +248,11 @@ func (s *Sandbox) Uninstall() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.uninstalled = true
-	s.emitAll("tokens_revoked", object{"type": "tokens_revoked", "tokens": object{"oauth": []string{}, "bot": []string{s.app.botUser}}, "event_ts": s.newTS()})
+	people := append([]string{}, slices.Sorted(maps.Keys(s.oauth.grants))...)
+	for _, user := range people {
+		s.endGrant(s.oauth.grants[user])
+	}
+	s.emitRevoked(people, []string{s.app.botUser})
 	s.emitAll("app_uninstalled", object{"type": "app_uninstalled", "event_ts": s.newTS()})
 }
 
@@ -268,6 +284,7 @@ func (s *Sandbox) Handler() http.Handler {
 	mux.HandleFunc("GET /link/{$}", s.serveSocket)
 	mux.HandleFunc("GET /{$}", serveSignIn)
 	s.control(mux)
+	s.authorize(mux)
 	return mux
 }
 

@@ -1,0 +1,211 @@
+package sandbox
+
+import (
+	"bytes"
+	"html/template"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// authorize serves the page where a person allows the app to act for them, in place of Slack's
+// /oauth/v2/authorize. It answers browsers of this machine only: whoever sees it may choose who they
+// are.
+func (s *Sandbox) authorize(mux *http.ServeMux) {
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		mux.HandleFunc(method+" /oauth/v2/authorize", func(w http.ResponseWriter, r *http.Request) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxAuthorize)
+			switch err := r.ParseForm(); {
+			case !byLocalBrowser(r):
+				showAuthorize(w, http.StatusForbidden, authorizePage{Problem: "this page answers browsers of this machine only"})
+			case err != nil:
+				showAuthorize(w, http.StatusBadRequest, authorizePage{Problem: "the form cannot be read"})
+			case r.Method == http.MethodPost:
+				s.decide(w, r)
+			default:
+				s.ask(w, r)
+			}
+		})
+	}
+}
+
+const (
+	maxAuthorize = 64 << 10
+	maxShown     = 200 // people to choose from
+	maxState     = 4 << 10
+)
+
+// byLocalBrowser reports that a request comes from this machine, for a name of this machine, and a
+// form from a page of this server.
+func byLocalBrowser(r *http.Request) bool {
+	peer, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil || !localName(peer) || !localName((&url.URL{Host: r.Host}).Hostname()) {
+		return false
+	}
+	origin := r.Header.Get("Origin")
+	return origin == "" || origin == "http://"+r.Host || origin == "https://"+r.Host
+}
+
+func localName(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// An appRequest is what an app asks for.
+type appRequest struct {
+	redirect *url.URL
+	scopes   []string
+	state    string
+}
+
+// requested reads what an app asks for, and says what is wrong with it. Nothing goes back to an
+// address that the app is not known by.
+func (s *Sandbox) requested(q url.Values) (a appRequest, problem string) {
+	if q.Get("client_id") != s.clientID() {
+		return a, "invalid_client_id: no app has this client_id"
+	}
+	if a.redirect = s.redirect(q.Get("redirect_uri")); a.redirect == nil {
+		return a, "bad_redirect_uri: redirect_uri did not match any configured URIs"
+	}
+	a.state = q.Get("state")
+	a.scopes = params{"": q.Get("user_scope")}.list("")
+	switch {
+	case q.Get("scope") != "":
+		return a, "invalid_scope: the app is installed already; ask for user_scope only"
+	case len(a.scopes) == 0:
+		return a, "invalid_scope_requested: no scopes requested"
+	case len(a.state) > maxState:
+		return a, "the state is too long"
+	}
+	for _, scope := range a.scopes {
+		if !slices.Contains(s.userScopes(), scope) {
+			return a, "invalid_scope: " + scope
+		}
+	}
+	return a, ""
+}
+
+// redirect is an address that lies at or below one of the app's, or nil.
+func (s *Sandbox) redirect(raw string) *url.URL {
+	u, err := url.Parse(raw)
+	if raw == "" || err != nil || u.Fragment != "" || u.User != nil || strings.Contains(u.Path, "..") {
+		return nil
+	}
+	for _, known := range s.opt.RedirectURLs {
+		if k, err := url.Parse(known); err == nil && k.Scheme == u.Scheme && k.Host == u.Host && (u.Path == k.Path || strings.HasPrefix(u.Path, strings.TrimSuffix(k.Path, "/")+"/")) {
+			return u
+		}
+	}
+	return nil
+}
+
+// ask shows the page.
+func (s *Sandbox) ask(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, problem := s.requested(r.Form)
+	if problem != "" {
+		showAuthorize(w, http.StatusBadRequest, authorizePage{Problem: problem})
+		return
+	}
+	page := authorizePage{
+		App: s.app.name, Team: s.team.name, Host: a.redirect.Host, Scopes: a.scopes, Fields: map[string]string{}, target: a.redirect,
+	}
+	for _, name := range []string{"client_id", "redirect_uri", "state", "user_scope"} {
+		page.Fields[name] = r.Form.Get(name)
+	}
+	for i := 0; i < s.userCount() && len(page.People) < maxShown; i++ {
+		if u := s.userAt(i); mayAuthorize(u) {
+			page.People = append(page.People, authorizePerson{ID: u.ID, Name: u.RealName, Guest: u.IsRestricted || u.IsUltraRestricted})
+		}
+	}
+	showAuthorize(w, http.StatusOK, page)
+}
+
+// decide takes the page's form and sends the browser back.
+func (s *Sandbox) decide(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, problem := s.requested(r.PostForm)
+	u, found := s.user(r.PostForm.Get("user"))
+	answer := r.PostForm.Get("answer")
+	switch {
+	case problem != "":
+	case answer != "allow" && answer != "deny":
+		problem = "choose Allow or Deny"
+	case answer == "allow" && (!found || !mayAuthorize(u)):
+		problem = "nobody signs in by this id here"
+	}
+	if problem != "" {
+		showAuthorize(w, http.StatusBadRequest, authorizePage{Problem: problem})
+		return
+	}
+	q := a.redirect.Query()
+	if answer == "allow" {
+		q.Set("code", s.newCode(u.ID, r.PostForm.Get("redirect_uri"), a.scopes))
+	} else {
+		q.Set("error", "access_denied")
+	}
+	q.Set("state", a.state)
+	a.redirect.RawQuery = q.Encode()
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	http.Redirect(w, r, a.redirect.String(), http.StatusFound)
+}
+
+// An authorizePage is what the page shows: a problem alone, or who may allow what.
+type authorizePage struct {
+	Problem         string
+	App, Team, Host string
+	Scopes          []string
+	People          []authorizePerson
+	Fields          map[string]string
+
+	target *url.URL // which the form may lead to
+}
+
+type authorizePerson struct {
+	ID, Name string
+	Guest    bool
+}
+
+// showAuthorize writes the page. It runs no script, and its form leads to this server and back to
+// the app only.
+func showAuthorize(w http.ResponseWriter, status int, page authorizePage) {
+	policy := "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+	if page.target != nil {
+		policy += " " + page.target.Scheme + "://" + page.target.Host
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin") // another policy would hide the form's origin
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	t, err := template.New("authorize").Parse(authorizeHTML)
+	var b bytes.Buffer
+	if err != nil || t.Execute(&b, page) != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the client may be gone
+}
+
+const authorizeHTML = `<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Authorize an app: the sandbox</title></head><body>
+{{if .Problem}}<h1>Something went wrong</h1><p>{{.Problem}}</p>{{else}}
+<h1>{{.App}} asks to act for you in {{.Team}}</h1>
+<p>This is the sandbox, and not Slack. You will be sent back to {{.Host}}. It asks for:</p>
+<ul>{{range .Scopes}}<li>{{.}}</li>{{end}}</ul>
+<form method="post" action="/oauth/v2/authorize">
+{{range $name, $value := .Fields}}<input type="hidden" name="{{$name}}" value="{{$value}}">{{end}}
+<p><label>Who are you? <select name="user">
+{{range .People}}<option value="{{.ID}}">{{.Name}}{{if .Guest}} (guest){{end}}</option>
+{{end}}</select></label></p>
+<button name="answer" value="allow">Allow</button> <button name="answer" value="deny">Deny</button>
+</form>{{end}}
+</body></html>
+`
