@@ -33,8 +33,8 @@ func (w *Wanted) IsEmpty() bool { return len(w.Users)+len(w.Channels)+len(w.Grou
 // Look makes what it can of some ids known: afterwards [Resolver.KnownUser],
 // [Resolver.KnownChannel] and [Resolver.KnownGroup] answer without asking. Of users, channels and
 // groups that are not known, or were looked up more than an hour ago, it asks Slack, 20 at
-// once and within 2 seconds; where more than 20 users are unknown it also reads the list of users,
-// which names a thousand with one call. Calls that want the same at the same time share one
+// once and within 2 seconds; where more than 20 users are unknown it reads the list of users before, for
+// up to half of that time: a call of it names a thousand, and one for each would use up Slack's rate limit. Calls that want the same at the same time share one
 // look-up. What Slack does not find, or does not let the bot see, is not asked for again within
 // five minutes. It returns how many are not known because the time was up, or Slack's rate limit
 // was reached: a later call goes on with them.
@@ -42,19 +42,14 @@ func (r *Resolver) Look(ctx context.Context, w Wanted) (late int) {
 	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
 	users, channels, groups := r.unknownUsers(w.Users), r.unknownChannels(w.Channels), r.unknownGroups(w.Groups)
-	listing, stop := context.WithCancel(ctx)
-	defer stop()
 	var all sync.WaitGroup
-	if len(users) > lookAtOnce {
-		all.Go(func() {
-			_, _ = r.roster.until(listing, r.now, func() bool { return len(r.unknownUsers(users)) == 0 })
-		})
-	}
 	all.Go(func() {
-		r.lookEach(ctx, users, r.lookUser)
-		if len(r.unknownUsers(users)) == 0 {
+		if len(users) > lookAtOnce {
+			listing, stop := context.WithTimeout(ctx, lookPatience/2)
+			_, _ = r.roster.until(listing, r.now, func() bool { return len(r.unknownUsers(users)) == 0 })
 			stop()
 		}
+		r.lookEach(ctx, r.unknownUsers(users), r.lookUser)
 	})
 	all.Go(func() { r.lookEach(ctx, channels, r.lookChannel) })
 	if len(groups) > 0 {

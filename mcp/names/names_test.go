@@ -477,7 +477,7 @@ func TestLook(t *testing.T) {
 		}
 		return all
 	}
-	t.Run("twenty at once, and the list for more", func(t *testing.T) {
+	t.Run("twenty at once, and the list before more", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			f := &fakeSlack{users: 60, slow: 100 * time.Millisecond, slowInfo: 100 * time.Millisecond}
@@ -488,7 +488,7 @@ func TestLook(t *testing.T) {
 			if most := f.most.Load(); most > 20 {
 				t.Errorf("%d look-ups ran at once", most)
 			}
-			if f.rosters.Load() != 1 || f.infos.Load() > 41 {
+			if f.rosters.Load() != 1 || f.infos.Load() > 2 { // one of them a channel
 				t.Errorf("the list was read %d times, and %d users looked up one by one", f.rosters.Load(), f.infos.Load())
 			}
 			if _, ok := r.KnownUser("U000059"); !ok {
@@ -526,7 +526,7 @@ func TestLook(t *testing.T) {
 	t.Run("no longer than two seconds", func(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			f := &fakeSlack{users: 60, slow: time.Hour, slowInfo: 1500 * time.Millisecond}
+			f := &fakeSlack{users: 60, slow: time.Hour, slowInfo: 700 * time.Millisecond}
 			r := newResolver(t, f)
 			began := time.Now()
 			if late := r.Look(t.Context(), names.Wanted{Users: ids(60)}); late != 40 {
