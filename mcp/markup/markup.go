@@ -123,13 +123,14 @@ type span struct{ from, to int }
 var (
 	address = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://\S+|\bwww\.\S+`)
 	marked  = regexp.MustCompile(`<[^\s<>][^<>\n]*>`)
+	fenced  = regexp.MustCompile(`(?ms)^ {0,3}~~~[^~\n]*\n.*?^ {0,3}~~~[ \t]*$`) // code in Markdown
 	link    = regexp.MustCompile(`!?\[[^\]\n]*\](?:\([^)\n]*\)|\[[^\]\n]*\]|:[ \t]*\S+)`)
 )
 
 // opaque are the parts of a text in which no name calls anybody, in order and apart.
 func opaque(text string) []span {
 	spans := append(code(text), quotes(text)...)
-	for _, pattern := range []*regexp.Regexp{address, marked, link} {
+	for _, pattern := range []*regexp.Regexp{address, marked, fenced, link} {
 		for _, m := range pattern.FindAllStringIndex(text, -1) {
 			spans = append(spans, span{m[0], m[1]})
 		}

@@ -42,6 +42,8 @@ func TestNames(t *testing.T) {
 		"`@ann` ``a ` @b`` @c":        {"@c"},
 		"```\n@ann\n```\n@bob":        {"@bob"},
 		"```@ann":                     nil,
+		"~~~sh\n@ann\n~~~\n@bob":      {"@bob"},
+		"~~~\n@ann":                   {"@ann"},
 		"a ` b @ann":                  {"@ann"},
 		"a ` b\n@ann ` c":             {"@ann"},
 		"> @ann\n\n@bob":              {"@bob"},
