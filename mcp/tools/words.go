@@ -228,10 +228,10 @@ func (m *mentioning) mark(name markup.Name) (mark string, size int) {
 	}
 	first, _, _ := strings.Cut(name.Readings[len(name.Readings)-1], " ")
 	for _, reading := range name.Readings {
-		if massive[reading] { // also where a person or a group is called so
+		if massive[strings.ToLower(reading)] { // also where a person or a group is called so
 			m.massed = m.massed || !m.Guard.MassMentions()
 			if m.Guard.MassMentions() {
-				return "<!" + reading + ">", len(reading)
+				return "<!" + strings.ToLower(reading) + ">", len(reading)
 			}
 			return "", 0
 		}

@@ -112,7 +112,7 @@ func TestMentionsKeepToTheRulesOfMassMentions(t *testing.T) {
 	if _, err := r.slack.AddUser("here", "channel"); err != nil {
 		t.Fatal(err)
 	}
-	if got, note := r.sent("slack_post_message", a{"channel": sandbox.General, "text": "@here @channel"}); strings.Contains(got, "<@") || !strings.Contains(note, "Mass mentions") {
+	if got, note := r.sent("slack_post_message", a{"channel": sandbox.General, "text": "@here @Channel"}); strings.Contains(got, "<@") || strings.Contains(note, "nobody") || !strings.Contains(note, "Mass mentions") {
 		t.Errorf("of one who is called so, sent %s with %q", got, note)
 	}
 	if got, note := r.sent("slack_post_message", a{"channel": sandbox.General, "text": "@here @everyone @channel all @oncall @On call"}); strings.Contains(got, "<!") || strings.Contains(note, "calls nobody") || !strings.Contains(note, "Mass mentions") {
