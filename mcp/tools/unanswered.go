@@ -96,7 +96,7 @@ func (k *kit) unanswered(ctx context.Context, r *view.Reading, q event.Query, wh
 	o := openMentions{
 		who: who, own: who == k.self(ctx).UserID, before: q.After, asked: asked, limit: q.Limit,
 		answers: map[answerKey]bool{}, gone: map[messageAt]bool{}, listed: map[messageAt]bool{}, at: map[messageAt]int{},
-		show: func(e *event.Event) view.Event { return k.row(r, e, format) },
+		show: func(e *event.Event) view.Event { return k.row(r, e, format) }, room: view.NewRoom(),
 	}
 	scan := event.Query{Limit: event.MaxLimit, Filter: event.Filter{Source: event.SourceSlack, Channel: asked.Channel, Patterns: kinds, Since: since}}
 	ended, err := k.scan(ctx, scan, maxOpenScan, o.add)
@@ -115,6 +115,8 @@ func (k *kit) unanswered(ctx context.Context, r *view.Reading, q event.Query, wh
 		out.Events = []view.Event{}
 	}
 	switch {
+	case o.full:
+		out.NextCursor, out.Note = string(o.last), noteCut
 	case o.more:
 		out.NextCursor = string(o.last)
 	case !ended:
@@ -141,6 +143,8 @@ type openMentions struct {
 	last    event.Position
 	oldest  time.Time
 	more    bool
+	room    *view.Room
+	full    bool // there is enough to read
 }
 
 // A messageAt is a message, or a reaction to it.
@@ -225,18 +229,18 @@ func (o *openMentions) mention(e *event.Event) bool {
 	if o.listed[key] { // the other event of a pair that is on an earlier page
 		return true
 	}
+	v := o.show(e)
 	if i, ok := o.at[key]; ok { // the other event of a pair
-		v := o.show(e)
 		v.Types = []string{"message", typeMention}
 		o.rows[i], o.last = v, e.Position
 		return true
 	}
-	if len(o.rows) == o.limit {
+	if o.full = len(o.rows) < o.limit && !o.room.Takes(v); o.full || len(o.rows) == o.limit {
 		o.more = true
 		return false
 	}
 	o.at[key] = len(o.rows)
-	o.rows, o.last = append(o.rows, o.show(e)), e.Position
+	o.rows, o.last = append(o.rows, v), e.Position
 	return true
 }
 

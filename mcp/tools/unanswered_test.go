@@ -3,12 +3,15 @@ package tools_test
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"slackmcp/mcp/internal/eventtest"
+	"slackmcp/mcp/view"
 	"slackmcp/slackapi/sandbox"
 	"slackmcp/webhook/event"
 )
@@ -151,5 +154,39 @@ func TestUnansweredPairOnABorder(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"EvFirstToo", "EvBetween"}, got); diff != "" {
 		t.Errorf("page by page (-want +got):\n%s", diff)
+	}
+}
+
+// TestUnansweredIsCutToBeRead: long mentions fill a page before there are as many as asked for.
+func TestUnansweredIsCutToBeRead(t *testing.T) {
+	t.Parallel()
+	const me = "U0ME000001"
+	c := &conversation{began: time.Now().Add(-3 * time.Hour)}
+	for n := range 100 {
+		c.add(n, fmt.Sprintf("Ev%03d", n), a{"text": "<@" + me + "> " + strings.Repeat(`"x" `, 300), "user": fmt.Sprintf("U%09d", n)})
+	}
+	r := newRig(t)
+	r.events.Append(c.events...)
+	args, seen := a{"mentions": me, "unanswered": true, "limit": 100}, map[string]bool{}
+	for range 20 {
+		raw, err := r.try("slack_list_events", args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := utf8.RuneCount(raw); n > view.MaxResult {
+			t.Errorf("a page has %d characters", n)
+		}
+		var page eventPage
+		r.call("slack_list_events", args, &page)
+		for _, id := range page.ids() {
+			seen[id] = true
+		}
+		if !page.HasMore {
+			break
+		}
+		args["cursor"] = page.NextCursor
+	}
+	if len(seen) != 100 {
+		t.Errorf("the pages have %d of 100 mentions", len(seen))
 	}
 }
