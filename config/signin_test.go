@@ -29,6 +29,8 @@ func TestSignIn(t *testing.T) {
 		"memory":                    {map[string]string{"QUEUE_BACKEND": "memory"}, []string{"QUEUE_BACKEND"}},
 		"open to everyone":          {map[string]string{"MCP_NO_AUTH": "2"}, []string{"MCP_NO_AUTH"}},
 		"another issuer":            {map[string]string{"MCP_OAUTH_ISSUER": "https://i.example"}, []string{"MCP_OAUTH_ISSUER"}},
+		"a user token":              {map[string]string{"SLACK_USER_TOKEN": "xoxp-1"}, []string{"SLACK_USER_TOKEN"}},
+		"a user token for a scope":  {map[string]string{"SLACK_USER_TOKEN": "xoxp-1", "SLACK_USER_TOKEN_READS": "true"}, nil},
 		"everybody's workspaces":    {map[string]string{"SIGN_IN_TEAMS": "*"}, []string{"SIGN_IN_TEAMS"}},
 		"a channel":                 {map[string]string{"SIGN_IN_TEAMS": "C0123456789"}, []string{"SIGN_IN_TEAMS"}},
 		"admin by consent":          {map[string]string{"SIGN_IN_SCOPES": "read,admin"}, []string{"SIGN_IN_SCOPES"}},

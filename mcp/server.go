@@ -57,6 +57,8 @@ type Options struct {
 	// UserReads lets callers with the scope as-user, and the client of stdio, read with the user
 	// token of Slack where the bot cannot see.
 	UserReads bool
+	// UserForScope lets the user token serve nobody else, whatever it is for.
+	UserForScope bool
 	// Write bounds what the writing tools may do. Its Directory is set by New, and its Logger
 	// where it is nil.
 	Write guard.Options
@@ -219,7 +221,7 @@ func (s *Server) connect(o Options) error {
 
 // toolOptions makes what the tools share.
 func toolOptions(o Options, zone func() *time.Location) (tools.Options, error) {
-	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Share: o.Transport.Share, OnBound: o.Transport.OnBound, Slack: o.Slack, UserReads: o.UserReads, Posts: o.Posts}
+	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Share: o.Transport.Share, OnBound: o.Transport.OnBound, Slack: o.Slack, UserReads: o.UserReads, UserForScope: o.UserForScope, Posts: o.Posts}
 	jo := view.JudgeOptions{Lockdown: o.Lockdown, Apps: o.LockdownApps, Posts: to.Posts, Zone: zone}
 	if o.Slack == nil {
 		to.Judge = view.NewJudge(jo)

@@ -35,6 +35,8 @@ type Options struct {
 	Slack *slackapi.Client
 	// UserReads lets callers with the scope as-user read with the user token where the bot cannot see.
 	UserReads bool
+	// UserForScope lets the user token serve nobody else, whatever it is for.
+	UserForScope bool
 	// Names and Guard are required with Slack.
 	Names *names.Resolver
 	Guard *guard.Guard

@@ -14,6 +14,16 @@ import (
 // bot cannot see, only if the operator allows it (SLACK_USER_TOKEN_READS), and only for callers with
 // the scope as-user; the result then says so.
 
+// Beside people who sign in the user token serves no other callers at all.
+
+// servesUser reports whether a caller is served with the user token where Slack takes no bot's.
+func (k *kit) servesUser(c *toolset.Call) bool {
+	return k.Slack.HasUserToken() && (!k.UserForScope || k.mayReadAsUser(c))
+}
+
+// errNotAsUser ends a call that only a user token can make, and may not for this caller.
+var errNotAsUser = fault("not_as_user: this needs the user token, which serves callers with the scope as-user alone on this server. Tell the user.")
+
 // readBy is what a result says of the token that it was read with.
 type readBy struct {
 	ReadAs string `json:"read_as,omitempty" enum:"user" doc:"the bot cannot see this: it was read as the owner of the user token"`

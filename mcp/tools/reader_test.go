@@ -81,6 +81,19 @@ func TestOnlyAsUserIsReadWithTheUserToken(t *testing.T) {
 	}
 }
 
+// TestBesideSignInTheUserTokenServesItsScopeAlone: nor does it search, list or mark for other callers.
+func TestBesideSignInTheUserTokenServesItsScopeAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, workspace(t, secluded), func(o *rigOptions) { o.tools.UserReads, o.tools.UserForScope = true, true })
+	r.refuses("slack_list_unread", a{}, "not_as_user: ")
+	r.refuses("slack_mark_read", a{"channel": "C0DOCK00001", "timestamp": "1750000000.000000"}, "not_as_user: ")
+	r.refuses("slack_search_messages", a{"query": "sight"}, "invalid argument event_id") // as the bot
+	var got hits
+	if err := r.as(asUser, "slack_search_messages", a{"query": "sight"}, &got); err != nil || len(got.Messages) != 2 {
+		t.Errorf("found %+v, %v", got, err)
+	}
+}
+
 // TestTheBotReadsWhatItSees: the user token is not used for what the bot can read.
 func TestTheBotReadsWhatItSees(t *testing.T) {
 	t.Parallel()

@@ -46,8 +46,8 @@ type searchOut struct {
 }
 
 // search asks with the user token where there is one, because only that sees all.
-func (k *kit) search(ctx context.Context, _ *toolset.Call, in searchIn) (searchOut, error) {
-	if k.Slack.HasUserToken() {
+func (k *kit) search(ctx context.Context, c *toolset.Call, in searchIn) (searchOut, error) {
+	if k.servesUser(c) {
 		return k.searchAsUser(ctx, in)
 	}
 	return k.searchAsBot(ctx, in)

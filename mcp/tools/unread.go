@@ -58,6 +58,9 @@ func (k *kit) listUnread(ctx context.Context, c *toolset.Call, in listUnreadIn) 
 	if err != nil {
 		return unreadOut{}, err
 	}
+	if !k.servesUser(c) {
+		return unreadOut{}, errNotAsUser
+	}
 	u := &unreadLook{user: k.Slack.AsUser(), calls: maxUnreadCalls, until: k.now().Add(unreadPatience), all: map[string]slackapi.Channel{}, ours: map[string]bool{}}
 	if err := u.list(ctx, in.Types); err != nil {
 		return unreadOut{}, err
@@ -266,6 +269,9 @@ type markReadIn struct {
 }
 
 func (k *kit) markRead(ctx context.Context, c *toolset.Call, in markReadIn) (posted, error) {
+	if !k.servesUser(c) {
+		return posted{}, errNotAsUser
+	}
 	channel, ts, err := k.message(ctx, in.messageRef)
 	if err != nil {
 		return posted{}, err
