@@ -209,7 +209,7 @@ func (c *Channel) params(m message) any {
 		meta["channel_type"] = m.ChannelType
 	}
 	for key, value := range map[string]string{
-		"user_name": m.UserName, "channel_name": m.ChannelName, "time": m.Time, "time_zone": m.legend.TimeZone, "people": m.people(),
+		"user_name": m.UserName, "channel_name": m.ChannelName, "time": m.legend.Dated(m.Time), "time_zone": m.legend.TimeZone, "people": m.people(),
 	} {
 		if value != "" {
 			meta[key] = value

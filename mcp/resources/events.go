@@ -40,6 +40,8 @@ type eventList struct {
 	HasMore    bool         `json:"has_more"`
 	Note       string       `json:"note,omitempty"`
 	view.Legend
+
+	last event.Position // of the event that was added last
 }
 
 type eventReader struct {
@@ -116,7 +118,7 @@ func (r *eventReader) list(filter func(vars) event.Filter) func(context.Context,
 func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event.Filter) (eventList, error) {
 	q := event.Query{Filter: f, Order: event.NewestFirst, Limit: newest}
 	out := eventList{Events: []view.Event{}, HasMore: true}
-	pairs := view.NewPairs(r.log, f)
+	pairs, room := view.NewPairs(r.log, f), view.NewRoom()
 	for began := time.Now(); out.HasMore && q.Limit > 0 && time.Since(began) < patience; {
 		err := r.log.Query(ctx, q, func(page event.Page) error {
 			for i := range page.Events {
@@ -133,14 +135,28 @@ func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event
 		if err != nil {
 			return out, err
 		}
-		for i := range rows {
-			if !rows[i].Second {
-				out.Events = append(out.Events, rows[i].Event)
-			}
+		if out.add(room, rows) {
+			return out, nil
 		}
 		q.Limit = newest - len(out.Events)
 	}
 	return out, nil
+}
+
+// add takes the events for which there is room; it reports that there was none for all, and goes on
+// behind the last.
+func (l *eventList) add(room *view.Room, rows []view.Row) (full bool) {
+	for i := range rows {
+		if rows[i].Second {
+			continue
+		}
+		if !room.Takes(rows[i].Event) {
+			l.NextCursor, l.HasMore = string(l.last), true
+			return true
+		}
+		l.Events, l.last = append(l.Events, rows[i].Event), rows[i].At
+	}
+	return false
 }
 
 func (r *eventReader) get(ctx context.Context, source, id string) (any, error) {

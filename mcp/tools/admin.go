@@ -133,6 +133,9 @@ func (k *kit) adminGroups(ctx context.Context, _ *toolset.Call, _ struct{}) (adm
 	return out, err
 }
 
+// errFull ends a list that has no room for more.
+var errFull = errors.New("the result is full")
+
 func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersIn) (listLettersOut, error) {
 	f, err := k.lettersFilter(ctx, in.lettersFilter)
 	if err != nil {
@@ -146,6 +149,7 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 	letters := operator.Letters{Group: in.Group, Filter: f}
 	err = k.Judge.Read(ctx, func(r *view.Reading) error {
 		out = listLettersOut{DeadLetters: []letterView{}}
+		room, last := view.NewRoom(), after
 		next, err := operator.Each(ctx, k.Operator, letters, after, in.Limit, func(d *operator.DeadLetter) error {
 			v := letterView{Attempts: d.Attempts, DiedAt: view.Time(d.DiedAt)}
 			v.Event = k.row(r, &d.Event, "")
@@ -154,9 +158,15 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 			} else {
 				v.Reason = v.Flags.Text(d.Reason, excerpt)
 			}
-			out.DeadLetters = append(out.DeadLetters, v)
+			if !room.Takes(v) {
+				return errFull
+			}
+			out.DeadLetters, last = append(out.DeadLetters, v), d.Event.Position
 			return nil
 		})
+		if errors.Is(err, errFull) {
+			next, err = last, nil
+		}
 		out.NextCursor, out.Legend = string(next), r.Legend()
 		return err
 	})

@@ -21,13 +21,12 @@ const CursorStart = "start"
 const (
 	setEvents = "events"
 
-	excerpt       = 500      // characters of a text in a concise list
-	passage       = 4000     // the same in a detailed one
-	rowPayload    = 8 << 10  // bytes of a payload in a detailed list
-	maxPayload    = 64 << 10 // bytes of a payload of one event
-	maxResult     = 96 << 10 // bytes of a list, after which it is cut
-	listPatience  = 3 * time.Second
-	defaultEvents = 50
+	excerpt      = 500      // characters of a text in a concise list
+	passage      = 4000     // the same in a detailed one
+	longText     = 18_000   // the same of one event, which its escapes may double
+	rowPayload   = 8 << 10  // bytes of a payload in a detailed list
+	maxPayload   = 64 << 10 // bytes of a payload of one event
+	listPatience = 3 * time.Second
 )
 
 // eventFilter names the events that a tool is about.
@@ -36,7 +35,7 @@ type eventFilter struct {
 	Types   []string `json:"types,omitempty" alias:"type,event_type,event_types" split:"," max:"50" doc:"Any of: message, message.channels, message/channel_join, reaction_added, app_mention …"`
 	User    string   `json:"user,omitempty" doc:"Who caused it: id, @name or e-mail"`
 	Thread  string   `json:"thread,omitempty" alias:"thread_ts" doc:"ts or link of a message in it"`
-	Source  string   `json:"source,omitempty" doc:"slack, gaps, or a webhook source's name; all when absent"`
+	Source  string   `json:"source,omitempty" doc:"slack, gaps or a webhook source; absent: all"`
 }
 
 type listEventsIn struct {
@@ -44,9 +43,9 @@ type listEventsIn struct {
 	Since          string `json:"since,omitempty" doc:"ts, ISO 8601 or age (2h, 1d, 2w)"`
 	Until          string `json:"until,omitempty" doc:"Likewise"`
 	Order          string `json:"order,omitempty" enum:"newest_first,oldest_first" default:"newest_first" doc:"Direction"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"200" default:"50" doc:"Most events"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"200" doc:"Most events: 50, detailed 10"`
 	Mentions       string `json:"mentions,omitempty" doc:"Only messages that mention this user (id, @name, e-mail, me)"`
-	Unanswered     bool   `json:"unanswered,omitempty" doc:"Only mentions (of me by default) that the mentioned has not answered since: by a reply, a reaction, or a mention of the asker; of 7d unless since is given"`
+	Unanswered     bool   `json:"unanswered,omitempty" doc:"Only mentions (of me by default) that got no reply, reaction or mention of the asker since; of 7d unless since is given"`
 	ExcludeSelf    bool   `json:"exclude_self,omitempty" doc:"Leave out what our bot did"`
 	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts, addresses, payloads"`
@@ -64,12 +63,13 @@ type eventsOut struct {
 
 type getEventIn struct {
 	EventID string `json:"event_id" alias:"id,uri" doc:"event_id or uri"`
-	Source  string `json:"source,omitempty" default:"slack" doc:"slack, gaps, or a webhook source's name"`
+	Source  string `json:"source,omitempty" default:"slack" doc:"slack, gaps or a webhook source"`
 }
 
 type getEventOut struct {
 	view.Mark
 	Event view.Event `json:"event"`
+	Note  string     `json:"note,omitempty"`
 	view.Legend
 }
 
@@ -95,7 +95,7 @@ func eventTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_reply_to_event", Title: "Reply to an event", Set: setEvents, Default: true,
 			Scope: access.Write, And: access.Events, Effect: toolset.Adds, Needs: []string{scopePost},
-			Description: "Answer an event that you have the event_id of, where it happened: channel and thread are taken from the event. Read slack_event_context first when you do not know what it is about.",
+			Description: "Answer an event that you have the event_id of, in its thread or channel.",
 		}, k.replyToEvent),
 	}
 }
@@ -125,6 +125,9 @@ func (k *kit) listEvents(ctx context.Context, c *toolset.Call, in listEventsIn) 
 			out, err = k.list(ctx, r, q, who, in.ResponseFormat)
 		}
 		out.Legend = r.Legend()
+		if areCut(out.Events) {
+			out.Note = strings.TrimSpace(out.Note + " " + noteLongEvent)
+		}
 		return err
 	})
 	return out, err
@@ -133,7 +136,7 @@ func (k *kit) listEvents(ctx context.Context, c *toolset.Call, in listEventsIn) 
 // list shows events until there are as many as asked for, or enough to read; with who only those that
 // mention this user.
 func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, format string) (eventsOut, error) {
-	l := listing{eventsOut: eventsOut{Events: []view.Event{}}}
+	l := listing{eventsOut: eventsOut{Events: []view.Event{}}, room: view.NewRoom()}
 	began, most := k.now(), q.Limit
 	pairs := view.NewPairs(k.Events, q.Filter)
 	for {
@@ -159,7 +162,7 @@ func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, for
 			return l.eventsOut, nil
 		}
 		if k.now().Sub(began) > listPatience {
-			l.Note = "The search has not reached the end of the store: go on with next_cursor."
+			l.say("The search has not reached the end of the store: go on with next_cursor.")
 			return l.eventsOut, nil
 		}
 	}
@@ -168,7 +171,7 @@ func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, for
 // A listing is a list of events that grows page by page.
 type listing struct {
 	eventsOut
-	size int  // in bytes
+	room *view.Room
 	full bool // there is enough to read
 }
 
@@ -178,16 +181,24 @@ func (l *listing) add(after event.Position, rows []view.Row, page event.Page) ev
 		if rows[i].Second {
 			continue
 		}
-		if l.size += jsonSize(rows[i].Event); l.size > maxResult && len(l.Events) > 0 {
+		if !l.room.Takes(&rows[i].Event) {
 			l.NextCursor, l.HasMore, l.full = string(after), true, true
-			l.Note = "The list was cut to keep it readable: go on with next_cursor."
+			l.say(noteCut)
 			return after
 		}
 		l.Events = append(l.Events, rows[i].Event)
 		after = rows[i].At
 	}
-	l.NextCursor, l.HasMore, l.Note = string(page.Next), page.More, view.Unreadable(page)
+	l.NextCursor, l.HasMore = string(page.Next), page.More
+	l.say(view.Unreadable(page))
 	return page.Next
+}
+
+// say adds a sentence to the note, once.
+func (l *listing) say(sentence string) {
+	if !strings.Contains(l.Note, sentence) {
+		l.Note = strings.TrimSpace(l.Note + " " + sentence)
+	}
 }
 
 // row shows an event in a list.
@@ -202,8 +213,11 @@ func (k *kit) row(r *view.Reading, e *event.Event, format string) view.Event {
 func (k *kit) getEvent(ctx context.Context, _ *toolset.Call, in getEventIn) (getEventOut, error) {
 	var out getEventOut
 	err := k.Judge.Read(ctx, func(r *view.Reading) (err error) {
-		out.Event, _, err = k.seen(ctx, r, in.Source, in.EventID, view.EventOptions{Payload: true, MaxPayload: maxPayload})
-		out.Legend = r.Legend()
+		out.Event, _, err = k.seen(ctx, r, in.Source, in.EventID, view.EventOptions{MaxText: longText, Payload: true, MaxPayload: maxPayload})
+		if out.Legend = r.Legend(); view.Size(out.Event) > view.MaxResult-2*excerpt {
+			out.Event.Payload = nil
+			out.Note = "The payload is too long for a result: the resource at uri has up to 64 KiB of it."
+		}
 		return err
 	})
 	return out, err
@@ -252,7 +266,7 @@ func (k *kit) query(ctx context.Context, in listEventsIn) (event.Query, error) {
 	if f.Until, err = instant("until", in.Until, now); err != nil {
 		return event.Query{}, err
 	}
-	q := event.Query{Filter: f, Order: event.NewestFirst, Limit: in.Limit}
+	q := event.Query{Filter: f, Order: event.NewestFirst, Limit: rows(in.Limit, in.ResponseFormat, 50, 10)}
 	if in.Order == "oldest_first" {
 		q.Order = event.OldestFirst
 	}
@@ -304,7 +318,7 @@ func (k *kit) filter(ctx context.Context, in eventFilter) (event.Filter, error) 
 
 type eventContextIn struct {
 	EventID        string `json:"event_id" alias:"id,uri" doc:"event_id or uri"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most messages"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"100" doc:"Most messages: 20, detailed 10"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: blocks, attachments, permalinks"`
 }
 
@@ -336,7 +350,7 @@ func (k *kit) eventContext(ctx context.Context, _ *toolset.Call, in eventContext
 	}
 	near, place := surroundings{}, e.Source == event.SourceSlack && e.Channel != ""
 	if place {
-		if near, err = k.around(ctx, &e, ts, in.Limit); err != nil {
+		if near, err = k.around(ctx, &e, ts, rows(in.Limit, in.ResponseFormat, 20, 10)); err != nil {
 			out.Note = "What is around the event could not be read: " + Fault(err)
 		}
 		out.Permalink = view.Permalink(k.self(ctx).URL, e.Channel, ts, e.Thread)
@@ -389,13 +403,16 @@ func (k *kit) around(ctx context.Context, e *event.Event, ts string, limit int) 
 // surround shows what is around an event.
 func (k *kit) surround(ctx context.Context, r *view.Reading, e *event.Event, near *surroundings, format string, out *eventContextOut) {
 	out.Thread, out.Before, out.HasMore = nil, nil, near.more
+	s, o := newSheet(false), k.messageOptions(ctx, e.Channel, format)
+	s.room.Takes(&out.Event)
 	if near.thread != nil {
-		var cut bool
-		out.Thread, cut = k.messages(ctx, r, e.Channel, near.thread, format)
-		out.HasMore = near.more || cut
+		k.met(e.Channel, near.thread)
+		shown, cut := s.messages(r, o, near.thread)
+		out.Thread, out.HasMore = shown, near.more || cut
 	}
 	if near.before != nil {
-		out.Before, _ = k.messages(ctx, r, e.Channel, near.before, format)
+		k.met(e.Channel, near.before)
+		out.Before, _ = s.messages(r, o, near.before)
 		slices.Reverse(out.Before)
 	}
 }

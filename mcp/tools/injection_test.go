@@ -200,7 +200,7 @@ func TestProvenanceAndLockdown(t *testing.T) {
 	t.Run("is told of each author", func(t *testing.T) {
 		t.Parallel()
 		got := outside(t, newRig(t))
-		if p := got[sandbox.Leo].Provenance; p.Kind != "person" || !p.External || p.SameTeam {
+		if p := got[sandbox.Leo].Provenance; p.Kind != "" || !p.External || p.SameTeam {
 			t.Errorf("Leo, of another organisation: %+v", p)
 		}
 		if p := got[sandbox.Carla].Provenance; p.Kind != "" {

@@ -144,7 +144,7 @@ func all(k *kit) []toolset.Tool {
 // safety are the arguments of every tool that writes.
 type safety struct {
 	DryRun         bool   `json:"dry_run,omitempty" doc:"Only return the request"`
-	IdempotencyKey string `json:"idempotency_key,omitempty" max:"200" doc:"Repeated within an hour, it sends nothing again"`
+	IdempotencyKey string `json:"idempotency_key,omitempty" max:"200" doc:"The same key within an hour sends once"`
 }
 
 // part is the safety of one part of a call that does several things.

@@ -29,12 +29,12 @@ func messageTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_post_message", Title: "Post a message", Set: setMessages, Default: true,
 			Scope: access.Write, Effect: toolset.Adds, Needs: []string{scopePost},
-			Description: "Post something new to a channel or a user, as the bot. To answer an event use slack_reply_to_event, to answer in a thread slack_thread_reply. Give an idempotency_key when you may repeat the call. The result's ts names the message for slack_update_message or slack_add_reactions.",
+			Description: "Post something new to a channel or a user, as the bot. To answer an event use slack_reply_to_event, to answer in a thread slack_thread_reply. Give an idempotency_key when you may repeat the call.",
 		}, k.post),
 		toolset.Define(toolset.Tool{
 			Name: "slack_thread_reply", Title: "Reply in a thread", Set: setMessages, Default: true,
 			Scope: access.Write, Effect: toolset.Adds, Needs: []string{scopePost},
-			Description: "Answer in a thread that you have the ts or link of, with one or more messages in order. Each text has its own result: when one fails, those after it are not sent. Read the thread first with slack_read_thread_messages.",
+			Description: "Answer in a thread that you have the ts or link of, with one or more messages, in order; when one fails, those after it are not sent.",
 		}, k.threadReply),
 		toolset.Define(toolset.Tool{
 			Name: "slack_read_channel_messages", Title: "Read a channel", Set: setMessages, Default: true,

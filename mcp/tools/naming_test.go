@@ -3,6 +3,7 @@ package tools_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,7 @@ func TestNamesOnAFreshServer(t *testing.T) {
 			}
 			var out struct {
 				TimeZone string            `json:"time_zone"`
+				Year     int               `json:"year"`
 				People   map[string]string `json:"people"`
 			}
 			if err := json.Unmarshal(raw, &out); err != nil {
@@ -73,12 +75,15 @@ func TestNamesOnAFreshServer(t *testing.T) {
 			if out.People["carla"] != sandbox.Carla || out.People["oncall"] != "S0ONCALL001" || len(out.People) != 2 {
 				t.Errorf("the legend has %v, want the ids of those who are mentioned and did not write", out.People)
 			}
-			if out.TimeZone != "Test/Zone" || !strings.Contains(got, `"time":"20`) {
+			if out.TimeZone != "Test/Zone" || out.Year < 2026 || !clocked.MatchString(got) {
 				t.Errorf("no time is said, or not its zone: %s", raw)
 			}
 		})
 	}
 }
+
+// clocked is a time as results write it.
+var clocked = regexp.MustCompile(`"time":"[1-3]?[0-9] [A-Z][a-z]{2} [0-9]{2}:[0-9]{2}"`)
 
 // TestNamesake: two of one name are told apart.
 func TestNamesake(t *testing.T) {

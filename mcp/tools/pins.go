@@ -43,13 +43,16 @@ type pinsOut struct {
 	view.Mark
 	Channel string `json:"channel"`
 	Pins    []pin  `json:"pins"`
-	HasMore bool   `json:"has_more"`
-	Note    string `json:"note,omitempty"`
+	paging
 	view.Legend
 	readBy
 }
 
-func (k *kit) listPins(ctx context.Context, c *toolset.Call, in channelIn) (pinsOut, error) {
+func (k *kit) listPins(ctx context.Context, c *toolset.Call, in pagedChannelIn) (pinsOut, error) {
+	at, err := spotOf(in.Cursor)
+	if err != nil {
+		return pinsOut{}, err
+	}
 	channel, err := k.channel(ctx, in.Channel)
 	if err != nil {
 		return pinsOut{}, err
@@ -64,7 +67,7 @@ func (k *kit) listPins(ctx context.Context, c *toolset.Call, in channelIn) (pins
 	}
 	out := pinsOut{}
 	err = k.Judge.Read(ctx, func(r *view.Reading) error {
-		out = k.pinned(ctx, r, channel, items)
+		out = k.pinned(ctx, r, channel, at, items)
 		return nil
 	})
 	out.readBy = by.readBy
@@ -72,22 +75,20 @@ func (k *kit) listPins(ctx context.Context, c *toolset.Call, in channelIn) (pins
 }
 
 // pinned shows what is pinned in a channel until there is enough to read.
-func (k *kit) pinned(ctx context.Context, r *view.Reading, channel string, items []slackapi.Pin) pinsOut {
-	out, size, o := pinsOut{Channel: channel, Pins: []pin{}}, 0, k.messageOptions(ctx, channel, concise)
-	for i := range items {
-		p := pin{PinnedBy: items[i].CreatedBy, PinnedAt: view.Unix(items[i].Created), Time: r.ClockUnix(items[i].Created)}
-		if f := items[i].File; f != nil && items[i].Message.TS == "" {
-			p.File = new(r.File(f))
-		} else {
-			p.Message = new(r.Message(&items[i].Message, o))
+func (k *kit) pinned(ctx context.Context, r *view.Reading, channel string, at spot, items []slackapi.Pin) pinsOut {
+	out, s, o := pinsOut{Channel: channel}, newSheet(false), k.messageOptions(ctx, channel, concise)
+	shown, cut := fit(s.room, behind(at, items), func(p *slackapi.Pin) pin {
+		v := pin{PinnedBy: p.CreatedBy, PinnedAt: view.Unix(p.Created), Time: r.ClockUnix(p.Created)}
+		if p.File != nil && p.Message.TS == "" {
+			v.File = new(r.File(p.File))
+			return v
 		}
-		if size += jsonSize(p); size > maxResult && i > 0 {
-			out.HasMore, out.Note = true, "The oldest pins were left out to keep the list readable."
-			break
-		}
-		out.Pins = append(out.Pins, p)
-	}
-	out.Legend = r.Legend()
+		v.Message = new(r.Message(&p.Message, o))
+		s.met.Message(v.Message)
+		return v
+	})
+	out.Pins, out.Legend = shown, r.Legend()
+	out.page(at.next(len(shown), cut, ""), cut)
 	return out
 }
 

@@ -2,7 +2,6 @@ package tools
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 
 	"slackmcp/mcp/names"
@@ -13,7 +12,7 @@ import (
 
 type readChannelIn struct {
 	Channel        string `json:"channel" alias:"channel_id" doc:"id, #name or link"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"999" default:"100" doc:"Most messages"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"999" doc:"Most messages: 100, detailed 20"`
 	Oldest         string `json:"oldest,omitempty" alias:"since" doc:"Not before: ts, ISO 8601 or age (2h, 1d, 2w)"`
 	Latest         string `json:"latest,omitempty" alias:"until" doc:"Not after, likewise"`
 	Inclusive      bool   `json:"inclusive,omitempty" doc:"Include those at oldest and latest"`
@@ -24,7 +23,7 @@ type readChannelIn struct {
 type readThreadIn struct {
 	Channel        string `json:"channel,omitempty" alias:"channel_id" doc:"id, #name or link; not needed with a permalink"`
 	ThreadTS       string `json:"thread_ts" alias:"message_ts" doc:"ts or link of a message in it"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"999" default:"100" doc:"Most messages"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"999" doc:"Most messages: 100, detailed 20"`
 	Oldest         string `json:"oldest,omitempty" alias:"since" doc:"Replies not before: ts, ISO 8601 or age"`
 	Latest         string `json:"latest,omitempty" alias:"until" doc:"Replies not after"`
 	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
@@ -65,7 +64,7 @@ func (k *kit) readChannel(ctx context.Context, c *toolset.Call, in readChannelIn
 	if err != nil {
 		return messagesOut{}, err
 	}
-	q := slackapi.HistoryQuery{Channel: channel, Limit: in.Limit, Inclusive: in.Inclusive, Cursor: in.Cursor}
+	q := slackapi.HistoryQuery{Channel: channel, Limit: rows(in.Limit, in.ResponseFormat, 100, 20), Inclusive: in.Inclusive, Cursor: in.Cursor}
 	if q.Oldest, err = slackTS("oldest", in.Oldest, k.now()); err != nil {
 		return messagesOut{}, err
 	}
@@ -84,16 +83,11 @@ func (k *kit) readChannel(ctx context.Context, c *toolset.Call, in readChannelIn
 		return messagesOut{}, err
 	}
 	out := messagesOut{OK: true, Channel: channel, HasMore: page.HasMore, NextCursor: page.NextCursor, readBy: by.readBy}
-	shown, cut, err := k.show(ctx, channel, page.Messages, in.ResponseFormat, &out.Legend)
-	if err != nil {
-		return messagesOut{}, err
-	}
-	out.Messages = shown
-	if cut {
-		out.cut(cursorBefore + shown[len(shown)-1].TS)
-	}
 	if q.Oldest != "" && in.Latest == "" && in.Cursor == "" {
 		k.missed(ctx, by, q.Oldest, &out)
+	}
+	if err := k.fill(ctx, &out, k.reading(ctx, channel, in.ResponseFormat, in.Limit), page.Messages, cursorBefore); err != nil {
+		return messagesOut{}, err
 	}
 	return k.finish(out), nil
 }
@@ -110,7 +104,7 @@ func (k *kit) readThread(ctx context.Context, c *toolset.Call, in readThreadIn) 
 	if err != nil {
 		return messagesOut{}, err
 	}
-	q := slackapi.RepliesQuery{Channel: channel, ThreadTS: thread, Limit: in.Limit, Cursor: in.Cursor}
+	q := slackapi.RepliesQuery{Channel: channel, ThreadTS: thread, Limit: rows(in.Limit, in.ResponseFormat, 100, 20), Cursor: in.Cursor}
 	if q.Oldest, err = slackTS("oldest", in.Oldest, k.now()); err != nil {
 		return messagesOut{}, err
 	}
@@ -131,13 +125,8 @@ func (k *kit) readThread(ctx context.Context, c *toolset.Call, in readThreadIn) 
 		page.Messages = without(page.Messages, thread)
 	}
 	out := messagesOut{OK: true, Channel: channel, ThreadTS: thread, HasMore: page.HasMore, NextCursor: page.NextCursor, readBy: by.readBy}
-	shown, cut, err := k.show(ctx, channel, page.Messages, in.ResponseFormat, &out.Legend)
-	if err != nil {
+	if err := k.fill(ctx, &out, k.reading(ctx, channel, in.ResponseFormat, in.Limit), page.Messages, cursorAfter); err != nil {
 		return messagesOut{}, err
-	}
-	out.Messages = shown
-	if cut {
-		out.cut(cursorAfter + shown[len(shown)-1].TS)
 	}
 	return k.finish(out), nil
 }
@@ -172,7 +161,7 @@ func without(list []slackapi.Message, ts string) []slackapi.Message {
 
 func (o *messagesOut) cut(cursor string) {
 	o.HasMore, o.NextCursor = true, cursor
-	o.Note = "The list was cut to keep it readable: go on with next_cursor."
+	o.Note = strings.TrimSpace(noteCut + " " + o.Note)
 }
 
 func (k *kit) finish(o messagesOut) messagesOut {
@@ -185,43 +174,41 @@ func (k *kit) finish(o messagesOut) messagesOut {
 	return o
 }
 
-// show makes views of messages until there is enough to read, with the legend of their names and
-// times; it reports whether it left some out.
-func (k *kit) show(ctx context.Context, channel string, list []slackapi.Message, format string, legend *view.Legend) (shown []view.Message, cut bool, err error) {
-	err = k.Judge.Read(ctx, func(r *view.Reading) error {
-		shown, cut = k.messages(ctx, r, channel, list, format)
-		*legend = r.Legend()
+// fill shows messages in a result while it has room; where it has not for all, it goes on from the last.
+func (k *kit) fill(ctx context.Context, out *messagesOut, o view.MessageOptions, list []slackapi.Message, cursor string) error {
+	k.met(out.Channel, list)
+	cut := false
+	err := k.Judge.Read(ctx, func(r *view.Reading) error {
+		s := newSheet(o.Whole)
+		if len(out.OlderThreads) > 0 {
+			s.room.Takes(out.OlderThreads)
+		}
+		out.Messages, cut = s.messages(r, o, list)
+		out.Legend = r.Legend()
 		return nil
 	})
-	return shown, cut, err
-}
-
-// messages makes views of messages until there is enough to read; it reports whether it left some
-// out.
-func (k *kit) messages(ctx context.Context, r *view.Reading, channel string, list []slackapi.Message, format string) ([]view.Message, bool) {
-	o := k.messageOptions(ctx, channel, format)
-	k.met(channel, list)
-	shown, size := []view.Message{}, 0
-	for i := range list {
-		m := r.Message(&list[i], o)
-		b, err := json.Marshal(m)
-		if err != nil {
-			continue
-		}
-		if size += len(b); size > maxResult && len(shown) > 0 {
-			return shown, true
-		}
-		shown = append(shown, m)
+	if isCut(out.Messages) {
+		out.Note = strings.TrimSpace(noteLong + " " + out.Note)
 	}
-	return shown, false
+	if cut && len(out.Messages) > 0 {
+		out.cut(cursor + out.Messages[len(out.Messages)-1].TS)
+	}
+	return err
 }
 
-func (k *kit) messageOptions(ctx context.Context, channel, format string) view.MessageOptions {
-	o := view.MessageOptions{Unshared: k.unshared(ctx, channel), Detailed: format == detailed}
-	if !o.Detailed {
-		o.MaxText = passage
+// reading is how messages of a conversation are shown in a list. One or two that are asked for in detail
+// are shown whole.
+func (k *kit) reading(ctx context.Context, channel, format string, limit int) view.MessageOptions {
+	o := k.messageOptions(ctx, channel, format)
+	if o.Whole = o.Detailed && limit > 0 && limit <= 2; o.Whole {
+		o.MaxText = view.MaxText
 	}
 	return o
+}
+
+// messageOptions are how messages of a conversation are shown in a list.
+func (k *kit) messageOptions(ctx context.Context, channel, format string) view.MessageOptions {
+	return view.MessageOptions{Unshared: k.unshared(ctx, channel), Detailed: format == detailed, MaxText: passage}
 }
 
 // unshared reports that, as Slack says now, no other organisation takes part in a conversation. Slack is
@@ -234,13 +221,4 @@ func (k *kit) unshared(ctx context.Context, channel string) bool {
 		ok = err == nil
 	}
 	return ok && !known.Shared && !known.Partial
-}
-
-// jsonSize is how many bytes a value takes in a result.
-func jsonSize(v any) int {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return 0
-	}
-	return len(b)
 }

@@ -57,7 +57,11 @@ const cursorPage = "page:"
 
 func (k *kit) searchAsUser(ctx context.Context, in searchIn) (searchOut, error) {
 	q := slackapi.SearchQuery{ByTime: in.Sort == "timestamp", Count: in.Limit, Page: 1}
-	if page, ok := strings.CutPrefix(in.Cursor, cursorPage); ok {
+	at, err := spotOf(in.Cursor)
+	if err != nil {
+		return searchOut{}, err
+	}
+	if page, ok := strings.CutPrefix(at.cursor, cursorPage); ok {
 		n, err := strconv.Atoi(page)
 		if err != nil || n < 1 || n > 100 {
 			return searchOut{}, &toolset.ArgumentError{Argument: "cursor", Problem: "it is none of this tool's; start again without one"}
@@ -91,7 +95,7 @@ func (k *kit) searchAsUser(ctx context.Context, in searchIn) (searchOut, error) 
 	if within == (span{}) {
 		out.Total = page.Total
 	}
-	err = k.hits(ctx, found, in.ResponseFormat, &out)
+	err = k.hits(ctx, at, found, in.ResponseFormat, &out)
 	return out, err
 }
 
@@ -141,6 +145,17 @@ func (s span) holds(ts string) bool {
 	return !ok || !t.Before(s.from) && (s.end.IsZero() || t.Before(s.end))
 }
 
+// around are the bounds with which Slack finds all that a span holds: whole seconds, and exclusive.
+func (s span) around() (after, before time.Time) {
+	if !s.from.IsZero() {
+		after = s.from.Add(-time.Second)
+	}
+	if !s.end.IsZero() {
+		before = s.end.Add(time.Second)
+	}
+	return after, before
+}
+
 // searchQuery writes the filters in Slack's query language.
 func (k *kit) searchQuery(ctx context.Context, in searchIn, within span) (string, error) {
 	q := []string{in.Query}
@@ -174,13 +189,13 @@ func (k *kit) searchAsBot(ctx context.Context, in searchIn) (searchOut, error) {
 	if err != nil {
 		return searchOut{}, err
 	}
-	q := slackapi.ContextQuery{Query: in.Query, ByTime: in.Sort == "timestamp", Limit: min(in.Limit, 20), Cursor: in.Cursor, Bots: true, Blocks: true}
-	if !within.from.IsZero() {
-		q.After = within.from.Add(-time.Second) // whole seconds, and exclusive
+	q := slackapi.ContextQuery{Query: in.Query, ByTime: in.Sort == "timestamp", Limit: min(in.Limit, 20), Bots: true, Blocks: true}
+	at, err := spotOf(in.Cursor)
+	if err != nil {
+		return searchOut{}, err
 	}
-	if !within.end.IsZero() {
-		q.Before = within.end.Add(time.Second)
-	}
+	q.Cursor = at.cursor
+	q.After, q.Before = within.around()
 	if q.ActionToken, err = k.actionToken(ctx, in.EventID); err != nil {
 		return searchOut{}, err
 	}
@@ -209,7 +224,7 @@ func (k *kit) searchAsBot(ctx context.Context, in searchIn) (searchOut, error) {
 		found = append(found, match{raw, m.ChannelName})
 	}
 	out.leave(left)
-	err = k.hits(ctx, found, in.ResponseFormat, &out)
+	err = k.hits(ctx, at, found, in.ResponseFormat, &out)
 	return out, err
 }
 
@@ -266,13 +281,21 @@ type match struct {
 }
 
 // hits shows what was found.
-func (k *kit) hits(ctx context.Context, found []match, format string, out *searchOut) error {
+func (k *kit) hits(ctx context.Context, at spot, found []match, format string, out *searchOut) error {
 	return k.Judge.Read(ctx, func(r *view.Reading) error {
-		out.Messages = []hit{}
-		for _, m := range found {
-			out.Messages = append(out.Messages, k.hit(r, m.message, m.channelName, format))
+		s := newSheet(false)
+		shown, cut := fit(s.room, behind(at, found), func(m *match) hit {
+			h := k.hit(r, m.message, m.channelName, format)
+			if format != detailed {
+				s.met.Message(&h.Message)
+			}
+			return h
+		})
+		out.Messages, out.Legend = shown, r.Legend()
+		if next := at.next(len(shown), cut, out.NextCursor); cut {
+			out.HasMore, out.NextCursor = true, next
+			out.Note = strings.TrimSpace(out.Note + " " + noteCut)
 		}
-		out.Legend = r.Legend()
 		return nil
 	})
 }

@@ -1,15 +1,70 @@
 package tools
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
 )
 
 // noteCut says how to go on with a list that did not fit into its result.
 const noteCut = "The list was cut to keep it readable: go on with next_cursor."
+
+// noteLong and noteLongEvent say how what was cut is read.
+const (
+	noteLong      = "What is flagged truncated was cut: a message comes whole with response_format detailed and limit 1, its ts as oldest and latest, and inclusive."
+	noteLongEvent = "What is flagged truncated was cut: slack_get_event has it whole."
+)
+
+// rows is how many items a list shows: as many as were asked for, or what is usual in concise or in
+// detailed form.
+func rows(asked int, format string, inConcise, inDetailed int) int {
+	if format == detailed {
+		return cmp.Or(asked, inDetailed)
+	}
+	return cmp.Or(asked, inConcise)
+}
+
+// A sheet is a result that is filled with messages and events while it has room.
+type sheet struct {
+	room *view.Room
+	met  view.Introduction
+}
+
+// maxWhole is how many characters a message that is asked for whole takes at most.
+const maxWhole = 400_000
+
+func newSheet(whole bool) *sheet {
+	if whole {
+		return &sheet{room: view.NewRoomOf(maxWhole)}
+	}
+	return &sheet{room: view.NewRoom()}
+}
+
+// messages shows messages for which there is room. It reports whether some were left out.
+func (s *sheet) messages(r *view.Reading, o view.MessageOptions, list []slackapi.Message) (shown []view.Message, cut bool) {
+	return fit(s.room, list, func(raw *slackapi.Message) view.Message {
+		m := r.Message(raw, o)
+		if !o.Detailed {
+			s.met.Message(&m)
+		}
+		return m
+	})
+}
+
+// isCut reports a message of which something was cut.
+func isCut(list []view.Message) bool {
+	return slices.ContainsFunc(list, func(m view.Message) bool { return slices.Contains(m.Flags, view.FlagTruncated) })
+}
+
+// areCut reports an event of which something was cut.
+func areCut(list []view.Event) bool {
+	return slices.ContainsFunc(list, func(v view.Event) bool { return slices.Contains(v.Flags, view.FlagTruncated) })
+}
 
 // fit shows the items of a list for which a result has room. It reports whether some were left out.
 func fit[T, V any](room *view.Room, list []T, show func(*T) V) (shown []V, cut bool) {

@@ -19,8 +19,8 @@ type waitIn struct {
 	eventFilter
 	TimeoutSeconds int    `json:"timeout_seconds,omitempty" alias:"timeout" min:"1" max:"300" default:"25" doc:"How long to wait"`
 	IncludeSelf    bool   `json:"include_self,omitempty" doc:"Also what our bot does"`
-	Limit          int    `json:"limit,omitempty" min:"1" max:"100" default:"20" doc:"Most events"`
-	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call: first returns what came since"`
+	Limit          int    `json:"limit,omitempty" min:"1" max:"100" doc:"Most events: 20, detailed 5"`
+	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts, addresses, payloads"`
 }
 
@@ -47,7 +47,7 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 	if err != nil {
 		return waitOut{}, err
 	}
-	q.Limit = in.Limit
+	q.Limit = rows(in.Limit, in.ResponseFormat, 20, 5)
 	progress := time.NewTicker(progressEvery)
 	defer progress.Stop()
 	w := wait{
@@ -135,15 +135,26 @@ func (w *wait) read(ctx context.Context) (rows []view.Event, legend view.Legend,
 			return err
 		}
 		shown, err := w.pairs.Resolve(ctx)
-		for i := range shown {
-			if !shown[i].Second {
-				rows = append(rows, shown[i].Event)
-			}
-		}
-		legend = r.Legend()
+		rows, legend = w.fitting(shown), r.Legend()
 		return err
 	})
 	return rows, legend, err
+}
+
+// fitting are the events for which a result has room; the next call goes on with the others.
+func (w *wait) fitting(shown []view.Row) (rows []view.Event) {
+	room := view.NewRoom()
+	for i := range shown {
+		if shown[i].Second {
+			continue
+		}
+		if !room.Takes(&shown[i].Event) {
+			w.events.Seek(shown[i-1].At)
+			break
+		}
+		rows = append(rows, shown[i].Event)
+	}
+	return rows
 }
 
 // pause waits until there may be something to read, and reports false when the time is

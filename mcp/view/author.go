@@ -36,7 +36,7 @@ const slackbot = "USLACKBOT"
 type Provenance struct {
 	// Author is the id of a user or a bot, or the name of a webhook source.
 	Author string `json:"author,omitempty"`
-	Kind   string `json:"kind"`
+	Kind   string `json:"kind,omitempty" doc:"a person when absent"`
 	// External reports an author of another organisation.
 	External bool `json:"external,omitempty"`
 	// SameTeam reports an author of the workspace itself, or of its organisation.
@@ -56,10 +56,14 @@ type sure bool
 // IsZero reports true, for encoding/json.
 func (s sure) IsZero() bool { return bool(s) }
 
-// by leaves the author's id out, which the view has already.
+// by leaves the author's id out, which the view has already, and that an outsider or a guest is a
+// person.
 func (p *Provenance) by(ids ...string) {
 	if slices.Contains(ids, p.Author) {
 		p.Author = ""
+	}
+	if p.Kind == KindPerson && (p.External || p.Guest) {
+		p.Kind = ""
 	}
 }
 

@@ -69,8 +69,7 @@ type Event struct {
 type EventOptions struct {
 	// MaxText bounds the text, in characters; 0 is [MaxText].
 	MaxText int
-	// Concise leaves out what follows from the event's id and its sender, and when it was received
-	// where the ts says when it happened.
+	// Concise leaves out what follows from the event's id, its sender and its time.
 	Concise bool
 	// Payload adds the body, unless it is longer than MaxPayload bytes, or was four times as
 	// long before it was cleaned (0 is no bound): the whole of it or, under lockdown, what
@@ -114,20 +113,17 @@ func (r *Reading) Event(e *event.Event, o EventOptions) Event {
 		}
 	}
 	if v.ThreadTS = threadOf(v.TS, v.ThreadTS); o.Concise {
-		v.trim(e)
+		v.trim()
 	}
 	return v
 }
 
 // trim leaves out what a reader does without.
-func (v *Event) trim(e *event.Event) {
+func (v *Event) trim() {
 	v.Provenance.by(v.User, v.Source)
-	v.Team, v.ChannelType, v.URI, v.HappenedAt = "", "", "", ""
+	v.Team, v.ChannelType, v.URI, v.HappenedAt, v.ReceivedAt = "", "", "", "", ""
 	if v.Source == event.SourceSlack {
 		v.Source = ""
-	}
-	if isMessage(e) {
-		v.ReceivedAt = "" // the ts says when
 	}
 	if v.Subtype == "bot_message" {
 		v.Subtype = ""

@@ -124,7 +124,7 @@ type Reading struct {
 	late   int                           // of them, those for whom there was no time
 	seek   func(names.Wanted) (late int) // asks within the context of the call
 	looked bool                          // names were asked for: their deadline is set
-	timed  bool                          // a time was shown
+	year   int                           // of the first time that was shown
 }
 
 // Reading begins an answer to the principal of ctx.

@@ -65,8 +65,9 @@ type MessageOptions struct {
 	MaxText int
 	// Bare leaves the ids in the text that it mentions.
 	Bare bool
-	// Detailed adds the newest reply, blocks, attachments, who reacted, and the permalink.
-	Detailed bool
+	// Detailed adds the newest reply, blocks, attachments, who reacted, and the permalink; of long blocks
+	// and attachments it says that they are left out, unless Whole is set.
+	Detailed, Whole bool
 }
 
 // Message shows a message as Slack's methods return it.
@@ -115,7 +116,22 @@ func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptio
 	default:
 		v.Blocks, v.Attachments = v.Flags.JSON(m.Blocks), v.Flags.JSON(m.Attachments)
 	}
+	if !o.Whole {
+		v.bound(&v.Blocks)
+		v.bound(&v.Attachments)
+	}
 	return v
+}
+
+// maxPart is how many bytes of blocks or attachments a list shows of a message.
+const maxPart = 8 << 10
+
+// bound leaves a part out that is too long for a list.
+func (v *Message) bound(part *json.RawMessage) {
+	if len(*part) > maxPart {
+		*part = nil
+		v.Flags.Add(FlagTruncated)
+	}
 }
 
 // threadOf is the thread of a message that is in one below another message. Slack also says of a
@@ -370,6 +386,7 @@ func (r *Reading) BriefChannel(c *slackapi.Channel) Channel {
 	if v.Name = r.ChannelName(&kept, &v.Flags); v.Type == "public_channel" {
 		v.Type = ""
 	}
+	v.Members = 0
 	return v
 }
 
@@ -499,7 +516,7 @@ func (p *Person) Brief() {
 	if p.Title = ""; cmp.Or(p.RealName, p.DisplayName) != "" {
 		p.Handle = ""
 	}
-	if p.DisplayName == p.RealName {
+	if first, _, _ := strings.Cut(p.RealName, " "); p.DisplayName == p.RealName || strings.EqualFold(p.DisplayName, first) {
 		p.DisplayName = ""
 	}
 }

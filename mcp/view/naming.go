@@ -11,8 +11,9 @@ import (
 
 // A Legend says once, for a whole result, what its texts and times refer to.
 type Legend struct {
-	// TimeZone is the one of each time that names none.
+	// TimeZone and Year are those of each time that names none.
 	TimeZone string `json:"time_zone,omitempty"`
+	Year     int    `json:"year,omitempty" doc:"of each time that names none"`
 	// People has the ids of those who are mentioned and wrote nothing in the result: of an author the
 	// id stands beside the name. So each id is told once, and in no text: one that stands in a text
 	// somebody may have typed.
@@ -42,8 +43,8 @@ func newNaming() naming {
 // takes it at the end of use.
 func (r *Reading) Legend() Legend {
 	l := Legend{Unnamed: r.late}
-	if r.timed {
-		l.TimeZone = r.Zone().String()
+	if r.year != 0 {
+		l.TimeZone, l.Year = r.Zone().String(), r.year
 	}
 	for id := range r.naming.mentioned {
 		if r.naming.authors[id] {
@@ -206,22 +207,40 @@ func (r *Reading) mention(kind, id string, f *Flags) string {
 }
 
 // Afresh begins another result with the same reading: its names are its own.
-func (r *Reading) Afresh() { r.naming, r.timed = newNaming(), false }
+func (r *Reading) Afresh() { r.naming, r.year = newNaming(), 0 }
 
 // Zone is the operator's time zone.
 func (r *Reading) Zone() *time.Location { return r.judge.Zone() }
 
 // clock is how instants are written in a result, beside the zone that its legend names: short, since
-// what is exact stands beside it.
-const clock = "2006-01-02 15:04"
+// what is exact stands beside it. Those of another year than the first that is written name theirs.
+const (
+	clock       = "2 Jan 15:04"
+	clockOfYear = "2 Jan 2006 15:04"
+)
+
+// Dated is a time of the result with its year.
+func (l *Legend) Dated(clocked string) string {
+	t, err := time.Parse(clock, clocked)
+	if err != nil {
+		return clocked
+	}
+	return t.AddDate(l.Year, 0, 0).Format(clockOfYear)
+}
 
 // Clock writes an instant for people, in the operator's zone; "" for none.
 func (r *Reading) Clock(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	r.timed = true
-	return t.In(r.Zone()).Format(clock)
+	t = t.In(r.Zone())
+	if r.year == 0 {
+		r.year = t.Year()
+	}
+	if t.Year() != r.year {
+		return t.Format(clockOfYear)
+	}
+	return t.Format(clock)
 }
 
 // ClockTS is [Reading.Clock] of a message's ts.

@@ -20,7 +20,10 @@ type Room struct {
 }
 
 // NewRoom returns the room of a result of which nothing is written yet.
-func NewRoom() *Room { return &Room{left: MaxResult - beside} }
+func NewRoom() *Room { return NewRoomOf(MaxResult) }
+
+// NewRoomOf is [NewRoom] of a result for which another length was asked.
+func NewRoomOf(characters int) *Room { return &Room{left: characters - beside} }
 
 // Takes reports whether an item fits, and takes its room. The first one always fits: a result that
 // shows nothing would lead nowhere.
