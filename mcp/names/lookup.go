@@ -3,7 +3,9 @@ package names
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -196,6 +198,50 @@ func (r *Resolver) listGroups(ctx context.Context) error {
 	}
 	r.unfound.put(groupList, struct{}{}, r.now())
 	return nil
+}
+
+// KnownHandle returns the only user of a handle among those who are known, without asking. Other
+// organisations choose handles as they like, so that there may be several.
+func (r *Resolver) KnownHandle(handle string) (User, bool) {
+	all := r.users.named(handle)
+	if len(all) != 1 {
+		return User{}, false
+	}
+	return all[0], true
+}
+
+// groupName is how Slack names a direct message of several: mpdm-ada--ben--cleo-1.
+var groupName = regexp.MustCompile(`^mpdm-(.+)-[0-9]+$`)
+
+// GroupHandles are the handles of those who write to each other in a direct message of several, by the
+// name that Slack gave it; none for another name.
+func GroupHandles(name string) []string {
+	m := groupName.FindStringSubmatch(name)
+	if m == nil {
+		return nil
+	}
+	return strings.Split(m[1], "--")
+}
+
+// Meet makes the people of direct messages known, as far as two seconds allow.
+func (r *Resolver) Meet(ctx context.Context, channels []slackapi.Channel) {
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	var w Wanted
+	strangers := false
+	for i := range channels {
+		if channels[i].User != "" {
+			w.Users = append(w.Users, channels[i].User)
+		}
+		for _, handle := range GroupHandles(channels[i].Name) {
+			_, known := r.KnownHandle(handle)
+			strangers = strangers || !known
+		}
+	}
+	r.Look(ctx, w)
+	if strangers {
+		_ = r.Learn(ctx) // who is not known then is called by their handle
+	}
 }
 
 // KnownGroup returns what is known of a user group without asking.

@@ -101,6 +101,7 @@ func (k *kit) listChannels(ctx context.Context, _ *toolset.Call, in listChannels
 	if err != nil {
 		return channelsOut{}, err
 	}
+	k.Names.Meet(ctx, page.Channels)
 	out, r := channelsOut{}, k.Judge.Reading(ctx)
 	shown, cut := fit(view.NewRoom(), behind(at, page.Channels), func(c *slackapi.Channel) view.Channel {
 		k.Names.KeepChannel(c)
@@ -170,6 +171,7 @@ func (k *kit) channelInfo(ctx context.Context, call *toolset.Call, in channelIn)
 	if err != nil {
 		return channelOut{}, err
 	}
+	k.Names.Meet(ctx, []slackapi.Channel{c})
 	out := channelOut{OK: true, Channel: k.Judge.Reading(ctx).Channel(&c, true), readBy: by.readBy}
 	if by.ReadAs == "" {
 		k.Names.KeepChannel(&c)

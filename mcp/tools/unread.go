@@ -72,6 +72,7 @@ func (k *kit) listUnread(ctx context.Context, c *toolset.Call, in listUnreadIn) 
 	}
 	u.sort(ctx, k)
 	u.offer(k.mayReadAsUser(c), behind)
+	k.Names.Meet(ctx, u.first(in.Limit))
 	out, r := unreadOut{Channels: []unreadChannel{}}, k.Judge.Reading(ctx)
 	for i, at := range u.places {
 		if i == in.Limit || u.calls < 2 || !k.now().Before(u.until) {
@@ -120,6 +121,14 @@ type unreadLook struct {
 	hidden int                         // that the caller's tools cannot read
 	fault  error                       // that ended it
 	more   bool                        // the last conversation has more than were counted
+}
+
+// first are the conversations that are looked at, at most n.
+func (u *unreadLook) first(n int) (all []slackapi.Channel) {
+	for _, at := range u.places[:min(n, len(u.places))] {
+		all = append(all, u.all[at.id])
+	}
+	return all
 }
 
 // list finds the conversations of the user token's owner.

@@ -38,6 +38,8 @@ type People interface {
 	// KnownUser and KnownGroup do so of a user and a user group.
 	KnownUser(id string) (names.User, bool)
 	KnownGroup(id string) (slackapi.UserGroup, bool)
+	// KnownHandle returns the one user who has a handle, without asking.
+	KnownHandle(handle string) (names.User, bool)
 	// Look asks for names that are not known, within bounds of its own, and returns how many it had
 	// no time for.
 	Look(ctx context.Context, w names.Wanted) (late int)

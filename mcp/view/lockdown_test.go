@@ -89,6 +89,8 @@ func (p *people) KnownUser(id string) (names.User, bool) {
 	return u, ok
 }
 
+func (p *people) KnownHandle(string) (names.User, bool) { return names.User{}, false }
+
 func (p *people) KnownGroup(string) (slackapi.UserGroup, bool) { return slackapi.UserGroup{}, false }
 
 func (p *people) Look(context.Context, names.Wanted) int { return 0 }

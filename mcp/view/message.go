@@ -383,7 +383,7 @@ func (r *Reading) Channel(c *slackapi.Channel, detailed bool) Channel {
 func (r *Reading) BriefChannel(c *slackapi.Channel) Channel {
 	v := channelOf(c)
 	kept := names.ChannelOf(c)
-	if v.Name = r.ChannelName(&kept, &v.Flags); v.Type == "public_channel" {
+	if v.Name = r.title(&kept, &v.Flags); v.Type == "public_channel" {
 		v.Type = ""
 	}
 	v.Members = 0
@@ -400,7 +400,7 @@ func channelOf(c *slackapi.Channel) Channel {
 
 // describe puts in what people wrote about a conversation: each of its texts is of who set it.
 func (r *Reading) describe(v *Channel, c *names.Channel) {
-	v.Name = r.ChannelName(c, &v.Flags)
+	v.Name = r.title(c, &v.Flags)
 	set := func(text, by, key string) string {
 		if text != "" && !r.member(by, c.ID, key) {
 			v.Flags.Add(FlagWithheld)

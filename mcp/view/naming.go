@@ -165,6 +165,39 @@ func (r *Reading) placeName(id string, f *Flags) string {
 	return r.ChannelName(&c, f)
 }
 
+// title is what a conversation is called in a list.
+func (r *Reading) title(c *names.Channel, f *Flags) string {
+	if name := r.directName(c, f); name != "" {
+		return name
+	}
+	return r.ChannelName(c, f)
+}
+
+// directName is what a direct message is called: by the other side's name or, of several people, by
+// theirs. It is "" for another conversation, and where nobody's name is known or lockdown withholds it.
+func (r *Reading) directName(c *names.Channel, f *Flags) string {
+	if c.User != "" {
+		return r.personName(c.User, f)
+	}
+	handles := names.GroupHandles(c.Name)
+	if !c.Group || len(handles) == 0 || r.judge.people == nil || r.Lockdown() && c.Shared {
+		return ""
+	}
+	var all []string
+	for _, handle := range handles {
+		u, known := r.judge.people.KnownHandle(handle)
+		switch {
+		case !known:
+			all = append(all, f.Name(handle))
+		case r.Lockdown() && !r.passes(&u, r.home()):
+			return ""
+		case u.ID != r.Self().UserID: // the bot is in all that it lists
+			all = append(all, r.naming.label(u.ID, u.Name(), f))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
 // mentions finds what a text mentions: Slack writes it by its id, and perhaps with a name that the
 // author chose.
 var mentions = regexp.MustCompile(`<(@|#|!subteam\^)([A-Z0-9]{2,21})(?:\|[^<>]*)?>`)
