@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -285,12 +286,18 @@ func (m *mentioning) channel(readings []string) (mark string, size int) {
 	if strings.Trim(name, "0123456789") == "" { // the number of something
 		return "", 0
 	}
+	late := false
 	for _, reading := range readings {
-		if id, err := m.Names.ChannelID(m.ctx, reading); err == nil {
+		id, err := m.Names.ChannelID(m.ctx, reading)
+		if err == nil {
 			return "<#" + id + ">", len(reading)
 		}
+		late = late || !errors.Is(err, names.ErrNoChannel)
 	}
 	m.miss(func() string {
+		if late {
+			return "#" + plain(name) + " leads nowhere: the list of channels could not be read in time. Write <#C…>."
+		}
 		return "#" + plain(name) + " leads nowhere: the bot sees no channel of that name." + m.likeChannels(name)
 	})
 	return "", 0
