@@ -3,11 +3,13 @@ package tools
 import (
 	"context"
 	"strings"
+	"time"
 
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
+	"slackmcp/webhook/event"
 )
 
 type readChannelIn struct {
@@ -57,6 +59,15 @@ const (
 	cursorAfter  = "after:"
 )
 
+// nextTo is the ts beside another one.
+func nextTo(ts string, d time.Duration) string {
+	t, ok := names.TimeOf(ts)
+	if !ok {
+		return ts
+	}
+	return event.TS(t.Add(d))
+}
+
 const noteCapped = "Slack allows this app one such request a minute and 15 messages at once (the class of apps that are sold outside Slack's Marketplace). Ask for little, and wait a minute between calls."
 
 func (k *kit) readChannel(ctx context.Context, c *toolset.Call, in readChannelIn) (messagesOut, error) {
@@ -72,7 +83,10 @@ func (k *kit) readChannel(ctx context.Context, c *toolset.Call, in readChannelIn
 		return messagesOut{}, err
 	}
 	if before, ok := strings.CutPrefix(in.Cursor, cursorBefore); ok && names.IsTS(before) {
-		q.Cursor, q.Latest, q.Inclusive = "", before, false
+		q.Cursor, q.Latest = "", before
+		if q.Inclusive { // of oldest alone
+			q.Latest = nextTo(before, -time.Microsecond)
+		}
 	}
 	var page slackapi.MessagePage
 	by := k.reader(c)
@@ -113,7 +127,10 @@ func (k *kit) readThread(ctx context.Context, c *toolset.Call, in readThreadIn) 
 	}
 	q.Inclusive = q.Oldest != "" || q.Latest != ""
 	if after, ok := strings.CutPrefix(in.Cursor, cursorAfter); ok && names.IsTS(after) {
-		q.Cursor, q.Oldest, q.Inclusive = "", after, false
+		q.Cursor, q.Oldest = "", after
+		if q.Inclusive { // of latest alone
+			q.Oldest = nextTo(after, time.Microsecond)
+		}
 	}
 	by := k.reader(c)
 	page, thread, err := k.replies(ctx, by, q)

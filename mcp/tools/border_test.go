@@ -1,0 +1,73 @@
+package tools_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"slackmcp/slackapi/sandbox"
+)
+
+// TestTheBordersOfACutList: where a list was cut, those at oldest and latest are still in it.
+func TestTheBordersOfACutList(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	long := strings.Repeat("long ", 700)
+	root, err := r.slack.PostAs("bob", "#random", "root", sandbox.Saying{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var roots, replies []string
+	for range 40 {
+		ts, err := r.slack.PostAs("bob", "#random", long, sandbox.Saying{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots = append(roots, ts)
+		if ts, err = r.slack.PostAs("bob", "#random", long, sandbox.Saying{ThreadTS: root}); err != nil {
+			t.Fatal(err)
+		}
+		replies = append(replies, ts)
+	}
+	for name, tc := range map[string]struct {
+		tool string
+		args a
+		want []string
+	}{
+		"channel":            {"slack_read_channel_messages", a{"inclusive": true, "oldest": roots[0], "latest": roots[39]}, roots},
+		"channel, exclusive": {"slack_read_channel_messages", a{"oldest": roots[0], "latest": roots[39]}, roots[1:39]},
+		"thread":             {"slack_read_thread_messages", a{"thread_ts": root, "oldest": replies[0], "latest": replies[39]}, append([]string{root}, replies...)},
+	} {
+		args, got, pages := with(tc.args, a{"channel": sandbox.Random}), []string{}, 0
+		for ; pages < 20; pages++ {
+			var page messages
+			r.call(tc.tool, args, &page)
+			for _, m := range page.Messages {
+				got = append(got, m.TS)
+			}
+			if !page.HasMore {
+				break
+			}
+			args["cursor"] = page.NextCursor
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(tc.want, got); diff != "" || pages == 0 {
+			t.Errorf("%s, %d cuts (-want +got):\n%s", name, pages, diff)
+		}
+	}
+}
+
+// TestChannelsThatCannotBeLookedUp: it is not said that there is no such channel.
+func TestChannelsThatCannotBeLookedUp(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	if err := r.slack.Inject(sandbox.Fault{Method: "conversations.list", Status: http.StatusBadGateway, Times: -1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, note := r.sent("slack_post_message", a{"channel": sandbox.General, "text": "in #nowhere"}); !strings.Contains(note, "could not be read") {
+		t.Errorf("noted as %q", note)
+	}
+}
