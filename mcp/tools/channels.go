@@ -46,7 +46,7 @@ func conversationTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_join_channel", Title: "Join a channel", Set: setConversations, Default: true,
 			Scope: access.Write, Effect: toolset.Sets, Needs: []string{"channels:join"},
-			Description: "Make the bot a member of a public channel, so that it reads, posts and receives events there. Into a private one a member must invite it.",
+			Description: "Make the bot a member of a public channel. Into a private one a member must invite it.",
 		}, k.joinChannel),
 		toolset.Define(toolset.Tool{
 			Name: "slack_leave_channel", Title: "Leave a channel", Set: setConversations,

@@ -32,7 +32,7 @@ const (
 // eventFilter names the events that a tool is about.
 type eventFilter struct {
 	Channel string   `json:"channel,omitempty" doc:"id, #name or link"`
-	Types   []string `json:"types,omitempty" alias:"type,event_type,event_types" split:"," max:"50" doc:"Any of: message, message.channels, message/channel_join, reaction_added, app_mention …"`
+	Types   []string `json:"types,omitempty" alias:"type,event_type,event_types" split:"," max:"50" doc:"Any of: message, message.channels, message/channel_join, reaction_added …"`
 	User    string   `json:"user,omitempty" doc:"Who caused it: id, @name or e-mail"`
 	Thread  string   `json:"thread,omitempty" alias:"thread_ts" doc:"ts or link of a message in it"`
 	Source  string   `json:"source,omitempty" doc:"slack, gaps or a webhook source; absent: all"`
@@ -45,7 +45,7 @@ type listEventsIn struct {
 	Order          string `json:"order,omitempty" enum:"newest_first,oldest_first" default:"newest_first" doc:"Direction"`
 	Limit          int    `json:"limit,omitempty" min:"1" max:"200" doc:"Most events: 50, detailed 10"`
 	Mentions       string `json:"mentions,omitempty" doc:"Only messages that mention this user (id, @name, e-mail, me)"`
-	Unanswered     bool   `json:"unanswered,omitempty" doc:"Only mentions (of me by default) that got no reply, reaction or mention of the asker since; of 7d unless since is given"`
+	Unanswered     bool   `json:"unanswered,omitempty" doc:"Only mentions (of me by default) not answered since; of 7d unless since is given"`
 	ExcludeSelf    bool   `json:"exclude_self,omitempty" doc:"Leave out what our bot did"`
 	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts, addresses, payloads"`
@@ -85,12 +85,12 @@ func eventTools(k *kit) []toolset.Tool {
 		}, k.getEvent),
 		toolset.Define(toolset.Tool{
 			Name: "slack_wait_for_event", Title: "Wait for an event", Set: setEvents, Default: true, Scope: access.Events,
-			Description: "Wait for an event that matches, up to timeout_seconds: from a cursor on (a post's, or next_cursor of an earlier call), so that nothing is missed; without one from the bot's last message in the given channel or thread, else from now on. When timed_out, call again with next_cursor.",
+			Description: "Wait for an event that matches: from a cursor on (a post's, or next_cursor of an earlier call), else from the bot's last message in the channel or thread, else from now on. When timed_out, call again with next_cursor.",
 		}, k.waitForEvent),
 		toolset.Define(toolset.Tool{
 			Name: "slack_event_context", Title: "Get an event's surroundings", Set: setEvents, Default: true,
 			Scope: access.Read, And: access.Events, Needs: []string{scopeHistory},
-			Description: "Get what one needs to understand an event: its channel, who caused it, the thread around it or the messages before it, a link. Answer with slack_reply_to_event.",
+			Description: "Get an event with what is around it: channel, author, its thread or the messages before it, link.",
 		}, k.eventContext),
 		toolset.Define(toolset.Tool{
 			Name: "slack_reply_to_event", Title: "Reply to an event", Set: setEvents, Default: true,

@@ -29,7 +29,7 @@ func messageTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_post_message", Title: "Post a message", Set: setMessages, Default: true,
 			Scope: access.Write, Effect: toolset.Adds, Needs: []string{scopePost},
-			Description: "Post something new to a channel or a user, as the bot. To answer an event use slack_reply_to_event, to answer in a thread slack_thread_reply. Give an idempotency_key when you may repeat the call.",
+			Description: "Post something new to a channel or a user, as the bot. To answer an event use slack_reply_to_event, to answer in a thread slack_thread_reply.",
 		}, k.post),
 		toolset.Define(toolset.Tool{
 			Name: "slack_thread_reply", Title: "Reply in a thread", Set: setMessages, Default: true,
@@ -83,7 +83,7 @@ func messageTools(k *kit) []toolset.Tool {
 		toolset.Define(toolset.Tool{
 			Name: "slack_search_messages", Title: "Search messages", Set: setMessages, Default: true,
 			Scope: access.Read, Needs: []string{"search:read.public"}, UserNeeds: []string{"search:read"},
-			Description: "Search messages by words and filters: with a user token all that its owner sees, with a bot token public channels, on behalf of a received event (event_id).",
+			Description: "Search messages: with a user token all that its owner sees, with a bot token public channels, on behalf of a received event (event_id).",
 		}, k.search),
 		toolset.Define(toolset.Tool{
 			Name: "slack_list_unread", Title: "List unread conversations", Set: setMessages,
