@@ -1,6 +1,7 @@
 package tools_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/slackapi/sandbox"
 )
 
@@ -69,5 +71,39 @@ func TestChannelsThatCannotBeLookedUp(t *testing.T) {
 	}
 	if _, note := r.sent("slack_post_message", a{"channel": sandbox.General, "text": "in #nowhere"}); !strings.Contains(note, "could not be read") {
 		t.Errorf("noted as %q", note)
+	}
+}
+
+// TestTheLegendOfACutList: who is mentioned in what is shown has an id in the result, also where their
+// own message did not fit, and who is mentioned in the rest has none.
+func TestTheLegendOfACutList(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	long := strings.Repeat("long ", 700)
+	say := func(id, who, text string) {
+		t.Helper()
+		ts, err := r.slack.PostAs(who, "#random", text, sandbox.Saying{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.events.Append(eventtest.Envelope(id, a{"type": "message", "channel": sandbox.Random, "user": map[string]string{"bob": sandbox.Bob, "carla": sandbox.Carla}[who], "ts": ts, "text": text}))
+	}
+	say("Ev1", "carla", "<@"+sandbox.Alice+"> "+long)
+	for i := range 80 {
+		say(fmt.Sprintf("EvFill%d", i), "bob", long)
+	}
+	say("Ev2", "bob", "<@"+sandbox.Carla+"> "+long)
+	for tool, args := range map[string]a{
+		"slack_read_channel_messages": {"channel": sandbox.Random},
+		"slack_list_events":           {"limit": 200},
+	} {
+		var page struct {
+			People  map[string]string
+			HasMore bool `json:"has_more"`
+		}
+		r.call(tool, args, &page)
+		if diff := cmp.Diff(map[string]string{"carla": sandbox.Carla}, page.People); diff != "" || !page.HasMore {
+			t.Errorf("%s, cut: %v (-want +got):\n%s", tool, page.HasMore, diff)
+		}
 	}
 }

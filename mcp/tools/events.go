@@ -124,7 +124,7 @@ func (k *kit) listEvents(ctx context.Context, c *toolset.Call, in listEventsIn) 
 		} else {
 			out, err = k.list(ctx, r, q, who, in.ResponseFormat)
 		}
-		out.Legend = r.Legend()
+		out.Legend = r.Legend(out.Events)
 		if areCut(out.Events) {
 			out.Note = strings.TrimSpace(out.Note + " " + noteLongEvent)
 		}

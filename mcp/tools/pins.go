@@ -87,7 +87,7 @@ func (k *kit) pinned(ctx context.Context, r *view.Reading, channel string, at sp
 		s.met.Message(v.Message)
 		return v
 	})
-	out.Pins, out.Legend = shown, r.Legend()
+	out.Pins, out.Legend = shown, r.Legend(shown)
 	out.page(at.next(len(shown), cut, ""), cut)
 	return out
 }

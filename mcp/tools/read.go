@@ -201,7 +201,7 @@ func (k *kit) fill(ctx context.Context, out *messagesOut, o view.MessageOptions,
 			s.room.Takes(out.OlderThreads)
 		}
 		out.Messages, cut = s.messages(r, o, list)
-		out.Legend = r.Legend()
+		out.Legend = r.Legend(out.Messages)
 		return nil
 	})
 	if isCut(out.Messages) {

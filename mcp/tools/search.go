@@ -291,7 +291,7 @@ func (k *kit) hits(ctx context.Context, at spot, found []match, format string, o
 			}
 			return h
 		})
-		out.Messages, out.Legend = shown, r.Legend()
+		out.Messages, out.Legend = shown, r.Legend(shown)
 		if next := at.next(len(shown), cut, out.NextCursor); cut {
 			out.HasMore, out.NextCursor = true, next
 			out.Note = strings.TrimSpace(out.Note + " " + noteCut)

@@ -135,7 +135,8 @@ func (w *wait) read(ctx context.Context) (rows []view.Event, legend view.Legend,
 			return err
 		}
 		shown, err := w.pairs.Resolve(ctx)
-		rows, legend = w.fitting(shown), r.Legend()
+		rows = w.fitting(shown)
+		legend = r.Legend(rows)
 		return err
 	})
 	return rows, legend, err

@@ -8,7 +8,7 @@ type Introduction struct{ met map[string]bool }
 // Message leaves out of a message what the result has told.
 func (i *Introduction) Message(m *Message) {
 	switch {
-	case m.UserName == "" || m.BotID != "": // bots take the names that they like
+	case m.UserName == "" || m.User == "" || m.BotID != "": // bots take the names that they like
 	case i.met[m.User]:
 		m.User = ""
 	default:

@@ -97,7 +97,7 @@ func (r *Reading) message(m *slackapi.Message, a author, s scene, o MessageOptio
 	}
 	v.Reactions = r.reactions(m.Reactions, o.Detailed, &v.Flags)
 	if passes {
-		v.UserName = cmp.Or(r.authorName(m.User, &v.Flags), v.Flags.Name(cmp.Or(m.Username, botName(m))))
+		v.UserName = cmp.Or(r.authorName(m.User, &v.Flags), r.signature(m, &v.Flags))
 	} else if m.Username != "" || botName(m) != "" {
 		v.Flags.Add(FlagWithheld)
 	}

@@ -1,12 +1,14 @@
 package view
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"slackmcp/mcp/names"
+	"slackmcp/slackapi"
 )
 
 // A Legend says once, for a whole result, what its texts and times refer to.
@@ -40,22 +42,38 @@ func newNaming() naming {
 }
 
 // Legend returns the legend of what the reading has shown. A result that is made by [Judge.Read]
-// takes it at the end of use.
-func (r *Reading) Legend() Legend {
+// takes it at the end of use. One that had no room for all of it passes what it shows, so that people
+// are those of that alone.
+func (r *Reading) Legend(shown ...any) Legend {
 	l := Legend{Unnamed: r.late}
 	if r.year != 0 {
 		l.TimeZone, l.Year = r.Zone().String(), r.year
 	}
+	text, whole := "", len(shown) == 0
+	if !whole {
+		raw, err := encodeJSON(shown)
+		text, whole = string(raw), err != nil
+	}
 	for id := range r.naming.mentioned {
-		if r.naming.authors[id] {
+		name := r.naming.labels[id].name
+		if whole && r.naming.authors[id] || !whole && !leavesOpen(text, id, name) {
 			continue
 		}
 		if l.People == nil {
 			l.People = map[string]string{}
 		}
-		l.People[r.naming.labels[id].name] = id
+		l.People[name] = id
 	}
 	return l
+}
+
+// leavesOpen reports that a result mentions somebody by name, and nowhere tells the id beside the name.
+func leavesOpen(shown, id, name string) bool {
+	mention, err := encodeJSON("@" + name)
+	if err != nil {
+		return true
+	}
+	return strings.Contains(shown, string(mention[1:len(mention)-1])) && !strings.Contains(shown, `"user":"`+id+`","user_name":`)
 }
 
 // A label is what the result calls an id, and what was done to the name.
@@ -132,6 +150,17 @@ func (r *Reading) authorName(id string, f *Flags) string {
 	}
 	r.naming.authors[id] = true
 	return r.naming.label(id, u.Name(), f)
+}
+
+// signature is the name that a message itself brings of its author. What bots call themselves stands
+// beside their id; a person's name is nobody else's in the result.
+func (r *Reading) signature(m *slackapi.Message, f *Flags) string {
+	name := cmp.Or(m.Username, botName(m))
+	if m.User != "" && m.BotID == "" && name != "" {
+		r.naming.authors[m.User] = true
+		return r.naming.label(m.User, name, f)
+	}
+	return f.Name(name)
 }
 
 // groupName is what the result calls a user group.
