@@ -129,15 +129,17 @@ func New(opt Options) (*Client, error) {
 
 // connect makes the client of each token.
 func (s *shared) connect() {
-	client := func(owner, token string) *Client {
-		web := &http.Client{Transport: &transport{shared: s, token: token, owner: owner}, CheckRedirect: stay}
-		c := &Client{shared: s, token: token, http: web}
-		c.files = &http.Client{Transport: web.Transport, CheckRedirect: c.follow}
-		c.slack = slack.New(token, slack.OptionAppLevelToken(s.opt.AppToken), slack.OptionAPIURL(s.opt.URL),
-			slack.OptionHTTPClient(web), slack.OptionLog(log.New(io.Discard, "", 0)))
-		return c
-	}
-	s.bot, s.user, s.app = client("bot", s.opt.BotToken), client("user", s.opt.UserToken), client("app", s.opt.AppToken)
+	s.bot, s.user, s.app = s.client("bot", s.opt.BotToken), s.client("user", s.opt.UserToken), s.client("app", s.opt.AppToken)
+}
+
+// client makes the client of a token.
+func (s *shared) client(owner, token string) *Client {
+	web := &http.Client{Transport: &transport{shared: s, token: token, owner: owner}, CheckRedirect: stay}
+	c := &Client{shared: s, token: token, http: web}
+	c.files = &http.Client{Transport: web.Transport, CheckRedirect: c.follow}
+	c.slack = slack.New(token, slack.OptionAppLevelToken(s.opt.AppToken), slack.OptionAPIURL(s.opt.URL),
+		slack.OptionHTTPClient(web), slack.OptionLog(log.New(io.Discard, "", 0)))
+	return c
 }
 
 // AsUser returns the client that makes its calls with the user token; the limits are

@@ -44,6 +44,7 @@ var methods = byName([]struct {
 	names string
 }{
 	{tierSpecial, true, "auth.test chat.getPermalink"},
+	{tierSpecial, false, "oauth.v2.access"},
 	{tierPost, false, "chat.postMessage"},
 	{tier2, true, `
 		apps.connections.open assistant.search.context conversations.list emoji.list pins.list
@@ -62,7 +63,7 @@ var methods = byName([]struct {
 	`},
 	{tier3, false, `
 		canvases.edit chat.delete chat.deleteScheduledMessage chat.scheduleMessage chat.update
-		conversations.invite conversations.kick reactions.add
+		auth.revoke conversations.invite conversations.kick reactions.add
 	`},
 	{tier4, true, "conversations.members files.getUploadURLExternal files.info users.info users.profile.get"},
 	{tier4, false, "chat.postEphemeral files.completeUploadExternal"},

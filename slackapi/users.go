@@ -13,15 +13,17 @@ import (
 
 // An Identity is who a token is.
 type Identity struct {
-	URL          string   `json:"url"` // of the workspace
-	Team         string   `json:"team"`
-	TeamID       string   `json:"team_id"`
-	EnterpriseID string   `json:"enterprise_id,omitempty"`
-	User         string   `json:"user"`
-	UserID       string   `json:"user_id"`
-	BotID        string   `json:"bot_id,omitempty"`
-	AppID        string   `json:"app_id,omitempty"`
-	Scopes       []string `json:"scopes"` // from X-OAuth-Scopes
+	URL          string `json:"url"` // of the workspace
+	Team         string `json:"team"`
+	TeamID       string `json:"team_id"`
+	EnterpriseID string `json:"enterprise_id,omitempty"`
+	User         string `json:"user"`
+	UserID       string `json:"user_id"`
+	BotID        string `json:"bot_id,omitempty"`
+	AppID        string `json:"app_id,omitempty"`
+	// EnterpriseInstall says that the app is installed for a whole organization.
+	EnterpriseInstall bool     `json:"is_enterprise_install,omitempty"`
+	Scopes            []string `json:"scopes"` // from X-OAuth-Scopes
 }
 
 // Has reports whether the token has a scope.
@@ -40,9 +42,11 @@ func (c *Client) AuthTest(ctx context.Context) (Identity, error) {
 	return who, nil
 }
 
-func scopes(h http.Header) []string {
+func scopes(h http.Header) []string { return splitScopes(h.Get("X-OAuth-Scopes")) }
+
+func splitScopes(list string) []string {
 	found := []string{}
-	for s := range strings.SplitSeq(h.Get("X-OAuth-Scopes"), ",") {
+	for s := range strings.SplitSeq(list, ",") {
 		if s = strings.TrimSpace(s); s != "" {
 			found = append(found, s)
 		}
