@@ -1,6 +1,6 @@
 // Package signin is what "Sign in with Slack" consists of: people sign in with their own Slack
 // account, and their assistants call as they. The packages below it are the authorization server
-// for MCP clients (oauth), the rows that it keeps (rows), and how they are sealed (seal).
+// for MCP clients (oauth), the rows that it keeps (rows), how they are sealed (seal), and Slack's side (slack).
 //
 // This package has only what they share with the side that talks to Slack: [Slack], which sends a
 // person's browser to Slack and turns what comes back into an [Account].
