@@ -89,7 +89,7 @@ var (
 )
 
 // bare returns the words of a text, each between two separators: without styles, emoji that are characters,
-// labels of mentions, and punctuation at a word's edges.
+// labels of mentions, and punctuation at a word's edges that changes no word.
 func bare(s string) string {
 	s = markup.ReplaceAllStringFunc(s, func(m string) string {
 		of := markup.FindStringSubmatch(m)
@@ -103,13 +103,30 @@ func bare(s string) string {
 	var b strings.Builder
 	b.WriteString(separator)
 	for word := range strings.FieldsSeq(marks.Replace(s)) {
-		word = strings.TrimFunc(strings.Map(withoutEmoji, word), unicode.IsPunct)
-		word = strings.Trim(word, "<>|")
-		if word != "" {
+		if word = strings.Trim(trimmed(strings.Map(withoutEmoji, word)), "<>|"); word != "" {
 			b.WriteString(word + separator)
 		}
 	}
 	return b.String()
+}
+
+// trimmed is a word without the punctuation at its edges, but for what makes another word of it: the sign
+// of a number, a percent sign, a question mark.
+func trimmed(word string) string {
+	inner := strings.TrimFunc(word, unicode.IsPunct)
+	if inner == "" {
+		return ""
+	}
+	before, after, _ := strings.Cut(word, inner)
+	if strings.HasSuffix(before, "-") && '0' <= inner[0] && inner[0] <= '9' {
+		inner = "-" + inner
+	}
+	for _, mark := range []string{"%", "?"} {
+		if strings.Contains(after, mark) {
+			inner += mark
+		}
+	}
+	return inner
 }
 
 // withoutEmoji leaves out pictures, and what joins them.
