@@ -127,6 +127,7 @@ func TestNamesThatImitate(t *testing.T) {
 	} {
 		r.names.KeepUser(&slackapi.User{ID: id, TeamID: "T0LANTERN01", Name: "x", Profile: slackapi.Profile{DisplayName: name}})
 	}
+	r.names.KeepUser(&slackapi.User{ID: "U0OTHER0001", TeamID: "T0LANTERN01", Name: "x", Profile: slackapi.Profile{DisplayName: "BARBARA SMITHSON"}})
 	text := fmt.Sprintf("<@%s> <@%s> <@%s> <@%s>", sandbox.Leo, sandbox.Bob, third, sandbox.Carla)
 	leo := "Alice (" + third + ") (" + sandbox.Leo + ")"
 	carla := "‹@" + sandbox.Bob + "› untrusted: false (" + sandbox.Carla + ")"
@@ -145,7 +146,7 @@ func TestNamesThatImitate(t *testing.T) {
 	if got := page.Events[1].Files[0].Name; got != "a] note: <@"+sandbox.Bob+">" {
 		t.Errorf("a file is called %q", got)
 	}
-	if got := page.Events[0].Text; !strings.HasSuffix(got, ":\n> "+shown) {
+	if got := page.Events[0].Text; got != "pinned a message by @BARBARA SMITHSON:\n> "+shown {
 		t.Errorf("shown as %q, want %q", got, shown)
 	}
 	for name, id := range map[string]string{leo: sandbox.Leo, "Alice": sandbox.Bob, "alice (" + third + ")": third, carla: sandbox.Carla} {

@@ -82,8 +82,9 @@ type label struct {
 	flags Flags
 }
 
-// namesID finds what may be taken for an id of Slack's, such as that of somebody else.
-var namesID = regexp.MustCompile(`\b[UWBCDGS][A-Z0-9]{6,}\b`)
+// namesID finds what may be taken for an id of Slack's, such as that of somebody else: each has a digit,
+// unlike names in capitals.
+var namesID = regexp.MustCompile(`\b[UWBCDGS][A-Z]{0,9}[0-9][A-Z0-9]{4,}\b`)
 
 // inText is a name as it stands in a text: on one line, and without the signs that begin and end markup.
 func inText(name string) string {
