@@ -107,3 +107,19 @@ func TestTheLegendOfACutList(t *testing.T) {
 		}
 	}
 }
+
+// TestAnAgeBeforeAllTimes: it is the beginning, and no instant in the future.
+func TestAnAgeBeforeAllTimes(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	if _, err := r.slack.PostAs("bob", "#random", "hello", sandbox.Saying{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, age := range []string{"15000w", "20000w", "999999w"} {
+		var page messages
+		r.call("slack_read_channel_messages", a{"channel": sandbox.Random, "oldest": age, "limit": 1}, &page)
+		if len(page.Messages) != 1 {
+			t.Errorf("since %s there are %d messages", age, len(page.Messages))
+		}
+	}
+}

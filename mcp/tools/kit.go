@@ -494,8 +494,11 @@ var age = regexp.MustCompile(`^([0-9]{1,6})\s*([smhdw])$`)
 
 var units = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
 
-// layouts are the forms of ISO 8601 that people write, the first with its zone.
-var layouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"}
+// zoned and zonefree are the forms of ISO 8601 that people write, with a zone and without.
+var (
+	zoned    = []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04Z07:00"}
+	zonefree = []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"}
+)
 
 // instant reads a point in time; "" is the zero time. What is written without a zone is of now's.
 func instant(argument, s string, now time.Time) (time.Time, error) {
@@ -513,18 +516,27 @@ func instant(argument, s string, now time.Time) (time.Time, error) {
 	if m := age.FindStringSubmatch(strings.ToLower(s)); m != nil {
 		n, err := strconv.Atoi(m[1])
 		if err == nil {
-			return now.Add(-time.Duration(n) * units[m[2]]), nil
+			return ago(now, n, units[m[2]]), nil
 		}
 	}
 	if t, ok := fromTS(s); ok {
 		return t, nil
 	}
-	for _, layout := range layouts {
+	for _, layout := range slices.Concat(zoned, zonefree) {
 		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
 			return t, nil
 		}
 	}
 	return time.Time{}, &toolset.ArgumentError{Argument: argument, Problem: whenHelp}
+}
+
+// ago is an instant before now, but not before Slack's times begin.
+func ago(now time.Time, n int, unit time.Duration) time.Time {
+	began := time.Unix(0, 0)
+	if most := now.Sub(began) / unit; int64(n) > int64(most) {
+		return began
+	}
+	return now.Add(-time.Duration(n) * unit)
 }
 
 // midnight is when the day began.
@@ -534,7 +546,7 @@ func midnight(now time.Time) time.Time {
 
 // zoneless reports that an instant is written in ISO 8601 without its zone.
 func zoneless(s string) bool {
-	return slices.ContainsFunc(layouts[1:], func(layout string) bool {
+	return slices.ContainsFunc(zonefree, func(layout string) bool {
 		_, err := time.Parse(layout, strings.TrimSpace(s))
 		return err == nil
 	})

@@ -262,7 +262,8 @@ func TestATimeWithoutAZoneIsThatOfTheSetting(t *testing.T) {
 			told bool
 		}{
 			at.Format("2006-01-02T15:04"): {at, true}, at.Format("2006-01-02 15:04:05"): {at, true}, at.Format(time.DateOnly): {midnight, true},
-			at.Format(time.RFC3339): {at, false}, at.UTC().Format(time.RFC3339): {at, false}, strconv.FormatInt(at.Unix(), 10): {at, false},
+			at.Format(time.RFC3339): {at, false}, at.UTC().Format(time.RFC3339): {at, false},
+			at.Format("2006-01-02T15:04Z07:00"): {at, false}, at.Format("2006-01-02 15:04Z07:00"): {at, false}, strconv.FormatInt(at.Unix(), 10): {at, false},
 		} {
 			got, note := r.sent("slack_schedule_message", a{"channel": sandbox.General, "text": "x", "post_at": written})
 			if !strings.Contains(got, strconv.FormatInt(want.at.Unix(), 10)) || strings.Contains(note, "as in "+said+".") != want.told {
