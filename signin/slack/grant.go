@@ -23,6 +23,7 @@ const (
 	checkEvery  = 24 * time.Hour
 	refreshAt   = 90 * time.Minute // before a token's end
 	refreshTime = 20 * time.Second // for which one replica alone may refresh a grant
+	refreshCall = 12 * time.Second // of which Slack has this much
 	giveBackIn  = 10 * time.Second
 	pollEvery   = 250 * time.Millisecond
 	maxTries    = 100
@@ -195,6 +196,22 @@ func (s *Side) fresh(ctx context.Context, p access.Person) (grant, string, error
 	return grant{}, "", unavailable(errors.New("the grant changes too often"))
 }
 
+// replace writes what Slack gave for a refresh token, again while the store is away: the tokens of
+// before are used up. Where the grant was let go meanwhile, the new tokens are given back.
+func (s *Side) replace(ctx context.Context, g grant, next slackapi.Grant, version string) (string, error) {
+	g.Token, g.Refresh, g.Scopes, g.Refreshing = next.Token, next.Refresh, next.Scopes, time.Time{}
+	for {
+		written, err := s.put(ctx, g, version)
+		switch {
+		case errors.Is(err, state.ErrConflict):
+			s.giveBack(ctx, g.Person, next)
+			return "", err
+		case err == nil || wait.Sleep(ctx, pollEvery) != nil:
+			return written, err
+		}
+	}
+}
+
 // ends reports that the token ends soon, and that another one may be asked for.
 func (g grant) ends(now time.Time) bool {
 	return !g.Until.IsZero() && g.Refresh != "" && !now.Add(refreshAt).Before(g.Until)
@@ -212,14 +229,16 @@ func (s *Side) refresh(ctx context.Context, g grant, version string) (grant, str
 	// What Slack gives is written down, even when nobody waits for it any more.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTime)
 	defer cancel()
-	next, err := s.opt.App.Refresh(ctx, g.Refresh)
+	call, done := context.WithTimeout(ctx, refreshCall)
+	defer done()
+	next, err := s.opt.App.Refresh(call, g.Refresh)
 	if err == nil {
-		g.Token, g.Refresh, g.Scopes, g.Refreshing = next.Token, next.Refresh, next.Scopes, time.Time{}
 		g.Until = time.Time{}
 		if next.Lives > 0 {
 			g.Until = now.Add(next.Lives)
 		}
-		version, err = s.put(ctx, g, version)
+		version, err = s.replace(ctx, g, next, version)
+		g.Token, g.Refresh = next.Token, next.Refresh
 		return g, version, err
 	}
 	if now.Before(g.Until) {

@@ -190,11 +190,11 @@ func (s *Side) judge(r grant, user slackapi.User) error {
 	return s.allowed(r)
 }
 
-// allowed judges a grant by the settings alone. An id that is empty is on no list.
+// allowed judges a grant by the settings alone. An id that is empty is on no list: New sees to it.
 func (s *Side) allowed(r grant) error {
 	p := r.Person
 	switch {
-	case (p.Team == "" || !slices.Contains(s.opt.Teams, p.Team)) && (p.Enterprise == "" || !slices.Contains(s.opt.Teams, p.Enterprise)):
+	case !slices.Contains(s.opt.Teams, p.Team) && !slices.Contains(s.opt.Teams, p.Enterprise):
 		return refused(signin.RefusedWorkspace, "People of this workspace may not sign in here. Sign in with an account of the right one, or ask who operates this server.")
 	case r.Guest && !s.opt.Guests:
 		return refused(signin.RefusedGuest, "Guests may not sign in here. Ask who operates this server.")

@@ -283,7 +283,13 @@ func TestWhoMaySignIn(t *testing.T) {
 		"nobody in the exchange":              {edit: of("oauth.v2.access", func(r map[string]any) { r["authed_user"].(map[string]any)["id"] = "" }), want: signin.RefusedMismatch},
 		"an org install, workspace listed":    {edit: org, want: signin.RefusedWorkspace},
 		"an org install, organization listed": {edit: org, teams: []string{"E1"}},
-		"an org install of another":           {edit: org, teams: []string{"E2"}, want: signin.RefusedWorkspace},
+		"an org install that names a workspace, which is listed": {edit: func(m string, r map[string]any) {
+			org(m, r)
+			if m == "oauth.v2.access" {
+				r["team"] = map[string]any{"id": sandbox.Team}
+			}
+		}, want: signin.RefusedWorkspace},
+		"an org install of another": {edit: org, teams: []string{"E2"}, want: signin.RefusedWorkspace},
 		"a workspace of an organization": {teams: []string{sandbox.Team}, edit: func(m string, r map[string]any) {
 			org(m, r)
 			if m == "oauth.v2.access" {
@@ -333,6 +339,18 @@ func TestWhoMaySignIn(t *testing.T) {
 				t.Errorf("the error shows a token: %v", err)
 			}
 		})
+	}
+}
+
+func TestTeamsAreMandatory(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, false)
+	for _, teams := range [][]string{nil, {""}, {sandbox.Team, ""}, {"U0BOB000001"}} {
+		app, err := slackapi.NewApp(slackapi.AppOptions{ClientID: "1.2", ClientSecret: "s", URL: r.web.URL + "/api/"})
+		ok(t, err)
+		if _, err := slack.New(slack.Options{App: app, ClientID: "1.2", Redirect: redirect, Teams: teams, State: r.state, Keys: r.keys}); err == nil {
+			t.Errorf("%q was taken", teams)
+		}
 	}
 }
 
@@ -436,5 +454,63 @@ func TestOneRefresh(t *testing.T) {
 	r.edit = of("oauth.v2.access", func(m map[string]any) { clear(m); m["ok"], m["error"] = false, "invalid_refresh_token" })
 	if got := reason(sides[1].Check(t.Context(), bob)); got != signin.RefusedGrant || len(r.rows()) != 0 {
 		t.Errorf("%q with %d rows", got, len(r.rows()))
+	}
+}
+
+// TestReleasedWhileRefreshed has a grant let go while Slack gives new tokens for it.
+func TestReleasedWhileRefreshed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, true)
+	s := r.side(nil)
+	_, err := s.Finish(t.Context(), r.code(s, sandbox.Bob, access.Read), accept)
+	ok(t, err)
+	r.pass(25 * time.Hour)
+	row := r.rows()[0]
+	r.edit = of("oauth.v2.access", func(map[string]any) {
+		if err := r.state.Delete(context.Background(), row.Key, ""); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := reason(s.Check(t.Context(), bob)); got != signin.RefusedGrant || len(r.rows()) != 0 || len(r.tokens) != 2 || r.alive() {
+		t.Errorf("%q with %d rows and %d tokens, alive %v", got, len(r.rows()), len(r.tokens), r.alive())
+	}
+}
+
+// awayState fails the writes that it is told to.
+type awayState struct {
+	state.Store
+	mu   sync.Mutex
+	fail int
+}
+
+func (a *awayState) Put(ctx context.Context, key string, value []byte, p state.Put) (string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.fail > 0 {
+		a.fail--
+		return "", state.ErrUnavailable
+	}
+	return a.Store.Put(ctx, key, value, p)
+}
+
+// TestRefreshedWhileTheStoreIsAway shows that tokens of a refresh are not lost when the first write of
+// them fails.
+func TestRefreshedWhileTheStoreIsAway(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, true)
+	away := &awayState{Store: r.state}
+	r.state = away
+	s := r.side(nil)
+	_, err := s.Finish(t.Context(), r.code(s, sandbox.Bob, access.Read), accept)
+	ok(t, err)
+	r.pass(25 * time.Hour)
+	r.edit = of("oauth.v2.access", func(map[string]any) {
+		away.mu.Lock()
+		defer away.mu.Unlock()
+		away.fail = 2
+	})
+	ok(t, s.Check(t.Context(), bob))
+	if len(r.rows()) != 1 || !r.alive() {
+		t.Errorf("%d rows, alive %v", len(r.rows()), r.alive())
 	}
 }
