@@ -6,10 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
 	"slackmcp/mcp/internal/eventtest"
+	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
 )
 
@@ -120,6 +123,40 @@ func TestAnAgeBeforeAllTimes(t *testing.T) {
 		r.call("slack_read_channel_messages", a{"channel": sandbox.Random, "oldest": age, "limit": 1}, &page)
 		if len(page.Messages) != 1 {
 			t.Errorf("since %s there are %d messages", age, len(page.Messages))
+		}
+	}
+}
+
+// TestRoomForTheLegend: those who are mentioned take room in a result, too.
+func TestRoomForTheLegend(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for i := range 600 {
+		text := fmt.Sprintf("<@U0CREW%05d> %s", i, strings.Repeat("long ", 10))
+		r.names.KeepUser(&slackapi.User{ID: fmt.Sprintf("U0CREW%05d", i), TeamID: "T0LANTERN01", Name: "x", Profile: slackapi.Profile{DisplayName: fmt.Sprintf("Somebody With A Name %d", i)}})
+		if i%4 != 0 {
+			continue
+		}
+		for j := range 10 {
+			text += fmt.Sprintf(" <@U0CREW%05d>", (i+j*7)%(i+1))
+		}
+		ts, err := r.slack.PostAs("bob", "#random", text, sandbox.Saying{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.events.Append(eventtest.Envelope(fmt.Sprintf("Ev%d", i), a{"type": "message", "channel": sandbox.Random, "user": sandbox.Bob, "ts": ts, "text": text}))
+	}
+	for tool, args := range map[string]a{
+		"slack_read_channel_messages": {"channel": sandbox.Random, "limit": 200},
+		"slack_list_events":           {"limit": 200},
+		"slack_wait_for_event":        {"cursor": "start", "limit": 100},
+	} {
+		raw, err := r.try(tool, args)
+		if err != nil {
+			t.Fatal(toolsFault(err))
+		}
+		if n := utf8.RuneCount(raw); n > view.MaxResult || n < view.MaxResult/2 {
+			t.Errorf("%s returns %d characters", tool, n)
 		}
 	}
 }

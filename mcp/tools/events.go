@@ -136,7 +136,7 @@ func (k *kit) listEvents(ctx context.Context, c *toolset.Call, in listEventsIn) 
 // list shows events until there are as many as asked for, or enough to read; with who only those that
 // mention this user.
 func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, format string) (eventsOut, error) {
-	l := listing{eventsOut: eventsOut{Events: []view.Event{}}, room: view.NewRoom()}
+	l := listing{eventsOut: eventsOut{Events: []view.Event{}}, room: view.NewRoom().Naming(r)}
 	began, most := k.now(), q.Limit
 	pairs := view.NewPairs(k.Events, q.Filter)
 	for {

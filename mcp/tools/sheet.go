@@ -47,7 +47,7 @@ func newSheet(whole bool) *sheet {
 
 // messages shows messages for which there is room. It reports whether some were left out.
 func (s *sheet) messages(r *view.Reading, o view.MessageOptions, list []slackapi.Message) (shown []view.Message, cut bool) {
-	return fit(s.room, list, func(raw *slackapi.Message) view.Message {
+	return fit(s.room.Naming(r), list, func(raw *slackapi.Message) view.Message {
 		m := r.Message(raw, o)
 		if !o.Detailed {
 			s.met.Message(&m)

@@ -96,7 +96,7 @@ func (k *kit) unanswered(ctx context.Context, r *view.Reading, q event.Query, wh
 	o := openMentions{
 		who: who, own: who == k.self(ctx).UserID, before: q.After, asked: asked, limit: q.Limit,
 		answers: map[answerKey]bool{}, gone: map[messageAt]bool{}, listed: map[messageAt]bool{}, at: map[messageAt]int{},
-		show: func(e *event.Event) view.Event { return k.row(r, e, format) }, room: view.NewRoom(),
+		show: func(e *event.Event) view.Event { return k.row(r, e, format) }, room: view.NewRoom().Naming(r),
 	}
 	scan := event.Query{Limit: event.MaxLimit, Filter: event.Filter{Source: event.SourceSlack, Channel: asked.Channel, Patterns: kinds, Since: since}}
 	ended, err := k.scan(ctx, scan, maxOpenScan, o.add)

@@ -135,7 +135,7 @@ func (w *wait) read(ctx context.Context) (rows []view.Event, legend view.Legend,
 			return err
 		}
 		shown, err := w.pairs.Resolve(ctx)
-		rows = w.fitting(shown)
+		rows = w.fitting(r, shown)
 		legend = r.Legend(rows)
 		return err
 	})
@@ -143,8 +143,8 @@ func (w *wait) read(ctx context.Context) (rows []view.Event, legend view.Legend,
 }
 
 // fitting are the events for which a result has room; the next call goes on with the others.
-func (w *wait) fitting(shown []view.Row) (rows []view.Event) {
-	room := view.NewRoom()
+func (w *wait) fitting(r *view.Reading, shown []view.Row) (rows []view.Event) {
+	room := view.NewRoom().Naming(r)
 	for i := range shown {
 		if shown[i].Second {
 			continue

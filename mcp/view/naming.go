@@ -69,11 +69,11 @@ func (r *Reading) Legend(shown ...any) Legend {
 
 // leavesOpen reports that a result mentions somebody by name, and nowhere tells the id beside the name.
 func leavesOpen(shown, id, name string) bool {
-	mention, err := encodeJSON("@" + name)
-	if err != nil {
-		return true
+	mention := "@" + name
+	if strings.ContainsAny(name, `"\\`) {
+		mention = "@" + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name)
 	}
-	return strings.Contains(shown, string(mention[1:len(mention)-1])) && !strings.Contains(shown, `"user":"`+id+`","user_name":`)
+	return strings.Contains(shown, mention) && !strings.Contains(shown, `"user":"`+id+`","user_name":`)
 }
 
 // A label is what the result calls an id, and what was done to the name.

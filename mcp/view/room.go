@@ -17,6 +17,19 @@ const (
 type Room struct {
 	left  int // characters
 	taken bool
+
+	of     *Reading // whose legend the result has; nil for none
+	told   map[string]bool
+	legend int // characters of the people in it
+}
+
+// freeLegend is how much of beside people take.
+const freeLegend = 2_500
+
+// Naming makes the room also hold the people of a reading's legend: those whom the items mention.
+func (r *Room) Naming(of *Reading) *Room {
+	r.of, r.told = of, map[string]bool{}
+	return r
 }
 
 // NewRoom returns the room of a result of which nothing is written yet.
@@ -29,12 +42,37 @@ func NewRoomOf(characters int) *Room { return &Room{left: characters - beside} }
 // shows nothing would lead nowhere.
 func (r *Room) Takes(item any) bool {
 	n := Size(item) + 1 // the comma
+	people, size := r.mentioned(item)
+	n += max(0, r.legend+size-freeLegend) - max(0, r.legend-freeLegend)
 	if r.taken && n > r.left {
 		return false
 	}
 	r.taken = true
 	r.left -= n
+	r.legend += size
+	for _, id := range people {
+		r.told[id] = true
+	}
 	return true
+}
+
+// mentioned are those whom an item mentions and none before it did, and how many characters they take.
+func (r *Room) mentioned(item any) (people []string, size int) {
+	if r.of == nil {
+		return nil, 0
+	}
+	raw, err := encodeJSON(item)
+	if err != nil {
+		return nil, 0
+	}
+	text := string(raw)
+	for id := range r.of.naming.mentioned {
+		if name := r.of.naming.labels[id].name; !r.told[id] && leavesOpen(text, id, name) {
+			people = append(people, id)
+			size += Size(name) + Size(id) + 2
+		}
+	}
+	return people, size
 }
 
 // Fitting is as much of the beginning of a text as fits.
