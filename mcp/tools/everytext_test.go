@@ -258,14 +258,8 @@ func TestSearchOnBehalf(t *testing.T) {
 	}
 }
 
-// TestEveryResource is TestEveryReadingTool for every resource.
-func TestEveryResource(t *testing.T) {
-	r, _, cases := hostileRig(t, false)
-	set, err := resources.New(resources.Options{Events: r.events, Tools: slices.Collect(maps.Values(r.tools))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := access.With(t.Context(), tester)
+// resourceReadings are the addresses with which each resource is held against the corpus.
+func resourceReadings(cases map[string][]a) map[string][]string {
 	thread := "slack://threads/" + sandbox.Random + "/" + fmt.Sprint(cases["slack_read_thread_messages"][0]["thread_ts"])
 	addresses := map[string][]string{
 		"slack://events":                               {"slack://events"},
@@ -292,6 +286,17 @@ func TestEveryResource(t *testing.T) {
 			addresses["webhook://{source}/events/{event_id}"] = append(addresses["webhook://{source}/events/{event_id}"], uri)
 		}
 	}
+	return addresses
+}
+
+// TestEveryResource is TestEveryReadingTool for every resource.
+func TestEveryResource(t *testing.T) {
+	r, _, cases := hostileRig(t, false)
+	set, err := resources.New(resources.Options{Events: r.events, Tools: slices.Collect(maps.Values(r.tools))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, addresses := access.With(t.Context(), tester), resourceReadings(cases)
 	for _, res := range set.List() {
 		if len(addresses[res.URI]) == 0 {
 			t.Errorf("no case holds %s against the corpus", res.URI)

@@ -25,7 +25,9 @@ type hostile struct {
 	refuse []byte
 	// canned are replies of methods that the workspace does not give.
 	canned map[string][]byte
-	next   int
+	// long makes every text long and every list full.
+	long bool
+	next int
 }
 
 // RoundTrip asks the workspace and rewrites what it says.
@@ -89,9 +91,15 @@ func (h *hostile) plant(v any, member string) any {
 		}
 		return v + h.text()
 	case []any:
+		if v = slices.Clone(v); h.long {
+			for n := len(v); 0 < n && len(v) < longLists[member]; {
+				v = append(v, v[len(v)%n])
+			}
+		}
 		for i := range v {
 			v[i] = h.plant(v[i], member)
 		}
+		return v
 	case map[string]any:
 		planted := make(map[string]any, len(v))
 		for name, item := range v {
@@ -106,8 +114,17 @@ func (h *hostile) plant(v any, member string) any {
 	return v
 }
 
+// longLists are how many items the lists of a reply have where all is long.
+var longLists = map[string]int{
+	"messages": 200, "members": 200, "channels": 200, "users": 200, "usergroups": 200, "items": 100, "matches": 100, "bookmarks": 100,
+	"scheduled_messages": 100, "sections": 500, "reactions": 23, "files": 10, "attachments": 20,
+}
+
 func (h *hostile) text() string {
 	h.next++
+	if h.long {
+		return " " + strings.Repeat(corpus[h.next%len(corpus)], 10)
+	}
 	return " " + corpus[h.next%len(corpus)]
 }
 

@@ -139,13 +139,19 @@ type profilesOut struct {
 	Profiles []profile `json:"profiles" doc:"one for each user, in order"`
 }
 
+// errNoRoom says that a profile was left out to keep the result readable.
+var errNoRoom error = fault("no_room: the profiles before this one fill the result. Ask for this user in another call.")
+
 func (k *kit) userProfiles(ctx context.Context, _ *toolset.Call, in profilesIn) (profilesOut, error) {
 	out := profilesOut{Profiles: []profile{}}
-	r := k.Judge.Reading(ctx)
+	r, room := k.Judge.Reading(ctx), view.NewRoom()
 	var first error
 	found := 0
 	for _, s := range in.Users {
 		p, err := k.profile(ctx, s, r)
+		if err == nil && !room.Takes(p) {
+			p, err = profile{}, errNoRoom
+		}
 		if err != nil {
 			p.Error = Fault(err)
 			if first == nil {

@@ -39,8 +39,11 @@ type Message struct {
 type Reaction struct {
 	Name  string   `json:"name"`
 	Count int      `json:"count"`
-	Users []string `json:"users,omitempty"`
+	Users []string `json:"users,omitempty"` // Count may be more: Slack does not name all, and a result has no room for all
 }
+
+// maxReactors is how many of those who reacted to a message are named at most.
+const maxReactors = 1000
 
 // A FileRef is a file that a message carries.
 type FileRef struct {
@@ -161,10 +164,12 @@ func botName(m *slackapi.Message) string {
 // reactions shows the emoji on a message.
 func (r *Reading) reactions(list []slackapi.Reaction, who bool, f *Flags) []Reaction {
 	var all []Reaction
+	left := maxReactors
 	for _, one := range list {
 		shown := Reaction{Name: r.emoji(one.Name, one.Users, one.Count, f), Count: one.Count}
 		if who {
-			shown.Users = one.Users
+			shown.Users = one.Users[:min(left, len(one.Users))]
+			left -= len(shown.Users)
 		}
 		all = append(all, shown)
 	}
