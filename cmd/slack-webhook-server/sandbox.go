@@ -45,6 +45,9 @@ open nothing real. SLACK_SIGNING_SECRET, when set, signs its events.`,
   # With events for a server, the retry schedule sixty times as fast
   slack-webhook-server sandbox --request-url http://127.0.0.1:3000/slack/events --speed 60
 
+  # With people who sign in
+  slack-webhook-server sandbox --redirect-url http://127.0.0.1:3000/oauth/slack
+
   # With people, channels and messages of a file
   slack-webhook-server sandbox generate --people 120 --channels 42 --messages 3000 > workspace.json
   slack-webhook-server sandbox --load workspace.json`,
@@ -55,6 +58,8 @@ open nothing real. SLACK_SIGNING_SECRET, when set, signs its events.`,
 	f.StringVar(&o.host, "host", "127.0.0.1", "Listen on this `address`")
 	f.IntVar(&o.port, "port", 4000, "Port to listen on; 0 takes a free one")
 	f.StringVar(&o.requestURL, "request-url", "", "Post events to this `address`")
+	f.StringSliceVar(&o.workspace.RedirectURLs, "redirect-url", nil, "Let people sign in, and send browsers back to this `address`, or below it")
+	f.BoolVar(&o.workspace.TokenRotation, "token-rotation", false, "Give people who sign in tokens of 12 hours, with refresh tokens")
 	f.StringVar(&o.file, "load", "", "Take people, channels and messages from a `file` in place of the default workspace; see docs/sandbox.md")
 	f.Float64Var(&o.workspace.Speed, "speed", 1, "How much faster than Slack's the retry schedule runs")
 	f.IntVar(&o.workspace.ExtraChannels, "extra-channels", 0, "Further channels in the workspace")
@@ -159,6 +164,10 @@ func serveSandbox(cmd *cobra.Command, w world, o sandboxOptions) error {
 		base, base, sandbox.DefaultBotToken, sandbox.DefaultUserToken, secret)
 	if err == nil && o.workspace.SocketMode {
 		_, err = fmt.Fprintf(w.stdout, "SLACK_APP_TOKEN=%s\n", sandbox.DefaultAppToken)
+	}
+	if err == nil && len(o.workspace.RedirectURLs) > 0 {
+		_, err = fmt.Fprintf(w.stdout, "SLACK_CLIENT_ID=%s\nSLACK_CLIENT_SECRET=%s\n\nPeople sign in at %s/oauth/v2/authorize\n",
+			sandbox.DefaultClientID, sandbox.DefaultClientSecret, base)
 	}
 	if err == nil && o.requestURL != "" {
 		err = connect(ctx, box, o.requestURL)

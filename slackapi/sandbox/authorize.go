@@ -90,7 +90,7 @@ func (s *Sandbox) requested(q url.Values) (a appRequest, problem string) {
 // redirect is an address that lies at or below one of the app's, or nil.
 func (s *Sandbox) redirect(raw string) *url.URL {
 	u, err := url.Parse(raw)
-	if raw == "" || err != nil || u.Fragment != "" || u.User != nil || strings.Contains(u.Path, "..") {
+	if err != nil || !redirectable(raw) {
 		return nil
 	}
 	for _, known := range s.opt.RedirectURLs {
@@ -99,6 +99,12 @@ func (s *Sandbox) redirect(raw string) *url.URL {
 		}
 	}
 	return nil
+}
+
+// redirectable reports whether a browser may be sent back to an address at all: by https, or to this machine.
+func redirectable(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http" && localName(u.Hostname())) && u.Host != "" && u.User == nil && u.Fragment == "" && !strings.Contains(u.Path, "..")
 }
 
 // ask shows the page.

@@ -172,6 +172,11 @@ func New(opt Options) (*Sandbox, error) {
 			errs = append(errs, err)
 		}
 	}
+	for _, u := range opt.RedirectURLs {
+		if !redirectable(u) {
+			errs = append(errs, fmt.Errorf("sandbox: RedirectURLs has %q, must be https (or http of this machine), without a fragment, such as https://app.example/callback", u))
+		}
+	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}

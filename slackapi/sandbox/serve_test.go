@@ -52,6 +52,8 @@ func TestOptions(t *testing.T) {
 		"Speed":         {Speed: -1},
 		"BaseURL":       {BaseURL: "localhost:4000"},
 		"ExtraChannels": {ExtraChannels: 2_000_000},
+		"RedirectURLs":  {RedirectURLs: []string{"javascript:alert(1)"}},
+		"such as https": {RedirectURLs: []string{"http://app.example/callback"}},
 	} {
 		if _, err := sandbox.New(opt); err == nil || !contains(err.Error(), name) {
 			t.Errorf("New with a wrong %s: %v", name, err)
