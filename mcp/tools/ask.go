@@ -46,6 +46,7 @@ type askOut struct {
 	Channel   string     `json:"channel,omitempty"`
 	TS        string     `json:"ts,omitempty" doc:"of the message that asks"`
 	Permalink string     `json:"permalink,omitempty"`
+	Cursor    string     `json:"cursor,omitempty" doc:"slack_wait_for_event returns what came since the question"`
 	carried
 }
 
@@ -83,17 +84,17 @@ func (k *kit) ask(ctx context.Context, c *toolset.Call, in askIn) (askOut, error
 		return askOut{}, err
 	}
 	defer leave()
-	id, how := strings.TrimSpace(in.AskID), carried{}
-	if id == "" {
-		if id, how, err = k.pose(ctx, c, in); err != nil || how.DryRun {
+	p, how := posed{id: strings.TrimSpace(in.AskID)}, carried{}
+	if p.id == "" {
+		if p, how, err = k.pose(ctx, c, in); err != nil || how.DryRun {
 			return askOut{carried: how}, err
 		}
 	}
-	r, err := k.awaitAnswer(ctx, c, id, time.Duration(in.TimeoutSeconds)*time.Second)
+	r, err := k.awaitAnswer(ctx, c, p.id, time.Duration(in.TimeoutSeconds)*time.Second)
 	if err != nil {
 		return askOut{}, err
 	}
-	out := askOut{AskID: id, Status: string(r.Status), Channel: r.Channel, TS: r.TS, carried: how}
+	out := askOut{AskID: p.id, Status: string(r.Status), Channel: r.Channel, TS: r.TS, Cursor: p.cursor, carried: how}
 	out.Permalink = view.Permalink(k.self(ctx).URL, r.Channel, r.TS, "")
 	out.Answered, out.TimedOut = r.Status == ask.Answered, r.Status == ask.Open
 	if out.Answered {
@@ -103,15 +104,18 @@ func (k *kit) ask(ctx context.Context, c *toolset.Call, in askIn) (askOut, error
 	return out, nil
 }
 
+// posed is what is kept of a question that was posted, for a repeat of its key.
+type posed struct{ id, cursor string }
+
 // pose posts the question.
-func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (id string, how carried, err error) {
+func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (asked posed, how carried, err error) {
 	q, n, err := k.question(ctx, c, in)
 	if err != nil {
-		return "", carried{}, err
+		return posed{}, carried{}, err
 	}
 	open, err := openFor(in.ExpiresIn)
 	if err != nil {
-		return "", carried{}, err
+		return posed{}, carried{}, err
 	}
 	written := q
 	written.Text = in.Question // the same names may be others on a repeat
@@ -120,7 +124,7 @@ func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (id string, h
 		Open     time.Duration
 		Naming   naming
 	}{written, open, in.naming}
-	id, w, err := begin[string](ctx, k, c, guard.Write{Channel: q.Channel, Sends: true, Arguments: args}, in.safety)
+	asked, w, err := begin[posed](ctx, k, c, guard.Write{Channel: q.Channel, Sends: true, Arguments: args}, in.safety)
 	switch {
 	case w.due && w.DryRun:
 		var p slackapi.Post
@@ -132,16 +136,17 @@ func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (id string, h
 		r, p, opening := k.Asks.Open(ctx, c.Principal.Owner(), q, open)
 		if err = opening; err == nil {
 			var sent slackapi.Posted
+			asked.cursor = k.cursorNow() // an answer comes behind it
 			sent, err = w.slack.PostMessage(ctx, p)
 			w.wrote(ctx, k, sent.Channel, sent.TS, err)
 			r, err = k.Asks.Posted(ctx, r, sent, err)
 		}
 		err = askFault(err)
-		id = r.ID
-		w.end(ctx, id, r.TS, err)
+		asked.id = r.ID
+		w.end(ctx, asked, r.TS, err)
 	}
 	w.Note = n.on(w.Note)
-	return id, w.carried, err
+	return asked, w.carried, err
 }
 
 // askFault says what a failure to ask means. Where the question was not kept, nothing was sent.

@@ -77,6 +77,7 @@ type uploadOut struct {
 	Channel   string `json:"channel,omitempty"`
 	TS        string `json:"ts,omitempty"`
 	Permalink string `json:"permalink,omitempty"`
+	Cursor    string `json:"cursor,omitempty" doc:"slack_wait_for_event returns what came since"`
 	carried
 }
 
@@ -116,6 +117,7 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (upl
 	f, w, err := begin[uploaded](ctx, k, c, guard.Write{Channel: u.Channel, Sends: u.Channel != "", Arguments: []any{args, in.naming}}, in.safety)
 	if w.due {
 		var file slackapi.File
+		f.cursor = k.cursorNow() // an answer comes behind it
 		file, err = w.slack.Upload(ctx, u)
 		w.wrote(ctx, k, "", file.ID, err)
 		f.id = file.ID
@@ -135,13 +137,16 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (upl
 	} else if u.Channel != "" && !w.DryRun {
 		n.add("Slack has taken the file and is still posting it: its ts is in slack_read_channel_messages in some seconds.")
 	}
+	if u.Channel != "" && !w.DryRun {
+		out.Cursor = f.cursor
+	}
 	w.Note = n.on(w.Note)
 	out.carried = w.carried
 	return out, nil
 }
 
 // uploaded is what is kept of an upload, for a repeat of its key.
-type uploaded struct{ id, ts string }
+type uploaded struct{ id, ts, cursor string }
 
 // The pauses in which Slack is asked whether it has posted a file: it looks for malware first.
 const (

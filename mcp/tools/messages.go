@@ -194,17 +194,23 @@ type threadReplyIn struct {
 	safety
 }
 
-func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn) (responses, error) {
+// replied is what became of replies.
+type replied struct {
+	responses
+	Cursor string `json:"cursor,omitempty" doc:"slack_wait_for_event returns what came since the first reply"`
+}
+
+func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn) (out replied, err error) {
 	channel, err := k.channel(ctx, in.Channel)
 	if err != nil {
-		return responses{}, err
+		return replied{}, err
 	}
 	thread, err := k.threadIn(ctx, "thread_ts", channel, in.ThreadTS)
 	if err != nil {
-		return responses{}, err
+		return replied{}, err
 	}
 	if slices.Contains(in.Texts, "") {
-		return responses{}, &toolset.ArgumentError{Argument: "texts", Problem: "one of them is empty"}
+		return replied{}, &toolset.ArgumentError{Argument: "texts", Problem: "one of them is empty"}
 	}
 	b := batch{ordered: true}
 	looking, cancel := context.WithTimeout(ctx, mentionPatience) // for all of them
@@ -220,8 +226,10 @@ func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn
 			r, err = k.deliver(ctx, c, m, in.part(strconv.Itoa(n)))
 		}
 		b.add(item{TS: r.TS, Permalink: r.Permalink}, r.carried, err)
+		out.Cursor = cmp.Or(out.Cursor, r.Cursor)
 	}
-	return b.result()
+	out.responses, err = b.result()
+	return out, err
 }
 
 type updateIn struct {

@@ -105,3 +105,47 @@ func later(t *testing.T, ts string) string {
 	}
 	return fmt.Sprintf("%d.%s", n+1, micros)
 }
+
+// TestWhatAsksReturnsACursor: whatever says something in Slack tells from where an answer to it is waited
+// for, on a repeat too; what says nothing there does not.
+func TestWhatAsksReturnsACursor(t *testing.T) {
+	t.Parallel()
+	for tool, args := range map[string]a{
+		"slack_post_message": {"channel": sandbox.General, "text": "what now?"},
+		"slack_thread_reply": {"channel": sandbox.General, "texts": []string{"what now?", "well?"}},
+		"slack_upload_file":  {"channel": sandbox.General, "filename": "plan.txt", "content": "what now?"},
+		"slack_ask":          {"channel": sandbox.General, "question": "what now?", "choices": []string{"wait"}, "timeout_seconds": 0},
+	} {
+		r := newRig(t)
+		root, err := r.slack.PostAs("bob", "#general", "plans", sandbox.Saying{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tool == "slack_thread_reply" {
+			args["thread_ts"] = root
+		}
+		r.events.Append(delivered("EvOld", sandbox.General, sandbox.Alice, root, ""))
+		var rehearsed, p, again posted
+		args["dry_run"] = true
+		r.call(tool, args, &rehearsed)
+		args["dry_run"], args["idempotency_key"] = false, "once"
+		r.call(tool, args, &p)
+		r.events.Append(delivered("EvAnswer", sandbox.General, sandbox.Alice, later(t, root), root))
+		r.call(tool, args, &again)
+		if rehearsed.Cursor != "" || p.Cursor == "" || again.Cursor != p.Cursor {
+			t.Errorf("%s: rehearsed it returned %q, then %q, and repeated %q", tool, rehearsed.Cursor, p.Cursor, again.Cursor)
+			continue
+		}
+		var page eventPage
+		r.call("slack_wait_for_event", a{"cursor": p.Cursor, "timeout_seconds": 1}, &page)
+		if diff := cmp.Diff([]string{"EvAnswer"}, page.ids()); diff != "" {
+			t.Errorf("after %s (-want +got):\n%s", tool, diff)
+		}
+	}
+	r := newRig(t)
+	var unshared posted
+	r.call("slack_upload_file", a{"filename": "plan.txt", "content": "x"}, &unshared)
+	if unshared.Cursor != "" {
+		t.Errorf("an upload that nobody sees returned %q", unshared.Cursor)
+	}
+}
