@@ -6,15 +6,31 @@ import (
 	"slices"
 	"time"
 
+	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
 )
 
 // A grownThread is a thread that began before a time and got replies since then.
 type grownThread struct {
-	ThreadTS    string   `json:"thread_ts" doc:"of its first message"`
-	Replies     int      `json:"replies,omitempty" doc:"how many came since, where known"`
-	LatestReply string   `json:"latest_reply" doc:"ts of the newest of them"`
-	Users       []string `json:"users,omitempty" doc:"ids of who wrote them"`
+	ThreadTS    string     `json:"thread_ts" doc:"of its first message"`
+	Replies     int        `json:"replies,omitempty" doc:"how many came since, where known"`
+	LatestReply string     `json:"latest_reply" doc:"ts of the newest of them"`
+	Users       []string   `json:"users,omitempty" doc:"who wrote them: @name, whose id is in people, or an id"`
+	Flags       view.Flags `json:"flags,omitempty"`
+}
+
+// named are threads with the names of who wrote in them.
+func named(r *view.Reading, threads []grownThread) []grownThread {
+	threads = slices.Clone(threads) // a reading may be repeated
+	for i := range threads {
+		t := &threads[i]
+		ids := t.Users
+		t.Users = make([]string, len(ids))
+		for j, id := range ids {
+			t.Users[j] = r.Called(id, &t.Flags)
+		}
+	}
+	return threads
 }
 
 // grownThreads are the threads of one conversation that grew, as far as the event log tells.

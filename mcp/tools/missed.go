@@ -8,6 +8,7 @@ import (
 
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
+	"slackmcp/webhook/event"
 )
 
 // Bounds of the messages among which threads that grew are looked for in Slack: one call.
@@ -33,7 +34,7 @@ func (k *kit) missed(ctx context.Context, by *reader, oldest string, o *messages
 	said := ""
 	if err == nil && (g.From.IsZero() || g.From.After(since)) {
 		var from time.Time
-		if from, err = k.grownInSlack(ctx, by.api, o.Channel, oldest, &g); err == nil {
+		if from, err = k.grownInSlack(ctx, by.api, o.Channel, oldest, since, &g); err == nil {
 			said = "older_threads is complete for threads that began since " + view.Time(from) + "."
 		}
 	}
@@ -46,17 +47,16 @@ func (k *kit) missed(ctx context.Context, by *reader, oldest string, o *messages
 	o.OlderThreads, o.Note = g.Threads, strings.TrimSpace(o.Note+" "+said)
 }
 
-// grownInSlack adds the threads whose first message is among the 200 before a time, and not older than
-// 7 days, and says since when these are. An app that Slack lets read once a minute does not look.
-func (k *kit) grownInSlack(ctx context.Context, api *slackapi.Client, channel, oldest string, g *grownThreads) (from time.Time, err error) {
+// grownInSlack adds the threads whose first message is among the 200 before a time, and of the 7 days
+// before it, and says since when these are. An app that Slack lets read once a minute does not look.
+func (k *kit) grownInSlack(ctx context.Context, api *slackapi.Client, channel, oldest string, since time.Time, g *grownThreads) (from time.Time, err error) {
 	if k.Slack.Capped() {
 		return from, fault("rate_limited: Slack allows this app one such request a minute.")
 	}
-	from = k.now().Add(-grownAge)
-	q := slackapi.HistoryQuery{Channel: channel, Latest: oldest, Limit: grownParents}
-	if q.Oldest, err = slackTS("oldest", view.Time(from), k.now()); err != nil {
-		return from, err
+	if from = since.Add(-grownAge); from.Unix() < 0 {
+		from = time.Unix(0, 0)
 	}
+	q := slackapi.HistoryQuery{Channel: channel, Oldest: event.TS(from), Latest: oldest, Limit: grownParents}
 	page, err := api.History(ctx, q)
 	if err != nil {
 		return from, err

@@ -1,6 +1,8 @@
 package tools_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,5 +52,71 @@ func TestReadingAChannelTellsOfOlderThreads(t *testing.T) {
 	want.Replies = 1
 	if p = read(a{"oldest": since.TS}); len(p.OlderThreads) != 1 || p.OlderThreads[0] != want || p.Note != "" {
 		t.Errorf("from the events it returned %+v", p)
+	}
+}
+
+// TestOlderThreadsBeforeALongTime: however long ago the time is, the threads of the 7 days before it are
+// looked through, and the note says since when the list is complete.
+func TestOlderThreadsBeforeALongTime(t *testing.T) {
+	t.Parallel()
+	const day = 24 * 60 * 60
+	now := time.Now().Unix()
+	ts := func(daysAgo int64) string { return fmt.Sprintf("%d.000100", now-daysAgo*day) }
+	w := &sandbox.Workspace{People: []sandbox.FilePerson{{Name: "ada"}}, Channels: []sandbox.FileChannel{{
+		ID: "C0DOCK00001", Name: "dock", Members: []string{"ada", "wick"}, Messages: []sandbox.FileMessage{
+			{TS: ts(40), User: "ada", Text: "too old"},
+			{TS: ts(35), User: "ada", Text: "old"},
+			{TS: ts(34), User: "ada", Text: "quiet"},
+			{TS: ts(33), ThreadTS: ts(34), User: "ada", Text: "before"},
+			{TS: ts(3), ThreadTS: ts(40), User: "ada", Text: "since"},
+			{TS: ts(2), ThreadTS: ts(35), User: "ada", Text: "since"},
+		},
+	}}}
+	w.App.Name = "Wick"
+	r := newRig(t, func(o *rigOptions) { o.sandbox.Workspace = w })
+	var p struct {
+		OlderThreads []struct {
+			ThreadTS string `json:"thread_ts"`
+		} `json:"older_threads"`
+		Note string `json:"note"`
+	}
+	r.call("slack_read_channel_messages", a{"channel": "C0DOCK00001", "oldest": ts(30)}, &p)
+	stopped := "complete for threads that began since " + time.Unix(now-37*day, 0).UTC().Format("2006-01-02")
+	if len(p.OlderThreads) != 1 || p.OlderThreads[0].ThreadTS != ts(35) || !strings.Contains(p.Note, stopped) {
+		t.Errorf("it returned %+v, want the thread %s, and a note with %q", p, ts(35), stopped)
+	}
+	if r.call("slack_read_channel_messages", a{"channel": "C0DOCK00001", "oldest": "1.000000"}, &p); strings.Contains(p.Note, "could not be found") {
+		t.Errorf("since the beginning: %s", p.Note)
+	}
+}
+
+// TestOlderThreadsNameTheirPeople: who wrote in a thread that grew has a name, and an id in people.
+func TestOlderThreadsNameTheirPeople(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	root, err := r.slack.PostAs("bob", "#general", "an old thread", sandbox.Saying{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	since, err := r.slack.PostAs("bob", "#general", "the last that I read", sandbox.Saying{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := r.slack.PostAs("alice", "#general", "since", sandbox.Saying{ThreadTS: root})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := delivered("EvFirst", sandbox.General, sandbox.Bob, root, "")
+	first.ReceivedAt = time.Now().Add(-time.Hour)
+	r.events.Append(first, delivered("EvReply", sandbox.General, sandbox.Alice, reply, root), delivered("EvOther", sandbox.General, "U0NOBODY001", later(t, reply), root))
+	var p struct {
+		OlderThreads []struct {
+			Users []string `json:"users"`
+		} `json:"older_threads"`
+		People map[string]string `json:"people"`
+	}
+	r.call("slack_read_channel_messages", a{"channel": sandbox.General, "oldest": since}, &p)
+	if len(p.OlderThreads) != 1 || !slices.Equal(p.OlderThreads[0].Users, []string{"U0NOBODY001", "@alice"}) || p.People["alice"] != sandbox.Alice {
+		t.Errorf("it returned %+v", p)
 	}
 }

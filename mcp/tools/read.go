@@ -194,14 +194,14 @@ func (k *kit) finish(o messagesOut) messagesOut {
 // fill shows messages in a result while it has room; where it has not for all, it goes on from the last.
 func (k *kit) fill(ctx context.Context, out *messagesOut, o view.MessageOptions, list []slackapi.Message, cursor string) error {
 	k.met(out.Channel, list)
-	cut := false
+	cut, older := false, out.OlderThreads
 	err := k.Judge.Read(ctx, func(r *view.Reading) error {
 		s := newSheet(o.Whole)
-		if len(out.OlderThreads) > 0 {
+		if out.OlderThreads = named(r, older); len(older) > 0 {
 			s.room.Takes(out.OlderThreads)
 		}
 		out.Messages, cut = s.messages(r, o, list)
-		out.Legend = r.Legend(out.Messages)
+		out.Legend = r.Legend(out.Messages, out.OlderThreads)
 		return nil
 	})
 	if isCut(out.Messages) {

@@ -164,6 +164,10 @@ func (r *Reading) signature(m *slackapi.Message, f *Flags) string {
 	return f.Name(name)
 }
 
+// Called is what the result calls a user of whom it shows nothing else: @name, of which the legend has
+// the id, or the id where the name is not known, or lockdown withholds it.
+func (r *Reading) Called(id string, f *Flags) string { return cmp.Or(r.mention("@", id, f), id) }
+
 // groupName is what the result calls a user group.
 func (r *Reading) groupName(id string, f *Flags) string {
 	if r.judge.people == nil {
