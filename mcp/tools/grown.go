@@ -15,15 +15,17 @@ type grownThread struct {
 	ThreadTS    string     `json:"thread_ts" doc:"of its first message"`
 	Replies     int        `json:"replies,omitempty" doc:"how many came since, where known"`
 	LatestReply string     `json:"latest_reply" doc:"ts of the newest of them"`
+	Time        string     `json:"time,omitempty" doc:"of latest_reply"`
 	Users       []string   `json:"users,omitempty" doc:"who wrote them: @name, whose id is in people, or an id"`
 	Flags       view.Flags `json:"flags,omitempty"`
 }
 
-// named are threads with the names of who wrote in them.
+// named are threads with the names of who wrote in them, and when.
 func named(r *view.Reading, threads []grownThread) []grownThread {
 	threads = slices.Clone(threads) // a reading may be repeated
 	for i := range threads {
 		t := &threads[i]
+		t.Time = r.ClockTS(t.LatestReply)
 		ids := t.Users
 		t.Users = make([]string, len(ids))
 		for j, id := range ids {

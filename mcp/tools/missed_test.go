@@ -27,6 +27,7 @@ func TestReadingAChannelTellsOfOlderThreads(t *testing.T) {
 		ThreadTS    string `json:"thread_ts"`
 		Replies     int    `json:"replies"`
 		LatestReply string `json:"latest_reply"`
+		Time        string `json:"time"`
 	}
 	type page struct {
 		Messages     []a      `json:"messages"`
@@ -36,6 +37,12 @@ func TestReadingAChannelTellsOfOlderThreads(t *testing.T) {
 	read := func(args a) (p page) {
 		args["channel"] = sandbox.General
 		r.call("slack_read_channel_messages", args, &p)
+		for i := range p.OlderThreads {
+			if p.OlderThreads[i].Time == "" {
+				t.Errorf("an older thread has no time: %+v", p)
+			}
+			p.OlderThreads[i].Time = ""
+		}
 		return p
 	}
 	want := thread{ThreadTS: old.TS, LatestReply: reply.TS}

@@ -17,6 +17,7 @@ func missedTask(t *testing.T, a *assistant) {
 	if len(got.Older) != 1 {
 		t.Fatalf("%d older threads are named, want that of the crane", len(got.Older))
 	}
+	got.timed(t, got.Older[0].LatestReply, got.Older[0].Time)
 	got = a.do("slack_read_thread_messages", args{"channel": "#harbour", "thread_ts": got.Older[0].ThreadTS, "oldest": "1d"})
 	got.shows(t, got.Messages, "Tomás: The crane at berth 2 needs a new cable.", "Priya: The cable came, it is mounted on Friday.")
 }

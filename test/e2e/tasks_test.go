@@ -179,7 +179,9 @@ type told struct {
 	Messages  []toldItem `json:"messages"`
 	Events    []toldItem `json:"events"`
 	Older     []struct {
-		ThreadTS string `json:"thread_ts"`
+		ThreadTS    string `json:"thread_ts"`
+		LatestReply string `json:"latest_reply"`
+		Time        string `json:"time"`
 	} `json:"older_threads"`
 	Channel   string `json:"channel"`
 	TS        string `json:"ts"`
@@ -290,17 +292,16 @@ func (r told) shows(t *testing.T, items []toldItem, want ...string) {
 		t.Errorf("the result shows %q, want %q", lines(items), want)
 	}
 	for _, m := range items {
-		if at := clock(t, m.TS); !strings.HasPrefix(m.Time, at.Format("2 Jan")) || !strings.HasSuffix(m.Time, at.Format("15:04")) || r.TimeZone != "Europe/Stockholm" {
-			t.Errorf("%q has the time %q, zone %q; it was said at %s", m.Text, m.Time, r.TimeZone, at)
-		}
+		r.timed(t, m.TS, m.Time)
 	}
 	if !r.Untrusted {
 		t.Errorf("the result is not marked as untrusted: %s", r.text)
 	}
 }
 
-// clock is the time of a ts where the owner of the user token is.
-func clock(t *testing.T, ts string) time.Time {
+// timed fails unless a time is that of a ts where the owner of the user token is, and the result names
+// that zone.
+func (r told) timed(t *testing.T, ts, shown string) {
 	t.Helper()
 	zone, err := time.LoadLocation("Europe/Stockholm")
 	if err != nil {
@@ -311,7 +312,10 @@ func clock(t *testing.T, ts string) time.Time {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return time.Unix(seconds, 0).In(zone)
+	at := time.Unix(seconds, 0).In(zone)
+	if !strings.HasPrefix(shown, at.Format("2 Jan")) || !strings.HasSuffix(shown, at.Format("15:04")) || r.TimeZone != zone.String() {
+		t.Errorf("what was said at %s has the time %q, zone %q", at, shown, r.TimeZone)
+	}
 }
 
 // press presses a button with the shipped command, once the question stands in the channel, for
