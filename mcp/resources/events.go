@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"slackmcp/mcp/access"
@@ -73,9 +74,7 @@ func (r *eventReader) resources() []Resource {
 		{
 			URI: uriThreadEvents, Name: "slack_thread_events", Title: "Events of a thread", Scope: access.Events,
 			Description: "The newest 50 events of one thread, by the ids of its channel and first message, newest first.",
-			read: r.list(func(v vars) event.Filter {
-				return event.Filter{Source: event.SourceSlack, Channel: v["channel"], Thread: v["thread_ts"]}
-			}),
+			read:        r.thread,
 		},
 		{
 			URI: uriSourceEvents, Name: "webhook_events", Title: "Events of a webhook sender", Scope: access.Events,
@@ -112,6 +111,27 @@ func (r *eventReader) list(filter func(vars) event.Filter) func(context.Context,
 		}
 		return out, nil
 	}
+}
+
+// thread lists the events of a thread. The ts of a reply is as good, and the note says how its thread is
+// followed: it is told of by its first message.
+func (r *eventReader) thread(ctx context.Context, v vars) (any, error) {
+	root, err := view.ThreadOf(ctx, r.log, v["channel"], v["thread_ts"])
+	if err != nil {
+		return nil, err
+	}
+	f := event.Filter{Source: event.SourceSlack, Channel: v["channel"], Thread: root}
+	list, err := r.list(func(vars) event.Filter { return f })(ctx, v)
+	if out, ok := list.(eventList); ok && root != v["thread_ts"] {
+		out.Note = strings.TrimSpace("The ts is that of a reply: follow " + threadURI(f.Channel, root) + "/events to be told of the thread's new events. " + out.Note)
+		return out, nil
+	}
+	return list, err
+}
+
+// threadURI is the address of a thread.
+func threadURI(channel, ts string) string {
+	return "slack://threads/" + view.Escape(channel) + "/" + view.Escape(ts)
 }
 
 // newest shows the newest events that a filter selects.
@@ -195,7 +215,7 @@ func Changed(e *event.Event) []string {
 	if e.Channel != "" {
 		uris = append(uris, "slack://channels/"+view.Escape(e.Channel)+"/events")
 		if e.Thread != "" {
-			thread := "slack://threads/" + view.Escape(e.Channel) + "/" + view.Escape(e.Thread)
+			thread := threadURI(e.Channel, e.Thread)
 			uris = append(uris, thread+"/events")
 			switch e.Kind.Type {
 			case "message", "reaction_added", "reaction_removed":

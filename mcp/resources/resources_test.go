@@ -70,6 +70,8 @@ func TestRead(t *testing.T) {
 		"slack://events":                                 {"EvC", "EvB", "EvA"},
 		"slack://channels/C1AA/events":                   {"EvC", "EvA"},
 		"slack://threads/C1AA/1700000001.000100/events":  {"EvC", "EvA"},
+		"slack://threads/C1AA/1700000003.000100/events":  {"EvC", "EvA"}, // by a reply
+		"slack://threads/C2AA/1700000003.000100/events":  {},
 		"slack://channels/C0NONE000/events":              {},
 		"webhook://slack/events":                         {"EvC", "EvB", "EvA"},
 		"webhook://orders%20%26%20more/events":           {"id/1 é"},
@@ -113,6 +115,19 @@ func TestRead(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, ids); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", uri, diff)
+		}
+	}
+}
+
+// TestAReplySaysHowItsThreadIsFollowed: what is announced is the address of the thread's first message.
+func TestAReplySaysHowItsThreadIsFollowed(t *testing.T) {
+	t.Parallel()
+	set, _ := fixture(t)
+	const thread = "slack://threads/C1AA/1700000001.000100/events"
+	for uri, want := range map[string]bool{thread: false, "slack://threads/C1AA/1700000003.000100/events": true} {
+		text, err := set.Read(as(t.Context(), access.Events), uri)
+		if err != nil || strings.Contains(text, "follow "+thread) != want {
+			t.Errorf("%s reads %s, %v", uri, text, err)
 		}
 	}
 }

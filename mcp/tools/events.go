@@ -308,6 +308,11 @@ func (k *kit) filter(ctx context.Context, in eventFilter) (event.Filter, error) 
 			return f, err
 		}
 	}
+	if f.Thread != "" && (f.Channel == "" || k.Slack == nil) { // Slack has to be told the channel
+		if f.Thread, err = view.ThreadOf(ctx, k.Events, f.Channel, f.Thread); err != nil {
+			return f, err
+		}
+	}
 	if in.User != "" {
 		if f.User, err = k.user(ctx, in.User); err != nil {
 			return f, err

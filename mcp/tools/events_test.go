@@ -14,6 +14,7 @@ import (
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/tools"
 	"slackmcp/mcp/toolset"
+	"slackmcp/slackapi/sandbox"
 	"slackmcp/webhook/event"
 )
 
@@ -224,6 +225,31 @@ func TestEventsWithoutSlack(t *testing.T) {
 	for _, tool := range catalog.Tools() {
 		if tool.Set != "events" || len(tool.Needs) > 0 {
 			t.Errorf("%s is offered without a Slack token", tool.Name)
+		}
+	}
+}
+
+// TestEventsOfAReplysThread: events are chosen by the ts of any message of a thread, where the channel is
+// not given either.
+func TestEventsOfAReplysThread(t *testing.T) {
+	t.Parallel()
+	const root, reply = "1700000001.000100", "1700000002.000100"
+	r := newRig(t)
+	r.events.Append(
+		said("EvA", sandbox.General, sandbox.Alice, root, "a"),
+		eventtest.Envelope("EvB", a{"type": "message", "channel": sandbox.General, "user": sandbox.Bob, "ts": reply, "thread_ts": root, "text": "b"}),
+		said("EvC", sandbox.General, sandbox.Bob, "1700000003.000100", "c"),
+	)
+	for _, ts := range []string{root, reply} {
+		var page eventPage
+		r.call("slack_list_events", a{"thread": ts}, &page)
+		if diff := cmp.Diff([]string{"EvB", "EvA"}, page.ids()); diff != "" {
+			t.Errorf("the thread of %s (-want +got):\n%s", ts, diff)
+		}
+		var waited eventPage
+		r.call("slack_wait_for_event", a{"thread": ts, "cursor": "start"}, &waited)
+		if diff := cmp.Diff([]string{"EvA", "EvB"}, waited.ids()); diff != "" {
+			t.Errorf("waiting in the thread of %s (-want +got):\n%s", ts, diff)
 		}
 	}
 }
