@@ -69,6 +69,12 @@ func newFixture(t *testing.T, change ...func(*mcp.Options)) *fixture {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.server.Run(ctx) }()
+	// It tells of what comes once it follows the log.
+	for began := time.Now(); o.Events != nil && h.events.Watchers() == 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("the server does not follow the events")
+		}
+	}
 	srv := httptest.NewServer(h.server.Handler())
 	h.url, h.stop = srv.URL+"/mcp", cancel
 	t.Cleanup(func() {
