@@ -107,7 +107,7 @@ func ofMCP(s config.Setting) bool {
 		return s.Key != "SLACK_SIGNING_SECRET"
 	case config.SectionListen, config.SectionMCP, config.SectionAccess, config.SectionTools, config.SectionOperate:
 		return true
-	case config.SectionSenders, config.SectionWork, config.SectionPush:
+	case config.SectionSenders, config.SectionWork, config.SectionPush, config.SectionSignIn:
 	}
 	return false
 }
@@ -171,7 +171,7 @@ func ofLambda(s config.Setting) bool {
 		return s.Key != "DATA_DIR" && s.Key != "SQLITE_SYNCHRONOUS"
 	case config.SectionOperate:
 		return s.Key != "ADMIN_ADDR" && s.Key != "ADMIN_TOKEN"
-	case config.SectionStart, config.SectionListen, config.SectionWork, config.SectionMCP, config.SectionAccess, config.SectionTools, config.SectionPush:
+	case config.SectionStart, config.SectionListen, config.SectionWork, config.SectionMCP, config.SectionAccess, config.SectionTools, config.SectionPush, config.SectionSignIn:
 	}
 	return false
 }

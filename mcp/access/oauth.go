@@ -276,6 +276,7 @@ func known(s Scope) bool {
 	switch s {
 	case Read, Events, Write, Admin:
 		return true
+	case AsUser: // MCP_TOKENS alone gives it
 	}
 	return false
 }

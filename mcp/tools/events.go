@@ -296,29 +296,30 @@ func (k *kit) filter(ctx context.Context, in eventFilter) (event.Filter, error) 
 		}
 		f.Patterns = append(f.Patterns, p)
 	}
-	var err error
+	err := k.filterPlace(ctx, in, &f)
+	if err == nil && in.User != "" {
+		f.User, err = k.user(ctx, in.User)
+	}
+	return f, err
+}
+
+// filterPlace puts in where the events happened: the channel, and the thread.
+func (k *kit) filterPlace(ctx context.Context, in eventFilter, f *event.Filter) (err error) {
 	if f.Thread, _, err = thread("thread", in.Thread, &in.Channel); err != nil {
-		return f, err
+		return err
 	}
 	if in.Channel != "" {
 		if f.Channel, err = k.channel(ctx, in.Channel); err != nil {
-			return f, err
+			return err
 		}
 		if f.Thread, err = k.threadIn(ctx, "thread", f.Channel, in.Thread); err != nil {
-			return f, err
+			return err
 		}
 	}
 	if f.Thread != "" && (f.Channel == "" || k.Slack == nil) { // Slack has to be told the channel
-		if f.Thread, err = view.ThreadOf(ctx, k.Events, f.Channel, f.Thread); err != nil {
-			return f, err
-		}
+		f.Thread, err = view.ThreadOf(ctx, k.Events, f.Channel, f.Thread)
 	}
-	if in.User != "" {
-		if f.User, err = k.user(ctx, in.User); err != nil {
-			return f, err
-		}
-	}
-	return f, nil
+	return err
 }
 
 type eventContextIn struct {

@@ -62,13 +62,8 @@ func (k *kit) listUnread(ctx context.Context, c *toolset.Call, in listUnreadIn) 
 		return unreadOut{}, errNotAsUser
 	}
 	u := &unreadLook{user: k.Slack.AsUser(), calls: maxUnreadCalls, until: k.now().Add(unreadPatience), all: map[string]slackapi.Channel{}, ours: map[string]bool{}}
-	if err := u.list(ctx, in.Types); err != nil {
+	if err := u.conversations(ctx, k.Slack, in.Types); err != nil {
 		return unreadOut{}, err
-	}
-	for _, one := range in.Types { // Slack refuses several where the scope for one is missing
-		if err := u.botIn(ctx, k.Slack, one); err != nil {
-			return unreadOut{}, err
-		}
 	}
 	u.sort(ctx, k)
 	u.offer(k.mayReadAsUser(c), behind)
@@ -94,6 +89,19 @@ func (k *kit) listUnread(ctx context.Context, c *toolset.Call, in listUnreadIn) 
 	}
 	err = u.end(&out)
 	return out, err
+}
+
+// conversations lists those of the user, and which of them the bot is in.
+func (u *unreadLook) conversations(ctx context.Context, bot *slackapi.Client, types []string) error {
+	if err := u.list(ctx, types); err != nil {
+		return err
+	}
+	for _, one := range types { // Slack refuses several where the scope for one is missing
+		if err := u.botIn(ctx, bot, one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // end says where the look goes on, and what it left out. Where it came nowhere it is a failure.

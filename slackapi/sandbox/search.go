@@ -311,12 +311,9 @@ func contextSearch(c *call) (object, error) {
 	if err != nil {
 		return nil, err
 	}
-	from := 0
-	if cursor := c.params["cursor"]; cursor != "" {
-		at, ok := decodeCursor("offset", cursor)
-		if from, err = strconv.Atoi(at); !ok || err != nil || from < 0 {
-			return nil, fail("invalid_cursor")
-		}
+	from, err := c.offset()
+	if err != nil {
+		return nil, err
 	}
 	q := c.parseSearch(strings.TrimRight(query, "?!."), c.who.user)
 	q.before, q.after = c.seconds("before", q.before/1e6)*1e6, c.seconds("after", q.after/1e6)*1e6
@@ -340,6 +337,20 @@ func contextSearch(c *call) (object, error) {
 		cursor = encodeCursor("offset", strconv.Itoa(from+limit))
 	}
 	return object{"results": object{"messages": messages}, "response_metadata": object{"next_cursor": cursor}}, nil
+}
+
+// offset is where the page begins that the call asks for.
+func (c *call) offset() (int, error) {
+	cursor := c.params["cursor"]
+	if cursor == "" {
+		return 0, nil
+	}
+	at, ok := decodeCursor("offset", cursor)
+	from, err := strconv.Atoi(at)
+	if !ok || err != nil || from < 0 {
+		return 0, fail("invalid_cursor")
+	}
+	return from, nil
 }
 
 // mayAsk checks that there is a person on whose behalf a bot searches.

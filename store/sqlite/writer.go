@@ -83,16 +83,8 @@ func (w *writer) open(start bool) (err error) {
 		}
 	}()
 	w.tx = false
-	if w.db.found == 0 && w.before.Events > 0 && start && !w.accept {
-		return gone(w.q.files.db, "is empty, and there were "+w.before.events()+" in it")
-	}
-	if err := lengthOf(w.db.session, w.q.files.db); err != nil {
+	if err := w.recognise(start, alone); err != nil {
 		return err
-	}
-	if w.db.found != 0 {
-		if err := alone.belongs(w.db.session, w.q.files.db); err != nil {
-			return err
-		}
 	}
 	if err := migrate(w.db); err != nil {
 		return err
@@ -109,6 +101,18 @@ func (w *writer) open(start bool) (err error) {
 		return err
 	}
 	return w.q.readers.open()
+}
+
+// recognise reports where the file is not the one that was written before, or not whole. alone
+// is what it said of itself without its log.
+func (w *writer) recognise(start bool, alone bare) error {
+	if w.db.found == 0 && w.before.Events > 0 && start && !w.accept {
+		return gone(w.q.files.db, "is empty, and there were "+w.before.events()+" in it")
+	}
+	if err := lengthOf(w.db.session, w.q.files.db); err != nil || w.db.found == 0 {
+		return err
+	}
+	return alone.belongs(w.db.session, w.q.files.db)
 }
 
 // discard closes the file and does not touch it further.
