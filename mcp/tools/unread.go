@@ -62,7 +62,10 @@ func (k *kit) listUnread(ctx context.Context, c *toolset.Call, in listUnreadIn) 
 		return unreadOut{}, errNotAsUser
 	}
 	u := &unreadLook{user: k.Slack.AsUser(), calls: maxUnreadCalls, until: k.now().Add(unreadPatience), all: map[string]slackapi.Channel{}, ours: map[string]bool{}}
-	if err := u.conversations(ctx, k.Slack, in.Types); err != nil {
+	if err := u.list(ctx, in.Types); err != nil {
+		return unreadOut{}, err
+	}
+	if err := u.botIn(ctx, k.Slack, in.Types); err != nil {
 		return unreadOut{}, err
 	}
 	u.sort(ctx, k)
@@ -89,19 +92,6 @@ func (k *kit) listUnread(ctx context.Context, c *toolset.Call, in listUnreadIn) 
 	}
 	err = u.end(&out)
 	return out, err
-}
-
-// conversations lists those of the user, and which of them the bot is in.
-func (u *unreadLook) conversations(ctx context.Context, bot *slackapi.Client, types []string) error {
-	if err := u.list(ctx, types); err != nil {
-		return err
-	}
-	for _, one := range types { // Slack refuses several where the scope for one is missing
-		if err := u.botIn(ctx, bot, one); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // end says where the look goes on, and what it left out. Where it came nowhere it is a failure.
@@ -159,17 +149,20 @@ func (u *unreadLook) list(ctx context.Context, types []string) error {
 	return nil
 }
 
-// botIn notes the conversations of a kind that the bot is in; without the scope for them it is in none.
-func (u *unreadLook) botIn(ctx context.Context, bot *slackapi.Client, kind string) error {
-	u.calls--
-	page, err := bot.UserConversations(ctx, "", slackapi.ListQuery{Types: []string{kind}, ExcludeArchived: true, Limit: 1000})
-	if err != nil && !unseen(err) {
-		return err
+// botIn notes the conversations of these kinds that the bot is in; without the scope for a kind it is
+// in none of that. Slack refuses several kinds at once where the scope for one is missing.
+func (u *unreadLook) botIn(ctx context.Context, bot *slackapi.Client, kinds []string) error {
+	for _, kind := range kinds {
+		u.calls--
+		page, err := bot.UserConversations(ctx, "", slackapi.ListQuery{Types: []string{kind}, ExcludeArchived: true, Limit: 1000})
+		if err != nil && !unseen(err) {
+			return err
+		}
+		for i := range page.Channels {
+			u.ours[page.Channels[i].ID] = true
+		}
+		u.cut = u.cut || page.NextCursor != ""
 	}
-	for i := range page.Channels {
-		u.ours[page.Channels[i].ID] = true
-	}
-	u.cut = u.cut || page.NextCursor != ""
 	return nil
 }
 
