@@ -21,7 +21,9 @@ const (
 	lookAtOnce = 20
 	// lookPatience is how long one caller waits for all its names.
 	lookPatience = 2 * time.Second
-	maxGroups    = 10_000
+	// lookPause is how long nothing is asked for after a look-up that came to nothing.
+	lookPause = 10 * time.Second
+	maxGroups = 10_000
 	// groupList is the key of the look-up of all user groups.
 	groupList = "usergroups"
 )
@@ -35,15 +37,30 @@ func (w *Wanted) IsEmpty() bool { return len(w.Users)+len(w.Channels)+len(w.Grou
 // Look makes what it can of some ids known: afterwards [Resolver.KnownUser],
 // [Resolver.KnownChannel] and [Resolver.KnownGroup] answer without asking. Of users, channels and
 // groups that are not known, or were looked up more than an hour ago, it asks Slack, 20 at
-// once and within 2 seconds; where more than 20 users are unknown it reads the list of users before, for
-// up to half of that time: a call of it names a thousand, and one for each would use up Slack's rate limit. Calls that want the same at the same time share one
-// look-up. What Slack does not find, or does not let the bot see, is not asked for again within
-// five minutes. It returns how many are not known because the time was up, or Slack's rate limit
-// was reached: a later call goes on with them.
+// once and within 2 seconds; where more than 20 users are unknown it reads the list of users before,
+// for up to half of that time: a call of it names a thousand, and one for each would use up Slack's
+// rate limit. Calls that want the same at the same time share one look-up. What Slack does not find,
+// or does not let the bot see, is not asked for again within five minutes. Where Slack answered
+// nothing that a call asked, as while it is out of reach, nothing is asked for ten seconds, so that
+// not every call waits. It returns how many are not known because the time was up, Slack was away,
+// or its rate limit was reached: a later call goes on with them.
 func (r *Resolver) Look(ctx context.Context, w Wanted) (late int) {
+	users, channels, groups := r.unknownUsers(w.Users), r.unknownChannels(w.Channels), r.unknownGroups(w.Groups)
+	asked := len(users) + len(channels) + len(groups)
+	if asked > 0 && r.now().UnixNano() >= r.pausedUntil.Load() {
+		r.lookFor(ctx, users, channels, groups)
+		users, channels, groups = r.unknownUsers(users), r.unknownChannels(channels), r.unknownGroups(groups)
+		if len(users)+len(channels)+len(groups) == asked && ctx.Err() == nil {
+			r.pausedUntil.Store(r.now().Add(lookPause).UnixNano())
+		}
+	}
+	return without(users, r.KnownUser) + without(channels, r.KnownChannel) + without(groups, r.KnownGroup)
+}
+
+// lookFor asks Slack for ids, within the bounds of Look.
+func (r *Resolver) lookFor(ctx context.Context, users, channels, groups []string) {
 	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
-	users, channels, groups := r.unknownUsers(w.Users), r.unknownChannels(w.Channels), r.unknownGroups(w.Groups)
 	var all sync.WaitGroup
 	all.Go(func() {
 		if len(users) > lookAtOnce {
@@ -58,7 +75,6 @@ func (r *Resolver) Look(ctx context.Context, w Wanted) (late int) {
 		all.Go(func() { _ = r.share(ctx, groupList, r.listGroups) })
 	}
 	all.Wait()
-	return without(r.unknownUsers(users), r.KnownUser) + without(r.unknownChannels(channels), r.KnownChannel) + without(r.unknownGroups(groups), r.KnownGroup)
 }
 
 // without counts the ids of which nothing is known, not even what may have changed since.

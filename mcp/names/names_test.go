@@ -539,6 +539,28 @@ func TestLook(t *testing.T) {
 			synctest.Wait()
 		})
 	})
+	t.Run("not by each call while Slack is away", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakeSlack{users: 10, slow: time.Hour, slowInfo: 3 * time.Second}
+			r := newResolver(t, f)
+			if late := r.Look(t.Context(), names.Wanted{Users: ids(5)}); late != 5 {
+				t.Errorf("%d are late, want 5", late)
+			}
+			began, asked := time.Now(), f.infos.Load()
+			if late := r.Look(t.Context(), names.Wanted{Users: ids(10)}); late != 10 || f.infos.Load() != asked || time.Since(began) > 0 {
+				t.Errorf("%d are late after %s and %d look-ups more; want 10 at once", late, time.Since(began), f.infos.Load()-asked)
+			}
+			time.Sleep(11 * time.Second)
+			synctest.Wait()
+			f.slowInfo = 0
+			if late := r.Look(t.Context(), names.Wanted{Users: ids(10)}); late != 0 {
+				t.Errorf("%d are late when Slack is back", late)
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+		})
+	})
 	t.Run("no further than the rate limit", func(t *testing.T) {
 		t.Parallel()
 		f := &fakeSlack{users: 60, limit: 10}

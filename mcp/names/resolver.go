@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -80,6 +81,8 @@ type Resolver struct {
 	self     selfCache
 	flights  singleflight.Group // of the look-ups that run
 	looking  chan struct{}      // capacity lookAtOnce: each look-up that runs holds a token
+
+	pausedUntil atomic.Int64 // Unix nanoseconds: before it Look asks nothing
 }
 
 // New returns a resolver that knows nothing yet.

@@ -410,7 +410,9 @@ func (k *kit) around(ctx context.Context, e *event.Event, ts string, limit int) 
 func (k *kit) surround(ctx context.Context, r *view.Reading, e *event.Event, near *surroundings, format string, out *eventContextOut) {
 	out.Thread, out.Before, out.HasMore = nil, nil, near.more
 	s, o := newSheet(false), k.messageOptions(ctx, e.Channel, format)
-	s.room.Takes(&out.Event)
+	for _, shown := range []any{&out.Event, out.Channel, out.User} {
+		s.room.Takes(shown)
+	}
 	if near.thread != nil {
 		k.met(e.Channel, near.thread)
 		shown, cut := s.messages(r, o, near.thread)
