@@ -116,8 +116,15 @@ func ignorer(t *testing.T) func(path string) bool {
 func buildContext(t *testing.T) string {
 	t.Helper()
 	to, ignored := t.TempDir(), ignorer(t)
-	for _, top := range []string{"go.mod", "go.sum", "cmd", "config", "internal", "mcp", "server", "slackapi", "store", "webhook"} {
-		err := filepath.WalkDir(filepath.Join(root, top), func(path string, d os.DirEntry, err error) error {
+	all, err := os.ReadDir(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, top := range all {
+		if ignored(top.Name()) {
+			continue
+		}
+		err := filepath.WalkDir(filepath.Join(root, top.Name()), func(path string, d os.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
 			}
