@@ -59,15 +59,22 @@ func clientID(r *http.Request, f url.Values) string {
 	return id
 }
 
+// formOf reads a form and the id of the client that sends it, or answers what is wrong with them.
+func formOf(w http.ResponseWriter, r *http.Request) (f url.Values, id string, ok bool) {
+	if f, ok = form(w, r); !ok {
+		return nil, "", false
+	}
+	if id = clientID(r, f); id == "" || len(id) > maxID {
+		unknown(w)
+		return nil, "", false
+	}
+	return f, id, true
+}
+
 // token gives tokens for a code or a refresh token.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	f, ok := form(w, r)
+	f, id, ok := formOf(w, r)
 	if !ok {
-		return
-	}
-	id := clientID(r, f)
-	if id == "" || len(id) > maxID {
-		unknown(w)
 		return
 	}
 	if !s.ours(f["resource"]) {
@@ -171,13 +178,8 @@ func (s *Server) refresh(r *http.Request, id string, f url.Values) (rows.Issued,
 
 // revoke ends what a token is of (RFC 7009). Whatever the token is, the answer is the same.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
-	f, ok := form(w, r)
+	f, id, ok := formOf(w, r)
 	if !ok {
-		return
-	}
-	id := clientID(r, f)
-	if id == "" || len(id) > maxID {
-		unknown(w)
 		return
 	}
 	p, last, err := s.opt.SignIns.Revoke(r.Context(), f.Get("token"), hashID(id))
