@@ -3,6 +3,7 @@ package tools_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -47,6 +48,21 @@ func (p eventPage) ids() []string {
 		ids = append(ids, e.EventID)
 	}
 	return ids
+}
+
+// everyEvent lists events page by page, at most 100 pages, and returns their ids.
+func (r *rig) everyEvent(args a) []string {
+	args, all := maps.Clone(args), []string{}
+	for range 100 {
+		var page eventPage
+		r.call("slack_list_events", args, &page)
+		all = append(all, page.ids()...)
+		if !page.HasMore {
+			break
+		}
+		args["cursor"] = page.NextCursor
+	}
+	return all
 }
 
 func said(id, channel, user, ts, text string) event.Event {
@@ -114,17 +130,7 @@ func TestListEventsPages(t *testing.T) {
 	for _, order := range []string{"oldest_first", "newest_first"} {
 		for _, scan := range []int{0, 7} {
 			r.events.Scan = scan
-			args := a{"limit": 200, "order": order}
-			var got []string
-			for range 100 {
-				var page eventPage
-				r.call("slack_list_events", args, &page)
-				got = append(got, page.ids()...)
-				if !page.HasMore {
-					break
-				}
-				args["cursor"] = page.NextCursor
-			}
+			got := r.everyEvent(a{"limit": 200, "order": order})
 			if order == "newest_first" {
 				slices.Reverse(got)
 			}

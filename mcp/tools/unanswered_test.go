@@ -87,16 +87,7 @@ func TestUnansweredMentions(t *testing.T) {
 	}
 	for _, scan := range []int{0, 3} {
 		r.events.Scan = scan
-		args, got := a{"mentions": me, "unanswered": true, "limit": 1}, []string{}
-		for range 10 {
-			var page eventPage
-			r.call("slack_list_events", args, &page)
-			got = append(got, page.ids()...)
-			if !page.HasMore {
-				break
-			}
-			args["cursor"] = page.NextCursor
-		}
+		got := r.everyEvent(a{"mentions": me, "unanswered": true, "limit": 1})
 		if diff := cmp.Diff(open, got); diff != "" {
 			t.Errorf("page by page (-want +got):\n%s", diff)
 		}
@@ -142,16 +133,7 @@ func TestUnansweredPairOnABorder(t *testing.T) {
 	c.add(1, "EvFirstToo", a{"text": "<@" + me + ">?", "type": "app_mention"})
 	r := newRig(t)
 	r.events.Append(c.events...)
-	args, got := a{"mentions": me, "unanswered": true, "limit": 1}, []string{}
-	for range 5 {
-		var page eventPage
-		r.call("slack_list_events", args, &page)
-		got = append(got, page.ids()...)
-		if !page.HasMore {
-			break
-		}
-		args["cursor"] = page.NextCursor
-	}
+	got := r.everyEvent(a{"mentions": me, "unanswered": true, "limit": 1})
 	if diff := cmp.Diff([]string{"EvFirstToo", "EvBetween"}, got); diff != "" {
 		t.Errorf("page by page (-want +got):\n%s", diff)
 	}
