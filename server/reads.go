@@ -24,11 +24,14 @@ const (
 
 // reads is the memory that all readers of this process hold of events' bodies at a time:
 // those of the assistant's side, and those of operators. Receiving and handling events take
-// nothing of it. Readers that wait take turns by their principals, so that one that reads
-// much holds up itself. It is safe for concurrent use.
+// nothing of it. Readers that wait take turns by their principals, and one principal never
+// has the last share, so that one that reads much, or takes its answers slowly, holds up
+// itself. It is safe for concurrent use.
 type reads struct {
+	each    int // shares that one principal may have
 	mu      sync.Mutex
 	free    int                        // shares; guarded by mu, as is the rest
+	held    map[string]int             // shares by principal
 	waiting map[string][]chan struct{} // by principal; closed when the reader has its share
 	turns   []string                   // the principals that wait, in turn
 
@@ -44,7 +47,7 @@ func newReads(maxBody int64) *reads {
 
 // newShares returns a budget of so many shares.
 func newShares(n int) *reads {
-	return &reads{free: n, waiting: map[string][]chan struct{}{}}
+	return &reads{each: max(1, n-1), free: n, held: map[string]int{}, waiting: map[string][]chan struct{}{}}
 }
 
 // Hold calls use while it holds a share, which is enough for a page and one body. It
@@ -79,15 +82,16 @@ func (r *reads) take(ctx context.Context) (leave func(), err error) {
 			return nil, err
 		}
 	}
-	return r.leave, nil
+	return func() { r.leave(who) }, nil
 }
 
 // enter takes a share, or returns what is closed when the reader gets one.
 func (r *reads) enter(who string) (granted chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.free > 0 {
+	if r.free > 0 && r.mayHave(who) {
 		r.free--
+		r.held[who]++
 		return nil
 	}
 	granted = make(chan struct{})
@@ -110,19 +114,29 @@ func (r *reads) giveUp(who string, granted chan struct{}) bool {
 	return true
 }
 
-// leave hands a share to the next reader, or keeps it for one that comes.
-func (r *reads) leave() {
+// mayHave reports whether a principal may have one more share. One that is "" stands for
+// everybody, where nobody has to authenticate. It requires r.mu.
+func (r *reads) mayHave(who string) bool { return who == "" || r.held[who] < r.each }
+
+// leave hands a share to the next reader that may have it, or keeps it for one that comes.
+func (r *reads) leave(from string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.turns) == 0 {
-		r.free++
+	r.free++
+	if r.held[from]--; r.held[from] == 0 {
+		delete(r.held, from)
+	}
+	i := slices.IndexFunc(r.turns, r.mayHave)
+	if i < 0 {
 		return
 	}
-	who := r.turns[0]
+	who := r.turns[i]
+	r.free--
+	r.held[who]++
 	close(r.waiting[who][0])
 	r.remove(who, 0)
 	if len(r.waiting[who]) > 0 {
-		r.turns = append(r.turns[1:], who)
+		r.turns = append(slices.Delete(r.turns, i, i+1), who)
 	}
 }
 

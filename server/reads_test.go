@@ -95,3 +95,51 @@ func TestReadersTakeTurnsByPrincipal(t *testing.T) {
 		}
 	})
 }
+
+// TestOnePrincipalNeverHasTheLastShare has one principal read slowly, as often as it may: another
+// one's read waits for nothing. Where nobody has to authenticate, all shares are everybody's.
+func TestOnePrincipalNeverHasTheLastShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		as := func(name string) context.Context { return access.With(t.Context(), &access.Principal{Name: name}) }
+		r := newShares(2)
+		first, err := r.take(as("alice"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		if _, err := r.take(as("alice")); !errors.Is(err, event.ErrBusy) || time.Since(began) != readPatience {
+			t.Errorf("the last share is answered %v after %v, want ErrBusy after %v", err, time.Since(began), readPatience)
+		}
+		began = time.Now()
+		bob, err := r.take(as("bob"))
+		if err != nil || time.Since(began) != 0 {
+			t.Fatalf("another principal is answered %v after %v, want its share at once", err, time.Since(began))
+		}
+		second := make(chan error, 1)
+		go func() {
+			leave, err := r.take(as("alice"))
+			if err == nil {
+				leave()
+			}
+			second <- err
+		}()
+		synctest.Wait()
+		bob()
+		synctest.Wait()
+		if len(second) != 0 {
+			t.Error("what bob gave back went to alice, who has her share")
+		}
+		first()
+		if err := <-second; err != nil {
+			t.Errorf("a read that waited for the principal's own share is answered %v", err)
+		}
+		if r.free != 2 || len(r.held) != 0 || len(r.waiting) != 0 {
+			t.Errorf("free %d, held %v, waiting %v, want all shares back", r.free, r.held, r.waiting)
+		}
+		for range 2 {
+			if _, err := r.take(t.Context()); err != nil {
+				t.Errorf("nobody in particular is answered %v", err)
+			}
+		}
+	})
+}

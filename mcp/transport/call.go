@@ -40,7 +40,8 @@ type call struct {
 	ctx       context.Context
 	cancel    context.CancelCauseFunc
 	release   func() // must be called when the call was answered
-	encoded   func() // called when the answer is encoded; may be nil
+	read      func() // called when what was read for the answer is no longer held; may be nil
+	unread    func() // gives back the bytes of the answer, which its client may read slowly
 	id        json.RawMessage
 	method    string
 	out       sink
@@ -198,7 +199,7 @@ func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call,
 		t.noteQuota(ctx, err)
 		return nil, err
 	}
-	c := &call{t: t, ses: ses, account: who, id: m.ID, method: m.Method}
+	c := &call{t: t, ses: ses, account: who, id: m.ID, method: m.Method, unread: func() {}}
 	ctx, c.cancel = context.WithCancelCause(ctx)
 	stop := context.AfterFunc(t.life, func() { c.cancel(errStopping) }) //nolint:contextcheck // a call ends with the transport as well as with its client
 	if ses != nil {
@@ -214,12 +215,13 @@ func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call,
 		}
 	}
 	if t.opt.OnServe != nil {
-		ctx, c.encoded = t.opt.OnServe(ctx)
+		ctx, c.read = t.opt.OnServe(ctx)
 	}
 	c.ctx = context.WithValue(ctx, callKey{}, c)
 	c.release = func() {
 		stop()
 		c.cancel(nil)
+		c.unread()
 		if ses != nil {
 			ses.remove(c)
 		}
@@ -231,10 +233,12 @@ func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call,
 }
 
 // serve runs a request to its end and returns the response, encoded, with its JSON-RPC
-// error code or zero. Every notification of the call is on its stream by then.
+// error code or zero. Every notification of the call is on its stream by then, and the
+// bytes of the response are counted until the call is released. What was read for it is
+// held until they are, so that answers do not pile up in front of slow clients.
 func (t *Transport) serve(c *call, m *message) ([]byte, int) {
-	if c.encoded != nil {
-		defer c.encoded()
+	if c.read != nil {
+		defer c.read()
 	}
 	var resp mcp.JSONRPCMessage
 	if x := t.opt.Extension; x != nil && x.Serves(m.Method) {
@@ -246,7 +250,15 @@ func (t *Transport) serve(c *call, m *message) ([]byte, int) {
 		}
 	}
 	c.finish()
-	return encode(c.id, resp)
+	body, code := encode(c.id, resp)
+	if _, direct := c.out.(*response); !direct {
+		return body, code // the stream of an SSE or stdio client counts what waits in it
+	}
+	var err error
+	if c.unread, err = t.claim(c.ctx, len(body)); err != nil {
+		return encode(c.id, rpcError(c.id, mcp.INTERNAL_ERROR, err.Error()+"; the request was carried out, and its answer is dropped", nil))
+	}
+	return body, code
 }
 
 func encode(id json.RawMessage, resp mcp.JSONRPCMessage) ([]byte, int) {

@@ -335,7 +335,7 @@ func (t *Transport) postInitialize(w http.ResponseWriter, r *http.Request, m *me
 		t.count.sessionsOpened.Add(1)
 		p.header = func() { w.Header().Set(mcp.HeaderSessionID, ses.id) }
 	}
-	p.finish(r.Context(), http.StatusOK, body)
+	p.finish(http.StatusOK, body)
 }
 
 func (t *Transport) refuseSession(w http.ResponseWriter, r *http.Request, p *response, m *message, err error) {
@@ -351,7 +351,7 @@ func (t *Transport) refuseSession(w http.ResponseWriter, r *http.Request, p *res
 	}
 	body, _ := encode(m.ID, rpcError(m.ID, mcp.INTERNAL_ERROR, why, nil))
 	p.header = func() { w.Header().Set("Retry-After", retryAfter) }
-	p.finish(r.Context(), status, body)
+	p.finish(status, body)
 }
 
 // session finds the session that a request names, or answers 400 without one and 404
@@ -411,7 +411,7 @@ func (t *Transport) postToSession(w http.ResponseWriter, r *http.Request, m *mes
 	p := t.newResponse(w, r, m.ID, func() { c.cancel(errGone) })
 	c.out = p
 	body, _ := t.serve(c, m)
-	p.finish(r.Context(), http.StatusOK, body)
+	p.finish(http.StatusOK, body)
 }
 
 // take serves what is not answered: a client's answer to us, or a notification. What is

@@ -261,10 +261,7 @@ func (b *batch) add(i int, part []byte) {
 	b.mu.Lock()
 	b.calls = append(b.calls, c)
 	b.mu.Unlock()
-	b.running.Go(func() {
-		defer c.release()
-		b.answers[i], _ = b.t.serve(c, m)
-	})
+	b.running.Go(func() { b.answers[i], _ = b.t.serve(c, m) })
 }
 
 func (b *batch) cancelAll() {
@@ -278,6 +275,11 @@ func (b *batch) cancelAll() {
 // finish waits for the answers and sends them.
 func (b *batch) finish(w http.ResponseWriter) {
 	b.running.Wait()
+	defer func() {
+		for _, c := range b.calls {
+			c.release()
+		}
+	}()
 	var answers [][]byte
 	for _, a := range b.answers {
 		if a != nil {
@@ -289,7 +291,7 @@ func (b *batch) finish(w http.ResponseWriter) {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	b.response.finish(b.r.Context(), http.StatusOK, append(append([]byte("["), bytes.Join(answers, []byte(","))...), ']'))
+	b.response.finish(http.StatusOK, append(append([]byte("["), bytes.Join(answers, []byte(","))...), ']'))
 }
 
 // errorBody is how every refusal that is not yet MCP reads.

@@ -81,7 +81,8 @@ func (p *pacedWriter) rest() { _ = p.rc.SetWriteDeadline(time.Time{}) }
 
 // claim counts the bytes of an answer until release is called: its client may read it slowly. One
 // of more than a piece waits for space, as what goes onto a session's stream does, and fails with a
-// *quotaError where there is none in time. Shorter ones are bounded by the number of calls.
+// *quotaError where there is none in time, or where as much waits already as may. Shorter ones are
+// bounded by the number of calls.
 func (t *Transport) claim(ctx context.Context, size int) (release func(), err error) {
 	q, who := t.quotas.queues, account(ctx)
 	n := min(int64(size), q.each)
@@ -90,16 +91,24 @@ func (t *Transport) claim(ctx context.Context, size int) (release func(), err er
 		q.force(who, n)
 		return release, nil
 	}
+	err = q.take(who, n)
+	if err == nil {
+		return release, nil
+	}
+	w := t.quotas.waiting
+	m := min(n, w.each)
+	if w.take(who, m) != nil {
+		t.noteQuota(ctx, err)
+		return nil, err
+	}
+	defer w.give(who, m)
 	patience, cancel := context.WithTimeout(ctx, t.opt.WriteTimeout)
 	defer cancel()
-	for {
-		err := q.take(who, n)
-		if err == nil {
+	for wait.Sleep(patience, quotaPoll) == nil {
+		if err = q.take(who, n); err == nil {
 			return release, nil
 		}
-		if wait.Sleep(patience, quotaPoll) != nil {
-			t.noteQuota(ctx, err)
-			return nil, err
-		}
 	}
+	t.noteQuota(ctx, err)
+	return nil, err
 }

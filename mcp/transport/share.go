@@ -130,13 +130,14 @@ func (q *quota) all() int64 {
 
 // The quotas of a transport.
 type quotas struct {
-	sessions, streams, calls, bodies, queues, subscriptions, connections *quota
+	sessions, streams, calls, bodies, queues, waiting, subscriptions, connections *quota
 }
 
 // What all clients together may have the server keep for them.
 const (
 	maxBodies        = 64 << 20 // bytes of requests that are read or served
 	maxQueues        = 64 << 20 // bytes of messages that clients do not read
+	maxWaiting       = 32 << 20 // bytes of answers for which there is no space among them yet
 	maxSubscriptions = 100_000
 )
 
@@ -152,6 +153,7 @@ func newQuotas(o Options) quotas {
 		calls:         newQuota(ofCalls, int64(o.MaxCalls), o.Share),
 		bodies:        newQuota(ofBodies, max(maxBodies, o.MaxBodyBytes), o.Share),
 		queues:        newQuota(ofQueues, max(maxQueues, int64(o.MaxQueueBytes)), o.Share),
+		waiting:       newQuota(ofQueues, maxWaiting, o.Share),
 		subscriptions: newQuota(ofSubscriptions, max(maxSubscriptions, int64(o.MaxSubscriptions)), o.Share),
 	}
 }

@@ -62,7 +62,7 @@ func TestClaim(t *testing.T) {
 		q := newQuota(ofQueues, 4<<20, 25)
 		tr := &Transport{
 			opt:    Options{WriteTimeout: 10 * time.Second},
-			quotas: quotas{queues: q},
+			quotas: quotas{queues: q, waiting: newQuota(ofQueues, 4<<20, 25)},
 		}
 		alice := access.With(t.Context(), &access.Principal{Name: "alice"})
 		first, err := tr.claim(alice, 900<<10)
@@ -82,6 +82,24 @@ func TestClaim(t *testing.T) {
 			t.Error("an answer of more than the share does not wait for what is unread")
 		}
 		short()
+		busy, err := tr.claim(alice, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow := make(chan error, 1)
+		go func() {
+			_, err := tr.claim(alice, 1<<20)
+			slow <- err
+		}()
+		synctest.Wait()
+		began := time.Now()
+		if _, err := tr.claim(alice, 1<<20); err == nil || time.Since(began) != 0 {
+			t.Errorf("a second answer of the whole share waits too: %v after %v", err, time.Since(began))
+		}
+		if err := <-slow; err == nil {
+			t.Error("an answer is sent while its caller has its share unread")
+		}
+		busy()
 		whole, err := tr.claim(alice, 8<<20)
 		if err != nil {
 			t.Fatalf("an answer of more than the share is never sent: %v", err)

@@ -43,7 +43,7 @@ func (t *Transport) postStateless(w http.ResponseWriter, r *http.Request, m *mes
 	if x := t.opt.Extension; x != nil && x.Serves(m.Method) {
 		status = http.StatusOK // the codes of an extension mean nothing to a proxy
 	}
-	p.finish(r.Context(), status, body)
+	p.finish(status, body)
 }
 
 // statelessStatus is the HTTP status that 2026-07-28 gives a JSON-RPC error, so that

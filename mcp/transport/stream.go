@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mark3labs/mcp-go/mcp"
 )
 
 const eventStream = "text/event-stream"
@@ -242,20 +241,14 @@ func (p *response) abandon() {
 }
 
 // finish sends the result: with the status when it is all there is, else as the last
-// event. Where there is no space for it, its client is told that.
-func (p *response) finish(ctx context.Context, status int, body []byte) {
+// event.
+func (p *response) finish(status int, body []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.done = true
 	if p.beat != nil {
 		p.beat.Stop()
 	}
-	release, err := p.t.claim(ctx, len(body))
-	if err != nil {
-		body, _ = encode(p.id, rpcError(p.id, mcp.INTERNAL_ERROR, err.Error()+"; the request was carried out, and its answer is dropped", nil))
-		release = func() {}
-	}
-	defer release()
 	if p.wire == nil && p.streams && !p.json {
 		p.upgrade()
 	}

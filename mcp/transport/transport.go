@@ -362,7 +362,8 @@ type Options struct {
 	Absent func(ctx context.Context, tool string) string
 
 	// OnServe returns the context in which a request is served, and what is called when its
-	// answer is encoded. Nil keeps the request's.
+	// answer is encoded and counted among those that clients have to read. Nil keeps the
+	// request's.
 	OnServe func(context.Context) (_ context.Context, done func())
 
 	// HandshakeOnly serves clients of stdio in the eras that begin with initialize alone:
