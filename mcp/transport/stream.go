@@ -8,7 +8,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
 )
 
 const eventStream = "text/event-stream"

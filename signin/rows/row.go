@@ -32,8 +32,8 @@ const (
 	// used.
 	AccessLife  = time.Hour
 	RefreshLife = 90 * 24 * time.Hour
-	// Grace is for how long a refresh token that was just used gives the same successor again:
-	// clients refresh several times at once.
+	// Grace is for how long a refresh token that was just used, and its successor, give the same pair
+	// again: clients refresh several times at once, and some of those calls begin with the successor.
 	Grace = 30 * time.Second
 	// CodeLife is how long a code may be exchanged. It is kept for codeKept, so that a replay is
 	// seen.
@@ -77,10 +77,11 @@ type row struct {
 	Family  []byte    `json:"family"`
 	Refresh []byte    `json:"refresh"`
 	Until   time.Time `json:"until"`
-	// Before is the refresh token that was used last, and Successor what it gave, sealed under it,
-	// until Again.
+	// Before is the refresh token that was used last, and Successor what it gave, sealed under it;
+	// Own is the same pair, sealed under Refresh. Both hold until Again.
 	Before    []byte    `json:"before,omitempty"`
 	Successor []byte    `json:"successor,omitempty"`
+	Own       []byte    `json:"own,omitempty"`
 	Again     time.Time `json:"again"`
 	Access    []granted `json:"access"`
 }
@@ -206,21 +207,22 @@ func (r *row) give(now time.Time, scopes []access.Scope) (secret string, until t
 	return secret, until
 }
 
-// rotate puts a new pair in the place of the refresh token, which keeps giving it for the grace.
-func (r *row) rotate(key, used string, now time.Time, scopes []access.Scope) (pair, error) {
+// next gives a pair, of which the refresh token is the row's from now on.
+func (r *row) next(now time.Time, scopes []access.Scope) pair {
 	p := pair{Refresh: newSecret(r.Family, refreshKind), Scopes: scopes}
 	p.Access, p.Until = r.give(now, scopes)
-	text, err := json.Marshal(p)
-	if err != nil {
-		return p, err
+	r.Refresh, r.Until, r.Used = hash(p.Refresh), now.Add(RefreshLife), now
+	return p
+}
+
+// rotate puts a new pair in the place of the refresh token, which keeps giving it for the grace.
+func (r *row) rotate(key, used string, now time.Time, scopes []access.Scope) (p pair, err error) {
+	r.Before, r.Again = r.Refresh, now.Add(Grace)
+	p = r.next(now, scopes)
+	if r.Successor, err = sealPair(key, used, p); err == nil {
+		r.Own, err = sealPair(key, p.Refresh, p)
 	}
-	s, err := successorSealer(used)
-	if err != nil {
-		return p, err
-	}
-	r.Before, r.Refresh, r.Again, r.Until, r.Used = r.Refresh, hash(p.Refresh), now.Add(Grace), now.Add(RefreshLife), now
-	r.Successor = s.Seal(key, text)
-	return p, nil
+	return p, err
 }
 
 // An outcome is what became of a refresh token.
@@ -241,35 +243,53 @@ func (r *row) refresh(key, secret string, now time.Time, scopes []access.Scope) 
 	if slices.ContainsFunc(scopes, func(s access.Scope) bool { return !slices.Contains(r.Scopes, s) }) {
 		return pair{}, refused, ErrScope
 	}
-	switch {
-	case is(r.Refresh, secret):
-		p, err := r.rotate(key, secret, now, scopes)
-		if err != nil {
-			return p, refused, err
+	own := is(r.Refresh, secret)
+	switch young := now.Before(r.Again); {
+	case young && own:
+		if p, err := openPair(key, secret, r.Own); err == nil && slices.Equal(p.Scopes, scopes) {
+			return p, repeated, nil
 		}
-		return p, rotated, nil
-	case is(r.Before, secret) && now.Before(r.Again):
-		p, err := r.again(key, secret)
+	case young && is(r.Before, secret):
+		p, err := openPair(key, secret, r.Successor)
 		return p, repeated, err
 	}
-	return pair{}, reused, nil
+	if !own {
+		return pair{}, reused, nil
+	}
+	p, err := r.rotate(key, secret, now, scopes)
+	if err != nil {
+		return p, refused, err
+	}
+	return p, rotated, nil
 }
 
-// again returns the pair that a refresh token gave a moment ago.
-func (r *row) again(key, used string) (p pair, err error) {
-	s, err := successorSealer(used)
+// sealPair seals a pair for the row with the key, and openPair opens it.
+func sealPair(key, token string, p pair) ([]byte, error) {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	s, err := pairSealer(token)
+	if err != nil {
+		return nil, err
+	}
+	return s.Seal(key, text), nil
+}
+
+func openPair(key, token string, sealed []byte) (p pair, err error) {
+	s, err := pairSealer(token)
 	if err != nil {
 		return p, err
 	}
-	text, err := s.Open(key, r.Successor)
+	text, err := s.Open(key, sealed)
 	if err != nil {
 		return p, err
 	}
 	return p, json.Unmarshal(text, &p)
 }
 
-// successorSealer seals under a token, which alone opens it.
-func successorSealer(token string) (*seal.Sealer, error) {
+// pairSealer seals under a token, which alone opens it.
+func pairSealer(token string) (*seal.Sealer, error) {
 	sum := sha256.Sum256([]byte("successor\x00" + token))
 	ring, err := seal.NewKeyring(sum[:])
 	if err != nil {

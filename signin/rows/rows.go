@@ -261,15 +261,13 @@ func (s *SignIns) open(ctx context.Context, c Code) (Issued, error) {
 	_, _ = rand.Read(family) // it never fails
 	r := row{
 		Person: c.Account.Person, Name: c.Account.Name, Workspace: c.Account.Workspace, Client: c.Client, ClientIs: c.ClientName,
-		Host: c.ClientHost, Scopes: c.Scopes, Created: now, Used: now, Family: family, Until: now.Add(RefreshLife),
+		Host: c.ClientHost, Scopes: c.Scopes, Created: now, Family: family,
 	}
-	p := pair{Refresh: newSecret(family, refreshKind), Scopes: c.Scopes}
-	r.Refresh = hash(p.Refresh)
-	p.Access, p.Until = r.give(now, c.Scopes)
 	if err := s.room(ctx, c.Account.Person); err != nil {
 		return Issued{}, err
 	}
 	id := personHash(c.Account.Person) + newHalf()
+	p := r.next(now, c.Scopes)
 	if err := s.put(ctx, id, r, ""); err != nil {
 		return Issued{}, unavailable(err)
 	}
@@ -304,8 +302,8 @@ type Refresh struct {
 // ErrScope says that more scopes were asked for than the sign-in has.
 var ErrScope = errors.New("the sign-in does not have that scope")
 
-// Refresh exchanges a refresh token for a new pair. The same token gives the same pair again for the
-// time of the grace; when it comes back later, or a person may no longer be signed in, the sign-in
+// Refresh exchanges a refresh token for a new pair. The same token, and the one that it
+// gave, give the same pair again for the time of the grace; when it comes back later, or a person may no longer be signed in, the sign-in
 // ends. Errors are ErrInvalid, ErrScope, a *signin.RefusedError, or wrap signin.ErrUnavailable.
 func (s *SignIns) Refresh(ctx context.Context, o Refresh) (Issued, error) {
 	kind, id, secret, ok := parseToken(o.Token)

@@ -334,6 +334,15 @@ func TestRefresh(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// One call of several begins with what another one was given, and changes nothing for the rest.
+	for name, token := range map[string]string{"the successor": second.Refresh, "the first": first.Refresh} {
+		if same, err := r.refresh(r.replica(), token); err != nil || same.Refresh != second.Refresh || same.Access != second.Access {
+			t.Errorf("%s at once: %v, the same pair: %v", name, err, same.Refresh == second.Refresh)
+		}
+	}
+	if narrow, err := s.Refresh(ctx, rows.Refresh{Token: second.Refresh, Client: client, Scopes: []access.Scope{access.Read}}); err != nil || narrow.Refresh == second.Refresh {
+		t.Errorf("with other scopes: %v", err)
+	}
 	third, err := r.refresh(s, second.Refresh)
 	if err != nil {
 		t.Fatalf("a refused refresh has ended the sign-in: %v", err)
@@ -451,6 +460,7 @@ func TestTokensAreBounded(t *testing.T) {
 		if last, err = r.refresh(s, last.Refresh); err != nil {
 			t.Fatal(err)
 		}
+		r.clock.forward(rows.Grace)
 	}
 	r.good(s, last.Access)
 	r.bad(s, "the ninth before the last", first.Access)
