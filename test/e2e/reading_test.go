@@ -36,7 +36,7 @@ func TestReadingIsBounded(t *testing.T) {
 	}})
 	newSignedSender(p).sendFor(t, 200)
 	before := residentMemory(t, p)
-	events := number(t, "READ_EVENTS", 200)
+	events := number(t, "READ_EVENTS", 80)
 	for i := range events {
 		if status, body := p.post(largeEvent(i)); status != 200 {
 			t.Fatalf("event %d was answered %d %s\n%s", i, status, body, p.logs)
@@ -179,7 +179,7 @@ func eventKinds() []readerKind {
 			}
 		}},
 		{"events/stream", 2, func(t *testing.T, p *process, _ int) error {
-			_, _, err := p.readStream(t, selection, "start", number(t, "READ_EVENTS", 200))
+			_, _, err := p.readStream(t, selection, "start", number(t, "READ_EVENTS", 80))
 			return err
 		}},
 		{"events/subscribe", 2, func(t *testing.T, p *process, _ int) error {
@@ -188,7 +188,7 @@ func eventKinds() []readerKind {
 			ask["cursor"] = "start"
 			p.must("events/subscribe", ask)
 			eventually(t, 2*time.Minute, func() error {
-				if n := len(s.got()); n < number(t, "READ_EVENTS", 200) {
+				if n := len(s.got()); n < number(t, "READ_EVENTS", 80) {
 					return fmt.Errorf("%d events were posted", n)
 				}
 				return nil
