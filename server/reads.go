@@ -14,7 +14,7 @@ import (
 const (
 	// readMemory is how many bytes of bodies readers hold together. What becomes of a body on
 	// its way to an answer takes a few times as much.
-	readMemory = 8 << 20
+	readMemory = 6 << 20
 	// slackReads is how many readers hold large replies or files of Slack at a time, each of
 	// up to 8 MiB.
 	slackReads = 2

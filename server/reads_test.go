@@ -14,8 +14,8 @@ import (
 )
 
 func TestReadersShareTheirMemory(t *testing.T) {
-	if n := newReads(1 << 20).free; n != 4 {
-		t.Errorf("%d readers hold a page and a body of 1 MiB each in 8 MiB, want 4", n)
+	if n := newReads(1 << 20).free; n != 3 {
+		t.Errorf("%d readers hold a page and a body of 1 MiB each in 6 MiB, want 3", n)
 	}
 	if n := newReads(1 << 30).free; n != 1 {
 		t.Errorf("%d readers hold bodies of 1 GiB, want one at a time", n)

@@ -7,9 +7,9 @@ import (
 )
 
 // maxDecoded bounds how many values are read of one JSON text: each takes up to half a kilobyte, so that
-// a megabyte of the smallest would take fifty. Slack's own blocks, at most fifty of them with three
+// a megabyte of the smallest would take fifty megabytes. Slack's own blocks, at most fifty of them with three
 // thousand characters in each text, have far fewer.
-const maxDecoded = 32_768
+const maxDecoded = 16_384
 
 // errFull ends the reading of a text: what follows is left out, and not looked at.
 var errFull = errors.New("full")

@@ -159,6 +159,9 @@ func TestNobodyTakesAllConnections(t *testing.T) {
 		{"all behind haproxy, which passes TCP on", false, startHAProxy, []string{"idle", "heads", "bodies"}},
 		{"open handshakes behind haproxy", true, startHAProxy, []string{"handshakes"}},
 	} {
+		if long := os.Getenv("LOCKOUT_MOST") != ""; strings.Contains(tc.name, "haproxy") && !long {
+			continue // `make lockout` tries it
+		}
 		t.Run(tc.name, func(t *testing.T) {
 			most := min(number(t, "LOCKOUT_MOST", 1024), descriptors(t)/3) // A relay has two for each connection.
 			o := options{port: freePort(t), data: t.TempDir(), env: []string{"LOG_LEVEL=error", fmt.Sprintf("MAX_CONNECTIONS=%d", most)}}
@@ -201,12 +204,9 @@ func TestNobodyTakesAllConnections(t *testing.T) {
 	}
 }
 
-// startHAProxy passes connections on to an address, as balancers of TCP do. The long form asks for it.
+// startHAProxy passes connections on to an address, as balancers of TCP do.
 func startHAProxy(t *testing.T, addr string) string {
 	t.Helper()
-	if os.Getenv("LOCKOUT_MOST") == "" {
-		t.Skip("haproxy is tried by `make lockout`")
-	}
 	program := requires.Program(t, "haproxy", "apt-get install haproxy")
 	front, conf := "127.0.0.1:"+freePort(t), filepath.Join(t.TempDir(), "haproxy.cfg")
 	text := fmt.Sprintf("global\n maxconn %d\ndefaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\nlisten all\n bind %s\n server one %s\n", descriptors(t)/3, front, addr)
