@@ -11,7 +11,7 @@ func TestDecodeReadsAsJSON(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		`{"a":[1,-2.5e3,"x\n\u00e9",true,false,null,{"b":{}},[]],"c":"d"}`, `[]`, `"x"`, `12`, `null`, `{"a":1,"a":2}`,
-		``, `{`, `[1,`, `{"a"}`, `{"a":}`, `nul`, `[1}`, strings.Repeat("[", 20_000),
+		``, `{`, `[1,`, `{"a"}`, `{"a":}`, `nul`, `[1}`, strings.Repeat("[", 12_000),
 	} {
 		var want any
 		d := json.NewDecoder(strings.NewReader(text))
@@ -20,7 +20,7 @@ func TestDecodeReadsAsJSON(t *testing.T) {
 			want = nil
 		}
 		if got := decode([]byte(text)); !reflect.DeepEqual(got, want) {
-			t.Errorf("%.40s is read as %v, want %v", text, got, want)
+			t.Errorf("%.40s is read as %.200v, want %.200v", text, got, want)
 		}
 	}
 }
