@@ -2,8 +2,10 @@ package config
 
 import (
 	"errors"
+	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -138,6 +140,9 @@ func (l *loader) validateSignIn() {
 
 // validateIssuer requires a public address that browsers can be sent to: it is the issuer of tokens.
 func (l *loader) validateIssuer() {
+	if listen := &l.config.Listen; l.config.Sandbox && listen.PublicURL == "" && listen.Port != 0 {
+		listen.PublicURL = listen.Scheme() + "://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(listen.Port)) // its people are on this machine
+	}
 	u, err := url.Parse(l.config.Listen.PublicURL)
 	switch {
 	case l.config.Listen.PublicURL == "" || err != nil:

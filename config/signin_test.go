@@ -52,6 +52,10 @@ func TestSignIn(t *testing.T) {
 	if found := problems(t, config.Sources{Command: config.CommandMCP, LookupEnv: env(alone)}); len(found) > 0 {
 		t.Errorf("the MCP side alone, with a shared store: %v", found)
 	}
+	inSandbox := map[string]string{"SANDBOX": "true", "SIGN_IN_TEAMS": "T1", "PORT": "3210"}
+	if c := load(t, config.Sources{Command: config.CommandServe, LookupEnv: env(inSandbox)}); c.Listen.PublicURL != "http://127.0.0.1:3210" {
+		t.Errorf("the sandbox's people are sent back to %q", c.Listen.PublicURL)
+	}
 	vars := enough(good)
 	vars["SIGN_IN_TEAMS"] = "T1"
 	vars["REPLICAS"], vars["REDIS_URL"] = "2", "redis://h"

@@ -61,7 +61,7 @@ func lockdowns() map[config.Lockdown]view.Lockdown {
 }
 
 // newAssistantSide builds the journal, who may connect, and what assistants see.
-func newAssistantSide(ctx context.Context, o Options, store *watchedStore, values state.Store, client *slackapi.Client, k *gapKeeper, h *hooks) (a assistantSide, err error) {
+func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *watchedStore, values state.Store, client *slackapi.Client, k *gapKeeper, h *hooks) (a assistantSide, err error) {
 	cfg, m := o.Config, o.Config.MCP
 	if !cfg.Mode.MCP() {
 		return a, nil
@@ -69,7 +69,7 @@ func newAssistantSide(ctx context.Context, o Options, store *watchedStore, value
 	if problems := problemsOfWriting(cfg); problems != nil {
 		return a, &config.Error{Problems: problems}
 	}
-	a.people, err = newSignIn(o, values, h, func(ctx context.Context, principal string) error {
+	a.people, err = newSignIn(cfg, slack, values, h, func(ctx context.Context, principal string) error {
 		return a.mcp.Transport().EndSessions(ctx, principal)
 	})
 	if err != nil {

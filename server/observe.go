@@ -131,8 +131,13 @@ func (h *hooks) handled(ctx context.Context, o worker.Observation) {
 
 // slackCalled is called after each attempt at a call to Slack.
 func (h *hooks) slackCalled(ctx context.Context, c slackapi.CallInfo) {
-	h.metrics.Slack.Observe(c)
 	h.identity.called(c)
+	h.personCalled(ctx, c)
+}
+
+// personCalled is called after each call to Slack with somebody else's token than the bot's.
+func (h *hooks) personCalled(ctx context.Context, c slackapi.CallInfo) {
+	h.metrics.Slack.Observe(c)
 	if h.traces != nil {
 		h.traces.SlackCalled(ctx, c)
 	}

@@ -23,7 +23,6 @@ import (
 	"slackmcp/server/operate"
 	"slackmcp/server/traces"
 	"slackmcp/server/web"
-	"slackmcp/signin"
 	"slackmcp/signin/oauth"
 	"slackmcp/slackapi/socketmode"
 	"slackmcp/webhook"
@@ -49,8 +48,6 @@ type Options struct {
 	Program string
 	// Version is this build's; empty is "dev".
 	Version string
-	// SignIn is Slack's side of "Sign in with Slack"; without it SIGN_IN_TEAMS is refused.
-	SignIn signin.Slack
 	// Reread loads the configuration again, for Reload; nil leaves secrets and tokens as
 	// they are.
 	Reread func() (config.Config, error)
@@ -190,7 +187,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	}
 
 	// Assistants, operators and the HTTP front.
-	assistants, err := newAssistantSide(ctx, o, store, values, client, keeper, h)
+	assistants, err := newAssistantSide(ctx, o, slack, store, values, client, keeper, h)
 	if err != nil {
 		return nil, err
 	}

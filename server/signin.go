@@ -17,12 +17,14 @@ import (
 	"slackmcp/signin/oauth"
 	"slackmcp/signin/rows"
 	"slackmcp/signin/seal"
+	"slackmcp/signin/slack"
+	"slackmcp/slackapi"
 	"slackmcp/store/state"
 )
 
 // A signInSide is "Sign in with Slack": who has signed in, and the authorization server.
 type signInSide struct {
-	slack signin.Slack
+	slack *slack.Side
 	rows  *rows.SignIns
 	oauth *oauth.Server
 	log   *slog.Logger
@@ -41,22 +43,16 @@ func personalScopes(cfg config.Config) []access.Scope {
 
 // newSignIn builds the side by which people sign in; nil where nobody does. End is called with the
 // principal of each sign-in that has ended.
-func newSignIn(o Options, values state.Store, h *hooks, end func(ctx context.Context, principal string) error) (*signInSide, error) {
-	cfg := o.Config
+func newSignIn(cfg config.Config, a slackAccess, values state.Store, h *hooks, end func(ctx context.Context, principal string) error) (*signInSide, error) {
 	if !cfg.SignIn.Enabled() {
 		return nil, nil //nolint:nilnil // nobody signs in, and that is no error
-	}
-	if o.SignIn == nil {
-		return nil, &config.Error{Problems: []config.Problem{{
-			Setting: "SIGN_IN_TEAMS", What: "is set, and this build cannot ask Slack yet who signs in", Remedy: "leave it out",
-		}}}
 	}
 	keys, err := identityKeys(cfg)
 	if err != nil {
 		return nil, err
 	}
 	scopes := personalScopes(cfg)
-	s := &signInSide{slack: o.SignIn, log: h.log}
+	s := &signInSide{log: h.log}
 	s.rows, err = rows.New(rows.Options{
 		State: values, Keys: keys, Ceiling: scopes, Logger: h.log,
 		OnEnd: func(ctx context.Context, principal string) {
@@ -68,13 +64,27 @@ func newSignIn(o Options, values state.Store, h *hooks, end func(ctx context.Con
 	if err != nil {
 		return nil, err
 	}
-	s.oauth, err = newOAuth(o, keys, s.rows, scopes, h)
+	if s.slack, err = newSlackSide(cfg, a, values, keys, s.rows, h); err != nil {
+		return nil, err
+	}
+	s.oauth, err = s.newOAuth(cfg, keys, scopes, h)
 	return s, err
 }
 
+// newSlackSide builds what asks Slack who signs in, and keeps what they allowed there.
+func newSlackSide(cfg config.Config, a slackAccess, values state.Store, keys *seal.Keyring, people signin.People, h *hooks) (*slack.Side, error) {
+	app, err := slackapi.NewApp(slackapi.AppOptions{ClientID: a.clientID, ClientSecret: a.clientSecret, URL: a.url, OnCall: h.personCalled})
+	if err != nil {
+		return nil, err
+	}
+	return slack.New(slack.Options{
+		App: app, ClientID: a.clientID, AuthorizeURL: a.authorizeURL(), Host: a.host, Redirect: cfg.Listen.PublicURL + signin.CallbackPath,
+		Teams: cfg.SignIn.Teams, Guests: cfg.SignIn.Guests, State: values, Keys: keys, People: people,
+	})
+}
+
 // newOAuth builds the authorization server.
-func newOAuth(o Options, keys *seal.Keyring, signIns *rows.SignIns, scopes []access.Scope, h *hooks) (*oauth.Server, error) {
-	cfg := o.Config
+func (s *signInSide) newOAuth(cfg config.Config, keys *seal.Keyring, scopes []access.Scope, h *hooks) (*oauth.Server, error) {
 	named, err := oauth.ParseClients(cfg.SignIn.Clients)
 	if err != nil {
 		return nil, &config.Error{Problems: []config.Problem{{
@@ -86,7 +96,7 @@ func newOAuth(o Options, keys *seal.Keyring, signIns *rows.SignIns, scopes []acc
 		return nil, err
 	}
 	return oauth.New(oauth.Options{
-		Issuer: cfg.Listen.PublicURL, Resource: cfg.Listen.PublicURL + cfg.MCP.MountPath, Slack: o.SignIn, SignIns: signIns, Keys: keys,
+		Issuer: cfg.Listen.PublicURL, Resource: cfg.Listen.PublicURL + cfg.MCP.MountPath, Slack: s.slack, SignIns: s.rows, Keys: keys,
 		Named: named, Egress: out, Ceiling: scopes, OnEvent: h.signedIn, Logger: h.log,
 	})
 }

@@ -18,43 +18,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"slackmcp/mcp/access"
 	"slackmcp/server"
 	"slackmcp/signin"
+	"slackmcp/slackapi/sandbox"
 	mcpclients "slackmcp/test/mcp-clients"
 )
-
-// slackSide lets in whoever comes back with a code, which is the person's user id.
-type slackSide struct {
-	mu  sync.Mutex
-	out map[string]bool // who may no longer be signed in
-}
-
-func (*slackSide) Start(state string, _ []access.Scope) (string, error) {
-	return "https://slack.example/oauth/v2/authorize?state=" + state, nil
-}
-
-func (*slackSide) Finish(ctx context.Context, code string, used func(context.Context, signin.Account) error) (signin.Account, error) {
-	a := signin.Account{
-		Person: access.Person{Host: "slack.com", Team: "T1", User: code}, Name: code, Workspace: "Acme", Scopes: []access.Scope{access.Read, access.Write},
-	}
-	return a, used(ctx, a)
-}
-
-func (s *slackSide) Check(_ context.Context, p access.Person) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.out[p.User] {
-		return &signin.RefusedError{Reason: signin.RefusedWorkspace}
-	}
-	return nil
-}
-
-func (*slackSide) Release(context.Context, access.Person) error { return nil }
 
 // signInServer runs a sandbox in which people sign in.
 func signInServer(t *testing.T, more map[string]string) (*server.Server, string, *notebook) {
@@ -68,11 +39,11 @@ func signInServer(t *testing.T, more map[string]string) (*server.Server, string,
 		t.Fatal(err)
 	}
 	base := "http://127.0.0.1:" + port
-	vars := map[string]string{"SANDBOX": "true", "SIGN_IN_TEAMS": "T1", "PORT": port, "PUBLIC_URL": base, "MCP_AUTH_TOKEN": "a-token-of-the-test"}
+	vars := map[string]string{"SANDBOX": "true", "SIGN_IN_TEAMS": sandbox.Team, "PORT": port, "PUBLIC_URL": base, "MCP_AUTH_TOKEN": "a-token-of-the-test"}
 	maps.Copy(vars, more)
 	log := &notebook{}
 	s, err := server.New(t.Context(), server.Options{
-		Config: load(t, vars), SignIn: &slackSide{}, Logger: slog.New(slog.NewJSONHandler(log, nil)), Stderr: log,
+		Config: load(t, vars), Logger: slog.New(slog.NewJSONHandler(log, nil)), Stderr: log,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +110,12 @@ func signIn(t *testing.T, base, user string) (token, refresh, client string) {
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "resource": {base + "/mcp"},
 	}.Encode())
 	_, to := post(base+"/authorize/consent", url.Values{"t": {form(body)}, "answer": {"allow"}, "write": {"on"}})
-	body, _ = get(base + signin.CallbackPath + "?" + url.Values{"code": {user}, "state": {to.Query().Get("state")}}.Encode())
+	atSlack := to.Query()
+	atSlack.Set("user", user)
+	atSlack.Set("answer", "allow")
+	to.RawQuery = ""
+	_, to = post(to.String(), atSlack)
+	body, _ = get(to.String())
 	_, to = post(base+"/authorize/done", url.Values{"t": {form(body)}, "answer": {"continue"}})
 	body, _ = post(base+"/token", url.Values{
 		"grant_type": {"authorization_code"}, "client_id": {registered.ID}, "redirect_uri": {redirect}, "code": {to.Query().Get("code")}, "code_verifier": {verifier},
@@ -202,8 +178,8 @@ func TestSignIn(t *testing.T) {
 	if status, text := get(t, base+"/.well-known/oauth-authorization-server", ""); status != http.StatusOK || !strings.Contains(text, `"issuer":"`+base+`"`) {
 		t.Errorf("%d, %s", status, text)
 	}
-	token, refresh, client := signIn(t, base, "U1")
-	other, _, _ := signIn(t, base, "U2")
+	token, refresh, client := signIn(t, base, sandbox.Alice)
+	other, _, _ := signIn(t, base, sandbox.Bob)
 	status, session, body := rpc(t, base, token, "", initialize)
 	if status != http.StatusOK || session == "" {
 		t.Fatalf("%d, %s", status, body)
@@ -250,7 +226,7 @@ func TestSignIn(t *testing.T) {
 		t.Error("a service token was made")
 	}
 	text := log.String()
-	for _, want := range []string{`"event":"person_signed_in","outcome":"ok"`, `"event":"person_signed_out"`, `"principal":"T1/U1"`} {
+	for _, want := range []string{`"event":"person_signed_in","outcome":"ok"`, `"event":"person_signed_out"`, `"principal":"` + sandbox.Team + `/` + sandbox.Alice + `"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the trail lacks %s", want)
 		}
@@ -280,23 +256,21 @@ func TestSignInIsRefused(t *testing.T) {
 	data := t.TempDir()
 	for name, c := range map[string]struct {
 		file, clients, want string
-		side                signin.Slack
 	}{
-		"without Slack's side":           {keys(t, t.TempDir(), 0o600), "", "cannot ask Slack yet who signs in", nil},
-		"without a file of keys":         {filepath.Join(t.TempDir(), "none"), "", "IDENTITY_KEYS_FILE", &slackSide{}},
-		"with keys that others may read": {keys(t, t.TempDir(), 0o644), "", "chmod 600", &slackSide{}},
-		"with keys beside the store":     {keys(t, data, 0o600), "", "data directory", &slackSide{}},
-		"with a client of no form":       {keys(t, t.TempDir(), 0o600), "*", "SIGN_IN_CLIENTS", &slackSide{}},
+		"without a file of keys":         {filepath.Join(t.TempDir(), "none"), "", "IDENTITY_KEYS_FILE"},
+		"with keys that others may read": {keys(t, t.TempDir(), 0o644), "", "chmod 600"},
+		"with keys beside the store":     {keys(t, data, 0o600), "", "data directory"},
+		"with a client of no form":       {keys(t, t.TempDir(), 0o600), "*", "SIGN_IN_CLIENTS"},
 	} {
 		vars := maps.Clone(good)
 		vars["IDENTITY_KEYS_FILE"], vars["SIGN_IN_CLIENTS"], vars["DATA_DIR"] = c.file, c.clients, data
-		s, err := server.New(t.Context(), server.Options{Config: load(t, vars), SignIn: c.side})
+		s, err := server.New(t.Context(), server.Options{Config: load(t, vars)})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, %v", name, s, err)
 		}
 	}
 	// Without the setting nothing of it is there.
-	s, err := server.New(t.Context(), server.Options{Config: load(t, map[string]string{"SANDBOX": "true"}), SignIn: &slackSide{}})
+	s, err := server.New(t.Context(), server.Options{Config: load(t, map[string]string{"SANDBOX": "true"})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
+	"strings"
 	"time"
 
 	"slackmcp/config"
 	"slackmcp/internal/wait"
+	"slackmcp/signin"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
 	"slackmcp/webhook/gaps"
@@ -156,8 +159,9 @@ type fakeSlack struct {
 	signingSecret, botToken, userToken, appToken string
 }
 
-// newFakeSlack makes the workspace and takes a loopback port for it.
-func newFakeSlack(ctx context.Context, signingSecret string, socketMode bool, log *slog.Logger) (*fakeSlack, error) {
+// newFakeSlack makes the workspace and takes a loopback port for it. People of it sign in at the server
+// that has the public address, which may be empty.
+func newFakeSlack(ctx context.Context, signingSecret string, socketMode bool, public string, log *slog.Logger) (*fakeSlack, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen for the sandbox: %w", err)
@@ -165,9 +169,11 @@ func newFakeSlack(ctx context.Context, signingSecret string, socketMode bool, lo
 	if signingSecret == "" {
 		signingSecret = sandbox.DefaultSigningSecret
 	}
-	box, err := sandbox.New(sandbox.Options{
-		SigningSecret: signingSecret, BaseURL: "http://" + l.Addr().String(), SocketMode: socketMode,
-	})
+	o := sandbox.Options{SigningSecret: signingSecret, BaseURL: "http://" + l.Addr().String(), SocketMode: socketMode, TokenRotation: true}
+	if public != "" {
+		o.RedirectURLs = []string{public + signin.CallbackPath}
+	}
+	box, err := sandbox.New(o)
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -202,6 +208,19 @@ type slackAccess struct {
 	signingSecrets                []string
 	botToken, userToken, appToken string
 	url                           string // of the Web API; "" is Slack's own
+	// clientID and clientSecret are the app's where people sign in, and host is whose people they are.
+	clientID, clientSecret, host string
+}
+
+// hostOfSandbox is the host of the sandbox's people, who are nobody elsewhere.
+const hostOfSandbox = "sandbox"
+
+// authorizeURL is where people allow the app to act for them, beside the Web API; "" is Slack's own.
+func (a slackAccess) authorizeURL() string {
+	if a.url == "" {
+		return ""
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(a.url, "/"), "/api") + "/oauth/v2/authorize"
 }
 
 // openSlackAccess returns the settings' secrets, or starts the sandbox in Slack's place and
@@ -211,6 +230,10 @@ func openSlackAccess(ctx context.Context, cfg config.Config, log *slog.Logger) (
 	a := slackAccess{
 		signingSecrets: c.SigningSecrets.Reveal(), url: c.APIURL,
 		botToken: c.BotToken.Reveal(), userToken: c.UserToken.Reveal(), appToken: c.AppToken.Reveal(),
+		clientID: cfg.SignIn.ClientID, clientSecret: cfg.SignIn.ClientSecret.Reveal(),
+	}
+	if u, err := url.Parse(c.APIURL); err == nil {
+		a.host = u.Hostname() // empty is slack.com
 	}
 	if !cfg.Sandbox {
 		return a, nil, nil
@@ -219,13 +242,18 @@ func openSlackAccess(ctx context.Context, cfg config.Config, log *slog.Logger) (
 	if len(a.signingSecrets) > 0 {
 		secret = a.signingSecrets[0]
 	}
-	f, err := newFakeSlack(ctx, secret, c.SocketMode, log)
+	public := ""
+	if cfg.SignIn.Enabled() {
+		public = cfg.Listen.PublicURL
+	}
+	f, err := newFakeSlack(ctx, secret, c.SocketMode, public, log)
 	if err != nil {
 		return a, nil, err
 	}
 	return slackAccess{
 		signingSecrets: []string{f.signingSecret}, url: f.apiURL(),
 		botToken: f.botToken, userToken: f.userToken, appToken: f.appToken,
+		clientID: sandbox.DefaultClientID, clientSecret: sandbox.DefaultClientSecret, host: hostOfSandbox,
 	}, f, nil
 }
 

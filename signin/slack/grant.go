@@ -26,8 +26,11 @@ const (
 	refreshCall = 12 * time.Second // of which Slack has this much
 	giveBackIn  = 10 * time.Second
 	pollEvery   = 250 * time.Millisecond
+	hintPause   = 10 * time.Second // after which a failing call is a hint again
 	maxTries    = 100
 )
+
+var errOften = errors.New("the grant changes too often")
 
 // A grant is what a person has allowed at Slack, as it is kept. It prints as its person.
 type grant struct {
@@ -136,27 +139,82 @@ func (s *Side) forget(ctx context.Context, p access.Person, version string) erro
 	return unavailable(err)
 }
 
-// Check implements signin.Slack.
-func (s *Side) Check(ctx context.Context, p access.Person) error {
-	g, _, err := s.get(ctx, p)
+// Check implements signin.Slack. All sign-ins of a person who is refused end, and what Slack gave goes
+// back.
+func (s *Side) Check(ctx context.Context, p access.Person) error { return s.check(ctx, p, checkEvery) }
+
+// Test is Check, and asks Slack in any case: there is a hint that it has ended what the person allowed.
+func (s *Side) Test(ctx context.Context, p access.Person) error { return s.check(ctx, p, 0) }
+
+// Token returns a token for calls as a person, refreshed where it was near its end. It is for one call:
+// the next may need another one. Errors are a *signin.RefusedError, after which the person's sign-ins
+// have ended, or wrap signin.ErrUnavailable.
+func (s *Side) Token(ctx context.Context, p access.Person) (string, error) {
+	g, _, err := s.fresh(ctx, p)
+	if err == nil {
+		err = s.allowed(g)
+	}
 	if err != nil {
+		return "", s.settle(ctx, p, err)
+	}
+	return g.Token, nil
+}
+
+// Refused is called when Slack has refused a token of Token in a call, as revoked, expired or of nobody.
+// That is a hint: the grant is tested, unless it was a moment ago. It returns what Check does; after nil
+// Token may give another one.
+func (s *Side) Refused(ctx context.Context, p access.Person) error { return s.check(ctx, p, hintPause) }
+
+// settle ends the sign-ins of a person about whom err is a refusal, and gives their grant back. It
+// returns err, with what went wrong.
+func (s *Side) settle(ctx context.Context, p access.Person, err error) error {
+	if _, refused := errors.AsType[*signin.RefusedError](err); !refused || s.opt.People == nil {
 		return err
 	}
-	if err := s.allowed(g); err != nil {
-		return err
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackIn)
+	defer cancel()
+	_, ended := s.opt.People.EndPerson(ctx, p)
+	return errors.Join(err, ended, s.Release(ctx, p))
+}
+
+// check says whether a person may be signed in, and asks Slack where it has not said so for some time.
+func (s *Side) check(ctx context.Context, p access.Person, age time.Duration) error {
+	for range maxTries {
+		if err := s.checkOnce(ctx, p, age); !errors.Is(err, state.ErrConflict) {
+			return s.settle(ctx, p, err)
+		}
 	}
-	if s.opt.Now().Sub(g.Checked) < checkEvery {
-		return nil
+	return unavailable(errOften)
+}
+
+// checkOnce is check, and returns state.ErrConflict when the grant has changed before it was deleted: the
+// person has signed in again.
+func (s *Side) checkOnce(ctx context.Context, p access.Person, age time.Duration) error {
+	g, _, err := s.get(ctx, p)
+	if err == nil {
+		err = s.allowed(g)
+	}
+	if err != nil || s.opt.Now().Sub(g.Checked) < age {
+		return err
 	}
 	g, version, err := s.fresh(ctx, p)
 	if err != nil {
 		return err
 	}
-	again, _, err := s.identify(ctx, slackapi.Grant{
-		User: p.User, Team: p.Team, Enterprise: p.Enterprise, EnterpriseInstall: p.Team == "", Token: g.Token, Scopes: g.Scopes,
-	})
-	if r, ok := errors.AsType[*signin.RefusedError](err); ok && (r.Reason == signin.RefusedGrant || r.Reason == signin.RefusedAccount) {
-		return errors.Join(err, s.forget(ctx, p, version))
+	again, err := s.identifyAgain(ctx, g)
+	if ended(err) && g.Refresh != "" && !s.opt.Now().Before(g.Refreshing) { // the token alone may have ended
+		if g, version, err = s.refresh(ctx, g, version); err == nil {
+			again, err = s.identifyAgain(ctx, g)
+		}
+	}
+	if ended(err) {
+		gone := s.rows.Delete(ctx, s.key(p), version)
+		switch {
+		case errors.Is(gone, state.ErrConflict):
+			return gone
+		case gone != nil && !errors.Is(gone, state.ErrNotFound):
+			return errors.Join(err, unavailable(gone))
+		}
 	}
 	if err != nil {
 		return err
@@ -166,6 +224,21 @@ func (s *Side) Check(ctx context.Context, p access.Person) error {
 		return err // a conflict is of a replica that has checked, or refreshed, meanwhile
 	}
 	return nil
+}
+
+// identifyAgain asks Slack whose a kept grant is.
+func (s *Side) identifyAgain(ctx context.Context, g grant) (grant, error) {
+	p := g.Person
+	again, _, err := s.identify(ctx, slackapi.Grant{
+		User: p.User, Team: p.Team, Enterprise: p.Enterprise, EnterpriseInstall: p.Team == "", Token: g.Token, Scopes: g.Scopes,
+	})
+	return again, err
+}
+
+// ended reports whether Slack has said that what a person allowed, or the person, is no more.
+func ended(err error) bool {
+	r, ok := errors.AsType[*signin.RefusedError](err)
+	return ok && (r.Reason == signin.RefusedGrant || r.Reason == signin.RefusedAccount)
 }
 
 // fresh returns a person's grant with a token that is good for a while, and its version. Where the
@@ -193,7 +266,7 @@ func (s *Side) fresh(ctx context.Context, p access.Person) (grant, string, error
 			return next, version, err
 		}
 	}
-	return grant{}, "", unavailable(errors.New("the grant changes too often"))
+	return grant{}, "", unavailable(errOften)
 }
 
 // replace writes what Slack gave for a refresh token, again while the store is away: the tokens of

@@ -42,6 +42,8 @@ type Options struct {
 	// State keeps the grants, and Keys seal them. Required.
 	State state.Store
 	Keys  *seal.Keyring
+	// People are the sign-ins, which end when their person may no longer be signed in; nil ends none.
+	People signin.People
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
 }
