@@ -36,7 +36,7 @@ func fixture(t *testing.T) (*resources.Set, *eventtest.Log) {
 		eventtest.Envelope("EvC", a{"type": "message", "channel": "C1AA", "user": "U1AA", "ts": "1700000003.000100", "thread_ts": "1700000001.000100", "text": "c"}),
 		event.Event{Source: "orders & more", ID: "id/1 é", Kind: event.Kind{Type: "paid"}, Raw: []byte(`{"n":1}`)},
 	)
-	tool := toolset.Define(toolset.Tool{Name: "slack_get_channel_info", Title: "t", Description: "d", Set: "s", Scope: access.Read},
+	tool := toolset.Define(toolset.Tool{Name: "slack_get_channel_info", Title: "t", Description: "d", Set: "s", Scope: access.Read, For: toolset.AsPerson},
 		func(_ context.Context, _ *toolset.Call, in struct {
 			Channel string `json:"channel" doc:"d"`
 		},

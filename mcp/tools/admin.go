@@ -96,28 +96,28 @@ type bulkOut struct {
 	DryRun     bool   `json:"dry_run,omitempty"`
 }
 
-func adminTools(k *kit) []toolset.Tool {
+func adminTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
-			Name: "slack_admin_list_groups", Title: "List consumer groups", Set: setAdmin, Scope: access.Admin,
+		define(ks, toolset.Tool{
+			Name: "slack_admin_list_groups", Title: "List consumer groups", Set: setAdmin, Scope: access.Admin, For: toolset.ServiceOnly, Why: whyQueue,
 			Description: "List the consumer groups that work the received events, each with what is done, waiting, being retried and given up. Use it to see whether handlers keep up; then look at failures with slack_admin_list_dead_letters.",
-		}, k.adminGroups),
-		toolset.Define(toolset.Tool{
-			Name: "slack_admin_list_dead_letters", Title: "List dead letters", Set: setAdmin, Scope: access.Admin,
+		}, (*kit).adminGroups),
+		define(ks, toolset.Tool{
+			Name: "slack_admin_list_dead_letters", Title: "List dead letters", Set: setAdmin, Scope: access.Admin, For: toolset.ServiceOnly, Why: whyQueue,
 			Description: "List the events that a consumer group gave up, with the reason and the number of attempts, oldest first. When the cause is mended give them back with slack_admin_redrive_dead_letters; what is not worth it remove with slack_admin_drop_dead_letters.",
-		}, k.adminLetters),
-		toolset.Define(toolset.Tool{
-			Name: "slack_admin_redrive_dead_letters", Title: "Redrive dead letters", Set: setAdmin, Scope: access.Admin, Effect: toolset.Sets,
+		}, (*kit).adminLetters),
+		define(ks, toolset.Tool{
+			Name: "slack_admin_redrive_dead_letters", Title: "Redrive dead letters", Set: setAdmin, Scope: access.Admin, For: toolset.ServiceOnly, Why: whyQueue, Effect: toolset.Sets,
 			Description: "Give dead letters back to their group, to be tried anew: those of event_ids, those that the filters match, or all. Use it once the cause is mended. With many it may not be complete within a call: call it again with the same arguments.",
-		}, k.adminRedrive),
-		toolset.Define(toolset.Tool{
-			Name: "slack_admin_drop_dead_letters", Title: "Drop dead letters", Set: setAdmin, Scope: access.Admin, Effect: toolset.Destroys,
+		}, (*kit).adminRedrive),
+		define(ks, toolset.Tool{
+			Name: "slack_admin_drop_dead_letters", Title: "Drop dead letters", Set: setAdmin, Scope: access.Admin, For: toolset.ServiceOnly, Why: whyQueue, Effect: toolset.Destroys,
 			Description: "Remove dead letters of a group for good: those of event_ids, those that the filters match, or all. It cannot be undone: ask the user first, and see with dry_run how many it would be.",
-		}, k.adminDrop),
-		toolset.Define(toolset.Tool{
-			Name: "slack_admin_replay_events", Title: "Replay events", Set: setAdmin, Scope: access.Admin, Effect: toolset.Adds,
+		}, (*kit).adminDrop),
+		define(ks, toolset.Tool{
+			Name: "slack_admin_replay_events", Title: "Replay events", Set: setAdmin, Scope: access.Admin, For: toolset.ServiceOnly, Why: whyQueue, Effect: toolset.Adds,
 			Description: "Have a consumer group work stored events once more, whatever became of them there: those of event_ids, those of a time or that the filters match, or all. Its handlers act again, so ask the user first, and see with dry_run how many it would be.",
-		}, k.adminReplay),
+		}, (*kit).adminReplay),
 	}
 }
 

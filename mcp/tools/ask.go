@@ -60,13 +60,13 @@ type askAnswer struct {
 	Flags      view.Flags   `json:"flags,omitempty"`
 }
 
-func askTools(k *kit) []toolset.Tool {
+func askTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
+		define(ks, toolset.Tool{
 			Name: "slack_ask", Title: "Ask people and wait", Set: setAsk,
-			Scope: access.Write, And: access.Events, Effect: toolset.Adds, Needs: []string{scopePost, scopeUsers},
+			Scope: access.Write, And: access.Events, For: toolset.ServiceOnly, Why: whyAsk, Effect: toolset.Adds, Needs: []string{scopePost, scopeUsers},
 			Description: "Ask people a question with buttons in Slack and wait until somebody presses one: an approval, a choice. Returns who answered what; the message then shows the answer. When timed_out, call again with ask_id alone to go on waiting: an answer that came meanwhile is not lost. A status of withdrawn, expired or altered is no answer, neither yes nor no. slack_delete_message takes it back. For an answer in words use slack_post_message and slack_wait_for_event.",
-		}, k.ask),
+		}, (*kit).ask),
 	}
 }
 

@@ -21,58 +21,58 @@ const (
 	scopeInvite = "channels:manage|channels:write.invites|channels:write|groups:write|groups:write.invites"
 )
 
-func conversationTools(k *kit) []toolset.Tool {
+func conversationTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
+		define(ks, toolset.Tool{
 			Name: "slack_list_channels", Title: "List or search channels", Set: setConversations, Default: true,
-			Scope: access.Read, Needs: []string{scopeRead},
+			Scope: access.Read, For: toolset.AsPerson, Needs: []string{scopeRead},
 			Description: "List conversations, or with query find channels by words of their name, topic or purpose, which are shown then. Other tools take #name at once.",
-		}, k.listChannels),
-		toolset.Define(toolset.Tool{
+		}, (*kit).listChannels),
+		define(ks, toolset.Tool{
 			Name: "slack_get_channel_info", Title: "Get a channel's details", Set: setConversations,
-			Scope: access.Read, Needs: []string{scopeRead},
+			Scope: access.Read, For: toolset.AsPerson, Needs: []string{scopeRead},
 			Description: "Get one conversation's name, topic, purpose, number of members, whether the bot is in it, and whether another organisation shares it.",
-		}, k.channelInfo),
-		toolset.Define(toolset.Tool{
+		}, (*kit).channelInfo),
+		define(ks, toolset.Tool{
 			Name: "slack_list_channel_members", Title: "List a channel's members", Set: setConversations,
-			Scope: access.Read, Needs: []string{scopeRead},
+			Scope: access.Read, For: toolset.AsPerson, Needs: []string{scopeRead},
 			Description: "List who is in a conversation, with names where they are known. More about a person: slack_get_user_profiles.",
-		}, k.channelMembers),
-		toolset.Define(toolset.Tool{
+		}, (*kit).channelMembers),
+		define(ks, toolset.Tool{
 			Name: "slack_create_channel", Title: "Create a channel", Set: setConversations,
-			Scope: access.Write, Effect: toolset.Adds, Needs: []string{scopeCreate},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Adds, Needs: []string{scopeCreate},
 			Description: "Create a public or private channel, with the bot as its first member. Then call slack_invite_to_channel and slack_set_channel_topic.",
-		}, k.createChannel),
-		toolset.Define(toolset.Tool{
+		}, (*kit).createChannel),
+		define(ks, toolset.Tool{
 			Name: "slack_join_channel", Title: "Join a channel", Set: setConversations, Default: true,
-			Scope: access.Write, Effect: toolset.Sets, Needs: []string{"channels:join"},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Sets, Needs: []string{"channels:join"}, PersonNeeds: []string{"channels:write"},
 			Description: "Make the bot a member of a public channel. Into a private one a member must invite it.",
-		}, k.joinChannel),
-		toolset.Define(toolset.Tool{
+		}, (*kit).joinChannel),
+		define(ks, toolset.Tool{
 			Name: "slack_leave_channel", Title: "Leave a channel", Set: setConversations,
-			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{scopeCreate},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{scopeCreate},
 			Description: "End the bot's membership of a channel: it reads and receives nothing of it any more, and cannot come back to a private one by itself.",
-		}, k.leaveChannel),
-		toolset.Define(toolset.Tool{
+		}, (*kit).leaveChannel),
+		define(ks, toolset.Tool{
 			Name: "slack_invite_to_channel", Title: "Invite to a channel", Set: setConversations,
-			Scope: access.Write, Effect: toolset.Sets, Needs: []string{scopeInvite},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Sets, Needs: []string{scopeInvite},
 			Description: "Make users members of a channel that the bot is in. Each has its own result; who is a member already counts as done.",
-		}, k.invite),
-		toolset.Define(toolset.Tool{
+		}, (*kit).invite),
+		define(ks, toolset.Tool{
 			Name: "slack_set_channel_topic", Title: "Set topic and purpose", Set: setConversations,
-			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{scopeTopic},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{scopeTopic},
 			Description: "Replace a channel's topic, its purpose, or both. The old text is lost: see it first with slack_get_channel_info.",
-		}, k.setTopic),
-		toolset.Define(toolset.Tool{
+		}, (*kit).setTopic),
+		define(ks, toolset.Tool{
 			Name: "slack_archive_channel", Title: "Archive a channel", Set: setConversations,
-			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{scopeCreate},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{scopeCreate},
 			Description: "Close a channel for everybody: it can be read, not written to. A bot cannot open it again. Do it only when the user asked for it.",
-		}, k.archiveChannel),
-		toolset.Define(toolset.Tool{
+		}, (*kit).archiveChannel),
+		define(ks, toolset.Tool{
 			Name: "slack_open_conversation", Title: "Open a direct message", Set: setConversations,
-			Scope: access.Write, Effect: toolset.Sets, Needs: []string{scopeOpen},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Sets, Needs: []string{scopeOpen},
 			Description: "Find or make the bot's direct message with a user, or a group message with up to eight, and get its id. slack_post_message also takes one user as channel.",
-		}, k.openConversation),
+		}, (*kit).openConversation),
 	}
 }
 

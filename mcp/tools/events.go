@@ -73,30 +73,30 @@ type getEventOut struct {
 	view.Legend
 }
 
-func eventTools(k *kit) []toolset.Tool {
+func eventTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
-			Name: "slack_list_events", Title: "List received events", Set: setEvents, Default: true, Scope: access.Events,
+		define(ks, toolset.Tool{
+			Name: "slack_list_events", Title: "List received events", Set: setEvents, Default: true, Scope: access.Events, For: toolset.ServiceOnly, Why: whyEvents,
 			Description: "List received events: messages, mentions, reactions, joins, other senders' webhooks, newest first, as far back as they are stored. Then slack_event_context shows what is around one, slack_reply_to_event answers it.",
-		}, k.listEvents),
-		toolset.Define(toolset.Tool{
-			Name: "slack_get_event", Title: "Get one event", Set: setEvents, Default: true, Scope: access.Events,
+		}, (*kit).listEvents),
+		define(ks, toolset.Tool{
+			Name: "slack_get_event", Title: "Get one event", Set: setEvents, Default: true, Scope: access.Events, For: toolset.ServiceOnly, Why: whyEvents,
 			Description: "Get one received event with its whole payload. For what is around it: slack_event_context.",
-		}, k.getEvent),
-		toolset.Define(toolset.Tool{
-			Name: "slack_wait_for_event", Title: "Wait for an event", Set: setEvents, Default: true, Scope: access.Events,
+		}, (*kit).getEvent),
+		define(ks, toolset.Tool{
+			Name: "slack_wait_for_event", Title: "Wait for an event", Set: setEvents, Default: true, Scope: access.Events, For: toolset.ServiceOnly, Why: whyEvents,
 			Description: "Wait for an event that matches: from a cursor on (a post's, or next_cursor of an earlier call), else from the bot's last message in the channel or thread, else from now on. When timed_out, call again with next_cursor.",
-		}, k.waitForEvent),
-		toolset.Define(toolset.Tool{
+		}, (*kit).waitForEvent),
+		define(ks, toolset.Tool{
 			Name: "slack_event_context", Title: "Get an event's surroundings", Set: setEvents, Default: true,
-			Scope: access.Read, And: access.Events, Needs: []string{scopeHistory},
+			Scope: access.Read, And: access.Events, For: toolset.ServiceOnly, Why: whyEvents, Needs: []string{scopeHistory},
 			Description: "Get an event with what is around it: channel, author, its thread or the messages before it, link.",
-		}, k.eventContext),
-		toolset.Define(toolset.Tool{
+		}, (*kit).eventContext),
+		define(ks, toolset.Tool{
 			Name: "slack_reply_to_event", Title: "Reply to an event", Set: setEvents, Default: true,
-			Scope: access.Write, And: access.Events, Effect: toolset.Adds, Needs: []string{scopePost},
+			Scope: access.Write, And: access.Events, For: toolset.ServiceOnly, Why: whyEvents, Effect: toolset.Adds, Needs: []string{scopePost},
 			Description: "Answer an event that you have the event_id of, in its thread or channel.",
-		}, k.replyToEvent),
+		}, (*kit).replyToEvent),
 	}
 }
 
@@ -470,12 +470,12 @@ type messageStatusIn struct {
 	MessageID string `json:"message_id" alias:"id" doc:"Id of the message, as its sender's receipts have it"`
 }
 
-func receiptTools(k *kit) []toolset.Tool {
+func receiptTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
-			Name: "webhook_message_status", Title: "Get a message's delivery status", Set: setEvents, Scope: access.Events,
+		define(ks, toolset.Tool{
+			Name: "webhook_message_status", Title: "Get a message's delivery status", Set: setEvents, Scope: access.Events, For: toolset.ServiceOnly, Why: whyEvents,
 			Description: "Get the last known delivery status (queued, delivered, failed) of a message that delivery receipts tell of, with these. All receipts: slack_list_events with source receipts.",
-		}, k.messageStatus),
+		}, (*kit).messageStatus),
 	}
 }
 

@@ -128,10 +128,13 @@ func Fault(err error) string {
 		slack   *slackapi.Error
 		expired *event.CursorExpiredError
 		refusal *guard.RefusedError
+		people  *toolset.NotForPeopleError
 	)
 	switch {
 	case errors.As(err, &f):
 		return string(f)
+	case errors.As(err, &people):
+		return people.Error()
 	case errors.As(err, &refusal):
 		return refusal.Error()
 	case errors.As(err, &arg):

@@ -27,26 +27,26 @@ const (
 	maxFileWrite = 3 << 20 // bytes of a file that is uploaded: it comes in one message
 )
 
-func fileTools(k *kit) []toolset.Tool {
+func fileTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
-			Name: "slack_get_file_info", Title: "Get a file's details", Set: setFiles, Scope: access.Read, Needs: []string{"files:read"},
+		define(ks, toolset.Tool{
+			Name: "slack_get_file_info", Title: "Get a file's details", Set: setFiles, Scope: access.Read, For: toolset.AsPerson, Needs: []string{"files:read"},
 			Description: "Get a file's name, kind, size, owner and where it is shared. Its contents: slack_read_file.",
-		}, k.fileInfo),
-		toolset.Define(toolset.Tool{
-			Name: "slack_read_file", Title: "Read a file", Set: setFiles, Default: true, Scope: access.Read, Needs: []string{"files:read"},
+		}, (*kit).fileInfo),
+		define(ks, toolset.Tool{
+			Name: "slack_read_file", Title: "Read a file", Set: setFiles, Default: true, Scope: access.Read, For: toolset.AsPerson, Needs: []string{"files:read"},
 			Description: "Read a file: text page by page, an image as an image, a PDF or other document as Slack's own extract or whole; other kinds are described only.",
-		}, k.readFile),
-		toolset.Define(toolset.Tool{
+		}, (*kit).readFile),
+		define(ks, toolset.Tool{
 			Name: "slack_upload_file", Title: "Upload a file", Set: setFiles, Default: true,
-			Scope: access.Write, Effect: toolset.Adds, Needs: []string{"files:write"},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Adds, Needs: []string{"files:write"},
 			Description: "Upload a text, or base64 data of up to 3 MB, as a file and share it in a channel or thread.",
-		}, k.uploadFile),
-		toolset.Define(toolset.Tool{
+		}, (*kit).uploadFile),
+		define(ks, toolset.Tool{
 			Name: "slack_share_file", Title: "Share a file", Set: setFiles,
-			Scope: access.Write, Effect: toolset.Adds, Needs: []string{"files:read", scopePost},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Adds, Needs: []string{"files:read", scopePost},
 			Description: "Share a file that is in Slack already with another channel, by posting its link.",
-		}, k.shareFile),
+		}, (*kit).shareFile),
 	}
 }
 
@@ -237,22 +237,22 @@ func (k *kit) shareFile(ctx context.Context, c *toolset.Call, in shareIn) (poste
 
 const setCanvases = "canvases"
 
-func canvasTools(k *kit) []toolset.Tool {
+func canvasTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
+		define(ks, toolset.Tool{
 			Name: "slack_create_canvas", Title: "Create a canvas", Set: setCanvases,
-			Scope: access.Write, Effect: toolset.Adds, Needs: []string{"canvases:write"},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Adds, Needs: []string{"canvases:write"},
 			Description: "Create a canvas, a document in Slack, from Markdown, and optionally share it in a channel. Use it for what should last longer than a message.",
-		}, k.createCanvas),
-		toolset.Define(toolset.Tool{
-			Name: "slack_read_canvas", Title: "Read a canvas", Set: setCanvases, Scope: access.Read, Needs: []string{"canvases:read"},
+		}, (*kit).createCanvas),
+		define(ks, toolset.Tool{
+			Name: "slack_read_canvas", Title: "Read a canvas", Set: setCanvases, Scope: access.Read, For: toolset.AsPerson, Needs: []string{"canvases:read"},
 			Description: "Read a canvas as Markdown, page by page with offset. With find it also returns the ids of the sections that hold a text, for slack_edit_canvas.",
-		}, k.readCanvas),
-		toolset.Define(toolset.Tool{
+		}, (*kit).readCanvas),
+		define(ks, toolset.Tool{
 			Name: "slack_edit_canvas", Title: "Edit a canvas", Set: setCanvases,
-			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{"canvases:write"},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{"canvases:write"},
 			Description: "Change a canvas: insert Markdown at its start or end, or before or after a section, replace or delete a section, or rename it. Read it first. Replacing without a section replaces everything.",
-		}, k.editCanvas),
+		}, (*kit).editCanvas),
 	}
 }
 

@@ -41,10 +41,10 @@ func (f *frameCounter) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // between returns the functions that lie between the transport and the tool's function,
-// which is the outermost one of package tools.
+// which is the outermost one of package tools but for define, which hands it its kit.
 func between(stack []string) []string {
 	for i, function := range slices.Backward(stack) {
-		if strings.HasPrefix(function, "slackmcp/mcp/tools.") {
+		if strings.HasPrefix(function, "slackmcp/mcp/tools.") && !strings.HasPrefix(function, "slackmcp/mcp/tools.define[") {
 			return stack[:i]
 		}
 	}

@@ -55,7 +55,8 @@ type Options struct {
 
 const defaultMaxWaits = 200
 
-// A kit is what the tools share.
+// A kit is what the tools share for some callers: all services, or one person. What a tool reaches it
+// reaches by its kit, which [define] hands to it.
 type kit struct {
 	Options
 	waits *waitLimit
@@ -92,7 +93,7 @@ func Catalog(o Options) (*toolset.Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return possible(k, o.Slack != nil, o.Events != nil, o.Operator != nil, o.Asks != nil)
+	return possible(newKits(k), o.Slack != nil, o.Events != nil, o.Operator != nil, o.Asks != nil)
 }
 
 // Foresee returns the tools of the [Catalog] of a server that has a Slack client, or
@@ -102,11 +103,11 @@ func Foresee(slack, events bool) (*toolset.Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return possible(k, slack, events, events, slack && events)
+	return possible(newKits(k), slack, events, events, slack && events)
 }
 
-func possible(k *kit, slack, events, queue, asks bool) (*toolset.Catalog, error) {
-	return toolset.NewCatalog(slices.DeleteFunc(all(k), func(t toolset.Tool) bool {
+func possible(ks *kits, slack, events, queue, asks bool) (*toolset.Catalog, error) {
+	return toolset.NewCatalog(slices.DeleteFunc(all(ks), func(t toolset.Tool) bool {
 		return callsSlack(&t) && !slack || readsEvents(&t) && !events || t.Scope == access.Admin && !queue || t.Set == setAsk && !asks
 	})...)
 }
@@ -117,27 +118,27 @@ func Describe() (*toolset.Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return toolset.NewCatalog(all(k)...)
+	return toolset.NewCatalog(all(newKits(k))...)
 }
 
 func callsSlack(t *toolset.Tool) bool { return len(t.Needs)+len(t.UserNeeds) > 0 }
 
 func readsEvents(t *toolset.Tool) bool { return t.Scope == access.Events || t.And == access.Events }
 
-func all(k *kit) []toolset.Tool {
+func all(ks *kits) []toolset.Tool {
 	return slices.Concat(
-		eventTools(k),
-		receiptTools(k),
-		askTools(k),
-		messageTools(k),
-		reactionTools(k),
-		conversationTools(k),
-		userTools(k),
-		fileTools(k),
-		pinTools(k),
-		bookmarkTools(k),
-		canvasTools(k),
-		adminTools(k),
+		eventTools(ks),
+		receiptTools(ks),
+		askTools(ks),
+		messageTools(ks),
+		reactionTools(ks),
+		conversationTools(ks),
+		userTools(ks),
+		fileTools(ks),
+		pinTools(ks),
+		bookmarkTools(ks),
+		canvasTools(ks),
+		adminTools(ks),
 	)
 }
 

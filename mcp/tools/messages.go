@@ -24,77 +24,77 @@ const (
 	scopeManage  = "channels:write|channels:manage|groups:write|im:write|mpim:write"
 )
 
-func messageTools(k *kit) []toolset.Tool {
+func messageTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
+		define(ks, toolset.Tool{
 			Name: "slack_post_message", Title: "Post a message", Set: setMessages, Default: true,
-			Scope: access.Write, Effect: toolset.Adds, Needs: []string{scopePost},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Adds, Needs: []string{scopePost},
 			Description: "Post something new to a channel or a user, as the bot. To answer an event use slack_reply_to_event, to answer in a thread slack_thread_reply.",
-		}, k.post),
-		toolset.Define(toolset.Tool{
+		}, (*kit).post),
+		define(ks, toolset.Tool{
 			Name: "slack_thread_reply", Title: "Reply in a thread", Set: setMessages, Default: true,
-			Scope: access.Write, Effect: toolset.Adds, Needs: []string{scopePost},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Adds, Needs: []string{scopePost},
 			Description: "Answer in a thread that you have the ts or link of, with one or more messages, in order; when one fails, those after it are not sent.",
-		}, k.threadReply),
-		toolset.Define(toolset.Tool{
+		}, (*kit).threadReply),
+		define(ks, toolset.Tool{
 			Name: "slack_read_channel_messages", Title: "Read a channel", Set: setMessages, Default: true,
-			Scope: access.Read, Needs: []string{scopeHistory},
+			Scope: access.Read, For: toolset.AsPerson, Needs: []string{scopeHistory},
 			Description: "Read a channel's messages, newest first. Replies in threads are not among them: where reply_count is set, or for older_threads (with oldest), call slack_read_thread_messages.",
-		}, k.readChannel),
-		toolset.Define(toolset.Tool{
+		}, (*kit).readChannel),
+		define(ks, toolset.Tool{
 			Name: "slack_read_thread_messages", Title: "Read a thread", Set: setMessages, Default: true,
-			Scope: access.Read, Needs: []string{scopeHistory},
+			Scope: access.Read, For: toolset.AsPerson, Needs: []string{scopeHistory},
 			Description: "Read a thread: its first message, then the replies, oldest first.",
-		}, k.readThread),
-		toolset.Define(toolset.Tool{
+		}, (*kit).readThread),
+		define(ks, toolset.Tool{
 			Name: "slack_update_message", Title: "Change a message", Set: setMessages, Default: true,
-			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{scopePost},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{scopePost},
 			Description: "Replace a message of the bot's own: its old text, blocks and attachments are lost.",
-		}, k.update),
-		toolset.Define(toolset.Tool{
+		}, (*kit).update),
+		define(ks, toolset.Tool{
 			Name: "slack_delete_message", Title: "Delete a message", Set: setMessages,
-			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{scopePost},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{scopePost},
 			Description: "Delete a message of the bot itself, for good. Correct a mistake with slack_update_message instead.",
-		}, k.delete),
-		toolset.Define(toolset.Tool{
+		}, (*kit).delete),
+		define(ks, toolset.Tool{
 			Name: "slack_schedule_message", Title: "Schedule a message", Set: setMessages,
-			Scope: access.Write, Effect: toolset.Adds, Needs: []string{scopePost},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Adds, Needs: []string{scopePost},
 			Description: "Let Slack post a message later, up to 120 days ahead. slack_cancel_scheduled_message takes it back.",
-		}, k.schedule),
-		toolset.Define(toolset.Tool{
+		}, (*kit).schedule),
+		define(ks, toolset.Tool{
 			Name: "slack_list_scheduled_messages", Title: "List scheduled messages", Set: setMessages,
-			Scope: access.Read, Needs: []string{scopePost},
+			Scope: access.Read, For: toolset.AsPerson, Needs: []string{scopePost},
 			Description: "List the bot's messages that wait for their time, of one channel or of all. Take one back with slack_cancel_scheduled_message.",
-		}, k.listScheduled),
-		toolset.Define(toolset.Tool{
+		}, (*kit).listScheduled),
+		define(ks, toolset.Tool{
 			Name: "slack_cancel_scheduled_message", Title: "Cancel a scheduled message", Set: setMessages,
-			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{scopePost},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{scopePost},
 			Description: "Take a scheduled message back before its time. Ids come from slack_schedule_message and slack_list_scheduled_messages.",
-		}, k.cancelScheduled),
-		toolset.Define(toolset.Tool{
+		}, (*kit).cancelScheduled),
+		define(ks, toolset.Tool{
 			Name: "slack_post_ephemeral", Title: "Show a message to one user", Set: setMessages,
-			Scope: access.Write, Effect: toolset.Adds, Needs: []string{scopePost},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Adds, Needs: []string{scopePost},
 			Description: "Show a message in a channel to one user only; it is gone when they reload. What should stay: slack_post_message to the user.",
-		}, k.postEphemeral),
-		toolset.Define(toolset.Tool{
-			Name: "slack_get_permalink", Title: "Get a message's link", Set: setMessages, Scope: access.Read, Needs: []string{scopePost + "|" + scopeHistory},
+		}, (*kit).postEphemeral),
+		define(ks, toolset.Tool{
+			Name: "slack_get_permalink", Title: "Get a message's link", Set: setMessages, Scope: access.Read, For: toolset.AsPerson, Needs: []string{scopePost + "|" + scopeHistory},
 			Description: "Get the permanent link of a message, to show it to a person.",
-		}, k.permalink),
-		toolset.Define(toolset.Tool{
+		}, (*kit).permalink),
+		define(ks, toolset.Tool{
 			Name: "slack_search_messages", Title: "Search messages", Set: setMessages, Default: true,
-			Scope: access.Read, Needs: []string{"search:read.public"}, UserNeeds: []string{"search:read"},
+			Scope: access.Read, For: toolset.AsPerson, Needs: []string{"search:read.public"}, UserNeeds: []string{"search:read"},
 			Description: "Search messages: with a user token all that its owner sees, with a bot token public channels, on behalf of a received event (event_id).",
-		}, k.search),
-		toolset.Define(toolset.Tool{
+		}, (*kit).search),
+		define(ks, toolset.Tool{
 			Name: "slack_list_unread", Title: "List unread conversations", Set: setMessages,
-			Scope: access.Read, UserNeeds: []string{scopeRead},
+			Scope: access.Read, For: toolset.AsPerson, UserNeeds: []string{scopeRead},
 			Description: "List where the owner of the user token has unread messages, threads aside. Read them with slack_read_channel_messages (oldest = last_read), then call slack_mark_read.",
-		}, k.listUnread),
-		toolset.Define(toolset.Tool{
+		}, (*kit).listUnread),
+		define(ks, toolset.Tool{
 			Name: "slack_mark_read", Title: "Mark as read", Set: setMessages,
-			Scope: access.Write, Effect: toolset.Sets, UserNeeds: []string{scopeManage},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Sets, UserNeeds: []string{scopeManage},
 			Description: "Mark a conversation as read up to a message, for the owner of the user token. Do it only when the user asked for it.",
-		}, k.markRead),
+		}, (*kit).markRead),
 	}
 }
 

@@ -12,22 +12,22 @@ import (
 
 const setPins = "pins"
 
-func pinTools(k *kit) []toolset.Tool {
+func pinTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
-			Name: "slack_list_pins", Title: "List pins", Set: setPins, Scope: access.Read, Needs: []string{"pins:read"},
+		define(ks, toolset.Tool{
+			Name: "slack_list_pins", Title: "List pins", Set: setPins, Scope: access.Read, For: toolset.AsPerson, Needs: []string{"pins:read"},
 			Description: "List the messages and files that are pinned in a channel: what its members want to be found.",
-		}, k.listPins),
-		toolset.Define(toolset.Tool{
+		}, (*kit).listPins),
+		define(ks, toolset.Tool{
 			Name: "slack_add_pin", Title: "Pin a message", Set: setPins,
-			Scope: access.Write, Effect: toolset.Sets, Needs: []string{"pins:write"},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Sets, Needs: []string{"pins:write"},
 			Description: "Pin a message to its channel, for all members. One that is pinned already counts as done.",
-		}, k.addPin),
-		toolset.Define(toolset.Tool{
+		}, (*kit).addPin),
+		define(ks, toolset.Tool{
 			Name: "slack_remove_pin", Title: "Unpin a message", Set: setPins,
-			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{"pins:write"},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{"pins:write"},
 			Description: "Take a pin off, for all members. The message stays. One that is not pinned counts as done.",
-		}, k.removePin),
+		}, (*kit).removePin),
 	}
 }
 

@@ -20,33 +20,33 @@ import (
 
 const setReactions = "reactions"
 
-func reactionTools(k *kit) []toolset.Tool {
+func reactionTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
+		define(ks, toolset.Tool{
 			Name: "slack_add_reactions", Title: "Add reactions", Set: setReactions, Default: true,
-			Scope: access.Write, Effect: toolset.Sets, Needs: []string{"reactions:write"},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Sets, Needs: []string{"reactions:write"},
 			Description: "Put emoji on a message, each with its own result; one that is there counts as done.",
-		}, k.addReactions),
-		toolset.Define(toolset.Tool{
+		}, (*kit).addReactions),
+		define(ks, toolset.Tool{
 			Name: "slack_remove_reactions", Title: "Remove reactions", Set: setReactions,
-			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{"reactions:write"},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{"reactions:write"},
 			Description: "Take the bot's emoji off a message, each with its own result; one that is not there counts as done.",
-		}, k.removeReactions),
-		toolset.Define(toolset.Tool{
+		}, (*kit).removeReactions),
+		define(ks, toolset.Tool{
 			Name: "slack_get_reactions", Title: "Get reactions", Set: setReactions,
-			Scope: access.Read, Needs: []string{"reactions:read"},
+			Scope: access.Read, For: toolset.AsPerson, Needs: []string{"reactions:read"},
 			Description: "Get a message with all its reactions and who reacted. Use it to count votes or see who confirmed.",
-		}, k.getReactions),
-		toolset.Define(toolset.Tool{
+		}, (*kit).getReactions),
+		define(ks, toolset.Tool{
 			Name: "slack_read_emojis", Title: "Read custom emoji", Set: setReactions, Default: true,
-			Scope: access.Read, Needs: []string{"emoji:read"},
+			Scope: access.Read, For: toolset.AsPerson, Needs: []string{"emoji:read"},
 			Description: "Read the workspace's own emoji: name and image, or alias. Standard emoji are not among them.",
-		}, k.readEmojis),
-		toolset.Define(toolset.Tool{
+		}, (*kit).readEmojis),
+		define(ks, toolset.Tool{
 			Name: "slack_search_emojis", Title: "Search custom emoji", Set: setReactions,
-			Scope: access.Read, Needs: []string{"emoji:read"},
+			Scope: access.Read, For: toolset.AsPerson, Needs: []string{"emoji:read"},
 			Description: "Search the workspace's own emoji by parts of their names. Use what it finds with slack_add_reactions, or as :name: in a text.",
-		}, k.searchEmojis),
+		}, (*kit).searchEmojis),
 	}
 }
 
@@ -264,22 +264,22 @@ func firstAfter(sorted []string, cursor string) int {
 
 const setBookmarks = "bookmarks"
 
-func bookmarkTools(k *kit) []toolset.Tool {
+func bookmarkTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
-			Name: "slack_list_bookmarks", Title: "List bookmarks", Set: setBookmarks, Scope: access.Read, Needs: []string{"bookmarks:read"},
+		define(ks, toolset.Tool{
+			Name: "slack_list_bookmarks", Title: "List bookmarks", Set: setBookmarks, Scope: access.Read, For: toolset.AsPerson, Needs: []string{"bookmarks:read"},
 			Description: "List the links at the top of a channel: what its members want to be found.",
-		}, k.listBookmarks),
-		toolset.Define(toolset.Tool{
+		}, (*kit).listBookmarks),
+		define(ks, toolset.Tool{
 			Name: "slack_add_bookmark", Title: "Add a bookmark", Set: setBookmarks,
-			Scope: access.Write, Effect: toolset.Adds, Needs: []string{"bookmarks:write"},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Adds, Needs: []string{"bookmarks:write"},
 			Description: "Put a link at the top of a channel, for all members.",
-		}, k.addBookmark),
-		toolset.Define(toolset.Tool{
+		}, (*kit).addBookmark),
+		define(ks, toolset.Tool{
 			Name: "slack_remove_bookmark", Title: "Remove a bookmark", Set: setBookmarks,
-			Scope: access.Write, Effect: toolset.Destroys, Needs: []string{"bookmarks:write"},
+			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{"bookmarks:write"},
 			Description: "Take a link away from the top of a channel, for all members. Ids come from slack_list_bookmarks.",
-		}, k.removeBookmark),
+		}, (*kit).removeBookmark),
 	}
 }
 

@@ -17,32 +17,32 @@ const (
 	scopeUsers = "users:read"
 )
 
-func userTools(k *kit) []toolset.Tool {
+func userTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
-		toolset.Define(toolset.Tool{
-			Name: "slack_list_users", Title: "List users", Set: setUsers, Scope: access.Read, Needs: []string{scopeUsers},
+		define(ks, toolset.Tool{
+			Name: "slack_list_users", Title: "List users", Set: setUsers, Scope: access.Read, For: toolset.AsPerson, Needs: []string{scopeUsers},
 			Description: "List all members of the workspace, bots and former members too. To find somebody: slack_search_users.",
-		}, k.listUsers),
-		toolset.Define(toolset.Tool{
-			Name: "slack_search_users", Title: "Search users", Set: setUsers, Default: true, Scope: access.Read, Needs: []string{scopeUsers},
+		}, (*kit).listUsers),
+		define(ks, toolset.Tool{
+			Name: "slack_search_users", Title: "Search users", Set: setUsers, Default: true, Scope: access.Read, For: toolset.AsPerson, Needs: []string{scopeUsers},
 			Description: "Find people by words of their name or title, or by e-mail. Other tools take @name or e-mail at once.",
-		}, k.searchUsers),
-		toolset.Define(toolset.Tool{
-			Name: "slack_get_user_profiles", Title: "Get user profiles", Set: setUsers, Default: true, Scope: access.Read, Needs: []string{scopeUsers},
+		}, (*kit).searchUsers),
+		define(ks, toolset.Tool{
+			Name: "slack_get_user_profiles", Title: "Get user profiles", Set: setUsers, Default: true, Scope: access.Read, For: toolset.AsPerson, Needs: []string{scopeUsers},
 			Description: "Get users' profiles: names, title, e-mail, time zone, status, whether they are guests or of another organisation.",
-		}, k.userProfiles),
-		toolset.Define(toolset.Tool{
-			Name: "slack_get_user_presence", Title: "Get a user's presence", Set: setUsers, Scope: access.Read, Needs: []string{scopeUsers},
+		}, (*kit).userProfiles),
+		define(ks, toolset.Tool{
+			Name: "slack_get_user_presence", Title: "Get a user's presence", Set: setUsers, Scope: access.Read, For: toolset.AsPerson, Needs: []string{scopeUsers},
 			Description: "See whether a user is active or away just now.",
-		}, k.presence),
-		toolset.Define(toolset.Tool{
-			Name: "slack_list_user_groups", Title: "List user groups", Set: setUsers, Scope: access.Read, Needs: []string{"usergroups:read"},
+		}, (*kit).presence),
+		define(ks, toolset.Tool{
+			Name: "slack_list_user_groups", Title: "List user groups", Set: setUsers, Scope: access.Read, For: toolset.AsPerson, Needs: []string{"usergroups:read"},
 			Description: "List the workspace's user groups (such as @support), with their ids and sizes. Members: slack_list_user_group_members. Mention one in a text as <!subteam^ID>.",
-		}, k.userGroups),
-		toolset.Define(toolset.Tool{
-			Name: "slack_list_user_group_members", Title: "List a user group's members", Set: setUsers, Scope: access.Read, Needs: []string{"usergroups:read"},
+		}, (*kit).userGroups),
+		define(ks, toolset.Tool{
+			Name: "slack_list_user_group_members", Title: "List a user group's members", Set: setUsers, Scope: access.Read, For: toolset.AsPerson, Needs: []string{"usergroups:read"},
 			Description: "List who is in a user group, with names where they are known.",
-		}, k.userGroupMembers),
+		}, (*kit).userGroupMembers),
 	}
 }
 

@@ -58,7 +58,7 @@ func bound(t *testing.T, raw string) (arguments, error) {
 }
 
 func valid(name string) toolset.Tool {
-	return toolset.Tool{Name: name, Title: "t", Description: "d", Set: "s", Scope: access.Read}
+	return toolset.Tool{Name: name, Title: "t", Description: "d", Set: "s", Scope: access.Read, For: toolset.AsPerson}
 }
 
 func TestArgumentsAreReadAsModelsWriteThem(t *testing.T) {

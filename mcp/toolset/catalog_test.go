@@ -91,15 +91,19 @@ func TestNewCatalogRefuses(t *testing.T) {
 	bad.Title = ""
 	writer := valid("writer")
 	writer.Effect = toolset.Adds
+	unjudged, unexplained := valid("unjudged"), valid("unexplained")
+	unjudged.For, unexplained.For = 0, toolset.ServiceOnly
 	for want, tool := range map[string]toolset.Tool{
-		"not snake_case":          toolset.Define(bad, func(context.Context, *toolset.Call, struct{}) (struct{}, error) { return struct{}{}, nil }),
-		"not made by Define":      valid("raw"),
-		"argument x has no doc":   toolset.Define(valid("a"), func(context.Context, *toolset.Call, undocumented) (struct{}, error) { return struct{}{}, nil }),
-		"no json name":            toolset.Define(valid("b"), func(context.Context, *toolset.Call, nameless) (struct{}, error) { return struct{}{}, nil }),
-		"no place in a schema":    toolset.Define(valid("c"), func(context.Context, *toolset.Call, struct{}) (odd, error) { return odd{}, nil }),
-		"contradict each other":   toolset.Define(writer, func(context.Context, *toolset.Call, struct{}) (struct{}, error) { return struct{}{}, nil }),
-		"there are two of this":   define("read_a", "s", false, toolset.Reads),
-		"tool \"Bad-Name\": name": toolset.Define(bad, func(context.Context, *toolset.Call, struct{}) (struct{}, error) { return struct{}{}, nil }),
+		"not snake_case":           toolset.Define(bad, func(context.Context, *toolset.Call, struct{}) (struct{}, error) { return struct{}{}, nil }),
+		"not made by Define":       valid("raw"),
+		"argument x has no doc":    toolset.Define(valid("a"), func(context.Context, *toolset.Call, undocumented) (struct{}, error) { return struct{}{}, nil }),
+		"no json name":             toolset.Define(valid("b"), func(context.Context, *toolset.Call, nameless) (struct{}, error) { return struct{}{}, nil }),
+		"no place in a schema":     toolset.Define(valid("c"), func(context.Context, *toolset.Call, struct{}) (odd, error) { return odd{}, nil }),
+		"contradict each other":    toolset.Define(writer, func(context.Context, *toolset.Call, struct{}) (struct{}, error) { return struct{}{}, nil }),
+		"does not say whom it is":  toolset.Define(unjudged, func(context.Context, *toolset.Call, struct{}) (struct{}, error) { return struct{}{}, nil }),
+		"why it is not for people": toolset.Define(unexplained, func(context.Context, *toolset.Call, struct{}) (struct{}, error) { return struct{}{}, nil }),
+		"there are two of this":    define("read_a", "s", false, toolset.Reads),
+		"tool \"Bad-Name\": name":  toolset.Define(bad, func(context.Context, *toolset.Call, struct{}) (struct{}, error) { return struct{}{}, nil }),
 	} {
 		_, err := toolset.NewCatalog(tool, define("read_a", "s", false, toolset.Reads))
 		if err == nil || !strings.Contains(err.Error(), want) {

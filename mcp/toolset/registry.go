@@ -130,7 +130,7 @@ func (r *Registry) Absent(ctx context.Context, name string) string {
 // withheld says what keeps a chosen tool from a caller.
 func (r *Registry) withheld(p *access.Principal, t *Tool) string {
 	if _, person := p.SignIn(); person {
-		return forServices(t)
+		return (&NotForPeopleError{t.Name, t.Why}).Error()
 	}
 	for _, need := range []access.Scope{t.Scope, t.And} {
 		if need != "" && !p.Has(need) {
@@ -139,11 +139,6 @@ func (r *Registry) withheld(p *access.Principal, t *Tool) string {
 	}
 	return t.Name + " is hidden, because the Slack app lacks " + strings.Join(r.grant.Load().missing[t.Name], ", ") +
 		": tell the user to add it to the app and to install the app again"
-}
-
-// forServices says that a tool is not for people.
-func forServices(t *Tool) string {
-	return t.Name + " acts with the rights of the server's Slack app, so it is not for people who have signed in with Slack: tell the user"
 }
 
 // left says why a tool was not chosen.
@@ -204,7 +199,7 @@ func (t *Tool) protocol() mcp.Tool {
 func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req mcp.CallToolRequest) *mcp.CallToolResult {
 	c := &Call{Tool: t.Name, Principal: access.From(ctx), Progress: func(float64, float64, string) {}}
 	if _, person := c.Principal.SignIn(); person { // the filter, which mcp-go asks first, is not relied on
-		return mcp.NewToolResultError(forServices(t))
+		return mcp.NewToolResultError((&NotForPeopleError{t.Name, t.Why}).Error())
 	}
 	if meta := req.Params.Meta; meta != nil && meta.ProgressToken != nil {
 		c.Progress = progress(ctx, s, meta.ProgressToken)

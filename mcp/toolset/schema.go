@@ -212,6 +212,11 @@ func (c *Catalog) WriteReference(w io.Writer) error {
 		n, d := c.count(set)
 		fmt.Fprintf(&b, "| [%s](#%s) | %d | %d |\n", set, set, n, d)
 	}
+	b.WriteString("\nWhom each tool serves beside services:\n\n| tool | scope | for people who have signed in |\n|---|---|---|\n")
+	for i := range c.tools {
+		t := &c.tools[i]
+		fmt.Fprintf(&b, "| [%s](#%s) | %s | %s |\n", t.Name, t.Name, t.scopes(), t.For)
+	}
 	set := ""
 	for i := range c.tools { // they are in the order of their toolsets
 		t := &c.tools[i]
@@ -246,7 +251,7 @@ func (t *Tool) reference(b *strings.Builder) error {
 	if t.Default {
 		b.WriteString(" · offered by default")
 	}
-	fmt.Fprintf(b, "\n\nA caller needs the scope %s.%s\n\n", t.scopes(), t.slackScopes())
+	fmt.Fprintf(b, "\n\nA caller needs the scope %s.%s\n\nFor people who have signed in: %s\n\n", t.scopes(), t.slackScopes(), t.forPeople())
 	if len(t.arguments) == 0 {
 		b.WriteString("It takes no arguments.\n\n")
 	} else {
@@ -298,18 +303,31 @@ func (t *Tool) slackScopes() string {
 		who   string
 		needs []string
 	}{{"the bot token", t.Needs}, {"a user token", t.UserNeeds}} {
-		var all []string
-		for _, need := range n.needs {
-			all = append(all, "`"+strings.ReplaceAll(need, "|", "` or `")+"`")
-		}
-		if len(all) > 0 {
-			parts = append(parts, n.who+" with "+strings.Join(all, ", and "))
+		if len(n.needs) > 0 {
+			parts = append(parts, n.who+" with "+needs(n.needs))
 		}
 	}
 	if len(parts) == 0 {
 		return " It calls nothing in Slack."
 	}
 	return " Slack wants " + strings.Join(parts, "; or ") + "."
+}
+
+// needs writes scopes of Slack.
+func needs(scopes []string) string {
+	all := make([]string, len(scopes))
+	for i, need := range scopes {
+		all[i] = "`" + strings.ReplaceAll(need, "|", "` or `") + "`"
+	}
+	return strings.Join(all, ", and ")
+}
+
+// forPeople says how the tool serves people.
+func (t *Tool) forPeople() string {
+	if t.For == ServiceOnly {
+		return t.For.String() + ", because it needs " + t.Why + "."
+	}
+	return t.For.String() + ", with " + needs(t.personNeeds()) + "."
 }
 
 func (f *field) kind() string {

@@ -30,6 +30,10 @@ type Tool struct {
 	Default bool
 	// Effect is what a call does to the world.
 	Effect Effect
+	// For says how the tool serves people who have signed in. A tool that does not say it is not fit
+	// to be published. Why says of one that is for services only what it needs: "the app's own events".
+	For Audience
+	Why string
 	// Scope is what a principal needs to list and call the tool, And what it needs as
 	// well; And may be empty.
 	Scope, And access.Scope
@@ -37,6 +41,9 @@ type Tool struct {
 	// user token can stand in for it. "a|b" means that either will do. A tool that
 	// has neither calls nothing in Slack; one that has only UserNeeds takes a user token.
 	Needs, UserNeeds []string
+	// PersonNeeds are the scopes that a person's own token needs, where they are neither UserNeeds nor
+	// Needs.
+	PersonNeeds []string
 
 	// InputSchema and OutputSchema are set by Define.
 	InputSchema, OutputSchema json.RawMessage
@@ -68,6 +75,33 @@ func (e Effect) Destructive() bool { return e == Destroys }
 
 // Idempotent reports that a second call with the same arguments changes nothing more.
 func (e Effect) Idempotent() bool { return e != Adds }
+
+// An Audience says how a tool serves people who have signed in; services have it with the server's own
+// tokens.
+type Audience uint8
+
+const (
+	// AsPerson runs with the token of the person who calls, and with no other one.
+	AsPerson Audience = iota + 1
+	// BotForPerson runs with the bot's token for a person, who is found to be a member of the
+	// conversation at that moment.
+	BotForPerson
+	// ServiceOnly is not for people.
+	ServiceOnly
+)
+
+// String is the audience as the documentation has it.
+func (a Audience) String() string {
+	switch a {
+	case AsPerson:
+		return "person"
+	case BotForPerson:
+		return "bot-for-person"
+	case ServiceOnly:
+		return "service only"
+	}
+	return "not judged"
+}
 
 // A Call is one call as a handler sees it.
 type Call struct {
@@ -154,6 +188,19 @@ func (t *Tool) Run(ctx context.Context, c *Call, arguments json.RawMessage) (Res
 	return t.run(ctx, c, arguments)
 }
 
+// misjudged says what is wrong with whom the tool is for, "" where nothing is.
+func (t *Tool) misjudged() string {
+	switch {
+	case t.Scope == access.Read && !t.Effect.ReadOnly(), t.Scope == access.Write && t.Effect.ReadOnly():
+		return "scope " + string(t.Scope) + " and effect contradict each other"
+	case t.For < AsPerson, t.For > ServiceOnly:
+		return "it does not say whom it is for"
+	case (t.For == ServiceOnly) != (t.Why != ""):
+		return "why it is not for people has to be said of those that are not, and of no other"
+	}
+	return ""
+}
+
 var snakeCase = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
 
 // check names what is missing from a description.
@@ -174,8 +221,8 @@ func (t *Tool) check() error {
 			say("%s is missing", what)
 		}
 	}
-	if t.Scope == access.Read && !t.Effect.ReadOnly() || t.Scope == access.Write && t.Effect.ReadOnly() {
-		say("scope %s and effect contradict each other", t.Scope)
+	if problem := t.misjudged(); problem != "" {
+		say("%s", problem)
 	}
 	for _, f := range t.arguments {
 		if f.doc == "" {
@@ -435,4 +482,29 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// personNeeds are the scopes of Slack that the tool needs of a person's token.
+func (t *Tool) personNeeds() []string {
+	for _, needs := range [][]string{t.PersonNeeds, t.UserNeeds} {
+		if len(needs) > 0 {
+			return needs
+		}
+	}
+	return t.Needs
+}
+
+// A NotForPeopleError says that a tool does not serve people who have signed in.
+type NotForPeopleError struct {
+	Tool string
+	// Why is what the tool needs; empty where nobody can be served as themselves.
+	Why string
+}
+
+// Error is words for the model.
+func (e *NotForPeopleError) Error() string {
+	if e.Why == "" {
+		return e.Tool + " does not serve people on this server, which has not been set up to act as them: tell the user"
+	}
+	return e.Tool + " is not for people who have signed in: it needs " + e.Why + ". Tell the user"
 }
