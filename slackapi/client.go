@@ -89,9 +89,10 @@ type shared struct {
 	api       *url.URL
 	pace      *pacer
 	capped    *atomic.Bool
-	rehearsal *recorder // nil where calls are sent
+	rehearsal *recorder      // nil where calls are sent
+	person    *PersonOptions // nil where they are not a person's
 
-	bot, user, app *Client
+	bot, user, app *Client // of a person bot and user are the person's
 }
 
 // New checks the options and returns a client that calls with the bot token. It makes no
@@ -129,6 +130,11 @@ func New(opt Options) (*Client, error) {
 
 // connect makes the client of each token.
 func (s *shared) connect() {
+	if s.person != nil {
+		s.bot, s.app = s.client("person", standIn), s.client("app", "")
+		s.user = s.bot
+		return
+	}
 	s.bot, s.user, s.app = s.client("bot", s.opt.BotToken), s.client("user", s.opt.UserToken), s.client("app", s.opt.AppToken)
 }
 
@@ -147,7 +153,7 @@ func (s *shared) client(owner, token string) *Client {
 func (c *Client) AsUser() *Client { return c.user }
 
 // HasUserToken reports whether the calls that need a user token can be made.
-func (c *Client) HasUserToken() bool { return c.opt.UserToken != "" }
+func (c *Client) HasUserToken() bool { return c.user.token != "" }
 
 // Capped reports that Slack has shown to hold this app in the class of one history
 // request a minute and 15 messages a page (commercially distributed apps outside the

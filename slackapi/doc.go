@@ -11,6 +11,8 @@
 //     type that was invented after this package was written.
 //   - No token is part of an error, an observation or a rehearsal, and none is sent
 //     to a host that is neither Slack's nor the configured API's.
+//   - A [Person] calls with their own token or not at all, and has a share of Slack's
+//     limits: a quarter of a burst, and a turn among those who wait.
 //
 // It does not promise that Slack stored what it acknowledged, nor an order among
 // concurrent calls, and it keeps nothing: no names, no messages, no tokens of users.

@@ -28,6 +28,9 @@ type Error struct {
 	RetryAfter time.Duration
 	// Status is the HTTP status, 0 where there was none.
 	Status int
+	// SignIn says that a person's token was refused, or that there is none: the person has to sign in
+	// again, and allow what is Needed. See [Client.Person].
+	SignIn bool
 	// Pointers are the places in the request that Slack complained about, as JSON
 	// pointers (/blocks/0/text), without what was there.
 	Pointers []string
@@ -56,6 +59,10 @@ const (
 	CodeTooManyReads = "too_many_reads"
 	// CodeNoToken is a method that needs a token that the client was not given.
 	CodeNoToken = "no_token"
+	// CodeSignInAgain is a person's call that was not sent: there is no token until they sign in again.
+	CodeSignInAgain = "sign_in_again"
+	// CodeNoPersonsToken is a person's call that was not sent, because their token cannot be had now.
+	CodeNoPersonsToken = "no_persons_token"
 	// CodeRefusedHost is a URL whose host may not be called.
 	CodeRefusedHost = "refused_host"
 	// CodeSignIn is a file that the token may not read: Slack led to its sign-in page.
@@ -84,6 +91,9 @@ func (e *Error) Error() string {
 		b.WriteString(" (it may have been carried out: look before repeating it)")
 	case len(e.Pointers) > 0:
 		fmt.Fprintf(&b, " (at %s)", strings.Join(e.Pointers, ", "))
+	}
+	if e.SignIn && e.Code != CodeSignInAgain {
+		b.WriteString(": the person has to sign in again")
 	}
 	if e.err != nil {
 		fmt.Fprintf(&b, ": %v", e.err)

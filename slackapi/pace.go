@@ -1,6 +1,8 @@
 package slackapi
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -101,25 +103,30 @@ const maxGates = 4096
 type pacer struct {
 	factor float64
 
-	mu    sync.Mutex
-	gates map[string]*gate // guarded by mu
+	mu     sync.Mutex // guards what follows
+	home   string     // the workspace of the client, once it is known
+	gates  map[string]*gate
+	shares map[string]*gate // of persons
+	slow   map[string]bool  // methods that are held to tier1
 }
 
 // A gate lets calls through at a rate, and none while Slack said to wait.
 type gate struct {
 	method string
 	rate   *rate.Limiter
-	until  time.Time // guarded by the pacer's mu
+	until  time.Time     // guarded by the pacer's mu
+	turn   chan struct{} // capacity 1, of a person's share: see [pacer.turn]
 }
 
 func newPacer(factor float64) *pacer {
-	return &pacer{factor: factor, gates: map[string]*gate{}}
+	return &pacer{factor: factor, gates: map[string]*gate{}, shares: map[string]*gate{}, slow: map[string]bool{}}
 }
 
 // reserve takes a place in the queue of a call's method, and in that of its scope where
 // there is one, and returns how long to wait for it. Where that is longer than patience
 // the place is given back and ok is false.
-func (p *pacer) reserve(c call, patience time.Duration) (wait time.Duration, ok bool) {
+// With ofPerson the places are in the person's shares of these queues.
+func (p *pacer) reserve(c call, ofPerson bool, patience time.Duration) (wait time.Duration, ok bool) {
 	if c.method.tier == tierNone {
 		return 0, true
 	}
@@ -127,8 +134,7 @@ func (p *pacer) reserve(c call, patience time.Duration) (wait time.Duration, ok 
 	defer p.mu.Unlock()
 	now := time.Now()
 	var taken []*rate.Reservation
-	for _, key := range c.gates() {
-		g := p.gate(key, c)
+	for _, g := range p.all(c, ofPerson) {
 		r := g.rate.ReserveN(now, 1)
 		taken = append(taken, r)
 		wait = max(wait, r.DelayFrom(now), g.until.Sub(now))
@@ -149,8 +155,8 @@ func (p *pacer) pause(c call, wait time.Duration) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	keys := c.gates()
-	g := p.gate(keys[len(keys)-1], c)
+	all := p.all(c, false)
+	g := all[len(all)-1]
 	if until := time.Now().Add(wait); until.After(g.until) {
 		g.until = until
 	}
@@ -174,52 +180,80 @@ func (p *pacer) setTier(slow bool, names ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, name := range names {
-		m := methodOf(name)
-		if slow {
-			m.tier = tier1
-		}
-		g := p.gate(name, call{method: m})
-		g.rate.SetLimit(p.limit(m.tier))
-		g.rate.SetBurst(burst(m.tier))
+		p.slow[name] = slow
 	}
+	for _, gates := range []map[string]*gate{p.gates, p.shares} {
+		for _, g := range gates {
+			if slices.Contains(names, g.method) {
+				t := p.tier(methodOf(g.method))
+				g.rate.SetLimit(p.limit(t))
+				g.rate.SetBurst(burst(t, g.turn != nil))
+			}
+		}
+	}
+}
+
+// tier is the class to which a method is held. It requires p.mu.
+func (p *pacer) tier(m method) tier {
+	if p.slow[m.name] {
+		return tier1
+	}
+	return m.tier
 }
 
 // gates are the keys of a call's gates, the narrowest last.
 func (c call) gates() []string {
-	if c.method.tier == tierPost && c.scope != "" {
-		return []string{c.method.name, c.method.name + " " + c.scope}
+	key := c.method.name
+	if c.team != "" {
+		key = c.team + " " + key
 	}
-	return []string{c.method.name}
+	if c.method.tier == tierPost && c.scope != "" {
+		return []string{key, key + " " + c.scope}
+	}
+	return []string{key}
+}
+
+// all are the gates of a call, or of the person's shares of them, the narrowest last. It requires p.mu.
+func (p *pacer) all(c call, ofPerson bool) []*gate {
+	var all []*gate
+	for i, key := range c.gates() {
+		t := p.tier(c.method)
+		if t == tierPost && i == 0 {
+			t = tierSpecial // the workspace's share of posts: hundreds a minute
+		}
+		if ofPerson {
+			all = append(all, p.gate(p.shares, c.who+" "+key, c.method.name, t, make(chan struct{}, 1)))
+		} else {
+			all = append(all, p.gate(p.gates, key, c.method.name, t, nil))
+		}
+	}
+	return all
 }
 
 // gate returns the gate of a key, made when it is new. It requires p.mu.
-func (p *pacer) gate(key string, c call) *gate {
-	if g := p.gates[key]; g != nil {
+func (p *pacer) gate(of map[string]*gate, key, method string, t tier, turn chan struct{}) *gate {
+	if g := of[key]; g != nil {
 		return g
 	}
-	if len(p.gates) >= maxGates {
-		p.sweep()
+	if len(of) >= maxGates {
+		sweep(of)
 	}
-	t := c.method.tier
-	if t == tierPost && key == c.method.name {
-		t = tierSpecial // the workspace's share of posts: hundreds a minute
-	}
-	g := &gate{method: c.method.name, rate: rate.NewLimiter(p.limit(t), burst(t))}
-	p.gates[key] = g
+	g := &gate{method: method, rate: rate.NewLimiter(p.limit(t), burst(t, turn != nil)), turn: turn}
+	of[key] = g
 	return g
 }
 
 // sweep forgets the gates that stand open, and all of them when none does: a gate
-// that is made again too early costs at most a 429. It requires p.mu.
-func (p *pacer) sweep() {
+// that is made again too early costs at most a 429. It requires the pacer's mu.
+func sweep(gates map[string]*gate) {
 	now := time.Now()
-	for key, g := range p.gates {
+	for key, g := range gates {
 		if g.until.Before(now) && g.rate.TokensAt(now) >= float64(g.rate.Burst()) {
-			delete(p.gates, key)
+			delete(gates, key)
 		}
 	}
-	if len(p.gates) >= maxGates {
-		clear(p.gates)
+	if len(gates) >= maxGates {
+		clear(gates)
 	}
 }
 
@@ -229,9 +263,55 @@ func (p *pacer) limit(t tier) rate.Limit {
 }
 
 // burst is how many calls may follow each other at once. Slack counts by the minute
-// and tolerates bursts; half of a tier's minute keeps the worst minute at one and a half.
-func burst(t tier) int {
-	return map[tier]int{tier1: 1, tier2: 10, tier3: 25, tier4: 50, tierPost: 3, tierSpecial: 50}[t]
+// and tolerates bursts; half of a tier's minute keeps the worst minute at one and a half. One person
+// has a quarter of it.
+func burst(t tier, ofPerson bool) int {
+	n := map[tier]int{tier1: 1, tier2: 10, tier3: 25, tier4: 50, tierPost: 3, tierSpecial: 50}[t]
+	if ofPerson {
+		return max(1, n/4)
+	}
+	return n
+}
+
+// turn waits until a person's call may take its place among those of all others. Until done is called no
+// other call of this person and method does so: whoever calls much waits behind themselves, and of those
+// who wait for a method each has one place. Without a person it is every call's turn.
+func (p *pacer) turn(ctx context.Context, c call) (done func(), wait time.Duration, ok bool) {
+	done = func() {}
+	if c.who == "" || c.method.tier == tierNone {
+		return done, 0, true
+	}
+	deadline, _ := ctx.Deadline()
+	if wait, ok = p.reserve(c, true, time.Until(deadline)); !ok || !sleep(ctx, wait) {
+		return done, wait, false
+	}
+	p.mu.Lock()
+	turn := p.all(c, true)[0].turn
+	p.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, 0, true
+	case <-ctx.Done():
+		return done, 0, false
+	}
+}
+
+// settle says which workspace is the client's own.
+func (p *pacer) settle(team string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.home = team
+}
+
+// abroad returns a workspace that has limits of its own; empty is the client's. Until it is known which
+// that is, all have the same.
+func (p *pacer) abroad(team string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.home == "" || p.home == team {
+		return ""
+	}
+	return team
 }
 
 // A Budget is what the limiter leaves of one method's rate at one moment.
@@ -246,7 +326,7 @@ type Budget struct {
 }
 
 // Budgets lists the methods that were called, in no order. The limits of single
-// channels are not among them.
+// channels, and of other workspaces than the client's own, are not among them.
 func (c *Client) Budgets() []Budget { return c.pace.budgets(time.Now()) }
 
 func (p *pacer) budgets(now time.Time) []Budget {
@@ -255,7 +335,7 @@ func (p *pacer) budgets(now time.Time) []Budget {
 	var list []Budget
 	for key, g := range p.gates {
 		if g.method != key {
-			continue // a channel's
+			continue // a channel's, or another workspace's
 		}
 		list = append(list, Budget{
 			Method: key, Remaining: g.rate.TokensAt(now), Burst: g.rate.Burst(), Paused: max(0, g.until.Sub(now)),

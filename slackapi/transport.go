@@ -32,7 +32,7 @@ const (
 type transport struct {
 	*shared
 	token string // empty where none is configured
-	owner string // of the token: bot, user, app
+	owner string // of the token: bot, user, app, person
 }
 
 // A call is what the transport has to know about a request beside the request itself.
@@ -41,6 +41,8 @@ type call struct {
 	scope  string // the channel of a post
 	limit  int64  // of the reply, in bytes
 	head   bool   // what comes after limit is not read, and not too large
+	team   string // the workspace whose limits count; empty is the client's own
+	who    string // the person who calls, and has a share of the limits; empty is no person
 }
 
 // callKey is the key of a call in the context of its request. A request to the Web API
@@ -55,6 +57,9 @@ func (t *transport) callOf(req *http.Request) call {
 	}
 	if holdOf(req.Context()) != nil {
 		c.limit = min(c.limit, maxHeld)
+	}
+	if t.person != nil {
+		c.who, c.team = t.person.Who, t.pace.abroad(t.person.Team)
 	}
 	return c
 }
@@ -76,9 +81,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), t.opt.Timeout)
 	defer cancel()
 	backoff := wait.Backoff{First: firstBackoff, Most: maxBackoff}
+	var person bearer
 	for n := 1; ; n++ {
 		began := time.Now()
-		if err := t.await(ctx, c); err != nil {
+		if err := t.ready(ctx, req, c, &person); err != nil {
 			t.observe(ctx, c, err, CallInfo{Attempt: n, Waited: time.Since(began)})
 			return nil, err
 		}
@@ -92,8 +98,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if req.GetBody != nil {
 			out.Body, _ = req.GetBody() // a reader of bytes or of a string does not fail
 		}
-		resp, err := t.opt.Transport.RoundTrip(out)
-		resp, failure := t.judge(attempt, c, &trace, resp, err)
+		resp, lost := t.opt.Transport.RoundTrip(person.show(out))
+		resp, failure := t.judge(attempt, c, &trace, resp, lost)
 		stop()
 		t.observe(ctx, c, failure, CallInfo{Attempt: n, Waited: sent.Sub(began), Duration: time.Since(sent)})
 		switch {
@@ -101,6 +107,8 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return resp, nil
 		case failure.Kind == RateLimited:
 			t.pace.pause(c, failure.RetryAfter)
+		case t.rejected(ctx, failure, &person):
+			continue
 		}
 		if n >= t.opt.Retries || !failure.repeatable() || !sleep(ctx, failure.pause(&backoff)) {
 			return nil, failure
@@ -108,10 +116,22 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// await waits for the method's gate, and returns at once when the deadline is too near.
+// ready waits until a request may be sent, and gets the token that it shows where that is a person's.
+func (t *transport) ready(ctx context.Context, req *http.Request, c call, b *bearer) *Error {
+	if err := t.await(ctx, c); err != nil {
+		return err
+	}
+	return t.ask(ctx, req, c, b)
+}
+
+// await waits for a person's turn and for the method's gate, and returns at once when the deadline is too near.
 func (t *transport) await(ctx context.Context, c call) *Error {
-	deadline, _ := ctx.Deadline()
-	pause, ok := t.pace.reserve(c, time.Until(deadline))
+	done, pause, ok := t.pace.turn(ctx, c)
+	defer done()
+	if ok {
+		deadline, _ := ctx.Deadline()
+		pause, ok = t.pace.reserve(c, false, time.Until(deadline))
+	}
 	for ok && pause > 0 {
 		if ok = sleep(ctx, pause); ok {
 			pause = t.pace.closed(c) // another call may have met a 429 meanwhile

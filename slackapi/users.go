@@ -39,6 +39,9 @@ func (c *Client) AuthTest(ctx context.Context) (Identity, error) {
 		return Identity{}, err
 	}
 	who.Scopes = scopes(resp.Header)
+	if c == c.bot && c.person == nil {
+		c.pace.settle(who.TeamID)
+	}
 	return who, nil
 }
 
