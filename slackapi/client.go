@@ -38,6 +38,8 @@ type Options struct {
 	// UserToken (xoxp-…) makes the calls that Slack refuses to bots, such as
 	// search.messages, and those of [Client.AsUser]. Without it they fail with [Auth].
 	UserToken string
+	// AssistantLine lets Slack show [AssistantLine] below what is posted with a person's token.
+	AssistantLine bool
 	// URL is the root of the API; empty is [DefaultURL]. It must be https, but for a
 	// loopback host or a sandbox's token.
 	URL string

@@ -190,7 +190,8 @@ type Post struct {
 	Plain bool
 	// Username, IconEmoji and IconURL need the scope chat:write.customize.
 	Username, IconEmoji, IconURL string
-	// Metadata is a JSON object {event_type, event_payload}.
+	// Metadata is a JSON object {event_type, event_payload}. Of what is posted with a person's token
+	// it is [AssistantMark], whatever is given.
 	Metadata json.RawMessage
 	// Question lets Blocks hold the ids that begin with [ReservedID]. It is set by the
 	// package that asks questions and by no other.
@@ -207,12 +208,12 @@ type Posted struct {
 // PostMessage posts a message. It is sent once: after an [Ambiguous] error it may be
 // there.
 func (c *Client) PostMessage(ctx context.Context, p Post) (Posted, error) {
-	pairs, err := p.pairs()
+	pairs, err := c.pairs(p)
 	if err != nil {
 		return Posted{}, refused("chat.postMessage", err)
 	}
 	ctx = context.WithValue(ctx, callKey{}, call{method: methodOf("chat.postMessage"), scope: p.Channel, limit: c.opt.MaxReplyBytes})
-	r, err := reply[Posted](c.http.Do(c.form(ctx, "chat.postMessage", pairs...)))
+	r, err := reply[Posted](c.http.Do(c.form(ctx, "chat.postMessage", append(pairs, "metadata", c.mark(p.Metadata))...)))
 	r.Message.Channel = r.Channel
 	return r, err
 }
@@ -237,7 +238,7 @@ func (c *Client) UpdateMessage(ctx context.Context, u Update) (Posted, error) {
 		return Posted{}, refused("chat.update", err)
 	}
 	r, err := reply[Posted](c.http.Do(c.form(ctx, "chat.update",
-		"channel", u.Channel, "ts", u.TS, "text", u.Text, "markdown_text", u.Markdown, "blocks", string(u.Blocks), "attachments", string(u.Attachments), "parse", when(u.NoLinks, "none"))))
+		"channel", u.Channel, "ts", u.TS, "text", u.Text, "markdown_text", u.Markdown, "blocks", string(u.Blocks), "attachments", c.beside(u.Attachments), "metadata", c.mark(nil), "parse", when(u.NoLinks, "none"))))
 	r.Message.Channel = r.Channel
 	return r, err
 }
@@ -251,7 +252,7 @@ func (c *Client) DeleteMessage(ctx context.Context, channel, ts string) error {
 // PostEphemeral shows a message to one user in a channel, as long as they look; Slack
 // does not keep it. It returns the message's ts.
 func (c *Client) PostEphemeral(ctx context.Context, user string, p Post) (string, error) {
-	pairs, err := p.pairs()
+	pairs, err := c.pairs(p)
 	if err != nil {
 		return "", refused("chat.postEphemeral", err)
 	}
@@ -284,7 +285,7 @@ type ScheduledPage struct {
 
 // ScheduleMessage lets Slack post a message at a time, at most 120 days ahead.
 func (c *Client) ScheduleMessage(ctx context.Context, p Post, at time.Time) (Scheduled, error) {
-	pairs, err := p.pairs()
+	pairs, err := c.pairs(p)
 	if err != nil {
 		return Scheduled{}, refused("chat.scheduleMessage", err)
 	}
@@ -292,7 +293,7 @@ func (c *Client) ScheduleMessage(ctx context.Context, p Post, at time.Time) (Sch
 		ID      string `json:"scheduled_message_id"`
 		Channel string `json:"channel"`
 		PostAt  int64  `json:"post_at"`
-	}](c.http.Do(c.form(ctx, "chat.scheduleMessage", append(pairs, "post_at", strconv.FormatInt(at.Unix(), 10))...)))
+	}](c.http.Do(c.form(ctx, "chat.scheduleMessage", append(pairs, "metadata", c.mark(p.Metadata), "post_at", strconv.FormatInt(at.Unix(), 10))...)))
 	return Scheduled{ID: r.ID, Channel: r.Channel, PostAt: cmp.Or(r.PostAt, at.Unix()), Text: p.Text}, err
 }
 
@@ -312,8 +313,8 @@ func (c *Client) DeleteScheduled(ctx context.Context, channel, id string) error 
 	return err
 }
 
-// pairs are the names and values of a post's form.
-func (p Post) pairs() ([]string, error) {
+// pairs are the names and values of a post's form, without its metadata.
+func (c *Client) pairs(p Post) ([]string, error) {
 	if err := checkBlocks(p.Blocks, p.Question); err != nil {
 		return nil, err
 	}
@@ -327,7 +328,7 @@ func (p Post) pairs() ([]string, error) {
 		}
 	}
 	return []string{
-		"channel", p.Channel, "text", p.Text, "markdown_text", p.Markdown, "blocks", string(p.Blocks), "metadata", string(p.Metadata),
+		"channel", p.Channel, "text", p.Text, "markdown_text", p.Markdown, "blocks", string(p.Blocks), "attachments", c.beside(nil),
 		"thread_ts", p.ThreadTS, "reply_broadcast", when(p.Broadcast, "true"), "mrkdwn", when(p.Plain, "false"),
 		"unfurl_links", strconv.FormatBool(p.UnfurlLinks), "unfurl_media", when(!p.UnfurlMedia, "false"),
 		"username", p.Username, "icon_emoji", p.IconEmoji, "icon_url", p.IconURL,

@@ -47,6 +47,7 @@ type actor struct {
 	kind   tokenKind
 	user   *user
 	scopes []string
+	app    bool // it calls the API, for the app; a person who types does not
 }
 
 func (a actor) bot() bool { return a.kind == botToken }
@@ -122,6 +123,7 @@ func (s *Sandbox) answer(_ context.Context, method string, p params, in, out htt
 	if err != nil {
 		return nil, err
 	}
+	who.app = true
 	delete(p, "token")
 	out.Set("X-OAuth-Scopes", strings.Join(who.scopes, ","))
 	if e.scope != "" {

@@ -170,7 +170,13 @@ func (s *Sandbox) composeAt(who actor, d draft, ts string) *message {
 	if len(d.files) > 0 {
 		m.Upload, m.Subtype = new(false), "file_share"
 	}
-	if b := s.botOf(who.user.ID); b != nil {
+	b := s.botOf(who.user.ID)
+	if b == nil && who.app && !s.opt.Unstamped {
+		// Slack names the app of what is posted with a person's token, too; the person remains its author
+		// (github.com/anneschuth/claude-threads/issues/526).
+		b = s.botOf(s.app.botUser)
+	}
+	if b != nil {
 		m.BotID, m.AppID, m.BotProfile = b.id, b.appID, s.botProfile(b)
 	}
 	if who.bot() && d.username+d.iconEmoji+d.iconURL != "" {
@@ -246,7 +252,7 @@ func (c *call) own(code string) (*channel, *message, error) {
 		return nil, nil, fail("message_not_found")
 	case ch.archived:
 		return nil, nil, fail("is_archived")
-	case c.who.bot() && m.BotID != c.app.botID, !c.who.bot() && m.User != c.who.user.ID, m.Subtype == "tombstone":
+	case c.who.bot() && !c.byBot(m), !c.who.bot() && m.User != c.who.user.ID, m.Subtype == "tombstone":
 		return nil, nil, fail(code)
 	}
 	return ch, m, nil

@@ -27,7 +27,7 @@ func (s *Sandbox) messageEvent(ch *channel, m *message) {
 		e.ActionToken = s.newActionToken()
 	}
 	s.emit("message", ch, e)
-	if ch.kind != direct && said[m.Subtype] && m.BotID != s.app.botID && slices.Contains(mentions(m.Text), s.app.botUser) {
+	if ch.kind != direct && said[m.Subtype] && !s.byBot(m) && slices.Contains(mentions(m.Text), s.app.botUser) {
 		mention := *v
 		mention.Type, mention.Subtype = "app_mention", ""
 		s.emit("app_mention", ch, wireMessage{message: &mention, Channel: ch.id, EventTS: m.TS, ActionToken: s.newActionToken()})
@@ -37,6 +37,11 @@ func (s *Sandbox) messageEvent(ch *channel, m *message) {
 			"type": "file_shared", "file_id": id, "user_id": m.User, "file": object{"id": id}, "channel_id": ch.id, "event_ts": m.TS,
 		})
 	}
+}
+
+// byBot reports a message of the app's own bot.
+func (s *Sandbox) byBot(m *message) bool {
+	return m.BotID == s.app.botID && (m.User == "" || m.User == s.app.botUser)
 }
 
 // changedEvent sends the event of a message that was changed.

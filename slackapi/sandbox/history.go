@@ -92,7 +92,7 @@ func conversationsHistory(c *call) (object, error) {
 		if !sp.holds(m) {
 			return nil, false
 		}
-		return c.view(m, c.who), true
+		return c.shown(m), true
 	})
 	reply := object{
 		"messages": items, "has_more": next >= 0, "pin_count": len(ch.pins),
@@ -138,10 +138,10 @@ func conversationsReplies(c *call) (object, error) {
 		}
 	}
 	items, next := page(len(replies), from, limit, func(i int) (*message, bool) {
-		return c.view(replies[i], c.who), sp.holds(replies[i])
+		return c.shown(replies[i]), sp.holds(replies[i])
 	})
 	// Slack begins every page with the root, whatever the span and beyond the limit.
-	reply := object{"messages": append([]*message{c.view(root, c.who)}, items...), "has_more": next >= 0}
+	reply := object{"messages": append([]*message{c.shown(root)}, items...), "has_more": next >= 0}
 	if next >= 0 {
 		ts, _ := parseTS(replies[next].TS)
 		reply["response_metadata"] = object{"next_cursor": encodeCursor("next_ts", strconv.FormatInt(ts, 10))}
@@ -157,10 +157,36 @@ func (s *Sandbox) view(m *message, who actor) *message {
 			v.Files = append(v.Files, s.fileView(f))
 		}
 	}
+	if who.user == nil { // an event
+		v.Metadata = typeOf(v.Metadata)
+	}
 	if v.ReplyCount > 0 && who.user != nil {
 		v.Subscribed = new(slices.Contains(v.ReplyUsers, who.user.ID) || v.User == who.user.ID)
 	}
 	return v
+}
+
+// shown is a message of a channel's history.
+func (c *call) shown(m *message) *message {
+	v := c.view(m, c.who)
+	if !c.truth("include_all_metadata", false) {
+		v.Metadata = typeOf(v.Metadata)
+	}
+	return v
+}
+
+// typeOf is metadata without its contents. An app that has not declared the type in its manifest is
+// shown no more of it, in events and where it does not ask for all
+// (github.com/slackapi/python-slack-sdk/issues/1501).
+func typeOf(metadata json.RawMessage) json.RawMessage {
+	var m struct {
+		Type string `json:"event_type"`
+	}
+	if json.Unmarshal(metadata, &m) != nil || m.Type == "" {
+		return nil
+	}
+	bare, _ := json.Marshal(object{"event_type": m.Type, "event_payload": object{}}) // texts always encode
+	return bare
 }
 
 const maxText = 40_000 // characters of a message

@@ -72,6 +72,9 @@ type Options struct {
 	// CappedHistory puts the app into the class of one history request a minute and
 	// 15 messages a page; the rate itself holds with Rates only.
 	CappedHistory bool
+	// Unstamped leaves the app's names out of what is posted with a person's token: nothing but metadata
+	// then tells it from what the person typed. Slack has posted so in the past.
+	Unstamped bool
 
 	// Speed compresses the clock of deliveries: 60 makes a minute of Slack's retry
 	// schedule a second. 0 is 1.

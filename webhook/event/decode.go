@@ -111,11 +111,11 @@ func decodeObject(body []byte) (Envelope, error) {
 // event, and of objects within these.
 func ofEnvelope(name []byte) bool {
 	switch string(name) {
-	case "type", "subtype", "challenge", "event_id", "api_app_id", "app_id", "id", "is_bot", // fields
+	case "type", "subtype", "challenge", "event_id", "api_app_id", "app_id", "event_type", "id", "is_bot", // fields
 		"event_time", "minute_rate_limited", "ts", "event_ts", "action_ts", "message_ts", "thread_ts",
 		"team_id", "channel_id", "new_channel_id", "channel_type", "user_id", "actor_id", "creator", "created_by", "updated_by",
 		"team", "channel", "user", "actor", "accepting_user", "approving_user", "declining_user", "inviting_user", // ids, or objects that have one
-		"event", "item", "assistant_thread", "message", "previous_message", "container", "bot_profile", "subteam", "invite", "app_request", "invite_request", // objects
+		"event", "item", "assistant_thread", "message", "previous_message", "container", "bot_profile", "metadata", "subteam", "invite", "app_request", "invite_request", // objects
 		"authorizations", "requester_ids", "0": // and the first of these
 		return true
 	}
@@ -205,11 +205,22 @@ func fromSelf(app []byte, auth, inner, changed, deleted object) bool {
 	}
 	is := func(id, known []byte) bool { return len(known) > 0 && bytes.Equal(id, known) }
 	for _, message := range [...]object{inner, changed, deleted} {
-		if is(message.text("app_id"), app) || is(message.object("bot_profile").text("app_id"), app) || is(message.text("user"), bot) {
+		by := [...][]byte{message.text("app_id"), message.object("bot_profile").text("app_id")}
+		if is(by[0], app) || is(by[1], app) || is(message.text("user"), bot) || marked(message, len(by[0])+len(by[1]) > 0 && len(app) > 0) {
 			return true
 		}
 	}
 	return is(inner.id("user"), bot) || is(inner.text("user_id"), bot)
+}
+
+// AssistantMark is the type of the metadata of what this program posts in a person's name.
+const AssistantMark = "slack_webhook_server_assistant"
+
+// marked reports the mark of an assistant on a message in a person's name that no other app is known to
+// have written. Apps alone can put metadata on a message: no person's words have the mark by accident, and an
+// app that forges it makes only what it wrote itself count less.
+func marked(message object, foreign bool) bool {
+	return !foreign && len(message.text("user")) > 0 && string(message.object("metadata").text("event_type")) == AssistantMark
 }
 
 // seconds reads a Unix time as Slack writes it, "1595926230.009600" or 1595926230;

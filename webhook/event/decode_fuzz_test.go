@@ -178,6 +178,10 @@ func referenceFromSelf(root, auth map[string]any) bool {
 		if equal(m["app_id"], app) || equal(object(m, "bot_profile")["app_id"], app) {
 			return true
 		}
+		foreign := text(app) != "" && text(m["app_id"])+text(object(m, "bot_profile")["app_id"]) != ""
+		if !foreign && text(m["user"]) != "" && text(object(m, "metadata")["event_type"]) == event.AssistantMark {
+			return true
+		}
 	}
 	me := auth["user_id"]
 	return auth["is_bot"] == true && (equal(id(inner["user"]), me) || equal(inner["user_id"], me) ||

@@ -143,6 +143,14 @@ func TestFromSelf(t *testing.T) {
 		{"we were invited", `{"type":"event_callback","event":{"type":"member_joined_channel","user":"UBOT","inviter":"U1"},` + auth + `}`, false},
 		{"we were removed", `{"type":"event_callback","event":{"type":"member_left_channel","user":"UBOT"},` + auth + `}`, false},
 		{"what is no callback", `{"type":"x","api_app_id":"A1","event":{"type":"message","app_id":"A1"}}`, false},
+		{"a person's assistant", `{"type":"event_callback","api_app_id":"A1","event":{"type":"message","user":"U1","metadata":{"event_type":"slack_webhook_server_assistant"}},` + auth + `}`, true},
+		{"a person's assistant, in our app's name", `{"type":"event_callback","api_app_id":"A1","event":{"type":"message","user":"U1","app_id":"A1","metadata":{"event_type":"slack_webhook_server_assistant"}},` + auth + `}`, true},
+		{"an assistant's message was edited", `{"type":"event_callback","api_app_id":"A1","event":{"type":"message","subtype":"message_changed","message":{"user":"U1","metadata":{"event_type":"slack_webhook_server_assistant","event_payload":{}}}},` + auth + `}`, true},
+		{"an assistant's message, filled in", `{"type":"event_callback","event":{"type":"message","user":"U1","app_id":"A1","metadata":{"event_type":"slack_webhook_server_assistant"}},` + auth + `}`, true},
+		{"another app's forged mark", `{"type":"event_callback","api_app_id":"A1","event":{"type":"message","user":"U1","app_id":"A2","metadata":{"event_type":"slack_webhook_server_assistant"}},` + auth + `}`, false},
+		{"another mark", `{"type":"event_callback","api_app_id":"A1","event":{"type":"message","user":"U1","metadata":{"event_type":"task_created"}},` + auth + `}`, false},
+		{"the mark of nobody", `{"type":"event_callback","api_app_id":"A1","event":{"type":"message","metadata":{"event_type":"slack_webhook_server_assistant"}},` + auth + `}`, false},
+		{"the mark as a text", `{"type":"event_callback","api_app_id":"A1","event":{"type":"message","user":"U1","text":"slack_webhook_server_assistant"},` + auth + `}`, false},
 		{"a click on our message", `{"type":"block_actions","api_app_id":"A1","message":{"app_id":"A1","user":"UBOT"},"user":{"id":"U1"}}`, false},
 	}
 	for _, tt := range tests {

@@ -42,7 +42,8 @@ type Event struct {
 	// a pin or a click has the ts of its message, where Slack names no thread.
 	Thread string
 	// FromSelf reports that our own app caused the event, as far as the envelope shows.
-	// When a person invited or removed our bot, our app did not cause the event.
+	// When a person invited or removed our bot, our app did not cause the event. What a tool wrote in a
+	// person's name our app did cause; its User is the person.
 	FromSelf bool
 
 	// At is when it happened according to the sender; zero where the sender says nothing.
