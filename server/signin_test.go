@@ -282,14 +282,22 @@ func TestSignInIsRefused(t *testing.T) {
 	}
 }
 
-// The official clients of both major versions sign a person in, refresh four times at once and sign
-// out.
+// The official clients of both languages and all major versions, and mcp-remote, sign a person in,
+// refresh four times at once and sign out.
 func TestOfficialClientsSignIn(t *testing.T) {
 	t.Parallel()
 	_, base, _ := signInServer(t, map[string]string{"MCP_TRANSPORT": "streamable-http"})
-	for _, major := range []string{"1", "2"} {
-		if out := mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", major); !strings.Contains(out, "tools 0") || !strings.Contains(out, "OK") {
-			t.Errorf("%s.x: %s", major, out)
-		}
+	for name, run := range map[string]func(testing.TB) string{
+		"TypeScript 1.x": func(t testing.TB) string { return mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", "1") },
+		"TypeScript 2.x": func(t testing.TB) string { return mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", "2") },
+		"Python":         func(t testing.TB) string { return mcpclients.RunPython(t, nil, "signin.py", base+"/mcp", "-") },
+		"mcp-remote":     func(t testing.TB) string { return mcpclients.Run(t, nil, "remote.mjs", base+"/mcp", "-") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if out := run(t); !strings.Contains(out, "tools 0") || !strings.Contains(out, "OK") {
+				t.Error(out)
+			}
+		})
 	}
 }

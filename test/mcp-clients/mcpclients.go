@@ -1,10 +1,12 @@
-// Package mcpclients runs the official MCP clients of npm against a server, for tests:
+// Package mcpclients runs the official MCP clients of npm and PyPI against a server, for tests:
 // sdk.mjs is @modelcontextprotocol/sdk 1.x, client.mjs @modelcontextprotocol/client
 // 2.x, events.mjs the same with the events extension, and webhook.mjs the AI SDK's client
-// and receiver of events. signin.mjs is both, signing a person in. options.mjs says what they take.
+// and receiver of events. options.mjs says what they take. signin.mjs is 1.x or 2.x signing a person
+// in, signin.py the Python SDK and remote.mjs mcp-remote, all by browser.mjs.
 package mcpclients
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -80,14 +82,65 @@ func Dir() string {
 func Run(t testing.TB, env []string, script string, args ...string) string {
 	t.Helper()
 	node := requires.Program(t, "node", "install Node 20 or newer")
+	return run(t, env, node, append([]string{script}, args...)...)
+}
+
+// RunPython is Run for a script of the Python SDK, in the virtual environment of requirements.txt.
+func RunPython(t testing.TB, env []string, script string, args ...string) string {
+	t.Helper()
+	requires.Program(t, "node", "install Node 20 or newer") // browser.mjs is the browser
+	return run(t, env, python(t), append([]string{script}, args...)...)
+}
+
+func run(t testing.TB, env []string, program string, args ...string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), runLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, node, append([]string{script}, args...)...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = Install(t, Dir())
 	cmd.Env = append(cmd.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Errorf("node %s %v: %v\n%s", script, args, err, out)
+		t.Errorf("%s %v: %v\n%s", filepath.Base(program), args, err, out)
 	}
 	return string(out)
+}
+
+// python makes sure that the packages of requirements.txt, which are pinned by their hashes, are in a
+// virtual environment, and returns its interpreter. It skips the test where that cannot be made.
+func python(t testing.TB) string {
+	t.Helper()
+	system := requires.Program(t, "python3", "install Python 3.10 or newer, with venv (Debian: python3-venv)")
+	list := filepath.Join(Dir(), "requirements.txt")
+	lock, err := os.Open(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := filepath.Join(Dir(), ".venv")
+	interpreter, done := filepath.Join(home, "bin", "python"), filepath.Join(home, "installed.txt")
+	if have, err := os.ReadFile(done); err == nil && bytes.Equal(have, want) {
+		return interpreter
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), installLimit)
+	defer cancel()
+	for _, line := range [][]string{
+		{system, "-m", "venv", "--clear", home},
+		{interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "-r", list},
+	} {
+		if out, err := exec.CommandContext(ctx, line[0], line[1:]...).CombinedOutput(); err != nil {
+			requires.Missing(t, "the Python SDK cannot be installed: "+err.Error()+"\n"+string(out))
+		}
+	}
+	if err := os.WriteFile(done, want, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return interpreter
 }

@@ -3,6 +3,8 @@
 // told to sign in again once the sign-in has ended.
 //
 //   node signin.mjs <url> 1|2
+import { browse } from './browser.mjs';
+
 const [url, major] = process.argv.slice(2);
 setTimeout(() => fail('nothing happened for too long'), 60_000).unref();
 
@@ -17,41 +19,6 @@ const sdk = major === '1'
 function fail(...why) {
   console.error('FAIL', ...why);
   process.exit(1);
-}
-
-// A person's browser: it sends the forms of the pages with the first button, follows redirects, and
-// allows everything at the sandbox's authorize page as the first person there.
-async function browse(address, redirect) {
-  const cookies = new Map();
-  const header = () => ({ cookie: [...cookies].map(([k, v]) => `${k}=${v}`).join('; ') });
-  let request = [new URL(address), {}];
-  for (let hops = 0; hops < 10; hops++) {
-    const [next, init] = request;
-    const res = await fetch(next, { redirect: 'manual', ...init, headers: { ...header(), ...init.headers } });
-    for (const c of res.headers.getSetCookie()) {
-      const [, name, value] = c.match(/^([^=]+)=([^;]*)/);
-      cookies.set(name, value);
-    }
-    const location = res.headers.get('location');
-    if (location) {
-      const to = new URL(location, next);
-      if (to.href.startsWith(redirect)) return to;
-      request = [to, {}];
-      continue;
-    }
-    const page = await res.text();
-    const person = page.match(/<select name="user">\s*<option value="([^"]*)">/);
-    if (person) {
-      request = [new URL(next.pathname, next), { method: 'POST', body: new URLSearchParams([...next.searchParams, ['user', person[1]], ['answer', 'allow']]) }];
-      continue;
-    }
-    const form = page.match(/<form method="post" action="([^"]*)"><input type="hidden" name="t" value="([^"]*)">/);
-    const button = page.match(/name="answer" value="([^"]*)"/);
-    if (!form || !button) fail(`the pages stopped at ${res.status}`, page);
-    const write = page.includes('type="checkbox"') ? { write: 'on' } : {};
-    request = [new URL(form[1], next), { method: 'POST', body: new URLSearchParams({ t: form[2], answer: button[1], ...write }) }];
-  }
-  fail('the pages go in circles');
 }
 
 class Provider {
@@ -96,7 +63,7 @@ async function refused(what) {
 }
 
 await refused('without a token');
-const back = await browse(provider.asked, provider.redirectUrl);
+const back = await browse(provider.asked);
 if (!back.searchParams.get('code')) fail('no code', back.search);
 await (major === '1' ? transport().finishAuth(back.searchParams.get('code')) : transport().finishAuth(back.searchParams));
 if (provider.saved.scope !== 'read write') fail('scope', provider.saved.scope);
