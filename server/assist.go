@@ -69,7 +69,7 @@ func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *
 	if problems := problemsOfWriting(cfg); problems != nil {
 		return a, &config.Error{Problems: problems}
 	}
-	a.people, err = newSignIn(cfg, slack, values, h, func(ctx context.Context, principal string) error {
+	a.people, err = newSignIn(ctx, cfg, slack, store, values, h, func(ctx context.Context, principal string) error {
 		return a.mcp.Transport().EndSessions(ctx, principal)
 	})
 	if err != nil {
@@ -471,11 +471,17 @@ func (a *asks) run(ctx context.Context) error {
 	return nil
 }
 
-// consume works a group until ctx is done. It survives a store that fails.
+// consume works a group of clicks until ctx is done.
 func (a *asks) consume(ctx context.Context, group queue.Group, handle func(context.Context, *event.Event) error) {
+	keepConsuming(ctx, a.store, group, func(ctx context.Context, d queue.Delivery) error { return handle(ctx, &d.Event) }, a.log,
+		"clicks on questions are not handled now")
+}
+
+// keepConsuming works a group until ctx is done. It survives a store that fails, of which it warns.
+func keepConsuming(ctx context.Context, store queue.Queue, group queue.Group, handle queue.Handler, log *slog.Logger, warning string) {
 	backoff := wait.Backoff{First: asksFirstPause, Most: asksMaxPause}
 	for ctx.Err() == nil {
-		err := a.store.Consume(ctx, group, func(ctx context.Context, d queue.Delivery) error { return handle(ctx, &d.Event) })
+		err := store.Consume(ctx, group, handle)
 		if err == nil {
 			return // ctx is done, and what was handled is
 		}
@@ -483,7 +489,8 @@ func (a *asks) consume(ctx context.Context, group queue.Group, handle func(conte
 			group.Start = queue.Start{}
 		}
 		pause := backoff.Next()
-		a.log.LogAttrs(ctx, slog.LevelWarn, "clicks on questions are not handled now", slog.Any("error", err), slog.Float64("again_in_seconds", pause.Seconds()))
+		//nolint:sloglint // each caller's message is a constant
+		log.LogAttrs(ctx, slog.LevelWarn, warning, slog.Any("error", err), slog.Float64("again_in_seconds", pause.Seconds()))
 		_ = wait.Sleep(ctx, pause) // the loop ends with ctx
 	}
 }

@@ -109,6 +109,7 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 	if r.assistants.tokens != nil {
 		r.replaceTokens(ctx, tokens, path)
 	}
+	r.assistants.people.allow(ctx, c.SignIn)
 }
 
 // refuse logs files that changed nothing. It requires r.mu.

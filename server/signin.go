@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"sync"
+	"time"
 
 	"slackmcp/config"
 	"slackmcp/internal/egress"
@@ -19,6 +19,7 @@ import (
 	"slackmcp/signin/seal"
 	"slackmcp/signin/slack"
 	"slackmcp/slackapi"
+	"slackmcp/store/queue"
 	"slackmcp/store/state"
 )
 
@@ -28,6 +29,11 @@ type signInSide struct {
 	rows  *rows.SignIns
 	oauth *oauth.Server
 	log   *slog.Logger
+	host  string        // of the people
+	again chan struct{} // asks for a recheck
+	// events is where events of Slack are, which are worked within drain; nil is nowhere.
+	events queue.Queue
+	drain  time.Duration
 }
 
 // personalScopes are those that people may give, within the settings.
@@ -43,8 +49,11 @@ func personalScopes(cfg config.Config) []access.Scope {
 
 // newSignIn builds the side by which people sign in; nil where nobody does. End is called with the
 // principal of each sign-in that has ended.
-func newSignIn(cfg config.Config, a slackAccess, values state.Store, h *hooks, end func(ctx context.Context, principal string) error) (*signInSide, error) {
-	if !cfg.SignIn.Enabled() {
+func newSignIn(ctx context.Context, cfg config.Config, a slackAccess, store queue.Queue, values state.Store, h *hooks, end func(ctx context.Context, principal string) error) (*signInSide, error) {
+	switch {
+	case !cfg.SignIn.Enabled() && cfg.Sandbox:
+		return nil, forgetSandbox(ctx, values)
+	case !cfg.SignIn.Enabled():
 		return nil, nil //nolint:nilnil // nobody signs in, and that is no error
 	}
 	keys, err := identityKeys(cfg)
@@ -52,7 +61,10 @@ func newSignIn(cfg config.Config, a slackAccess, values state.Store, h *hooks, e
 		return nil, err
 	}
 	scopes := personalScopes(cfg)
-	s := &signInSide{log: h.log}
+	s := &signInSide{log: h.log, host: a.host, again: make(chan struct{}, 1), drain: cfg.Drain}
+	if err := s.admit(ctx, cfg, store, values, keys); err != nil {
+		return nil, err
+	}
 	s.rows, err = rows.New(rows.Options{
 		State: values, Keys: keys, Ceiling: scopes, Logger: h.log,
 		OnEnd: func(ctx context.Context, principal string) {
@@ -71,6 +83,40 @@ func newSignIn(cfg config.Config, a slackAccess, values state.Store, h *hooks, e
 	return s, err
 }
 
+// admit looks at what a store has of people before anybody is let in by it.
+func (s *signInSide) admit(ctx context.Context, cfg config.Config, store queue.Queue, values state.Store, keys *seal.Keyring) error {
+	now := peopleMark{Host: s.host}
+	if cfg.Events() {
+		s.events = store
+		stats, err := store.Stats(ctx)
+		if err != nil {
+			return err
+		}
+		now.Epoch = stats.Epoch
+	}
+	dropped, err := admitPeople(ctx, values, now)
+	if err != nil {
+		return err
+	}
+	if dropped > 0 && !cfg.Sandbox {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "the store has lost something, or is a backup that was put in place: everybody signs in again", slog.Int("rows", dropped))
+	}
+	sealed, err := seal.NewRows(values, keys)
+	if err != nil {
+		return err
+	}
+	lost := 0
+	for _, prefix := range peoplePrefixes() {
+		n, err := sealed.Lost(ctx, prefix)
+		if err != nil {
+			return err
+		}
+		lost += n
+	}
+	s.sayLost(ctx, lost)
+	return nil
+}
+
 // newSlackSide builds what asks Slack who signs in, and keeps what they allowed there.
 func newSlackSide(cfg config.Config, a slackAccess, values state.Store, keys *seal.Keyring, people signin.People, h *hooks) (*slack.Side, error) {
 	app, err := slackapi.NewApp(slackapi.AppOptions{ClientID: a.clientID, ClientSecret: a.clientSecret, URL: a.url, OnCall: h.personCalled})
@@ -80,6 +126,7 @@ func newSlackSide(cfg config.Config, a slackAccess, values state.Store, keys *se
 	return slack.New(slack.Options{
 		App: app, ClientID: a.clientID, AuthorizeURL: a.authorizeURL(), Host: a.host, Redirect: cfg.Listen.PublicURL + signin.CallbackPath,
 		Teams: cfg.SignIn.Teams, Guests: cfg.SignIn.Guests, State: values, Keys: keys, People: people,
+		OnEnd: h.personEnded,
 	})
 }
 
@@ -139,26 +186,6 @@ func signInMetadata(cfg config.Config) (*access.Metadata, error) {
 	return access.NewMetadata(access.MetadataOptions{
 		Resource: cfg.Listen.PublicURL + cfg.MCP.MountPath, Issuers: []string{cfg.Listen.PublicURL}, Name: web.ServiceName, Scopes: personalScopes(cfg),
 	})
-}
-
-// run ends the sign-ins of people who may no longer be signed in, and keeps the others, until ctx is
-// done.
-func (s *signInSide) run(ctx context.Context) error {
-	var beside sync.WaitGroup
-	defer beside.Wait()
-	beside.Go(func() { s.recheck(ctx) })
-	return s.rows.Run(ctx)
-}
-
-// recheck ends the sign-ins of people who may no longer be signed in.
-func (s *signInSide) recheck(ctx context.Context) {
-	ended, err := s.rows.Recheck(ctx, s.slack.Check)
-	if ended > 0 {
-		s.log.LogAttrs(ctx, slog.LevelInfo, "people who may no longer be signed in were signed out", slog.Int("sign_ins", ended))
-	}
-	if err != nil && ctx.Err() == nil {
-		s.log.LogAttrs(ctx, slog.LevelWarn, "not everybody was asked for who has signed in; each is with their next tokens", slog.Any("error", err))
-	}
 }
 
 // signedIn records what happened to somebody's signing in.

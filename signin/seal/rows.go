@@ -141,3 +141,19 @@ func (r *Rows) resealOnce(ctx context.Context, e state.Entry, sum *Resealed) (ag
 	}
 	return false, err
 }
+
+// Lost counts the rows below a prefix that do not open.
+func (r *Rows) Lost(ctx context.Context, prefix string) (n int, _ error) {
+	for after := ""; ; {
+		page, err := r.Store.List(ctx, prefix, after, 0)
+		if err != nil || len(page) == 0 {
+			return n, err
+		}
+		for _, e := range page {
+			after = e.Key
+			if _, err := r.seal.Open(e.Key, e.Value); err != nil {
+				n++
+			}
+		}
+	}
+}

@@ -168,13 +168,17 @@ func (s *Side) Refused(ctx context.Context, p access.Person) error { return s.ch
 // settle ends the sign-ins of a person about whom err is a refusal, and gives their grant back. It
 // returns err, with what went wrong.
 func (s *Side) settle(ctx context.Context, p access.Person, err error) error {
-	if _, refused := errors.AsType[*signin.RefusedError](err); !refused || s.opt.People == nil {
+	r, refused := errors.AsType[*signin.RefusedError](err)
+	if !refused || s.opt.People == nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackIn)
 	defer cancel()
-	_, ended := s.opt.People.EndPerson(ctx, p)
-	return errors.Join(err, ended, s.Release(ctx, p))
+	n, failed := s.opt.People.EndPerson(ctx, p)
+	if n > 0 && s.opt.OnEnd != nil {
+		s.opt.OnEnd(ctx, p, r.Reason, n)
+	}
+	return errors.Join(err, failed, s.Release(ctx, p))
 }
 
 // check says whether a person may be signed in, and asks Slack where it has not said so for some time.

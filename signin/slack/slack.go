@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"slackmcp/mcp/access"
@@ -35,15 +36,18 @@ type Options struct {
 	AuthorizeURL, Host string
 	// Redirect is where Slack sends browsers back to: the issuer's origin with signin.CallbackPath.
 	Redirect string
-	// Teams are the workspaces (T…) and organizations (E…) whose people may sign in. Required.
-	Teams []string
-	// Guests lets guests of these sign in too.
+	// Teams are the workspaces (T…) and organizations (E…) whose people may sign in, and Guests lets
+	// guests of these in too; see [Side.Allow]. Required.
+	Teams  []string
 	Guests bool
 	// State keeps the grants, and Keys seal them. Required.
 	State state.Store
 	Keys  *seal.Keyring
 	// People are the sign-ins, which end when their person may no longer be signed in; nil ends none.
 	People signin.People
+	// OnEnd, when set, is called after the sign-ins of a person who may no longer be signed in have
+	// ended, with the reason of the refusal and how many there were. It must not wait.
+	OnEnd func(ctx context.Context, p access.Person, reason string, ended int)
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
 }
@@ -52,6 +56,23 @@ type Options struct {
 type Side struct {
 	opt  Options
 	rows *seal.Rows
+	list atomic.Pointer[allowList]
+}
+
+// An allowList says who may sign in.
+type allowList struct {
+	teams  []string
+	guests bool
+}
+
+// Allow changes who may sign in: people of these workspaces (T…) and organizations (E…), none of which is
+// nobody, and guests of them. Those who are signed in already are asked for with the next Check or Token.
+func (s *Side) Allow(teams []string, guests bool) error {
+	if slices.ContainsFunc(teams, func(t string) bool { return !strings.HasPrefix(t, "T") && !strings.HasPrefix(t, "E") }) {
+		return errors.New("slack: Teams must name workspaces (T…) or organizations (E…)")
+	}
+	s.list.Store(&allowList{slices.Clone(teams), guests})
+	return nil
 }
 
 // New checks the options and returns Slack's side. It makes no call itself.
@@ -59,8 +80,8 @@ func New(o Options) (*Side, error) {
 	if o.App == nil || o.ClientID == "" || o.Redirect == "" || o.State == nil || o.Keys == nil {
 		return nil, errors.New("slack: App, ClientID, Redirect, State and Keys are required")
 	}
-	if len(o.Teams) == 0 || slices.ContainsFunc(o.Teams, func(t string) bool { return !strings.HasPrefix(t, "T") && !strings.HasPrefix(t, "E") }) {
-		return nil, errors.New("slack: Teams must name workspaces (T…) or organizations (E…)")
+	if len(o.Teams) == 0 {
+		return nil, errors.New("slack: Teams are required, or strangers could sign in")
 	}
 	o.AuthorizeURL = cmp.Or(o.AuthorizeURL, "https://slack.com/oauth/v2/authorize")
 	o.Host = cmp.Or(o.Host, "slack.com")
@@ -71,7 +92,8 @@ func New(o Options) (*Side, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Side{opt: o, rows: rows}, nil
+	s := &Side{opt: o, rows: rows}
+	return s, s.Allow(o.Teams, o.Guests)
 }
 
 // slackScopes are the scopes of Slack that each of ours needs.
@@ -100,8 +122,8 @@ func (s *Side) Start(returned string, scopes []access.Scope) (string, error) {
 		}
 	}
 	q := url.Values{"client_id": {s.opt.ClientID}, "user_scope": {strings.Join(wanted, ",")}, "redirect_uri": {s.opt.Redirect}, "state": {returned}}
-	if len(s.opt.Teams) == 1 && s.opt.Teams[0][0] == 'T' {
-		q.Set("team", s.opt.Teams[0]) // it chooses the workspace, and checks nothing
+	if teams := s.list.Load().teams; len(teams) == 1 && teams[0][0] == 'T' {
+		q.Set("team", teams[0]) // it chooses the workspace, and checks nothing
 	}
 	return s.opt.AuthorizeURL + "?" + q.Encode(), nil
 }
@@ -192,13 +214,13 @@ func (s *Side) judge(r grant, user slackapi.User) error {
 	return s.allowed(r)
 }
 
-// allowed judges a grant by the settings alone. An id that is empty is on no list: New sees to it.
+// allowed judges a grant by the settings alone. An id that is empty is on no list: Allow sees to it.
 func (s *Side) allowed(r grant) error {
-	p := r.Person
+	p, list := r.Person, s.list.Load()
 	switch {
-	case !slices.Contains(s.opt.Teams, p.Team) && !slices.Contains(s.opt.Teams, p.Enterprise):
+	case !slices.Contains(list.teams, p.Team) && !slices.Contains(list.teams, p.Enterprise):
 		return refused(signin.RefusedWorkspace, "People of this workspace may not sign in here. Sign in with an account of the right one, or ask who operates this server.")
-	case r.Guest && !s.opt.Guests:
+	case r.Guest && !list.guests:
 		return refused(signin.RefusedGuest, "Guests may not sign in here. Ask who operates this server.")
 	}
 	return nil

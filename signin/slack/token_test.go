@@ -184,3 +184,77 @@ func TestWhoMayNoLongerIsReleased(t *testing.T) {
 		t.Errorf("ended %v, %d rows, alive %v", ended.all(), len(r.rows()), r.alive())
 	}
 }
+
+// TestTidy has grants that nobody needs go back to Slack: a sign-in that has ended by itself has told
+// nobody.
+func TestTidy(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		in, other bool // the person has a sign-in; the server has another app by now
+		later     time.Duration
+		gone      bool
+	}{
+		"signed in":              {in: true, later: time.Hour},
+		"between Slack and here": {later: 20 * time.Minute},
+		"signed out":             {later: time.Hour, gone: true},
+		"of another app":         {in: true, other: true, later: time.Hour, gone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, s, _ := signedIn(t, true, nil)
+			if c.other {
+				s = r.side(func(o *slack.Options) { o.ClientID = "2.3" })
+			}
+			r.pass(c.later)
+			n, err := s.Tidy(t.Context(), func(_ context.Context, p access.Person) (bool, error) { return c.in && p == bob, nil })
+			ok(t, err)
+			if (n == 1) != c.gone || (len(r.rows()) == 0) != c.gone || r.alive() == c.gone {
+				t.Errorf("%d released, %d rows, alive %v", n, len(r.rows()), r.alive())
+			}
+		})
+	}
+}
+
+// TestAllow has the operator change who may sign in: the next call of somebody who may not is none, and
+// they are signed out.
+func TestAllow(t *testing.T) {
+	t.Parallel()
+	type end struct {
+		who    access.Person
+		reason string
+		n      int
+	}
+	for name, c := range map[string]struct {
+		user   string
+		teams  []string
+		guests bool
+		want   string
+	}{
+		"as before":        {sandbox.Bob, []string{sandbox.Team}, false, ""},
+		"of another team":  {sandbox.Bob, []string{"T0OTHER"}, true, signin.RefusedWorkspace},
+		"nobody":           {sandbox.Bob, nil, true, signin.RefusedWorkspace},
+		"no guests":        {sandbox.Kira, []string{sandbox.Team}, false, signin.RefusedGuest},
+		"guests as before": {sandbox.Kira, []string{sandbox.Team}, true, ""},
+	} {
+		var ends []end
+		r, s, ended := signedIn(t, true, func(o *slack.Options) {
+			o.Guests = true
+			o.OnEnd = func(_ context.Context, p access.Person, reason string, n int) { ends = append(ends, end{p, reason, n}) }
+		})
+		who := access.Person{Host: "slack.com", Team: sandbox.Team, User: c.user}
+		if _, err := s.Finish(t.Context(), r.code(s, c.user, access.Read), accept); err != nil {
+			t.Fatal(err)
+		}
+		ok(t, s.Allow(c.teams, c.guests))
+		if _, err := s.Token(t.Context(), who); reason(err) != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := slices.Contains(ended.all(), who); got != (c.want != "") || got && !slices.Equal(ends, []end{{who, c.want, 1}}) {
+			t.Errorf("%s: ended %v, told of %v", name, ended.all(), ends)
+		}
+	}
+	_, s, _ := signedIn(t, false, nil)
+	if s.Allow([]string{""}, false) == nil || s.Allow([]string{"*"}, false) == nil {
+		t.Error("everybody would be let in")
+	}
+}
