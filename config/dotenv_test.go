@@ -72,6 +72,9 @@ SLACK_SIGNING_SECRETS=misspelt
 SLACK_TOKEN=other name
 REDIS_URI=redis://x
 slack_bot_token=lower case
+SLACK_BOT_TOKEN xoxb-1
+SLACK_APP_TOKEN: xapp-1
+PORT
 `
 	c := load(t, config.Sources{EnvFile: "deploy.env", EnvFileNamed: true, ReadFile: files(map[string]string{"deploy.env": content})})
 	if got := c.Senders.Webhook.Reveal(); got != "ours" {
@@ -82,6 +85,9 @@ slack_bot_token=lower case
 		"deploy.env:7 SLACK_TOKEN is not a setting; did you mean SLACK_BOT_TOKEN?",
 		"deploy.env:8 REDIS_URI is not a setting; did you mean REDIS_URL?",
 		"deploy.env:9 slack_bot_token is not a setting; did you mean SLACK_BOT_TOKEN?",
+		"deploy.env:10 has no =, so it sets nothing: write SLACK_BOT_TOKEN=value",
+		"deploy.env:11 has no =, so it sets nothing: write SLACK_APP_TOKEN=value",
+		"deploy.env:12 has no =, so it sets nothing: write PORT=value",
 	}
 	if diff := cmp.Diff(want, c.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -26,12 +26,13 @@ func Load(src Sources) (Config, error) {
 		l.fill(setting)
 	}
 	l.config.named = l.variable
+	l.hintEnvironment()
 	l.derive()
 	l.validate()
-	if src.ValidateFiles != nil && src.Command == CommandServe {
+	if src.ValidateFiles != nil && (src.Command == CommandServe || src.Command == CommandMCP) {
 		l.problems.found = append(l.problems.found, src.ValidateFiles(l.config)...)
 	}
-	return l.config, l.problems.err()
+	return l.config, l.problems.err(l.config.Warnings)
 }
 
 // variable finds what Config.Variable does.
@@ -215,8 +216,10 @@ type Sources struct {
 	Command Command
 	// Flags are the flags that were given, by the key of their setting.
 	Flags map[string]Flag
-	// LookupEnv finds a variable of the environment; nil finds none.
+	// LookupEnv finds a variable of the environment; nil finds none. EnvNames are the names of all
+	// variables, in which misspelt settings are looked for.
 	LookupEnv func(key string) (string, bool)
+	EnvNames  []string
 	// EnvFile is the .env file; "" reads none.
 	EnvFile string
 	// EnvFileNamed says that a person named EnvFile, so that it has to exist.
@@ -225,7 +228,7 @@ type Sources struct {
 	ReadFile func(name string) ([]byte, error)
 	// Root says that the process runs as root, which decides where DATA_DIR is.
 	Root bool
-	// ValidateFiles looks at what the settings of CommandServe name, such as files, and returns the
+	// ValidateFiles looks at what the settings of CommandServe and CommandMCP name, such as files, and returns the
 	// problems, so that they are reported together with those of the settings; nil looks
 	// at nothing.
 	ValidateFiles func(Config) []Problem
@@ -356,6 +359,7 @@ func (l *loader) readEnvFile() {
 func (l *loader) readEnvLine(line string, number int) {
 	key, raw := assignment(line)
 	if key == "" {
+		l.hintNoSign(line, number)
 		return
 	}
 	parsed, err := envparse.Parse(strings.NewReader(line))

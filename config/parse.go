@@ -381,6 +381,18 @@ func choice[T ~string](field func(*Config) *T, values ...T) binding {
 	return b
 }
 
+// alias takes another word for a choice, as clients write it.
+func alias(b binding, word, means string) binding {
+	set := b.set
+	b.set = func(c *Config, raw string) error {
+		if strings.EqualFold(raw, word) {
+			raw = means
+		}
+		return set(c, raw)
+	}
+	return b
+}
+
 func boolean(field func(*Config) *bool) binding { return into(field, parseBool) }
 
 func number(field func(*Config) *int, least, most int) binding {

@@ -261,8 +261,12 @@ func (p Problem) String() string {
 	return text
 }
 
-// An Error is every problem of a configuration, in the order of the table.
-type Error struct{ Problems []Problem }
+// An Error is every problem of a configuration, in the order of the table, and what may have to do with
+// them.
+type Error struct {
+	Problems []Problem
+	Warnings []string
+}
 
 // Error is a readable block: a heading, then a line for each problem.
 func (e *Error) Error() string {
@@ -274,6 +278,9 @@ func (e *Error) Error() string {
 	}
 	for _, p := range e.Problems {
 		b.WriteString("\n  - " + p.String())
+	}
+	for _, w := range e.Warnings {
+		b.WriteString("\n  note: " + w)
 	}
 	return b.String()
 }
@@ -293,12 +300,12 @@ func (p *problems) about(setting string) bool {
 }
 
 // err returns the problems in the table's order, those of files first, or nil.
-func (p *problems) err() error {
+func (p *problems) err(warnings []string) error {
 	if len(p.found) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(p.found, func(a, b Problem) int { return rank(a.Setting) - rank(b.Setting) })
-	return &Error{Problems: p.found}
+	return &Error{Problems: p.found, Warnings: warnings}
 }
 
 func rank(key string) int {

@@ -278,7 +278,7 @@ var mcpSettings = []Setting{
 		Key: "MCP_TRANSPORT", Flag: "mcp-transport", Section: SectionMCP, Kind: KindChoice, Default: string(SSE),
 		Help: "How assistants connect; stdio for the command mcp only",
 		More: "Over HTTP every era of the protocol is served either way: it decides what a bare GET of the mount means.",
-		bind: choice(func(c *Config) *Transport { return &c.MCP.Transport }, SSE, StreamableHTTP, Stdio),
+		bind: alias(choice(func(c *Config) *Transport { return &c.MCP.Transport }, SSE, StreamableHTTP, Stdio), "http", string(StreamableHTTP)),
 	},
 	{
 		Key: "MCP_MOUNT_PATH", Flag: "mcp-mount-path", Section: SectionMCP, Kind: KindText, Default: "/mcp",

@@ -55,7 +55,7 @@ func TestDefaultsAndExamplesParse(t *testing.T) {
 			if value == "" || s.Key == "SANDBOX" {
 				continue
 			}
-			vars := enough(map[string]string{s.Key: value, "PUBLIC_URL": "https://p.example", "MCP_OAUTH_ISSUER": "https://i.example"})
+			vars := enough(map[string]string{s.Key: strings.ReplaceAll(value, "-...", "-1"), "PUBLIC_URL": "https://p.example", "MCP_OAUTH_ISSUER": "https://i.example"})
 			if strings.HasPrefix(s.Key, "TLS_") {
 				vars["TLS_CERT_FILE"], vars["TLS_KEY_FILE"] = "c", "k" // each asks for the other
 				vars[s.Key] = value

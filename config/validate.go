@@ -86,6 +86,7 @@ func (l *loader) defaultDataDir() string {
 const (
 	appRemedy     = "make one at api.slack.com/apps, your app, Basic Information, App-Level Tokens, with the scope connections:write"
 	signingRemedy = "copy it from api.slack.com/apps, your app, Basic Information, and set it in the environment or the .env file"
+	userRemedy    = "copy the user token from api.slack.com/apps, your app, OAuth & Permissions, or leave it out"
 	botRemedy     = "copy it from api.slack.com/apps, your app, OAuth & Permissions, and set it in the environment or the .env file"
 	orSandbox     = "; or try --sandbox, which needs nothing"
 )
@@ -178,9 +179,7 @@ func (l *loader) validateSecrets() {
 	if c.Slack.SocketMode && c.Receives() && !c.Slack.AppToken.IsSet() {
 		l.problems.add("SLACK_APP_TOKEN", "is missing, and --socket-mode needs it", appRemedy+orSandbox)
 	}
-	l.warnOfForm("SLACK_APP_TOKEN", c.Slack.AppToken, "xapp-")
-	l.warnOfForm("SLACK_BOT_TOKEN", c.Slack.BotToken, "xoxb-", "xoxe.xoxb-")
-	l.warnOfForm("SLACK_USER_TOKEN", c.Slack.UserToken, "xoxp-", "xoxe.xoxp-")
+	l.validateForms()
 }
 
 // refuseRealTokens keeps a token that opens a real workspace out of a run that is
@@ -205,18 +204,6 @@ func (l *loader) refuseRealTokens() {
 func sandboxToken(token Secret) bool {
 	kind, rest, _ := strings.Cut(token.Reveal(), "-")
 	return (kind == "xoxb" || kind == "xoxp" || kind == "xapp") && strings.HasPrefix(rest, "sandbox-")
-}
-
-func (l *loader) warnOfForm(key string, token Secret, prefixes ...string) {
-	if !token.IsSet() {
-		return
-	}
-	for _, prefix := range prefixes {
-		if strings.HasPrefix(token.Reveal(), prefix) {
-			return
-		}
-	}
-	l.warn("%s does not begin with %s: is it another kind of token?", key, prefixes[0])
 }
 
 func (l *loader) validateListening() {

@@ -7,4 +7,4 @@ if [ -f .env ]; then
   exec "$binary" --integrated
 fi
 echo "No .env here: starting in the sandbox, a Slack workspace of its own on this machine." >&2
-exec "$binary" --integrated --sandbox --host 127.0.0.1
+exec "$binary" --integrated --sandbox --host "${HOST:-127.0.0.1}"

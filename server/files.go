@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"slackmcp/config"
 	"slackmcp/internal/yamldoc"
+	"slackmcp/mcp"
 	"slackmcp/mcp/guard"
+	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
@@ -27,9 +30,33 @@ type Entry struct {
 // ValidateFiles looks at the files that a configuration names and returns everything that is
 // wrong with them. It is what [config.Sources] takes as ValidateFiles.
 func ValidateFiles(c config.Config) []config.Problem {
+	if c.Mode == config.ModeMCP {
+		return problemsOfChoice(c)
+	}
 	_, rulesErr := readRules(c, env(c))
 	_, sourcesErr := readSources(c, env(c))
-	return slices.Concat(problemsOf("SOURCES_FILE", sourcesErr), problemsOf("RULES_FILE", rulesErr), problemsOfWriting(c))
+	return slices.Concat(problemsOf("SOURCES_FILE", sourcesErr), problemsOf("RULES_FILE", rulesErr), problemsOfWriting(c), problemsOfChoice(c))
+}
+
+// problemsOfChoice finds toolsets and tools that are chosen, and that there are not.
+func problemsOfChoice(c config.Config) (problems []config.Problem) {
+	if !c.Mode.MCP() {
+		return nil
+	}
+	for _, part := range []struct {
+		key string
+		of  toolset.Choice
+	}{{"TOOLSETS", toolset.Choice{Toolsets: c.MCP.Toolsets}}, {"TOOLS", toolset.Choice{Tools: c.MCP.Tools}}} {
+		_, err := mcp.Offer(part.of, true, c.Mode.Webhook() || c.Mode == config.ModeMCP, toolset.Grant{})
+		if err == nil {
+			continue
+		}
+		for line := range strings.Lines(err.Error()) {
+			what, remedy, _ := strings.Cut(strings.TrimSpace(line), ": ")
+			problems = append(problems, config.Problem{Setting: part.key, What: "has an " + what, Remedy: remedy})
+		}
+	}
+	return problems
 }
 
 // problemsOfWriting finds rules of writing that no conversation can match.

@@ -26,7 +26,7 @@ func TestRoutes(t *testing.T) {
 			[]string{
 				"127.0.0.1:3000/", "127.0.0.1:3000/.well-known/oauth-protected-resource", "127.0.0.1:3000/.well-known/oauth-protected-resource/tools",
 				"127.0.0.1:3000/events/*", "127.0.0.1:3000/health", "127.0.0.1:3000/livez", "127.0.0.1:3000/readyz",
-				"127.0.0.1:3000/slack/events", "127.0.0.1:3000/tools", "127.0.0.1:3000/tools/*", "127.0.0.1:9090/docs", "127.0.0.1:9090/health/detailed", "127.0.0.1:9090/metrics", "127.0.0.1:9090/openapi.json",
+				"127.0.0.1:3000/register", "127.0.0.1:3000/slack/events", "127.0.0.1:3000/tools", "127.0.0.1:3000/tools/*", "127.0.0.1:9090/docs", "127.0.0.1:9090/health/detailed", "127.0.0.1:9090/metrics", "127.0.0.1:9090/openapi.json",
 			},
 		},
 	} {

@@ -473,3 +473,27 @@ func TestACertificateThatCannotBeUsed(t *testing.T) {
 		t.Errorf("the error is %v, want a *config.Error that names the setting", err)
 	}
 }
+
+// TestClientsThatRegisterAreToldWhatToSet: where nobody signs in, a client of OAuth that registers itself
+// is told which header it needs, in words that it prints.
+func TestClientsThatRegisterAreToldWhatToSet(t *testing.T) {
+	t.Parallel()
+	s, err := server.New(t.Context(), server.Options{Config: load(t, map[string]string{"INTEGRATED": "true", "SLACK_BOT_TOKEN": "xoxb-1"})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, _ := run(t, s)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/register", strings.NewReader(`{"redirect_uris":["http://127.0.0.1:1/callback"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, _ := io.ReadAll(res.Body)
+	if res.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), `"error":"invalid_client_metadata"`) || !strings.Contains(string(body), "Authorization: Bearer <token>") {
+		t.Errorf("%d %s", res.StatusCode, body)
+	}
+}

@@ -275,7 +275,7 @@ func TestSignInIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	base, _ := run(t, s)
-	for _, path := range []string{"/authorize", "/register", "/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource", signin.CallbackPath} {
+	for _, path := range []string{"/authorize", "/token", "/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource", signin.CallbackPath} {
 		if status, _ := get(t, base+path, ""); status != http.StatusNotFound {
 			t.Errorf("%s is there: %d", path, status)
 		}

@@ -74,7 +74,7 @@ func addEnvFile(cmd *cobra.Command) {
 // load reads the settings for what is being started.
 func load(cmd *cobra.Command, w world, command config.Command) (config.Config, error) {
 	src := config.Sources{
-		Command: command, LookupEnv: w.lookupEnv, ReadFile: config.ReadFile, Root: w.root,
+		Command: command, LookupEnv: w.lookupEnv, EnvNames: w.envNames, ReadFile: config.ReadFile, Root: w.root,
 		Flags: map[string]config.Flag{}, ValidateFiles: server.ValidateFiles,
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // time zones, for machines that have none, as the container image
 
@@ -31,11 +32,20 @@ func main() {
 	}
 	context.AfterFunc(ctx, stop) // the second signal ends the process at once
 	code := run(ctx, world{
-		program: os.Args[0], args: os.Args[1:], lookupEnv: os.LookupEnv, root: os.Geteuid() == 0, version: version,
+		program: os.Args[0], args: os.Args[1:], lookupEnv: os.LookupEnv, envNames: envNames(), root: os.Geteuid() == 0, version: version,
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 	})
 	stop()
 	os.Exit(code)
+}
+
+// envNames are the names of all variables of the environment.
+func envNames() (names []string) {
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		names = append(names, name)
+	}
+	return names
 }
 
 // A world is everything that a command may touch outside of the process.
@@ -43,6 +53,7 @@ type world struct {
 	program        string   // how it was called
 	args           []string // without the program's name
 	lookupEnv      func(string) (string, bool)
+	envNames       []string
 	root           bool
 	version        string
 	stdin          io.Reader

@@ -43,6 +43,8 @@ A setting is read from its flag, else from the environment, else from the .env f
 	}
 	addEnvFile(root)
 	addSettings(root, settings, nil)
+	root.Version = newBuild(w).String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd.OutOrStdout(), cmd) })
 	root.AddCommand(
@@ -130,14 +132,23 @@ func newVersion(w world) *cobra.Command {
 	}
 	asJSON := cmd.Flags().Bool("json", false, "Print one JSON object")
 	cmd.RunE = func(*cobra.Command, []string) error {
-		b := build{Version: w.version, Revision: revision(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+		b := newBuild(w)
 		if *asJSON {
 			return json.NewEncoder(w.stdout).Encode(b)
 		}
-		_, err := fmt.Fprintf(w.stdout, "%s %s (%s, %s/%s)\n", program, b.Version, b.Go, b.OS, b.Arch)
+		_, err := fmt.Fprintln(w.stdout, b)
 		return err
 	}
 	return cmd
+}
+
+func newBuild(w world) build {
+	return build{Version: w.version, Revision: revision(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+}
+
+// String is the line that people read.
+func (b build) String() string {
+	return fmt.Sprintf("%s %s (%s, %s/%s)", program, b.Version, b.Go, b.OS, b.Arch)
 }
 
 type build struct {

@@ -243,11 +243,12 @@ func (o RequireOptions) refuse(w http.ResponseWriter, f *fault) {
 	} else {
 		h.Set("WWW-Authenticate", o.challenge(f))
 	}
-	body, _ := json.Marshal(map[string]string{"error": f.code, "detail": f.detail}) // strings always encode
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(f.status)
-	_, _ = w.Write(body) // a peer that left needs no answer
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)                                               // people read it where their client shows it as it is
+	_ = e.Encode(map[string]string{"error": f.code, "detail": f.detail}) // a peer that left needs no answer
 }
 
 // challenge is WWW-Authenticate by RFC 6750 and RFC 9728. No value holds a quote: they

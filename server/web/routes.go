@@ -7,6 +7,7 @@ package web
 
 import (
 	"cmp"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -112,8 +113,28 @@ func New(o Options) *Site {
 		for _, path := range o.SignIn.Paths() {
 			e.Any(path, plain(o.SignIn), safe)
 		}
+	} else {
+		e.POST(registerPath, plain(http.HandlerFunc(noRegistration)), safe)
 	}
 	return s
+}
+
+// registerPath is where clients of OAuth register themselves when they were refused for want of a token.
+const registerPath = "/register"
+
+// noRegistration tells a client what to do where nobody can sign in: clients print the description, and
+// would say nothing of use after a 404.
+func noRegistration(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusBadRequest)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(map[string]string{ // a peer that left needs no answer
+		"error": "invalid_client_metadata",
+		"error_description": "This server registers no clients: give your client the header Authorization: Bearer <token>, " +
+			"with the token that the server's operator has (MCP_AUTH_TOKEN or one of MCP_TOKENS)",
+	})
 }
 
 // Handler serves the main listener.
@@ -167,6 +188,8 @@ func (s *Site) purpose(path string) string {
 		return "MCP"
 	case o.Metadata != nil && slices.Contains(o.Metadata.Paths(), path):
 		return "where MCP clients find the authorization server"
+	case path == registerPath && o.SignIn == nil:
+		return "says which header clients need"
 	case o.SignIn != nil && slices.Contains(o.SignIn.Paths(), path):
 		return "signing in with Slack"
 	case o.Receiver != nil && slices.Contains(o.Receiver.Paths(), path):

@@ -110,7 +110,7 @@ func Foresee(ctx context.Context, c config.Config, loaded error, deep bool) (Rep
 	if len(unusable) == 0 {
 		all = append(all, r.integrity(ctx, c, deep)...)
 	}
-	all = append(all, r.tools(c)...)
+	r.tools(c)
 	// What does not load has no routes, and would only repeat its problems.
 	if !ok {
 		all = append(all, r.compose(ctx, c)...)
@@ -136,33 +136,14 @@ func offer(c config.Config, of toolset.Choice, g toolset.Grant) ([]mcp.Offered, 
 	return mcp.Offer(of, true, c.Mode.Webhook(), g)
 }
 
-// tools fills in what would be offered; a name that is unknown is a problem of the
-// setting that holds it.
-func (r *Report) tools(c config.Config) []config.Problem {
+// tools fills in what would be offered. A name that is unknown is a problem of loading.
+func (r *Report) tools(c config.Config) {
 	if !c.Mode.MCP() {
-		return nil
+		return
 	}
-	of := choice(c)
-	list, err := offer(c, of, toolset.Grant{HasUser: c.Sandbox || c.Slack.UserToken.IsSet()})
-	if err == nil {
+	if list, err := offer(c, choice(c), toolset.Grant{HasUser: c.Sandbox || c.Slack.UserToken.IsSet()}); err == nil {
 		r.Tools = list
-		return nil
 	}
-	var problems []config.Problem
-	for _, part := range []struct {
-		key string
-		of  toolset.Choice
-	}{{"TOOLSETS", toolset.Choice{Toolsets: of.Toolsets}}, {"TOOLS", toolset.Choice{Tools: of.Tools}}} {
-		_, err := offer(c, part.of, toolset.Grant{})
-		if err == nil {
-			continue
-		}
-		for line := range strings.Lines(err.Error()) {
-			what, remedy, _ := strings.Cut(strings.TrimSpace(line), ": ")
-			problems = append(problems, config.Problem{Setting: part.key, What: "has an " + what, Remedy: remedy})
-		}
-	}
-	return problems
 }
 
 // compose makes what a start makes, as far as that opens and calls nothing.

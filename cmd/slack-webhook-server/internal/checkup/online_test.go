@@ -137,14 +137,13 @@ func TestAppToken(t *testing.T) {
 		status checkup.Status
 		part   string
 	}{
-		"a good token":         {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true"}, checkup.OK, "would open a Socket Mode connection; none was opened"},
-		"a good one unused":    {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken}, checkup.OK, "without --socket-mode the token is not used"},
-		"an unknown one":       {map[string]string{"SLACK_APP_TOKEN": "xapp-canary-unknown", "SOCKET_MODE": "true"}, checkup.Failed, "Slack refuses the token (invalid_auth); at api.slack.com/apps, Basic Information, App-Level Tokens"},
-		"an unknown unused":    {map[string]string{"SLACK_APP_TOKEN": "xapp-canary-unknown"}, checkup.Warning, "refuses the token"},
-		"a bot's in its place": {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultBotToken, "SOCKET_MODE": "true"}, checkup.Failed, "App-Level Tokens"},
-		"Socket Mode is off":   {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true", "SLACK_API_URL": off}, checkup.Failed, "turn Socket Mode on at api.slack.com/apps"},
-		"nobody answers":       {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true", "SLACK_API_URL": "http://127.0.0.1:1/api/"}, checkup.Failed, "out of reach"},
-		"without a bot token":  {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true", "INTEGRATED": "false", "SLACK_BOT_TOKEN": "", "SLACK_SIGNING_SECRET": ""}, checkup.OK, "none was opened"},
+		"a good token":        {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true"}, checkup.OK, "would open a Socket Mode connection; none was opened"},
+		"a good one unused":   {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken}, checkup.OK, "without --socket-mode the token is not used"},
+		"an unknown one":      {map[string]string{"SLACK_APP_TOKEN": "xapp-canary-unknown", "SOCKET_MODE": "true"}, checkup.Failed, "Slack refuses the token (invalid_auth); at api.slack.com/apps, Basic Information, App-Level Tokens"},
+		"an unknown unused":   {map[string]string{"SLACK_APP_TOKEN": "xapp-canary-unknown"}, checkup.Warning, "refuses the token"},
+		"Socket Mode is off":  {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true", "SLACK_API_URL": off}, checkup.Failed, "turn Socket Mode on at api.slack.com/apps"},
+		"nobody answers":      {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true", "SLACK_API_URL": "http://127.0.0.1:1/api/"}, checkup.Failed, "out of reach"},
+		"without a bot token": {map[string]string{"SLACK_APP_TOKEN": sandbox.DefaultAppToken, "SOCKET_MODE": "true", "INTEGRATED": "false", "SLACK_BOT_TOKEN": "", "SLACK_SIGNING_SECRET": ""}, checkup.OK, "none was opened"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
