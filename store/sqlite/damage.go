@@ -173,10 +173,11 @@ func (w *writer) loadDamage() error {
 
 // The tables of which a part may be missing while events are received, and what that means.
 const (
-	workTable, workMeans = "work", "handlers and rules stand still, and events are received and read"
-	lettersMean          = "some dead letters and retries cannot be looked at"
-	seenTable, seenMeans = "seen", "copies of some events may be stored once more"
-	metaTable, metaMeans = "meta", "no event can be stored, and each is answered 503"
+	workTable, workMeans    = "work", "handlers and rules stand still, and events are received and read"
+	lettersMean             = "some dead letters and retries cannot be looked at"
+	seenTable, seenMeans    = "seen", "copies of some events may be stored once more"
+	blocksTable, blocksMean = "blocks", "reads with a filter take longer"
+	metaTable, metaMeans    = "meta", "no event can be stored, and each is answered 503"
 )
 
 // foundTable remembers that a part of a table cannot be read, and says so the first time, and when

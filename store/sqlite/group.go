@@ -433,6 +433,9 @@ func (w *writer) resume(start bool) error {
 	if err := w.resumeGroups(start, w.q.o.Now()); err != nil {
 		return err
 	}
+	if err := w.openBlocks(); err != nil {
+		return err
+	}
 	if _, err := w.write("UPDATE log SET opened = opened + 1"); err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ var migrationStep = func(step string) {}
 // A process that ends in between goes on at the next start with the step that it was at.
 func migrate(d *database) error {
 	if d.found == 0 {
-		return d.create(queueLayout, queueSchema+seenSchema, func() error {
+		return d.create(queueLayout, queueSchema+seenSchema+blockSchema, func() error {
 			epoch := newEpoch()
 			_, err := d.exec("INSERT INTO meta VALUES ('epoch', ?)", epoch)
 			return err
@@ -97,6 +97,10 @@ func migrate(d *database) error {
 		if err := d.transaction(func() error { return fillSeen(d) }); err != nil {
 			return fmt.Errorf("bring the store to layout %d: %w", queueLayout.version, err)
 		}
+	}
+	// Not a layout of its own, so that an earlier build still opens the file.
+	if err := d.transaction(func() error { return d.script(blockSchema) }); err != nil {
+		return fmt.Errorf("add the blocks to the store: %w", err)
 	}
 	old, err := d.number("SELECT count(*) FROM sqlite_schema WHERE name IN ('seen_runs', 'seen_ids')")
 	if err != nil || old == 0 {

@@ -175,12 +175,14 @@ func (q *Store) page(s session, query event.Query, b eventlog.Bounds) (event.Pag
 	}
 	p, err := eventlog.Read(query, b, func(from int64, back bool) iter.Seq2[eventlog.Item, error] {
 		switch {
+		case !query.Filter.IsZero() && query.NoBodies:
+			return q.find(s, &query, b, from, back, nil)
 		case query.NoBodies:
 			return q.scan(s, b, from, back, nil)
 		case query.Filter.IsZero():
 			return q.scanWhole(s, b, from, back)
 		}
-		return q.scan(s, b, from, back, body)
+		return q.find(s, &query, b, from, back, body)
 	})
 	p.Events = slices.DeleteFunc(p.Events, func(e event.Event) bool { return slices.Contains(without, e.Position) })
 	return p, errors.Join(err, failed)

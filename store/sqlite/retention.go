@@ -64,6 +64,9 @@ func (w *writer) trim(to int64) error {
 			return err
 		}
 	}
+	if err := w.trimBlocks(w.trimmed, to); err != nil {
+		return err
+	}
 	w.trimmed = to
 	w.oldestAt = 0
 	_, err = w.write("UPDATE log SET trimmed = ?", to)

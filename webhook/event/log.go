@@ -318,6 +318,15 @@ func (p Pattern) Type() string {
 	return p.typ
 }
 
+// Parts returns what p asks for: a type, "*" for every one, or "" for none, and with it a subtype, which may be
+// empty, unless it is nil, or a channel_type, unless it is "".
+func (p Pattern) Parts() (typ string, subtype *string, channelType string) {
+	if p.bySubtype && p.typ != "*" {
+		subtype = &p.subtype
+	}
+	return p.typ, subtype, p.channelType
+}
+
 // String returns the pattern as ParsePattern reads it.
 func (p Pattern) String() string {
 	switch {

@@ -74,7 +74,9 @@ type Scan func(from int64, back bool) iter.Seq2[Item, error]
 
 // An Item is one stored event.
 type Item struct {
-	Seq   int64
+	Seq int64
+	// Event is nil where the scan only says that nothing up to Seq is selected that it has
+	// not yielded.
 	Event *event.Event
 	// Load, unless it is nil, reads what Event lacks of what the query asks for. It is
 	// called for what matches, before the scan goes on.
@@ -157,7 +159,7 @@ func (r *reader) run(items iter.Seq2[Item, error]) error {
 		}
 		r.last = item.Seq
 		r.budget--
-		if r.q.Filter.Match(item.Event) {
+		if item.Event != nil && r.q.Filter.Match(item.Event) {
 			r.take(item)
 		}
 		if len(r.events) >= r.limit || r.budget <= 0 || r.bytes <= 0 {

@@ -1,0 +1,262 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"slackmcp/store/internal/eventlog"
+	"slackmcp/webhook/event"
+)
+
+var blocksBegan = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// someEvent is an event of a workspace in which most is in a few channels. A few of its times
+// go back.
+func someEvent(r *rand.Rand, i int) event.Event {
+	e := event.Event{
+		Source: "slack", ID: fmt.Sprint("Ev", i), Raw: []byte(`{"n":1}`), Team: "T1", ChannelType: "channel",
+		Kind: event.Kind{Type: "message"}, Channel: fmt.Sprint("C", r.IntN(r.IntN(30)+1)), User: fmt.Sprint("U", r.IntN(r.IntN(500)+1)),
+		ReceivedAt: blocksBegan.Add(time.Duration(i)*time.Second - time.Duration(r.IntN(90))*time.Second), FromSelf: r.IntN(50) == 0,
+	}
+	switch r.IntN(20) {
+	case 0:
+		e.Source, e.Kind, e.Channel, e.Team, e.User, e.ChannelType = "github", event.Kind{Type: "push"}, "", "", "", ""
+	case 1:
+		e.Kind.Subtype = "channel_join"
+	case 2:
+		e.ChannelType = "im"
+	case 3, 4, 5, 6:
+		e.Thread = fmt.Sprint(i/100, ".1")
+	}
+	if i == 777 {
+		e.Kind, e.Channel = event.Kind{Type: "team_rename"}, "Cquiet"
+	}
+	return e
+}
+
+// publishAll publishes events in their order, many at once.
+func publishAll(t *testing.T, q *Store, list []event.Event) {
+	t.Helper()
+	const together = 256
+	for chunk := range slices.Chunk(list, together) {
+		var all sync.WaitGroup
+		for i := range chunk {
+			all.Go(func() {
+				if _, err := q.Publish(context.WithoutCancel(t.Context()), chunk[i]); err != nil {
+					t.Errorf("Publish: %v", err)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
+// someFilters are filters of all kinds, also such as select nothing.
+func someFilters(t *testing.T, r *rand.Rand, n int) (list []event.Filter) {
+	t.Helper()
+	kinds := func(names ...string) []event.Pattern {
+		p, err := event.ParsePatterns(names...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	at := func() time.Time { return blocksBegan.Add(time.Duration(r.IntN(n)) * time.Second) }
+	list = []event.Filter{
+		{Channel: "Cquiet"},
+		{Channel: "Cnone"},
+		{Thread: "3.1"},
+		{Thread: "none"},
+		{User: "U499"},
+		{User: "nobody"},
+		{Source: "github"},
+		{Source: "github", Channel: "C1"},
+		{Team: "T2"},
+		{Team: "T1", ExcludeSelf: true, Until: at()},
+		{Patterns: kinds("team_rename")},
+		{Patterns: kinds("message/channel_join")},
+		{Patterns: kinds("message/")},
+		{Patterns: kinds("message.im")},
+		{Patterns: kinds("*")},
+		{Patterns: kinds("push", "message.im", "message/channel_join")},
+		{Patterns: kinds("never")},
+		{Until: blocksBegan},
+		{Until: at()},
+		{Since: at()},
+		{Since: at(), Until: at(), User: "U1"},
+	}
+	for range 20 {
+		list = append(list, event.Filter{Channel: fmt.Sprint("C", r.IntN(30)), User: fmt.Sprint("U", r.IntN(500)), Until: at()})
+	}
+	return list
+}
+
+// readAll reads what a filter selects to its end.
+func readAll(t *testing.T, q *Store, query event.Query) (ids []string, pages int) {
+	t.Helper()
+	for {
+		p, err := q.History(t.Context(), query)
+		if err != nil {
+			t.Fatalf("History(%+v): %v", query, err)
+		}
+		pages++
+		for i := range p.Events {
+			ids = append(ids, p.Events[i].ID)
+		}
+		if !p.More {
+			return ids, pages
+		}
+		query.After = p.Next
+	}
+}
+
+// checkFilters compares what the store answers with what it has.
+func checkFilters(t *testing.T, when string, q *Store, r *rand.Rand, n int) {
+	t.Helper()
+	var all []event.Event
+	for query := (event.Query{Order: event.OldestFirst, Limit: event.MaxLimit}); ; {
+		p, err := q.History(t.Context(), query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all = append(all, p.Events...); !p.More {
+			break
+		}
+		query.After = p.Next
+	}
+	for _, f := range someFilters(t, r, n) {
+		var want []string
+		for i := range all {
+			if f.Match(&all[i]) {
+				want = append(want, all[i].ID)
+			}
+		}
+		for _, limit := range []int{7, event.MaxLimit} {
+			if limit == 7 && len(want) > 500 {
+				continue
+			}
+			got, _ := readAll(t, q, event.Query{Filter: f, Order: event.OldestFirst, Limit: limit, NoBodies: true})
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %+v by %d, oldest first, has %d events, want %d", when, f, limit, len(got), len(want))
+			}
+			got, _ = readAll(t, q, event.Query{Filter: f, Limit: limit, ScanBudget: 900})
+			slices.Reverse(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %+v by %d, newest first, has %d events, want %d", when, f, limit, len(got), len(want))
+			}
+		}
+	}
+}
+
+// blocksOf is how many blocks the file has.
+func blocksOf(t *testing.T, q *Store) (n int64) {
+	t.Helper()
+	err := q.readers.use(t.Context(), func(s session) (err error) {
+		n, err = s.number("SELECT count(*) FROM blocks")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func openBlocks(t *testing.T, dir string, count int) *Store {
+	t.Helper()
+	q, err := Open(t.Context(), Options{Dir: dir, RetentionAge: -1, RetentionCount: count, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	return q
+}
+
+// TestBlocksFindWhatFiltersSelect compares reads with a filter with reads of everything, while blocks are
+// whole, after a restart within a block, after retention, and while a part of the blocks is missing.
+func TestBlocksFindWhatFiltersSelect(t *testing.T) {
+	const n = 3*eventlog.BlockSize + 500
+	r := rand.New(rand.NewPCG(22, 1))
+	var list []event.Event
+	for i := range n {
+		list = append(list, someEvent(r, i))
+	}
+	dir := t.TempDir()
+	q := openBlocks(t, dir, n)
+	publishAll(t, q, list[:eventlog.BlockSize+100])
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	q = openBlocks(t, dir, n)
+	publishAll(t, q, list[eventlog.BlockSize+100:])
+	if got := blocksOf(t, q); got != 3 {
+		t.Fatalf("there are %d blocks, want 3", got)
+	}
+	checkFilters(t, "whole", q, r, n)
+
+	// An event of long ago, or none, is one page away.
+	for _, f := range []event.Filter{{Channel: "Cquiet"}, {Channel: "Cnone"}, {Until: blocksBegan}} {
+		if _, pages := readAll(t, q, event.Query{Filter: f, ScanBudget: 5000}); pages != 1 {
+			t.Errorf("%+v took %d pages, want 1", f, pages)
+		}
+	}
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	// What an earlier build wrote has no blocks: they are made.
+	spoilBlocks(t, dir, "DELETE FROM blocks WHERE block <> 1; DELETE FROM block_lists WHERE id & 1048575 <> 1; UPDATE blocks SET stored_at = 1")
+	q = openBlocks(t, dir, n-eventlog.BlockSize)
+	checkFilters(t, "while blocks are made", q, r, n)
+	waitForBlocks(t, q, 3)
+	checkFilters(t, "with blocks made again", q, r, n)
+
+	// Retention.
+	var more []event.Event
+	for i := range 200 {
+		more = append(more, someEvent(r, n+i))
+	}
+	publishAll(t, q, more)
+	checkFilters(t, "after retention", q, r, n+200)
+	waitForBlocks(t, q, 2)
+}
+
+func waitForBlocks(t *testing.T, q *Store, want int64) {
+	t.Helper()
+	for range 1000 {
+		if blocksOf(t, q) == want {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("there are %d blocks, want %d", blocksOf(t, q), want)
+}
+
+// spoilBlocks changes the file of a closed store.
+func spoilBlocks(t *testing.T, dir, script string) {
+	t.Helper()
+	o, err := Options{Dir: dir}.normalize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := own(o.Dir, o.Topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.release()
+	d, err := openDatabase(f.db, queueLayout, Full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.script(script); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.close(); err != nil {
+		t.Fatal(err)
+	}
+}
