@@ -168,6 +168,11 @@ func (c *consumer) load(ctx context.Context, d delivery) (event.Event, error) {
 	if e, ok := c.q.feed.get(d.seq); ok {
 		return e, nil
 	}
+	if d.attempt == 1 {
+		if e, ok := c.q.shelved(ctx, d.seq); ok {
+			return e, nil
+		}
+	}
 	return c.q.read(ctx, d.seq)
 }
 

@@ -445,6 +445,7 @@ func (w *writer) resume(start bool) error {
 	w.show()
 	w.q.note.advanceEvents(w.epoch, w.last)
 	w.q.feed.restart(w.last)
+	w.q.shelf.clear()
 	return nil
 }
 

@@ -122,6 +122,7 @@ type Store struct {
 	files   *files
 	mail    *mailbox
 	feed    *feed
+	shelf   shelf
 	readers *readers
 	values  *smallValues
 	note    *positionNote

@@ -178,8 +178,23 @@ const (
 	windowFloor = 4
 )
 
-// collect gives a batch time to grow, until as many publish as did before.
+// collect gives a batch time to grow: one that has nothing but ends of attempts until all have
+// ended that run, or something else comes in, so that one commit records the ends of what many
+// groups did with one event; and then until as many publish as did before.
 func (w *writer) collect() {
+	running := 0
+	for c := range w.active {
+		running += len(c.inFlight)
+	}
+	if w.q.mail.gather(running) {
+		w.timer.Reset(window)
+		select {
+		case <-w.q.mail.reached:
+		case <-w.timer.C:
+		case <-w.q.stop:
+			return
+		}
+	}
 	if w.together < windowFloor || w.q.mail.grow(w.together) {
 		return
 	}
@@ -374,8 +389,9 @@ type mailbox struct {
 	mu      sync.Mutex
 	next    *batch
 	wake    chan struct{} // holds a token while next is not empty
-	reached chan struct{} // holds a token once next has goal events
+	reached chan struct{} // holds a token once next has goal events, or what ends is for
 	goal    int           // guarded by mu; 0 is none
+	ends    int           // how many ends of attempts are awaited; guarded by mu; 0 is none
 	closed  error         // why nothing is taken in any more, or nil; guarded by mu
 	down    error         // why nothing is taken in now, or nil; guarded by mu
 }
@@ -446,11 +462,9 @@ func (m *mailbox) publish(e *event.Event, key eventlog.Key) (b *batch, i int, fu
 	switch len(b.entries) {
 	case 1:
 		m.notify()
+		m.gathered()
 	case m.goal:
-		select {
-		case m.reached <- struct{}{}:
-		default:
-		}
+		m.reach()
 	}
 	return b, len(b.entries) - 1, nil, nil
 }
@@ -464,6 +478,7 @@ func (m *mailbox) call(c *call) (*batch, error) {
 	}
 	m.next.calls = append(m.next.calls, c)
 	m.notify()
+	m.gathered()
 	return m.next, nil
 }
 
@@ -473,6 +488,41 @@ func (m *mailbox) settle(s settlement) {
 	defer m.mu.Unlock()
 	m.next.settled = append(m.next.settled, s)
 	m.notify()
+	if len(m.next.settled) >= m.ends {
+		m.gathered()
+	}
+}
+
+// gathered ends the waiting for ends of attempts. It requires m.mu.
+func (m *mailbox) gathered() {
+	if m.ends > 0 {
+		m.ends = 0
+		m.reach()
+	}
+}
+
+// reach puts the token into reached.
+func (m *mailbox) reach() {
+	select {
+	case m.reached <- struct{}{}:
+	default:
+	}
+}
+
+// gather asks for a token in reached when the next batch has so many ends of attempts, or
+// something else. It reports whether that is to be waited for.
+func (m *mailbox) gather(ends int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	select {
+	case <-m.reached: // of an earlier batch
+	default:
+	}
+	m.ends, m.goal = 0, 0
+	if n := len(m.next.settled); len(m.next.entries) == 0 && len(m.next.calls) == 0 && n > 0 && n < ends {
+		m.ends = ends
+	}
+	return m.ends > 0
 }
 
 // notify wakes the writer.
@@ -489,6 +539,7 @@ func (m *mailbox) take(again []settlement) *batch {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	b := m.next
+	m.ends = 0
 	m.next = &batch{done: make(chan struct{})}
 	// The next batch is likely to be as large as this one; a slice that has to grow
 	// copies every event several times.

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"slackmcp/store/sqlite"
+	"slackmcp/test/internal/driver"
+	"slackmcp/webhook/event"
+)
+
+// A read is one kind of read.
+type read struct {
+	name string
+	do   func(ctx context.Context, p *driver.Process) error
+}
+
+// time does it some times.
+func (r read) time(ctx context.Context, p *driver.Process, calls int) (timing, error) {
+	var took []time.Duration
+	for i := range calls + 1 {
+		began := time.Now()
+		if err := r.do(ctx, p); err != nil {
+			return timing{}, err
+		}
+		if i > 0 { // The first one asks for names.
+			took = append(took, time.Since(began))
+		}
+	}
+	return timingOf(r.name, took), nil
+}
+
+func timingOf(name string, took []time.Duration) timing {
+	slices.Sort(took)
+	return timing{name, took[len(took)/2], took[len(took)*95/100]}
+}
+
+// commandLine is in the names of the reads that start a process.
+const commandLine = "events list"
+
+// reads are what is measured. One event of long ago, and nothing, are what costs most to find.
+func reads(server, data string) []read {
+	list := func(what, args string) read {
+		return read{"slack_list_events, " + what, func(ctx context.Context, p *driver.Process) error {
+			return driver.Call(ctx, http.DefaultClient, p, "tools/call", "slack_list_events", `"name":"slack_list_events","arguments":{`+args+`}`)
+		}}
+	}
+	return []read{
+		list("the newest 50", ``),
+		list("a type that is rare", `"types":["team_rename"]`),
+		list("a type that never came", `"types":["emoji_changed"]`),
+		list("a channel with one old event", `"channel":"CQUIET0001"`),
+		list("a channel with none", `"channel":"CNONE00001"`),
+		list("a thread of long ago", `"channel":"C0000000007","thread":"1700000000.000007"`),
+		list("a person with one old event", `"user":"UQUIET0001"`),
+		list("a person and a channel that never met", `"user":"UQUIET0001","channel":"C0000000007"`),
+		list("until an old time", `"until":"`+began.Add(90*time.Second).Format(time.RFC3339)+`"`),
+		{"resource of a channel with one old event", func(ctx context.Context, p *driver.Process) error {
+			uri := "slack://channels/CQUIET0001/events"
+			return driver.Call(ctx, http.DefaultClient, p, "resources/read", uri, `"uri":"`+uri+`"`)
+		}},
+		{commandLine + " of a channel with none", func(ctx context.Context, _ *driver.Process) error {
+			out, err := exec.CommandContext(ctx, server, "events", "list", "--no-env-file", "--data-dir", data, "--channel", "CNONE00001").CombinedOutput()
+			if err != nil {
+				return fmt.Errorf("%w: %s", err, out)
+			}
+			return nil
+		}},
+	}
+}
+
+// began is when the first event came; one comes each second.
+var began = time.Now().Add(-20 * 24 * time.Hour).Truncate(time.Second)
+
+// least is how many events there are at least: those that are looked for are among them.
+const least = 1000
+
+// fillers is how many events are stored at once, so that they share their syncs.
+const fillers = 512
+
+// fill stores the events from one number on to another, as a server would that received them.
+func fill(ctx context.Context, dir string, from, to int) (err error) {
+	q, err := sqlite.Open(ctx, sqlite.Options{Dir: dir, RetentionCount: 2_000_000})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, q.Close()) }()
+	numbers := make(chan int)
+	errs := make([]error, fillers)
+	var all sync.WaitGroup
+	for w := range fillers {
+		all.Go(func() {
+			for i := range numbers {
+				e, err := made(i)
+				if err == nil {
+					_, err = q.Publish(ctx, e)
+				}
+				errs[w] = errors.Join(errs[w], err)
+			}
+		})
+	}
+	for i := from; i < to; i++ {
+		numbers <- i
+	}
+	close(numbers)
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// made is an event as Slack sends it: a message of about 1 KB, every tenth in a thread.
+func made(i int) (event.Event, error) {
+	at := began.Add(time.Duration(i) * time.Second)
+	typ, channel, user, thread := "message", fmt.Sprintf("C%010d", i%300), fmt.Sprintf("U%010d", i*7%5000), ""
+	switch {
+	case i == 500:
+		channel = "CQUIET0001"
+	case i == 501:
+		user = "UQUIET0001"
+	case i == 502:
+		typ = "team_rename"
+	case i == 507:
+		channel, thread = "C0000000007", `"thread_ts":"1700000000.000007",`
+	case i%10 == 0:
+		thread = fmt.Sprintf(`"thread_ts":"%d.%06d",`, at.Unix()-int64(i%1000), i%100)
+	}
+	raw := fmt.Appendf(nil, `{"team_id":"T1","api_app_id":"A1","type":"event_callback","event_id":"EvGROW%d","event_time":%d,`+
+		`"event":{"type":%q,"channel":%q,"channel_type":"channel","user":%q,%s"ts":"%d.%06d","text":%q}}`,
+		i, at.Unix(), typ, channel, user, thread, at.Unix(), i%1_000_000, strings.Repeat("the quick brown fox jumps over the lazy dog ", 16))
+	env, err := event.DecodeSlack(raw, event.JSON)
+	env.ReceivedAt = at
+	return env.Event, err
+}
