@@ -100,7 +100,7 @@ func measure(ctx context.Context, o options, log io.Writer) ([]column, error) {
 	}
 	defer func() { _ = os.RemoveAll(data) }()
 	slack, err := driver.Launch(ctx, driver.Command{
-		Args:  []string{o.server, "sandbox", "--no-env-file", "--host", "127.0.0.1", "--port", "{port}"},
+		Args:  []string{o.server, "sandbox", "--no-env-file", "--host", "127.0.0.1", "--port", "{port}", "--extra-channels", "300", "--extra-users", "5000"},
 		Ready: "/api/api.test",
 	})
 	if err != nil {
