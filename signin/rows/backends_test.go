@@ -2,6 +2,8 @@ package rows_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -61,11 +63,17 @@ func backends(t testing.TB) map[string]func(testing.TB) []state.Store {
 
 func of(t testing.TB, s state.Store) *rows.SignIns {
 	t.Helper()
+	return with(t, rows.Options{State: s})
+}
+
+func with(t testing.TB, o rows.Options) *rows.SignIns {
+	t.Helper()
 	ring, err := seal.NewKeyring(bytes.Repeat([]byte{1}, seal.KeyBytes))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := rows.New(rows.Options{State: s, Keys: ring})
+	o.Keys = ring
+	r, err := rows.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,6 +178,59 @@ func BenchmarkRefresh(b *testing.B) {
 			slices.Sort(took)
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "refreshes/s")
 			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+		})
+	}
+}
+
+// deafStore hears of no change, as where an announcement is late or lost.
+type deafStore struct{ state.Store }
+
+func (deafStore) Watch(ctx context.Context, _ string, _ func(state.Change)) error {
+	<-ctx.Done()
+	return nil
+}
+
+// On each durable store, a sign-in that ends on one replica is refused by another within five seconds,
+// and what it has open there ends within thirty, although no announcement arrives.
+func TestEndsElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, open := range backends(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stores := open(t)
+			here := of(t, stores[0])
+			var ahead atomic.Int64
+			deaf := with(t, rows.Options{State: deafStore{stores[1]}, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
+			ctx, cancel := context.WithCancel(t.Context())
+			var running sync.WaitGroup
+			running.Go(func() { _ = deaf.Run(ctx) })
+			defer running.Wait()
+			defer cancel()
+			given := enter(t, here, "U1")
+			p, err := deaf.Authenticate(t.Context(), given.Access)
+			if err != nil {
+				t.Fatal(err)
+			}
+			who, _ := p.SignIn()
+			stream, release := who.Keeper.During(t.Context(), who)
+			defer release()
+			if _, err := here.End(t.Context(), given.SignIn); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			ahead.Store(int64(5 * time.Second))
+			if p, err := deaf.Authenticate(t.Context(), given.Access); !errors.Is(err, access.ErrInvalidToken) {
+				t.Errorf("after five seconds the token is good: %v, %v", p, err)
+			}
+			select {
+			case <-stream.Done():
+				if !errors.Is(context.Cause(stream), access.ErrRevoked) {
+					t.Errorf("the stream ended with %v", context.Cause(stream))
+				}
+				t.Logf("the stream ended after %v", time.Since(began))
+			case <-time.After(30 * time.Second):
+				t.Error("after thirty seconds the stream is open")
+			}
 		})
 	}
 }

@@ -3,6 +3,7 @@ package rows_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,7 +93,7 @@ func TestOutage(t *testing.T) {
 		defer release()
 		time.Sleep(10 * time.Minute)
 		r.store.off.Store(true)
-		time.Sleep(40 * time.Second)
+		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		if open.Err() != nil {
 			t.Error("a short outage ends what is open")
@@ -100,15 +101,15 @@ func TestOutage(t *testing.T) {
 		r.store.off.Store(false)
 		time.Sleep(20 * time.Second)
 		r.store.off.Store(true)
-		time.Sleep(40 * time.Second)
+		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		if open.Err() != nil {
 			t.Error("two short outages end what is open")
 		}
-		time.Sleep(36 * time.Second)
+		time.Sleep(30 * time.Second)
 		synctest.Wait()
 		if !errors.Is(context.Cause(open), access.ErrRevoked) {
-			t.Error("what is open outlives a long outage")
+			t.Error("what is open outlives an outage of a minute")
 		}
 		who := access.SignIn{ID: given.SignIn, Person: ann, Keeper: s}
 		if err := access.SignedIn(who).Holds(t.Context()); !errors.Is(err, access.ErrUnavailable) {
@@ -123,6 +124,40 @@ func TestOutage(t *testing.T) {
 		}
 		if err := access.SignedIn(who).Holds(t.Context()); !errors.Is(err, access.ErrRevoked) {
 			t.Errorf("it holds: %v", err)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A store that hangs keeps nothing open for longer than one that fails, however much is open.
+func TestHangingStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.clock.goes = true
+		s := r.replica()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		var open []context.Context
+		for i := range 300 {
+			p := ann
+			p.User = fmt.Sprint("U", i)
+			one, release := r.open(s, r.signIn(s, p).Access)
+			defer release()
+			open = append(open, one)
+		}
+		time.Sleep(10 * time.Minute)
+		r.store.hangs.Store(true)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for i, one := range open {
+			if !errors.Is(context.Cause(one), access.ErrRevoked) {
+				t.Fatalf("request %d of a person is open", i)
+			}
 		}
 		cancel()
 		if err := <-done; err != nil {

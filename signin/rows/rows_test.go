@@ -46,6 +46,8 @@ type store struct {
 	off atomic.Bool
 	// deaf watches hear of nothing.
 	deaf atomic.Bool
+	// hangs is a store that answers no reading before its caller gives up.
+	hangs atomic.Bool
 }
 
 func (s *store) Watch(ctx context.Context, prefix string, fn func(state.Change)) error {
@@ -57,6 +59,10 @@ func (s *store) Watch(ctx context.Context, prefix string, fn func(state.Change))
 }
 
 func (s *store) Get(ctx context.Context, key string) (state.Entry, error) {
+	if s.hangs.Load() {
+		<-ctx.Done()
+		return state.Entry{}, fmt.Errorf("%w: %w", state.ErrUnavailable, ctx.Err())
+	}
 	if s.off.Load() {
 		return state.Entry{}, state.ErrUnavailable
 	}
