@@ -95,7 +95,7 @@ func SQLiteOptions(c config.Config, log *slog.Logger) sqlite.Options {
 // newOperatorSocket prepares the socket in DATA_DIR by which the commands of an operator
 // reach this process; nil without events here, when the directory may be another server's.
 // Commands that need more than the store get their routes here.
-func newOperatorSocket(cfg config.Config, version string, store queue.Queue, values state.Store, k *gapKeeper, assistants *mcp.Server, h *hooks) *operate.Server {
+func newOperatorSocket(cfg config.Config, version string, store queue.Queue, values state.Store, k *gapKeeper, assistants assistantSide, h *hooks) *operate.Server {
 	if !cfg.Mode.Webhook() {
 		return nil
 	}
@@ -108,7 +108,9 @@ func newOperatorSocket(cfg config.Config, version string, store queue.Queue, val
 	if k != nil {
 		k.serve(socket)
 	}
-	serveSubscriptions(socket, assistants)
+	serveSubscriptions(socket, assistants.mcp)
+	servePeople(socket, assistants.people, h)
+	serveKeys(socket, assistants.people)
 	return socket
 }
 

@@ -207,7 +207,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	s := &Server{
 		opt: o, cfg: cfg, log: log, store: store, state: values, receiver: receiver, answers: answers, mux: mux, rules: rules,
 		assistants: assistants, sandbox: sandbox, slackSocket: slackSocket, health: health, site: site, front: front, audit: trail, refusals: h.refusals,
-		operators: newOperatorSocket(cfg, o.Version, store, values, keeper, assistants.mcp, h),
+		operators: newOperatorSocket(cfg, o.Version, store, values, keeper, assistants, h),
 		reloader: &reloader{
 			cfg: cfg, reread: o.Reread, log: log, sandbox: sandbox != nil,
 			audit: trail, certificate: certificate, receiver: receiver, assistants: assistants, rules: rules,

@@ -28,6 +28,7 @@ type signInSide struct {
 	slack *slack.Side
 	rows  *rows.SignIns
 	oauth *oauth.Server
+	keys  []string // the ids of the keys
 	log   *slog.Logger
 	host  string        // of the people
 	again chan struct{} // asks for a recheck
@@ -61,7 +62,7 @@ func newSignIn(ctx context.Context, cfg config.Config, a slackAccess, store queu
 		return nil, err
 	}
 	scopes := personalScopes(cfg)
-	s := &signInSide{log: h.log, host: a.host, again: make(chan struct{}, 1), drain: cfg.Drain}
+	s := &signInSide{keys: keys.IDs(), log: h.log, host: a.host, again: make(chan struct{}, 1), drain: cfg.Drain}
 	if err := s.admit(ctx, cfg, store, values, keys); err != nil {
 		return nil, err
 	}

@@ -66,6 +66,8 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newConsume(w),
 		newStore(w),
 		newSubscriptions(w),
+		newPeople(w),
+		newKeys(w),
 		newVersion(w),
 	)
 	root.SetHelpCommand(newHelp())

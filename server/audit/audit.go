@@ -146,7 +146,7 @@ const (
 	// TokenUsed is the first use of a token from an address within an hour.
 	TokenUsed Event = "token_used"
 	// PersonSignedIn is a person who signed in with Slack, or was not let in, and PersonSignedOut one
-	// whose client ended their sign-in.
+	// whose sign-in was ended.
 	PersonSignedIn  Event = "person_signed_in"
 	PersonSignedOut Event = "person_signed_out"
 	// SlackWrite is something that an assistant wrote to Slack, or was refused to.
@@ -223,7 +223,7 @@ var events = []struct {
 	{CallerRefused, "A request to the MCP endpoint that was turned away. `reason` is invalid_request, unauthorized, invalid_token, bound_token, insufficient_scope or temporarily_unavailable; or too_many_sessions and others of too_many_, where a principal had its share (MCP_SHARE). Those that are alike in address, or principal, and reason are counted as refused signatures are.", []string{"reason", "address", "principal", "request_id", "status", "count"}},
 	{TokenUsed, "The first use of a token from an address within an hour.", []string{"principal", "address", "request_id"}},
 	{PersonSignedIn, "A person who signed in with Slack, `T…/U…` as `principal`. Refused, where Slack or SIGN_IN_TEAMS did not let them in, or no longer; `reason` is workspace, guest, account, mismatch, scopes, code or grant then.", []string{"reason", "principal", "address", "request_id"}},
-	{PersonSignedOut, "A person whose client has ended their sign-in; with a `reason`, one who may no longer be signed in: a reason of person_signed_in, and how many sign-ins ended as `count`.", []string{"reason", "principal", "count", "address", "request_id"}},
+	{PersonSignedOut, "A person whose sign-ins were ended, with how many as `count` where that is not one. `reason` is client, where their client did it, person, where they did on their own page, operator, or why they may no longer be signed in: a reason of person_signed_in.", []string{"reason", "principal", "count", "address", "request_id"}},
 	{SlackWrite, "A tool that wrote to Slack, or tried to. `reason` is the rule that refused it, or `error`; `ts` is Slack's of what was written, never its text.", []string{"reason", "principal", "tool", "channel", "ts"}},
 	{Operation, "Something that an operator did: a reload of files, a command on the running server, or a tool of the scope admin that changed something. A reload of the MCP tokens is `reload_tokens`, with how many there are now as `count`, beside `token_added`, `token_changed` and `token_removed` for each that is not as it was, with its name as `target`. What could not be used, so that nothing changed, is `reload_settings` or `reload_rules`, failed.", []string{"reason", "operation", "target", "count", "principal", "request_id"}},
 	{Started, "The server can be reached.", []string{"version"}},

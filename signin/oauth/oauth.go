@@ -88,7 +88,8 @@ type Event struct {
 const (
 	// SignedIn is a person who has signed in.
 	SignedIn = "signed_in"
-	// SignedOut is a sign-in that its client has ended.
+	// SignedOut is a person whose client, or who on their own page, has ended a sign-in: the reason is
+	// "client" or "person".
 	SignedOut = "signed_out"
 	// Refused is a person whom Slack, or the operator's rules, did not let in.
 	Refused = "refused"

@@ -192,7 +192,7 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p.Valid() {
-		s.opt.OnEvent(r, Event{What: SignedOut, Person: p})
+		s.opt.OnEvent(r, Event{What: SignedOut, Reason: "client", Person: p})
 	}
 	w.WriteHeader(http.StatusOK)
 }

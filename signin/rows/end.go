@@ -90,6 +90,18 @@ func (s *SignIns) End(ctx context.Context, id string) (Info, error) {
 	return s.info(id, &r), nil
 }
 
+// EndOf is End for a person who ends their own: ErrInvalid also where the sign-in is another's.
+func (s *SignIns) EndOf(ctx context.Context, p access.Person, id string) (Info, error) {
+	r, _, err := s.get(ctx, id)
+	if err != nil {
+		return Info{}, err
+	}
+	if r.Person != p {
+		return Info{}, ErrInvalid
+	}
+	return s.End(ctx, id)
+}
+
 // EndPerson implements signin.People.
 func (s *SignIns) EndPerson(ctx context.Context, p access.Person) (ended int, err error) {
 	list, err := s.Of(ctx, p)

@@ -116,6 +116,9 @@ func keyOf(id string) string {
 	return Prefix + id[:halfText] + "/" + id[halfText:]
 }
 
+// IsID reports whether a text has the form of a sign-in's id.
+func IsID(text string) bool { return keyOf(text) != "" }
+
 // idOf is the id of the sign-in whose row has the key, or "".
 func idOf(key string) string {
 	id := strings.Replace(strings.TrimPrefix(key, Prefix), "/", "", 1)

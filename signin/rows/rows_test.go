@@ -587,7 +587,7 @@ func TestKeysRotate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, prefix := range rows.Prefixes() {
-		if _, err := sealed.Reseal(t.Context(), prefix); err != nil {
+		if _, err := sealed.Reseal(t.Context(), prefix, func(seal.Resealed) {}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -145,3 +145,24 @@ func parse(text []byte) (*Keyring, error) {
 	}
 	return NewKeyring(keys...)
 }
+
+// Create makes a file with one new key, which Load reads: of mode 0600, whatever the umask is. A file
+// that is there is not touched: the error is an fs.ErrExist then. The directory is not judged: Load does
+// that.
+func Create(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator named it
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(NewKey() + "\n")
+	if err == nil {
+		err = f.Chmod(0o600)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path)) // it would be half a key
+	}
+	return nil
+}

@@ -74,11 +74,14 @@ type Resealed struct {
 	Fresh, Done, Lost int
 }
 
+// Total is how many rows that were.
+func (r Resealed) Total() int { return r.Fresh + r.Done + r.Lost }
+
 // Reseal seals every row below a prefix under the newest key of the ring. A row that changes
 // meanwhile, or is written by a process that still has the ring of before, is taken up again: when
 // Done is 0, no row needs an older key. It may be interrupted and called again. Times at which rows
-// expire stay.
-func (r *Rows) Reseal(ctx context.Context, prefix string) (Resealed, error) {
+// expire stay. After each page it calls progress with what it has found so far.
+func (r *Rows) Reseal(ctx context.Context, prefix string, progress func(Resealed)) (Resealed, error) {
 	var sum Resealed
 	after := ""
 	for {
@@ -92,6 +95,7 @@ func (r *Rows) Reseal(ctx context.Context, prefix string) (Resealed, error) {
 			}
 		}
 		after = page[len(page)-1].Key
+		progress(sum)
 	}
 }
 

@@ -101,7 +101,8 @@ func TestReseal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []seal.Resealed{{Done: 150, Lost: 1}, {Fresh: 150, Lost: 1}} {
-		if got, err := both.Reseal(ctx, "people/"); err != nil || got != want {
+		var seen seal.Resealed
+		if got, err := both.Reseal(ctx, "people/", func(r seal.Resealed) { seen = r }); err != nil || got != want || seen != want {
 			t.Fatalf("%+v, %v, want %+v", got, err, want)
 		}
 	}

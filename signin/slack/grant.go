@@ -77,6 +77,47 @@ func (s *Side) get(ctx context.Context, p access.Person) (g grant, version strin
 	return g, e.Version, nil
 }
 
+// An Info is what people who operate the server may know of a grant. It holds no token.
+type Info struct {
+	Person access.Person `json:"person"`
+	// Scopes are Slack's.
+	Scopes []string `json:"scopes"`
+	Guest  bool     `json:"guest,omitempty"`
+	// Checked is when Slack was asked last whose it is. Until is when the token that is kept ends, and is
+	// zero for one without an end; Renews says that it is renewed before.
+	Checked time.Time `json:"checked"`
+	Until   time.Time `json:"until,omitzero"`
+	Renews  bool      `json:"renews,omitempty"`
+}
+
+func (g grant) info() Info {
+	return Info{Person: g.Person, Scopes: g.Scopes, Guest: g.Guest, Checked: g.Checked, Until: g.Until, Renews: g.Refresh != ""}
+}
+
+// Grant returns what a person has allowed, or a *signin.RefusedError where there is no grant. Slack is not
+// asked.
+func (s *Side) Grant(ctx context.Context, p access.Person) (Info, error) {
+	g, _, err := s.get(ctx, p)
+	return g.info(), err
+}
+
+// Grants lists at most a hundred of the app's grants behind the cursor after ("" at first), in no order
+// that means anything, and the cursor of the next page, which is "" at the end.
+func (s *Side) Grants(ctx context.Context, after string) (page []Info, next string, err error) {
+	entries, err := s.rows.List(ctx, Prefix, after, 0)
+	if err != nil {
+		return nil, "", unavailable(err)
+	}
+	for _, e := range entries {
+		var g grant
+		if json.Unmarshal(e.Value, &g) == nil && s.key(g.Person) == e.Key {
+			page = append(page, g.info())
+		}
+		next = e.Key
+	}
+	return page, next, nil
+}
+
 // put writes a grant over a version, or over whatever is there. It returns state.ErrConflict as it is.
 func (s *Side) put(ctx context.Context, g grant, version string) (string, error) {
 	value, err := json.Marshal(g)

@@ -514,3 +514,37 @@ func TestRefreshedWhileTheStoreIsAway(t *testing.T) {
 		t.Errorf("%d rows, alive %v", len(r.rows()), r.alive())
 	}
 }
+
+// What operators see of grants is who, what and until when, and no token.
+func TestGrants(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, true)
+	s := r.side(nil)
+	if got := reason(second(s.Grant(t.Context(), bob))); got != signin.RefusedGrant {
+		t.Errorf("before: %q", got)
+	}
+	_, err := s.Finish(t.Context(), r.code(s, sandbox.Bob, access.Read), accept)
+	ok(t, err)
+	g, err := s.Grant(t.Context(), bob)
+	ok(t, err)
+	if g.Person != bob || !g.Renews || g.Until.IsZero() || g.Checked.IsZero() || !slices.Contains(g.Scopes, "users:read") {
+		t.Errorf("%+v", g)
+	}
+	text, err := json.Marshal(g)
+	ok(t, err)
+	for _, token := range r.tokens {
+		if bytes.Contains(text, []byte(token)) {
+			t.Error("a token is shown")
+		}
+	}
+	page, next, err := s.Grants(t.Context(), "")
+	ok(t, err)
+	if len(page) != 1 || page[0].Person != bob || next == "" {
+		t.Errorf("%+v, next %q", page, next)
+	}
+	if page, next, err := s.Grants(t.Context(), next); err != nil || len(page) != 0 || next != "" {
+		t.Errorf("%+v, %q, %v", page, next, err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
