@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slackmcp/internal/wait"
@@ -13,8 +14,10 @@ import (
 )
 
 const (
-	// lookEvery is how often the row is read of each sign-in that has something open here.
+	// lookEvery is how often the row is read of each sign-in that has something open here, and
+	// lookAgain how soon after one could not be read.
 	lookEvery = 15 * time.Second
+	lookAgain = 5 * time.Second
 	// lookTime bounds one such reading, and looksAtOnce how many run at once.
 	lookTime    = 5 * time.Second
 	looksAtOnce = 16
@@ -103,8 +106,10 @@ func (s *SignIns) Run(ctx context.Context) error {
 	defer beside.Wait()
 	beside.Go(func() { s.watch(ctx) })
 	beside.Go(func() { s.cutBlind(ctx) })
-	for wait.Sleep(ctx, lookEvery) == nil {
-		s.lookAll(ctx)
+	for pause := lookEvery; wait.Sleep(ctx, pause) == nil; {
+		if pause = lookEvery; !s.lookAll(ctx) {
+			pause = lookAgain
+		}
 	}
 	return nil
 }
@@ -118,7 +123,7 @@ func (s *SignIns) watch(ctx context.Context) {
 			if id := idOf(c.Key); id != "" {
 				s.forget(id)
 				if c.Gone {
-					s.look(ctx, id)
+					_ = s.look(ctx, id) // what cannot be read now is looked at with the others
 				}
 			}
 		})
@@ -129,8 +134,9 @@ func (s *SignIns) watch(ctx context.Context) {
 	}
 }
 
-// lookAll reads the rows of all sign-ins that have something open here.
-func (s *SignIns) lookAll(ctx context.Context) {
+// lookAll reads the rows of all sign-ins that have something open here, and reports whether all could
+// be read.
+func (s *SignIns) lookAll(ctx context.Context) bool {
 	s.mu.Lock()
 	ids := make([]string, 0, len(s.held))
 	for id := range s.held {
@@ -138,19 +144,24 @@ func (s *SignIns) lookAll(ctx context.Context) {
 	}
 	s.mu.Unlock()
 	var looks sync.WaitGroup
+	var blind atomic.Bool
 	room := make(chan struct{}, looksAtOnce)
 	for _, id := range ids {
 		room <- struct{}{}
 		looks.Go(func() {
 			defer func() { <-room }()
-			s.look(ctx, id)
+			if s.look(ctx, id) != nil {
+				blind.Store(true)
+			}
 		})
 	}
 	looks.Wait()
+	return !blind.Load()
 }
 
-// look reads the row of a sign-in, and ends what it has open here when there is none.
-func (s *SignIns) look(ctx context.Context, id string) {
+// look reads the row of a sign-in, and ends what it has open here when there is none. It returns why the
+// row could not be read.
+func (s *SignIns) look(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	s.mu.Lock()
@@ -166,7 +177,10 @@ func (s *SignIns) look(ctx context.Context, id string) {
 		h.at = began
 	case errors.Is(err, ErrInvalid):
 		s.cut(ctx, id, h.principal)
+	default:
+		return err
 	}
+	return nil
 }
 
 // cutBlind ends what sign-ins have open here whose rows were not to be read for too long. It reads

@@ -93,7 +93,7 @@ func TestOutage(t *testing.T) {
 		defer release()
 		time.Sleep(10 * time.Minute)
 		r.store.off.Store(true)
-		time.Sleep(30 * time.Second)
+		time.Sleep(22 * time.Second)
 		synctest.Wait()
 		if open.Err() != nil {
 			t.Error("a short outage ends what is open")
@@ -101,12 +101,12 @@ func TestOutage(t *testing.T) {
 		r.store.off.Store(false)
 		time.Sleep(20 * time.Second)
 		r.store.off.Store(true)
-		time.Sleep(30 * time.Second)
+		time.Sleep(22 * time.Second)
 		synctest.Wait()
 		if open.Err() != nil {
 			t.Error("two short outages end what is open")
 		}
-		time.Sleep(30 * time.Second)
+		time.Sleep(38 * time.Second)
 		synctest.Wait()
 		if !errors.Is(context.Cause(open), access.ErrRevoked) {
 			t.Error("what is open outlives an outage of a minute")
