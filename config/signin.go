@@ -128,6 +128,7 @@ func (l *loader) validateSignIn() {
 		l.problems.add("SLACK_USER_TOKEN", "is set, and people who sign in see what they themselves may",
 			"leave it out, or set SLACK_USER_TOKEN_READS for tokens of MCP_TOKENS with the scope as-user, which it then serves alone")
 	}
+	l.warnOfServices()
 	switch {
 	case c.Sandbox:
 	case c.Queue.Backend == Memory:
@@ -135,6 +136,23 @@ func (l *loader) validateSignIn() {
 	case c.Queue.Backend.Embedded() && c.Mode == ModeMCP:
 		l.problems.add("QUEUE_BACKEND", "belongs to the process that receives, and this one would forget at each restart who has signed in",
 			"run both sides in one process, with INTEGRATED, or take redis or nats")
+	}
+}
+
+// warnOfServices names the tokens that see more than a person does.
+func (l *loader) warnOfServices() {
+	const sees = "see all that the bot sees, private conversations and direct messages with it too, and are beside the people who sign in"
+	var names []string
+	if l.config.MCP.AuthToken.IsSet() {
+		names = append(names, "MCP_AUTH_TOKEN")
+	}
+	for _, t := range l.config.MCP.Tokens {
+		if slices.ContainsFunc(t.Scopes, func(scope string) bool { return scope != "write" }) {
+			names = append(names, t.Name+" of MCP_TOKENS")
+		}
+	}
+	if len(names) > 0 {
+		l.warn("%s: these service tokens "+sees, strings.Join(names, ", "))
 	}
 }
 

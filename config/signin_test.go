@@ -3,6 +3,7 @@ package config_test
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"slackmcp/config"
@@ -65,5 +66,36 @@ func TestSignIn(t *testing.T) {
 	}
 	if c.NeedsDataDir() {
 		t.Error("a token would be made beside signing in")
+	}
+}
+
+// TestServiceTokensAreNamed has check name each token that sees more than people do.
+func TestServiceTokensAreNamed(t *testing.T) {
+	t.Parallel()
+	vars := map[string]string{
+		"SANDBOX": "true", "SIGN_IN_TEAMS": "T1", "MCP_AUTH_TOKEN": "a-token-of-the-test",
+		"MCP_TOKENS": "poster:write:0123456789abcdef0,reader:read:0123456789abcdef1,operator:admin:0123456789abcdef2",
+	}
+	about := func() string {
+		t.Helper()
+		for _, w := range load(t, config.Sources{Command: config.CommandServe, LookupEnv: env(vars)}).Warnings {
+			if strings.Contains(w, "service tokens") {
+				return w
+			}
+		}
+		return ""
+	}
+	got := about()
+	for _, want := range []string{"MCP_AUTH_TOKEN", "reader of MCP_TOKENS", "operator of MCP_TOKENS"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q lacks %s", got, want)
+		}
+	}
+	if strings.Contains(got, "poster") || strings.Contains(got, "0123456789") {
+		t.Errorf("%q names what sees nothing, or a secret", got)
+	}
+	delete(vars, "SIGN_IN_TEAMS")
+	if got := about(); got != "" {
+		t.Errorf("nobody signs in: %q", got)
 	}
 }

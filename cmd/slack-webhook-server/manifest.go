@@ -11,7 +11,10 @@ import (
 	"slackmcp/cmd/slack-webhook-server/internal/manifest"
 	"slackmcp/config"
 	"slackmcp/mcp"
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/toolset"
+	"slackmcp/signin"
+	"slackmcp/signin/slack"
 )
 
 // A manifestOptions is what the flags of manifest say beside the settings.
@@ -19,13 +22,14 @@ type manifestOptions struct {
 	app      manifest.Options
 	commands []string
 	noEvents bool
+	signIn   bool
 	json     bool
 }
 
 // newManifest prints the manifest of the Slack app that the settings need.
 func newManifest(w world) *cobra.Command {
 	settings := slices.DeleteFunc(config.Settings(), func(s config.Setting) bool {
-		return !slices.Contains([]string{"INTEGRATED", "PUBLIC_URL", "READ_ONLY", "TOOLSETS", "TOOLS"}, s.Key)
+		return !slices.Contains([]string{"INTEGRATED", "PUBLIC_URL", "READ_ONLY", "TOOLSETS", "TOOLS", "SIGN_IN_SCOPES"}, s.Key)
 	})
 	var o manifestOptions
 	cmd := &cobra.Command{
@@ -34,10 +38,15 @@ func newManifest(w world) *cobra.Command {
 		Long: `Print a Slack app manifest with the scopes of the chosen tools and events, and the
 addresses that Slack posts to: no scope that nothing uses. Paste it at api.slack.com/apps,
 Create New App, From a manifest; or into App Manifest of an app that you have, and
-install it again. With --integrated the scopes of the tools are in it.`,
+install it again. With --integrated the scopes of the tools are in it. With --sign-in people
+can sign in with it. Its token rotation stays off: it cannot be switched off again, and would
+end SLACK_BOT_TOKEN, too, every 12 hours. An app that has it already serves people as well.`,
 		Example: `  # An app for both sides, reading public and private channels
   slack-webhook-server manifest --integrated --public-url https://events.example.com \
     --conversations public,private
+
+  # One with which people sign in, too; its client id and secret are under Basic Information
+  slack-webhook-server manifest --integrated --sign-in --public-url https://events.example.com
 
   # One that receives messages only, over Socket Mode
   slack-webhook-server manifest --socket-mode --events message.channels,app_mention`,
@@ -52,6 +61,7 @@ install it again. With --integrated the scopes of the tools are in it.`,
 	f.StringArrayVar(&o.commands, "slash-command", nil, "Add a slash command, as `\"/name: what it does\"`; may be given again")
 	f.BoolVar(&o.app.SocketMode, "socket-mode", false, "Let events come over Socket Mode, without an address")
 	f.BoolVar(&o.app.User, "user-scopes", false, "Ask for the scopes of a user token too, for the tools that need one")
+	f.BoolVar(&o.signIn, "sign-in", false, "Let people sign in with it: user scopes, the redirect URL, and the events that tell of who may no longer")
 	f.BoolVar(&o.json, "json", false, "Print JSON, not YAML")
 	addEnvFile(cmd)
 	addSettings(cmd, settings, nil)
@@ -91,11 +101,11 @@ func printManifest(cmd *cobra.Command, w world, o manifestOptions) error {
 // complete fills in what follows from the settings.
 func (o *manifestOptions) complete(cmd *cobra.Command, c config.Config) error {
 	switch {
-	case o.app.SocketMode:
+	case o.app.SocketMode && !o.signIn:
 	case c.Listen.PublicURL == "":
 		return &config.Error{Problems: []config.Problem{{
-			Setting: "PUBLIC_URL", What: "is missing, and Slack has to know where to post",
-			Remedy: "set it to https and the host by which the world reaches the server, or use --socket-mode",
+			Setting: "PUBLIC_URL", What: "is missing, and Slack has to know where to post" + whereBack(o.signIn),
+			Remedy: "set it to https and the host by which the world reaches the server" + orSocketMode(o.signIn),
 		}}}
 	case !strings.HasPrefix(c.Listen.PublicURL, "https://"):
 		return &config.Error{Problems: []config.Problem{{
@@ -111,6 +121,7 @@ func (o *manifestOptions) complete(cmd *cobra.Command, c config.Config) error {
 	} else if len(o.app.Events) == 0 {
 		o.app.Events = manifest.DefaultEvents(o.app.Conversations)
 	}
+	o.addSignIn(c)
 	for _, text := range o.commands {
 		name, description, ok := strings.Cut(text, ":")
 		name, description = strings.TrimSpace(name), strings.TrimSpace(description)
@@ -120,6 +131,36 @@ func (o *manifestOptions) complete(cmd *cobra.Command, c config.Config) error {
 		o.app.Commands = append(o.app.Commands, manifest.Command{Command: name, Description: description, ShouldEscape: true})
 	}
 	return o.needs(c)
+}
+
+// whereBack and orSocketMode go on in the words of a missing address.
+func whereBack(signIn bool) string {
+	if signIn {
+		return ", and where to send people back to"
+	}
+	return ""
+}
+
+func orSocketMode(signIn bool) string {
+	if signIn {
+		return ""
+	}
+	return ", or use --socket-mode"
+}
+
+// addSignIn adds what people need who sign in.
+func (o *manifestOptions) addSignIn(c config.Config) {
+	if !o.signIn {
+		return
+	}
+	o.app.RedirectURL = c.Listen.PublicURL + signin.CallbackPath
+	o.app.SignIn = slack.Scopes(access.Read)
+	if !c.MCP.ReadOnly && slices.Contains(c.SignIn.Scopes, string(access.Write)) {
+		o.app.SignIn = append(o.app.SignIn, slack.Scopes(access.Write)...)
+	}
+	if !o.noEvents {
+		o.app.Events = append(o.app.Events, manifest.SignInEvents()...)
+	}
 }
 
 // needs gathers the scopes of the chosen tools, and whether one of them asks people by

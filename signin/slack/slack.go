@@ -96,8 +96,9 @@ func New(o Options) (*Side, error) {
 	return s, s.Allow(o.Teams, o.Guests)
 }
 
-// slackScopes are the scopes of Slack that each of ours needs.
-func slackScopes(s access.Scope) []string {
+// Scopes are the scopes of Slack that each of those needs that people may give, read and write: the user
+// scopes of the Slack app have to have them.
+func Scopes(s access.Scope) []string {
 	if s == access.Read {
 		return strings.Fields(`bookmarks:read canvases:read channels:history channels:read emoji:read files:read groups:history
 			groups:read im:history im:read mpim:history mpim:read pins:read reactions:read search:read usergroups:read users:read`)
@@ -111,9 +112,9 @@ func slackScopes(s access.Scope) []string {
 
 // Start implements signin.Slack.
 func (s *Side) Start(returned string, scopes []access.Scope) (string, error) {
-	wanted := slackScopes(access.Read) // who signs in has to be asked for
+	wanted := Scopes(access.Read) // who signs in has to be asked for
 	for _, one := range scopes {
-		more := slackScopes(one)
+		more := Scopes(one)
 		if more == nil {
 			return "", fmt.Errorf("slack: people give no scope %q", one)
 		}
@@ -181,7 +182,7 @@ func (s *Side) identify(ctx context.Context, g slackapi.Grant) (grant, signin.Ac
 		Person: p, Name: cmp.Or(user.Profile.DisplayName, user.RealName, user.Name), Workspace: who.Team, Guest: r.Guest,
 	}
 	for _, one := range []access.Scope{access.Read, access.Write} {
-		if !slices.ContainsFunc(slackScopes(one), func(scope string) bool { return !slices.Contains(g.Scopes, scope) || !who.Has(scope) }) {
+		if !slices.ContainsFunc(Scopes(one), func(scope string) bool { return !slices.Contains(g.Scopes, scope) || !who.Has(scope) }) {
 			account.Scopes = append(account.Scopes, one)
 		}
 	}

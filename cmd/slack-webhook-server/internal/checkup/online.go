@@ -32,7 +32,7 @@ func (o *Online) Run(ctx context.Context) []Item {
 		return []Item{{Name: "sandbox", Status: OK, Found: "nothing to check online: the workspace is inside the server"}}
 	}
 	defer o.dates.close()
-	items := append(o.slack(ctx), o.appToken(ctx)...)
+	items := slices.Concat(o.slack(ctx), o.appToken(ctx), o.signIn(ctx))
 	if o.Config.Mode.Webhook() {
 		items = append(items, within(ctx, o.store))
 		items = append(items, o.roundTrips(ctx)...)

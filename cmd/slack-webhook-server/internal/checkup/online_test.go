@@ -193,6 +193,50 @@ func honest(w http.ResponseWriter, challenge string, n int) {
 	_, _ = io.WriteString(w, challenge)
 }
 
+// TestSignIn tries the client id and secret without a person.
+func TestSignIn(t *testing.T) {
+	t.Parallel()
+	api, _ := workspaceOf(t, sandbox.Options{})
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"ok":true,"authed_user":{"id":"U1","access_token":"xoxp-1","token_type":"user"}}`)
+	}))
+	t.Cleanup(broken.Close)
+	for name, tc := range map[string]struct {
+		vars   map[string]string
+		status checkup.Status
+		part   string
+	}{
+		"an app that Slack knows":        {nil, checkup.OK, "Slack takes client id and secret; the redirect URL https://slack.example.com/oauth/slack/callback and the user scopes show only when somebody signs in"},
+		"another secret":                 {map[string]string{"SLACK_CLIENT_SECRET": "canary-secret"}, checkup.Failed, "refuses SLACK_CLIENT_SECRET"},
+		"another app":                    {map[string]string{"SLACK_CLIENT_ID": "1.2"}, checkup.Failed, "knows no app of this SLACK_CLIENT_ID"},
+		"nobody answers":                 {map[string]string{"SLACK_API_URL": "http://127.0.0.1:1/api/"}, checkup.Warning, "does not say"},
+		"whoever gives everybody tokens": {map[string]string{"SLACK_API_URL": broken.URL + "/api/"}, checkup.Failed, "correct SLACK_API_URL"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			vars := map[string]string{
+				"SLACK_API_URL": api, "SIGN_IN_TEAMS": sandbox.Team, "PUBLIC_URL": "https://slack.example.com", "IDENTITY_KEYS_FILE": "/nowhere",
+				"SLACK_CLIENT_ID": sandbox.DefaultClientID, "SLACK_CLIENT_SECRET": sandbox.DefaultClientSecret, "QUEUE_BACKEND_TYPE": "sqlite",
+			}
+			maps.Copy(vars, tc.vars)
+			o := checkup.Online{Config: load(t, vars), URL: "http://127.0.0.1:1"}
+			for _, i := range o.Run(t.Context()) {
+				if strings.Contains(i.Found+i.Remedy, "canary") {
+					t.Errorf("%s shows a secret: %s", i.Name, i.Found)
+				}
+				if i.Name == "sign-in" {
+					want(t, i, tc.status, tc.part)
+					return
+				}
+			}
+			t.Error("signing in was not tried")
+		})
+	}
+	if i, there := check(t, map[string]string{"SLACK_API_URL": api})["sign-in"]; there {
+		t.Errorf("nobody signs in: %+v", i)
+	}
+}
+
 func TestPublicURL(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

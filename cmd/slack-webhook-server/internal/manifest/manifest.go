@@ -26,6 +26,10 @@ type Options struct {
 	Needs []string
 	// User asks for the scopes of a user token too.
 	User bool
+	// SignIn are the user scopes of those who sign in, and RedirectURL where Slack sends them back to; without
+	// them nobody signs in.
+	SignIn      []string
+	RedirectURL string
 	// Commands are slash commands.
 	Commands []Command
 	// Interactive lets people press the buttons of the app's messages.
@@ -75,7 +79,8 @@ type BotUser struct {
 
 // OAuth is what the app may do.
 type OAuth struct {
-	Scopes Scopes `json:"scopes" yaml:"scopes"`
+	RedirectURLs []string `json:"redirect_urls,omitempty" yaml:"redirect_urls,omitempty"`
+	Scopes       Scopes   `json:"scopes" yaml:"scopes"`
 }
 
 // Scopes are those of the two tokens.
@@ -146,6 +151,10 @@ func Make(o Options) (Manifest, error) {
 		m.Features.SlashCommands = append(m.Features.SlashCommands, c)
 		bot = append(bot, "commands")
 	}
+	if len(o.SignIn) > 0 {
+		m.OAuthConfig.RedirectURLs = []string{o.RedirectURL}
+		user = append(user, o.SignIn...)
+	}
 	m.OAuthConfig.Scopes = Scopes{Bot: granted(kinds, bot), User: granted(kinds, user)}
 	return m, nil
 }
@@ -213,6 +222,9 @@ var eventScopes = map[string]string{
 
 // Events lists the events that Options take.
 func Events() []string { return slices.Sorted(maps.Keys(eventScopes)) }
+
+// SignInEvents tell of people who may no longer be signed in.
+func SignInEvents() []string { return []string{"app_uninstalled", "tokens_revoked", "user_change"} }
 
 // DefaultEvents are what an assistant follows in these kinds of conversations.
 func DefaultEvents(kinds []string) []string {
