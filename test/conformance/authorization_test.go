@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -48,14 +49,17 @@ func TestAuthorization(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all strings.Builder
-	page := ""
+	var browser sync.WaitGroup
+	defer browser.Wait()
+	address := ""
 	for lines := bufio.NewScanner(said); lines.Scan(); {
 		all.WriteString(lines.Text() + "\n")
 		if strings.HasPrefix(lines.Text(), issuer+"/authorize?") {
-			page = lines.Text()
+			address = lines.Text()
 		}
-		if page != "" && strings.HasPrefix(lines.Text(), "Callback server started") {
-			go mcpclients.Run(t, nil, "browser.mjs", page)
+		if page := address; page != "" && strings.HasPrefix(lines.Text(), "Callback server started") {
+			browser.Go(func() { mcpclients.Run(t, nil, "browser.mjs", page) })
+			address = ""
 		}
 	}
 	if err := suite.Wait(); err != nil {
