@@ -7,9 +7,7 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/server/operate"
-	"slackmcp/signin/rows"
 	"slackmcp/signin/seal"
-	"slackmcp/signin/slack"
 	"slackmcp/store/state"
 )
 
@@ -96,7 +94,7 @@ func valuesOf(ctx context.Context, store any, keys *seal.Keyring) (state.Store, 
 
 // resealAll goes through all rows once.
 func resealAll(ctx context.Context, sealed *seal.Rows, progress func(seen int)) (sum seal.Resealed, err error) {
-	for _, prefix := range append(rows.Prefixes(), slack.Prefix) {
+	for _, prefix := range peoplePrefixes() {
 		add := func(r seal.Resealed) seal.Resealed {
 			return seal.Resealed{Fresh: sum.Fresh + r.Fresh, Done: sum.Done + r.Done, Lost: sum.Lost + r.Lost}
 		}

@@ -23,7 +23,8 @@ type peopleMark struct {
 
 const peopleMarkKey = "people-of"
 
-// peoplePrefixes begin the keys of all that is kept of people.
+// peoplePrefixes begin the keys of all that is kept of people. A copy of the store leaves it out unless it
+// was asked for people.
 func peoplePrefixes() []string { return append(rows.Prefixes(), slack.Prefix) }
 
 // admitPeople makes sure that what a store has of people is of these people, and of this epoch. It returns

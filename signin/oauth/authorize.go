@@ -34,6 +34,8 @@ type transaction struct {
 	Until   time.Time `json:"u"`
 	// Slack is the state for Slack, once the person has consented.
 	Slack string `json:"k,omitempty"`
+	// Own says that it is no client's: the person wants to see their own page.
+	Own bool `json:"o,omitempty"`
 	// Account is who has signed in, once they have.
 	Account *signin.Account `json:"a,omitempty"`
 }
@@ -115,10 +117,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, http.StatusBadRequest, errTooMuch)
 		return
 	}
-	toSlack, err := s.opt.Slack.Start(strings.Repeat("0", stateLength), t.Scopes)
-	if err != nil {
-		s.opt.Logger.LogAttrs(r.Context(), slog.LevelError, "Slack's authorize page has no address", slog.Any("error", err))
-		s.problem(w, http.StatusServiceUnavailable, errLater)
+	toSlack, ok := s.slackAddress(w, r, noState, t.Scopes)
+	if !ok {
 		return
 	}
 	s.show(w, http.StatusOK, consentPage, consentView{
@@ -228,11 +228,27 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, http.StatusBadRequest, &pageError{Text: "Nothing is left that the program may do. Go back and tick the box, or deny."})
 		return
 	}
-	t.Slack, t.Until = newState(), s.opt.Now().Add(rows.StateLife)
-	to, err := s.opt.Slack.Start(t.Slack, t.Scopes)
+	s.toSlack(w, r, t)
+}
+
+// noState stands for a state where only the page's origin matters.
+var noState = strings.Repeat("0", stateLength)
+
+// slackAddress is the address of Slack's page, or it shows that there is none.
+func (s *Server) slackAddress(w http.ResponseWriter, r *http.Request, state string, scopes []access.Scope) (to string, ok bool) {
+	to, err := s.opt.Slack.Start(state, scopes)
 	if err != nil {
 		s.opt.Logger.LogAttrs(r.Context(), slog.LevelError, "Slack's authorize page has no address", slog.Any("error", err))
 		s.problem(w, http.StatusServiceUnavailable, errLater)
+	}
+	return to, err == nil
+}
+
+// toSlack sends a browser to Slack, with the transaction in a cookie.
+func (s *Server) toSlack(w http.ResponseWriter, r *http.Request, t *transaction) {
+	t.Slack, t.Until = newState(), s.opt.Now().Add(rows.StateLife)
+	to, ok := s.slackAddress(w, r, t.Slack, t.Scopes)
+	if !ok {
 		return
 	}
 	sealed, err := s.sealed(atSlack, t)
@@ -278,6 +294,10 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, s.cookie(name, "", -1))
+	if t.Own {
+		s.ownCallback(w, r, t, q.Get("code"))
+		return
+	}
 	if q.Get("error") != "" || q.Get("code") == "" {
 		s.back(w, r, t.Redirect, url.Values{"error": {"access_denied"}, "error_description": {"Slack did not let the person in"}}, t.State)
 		return
@@ -293,7 +313,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 	} else {
 		s.show(w, http.StatusOK, donePage, doneView{
 			Person: cleanName(account.Name), Workspace: cleanName(account.Workspace), Program: t.Name, Host: shownHost(t.Redirect),
-			Write: slices.Contains(t.Scopes, access.Write), Sealed: sealed, Action: donePath,
+			Write: slices.Contains(t.Scopes, access.Write), Sealed: sealed, Action: donePath, Own: ownPath,
 		}, t.Redirect)
 	}
 }
@@ -350,14 +370,14 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request) {
 	s.back(w, r, t.Redirect, url.Values{"code": {code}}, t.State)
 }
 
-// release lets go of the grant of a person who did not go on, unless they are signed in elsewhere.
+// release lets go of the grant of a person who is signed in nowhere.
 func (s *Server) release(r *http.Request, p access.Person) {
 	left, err := s.opt.SignIns.Of(r.Context(), p)
 	if err == nil && len(left) == 0 {
 		err = s.opt.Slack.Release(r.Context(), p)
 	}
 	if err != nil {
-		s.opt.Logger.LogAttrs(r.Context(), slog.LevelWarn, "the grant of somebody who did not go on was not given back", slog.Any("error", err))
+		s.opt.Logger.LogAttrs(r.Context(), slog.LevelWarn, "the grant of somebody who is signed in nowhere was not given back", slog.Any("error", err))
 	}
 }
 

@@ -10,6 +10,8 @@
 //   - PKCE with S256 always, codes of one minute that are used once, tokens for this server alone;
 //   - consent is asked each time, before Slack, in a page that runs no script and cannot be framed, and
 //     a form counts only from the browser that it was shown in;
+//   - people see what they have signed in with on a page of their own, for which Slack says who they are, and
+//     end their own and nobody else's;
 //   - codes, states, tokens, cookies and ids of clients are in no log, no error and no Referer;
 //   - work for strangers is bounded in parallel, not by who they are: nobody can lock others out.
 package oauth
@@ -191,6 +193,7 @@ func (s *Server) route() error {
 		metadataPath + mount: document, openIDPath + mount: document,
 		authorizePath: s.page(http.MethodGet, s.authorize), consentPath: s.page(http.MethodPost, s.consent),
 		signin.CallbackPath: s.page(http.MethodGet, s.callback), donePath: s.page(http.MethodPost, s.done),
+		ownPath: s.page(http.MethodGet, s.own), ownSlackPath: s.page(http.MethodPost, s.ownSlack), ownEndPath: s.page(http.MethodPost, s.ownEnd),
 		tokenPath:    s.open(http.MethodPost, s.token),
 		registerPath: s.open(http.MethodPost, s.register),
 		revokePath:   s.open(http.MethodPost, s.revoke),
@@ -204,6 +207,7 @@ func Paths(mount string) []string {
 	return []string{
 		metadataPath, openIDPath, metadataPath + mount, openIDPath + mount,
 		authorizePath, consentPath, donePath, signin.CallbackPath, tokenPath, registerPath, revokePath,
+		ownPath, ownSlackPath, ownEndPath,
 	}
 }
 

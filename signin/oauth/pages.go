@@ -134,8 +134,8 @@ type consentView struct {
 
 // doneView is what the page shows that says who has signed in.
 type doneView struct {
-	Person, Workspace, Program, Host, Sealed, Action string
-	Write                                            bool
+	Person, Workspace, Program, Host, Sealed, Action, Own string
+	Write                                                 bool
 }
 
 var consentPage = newPage("Sign in with Slack", `<h1>Let a program use Slack as you?</h1>
@@ -153,6 +153,7 @@ var donePage = newPage("Signed in", `<h1>You are signed in</h1>
 <p>From now on <b>{{.Host}}</b>{{if .Program}} (“{{.Program}}”){{end}} may {{if .Write}}read and write{{else}}read{{end}} in Slack as this person.</p>
 <p class="warn">Is this not you? Then somebody else began this. Do not go on.</p>
 <form method="post" action="{{.Action}}"><input type="hidden" name="t" value="{{.Sealed}}">
-<p><button class="go" name="answer" value="continue">Continue</button><button class="no" name="answer" value="stop">This is not me</button></p></form>`)
+<p><button class="go" name="answer" value="continue">Continue</button><button class="no" name="answer" value="stop">This is not me</button></p></form>
+<p class="small">You see and end what you have signed in with at <a href="{{.Own}}">your sign-ins</a>, at any time.</p>`)
 
 var problemPage = newPage("Signing in did not work", `<h1>Signing in did not work</h1><p>{{.}}</p>`)
