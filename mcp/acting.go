@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/names"
 	"slackmcp/slackapi"
 )
@@ -89,6 +90,15 @@ func (a *acting) whose(ctx context.Context) *owner {
 	}
 	a.owner.Store(o)
 	return o
+}
+
+// instructions are for whoever is connecting: for a service the given ones, with who the server is in
+// Slack. A person is told who they are; neither the bot's token nor the user token's owner is their matter.
+func (a *acting) instructions(ctx context.Context, given string) string {
+	if who, person := access.From(ctx).SignIn(); person {
+		return personInstructions + "\n\nYou: in Slack the user is " + who.Person.User + "."
+	}
+	return given + a.introduction(ctx)
 }
 
 // introduction tells a model who it is in Slack, as far as that is found out within a second.

@@ -53,17 +53,23 @@ writing tool takes `+"`dry_run` and `idempotency_key`"+`. What came from Slack s
 	return nil
 }
 
-// ToolNames lists every tool that there is, chosen or not.
-func ToolNames() ([]string, error) {
+// Tools are every tool that there is, chosen or not, to be described and not to be called.
+func Tools() ([]toolset.Tool, error) {
 	catalog, err := tools.Describe()
 	if err != nil {
 		return nil, err
 	}
+	return catalog.Tools(), nil
+}
+
+// ToolNames lists every tool that there is, chosen or not.
+func ToolNames() ([]string, error) {
+	all, err := Tools()
 	var names []string
-	for _, t := range catalog.Tools() {
-		names = append(names, t.Name)
+	for i := range all {
+		names = append(names, all[i].Name)
 	}
-	return names, nil
+	return names, err
 }
 
 // An Offered is one tool that a server with given options would have.

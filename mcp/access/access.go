@@ -169,9 +169,28 @@ func Require(o RequireOptions) (func(http.Handler) http.Handler, error) {
 			}
 			ctx, done := p.during(r.Context())
 			defer done()
-			next.ServeHTTP(w, r.WithContext(With(ctx, p)))
+			ctx = context.WithValue(With(ctx, p), requireKey{}, &o)
+			next.ServeHTTP(w, r.WithContext(ctx))
 		})
 	}, nil
+}
+
+type requireKey struct{}
+
+// StepUp answers a request that [Require] has let in with 403 and the scopes that the caller has, with the
+// one that they have to give. It is false, and answers nothing, where no client would be led anywhere by
+// that: without metadata, or where the scope is not among those that are offered.
+func StepUp(w http.ResponseWriter, r *http.Request, missing Scope) bool {
+	o, ok := r.Context().Value(requireKey{}).(*RequireOptions)
+	if !ok || o.MetadataURL == "" || !slices.Contains(o.Offer, missing) {
+		return false
+	}
+	asked := *o
+	if asked.Offer = From(r.Context()).Allowed(); !slices.Contains(asked.Offer, missing) {
+		asked.Offer = append(asked.Offer, missing)
+	}
+	asked.refuse(w, faultScope)
+	return true
 }
 
 // As returns a middleware that makes every caller the principal p, for a server without
@@ -230,7 +249,7 @@ func (o RequireOptions) judge(r *http.Request) (*Principal, *fault) {
 		return nil, faultBound
 	case err != nil:
 		return nil, faultToken
-	case len(o.Scopes) > 0 && !slices.ContainsFunc(o.Scopes, p.Has):
+	case len(o.Scopes) > 0 && !slices.ContainsFunc(o.Scopes, func(s Scope) bool { return p.Has(s) || p.PersonMay(s) }):
 		return nil, faultScope
 	}
 	return p, nil

@@ -73,6 +73,7 @@ type Guard struct {
 	memory       *memory
 	log          *slog.Logger
 	onWritten    func(context.Context, Written)
+	sight        Directory // of a person's guard what they see; nil of that of services
 }
 
 // New checks the options.
@@ -96,6 +97,16 @@ func New(o Options) (*Guard, error) {
 		log:          o.Logger,
 		onWritten:    o.OnWritten,
 	}, nil
+}
+
+// For returns the guard of a person who sees conversations by d. The rules are the same, and what they
+// name is still found by the guard's own Directory, but of the conversation that is written to d tells.
+// What the person does not see is not there for them, whatever a rule says of it. Each principal has a
+// budget of its own.
+func (g *Guard) For(d Directory) *Guard {
+	person := *g
+	person.sight = d
+	return &person
 }
 
 // A RefusedError is a write that was not sent because a rule forbids it. Its text is for
@@ -130,11 +141,19 @@ type Write struct {
 // with them, and "" for a conversation that is not there yet.
 func (g *Guard) Check(ctx context.Context, channels ...string) error {
 	for _, channel := range channels {
-		if err := g.rules.check(ctx, channel); err != nil {
+		if err := g.rules.check(ctx, channel, g.sight); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// purse is whose messages to the conversation of a write are counted.
+func (g *Guard) purse(w *Write) string {
+	if g.sight == nil {
+		return w.Channel
+	}
+	return w.Principal + " " + w.Channel
 }
 
 // Restricts reports whether some conversation may not be written to.
@@ -180,7 +199,7 @@ func (g *Guard) Begin(ctx context.Context, w Write) (*Permit, error) {
 		}
 	}
 	if w.Sends {
-		if err := g.budget.take(w.Channel); err != nil {
+		if err := g.budget.take(g.purse(&w)); err != nil {
 			g.memory.finish(p.run, nil, err)
 			g.audit(ctx, w, "", err)
 			return nil, err
@@ -194,7 +213,7 @@ func (g *Guard) Begin(ctx context.Context, w Write) (*Permit, error) {
 func (p *Permit) End(ctx context.Context, result any, ts string, err error) {
 	p.guard.memory.finish(p.run, result, err)
 	if err != nil && p.write.Sends && !maySent(err) {
-		p.guard.budget.giveBack(p.write.Channel)
+		p.guard.budget.giveBack(p.guard.purse(&p.write))
 	}
 	p.guard.audit(ctx, p.write, ts, err)
 }
@@ -249,7 +268,7 @@ type budget struct {
 	now   func() time.Time
 
 	mu   sync.Mutex
-	sent map[string][]time.Time // channel -> when, oldest first; guarded by mu
+	sent map[string][]time.Time // channel, or principal and channel -> when, oldest first; guarded by mu
 }
 
 func newBudget(limit int, now func() time.Time) *budget {

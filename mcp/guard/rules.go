@@ -119,8 +119,12 @@ var (
 // A subject is a conversation that is checked. What a rule needs of it is asked for once.
 type subject struct {
 	id        string
-	directory Directory
-	known     *names.Channel
+	directory Directory // tells of the conversation
+	rules     Directory // finds what rules name
+	// fixed reports that no rule is found by this conversation having its name: the one who sees it is
+	// not the one for whom rules are found.
+	fixed bool
+	known *names.Channel
 }
 
 // direct reports that it is the direct message with one person, or the person.
@@ -157,8 +161,9 @@ func (s *subject) isID(ctx context.Context) bool {
 }
 
 // check refuses a conversation that is denied, or not allowed, or of which neither can be
-// decided.
-func (r *rules) check(ctx context.Context, channel string) error {
+// decided. sight is what a person sees, and nil for services; of what a person does not see the error is
+// Slack's.
+func (r *rules) check(ctx context.Context, channel string, sight Directory) error {
 	switch {
 	case len(r.allow)+len(r.deny) == 0:
 		return nil
@@ -167,7 +172,10 @@ func (r *rules) check(ctx context.Context, channel string) error {
 	case channel == "":
 		return nil
 	}
-	s := &subject{id: channel, directory: r.directory}
+	s, err := r.subject(ctx, channel, sight)
+	if err != nil {
+		return err
+	}
 	for _, rule := range r.deny {
 		switch is, err := rule.denies(ctx, s); {
 		case err != nil:
@@ -196,6 +204,19 @@ func (r *rules) check(ctx context.Context, channel string) error {
 	return errNotAllowed
 }
 
+// subject is a conversation that is to be checked. Of what a person does not see there is an error.
+func (r *rules) subject(ctx context.Context, id string, sight Directory) (*subject, error) {
+	s := &subject{id: id, directory: r.directory, rules: r.directory}
+	if sight == nil {
+		return s, nil
+	}
+	if s.directory, s.fixed = sight, true; s.person() {
+		return s, nil
+	}
+	_, err := s.channel(ctx)
+	return s, err
+}
+
 // denies reports whether the rule forbids a conversation: the one that it is, and one that
 // has its name today.
 func (r *Rule) denies(ctx context.Context, s *subject) (bool, error) {
@@ -216,11 +237,11 @@ func (r *Rule) is(ctx context.Context, s *subject) (bool, error) {
 	case s.direct():
 		return false, nil
 	}
-	found, err := r.resolve(ctx, s.directory)
+	found, err := r.resolve(ctx, s.rules)
 	if err != nil {
 		return false, err
 	}
-	if found != "" {
+	if found != "" || s.fixed {
 		return found == s.id, nil
 	}
 	// No channel that was listed has the name. This one may: an archived one, or a new one.
@@ -228,7 +249,7 @@ func (r *Rule) is(ctx context.Context, s *subject) (bool, error) {
 	if err != nil || !named {
 		return false, err
 	}
-	found, err = r.stays(ctx, s.directory, s.id)
+	found, err = r.stays(ctx, s.rules, s.id)
 	return found == s.id, err
 }
 
@@ -243,7 +264,7 @@ func (r *Rule) isOf(ctx context.Context, s *subject) (bool, error) {
 	if !s.direct() {
 		return false, nil
 	}
-	found, err := r.resolve(ctx, s.directory)
+	found, err := r.resolve(ctx, s.rules)
 	if err != nil || found == "" {
 		return false, err
 	}

@@ -11,10 +11,12 @@ import (
 )
 
 // A book keeps entries by id, and finds ids by name, within a bound: when it is full
-// the entry that was written first is dropped. It is safe for concurrent use.
+// the entry that was written first is dropped. Where it has none it may show those of another book. It is
+// safe for concurrent use.
 type book[T any] struct {
 	limit  int
 	nameOf func(T) string // its key; "" for an entry that has none
+	loan   loan[T]
 
 	mu     sync.Mutex
 	byID   map[string]*line[T]
@@ -25,6 +27,13 @@ type book[T any] struct {
 type line[T any] struct {
 	value T
 	at    time.Time
+}
+
+// A loan is what one book shows of another one.
+type loan[T any] struct {
+	from *book[T] // nil shows nothing
+	// lend returns an entry as it is shown, and whether it is.
+	lend func(v T, age time.Duration) (T, bool)
 }
 
 func newBook[T any](limit int, nameOf func(T) string) *book[T] {
@@ -50,35 +59,56 @@ func (b *book[T]) put(id string, v T, at time.Time) {
 	}
 }
 
-// get returns an entry and how old it is.
+// get returns an entry and how old it is, where there are two the newer one.
 func (b *book[T]) get(id string, now time.Time) (v T, age time.Duration, ok bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	l, ok := b.byID[id]
-	if !ok {
-		return v, 0, false
+	if ok {
+		v, age = l.value, now.Sub(l.at)
 	}
-	return l.value, now.Sub(l.at), true
+	b.mu.Unlock()
+	if b.loan.from == nil {
+		return v, age, ok
+	}
+	if other, old, known := b.loan.from.get(id, now); known && (!ok || old < age) {
+		if other, lent := b.loan.lend(other, old); lent {
+			return other, old, true
+		}
+	}
+	return v, age, ok
 }
 
 // find returns the id that got a name last, and how old the entry is.
 func (b *book[T]) find(name string, now time.Time) (id string, age time.Duration, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	ids := b.byName[key(name)]
-	if len(ids) == 0 {
-		return "", 0, false
+	for _, id := range slices.Backward(b.called(name)) {
+		if v, age, ok := b.get(id, now); ok && b.nameOf(v) == key(name) {
+			return id, age, true
+		}
 	}
-	id = ids[len(ids)-1]
-	return id, now.Sub(b.byID[id].at), true
+	return "", 0, false
 }
 
-// named returns all entries of a name.
-func (b *book[T]) named(name string) (all []T) {
+// called are the ids of a name, in the order in which they got it, those of the other book first.
+func (b *book[T]) called(name string) (ids []string) {
+	if b.loan.from != nil {
+		ids = b.loan.from.called(name)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, id := range b.byName[key(name)] {
-		all = append(all, b.byID[id].value)
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// named returns all entries of a name.
+func (b *book[T]) named(name string, now time.Time) (all []T) {
+	for _, id := range b.called(name) {
+		if v, _, ok := b.get(id, now); ok && b.nameOf(v) == key(name) {
+			all = append(all, v)
+		}
 	}
 	return all
 }
@@ -91,14 +121,29 @@ func (b *book[T]) remove(id string) {
 }
 
 // each calls fn with every entry until it returns false, while it holds the lock.
-func (b *book[T]) each(fn func(id string, v T) bool) {
+func (b *book[T]) each(now time.Time, fn func(id string, v T) bool) {
+	b.all(now, func(id string, v T, _ time.Duration) bool { return fn(id, v) })
+}
+
+// all is each with how old the entries are. Where there are two of an id fn is called with its own.
+func (b *book[T]) all(now time.Time, fn func(id string, v T, age time.Duration) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id, l := range b.byID {
-		if !fn(id, l.value) {
+		if !fn(id, l.value, now.Sub(l.at)) {
 			return
 		}
 	}
+	if b.loan.from == nil {
+		return
+	}
+	b.loan.from.all(now, func(id string, v T, age time.Duration) bool {
+		if _, own := b.byID[id]; own {
+			return true
+		}
+		v, lent := b.loan.lend(v, age)
+		return !lent || fn(id, v, age)
+	})
 }
 
 // drop requires the lock. The id's place in order stays and is skipped later.
@@ -135,6 +180,8 @@ type walk struct {
 	page func(ctx context.Context, cursor string) (next string, err error)
 	// rest is how long the end of the list stays the end.
 	rest time.Duration
+	// known reports that the list is known without the walk.
+	known func(now time.Time) bool
 
 	turn   chan struct{} // capacity 1: who walks holds the token
 	cursor string        // guarded by turn, as are the others
@@ -144,7 +191,7 @@ type walk struct {
 }
 
 func newWalk(rest time.Duration, page func(ctx context.Context, cursor string) (string, error)) *walk {
-	return &walk{page: page, rest: rest, turn: make(chan struct{}, 1)}
+	return &walk{page: page, rest: rest, known: func(time.Time) bool { return false }, turn: make(chan struct{}, 1)}
 }
 
 // until walks on until found says so or the list ends. It reports whether found did.
@@ -155,8 +202,8 @@ func (w *walk) until(ctx context.Context, now func() time.Time, found func() boo
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
-	if found() {
-		return true, nil
+	if ok := found(); ok || w.known(now()) {
+		return ok, nil
 	}
 	if w.begun && w.cursor == "" {
 		if now().Sub(w.ended) < w.rest {
@@ -165,14 +212,8 @@ func (w *walk) until(ctx context.Context, now func() time.Time, found func() boo
 		w.begun = false
 	}
 	for !w.begun || w.cursor != "" {
-		next, err := w.page(ctx, w.cursor)
-		if err != nil {
+		if err := w.step(ctx, now); err != nil {
 			return false, err
-		}
-		w.begun, w.cursor = true, next
-		if next == "" {
-			w.ended = now()
-			w.last.Store(w.ended.UnixNano())
 		}
 		if found() {
 			return true, nil
@@ -181,10 +222,24 @@ func (w *walk) until(ctx context.Context, now func() time.Time, found func() boo
 	return false, nil
 }
 
+// step reads a page.
+func (w *walk) step(ctx context.Context, now func() time.Time) error {
+	next, err := w.page(ctx, w.cursor)
+	if err != nil {
+		return err
+	}
+	w.begun, w.cursor = true, next
+	if next == "" {
+		w.ended = now()
+		w.last.Store(w.ended.UnixNano())
+	}
+	return nil
+}
+
 // within reports whether the list was read to its end within d before now.
 func (w *walk) within(d time.Duration, now time.Time) bool {
 	last := w.last.Load()
-	return last != 0 && now.Sub(time.Unix(0, last)) < d
+	return last != 0 && now.Sub(time.Unix(0, last)) < d || w.known(now)
 }
 
 // reset makes the next who asks for something unknown begin anew. It does not wait for
@@ -239,7 +294,7 @@ func search[T any](ctx context.Context, r *Resolver, list *walk, kept *book[T], 
 	}
 	words := strings.Fields(bare(query))
 	keys := map[string]T{}
-	kept.each(func(_ string, v T) bool {
+	kept.each(r.now(), func(_ string, v T) bool {
 		at, text, ok := look(v)
 		if ok && at > after && holdsAll(bare(text), words) {
 			keys[at] = v

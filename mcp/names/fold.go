@@ -96,7 +96,7 @@ func (r *Resolver) ChannelLike(ctx context.Context, name string) (string, error)
 	}
 	var all []Channel
 	wanted := bare(strings.TrimPrefix(name, "#"))
-	r.channels.each(func(_ string, c Channel) bool {
+	r.channels.each(r.now(), func(_ string, c Channel) bool {
 		if c.Name != "" && !c.Archived && bare(c.Name) == wanted {
 			all = append(all, c)
 		}
@@ -124,7 +124,7 @@ func (r *Resolver) UserLike(ctx context.Context, ref UserRef) (string, error) {
 		return "", unfinished(err)
 	}
 	var all []User
-	r.users.each(func(_ string, u User) bool {
+	r.users.each(r.now(), func(_ string, u User) bool {
 		if !u.Deleted && u.of(self) && u.isLike(ref.Name) {
 			all = append(all, u)
 		}

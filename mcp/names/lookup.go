@@ -219,7 +219,7 @@ func (r *Resolver) listGroups(ctx context.Context) error {
 // KnownHandle returns the only user of a handle among those who are known, without asking. Other
 // organisations choose handles as they like, so that there may be several.
 func (r *Resolver) KnownHandle(handle string) (User, bool) {
-	all := r.users.named(handle)
+	all := r.users.named(handle, r.now())
 	if len(all) != 1 {
 		return User{}, false
 	}

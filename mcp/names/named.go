@@ -31,7 +31,7 @@ func (r *Resolver) Named(ctx context.Context, wanted []string) (found map[string
 	for _, name := range wanted {
 		byName[key(name)] = &Namesakes{}
 	}
-	r.users.each(func(_ string, u User) bool {
+	r.users.each(r.now(), func(_ string, u User) bool {
 		if !u.Deleted && u.of(self) {
 			u.enter(byName, whole)
 		}
@@ -40,7 +40,7 @@ func (r *Resolver) Named(ctx context.Context, wanted []string) (found map[string
 	if !r.missing(groupList) {
 		_ = r.share(ctx, groupList, r.listGroups) // without usergroups:read there are none
 	}
-	r.groups.each(func(_ string, g slackapi.UserGroup) bool {
+	r.groups.each(r.now(), func(_ string, g slackapi.UserGroup) bool {
 		if g.Deleted == 0 && !g.IsExternal {
 			enterGroup(byName, g)
 		}

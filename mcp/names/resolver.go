@@ -81,26 +81,30 @@ type Resolver struct {
 	self     selfCache
 	flights  singleflight.Group // of the look-ups that run
 	looking  chan struct{}      // capacity lookAtOnce: each look-up that runs holds a token
+	shared   *Resolver          // of a person's resolver the one of all; nil of that itself
 
 	pausedUntil atomic.Int64 // Unix nanoseconds: before it Look asks nothing
 }
 
 // New returns a resolver that knows nothing yet.
-func New(s Slack) (*Resolver, error) {
+func New(s Slack) (*Resolver, error) { return newResolver(s, 1) }
+
+// newResolver returns one that keeps a share of what one resolver may.
+func newResolver(s Slack, share int) (*Resolver, error) {
 	if s == nil {
 		return nil, errors.New("names: Slack is required")
 	}
 	r := &Resolver{
 		slack:    s,
 		now:      time.Now,
-		channels: newBook(maxChannels, func(c Channel) string { return key(c.Name) }),
-		users:    newBook(maxUsers, func(u User) string { return key(u.Handle) }),
+		channels: newBook(maxChannels/share, func(c Channel) string { return key(c.Name) }),
+		users:    newBook(maxUsers/share, func(u User) string { return key(u.Handle) }),
 	}
 	r.looking = make(chan struct{}, lookAtOnce)
-	r.groups = newBook(maxGroups, groupKey)
-	r.unfound = newBook(maxMissed, func(struct{}) string { return "" })
-	r.directs = newBook(maxUsers, func(string) string { return "" })
-	r.threads = newBook(maxThreads, func(string) string { return "" })
+	r.groups = newBook(maxGroups/share, groupKey)
+	r.unfound = newBook(maxMissed/share, func(struct{}) string { return "" })
+	r.directs = newBook(maxUsers/share, func(string) string { return "" })
+	r.threads = newBook(maxThreads/share, func(string) string { return "" })
 	r.letters = newWalk(listRest, r.directPage)
 	r.self = newSelfCache()
 	r.listing = newWalk(listRest, r.channelPage)
@@ -372,7 +376,7 @@ func (r *Resolver) UserID(ctx context.Context, ref UserRef) (string, error) {
 
 // handles returns our own users of a handle: those whose account is active, if any is.
 func (r *Resolver) handles(name string, self slackapi.Identity) []User {
-	all := slices.DeleteFunc(r.users.named(name), func(u User) bool { return !u.of(self) })
+	all := slices.DeleteFunc(r.users.named(name, r.now()), func(u User) bool { return !u.of(self) })
 	active := slices.DeleteFunc(slices.Clone(all), func(u User) bool { return u.Deleted })
 	if len(active) == 0 {
 		return all
@@ -423,7 +427,7 @@ func (r *Resolver) userByName(ctx context.Context, name string, self slackapi.Id
 	has := func(u *User) bool {
 		return !u.Deleted && u.of(self) && (key(u.Display) == wanted || key(u.Real) == wanted)
 	}
-	r.users.each(func(_ string, u User) bool {
+	r.users.each(r.now(), func(_ string, u User) bool {
 		if has(&u) {
 			found = append(found, u)
 		}
@@ -536,8 +540,22 @@ type selfCache struct {
 
 func newSelfCache() selfCache { return selfCache{turn: make(chan struct{}, 1)} }
 
-// Self returns who the bot is, asked for once.
+// Self returns who the bot is, asked for once. Of a person's resolver it is the workspace as the
+// person's token tells, with the bot as far as the resolver of all knows it.
 func (r *Resolver) Self(ctx context.Context) (slackapi.Identity, error) {
+	if r.shared == nil {
+		return r.owner(ctx)
+	}
+	id, err := r.owner(ctx)
+	id.UserID, id.User, id.BotID = "", "", ""
+	if bot, known := r.shared.knownSelf(); known && bot.TeamID == id.TeamID {
+		id.UserID, id.User, id.BotID, id.AppID = bot.UserID, bot.User, bot.BotID, bot.AppID
+	}
+	return id, err
+}
+
+// owner returns whose the token is.
+func (r *Resolver) owner(ctx context.Context) (slackapi.Identity, error) {
 	select {
 	case r.self.turn <- struct{}{}:
 		defer func() { <-r.self.turn }()
@@ -555,15 +573,21 @@ func (r *Resolver) Self(ctx context.Context) (slackapi.Identity, error) {
 	return id, nil
 }
 
-// isHome reports that a workspace is that of our token, as far as it is known without asking.
-func (r *Resolver) isHome(team string) bool {
+// knownSelf is whose the token is, as far as that is known without asking.
+func (r *Resolver) knownSelf() (_ slackapi.Identity, known bool) {
 	select {
 	case r.self.turn <- struct{}{}:
 		defer func() { <-r.self.turn }()
-		return r.self.ok && team != "" && team == r.self.known.TeamID
+		return r.self.known, r.self.ok
 	default:
-		return false
+		return slackapi.Identity{}, false
 	}
+}
+
+// isHome reports that a workspace is that of our token, as far as it is known without asking.
+func (r *Resolver) isHome(team string) bool {
+	self, known := r.knownSelf()
+	return known && team != "" && team == self.TeamID
 }
 
 // Observe learns from an event of Slack's what changed about channels and users, so
@@ -585,7 +609,7 @@ func (r *Resolver) Observe(e *event.Event) {
 			in.Group.Users = nil
 			r.groups.put(in.Group.ID, in.Group, r.now())
 		}
-	case "channel_shared", "channel_unshared", "channel_id_changed":
+	case "channel_shared", "channel_unshared", "channel_id_changed", "channel_converted_to_private":
 		r.channels.remove(e.Channel)
 		r.listing.reset()
 	case "member_joined_channel":
@@ -619,5 +643,6 @@ func (r *Resolver) observeChannel(e *event.Event) {
 		known = Channel{ID: in.Channel.ID, Creator: in.Channel.Creator, Partial: true}
 	}
 	known.Name = in.Channel.Name
+	known.Private = known.Private || strings.HasPrefix(e.Kind.Type, "group_")
 	r.channels.put(known.ID, known, r.now())
 }

@@ -46,12 +46,14 @@ func conversationTools(ks *kits) []toolset.Tool {
 		define(ks, toolset.Tool{
 			Name: "slack_join_channel", Title: "Join a channel", Set: setConversations, Default: true,
 			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Sets, Needs: []string{"channels:join"}, PersonNeeds: []string{"channels:write"},
-			Description: "Make the bot a member of a public channel. Into a private one a member must invite it.",
+			Description:       "Make the bot a member of a public channel. Into a private one a member must invite it.",
+			PersonDescription: "Make the user a member of a public channel. Into a private one a member must invite them.",
 		}, (*kit).joinChannel),
 		define(ks, toolset.Tool{
 			Name: "slack_leave_channel", Title: "Leave a channel", Set: setConversations,
 			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{scopeCreate},
-			Description: "End the bot's membership of a channel: it reads and receives nothing of it any more, and cannot come back to a private one by itself.",
+			Description:       "End the bot's membership of a channel: it reads and receives nothing of it any more, and cannot come back to a private one by itself.",
+			PersonDescription: "End the user's membership of a channel. Back into a private one a member must invite them. Do it only when the user asked for it.",
 		}, (*kit).leaveChannel),
 		define(ks, toolset.Tool{
 			Name: "slack_invite_to_channel", Title: "Invite to a channel", Set: setConversations,
@@ -66,7 +68,8 @@ func conversationTools(ks *kits) []toolset.Tool {
 		define(ks, toolset.Tool{
 			Name: "slack_archive_channel", Title: "Archive a channel", Set: setConversations,
 			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Destroys, Needs: []string{scopeCreate},
-			Description: "Close a channel for everybody: it can be read, not written to. A bot cannot open it again. Do it only when the user asked for it.",
+			Description:       "Close a channel for everybody: it can be read, not written to. A bot cannot open it again. Do it only when the user asked for it.",
+			PersonDescription: "Close a channel for everybody: it can be read, not written to. Do it only when the user asked for it.",
 		}, (*kit).archiveChannel),
 		define(ks, toolset.Tool{
 			Name: "slack_open_conversation", Title: "Open a direct message", Set: setConversations,
@@ -358,7 +361,7 @@ func (k *kit) invite(ctx context.Context, c *toolset.Call, in inviteIn) (respons
 	if err != nil {
 		return responses{}, err
 	}
-	var b batch
+	b := batch{fault: k.fault}
 	for _, user := range users {
 		if b.skips() {
 			continue

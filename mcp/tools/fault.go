@@ -128,13 +128,13 @@ func Fault(err error) string {
 		slack   *slackapi.Error
 		expired *event.CursorExpiredError
 		refusal *guard.RefusedError
-		people  *toolset.NotForPeopleError
+		person  *toolset.PersonError
 	)
 	switch {
 	case errors.As(err, &f):
 		return string(f)
-	case errors.As(err, &people):
-		return people.Error()
+	case errors.As(err, &person):
+		return person.Error()
 	case errors.As(err, &refusal):
 		return refusal.Error()
 	case errors.As(err, &arg):
@@ -182,13 +182,18 @@ func Code(err error) string {
 }
 
 func slackFault(e *slackapi.Error) string {
-	var b strings.Builder
-	b.WriteString(codeOf(e))
-	b.WriteString(": ")
 	remedy, ok := remedyByCode[e.Code]
 	if !ok || e.Kind == slackapi.Ambiguous {
 		remedy = remedies[e.Kind]
 	}
+	return slackWords(e, remedy)
+}
+
+// slackWords is what is said of an error of Slack's with a remedy.
+func slackWords(e *slackapi.Error, remedy string) string {
+	var b strings.Builder
+	b.WriteString(codeOf(e))
+	b.WriteString(": ")
 	b.WriteString(remedy)
 	switch {
 	case looksLikeScopes(e.Needed):

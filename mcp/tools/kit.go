@@ -51,6 +51,10 @@ type Options struct {
 	OnBound func(context.Context, access.Bound)
 	// Asks keeps the questions of slack_ask; without it that tool is left out.
 	Asks *ask.Questions
+	// People makes the calls of those who have signed in; with nil they are refused. It needs Slack.
+	People People
+	// TimeZone is the zone of what people are shown and mean; nil is that of each one.
+	TimeZone *time.Location
 }
 
 const defaultMaxWaits = 200
@@ -61,6 +65,8 @@ type kit struct {
 	Options
 	waits *waitLimit
 	own   *ownPosts
+	// person reports that the kit is one person's.
+	person bool
 	// now is the time in the operator's zone, in which times without a zone are meant.
 	now func() time.Time
 }
@@ -73,6 +79,8 @@ func newKit(o Options) (*kit, error) {
 		return nil, errors.New("tools: Names is required with Slack")
 	case o.Slack != nil && o.Guard == nil:
 		return nil, errors.New("tools: Guard is required with Slack")
+	case o.Slack == nil && o.People != nil:
+		return nil, errors.New("tools: Slack is required with People")
 	}
 	o.MaxWaits = cmp.Or(o.MaxWaits, defaultMaxWaits)
 	if o.Judge == nil {
@@ -293,7 +301,8 @@ const notSent = "not_sent: an earlier part failed"
 
 // A batch collects the responses.
 type batch struct {
-	ordered bool // each part needs the one before it
+	ordered bool               // each part needs the one before it
+	fault   func(error) string // the caller's words for an error
 
 	out     responses
 	notes   remarks
@@ -315,7 +324,7 @@ func (b *batch) skips() bool {
 func (b *batch) add(i item, how carried, err error) {
 	i.OK = err == nil
 	if err != nil {
-		i.Error = Fault(err)
+		i.Error = b.fault(err)
 		b.first = cmp.Or(b.first, err)
 		b.stopped = b.ordered || stops(err)
 	}

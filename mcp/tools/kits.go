@@ -3,6 +3,7 @@ package tools
 import (
 	"context"
 
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/toolset"
 )
 
@@ -17,16 +18,27 @@ const (
 // can use the one of services for a person.
 type kits struct {
 	services *kit
+	people   *personKits // nil where nobody is served as themselves
 }
 
-func newKits(services *kit) *kits { return &kits{services: services} }
+func newKits(services *kit) *kits {
+	ks := &kits{services: services}
+	if services.People != nil {
+		ks.people = &personKits{services: services, people: services.People, kits: map[access.Person]*personKit{}}
+	}
+	return ks
+}
 
 // of returns the kit for a call.
-func (ks *kits) of(_ context.Context, t *toolset.Tool, c *toolset.Call) (*kit, error) {
-	if _, person := c.Principal.SignIn(); person {
-		return nil, &toolset.NotForPeopleError{Tool: t.Name, Why: t.Why}
+func (ks *kits) of(ctx context.Context, t *toolset.Tool, c *toolset.Call) (*kit, error) {
+	who, person := c.Principal.SignIn()
+	switch {
+	case !person:
+		return ks.services, nil
+	case t.For != toolset.AsPerson || ks.people == nil || !c.Principal.PersonMay(t.Scope):
+		return nil, t.NotForPeople() // the registry has said why before
 	}
-	return ks.services, nil
+	return ks.people.of(ctx, who)
 }
 
 // define makes a tool whose handler is run with the kit of whoever calls.

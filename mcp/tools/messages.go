@@ -29,7 +29,8 @@ func messageTools(ks *kits) []toolset.Tool {
 		define(ks, toolset.Tool{
 			Name: "slack_post_message", Title: "Post a message", Set: setMessages, Default: true,
 			Scope: access.Write, For: toolset.AsPerson, Effect: toolset.Adds, Needs: []string{scopePost},
-			Description: "Post something new to a channel or a user, as the bot. To answer an event use slack_reply_to_event, to answer in a thread slack_thread_reply.",
+			Description:       "Post something new to a channel or a user, as the bot. To answer an event use slack_reply_to_event, to answer in a thread slack_thread_reply.",
+			PersonDescription: "Post something new to a channel or a user, as the user: others see it as theirs. To answer in a thread use slack_thread_reply.",
 		}, (*kit).post),
 		define(ks, toolset.Tool{
 			Name: "slack_thread_reply", Title: "Reply in a thread", Set: setMessages, Default: true,
@@ -83,7 +84,8 @@ func messageTools(ks *kits) []toolset.Tool {
 		define(ks, toolset.Tool{
 			Name: "slack_search_messages", Title: "Search messages", Set: setMessages, Default: true,
 			Scope: access.Read, For: toolset.AsPerson, Needs: []string{"search:read.public"}, UserNeeds: []string{"search:read"},
-			Description: "Search messages: with a user token all that its owner sees, with a bot token public channels, on behalf of a received event (event_id).",
+			Description:       "Search messages: with a user token all that its owner sees, with a bot token public channels, on behalf of a received event (event_id).",
+			PersonDescription: "Search messages: all that the user sees.",
 		}, (*kit).search),
 		define(ks, toolset.Tool{
 			Name: "slack_list_unread", Title: "List unread conversations", Set: setMessages,
@@ -212,7 +214,7 @@ func (k *kit) threadReply(ctx context.Context, c *toolset.Call, in threadReplyIn
 	if slices.Contains(in.Texts, "") {
 		return replied{}, &toolset.ArgumentError{Argument: "texts", Problem: "one of them is empty"}
 	}
-	b := batch{ordered: true}
+	b := batch{ordered: true, fault: k.fault}
 	looking, cancel := context.WithTimeout(ctx, mentionPatience) // for all of them
 	defer cancel()
 	for n, text := range in.Texts {

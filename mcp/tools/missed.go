@@ -39,7 +39,7 @@ func (k *kit) missed(ctx context.Context, by *reader, oldest string, o *messages
 		}
 	}
 	if err != nil {
-		said = "Which older threads got replies could not be found out wholly: " + Fault(err)
+		said = "Which older threads got replies could not be found out wholly: " + k.fault(err)
 	}
 	if g.More {
 		said += " There are more older_threads than are listed."

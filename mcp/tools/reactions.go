@@ -96,7 +96,7 @@ func (k *kit) react(ctx context.Context, c *toolset.Call, in reactionsIn, done s
 	if err != nil {
 		return responses{}, err
 	}
-	var b batch
+	b := batch{fault: k.fault}
 	for _, written := range in.Emojis {
 		if b.skips() {
 			continue

@@ -65,7 +65,9 @@ func (k *kit) listUnread(ctx context.Context, c *toolset.Call, in listUnreadIn) 
 	if err := u.list(ctx, in.Types); err != nil {
 		return unreadOut{}, err
 	}
-	if err := u.botIn(ctx, k.Slack, in.Types); err != nil {
+	if k.person {
+		u.own()
+	} else if err := u.botIn(ctx, k.Slack, in.Types); err != nil {
 		return unreadOut{}, err
 	}
 	u.sort(ctx, k)
@@ -164,6 +166,13 @@ func (u *unreadLook) botIn(ctx context.Context, bot *slackapi.Client, kinds []st
 		u.cut = u.cut || page.NextCursor != ""
 	}
 	return nil
+}
+
+// own notes that all conversations of a person are theirs to read.
+func (u *unreadLook) own() {
+	for id := range u.all {
+		u.ours[id] = true
+	}
 }
 
 // offer leaves the places that the caller's tools can read, and of those the ones behind a place.

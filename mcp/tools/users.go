@@ -153,7 +153,7 @@ func (k *kit) userProfiles(ctx context.Context, _ *toolset.Call, in profilesIn) 
 			p, err = profile{}, errNoRoom
 		}
 		if err != nil {
-			p.Error = Fault(err)
+			p.Error = k.fault(err)
 			if first == nil {
 				first = err
 			}

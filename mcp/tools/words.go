@@ -165,7 +165,7 @@ func (k *kit) mention(ctx context.Context, c *toolset.Call, text string, limit i
 	}
 	ctx, cancel := context.WithTimeout(ctx, mentionPatience)
 	defer cancel()
-	m := mentioning{kit: k, ctx: ctx, offers: c.Principal.Has(access.Read)}
+	m := mentioning{kit: k, ctx: ctx, offers: c.Principal.Has(access.Read) || c.Principal.PersonMay(access.Read)}
 	m.lookUp(all)
 	var out strings.Builder
 	at := 0
@@ -298,7 +298,11 @@ func (m *mentioning) channel(readings []string) (mark string, size int) {
 		if late {
 			return "#" + plain(name) + " leads nowhere: the list of channels could not be read in time. Write <#C…>."
 		}
-		return "#" + plain(name) + " leads nowhere: the bot sees no channel of that name." + m.likeChannels(name)
+		sees := "the bot"
+		if m.person {
+			sees = "the user"
+		}
+		return "#" + plain(name) + " leads nowhere: " + sees + " sees no channel of that name." + m.likeChannels(name)
 	})
 	return "", 0
 }

@@ -43,8 +43,11 @@ type Outcome struct {
 
 // RegistryOptions configure a [Registry].
 type RegistryOptions struct {
-	// Fault turns a handler's error into words for the model. Required.
-	Fault func(error) string
+	// Fault turns a handler's error into words for the model of whoever calls. Required.
+	Fault func(*access.Principal, error) string
+	// Granted returns the scopes of Slack that the grant of a person has; nil where no tool serves
+	// people. It is asked for each list and each call.
+	Granted func(ctx context.Context, who access.SignIn) ([]string, error)
 	// Catalog is all tools that there are, for what is said of those that are not offered.
 	// Nil knows the registry's own.
 	Catalog *Catalog
@@ -129,9 +132,6 @@ func (r *Registry) Absent(ctx context.Context, name string) string {
 
 // withheld says what keeps a chosen tool from a caller.
 func (r *Registry) withheld(p *access.Principal, t *Tool) string {
-	if _, person := p.SignIn(); person {
-		return (&NotForPeopleError{t.Name, t.Why}).Error()
-	}
 	for _, need := range []access.Scope{t.Scope, t.And} {
 		if need != "" && !p.Has(need) {
 			return t.Name + " needs the scope " + string(need) + ", which your token for this server does not have: tell the user"
@@ -156,9 +156,17 @@ type Hidden struct {
 }
 
 // Filter leaves the tools out that the caller may not use. mcp-go applies it to lists
-// and to calls; pass it with server.WithToolFilter.
-func (r *Registry) Filter(ctx context.Context, all []mcp.Tool) []mcp.Tool {
-	p, missing := access.From(ctx), r.grant.Load().missing
+// and to calls; pass it with server.WithToolFilter. A person who calls, and does not list, is told by the
+// call itself what they may not.
+func (r *Registry) Filter(ctx context.Context, all []mcp.Tool, calls bool) []mcp.Tool {
+	p := access.From(ctx)
+	if who, person := p.SignIn(); person {
+		if calls {
+			return all
+		}
+		return r.forPerson(all, r.person(ctx, p, who))
+	}
+	missing := r.grant.Load().missing
 	kept := make([]mcp.Tool, 0, len(all))
 	for _, shown := range all {
 		t := r.byName[shown.Name]
@@ -167,6 +175,52 @@ func (r *Registry) Filter(ctx context.Context, all []mcp.Tool) []mcp.Tool {
 		}
 	}
 	return kept
+}
+
+// forPerson leaves the tools that a person may use, described as theirs.
+func (r *Registry) forPerson(all []mcp.Tool, refused func(*Tool) error) []mcp.Tool {
+	kept := make([]mcp.Tool, 0, len(all))
+	for _, shown := range all {
+		if t := r.byName[shown.Name]; t != nil && refused(t) == nil {
+			shown.Description = t.personDescription()
+			kept = append(kept, shown)
+		}
+	}
+	return kept
+}
+
+// person returns what refuses tools to a person. Where it is not known what Slack granted them no tool is
+// refused for that: each says what is wrong when it is called.
+func (r *Registry) person(ctx context.Context, p *access.Principal, who access.SignIn) (refused func(*Tool) error) {
+	if r.opt.Granted == nil {
+		return (*Tool).NotForPeople
+	}
+	granted, err := r.opt.Granted(ctx, who)
+	known := err == nil
+	return func(t *Tool) error {
+		switch {
+		case t.For != AsPerson:
+			return t.NotForPeople()
+		case !p.PersonMay(t.Scope):
+			return t.notGiven()
+		}
+		if missing := without(t.personNeeds(), granted); known && len(missing) > 0 {
+			return t.notGranted(missing)
+		}
+		return nil
+	}
+}
+
+// NeedsScope returns the scope that a person has to give before they may call a tool, "" where that would
+// not help, or the caller is nobody who could.
+func (r *Registry) NeedsScope(ctx context.Context, name string) access.Scope {
+	p, t := access.From(ctx), r.byName[name]
+	if who, person := p.SignIn(); person && t != nil {
+		if e, ok := errors.AsType[*PersonError](r.person(ctx, p, who)(t)); ok {
+			return e.Scope
+		}
+	}
+	return ""
 }
 
 // Register adds the tools to s.
@@ -198,9 +252,6 @@ func (t *Tool) protocol() mcp.Tool {
 
 func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req mcp.CallToolRequest) *mcp.CallToolResult {
 	c := &Call{Tool: t.Name, Principal: access.From(ctx), Progress: func(float64, float64, string) {}}
-	if _, person := c.Principal.SignIn(); person { // the filter, which mcp-go asks first, is not relied on
-		return mcp.NewToolResultError((&NotForPeopleError{t.Name, t.Why}).Error())
-	}
 	if meta := req.Params.Meta; meta != nil && meta.ProgressToken != nil {
 		c.Progress = progress(ctx, s, meta.ProgressToken)
 	}
@@ -213,7 +264,7 @@ func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req m
 	}
 	began := time.Now()
 	var out Result
-	err := r.grant.Load().Refuses(t)
+	err := r.refuses(ctx, c.Principal, t)
 	if err == nil {
 		out, err = t.run(ctx, c, raw)
 	}
@@ -221,13 +272,22 @@ func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req m
 		r.opt.OnEnd(ctx, Outcome{Tool: t.Name, Principal: c.Principal.Name, Scope: t.Scope, ReadOnly: t.Effect.ReadOnly(), Duration: time.Since(began), Err: err})
 	}
 	if err != nil {
-		return mcp.NewToolResultError(r.opt.Fault(err))
+		return mcp.NewToolResultError(r.opt.Fault(c.Principal, err))
 	}
 	res := mcp.NewToolResultStructured(out.Structured, string(out.Structured))
 	for i := range out.Media {
 		res.Content = append(res.Content, out.Media[i].content())
 	}
 	return res
+}
+
+// refuses returns the error that ends a call before it begins, or nil. For people the filter, which mcp-go
+// asks first, is not relied on.
+func (r *Registry) refuses(ctx context.Context, p *access.Principal, t *Tool) error {
+	if who, person := p.SignIn(); person {
+		return r.person(ctx, p, who)(t)
+	}
+	return r.grant.Load().Refuses(t)
 }
 
 // progress returns the function that sends a client how far its call has come.

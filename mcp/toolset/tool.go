@@ -22,8 +22,9 @@ import (
 type Tool struct {
 	// Name is what a client calls, in snake_case. Title is for people.
 	Name, Title string
-	// Description tells a model when to use the tool and what to call next.
-	Description string
+	// Description tells a model when to use the tool and what to call next; PersonDescription does so
+	// where a person calls, whom the words of Description for the bot would not fit.
+	Description, PersonDescription string
 	// Set is the toolset that the tool belongs to.
 	Set string
 	// Default puts the tool among those that are offered when the operator chooses none.
@@ -482,29 +483,4 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// personNeeds are the scopes of Slack that the tool needs of a person's token.
-func (t *Tool) personNeeds() []string {
-	for _, needs := range [][]string{t.PersonNeeds, t.UserNeeds} {
-		if len(needs) > 0 {
-			return needs
-		}
-	}
-	return t.Needs
-}
-
-// A NotForPeopleError says that a tool does not serve people who have signed in.
-type NotForPeopleError struct {
-	Tool string
-	// Why is what the tool needs; empty where nobody can be served as themselves.
-	Why string
-}
-
-// Error is words for the model.
-func (e *NotForPeopleError) Error() string {
-	if e.Why == "" {
-		return e.Tool + " does not serve people on this server, which has not been set up to act as them: tell the user"
-	}
-	return e.Tool + " is not for people who have signed in: it needs " + e.Why + ". Tell the user"
 }

@@ -186,6 +186,14 @@ const (
 
 type callKey struct{}
 
+// Method is the method of the request that is being served in ctx; "" outside of one.
+func Method(ctx context.Context) string {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c.method
+	}
+	return ""
+}
+
 // begin registers a request that is to be served, with a context that ends with the
 // client, its cancellation, its session, or the transport.
 func (t *Transport) begin(ctx context.Context, ses *session, m *message) (*call, error) {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"slackmcp/mcp/access"
 )
 
 // postStateless serves a message of 2026-07-28, where each request says everything
@@ -23,6 +25,9 @@ func (t *Transport) postStateless(w http.ResponseWriter, r *http.Request, m *mes
 	}
 	if e := t.checkHeaders(r.Header, m); e != nil {
 		replyRPC(w, statelessStatus(e.Code), m.ID, e.Code, e.Message, e.Data)
+		return
+	}
+	if t.stepUp(w, r, m) {
 		return
 	}
 	c, err := t.begin(r.Context(), nil, m)
@@ -44,6 +49,16 @@ func (t *Transport) postStateless(w http.ResponseWriter, r *http.Request, m *mes
 		status = http.StatusOK // the codes of an extension mean nothing to a proxy
 	}
 	p.finish(status, body)
+}
+
+// stepUp answers a person's call of a tool for which they have to give the client more: the client leads
+// them there, and calls again.
+func (t *Transport) stepUp(w http.ResponseWriter, r *http.Request, m *message) bool {
+	if t.opt.NeedsScope == nil || m.Method != string(mcp.MethodToolsCall) {
+		return false
+	}
+	scope := t.opt.NeedsScope(r.Context(), m.tool())
+	return scope != "" && access.StepUp(w, r, scope)
 }
 
 // statelessStatus is the HTTP status that 2026-07-28 gives a JSON-RPC error, so that

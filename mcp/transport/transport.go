@@ -360,6 +360,10 @@ type Options struct {
 	// Absent says why a tool that was called is not offered to the caller in ctx. Nil leaves
 	// mcp-go's words.
 	Absent func(ctx context.Context, tool string) string
+	// NeedsScope returns the scope that the caller in ctx, a person, has to give before they may call a
+	// tool; "" where there is none. Clients of 2026-07-28 are then answered 403 over HTTP, as that
+	// revision has it; others get what the tool says. Nil is never asked.
+	NeedsScope func(ctx context.Context, tool string) access.Scope
 
 	// OnServe returns the context in which a request is served, and what is called when its
 	// answer is encoded and counted among those that clients have to read. Nil keeps the

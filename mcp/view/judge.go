@@ -77,6 +77,14 @@ func NewJudge(o JudgeOptions) *Judge {
 	return j
 }
 
+// For returns the judge of a person, by what they see of others, in their own time zone. What lockdown
+// withholds is the same.
+func (j *Judge) For(people People, zone *time.Location) *Judge {
+	person := *j
+	person.people, person.zone = people, func() *time.Location { return zone }
+	return &person
+}
+
 // Lockdown reports whether words are withheld.
 func (j *Judge) Lockdown() bool { return j.level != Off }
 

@@ -1,0 +1,47 @@
+package names
+
+import (
+	"time"
+
+	"slackmcp/slackapi"
+)
+
+// personShare is which part of the bounds of a resolver a person's has: there are many of them.
+const personShare = 10
+
+// ForPerson returns the resolver of one person, who asks Slack by s, with their own token. What it
+// learns no other one sees. A full member of the workspace also sees what r, the resolver of all, knows
+// of people, user groups and public conversations: all members may. Of private conversations, and of
+// direct messages, a person's resolver knows what Slack told this person.
+func (r *Resolver) ForPerson(s Slack, member bool) (*Resolver, error) {
+	p, err := newResolver(s, personShare)
+	if err != nil {
+		return nil, err
+	}
+	p.now, p.shared = r.now, r
+	if member {
+		p.users.loan = loan[User]{from: r.users, lend: r.lendUser}
+		p.groups.loan = loan[slackapi.UserGroup]{from: r.groups, lend: lendGroup}
+		p.channels.loan = loan[Channel]{from: r.channels, lend: lendPublic}
+		p.roster.known = func(now time.Time) bool { return r.roster.within(stale, now) }
+	}
+	return p, nil
+}
+
+// lendUser lends those of the own workspace and organisation: whom of others the bot sees, in a channel
+// that is shared with them, is nothing that all members may know.
+func (r *Resolver) lendUser(u User, _ time.Duration) (User, bool) {
+	self, known := r.knownSelf()
+	return u, known && u.of(self)
+}
+
+func lendGroup(g slackapi.UserGroup, _ time.Duration) (slackapi.UserGroup, bool) {
+	return g, !g.IsExternal
+}
+
+// lendPublic lends what is known for certain, and lately, to be public. That the bot is a member is not
+// told.
+func lendPublic(c Channel, age time.Duration) (Channel, bool) {
+	c.Member = false
+	return c, age < stale && !c.Private && !c.Partial && !c.Group && c.User == "" && c.ID != "" && c.ID[0] == 'C'
+}

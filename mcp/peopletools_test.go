@@ -1,0 +1,240 @@
+package mcp_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mark3labs/mcp-go/client"
+	clienttransport "github.com/mark3labs/mcp-go/client/transport"
+	protocol "github.com/mark3labs/mcp-go/mcp"
+
+	"slackmcp/mcp"
+	"slackmcp/mcp/toolset"
+	"slackmcp/slackapi/sandbox"
+)
+
+// What a person is shown follows from what they gave, what Slack granted, and the operator.
+func TestToolsOfAPerson(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	write, read := h.tools(alice), h.tools(aliceRead)
+	for _, tool := range catalogue(t) {
+		shown, ok := write[tool.Name]
+		_, readable := read[tool.Name]
+		if want := tool.For == toolset.AsPerson; ok != want {
+			t.Errorf("%s, which is %s: listed %t", tool.Name, tool.For, ok)
+		}
+		if want := tool.For == toolset.AsPerson && tool.Effect.ReadOnly(); readable != want {
+			t.Errorf("%s is listed to who gave read alone: %t", tool.Name, readable)
+		}
+		if strings.Contains(shown, "the bot") || strings.Contains(shown, "event") {
+			t.Errorf("%s is described to a person as %q", tool.Name, shown)
+		}
+		if tool.For == toolset.AsPerson || tool.Set == "admin" { // this server has no queue
+			continue
+		}
+		if got := h.call(alice, tool.Name, nil); !got.failed || !strings.HasPrefix(got.text, "not_for_people: "+tool.Name) || !strings.Contains(got.text, tool.Why) {
+			t.Errorf("%s: %+v", tool.Name, got)
+		}
+	}
+	h.people.mu.Lock()
+	h.people.scopes = []string{"channels:history", "users:read"}
+	h.people.mu.Unlock()
+	if some := h.tools(alice); some["slack_read_channel_messages"] == "" || some["slack_post_message"] != "" || some["slack_list_pins"] != "" {
+		t.Errorf("with fewer scopes of Slack: %v", some)
+	}
+	if got := h.call(alice, "slack_list_pins", a{"channel": sandbox.General}); !got.failed || !strings.HasPrefix(got.text, "missing_scope: slack_list_pins") || !strings.Contains(got.text, "pins:read") {
+		t.Errorf("a tool that the grant does not cover: %+v", got)
+	}
+	quiet := newHouse(t, func(o *mcp.Options) { o.Choice.ReadOnly = true })
+	for name := range quiet.tools(alice) {
+		if _, ok := read[name]; !ok {
+			t.Errorf("%s is listed by a server that only reads", name)
+		}
+	}
+}
+
+// A person whose grant does not hold is told so by every tool, and nothing is done with another token.
+func TestAFailingGrantIsNotTheBots(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func(h *house){
+		"no grant":  func(h *house) { h.people.tokens[sandbox.Alice] = "" },
+		"revoked":   func(h *house) { h.box.Revoke("xoxp-sandbox-" + sandbox.Alice) },
+		"another's": func(h *house) { h.people.tokens[sandbox.Alice] = "xoxp-sandbox-" + sandbox.Bob },
+		"revoked later": func(h *house) {
+			h.call(alice, "slack_list_channels", nil)
+			h.box.Revoke("xoxp-sandbox-" + sandbox.Alice)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t)
+			h.call("service", "slack_list_channels", a{"query": "general"}) // the bot has looked round
+			fail(h)
+			before := h.counted("bot")
+			if _, body, _ := h.as(alice, "server/discover", nil); strings.Contains(body, "the bot") || !strings.Contains(body, sandbox.Alice) {
+				t.Errorf("a person is introduced to %s", body)
+			}
+			own := private{room: sandbox.General, name: "general", direct: sandbox.AliceDM, group: sandbox.General, ts: "1700000000.000100", reply: "1700000000.000200", file: "F0AAAAAAA", canvas: "F0AAAAAAB", bookmark: "Bk1", scheduled: "Q1", word: "bob"}
+			judged := probes(&own)
+			if len(h.tools(alice)) != len(judged) {
+				t.Errorf("%d tools are listed, want %d that say what is wrong", len(h.tools(alice)), len(judged))
+			}
+			for name, probes := range judged {
+				if name == "slack_read_emojis" || name == "slack_search_emojis" {
+					probes = []a{{"query": "x"}}
+					if name == "slack_read_emojis" {
+						probes = []a{{}}
+					}
+				}
+				for _, args := range probes[:1] {
+					if got := h.call(alice, name, args); !got.failed && !strings.Contains(got.text, "sign_in_again: ") || got.failed && !strings.HasPrefix(got.text, "sign_in_again: ") {
+						t.Errorf("%s %v: %+v", name, args, got)
+					}
+				}
+			}
+			if n := h.counted("bot") - before; n != 0 {
+				t.Errorf("%d calls with the bot's token", n)
+			}
+		})
+	}
+}
+
+// Who gave read alone is led on by clients that can be, and told in words by the others.
+func TestStepUp(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	post := a{"name": "slack_post_message", "arguments": a{"channel": sandbox.General, "text": "hi"}}
+	status, _, header := h.as(aliceRead, "tools/call", post)
+	challenge := header.Get("WWW-Authenticate")
+	if status != http.StatusForbidden || !strings.Contains(challenge, `error="insufficient_scope"`) || !strings.Contains(challenge, `scope="read write"`) || !strings.Contains(challenge, `resource_metadata="https://mcp.example/`) {
+		t.Errorf("%d %s", status, challenge)
+	}
+	c, err := client.NewStreamableHttpClient(h.url, clienttransport.WithHTTPHeaders(map[string]string{"Authorization": "Bearer " + aliceRead}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	begin := protocol.InitializeRequest{}
+	begin.Params.ProtocolVersion = "2025-06-18"
+	begin.Params.ClientInfo = protocol.Implementation{Name: "t", Version: "1"}
+	if _, err := c.Initialize(t.Context(), begin); err != nil {
+		t.Fatal(err)
+	}
+	req := protocol.CallToolRequest{}
+	req.Params.Name, req.Params.Arguments = "slack_post_message", post["arguments"]
+	res, err := c.CallTool(t.Context(), req)
+	if err != nil || !res.IsError || !strings.HasPrefix(textOf(res), "insufficient_scope: slack_post_message needs the scope write") {
+		t.Errorf("%v, %+v", err, res)
+	}
+	if status, body, _ := h.as(alice, "tools/call", post); status != http.StatusOK || strings.Contains(body, `"isError":true`) {
+		t.Errorf("who gave it: %d %s", status, body)
+	}
+	if status, _, _ := h.as(aliceRead, "tools/call", a{"name": "slack_ask", "arguments": a{}}); status != http.StatusOK {
+		t.Errorf("a tool that is for no person leads somewhere: %d", status)
+	}
+}
+
+func textOf(res *protocol.CallToolResult) string {
+	var b strings.Builder
+	for _, c := range res.Content {
+		if text, ok := c.(protocol.TextContent); ok {
+			b.WriteString(text.Text)
+		}
+	}
+	return b.String()
+}
+
+// The operator's rules hold for people; what is not there for them is not there, whatever a rule says of it.
+func TestRulesHoldForPeople(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(o *mcp.Options) {
+		o.Write.Deny = []string{"#leads", sandbox.Salaries, sandbox.Grace}
+		o.Write.PerMinute = 1
+	})
+	for _, tc := range []struct{ who, channel, want string }{
+		{alice, sandbox.Salaries, "channel_not_allowed: "}, // she is a member, the bot is not
+		{bob, sandbox.Salaries, "channel_not_found: "},
+		{bob, "C0NOBODY001", "channel_not_found: "},
+		{alice, "#leads", "channel_not_allowed: "},
+		{bob, sandbox.Leads, "channel_not_found: "},
+		{bob, "#leads", "channel_not_found: "},
+		{alice, sandbox.Grace, "channel_not_allowed: "},
+		{alice, "@ines", ""},
+		{alice, sandbox.General, ""},
+	} {
+		got := h.call(tc.who, "slack_post_message", a{"channel": tc.channel, "text": "hi"})
+		if tc.want == "" && got.failed || !strings.HasPrefix(got.text, tc.want) {
+			t.Errorf("%s to %s: %+v, want %q", tc.who, tc.channel, got, tc.want)
+		}
+	}
+	if got := h.call(alice, "slack_post_message", a{"channel": sandbox.General, "text": "again"}); !strings.HasPrefix(got.text, "send_budget_used_up: ") {
+		t.Errorf("the second message within a minute: %+v", got)
+	}
+	tablet := sandbox.Alice + ".tablet.read.write"
+	for _, who := range []string{tablet, bob} { // each sign-in has its own
+		if got := h.call(who, "slack_post_message", a{"channel": sandbox.General, "text": "mine"}); got.failed {
+			t.Errorf("%s: %+v", who, got)
+		}
+	}
+}
+
+// Two clients of one person share no idempotency keys.
+func TestKeysAreOfASignIn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	args := a{"channel": sandbox.General, "text": "once", "idempotency_key": "k"}
+	first, again := h.call(alice, "slack_post_message", args), h.call(alice, "slack_post_message", args)
+	if !strings.Contains(again.text, `"repeated":true`) || first.failed {
+		t.Errorf("%+v, %+v", first, again)
+	}
+	for _, who := range []string{sandbox.Alice + ".tablet.read.write", bob} {
+		if got := h.call(who, "slack_post_message", args); got.failed || strings.Contains(got.text, "repeated") {
+			t.Errorf("%s: %+v", who, got)
+		}
+	}
+}
+
+// What a sign-in has under way ends with it, and what was kept for the person with their last one.
+func TestTheEndOfASignIn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	tablet := sandbox.Alice + ".tablet.read.write"
+	for _, who := range []string{alice, tablet, alice, tablet, bob} {
+		if got := h.call(who, "slack_list_channels", nil); got.failed {
+			t.Fatalf("%+v", got)
+		}
+	}
+	if n := h.counted("auth.test"); n != 2 {
+		t.Errorf("it was asked %d times who two people are", n)
+	}
+	if err := h.box.Inject(sandbox.Fault{Method: "conversations.history", Hang: true, Times: -1}); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan called, 1)
+	go func() { done <- h.call(alice, "slack_read_channel_messages", a{"channel": sandbox.General}) }()
+	for began := time.Now(); h.counted("conversations.history") == 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("the call does not begin")
+		}
+	}
+	h.people.end(sandbox.Alice + "-laptop")
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the call goes on")
+	}
+	h.box.ClearFaults()
+	if got := h.call(tablet, "slack_list_channels", nil); got.failed || h.counted("auth.test") != 2 {
+		t.Errorf("the other client: %+v", got)
+	}
+	h.people.end(sandbox.Alice + "-tablet")
+	for began := time.Now(); h.counted("auth.test") == 2; time.Sleep(time.Millisecond) { // who signs in later begins anew
+		h.call(sandbox.Alice+".new.read", "slack_list_channels", nil)
+		if time.Since(began) > 10*time.Second {
+			t.Fatal("what was kept for a person outlives their last sign-in")
+		}
+	}
+}

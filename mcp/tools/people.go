@@ -1,0 +1,202 @@
+package tools
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"slackmcp/mcp/access"
+	"slackmcp/slackapi"
+)
+
+// People makes the calls of those who have signed in. It is safe for concurrent use. An error that wraps
+// access.ErrRevoked says that the person has to sign in again, one that wraps access.ErrUnavailable
+// that it cannot be found out now.
+type People interface {
+	// Slack returns who makes calls as the person, whichever of their sign-ins this is. It makes no
+	// call itself.
+	Slack(ctx context.Context, who access.SignIn) (*slackapi.Person, error)
+	// Granted returns the scopes of Slack that the person's grant has.
+	Granted(ctx context.Context, who access.SignIn) ([]string, error)
+}
+
+// Bounds of the kits of people.
+const (
+	maxPersonKits = 200
+	// personKitLife is how long a kit is used, and with it what it knows; personKitRest how long it is
+	// kept for a person who does not call.
+	personKitLife = time.Hour
+	personKitRest = 10 * time.Minute
+	// personPatience bounds finding out who a person is.
+	personPatience = 15 * time.Second
+)
+
+// personKits makes and keeps one kit for each person who has signed in and calls. It ends with the
+// person's last sign-in here. It is safe for concurrent use.
+type personKits struct {
+	services *kit
+	people   People
+
+	mu   sync.Mutex
+	kits map[access.Person]*personKit // guarded by mu, as are their fields but for ready
+}
+
+// A personKit is the kit of one person, for all their sign-ins.
+type personKit struct {
+	ready       chan struct{} // closed when kit or err is there
+	kit         *kit
+	err         error
+	began, used time.Time
+	signIns     map[string]func() // those that hold it, and what lets go of each
+}
+
+// of returns the kit of the person of a sign-in.
+func (ps *personKits) of(ctx context.Context, who access.SignIn) (*kit, error) {
+	p := ps.entry(ctx, who)
+	select {
+	case <-p.ready:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if p.err != nil {
+		ps.drop(who.Person, p)
+		return nil, p.err
+	}
+	ps.hold(who, p) //nolint:contextcheck // a kit outlives the call
+	return p.kit, nil
+}
+
+// entry returns what there is of a person, or begins it.
+func (ps *personKits) entry(ctx context.Context, who access.SignIn) *personKit {
+	now := time.Now()
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if p := ps.kits[who.Person]; p != nil && now.Sub(p.began) < personKitLife {
+		p.used = now
+		return p
+	}
+	ps.forget(who.Person)
+	ps.makeRoom(now)
+	p := &personKit{ready: make(chan struct{}), began: now, used: now, signIns: map[string]func(){}}
+	ps.kits[who.Person] = p
+	go func() {
+		defer close(p.ready)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), personPatience) // others wait for it too
+		defer cancel()
+		p.kit, p.err = ps.begin(ctx, who)
+	}()
+	return p
+}
+
+// makeRoom ends the kits of those who have not called for a while and, where there are too many, the one
+// that was used least lately. It requires mu.
+func (ps *personKits) makeRoom(now time.Time) {
+	for len(ps.kits) > 0 {
+		var oldest access.Person
+		for person, p := range ps.kits {
+			if o := ps.kits[oldest]; o == nil || p.used.Before(o.used) {
+				oldest = person
+			}
+		}
+		if len(ps.kits) < maxPersonKits && now.Sub(ps.kits[oldest].used) < personKitRest {
+			return
+		}
+		ps.forget(oldest)
+	}
+}
+
+// forget ends the kit of a person. It requires mu.
+func (ps *personKits) forget(person access.Person) {
+	p := ps.kits[person]
+	if p == nil {
+		return
+	}
+	delete(ps.kits, person)
+	for _, release := range p.signIns {
+		go release() // it calls what ends with the sign-in, which locks mu
+	}
+}
+
+// drop ends a kit, unless there is another one of the person by now.
+func (ps *personKits) drop(person access.Person, p *personKit) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if ps.kits[person] == p {
+		ps.forget(person)
+	}
+}
+
+// hold lets a kit live as long as a sign-in does.
+func (ps *personKits) hold(who access.SignIn, p *personKit) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if _, held := p.signIns[who.ID]; held || ps.kits[who.Person] != p {
+		return
+	}
+	ctx, release := who.Keeper.During(context.Background(), who)
+	p.signIns[who.ID] = release
+	context.AfterFunc(ctx, func() {
+		ps.mu.Lock()
+		defer ps.mu.Unlock()
+		if _, held := p.signIns[who.ID]; !held {
+			return
+		}
+		delete(p.signIns, who.ID)
+		go release()
+		if len(p.signIns) == 0 && ps.kits[who.Person] == p {
+			ps.forget(who.Person)
+		}
+	})
+}
+
+// begin makes the kit of a person. Whoever the token is of has to be the person.
+func (ps *personKits) begin(ctx context.Context, who access.SignIn) (*kit, error) {
+	person, err := ps.people.Slack(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	slack := person.Client()
+	is, err := slack.AuthTest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if is.UserID != who.Person.User || is.TeamID != cmp.Or(who.Person.Team, is.TeamID) || is.EnterpriseID != cmp.Or(who.Person.Enterprise, is.EnterpriseID) {
+		return nil, fmt.Errorf("%w: the token is not that of the person", access.ErrRevoked)
+	}
+	me, err := slack.UserInfo(ctx, is.UserID)
+	if e, ok := errors.AsType[*slackapi.Error](err); err != nil && (!ok || e.Kind != slackapi.MissingScope) {
+		return nil, err
+	}
+	member := err == nil && !me.Deleted && !me.IsRestricted && !me.IsUltraRestricted && !me.IsStranger
+	return ps.services.forPerson(slack, &me, member)
+}
+
+// forPerson returns the kit of a person. It has what is named here of that of services, and nothing else:
+// no events, no queue, no questions.
+func (k *kit) forPerson(slack *slackapi.Client, me *slackapi.User, member bool) (*kit, error) {
+	own, err := k.Names.ForPerson(slack, member)
+	if err != nil {
+		return nil, err
+	}
+	zone := k.TimeZone
+	if zone == nil {
+		zone = zoneOf(me.TZ)
+	}
+	judge := k.Judge.For(own, zone)
+	return &kit{
+		Options: Options{Slack: slack, Names: own, Guard: k.Guard.For(own), Judge: judge, Posts: k.Posts},
+		waits:   k.waits, own: &ownPosts{}, person: true,
+		now: func() time.Time { return time.Now().In(zone) },
+	}, nil
+}
+
+// zoneOf is a zone by its name, UTC where there is none of that name.
+func zoneOf(name string) *time.Location {
+	if zone, err := time.LoadLocation(name); err == nil && name != "Local" {
+		return zone
+	}
+	return time.UTC
+}

@@ -1,0 +1,61 @@
+package toolset
+
+import (
+	"cmp"
+	"strings"
+
+	"slackmcp/mcp/access"
+)
+
+// personNeeds are the scopes of Slack that the tool needs of a person's token.
+func (t *Tool) personNeeds() []string {
+	for _, needs := range [][]string{t.PersonNeeds, t.UserNeeds} {
+		if len(needs) > 0 {
+			return needs
+		}
+	}
+	return t.Needs
+}
+
+// Theirs says of the user what a text for services says of the bot.
+var Theirs = strings.NewReplacer(
+	"the owner of the user token", "the user", "The bot's", "The user's", "the bot's", "the user's",
+	"the bot itself", "the user", "The bot", "The user", "the bot", "the user",
+)
+
+// personDescription is the description for a person who calls.
+func (t *Tool) personDescription() string {
+	return cmp.Or(t.PersonDescription, Theirs.Replace(t.Description))
+}
+
+// A PersonError says that a tool is not for a person who called it. Its text is for the model.
+type PersonError struct {
+	// Scope is what the person has not given to the client; empty where giving it would not help.
+	Scope access.Scope
+
+	text string
+}
+
+// Error returns the words.
+func (e *PersonError) Error() string { return e.text }
+
+// NotForPeople refuses a tool that serves services only, or on a server that acts as nobody.
+func (t *Tool) NotForPeople() error {
+	if t.For == AsPerson {
+		return &PersonError{text: "not_for_people: " + t.Name + " does not serve people who have signed in, because this server has not been set up to act as them. Tell the user"}
+	}
+	return &PersonError{text: "not_for_people: " + t.Name + " is not for people who have signed in: it needs " + t.Why + ". Tell the user"}
+}
+
+// notGiven refuses a tool whose scope the person has not given to the client, or may not give.
+func (t *Tool) notGiven() error {
+	return &PersonError{Scope: t.Scope, text: "insufficient_scope: " + t.Name + " needs the scope " + string(t.Scope) +
+		", which the user has not given to this client. Nothing was done. Tell the user: to allow it, connect the client to this server anew and leave the box for " +
+		string(t.Scope) + " ticked; where there is none, the operator does not allow it"}
+}
+
+// notGranted refuses a tool for which the person's grant in Slack is too small.
+func (t *Tool) notGranted(missing []string) error {
+	return &PersonError{text: "missing_scope: " + t.Name + " needs what the user has not allowed this server in Slack: " + strings.Join(missing, ", ") +
+		". Nothing was done. Tell the user to connect the client to this server anew and to allow it"}
+}
