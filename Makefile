@@ -11,7 +11,7 @@ LDFLAGS          := -s -w -X main.version=$(VERSION)
 TAGS             := lambda.norpc
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers soak startup tokens roads chaos conformance fuzz image lambda deploy-test tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers soak startup growth tokens roads chaos conformance fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ tokens: build ## Count the tokens that tools and results cost a model; writes do
 
 startup: build ## Time the start beside a large workspace; writes docs/performance.md's table
 	@go run ./test/startup -server $(BIN) -write docs/performance.md
+
+growth: build ## Time reads and acknowledgements at 10,000 to 1,000,000 stored events; writes docs/performance.md's table
+	@go run ./test/growth -server $(BIN) -write docs/performance.md
 
 roads: ## Count the files and functions that one request visits; writes docs/roads.md
 	@go run ./test/roads -write docs/roads.md

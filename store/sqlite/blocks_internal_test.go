@@ -222,6 +222,7 @@ func TestBlocksFindWhatFiltersSelect(t *testing.T) {
 		more = append(more, someEvent(r, n+i))
 	}
 	publishAll(t, q, more)
+	waitForEvents(t, q, n-eventlog.BlockSize)
 	checkFilters(t, "after retention", q, r, n+200)
 	waitForBlocks(t, q, 2)
 }
@@ -235,6 +236,22 @@ func waitForBlocks(t *testing.T, q *Store, want int64) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("there are %d blocks, want %d", blocksOf(t, q), want)
+}
+
+// waitForEvents waits until retention has left so many events.
+func waitForEvents(t *testing.T, q *Store, want int64) {
+	t.Helper()
+	for range 2000 {
+		s, err := q.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Events == want {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatalf("retention does not come to %d events", want)
 }
 
 // spoilBlocks changes the file of a closed store.

@@ -10,6 +10,9 @@ import (
 
 // publish stores the events of a batch whose ids were not seen within the TTL.
 func (w *writer) publish(entries []entry, now time.Time) error {
+	if len(entries) == 0 && w.shrinking {
+		return w.cannotWork(w.makeRoom(0))
+	}
 	if len(entries) == 0 {
 		return nil
 	}
@@ -62,7 +65,7 @@ func (w *writer) findCopies(entries []entry, now time.Time) (wanted int, err err
 
 // store writes one event, or answers that the store is full.
 func (w *writer) store(e *entry, now time.Time) error {
-	if w.kept() >= int64(w.q.o.RetentionCount) {
+	if w.kept() >= int64(w.q.o.RetentionCount) && !w.shrinking {
 		e.err = fmt.Errorf("%w: %d events are kept and none is finished", queue.ErrFull, w.kept())
 		return nil
 	}

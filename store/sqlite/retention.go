@@ -13,20 +13,30 @@ const sweepEvery = 10 * time.Second
 // kept is how many events are stored, in the log or for a group.
 func (w *writer) kept() int64 { return w.last - w.trimmed + w.pinned }
 
+// roomStep bounds how many events one transaction removes beyond those for which others come.
+const roomStep = 1024
+
 // makeRoom removes finished events, oldest first, so that n more fit. Dead letters go
-// last, and are counted as expired.
+// last, and are counted as expired. Where RetentionCount is much lower than before it does a
+// step, and the writer goes on with it while it receives.
 func (w *writer) makeRoom(n int) error {
 	excess := w.kept() + int64(n) - int64(w.q.o.RetentionCount)
-	for excess > 0 {
+	left := min(excess, int64(n)+roomStep)
+	for excess -= max(left, 0); left > 0; {
 		kept, trimmed := w.kept(), w.trimmed
-		if err := w.trim(min(trimmed+excess, w.trimmable())); err != nil {
+		if err := w.trim(min(trimmed+left, w.trimmable())); err != nil {
 			return err
 		}
 		if w.trimmed == trimmed {
 			break
 		}
-		excess -= kept - w.kept()
+		left -= kept - w.kept()
 	}
+	if w.shrinking = excess > 0 && left <= 0 && w.trimmed < w.trimmable(); w.shrinking {
+		w.q.mail.notify()
+		return nil
+	}
+	excess += max(left, 0)
 	if excess <= 0 || w.pinned == 0 || w.idleGroups {
 		return nil
 	}

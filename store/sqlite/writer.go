@@ -44,6 +44,7 @@ type writer struct {
 	seen          *seen
 	groups        map[string]*group
 	sweepAt       time.Time // when retention by age looks next
+	shrinking     bool      // whether more is kept than RetentionCount, and it is being removed
 	blocks        blocks
 
 	before  noted // what the position note said when the store was opened
