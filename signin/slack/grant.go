@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"slackmcp/internal/wait"
@@ -27,6 +28,7 @@ const (
 	giveBackIn  = 10 * time.Second
 	pollEvery   = 250 * time.Millisecond
 	hintPause   = 10 * time.Second // after which a failing call is a hint again
+	maxHinted   = 10_000           // people whose hints are remembered
 	maxTries    = 100
 )
 
@@ -202,9 +204,24 @@ func (s *Side) Token(ctx context.Context, p access.Person) (string, error) {
 }
 
 // Refused is called when Slack has refused a token of Token in a call, as revoked, expired or of nobody.
-// That is a hint: the grant is tested, unless it was a moment ago. It returns what Check does; after nil
-// Token may give another one.
-func (s *Side) Refused(ctx context.Context, p access.Person) error { return s.check(ctx, p, hintPause) }
+// That is a hint: the grant is tested, unless one was taken for the person a moment ago. It returns what
+// Check does; after nil Token may give another one.
+func (s *Side) Refused(ctx context.Context, p access.Person) error {
+	now := s.opt.Now()
+	s.mu.Lock()
+	if len(s.hinted) >= maxHinted {
+		maps.DeleteFunc(s.hinted, func(_ access.Person, at time.Time) bool { return now.Sub(at) >= hintPause })
+	}
+	held := now.Sub(s.hinted[p]) < hintPause || len(s.hinted) >= maxHinted
+	if !held {
+		s.hinted[p] = now
+	}
+	s.mu.Unlock()
+	if held {
+		return nil
+	}
+	return s.Test(ctx, p)
+}
 
 // settle ends the sign-ins of a person about whom err is a refusal, and gives their grant back. It
 // returns err, with what went wrong.

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +58,9 @@ type Side struct {
 	opt  Options
 	rows *seal.Rows
 	list atomic.Pointer[allowList]
+
+	mu     sync.Mutex
+	hinted map[access.Person]time.Time // when a hint was taken last
 }
 
 // An allowList says who may sign in.
@@ -92,7 +96,7 @@ func New(o Options) (*Side, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Side{opt: o, rows: rows}
+	s := &Side{opt: o, rows: rows, hinted: map[access.Person]time.Time{}}
 	return s, s.Allow(o.Teams, o.Guests)
 }
 
