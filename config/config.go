@@ -29,6 +29,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -435,6 +436,10 @@ func (c Config) NeedsDataDir() bool {
 	}
 	return c.Mode.MCP() && c.MCP.Transport != Stdio && !c.MCP.NoAuth && !c.MCP.AuthToken.IsSet() && !c.SignIn.Enabled()
 }
+
+// WorkspaceFile is the file in the data directory of a sandbox that holds the address of its workspace
+// while it runs.
+func WorkspaceFile(dir string) string { return filepath.Join(dir, "workspace") }
 
 // PrepareDataDir makes the directory with mode 0700 unless it is there, and proves
 // that files can be made in it. Its error is an *Error with the remedy.

@@ -78,9 +78,22 @@ func (l *loader) defaultDataDir() string {
 		}
 	}
 	if l.config.Sandbox {
-		dir = filepath.Join(dir, "sandbox")
+		dir = filepath.Join(dir, sandboxName)
 	}
 	return dir
+}
+
+// sandboxName is the directory of the sandbox below the one of what is real.
+const sandboxName = "sandbox"
+
+// InSandbox returns the configuration with the data directory that a sandbox has with these settings: the
+// one that is named, or else its own.
+func (c Config) InSandbox() Config {
+	if !c.Sandbox && c.Origin("DATA_DIR").Kind == FromDefault {
+		c.Queue.DataDir = filepath.Join(c.Queue.DataDir, sandboxName)
+	}
+	c.Sandbox = true
+	return c
 }
 
 const (

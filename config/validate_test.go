@@ -241,3 +241,19 @@ func TestReadingWithTheUserTokenIsWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+func TestInSandbox(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		vars map[string]string
+		want string
+	}{
+		"its own directory, below the real one": {map[string]string{"XDG_STATE_HOME": "/state"}, "/state/slack-webhook-server/sandbox"},
+		"a directory that is named":             {map[string]string{"DATA_DIR": "/d"}, "/d"},
+		"a sandbox already":                     {map[string]string{"XDG_STATE_HOME": "/state", "SANDBOX": "1", "SLACK_BOT_TOKEN": ""}, "/state/slack-webhook-server/sandbox"},
+	} {
+		if c := load(t, config.Sources{LookupEnv: env(enough(tc.vars))}).InSandbox(); c.Queue.DataDir != tc.want || !c.Sandbox {
+			t.Errorf("%s: %s, sandbox %v, want %s", name, c.Queue.DataDir, c.Sandbox, tc.want)
+		}
+	}
+}

@@ -29,6 +29,9 @@ func (s *Server) announce(ctx context.Context) {
 	if s.assistants.tokenPath != "" {
 		s.log.LogAttrs(ctx, slog.LevelInfo, "the mcp token is in a file", slog.String("file", s.assistants.tokenPath))
 	}
+	if s.sandbox != nil {
+		s.sandbox.tell(ctx, config.WorkspaceFile(s.cfg.Queue.DataDir))
+	}
 	if s.sandbox != nil && s.slackSocket == nil {
 		s.sandbox.subscribe(ctx, "http://"+s.localAddr()+"/slack/events")
 	}
@@ -84,7 +87,7 @@ func (s *Server) banner(ctx context.Context) *banner {
 	}
 	if s.sandbox != nil {
 		row("workspace", s.sandbox.url())
-		row("try", s.opt.Program+` send --sandbox --url http://`+s.localAddr()+`/slack/events --text "hello"`)
+		row("try", s.opt.Program+" sandbox say --workspace "+s.sandbox.url()+` "hello, assistant"`)
 	}
 	return bn
 }

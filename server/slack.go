@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -192,6 +193,16 @@ func (f *fakeSlack) url() string { return "http://" + f.listener.Addr().String()
 
 // run serves the workspace and delivers its events until ctx is done.
 func (f *fakeSlack) run(ctx context.Context) error { return f.box.Serve(ctx, f.listener) }
+
+// tell writes the address of the workspace to a file, where the commands find it, until ctx is done.
+// Without the file they have to be told the address.
+func (f *fakeSlack) tell(ctx context.Context, file string) {
+	if err := os.WriteFile(file, []byte(f.url()+"\n"), 0o600); err != nil {
+		f.log.LogAttrs(ctx, slog.LevelDebug, "the workspace's address was not written", slog.String("error", err.Error()))
+		return
+	}
+	context.AfterFunc(ctx, func() { _ = os.Remove(file) }) // one that is left behind is asked in vain
+}
 
 // subscribe sets where the workspace sends its events, as a person does in the app's
 // settings; the workspace asks for the challenge first.

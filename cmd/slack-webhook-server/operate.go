@@ -71,6 +71,14 @@ func openOperation(cmd *cobra.Command, w world, alone bool) (*operation, error) 
 	}
 	log := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
 	store, err := server.OpenOperator(cmd.Context(), c, log, alone)
+	if errors.Is(err, server.ErrNoStore) && !c.Sandbox {
+		var none error
+		if store, none = server.OpenOperator(cmd.Context(), c.InSandbox(), log, false); none == nil {
+			c, err = c.InSandbox(), nil
+			// Where stderr is broken there is no one to tell it to.
+			_, _ = fmt.Fprintln(w.stderr, "Of the sandbox that runs here, in "+c.Queue.DataDir)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

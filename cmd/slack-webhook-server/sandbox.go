@@ -67,7 +67,7 @@ open nothing real. SLACK_SIGNING_SECRET, when set, signs its events.`,
 	f.BoolVar(&o.workspace.SocketMode, "socket-mode", false, "Deliver over the connections of a server with --socket-mode")
 	f.BoolVar(&o.workspace.Rates, "rates", false, "Apply Slack's rate limits")
 	addEnvFile(cmd)
-	cmd.AddCommand(newSandboxClick(w), newSandboxCommand(w), newSandboxGenerate(w))
+	cmd.AddCommand(newSandboxSay(w), newSandboxClick(w), newSandboxCommand(w), newSandboxGenerate(w))
 	return cmd
 }
 
@@ -208,9 +208,28 @@ type personOptions struct {
 	json                         bool
 }
 
+// addWorkspace gives the command the flag by which it is told of another workspace than the one here.
+func (o *personOptions) addWorkspace(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.workspace, "workspace", "", "The `address` of the fake workspace, as it was printed when it started; unset: the one that runs here")
+	addEnvFile(cmd)
+}
+
+// workspaceHere is the address of the workspace of the server that runs here with --sandbox, or else of the
+// command sandbox.
+func workspaceHere(cmd *cobra.Command, w world) (address string, served bool, err error) {
+	c, err := load(cmd, w, config.CommandSandbox)
+	if err != nil {
+		return "", false, err
+	}
+	if b, err := config.ReadFile(config.WorkspaceFile(c.InSandbox().Queue.DataDir)); err == nil {
+		return strings.TrimSpace(string(b)), true, nil
+	}
+	return "http://127.0.0.1:4000", false, nil
+}
+
 func (o *personOptions) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.workspace, "workspace", "http://127.0.0.1:4000", "The `address` of the fake workspace, as it was printed when it started")
+	o.addWorkspace(cmd)
 	f.StringVar(&o.user, "user", "bob", "Who does it: a `name` or an id")
 	f.StringVar(&o.channel, "channel", "#general", "Where: a `channel`'s id or #name")
 	f.BoolVar(&o.json, "json", false, "Print the answer as one JSON object")
@@ -233,7 +252,7 @@ message that has one.`,
   slack-webhook-server sandbox click --workspace http://127.0.0.1:40123 --ts 1700000000.000100 No`,
 		Args: exactly(1, "a button's label or action_id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.act(cmd.Context(), w.stdout, "click", map[string]string{
+			return o.act(cmd, w, "click", map[string]string{
 				"user": o.user, "channel": o.channel, "ts": o.ts, "action_id": args[0],
 			})
 		},
@@ -263,7 +282,7 @@ posts the signed form to its server and prints what it answered.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.act(cmd.Context(), w.stdout, "commands", map[string]string{
+			return o.act(cmd, w, "commands", map[string]string{
 				"user": o.user, "channel": o.channel, "command": args[0], "text": strings.Join(args[1:], " "),
 			})
 		},
@@ -288,31 +307,99 @@ const (
 )
 
 // act asks the workspace's control endpoint and prints what the server answered.
-func (o *personOptions) act(ctx context.Context, out io.Writer, what string, args map[string]string) error {
+func (o *personOptions) act(cmd *cobra.Command, w world, what string, args map[string]string) error {
+	status, said, err := o.ask(cmd, w, what, args)
+	if err != nil {
+		return err
+	}
+	return o.print(w.stdout, status, said)
+}
+
+// ask asks the workspace's control endpoint.
+func (o *personOptions) ask(cmd *cobra.Command, w world, what string, args map[string]string) (status int, said []byte, err error) {
+	if o.workspace == "" {
+		if o.workspace, _, err = workspaceHere(cmd, w); err != nil {
+			return 0, nil, err
+		}
+	}
 	at, err := url.Parse(strings.TrimSuffix(o.workspace, "/"))
 	if err != nil || at.Host == "" {
-		return errors.New("--workspace is no address such as http://127.0.0.1:4000")
+		return 0, nil, errors.New("--workspace is no address such as http://127.0.0.1:4000")
 	}
 	body, err := json.Marshal(args)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, actPatience)
+	ctx, cancel := context.WithTimeout(cmd.Context(), actPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at.JoinPath("sandbox", what).String(), bytes.NewReader(body))
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("no fake workspace answers at %s: start one with --sandbox or the command sandbox, which print their address, and name it with --workspace: %w", at, err)
+		return 0, nil, fmt.Errorf("no fake workspace answers at %s: start one with --sandbox or the command sandbox, which print their address, and name it with --workspace: %w", at, err)
 	}
 	defer resp.Body.Close()
-	said, err := io.ReadAll(io.LimitReader(resp.Body, maxActReply))
+	said, err = io.ReadAll(io.LimitReader(resp.Body, maxActReply))
+	return resp.StatusCode, said, err
+}
+
+// newSandboxSay lets a person say something in a running workspace.
+func newSandboxSay(w world) *cobra.Command {
+	var o personOptions
+	cmd := &cobra.Command{
+		Use:   "say [flags] <text>",
+		Short: "Say something in a running fake workspace",
+		Long: `Say something in a running fake workspace, as a person does there: the message stands in
+its channel, where an assistant finds and answers it, and the workspace delivers the event
+to its server.`,
+		Example: `  # In #general of the server that runs here with --sandbox
+  slack-webhook-server sandbox say "hello, assistant"
+
+  # As Alice, in a thread of another channel
+  slack-webhook-server sandbox say --as alice --in random --thread 1700000000.000100 "not yet"`,
+		Args: exactly(1, "what is said, in quotes"),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.say(cmd, w, args[0]) },
+	}
+	f := cmd.Flags()
+	o.addWorkspace(cmd)
+	f.StringVar(&o.user, "as", "bob", "Who says it: a `name` or an id")
+	f.StringVar(&o.channel, "in", "general", "Where: a `channel`'s name or id")
+	f.StringVar(&o.ts, "thread", "", "The `ts` of the message that it answers in a thread")
+	f.BoolVar(&o.json, "json", false, "Print the answer as one JSON object")
+	return cmd
+}
+
+// say says something and prints where it stands.
+func (o *personOptions) say(cmd *cobra.Command, w world, text string) error {
+	status, said, err := o.ask(cmd, w, "messages", map[string]string{"user": o.user, "channel": named(o.channel), "text": text, "thread_ts": o.ts})
 	if err != nil {
 		return err
 	}
-	return o.print(out, resp.StatusCode, said)
+	var answer struct {
+		TS     string `json:"ts"`
+		Detail string `json:"detail"`
+	}
+	switch {
+	case json.Unmarshal(said, &answer) != nil:
+		return errors.New("what answers there is no fake workspace")
+	case status != http.StatusOK:
+		return errors.New("the workspace refuses: " + answer.Detail)
+	case o.json:
+		_, err = fmt.Fprintln(w.stdout, strings.TrimSpace(string(said)))
+	default:
+		_, err = fmt.Fprintf(w.stdout, "%s said it in %s at %s; the workspace delivers the event\n", o.user, named(o.channel), answer.TS)
+	}
+	return err
+}
+
+// named is a channel as the workspace takes it: an id as it is, and a name behind "#".
+func named(channel string) string {
+	if channel == strings.ToLower(channel) && !strings.HasPrefix(channel, "#") {
+		return "#" + channel
+	}
+	return channel
 }
 
 // print shows what the server answered to what the person did.

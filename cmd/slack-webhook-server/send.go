@@ -51,6 +51,12 @@ that the server reads. Anything but a 2xx answer is a failure.`,
 			if len(args) == 1 {
 				o.payloadFile = args[0]
 			}
+			switch here, err := o.saidHere(cmd, w); {
+			case err != nil:
+				return err
+			case here:
+				return o.say(cmd, w)
+			}
 			return send(cmd.Context(), cmd, w, o)
 		},
 	}
@@ -104,6 +110,34 @@ func send(ctx context.Context, cmd *cobra.Command, w world, o sendOptions) error
 	return sender.Batch{
 		Sender: s, Payload: payload, Message: o.message, Count: o.count, Repeat: o.repeat, JSON: o.json,
 	}.Send(ctx, w.stdout)
+}
+
+// saidHere reports that a made-up message is sent as it comes, and that the workspace where somebody can
+// say it runs here.
+func (o sendOptions) saidHere(cmd *cobra.Command, w world) (bool, error) {
+	if o.url != "" || !o.sandbox || o.payloadFile != "" || o.message.Type != "message" || o.repeat != 1 || o.form || cmd.Flags().Changed("team") {
+		return false, nil
+	}
+	_, served, err := workspaceHere(cmd, w)
+	return served, err
+}
+
+// say lets somebody of the workspace that runs here say the message, so that it stands there, too, for an
+// assistant to answer.
+func (o sendOptions) say(cmd *cobra.Command, w world) error {
+	p := personOptions{user: "bob", channel: "#general", json: o.json}
+	if cmd.Flags().Changed("user") {
+		p.user = o.message.User
+	}
+	if cmd.Flags().Changed("channel") {
+		p.channel = o.message.Channel
+	}
+	for range o.count {
+		if err := p.say(cmd, w, o.message.Text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // payload is the content of the file or of stdin; nil when a message is to be made up.
