@@ -234,7 +234,7 @@ func lockedFixture(t *testing.T, change ...func(*mcp.Options)) *fixture {
 		log, _ = o.Events.(*eventtest.Log)
 		o.Slack, o.Lockdown, o.LockdownApps = client, view.Guests, []string{"A0LISTED001"}
 		o.Choice = toolset.Choice{Toolsets: []string{"all"}}
-		o.Posts = view.NewPosts(o.Questions)
+		o.Posts = view.NewPosts(o.Questions, view.OfBot)
 		o.Posts.Wrote(t.Context(), sharedIn, mineTS, "tester")
 		o.Posts.Fixed(t.Context(), sharedIn, fixedTS)
 		o.Posts.Wrote(t.Context(), ownIn, mineTS, "tester")

@@ -27,6 +27,8 @@ type Channel struct {
 	Watch []string
 	// Permissions is the channel or user to whom permission prompts go; empty relays none.
 	Permissions string
+	// ButtonsOnly reports that a permission prompt takes no answer in words; nil is never.
+	ButtonsOnly func(ctx context.Context) bool
 }
 
 // channelInstructions describe to a model what the pushed messages are and how to answer them.
@@ -108,6 +110,7 @@ func (s *Server) runChannel(ctx context.Context) error {
 func (s *Server) channelOptions(ctx context.Context) (o channel.Options, err error) {
 	o = channel.Options{
 		Events: s.events, Judge: s.judge, Slack: s.slack, Asks: s.asks, Notify: s.transport.NotifyStdio, Ready: s.transport.Ready(), Logger: s.log,
+		ButtonsOnly: s.channel.options.ButtonsOnly,
 	}
 	for _, who := range s.channel.options.Senders {
 		id, err := s.senderID(ctx, who)

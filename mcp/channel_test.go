@@ -269,7 +269,7 @@ func (r *channelRig) asks(id string) (channel, ts, text string) {
 			r.t.Fatal(err)
 		}
 		for _, m := range page.Messages {
-			if strings.Contains(m.Text, id) {
+			if strings.Contains(m.Text, id) || strings.HasSuffix(m.Text, "Press a button.") {
 				return sandbox.Random, m.TS, m.Text
 			}
 		}

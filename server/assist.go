@@ -30,6 +30,7 @@ import (
 	"slackmcp/server/audit"
 	"slackmcp/server/operate"
 	"slackmcp/server/web"
+	"slackmcp/signin/rows"
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
 	"slackmcp/store/state"
@@ -86,7 +87,7 @@ func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *
 			Allow: m.ChannelsAllow, Deny: m.ChannelsDeny, MassMentions: m.MassMentions, NoRemote: !m.RemoteContent, Kept: values, PerMinute: m.SendsPerMinute, OnWritten: h.wrote,
 		},
 		Lockdown: lockdowns()[m.Lockdown], LockdownApps: m.LockdownApps, Posts: h.posts,
-		Channel:   channel(m),
+		Channel:   channel(m, questions(store, values)),
 		Slack:     client,
 		UserReads: cfg.Slack.UserTokenReads, UserForScope: cfg.SignIn.Enabled(),
 		TimeZone:    m.TimeZone,
@@ -340,13 +341,20 @@ func mayStay(m config.MCP, tokens *access.Tokens) func(principal, credential str
 	}
 }
 
-// channel is what the client of stdio is pushed; nil is no channel.
-func channel(m config.MCP) *mcp.Channel {
+// channel is what the client of stdio is pushed; nil is no channel. Where anybody has signed in to the server
+// whose state it is given, permission prompts are answered by buttons alone.
+func channel(m config.MCP, values state.Store) *mcp.Channel {
 	c := m.Channel
 	if !c.Enabled || m.Transport != config.Stdio {
 		return nil
 	}
-	return &mcp.Channel{Senders: c.Senders, Watch: c.Watch, Permissions: c.Permissions}
+	return &mcp.Channel{
+		Senders: c.Senders, Watch: c.Watch, Permissions: c.Permissions,
+		ButtonsOnly: func(ctx context.Context) bool {
+			list, err := values.List(ctx, rows.Prefix, "", 1)
+			return err != nil || len(list) > 0
+		},
+	}
 }
 
 // followed opens the store that a channel without a receiver of its own reads: Redis, NATS,
@@ -393,6 +401,23 @@ func questions(store *watchedStore, values state.Store) state.Store {
 		return operate.NewState(r.Client)
 	}
 	return values
+}
+
+// remembered is the memory of what was posted; nil where nobody has to ask it. Another process of the store
+// may let people sign in.
+func remembered(cfg config.Config, values state.Store) *view.Posts {
+	var of view.Remembers
+	if cfg.MCP.Lockdown != config.LockdownOff {
+		of |= view.OfBot
+	}
+	alone := !cfg.Slack.BotToken.IsSet() && cfg.Slack.UserToken.IsSet()
+	if cfg.SignIn.Enabled() || alone || cfg.MCP.Channel.Enabled || !cfg.Queue.Backend.Embedded() {
+		of |= view.OfPeople
+	}
+	if of == 0 {
+		return nil
+	}
+	return view.NewPosts(values, of)
 }
 
 const (

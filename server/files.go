@@ -16,6 +16,7 @@ import (
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
 	"slackmcp/webhook"
+	"slackmcp/webhook/event"
 	"slackmcp/webhook/rule"
 	"slackmcp/webhook/worker"
 )
@@ -206,6 +207,7 @@ func newRules(cfg config.Config, store queue.Queue, client *slackapi.Client, who
 		},
 		OnBreaker: h.metrics.Handlers.Breaker,
 	}
+	o.Assistant = func(ctx context.Context, e *event.Event) (bool, error) { return h.posts.Assistant(ctx, e, who.botUser) }
 	if client != nil {
 		o.Poster, o.Self = poster{client, h.posts}, who.self
 	}

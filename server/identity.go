@@ -212,3 +212,15 @@ func (i *identity) self(ctx context.Context) (rule.Self, error) {
 		return rule.Self{}, ctx.Err()
 	}
 }
+
+// botUser waits until Slack has said who the bot is, and returns its user; "" where there is no bot.
+func (i *identity) botUser(ctx context.Context) (string, error) {
+	if i == nil {
+		return "", nil
+	}
+	self, err := i.self(ctx)
+	if self.BotID == "" {
+		return "", err
+	}
+	return self.UserID, err
+}

@@ -40,7 +40,7 @@ type hooks struct {
 	perMinute int
 	uses      uses
 	identity  *identity   // nil without a bot token
-	posts     *view.Posts // nil without lockdown
+	posts     *view.Posts // nil where nobody has to ask it
 	// refusals count the requests that were refused, so that log and trail do not grow with them.
 	refusals *refusals.Counter
 }

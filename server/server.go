@@ -18,7 +18,6 @@ import (
 	"sync/atomic"
 
 	"slackmcp/config"
-	"slackmcp/mcp/view"
 	"slackmcp/server/audit"
 	"slackmcp/server/operate"
 	"slackmcp/server/traces"
@@ -163,9 +162,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 		return nil, fmt.Errorf("open the state: %w", err)
 	}
 	opened = append(opened, values)
-	if cfg.MCP.Lockdown != config.LockdownOff {
-		h.posts = view.NewPosts(values)
-	}
+	h.posts = remembered(cfg, questions(store, values))
 	var slackSocket *socketmode.Client // made of the receiver, and asked once everything runs
 	keeper, err := newGapKeeper(cfg, slack, client, store, values, func() *socketmode.Client { return slackSocket }, h)
 	if err != nil {

@@ -24,7 +24,8 @@ type Message struct {
 	User         string `json:"user,omitempty"`
 	BotID        string `json:"bot_id,omitempty"`
 	AppID        string `json:"app_id,omitempty"`
-	Username     string `json:"username,omitempty"` // of a bot that posts under a name
+	ClientMsgID  string `json:"client_msg_id,omitempty"` // of what a person typed
+	Username     string `json:"username,omitempty"`      // of a bot that posts under a name
 	Team         string `json:"team,omitempty"`
 	UserTeam     string `json:"user_team,omitempty"`   // of an author from another workspace
 	SourceTeam   string `json:"source_team,omitempty"` // likewise

@@ -5,7 +5,8 @@
 // person; the model answers by the ordinary tools.
 //
 // It promises that no person who is not on the list is ever heard, whatever channel they
-// write in: a channel without such a gate is a way to give a model orders. A message that
+// write in, nor a tool that writes in the name of one who is: a channel without such a gate is a way to give
+// a model orders. A message that
 // arrives as several events (a mention is also a message) is pushed once. What a text
 // hides from a reader is removed from it before. Nothing is pushed twice, and nothing
 // that came before the client was ready: that is read with the tools.
@@ -65,6 +66,9 @@ type Options struct {
 	// Permissions is the id of the channel or user to whom permission prompts go, by
 	// Slack; empty relays none. Asks keeps them.
 	Permissions string
+	// ButtonsOnly reports that a prompt takes no answer in words, because people have tools that write in
+	// their names; nil is never.
+	ButtonsOnly func(ctx context.Context) bool
 	Slack       Poster
 	Asks        *ask.Questions
 	// Logger receives what an operator should know; nil is silent.
@@ -181,6 +185,10 @@ func (c *Channel) take(ctx context.Context, e *event.Event) error {
 	m, ok := c.heard(ctx, e)
 	if !ok || c.said.has(m.key()) {
 		return nil
+	}
+	// What the person's assistant wrote in their name is no word of theirs.
+	if assistant, err := c.o.Judge.Assistant(ctx, e); assistant || err != nil {
+		return err
 	}
 	if answered, err := c.word(ctx, m); err != nil || answered {
 		if err == nil {

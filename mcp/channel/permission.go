@@ -61,6 +61,7 @@ const (
 // A prompt is a question of the client's that waits for its answer.
 type prompt struct {
 	request string // the client's id of it
+	words   bool   // an answer in words counts
 	row     ask.Row
 }
 
@@ -75,7 +76,7 @@ type prompts struct {
 // add posts a prompt, unless one of the same request waits, and returns it. A person who
 // reads the prompts waits for it: an answer may be read before Slack has said where the
 // question stands. dropped are the oldest ones beyond the bound.
-func (p *prompts) add(request string, post func() (ask.Row, error)) (added prompt, dropped []prompt, err error) {
+func (p *prompts) add(request string, words bool, post func() (ask.Row, error)) (added prompt, dropped []prompt, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
@@ -88,7 +89,7 @@ func (p *prompts) add(request string, post func() (ask.Row, error)) (added promp
 	if err != nil {
 		return prompt{}, nil, err
 	}
-	added = prompt{request, r}
+	added = prompt{request, words, r}
 	p.waiting = append(p.waiting, added)
 	if over := len(p.waiting) - maxPrompts; over > 0 {
 		dropped = slices.Clone(p.waiting[:over])
@@ -107,7 +108,7 @@ func (p *prompts) in(request string, m message) (prompt, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, w := range p.waiting {
-		if w.request == request && m.Channel == w.row.Channel && m.ThreadTS == w.row.TS && later(m.TS, w.row.TS) {
+		if w.words && w.request == request && m.Channel == w.row.Channel && m.ThreadTS == w.row.TS && later(m.TS, w.row.TS) {
 			return w, true
 		}
 	}
@@ -172,8 +173,9 @@ func (c *Channel) prompt(ctx context.Context, params any) (prompt, error) {
 	if !requestID.MatchString(r.ID) {
 		return prompt{}, errors.New("its request_id is not five letters")
 	}
-	q := ask.Question{Channel: c.o.Permissions, Text: r.text(), Choices: buttons, Who: c.o.Senders}
-	p, dropped, err := c.prompts.add(r.ID, func() (ask.Row, error) {
+	words := c.o.ButtonsOnly == nil || !c.o.ButtonsOnly(ctx)
+	q := ask.Question{Channel: c.o.Permissions, Text: r.text(words), Choices: buttons, Who: c.o.Senders}
+	p, dropped, err := c.prompts.add(r.ID, words, func() (ask.Row, error) {
 		// Without a principal no caller of slack_ask can wait for the answer.
 		row, post, err := c.o.Asks.Open(ctx, "", q, promptOpen)
 		if err != nil {
@@ -256,7 +258,7 @@ func (c *Channel) end(ctx context.Context, list []prompt) {
 
 // text is the prompt as people read it. What the client says of the tool is quoted: a
 // model wrote part of it.
-func (r request) text() string {
+func (r request) text(words bool) string {
 	var flags view.Flags
 	var b strings.Builder
 	fmt.Fprintf(&b, "The assistant asks to use *%s*", escape(flags.Text(r.Tool, 100)))
@@ -266,7 +268,10 @@ func (r request) text() string {
 	if p := flags.Text(r.Preview, 1500); p != "" {
 		b.WriteString("\n```" + strings.ReplaceAll(escape(p), "```", "'''") + "```")
 	}
-	b.WriteString("\nPress a button, or reply in this message's thread \"yes " + r.ID + "\" or \"no " + r.ID + "\".")
+	if b.WriteString("\nPress a button"); words {
+		b.WriteString(", or reply in this message's thread \"yes " + r.ID + "\" or \"no " + r.ID + "\"")
+	}
+	b.WriteString(".")
 	return b.String()
 }
 
@@ -280,7 +285,7 @@ func escape(s string) string { return escaper.Replace(s) }
 // one: written in the prompt's own thread, after it, by a person whom it names.
 func (c *Channel) word(ctx context.Context, m message) (answered bool, err error) {
 	parts := answer.FindStringSubmatch(m.Text)
-	if parts == nil {
+	if parts == nil || len(m.Files) > 0 { // a file has no mark of who shared it
 		return false, nil
 	}
 	p, ok := c.prompts.in(strings.ToLower(parts[2]), m)

@@ -118,7 +118,9 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (upl
 	if w.due {
 		var file slackapi.File
 		f.cursor = k.cursorNow() // an answer comes behind it
-		file, err = w.slack.Upload(ctx, u)
+		if err = w.posting(ctx, k); err == nil {
+			file, err = w.slack.Upload(ctx, u)
+		}
 		w.wrote(ctx, k, "", file.ID, err)
 		f.id = file.ID
 		if err == nil && !w.DryRun && u.Channel != "" {
@@ -132,13 +134,11 @@ func (k *kit) uploadFile(ctx context.Context, c *toolset.Call, in uploadIn) (upl
 		return uploadOut{}, err
 	}
 	out := uploadOut{OK: true, FileID: f.id, Channel: u.Channel, TS: f.ts}
-	if f.ts != "" {
-		out.Permalink = view.Permalink(k.self(ctx).URL, u.Channel, f.ts, u.ThreadTS)
-	} else if u.Channel != "" && !w.DryRun {
-		n.add("Slack has taken the file and is still posting it: its ts is in slack_read_channel_messages in some seconds.")
-	}
+	out.Permalink = view.Permalink(k.self(ctx).URL, u.Channel, f.ts, u.ThreadTS)
 	if u.Channel != "" && !w.DryRun {
-		out.Cursor = f.cursor
+		if out.Cursor = f.cursor; f.ts == "" {
+			n.add("Slack has taken the file and is still posting it: its ts is in slack_read_channel_messages in some seconds.")
+		}
 	}
 	w.Note = n.on(w.Note)
 	out.carried = w.carried

@@ -184,6 +184,9 @@ type writing struct {
 	slack *slackapi.Client
 
 	principal string // whom the call is of
+	person    string // in whose name it is made; empty is the bot
+	posted    func(sure bool)
+	sure      bool // it is kept where it was posted, or nothing was
 	permit    *guard.Permit
 	requests  func() []slackapi.Request // of a rehearsal
 }
@@ -192,7 +195,7 @@ type writing struct {
 // due, begin returns what became of it: a rule forbids it, or its key is known.
 func begin[T any](ctx context.Context, k *kit, c *toolset.Call, w guard.Write, s safety) (result T, on *writing, err error) {
 	w.Tool, w.Principal, w.Key = c.Tool, c.Principal.Name, s.IdempotencyKey
-	on = &writing{slack: k.Slack, principal: c.Principal.Name}
+	on = &writing{slack: k.Slack, principal: c.Principal.Name, person: k.writer(ctx, c), posted: func(bool) {}}
 	if s.DryRun {
 		if err := k.Guard.Check(ctx, append([]string{w.Channel}, w.Also...)...); err != nil {
 			return result, on, err
@@ -228,15 +231,53 @@ func (w *writing) end(ctx context.Context, result any, ts string, err error) {
 		return
 	}
 	w.ended = true
+	w.posted(w.sure)
 	w.permit.End(ctx, result, ts, err)
 }
 
 // wrote remembers what the caller has just had written, unless that failed: lockdown shows it to
-// the same caller alone.
+// the same caller alone, and what is in a person's name is not their own words.
 func (w *writing) wrote(ctx context.Context, k *kit, channel, id string, err error) {
-	if err == nil && !w.DryRun {
+	switch {
+	case w.DryRun:
+	case err != nil:
+		w.sure = !uncertain(err)
+	case w.person == "":
 		k.Posts.Wrote(ctx, channel, id, w.principal)
+	default:
+		w.sure = k.Posts.WroteFor(ctx, channel, id, w.principal, w.person)
 	}
+}
+
+// posting announces a post in a person's name. It comes before the post, and wrote after it: an event of the
+// message may come between them.
+func (w *writing) posting(ctx context.Context, k *kit) error {
+	if w.DryRun || w.person == "" {
+		return nil
+	}
+	done, err := k.Posts.Posting(ctx, w.person)
+	if err != nil {
+		return fault("not_sent: what assistants post in people's names has to be remembered, and the server's store cannot be written now. Nothing was sent; try again in a minute.")
+	}
+	w.posted = done
+	return nil
+}
+
+// writer is the person in whose name the kit writes; "" where it is the bot.
+func (k *kit) writer(ctx context.Context, c *toolset.Call) string {
+	if !k.Slack.Personal() {
+		return ""
+	}
+	if s, ok := c.Principal.SignIn(); ok {
+		return s.Person.User
+	}
+	return k.self(ctx).UserID
+}
+
+// uncertain reports a call of which it is not known whether Slack has carried it out.
+func uncertain(err error) bool {
+	var slack *slackapi.Error
+	return errors.As(err, &slack) && slack.Kind == slackapi.Ambiguous
 }
 
 // nothing is the result of a call of which only the error counts.

@@ -164,7 +164,9 @@ func (k *kit) deliver(ctx context.Context, c *toolset.Call, m said, s safety) (p
 	if w.due {
 		var sent slackapi.Posted
 		d.cursor = k.cursorNow() // an answer comes behind it
-		sent, err = w.slack.PostMessage(ctx, p)
+		if err = w.posting(ctx, k); err == nil {
+			sent, err = w.slack.PostMessage(ctx, p)
+		}
 		w.wrote(ctx, k, sent.Channel, sent.TS, err)
 		d.channel, d.ts = sent.Channel, sent.TS
 		if err == nil && !w.DryRun {
@@ -268,7 +270,7 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: args}, in.safety)
 	if w.due {
 		var r slackapi.Posted
-		if err = k.asksNothing(ctx, w.DryRun, channel, ts); err == nil {
+		if err = cmp.Or(k.asksNothing(ctx, w.DryRun, channel, ts), w.posting(ctx, k)); err == nil {
 			r, err = w.slack.UpdateMessage(ctx, u)
 		}
 		w.wrote(ctx, k, channel, ts, err)

@@ -72,8 +72,10 @@ func (k *kit) ownLast(ctx context.Context, f event.Filter) (at time.Time, err er
 		return at, err
 	}
 	f = event.Filter{Source: event.SourceSlack, Channel: f.Channel, Thread: f.Thread, Patterns: kinds, Since: since}
+	self := k.self(ctx).UserID
 	_, err = k.scan(ctx, event.Query{Filter: f, Limit: event.MaxLimit, NoBodies: true}, maxOwnScan, func(e *event.Event) bool {
-		own := e.FromSelf && e.Kind.Subtype != "message_changed" && e.Kind.Subtype != "message_deleted"
+		// Another user is a person in whose name a tool wrote.
+		own := e.FromSelf && (e.User == "" || self == "" || e.User == self) && e.Kind.Subtype != "message_changed" && e.Kind.Subtype != "message_deleted"
 		if own && e.At.After(at) {
 			at = e.At
 		}

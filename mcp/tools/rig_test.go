@@ -33,6 +33,7 @@ type rig struct {
 	events  *eventtest.Log
 	state   *memory.Store
 	asks    *ask.Questions
+	judge   *view.Judge
 	tools   map[string]toolset.Tool
 	schemas map[string]*jsonschema.Schema
 	audit   *bytes.Buffer
@@ -46,6 +47,7 @@ type rigOptions struct {
 	tools   tools.Options
 	client  slackapi.Options
 	botOnly bool // no user token
+	person  bool // everything is done with the user token
 	judge   view.JudgeOptions
 }
 
@@ -78,6 +80,9 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 	if r.client, err = slackapi.New(o.client); err != nil {
 		t.Fatal(err)
 	}
+	if o.person {
+		r.client = r.client.AsUser()
+	}
 	if r.names, err = names.New(r.client); err != nil {
 		t.Fatal(err)
 	}
@@ -97,9 +102,10 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 	o.tools.Asks = r.asks
 	o.tools.Operator = &deadStore{Log: r.events, reason: "handler refused: " + strings.Join(corpus, "; ")}
 	o.tools.Events, o.tools.Slack, o.tools.Names, o.tools.Guard = r.events, r.client, r.names, g
-	o.tools.Posts = view.NewPosts(r.state.State())
+	o.tools.Posts = view.NewPosts(r.state.State(), view.OfBot|view.OfPeople)
 	o.judge.People, o.judge.Posts = r.names, o.tools.Posts
-	o.tools.Judge = view.NewJudge(o.judge)
+	r.judge = view.NewJudge(o.judge)
+	o.tools.Judge = r.judge
 	catalog, err := tools.Catalog(o.tools)
 	if err != nil {
 		t.Fatal(err)

@@ -17,8 +17,8 @@ const (
 	KindSelf    = "self"    // our own app
 	KindSystem  = "system"  // Slack itself, or this server
 	KindService = "service" // a webhook sender that is not Slack
-	// KindAssistant is our own app, in words that another assistant wrote or of which it is not
-	// known who did. Only lockdown tells them apart.
+	// KindAssistant is a tool that wrote in the name of a person, who is the view's user. Under lockdown it
+	// is our own app, too, in words that another assistant wrote or of which it is not known who did.
 	KindAssistant = "assistant"
 	// KindUnknown is an author whom Slack does not name.
 	KindUnknown = "unknown"
@@ -81,11 +81,16 @@ type author struct {
 	ts             string // of the message
 	self           bool   // the envelope shows that our own app wrote it
 	found          bool   // a search told of it, which may name no author, and none's workspace reliably
+	// marked reports the mark of what tools post in people's names; typed reports that a client for people
+	// says that it sent the message, which nobody has changed since.
+	marked, typed bool
+	files         []slackapi.File
 }
 
 // authorOf reads the author of a message.
 func authorOf(m *slackapi.Message) author {
 	a := author{user: m.User, bot: m.BotID, app: m.AppID, subtype: m.Subtype, ts: m.TS, team: cmp.Or(m.UserTeam, m.SourceTeam, m.Team)}
+	a.marked, a.typed, a.files = isMarked(m.Metadata), m.ClientMsgID != "" && m.Edited == nil, m.Files
 	if m.BotProfile != nil {
 		a.app, a.bot = cmp.Or(a.app, m.BotProfile.AppID), cmp.Or(a.bot, m.BotProfile.ID)
 	}

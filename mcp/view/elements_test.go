@@ -14,7 +14,7 @@ import (
 // TestAChosenValueIsOfTheMessagesAuthor: who clicks a button does not write its value.
 func TestAChosenValueIsOfTheMessagesAuthor(t *testing.T) {
 	t.Parallel()
-	posts := view.NewPosts(values(t))
+	posts := view.NewPosts(values(t), view.OfBot)
 	posts.Wrote(t.Context(), "C0SHARED01", "1.000001", "tester")
 	posts.Wrote(t.Context(), "C0SHARED01", "2.000001", "another")
 	by := func(user, ts string) a {

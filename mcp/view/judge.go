@@ -101,7 +101,7 @@ const (
 	lookUps        = 50
 	fewLookUps     = 5 // one by one; then the list of users is read
 	maxMissing     = 1000
-	maxPosts       = 500 // of our own, whose authors are looked up
+	maxPosts       = 1000 // whose authors are looked up
 	lookUpPatience = 3 * time.Second
 )
 
@@ -167,7 +167,7 @@ func (j *Judge) Reading(ctx context.Context) *Reading {
 	r.row = func(channel, id string) post {
 		ctx, cancel := context.WithDeadline(ctx, r.deadline())
 		defer cancel()
-		of, _ := j.posts.of(ctx, channel, id)
+		of, _ := j.posts.row(ctx, channel, id) // what cannot be read is not known
 		return of
 	}
 	return r
@@ -335,6 +335,10 @@ func (r *Reading) author(a author, s *scene) (p Provenance, passes bool) {
 	s = r.located(s)
 	p = Provenance{Author: cmp.Or(a.user, a.bot), Kind: KindPerson, Verified: true}
 	switch {
+	case r.assists(&a, s):
+		p.Kind = KindAssistant
+		p.SameTeam, p.External = s.sidesOf(&a)
+		return p, !r.Lockdown() || r.ours(s, a.ts)
 	case r.isSelf(&a, s):
 		p.Kind, p.SameTeam = KindSelf, true
 		if passes = !r.Lockdown() || r.ours(s, a.ts); !passes {
@@ -392,7 +396,7 @@ func (r *Reading) person(p Provenance, a *author, s *scene) (Provenance, bool) {
 // passes reports whether lockdown lets the words of a user through who is known.
 func (r *Reading) passes(u *names.User, own home) bool {
 	switch {
-	case !r.Lockdown(), u.ID == r.Self().UserID && u.ID != "":
+	case !r.Lockdown(), r.isOurBot(u.ID):
 		return true
 	case u.Bot && u.ID != slackbot:
 		return r.judge.apps[u.App]
@@ -409,20 +413,25 @@ func (r *Reading) isSelf(a *author, s *scene) bool {
 		return false
 	}
 	self := r.Self()
-	// Of what Slack announces about our bot (a join) the words are not our own.
-	return self.UserID != "" && a.user == self.UserID && (a.bot != "" || a.subtype == "" || a.subtype == botMessage) ||
+	// Of what Slack announces about our bot (a join) the words are not our own. Who has no bot is a person,
+	// and types, too.
+	return isBot(&self) && a.user == self.UserID && (a.bot != "" || a.subtype == "" || a.subtype == botMessage) ||
 		self.BotID != "" && a.bot == self.BotID || self.AppID != "" && a.app == self.AppID
 }
 
 // member judges a user of whom there is the id alone: the one who set a topic, uploaded a file,
 // changed a bookmark.
-// What our own app did under a key that [Posts] has is of the principal that had it done.
+// What our own app did under a key that [Posts] has, also in a person's name, is of the principal that had it
+// done.
 func (r *Reading) member(user, channel, key string) bool {
 	switch {
 	case !r.Lockdown():
 		return true
-	case user != "" && user == r.Self().UserID:
+	case r.isOurBot(user):
 		return r.ours(&scene{channel: channel}, key)
+	}
+	if of, kept := r.personal(user, channel, key); kept {
+		return of.Principal == r.principal
 	}
 	u, ok := r.user(user, true)
 	return ok && r.passes(&u, r.home())

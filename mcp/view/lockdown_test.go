@@ -287,7 +287,7 @@ func values(t *testing.T) state.Store {
 
 func TestLockdownOfOurOwnWords(t *testing.T) {
 	t.Parallel()
-	posts := view.NewPosts(values(t))
+	posts := view.NewPosts(values(t), view.OfBot)
 	posts.Wrote(t.Context(), "C0SHARED01", "1.000001", "tester")
 	posts.Wrote(t.Context(), "C0SHARED01", "2.000001", "another")
 	posts.Fixed(t.Context(), "C0SHARED01", "3.000001")
@@ -315,10 +315,10 @@ func TestLockdownOfOurOwnWords(t *testing.T) {
 func TestOurOwnWordsOutliveTheProcess(t *testing.T) {
 	t.Parallel()
 	shared := values(t)
-	view.NewPosts(shared).Wrote(t.Context(), "C0SHARED01", "1.000001", "tester")
+	view.NewPosts(shared, view.OfBot).Wrote(t.Context(), "C0SHARED01", "1.000001", "tester")
 	e := eventtest.Envelope("Ev1", written(a{"user": self, "bot_id": "B0SELF0001", "app_id": "A0SELF0001", "ts": "1.000001"}), inShared(true))
 	show := func(principal string) (text string) {
-		j := view.NewJudge(view.JudgeOptions{Lockdown: view.Guests, People: &people{}, Posts: view.NewPosts(shared)})
+		j := view.NewJudge(view.JudgeOptions{Lockdown: view.Guests, People: &people{}, Posts: view.NewPosts(shared, view.OfBot)})
 		ctx := access.With(t.Context(), &access.Principal{Name: principal})
 		if err := j.Read(ctx, func(r *view.Reading) error {
 			text = r.Event(&e, view.EventOptions{}).Text
@@ -331,7 +331,7 @@ func TestOurOwnWordsOutliveTheProcess(t *testing.T) {
 	if mine, anothers := show("tester"), show("another"); mine != ours || anothers != "" {
 		t.Errorf("the writer is shown %q, another %q", mine, anothers)
 	}
-	view.NewPosts(shared).Wrote(t.Context(), "C0SHARED01", "1.000001", "another")
+	view.NewPosts(shared, view.OfBot).Wrote(t.Context(), "C0SHARED01", "1.000001", "another")
 	if got := show("tester"); got != "" {
 		t.Errorf("after another one changed it the first writer is shown %q", got)
 	}
@@ -351,7 +351,7 @@ func TestLockdownOfSearchHits(t *testing.T) {
 // TestLockdownFindsOurOwnWords: a search calls our own messages a bot's, or names no author.
 func TestLockdownFindsOurOwnWords(t *testing.T) {
 	t.Parallel()
-	posts := view.NewPosts(values(t))
+	posts := view.NewPosts(values(t), view.OfBot)
 	posts.Wrote(t.Context(), "C0SHARED01", "1.000001", "tester")
 	posts.Wrote(t.Context(), "C0SHARED01", "2.000001", "another")
 	for _, by := range []slackapi.Message{{User: self}, {User: self, Subtype: "bot_message"}, {}} {
@@ -457,7 +457,7 @@ func spoil(v any) {
 
 func TestLockdownOfRulesPosts(t *testing.T) {
 	t.Parallel()
-	posts := view.NewPosts(values(t))
+	posts := view.NewPosts(values(t), view.OfBot)
 	of := func(user string) *event.Event {
 		e := eventtest.Envelope("Ev1", written(a{"user": user, "text": "x"}), inShared(true))
 		return &e

@@ -21,14 +21,31 @@ const (
 // that a rule did, and with whose words. What it does not remember, or cannot, is some
 // assistant's. Processes that share a state share it, and a message is remembered for 30
 // days. It is safe for concurrent use; a nil one remembers nothing.
-type Posts struct{ state state.Store }
+type Posts struct {
+	state state.Store
+	of    Remembers
+}
 
-// NewPosts returns a memory that is kept in a state.
-func NewPosts(s state.Store) *Posts { return &Posts{state: s} }
+// Remembers says which messages are remembered.
+type Remembers uint8
+
+const (
+	// OfBot are those that the bot posted, which lockdown asks for.
+	OfBot Remembers = 1 << iota
+	// OfPeople are those that tools posted in people's names.
+	OfPeople
+)
+
+// NewPosts returns a memory of some messages that is kept in a state.
+func NewPosts(s state.Store, of Remembers) *Posts { return &Posts{state: s, of: of} }
+
+// remembers reports whether such messages are remembered.
+func (p *Posts) remembers(of Remembers) bool { return p != nil && p.of&of != 0 }
 
 // A post is who wrote a message of ours.
 type post struct {
 	Principal string `json:"principal,omitempty"`
+	For       string `json:"for,omitempty"`     // the person in whose name it was posted; empty is the bot
 	Fixed     bool   `json:"fixed,omitempty"`   // the words are this server's own
 	Changed   bool   `json:"changed,omitempty"` // another one wrote it before
 	// Teller is of whose event the words hold fields.
@@ -74,53 +91,57 @@ const (
 // or the property of this key. Without a conversation it is a file, a bookmark or a scheduled
 // message, by its id. A note that cannot be kept is left out, and the message is withheld from all.
 func (p *Posts) Wrote(ctx context.Context, channel, id, principal string) {
-	if principal != "" {
+	if principal != "" && p.remembers(OfBot) {
 		p.add(ctx, channel, id, post{Principal: principal})
 	}
 }
 
 // Fixed notes a message that this server composed from its own words.
 func (p *Posts) Fixed(ctx context.Context, channel, ts string) {
-	p.add(ctx, channel, ts, post{Fixed: true})
+	if p.remembers(OfBot) {
+		p.add(ctx, channel, ts, post{Fixed: true})
+	}
 }
 
 // Told notes a message that holds fields of an event of Slack's: it is of the event's author.
 func (p *Posts) Told(ctx context.Context, channel, ts string, e *event.Event) {
-	if e.Source == event.SourceSlack {
+	if e.Source == event.SourceSlack && p.remembers(OfBot) {
 		_, a, s := open(e).subject(e)
 		p.add(ctx, channel, ts, post{Teller: newTeller(&a, &s)})
 	}
 }
 
-func (p *Posts) add(ctx context.Context, channel, id string, of post) {
-	if p == nil || id == "" {
-		return
+// add notes who wrote a message, and reports whether that is kept now.
+func (p *Posts) add(ctx context.Context, channel, id string, of post) bool {
+	if id == "" {
+		return true
 	}
 	// What was posted was posted, also when the caller is gone meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postsPatience)
 	defer cancel()
-	if old, ok := p.of(ctx, channel, id); ok {
+	if old, err := p.row(ctx, channel, id); err == nil {
 		of.Changed = old.Changed || old.Principal == "" || old.Principal != of.Principal
 	}
 	raw, err := json.Marshal(of)
 	if err != nil {
-		return
+		return false
 	}
-	if _, err := p.state.Put(ctx, postKey(channel, id), raw, state.Put{TTL: postsLife}); err != nil {
+	if _, err = p.state.Put(ctx, postKey(channel, id), raw, state.Put{TTL: postsLife}); err != nil {
 		// An older note would say that it is still another's.
 		_ = p.state.Delete(ctx, postKey(channel, id), "")
 	}
+	return err == nil
 }
 
 func postKey(channel, id string) string { return postsPrefix + channel + "/" + id }
 
-// of returns who wrote a message of ours.
-func (p *Posts) of(ctx context.Context, channel, id string) (of post, ok bool) {
+// row returns who wrote a message of ours.
+func (p *Posts) row(ctx context.Context, channel, id string) (of post, err error) {
 	e, err := p.state.Get(ctx, postKey(channel, id))
 	if err != nil {
-		return of, false
+		return of, err
 	}
-	return of, json.Unmarshal(e.Value, &of) == nil
+	return of, json.Unmarshal(e.Value, &of)
 }
 
 // ours reports whether a message of ours passes: fixed words, the reader's own, and what holds

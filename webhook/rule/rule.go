@@ -10,8 +10,8 @@
 // rules, which can be replaced while it runs: an unchanged rule is not interrupted, a
 // changed rule continues with its group, and the group of a removed rule is dropped.
 //
-// Loops are prevented in two ways. A rule gets no event of our own bot, unless it says
-// include_self; until Slack has answered who our bot is, no rule acts on Slack's events. A
+// Loops are prevented in three ways. No rule gets a message that a tool wrote in a person's name. A rule gets
+// no event of our own bot, unless it says include_self; until Slack has answered who our bot is, no rule acts on Slack's events. A
 // rule that acts too often on the messages of other bots is stopped by its breaker; the
 // events that it gets meanwhile become dead letters.
 //

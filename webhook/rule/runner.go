@@ -33,6 +33,10 @@ type Options struct {
 	// Self returns who our bot is, and waits until that is known or ctx is done; nil
 	// means that there is no bot.
 	Self func(ctx context.Context) (Self, error)
+	// Assistant reports whether a tool wrote the message of an event in a person's name: no rule acts on
+	// it, whatever the rule says. It may wait; when it fails the event is tried again. nil means that there
+	// are no such tools.
+	Assistant func(ctx context.Context, e *event.Event) (bool, error)
 	// Exclusive says that no other process works on the queue, so that the groups of
 	// rules that no longer exist may be dropped at the start as well.
 	Exclusive bool
@@ -347,6 +351,11 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 	e := &d.Event
 	if !h.rule.match.match(e) || !h.rule.spec.IncludeSelf && h.self.did(e) {
 		return nil
+	}
+	if is := h.r.opt.Assistant; is != nil {
+		if written, err := is(ctx, e); written || err != nil {
+			return err
+		}
 	}
 	start := time.Now()
 	allowed, change := true, ""

@@ -11,8 +11,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -344,6 +346,42 @@ func TestIncludeSelfActsOnOurOwnEvents(t *testing.T) {
 		synctest.Wait()
 		if got := g.slack.texts(); !cmp.Equal(got, []string{"Ev1"}) {
 			t.Errorf("posted %q", got)
+		}
+		if err := g.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNoRuleActsOnAnAssistantsMessage has rules that act on everything, and a message that a tool wrote in a
+// person's name: for a while it cannot be told.
+func TestNoRuleActsOnAnAssistantsMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		g := newRig(t, parse(t, `rules:
+  - {name: all, include_self: true, post: {channel: C9, text: "all {{.id}}"}}
+  - {name: people, post: {channel: C9, text: "people {{.id}}"}}
+  - {name: others, when: {channel: C8}, post: {channel: C9, text: "others {{.id}}"}}`), func(o *rule.Options) {
+			o.Assistant = func(_ context.Context, e *event.Event) (bool, error) {
+				if asked.Add(1) <= 2 {
+					return false, errors.New("the store is away")
+				}
+				return e.User == "UASSISTED", nil
+			}
+		})
+		synctest.Wait()
+		g.publish("x", func(e *event.Event) { e.User = "UASSISTED" })
+		time.Sleep(time.Minute)
+		if got := g.slack.texts(); len(got) != 0 {
+			t.Errorf("posted %q for an assistant's message", got)
+		}
+		if n := asked.Load(); n != 4 {
+			t.Errorf("it was asked %d times, want twice by the two rules that match", n)
+		}
+		g.publish("x")
+		time.Sleep(time.Minute)
+		if got := slices.Sorted(slices.Values(g.slack.texts())); !cmp.Equal(got, []string{"all Ev2", "people Ev2"}) {
+			t.Errorf("posted %q for a person's message", got)
 		}
 		if err := g.end(); err != nil {
 			t.Error(err)
