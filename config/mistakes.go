@@ -62,7 +62,7 @@ func (l *loader) validatePublicURL() {
 }
 
 // hintEnvironment warns of variables that are close to a setting of ours. Names of one word belong to too
-// many programs.
+// many programs, and of those that begin otherwise one letter may differ: SSL_CERT_FILE is others'.
 func (l *loader) hintEnvironment() {
 	keys := allKeys()
 	for _, name := range l.src.EnvNames {
@@ -72,6 +72,8 @@ func (l *loader) hintEnvironment() {
 		near, ok := formerNames[name]
 		if !ok {
 			near, ok = Nearest(name, keys)
+			first, _, _ := strings.Cut(name, "_")
+			ok = ok && (strings.HasPrefix(near, first+"_") || edits(name, near) == 1)
 		}
 		if ok {
 			l.warn("the variable %s is not a setting; did you mean %s?", shorten(name), near)

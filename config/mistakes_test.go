@@ -43,7 +43,7 @@ func TestMisspeltVariables(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load(config.Sources{
 		Flags: integrated(), LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": "8f742231b10e8888abcd99fffeee85a5", "SLACK_BOT_TOKE": "xoxb-canary"}),
-		EnvNames: []string{"SLACK_SIGNING_SECRET", "SLACK_BOT_TOKE", "HOSTS", "GOFLAGS", "LC_ALL", "SLACK_BOT_TOKEN_FILE"},
+		EnvNames: []string{"SLACK_SIGNING_SECRET", "SLACK_BOT_TOKE", "HOSTS", "GOFLAGS", "LC_ALL", "SSL_CERT_FILE", "SLACK_BOT_TOKEN_FILE"},
 	})
 	const want = "note: the variable SLACK_BOT_TOKE is not a setting; did you mean SLACK_BOT_TOKEN?"
 	if err == nil || !strings.Contains(err.Error(), "SLACK_BOT_TOKEN is missing") || !strings.Contains(err.Error(), want) || strings.Count(err.Error(), "note: ") != 1 {
