@@ -89,6 +89,7 @@ func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *
 		Lockdown: lockdowns()[m.Lockdown], LockdownApps: m.LockdownApps, Posts: h.posts,
 		Channel:   channel(m, questions(store, values)),
 		Slack:     client,
+		People:    a.people.personCalls(client),
 		UserReads: cfg.Slack.UserTokenReads, UserForScope: cfg.SignIn.Enabled(),
 		TimeZone:    m.TimeZone,
 		MaxWaits:    m.MaxWaits,

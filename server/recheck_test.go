@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +35,24 @@ type signedSlack struct {
 	srv  *server.Server
 	stop func() error
 	log  *notebook
+
+	mu   sync.Mutex
+	seen map[string]int // calls by method and token
+}
+
+// ServeHTTP is the workspace, and counts its calls.
+func (s *signedSlack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.seen[strings.TrimPrefix(r.URL.Path, "/api/")+" "+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]++
+	s.mu.Unlock()
+	s.box.Handler().ServeHTTP(w, r)
+}
+
+// calls counts the calls of a method with a token.
+func (s *signedSlack) calls(method, token string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen[method+" "+token]
 }
 
 // keysFile writes a file of keys.
@@ -56,12 +75,12 @@ func newSignedSlack(t *testing.T) *signedSlack {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s := &signedSlack{t: t, base: "http://127.0.0.1:" + port}
+	s := &signedSlack{t: t, base: "http://127.0.0.1:" + port, seen: map[string]int{}}
 	s.box, err = sandbox.New(sandbox.Options{SigningSecret: secret, RedirectURLs: []string{s.base + signin.CallbackPath}, TokenRotation: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.web = httptest.NewServer(s.box.Handler())
+	s.web = httptest.NewServer(s)
 	t.Cleanup(s.web.Close)
 	go func() { _ = s.box.Run(t.Context()) }()
 	s.vars = map[string]string{

@@ -1,0 +1,58 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/tools"
+	"slackmcp/signin"
+	"slackmcp/slackapi"
+)
+
+// personCalls makes the calls of those who have signed in, each with their own grant. It is a tools.People.
+type personCalls struct {
+	*signInSide
+	client *slackapi.Client // whose connections and limits they share
+}
+
+// personCalls returns who makes people's calls; nil where nobody signs in.
+func (s *signInSide) personCalls(client *slackapi.Client) tools.People {
+	if s == nil || client == nil {
+		return nil
+	}
+	return personCalls{s, client}
+}
+
+// Slack implements tools.People.
+func (c personCalls) Slack(_ context.Context, who access.SignIn) (*slackapi.Person, error) {
+	p := who.Person
+	return c.client.Person(slackapi.PersonOptions{
+		Who: p.Host + " " + p.Enterprise + " " + p.String(), Team: p.Team,
+		Token: func(ctx context.Context) (string, error) {
+			token, err := c.slack.Token(ctx, p)
+			if errors.As(err, new(*signin.RefusedError)) {
+				return "", fmt.Errorf("%w: %w", slackapi.ErrSignIn, err)
+			}
+			return token, err
+		},
+		OnRefused: func(ctx context.Context, e *slackapi.Error) {
+			if e.Kind == slackapi.Auth {
+				_ = c.slack.Refused(ctx, p) // the call fails in any case, and its error tells
+			}
+		},
+	})
+}
+
+// Granted implements tools.People.
+func (c personCalls) Granted(ctx context.Context, who access.SignIn) ([]string, error) {
+	g, err := c.slack.Grant(ctx, who.Person)
+	switch {
+	case errors.As(err, new(*signin.RefusedError)):
+		return nil, fmt.Errorf("%w: %w", access.ErrRevoked, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", access.ErrUnavailable, err)
+	}
+	return g.Scopes, nil
+}

@@ -1,0 +1,72 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"slackmcp/slackapi/sandbox"
+)
+
+// call calls a tool in a session of a token's, and returns the result as it came.
+func (s *signedSlack) call(token, tool, args string) string {
+	s.t.Helper()
+	status, session, body := rpc(s.t, s.base, token, "", initialize)
+	if status != http.StatusOK {
+		s.t.Fatalf("%d, %s", status, body)
+	}
+	_, _, body = rpc(s.t, s.base, token, session, fmt.Sprintf(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, tool, args))
+	return body
+}
+
+// newest is the newest message of a channel.
+func (s *signedSlack) newest(channel string) (user, text string) {
+	s.t.Helper()
+	res, err := http.PostForm(s.web.URL+"/api/conversations.history", url.Values{"token": {sandbox.DefaultBotToken}, "channel": {channel}, "limit": {"1"}})
+	s.ok(err)
+	defer res.Body.Close()
+	var page struct {
+		Messages []struct{ User, Text string }
+	}
+	s.ok(json.NewDecoder(res.Body).Decode(&page))
+	if len(page.Messages) != 1 {
+		s.t.Fatalf("%d messages", len(page.Messages))
+	}
+	return page.Messages[0].User, page.Messages[0].Text
+}
+
+// TestToolsActAsThePerson has two people write by the same tool, and one of them take back at Slack what
+// they allowed: nothing is ever done with the bot's token in their place, and they are signed out.
+func TestToolsActAsThePerson(t *testing.T) {
+	t.Parallel()
+	s := newSignedSlack(t)
+	s.ok(s.start(nil))
+	bob, _, _ := signIn(t, s.base, sandbox.Bob)
+	alice, _, _ := signIn(t, s.base, sandbox.Alice)
+	for _, c := range []struct{ token, user, text string }{{bob, sandbox.Bob, "of bob"}, {alice, sandbox.Alice, "of alice"}} {
+		if body := s.call(c.token, "slack_post_message", `{"channel":"#general","text":"`+c.text+`"}`); strings.Contains(body, `"isError":true`) {
+			t.Fatal(body)
+		}
+		if user, text := s.newest(sandbox.General); user != c.user || text != c.text {
+			t.Errorf("%s posted %q, want %s", user, text, c.user)
+		}
+	}
+	if n := s.calls("chat.postMessage", sandbox.DefaultBotToken); n != 0 {
+		t.Errorf("%d posts with the bot's token", n)
+	}
+	s.ok(s.box.RevokeGrant("bob")) // no event tells of it
+	body := s.call(bob, "slack_post_message", `{"channel":"#general","text":"after"}`)
+	if !strings.Contains(body, `"isError":true`) || !strings.Contains(body, "sign_in_again") {
+		t.Errorf("without a grant: %s", body)
+	}
+	s.ends("bob", bob)
+	if user, text := s.newest(sandbox.General); user != sandbox.Alice || s.calls("chat.postMessage", sandbox.DefaultBotToken) != 0 {
+		t.Errorf("%s posted %q", user, text)
+	}
+	if !s.signedIn(alice) {
+		t.Error("somebody else was signed out")
+	}
+}
