@@ -147,6 +147,7 @@ func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 		h.bot, h.people.slack, o.Slack = api, api, api
 	}
 	h.fixture = newFixture(t, append([]func(*mcp.Options){all}, change...)...)
+	h.as("service", "server/discover", nil) // it waits until the server has asked who it is
 	return h
 }
 
@@ -179,6 +180,16 @@ func (h *house) slackURL(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return srv.URL + "/api/"
+}
+
+// by is a client with which somebody acts without the server.
+func (h *house) by(user string) *slackapi.Client {
+	h.t.Helper()
+	p, err := h.people.slack.Person(slackapi.PersonOptions{Who: user + " by hand", Token: func(context.Context) (string, error) { return "xoxp-sandbox-" + user, nil }})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return p.Client()
 }
 
 func (h *house) counted(of string) int {
@@ -257,21 +268,25 @@ func (h *house) call(token, tool string, args map[string]any) called {
 	return called{b.String(), x.Result.IsError}
 }
 
-// tools are the names of those that tools/list shows.
+// tools are those that tools/list shows, by name.
 func (h *house) tools(token string) map[string]string {
 	h.t.Helper()
 	_, body, _ := h.as(token, "tools/list", nil)
 	var x struct {
 		Result struct {
-			Tools []struct{ Name, Description string } `json:"tools"`
+			Tools []json.RawMessage `json:"tools"`
 		} `json:"result"`
 	}
 	if err := json.Unmarshal([]byte(body), &x); err != nil {
 		h.t.Fatalf("%v in %s", err, body)
 	}
 	all := map[string]string{}
-	for _, t := range x.Result.Tools {
-		all[t.Name] = t.Description
+	for _, raw := range x.Result.Tools {
+		var tool struct{ Name string }
+		if err := json.Unmarshal(raw, &tool); err != nil {
+			h.t.Fatal(err)
+		}
+		all[tool.Name] = string(raw)
 	}
 	return all
 }

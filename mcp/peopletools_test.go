@@ -29,8 +29,8 @@ func TestToolsOfAPerson(t *testing.T) {
 		if want := tool.For == toolset.AsPerson && tool.Effect.ReadOnly(); readable != want {
 			t.Errorf("%s is listed to who gave read alone: %t", tool.Name, readable)
 		}
-		if strings.Contains(shown, "the bot") || strings.Contains(shown, "event") {
-			t.Errorf("%s is described to a person as %q", tool.Name, shown)
+		if description, _, _ := strings.Cut(shown, `"inputSchema"`); strings.Contains(shown, "the bot") || strings.Contains(description, "_event") {
+			t.Errorf("%s is described to a person as %s", tool.Name, shown)
 		}
 		if tool.For == toolset.AsPerson || tool.Set == "admin" { // this server has no queue
 			continue
@@ -236,5 +236,100 @@ func TestTheEndOfASignIn(t *testing.T) {
 		if time.Since(began) > 10*time.Second {
 			t.Fatal("what was kept for a person outlives their last sign-in")
 		}
+	}
+}
+
+// A person's lists change with what Slack granted to that person, and for nobody else.
+func TestListsChangeForThePersonAlone(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	changes := map[string]chan struct{}{}
+	for _, who := range []string{aliceRead, bob, "service"} {
+		heard := make(chan struct{}, 10)
+		changes[who] = heard
+		c, err := client.NewStreamableHttpClient(h.url, clienttransport.WithHTTPHeaders(map[string]string{"Authorization": "Bearer " + who}), clienttransport.WithContinuousListening()) //nolint:staticcheck // sessions are what is tested here
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		c.OnNotification(func(n protocol.JSONRPCNotification) {
+			if n.Method == string(protocol.MethodNotificationToolsListChanged) {
+				heard <- struct{}{}
+			}
+		})
+		if err := c.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		begin := protocol.InitializeRequest{}
+		begin.Params.ProtocolVersion = "2025-06-18"
+		begin.Params.ClientInfo = protocol.Implementation{Name: "t", Version: "1"}
+		if _, err := c.Initialize(t.Context(), begin); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.tools(alice)
+	h.people.mu.Lock()
+	h.people.scopes = personScopes[:5]
+	h.people.mu.Unlock()
+	h.tools(alice)
+	h.server.SetGrant(toolset.Grant{Known: true, Bot: []string{"chat:write"}})
+	for _, who := range []string{aliceRead, "service"} {
+		select {
+		case <-changes[who]:
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s is not told", who)
+		}
+	}
+	select {
+	case <-changes[bob]:
+		t.Error("another person is told")
+	case <-changes[aliceRead]:
+		t.Error("a person is told what the bot was granted")
+	case <-time.After(200 * time.Millisecond):
+	}
+}
+
+// Every tool that is for people works for them, by their own token alone.
+func TestEveryToolAsAPerson(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	own := keep(t, h.by(sandbox.Alice), "canaryalice", sandbox.Grace, sandbox.Ines)
+	late, before := map[string][]a{}, h.counted("bot")
+	works := func(name string, args a) {
+		t.Helper()
+		if got := h.call(alice, name, args); got.failed {
+			t.Errorf("%s %v: %s", name, args, got.text)
+		}
+	}
+	more := map[string]a{
+		"slack_post_ephemeral":    {"channel": "#general", "user": "@carla", "text": "for you"},
+		"slack_get_user_profiles": {"users": "@carla"}, "slack_get_user_presence": {"user": "@carla"}, "slack_list_user_group_members": {"user_group": "@oncall"},
+		"slack_search_users": {"query": "grace"}, "slack_search_emojis": {"query": "lan"}, "slack_create_channel": {"name": "another-room"},
+		"slack_open_conversation": {"users": "@carla"}, "slack_join_channel": {"channel": "#support"}, "slack_leave_channel": {"channel": "#random"},
+		"slack_archive_channel": {"channel": "#another-room"}, "slack_post_message": {"channel": "@ines", "text": "for you"}, "slack_upload_file": {"filename": "x.txt", "content": "x", "channel": own.room},
+	}
+	for _, tool := range catalogue(t) {
+		if tool.For != toolset.AsPerson {
+			continue
+		}
+		args, ok := more[tool.Name]
+		if !ok {
+			args = probes(&own)[tool.Name][0]
+		}
+		if tool.Effect == toolset.Destroys {
+			late[tool.Name] = []a{args}
+			continue
+		}
+		works(tool.Name, args)
+	}
+	for _, name := range []string{"slack_delete_message"} { // after all that looks at the message
+		defer works(name, late[name][0])
+		delete(late, name)
+	}
+	for name, args := range late {
+		works(name, args[0])
+	}
+	if n := h.counted("bot") - before; n != 0 {
+		t.Errorf("%d calls with the bot's token", n)
 	}
 }

@@ -164,6 +164,7 @@ func (s *Server) compose(o Options) error {
 	}
 	if o.People != nil {
 		ro.Granted = o.People.Granted
+		ro.OnRegranted = func(p access.Person) { s.transport.ListChangedFor(transport.Tools, p.Owns) }
 	}
 	if s.tools, err = toolset.NewRegistry(chosen, ro); err != nil {
 		return err
@@ -298,8 +299,9 @@ func (s *Server) Hidden() []toolset.Hidden { return s.tools.Hidden() }
 // need others vanish from lists, and clients are notified.
 func (s *Server) SetGrant(g toolset.Grant) {
 	if s.tools.SetGrant(g) {
-		s.transport.ListChanged(transport.Tools)
-		s.transport.ListChanged(transport.Resources)
+		services := func(account string) bool { return !access.IsPerson(account) } // of people nothing changes
+		s.transport.ListChangedFor(transport.Tools, services)
+		s.transport.ListChangedFor(transport.Resources, services)
 	}
 }
 

@@ -1,7 +1,6 @@
 package mcp_test
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"regexp"
@@ -174,17 +173,10 @@ func (p *private) hits(text string, args a) bool {
 func TestTwoPeopleAndEveryTool(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	client := func(user string) *slackapi.Client {
-		p, err := h.people.slack.Person(slackapi.PersonOptions{Who: user + " by hand", Token: func(context.Context) (string, error) { return "xoxp-sandbox-" + user, nil }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p.Client()
-	}
 	of := map[string]*private{}
 	for who, p := range map[string]private{
-		alice: keep(t, client(sandbox.Alice), "canaryalice", sandbox.Grace, sandbox.Ines),
-		bob:   keep(t, client(sandbox.Bob), "canarybob", sandbox.Grace, sandbox.Ines),
+		alice: keep(t, h.by(sandbox.Alice), "canaryalice", sandbox.Grace, sandbox.Ines),
+		bob:   keep(t, h.by(sandbox.Bob), "canarybob", sandbox.Grace, sandbox.Ines),
 		"bot": keep(t, h.bot, "canarybot", sandbox.Grace, sandbox.Ines),
 	} {
 		of[who] = &p
@@ -268,11 +260,7 @@ func completions(t *testing.T, h *house, of map[string]*private) {
 func TestHiddenIsAbsent(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	p, err := h.people.slack.Person(slackapi.PersonOptions{Who: "by hand", Token: func(context.Context) (string, error) { return "xoxp-sandbox-" + sandbox.Alice, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	hidden := keep(t, p.Client(), "canaryalice", sandbox.Grace, sandbox.Ines)
+	hidden := keep(t, h.by(sandbox.Alice), "canaryalice", sandbox.Grace, sandbox.Ines)
 	absent := hidden
 	absent.word, absent.name = "canarynoone", "canarynoone-room"
 	for _, id := range []*string{&absent.room, &absent.direct, &absent.group, &absent.file, &absent.canvas, &absent.bookmark, &absent.scheduled} {

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"slices"
+	"strings"
 )
 
 // A SignIn is a person who has signed in with one client, and what they gave it. It owns what the
@@ -45,6 +46,14 @@ func (p *Principal) PersonMay(s Scope) bool {
 
 // Principal is the name of the sign-in's principal.
 func (s SignIn) Principal() string { return personPrefix + s.Person.String() + "#" + s.ID }
+
+// Owns reports that a principal's name is that of a sign-in of the person.
+func (p Person) Owns(principal string) bool {
+	return strings.HasPrefix(principal, personPrefix+p.String()+"#")
+}
+
+// IsPerson reports that a principal's name is that of a sign-in.
+func IsPerson(principal string) bool { return strings.HasPrefix(principal, personPrefix) }
 
 // personPrefix begins the names of principals who have signed in.
 const personPrefix = "person:"

@@ -82,6 +82,7 @@ func (ps *personKits) entry(ctx context.Context, who access.SignIn) *personKit {
 	ps.makeRoom(now)
 	p := &personKit{ready: make(chan struct{}), began: now, used: now, signIns: map[string]func(){}}
 	ps.kits[who.Person] = p
+	time.AfterFunc(personKitLife, func() { ps.drop(who.Person, p) })
 	go func() {
 		defer close(p.ready)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), personPatience) // others wait for it too
@@ -115,8 +116,9 @@ func (ps *personKits) forget(person access.Person) {
 		return
 	}
 	delete(ps.kits, person)
-	for _, release := range p.signIns {
-		go release() // it calls what ends with the sign-in, which locks mu
+	for id, release := range p.signIns {
+		delete(p.signIns, id) // it is let go of once
+		go release()          // it calls what ends with the sign-in, which locks mu
 	}
 }
 

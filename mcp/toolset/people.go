@@ -2,7 +2,10 @@ package toolset
 
 import (
 	"cmp"
+	"encoding/json"
 	"strings"
+
+	"github.com/mark3labs/mcp-go/mcp"
 
 	"slackmcp/mcp/access"
 )
@@ -23,9 +26,13 @@ var Theirs = strings.NewReplacer(
 	"the bot itself", "the user", "The bot", "The user", "the bot", "the user",
 )
 
-// personDescription is the description for a person who calls.
-func (t *Tool) personDescription() string {
-	return cmp.Or(t.PersonDescription, Theirs.Replace(t.Description))
+// forPerson is the tool as tools/list shows it to a person.
+func (t *Tool) forPerson() mcp.Tool {
+	shown := t.protocol()
+	shown.Description = cmp.Or(t.PersonDescription, Theirs.Replace(t.Description))
+	shown.RawInputSchema = json.RawMessage(Theirs.Replace(string(t.InputSchema)))
+	shown.RawOutputSchema = json.RawMessage(Theirs.Replace(string(t.OutputSchema)))
+	return shown
 }
 
 // A PersonError says that a tool is not for a person who called it. Its text is for the model.

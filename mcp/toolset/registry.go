@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,8 +22,12 @@ import (
 type Registry struct {
 	tools  []Tool
 	byName map[string]*Tool
+	theirs map[string]mcp.Tool // as people are shown them
 	opt    RegistryOptions
 	grant  atomic.Pointer[granted]
+
+	mu    sync.Mutex
+	found map[access.Person]string // the scopes that a person's grant had last; guarded by mu
 }
 
 // granted is a Grant with what follows from it.
@@ -48,6 +54,9 @@ type RegistryOptions struct {
 	// Granted returns the scopes of Slack that the grant of a person has; nil where no tool serves
 	// people. It is asked for each list and each call.
 	Granted func(ctx context.Context, who access.SignIn) ([]string, error)
+	// OnRegranted is called when the grant of a person is found to have other scopes than before; nil is
+	// not called.
+	OnRegranted func(access.Person)
 	// Catalog is all tools that there are, for what is said of those that are not offered.
 	// Nil knows the registry's own.
 	Catalog *Catalog
@@ -65,9 +74,10 @@ func NewRegistry(tools []Tool, o RegistryOptions) (*Registry, error) {
 	if o.Fault == nil {
 		return nil, errors.New("toolset: Fault is required")
 	}
-	r := &Registry{tools: tools, byName: map[string]*Tool{}, opt: o}
+	r := &Registry{tools: tools, byName: map[string]*Tool{}, theirs: map[string]mcp.Tool{}, found: map[access.Person]string{}, opt: o}
 	for i := range tools {
 		r.byName[tools[i].Name] = &tools[i]
+		r.theirs[tools[i].Name] = tools[i].forPerson()
 	}
 	r.SetGrant(Grant{})
 	return r, nil
@@ -182,8 +192,7 @@ func (r *Registry) forPerson(all []mcp.Tool, refused func(*Tool) error) []mcp.To
 	kept := make([]mcp.Tool, 0, len(all))
 	for _, shown := range all {
 		if t := r.byName[shown.Name]; t != nil && refused(t) == nil {
-			shown.Description = t.personDescription()
-			kept = append(kept, shown)
+			kept = append(kept, r.theirs[shown.Name])
 		}
 	}
 	return kept
@@ -197,6 +206,9 @@ func (r *Registry) person(ctx context.Context, p *access.Principal, who access.S
 	}
 	granted, err := r.opt.Granted(ctx, who)
 	known := err == nil
+	if known {
+		r.note(who.Person, granted)
+	}
 	return func(t *Tool) error {
 		switch {
 		case t.For != AsPerson:
@@ -208,6 +220,26 @@ func (r *Registry) person(ctx context.Context, p *access.Principal, who access.S
 			return t.notGranted(missing)
 		}
 		return nil
+	}
+}
+
+// maxFound bounds the people of whose grants the scopes are remembered.
+const maxFound = 10_000
+
+// note remembers what the grant of a person has, and tells when that is something else than before.
+func (r *Registry) note(person access.Person, granted []string) {
+	granted = slices.Clone(granted)
+	slices.Sort(granted)
+	has := strings.Join(granted, " ")
+	r.mu.Lock()
+	had, known := r.found[person]
+	if !known && len(r.found) >= maxFound {
+		clear(r.found)
+	}
+	r.found[person] = has
+	r.mu.Unlock()
+	if known && had != has && r.opt.OnRegranted != nil {
+		r.opt.OnRegranted(person)
 	}
 }
 

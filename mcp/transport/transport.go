@@ -180,23 +180,29 @@ const (
 
 // ListChanged says that a list changed. Changes that mcp-go notices itself, such as a
 // tool that was added, need no call of it.
-func (t *Transport) ListChanged(l List) {
-	switch l {
-	case Tools:
-		t.changed(toolsList)
-	case Prompts:
-		t.changed(promptsList)
-	case Resources:
-		t.changed(resourcesList)
-	}
+func (t *Transport) ListChanged(l List) { t.ListChangedFor(l, anybody) }
+
+// ListChangedFor says that a list changed for those of the accounts that it concerns; see
+// [access.Principal.Account].
+func (t *Transport) ListChangedFor(l List, concerns func(account string) bool) {
+	t.changedFor(map[List]listKind{Tools: toolsList, Prompts: promptsList, Resources: resourcesList}[l], concerns)
 }
 
-func (t *Transport) changed(kind listKind) {
+func anybody(string) bool { return true }
+
+func (t *Transport) changed(kind listKind) { t.changedFor(kind, anybody) }
+
+func (t *Transport) changedFor(kind listKind, concerns func(account string) bool) {
+	mark := func(b *outbox) {
+		if concerns(b.account) {
+			b.markChanged(kind)
+		}
+	}
 	for _, s := range t.sessions.all() {
-		s.box.markChanged(kind)
+		mark(s.box)
 	}
 	t.listen.Range(func(box, _ any) bool {
-		box.(*outbox).markChanged(kind) //nolint:forcetypeassert // the map's only key type
+		mark(box.(*outbox)) //nolint:forcetypeassert // the map's only key type
 		return true
 	})
 }
