@@ -1,6 +1,7 @@
 package mcp_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"slackmcp/mcp"
 	"slackmcp/mcp/toolset"
+	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
 )
 
@@ -331,5 +333,53 @@ func TestEveryToolAsAPerson(t *testing.T) {
 	}
 	if n := h.counted("bot") - before; n != 0 {
 		t.Errorf("%d calls with the bot's token", n)
+	}
+}
+
+// A guest is shown no name of a channel that they are not in, though the bot knows it, and a member is.
+func TestAGuestLearnsNoNames(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	if _, err := h.by(sandbox.Bob).PostMessage(t.Context(), slackapi.Post{Channel: sandbox.Engineers, Text: "see <#" + sandbox.Incidents + ">"}); err != nil {
+		t.Fatal(err)
+	}
+	h.call("service", "slack_list_channels", a{"query": "incidents"}) // the bot knows it
+	kira := sandbox.Kira + ".laptop.read"
+	for who, sees := range map[string]bool{kira: false, alice: true} {
+		for name, args := range map[string]a{
+			"slack_list_channels":         {"query": "inci"},
+			"slack_read_channel_messages": {"channel": sandbox.Engineers},
+			"slack_get_channel_info":      {"channel": sandbox.Incidents},
+		} {
+			if got := h.call(who, name, args); strings.Contains(got.text, "incidents") != sees {
+				t.Errorf("%s by %s: %s", name, who, got.text)
+			}
+		}
+	}
+}
+
+// Each one's direct message with somebody is their own.
+func TestDirectMessagesArePersonal(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	channel := func(who string) string {
+		t.Helper()
+		var out struct{ Channel string }
+		got := h.call(who, "slack_post_message", a{"channel": "@carla", "text": "hi"})
+		if err := json.Unmarshal([]byte(got.text), &out); err != nil || out.Channel == "" {
+			t.Fatalf("%s: %v in %s", who, err, got.text)
+		}
+		return out.Channel
+	}
+	seen := map[string]string{}
+	for _, who := range []string{"service", alice, bob, alice, bob, "service", sandbox.Alice + ".tablet.read.write"} {
+		person, _, _ := strings.Cut(who, ".")
+		at := channel(who)
+		for other, there := range seen {
+			if (other == person) != (there == at) {
+				t.Errorf("%s writes in %s, and %s in %s", person, at, other, there)
+			}
+		}
+		seen[person] = at
 	}
 }
