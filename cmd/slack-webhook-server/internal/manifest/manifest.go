@@ -67,8 +67,23 @@ type Display struct {
 
 // Features are what the app has in Slack.
 type Features struct {
-	BotUser       BotUser   `json:"bot_user" yaml:"bot_user"`
-	SlashCommands []Command `json:"slash_commands,omitempty" yaml:"slash_commands,omitempty"`
+	AppHome       *AppHome       `json:"app_home,omitempty" yaml:"app_home,omitempty"`
+	AssistantView *AssistantView `json:"assistant_view,omitempty" yaml:"assistant_view,omitempty"`
+	BotUser       BotUser        `json:"bot_user" yaml:"bot_user"`
+	SlashCommands []Command      `json:"slash_commands,omitempty" yaml:"slash_commands,omitempty"`
+}
+
+// AppHome is where people write to the app. Without its messages tab Slack lets nobody write to the bot, and
+// says so to nobody.
+type AppHome struct {
+	HomeTab          bool `json:"home_tab_enabled" yaml:"home_tab_enabled"`
+	MessagesTab      bool `json:"messages_tab_enabled" yaml:"messages_tab_enabled"`
+	MessagesReadOnly bool `json:"messages_tab_read_only_enabled" yaml:"messages_tab_read_only_enabled"`
+}
+
+// AssistantView is where people talk to the app as to an assistant.
+type AssistantView struct {
+	Description string `json:"assistant_description" yaml:"assistant_description"`
 }
 
 // BotUser is the app's own member of the workspace.
@@ -142,6 +157,7 @@ func Make(o Options) (Manifest, error) {
 			bot = append(bot, need)
 		}
 		m.Settings.EventSubscriptions = &Subscriptions{RequestURL: o.RequestURL, BotEvents: events}
+		m.Features.open(events)
 	}
 	if o.Interactive {
 		m.Settings.Interactivity = Interactivity{Enabled: true, RequestURL: o.RequestURL}
@@ -159,11 +175,31 @@ func Make(o Options) (Manifest, error) {
 	return m, nil
 }
 
+// open lets people come to the app where it wants to be told of that.
+func (f *Features) open(events []string) {
+	if slices.ContainsFunc(events, func(e string) bool { return strings.HasPrefix(e, "assistant_thread_") }) {
+		f.AssistantView = &AssistantView{Description: "Reads and writes in Slack for you"}
+	}
+	home := slices.Contains(events, "app_home_opened")
+	if f.AssistantView != nil || home || slices.Contains(events, "message.im") {
+		f.AppHome = &AppHome{HomeTab: home, MessagesTab: true}
+	}
+}
+
+// withs are the scopes that go with others: a tool can be called without them, and then does less.
+var withs = map[string]string{
+	"users:read": "users:read.email", // people are named by their address, too
+	"chat:write": "im:write",         // posting to a person opens the direct message
+}
+
 // tools separates what the tools need of the two tokens.
 func (o Options) tools() (bot, user []string) {
 	for _, need := range o.Needs {
 		if scope, ok := strings.CutPrefix(need, userPrefix); !ok {
-			bot = append(bot, need)
+			bot = append(bot, need, withs[need])
+			if o.User && strings.HasPrefix(need, "search:read.") {
+				user = append(user, "search:read") // with which search needs no event of the person
+			}
 		} else if o.User {
 			user = append(user, scope)
 		}
@@ -203,6 +239,11 @@ func kindsOf(list []string) ([]string, error) {
 // eventScopes has each event that a bot can subscribe to, with the scope that Slack wants
 // for it; "" where none is wanted. From Slack's reference of events.
 var eventScopes = map[string]string{
+	"assistant_thread_context_changed": "assistant:write", "assistant_thread_started": "assistant:write", "function_executed": "", "link_shared": "links:read",
+	"message_metadata_deleted": "metadata.message:read", "message_metadata_posted": "metadata.message:read", "message_metadata_updated": "metadata.message:read",
+	"grid_migration_finished": "", "grid_migration_started": "",
+	"shared_channel_invite_accepted": "conversations.connect:manage", "shared_channel_invite_approved": "conversations.connect:manage",
+	"shared_channel_invite_declined": "conversations.connect:manage", "shared_channel_invite_received": "conversations.connect:read",
 	"app_home_opened": "", "app_mention": "app_mentions:read", "app_uninstalled": "", "tokens_revoked": "",
 	"channel_archive": "channels:read", "channel_created": "channels:read", "channel_deleted": "channels:read",
 	"channel_rename": "channels:read", "channel_unarchive": "channels:read", "channel_left": "channels:read",

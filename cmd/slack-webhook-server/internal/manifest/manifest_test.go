@@ -12,7 +12,7 @@ import (
 	"slackmcp/webhook/event"
 )
 
-var scopeForm = regexp.MustCompile(`^[a-z_]+(:[a-z]+(\.[a-z]+)*)?$`)
+var scopeForm = regexp.MustCompile(`^[a-z_.]+(:[a-z]+(\.[a-z]+)*)?$`)
 
 // TestWhatIsAskedForIsEnough: an app with the scopes of the manifest has every chosen
 // tool, and none is asked for without a need.
@@ -89,5 +89,45 @@ func TestLockdownKnowsEveryEvent(t *testing.T) {
 		if v := reading.Event(&env.Event, view.EventOptions{Payload: true}); v.Payload == nil {
 			t.Errorf("%s: nothing of it passes; list its fields in mcp/view/payload.go", name)
 		}
+	}
+}
+
+// TestTheAppIsOpen: people can write to an app that follows direct messages, and find the assistant of one
+// that is told of its threads.
+func TestTheAppIsOpen(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		events          []string
+		home, assistant bool
+	}{
+		"channels alone":  {[]string{"message.channels"}, false, false},
+		"direct messages": {[]string{"message.im"}, true, false},
+		"the home":        {[]string{"app_home_opened"}, true, false},
+		"the assistant":   {[]string{"assistant_thread_started"}, true, true},
+	} {
+		m, err := Make(Options{Name: "x", SocketMode: true, Events: tc.events})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if home := m.Features.AppHome; (home != nil) != tc.home || home != nil && (!home.MessagesTab || home.MessagesReadOnly) || (m.Features.AssistantView != nil) != tc.assistant {
+			t.Errorf("%s: %+v", name, m.Features)
+		}
+	}
+}
+
+// TestWhatGoesWithScopes: tools do all that they say with the scopes that are asked for.
+func TestWhatGoesWithScopes(t *testing.T) {
+	t.Parallel()
+	m, err := Make(Options{Name: "x", SocketMode: true, User: true, Needs: []string{"users:read", "chat:write", "search:read.public"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, scope := range []string{"users:read.email", "im:write"} {
+		if !slices.Contains(m.OAuthConfig.Scopes.Bot, scope) {
+			t.Errorf("the bot lacks %s: %v", scope, m.OAuthConfig.Scopes.Bot)
+		}
+	}
+	if !slices.Contains(m.OAuthConfig.Scopes.User, "search:read") {
+		t.Errorf("the user token lacks search:read: %v", m.OAuthConfig.Scopes.User)
 	}
 }
