@@ -50,6 +50,7 @@ type personKit struct {
 	kit         *kit
 	err         error
 	began, used time.Time
+	end         *time.Timer
 	signIns     map[string]func() // those that hold it, and what lets go of each
 }
 
@@ -82,7 +83,7 @@ func (ps *personKits) entry(ctx context.Context, who access.SignIn) *personKit {
 	ps.makeRoom(now)
 	p := &personKit{ready: make(chan struct{}), began: now, used: now, signIns: map[string]func(){}}
 	ps.kits[who.Person] = p
-	time.AfterFunc(personKitLife, func() { ps.drop(who.Person, p) })
+	p.end = time.AfterFunc(personKitLife, func() { ps.drop(who.Person, p) })
 	go func() {
 		defer close(p.ready)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), personPatience) // others wait for it too
@@ -116,6 +117,7 @@ func (ps *personKits) forget(person access.Person) {
 		return
 	}
 	delete(ps.kits, person)
+	p.end.Stop()
 	for id, release := range p.signIns {
 		delete(p.signIns, id) // it is let go of once
 		go release()          // it calls what ends with the sign-in, which locks mu
@@ -173,13 +175,13 @@ func (ps *personKits) begin(ctx context.Context, who access.SignIn) (*kit, error
 		return nil, err
 	}
 	member := err == nil && !me.Deleted && !me.IsRestricted && !me.IsUltraRestricted && !me.IsStranger
-	return ps.services.forPerson(slack, &me, member)
+	return ps.services.forPerson(person, &me, member)
 }
 
 // forPerson returns the kit of a person. It has what is named here of that of services, and nothing else:
 // no events, no queue, no questions.
-func (k *kit) forPerson(slack *slackapi.Client, me *slackapi.User, member bool) (*kit, error) {
-	own, err := k.Names.ForPerson(slack, member)
+func (k *kit) forPerson(person *slackapi.Person, me *slackapi.User, member bool) (*kit, error) {
+	own, err := k.Names.ForPerson(person.Client(), member)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +191,7 @@ func (k *kit) forPerson(slack *slackapi.Client, me *slackapi.User, member bool) 
 	}
 	judge := k.Judge.For(own, zone)
 	return &kit{
-		Options: Options{Slack: slack, Names: own, Guard: k.Guard.For(own), Judge: judge, Posts: k.Posts},
+		Options: Options{Slack: person.Client(), Names: own, Guard: k.Guard.For(own), Judge: judge, Posts: k.Posts},
 		waits:   k.waits, own: &ownPosts{}, person: true,
 		now: func() time.Time { return time.Now().In(zone) },
 	}, nil

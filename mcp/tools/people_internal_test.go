@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -86,6 +88,24 @@ func TestKitsOfPeopleAreBounded(t *testing.T) {
 	for began := time.Now(); people.held.Load() != int64(kept); time.Sleep(time.Millisecond) {
 		if time.Since(began) > 10*time.Second {
 			t.Fatalf("%d sign-ins are held for %d kits", people.held.Load(), kept)
+		}
+	}
+}
+
+// A tool that was made by anything but define could hold the kit of services.
+func TestToolsAreMadeByDefineAlone(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) < 20 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, name := range files {
+		source, err := os.ReadFile(name) //nolint:gosec // our own
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != "kits.go" && !strings.HasSuffix(name, "_test.go") && strings.Contains(string(source), "toolset.Define(") {
+			t.Errorf("%s makes tools without define", name)
 		}
 	}
 }
