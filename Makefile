@@ -11,7 +11,7 @@ LDFLAGS          := -s -w -X main.version=$(VERSION)
 TAGS             := lambda.norpc
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers soak startup growth tokens roads chaos conformance fuzz image lambda deploy-test tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers people soak startup growth tokens roads chaos conformance fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ soak: build ## Run twice ten minutes under load, release and -race, and see that
 
 subscribers: ## Post 50 events a second to 100 webhook subscribers, of whom three misbehave, and time each
 	@PUSH_RATE=50 PUSH_EVENTS=1500 go test -count=1 -timeout 10m -run 'TestSubscribers$$' -v ./test/e2e
+
+people: ## Sign 5,000 people in within five minutes on each durable store, and refresh their tokens (long)
+	@PEOPLE=5000 PEOPLE_RATE=16.7 PEOPLE_REFRESHES=20000 go test -v -count=1 -timeout 40m -run TestPeopleUnderLoad ./test/e2e
 
 tokens: build ## Count the tokens that tools and results cost a model; writes docs/performance.md's table
 	@cd test/tokens && go run . -server ../../$(BIN) -write ../../docs/performance.md

@@ -15,10 +15,11 @@ import (
 type AppOptions struct {
 	// ClientID and ClientSecret are the app's. Required.
 	ClientID, ClientSecret string
-	// URL, Timeout and Transport are those of [Options]; the URL must be https, but for a loopback host.
+	// URL, Timeout, Transport and Pace are those of [Options]; the URL must be https, but for a loopback host.
 	URL       string
 	Timeout   time.Duration
 	Transport http.RoundTripper
+	Pace      float64
 	// OnCall is that of [Options].
 	OnCall func(context.Context, CallInfo)
 }
@@ -41,11 +42,11 @@ func NewApp(o AppOptions) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Timeout < 0 {
-		return nil, errors.New("slackapi: Timeout must not be negative")
+	if o.Timeout < 0 || o.Pace < 0 {
+		return nil, errors.New("slackapi: Timeout and Pace must not be negative")
 	}
 	opt.Timeout, opt.AttemptTimeout = cmp.Or(opt.Timeout, defaultTimeout), defaultAttemptTimeout
-	opt.MaxReplyBytes, opt.Pace, opt.Retries = 1<<20, 1, 1
+	opt.MaxReplyBytes, opt.Pace, opt.Retries = 1<<20, cmp.Or(o.Pace, 1), 1
 	if opt.Transport == nil {
 		opt.Transport = newTransport()
 	}
