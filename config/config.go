@@ -304,6 +304,8 @@ type MCP struct {
 	ChannelsAllow, ChannelsDeny []string
 	// MassMentions lets tools call whole channels.
 	MassMentions bool
+	// AssistantLine lets Slack show below what tools post in people's names that an assistant sent it.
+	AssistantLine bool
 	// RemoteContent lets tools send what is fetched from elsewhere when it is shown.
 	RemoteContent bool
 	// SendsPerMinute bounds the messages to one channel.

@@ -428,6 +428,12 @@ var toolSettings = []Setting{
 		bind: boolean(func(c *Config) *bool { return &c.MCP.MassMentions }),
 	},
 	{
+		Key: "ASSISTANT_LINE", Flag: "assistant-line", Section: SectionTools, Kind: KindBoolean, Default: "true",
+		Help: "Show below what tools post in people's names that an assistant sent it",
+		More: "Slack itself shows such a message as the person's own, and colleagues cannot tell who speaks. Readers of this server know it without the line.",
+		bind: boolean(func(c *Config) *bool { return &c.MCP.AssistantLine }),
+	},
+	{
 		Key: "REMOTE_CONTENT", Flag: "remote-content", Section: SectionTools, Kind: KindBoolean, Default: "true",
 		Help: "Let tools send what is fetched when a message is shown: previews of links, images by URL",
 		More: "The address that is fetched can carry data out without a click. With false a message that asks for a preview is refused, and so are images and videos by URL in blocks, Markdown and canvases, bookmarks, whose icon Slack fetches, and links where Slack takes no word about previews: in a message that is changed, in a question, and beside a file. What Slack could make a link of counts as one there, such as example.com; the name of a file, such as README.md, does not.",

@@ -84,7 +84,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 	before := load(t, config.Sources{LookupEnv: env(map[string]string{"SLACK_SIGNING_SECRET": "s"})})
 	vars := map[string]string{
 		"SLACK_SIGNING_SECRET": "other", "SLACK_BOT_TOKEN": "xoxb-sandbox-1", "SLACK_USER_TOKEN": "xoxp-sandbox-1", "SLACK_USER_TOKEN_READS": "y",
-		"SANDBOX": "yes", "HOST": "::1", "PORT": "1", "RETRY": "1", "OTEL_SERVICE_NAME": "other", "OTEL_TRACES_SAMPLER": "always_off", "OTEL_TRACES_SAMPLER_ARG": "0.5", "OTEL_SDK_DISABLED": "y", "MAX_IN_FLIGHT": "2", "UNVERIFIED_PER_MINUTE": "1", "MAX_CONNECTIONS": "16", "TIMESTAMP_TOLERANCE": "1", "REQUIRE_HTTPS": "y", "READ_ONLY": "y", "MASS_MENTIONS": "y", "REMOTE_CONTENT": "no", "SENDS_PER_MINUTE": "1", "LOCKDOWN": "y", "WORKERS": "1",
+		"SANDBOX": "yes", "HOST": "::1", "PORT": "1", "RETRY": "1", "OTEL_SERVICE_NAME": "other", "OTEL_TRACES_SAMPLER": "always_off", "OTEL_TRACES_SAMPLER_ARG": "0.5", "OTEL_SDK_DISABLED": "y", "MAX_IN_FLIGHT": "2", "UNVERIFIED_PER_MINUTE": "1", "MAX_CONNECTIONS": "16", "TIMESTAMP_TOLERANCE": "1", "REQUIRE_HTTPS": "y", "READ_ONLY": "y", "MASS_MENTIONS": "y", "REMOTE_CONTENT": "no", "ASSISTANT_LINE": "no", "SENDS_PER_MINUTE": "1", "LOCKDOWN": "y", "WORKERS": "1",
 		"QUEUE_BACKEND_TYPE": "nats", "DATA_DIR": "/d", "MCP_TRANSPORT": "streamable-http", "LOG_LEVEL": "error", "LOG_FORMAT": "json",
 		"SQLITE_SYNCHRONOUS": "normal", "MCP_MOUNT_PATH": "/m", "SLACK_API_URL": "http://h/", "MCP_MAX_SESSIONS": "9", "MCP_MAX_STREAMS": "8", "MCP_MAX_CALLS": "7", "MCP_MAX_WAITS": "6", "MCP_SHARE": "50",
 		"MAX_BODY_BYTES": "2048", "MAX_ATTEMPTS": "1",

@@ -274,7 +274,7 @@ func newSlackClient(cfg config.Config, a slackAccess, h *hooks) (*slackapi.Clien
 		return nil, nil, nil
 	}
 	c, err := slackapi.New(slackapi.Options{
-		BotToken: a.botToken, UserToken: a.userToken, URL: a.url, Retries: cfg.Retry,
+		BotToken: a.botToken, UserToken: a.userToken, URL: a.url, Retries: cfg.Retry, AssistantLine: cfg.MCP.AssistantLine,
 		OnCall: h.slackCalled, OnLarge: h.slackReads().take,
 	})
 	if err != nil {

@@ -1,6 +1,10 @@
 package slackapi
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"slackmcp/internal/words"
+)
 
 // AssistantMark is the type of the metadata of every message that is posted, scheduled or changed with a
 // person's token: a program wrote it, in that person's name. Slack shows an event's receiver the type and
@@ -10,7 +14,7 @@ const AssistantMark = "slack_webhook_server_assistant"
 
 // AssistantLine is what [Options.AssistantLine] lets Slack show below such a message. It is the same
 // for everybody: readers know it by its words and leave it out.
-const AssistantLine = "Sent by this person's assistant"
+const AssistantLine = words.AssistantLine
 
 var (
 	assistantMetadata = encoded(map[string]any{"event_type": AssistantMark, "event_payload": map[string]any{"author": "assistant"}})

@@ -58,6 +58,30 @@ func (at *Attachment) IsTable() bool {
 	})
 }
 
+// AssistantLine is what this program lets Slack show below a message that a tool wrote in a person's name. It
+// is nobody's words, so it is in no part of a message.
+const AssistantLine = "Sent by this person's assistant"
+
+// isAssistantLine reports an attachment that holds the line and nothing else.
+func (at *Attachment) isAssistantLine() bool {
+	for name := range at.raw {
+		if !slices.Contains([]string{"id", "color", "fallback", "blocks", "mrkdwn_in"}, name) {
+			return false
+		}
+	}
+	blocks := list(at.raw, "blocks")
+	if len(blocks) != 1 {
+		return false
+	}
+	block, _ := blocks[0].(object)
+	elements := list(block, "elements")
+	if block["type"] != "context" || len(elements) != 1 {
+		return false
+	}
+	element, _ := elements[0].(object)
+	return str(element, "text") == AssistantLine
+}
+
 // attachments reads a message's attachments. What is not an object is left out.
 func (r *reader) attachments(raw json.RawMessage) []*Attachment {
 	var entries []json.RawMessage

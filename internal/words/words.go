@@ -74,6 +74,9 @@ func (m *Message) parts(authored bool) []Part {
 		parts = append(parts, own)
 	}
 	for _, at := range r.attachments(m.Attachments) {
+		if at.isAssistantLine() {
+			continue
+		}
 		p := r.part(at, func() []string { return r.attachment(at) })
 		if at.Quotes() || at.Fetched() {
 			p.Lines = quote(p.Lines)

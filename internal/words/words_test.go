@@ -189,3 +189,23 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+// TestTheAssistantsLineIsNobodysWords reads the line that stands below a message which a tool wrote in a
+// person's name, as it is sent and as Slack gives it back, and what is only like it.
+func TestTheAssistantsLineIsNobodysWords(t *testing.T) {
+	t.Parallel()
+	line := func(more string) string {
+		return `{"text":"said","attachments":[{` + more + `"blocks":[{"type":"context","block_id":"x","elements":[{"type":"plain_text","text":"` + words.AssistantLine + `","emoji":false}]}]}]}`
+	}
+	for name, tt := range map[string]struct{ raw, want string }{
+		"as it is sent":     {line(`"fallback":"` + words.AssistantLine + `",`), "said"},
+		"as Slack gives it": {line(`"id":1,"color":"ddd","fallback":"[no preview available]",`), "said"},
+		"with a text":       {line(`"text":"more",`), "said\nmore\n" + words.AssistantLine},
+		"in another block":  {`{"text":"said","attachments":[{"blocks":[{"type":"section","text":{"type":"plain_text","text":"` + words.AssistantLine + `"}}]}]}`, "said\n" + words.AssistantLine},
+		"as a text":         {`{"text":"` + words.AssistantLine + `"}`, words.AssistantLine},
+	} {
+		if got := words.Read([]byte(tt.raw)).String(); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}

@@ -86,7 +86,7 @@ func TestWhatToolsPostInAPersonsNameIsTheirAssistants(t *testing.T) {
 			early := &earlyReader{told: map[string]bool{}, unmarked: how.unmarked}
 			r := newRig(t, func(o *rigOptions) {
 				o.sandbox.Unstamped, o.sandbox.SocketMode = how.unstamped, true
-				o.client.Transport = early
+				o.client.Transport, o.client.AssistantLine = early, true
 				o.person = true
 			})
 			early.slack, early.assist = r.slack, r.judge.Assistant
