@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"slackmcp/config"
+	"slackmcp/slackapi/sandbox"
 )
 
 // announce says that the server can be reached: a line in the log for programs, the
@@ -87,9 +88,20 @@ func (s *Server) banner(ctx context.Context) *banner {
 	}
 	if s.sandbox != nil {
 		row("workspace", s.sandbox.url())
+		if s.assistants.mcp != nil {
+			row("people", s.tryPeople())
+		}
 		row("try", s.opt.Program+" sandbox say --workspace "+s.sandbox.url()+` "hello, assistant"`)
 	}
 	return bn
+}
+
+// tryPeople says how to sign in as people of the sandbox.
+func (s *Server) tryPeople() string {
+	if s.assistants.people == nil {
+		return "SIGN_IN_TEAMS=" + sandbox.Team + " lets people of the workspace sign in, each with their own eyes and name"
+	}
+	return "connect two clients to " + s.endpointURL() + " without a token: a page asks each who you are. Be Alice Nguyen in one and Bob Okafor in the other"
 }
 
 // notes are what the operator should know about this start.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"slackmcp/server"
 	"slackmcp/slackapi/sandbox"
 )
 
@@ -68,5 +69,29 @@ func TestToolsActAsThePerson(t *testing.T) {
 	}
 	if !s.signedIn(alice) {
 		t.Error("somebody else was signed out")
+	}
+}
+
+// TestTheSandboxSaysHowToSignIn starts a sandbox with people who sign in, and without.
+func TestTheSandboxSaysHowToSignIn(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ teams, want string }{
+		"off": {"", "SIGN_IN_TEAMS=" + sandbox.Team},
+		"on":  {sandbox.Team, "Be Alice Nguyen in one and Bob Okafor in the other"},
+	} {
+		var out notebook
+		s, err := server.New(t.Context(), server.Options{
+			Config: load(t, map[string]string{"SANDBOX": "true", "SIGN_IN_TEAMS": c.teams, "PUBLIC_URL": "http://127.0.0.1:3000"}), Out: &out,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, stop := run(t, s)
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s: %s", name, out.String())
+		}
 	}
 }

@@ -105,9 +105,9 @@ func ofMCP(s config.Setting) bool {
 		return true
 	case config.SectionSlack:
 		return s.Key != "SLACK_SIGNING_SECRET"
-	case config.SectionListen, config.SectionMCP, config.SectionAccess, config.SectionTools, config.SectionOperate:
+	case config.SectionListen, config.SectionMCP, config.SectionAccess, config.SectionTools, config.SectionSignIn, config.SectionOperate:
 		return true
-	case config.SectionSenders, config.SectionWork, config.SectionPush, config.SectionSignIn:
+	case config.SectionSenders, config.SectionWork, config.SectionPush:
 	}
 	return false
 }
