@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -92,6 +94,30 @@ func TestTheSandboxSaysHowToSignIn(t *testing.T) {
 		}
 		if !strings.Contains(out.String(), c.want) {
 			t.Errorf("%s: %s", name, out.String())
+		}
+	}
+}
+
+var toolOfPeople = regexp.MustCompile(`(?m)^\| \[([a-z_]+)\]\(.*\| person`)
+
+// TestPeopleAreAskedForEnough wants every tool for people to be there for who has allowed at Slack what
+// they are asked for.
+func TestPeopleAreAskedForEnough(t *testing.T) {
+	t.Parallel()
+	s := newSignedSlack(t)
+	s.ok(s.start(map[string]string{"TOOLSETS": "all"}))
+	bob, _, _ := signIn(t, s.base, sandbox.Bob)
+	_, session, _ := rpc(t, s.base, bob, "", initialize)
+	_, _, list := rpc(t, s.base, bob, session, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
+	table, err := os.ReadFile("../docs/tools.md")
+	s.ok(err)
+	all := toolOfPeople.FindAllStringSubmatch(string(table), -1)
+	if len(all) < 30 {
+		t.Fatalf("only %d tools for people in the table", len(all))
+	}
+	for _, tool := range all {
+		if !strings.Contains(list, `"name":"`+tool[1]+`"`) {
+			t.Errorf("%s is not there: what people are asked for lacks a scope that it needs", tool[1])
 		}
 	}
 }
