@@ -284,16 +284,17 @@ func TestSignInIsRefused(t *testing.T) {
 
 var someTools = regexp.MustCompile(`(?m)^tools [1-9]`)
 
-// The official clients of both languages and all major versions, and mcp-remote, sign a person in,
-// refresh four times at once and sign out.
+// The official clients of both languages and all major versions, and mcp-remote, sign a person in, call a
+// tool, refresh four times at once, get writing by asking again, and sign out.
 func TestOfficialClientsSignIn(t *testing.T) {
 	t.Parallel()
-	_, base, _ := signInServer(t, map[string]string{"MCP_TRANSPORT": "streamable-http"})
+	_, base, _ := signInServer(t, map[string]string{"MCP_TRANSPORT": "streamable-http", "TOOLSETS": "all"})
 	for name, run := range map[string]func(testing.TB) string{
-		"TypeScript 1.x": func(t testing.TB) string { return mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", "1") },
-		"TypeScript 2.x": func(t testing.TB) string { return mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", "2") },
-		"Python":         func(t testing.TB) string { return mcpclients.RunPython(t, nil, "signin.py", base+"/mcp", "-") },
-		"mcp-remote":     func(t testing.TB) string { return mcpclients.Run(t, nil, "remote.mjs", base+"/mcp", "-") },
+		"TypeScript 1.x":                func(t testing.TB) string { return mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", "1") },
+		"TypeScript 2.x":                func(t testing.TB) string { return mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", "2") },
+		"TypeScript 2.x, of 2026-07-28": func(t testing.TB) string { return mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", "2", "2026-07-28") },
+		"Python":                        func(t testing.TB) string { return mcpclients.RunPython(t, nil, "signin.py", base+"/mcp") },
+		"mcp-remote":                    func(t testing.TB) string { return mcpclients.Run(t, nil, "remote.mjs", base+"/mcp") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

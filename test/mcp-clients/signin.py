@@ -1,10 +1,12 @@
 # The official Python SDK signs a person in: it is refused, finds the authorization server,
 # registers, sends the person's browser (browser.mjs) through the pages, and calls a tool. Four
-# clients that share what was stored refresh at once, and one that has signed out is asked again.
+# clients that share what was stored refresh at once; writing, which was not given, is asked for when
+# it is needed; and one that has signed out is asked again.
 #
-#   python signin.py <url> <tool>
+#   python signin.py <url>
 import asyncio
 import contextlib
+import os
 import pathlib
 import sys
 import time
@@ -17,7 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
-url, tool = sys.argv[1:3]
+url = sys.argv[1]
 redirect = "http://127.0.0.1:41998/callback"
 browser = pathlib.Path(__file__).with_name("browser.mjs")
 
@@ -52,7 +54,8 @@ class SignIn:
         self.asked += 1
         if not self.asks:
             raise RuntimeError("the person is asked")
-        node = await asyncio.create_subprocess_exec("node", browser, "--print", address, stdout=asyncio.subprocess.PIPE)
+        environment = os.environ | {"WRITE": "no" if self.asked == 1 else "yes"}
+        node = await asyncio.create_subprocess_exec("node", browser, "--print", address, stdout=asyncio.subprocess.PIPE, env=environment)
         said, _ = await node.communicate()
         self.back = parse_qs(urlsplit(said.decode().strip()).query)
 
@@ -80,9 +83,8 @@ async def main():
     async with first.client() as client:
         tools = await client.list_tools()
         print("tools", len(tools.tools))
-        if tool != "-":
-            await call(client, tool)
-        assert first.asked == 1 and first.storage.tokens.scope == "read write", first.storage.tokens.scope
+        await call(client, "slack_list_channels")
+        assert first.asked == 1 and first.storage.tokens.scope == "read", first.storage.tokens.scope
 
         # One client with four calls, and then four clients with what is stored.
         first.expire()
@@ -99,6 +101,9 @@ async def main():
         await asyncio.gather(*map(again, others))
         assert all(o.storage.given == 1 for o in others), [o.storage.given for o in others]
         assert len({o.storage.tokens.refresh_token for o in others}) == 1
+
+        await call(client, "slack_post_message", channel="#general", text="hello from a client")
+        assert first.asked == 2 and first.storage.tokens.scope == "read write", first.storage.tokens.scope
     print("refreshes", sum(o.storage.given for o in others) + 1)
 
     last = others[0]
