@@ -105,7 +105,7 @@ func (l *loader) validateSignIn() {
 		return
 	}
 	for _, missing := range []struct{ key, value, remedy string }{
-		{"IDENTITY_KEYS_FILE", c.SignIn.KeysFile, "make one outside of DATA_DIR: (umask 077; openssl rand -base64 32 > identity.keys)"},
+		{"IDENTITY_KEYS_FILE", c.SignIn.KeysFile, "make one outside of DATA_DIR: slack-webhook-server keys new /etc/slack-webhook-server/identity.keys"},
 		{"SLACK_CLIENT_ID", c.SignIn.ClientID, "copy it from api.slack.com/apps, your app, Basic Information"},
 		{"SLACK_CLIENT_SECRET", c.SignIn.ClientSecret.Reveal(), "copy it from api.slack.com/apps, your app, Basic Information, and set it in the environment or the .env file"},
 	} {

@@ -164,7 +164,7 @@ func identityKeys(cfg config.Config) (*seal.Keyring, error) {
 	if err != nil {
 		return nil, &config.Error{Problems: []config.Problem{{
 			Setting: "IDENTITY_KEYS_FILE", What: "cannot be used (" + err.Error() + ")",
-			Remedy: "name a file of mode 0600 outside of DATA_DIR, with a line from: openssl rand -base64 32",
+			Remedy: "make one of mode 0600 outside of DATA_DIR with: slack-webhook-server keys new /etc/slack-webhook-server/identity.keys",
 		}}}
 	}
 	return keys, nil

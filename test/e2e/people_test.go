@@ -84,6 +84,13 @@ func (s *slackOfPeople) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(text)
 }
 
+// changes sets what changes the answers from now on.
+func (s *slackOfPeople) changes(answer func(refresh bool, reply map[string]any) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
+}
+
 func (s *slackOfPeople) refreshes() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,8 +111,8 @@ func (s *slackOfPeople) peopleEnv(t testing.TB, public string) []string {
 	}
 }
 
-// A signedInPerson is what a client has of a person.
-type signedInPerson struct{ access, refresh, client string }
+// A signedInPerson is what a client has of a person; session is empty until one is opened.
+type signedInPerson struct{ access, refresh, client, session string }
 
 var hiddenForm = regexp.MustCompile(`name="t" value="([^"]*)"`)
 
@@ -204,7 +211,7 @@ func (w *way) tokens(client string, f url.Values) (signedInPerson, error) {
 	if w.err == nil {
 		w.err = json.Unmarshal([]byte(body), &given)
 	}
-	return signedInPerson{given.Access, given.Refresh, client}, w.err
+	return signedInPerson{access: given.Access, refresh: given.Refresh, client: client}, w.err
 }
 
 // refreshed exchanges a person's refresh token.
@@ -266,8 +273,7 @@ func TestKilledBetweenSlackAndTheStore(t *testing.T) {
 	p := start(t, o)
 	const life = 25 * time.Second
 	var killed sync.Once
-	slack.mu.Lock()
-	slack.answer = func(refresh bool, reply map[string]any) bool {
+	slack.changes(func(refresh bool, reply map[string]any) bool {
 		if !refresh {
 			if who, ok := reply["authed_user"].(map[string]any); ok && who["expires_in"] != nil {
 				who["expires_in"] = int(life / time.Second) // of the sandbox's twelve hours
@@ -276,8 +282,7 @@ func TestKilledBetweenSlackAndTheStore(t *testing.T) {
 		}
 		killed.Do(p.kill)
 		return false
-	}
-	slack.mu.Unlock()
+	})
 	began := time.Now()
 	person := enterPerson(t, public, sandbox.Bob)
 	if status, _ := p.do(signed(t, public, "application/json", revokedHint("EvHint1", sandbox.Bob))); status != http.StatusOK {
@@ -288,9 +293,7 @@ func TestKilledBetweenSlackAndTheStore(t *testing.T) {
 	case <-time.After(15 * time.Second):
 		t.Fatalf("nothing was refreshed\n%s", p.logs)
 	}
-	slack.mu.Lock()
-	slack.answer = nil
-	slack.mu.Unlock()
+	slack.changes(nil)
 	p = start(t, o)
 	// The grant is there, and the old token is good: the person is signed in, and gets new tokens of ours.
 	if status := person.call(t, public, public); status != http.StatusOK {
@@ -382,30 +385,39 @@ func TestPeopleWithoutRedis(t *testing.T) {
 	})
 }
 
+// ask sends a request of MCP as the person, and returns the body of the answer and the session that it names.
+func (s signedInPerson) ask(t testing.TB, base, public, method, session, body string) (io.ReadCloser, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, base+"/mcp", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = strings.TrimPrefix(public, "http://")
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	req.Header.Set("Authorization", "Bearer "+s.access)
+	if session != "" {
+		req.Header.Set("Mcp-Session-Id", session)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %v", res, err)
+	}
+	return res.Body, res.Header.Get("Mcp-Session-Id")
+}
+
+// open opens a session.
+func (s signedInPerson) open(t testing.TB, base, public string) string {
+	t.Helper()
+	body, session := s.ask(t, base, public, http.MethodPost, "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`)
+	_ = body.Close()
+	return session
+}
+
 // stream opens a session and its stream, and says when the stream has ended.
 func (s signedInPerson) stream(t testing.TB, base, public string) chan time.Time {
 	t.Helper()
-	ask := func(method, session, body string) (io.ReadCloser, string) {
-		req, err := http.NewRequestWithContext(t.Context(), method, base+"/mcp", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Host = strings.TrimPrefix(public, "http://")
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Accept", "application/json, text/event-stream")
-		req.Header.Set("Authorization", "Bearer "+s.access)
-		if session != "" {
-			req.Header.Set("Mcp-Session-Id", session)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil || res.StatusCode != http.StatusOK {
-			t.Fatalf("%v, %v", res, err)
-		}
-		return res.Body, res.Header.Get("Mcp-Session-Id")
-	}
-	first, session := ask(http.MethodPost, "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`)
-	_ = first.Close()
-	open, _ := ask(http.MethodGet, session, "")
+	open, _ := s.ask(t, base, public, http.MethodGet, s.open(t, base, public), "")
 	ended := make(chan time.Time, 1)
 	go func() {
 		_, _ = io.Copy(io.Discard, open)
