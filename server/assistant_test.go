@@ -28,7 +28,7 @@ func TestAnAssistantStartsNoRule(t *testing.T) {
 	go func() { ran <- p.box.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		<-ran
+		t.Log("the workspace ended:", <-ran)
 	})
 	if err := p.box.SetRequestURL(t.Context(), p.base+"/slack/events"); err != nil {
 		t.Fatal(err)
