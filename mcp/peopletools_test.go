@@ -383,3 +383,21 @@ func TestDirectMessagesArePersonal(t *testing.T) {
 		seen[person] = at
 	}
 }
+
+// A question of the app's is nobody's to delete or change by another tool, also not for those whom Slack
+// lets delete everybody's messages.
+func TestAPersonChangesNoQuestion(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	var asked struct{ Channel, TS string }
+	got := h.call("service", "slack_ask", a{"channel": sandbox.General, "question": "on or off?", "choices": []string{"on"}, "timeout_seconds": 0})
+	if err := json.Unmarshal([]byte(got.text), &asked); err != nil || asked.TS == "" {
+		t.Fatalf("%v in %s", err, got.text)
+	}
+	for tool, args := range map[string]a{"slack_delete_message": {}, "slack_update_message": {"text": "x"}} {
+		args["channel"], args["timestamp"] = asked.Channel, asked.TS
+		if got := h.call(alice, tool, args); !strings.HasPrefix(got.text, "is_a_question: ") {
+			t.Errorf("%s: %+v", tool, got)
+		}
+	}
+}

@@ -303,7 +303,7 @@ func (k *kit) questionAt(ctx context.Context, channel, ts string) (*ask.Row, err
 // process with another store asked it, or it was posted at this moment. An app that Slack lets read
 // once a minute does not look.
 func (k *kit) asksNothing(ctx context.Context, rehearsal bool, channel, ts string) error {
-	if k.Asks == nil || rehearsal || k.Slack.Capped() {
+	if !k.asked || rehearsal || k.Slack.Capped() {
 		return nil
 	}
 	page, err := k.Slack.Replies(ctx, ask.One(channel, ts))

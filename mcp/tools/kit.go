@@ -67,6 +67,8 @@ type kit struct {
 	own   *ownPosts
 	// person reports that the kit is one person's.
 	person bool
+	// asked reports that messages may be questions of slack_ask.
+	asked bool
 	// now is the time in the operator's zone, in which times without a zone are meant.
 	now func() time.Time
 }
@@ -91,7 +93,7 @@ func newKit(o Options) (*kit, error) {
 		o.Judge = view.NewJudge(jo)
 	}
 	now := func() time.Time { return time.Now().In(o.Judge.Zone()) }
-	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits, cmp.Or(o.Share, 25), o.OnBound), own: &ownPosts{}, now: now}, nil
+	return &kit{Options: o, waits: newWaitLimit(o.MaxWaits, cmp.Or(o.Share, 25), o.OnBound), own: &ownPosts{}, asked: o.Asks != nil, now: now}, nil
 }
 
 // Catalog returns every tool that can work with what the options hold. The order is

@@ -192,7 +192,7 @@ func (k *kit) forPerson(person *slackapi.Person, me *slackapi.User, member bool)
 	judge := k.Judge.For(own, zone)
 	return &kit{
 		Options: Options{Slack: person.Client(), Names: own, Guard: k.Guard.For(own), Judge: judge, Posts: k.Posts},
-		waits:   k.waits, own: &ownPosts{}, person: true,
+		waits:   k.waits, own: &ownPosts{}, person: true, asked: k.asked,
 		now: func() time.Time { return time.Now().In(zone) },
 	}, nil
 }
