@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
-
-	"slackmcp/mcp/access"
 )
 
 // personNeeds are the scopes of Slack that the tool needs of a person's token.
@@ -36,12 +34,7 @@ func (t *Tool) forPerson() mcp.Tool {
 }
 
 // A PersonError says that a tool is not for a person who called it. Its text is for the model.
-type PersonError struct {
-	// Scope is what the person has not given to the client; empty where giving it would not help.
-	Scope access.Scope
-
-	text string
-}
+type PersonError struct{ text string }
 
 // Error returns the words.
 func (e *PersonError) Error() string { return e.text }
@@ -49,20 +42,20 @@ func (e *PersonError) Error() string { return e.text }
 // NotForPeople refuses a tool that serves services only, or on a server that acts as nobody.
 func (t *Tool) NotForPeople() error {
 	if t.For == AsPerson {
-		return &PersonError{text: "not_for_people: " + t.Name + " does not serve people who have signed in, because this server has not been set up to act as them. Tell the user"}
+		return &PersonError{"not_for_people: " + t.Name + " does not serve people who have signed in, because this server has not been set up to act as them. Tell the user"}
 	}
-	return &PersonError{text: "not_for_people: " + t.Name + " is not for people who have signed in: it needs " + t.Why + ". Tell the user"}
+	return &PersonError{"not_for_people: " + t.Name + " is not for people who have signed in: it needs " + t.Why + ". Tell the user"}
 }
 
 // notGiven refuses a tool whose scope the person has not given to the client, or may not give.
 func (t *Tool) notGiven() error {
-	return &PersonError{Scope: t.Scope, text: "insufficient_scope: " + t.Name + " needs the scope " + string(t.Scope) +
+	return &PersonError{"insufficient_scope: " + t.Name + " needs the scope " + string(t.Scope) +
 		", which the user has not given to this client. Nothing was done. Tell the user: to allow it, connect the client to this server anew and leave the box for " +
 		string(t.Scope) + " ticked; where there is none, the operator does not allow it"}
 }
 
 // notGranted refuses a tool for which the person's grant in Slack is too small.
 func (t *Tool) notGranted(missing []string) error {
-	return &PersonError{text: "missing_scope: " + t.Name + " needs what the user has not allowed this server in Slack: " + strings.Join(missing, ", ") +
+	return &PersonError{"missing_scope: " + t.Name + " needs what the user has not allowed this server in Slack: " + strings.Join(missing, ", ") +
 		". Nothing was done. Tell the user to connect the client to this server anew and to allow it"}
 }

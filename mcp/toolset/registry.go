@@ -247,12 +247,11 @@ func (r *Registry) note(person access.Person, granted []string) {
 // not help, or the caller is nobody who could.
 func (r *Registry) NeedsScope(ctx context.Context, name string) access.Scope {
 	p, t := access.From(ctx), r.byName[name]
-	if who, person := p.SignIn(); person && t != nil {
-		if e, ok := errors.AsType[*PersonError](r.person(ctx, p, who)(t)); ok {
-			return e.Scope
-		}
+	_, person := p.SignIn()
+	if !person || t == nil || t.For != AsPerson || r.opt.Granted == nil || p.PersonMay(t.Scope) {
+		return ""
 	}
-	return ""
+	return t.Scope
 }
 
 // Register adds the tools to s.
