@@ -100,7 +100,7 @@ func TestToolsAreMadeByDefineAlone(t *testing.T) {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, name := range files {
-		source, err := os.ReadFile(name) //nolint:gosec // our own
+		source, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
