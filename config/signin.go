@@ -115,7 +115,7 @@ func (l *loader) validateSignIn() {
 	}
 	l.validateIssuer()
 	first, _, _ := strings.Cut(strings.TrimPrefix(c.MCP.MountPath, "/"), "/")
-	if slices.Contains([]string{"authorize", "token", "register", "revoke", "oauth", ".well-known"}, first) {
+	if slices.Contains([]string{"authorize", "token", "register", "revoke", "oauth", "sign-ins", ".well-known"}, first) {
 		l.problems.add("MCP_MOUNT_PATH", "lies where people sign in", "take another path, such as /mcp")
 	}
 	if c.MCP.NoAuth {

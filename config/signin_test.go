@@ -36,6 +36,7 @@ func TestSignIn(t *testing.T) {
 		"a channel":                 {map[string]string{"SIGN_IN_TEAMS": "C0123456789"}, []string{"SIGN_IN_TEAMS"}},
 		"admin by consent":          {map[string]string{"SIGN_IN_SCOPES": "read,admin"}, []string{"SIGN_IN_SCOPES"}},
 		"mounted in the way":        {map[string]string{"MCP_MOUNT_PATH": "/oauth/mcp"}, []string{"MCP_MOUNT_PATH"}},
+		"mounted at the own page":   {map[string]string{"MCP_MOUNT_PATH": "/sign-ins"}, []string{"MCP_MOUNT_PATH"}},
 	} {
 		vars := enough(good)
 		maps.Copy(vars, c.change)
