@@ -401,3 +401,23 @@ func TestAPersonChangesNoQuestion(t *testing.T) {
 		}
 	}
 }
+
+// Times are in the zone of whoever reads, and in the operator's where there is one.
+func TestTimesOfPeopleAreTheirs(t *testing.T) {
+	t.Parallel()
+	chosen, err := time.LoadLocation("Asia/Tokyo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, all := newHouse(t), newHouse(t, func(o *mcp.Options) { o.TimeZone = chosen })
+	me, err := own.by(sandbox.Bob).UserInfo(t.Context(), sandbox.Bob)
+	if err != nil || me.TZ == "" || me.TZ == chosen.String() {
+		t.Fatalf("%v, %q: this test would show nothing", err, me.TZ)
+	}
+	for h, want := range map[*house]string{own: me.TZ, all: chosen.String()} {
+		h.call(bob, "slack_post_message", a{"channel": sandbox.General, "text": "hi"})
+		if got := h.call(bob, "slack_read_channel_messages", a{"channel": sandbox.General}); !strings.Contains(got.text, `"time_zone":"`+want+`"`) {
+			t.Errorf("times are not of %s: %s", want, got.text)
+		}
+	}
+}
