@@ -244,6 +244,8 @@ type Worker struct {
 	Workers int
 	// MaxAttempts is how often an event is tried in all before it is a dead letter.
 	MaxAttempts int
+	// TargetPatience is for how long events of a rule wait whose target refuses.
+	TargetPatience time.Duration
 	// RulesFile says what to do with events without a program; "" is nothing. Package
 	// server reads the file.
 	RulesFile string

@@ -220,6 +220,12 @@ var workSettings = []Setting{
 		bind: number(func(c *Config) *int { return &c.Worker.MaxAttempts }, 1, maxAttempts),
 	},
 	{
+		Key: "TARGET_PATIENCE", Flag: "target-patience", Section: SectionWork, Kind: KindDuration, Default: "24h",
+		Help: "How long events of a rule wait whose target refuses",
+		More: "Then, or once a tenth of RETENTION_COUNT waits for the rule, they become dead letters.",
+		bind: duration(func(c *Config) *time.Duration { return &c.Worker.TargetPatience }, time.Second, maxAge),
+	},
+	{
 		Key: "RULES_FILE", Flag: "rules", Section: SectionWork, Kind: KindText, DefaultNote: "none", Example: "/etc/slack-webhook-server/rules.yaml",
 		Help: "File of rules that work events: post to Slack, forward, run a command, log",
 		More: "docs/rules.md says how it is written. SIGHUP reads it again.",

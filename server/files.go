@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"slackmcp/config"
 	"slackmcp/internal/yamldoc"
@@ -13,6 +14,7 @@ import (
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
+	"slackmcp/server/web"
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
 	"slackmcp/webhook"
@@ -206,6 +208,8 @@ func newRules(cfg config.Config, store queue.Queue, client *slackapi.Client, who
 			})
 		},
 		OnBreaker: h.metrics.Handlers.Breaker,
+		Patience:  cfg.Worker.TargetPatience,
+		Backlog:   int64(max(1, cfg.Queue.RetentionCount/backlogShare)),
 	}
 	o.Assistant = func(ctx context.Context, e *event.Event) (bool, error) { return h.posts.Assistant(ctx, e, who.botUser) }
 	if client != nil {
@@ -216,6 +220,27 @@ func newRules(cfg config.Config, store queue.Queue, client *slackapi.Client, who
 		return nil, &config.Error{Problems: problemsOf("RULES_FILE", err)}
 	}
 	return runner, nil
+}
+
+// backlogShare is which share of RETENTION_COUNT may wait for a rule whose target refuses.
+const backlogShare = 10
+
+// refusing is the problem that targets of rules refuse.
+func refusing(rules *rule.Runner) (p web.Problem) {
+	list := rules.Refusing()
+	for i, r := range list {
+		if i > 0 {
+			p.What += "; "
+		}
+		p.What += fmt.Sprintf("the target of the rule %s has refused since %s", r.Rule, r.Since.UTC().Format(time.RFC3339))
+		if r.DeadLetters > 0 {
+			p.What += fmt.Sprintf(", and %d events became dead letters", r.DeadLetters)
+		}
+	}
+	if len(list) > 0 {
+		p.Remedy = "mend the target, or change or remove the rule; dead letters are given back by: slack-webhook-server dead-letters redrive"
+	}
+	return p
 }
 
 // listed is a list that is written as one when it is empty, too.

@@ -69,7 +69,7 @@ func Routes(ctx context.Context, c config.Config) ([]Route, error) {
 	if err != nil {
 		return nil, err
 	}
-	site, err := newSite(o, newHealth(c, watched, nil, assistants, nil, nil), receiver, assistants, h)
+	site, err := newSite(o, newHealth(c, watched, nil, assistants, nil, nil, nil), receiver, assistants, h)
 	if err != nil {
 		return nil, err
 	}

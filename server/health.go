@@ -7,6 +7,7 @@ import (
 	"slackmcp/config"
 	"slackmcp/server/web"
 	"slackmcp/slackapi/socketmode"
+	"slackmcp/webhook/rule"
 )
 
 // socketGrace is for how long there may be no connection of Socket Mode before that is a
@@ -14,7 +15,7 @@ import (
 const socketGrace = 30 * time.Second
 
 // newHealth says what health answers show.
-func newHealth(cfg config.Config, store *watchedStore, keeper *gapKeeper, a assistantSide, slackSocket *socketmode.Client, who *identity) *web.Health {
+func newHealth(cfg config.Config, store *watchedStore, keeper *gapKeeper, a assistantSide, slackSocket *socketmode.Client, who *identity, rules *rule.Runner) *web.Health {
 	o := web.HealthOptions{
 		Store: store, Trouble: store.troubled, Slack: who.String, Notes: notes(cfg), AdminToken: cfg.Admin.Token.Reveal(),
 	}
@@ -25,6 +26,9 @@ func newHealth(cfg config.Config, store *watchedStore, keeper *gapKeeper, a assi
 	if keeper != nil {
 		o.OpenGaps = keeper.ledger.OpenGaps
 		o.Problems = append(o.Problems, keeper.refusing)
+	}
+	if rules != nil {
+		o.Problems = append(o.Problems, func() web.Problem { return refusing(rules) })
 	}
 	if who != nil {
 		o.Problems = append(o.Problems, who.problem)

@@ -191,7 +191,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	if who != nil && assistants.mcp != nil {
 		who.grant = assistants.mcp.SetGrant
 	}
-	health := newHealth(cfg, store, keeper, assistants, slackSocket, who)
+	health := newHealth(cfg, store, keeper, assistants, slackSocket, who, rules)
 	site, err := newSite(o, health, receiver, assistants, h)
 	if err != nil {
 		return nil, err

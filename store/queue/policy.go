@@ -92,6 +92,32 @@ func Pause(err error) time.Duration {
 	return 0
 }
 
+// Postpone gives an event back without an attempt at it having been made: it is due again after
+// a pause, and its attempts are counted as before. Postpone(nil, d) is nil.
+func Postpone(err error, after time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	return &postponedError{err, after}
+}
+
+// Postponed reports whether err was marked by Postpone, and for how long.
+func Postponed(err error) (after time.Duration, ok bool) {
+	p, ok := errors.AsType[*postponedError](err)
+	if !ok {
+		return 0, false
+	}
+	return p.after, true
+}
+
+type postponedError struct {
+	err   error
+	after time.Duration
+}
+
+func (e *postponedError) Error() string { return e.err.Error() }
+func (e *postponedError) Unwrap() error { return e.err }
+
 type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }

@@ -129,7 +129,7 @@ type Start struct {
 }
 
 // A Handler works one event. nil is done; an error is tried again by the group's
-// policy; see Permanent and RetryAfter.
+// policy; see Permanent, RetryAfter and Postpone.
 type Handler func(ctx context.Context, d Delivery) error
 
 // A Delivery is one attempt at an event.

@@ -24,6 +24,7 @@ func workTests() []test {
 		{name: "the schedule survives a restart", restart: true, run: scheduleAfterRestart},
 		{name: "a permanent error ends in the dead letters at once", run: permanentError},
 		{name: "a pause that was asked for is kept", run: retryAfter},
+		{name: "what is postponed is not counted", run: postponed},
 		{name: "one poisoned event delays no other event", run: poisonedEvent},
 		{name: "failures do not starve new events", run: failuresAndNewEvents},
 		{name: "events of a key are handled one after another, and one that fails holds back its key only", keyed: true, run: ordered},
@@ -209,6 +210,25 @@ func retryAfter(e *env) {
 		e.Errorf("it was tried again before the pause was over")
 	}
 	e.counts("g", queue.GroupStats{Done: 1})
+}
+
+func postponed(e *env) {
+	e.open(Config{})
+	var l log
+	e.consume(queue.Group{Name: "g", Policy: queue.Policy{MaxAttempts: 2, Base: e.ticks(1), Jitter: -1}}, l.record(func(d queue.Delivery) error {
+		if d.Attempt != 1 {
+			e.Errorf("attempt %d was counted", d.Attempt)
+		}
+		if l.len() < 4 {
+			return fmt.Errorf("wrapped: %w", queue.Postpone(errHandler, e.ticks(2)))
+		}
+		return nil
+	}))
+	e.publish("a")
+	e.counts("g", queue.GroupStats{Done: 1})
+	if l.len() < 4 {
+		e.Errorf("it was handled %d times, want at least 4", l.len())
+	}
 }
 
 func poisonedEvent(e *env) {

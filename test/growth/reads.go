@@ -118,7 +118,7 @@ func fill(ctx context.Context, dir string, from, to int) (err error) {
 // made is an event as Slack sends it: a message of about 1 KB, every tenth in a thread.
 func made(i int) (event.Event, error) {
 	at := began.Add(time.Duration(i) * time.Second)
-	typ, channel, user, thread := "message", fmt.Sprintf("C0CROWD%07d", i%298), fmt.Sprintf("U0CROWD%07d", i*7%40), ""
+	typ, channel, user, thread := "message", fmt.Sprintf("C0CROWD%07d", i/60%298), fmt.Sprintf("U0CROWD%07d", i*7%10), ""
 	switch {
 	case i == 500:
 		channel = "C0CROWD0000299"
@@ -126,7 +126,7 @@ func made(i int) (event.Event, error) {
 		user = "U0CROWD0004999"
 	case i == 502:
 		typ = "team_rename"
-	case i == 507:
+	case i == 427:
 		channel, thread = "C0CROWD0000007", `"thread_ts":"1700000000.000007",`
 	case i%10 == 0:
 		thread = fmt.Sprintf(`"thread_ts":"%d.%06d",`, at.Unix()-int64(i%1000), i%100)

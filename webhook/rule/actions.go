@@ -188,7 +188,24 @@ func (a *forward) do(ctx context.Context, d queue.Delivery) error {
 	if o.Final {
 		return queue.Permanent(o.Err)
 	}
+	if o.Err != nil && refusesAll(o) {
+		o.Err = &refusedError{o.Err}
+	}
 	return queue.RetryAfter(o.Err, o.Pause)
+}
+
+// refusesAll reports whether a failure says nothing about the event: the target was not
+// reached, or is busy, or what stands before it does not reach it.
+func refusesAll(o delivery.Outcome) bool {
+	status, ok := errors.AsType[*delivery.StatusError](o.Err)
+	if !ok {
+		return true
+	}
+	switch status.Status {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
 }
 
 // webhookID returns the id of a forwarded event. It is the same for every attempt and on

@@ -42,6 +42,12 @@ type Options struct {
 	Exclusive bool
 	// Logger receives what an operator should know; nil logs nothing.
 	Logger *slog.Logger
+	// Patience is for how long the events of a rule wait whose target refuses, before they
+	// become dead letters; 0 means a day.
+	Patience time.Duration
+	// Backlog is how many events may wait for such a rule; those beyond become dead letters,
+	// the oldest first. 0 is no bound.
+	Backlog int64
 	// OnAttempt is called after each attempt, concurrently, and must return at once; nil
 	// calls nothing.
 	OnAttempt func(Observation)
@@ -51,6 +57,9 @@ type Options struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
+
+// DefaultPatience is how long events wait for a target that refuses.
+const DefaultPatience = 24 * time.Hour
 
 // An Observation is one attempt of a rule at an event that it matched.
 type Observation struct {
@@ -77,7 +86,8 @@ type Runner struct {
 	mu      sync.Mutex // held while a set is replaced
 	rules   []*Rule
 	running map[string]*running // by name; guarded by mu
-	life    context.Context     //nolint:containedctx // Run's, for rules that come later
+	gates   gates
+	life    context.Context //nolint:containedctx // Run's, for rules that come later
 	wg      sync.WaitGroup
 }
 
@@ -99,6 +109,9 @@ func NewRunner(o Options, rules []*Rule) (*Runner, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Patience <= 0 {
+		o.Patience = DefaultPatience
 	}
 	r := &Runner{opt: o, running: map[string]*running{}, tools: tools{poster: o.Poster, log: o.Logger, now: o.Now}}
 	if err := r.Check(rules); err != nil {
@@ -296,7 +309,9 @@ func (r *Runner) work(ctx context.Context, one *Rule, since time.Time) {
 	if !ok {
 		return
 	}
-	h := &handler{r: r, rule: one, act: act, self: self, breaker: &breaker{b: one.breaker, now: r.opt.Now}}
+	gate := r.gate(ctx, one)
+	defer r.forget(gate)
+	h := &handler{r: r, rule: one, act: act, self: self, gate: gate, breaker: &breaker{b: one.breaker, now: r.opt.Now}}
 	backoff := wait.Backoff{First: firstPause, Most: maxPause}
 	for {
 		err := r.opt.Queue.Consume(ctx, one.group(r.opt.Group, since), h.handle)
@@ -317,6 +332,52 @@ func (r *Runner) work(ctx context.Context, one *Rule, since time.Time) {
 			return
 		}
 	}
+}
+
+// gates are those of the rules that forward.
+type gates struct {
+	mu  sync.Mutex
+	all []*gate
+}
+
+// gate makes the gate of a rule; nil for one whose action has no target of its own.
+func (r *Runner) gate(ctx context.Context, one *Rule) *gate {
+	if one.spec.Forward == nil {
+		return nil
+	}
+	g := &gate{
+		rule: one.Name(), log: r.opt.Logger, now: r.opt.Now, stop: ctx.Done(), patience: r.opt.Patience, backlog: r.opt.Backlog,
+		waiting: func(ctx context.Context) (int64, bool) {
+			stats, err := r.opt.Queue.Stats(ctx)
+			i := slices.IndexFunc(stats.Groups, func(g queue.GroupStats) bool { return g.Name == one.Group() })
+			if err != nil || i < 0 {
+				return 0, false
+			}
+			return stats.Groups[i].Waiting, true
+		},
+	}
+	r.gates.mu.Lock()
+	defer r.gates.mu.Unlock()
+	r.gates.all = append(r.gates.all, g)
+	return g
+}
+
+func (r *Runner) forget(g *gate) {
+	r.gates.mu.Lock()
+	defer r.gates.mu.Unlock()
+	r.gates.all = slices.DeleteFunc(r.gates.all, func(one *gate) bool { return one == g })
+}
+
+// Refusing lists the rules whose targets refuse now.
+func (r *Runner) Refusing() (list []Refusing) {
+	r.gates.mu.Lock()
+	defer r.gates.mu.Unlock()
+	for _, g := range r.gates.all {
+		if one, ok := g.refusing(); ok {
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 // self waits until it is known who our bot is, if the rule has to know it.
@@ -343,6 +404,7 @@ type handler struct {
 	act     action
 	self    Self
 	breaker *breaker
+	gate    *gate // nil for an action without a target of its own
 }
 
 // handle is one attempt at an event. It acts if the rule matches the event and the breaker
@@ -357,6 +419,10 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 			return err
 		}
 	}
+	probe, err := h.gate.enter(ctx)
+	if err != nil {
+		return err // The gate writes to the log what there is to say.
+	}
 	start := time.Now()
 	allowed, change := true, ""
 	if d.Attempt == 1 { // A retry was allowed before.
@@ -365,15 +431,18 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 	if change != "" {
 		h.notifyBreaker(ctx, change)
 	}
-	var err error
 	if allowed {
-		err = h.act.do(ctx, d)
+		err = h.gate.leave(ctx, probe, e.ID, h.act.do(ctx, d))
 	} else {
+		h.gate.release(probe)
 		err = queue.Permanent(&TrippedError{Rule: h.rule.spec.Name, Breaker: h.rule.breaker})
 	}
 	took := time.Since(start)
 	if h.r.opt.OnAttempt != nil {
 		h.r.opt.OnAttempt(Observation{Rule: h.rule.spec.Name, Action: h.rule.Action(), Attempt: d.Attempt, Err: err, Duration: took})
+	}
+	if _, held := queue.Postponed(err); held {
+		return err // As above.
 	}
 	attrs := []slog.Attr{
 		slog.String("rule", h.rule.spec.Name), slog.String("action", h.rule.Action()), slog.String("source", e.Source),

@@ -375,6 +375,9 @@ func Judge(ctx context.Context, p queue.Policy, n int, err error) Outcome {
 		return Outcome{Done: true}
 	}
 	reason := Reason(err)
+	if after, ok := queue.Postponed(err); ok {
+		return Outcome{Postponed: true, Delay: after, Reason: reason}
+	}
 	if ctx.Err() != nil && !queue.IsPermanent(err) {
 		return Outcome{Reason: reason}
 	}

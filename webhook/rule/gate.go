@@ -1,0 +1,273 @@
+package rule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"slackmcp/internal/delivery"
+	"slackmcp/store/queue"
+)
+
+// A gate holds a rule's events back while the rule's target refuses: its workers wait, the
+// events behind them stay where they are in the log, and one attempt at a time probes whether
+// the target answers again. What waits, and what probes in vain, is not counted. After the patience,
+// or as far as more waits than the backlog may have, events become dead letters instead: so
+// that a target which does not come back neither fills the store nor stops receiving.
+type gate struct {
+	rule     string
+	log      *slog.Logger
+	now      func() time.Time
+	stop     <-chan struct{} // closed when the rule ends
+	patience time.Duration
+	backlog  int64                                    // 0 is no bound
+	waiting  func(context.Context) (n int64, ok bool) // how many of the rule's events wait
+
+	mu      sync.Mutex
+	since   time.Time     // when the target began to refuse; zero while the gate is open
+	changed chan struct{} // closed when the gate opens, or a probe ends
+	probing bool
+	pause   time.Duration
+	probeAt time.Time
+	cause   error
+	failed  []string  // the last events that failed one after the other while the gate was open
+	told    time.Time // when the log was told last
+	surplus int64     // how many events may still become dead letters by the backlog
+	asked   time.Time // when the backlog was looked at last
+	dead    int64     // how many became dead letters
+}
+
+// How a gate probes, and what it says.
+const (
+	firstProbe = time.Second
+	lastProbe  = time.Minute
+	// enoughFailed is how many different events have to fail one after the other before a
+	// target that answers, though with failures, counts as one that refuses.
+	enoughFailed = 3
+	tellEvery    = time.Minute
+	askEvery     = time.Second
+	// margin is how long before its deadline an attempt that waits is given back.
+	margin = 2 * time.Second
+)
+
+// A refusedError is a failure after which no other event would fare better.
+type refusedError struct{ err error }
+
+func (e *refusedError) Error() string { return e.err.Error() }
+func (e *refusedError) Unwrap() error { return e.err }
+
+var errHeld = errors.New("the rule waits: its target refuses")
+
+// enter waits until an attempt may be made. probe says that it is the one that finds out
+// whether the target answers. An error is what becomes of the event without an attempt.
+func (g *gate) enter(ctx context.Context) (probe bool, err error) {
+	if g == nil {
+		return false, nil
+	}
+	for {
+		changed, wait, probe, err := g.look(ctx)
+		if changed == nil || err != nil {
+			return probe, err
+		}
+		if deadline, ok := ctx.Deadline(); ok {
+			left := time.Until(deadline) - margin
+			if left <= 0 {
+				return false, queue.Postpone(errHeld, 0)
+			}
+			wait = min(wait, left)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-g.stop:
+			err = queue.Postpone(errHeld, 0)
+		case <-ctx.Done():
+			err = queue.Postpone(errHeld, 0)
+		}
+		timer.Stop()
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
+// look says whether an attempt may be made now: then there is no channel. Else it says what to
+// wait for and how long at most.
+func (g *gate) look(ctx context.Context) (changed <-chan struct{}, wait time.Duration, probe bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.now()
+	switch {
+	case g.since.IsZero():
+		return nil, 0, false, nil
+	case !g.probing && !now.Before(g.probeAt):
+		g.probing = true
+		return nil, 0, true, nil
+	case g.gaveUp(ctx, now):
+		return nil, 0, false, g.letter()
+	}
+	wait = askEvery
+	if !g.probing && g.backlog == 0 {
+		wait = g.probeAt.Sub(now)
+	} else if !g.probing {
+		wait = min(wait, g.probeAt.Sub(now))
+	}
+	return g.changed, wait, false, nil
+}
+
+// gaveUp reports whether an event is to become a dead letter. It requires g.mu.
+func (g *gate) gaveUp(ctx context.Context, now time.Time) bool {
+	if now.Sub(g.since) >= g.patience {
+		return true
+	}
+	if g.backlog == 0 {
+		return false
+	}
+	if now.Sub(g.asked) >= askEvery {
+		g.asked = now
+		if n, ok := g.waiting(ctx); ok {
+			g.surplus = max(0, n-g.backlog)
+		}
+	}
+	if g.surplus == 0 {
+		return false
+	}
+	g.surplus--
+	return true
+}
+
+// letter is the error of an event that is given up. It requires g.mu.
+func (g *gate) letter() error {
+	g.dead++
+	return queue.Permanent(fmt.Errorf("the target has refused since %s: %w", g.since.UTC().Format(time.RFC3339), g.cause))
+}
+
+// leave judges an attempt at an event and returns what becomes of it.
+func (g *gate) leave(ctx context.Context, probe bool, id string, err error) error {
+	if g == nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.probing = g.probing && !probe
+	_, status := errors.AsType[*delivery.StatusError](err)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		g.announce() // It was cut short.
+		return err
+	case err == nil, status && queue.IsPermanent(err):
+		g.open(ctx)
+		return err
+	case queue.IsPermanent(err), !g.refuses(id, err):
+		g.announce()
+		return err
+	}
+	return g.shut(ctx, probe, err)
+}
+
+// shut holds the others back after a failure, and returns what becomes of the event that failed. It
+// requires g.mu.
+func (g *gate) shut(ctx context.Context, probe bool, err error) error {
+	now, shut := g.now(), !g.since.IsZero()
+	switch {
+	case !shut:
+		g.since, g.pause, g.dead = now, firstProbe, 0
+	case probe:
+		g.pause = min(2*g.pause, lastProbe)
+	}
+	g.cause = err
+	if probe || !shut {
+		g.probeAt = now.Add(max(g.pause, queue.Pause(err)))
+	}
+	g.announce()
+	over := g.gaveUp(ctx, now)
+	g.tell(ctx, now, over)
+	switch {
+	case over:
+		return g.letter()
+	case !shut:
+		// This attempt is counted: an event that alone fails does not come for ever.
+		return err
+	}
+	return queue.Postpone(err, max(g.probeAt.Sub(now), 0))
+}
+
+// release gives back the right to probe.
+func (g *gate) release(probe bool) {
+	if g == nil || !probe {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.probing = false
+	g.announce()
+}
+
+// refuses reports whether a failure says that the target refuses, and not one event. It
+// requires g.mu.
+func (g *gate) refuses(id string, err error) bool {
+	if _, ok := errors.AsType[*refusedError](err); ok || !g.since.IsZero() {
+		return true
+	}
+	if !slices.Contains(g.failed, id) {
+		g.failed = append(g.failed, id)
+	}
+	return len(g.failed) >= enoughFailed
+}
+
+// open lets all through. It requires g.mu.
+func (g *gate) open(ctx context.Context) {
+	g.failed = nil
+	if g.since.IsZero() {
+		return
+	}
+	g.log.LogAttrs(ctx, slog.LevelWarn, "the target of a rule answers again", slog.String("rule", g.rule),
+		slog.Float64("refused_seconds", g.now().Sub(g.since).Seconds()), slog.Int64("dead_letters", g.dead))
+	g.since, g.told, g.surplus = time.Time{}, time.Time{}, 0
+	g.announce()
+}
+
+// announce wakes those that wait. It requires g.mu.
+func (g *gate) announce() {
+	if g.changed != nil {
+		close(g.changed)
+	}
+	g.changed = make(chan struct{})
+}
+
+// tell writes a line to the log, once a minute. It requires g.mu.
+func (g *gate) tell(ctx context.Context, now time.Time, over bool) {
+	if now.Sub(g.told) < tellEvery {
+		return
+	}
+	g.told = now
+	attrs := []slog.Attr{slog.String("rule", g.rule), slog.Time("since", g.since), slog.Int64("dead_letters", g.dead), slog.Any("error", g.cause)}
+	if n, ok := g.waiting(ctx); ok {
+		attrs = append(attrs, slog.Int64("waiting", n))
+	}
+	if over {
+		g.log.LogAttrs(ctx, slog.LevelError, "the target of a rule refuses; its events become dead letters", attrs...)
+		return
+	}
+	g.log.LogAttrs(ctx, slog.LevelWarn, "the target of a rule refuses; its events wait", attrs...)
+}
+
+// A Refusing is a rule whose target refuses.
+type Refusing struct {
+	Rule  string
+	Since time.Time
+	// DeadLetters is how many events were given up since.
+	DeadLetters int64
+}
+
+// refusing says whether the target refuses.
+func (g *gate) refusing() (Refusing, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return Refusing{g.rule, g.since, g.dead}, !g.since.IsZero()
+}

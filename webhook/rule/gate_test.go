@@ -1,0 +1,163 @@
+package rule_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"slackmcp/store/queue"
+	"slackmcp/webhook/rule"
+)
+
+// A target is a receiver whose answers can be changed.
+type target struct {
+	*httptest.Server
+	status atomic.Int64
+	poison string // a body with this is always answered 503
+
+	mu  sync.Mutex
+	got []string
+}
+
+func newTarget(t *testing.T, status int) *target {
+	t.Helper()
+	s := &target{}
+	s.status.Store(int64(status))
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body := make([]byte, 512)
+		n, _ := r.Body.Read(body)
+		status := int(s.status.Load())
+		if s.poison != "" && strings.Contains(string(body[:n]), s.poison) {
+			status = http.StatusServiceUnavailable
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if status == http.StatusOK {
+			s.got = append(s.got, r.Header.Get("X-Event-Id"))
+		}
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *target) received() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.got)
+}
+
+func (s *target) rules(t *testing.T) []*rule.Rule {
+	return parse(t, `rules: [{name: out, forward: {url: "`+s.URL+`", secret_env: HOOK_SECRET, allow: 127.0.0.0/8}}]`)
+}
+
+func (g *rig) group(t *testing.T) queue.GroupStats {
+	t.Helper()
+	s, err := g.q.Stats(t.Context())
+	if err != nil || len(s.Groups) != 1 {
+		t.Fatalf("Stats = %+v, %v, want one group", s, err)
+	}
+	return s.Groups[0]
+}
+
+// quick is a policy by which an event would be dead in a moment.
+func quick(o *rule.Options) {
+	o.Group.Policy.Base, o.Group.Policy.MaxAttempts = time.Millisecond, 2
+}
+
+// TestATargetThatRefusesLosesNothing has a target that is away for longer than all attempts would take: nothing
+// becomes a dead letter, the log has a line and not one for each attempt, and all come in the end.
+func TestATargetThatRefusesLosesNothing(t *testing.T) {
+	to := newTarget(t, http.StatusBadGateway)
+	g := newRig(t, to.rules(t), quick)
+	await(t, "the group", func() bool { groups, _ := g.q.Groups(t.Context()); return len(groups) == 1 })
+	const n = 40
+	for i := range n {
+		g.publish(fmt.Sprint(i))
+	}
+	await(t, "the rule to be known as refused", func() bool { return len(g.r.Refusing()) == 1 })
+	time.Sleep(300 * time.Millisecond) // A dozen times what two attempts take.
+	if dead := g.dead("out"); len(dead) > 0 {
+		t.Fatalf("%d events became dead letters, the first %s", len(dead), dead[0])
+	}
+	if lines := strings.Count(g.logged(), "level=WARN"); lines > 2 {
+		t.Errorf("the log has %d warnings, want one for the event that was tried first and one for the rule:\n%s", lines, g.logged())
+	}
+	to.status.Store(http.StatusOK)
+	await(t, "all events", func() bool { return to.received() >= n })
+	await(t, "their end", func() bool { return g.group(t).Waiting == 0 })
+	if s := g.group(t); s.Done != n || s.Dead != 0 || to.received() != n || len(g.r.Refusing()) != 0 {
+		t.Errorf("%+v, %d received, %+v, want %d done", s, to.received(), g.r.Refusing(), n)
+	}
+	if !strings.Contains(g.logged(), "answers again") {
+		t.Errorf("the log does not say that the target is back:\n%s", g.logged())
+	}
+	if err := g.end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPatienceEnds has a target that does not come back.
+func TestPatienceEnds(t *testing.T) {
+	to := newTarget(t, http.StatusBadGateway)
+	g := newRig(t, to.rules(t), quick, func(o *rule.Options) { o.Patience = 50 * time.Millisecond })
+	await(t, "the group", func() bool { groups, _ := g.q.Groups(t.Context()); return len(groups) == 1 })
+	const n = 20
+	for i := range n {
+		g.publish(fmt.Sprint(i))
+	}
+	await(t, "the dead letters", func() bool { return g.group(t).Dead == n })
+	if r := g.r.Refusing(); len(r) != 1 || r[0].Rule != "out" || r[0].DeadLetters == 0 {
+		t.Errorf("Refusing = %+v", r)
+	}
+	if err := g.end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestABacklogIsBounded has more events wait than may: the oldest become dead letters, the rest waits.
+func TestABacklogIsBounded(t *testing.T) {
+	to := newTarget(t, http.StatusBadGateway)
+	g := newRig(t, to.rules(t), quick, func(o *rule.Options) { o.Backlog = 30 })
+	await(t, "the group", func() bool { groups, _ := g.q.Groups(t.Context()); return len(groups) == 1 })
+	const n = 100
+	for i := range n {
+		g.publish(fmt.Sprint(i))
+	}
+	await(t, "the backlog to be at its bound", func() bool { return g.group(t).Waiting <= 30 })
+	time.Sleep(2500 * time.Millisecond) // It is looked at each second.
+	if s := g.group(t); s.Waiting+s.Dead != n || s.Waiting < 20 {
+		t.Errorf("%d events wait and %d are dead, want about 30 that wait", s.Waiting, s.Dead)
+	}
+	if err := g.end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOneEventThatFailsHoldsNoOtherBack has one event that the target never takes.
+func TestOneEventThatFailsHoldsNoOtherBack(t *testing.T) {
+	to := newTarget(t, http.StatusOK)
+	to.poison = "poison"
+	g := newRig(t, to.rules(t), quick)
+	await(t, "the group", func() bool { groups, _ := g.q.Groups(t.Context()); return len(groups) == 1 })
+	g.publish("poison")
+	for i := range 20 {
+		g.publish(fmt.Sprint(i))
+	}
+	await(t, "the others", func() bool { return to.received() == 20 })
+	for range 5 {
+		await(t, "the dead letter, or more", func() bool {
+			g.publish("more")
+			time.Sleep(100 * time.Millisecond)
+			return g.group(t).Dead == 1
+		})
+	}
+	if err := g.end(); err != nil {
+		t.Error(err)
+	}
+}
