@@ -86,6 +86,7 @@ roads: ## Count the files and functions that one request visits; writes docs/roa
 
 conformance: ## Run the public MCP conformance suites (needs npm)
 	@test/conformance.sh
+	@go test -count=1 -v -run TestAuthorization ./test/conformance
 
 fuzz: ## Fuzz each parser of outside bytes for 30 s
 	@scripts/fuzz.sh 30s
