@@ -183,7 +183,12 @@ func (s *surfer) back(user string) *url.URL {
 		"response_type": {"code"}, "client_id": {s.client}, "redirect_uri": {surferBack}, "code_challenge_method": {"S256"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "resource": {s.base + "/mcp"}, "state": {surferState},
 	}.Encode(), "", "")
-	at := s.to(s.form(s.base+"/authorize/consent", url.Values{"t": {s.sealed(asked)}, "answer": {"allow"}, "write": {"on"}}))
+	return s.atSlack(s.to(s.form(s.base+"/authorize/consent", url.Values{"t": {s.sealed(asked)}, "answer": {"allow"}, "write": {"on"}})), user)
+}
+
+// atSlack answers on Slack's page, and returns where it sends the person back to.
+func (s *surfer) atSlack(at *url.URL, user string) *url.URL {
+	s.t.Helper()
 	answer := at.Query()
 	answer.Set("user", user)
 	answer.Set("answer", "allow")
@@ -212,8 +217,8 @@ func (s *surfer) tokens(f url.Values) (token, refresh string) {
 	return token, refresh
 }
 
-// mcp posts a message as the bearer of a token.
-func (s *surfer) mcp(token, body string) (status int, answer string) {
+// mcp posts a message of a session, which may be none, as the bearer of a token.
+func (s *surfer) mcp(token, session, body string) (status int, opened, answer string) {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.base+"/mcp", strings.NewReader(body))
 	if err != nil {
@@ -222,6 +227,9 @@ func (s *surfer) mcp(token, body string) (status int, answer string) {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
 	req.Header.Set("Authorization", "Bearer "+token)
+	if session != "" {
+		req.Header.Set("Mcp-Session-Id", session)
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
@@ -232,7 +240,31 @@ func (s *surfer) mcp(token, body string) (status int, answer string) {
 		s.t.Fatal(err)
 	}
 	s.hay.add("mcp answers", fmt.Appendf(nil, "%d %v %s\n", res.StatusCode, res.Header, b))
-	return res.StatusCode, string(b)
+	return res.StatusCode, res.Header.Get("Mcp-Session-Id"), string(b)
+}
+
+// surferInitialize opens a session.
+const surferInitialize = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
+
+// open opens a session, and calls tools in it: one that works, one that fails at Slack, one that is not
+// for people.
+func (s *surfer) open(token string) {
+	s.t.Helper()
+	status, session, body := s.mcp(token, "", surferInitialize)
+	if status != http.StatusOK {
+		s.t.Fatalf("not let in: %d, %s", status, body)
+	}
+	for _, call := range [][2]string{
+		{"slack_list_channels", `{}`},
+		{"slack_post_message", `{"channel":"#general","text":"hello from a canary"}`},
+		{"slack_post_message", `{"channel":"#nowhere","text":"x"}`},
+		{"slack_list_events", `{}`},
+	} {
+		_, _, body := s.mcp(token, session, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"`+call[0]+`","arguments":`+call[1]+`}}`)
+		if call[0] == "slack_list_channels" && !strings.Contains(body, "general") {
+			s.t.Errorf("a tool does nothing: %s", body)
+		}
+	}
 }
 
 // TestSignInCanaries has people sign in at the shipped binary, call, refresh, fail in every way and sign
@@ -286,7 +318,6 @@ func TestSignInCanaries(t *testing.T) {
 // signInAndFail goes through what works and what fails.
 func signInAndFail(s *surfer, box *workspace) {
 	s.t.Helper()
-	const initialize = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
 	exchange := func(code string) url.Values {
 		return url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {surferBack}, "code_verifier": {surferVerifier}}
 	}
@@ -294,19 +325,17 @@ func signInAndFail(s *surfer, box *workspace) {
 		return url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
 	}
 	token, refresh := s.tokens(exchange(s.code(sandbox.Alice)))
-	if status, body := s.mcp(token, initialize); status != http.StatusOK {
-		s.t.Fatalf("alice is not let in: %d, %s", status, body)
-	}
+	s.open(token)
 	token, refresh = s.tokens(again(refresh))
-	s.mcp(token, initialize)
+	s.open(token)
 	s.tokens(again(refresh + "x"))
-	s.mcp(refresh, initialize)
-	s.mcp(token+"x", initialize)
+	s.mcp(refresh, "", surferInitialize)
+	s.mcp(token+"x", "", surferInitialize)
 	// A code that comes back, and what it gave.
 	code := s.code(sandbox.Bob)
 	taken, _ := s.tokens(exchange(code))
 	s.tokens(exchange(code))
-	s.mcp(taken, initialize)
+	s.mcp(taken, "", surferInitialize)
 	// Slack does not let somebody in, or does not know the code; and the way back is used again.
 	s.send(http.MethodGet, s.back("").String(), "", "")
 	s.send(http.MethodGet, s.back(sandbox.Kira).String(), "", "")
@@ -317,16 +346,21 @@ func signInAndFail(s *surfer, box *workspace) {
 	forged.RawQuery = q.Encode()
 	s.send(http.MethodGet, forged.String(), "", "")
 	s.send(http.MethodGet, forged.String(), "", "")
+	// Somebody looks at their sign-ins.
+	way := s.form(s.base+"/sign-ins/slack", url.Values{"t": {s.sealed(s.send(http.MethodGet, s.base+"/sign-ins", "", ""))}})
+	own := s.send(http.MethodGet, s.atSlack(s.to(way), sandbox.Alice).String(), "", "")
+	s.sealed(own)
+	s.hay.add("the page of a person's sign-ins", []byte(sealedForm.ReplaceAllString(own.body, "")))
 	// Somebody signs out, and somebody's grant ends at Slack.
 	carla, out := s.tokens(exchange(s.code(sandbox.Carla)))
 	s.form(s.base+"/revoke", url.Values{"token": {out}, "client_id": {s.client}})
-	s.mcp(carla, initialize)
+	s.mcp(carla, "", surferInitialize)
 	bob, _ := s.tokens(exchange(s.code(sandbox.Bob)))
 	if err := box.RevokeGrant("bob"); err != nil {
 		s.t.Fatal(err)
 	}
 	eventually(s.t, time.Minute, func() error {
-		if status, _ := s.mcp(bob, initialize); status != http.StatusUnauthorized {
+		if status, _, _ := s.mcp(bob, "", surferInitialize); status != http.StatusUnauthorized {
 			return fmt.Errorf("bob's token is answered %d", status)
 		}
 		return nil
@@ -373,7 +407,7 @@ func judgeCanaries(t *testing.T, seen *secretsSeen, hay *haystack) {
 			}
 		}
 	}
-	for _, name := range []string{"audit", "traces", "metrics", "logs", "refusals", "arguments", "people show"} {
+	for _, name := range []string{"audit", "traces", "metrics", "logs", "refusals", "mcp answers", "arguments", "people show", "the page of a person's sign-ins"} {
 		if len(hay.pieces[name]) == 0 {
 			t.Errorf("%s is empty: the test looks at nothing", name)
 		}
