@@ -92,13 +92,13 @@ func CheckRules(c config.Config, file string) ([]Entry, error) {
 
 // CheckSources reads a sources file as a server does. The error is a *config.Error.
 func CheckSources(c config.Config, file string) ([]Entry, error) {
-	sources, err := parseSources(file, env(c))
+	sources, err := parseSources(c, file, env(c))
 	if err != nil {
 		return nil, &config.Error{Problems: problemsOf("SOURCES_FILE", err)}
 	}
 	list := []Entry{}
 	for _, s := range sources {
-		list = append(list, Entry{s.Name, webhook.SourcePath + s.Name + ", signed as " + s.Scheme.Name()})
+		list = append(list, Entry{s.Name, webhook.SourcePath + s.Name + ", signed as " + signedAs(s)})
 	}
 	return list, nil
 }
@@ -161,26 +161,15 @@ func readSources(c config.Config, e yamldoc.Env) ([]webhook.Source, error) {
 	if c.Senders.SourcesFile == "" || !c.Mode.Webhook() {
 		return nil, nil
 	}
-	list, err := parseSources(c.Senders.SourcesFile, e)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range list {
-		for _, own := range sources(c.Senders) {
-			if s.Name == own.Name {
-				return nil, fmt.Errorf("source %s is served already, because its own variable is set", s.Name)
-			}
-		}
-	}
-	return list, nil
+	return parseSources(c, c.Senders.SourcesFile, e)
 }
 
-func parseSources(file string, e yamldoc.Env) ([]webhook.Source, error) {
+func parseSources(c config.Config, file string, e yamldoc.Env) ([]webhook.Source, error) {
 	content, err := config.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return webhook.ParseSources(file, content, e)
+	return webhook.ParseSources(file, content, e, c.Listen.PublicURL)
 }
 
 // newRules builds the runner of the rules; nil without a webhook side. Without a file it only

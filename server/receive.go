@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"time"
 
 	"slackmcp/config"
@@ -21,6 +22,7 @@ import (
 	"slackmcp/webhook/gaps"
 	"slackmcp/webhook/limiter"
 	"slackmcp/webhook/refusals"
+	"slackmcp/webhook/signature"
 	"slackmcp/webhook/worker"
 )
 
@@ -34,7 +36,10 @@ func otherSources(cfg config.Config) ([]webhook.Source, error) {
 	if problems := problemsOf("SOURCES_FILE", err); problems != nil {
 		return nil, &config.Error{Problems: problems}
 	}
-	return append(sources(cfg.Senders), further...), nil
+	own := slices.DeleteFunc(sources(cfg.Senders), func(s webhook.Source) bool {
+		return slices.ContainsFunc(further, func(f webhook.Source) bool { return f.Name == s.Name }) // The file's replaces it.
+	})
+	return append(own, further...), nil
 }
 
 // newReceiver builds the webhook side's handler; nil for the mcp command, which has none.
@@ -59,6 +64,7 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 		SlackSecrets:   slack.signingSecrets,
 		Direct:         cfg.Slack.SocketMode,
 		Sources:        others,
+		PublicURL:      cfg.Listen.PublicURL,
 		ReceiptSecrets: one(cfg.Senders.Webhook),
 		ReceiptOutput:  o.Out,
 		Tolerance:      cfg.Receive.TimestampTolerance,
@@ -113,12 +119,13 @@ func sources(s config.Senders) []webhook.Source {
 	for _, sender := range []struct {
 		name   string
 		secret config.Secret
+		scheme signature.Scheme
 	}{
-		{"contact_created", s.Contact},
-		{"payment_succeeded", s.Stripe},
+		{"contact_created", s.Contact, signature.HexHeader("")},
+		{"payment_succeeded", s.Stripe, signature.HexOrStripe},
 	} {
 		if sender.secret.IsSet() {
-			list = append(list, webhook.Source{Name: sender.name, Secrets: one(sender.secret)})
+			list = append(list, webhook.Source{Name: sender.name, Secrets: one(sender.secret), Scheme: sender.scheme})
 		}
 	}
 	return list

@@ -18,19 +18,25 @@ type signer struct {
 
 // signers lists the senders with their secrets.
 func signers(cfg config.Config, slackSecrets []string, others []webhook.Source) []signer {
-	hex := signature.HexHeader("").Name()
 	list := []signer{
 		{"Slack (SLACK_SIGNING_SECRET)", signature.SlackV0.Name(), slackSecrets},
 		{"the delivery receipts (WEBHOOK_SECRET)", signature.Bearer.Name(), one(cfg.Senders.Webhook)},
 	}
 	for _, s := range others {
-		scheme := hex
-		if s.Scheme != nil {
-			scheme = s.Scheme.Name()
-		}
-		list = append(list, signer{"source " + s.Name, scheme, s.Secrets})
+		list = append(list, signer{"source " + s.Name, signedAs(s), s.Secrets})
 	}
 	return list
+}
+
+// signedAs names how a source signs: by its provider or its scheme.
+func signedAs(s webhook.Source) string {
+	switch {
+	case s.Provider != "":
+		return s.Provider
+	case s.Scheme != nil:
+		return s.Scheme.Name()
+	}
+	return signature.HexHeader("").Name()
 }
 
 // sharedSecrets finds secrets that two senders have. Where they sign in the same way each can

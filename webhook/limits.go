@@ -80,7 +80,7 @@ func (rc *Receiver) remember(v *delivery) {
 // refused reports whether a delivery is answered as a failure: late, and on a connection that
 // is closed then.
 func (v *delivery) refused() bool {
-	return v.Secret == 0 && v.Outcome != SSLCheck && v.Outcome != Aborted
+	return v.Secret == 0 && v.Outcome != SSLCheck && v.Outcome != Challenge && v.Outcome != Aborted
 }
 
 // maxDelayed is how many refusals wait at once. It bounds what a flood makes the server keep;

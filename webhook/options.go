@@ -57,6 +57,12 @@ type Options struct {
 	Tolerance time.Duration
 	// Sources are the other senders, each with its route /events/{name}.
 	Sources []Source
+	// PublicURL is where the world reaches the server, for senders that sign the address to which
+	// they post.
+	PublicURL string
+	// Fetch gets the public keys of senders, and the addresses by which Amazon SNS has a
+	// subscription confirmed; nil gets them by https from the public network.
+	Fetch func(ctx context.Context, url string) ([]byte, error)
 	// ReceiptSecrets are the secrets of delivery receipts. Without one /webhooks is not
 	// registered.
 	ReceiptSecrets []string

@@ -25,7 +25,8 @@ const (
 	Accepted Outcome = "accepted"
 	// Duplicate means stored before, with the same source and id.
 	Duplicate Outcome = "duplicate"
-	// Challenge is a signed url_verification, answered and not stored.
+	// Challenge is what a sender asks before it delivers, such as Slack's signed
+	// url_verification: answered and not stored.
 	Challenge Outcome = "challenge"
 	// SSLCheck is Slack's probe of a slash command's URL.
 	SSLCheck Outcome = "ssl_check"
@@ -150,15 +151,18 @@ var (
 	noSniff    = []string{"nosniff"}
 )
 
-// respond writes the answer to an outcome and returns its status. body, unless it is nil,
-// takes the place of the outcome's own.
-func respond(w http.ResponseWriter, o Outcome, body []byte) (status int) {
-	re := replies[o]
+// respond writes the answer to a delivery and returns its status.
+func respond(w http.ResponseWriter, v *delivery) (status int) {
+	re := replies[v.Outcome]
+	status, body := re.status, v.reply
 	if body == nil {
 		body = re.body
 	}
+	if v.noContent {
+		status, body = http.StatusNoContent, nil
+	}
 	h := w.Header()
-	switch re.status {
+	switch status {
 	case http.StatusServiceUnavailable:
 		h["Retry-After"] = retryAfter
 	case http.StatusTooManyRequests:
@@ -168,13 +172,16 @@ func respond(w http.ResponseWriter, o Outcome, body []byte) (status int) {
 	}
 	if len(body) > 0 {
 		h["Content-Type"] = jsonType
+		if v.replyType != nil {
+			h["Content-Type"] = v.replyType
+		}
 		h["X-Content-Type-Options"] = noSniff
 	}
-	w.WriteHeader(re.status)
+	w.WriteHeader(status)
 	if len(body) > 0 {
 		_, _ = w.Write(body) // The sender may be gone, and then no client reads the answer.
 	}
-	return re.status
+	return status
 }
 
 // problem returns an error's body with a detail that only this request has.
@@ -200,6 +207,11 @@ func (rc *Receiver) repeated(v *delivery) bool {
 	})
 }
 
+// unasked reports whether a request was answered that everybody can send: it has no line in the log.
+func (v *delivery) unasked() bool {
+	return v.Outcome == SSLCheck || v.Outcome == Challenge && v.Secret == 0
+}
+
 // report calls OnObserve with a finished request and writes its line to the log. When the
 // signature was not good, the line has nothing that the sender wrote.
 func (rc *Receiver) report(ctx context.Context, v *delivery) {
@@ -209,7 +221,7 @@ func (rc *Receiver) report(ctx context.Context, v *delivery) {
 	if rc.opt.OnObserve != nil {
 		rc.opt.OnObserve(&v.Observation)
 	}
-	if v.Outcome == SSLCheck || v.Repeated {
+	if v.unasked() || v.Repeated {
 		return
 	}
 	level := slog.LevelInfo

@@ -53,6 +53,7 @@ type Receiver struct {
 	endpoints map[string]*endpoint // by path
 	direct    endpoint             // of the deliveries of Deliver
 	inFlight  atomic.Int64         // verified requests
+	fetch     signature.Fetcher    // gets senders' public keys
 	hashing   chan struct{}        // has an entry for each body above shortBody that is being hashed
 }
 
@@ -68,11 +69,16 @@ type endpoint struct {
 	// decode reads a verified body into the delivery's event. An outcome that is not empty
 	// ends the delivery: nothing is published.
 	decode func(v *delivery) (o Outcome, reason string)
+	// greet answers what a sender asks before it delivers, without a signature. An outcome that is
+	// not empty ends the request; nil means that nothing is asked.
+	greet func(v *delivery, w http.ResponseWriter, r *http.Request) (o Outcome, reason string)
 	// lookBack asks the store, before it publishes, whether it keeps the event: when a
 	// signature has no timestamp, a copy may come at any time.
 	lookBack bool
 	// unauthorized and accepted are the bodies of a 401 and a 200; nil means those of replies.
 	unauthorized, accepted []byte
+	// replyType is the media type of accepted; nil means JSON.
+	replyType []string
 }
 
 // A delivery is one request on its way through the steps of the Receiver, with what each
@@ -96,7 +102,9 @@ type delivery struct {
 	// attrs are added to the log line.
 	attrs []slog.Attr
 
-	reply []byte // the body of the answer; nil means that of replies
+	reply     []byte   // the body of the answer; nil means that of replies
+	replyType []string // its media type; nil means JSON
+	noContent bool     // the answer to what succeeded is 204
 }
 
 // New returns a Receiver. It fails when an option is wrong, or when no secret is given
@@ -113,6 +121,9 @@ func New(o Options) (*Receiver, error) {
 		hashing:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		endpoints: map[string]*endpoint{},
 		direct:    endpoint{source: event.SourceSlack},
+	}
+	if rc.fetch, err = rc.fetcher(); err != nil {
+		return nil, err
 	}
 	if err := rc.register(); err != nil {
 		return nil, err
@@ -150,7 +161,7 @@ func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(afterRefusal)) // Only a test's ResponseWriter has no deadlines.
 	}
 	v.Claimed = v.Secret == 0 && (v.Outcome == Limited || v.Outcome == Busy) // Its headers were good before its body was refused.
-	v.Status = respond(w, v.Outcome, v.reply)
+	v.Status = respond(w, v)
 	if id := r.Header[RequestIDHeader]; len(id) > 0 {
 		v.RequestID = id[0]
 	}
@@ -166,14 +177,14 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 		return Unregistered, ""
 	}
 	v.Source = ep.source
-	if r.Method != http.MethodPost {
-		return WrongMethod, ""
+	if o, reason = ep.greeted(v, w, r); o != "" {
+		return o, reason
 	}
 
 	// Headers: what the signature claims and when it was made, then the media type.
 	var err error
 	now := rc.opt.Now()
-	v.claim, err = ep.verifier.Open(r.Header, now)
+	v.claim, err = ep.verifier.Open(r, now)
 	if v.claim.At != 0 {
 		v.Skew = now.Sub(time.Unix(v.claim.At, 0))
 	}
@@ -181,8 +192,7 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 		return SSLCheck, ""
 	}
 	if err != nil {
-		v.reply = ep.unauthorized
-		return refusal(err)
+		return v.refuse(err)
 	}
 	var compressed bool
 	v.media, compressed = mediaOf(r.Header)
@@ -201,8 +211,7 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 	// Signature: one of the secrets has signed the body.
 	secret, err := rc.verify(v)
 	if err != nil {
-		v.reply = ep.unauthorized
-		return refusal(err)
+		return v.refuse(err)
 	}
 	v.Secret = secret + 1
 	if rc.opt.OnVerified != nil {
@@ -233,9 +242,27 @@ func (rc *Receiver) verify(v *delivery) (secret int, err error) {
 	return v.endpoint.verifier.Verify(&v.claim, v.body)
 }
 
-// refusal returns the outcome of a request whose signature is not good.
-func refusal(err error) (o Outcome, reason string) {
+// greeted answers what is no delivery: what a sender asks before it delivers, and other methods
+// than POST.
+func (ep *endpoint) greeted(v *delivery, w http.ResponseWriter, r *http.Request) (o Outcome, reason string) {
+	if ep.greet != nil {
+		if o, reason = ep.greet(v, w, r); o != "" {
+			return o, reason
+		}
+	}
+	if r.Method != http.MethodPost {
+		return WrongMethod, ""
+	}
+	return "", ""
+}
+
+// refuse ends a request whose signature is not good, or cannot be judged.
+func (v *delivery) refuse(err error) (o Outcome, reason string) {
+	v.reply = v.endpoint.unauthorized
 	switch {
+	case errors.Is(err, signature.ErrUnavailable):
+		v.reply = problem(err.Error(), "send it again later")
+		return Unavailable, "keys"
 	case errors.Is(err, signature.ErrStale):
 		return Stale, ""
 	case errors.Is(err, signature.ErrMissing):
@@ -364,7 +391,7 @@ func (rc *Receiver) publish(v *delivery) (o Outcome, reason string) {
 	if o != Accepted && o != Duplicate {
 		return o, reason
 	}
-	v.reply = v.endpoint.accepted
+	v.reply, v.replyType = v.endpoint.accepted, v.endpoint.replyType
 	if v.interactive {
 		v.reply = rc.answer(v.began, e)
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"slackmcp/internal/yamldoc"
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/provider"
 	"slackmcp/webhook/signature"
 )
 
@@ -23,12 +23,22 @@ type Source struct {
 	// sender names none: 1 to 64 characters of [a-z0-9._-], and none of the names that
 	// this package uses itself. Required.
 	Name string
+	// Provider is a name of provider.Names, in place of a Scheme: all that is known of a sender.
+	Provider string
 	// Scheme is how the sender signs; nil means signature.HexHeader(""), the HMAC of the
 	// body in X-Signature. The schemes of GitHub, Stripe, Standard Webhooks and Svix have
 	// defaults for ID, Kind and Subtype.
 	Scheme signature.Scheme
-	// Secrets are those that are valid now. Required.
+	// Secrets are those that are valid now. Required, unless the sender's keys are fetched.
 	Secrets []string
+	// Audiences and Subjects are those of a provider whose tokens a published key signs: of each
+	// the token must name one. Subjects may be empty.
+	Audiences, Subjects []string
+	// URL is the address that the sender posts to, where it signs it; empty means that of
+	// Options.PublicURL.
+	URL string
+	// VerifyToken is what a sender says in its handshake by GET; without one that is refused.
+	VerifyToken string
 	// Tolerance bounds how far a signed timestamp may be from now; 0 means that of Options.
 	Tolerance time.Duration
 	// ID, Kind and Subtype say where the delivery's id and the event's kind are: a path
@@ -38,12 +48,42 @@ type Source struct {
 	ID, Kind, Subtype string
 }
 
-// schemeSelectors are the defaults of ID, Kind and Subtype by scheme.
-var schemeSelectors = map[string]struct{ id, kind, subtype string }{
-	"github":   {"header:X-GitHub-Delivery", "header:X-GitHub-Event", "action"},
-	"stripe":   {"id", "type", ""},
-	"standard": {"header:Webhook-Id", "type", ""},
-	"svix":     {"header:Svix-Id", "type", ""},
+// resolve returns what is known of the source's sender, with what the source says itself.
+func (s Source) resolve() (provider.Provider, error) {
+	if s.Provider != "" && s.Scheme != nil {
+		return provider.Provider{}, errors.New("name a provider or a scheme, not both")
+	}
+	name := s.Provider
+	if s.Scheme != nil {
+		name = s.Scheme.Name() // A scheme that is a provider's own.
+	}
+	p, err := provider.Find(name)
+	switch {
+	case s.Provider != "" && err != nil:
+		return p, err
+	case s.Provider == "":
+		if p.Scheme != s.Scheme {
+			p = provider.Provider{}
+		}
+		p = provider.Provider{Scheme: s.Scheme, ID: p.ID, Type: p.Type, Subtype: p.Subtype}
+		switch s.Scheme {
+		case nil:
+			p.Scheme = signature.HexHeader("")
+		case signature.StandardWebhooks:
+			p.ID, p.Type = "header:Webhook-Id", "type"
+		}
+	case p.Token != nil:
+		token := *p.Token
+		token.Audiences, token.Subjects = s.Audiences, s.Subjects
+		if p.Scheme, err = signature.NewToken(token); err != nil {
+			return p, err
+		}
+	}
+	setDefault(&s.ID, p.ID)
+	setDefault(&s.Kind, p.Type)
+	setDefault(&s.Subtype, p.Subtype)
+	p.ID, p.Type, p.Subtype = s.ID, s.Kind, s.Subtype
+	return p, nil
 }
 
 var sourceName = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
@@ -56,44 +96,54 @@ func (rc *Receiver) endpoint(s Source) (*endpoint, error) {
 	case s.Name == event.SourceSlack, s.Name == event.SourceReceipts, s.Name == event.SourceGaps:
 		return nil, fmt.Errorf("name %q is taken", s.Name)
 	}
-	if s.Scheme == nil {
-		s.Scheme = signature.HexHeader("")
-	}
-	if s.Tolerance == 0 {
-		s.Tolerance = rc.opt.Tolerance
-	}
-	v, err := signature.New(signature.Options{Scheme: s.Scheme, Secrets: s.Secrets, Tolerance: s.Tolerance})
+	p, err := s.resolve()
 	if err != nil {
 		return nil, err
 	}
-	preset := schemeSelectors[s.Scheme.Name()]
-	setDefault(&s.ID, preset.id)
-	setDefault(&s.Kind, preset.kind)
-	setDefault(&s.Subtype, preset.subtype)
-	d := sourceDecoder{source: s.Name}
+	setDefault(&s.Tolerance, p.Window)
+	setDefault(&s.Tolerance, rc.opt.Tolerance)
+	if s.URL == "" && rc.opt.PublicURL != "" {
+		s.URL = strings.TrimSuffix(rc.opt.PublicURL, "/") + SourcePath + s.Name
+	}
+	v, err := signature.New(signature.Options{Scheme: p.Scheme, Secrets: s.Secrets, Tolerance: s.Tolerance, URL: s.URL, Fetch: rc.fetch})
+	if err != nil {
+		return nil, err
+	}
+	d := sourceDecoder{source: s.Name, handshake: rc.handshake(p.Handshake)}
 	var errs [3]error
-	d.id, errs[0] = parseSelector("ID", s.ID)
-	d.kind, errs[1] = parseSelector("Kind", s.Kind)
-	d.subtype, errs[2] = parseSelector("Subtype", s.Subtype)
+	d.id, errs[0] = parseSelectors("ID", p.ID)
+	d.kind, errs[1] = parseSelectors("Kind", p.Type)
+	d.subtype, errs[2] = parseSelectors("Subtype", p.Subtype)
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
-	return &endpoint{
-		source: s.Name, verifier: v, decode: d.decode, lookBack: !s.Scheme.Timed(),
+	ep := &endpoint{
+		source: s.Name, verifier: v, decode: d.decode, lookBack: !p.Scheme.Timed(), greet: greeting(p.Handshake, s.VerifyToken),
 		unauthorized: []byte(`{"error":"invalid signature"}`), accepted: []byte(`{"status":"queued"}`),
-	}, nil
+	}
+	if p.ReplyType != "" {
+		ep.accepted, ep.replyType = []byte(p.Reply), []string{p.ReplyType}
+	}
+	return ep, nil
 }
 
 // A sourceDecoder decodes the deliveries of one source.
 type sourceDecoder struct {
 	source            string
-	id, kind, subtype selector
+	id, kind, subtype selectors
+	// handshake answers a verified request that is no event; nil means that there are none.
+	handshake handshaker
 }
 
 func (d sourceDecoder) decode(v *delivery) (o Outcome, reason string) {
 	enc, err := event.EncodingOf(v.body)
 	if err != nil {
 		return v.illFormed(err)
+	}
+	if d.handshake != nil {
+		if o, reason := d.handshake(v); o != "" {
+			return o, reason
+		}
 	}
 	e := event.Event{Source: d.source, Encoding: enc, Raw: v.body, ID: d.id.of(v, enc)}
 	if e.ID == "" {
@@ -105,6 +155,31 @@ func (d sourceDecoder) decode(v *delivery) (o Outcome, reason string) {
 	}
 	v.event = e
 	return "", ""
+}
+
+// selectors find a field of a request in one of several places: the first that has it counts.
+type selectors []selector
+
+// parseSelectors reads places that are split by " or ".
+func parseSelectors(option, s string) (selectors, error) {
+	var list selectors
+	for place := range strings.SplitSeq(s, " or ") {
+		one, err := parseSelector(option, place)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+func (l selectors) of(v *delivery, enc event.Encoding) string {
+	for _, s := range l {
+		if text := s.of(v, enc); text != "" {
+			return text
+		}
+	}
+	return ""
 }
 
 // A selector finds one field of a request. The zero selector finds nothing.
@@ -157,115 +232,4 @@ func (s selector) of(v *delivery, enc event.Encoding) string {
 		return ""
 	}
 	return text
-}
-
-// A sourceSpec is a source as a file has it.
-type sourceSpec struct {
-	name, scheme, header  string
-	secretEnv, secretFile []string
-	tolerance             time.Duration
-	id, kind, subtype     string
-
-	line   int
-	source Source
-}
-
-type sourcesFile struct{ sources []sourceSpec }
-
-// SourcesSchemaID names the schema of sources files.
-const SourcesSchemaID = "https://slack-webhook-server.invalid/sources.schema.json"
-
-// ParseSources reads a file of sources, which problems call name. The error is a
-// *yamldoc.Error with every problem; a source without its secret is a problem too.
-func ParseSources(name string, content []byte, env yamldoc.Env) ([]Source, error) {
-	f, err := yamldoc.Read(name, content, sourcesObject(env))
-	if err != nil {
-		return nil, err
-	}
-	list := make([]Source, len(f.sources))
-	for i, s := range f.sources {
-		list[i] = s.source
-	}
-	return list, nil
-}
-
-// SourcesSchema returns the JSON Schema of sources files.
-func SourcesSchema() ([]byte, error) {
-	return sourcesObject(yamldoc.Env{}).Schema(SourcesSchemaID, "Sources of slack-webhook-server")
-}
-
-func sourcesObject(env yamldoc.Env) yamldoc.Object[sourcesFile] {
-	return yamldoc.Object[sourcesFile]{
-		Help: "Senders beside Slack; each posts to /events/<name>.",
-		Fields: []yamldoc.Field[sourcesFile]{
-			yamldoc.List("sources", "The senders", "source", func(f *sourcesFile) *[]sourceSpec { return &f.sources }, sourceObject(env)).Required(),
-		},
-		Check: func(r *yamldoc.Reader, _ int, f *sourcesFile) {
-			seen := map[string]int{}
-			for _, s := range f.sources {
-				if first, twice := seen[s.name]; twice && s.name != "" {
-					r.Problem(s.line, "name "+s.name+" is taken", fmt.Sprintf("the source in line %d has it: give this one another", first))
-				}
-				seen[s.name] = s.line
-			}
-		},
-	}
-}
-
-func sourceObject(env yamldoc.Env) yamldoc.Object[sourceSpec] {
-	fields := []yamldoc.Field[sourceSpec]{
-		yamldoc.Text("name", "Last segment of the route /events/<name>, and the events' source: 1 to 64 characters of a-z 0-9 . _ -", func(s *sourceSpec) *string { return &s.name }, nil).Required(),
-		yamldoc.Choice("scheme", "How the sender signs: hex (HMAC-SHA256 of the body in a header, which is the default), bearer, standard (Standard Webhooks), svix, github, stripe",
-			func(s *sourceSpec) *string { return &s.scheme }, sourceSchemes...),
-		yamldoc.Text("header", "For the scheme hex: the header that holds the signature, X-Signature unless it is here", func(s *sourceSpec) *string { return &s.header }, nil),
-	}
-	fields = append(fields, yamldoc.SecretFields(func(s *sourceSpec) *[]string { return &s.secretEnv }, func(s *sourceSpec) *[]string { return &s.secretFile })...)
-	fields = append(fields,
-		yamldoc.Duration("tolerance", "How far a signed time may be off; the setting TIMESTAMP_TOLERANCE unless it is here", func(s *sourceSpec) *time.Duration { return &s.tolerance }, time.Second, 24*time.Hour),
-		yamldoc.Text("id", "Where the delivery's id is: a path in the body (data.id), a form's field, or header:<name>; without one the same body is the same delivery", func(s *sourceSpec) *string { return &s.id }, nil),
-		yamldoc.Text("type", "Where the event's type is, written likewise; without one the type is the source's name", func(s *sourceSpec) *string { return &s.kind }, nil),
-		yamldoc.Text("subtype", "Where its subtype is, written likewise", func(s *sourceSpec) *string { return &s.subtype }, nil),
-	)
-	return yamldoc.Object[sourceSpec]{
-		Fields: fields,
-		Check:  func(r *yamldoc.Reader, line int, s *sourceSpec) { s.check(r, line, env) },
-	}
-}
-
-// sourceSchemes are the schemes that a source may have; Slack's is for Slack only.
-var sourceSchemes = []string{"hex", "bearer", "standard", "svix", "github", "stripe"}
-
-// check makes the Source and checks it as the Receiver does.
-func (s *sourceSpec) check(r *yamldoc.Reader, line int, env yamldoc.Env) {
-	s.line = line
-	if s.name == "" {
-		return
-	}
-	what := "source " + s.name
-	if s.header != "" && s.scheme != "" && s.scheme != "hex" {
-		r.Problem(line, what+" names a header, and the scheme "+s.scheme+" has its own", "remove header")
-	}
-	secrets, err := env.Secrets(s.secretEnv, s.secretFile)
-	if err != nil {
-		r.Problem(line, what+" has no secret", err.Error())
-		return
-	}
-	s.source = Source{
-		Name: s.name, Scheme: s.signing(), Secrets: secrets, Tolerance: s.tolerance,
-		ID: s.id, Kind: s.kind, Subtype: s.subtype,
-	}
-	if _, err := (&Receiver{}).endpoint(s.source); err != nil {
-		r.Problem(line, what+" cannot be served", err.Error())
-	}
-}
-
-func (s *sourceSpec) signing() signature.Scheme {
-	if s.scheme == "" || s.scheme == "hex" {
-		return signature.HexHeader(http.CanonicalHeaderKey(strings.TrimSpace(s.header)))
-	}
-	scheme, err := signature.ByName(s.scheme)
-	if err != nil {
-		return nil // the table knows only names that are there
-	}
-	return scheme
 }

@@ -10,6 +10,7 @@ import (
 	"slackmcp/internal/yamldoc"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/provider"
 	"slackmcp/webhook/signature"
 )
 
@@ -35,7 +36,7 @@ sources:
 `
 
 func TestSourcesOfAFile(t *testing.T) {
-	sources, err := webhook.ParseSources("sources.yaml", []byte(sourceFile), sourceEnv)
+	sources, err := webhook.ParseSources("sources.yaml", []byte(sourceFile), sourceEnv, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +96,7 @@ func TestSourcesThatCannotBeServed(t *testing.T) {
   - {name: f}
   - {name: receipts, secret_env: SHOP_SECRET}
   - {name: gaps, secret_env: SHOP_SECRET}
-`), sourceEnv)
+`), sourceEnv, "")
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -115,6 +116,87 @@ func TestSourcesThatCannotBeServed(t *testing.T) {
 	}
 }
 
+// TestSourcesOfEveryForm reads a source of every way to say how its sender signs.
+func TestSourcesOfEveryForm(t *testing.T) {
+	sources, err := webhook.ParseSources("sources.yaml", []byte(`sources:
+  - {name: a, provider: shopify, secret_env: SHOP_SECRET}
+  - {name: b, provider: meta, secret_env: SHOP_SECRET, verify_env: OLD_SECRET}
+  - {name: c, provider: pubsub, audience: "https://x.example", subject: robot@x.example}
+  - {name: d, scheme: token, header: x-own-token, secret_env: SHOP_SECRET}
+  - {name: e, scheme: basic, secret_env: SHOP_SECRET}
+  - name: f
+    secret_env: SHOP_SECRET
+    signature: {at: header:X-F, algorithm: hmac-sha512, encoding: base64, signs: "{timestamp}.{body}", time: header:X-T, unit: ms, prefix: v1=}
+  - {name: g, jwt: {issuer: me, body_hash: hash}, secret_env: SHOP_SECRET}
+  - {name: h, provider: twilio, secret_env: SHOP_SECRET}
+  - {name: i, provider: square, secret_env: SHOP_SECRET, url: "https://other.example/hook"}
+`), sourceEnv, "https://events.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, func(o *webhook.Options) { o.Sources, o.PublicURL = sources, "https://events.example.com" })
+	now := time.Now()
+	for _, s := range sources {
+		if s.Provider == "pubsub" {
+			continue // Only Google can sign.
+		}
+		scheme, address := s.Scheme, "https://events.example.com/events/"+s.Name
+		if s.Provider != "" {
+			p, err := provider.Find(s.Provider)
+			if err != nil {
+				t.Fatal(err)
+			}
+			scheme = p.Scheme
+		}
+		if s.URL != "" {
+			address = s.URL
+		}
+		sign := func(secret string) func(*http.Request) {
+			return func(req *http.Request) {
+				asForm(req)
+				if err := signature.Sign(scheme, secret, signature.Posting{Request: req, Body: []byte("a=1"), At: now, URL: address}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if got := r.post("/events/"+s.Name, []byte("a=1"), sign(s.Secrets[0])); got.status != 200 {
+			t.Errorf("%s: %+v", s.Name, got)
+		}
+		if got := r.post("/events/"+s.Name, []byte("a=1"), sign("another secret")); got.status != 401 {
+			t.Errorf("%s with another secret: %+v", s.Name, got)
+		}
+	}
+}
+
+func TestSourcesThatContradictThemselves(t *testing.T) {
+	_, err := webhook.ParseSources("sources.yaml", []byte(`sources:
+  - {name: a, provider: shopify, scheme: hex, secret_env: SHOP_SECRET}
+  - {name: b, provider: shopfy, secret_env: SHOP_SECRET}
+  - {name: c, provider: pubsub}
+  - {name: d, provider: pubsub, audience: x, secret_env: SHOP_SECRET}
+  - {name: e, provider: meta, secret_env: SHOP_SECRET}
+  - {name: f, provider: twilio, secret_env: SHOP_SECRET}
+  - {name: g, scheme: token, secret_env: SHOP_SECRET}
+  - {name: h, signature: {at: header:X, signs: "{what}"}, secret_env: SHOP_SECRET}
+  - {name: i, provider: github, header: X-Y, secret_env: SHOP_SECRET}
+  - {name: j, provider: discord, secret_env: SHOP_SECRET}
+  - {name: k, provider: sns, secret_env: SHOP_SECRET}
+`), sourceEnv, "")
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{
+		"line 2: source a cannot be served: name one of provider", `line 3: provider "shopfy" does not fit`, "line 4: source c cannot be served: signature: the audience",
+		"line 5: source d names a secret", "line 6: source e has no verify token", "line 7: source f cannot be served: signature: URL is required",
+		"line 8: source g cannot be served: the scheme token needs header", "line 9: source h cannot be served: signature: {what}", "line 10: source i cannot be served: it names a header",
+		"line 11: source j cannot be served", "public key", "line 12: source k cannot be served", "ARN of the topic",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %q:\n%v", want, err)
+		}
+	}
+}
+
 func TestSourcesSchema(t *testing.T) {
 	b, err := webhook.SourcesSchema()
 	if err != nil || !strings.Contains(string(b), `"secret_env"`) {
@@ -128,7 +210,7 @@ type nowhere struct{ webhook.Publisher }
 func FuzzParseSources(f *testing.F) {
 	f.Add([]byte(sourceFile))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		list, err := webhook.ParseSources("f", content, sourceEnv)
+		list, err := webhook.ParseSources("f", content, sourceEnv, "")
 		if err == nil && len(list) > 0 {
 			if _, err := webhook.New(webhook.Options{Publisher: nowhere{}, Sources: list}); err != nil {
 				t.Errorf("what ParseSources took New refuses: %v", err)

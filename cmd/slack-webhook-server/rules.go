@@ -11,6 +11,7 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/server"
+	"slackmcp/webhook/provider"
 )
 
 // A document is a kind of file that can be checked and has a schema.
@@ -36,11 +37,54 @@ func newRules(w world) *cobra.Command {
 
 // newSources works with sources files.
 func newSources(w world) *cobra.Command {
-	return newDocument(w, document{
+	cmd := newDocument(w, document{
 		name: "sources", one: "source", flag: "--sources", setting: "SOURCES_FILE", example: "sources.yaml",
 		file:  func(c config.Config) string { return c.Senders.SourcesFile },
 		check: server.CheckSources, schema: server.SourcesSchema,
 	})
+	cmd.Use = "sources {check | schema | providers}"
+	cmd.AddCommand(newProviders(w))
+	return cmd
+}
+
+// newProviders lists the senders that are known.
+func newProviders(w world) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "providers [<name>]",
+		Short: "List the senders that are known by name, or show one",
+		Long: "List the senders whose way to sign, ids, types and handshakes are known, so that a source\n" +
+			"of the sources file needs only their name and a secret.",
+		Example: "  # Is the sender known?\n  slack-webhook-server sources providers | grep -i shop\n\n" +
+			"  # What is known of it, and from where?\n  slack-webhook-server sources providers shopify",
+		Args: atMost(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			list := provider.All()
+			if len(args) == 1 {
+				one, err := provider.Find(args[0])
+				if err != nil {
+					return err
+				}
+				list = []provider.Provider{one}
+			}
+			if asJSON {
+				e := json.NewEncoder(w.stdout)
+				e.SetEscapeHTML(false)
+				return e.Encode(map[string]any{"providers": list})
+			}
+			if len(args) == 1 {
+				_, err := io.WriteString(w.stdout, list[0].Text())
+				return err
+			}
+			t := tabwriter.NewWriter(w.stdout, 0, 0, 2, ' ', 0)
+			for _, p := range list {
+				_, _ = fmt.Fprintf(t, "%s\t%s\n", p.Name, p.Title) // Flush has the error.
+			}
+			return t.Flush()
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "Print one JSON object")
+	return cmd
 }
 
 func newDocument(w world, d document) *cobra.Command {

@@ -109,7 +109,7 @@ func TestAMessageIsSigned(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			claim, err := v.Open(r.Header, now)
+			claim, err := v.Open(r, now)
 			if err == nil {
 				_, err = v.Verify(&claim, body)
 			}

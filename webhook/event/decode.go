@@ -285,7 +285,7 @@ func decodeForm(body []byte) (Envelope, error) {
 		env.seal(body, Form)
 		return env, nil
 	}
-	for name, value := range pairs(body) {
+	for name, value := range Pairs(body) {
 		switch v := field(value); string(name) {
 		case "command":
 			env.Type = SlashCommand
@@ -313,7 +313,7 @@ func field(b []byte) string {
 
 // FormValue returns the last value that a form has under a name, decoded.
 func FormValue(form []byte, name string) (value []byte, ok bool) {
-	for n, v := range pairs(form) {
+	for n, v := range Pairs(form) {
 		if string(n) == name {
 			value, ok = v, true
 		}
@@ -321,9 +321,9 @@ func FormValue(form []byte, name string) (value []byte, ok bool) {
 	return value, ok
 }
 
-// pairs iterates over the decoded names and values of a form, in their order. Bytes that
+// Pairs iterates over the decoded names and values of a form, in their order. Bytes that
 // are no valid escape stay as they are: every text is a form.
-func pairs(form []byte) iter.Seq2[[]byte, []byte] {
+func Pairs(form []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for pair := range bytes.SplitSeq(form, []byte("&")) {
 			if len(pair) == 0 {

@@ -30,7 +30,7 @@ func InnerJSON(e *Event) ([]byte, error) {
 			return payload, nil
 		}
 		fields := map[string]string{}
-		for name, value := range pairs(e.Raw) {
+		for name, value := range Pairs(e.Raw) {
 			fields[string(name)] = string(value)
 		}
 		return json.Marshal(fields)

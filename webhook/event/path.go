@@ -1,6 +1,7 @@
 package event
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,6 +66,93 @@ func (p Path) Find(json []byte) (found string, ok bool) {
 	for _, step := range p.steps {
 		v = v.members.get(step)
 	}
+	return v.text()
+}
+
+// has reports whether a name is one of the path's steps.
+func (p Path) has(name []byte) bool { return slices.Contains(p.steps, string(name)) }
+
+// ErrTwice says that an object has a member under one name twice, where the member decides
+// who sent the body.
+var ErrTwice = errors.New("a member is there twice")
+
+// Each returns the texts at the path as [Path.Find] would find one, for whoever checks a
+// signature with them: a name that an object on the way has twice is ErrTwice, so that no two
+// readers see different values. A step "*" means every element of an array; an element without
+// a text at the rest of the path yields "". The other errors are ErrEmpty, ErrNotUTF8, ErrNotJSON
+// and ErrTooDeep.
+func (p Path) Each(json []byte) ([]string, error) {
+	all := slices.Contains(p.steps, "*")
+	v, err := read(json, func(name []byte) bool { return p.has(name) || all && isIndex(name) })
+	if err != nil || len(p.steps) == 0 {
+		return nil, err
+	}
+	return v.texts(p.steps)
+}
+
+// Once returns the texts of members of an object, in one pass, for whoever checks a signature with
+// them. A name that is there twice is ErrTwice; one without a text is left out.
+func Once(json []byte, names ...string) (map[string]string, error) {
+	v, err := read(json, func(name []byte) bool { return slices.Contains(names, string(name)) })
+	if err != nil {
+		return nil, err
+	}
+	found, seen := map[string]string{}, map[string]bool{}
+	for _, m := range v.members {
+		name := string(m.name)
+		if seen[name] {
+			return nil, ErrTwice
+		}
+		seen[name] = true
+		if text, ok := m.text(); ok {
+			found[name] = text
+		}
+	}
+	return found, nil
+}
+
+// texts returns the texts at the steps below a value.
+func (v value) texts(steps []string) ([]string, error) {
+	if len(steps) == 0 {
+		text, ok := v.text()
+		if !ok {
+			return nil, nil
+		}
+		return []string{text}, nil
+	}
+	if steps[0] == "*" && v.Kind() == '[' {
+		return v.eachText(steps[1:])
+	}
+	var next value
+	for i, m := range v.members {
+		if string(m.name) != steps[0] {
+			continue
+		}
+		if next.Value != nil {
+			return nil, ErrTwice
+		}
+		next = v.members[i].value
+	}
+	return next.texts(steps[1:])
+}
+
+// eachText returns the texts at the steps below every element of an array.
+func (v value) eachText(steps []string) (list []string, err error) {
+	for _, m := range v.members {
+		some, err := m.texts(steps)
+		if err != nil {
+			return nil, err
+		}
+		if some == nil {
+			some = []string{""}
+		}
+		list = append(list, some...)
+	}
+	return list, nil
+}
+
+// text returns a string, a number or a bool as text.
+func (v value) text() (string, bool) {
 	kind := v.Kind()
 	if kind == '"' {
 		return string(unquote(v.Value)), true
@@ -75,5 +163,12 @@ func (p Path) Find(json []byte) (found string, ok bool) {
 	return "", false
 }
 
-// has reports whether a name is one of the path's steps.
-func (p Path) has(name []byte) bool { return slices.Contains(p.steps, string(name)) }
+// isIndex reports whether a name is the index of an array's element.
+func isIndex(name []byte) bool {
+	for _, c := range name {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}

@@ -127,7 +127,7 @@ func TestDeliveryIDs(t *testing.T) {
 		{signature.StandardWebhooks, headers("webhook-id", "msg_1", "webhook-timestamp", "1", "webhook-signature", "v1,"+strings.Repeat("A", 43)+"="), "msg_1"},
 		{signature.HexHeader(""), headers("X-Signature", zeros), ""},
 	} {
-		if c, err := tt.scheme.Claim(tt.h); err != nil || c.ID != tt.want {
+		if c, err := tt.scheme.Claim(&http.Request{Header: tt.h}); err != nil || c.ID != tt.want {
 			t.Errorf("%s: got id %q, %v, want %q", tt.scheme.Name(), c.ID, err, tt.want)
 		}
 	}

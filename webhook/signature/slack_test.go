@@ -25,7 +25,7 @@ func TestSlackExample(t *testing.T) {
 	h.Set("X-Slack-Request-Timestamp", "1531420618")
 	h.Set("X-Slack-Signature", "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503")
 	v := verifier(t, signature.Options{Scheme: signature.SlackV0, Secrets: []string{secret}})
-	c, err := v.Open(h, time.Unix(1531420700, 0))
+	c, err := v.Open(&http.Request{Header: h}, time.Unix(1531420700, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func accepted(v *signature.Verifier, h http.Header, body []byte) error {
 }
 
 func acceptedAt(v *signature.Verifier, now time.Time, h http.Header, body []byte) error {
-	c, err := v.Open(h, now)
+	c, err := v.Open(&http.Request{Header: h}, now)
 	if err != nil {
 		return err
 	}
