@@ -1,0 +1,214 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"slackmcp/webhook"
+	"slackmcp/webhook/provider"
+)
+
+// A delivered is one delivery of a provider, as scripts/senders made it.
+type delivered struct {
+	Provider string `json:"provider"`
+	// How is "signs" or "accepts", of the provider's own Library, or "documented" without one.
+	How       string            `json:"how"`
+	Library   string            `json:"library"`
+	At        int64             `json:"at"`
+	Secret    string            `json:"secret"`
+	URL       string            `json:"url"`
+	Audience  string            `json:"audience"`
+	Subject   string            `json:"subject"`
+	Documents map[string]string `json:"documents"`
+	Headers   map[string]string `json:"headers"`
+	Body      string            `json:"body"`
+	ID        string            `json:"id"`
+	Kind      string            `json:"kind"`
+}
+
+func deliveries(t *testing.T) []delivered {
+	t.Helper()
+	dir := os.DirFS("testdata/senders")
+	files, err := fs.Glob(dir, "*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []delivered
+	for _, name := range files {
+		content, err := fs.ReadFile(dir, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d delivered
+		if err := json.Unmarshal(content, &d); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// receiver is a rig with one source of the fixture's provider, at the fixture's clock and some time later.
+func (d delivered) receiver(t *testing.T, later time.Duration) *rig {
+	t.Helper()
+	s := webhook.Source{Name: d.Provider, Provider: d.Provider, URL: d.URL, VerifyToken: "verify"}
+	if d.Provider == "slack" {
+		s.Name = "second" // The name is the first app's.
+	}
+	if d.Secret != "" {
+		s.Secrets = []string{d.decoy(), d.Secret} // As while one replaces the other.
+	}
+	if d.Audience != "" {
+		s.Audiences, s.Subjects = []string{d.Audience}, []string{d.Subject}
+	}
+	return newRig(t, func(o *webhook.Options) {
+		o.Sources = []webhook.Source{s}
+		o.Now = func() time.Time { return time.Unix(d.At, 0).Add(later) }
+		o.Fetch = func(_ context.Context, url string) ([]byte, error) {
+			if doc, ok := d.Documents[url]; ok {
+				return []byte(doc), nil
+			}
+			return nil, fs.ErrNotExist
+		}
+	})
+}
+
+// decoy is another secret of the same form.
+func (d delivered) decoy() string {
+	switch {
+	case strings.HasPrefix(d.Secret, "arn:"):
+		return d.Secret + "-older"
+	case d.Provider == "discord":
+		return strings.Repeat("ab", 32)
+	case d.Provider == "sendgrid":
+		return d.Secret
+	case strings.Contains(d.Secret, "whsec_") && d.Provider != "stripe":
+		return "whsec_" + base64.StdEncoding.EncodeToString([]byte("another secret of the same form"))
+	}
+	return base64.StdEncoding.EncodeToString([]byte("another secret of the same form"))
+}
+
+// post delivers the fixture, after change has changed its headers or its body.
+func (d delivered) post(r *rig, body string, change func(http.Header)) answer {
+	r.t.Helper()
+	path := "/events/" + d.Provider
+	if d.Provider == "slack" {
+		path = "/events/second"
+	}
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, r.srv.URL+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for name, v := range d.Headers {
+		req.Header.Set(name, v)
+	}
+	if change != nil {
+		change(req.Header)
+	}
+	return r.do(req)
+}
+
+// vouching are the headers and members that say who sent a delivery that does not sign its body.
+var vouching = map[string]string{
+	"alertmanager": "Authorization", "chargebee": "Authorization", "cloudevents": "Authorization", "datadog": "Authorization", "eventgrid": "Authorization",
+	"postmark": "Authorization", "pubsub": "Authorization", "gitlab": "X-Gitlab-Token", "telegram": "X-Telegram-Bot-Api-Secret-Token",
+	"figma": "", "mailgun": "", "msgraph": "", // They stand in the body.
+}
+
+// forged is the delivery with one thing changed that its sender vouches for.
+func (d delivered) forged(r *rig) answer {
+	header, inHeader := vouching[d.Provider]
+	if inHeader && header != "" {
+		return d.post(r, d.Body, func(h http.Header) { h.Set(header, flipped(h.Get(header))) })
+	}
+	if inHeader {
+		at := strings.LastIndex(d.Body, "0123456789abcdef") // the end of a token
+		if d.Provider == "mailgun" {
+			at = strings.Index(d.Body, `"signature":"`) + len(`"signature":"`)
+		}
+		return d.post(r, d.Body[:at]+flipped(d.Body[at:at+1])+d.Body[at+1:], nil)
+	}
+	other := strings.Replace(d.Body, "a", "b", 1)
+	if other == d.Body {
+		other += " "
+	}
+	return d.post(r, other, nil)
+}
+
+// flipped changes the letter in the middle of a text.
+func flipped(s string) string {
+	i, letter := len(s)/2, "A"
+	if s[i] == 'A' {
+		letter = "B"
+	}
+	return s[:i] + letter + s[i+1:]
+}
+
+// TestSenders replays what the providers' own libraries signed or accepted: every provider of the
+// table is here, genuine, forged, stale where it signs the time, and sent again.
+func TestSenders(t *testing.T) {
+	seen := map[string]bool{}
+	table := &strings.Builder{}
+	for _, d := range deliveries(t) {
+		seen[d.Provider] = true
+		t.Run(d.Provider, func(t *testing.T) {
+			p, err := provider.Find(d.Provider)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := d.receiver(t, time.Second)
+			if got := d.post(r, d.Body, nil); got.status != http.StatusOK {
+				t.Fatalf("genuine: %+v", got)
+			}
+			if got := d.post(r, d.Body, nil); got.status != http.StatusOK {
+				t.Errorf("sent again: %+v", got)
+			}
+			if got := d.forged(r); got.status != http.StatusUnauthorized {
+				t.Errorf("forged: %+v", got)
+			}
+			if got := d.post(r, d.Body, func(h http.Header) { clear(h) }); got.status != http.StatusUnauthorized && vouching[d.Provider] != "" {
+				t.Errorf("without headers: %+v", got)
+			}
+			events := r.stored()
+			if len(events) != 1 {
+				t.Fatalf("stored %d events, want 1", len(events))
+			}
+			e := events[0]
+			if string(e.Raw) != d.Body || e.Kind.String() != d.Kind || d.ID != "" && e.ID != d.ID || d.ID == "" && !strings.HasPrefix(e.ID, "sha256-") {
+				t.Errorf("stored %s %s, want %s %s, and the body as it came", e.ID, e.Kind, d.ID, d.Kind)
+			}
+			stale := "-"
+			if p.Timed() || p.Token != nil {
+				late := d.receiver(t, 2*time.Hour)
+				if got := d.post(late, d.Body, nil); got.status != http.StatusUnauthorized || late.observed(1).Outcome != webhook.Stale {
+					t.Errorf("two hours later: %+v %v", got, late.observed(1).Outcome)
+				}
+				stale = "401"
+			}
+			by := d.Library
+			if by == "" {
+				by = "(documentation)"
+			}
+			id := d.ID
+			if id == "" {
+				id = "hash"
+			}
+			fmt.Fprintf(table, "%-14s %-10s %-34s 200 401 %-3s once %-40s %-44s %s\n", d.Provider, d.How, by, stale, id, d.Kind, p.Handshake)
+		})
+	}
+	for _, name := range provider.Names() {
+		if !seen[name] {
+			t.Errorf("no delivery of %s is in testdata/senders", name)
+		}
+	}
+	t.Logf("provider, made by, genuine, forged, stale, retry, id, type, handshake:\n%s", table)
+}
