@@ -174,6 +174,8 @@ type Receive struct {
 type Senders struct {
 	// Webhook signs delivery receipts at /webhooks.
 	Webhook Secret
+	// WebhookProvider says who signs them: "bearer", or the name of a provider.
+	WebhookProvider string
 	// Contact signs /events/contact_created.
 	Contact Secret
 	// Stripe signs /events/payment_succeeded.

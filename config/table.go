@@ -191,6 +191,12 @@ var senderSettings = []Setting{
 		bind: secret(func(c *Config) *Secret { return &c.Senders.Webhook }),
 	},
 	{
+		Key: "WEBHOOK_PROVIDER", Flag: "webhook-provider", Section: SectionSenders, Kind: KindChoice, Default: "bearer",
+		Help: "Who sends delivery receipts: bearer is the documented sender, and WEBHOOK_SECRET the secret of either",
+		More: "Twilio and MessageBird sign the address that they post to: set PUBLIC_URL to where they reach this server.",
+		bind: choice(func(c *Config) *string { return &c.Senders.WebhookProvider }, "bearer", "twilio", "vonage", "messagebird"),
+	},
+	{
 		Key: "CONTACT_WEBHOOK_SECRET", Section: SectionSenders, Kind: KindSecret,
 		Help: "Secret of the contact sender; when set, POST /events/contact_created is served",
 		bind: secret(func(c *Config) *Secret { return &c.Senders.Contact }),

@@ -54,24 +54,25 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 	}
 	warnShared(o.Logger, warnings)
 	rc, err := webhook.New(webhook.Options{
-		Limiter:        limiter.New(limiter.Options{PerMinute: cfg.Receive.UnverifiedPerMinute, OnHeldBack: h.heldBack}),
-		Address:        h.proxies.Client,
-		MaxInFlight:    cfg.Receive.MaxInFlight,
-		OnObserve:      h.received(ledger),
-		Refusals:       h.refusals,
-		OnVerified:     web.Hold,
-		Publisher:      store,
-		SlackSecrets:   slack.signingSecrets,
-		Direct:         cfg.Slack.SocketMode,
-		Sources:        others,
-		PublicURL:      cfg.Listen.PublicURL,
-		ReceiptSecrets: one(cfg.Senders.Webhook),
-		ReceiptOutput:  o.Out,
-		Tolerance:      cfg.Receive.TimestampTolerance,
-		MaxBodyBytes:   cfg.Receive.MaxBodyBytes,
-		PublishTries:   max(cfg.Retry, 1), // 0 and 1 both mean one try
-		Answers:        answers,
-		Logger:         o.Logger,
+		Limiter:         limiter.New(limiter.Options{PerMinute: cfg.Receive.UnverifiedPerMinute, OnHeldBack: h.heldBack}),
+		Address:         h.proxies.Client,
+		MaxInFlight:     cfg.Receive.MaxInFlight,
+		OnObserve:       h.received(ledger),
+		Refusals:        h.refusals,
+		OnVerified:      web.Hold,
+		Publisher:       store,
+		SlackSecrets:    slack.signingSecrets,
+		Direct:          cfg.Slack.SocketMode,
+		Sources:         others,
+		PublicURL:       cfg.Listen.PublicURL,
+		ReceiptSecrets:  one(cfg.Senders.Webhook),
+		ReceiptOutput:   o.Out,
+		ReceiptProvider: receiptProvider(cfg),
+		Tolerance:       cfg.Receive.TimestampTolerance,
+		MaxBodyBytes:    cfg.Receive.MaxBodyBytes,
+		PublishTries:    max(cfg.Retry, 1), // 0 and 1 both mean one try
+		Answers:         answers,
+		Logger:          o.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -129,6 +130,14 @@ func sources(s config.Senders) []webhook.Source {
 		}
 	}
 	return list
+}
+
+// receiptProvider is the provider of delivery receipts, "" for the documented sender.
+func receiptProvider(cfg config.Config) string {
+	if cfg.Senders.WebhookProvider == signature.Bearer.Name() {
+		return ""
+	}
+	return cfg.Senders.WebhookProvider
 }
 
 // one is the list of a secret, empty when it is not set.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -20,7 +21,7 @@ type signer struct {
 func signers(cfg config.Config, slackSecrets []string, others []webhook.Source) []signer {
 	list := []signer{
 		{"Slack (SLACK_SIGNING_SECRET)", signature.SlackV0.Name(), slackSecrets},
-		{"the delivery receipts (WEBHOOK_SECRET)", signature.Bearer.Name(), one(cfg.Senders.Webhook)},
+		{"the delivery receipts (WEBHOOK_SECRET)", cmp.Or(receiptProvider(cfg), signature.Bearer.Name()), one(cfg.Senders.Webhook)},
 	}
 	for _, s := range others {
 		list = append(list, signer{"source " + s.Name, signedAs(s), s.Secrets})

@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/limiter"
+	"slackmcp/webhook/provider"
 	"slackmcp/webhook/refusals"
 	"slackmcp/webhook/signature"
 )
@@ -66,6 +68,9 @@ type Options struct {
 	// ReceiptSecrets are the secrets of delivery receipts. Without one /webhooks is not
 	// registered.
 	ReceiptSecrets []string
+	// ReceiptProvider is the provider that sends the receipts: twilio, vonage or messagebird. Empty is
+	// the documented sender.
+	ReceiptProvider string
 	// ReceiptOutput is where each accepted receipt is printed, a line each; nil prints
 	// nothing. A failed write is ignored: the receipt is stored.
 	ReceiptOutput io.Writer
@@ -186,16 +191,36 @@ func (rc *Receiver) register() error {
 		rc.endpoints[SourcePath+s.Name] = ep
 	}
 	if len(rc.opt.ReceiptSecrets) > 0 {
-		v, err := rc.verifier(signature.Bearer, rc.opt.ReceiptSecrets)
+		ep, err := rc.receipts()
 		if err != nil {
 			return fmt.Errorf("webhook: ReceiptSecrets: %w", err)
 		}
-		rc.endpoints[ReceiptPath] = receiptEndpoint(v, rc.opt.ReceiptOutput)
+		rc.endpoints[ReceiptPath] = ep
 	}
 	if len(rc.endpoints) == 0 && !rc.opt.Direct {
 		return errors.New("webhook: no secret is given: set SlackSecrets, Sources or ReceiptSecrets, or Direct where events come by Deliver")
 	}
 	return nil
+}
+
+// receipts makes the route of delivery receipts.
+func (rc *Receiver) receipts() (*endpoint, error) {
+	from := provider.Provider{Scheme: signature.Bearer}
+	if rc.opt.ReceiptProvider != "" {
+		var err error
+		if from, err = provider.Find(rc.opt.ReceiptProvider); err != nil {
+			return nil, err
+		}
+	}
+	o := signature.Options{Scheme: from.Scheme, Secrets: rc.opt.ReceiptSecrets, Tolerance: rc.opt.Tolerance, Fetch: rc.fetch}
+	if rc.opt.PublicURL != "" {
+		o.URL = strings.TrimSuffix(rc.opt.PublicURL, "/") + ReceiptPath
+	}
+	v, err := signature.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return receiptEndpoint(v, rc.opt.ReceiptOutput, from), nil
 }
 
 func (rc *Receiver) verifier(s signature.Scheme, secrets []string) (*signature.Verifier, error) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"slackmcp/webhook/event"
@@ -207,6 +208,17 @@ func (rc *Receiver) repeated(v *delivery) bool {
 	})
 }
 
+// expected says, of a request whose signature is not good, in which headers it should have been and
+// which of these came. Their values are not shown.
+func (v *delivery) expected() []slog.Attr {
+	if v.Outcome != BadSignature || v.endpoint.verifier == nil {
+		return nil
+	}
+	names := v.endpoint.verifier.Scheme().Headers()
+	came := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return len(v.header[http.CanonicalHeaderKey(name)]) == 0 })
+	return []slog.Attr{slog.String("expected", strings.Join(names, ", ")), slog.String("came", strings.Join(came, ", "))}
+}
+
 // unasked reports whether a request was answered that everybody can send: it has no line in the log.
 func (v *delivery) unasked() bool {
 	return v.Outcome == SSLCheck || v.Outcome == Challenge && v.Secret == 0
@@ -246,6 +258,7 @@ func (rc *Receiver) report(ctx context.Context, v *delivery) {
 	if v.Secret == 0 && v.Address.IsValid() {
 		attrs = append(attrs, slog.String("remote", v.Address.String()))
 	}
+	attrs = append(attrs, v.expected()...)
 	if v.Outcome == Stale {
 		attrs = append(attrs, slog.Float64("clock_skew_seconds", v.Skew.Seconds()))
 	}

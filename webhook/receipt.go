@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/provider"
 	"slackmcp/webhook/signature"
 )
 
@@ -21,8 +23,17 @@ const KindReceipt = "delivery_receipt"
 
 // receiptEndpoint serves delivery receipts. A receipt's id is its message's: one
 // message has several receipts, and each is an event of its own.
-func receiptEndpoint(v *signature.Verifier, out io.Writer) *endpoint {
+// from is the provider that sends them, and empty for the documented sender.
+func receiptEndpoint(v *signature.Verifier, out io.Writer, from provider.Provider) *endpoint {
 	p := &printer{out: out}
+	if from.Name != "" {
+		ep := receiptEndpoint(v, out, provider.Provider{})
+		ep.decode = func(v *delivery) (Outcome, string) { return decodeForeign(v, p) }
+		if from.ReplyType != "" {
+			ep.accepted, ep.replyType = []byte(from.Reply), []string{from.ReplyType}
+		}
+		return ep
+	}
 	return &endpoint{
 		source: event.SourceReceipts, verifier: v, lookBack: true,
 		decode: func(v *delivery) (Outcome, string) { return decodeReceipt(v, p) },
@@ -44,13 +55,35 @@ func decodeReceipt(v *delivery, p *printer) (o Outcome, reason string) {
 		v.reply = problem("invalid body", err.Error())
 		return Invalid, field
 	}
+	v.receipt(r, event.JSON, p)
+	v.event.At, _ = receiptTime(r.DeliveredAt)
+	return "", ""
+}
+
+// receipt makes the event of a receipt.
+func (v *delivery) receipt(r event.Receipt, enc event.Encoding, p *printer) {
 	v.event = event.Event{
 		Source: event.SourceReceipts, ID: event.DerivedID(event.SourceReceipts, v.body),
-		Kind: event.Kind{Type: KindReceipt, Subtype: r.Status}, Raw: v.body,
+		Kind: event.Kind{Type: KindReceipt, Subtype: r.Status}, Raw: v.body, Encoding: enc,
 	}
-	v.event.At, _ = receiptTime(r.DeliveredAt)
 	v.onStored = func() { p.write(r) }
 	v.attrs = []slog.Attr{slog.String("message_id", r.ID), slog.String("message_status", r.Status)}
+}
+
+// decodeForeign reads a receipt in the shape of its provider. Its statuses are the provider's.
+func decodeForeign(v *delivery, p *printer) (o Outcome, reason string) {
+	enc, err := event.EncodingOf(v.body)
+	if err != nil {
+		return v.illFormed(err)
+	}
+	r, err := event.Inner[event.Receipt](&event.Event{Raw: v.body, Encoding: enc})
+	for field, text := range map[string]string{"id": r.ID, "status": r.Status} {
+		if err != nil || text == "" || len(text) > maxSelected {
+			v.reply = problem("invalid body", field+": want the message's, in the provider's shape of receipts")
+			return Invalid, field
+		}
+	}
+	v.receipt(r, enc, p)
 	return "", ""
 }
 
@@ -73,7 +106,7 @@ func parseReceipt(body []byte) (r event.Receipt, field string, err error) {
 	switch {
 	case strings.TrimSpace(r.ID) == "":
 		return r, "id", fmt.Errorf("id: want the message's id, a string that is not empty")
-	case r.Status != "queued" && r.Status != "delivered" && r.Status != "failed":
+	case !slices.Contains(statuses, r.Status):
 		return r, "status", fmt.Errorf("status: want queued, delivered or failed")
 	case !given && r.Status == "delivered":
 		return r, "deliveredAt", fmt.Errorf("deliveredAt: want the time of delivery, required when status is delivered")
@@ -82,6 +115,10 @@ func parseReceipt(body []byte) (r event.Receipt, field string, err error) {
 	}
 	return r, "", nil
 }
+
+// statuses are those of the documented shape: three that its document names, and those that other
+// senders report in it.
+var statuses = []string{"queued", "delivered", "failed", "sent", "read", "undelivered"}
 
 // receiptTime reads a time of RFC 3339; without an offset it is UTC.
 func receiptTime(s string) (time.Time, bool) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -14,7 +15,9 @@ import (
 	"time"
 
 	"slackmcp/webhook"
+	"slackmcp/webhook/event"
 	"slackmcp/webhook/provider"
+	"slackmcp/webhook/signature"
 )
 
 // A delivered is one delivery of a provider, as scripts/senders made it.
@@ -186,6 +189,9 @@ func TestSenders(t *testing.T) {
 			if string(e.Raw) != d.Body || e.Kind.String() != d.Kind || d.ID != "" && e.ID != d.ID || d.ID == "" && !strings.HasPrefix(e.ID, "sha256-") {
 				t.Errorf("stored %s %s, want %s %s, and the body as it came", e.ID, e.Kind, d.ID, d.Kind)
 			}
+			if pattern, err := event.ParsePattern(d.Kind); err != nil || !pattern.Match(&e) {
+				t.Errorf("the pattern %s does not match its own event: %v", d.Kind, err)
+			}
 			stale := "-"
 			if p.Timed() || p.Token != nil {
 				late := d.receiver(t, 2*time.Hour)
@@ -211,4 +217,57 @@ func TestSenders(t *testing.T) {
 		}
 	}
 	t.Logf("provider, made by, genuine, forged, stale, retry, id, type, handshake:\n%s", table)
+}
+
+// TestReceiptsOfProviders takes receipts as Twilio, Vonage and MessageBird post them.
+func TestReceiptsOfProviders(t *testing.T) {
+	for from, tc := range map[string]struct{ body, id, status, answer, lacking string }{
+		"twilio":      {"MessageSid=SM1&MessageStatus=undelivered&To=%2B1", "SM1", "undelivered", "<Response/>", "MessageStatus=sent"},
+		"vonage":      {`{"message_uuid":"u-1","status":"read","timestamp":"2026-01-01T00:00:00Z"}`, "u-1", "read", `{"message":"Webhook processed successfully."}`, `{"message_uuid":"u-1"}`},
+		"messagebird": {`{"type":"message.updated","message":{"id":"m-1","status":"sent"}}`, "m-1", "sent", `{"message":"Webhook processed successfully."}`, `[]`},
+	} {
+		p, err := provider.Find(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := newRig(t, func(o *webhook.Options) {
+			receipts(o)
+			o.ReceiptProvider, o.PublicURL = from, "https://events.example.com/"
+		})
+		sign := func(body string) func(*http.Request) {
+			return func(req *http.Request) {
+				if from == "twilio" {
+					asForm(req)
+				}
+				if err := signature.Sign(p.Scheme, receiptSecret, signature.Posting{Request: req, Body: []byte(body), At: time.Now(), URL: "https://events.example.com/webhooks"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		r.post("/webhooks", []byte(tc.body), sign(tc.body)).want(t, 200, tc.answer)
+		r.post("/webhooks", []byte(tc.body), sign(tc.body)).want(t, 200, tc.answer)
+		r.post("/webhooks", []byte(tc.body), bearer(tc.body)).want(t, 401, `{"error":"invalid signature","detail":"Unauthorized"}`)
+		if got := r.post("/webhooks", []byte(tc.lacking), sign(tc.lacking)); got.status != 422 {
+			t.Errorf("%s: a receipt that lacks its id or its status: %+v", from, got)
+		}
+		last := event.LastStatuses(r.stored())
+		if len(last) != 1 || last[0].ID != tc.id || last[0].Status != tc.status || last[0].Event.Kind.Subtype != tc.status {
+			t.Errorf("%s: %+v, want %s %s", from, last, tc.id, tc.status)
+		}
+	}
+}
+
+// TestARefusalSaysWhatWasExpected names headers in the log, and no value of them.
+func TestARefusalSaysWhatWasExpected(t *testing.T) {
+	var log bytes.Buffer
+	r := newRig(t, func(o *webhook.Options) {
+		o.Sources = []webhook.Source{{Name: "payment_succeeded", Scheme: signature.HexOrStripe, Secrets: []string{"stripe-secret"}}}
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	r.post("/events/payment_succeeded", []byte(`{}`), with("Stripe-Signature", "t=1,v1=canary")).want(t, 401, `{"error":"invalid signature"}`)
+	r.observed(1)
+	r.srv.Close()
+	if got := log.String(); !strings.Contains(got, `expected="X-Signature, Stripe-Signature" came=Stripe-Signature`) || strings.Contains(got, "canary") {
+		t.Errorf("the log is %s", got)
+	}
 }

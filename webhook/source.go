@@ -149,12 +149,22 @@ func (d sourceDecoder) decode(v *delivery) (o Outcome, reason string) {
 	if e.ID == "" {
 		e.ID = event.DerivedID(d.source, v.body)
 	}
-	e.Kind = event.Kind{Type: cmp.Or(d.kind.of(v, enc), d.source), Subtype: d.subtype.of(v, enc)}
+	e.Kind = kindOf(cmp.Or(d.kind.of(v, enc), d.source), d.subtype.of(v, enc))
 	if v.claim.At != 0 {
 		e.At = time.Unix(v.claim.At, 0).UTC()
 	}
 	v.event = e
 	return "", ""
+}
+
+// kindOf returns the kind of a type and a subtype. Some senders write both in one, such as
+// orders/create: patterns, which know types and subtypes, then match it as it is written.
+func kindOf(typ, subtype string) event.Kind {
+	k := event.Kind{Type: typ, Subtype: subtype}
+	if before, after, ok := strings.Cut(k.String(), "/"); ok && before != "" {
+		return event.Kind{Type: before, Subtype: after}
+	}
+	return k
 }
 
 // selectors find a field of a request in one of several places: the first that has it counts.

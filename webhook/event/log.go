@@ -266,7 +266,8 @@ func ParsePattern(s string) (Pattern, error) {
 	if s == "" {
 		return Pattern{}, fmt.Errorf("empty event type: write a type (message), a type and subtype (message/channel_join) or *")
 	}
-	if typ, suffix, ok := strings.Cut(s, "."); ok && typ == "message" {
+	// What happened to a message, such as message.updated, is another sender's type.
+	if typ, suffix, ok := strings.Cut(s, "."); ok && typ == "message" && !strings.HasSuffix(suffix, "ed") && suffix != "sent" {
 		ct, known := channelTypes[suffix]
 		if !known {
 			return Pattern{}, fmt.Errorf("unknown event type %q: after \"message.\" comes channels, groups, im, mpim or app_home", s)

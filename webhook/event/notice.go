@@ -1,6 +1,8 @@
 package event
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -73,11 +75,44 @@ const SourceReceipts = "receipts"
 type Receipt struct {
 	// ID is the message's id, not the receipt's: each change of status has the same.
 	ID string `json:"id"`
-	// Status is queued, delivered or failed.
+	// Status is queued, sent, delivered, undelivered, failed or read, or another word of the sender's.
 	Status string `json:"status"`
 	// DeliveredAt is when, as the sender wrote it; empty unless delivered.
 	DeliveredAt string `json:"deliveredAt,omitempty"`
 }
+
+// UnmarshalJSON reads what the documented sender writes (id, status, deliveredAt), and what Twilio
+// (MessageSid, MessageStatus), Vonage (message_uuid, status) and MessageBird (message.id,
+// message.status) do. Values that are no texts count as absent.
+func (r *Receipt) UnmarshalJSON(b []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(b, &members); err != nil {
+		return err
+	}
+	*r = Receipt{
+		ID:          firstText(members, "id", "MessageSid", "SmsSid", "message_uuid"),
+		Status:      firstText(members, "status", "MessageStatus", "SmsStatus"),
+		DeliveredAt: firstText(members, "deliveredAt"),
+	}
+	var message map[string]json.RawMessage
+	if json.Unmarshal(members["message"], &message) == nil {
+		r.ID, r.Status = cmp.Or(r.ID, firstText(message, "id")), cmp.Or(r.Status, firstText(message, "status"))
+	}
+	return nil
+}
+
+func firstText(members map[string]json.RawMessage, names ...string) string {
+	for _, name := range names {
+		var text string
+		if json.Unmarshal(members[name], &text) == nil && text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// progress is how far a message with a status has come; one that is not here has only begun.
+var progress = map[string]int{"sent": 1, "delivered": 2, "undelivered": 2, "failed": 2, "read": 3}
 
 // A MessageStatus is the last that is known of one message.
 type MessageStatus struct {
@@ -88,7 +123,8 @@ type MessageStatus struct {
 
 // LastStatuses returns the last known status of each message that the receipts among some
 // events report, the message with the newest receipt first. The events may be in any order.
-// A queued that comes after delivered or failed is late and changes nothing.
+// A status that comes after one of further progress, such as queued after delivered, is late and
+// changes nothing.
 func LastStatuses(events []Event) []MessageStatus {
 	sorted := slices.Clone(events)
 	slices.SortStableFunc(sorted, func(a, b Event) int { return a.ReceivedAt.Compare(b.ReceivedAt) })
@@ -99,7 +135,7 @@ func LastStatuses(events []Event) []MessageStatus {
 		if sorted[i].Source != SourceReceipts || err != nil || r.ID == "" {
 			continue // It is no receipt, or one that the receiver would have refused.
 		}
-		if k, ok := last[r.ID]; ok && r.Status == "queued" && receipts[k].Status != "queued" {
+		if k, ok := last[r.ID]; ok && progress[r.Status] < progress[receipts[k].Status] {
 			continue
 		}
 		receipts[i], last[r.ID] = r, i

@@ -24,6 +24,31 @@ func Sanitize(raw []byte, enc Encoding) ([]byte, error) {
 	return sanitizeJSON(raw)
 }
 
+// Whole returns the body that the operator's own programs are given: rules, commands, receivers. It
+// is the body as it came, with everything that its sender calls a token, a secret or a password; only
+// what Slack posts, to this app or to another one, is without the credentials of apps. To show an
+// event, use [Sanitize]. Errors are those of Sanitize.
+func (e *Event) Whole() ([]byte, error) {
+	if e.Source == SourceSlack || e.ofSlackApp() {
+		return Sanitize(e.Raw, e.Encoding)
+	}
+	return e.Raw, nil
+}
+
+// ofSlackApp reports whether a body is what Slack posts to an app: all of them name it.
+func (e *Event) ofSlackApp() bool {
+	app := Path{steps: []string{"api_app_id"}}
+	body := e.Raw
+	if e.Encoding == Form {
+		if _, ok := FormValue(e.Raw, "api_app_id"); ok {
+			return true
+		}
+		body, _ = FormValue(e.Raw, "payload")
+	}
+	_, ok := app.Find(body)
+	return ok
+}
+
 func sanitizeJSON(raw []byte) ([]byte, error) {
 	if _, err := read(raw, nothing); err != nil {
 		return nil, err

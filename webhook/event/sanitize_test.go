@@ -171,3 +171,23 @@ func asciiLower(s string) string {
 		return r
 	}, s)
 }
+
+// TestWhole gives programs what a sender sent, and of Slack's nothing that acts.
+func TestWhole(t *testing.T) {
+	const shop, slack = `{"cart_token":"kept","token":"kept","password":"kept"}`, `{"token":"x","api_app_id":"A1","type":"event_callback"}`
+	for name, tc := range map[string]struct {
+		e    event.Event
+		want string
+	}{
+		"another sender":        {event.Event{Source: "shop", Raw: []byte(shop)}, shop},
+		"its form":              {event.Event{Source: "shop", Raw: []byte("token=kept&a=1"), Encoding: event.Form}, "token=kept&a=1"},
+		"Slack":                 {event.Event{Source: event.SourceSlack, Raw: []byte(slack)}, `{"api_app_id":"A1","type":"event_callback"}`},
+		"a second app of Slack": {event.Event{Source: "second", Raw: []byte(slack)}, `{"api_app_id":"A1","type":"event_callback"}`},
+		"a command of it":       {event.Event{Source: "second", Raw: []byte("token=x&api_app_id=A1"), Encoding: event.Form}, "api_app_id=A1"},
+		"an interaction of it":  {event.Event{Source: "second", Raw: []byte("payload=%7B%22api_app_id%22%3A%22A1%22%2C%22token%22%3A%22x%22%7D"), Encoding: event.Form}, "payload=%7B%22api_app_id%22%3A%22A1%22%7D"},
+	} {
+		if got, err := tc.e.Whole(); err != nil || string(got) != tc.want {
+			t.Errorf("%s: %s %v, want %s", name, got, err, tc.want)
+		}
+	}
+}

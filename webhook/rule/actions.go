@@ -167,7 +167,7 @@ func newForward(s Forward, secrets []string, t tools) (action, error) {
 // do posts the event. Every attempt has the same id and a new signature.
 func (a *forward) do(ctx context.Context, d queue.Delivery) error {
 	e := &d.Event
-	body, err := event.Sanitize(e.Raw, e.Encoding)
+	body, err := e.Whole()
 	if err != nil {
 		return queue.Permanent(err)
 	}
@@ -263,7 +263,7 @@ func newRun(rule string, s Run, values map[string]string, t tools) (action, erro
 // do runs the command once. Exit code 0 means that the event is done; after 65 and 78 it
 // is not tried again.
 func (a *run) do(ctx context.Context, d queue.Delivery) error {
-	body, err := event.Sanitize(d.Event.Raw, d.Event.Encoding)
+	body, err := d.Event.Whole()
 	if err != nil {
 		return queue.Permanent(err)
 	}

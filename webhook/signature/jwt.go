@@ -59,6 +59,8 @@ type secretToken struct{ Token }
 
 func (s *secretToken) Name() string { return s.Label }
 
+func (s *secretToken) Headers() []string { return []string{s.Header} }
+
 func (s *secretToken) Timed() bool { return s.BodyHash != "" }
 
 func (s *secretToken) needsURL() bool { return s.URLHash != "" }

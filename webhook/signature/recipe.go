@@ -213,6 +213,19 @@ func (s *recipe) signs(kind string) bool {
 
 func (s *recipe) Name() string { return s.Label }
 
+func (s *recipe) Headers() []string {
+	var names []string
+	for _, p := range s.signature {
+		if p.header != "" {
+			names = append(names, p.header)
+		}
+	}
+	if s.time != nil && s.time.header != "" {
+		names = append(names, s.time.header)
+	}
+	return names
+}
+
 func (s *recipe) Timed() bool { return s.time != nil || s.TimeItem != "" }
 
 func (s *recipe) needsURL() bool { return s.signs("url") }

@@ -94,6 +94,8 @@ type hexOrStripe struct{ hex *recipe }
 
 func (hexOrStripe) Name() string { return "hex or stripe" }
 
+func (hexOrStripe) Headers() []string { return []string{"X-Signature", "Stripe-Signature"} }
+
 func (hexOrStripe) Timed() bool { return false }
 
 func (s hexOrStripe) Key(secret string) (Key, error) {

@@ -28,6 +28,8 @@ const (
 
 func (slackV0) Name() string { return "slack" }
 
+func (slackV0) Headers() []string { return []string{slackSignature, slackTimestamp} }
+
 func (slackV0) Timed() bool { return true }
 
 func (slackV0) Key(secret string) (Key, error) {

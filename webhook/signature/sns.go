@@ -30,6 +30,8 @@ type sns struct{}
 
 func (sns) Name() string { return "sns" }
 
+func (sns) Headers() []string { return []string{"X-Amz-Sns-Message-Type"} }
+
 func (sns) Timed() bool { return true }
 
 func (sns) Claim(r *http.Request) (Claim, error) {

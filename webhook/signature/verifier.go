@@ -55,6 +55,8 @@ type Scheme interface {
 	Claim(r *http.Request) (Claim, error)
 	// Key makes a configured secret ready for use.
 	Key(secret string) (Key, error)
+	// Headers are those in which a request says who sent it; none when the body says it.
+	Headers() []string
 	// Timed reports whether the scheme signs a timestamp together with the body. Without one a
 	// genuine request can be sent again at any time.
 	Timed() bool
