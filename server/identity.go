@@ -203,10 +203,14 @@ func (i *identity) give(g toolset.Grant) {
 	}
 }
 
-// self waits until Slack has said who the bot is.
+// self waits until Slack has said who the bot is. Where the token is a person's there is none: the person
+// types as well, and that is no doing of our app.
 func (i *identity) self(ctx context.Context) (rule.Self, error) {
 	select {
 	case <-i.known:
+		if i.bot.BotID == "" {
+			return rule.Self{}, nil
+		}
 		return rule.Self{UserID: i.bot.UserID, BotID: i.bot.BotID}, nil
 	case <-ctx.Done():
 		return rule.Self{}, ctx.Err()
@@ -219,8 +223,5 @@ func (i *identity) botUser(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	self, err := i.self(ctx)
-	if self.BotID == "" {
-		return "", err
-	}
 	return self.UserID, err
 }

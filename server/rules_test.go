@@ -8,6 +8,7 @@ import (
 
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
+	"slackmcp/webhook/rule"
 )
 
 // TestWhatSlackSaysDecidesTheNextTry holds what becomes of an event whose post failed.
@@ -39,5 +40,21 @@ func TestWhatSlackSaysDecidesTheNextTry(t *testing.T) {
 	}
 	if err := errors.Unwrap(tried(&slackapi.Error{Kind: slackapi.Auth})); err == nil {
 		t.Error("the cause is lost")
+	}
+}
+
+// TestAPersonIsNoBot has the token of a bot and that of a person, who types as well.
+func TestAPersonIsNoBot(t *testing.T) {
+	t.Parallel()
+	for token, want := range map[rule.Self]rule.Self{
+		{UserID: "UBOT", BotID: "BBOT"}: {UserID: "UBOT", BotID: "BBOT"},
+		{UserID: "UPERSON"}:             {},
+	} {
+		i := &identity{known: make(chan struct{}), bot: slackapi.Identity{UserID: token.UserID, BotID: token.BotID}}
+		close(i.known)
+		self, err := i.self(t.Context())
+		if bot, failed := i.botUser(t.Context()); self != want || bot != want.UserID || err != nil || failed != nil {
+			t.Errorf("with the token of %+v we are %+v, and the bot is %q (%v, %v)", token, self, bot, err, failed)
+		}
 	}
 }
