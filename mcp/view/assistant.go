@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"slackmcp/internal/wait"
@@ -108,23 +107,27 @@ func (a *author) proof(s *scene, app string, bot func() string) proof {
 	return unproven
 }
 
-// assists reports whether a tool wrote a text in the name of its author.
-func (r *Reading) assists(a *author, s *scene) bool {
+// assists reports whether a tool wrote a text in the name of its author, and under lockdown whether it did
+// so for the one who reads.
+func (r *Reading) assists(a *author, s *scene) (is, mine bool) {
 	app := ""
 	if r.Lockdown() || !s.enveloped {
 		app = r.Self().AppID
 	}
-	switch a.proof(s, app, r.ourBot) {
-	case yes:
-		return true
-	case no:
-		return false
-	case unproven:
+	switch said := a.proof(s, app, r.ourBot); {
+	case said == no, said == unproven && a.typed, r.Lockdown() && r.isOurBot(a.user):
+		return false, false
+	case said == yes && !r.Lockdown():
+		return true, true
+	default:
+		is = said == yes
 	}
-	return !a.typed && slices.ContainsFunc(a.places(s.channel), func(at [2]string) bool {
-		_, kept := r.personal(a.user, at[0], at[1])
-		return kept
-	})
+	for _, at := range a.places(s.channel) {
+		if of, kept := r.personal(a.user, at[0], at[1]); kept {
+			return true, of.Principal == r.principal && (!s.former || !of.Changed)
+		}
+	}
+	return is, false
 }
 
 // personal is what is remembered under a key of what a user did, where a tool did it in the user's name.
@@ -154,23 +157,29 @@ const maxSharedFiles = 10
 
 // places are where a message may be remembered: its own place, and its files.
 func (a *author) places(channel string) [][2]string {
-	all := [][2]string{{channel, a.ts}}
+	var all [][2]string
+	if a.ts != "" {
+		all = append(all, [2]string{channel, a.ts})
+	}
 	for i := range a.files[:min(len(a.files), maxSharedFiles)] {
 		all = append(all, [2]string{"", a.files[i].ID})
 	}
 	return all
 }
 
-// Assistant reports whether the message of an event was written by a tool in a person's name: such a
-// message orders nothing, wakes nobody and answers nothing. bot is asked for the user of our own bot, "" where there
+// Assistant reports whether the message of an event was written, or its file uploaded, by a tool in a person's name:
+// such an event orders nothing, wakes nobody and answers nothing. bot is asked for the user of our own bot, "" where there
 // is none. While the person's assistant posts it waits, up to ten seconds; after that a message counts as the
 // assistant's unless a client for people says that it sent it. It fails where the memory cannot be read. It is
 // safe with a nil p, which knows what messages themselves say.
 func (p *Posts) Assistant(ctx context.Context, e *event.Event, bot func(context.Context) (string, error)) (bool, error) {
-	if e.Source != event.SourceSlack || !isMessage(e) {
+	if e.Source != event.SourceSlack {
 		return false, nil
 	}
 	_, a, s := open(e).subject(e)
+	if !isMessage(e) && len(a.files) == 0 {
+		return false, nil
+	}
 	var asked error
 	said := a.proof(&s, "", func() (user string) {
 		user, asked = bot(ctx)

@@ -62,7 +62,7 @@ func TestAssistantsAreKnown(t *testing.T) {
 		"remembered alone":                  {a{}, view.KindAssistant, true},
 		"remembered, and another's":         {a{"user": guest}, view.KindPerson, true},
 		"stamped, and not remembered":       {with(elsewhere, stamp), view.KindAssistant, false},
-		"with a file that is remembered":    {with(elsewhere, a{"subtype": "file_share", "files": []any{a{"id": "F0KEPT0001"}}}), view.KindAssistant, false},
+		"with a file that is remembered":    {with(elsewhere, a{"subtype": "file_share", "files": []any{a{"id": "F0KEPT0001"}}}), view.KindAssistant, true},
 		"with another file":                 {with(elsewhere, a{"subtype": "file_share", "files": []any{a{"id": "F0OTHER001"}}}), view.KindPerson, true},
 		"typed, and changed by a tool":      {a{"client_msg_id": "1", "edited": a{"user": insider, "ts": "2.0"}}, view.KindAssistant, true},
 		"an assistant's, changed by hand":   {with(marking, a{"edited": a{"user": insider, "ts": "2.0"}}), view.KindAssistant, true},
@@ -159,6 +159,26 @@ func TestTheEventMayComeFirst(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestTheEventsOfAnAssistantsFile tells of a file that a tool uploaded in a person's name, and of one that the
+// person did.
+func TestTheEventsOfAnAssistantsFile(t *testing.T) {
+	t.Parallel()
+	p := view.NewPosts(values(t), view.OfPeople)
+	p.WroteFor(t.Context(), "", "F0KEPT0001", "tester", insider)
+	for _, kind := range []string{"file_shared", "file_created", "file_public"} {
+		for file, want := range map[string]bool{"F0KEPT0001": true, "F0OTHER001": false} {
+			e := eventtest.Envelope("Ev1", a{"type": kind, "file_id": file, "user_id": insider, "file": a{"id": file}, "channel_id": "C0SHARED01", "event_ts": "1.0"}, inShared(true), ofSelf)
+			if is, err := p.Assistant(t.Context(), &e, bots); is != want || err != nil {
+				t.Errorf("%s of %s is an assistant's: %v, %v, want %v", kind, file, is, err, want)
+			}
+		}
+	}
+	e := eventtest.Envelope("Ev1", a{"type": "reaction_added", "user": insider, "item": a{"type": "message", "channel": "C0SHARED01", "ts": "1.0"}}, ofSelf)
+	if is, err := p.Assistant(t.Context(), &e, bots); is || err != nil {
+		t.Errorf("a reaction is an assistant's: %v, %v", is, err)
 	}
 }
 

@@ -227,6 +227,7 @@ type happening struct {
 	// Original is the message of an attachment's button.
 	Original *slackapi.Message `json:"original_message"`
 	Deleted  string            `json:"deleted_ts"`
+	FileID   string            `json:"file_id"` // of what happened to a file
 
 	raw     []byte
 	message slackapi.Message // the event itself, as a message
@@ -281,10 +282,15 @@ func (h *happening) subject(e *event.Event) (*slackapi.Message, author, scene) {
 		m.TS = cmp.Or(h.Deleted, m.TS)
 		h.deleted = m
 	default:
-		if !isMessage(e) {
-			h.message.Subtype = ""
+		if isMessage(e) {
+			return &h.message, h.actor(e), h.scene
 		}
-		return &h.message, h.actor(e), h.scene
+		h.message.Subtype = ""
+		a := h.actor(e)
+		if a.ts, a.files = "", nil; h.FileID != "" {
+			a.files = []slackapi.File{{ID: h.FileID}}
+		}
+		return &h.message, a, h.scene
 	}
 	a := authorOf(m)
 	a.self = e.FromSelf

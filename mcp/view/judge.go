@@ -333,12 +333,13 @@ func (r *Reading) located(s *scene) *scene {
 // author says who wrote a text that stands in a scene, and whether it passes.
 func (r *Reading) author(a author, s *scene) (p Provenance, passes bool) {
 	s = r.located(s)
+	assistant, mine := r.assists(&a, s)
 	p = Provenance{Author: cmp.Or(a.user, a.bot), Kind: KindPerson, Verified: true}
 	switch {
-	case r.assists(&a, s):
+	case assistant:
 		p.Kind = KindAssistant
 		p.SameTeam, p.External = s.sidesOf(&a)
-		return p, !r.Lockdown() || r.ours(s, a.ts)
+		return p, !r.Lockdown() || mine
 	case r.isSelf(&a, s):
 		p.Kind, p.SameTeam = KindSelf, true
 		if passes = !r.Lockdown() || r.ours(s, a.ts); !passes {
