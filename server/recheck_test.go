@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"io"
 	"log/slog"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -321,5 +323,32 @@ func TestPeopleOfTheSandboxStayThere(t *testing.T) {
 	s.ok(s.stop())
 	if err := s.start(inSandbox); err == nil || !strings.Contains(err.Error(), "the store has people of 127.0.0.1") {
 		t.Errorf("a sandbox on a store with people: %v", err)
+	}
+}
+
+// TestNobodySignsInAnyMore switches signing in off: the group of its hints would keep events for ever.
+func TestNobodySignsInAnyMore(t *testing.T) {
+	t.Parallel()
+	s := newSignedSlack(t)
+	s.ok(s.start(nil))
+	bob, _, _ := signIn(t, s.base, sandbox.Bob)
+	groups := func() []string {
+		t.Helper()
+		s.ok(s.stop())
+		store, err := server.OpenStore(t.Context(), load(t, s.vars), nil)
+		s.ok(err)
+		list, err := store.Groups(t.Context())
+		s.ok(errors.Join(err, store.Close()))
+		return list
+	}
+	if got := groups(); !slices.Contains(got, "people") {
+		t.Fatalf("hints are not taken: %v", got)
+	}
+	s.ok(s.start(map[string]string{"SIGN_IN_TEAMS": ""}))
+	if s.signedIn(bob) {
+		t.Error("somebody is signed in still")
+	}
+	if got := groups(); slices.Contains(got, "people") {
+		t.Errorf("the group stays: %v", got)
 	}
 }

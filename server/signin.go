@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -51,11 +52,8 @@ func personalScopes(cfg config.Config) []access.Scope {
 // newSignIn builds the side by which people sign in; nil where nobody does. End is called with the
 // principal of each sign-in that has ended.
 func newSignIn(ctx context.Context, cfg config.Config, a slackAccess, store queue.Queue, values state.Store, h *hooks, end func(ctx context.Context, principal string) error) (*signInSide, error) {
-	switch {
-	case !cfg.SignIn.Enabled() && cfg.Sandbox:
-		return nil, forgetSandbox(ctx, values)
-	case !cfg.SignIn.Enabled():
-		return nil, nil //nolint:nilnil // nobody signs in, and that is no error
+	if !cfg.SignIn.Enabled() {
+		return nil, withoutSignIn(ctx, cfg, store, values)
 	}
 	keys, err := identityKeys(cfg)
 	if err != nil {
@@ -82,6 +80,27 @@ func newSignIn(ctx context.Context, cfg config.Config, a slackAccess, store queu
 	}
 	s.oauth, err = s.newOAuth(cfg, keys, scopes, h)
 	return s, err
+}
+
+// dropTime bounds how long a start waits for a store from which something is dropped.
+const dropTime = 2 * time.Second
+
+// withoutSignIn lets go of what signing in has left in a store, where nobody signs in any more.
+func withoutSignIn(ctx context.Context, cfg config.Config, store queue.Queue, values state.Store) error {
+	if cfg.Mode.Webhook() { // a channel reads the store of a server where people may sign in
+		// A group that nobody works keeps its events from being removed. A store that is away has its
+		// group until the next start.
+		drop, cancel := context.WithTimeout(ctx, dropTime)
+		defer cancel()
+		err := store.DropGroup(drop, hintsGroup)
+		if err != nil && drop.Err() == nil && !errors.Is(err, queue.ErrNoGroup) && !errors.Is(err, queue.ErrUnavailable) {
+			return err
+		}
+	}
+	if !cfg.Sandbox {
+		return nil
+	}
+	return forgetSandbox(ctx, values)
 }
 
 // admit looks at what a store has of people before anybody is let in by it.
