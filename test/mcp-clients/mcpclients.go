@@ -20,7 +20,7 @@ import (
 
 const (
 	installLimit = 3 * time.Minute
-	runLimit     = 90 * time.Second
+	runLimit     = 3 * time.Minute
 )
 
 // Install makes sure that the packages pinned in the package-lock.json of dir, a

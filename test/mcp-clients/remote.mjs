@@ -20,7 +20,7 @@ function fail(...why) {
   console.error('FAIL', ...why, said);
   process.exit(1);
 }
-setTimeout(() => fail('nothing happened for too long'), 80_000).unref();
+setTimeout(() => fail('nothing happened for too long'), 160_000).unref();
 
 // The browser that xdg-open starts; it notes each time that it is opened.
 const opened = path.join(dir, 'opened');
@@ -33,7 +33,7 @@ const asked = () => readFileSync(opened, 'utf8').length / 2;
 let said = '';
 async function start(write = 'no') {
   const transport = new StdioClientTransport({
-    command: process.execPath, args: ['node_modules/mcp-remote/dist/proxy.js', url],
+    command: process.execPath, args: ['node_modules/mcp-remote/dist/proxy.js', url, '--auth-timeout', '120'],
     env: { PATH: process.env.PATH, HOME: dir, BROWSER: browser, MCP_REMOTE_CONFIG_DIR: dir, WRITE: write }, stderr: 'pipe',
   });
   transport.stderr.on('data', (b) => { said += b; });
