@@ -232,8 +232,9 @@ func (s *signInSide) signOut(ctx context.Context, text string) (out SignedOut, e
 	if err != nil {
 		return out, err
 	}
-	if out.Left = len(left); out.Left > 0 {
-		return out, nil
+	out.Left = len(left)
+	if in, err := s.rows.Has(ctx, p); in || err != nil {
+		return out, err
 	}
 	if err := s.slack.Release(ctx, p); err != nil {
 		return out, fmt.Errorf("%s is signed out here, and Slack could not be asked to end what they allowed: run people sign-out %s again: %w", p, p, err)

@@ -59,10 +59,7 @@ func (s *signInSide) recheck(ctx context.Context) {
 
 // tidy gives back to Slack what people allowed whose sign-ins have all ended.
 func (s *signInSide) tidy(ctx context.Context) {
-	n, err := s.slack.Tidy(ctx, func(ctx context.Context, p access.Person) (bool, error) {
-		list, err := s.rows.Of(ctx, p)
-		return len(list) > 0, err
-	})
+	n, err := s.slack.Tidy(ctx, s.rows.Has)
 	if n > 0 {
 		s.log.LogAttrs(ctx, slog.LevelInfo, "what people allowed at slack who are not signed in any more was given back", slog.Int("people", n))
 	}

@@ -372,8 +372,8 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request) {
 
 // release lets go of the grant of a person who is signed in nowhere.
 func (s *Server) release(r *http.Request, p access.Person) {
-	left, err := s.opt.SignIns.Of(r.Context(), p)
-	if err == nil && len(left) == 0 {
+	in, err := s.opt.SignIns.Has(r.Context(), p)
+	if err == nil && !in {
 		err = s.opt.Slack.Release(r.Context(), p)
 	}
 	if err != nil {

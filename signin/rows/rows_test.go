@@ -597,3 +597,30 @@ func TestKeysRotate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A replica that lacks a key takes nobody for signed out by a row that it cannot open.
+func TestRowsOfAnotherKeyAreSomebodys(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	with, without := r.replica(2, 1), r.replica(1)
+	given := r.signIn(with, ann)
+	if list, err := without.Of(t.Context(), ann); err != nil || len(list) != 0 {
+		t.Errorf("a row of another key opens: %v, %v", list, err)
+	}
+	for _, s := range []*rows.SignIns{with, without} {
+		if in, err := s.Has(t.Context(), ann); err != nil || !in {
+			t.Errorf("nobody is signed in: %v", err)
+		}
+		if in, err := s.Has(t.Context(), ben); err != nil || in {
+			t.Errorf("somebody else is signed in: %v", err)
+		}
+	}
+	// A sign-in that ends where a row is unreadable is not the person's last one.
+	own := r.signIn(without, ann)
+	if p, last, err := without.Revoke(t.Context(), own.Refresh, client); err != nil || p != ann || last {
+		t.Errorf("%v, last %v, %v", p, last, err)
+	}
+	if p, last, err := with.Revoke(t.Context(), given.Refresh, client); err != nil || p != ann || !last {
+		t.Errorf("%v, last %v, %v", p, last, err)
+	}
+}
