@@ -118,7 +118,7 @@ func (l *eventLog) await(ctx context.Context, p event.Position) bool {
 	if p == "" || l.Newest() >= p {
 		return true
 	}
-	changed, stop := l.Watch()
+	changed, stop := l.Watch(event.Filter{})
 	defer stop()
 	timeout := time.NewTimer(catchUp)
 	defer timeout.Stop()
@@ -149,7 +149,9 @@ func (l *eventLog) Get(ctx context.Context, source, id string, use func(*event.E
 }
 
 // Watch implements event.Log.
-func (l *eventLog) Watch() (changed <-chan struct{}, stop func()) { return l.window.Watch() }
+func (l *eventLog) Watch(f event.Filter) (changed <-chan struct{}, stop func()) {
+	return l.window.Watch(f)
+}
 
 // Newest implements event.Log.
 func (l *eventLog) Newest() event.Position { return l.window.Newest() }

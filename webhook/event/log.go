@@ -27,9 +27,10 @@ type Log interface {
 	// Get calls use with one event, or returns an error that wraps ErrNotFound.
 	Get(ctx context.Context, source, id string, use func(*Event) error) error
 	// Watch returns a channel, of capacity one, that holds a value after any number of
-	// new events became visible. A reader takes it and then queries OldestFirst after the
-	// last position that it saw. stop must be called once.
-	Watch() (changed <-chan struct{}, stop func())
+	// new events became visible that the filter selects; now and then also after others, so
+	// that the position of a reader does not grow old. A reader takes it and then queries
+	// OldestFirst after the last position that it saw. stop must be called once.
+	Watch(f Filter) (changed <-chan struct{}, stop func())
 	// Newest returns the position of the newest visible event, or "" when there is none.
 	Newest() Position
 }
@@ -64,7 +65,7 @@ type Follower struct {
 func Follow(log Log, q Query) *Follower {
 	q.Order = OldestFirst
 	f := &Follower{log: log, query: q}
-	f.changed, f.stop = log.Watch()
+	f.changed, f.stop = log.Watch(q.Filter)
 	return f
 }
 

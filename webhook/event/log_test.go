@@ -22,7 +22,7 @@ type numbered struct {
 
 func at(n uint64) event.Position { return event.NewPosition("e", n) }
 
-func (l *numbered) Watch() (changed <-chan struct{}, stop func()) {
+func (l *numbered) Watch(event.Filter) (changed <-chan struct{}, stop func()) {
 	l.watched++
 	return l.changed, func() { l.watched-- }
 }

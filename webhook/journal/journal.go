@@ -79,17 +79,20 @@ func New(o Options) (*Journal, error) {
 	}
 	return &Journal{
 		maxEvents: o.MaxEvents, maxBytes: o.MaxBytes, log: o.Logger,
-		watchers: newWatchers(), loaded: make(chan struct{}), index: newIndex(),
+		watchers: newWatchers(o.MaxEvents), loaded: make(chan struct{}), index: newIndex(),
 	}, nil
 }
 
 // Loaded is closed when the window has been filled from the store for the first time.
 func (j *Journal) Loaded() <-chan struct{} { return j.loaded }
 
-// Watch returns a channel that gets a value after the window changed. It is
-// level-triggered: however many events arrive before the value is taken, there is one,
-// so a reader takes it and then reads up to date. stop ends it and may be called twice.
-func (j *Journal) Watch() (changed <-chan struct{}, stop func()) { return j.watchers.add() }
+// Watch returns a channel that gets a value after the window got an event that the filter
+// selects. It is level-triggered: however many events arrive before the value is taken, there is
+// one, so a reader takes it and then reads up to date. There may be a value without such an
+// event; there is one within lateWake of any event. stop ends it and may be called twice.
+func (j *Journal) Watch(f event.Filter) (changed <-chan struct{}, stop func()) {
+	return j.watchers.add(wanted(&f))
+}
 
 // Floor returns the position of the oldest event in the window, or "" when it is
 // empty. Older events may be in the store.
@@ -158,7 +161,7 @@ func (j *Journal) add(e event.Event) {
 		j.events.pop()
 		j.first++
 	}
-	j.watchers.notify()
+	j.watchers.notify(&e)
 }
 
 // clear empties the window. It requires the lock.
@@ -233,7 +236,7 @@ func (j *Journal) follow(ctx context.Context, s Store) error {
 		j.mu.Lock()
 		j.clear()
 		j.mu.Unlock()
-		j.watchers.notify()
+		j.watchers.notifyAll()
 	}
 	if err == nil && ctx.Err() == nil {
 		return errors.New("tail ended by itself")
@@ -264,67 +267,6 @@ func (j *Journal) fill(ctx context.Context, s Store) error {
 		j.add(e)
 	}
 	return nil
-}
-
-// wakeCost is about how much CPU time it takes to wake one reader and let it read. After
-// all readers were woken there is a pause of wakeCost for each, so that waking a thousand
-// readers for each of a thousand events a second takes half a core at most, and a reader is
-// a few hundredths of a second late.
-const wakeCost = 20 * time.Microsecond
-
-// watchers are the readers that wait for a change.
-type watchers struct {
-	dirty chan struct{} // capacity 1: something changed since the last round
-
-	mu  sync.Mutex
-	all map[chan struct{}]struct{}
-}
-
-func newWatchers() watchers {
-	return watchers{dirty: make(chan struct{}, 1), all: map[chan struct{}]struct{}{}}
-}
-
-func (w *watchers) add() (changed <-chan struct{}, stop func()) {
-	c := make(chan struct{}, 1)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.all[c] = struct{}{}
-	return c, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.all, c)
-	}
-}
-
-// notify says that something changed. It never blocks.
-func (w *watchers) notify() {
-	select {
-	case w.dirty <- struct{}{}:
-	default:
-	}
-}
-
-// run wakes the watchers after each change until ctx is done.
-func (w *watchers) run(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.dirty:
-		}
-		w.mu.Lock()
-		for c := range w.all {
-			select {
-			case c <- struct{}{}:
-			default:
-			}
-		}
-		pause := time.Duration(len(w.all)) * wakeCost
-		w.mu.Unlock()
-		if pause >= time.Millisecond {
-			_ = wait.Sleep(ctx, pause) // the loop ends with ctx
-		}
-	}
 }
 
 // A fifo is a queue in a slice. It takes at most twice the memory of what it has held at once.

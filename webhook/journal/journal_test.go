@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -61,7 +63,7 @@ func publish(t *testing.T, q queue.Queue, events ...event.Event) {
 // until waits for a change until ok.
 func until(t *testing.T, j *journal.Journal, ok func() bool) {
 	t.Helper()
-	changed, stop := j.Watch()
+	changed, stop := j.Watch(event.Filter{})
 	defer stop()
 	deadline := time.After(10 * time.Second)
 	for !ok() {
@@ -290,7 +292,7 @@ func TestPagesContinueBehindAPosition(t *testing.T) {
 
 func TestWatchIsLevelTriggered(t *testing.T) {
 	j, q := start(t, journal.Options{})
-	changed, stop := j.Watch()
+	changed, stop := j.Watch(event.Filter{})
 	defer stop()
 	select {
 	case <-changed:
@@ -368,6 +370,116 @@ func TestTailWithRepetitionsAndOtherEpochs(t *testing.T) {
 	}
 }
 
+// TestWatchersHearOfWhatTheyWaitFor has readers of which each waits for something else.
+func TestWatchersHearOfWhatTheyWaitFor(t *testing.T) {
+	j, q := start(t, journal.Options{MaxEvents: 100}) // All are woken at every tenth event.
+	kinds, err := event.ParsePatterns("reaction_added", "message/channel_join")
+	if err != nil {
+		t.Fatal(err)
+	}
+	filters := map[string]event.Filter{
+		"channel": {Channel: "C1"}, "user in a channel": {Channel: "C1", User: "U1"}, "thread": {Thread: "1.0"}, "kinds": {Patterns: kinds},
+		"another channel": {Channel: "C9"}, "another user": {User: "U9"}, "another thread": {Thread: "9.9"}, "another source": {Source: "github"},
+	}
+	changed := map[string]<-chan struct{}{}
+	for name, f := range filters {
+		c, stop := j.Watch(f)
+		defer stop()
+		changed[name] = c
+	}
+	heard := func() (list []string) {
+		for name, c := range changed {
+			select {
+			case <-c:
+				list = append(list, name)
+			default:
+			}
+		}
+		slices.Sort(list)
+		return list
+	}
+	one := func(id, channel, thread string) {
+		every, stop := j.Watch(event.Filter{})
+		defer stop()
+		publish(t, q, event.Event{Source: "slack", ID: id, Kind: event.Kind{Type: "reaction_added"}, Channel: channel, User: "U2", Thread: thread, Raw: []byte("{}")})
+		<-every // A round wakes all that are to be woken before it ends, so the next one finds them woken.
+		publish(t, q, event.Event{Source: "slack", ID: id + "b", Kind: event.Kind{Type: "message"}, Channel: "C7", User: "U7", Raw: []byte("{}")})
+		<-every
+	}
+	one("a", "C1", "1.0")
+	if got := heard(); !slices.Equal(got, []string{"channel", "kinds", "thread", "user in a channel"}) {
+		t.Errorf("%q heard of it", got)
+	}
+	one("b", "C2", "")
+	if got := heard(); !slices.Equal(got, []string{"kinds"}) {
+		t.Errorf("%q heard of it, want kinds alone", got)
+	}
+	for i := range 10 {
+		publish(t, q, event.Event{Source: "slack", ID: fmt.Sprint("late", i), Kind: event.Kind{Type: "message"}, Channel: "C7", Raw: []byte("{}")})
+	}
+	for name, c := range changed {
+		select {
+		case <-c:
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s is left behind", name)
+		}
+	}
+}
+
+// BenchmarkWatchers is what an event costs while so many readers wait for others.
+func BenchmarkWatchers(b *testing.B) {
+	for _, n := range []int{0, 1000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			q, err := memory.New(memory.Options{RetentionAge: -1})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer q.Close()
+			j, err := journal.New(journal.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			var all sync.WaitGroup
+			all.Go(func() { _ = j.Run(ctx, q) })
+			for i := range n {
+				f := event.Filter{Channel: fmt.Sprint("none", i)}
+				changed, stop := j.Watch(f)
+				all.Go(func() {
+					defer stop()
+					for after := event.Position(""); ; {
+						select {
+						case <-changed:
+						case <-ctx.Done():
+							return
+						}
+						page, err := j.Query(ctx, event.Query{Filter: f, After: after, Order: event.OldestFirst})
+						if err == nil {
+							after = page.Next
+						}
+					}
+				})
+			}
+			events := some(0, b.N)
+			b.ResetTimer()
+			for _, e := range events {
+				if _, err := q.Publish(ctx, e); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for {
+				if e, err := j.Get(ctx, "slack", events[b.N-1].ID); err == nil && e.Position != "" {
+					break
+				}
+				time.Sleep(100 * time.Microsecond)
+			}
+			b.StopTimer()
+			cancel()
+			all.Wait()
+		})
+	}
+}
+
 // TestManyWatchersAllWake has a thousand readers wait for the same event.
 func TestManyWatchersAllWake(t *testing.T) {
 	j, q := start(t, journal.Options{})
@@ -375,7 +487,7 @@ func TestManyWatchersAllWake(t *testing.T) {
 	for range 1000 {
 		ready.Add(1)
 		done.Go(func() {
-			changed, stop := j.Watch()
+			changed, stop := j.Watch(event.Filter{})
 			defer stop()
 			ready.Done()
 			for range changed {

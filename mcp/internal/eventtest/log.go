@@ -136,7 +136,7 @@ func (l *Log) Event(source, id string) (event.Event, error) {
 }
 
 // Watch implements event.Log.
-func (l *Log) Watch() (changed <-chan struct{}, stop func()) {
+func (l *Log) Watch(event.Filter) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
