@@ -155,6 +155,10 @@ type Slack struct {
 	APIURL string
 }
 
+// UserAlone reports that the user token is the only one with which Slack's Web API is called: the server
+// acts as its owner.
+func (s Slack) UserAlone() bool { return s.UserToken.IsSet() && !s.BotToken.IsSet() }
+
 // Receive is how events are accepted.
 type Receive struct {
 	// MaxBodyBytes bounds one request's body.

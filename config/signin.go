@@ -124,6 +124,9 @@ func (l *loader) validateSignIn() {
 	if c.MCP.OAuth.Enabled() {
 		l.problems.add("MCP_OAUTH_ISSUER", "names another authorization server, and with SIGN_IN_TEAMS this server is its own", "leave one of them out")
 	}
+	if c.Slack.UserAlone() {
+		l.problems.add("SLACK_BOT_TOKEN", "is missing, and SIGN_IN_TEAMS is set: everybody would have the rights of the owner of SLACK_USER_TOKEN", botRemedy)
+	}
 	if c.Slack.UserToken.IsSet() && !c.Slack.UserTokenReads {
 		l.problems.add("SLACK_USER_TOKEN", "is set, and people who sign in see what they themselves may",
 			"leave it out, or set SLACK_USER_TOKEN_READS for tokens of MCP_TOKENS with the scope as-user, which it then serves alone")

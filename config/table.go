@@ -65,6 +65,7 @@ var slackSettings = []Setting{
 	{
 		Key: "SLACK_USER_TOKEN", Section: SectionSlack, Kind: KindSecret, Example: "xoxp-...",
 		Help: "User token, for what Slack lets no bot do",
+		More: "Without SLACK_BOT_TOKEN it is enough for the command mcp: the server reads and writes as the token's owner, for whoever may call it.",
 		bind: slackSecret(func(c *Config) *Secret { return &c.Slack.UserToken }),
 	},
 	{

@@ -181,18 +181,25 @@ func (l *loader) validateSecrets() {
 		if !c.Slack.SigningSecrets.IsSet() && !c.Slack.SocketMode {
 			l.problems.add("SLACK_SIGNING_SECRET", "is missing, and --integrated needs it", signingRemedy+orSandbox)
 		}
-		if !c.Slack.BotToken.IsSet() {
-			l.problems.add("SLACK_BOT_TOKEN", "is missing, and --integrated needs it", botRemedy+orSandbox)
-		}
+		l.wantBotToken("is missing, and --integrated needs it", botRemedy+orSandbox)
 	case ModeMCP:
-		if !c.Slack.BotToken.IsSet() {
-			l.problems.add("SLACK_BOT_TOKEN", "is missing", botRemedy)
+		if !c.Slack.UserAlone() {
+			l.wantBotToken("is missing", botRemedy+"; or set SLACK_USER_TOKEN alone, for a server that acts as you")
 		}
 	}
 	if c.Slack.SocketMode && c.Receives() && !c.Slack.AppToken.IsSet() {
 		l.problems.add("SLACK_APP_TOKEN", "is missing, and --socket-mode needs it", appRemedy+orSandbox)
 	}
 	l.validateForms()
+}
+
+func (l *loader) wantBotToken(what, remedy string) {
+	if l.config.Slack.UserToken.IsSet() {
+		remedy += "; SLACK_USER_TOKEN alone is enough for the command mcp, which receives no events"
+	}
+	if !l.config.Slack.BotToken.IsSet() {
+		l.problems.add("SLACK_BOT_TOKEN", what, remedy)
+	}
 }
 
 // refuseRealTokens keeps a token that opens a real workspace out of a run that is
@@ -348,6 +355,10 @@ func (l *loader) validateChannel() {
 // warnOfUserReads says what reading with the user token opens, and when it opens nothing.
 func (l *loader) warnOfUserReads() {
 	c := &l.config
+	if c.Slack.UserAlone() {
+		l.warnOfUserAlone()
+		return
+	}
 	may := c.MCP.Transport == Stdio
 	for _, token := range c.MCP.Tokens {
 		if slices.Contains(token.Scopes, scopeAsUser) {
@@ -365,6 +376,17 @@ func (l *loader) warnOfUserReads() {
 		l.warn("SLACK_USER_TOKEN_READS is set, and no token of MCP_TOKENS has the scope as-user: nothing is read with SLACK_USER_TOKEN")
 	default:
 		l.warn("SLACK_USER_TOKEN_READS is set: assistants with the scope as-user read all that the owner of SLACK_USER_TOKEN sees, private channels and direct messages too")
+	}
+}
+
+// warnOfUserAlone says whom a server without a bot acts as.
+func (l *loader) warnOfUserAlone() {
+	c := &l.config
+	if c.Mode == ModeMCP && c.MCP.Transport != Stdio && !c.Sandbox {
+		l.warn("SLACK_USER_TOKEN is set without SLACK_BOT_TOKEN: whoever may call this server reads and writes as the token's owner, private channels and direct messages too")
+	}
+	if c.Mode == ModeMCP && c.Slack.UserTokenReads {
+		l.warn("SLACK_USER_TOKEN_READS is set, and SLACK_BOT_TOKEN is not: everything is read with SLACK_USER_TOKEN")
 	}
 }
 

@@ -11,6 +11,36 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// TestAUserTokenAloneIsWarnedOf: over HTTP whoever may call acts as its owner, and beside people who sign
+// in that is refused.
+func TestAUserTokenAloneIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	const says = "SLACK_USER_TOKEN is set without SLACK_BOT_TOKEN"
+	for name, tc := range map[string]struct {
+		vars   map[string]string
+		warned bool
+	}{
+		"over HTTP":       {nil, true},
+		"over stdio":      {map[string]string{"MCP_TRANSPORT": "stdio"}, false},
+		"beside the bot":  {map[string]string{"SLACK_BOT_TOKEN": "xoxb-1"}, false},
+		"with its reads":  {map[string]string{"SLACK_USER_TOKEN_READS": "true"}, true},
+		"and with scopes": {map[string]string{"MCP_TOKENS": "ada:read+as-user:0123456789abcdef0123"}, true},
+	} {
+		vars := map[string]string{"SLACK_USER_TOKEN": "xoxp-1"}
+		maps.Copy(vars, tc.vars)
+		c, err := config.Load(config.Sources{Command: config.CommandMCP, LookupEnv: env(vars)})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if warned := slices.ContainsFunc(c.Warnings, func(w string) bool { return strings.Contains(w, says) }); warned != tc.warned {
+			t.Errorf("%s: %v", name, c.Warnings)
+		}
+		if slices.ContainsFunc(c.Warnings, func(w string) bool { return strings.Contains(w, "bot token alone") }) {
+			t.Errorf("%s speaks of a bot token: %v", name, c.Warnings)
+		}
+	}
+}
+
 // TestRequirements holds the table of what each way to start needs.
 func TestRequirements(t *testing.T) {
 	t.Parallel()
@@ -36,6 +66,8 @@ func TestRequirements(t *testing.T) {
 		{"sandbox with a real app token", config.CommandServe, map[string]string{"SANDBOX": "1", "SLACK_APP_TOKEN": "xapp-1"}, []string{"SLACK_APP_TOKEN"}},
 		{"a function over socket mode", config.CommandLambda, map[string]string{"SOCKET_MODE": "1", "SLACK_APP_TOKEN": "xapp-1", "REDIS_URL": "redis://h"}, []string{"SOCKET_MODE"}},
 		{"mcp with nothing", config.CommandMCP, nil, []string{bot}},
+		{"mcp with a user token alone", config.CommandMCP, map[string]string{"SLACK_USER_TOKEN": "xoxp-1"}, nil},
+		{"integrated with a user token alone", config.CommandServe, map[string]string{"INTEGRATED": "true", signing: "s", "SLACK_USER_TOKEN": "xoxp-1"}, []string{bot}},
 		{"mcp with a bot token", config.CommandMCP, map[string]string{bot: "xoxb-1"}, nil},
 		{"sandbox with nothing", config.CommandServe, map[string]string{"SANDBOX": "1"}, nil},
 		{"sandbox with a signing secret", config.CommandServe, map[string]string{"SANDBOX": "1", signing: "s"}, nil},

@@ -109,19 +109,35 @@ func (a *acting) introduction(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, introducePatience)
 	defer cancel()
 	var b strings.Builder
-	if self, err := a.names.Self(ctx); err == nil && self.UserID != "" {
-		b.WriteString("\n\nYou: in Slack this server is the bot " + called(self.UserID, self.User, "") + ". A mention of it is a mention of you, and its messages are yours.")
+	if !a.slack.Personal() {
+		if self, err := a.names.Self(ctx); err == nil && self.UserID != "" {
+			b.WriteString("\n\nYou: in Slack this server is the bot " + called(self.UserID, self.User, "") + ". A mention of it is a mention of you, and its messages are yours.")
+		}
 	}
 	found := make(chan *owner, 1)
 	go func() { found <- a.whose(context.WithoutCancel(ctx)) }() // what takes longer is there for the next
+	var o *owner
 	select {
-	case o := <-found:
-		if o != nil {
-			b.WriteString(" The user token is that of " + called(o.user.ID, o.user.Name, cmp.Or(o.user.RealName, o.user.Profile.RealName, o.user.Profile.DisplayName)) + ".")
-		}
+	case o = <-found:
 	case <-ctx.Done():
 	}
+	b.WriteString(a.ofOwner(o))
 	return b.String()
+}
+
+// ofOwner says who the user token's owner is, nil where that is not known, and what follows from it.
+func (a *acting) ofOwner(o *owner) string {
+	who := ""
+	if o != nil {
+		who = called(o.user.ID, o.user.Name, cmp.Or(o.user.RealName, o.user.Profile.RealName, o.user.Profile.DisplayName))
+	}
+	switch {
+	case a.slack.Personal():
+		return "\n\nYou: in Slack you act as " + cmp.Or(who, "the person whose token this server has") + ". There is no bot: you see what they see, and what you write appears as written by them, so write only what they want to have said."
+	case who != "":
+		return " The user token is that of " + who + "."
+	}
+	return ""
 }
 
 // A handle is one word, and a plain name at most three, so that none is a sentence: the instructions are

@@ -3,6 +3,7 @@ package mcp_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	protocol "github.com/mark3labs/mcp-go/mcp"
 
 	"slackmcp/mcp"
+	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
 )
@@ -42,6 +44,32 @@ func TestInstructionsSayWhoWeAre(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("the instructions do not say %q: %s", want, got[strings.LastIndex(got, "\n")+1:])
 		}
+	}
+}
+
+// TestInstructionsOfAUserTokenAlone: they say who is acted as, and promise neither a bot nor events.
+func TestInstructionsOfAUserTokenAlone(t *testing.T) {
+	t.Parallel()
+	box, err := sandbox.New(sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := httptest.NewServer(box.Handler())
+	t.Cleanup(api.Close)
+	slack, err := slackapi.New(slackapi.Options{UserToken: "xoxp-sandbox-" + sandbox.Bob, URL: api.URL + "/api/", Pace: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newFixture(t, func(o *mcp.Options) {
+		o.Slack, o.Events, o.Choice.Toolsets = slack, nil, []string{toolset.All}
+	})
+	h.server.SetGrant(toolset.Grant{HasUser: true, Alone: true})
+	got := h.introduced()
+	if !strings.Contains(got, "in Slack you act as @bob, ") || strings.Contains(got, "slack_list_events") || strings.Contains(got, "this server is the bot") {
+		t.Errorf("the instructions: %s", got)
+	}
+	if names := h.toolNames(h.connect()); slices.Contains(names, "slack_ask") || !slices.Contains(names, "slack_post_message") || !slices.Contains(names, "slack_list_unread") {
+		t.Errorf("tools: %v", names)
 	}
 }
 

@@ -69,7 +69,7 @@ func (s *Server) declare(o *Options) ([]server.ServerOption, error) {
 	if o.Channel.Permissions != "" {
 		capabilities[channel.PermissionCapability] = struct{}{}
 	}
-	return []server.ServerOption{server.WithExperimental(capabilities), server.WithInstructions(instructions + channelInstructions)}, nil
+	return []server.ServerOption{server.WithExperimental(capabilities), server.WithInstructions(instructions(true) + channelInstructions)}, nil
 }
 
 // listen takes the client's permission prompts.

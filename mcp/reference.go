@@ -84,9 +84,9 @@ type Offered struct {
 
 // Offer returns the tools that a choice takes, in the catalog's order, and what each
 // lacks. slack and events say what the server has. The zero Grant hides nothing but
-// what needs a user token. The error names every unknown toolset and tool.
+// what needs a user token; with a user token alone no questions are asked. The error names every unknown toolset and tool.
 func Offer(choice toolset.Choice, slack, events bool, g toolset.Grant) ([]Offered, error) {
-	catalog, err := tools.Foresee(slack, events)
+	catalog, err := tools.Foresee(slack, events, slack && events && !g.Alone)
 	if err != nil {
 		return nil, err
 	}

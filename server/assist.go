@@ -113,7 +113,7 @@ func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *
 			return a, err
 		}
 		a.journal, opts.Events, opts.Operator = events.window, events, store
-		if client != nil {
+		if asksWith(client) {
 			opts.Questions = questions(store, values)
 			a.asks = newAsks(cfg, store, opts.Questions, a.journal.Newest, h.log)
 			opts.OnAsk = a.asks.asked
@@ -137,6 +137,9 @@ func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *
 	}
 	return a, nil
 }
+
+// asksWith reports whether questions are asked: their buttons are a bot's.
+func asksWith(client *slackapi.Client) bool { return client != nil && !client.Personal() }
 
 // newEventLog builds the journal and the log that assistants read.
 func newEventLog(cfg config.Config, store *watchedStore, log *slog.Logger) (*eventLog, error) {

@@ -36,10 +36,11 @@ const (
 type identity struct {
 	slack   *slackapi.Client
 	hasUser bool
+	alone   bool // the user token is the only one, and bot below is its owner
 	grant   func(toolset.Grant)
 	log     *slog.Logger
 	state   atomic.Pointer[string]
-	// refusal is what Slack says of the bot token; nil unless it refuses it.
+	// refusal is what Slack says of the token; nil unless it refuses it.
 	refusal atomic.Pointer[slackapi.Error]
 	hints   chan struct{}
 
@@ -52,7 +53,7 @@ type identity struct {
 }
 
 func newIdentity(c *slackapi.Client, hasUser bool, log *slog.Logger) *identity {
-	return &identity{slack: c, hasUser: hasUser, log: log, hints: make(chan struct{}, 1), known: make(chan struct{}), user: true}
+	return &identity{slack: c, hasUser: hasUser, alone: c.Personal(), log: log, hints: make(chan struct{}, 1), known: make(chan struct{}), user: true}
 }
 
 // The states that health answers show.
@@ -80,15 +81,31 @@ func (i *identity) String() string {
 	return slackUnknown
 }
 
-// refusedRemedy is what an operator does when Slack refuses the bot token.
-const refusedRemedy = "check SLACK_BOT_TOKEN: install the app to the workspace again, at api.slack.com/apps, Install App, copy its Bot User OAuth Token and restart"
+// What an operator does when Slack refuses the token.
+const (
+	refusedRemedy     = "check SLACK_BOT_TOKEN: install the app to the workspace again, at api.slack.com/apps, Install App, copy its Bot User OAuth Token and restart"
+	refusedUserRemedy = "check SLACK_USER_TOKEN: install the app to the workspace again, at api.slack.com/apps, Install App, copy its User OAuth Token and restart"
+)
 
-// problem is the problem that Slack refuses the bot token.
+// problem is the problem that Slack refuses the token.
 func (i *identity) problem() (p web.Problem) {
-	if err := i.refusal.Load(); err != nil {
+	switch err := i.refusal.Load(); {
+	case err == nil:
+	case i.alone:
+		p.What, p.Remedy = "slack refuses the user token ("+err.Code+")", refusedUserRemedy
+	default:
 		p.What, p.Remedy = "slack refuses the bot token ("+err.Code+")", refusedRemedy
 	}
 	return p
+}
+
+// logRefused says that Slack refuses the token.
+func (i *identity) logRefused(ctx context.Context, code string) {
+	if i.alone {
+		i.log.LogAttrs(ctx, slog.LevelError, "slack refuses the user token", slog.String("code", code), slog.String("remedy", refusedUserRemedy))
+		return
+	}
+	i.log.LogAttrs(ctx, slog.LevelError, "slack refuses the bot token", slog.String("code", code), slog.String("remedy", refusedRemedy))
 }
 
 // received takes Slack's word that the app was uninstalled or a token revoked for a hint.
@@ -160,8 +177,8 @@ func (i *identity) ask(ctx context.Context) {
 	case ok && fault.Kind == slackapi.Auth:
 		i.refusal.Store(fault)
 		if i.set(slackRefused) {
-			i.log.LogAttrs(ctx, slog.LevelError, "slack refuses the bot token", slog.String("code", fault.Code), slog.String("remedy", refusedRemedy))
-			i.give(toolset.Grant{HasUser: i.hasUser, Refused: fault})
+			i.logRefused(ctx, fault.Code)
+			i.give(toolset.Grant{HasUser: i.hasUser, Alone: i.alone, Refused: fault})
 		}
 	default:
 		// What Slack said before still holds: nothing was heard that is against it.
@@ -179,8 +196,11 @@ func (i *identity) knows(ctx context.Context, bot slackapi.Identity) {
 		i.bot = bot
 		close(i.known)
 	}
-	g := toolset.Grant{Known: true, Bot: bot.Scopes, HasUser: i.hasUser}
-	if i.hasUser {
+	g := toolset.Grant{Known: true, Bot: bot.Scopes, HasUser: i.hasUser, Alone: i.alone}
+	switch {
+	case i.alone:
+		g.Bot, g.User = nil, bot.Scopes
+	case i.hasUser:
 		user, err := i.slack.AsUser().AuthTest(ctx)
 		if err != nil {
 			if i.user {

@@ -268,9 +268,10 @@ func openSlackAccess(ctx context.Context, cfg config.Config, log *slog.Logger) (
 	}, f, nil
 }
 
-// newSlackClient returns the client and who it is for Slack; both nil without a bot token.
+// newSlackClient returns the client and who it is for Slack; both nil without a bot token, unless assistants
+// are to act as the owner of a user token.
 func newSlackClient(cfg config.Config, a slackAccess, h *hooks) (*slackapi.Client, *identity, error) {
-	if a.botToken == "" {
+	if a.botToken == "" && (a.userToken == "" || !cfg.Mode.MCP()) {
 		return nil, nil, nil
 	}
 	c, err := slackapi.New(slackapi.Options{

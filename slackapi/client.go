@@ -30,13 +30,14 @@ const (
 
 // Options configure a [Client].
 type Options struct {
-	// BotToken (xoxb-…) makes the calls. Required, but for a client that only opens
-	// connections, with an AppToken.
+	// BotToken (xoxb-…) makes the calls. Without it UserToken makes them all; without either the client
+	// only opens connections, with an AppToken.
 	BotToken string
 	// AppToken (xapp-…) makes the calls of Socket Mode. Without it they fail with [Auth].
 	AppToken string
 	// UserToken (xoxp-…) makes the calls that Slack refuses to bots, such as
-	// search.messages, and those of [Client.AsUser]. Without it they fail with [Auth].
+	// search.messages, and those of [Client.AsUser]. Without it they fail with [Auth]. Without a
+	// BotToken it makes every call: the client acts as the token's owner.
 	UserToken string
 	// AssistantLine lets Slack show [AssistantLine] below what is posted with a person's token.
 	AssistantLine bool
@@ -94,11 +95,11 @@ type shared struct {
 	rehearsal *recorder      // nil where calls are sent
 	person    *PersonOptions // nil where they are not a person's
 
-	bot, user, app *Client // of a person bot and user are the person's
+	bot, user, app *Client // without a bot token bot is user; of a person both are the person's
 }
 
-// New checks the options and returns a client that calls with the bot token. It makes no
-// call itself.
+// New checks the options and returns a client that calls with the bot token, or without one with the
+// user token. It makes no call itself.
 func New(opt Options) (*Client, error) {
 	errs := checkTokens(opt)
 	if opt.URL == "" {
@@ -133,11 +134,14 @@ func New(opt Options) (*Client, error) {
 // connect makes the client of each token.
 func (s *shared) connect() {
 	if s.person != nil {
-		s.bot, s.app = s.client("person", standIn), s.client("app", "")
+		s.bot, s.app = s.client(ownerPerson, standIn), s.client("app", "")
 		s.user = s.bot
 		return
 	}
-	s.bot, s.user, s.app = s.client("bot", s.opt.BotToken), s.client("user", s.opt.UserToken), s.client("app", s.opt.AppToken)
+	s.bot, s.user, s.app = s.client("bot", s.opt.BotToken), s.client(ownerUser, s.opt.UserToken), s.client("app", s.opt.AppToken)
+	if s.opt.BotToken == "" && s.opt.UserToken != "" {
+		s.bot = s.user
+	}
 }
 
 // client makes the client of a token.
@@ -189,7 +193,7 @@ func checkTokens(opt Options) (errs []error) {
 			errs = append(errs, err)
 		}
 	}
-	check(opt.AppToken == "", "BotToken", opt.BotToken, "xoxb-", "xoxe.xoxb-")
+	check(opt.AppToken == "" && opt.UserToken == "", "BotToken", opt.BotToken, "xoxb-", "xoxe.xoxb-")
 	check(false, "AppToken", opt.AppToken, "xapp-")
 	check(false, "UserToken", opt.UserToken, "xoxp-", "xoxe.xoxp-")
 	return errs

@@ -106,6 +106,7 @@ func TestOptions(t *testing.T) {
 	}{
 		{"the defaults are enough", func(*slackapi.Options) {}, ""},
 		{"a rotated token is one", func(o *slackapi.Options) { o.BotToken = "xoxe.xoxb-1-abc" }, ""},
+		{"a user token alone is enough", func(o *slackapi.Options) { o.BotToken, o.UserToken = "", "xoxp-1" }, ""},
 		{"without a token", func(o *slackapi.Options) { o.BotToken = "" }, "BotToken is required"},
 		{"a user token for the bot", func(o *slackapi.Options) { o.BotToken = "xoxp-1" }, "BotToken must begin with xoxb-"},
 		{"a token with a line break", func(o *slackapi.Options) { o.BotToken = "xoxb-1\nEvil: 1" }, "BotToken must begin"},

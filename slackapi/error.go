@@ -28,6 +28,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Status is the HTTP status, 0 where there was none.
 	Status int
+	// Person says that the call was made as a person, and not as a bot.
+	Person bool
 	// SignIn says that a person's token was refused, or that there is none: the person has to sign in
 	// again, and allow what is Needed. See [Client.Person].
 	SignIn bool

@@ -329,6 +329,33 @@ func TestAPersonsFileIsTheirs(t *testing.T) {
 	}
 }
 
+// TestAUserTokenAloneMakesEveryCall: without a bot token the client acts as the owner of the user token,
+// and says so; with one it acts as the bot.
+func TestAUserTokenAloneMakesEveryCall(t *testing.T) {
+	t.Parallel()
+	var w witness
+	alone := must(slackapi.New(slackapi.Options{UserToken: userCanary, Transport: &w}))(t)
+	both := must(slackapi.New(slackapi.Options{BotToken: botCanary, UserToken: userCanary, Transport: &w}))(t)
+	must(alone.AuthTest(t.Context()))(t)
+	must(alone.SearchMessages(t.Context(), slackapi.SearchQuery{Query: "x"}))(t)
+	must(alone.AsUser().PostMessage(t.Context(), slackapi.Post{Channel: "C1", Text: "x"}))(t)
+	must(both.AuthTest(t.Context()))(t)
+	want := []shownToken{{"auth.test", userCanary}, {"search.messages", userCanary}, {"chat.postMessage", userCanary}, {"auth.test", botCanary}}
+	if !slices.Equal(w.all(), want) {
+		t.Errorf("sent %v, want %v", w.all(), want)
+	}
+	if !alone.Personal() || !alone.HasUserToken() || both.Personal() || !both.AsUser().Personal() {
+		t.Error("the clients do not say as whom they act")
+	}
+	w.say = func(string, string) string { return `{"ok":false,"error":"channel_not_found"}` }
+	for client, person := range map[*slackapi.Client]bool{alone: true, both: false, both.AsUser(): true} {
+		_, err := client.ConversationInfo(t.Context(), "C1")
+		if e := failed(t, err, slackapi.NotFound, "channel_not_found"); e.Person != person {
+			t.Errorf("of a person's client %t the failure says %t", person, e.Person)
+		}
+	}
+}
+
 // TestSharesOfPersons: one person has a quarter of a burst, and who waits, waits in turn.
 func TestSharesOfPersons(t *testing.T) {
 	t.Parallel()

@@ -32,8 +32,14 @@ const (
 type transport struct {
 	*shared
 	token string // empty where none is configured
-	owner string // of the token: bot, user, app, person
+	owner string // of the token: bot, app, ownerUser or ownerPerson
 }
+
+// The owners of tokens with which a client acts as a person.
+const (
+	ownerUser   = "user"
+	ownerPerson = "person"
+)
 
 // A call is what the transport has to know about a request beside the request itself.
 type call struct {
@@ -155,7 +161,11 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	return wait.Sleep(ctx, d) == nil
 }
 
+// observe tells of an attempt, and notes in its failure whose it was.
 func (t *transport) observe(ctx context.Context, c call, err *Error, info CallInfo) {
+	if err != nil {
+		err.Person = t.owner == ownerUser || t.owner == ownerPerson
+	}
 	if t.opt.OnCall == nil {
 		return
 	}

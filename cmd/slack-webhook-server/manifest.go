@@ -48,6 +48,9 @@ end SLACK_BOT_TOKEN, too, every 12 hours. An app that has it already serves peop
   # One with which people sign in, too; its client id and secret are under Basic Information
   slack-webhook-server manifest --integrated --sign-in --public-url https://events.example.com
 
+  # One without a bot, by which an assistant reads and writes as you
+  slack-webhook-server manifest --user-scopes-only --conversations public,private,im,mpim
+
   # One that receives messages only, over Socket Mode
   slack-webhook-server manifest --socket-mode --events message.channels,app_mention`,
 		Args: atMost(0),
@@ -62,6 +65,7 @@ end SLACK_BOT_TOKEN, too, every 12 hours. An app that has it already serves peop
 	f.BoolVar(&o.app.SocketMode, "socket-mode", false, "Let events come over Socket Mode, without an address")
 	f.BoolVar(&o.app.User, "user-scopes", false, "Ask for the scopes of a user token too, for the tools that need one")
 	f.BoolVar(&o.signIn, "sign-in", false, "Let people sign in with it: user scopes, the redirect URL, and the events that tell of who may no longer")
+	f.BoolVar(&o.app.UserOnly, "user-scopes-only", false, "Ask for no other scopes: a server with SLACK_USER_TOKEN alone acts as you, and receives nothing")
 	f.BoolVar(&o.json, "json", false, "Print JSON, not YAML")
 	addEnvFile(cmd)
 	addSettings(cmd, settings, nil)
@@ -100,6 +104,12 @@ func printManifest(cmd *cobra.Command, w world, o manifestOptions) error {
 
 // complete fills in what follows from the settings.
 func (o *manifestOptions) complete(cmd *cobra.Command, c config.Config) error {
+	if o.app.UserOnly {
+		if o.app.User || o.signIn || len(o.app.Events)+len(o.commands) > 0 || o.app.SocketMode {
+			return &usageError{"--user-scopes-only is for an app that receives nothing: it takes none of --user-scopes, --sign-in, --events, --slash-command and --socket-mode", cmd.CommandPath()}
+		}
+		return o.needs(c)
+	}
 	switch {
 	case o.app.SocketMode && !o.signIn:
 	case c.Listen.PublicURL == "":
@@ -167,12 +177,12 @@ func (o *manifestOptions) addSignIn(c config.Config) {
 // buttons.
 func (o *manifestOptions) needs(c config.Config) error {
 	o.app.Interactive = len(o.app.Commands) > 0
-	if !c.Mode.MCP() {
+	if !c.Mode.MCP() && !o.app.UserOnly {
 		return nil
 	}
 	choice := toolset.Choice{Toolsets: c.MCP.Toolsets, Tools: c.MCP.Tools, ReadOnly: c.MCP.ReadOnly}
 	// Tokens that are known to have nothing lack all that the tools need.
-	offered, err := mcp.Offer(choice, true, true, toolset.Grant{Known: true})
+	offered, err := mcp.Offer(choice, true, !o.app.UserOnly, toolset.Grant{Known: true, HasUser: o.app.UserOnly, Alone: o.app.UserOnly})
 	if err != nil {
 		return &config.Error{Problems: []config.Problem{{Setting: "TOOLSETS", What: "and TOOLS: " + err.Error(), Remedy: "docs/tools.md lists them"}}}
 	}

@@ -7,8 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/tools"
+	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
@@ -253,4 +255,37 @@ func TestProvenanceAndLockdown(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLockdownOfAUserTokenAlone: what the person wrote by hand is theirs, and what a tool posted in
+// their name is shown to who had it posted and withheld from others, whether Slack names an app or not.
+func TestLockdownOfAUserTokenAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(o *rigOptions) {
+		o.alone, o.client.UserToken, o.judge.Lockdown = true, "xoxp-sandbox-"+sandbox.Bob, view.Guests
+	})
+	hand, err := r.slack.PostAs("bob", "#general", "by my own hand", sandbox.Saying{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p posted
+	r.call("slack_post_message", a{"channel": "#general", "text": "by a tool"}, &p)
+	for who, want := range map[string]string{"tester": "by a tool", "another": ""} {
+		c := &toolset.Call{Progress: func(float64, float64, string) {}, Principal: &access.Principal{Name: who, Scopes: tester.Scopes}}
+		raw, err := r.tryWith(t.Context(), c, "slack_read_channel_messages", a{"channel": "#general", "limit": 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m messages
+		if err := json.Unmarshal(raw, &m); err != nil {
+			t.Fatal(err)
+		}
+		texts := map[string]string{}
+		for _, one := range m.Messages {
+			texts[one.TS] = one.Text
+		}
+		if texts[hand] != "by my own hand" || texts[p.TS] != want {
+			t.Errorf("%s is shown %v", who, texts)
+		}
+	}
 }

@@ -107,13 +107,13 @@ func Catalog(o Options) (*toolset.Catalog, error) {
 }
 
 // Foresee returns the tools of the [Catalog] of a server that has a Slack client, or
-// events, or both; they are to be described and not to be called.
-func Foresee(slack, events bool) (*toolset.Catalog, error) {
+// events, or both, and asks questions or none; they are to be described and not to be called.
+func Foresee(slack, events, asks bool) (*toolset.Catalog, error) {
 	k, err := newKit(Options{})
 	if err != nil {
 		return nil, err
 	}
-	return possible(newKits(k), slack, events, events, slack && events)
+	return possible(newKits(k), slack, events, events, asks)
 }
 
 func possible(ks *kits, slack, events, queue, asks bool) (*toolset.Catalog, error) {

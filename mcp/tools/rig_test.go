@@ -48,6 +48,7 @@ type rigOptions struct {
 	client  slackapi.Options
 	botOnly bool // no user token
 	person  bool // everything is done with the user token
+	alone   bool // no bot token
 	judge   view.JudgeOptions
 }
 
@@ -67,7 +68,9 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 	if err := r.slack.SetBaseURL(srv.URL); err != nil {
 		t.Fatal(err)
 	}
-	o.client.BotToken = sandbox.DefaultBotToken
+	if !o.alone {
+		o.client.BotToken = sandbox.DefaultBotToken
+	}
 	if o.client.URL == "" {
 		o.client.URL = r.slack.APIURL()
 	}
@@ -99,7 +102,9 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 	if r.asks, err = ask.New(ask.Options{State: r.state.State(), Slack: r.client, Self: r.names.Self}); err != nil {
 		t.Fatal(err)
 	}
-	o.tools.Asks = r.asks
+	if o.tools.Asks = r.asks; o.alone {
+		o.tools.Asks = nil // no buttons without the bot
+	}
 	o.tools.Operator = &deadStore{Log: r.events, reason: "handler refused: " + strings.Join(corpus, "; ")}
 	o.tools.Events, o.tools.Slack, o.tools.Names, o.tools.Guard = r.events, r.client, r.names, g
 	o.tools.Posts = view.NewPosts(r.state.State(), view.OfBot|view.OfPeople)

@@ -136,6 +136,10 @@ func TestGrant(t *testing.T) {
 		"a user's tool with a token of no scope":  {known(nil, nil, true), tool(nil, []string{"u"}), []string{"user token: u"}},
 		"a user's tool, scopes not known yet":     {toolset.Grant{HasUser: true}, tool(nil, []string{"u"}), nil},
 		"a user's tool and the scope of the user": {known(nil, []string{"u"}, true), tool(nil, []string{"u"}), nil},
+		"a bot's tool with a user token alone":    {toolset.Grant{Known: true, User: []string{"a"}, HasUser: true, Alone: true}, tool([]string{"a"}, nil), nil},
+		"and without the scope":                   {toolset.Grant{Known: true, User: []string{"x"}, HasUser: true, Alone: true}, tool([]string{"a"}, nil), []string{"user token: a"}},
+		"of both kinds the user's scopes count":   {toolset.Grant{Known: true, User: []string{"a"}, HasUser: true, Alone: true}, tool([]string{"a"}, []string{"u"}), []string{"user token: u"}},
+		"a token alone of unknown scopes":         {toolset.Grant{HasUser: true, Alone: true}, tool([]string{"a"}, []string{"u"}), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -159,6 +163,7 @@ func TestRefusedTokenEndsCalls(t *testing.T) {
 		{"a bot's tool", toolset.Tool{Needs: []string{"channels:read"}}, toolset.Grant{Refused: refused}, true},
 		{"a tool that calls nothing in Slack", toolset.Tool{}, toolset.Grant{Refused: refused}, false},
 		{"a tool that a user token can stand in for", toolset.Tool{Needs: []string{"a"}, UserNeeds: []string{"b"}}, toolset.Grant{HasUser: true, Refused: refused}, false},
+		{"a user's tool when the user token alone is refused", toolset.Tool{UserNeeds: []string{"b"}}, toolset.Grant{HasUser: true, Alone: true, Refused: refused}, true},
 		{"a user's tool without a user token", toolset.Tool{UserNeeds: []string{"b"}}, toolset.Grant{Refused: refused}, true},
 		{"a token that is taken", toolset.Tool{Needs: []string{"channels:read"}}, toolset.Grant{}, false},
 	} {

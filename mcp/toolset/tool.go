@@ -363,16 +363,17 @@ type Grant struct {
 	Known bool
 	// Bot and User are the scopes of the two tokens.
 	Bot, User []string
-	// HasUser reports that there is a user token.
-	HasUser bool
-	// Refused is why Slack refuses the bot token; nil when it takes it, as far as is known. It
-	// ends each call of a tool that needs Slack, unless a user token can stand in.
+	// HasUser reports that there is a user token, Alone that there is no bot token beside it: it makes
+	// the calls of every tool then.
+	HasUser, Alone bool
+	// Refused is why Slack refuses the bot token, or a user token that is alone; nil when it takes it, as
+	// far as is known. It ends each call of a tool that needs Slack, unless a user token can stand in.
 	Refused error
 }
 
 // Refuses returns the error that ends each call of a tool, or nil.
 func (g Grant) Refuses(t *Tool) error {
-	if len(t.Needs)+len(t.UserNeeds) == 0 || g.HasUser && len(t.UserNeeds) > 0 {
+	if len(t.Needs)+len(t.UserNeeds) == 0 || g.HasUser && !g.Alone && len(t.UserNeeds) > 0 {
 		return nil
 	}
 	return g.Refused
@@ -381,6 +382,9 @@ func (g Grant) Refuses(t *Tool) error {
 // Missing returns the Slack scopes for want of which the tool cannot be called, as
 // the tool's Needs write them; nil when it can.
 func (g Grant) Missing(t *Tool) []string {
+	if g.Alone {
+		return g.ofOnly(t)
+	}
 	bot, byBot := g.ofBot(t)
 	user, byUser := g.ofUser(t)
 	switch {
@@ -412,10 +416,23 @@ func (g Grant) ofUser(t *Tool) (lacking []string, enough bool) {
 	if g.HasUser && (!g.Known || len(without(t.UserNeeds, g.User)) == 0) {
 		return nil, true
 	}
-	for _, n := range t.UserNeeds {
-		lacking = append(lacking, "user token: "+n)
+	return ofUserToken(t.UserNeeds), false
+}
+
+// ofOnly returns what a user token lacks that is the only one.
+func (g Grant) ofOnly(t *Tool) []string {
+	if !g.Known {
+		return nil
 	}
-	return lacking, false
+	return ofUserToken(without(t.personNeeds(), g.User))
+}
+
+// ofUserToken writes scopes that a user token lacks.
+func ofUserToken(scopes []string) (lacking []string) {
+	for _, s := range scopes {
+		lacking = append(lacking, "user token: "+s)
+	}
+	return lacking
 }
 
 // without returns the needs that no scope of have satisfies.

@@ -141,7 +141,8 @@ func (r *Report) tools(c config.Config) {
 	if !c.Mode.MCP() {
 		return
 	}
-	if list, err := offer(c, choice(c), toolset.Grant{HasUser: c.Sandbox || c.Slack.UserToken.IsSet()}); err == nil {
+	g := toolset.Grant{HasUser: c.Sandbox || c.Slack.UserToken.IsSet(), Alone: !c.Sandbox && c.Slack.UserAlone()}
+	if list, err := offer(c, choice(c), g); err == nil {
 		r.Tools = list
 	}
 }
@@ -154,7 +155,7 @@ func (r *Report) compose(ctx context.Context, c config.Config) []config.Problem 
 			problems = append(problems, config.Problem{Setting: what, What: "cannot be used", Remedy: err.Error()})
 		}
 	}
-	if c.Slack.BotToken.IsSet() {
+	if c.Slack.BotToken.IsSet() || c.Slack.UserAlone() {
 		_, err := newClient(c, nil)
 		add("SLACK_BOT_TOKEN, SLACK_USER_TOKEN or SLACK_API_URL", err)
 	}

@@ -43,17 +43,25 @@ func (o *Online) Run(ctx context.Context) []Item {
 // slack asks who the tokens are, and holds their scopes against the chosen tools.
 func (o *Online) slack(ctx context.Context) []Item {
 	c := o.Config
-	if !c.Slack.BotToken.IsSet() {
+	alone := c.Slack.UserAlone() && c.Mode.MCP()
+	if !c.Slack.BotToken.IsSet() && !alone {
 		return []Item{{Name: "bot token", Status: OK, Found: "none is set, and this mode needs none"}}
 	}
 	client, err := newClient(c, &o.dates)
 	if err != nil {
 		return []Item{{Name: "bot token", Status: Failed, Found: err.Error(), Remedy: "correct the setting"}}
 	}
-	bot, scopes, answered := identity(ctx, "bot token", "SLACK_BOT_TOKEN", "Bot User OAuth Token", client)
-	items := []Item{bot}
-	g := toolset.Grant{Known: answered, Bot: scopes, HasUser: client.HasUserToken()}
-	if g.HasUser {
+	which, key, page := "bot token", "SLACK_BOT_TOKEN", "Bot User OAuth Token"
+	if alone {
+		which, key, page = "user token", "SLACK_USER_TOKEN", "User OAuth Token"
+	}
+	first, scopes, answered := identity(ctx, which, key, page, client)
+	items := []Item{first}
+	g := toolset.Grant{Known: answered, Bot: scopes, HasUser: client.HasUserToken(), Alone: alone}
+	switch {
+	case alone:
+		g.Bot, g.User = nil, scopes
+	case g.HasUser:
 		user, scopes, ok := identity(ctx, "user token", "SLACK_USER_TOKEN", "User OAuth Token", client.AsUser())
 		items = append(items, user)
 		g.User, g.HasUser = scopes, ok
@@ -62,10 +70,10 @@ func (o *Online) slack(ctx context.Context) []Item {
 		return items
 	}
 	if !answered {
-		return append(items, Item{"tools", Warning, "not compared with the scopes, which Slack did not send", "mend the bot token's check first"})
+		return append(items, Item{"tools", Warning, "not compared with the scopes, which Slack did not send", "mend the check of the " + which + " first"})
 	}
 	items = append(items, o.tools(g)...)
-	if c.MCP.Lockdown != config.LockdownOff && !slices.Contains(g.Bot, usersRead) {
+	if c.MCP.Lockdown != config.LockdownOff && !slices.Contains(scopes, usersRead) {
 		items = append(items, Item{"lockdown", Warning, "without " + usersRead + " no author can be looked up: in shared conversations colleagues are withheld, too", "add the scope under OAuth & Permissions, and install the app again"})
 	}
 	return items

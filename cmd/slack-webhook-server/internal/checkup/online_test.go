@@ -121,6 +121,29 @@ func TestScopes(t *testing.T) {
 		vars["SLACK_USER_TOKEN"] = "xoxp-canary-unknown"
 		want(t, check(t, vars)["user token"], checkup.Failed, "copy its User OAuth Token to SLACK_USER_TOKEN")
 	})
+	t.Run("a user token alone is held against all tools", func(t *testing.T) {
+		t.Parallel()
+		vars := map[string]string{
+			"SLACK_API_URL": workspace(t, nil, []string{"chat:write", "search:read"}), "SLACK_BOT_TOKEN": "", "SLACK_USER_TOKEN": sandbox.DefaultUserToken,
+			"TOOLS": "slack_post_message,slack_add_reactions,slack_search_messages",
+		}
+		all := map[string]string{"QUEUE_BACKEND_TYPE": "memory", "DATA_DIR": t.TempDir()}
+		maps.Copy(all, vars)
+		c, err := config.Load(config.Sources{Command: config.CommandMCP, LookupEnv: func(k string) (string, bool) { v, ok := all[k]; return v, ok }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, items := checkup.Online{Config: c}, map[string]checkup.Item{}
+		for _, i := range o.Run(t.Context()) {
+			items[i.Name] = i
+		}
+		want(t, items["user token"], checkup.OK, "scopes chat:write,search:read")
+		want(t, items["tools"], checkup.OK, "2 of the 3 chosen are offered")
+		want(t, items["tool slack_add_reactions"], checkup.Warning, "hidden: lacks reactions:write of a user token; add the scope under OAuth & Permissions")
+		if _, asked := items["bot token"]; asked {
+			t.Error("a bot token is spoken of")
+		}
+	})
 	t.Run("without a token nobody is asked", func(t *testing.T) {
 		t.Parallel()
 		items := check(t, map[string]string{"INTEGRATED": "false", "SLACK_BOT_TOKEN": ""})

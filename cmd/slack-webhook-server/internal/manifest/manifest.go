@@ -24,8 +24,9 @@ type Options struct {
 	// Needs are the scopes of the chosen tools. "a|b" means that either will do,
 	// "user token: a" that a user token is needed.
 	Needs []string
-	// User asks for the scopes of a user token too.
-	User bool
+	// User asks for the scopes of a user token too, UserOnly for no others: there is no bot, and the app
+	// receives nothing.
+	User, UserOnly bool
 	// SignIn are the user scopes of those who sign in, and RedirectURL where Slack sends them back to; without
 	// them nobody signs in.
 	SignIn      []string
@@ -49,7 +50,7 @@ type Command struct {
 type Manifest struct {
 	Metadata    Metadata `json:"_metadata" yaml:"_metadata"`
 	Display     Display  `json:"display_information" yaml:"display_information"`
-	Features    Features `json:"features" yaml:"features"`
+	Features    Features `json:"features,omitzero" yaml:"features,omitempty"`
 	OAuthConfig OAuth    `json:"oauth_config" yaml:"oauth_config"`
 	Settings    Settings `json:"settings" yaml:"settings"`
 }
@@ -69,7 +70,7 @@ type Display struct {
 type Features struct {
 	AppHome       *AppHome       `json:"app_home,omitempty" yaml:"app_home,omitempty"`
 	AssistantView *AssistantView `json:"assistant_view,omitempty" yaml:"assistant_view,omitempty"`
-	BotUser       BotUser        `json:"bot_user" yaml:"bot_user"`
+	BotUser       *BotUser       `json:"bot_user,omitempty" yaml:"bot_user,omitempty"`
 	SlashCommands []Command      `json:"slash_commands,omitempty" yaml:"slash_commands,omitempty"`
 }
 
@@ -143,10 +144,13 @@ func Make(o Options) (Manifest, error) {
 	m := Manifest{
 		Metadata: Metadata{MajorVersion: 2},
 		Display:  Display{Name: o.Name, Description: "Shows Slack's events to AI assistants and acts for them"},
-		Features: Features{BotUser: BotUser{DisplayName: o.Name, AlwaysOnline: true}},
+		Features: Features{BotUser: &BotUser{DisplayName: o.Name, AlwaysOnline: true}},
 		Settings: Settings{SocketModeEnabled: o.SocketMode},
 	}
 	bot, user := o.tools()
+	if o.UserOnly {
+		m.Features.BotUser = nil
+	}
 	if len(o.Events) > 0 {
 		events := slices.Compact(slices.Sorted(slices.Values(o.Events)))
 		for _, e := range events {
@@ -200,8 +204,11 @@ func (o Options) tools() (bot, user []string) {
 			if o.User && strings.HasPrefix(need, "search:read.") {
 				user = append(user, "search:read") // with which search needs no event of the person
 			}
-		} else if o.User {
-			user = append(user, scope)
+		} else if o.User || o.UserOnly {
+			user = append(user, strings.TrimPrefix(scope, botsAlone))
+			if o.UserOnly {
+				user = append(user, withs[scope])
+			}
 		}
 	}
 	return bot, user
@@ -213,6 +220,9 @@ func granted(kinds, needs []string) []string {
 	s.add(kinds, needs...)
 	return s.list()
 }
+
+// botsAlone begins the needs of tools whose first scope no user token can have.
+const botsAlone = "channels:manage|"
 
 // userPrefix is how a tool's needs mark the scopes of a user token.
 const userPrefix = "user token: "

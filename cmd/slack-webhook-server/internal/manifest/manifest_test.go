@@ -52,6 +52,43 @@ func TestWhatIsAskedForIsEnough(t *testing.T) {
 	}
 }
 
+// TestUserScopesAloneAreEnough: with the scopes of the manifest for a user token alone every tool is
+// there, and none of them is a bot's.
+func TestUserScopesAloneAreEnough(t *testing.T) {
+	t.Parallel()
+	all := toolset.Choice{Toolsets: []string{"all"}}
+	offered, err := mcp.Offer(all, true, false, toolset.Grant{Known: true, HasUser: true, Alone: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Name: "x", Conversations: Conversations(), UserOnly: true}
+	for _, tool := range offered {
+		o.Needs = append(o.Needs, tool.Missing...)
+	}
+	m, err := Make(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.OAuthConfig.Scopes.Bot != nil || m.Features.BotUser != nil || m.Settings.EventSubscriptions != nil || m.Settings.Interactivity.Enabled {
+		t.Errorf("the app has something of a bot's: %+v", m)
+	}
+	granted := m.OAuthConfig.Scopes.User
+	for _, scope := range []string{"channels:manage", "channels:join", "search:read.public"} {
+		if slices.Contains(granted, scope) {
+			t.Errorf("%s is a bot's scope", scope)
+		}
+	}
+	with, err := mcp.Offer(all, true, false, toolset.Grant{Known: true, User: granted, HasUser: true, Alone: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tool := range with {
+		if tool.Missing != nil {
+			t.Errorf("with the manifest's scopes %s lacks %v", tool.Tool, tool.Missing)
+		}
+	}
+}
+
 func TestEveryEventHasAScopeOfItsForm(t *testing.T) {
 	t.Parallel()
 	for _, e := range Events() {
