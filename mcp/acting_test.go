@@ -68,6 +68,15 @@ func TestInstructionsOfAUserTokenAlone(t *testing.T) {
 	if !strings.Contains(got, "in Slack you act as @bob, ") || strings.Contains(got, "slack_list_events") || strings.Contains(got, "this server is the bot") {
 		t.Errorf("the instructions: %s", got)
 	}
+	list, err := h.connect().ListTools(t.Context(), protocol.ListToolsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tool := range list.Tools {
+		if strings.Contains(tool.Description, "the bot") || strings.Contains(string(tool.RawInputSchema), "the bot") {
+			t.Errorf("%s speaks of a bot: %s", tool.Name, tool.Description)
+		}
+	}
 	if names := h.toolNames(h.connect()); slices.Contains(names, "slack_ask") || !slices.Contains(names, "slack_post_message") || !slices.Contains(names, "slack_list_unread") {
 		t.Errorf("tools: %v", names)
 	}

@@ -33,6 +33,15 @@ func TestEveryToolWithAUserTokenAlone(t *testing.T) {
 		o.alone, o.client.UserToken, o.client.Transport = true, "xoxp-sandbox-"+sandbox.Grace, &shown
 	})
 	everyTool(t, r, "")
+	var p struct {
+		WrittenAs string `json:"written_as"`
+	}
+	if r.call("slack_post_message", a{"channel": "#general", "text": "as Grace"}, &p); p.WrittenAs != "user" {
+		t.Errorf("the result does not say as whom it was written: %+v", p)
+	}
+	if said := r.fails("slack_post_message", a{"channel": "C0NOTTHERE1", "text": "x"}); strings.Contains(said, "bot") {
+		t.Errorf("a failure speaks of a bot: %s", said)
+	}
 	if _, there := r.tools["slack_ask"]; there {
 		t.Error("slack_ask is offered without a bot")
 	}

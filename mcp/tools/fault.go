@@ -182,9 +182,15 @@ func Code(err error) string {
 }
 
 func slackFault(e *slackapi.Error) string {
-	remedy, ok := remedyByCode[e.Code]
+	remedy, ok := personRemedyByCode[e.Code]
+	if !ok || !e.Person {
+		remedy, ok = remedyByCode[e.Code]
+	}
 	if !ok || e.Kind == slackapi.Ambiguous {
 		remedy = remedies[e.Kind]
+	}
+	if e.Person {
+		remedy = toolset.Theirs.Replace(remedy)
 	}
 	return slackWords(e, remedy)
 }

@@ -171,7 +171,9 @@ type carried struct {
 	DryRun   bool               `json:"dry_run,omitempty"`
 	Requests []slackapi.Request `json:"requests,omitempty" opaque:"1" doc:"of dry_run: method and params"`
 	Repeated bool               `json:"repeated,omitempty" doc:"by idempotency_key"`
-	Note     string             `json:"note,omitempty"`
+	// WrittenAs is set where there is no bot between: others see it as the user's own doing.
+	WrittenAs string `json:"written_as,omitempty" enum:"user" doc:"done in the user's own name"`
+	Note      string `json:"note,omitempty"`
 }
 
 // noteMentions is what a result says about a mass mention that was taken out.
@@ -198,6 +200,9 @@ type writing struct {
 func begin[T any](ctx context.Context, k *kit, c *toolset.Call, w guard.Write, s safety) (result T, on *writing, err error) {
 	w.Tool, w.Principal, w.Key = c.Tool, c.Principal.Name, s.IdempotencyKey
 	on = &writing{slack: k.Slack, principal: c.Principal.Name, person: k.writer(ctx, c), posted: func(bool) {}}
+	if k.Slack.Personal() {
+		on.WrittenAs = "user"
+	}
 	if s.DryRun {
 		if err := k.Guard.Check(ctx, append([]string{w.Channel}, w.Also...)...); err != nil {
 			return result, on, err
@@ -374,6 +379,7 @@ func (b *batch) add(i item, how carried, err error) {
 	b.done = b.done || i.OK
 	b.out.DryRun = b.out.DryRun || how.DryRun
 	b.out.Repeated = b.out.Repeated || how.Repeated
+	b.out.WrittenAs = cmp.Or(b.out.WrittenAs, how.WrittenAs)
 	b.out.Requests = append(b.out.Requests, how.Requests...)
 	b.notes.add(how.Note)
 	b.out.Note = b.notes.on("")

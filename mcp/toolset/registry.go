@@ -176,11 +176,14 @@ func (r *Registry) Filter(ctx context.Context, all []mcp.Tool, calls bool) []mcp
 		}
 		return r.forPerson(all, r.person(ctx, p, who))
 	}
-	missing := r.grant.Load().missing
+	grant := r.grant.Load()
 	kept := make([]mcp.Tool, 0, len(all))
 	for _, shown := range all {
 		t := r.byName[shown.Name]
-		if t != nil && p.Has(t.Scope) && (t.And == "" || p.Has(t.And)) && missing[t.Name] == nil {
+		if t != nil && p.Has(t.Scope) && (t.And == "" || p.Has(t.And)) && grant.missing[t.Name] == nil {
+			if grant.Alone {
+				shown = r.theirs[t.Name]
+			}
 			kept = append(kept, shown)
 		}
 	}
