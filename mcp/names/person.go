@@ -1,6 +1,7 @@
 package names
 
 import (
+	"context"
 	"time"
 
 	"slackmcp/slackapi"
@@ -10,16 +11,18 @@ import (
 const personShare = 10
 
 // ForPerson returns the resolver of one person, who asks Slack by s, with their own token. What it
-// learns no other one sees. A full member of the workspace also sees what r, the resolver of all, knows
-// of people, user groups and public conversations: all members may. Of private conversations, and of
-// direct messages, a person's resolver knows what Slack told this person.
-func (r *Resolver) ForPerson(s Slack, member bool) (*Resolver, error) {
+// learns no other one sees. A full member of the bot's workspace also sees what r, the resolver of all,
+// knows of people, user groups and public conversations: all members may. Of private conversations, and of
+// direct messages, a person's resolver knows what Slack told this person. team is the workspace that Slack
+// names for the person's token: one of another workspace, or whose workspace or the bot's is not known,
+// sees nothing of r.
+func (r *Resolver) ForPerson(ctx context.Context, s Slack, team string, member bool) (*Resolver, error) {
 	p, err := newResolver(s, personShare)
 	if err != nil {
 		return nil, err
 	}
 	p.now, p.shared = r.now, r
-	if member {
+	if bot, err := r.Self(ctx); member && err == nil && team != "" && team == bot.TeamID {
 		p.users.loan = loan[User]{from: r.users, lend: r.lendUser}
 		p.groups.loan = loan[slackapi.UserGroup]{from: r.groups, lend: lendGroup}
 		p.channels.loan = loan[Channel]{from: r.channels, lend: lendPublic}

@@ -32,16 +32,23 @@ func fill(t *testing.T, all *names.Resolver) {
 }
 
 // A member is shown what the bot knows of people and public conversations, and nothing else of it; a guest
-// nothing at all. What they learn themselves, nobody else is shown.
+// and a member of another workspace nothing at all. What they learn themselves, nobody else is shown.
 func TestForPerson(t *testing.T) {
 	t.Parallel()
-	for name, member := range map[string]bool{"a member": true, "a guest": false} {
+	for name, tc := range map[string]struct {
+		team   string
+		member bool
+	}{
+		"a member": {"T0OWN", true}, "a guest": {"T0OWN", false}, "a member of another workspace": {"T0OTHER", true}, "one of no known workspace": {"", true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			team, member := tc.team, tc.member
 			all := newResolver(t, &fakeSlack{})
 			fill(t, all)
 			f := &fakeSlack{}
-			own, err := all.ForPerson(f, member)
+			own, err := all.ForPerson(t.Context(), f, team, member)
+			member = member && team == "T0OWN"
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +83,7 @@ func TestForPerson(t *testing.T) {
 			}
 			own.KeepChannel(&slackapi.Channel{ID: "C0MINE001", Name: "mine", IsPrivate: true})
 			own.KeepUser(&slackapi.User{ID: "U0MINE", Name: "mine", TeamID: "T0OWN"})
-			another, err := all.ForPerson(&fakeSlack{}, true)
+			another, err := all.ForPerson(t.Context(), &fakeSlack{}, "T0OWN", true)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +105,7 @@ func TestWhatMayNotBePublicAnyMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := newResolver(t, &fakeSlack{})
 		fill(t, all)
-		own, err := all.ForPerson(&fakeSlack{}, true)
+		own, err := all.ForPerson(t.Context(), &fakeSlack{}, "T0OWN", true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,7 +143,7 @@ func TestAPersonReadsNoRosterTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &fakeSlack{users: 10}
-	own, err := all.ForPerson(f, true)
+	own, err := all.ForPerson(t.Context(), f, "T0OWN", true)
 	if err != nil {
 		t.Fatal(err)
 	}

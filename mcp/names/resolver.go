@@ -106,7 +106,7 @@ func newResolver(s Slack, share int) (*Resolver, error) {
 	r.directs = newBook(maxUsers/share, func(string) string { return "" })
 	r.threads = newBook(maxThreads/share, func(string) string { return "" })
 	r.letters = newWalk(listRest, r.directPage)
-	r.self = newSelfCache()
+	r.self.turn = make(chan struct{}, 1)
 	r.listing = newWalk(listRest, r.channelPage)
 	r.roster = newWalk(listRest, r.userPage)
 	return r, nil
@@ -533,12 +533,9 @@ func (r *Resolver) Learn(ctx context.Context) error {
 
 // selfCache is who the token is. It does not change while the token stays the same.
 type selfCache struct {
-	turn  chan struct{} // capacity 1; made by newSelfCache
-	known slackapi.Identity
-	ok    bool
+	turn  chan struct{}                     // capacity 1: who asks Slack holds the token
+	known atomic.Pointer[slackapi.Identity] // nil while it is not known
 }
-
-func newSelfCache() selfCache { return selfCache{turn: make(chan struct{}, 1)} }
 
 // Self returns who the bot is, asked for once. Of a person's resolver it is the workspace as the
 // person's token tells, with the bot as far as the resolver of all knows it.
@@ -562,26 +559,23 @@ func (r *Resolver) owner(ctx context.Context) (slackapi.Identity, error) {
 	case <-ctx.Done():
 		return slackapi.Identity{}, ctx.Err()
 	}
-	if r.self.ok {
-		return r.self.known, nil
+	if known := r.self.known.Load(); known != nil {
+		return *known, nil
 	}
 	id, err := r.slack.AuthTest(ctx)
 	if err != nil {
 		return slackapi.Identity{}, err
 	}
-	r.self.known, r.self.ok = id, true
+	r.self.known.Store(&id)
 	return id, nil
 }
 
 // knownSelf is whose the token is, as far as that is known without asking.
 func (r *Resolver) knownSelf() (_ slackapi.Identity, known bool) {
-	select {
-	case r.self.turn <- struct{}{}:
-		defer func() { <-r.self.turn }()
-		return r.self.known, r.self.ok
-	default:
-		return slackapi.Identity{}, false
+	if self := r.self.known.Load(); self != nil {
+		return *self, true
 	}
+	return slackapi.Identity{}, false
 }
 
 // isHome reports that a workspace is that of our token, as far as it is known without asking.

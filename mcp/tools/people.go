@@ -175,13 +175,13 @@ func (ps *personKits) begin(ctx context.Context, who access.SignIn) (*kit, error
 		return nil, err
 	}
 	member := err == nil && !me.Deleted && !me.IsRestricted && !me.IsUltraRestricted && !me.IsStranger
-	return ps.services.forPerson(person, &me, member)
+	return ps.services.forPerson(ctx, person, &me, is.TeamID, member)
 }
 
 // forPerson returns the kit of a person. It has what is named here of that of services, and nothing else:
-// no events, no queue, no questions.
-func (k *kit) forPerson(person *slackapi.Person, me *slackapi.User, member bool) (*kit, error) {
-	own, err := k.Names.ForPerson(person.Client(), member)
+// no events, no queue, no questions. Slack names team for the person's token.
+func (k *kit) forPerson(ctx context.Context, person *slackapi.Person, me *slackapi.User, team string, member bool) (*kit, error) {
+	own, err := k.Names.ForPerson(ctx, person.Client(), team, member)
 	if err != nil {
 		return nil, err
 	}

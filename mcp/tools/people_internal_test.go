@@ -41,14 +41,17 @@ func (c *crowd) During(ctx context.Context, _ access.SignIn) (context.Context, f
 
 func (c *crowd) Check(context.Context, string) error { return nil }
 
-// However many people call, a bounded number of kits is kept, and each kit that is not lets go of its
-// sign-ins.
-func TestKitsOfPeopleAreBounded(t *testing.T) {
-	t.Parallel()
+// newCrowd returns the kits of a crowd, whom Slack says to be of the workspace T1 or, where their id begins
+// with U2, T2. The bot is of T1.
+func newCrowd(t *testing.T) (*crowd, *personKits) {
+	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		user := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer xoxp-")
-		_, _ = fmt.Fprintf(w, `{"ok":true,"user_id":%q,"team_id":"T1","user":{"id":%q}}`, user, user)
+		user, team := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer xoxp-"), "T1"
+		if strings.HasPrefix(user, "U2") {
+			team = "T2"
+		}
+		_, _ = fmt.Fprintf(w, `{"ok":true,"user_id":%q,"team_id":%q,"user":{"id":%q}}`, user, team, user)
 	}))
 	t.Cleanup(srv.Close)
 	slack, err := slackapi.New(slackapi.Options{BotToken: "xoxb-1", URL: srv.URL + "/", Pace: 1e6})
@@ -68,10 +71,43 @@ func TestKitsOfPeopleAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ps := newKits(k).people
-	signIn := func(n int) access.SignIn {
-		return access.SignIn{ID: fmt.Sprint(n), Person: access.Person{Host: "slack.com", Team: "T1", User: fmt.Sprintf("U%d", n)}, Keeper: people}
+	return people, newKits(k).people
+}
+
+// signIn is a sign-in of one of the crowd.
+func (c *crowd) signIn(id, team, user string) access.SignIn {
+	return access.SignIn{ID: id, Person: access.Person{Host: "slack.com", Team: team, User: user}, Keeper: c}
+}
+
+// Whoever is of another workspace than the bot is shown nothing of what the bot knows of its own.
+func TestAnotherWorkspaceIsShownNothing(t *testing.T) {
+	t.Parallel()
+	people, ps := newCrowd(t)
+	book := ps.services.Names
+	book.KeepUser(&slackapi.User{ID: "U0ADA", Name: "ada", TeamID: "T1"})
+	book.KeepChannel(&slackapi.Channel{ID: "C0PUBLIC1", Name: "public"})
+	for _, tc := range []struct {
+		team, user string
+		shown      bool
+	}{{"T1", "U1", true}, {"T2", "U2", false}} {
+		k, err := ps.of(t.Context(), people.signIn("1"+tc.user, tc.team, tc.user))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, user := k.Names.KnownUser("U0ADA")
+		_, channel := k.Names.KnownChannel("C0PUBLIC1")
+		if user != tc.shown || channel != tc.shown {
+			t.Errorf("to a person of %s a user is shown %t, a channel %t", tc.team, user, channel)
+		}
 	}
+}
+
+// However many people call, a bounded number of kits is kept, and each kit that is not lets go of its
+// sign-ins.
+func TestKitsOfPeopleAreBounded(t *testing.T) {
+	t.Parallel()
+	people, ps := newCrowd(t)
+	signIn := func(n int) access.SignIn { return people.signIn(fmt.Sprint(n), "T1", fmt.Sprintf("U1%d", n)) }
 	for n := range maxPersonKits + 20 {
 		if _, err := ps.of(t.Context(), signIn(n)); err != nil {
 			t.Fatal(err)
