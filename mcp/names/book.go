@@ -3,6 +3,7 @@ package names
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ type book[T any] struct {
 	byID   map[string]*line[T]
 	byName map[string][]string // the ids of a name, in the order in which they got it
 	order  []string            // ids as they were first written; some may be gone
+	lost   atomic.Uint64       // how many entries were dropped because it was full
 }
 
 type line[T any] struct {
@@ -49,6 +51,9 @@ func (b *book[T]) put(id string, v T, at time.Time) {
 		for len(b.byID) >= b.limit {
 			oldest := b.order[0]
 			b.order = b.order[1:]
+			if _, kept := b.byID[oldest]; kept {
+				b.lost.Add(1)
+			}
 			b.drop(oldest)
 		}
 		b.order = append(b.order, id)
@@ -174,12 +179,15 @@ func (b *book[T]) forgetName(id string, v T) {
 
 // A walk reads one of Slack's lists page by page, no further than a caller needs, and
 // goes on from there for the next who asks. Once it came to the end it is not begun
-// again for a while: what is not in the list then is not there.
+// again for a while: what is not in the list then is not there, unless the list is longer than what is
+// kept of it.
 type walk struct {
 	// page reads the page behind cursor and keeps what it holds.
 	page func(ctx context.Context, cursor string) (next string, err error)
 	// rest is how long the end of the list stays the end.
 	rest time.Duration
+	// lost counts what was dropped of what page has kept.
+	lost *atomic.Uint64
 	// known reports that the list is known without the walk.
 	known func(now time.Time) bool
 
@@ -187,14 +195,17 @@ type walk struct {
 	cursor string        // guarded by turn, as are the others
 	begun  bool
 	ended  time.Time
-	last   atomic.Int64 // ended, in Unix nanoseconds; 0 before the first end
+	before uint64
+	last   atomic.Int64  // ended, in Unix nanoseconds; 0 before the first end
+	kept   atomic.Uint64 // what lost was before the walk that ended last; as long as it is that, all is kept
 }
 
-func newWalk(rest time.Duration, page func(ctx context.Context, cursor string) (string, error)) *walk {
-	return &walk{page: page, rest: rest, known: func(time.Time) bool { return false }, turn: make(chan struct{}, 1)}
+func newWalk[T any](into *book[T], page func(ctx context.Context, cursor string) (string, error)) *walk {
+	return &walk{page: page, rest: listRest, lost: &into.lost, known: func(time.Time) bool { return false }, turn: make(chan struct{}, 1)}
 }
 
-// until walks on until found says so or the list ends. It reports whether found did.
+// until walks on until found says so or the list ends. It reports whether found did. Where it did not,
+// and the list is longer than what is kept of it, the error is ErrTooLong.
 func (w *walk) until(ctx context.Context, now func() time.Time, found func() bool) (bool, error) {
 	select {
 	case w.turn <- struct{}{}:
@@ -207,7 +218,7 @@ func (w *walk) until(ctx context.Context, now func() time.Time, found func() boo
 	}
 	if w.begun && w.cursor == "" {
 		if now().Sub(w.ended) < w.rest {
-			return false, nil
+			return false, w.whole()
 		}
 		w.begun = false
 	}
@@ -219,11 +230,22 @@ func (w *walk) until(ctx context.Context, now func() time.Time, found func() boo
 			return true, nil
 		}
 	}
-	return false, nil
+	return false, w.whole()
+}
+
+// whole returns ErrTooLong where of the list that was read to its end not all is kept.
+func (w *walk) whole() error {
+	if w.lost.Load() != w.kept.Load() {
+		return ErrTooLong
+	}
+	return nil
 }
 
 // step reads a page.
 func (w *walk) step(ctx context.Context, now func() time.Time) error {
+	if !w.begun {
+		w.before = w.lost.Load()
+	}
 	next, err := w.page(ctx, w.cursor)
 	if err != nil {
 		return err
@@ -231,15 +253,16 @@ func (w *walk) step(ctx context.Context, now func() time.Time) error {
 	w.begun, w.cursor = true, next
 	if next == "" {
 		w.ended = now()
+		w.kept.Store(w.before)
 		w.last.Store(w.ended.UnixNano())
 	}
 	return nil
 }
 
-// within reports whether the list was read to its end within d before now.
+// within reports whether the list was read to its end within d before now, and all of it is kept.
 func (w *walk) within(d time.Duration, now time.Time) bool {
 	last := w.last.Load()
-	return last != 0 && now.Sub(time.Unix(0, last)) < d || w.known(now)
+	return last != 0 && now.Sub(time.Unix(0, last)) < d && w.whole() == nil || w.known(now)
 }
 
 // reset makes the next who asks for something unknown begin anew. It does not wait for
@@ -261,8 +284,10 @@ type Found[T any] struct {
 	// Next continues the search as its after: an id. It is empty at the end.
 	Next string
 	// Complete reports that the whole list was searched. If not, a later call may find
-	// more, before and behind what was found now.
+	// more, before and behind what was found now, unless TooLong.
 	Complete bool
+	// TooLong reports that the list was read to its end and is longer than what is kept of it.
+	TooLong bool
 }
 
 // SearchChannels finds the channels whose name, topic or purpose holds every word of
@@ -284,7 +309,7 @@ func (r *Resolver) SearchUsers(ctx context.Context, query, after string, limit i
 
 func search[T any](ctx context.Context, r *Resolver, list *walk, kept *book[T], query, after string, limit int, look func(T) (at, text string, ok bool)) (Found[T], error) {
 	_, err := list.until(ctx, r.now, func() bool { return false })
-	found := Found[T]{Items: []T{}, Complete: err == nil}
+	found := Found[T]{Items: []T{}, Complete: err == nil, TooLong: errors.Is(err, ErrTooLong)}
 	if after != "" {
 		v, _, ok := kept.get(after, r.now())
 		if !ok {
@@ -314,7 +339,7 @@ func search[T any](ctx context.Context, r *Resolver, list *walk, kept *book[T], 
 	for _, key := range sorted {
 		found.Items = append(found.Items, keys[key])
 	}
-	if err != nil && len(found.Items) == 0 {
+	if err != nil && !found.TooLong && len(found.Items) == 0 {
 		return found, unfinished(err)
 	}
 	return found, nil

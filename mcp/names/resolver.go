@@ -46,6 +46,9 @@ var (
 	// ErrUnfinished says that the time was up before a list was read to its end; asking
 	// again goes on from there.
 	ErrUnfinished = errors.New("the list was not read to its end")
+	// ErrTooLong says that a list is longer than what is kept of it, so that a name may be that of
+	// somebody, or of a channel, that is not known.
+	ErrTooLong = errors.New("the list is longer than what is kept of it")
 )
 
 const (
@@ -105,10 +108,10 @@ func newResolver(s Slack, share int) (*Resolver, error) {
 	r.unfound = newBook(maxMissed/share, func(struct{}) string { return "" })
 	r.directs = newBook(maxUsers/share, func(string) string { return "" })
 	r.threads = newBook(maxThreads/share, func(string) string { return "" })
-	r.letters = newWalk(listRest, r.directPage)
+	r.letters = newWalk(r.directs, r.directPage)
 	r.self.turn = make(chan struct{}, 1)
-	r.listing = newWalk(listRest, r.channelPage)
-	r.roster = newWalk(listRest, r.userPage)
+	r.listing = newWalk(r.channels, r.channelPage)
+	r.roster = newWalk(r.users, r.userPage)
 	return r, nil
 }
 

@@ -84,6 +84,9 @@ const searchPatience = 20 * time.Second
 
 const noteUnfinished = "The workspace is large and its list is not read to the end yet: call again in 30 seconds to search the rest."
 
+// noteTooLong is said of a list that is longer than what is kept of it.
+const noteTooLong = "The workspace has more names than the server keeps: some may be missing here."
+
 type listChannelsIn struct {
 	Query           string   `json:"query,omitempty" doc:"Words of name, topic or purpose; no direct messages or archived channels"`
 	Types           []string `json:"types,omitempty" alias:"channel_types" split:"," enum:"public_channel,private_channel,mpim,im" default:"public_channel,private_channel" doc:"Without query: kinds"`
@@ -133,7 +136,10 @@ func (k *kit) searchChannels(ctx context.Context, in listChannelsIn) (channelsOu
 	}
 	out.Channels = shown
 	out.page(sealCursor(found.Next), cut)
-	if !found.Complete {
+	switch {
+	case found.TooLong:
+		out.Note = noteTooLong
+	case !found.Complete:
 		out.HasMore, out.Note = true, noteUnfinished
 	}
 	return out, nil

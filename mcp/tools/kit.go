@@ -529,6 +529,8 @@ func (k *kit) unresolved(ctx context.Context, err error) error {
 		return &toolset.ArgumentError{Argument: "cursor", Problem: "what it stands behind is gone; start again without one"}
 	case errors.Is(err, names.ErrUnfinished):
 		return fault("still_searching: the workspace is large and Slack limits how fast its lists can be read. Call again in 30 seconds to go on searching, or give the id.")
+	case errors.Is(err, names.ErrTooLong):
+		return fault("too_many_names: the workspace has more names than the server keeps, and one that it does not keep may be the same. Give the id, or of a person the e-mail address.")
 	}
 	return err
 }

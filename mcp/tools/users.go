@@ -100,7 +100,10 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 	}
 	out.Users = shown
 	out.page(sealCursor(found.Next), cut)
-	if !found.Complete {
+	switch {
+	case found.TooLong:
+		out.Note = noteTooLong
+	case !found.Complete:
 		out.HasMore, out.Note = true, noteUnfinished
 	}
 	return out, nil

@@ -242,7 +242,7 @@ func (m *mentioning) mark(name markup.Name) (mark string, size int) {
 	}
 	m.miss(func() string {
 		if !m.whole {
-			return "@" + plain(first) + " calls nobody: the list of users could not be read in time. Look the user up and write <@U…>."
+			return "@" + plain(first) + " calls nobody: the list of users could not be read whole. Look the user up and write <@U…>."
 		}
 		return "@" + plain(first) + " calls nobody: no user or group is called so." + m.likePeople(first)
 	})
@@ -296,7 +296,7 @@ func (m *mentioning) channel(readings []string) (mark string, size int) {
 	}
 	m.miss(func() string {
 		if late {
-			return "#" + plain(name) + " leads nowhere: the list of channels could not be read in time. Write <#C…>."
+			return "#" + plain(name) + " leads nowhere: the list of channels could not be read whole. Write <#C…>."
 		}
 		sees := "the bot"
 		if m.person {
