@@ -321,7 +321,7 @@ var mcpSettings = []Setting{
 	},
 	{
 		Key: "MCP_SHARE", Flag: "mcp-share", Section: SectionMCP, Kind: KindNumber, Default: "25",
-		Help: "Percent of these bounds that one token, or one subject of an authorization server, may have",
+		Help: "Percent of these bounds that one token, subject of an authorization server, or person may have",
 		More: "It counts in each process by itself. Where only one token is used, 100 gives it all. docs/operations.md says what else is shared so.",
 		bind: number(func(c *Config) *int { return &c.MCP.Share }, 1, 100),
 	},

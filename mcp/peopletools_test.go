@@ -172,14 +172,13 @@ func TestRulesHoldForPeople(t *testing.T) {
 			t.Errorf("%s to %s: %+v, want %q", tc.who, tc.channel, got, tc.want)
 		}
 	}
-	if got := h.call(alice, "slack_post_message", a{"channel": sandbox.General, "text": "again"}); !strings.HasPrefix(got.text, "send_budget_used_up: ") {
-		t.Errorf("the second message within a minute: %+v", got)
-	}
-	tablet := sandbox.Alice + ".tablet.read.write"
-	for _, who := range []string{tablet, bob} { // each sign-in has its own
-		if got := h.call(who, "slack_post_message", a{"channel": sandbox.General, "text": "mine"}); got.failed {
-			t.Errorf("%s: %+v", who, got)
+	for _, who := range []string{alice, sandbox.Alice + ".tablet.read.write"} { // all sign-ins of a person have one
+		if got := h.call(who, "slack_post_message", a{"channel": sandbox.General, "text": "again"}); !strings.HasPrefix(got.text, "send_budget_used_up: ") {
+			t.Errorf("the second message of a person within a minute, of %s: %+v", who, got)
 		}
+	}
+	if got := h.call(bob, "slack_post_message", a{"channel": sandbox.General, "text": "mine"}); got.failed {
+		t.Errorf("another person: %+v", got)
 	}
 }
 
@@ -195,6 +194,36 @@ func TestKeysAreOfASignIn(t *testing.T) {
 	for _, who := range []string{sandbox.Alice + ".tablet.read.write", bob} {
 		if got := h.call(who, "slack_post_message", args); got.failed || strings.Contains(got.text, "repeated") {
 			t.Errorf("%s: %+v", who, got)
+		}
+	}
+}
+
+// A person has one share, however often they have signed in: another one notices nothing.
+func TestSharesAreOfAPerson(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, func(o *mcp.Options) { o.Transport.MaxSessions, o.Transport.Share = 8, 25 })
+	for _, c := range []struct {
+		token string
+		want  int
+	}{
+		{alice, http.StatusOK},
+		{sandbox.Alice + ".tablet.read", http.StatusOK},
+		{sandbox.Alice + ".phone.read", http.StatusTooManyRequests},
+		{bob, http.StatusOK},
+	} {
+		const begin = `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url, strings.NewReader(begin))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"Authorization": {"Bearer " + c.token}, "Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"}}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != c.want {
+			t.Errorf("%s: %d, want %d", c.token, res.StatusCode, c.want)
 		}
 	}
 }

@@ -165,7 +165,9 @@ func (s *Server) compose(o Options) error {
 	}
 	if o.People != nil {
 		ro.Granted = o.People.Granted
-		ro.OnRegranted = func(p access.Person) { s.transport.ListChangedFor(transport.Tools, p.Owns) }
+		ro.OnRegranted = func(p access.Person) {
+			s.transport.ListChangedFor(transport.Tools, func(account string) bool { return account == p.Account() })
+		}
 	}
 	if s.tools, err = toolset.NewRegistry(chosen, ro); err != nil {
 		return err

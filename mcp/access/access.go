@@ -86,11 +86,15 @@ func (p *Principal) during(ctx context.Context) (_ context.Context, done func())
 }
 
 // Account is whose share of sessions, streams and calls the principal's use counts against: the
-// name of its token, or issuer and subject of a JWT. It is "" where callers do not
-// authenticate: they cannot be told apart, and share all there is.
+// name of its token, or issuer and subject of a JWT. Of one who has signed in it is the person, whatever
+// the number of their sign-ins. It is "" where callers do not authenticate: they cannot be told apart,
+// and share all there is. It says nothing of what a caller may see or use again: that is by Name.
 func (p *Principal) Account() string {
-	if p == nil || p.Anonymous {
+	switch {
+	case p == nil || p.Anonymous:
 		return ""
+	case p.signIn != nil:
+		return p.signIn.Person.Account()
 	}
 	return p.Name
 }

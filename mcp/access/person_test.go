@@ -32,6 +32,10 @@ func TestPerson(t *testing.T) {
 			t.Errorf("%s: the same is %v", c.name, !c.same)
 		}
 	}
+	p, q := access.SignedIn(access.SignIn{ID: "a", Person: plain}), access.SignedIn(access.SignIn{ID: "b", Person: plain})
+	if p.Account() != q.Account() || p.Account() != plain.Account() || p.Name == q.Name || p.Owner() == q.Owner() || !access.IsPerson(p.Account()) {
+		t.Errorf("two sign-ins of a person: %q of %q and %q of %q", p.Name, p.Account(), q.Name, q.Account())
+	}
 	if plain.String() != "T1/U1" || org.String() != "E1/U1" {
 		t.Errorf("%s, %s", plain, org)
 	}

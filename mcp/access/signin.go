@@ -7,7 +7,8 @@ import (
 )
 
 // A SignIn is a person who has signed in with one client, and what they gave it. It owns what the
-// client opens: sessions, streams, cursors, shares. Two clients of one person share none of these.
+// client opens: sessions, streams, cursors. Two clients of one person share none of these; how much
+// there may be of them is counted by the person.
 type SignIn struct {
 	// ID names the sign-in: of [A-Za-z0-9_-], never used twice.
 	ID     string
@@ -45,17 +46,15 @@ func (p *Principal) PersonMay(s Scope) bool {
 }
 
 // Principal is the name of the sign-in's principal.
-func (s SignIn) Principal() string { return personPrefix + s.Person.String() + "#" + s.ID }
+func (s SignIn) Principal() string { return s.Person.Account() + "#" + s.ID }
 
-// Owns reports that a principal's name is that of a sign-in of the person.
-func (p Person) Owns(principal string) bool {
-	return strings.HasPrefix(principal, personPrefix+p.String()+"#")
-}
+// Account is the account of all the person's sign-ins; see [Principal.Account].
+func (p Person) Account() string { return personPrefix + p.String() }
 
-// IsPerson reports that a principal's name is that of a sign-in.
-func IsPerson(principal string) bool { return strings.HasPrefix(principal, personPrefix) }
+// IsPerson reports that an account is a person's.
+func IsPerson(account string) bool { return strings.HasPrefix(account, personPrefix) }
 
-// personPrefix begins the names of principals who have signed in.
+// personPrefix begins the accounts of people, and the names of principals who have signed in.
 const personPrefix = "person:"
 
 // SignIn returns the sign-in of a person's principal. It is false for a service: every other caller.

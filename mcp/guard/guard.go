@@ -74,6 +74,7 @@ type Guard struct {
 	log          *slog.Logger
 	onWritten    func(context.Context, Written)
 	sight        Directory // of a person's guard what they see; nil of that of services
+	account      string    // whose budget a person's guard has
 }
 
 // New checks the options.
@@ -101,11 +102,11 @@ func New(o Options) (*Guard, error) {
 
 // For returns the guard of a person who sees conversations by d. The rules are the same, and what they
 // name is still found by the guard's own Directory, but of the conversation that is written to d tells.
-// What the person does not see is not there for them, whatever a rule says of it. Each principal has a
-// budget of its own.
-func (g *Guard) For(d Directory) *Guard {
+// What the person does not see is not there for them, whatever a rule says of it. All that write as the
+// person, who has the account, have one budget.
+func (g *Guard) For(d Directory, account string) *Guard {
 	person := *g
-	person.sight = d
+	person.sight, person.account = d, account
 	return &person
 }
 
@@ -153,7 +154,7 @@ func (g *Guard) purse(w *Write) string {
 	if g.sight == nil {
 		return w.Channel
 	}
-	return w.Principal + " " + w.Channel
+	return g.account + " " + w.Channel
 }
 
 // Restricts reports whether some conversation may not be written to.
@@ -268,7 +269,7 @@ type budget struct {
 	now   func() time.Time
 
 	mu   sync.Mutex
-	sent map[string][]time.Time // channel, or principal and channel -> when, oldest first; guarded by mu
+	sent map[string][]time.Time // channel, or account and channel -> when, oldest first; guarded by mu
 }
 
 func newBudget(limit int, now func() time.Time) *budget {

@@ -343,6 +343,26 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+// All sign-ins of a person have one budget, and their keys are their own.
+func TestBudgetOfAPerson(t *testing.T) {
+	t.Parallel()
+	all, s := newGuard(t, guard.Options{PerMinute: 2}), &sender{}
+	write := func(g *guard.Guard, principal string) error {
+		_, repeated, err := do(t.Context(), g, guard.Write{Principal: principal, Channel: "C1", Sends: true, Key: "k"}, s.send)
+		if repeated {
+			t.Errorf("%s is given what another one has sent", principal)
+		}
+		return err
+	}
+	ada, ben := all.For(&directory{}, "person:T1/U1"), all.For(&directory{}, "person:T1/U2")
+	if err := errors.Join(write(ada, "person:T1/U1#a"), write(ada, "person:T1/U1#b"), write(ben, "person:T1/U2#a"), write(all, "token:x")); err != nil {
+		t.Error(err)
+	}
+	if err := write(ada, "person:T1/U1#c"); code(err) != "send_budget_used_up" {
+		t.Errorf("a third sign-in of a person: %v", err)
+	}
+}
+
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

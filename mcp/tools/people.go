@@ -175,12 +175,12 @@ func (ps *personKits) begin(ctx context.Context, who access.SignIn) (*kit, error
 		return nil, err
 	}
 	member := err == nil && !me.Deleted && !me.IsRestricted && !me.IsUltraRestricted && !me.IsStranger
-	return ps.services.forPerson(ctx, person, &me, is.TeamID, member)
+	return ps.services.forPerson(ctx, who.Person, person, &me, is.TeamID, member)
 }
 
 // forPerson returns the kit of a person. It has what is named here of that of services, and nothing else:
 // no events, no queue, no questions. Slack names team for the person's token.
-func (k *kit) forPerson(ctx context.Context, person *slackapi.Person, me *slackapi.User, team string, member bool) (*kit, error) {
+func (k *kit) forPerson(ctx context.Context, who access.Person, person *slackapi.Person, me *slackapi.User, team string, member bool) (*kit, error) {
 	own, err := k.Names.ForPerson(ctx, person.Client(), team, member)
 	if err != nil {
 		return nil, err
@@ -191,7 +191,7 @@ func (k *kit) forPerson(ctx context.Context, person *slackapi.Person, me *slacka
 	}
 	judge := k.Judge.For(own, zone)
 	return &kit{
-		Options: Options{Slack: person.Client(), Names: own, Guard: k.Guard.For(own), Judge: judge, Posts: k.Posts},
+		Options: Options{Slack: person.Client(), Names: own, Guard: k.Guard.For(own, who.Account()), Judge: judge, Posts: k.Posts},
 		waits:   k.waits, own: &ownPosts{}, person: true, asked: k.asked,
 		now: func() time.Time { return time.Now().In(zone) },
 	}, nil
