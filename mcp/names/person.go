@@ -42,9 +42,12 @@ func lendGroup(g slackapi.UserGroup, _ time.Duration) (slackapi.UserGroup, bool)
 	return g, !g.IsExternal
 }
 
+// lendFor is how long a conversation is taken for public since Slack said so.
+const lendFor = 15 * time.Minute
+
 // lendPublic lends what is known for certain, and lately, to be public. That the bot is a member is not
 // told.
 func lendPublic(c Channel, age time.Duration) (Channel, bool) {
 	c.Member = false
-	return c, age < stale && !c.Private && !c.Partial && !c.Group && c.User == "" && c.ID != "" && c.ID[0] == 'C'
+	return c, age < lendFor && !c.Private && !c.Partial && !c.Group && c.User == "" && c.ID != "" && c.ID[0] == 'C'
 }

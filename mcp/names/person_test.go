@@ -113,21 +113,36 @@ func TestWhatMayNotBePublicAnyMore(t *testing.T) {
 			_, known := own.KnownChannel("C0PUBLIC1")
 			return known
 		}
-		convert := eventtest.Envelope("Ev1", map[string]any{"type": "channel_converted_to_private", "channel": "C0PUBLIC1"}, map[string]any{"team_id": "T0OWN"})
 		if !shown() {
 			t.Fatal("a public channel is not shown")
 		}
-		if all.Observe(&convert); shown() {
-			t.Error("it is shown after it was made private")
+		renamed := map[string]any{"id": "C0PUBLIC1", "name": "secret"}
+		private := map[string]any{"id": "C0PUBLIC1", "name": "secret", "is_private": true}
+		for name, inner := range map[string]map[string]any{
+			"made private":                      {"type": "message", "subtype": "channel_convert_to_private", "channel": "C0PUBLIC1"},
+			"made private, by another name":     {"type": "channel_converted_to_private", "channel": "C0PUBLIC1"},
+			"called private by its rename":      {"type": "group_rename", "channel": renamed},
+			"called private in its rename":      {"type": "channel_rename", "channel": private},
+			"called private in its unarchiving": {"type": "channel_unarchive", "channel": private},
+		} {
+			all.KeepChannel(&slackapi.Channel{ID: "C0PUBLIC1", Name: "public"})
+			e := eventtest.Envelope("Ev1", inner, map[string]any{"team_id": "T0OWN"})
+			if all.Observe(&e); shown() {
+				t.Errorf("it is shown after it was %s", name)
+			}
 		}
-		all.KeepChannel(&slackapi.Channel{ID: "C0PUBLIC1", Name: "public"})
-		rename := eventtest.Envelope("Ev2", map[string]any{"type": "group_rename", "channel": map[string]any{"id": "C0PUBLIC1", "name": "secret"}}, map[string]any{"team_id": "T0OWN"})
+		rename := eventtest.Envelope("Ev2", map[string]any{"type": "channel_rename", "channel": renamed}, map[string]any{"team_id": "T0OWN"})
+		all.KeepChannel(&slackapi.Channel{ID: "C0PUBLIC1", Name: "private", IsPrivate: true})
 		if all.Observe(&rename); shown() {
-			t.Error("it is shown after an event called it private")
+			t.Error("a private channel is shown after a rename that does not say so")
 		}
 		all.KeepChannel(&slackapi.Channel{ID: "C0PUBLIC1", Name: "public"})
-		if time.Sleep(2 * time.Hour); shown() {
-			t.Error("it is shown by what was so two hours ago")
+		if time.Sleep(14 * time.Minute); !shown() {
+			t.Error("it is not shown any more after 14 minutes")
+		}
+		all.Observe(&rename)
+		if time.Sleep(2 * time.Minute); shown() {
+			t.Error("it is shown by what was so 16 minutes ago")
 		}
 	})
 }

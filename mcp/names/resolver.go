@@ -594,6 +594,10 @@ func (r *Resolver) Observe(e *event.Event) {
 		return
 	}
 	switch e.Kind.Type {
+	case "message":
+		if e.Kind.Subtype == "channel_convert_to_private" {
+			r.forgetChannel(e.Channel)
+		}
 	case "channel_created", "channel_rename", "group_rename", "channel_unarchive", "group_unarchive":
 		r.observeChannel(e)
 	case "channel_archive", "channel_deleted", "channel_left", "group_archive", "group_deleted", "group_left":
@@ -606,9 +610,8 @@ func (r *Resolver) Observe(e *event.Event) {
 			in.Group.Users = nil
 			r.groups.put(in.Group.ID, in.Group, r.now())
 		}
-	case "channel_shared", "channel_unshared", "channel_id_changed", "channel_converted_to_private":
-		r.channels.remove(e.Channel)
-		r.listing.reset()
+	case "channel_shared", "channel_unshared", "channel_id_changed", "channel_convert_to_private", "channel_converted_to_private":
+		r.forgetChannel(e.Channel)
 	case "member_joined_channel":
 		// Should it have been the bot, a private channel has come into sight.
 		r.unfound.remove(e.Channel)
@@ -625,21 +628,26 @@ func (r *Resolver) Observe(e *event.Event) {
 	}
 }
 
+// forgetChannel makes the next who needs a channel ask Slack.
+func (r *Resolver) forgetChannel(id string) {
+	r.channels.remove(id)
+	r.listing.reset()
+}
+
 func (r *Resolver) observeChannel(e *event.Event) {
 	in, err := event.Inner[struct {
 		Channel slackapi.Channel `json:"channel"`
 	}](e)
 	// Another installation of the app tells of names in its own workspace.
 	if err != nil || in.Channel.ID == "" || in.Channel.Name == "" || !r.isHome(e.Team) {
-		r.channels.remove(e.Channel)
-		r.listing.reset()
+		r.forgetChannel(e.Channel)
 		return
 	}
-	known, ok := r.KnownChannel(in.Channel.ID)
+	known, age, ok := r.channels.get(in.Channel.ID, r.now())
 	if !ok {
 		known = Channel{ID: in.Channel.ID, Creator: in.Channel.Creator, Partial: true}
 	}
 	known.Name = in.Channel.Name
-	known.Private = known.Private || strings.HasPrefix(e.Kind.Type, "group_")
-	r.channels.put(known.ID, known, r.now())
+	known.Private = known.Private || in.Channel.IsPrivate || strings.HasPrefix(e.Kind.Type, "group_")
+	r.channels.put(known.ID, known, r.now().Add(-age)) // the event says nothing of its other properties
 }
