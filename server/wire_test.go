@@ -69,6 +69,16 @@ func (w *wire) ended() bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
+// over is ended without waiting for it. Nothing may be sent to the connection meanwhile.
+func (w *wire) over() bool {
+	w.t.Helper()
+	if err := w.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = w.SetReadDeadline(time.Now().Add(time.Minute)) }()
+	return w.ended()
+}
+
 // signed is a signed delivery as it goes over the wire: one line a header, among them the
 // further ones.
 func signed(body string, further ...string) string {
@@ -279,10 +289,19 @@ func TestMostConnections(t *testing.T) {
 		}
 		wires = append(wires, w)
 	}
-	for i, w := range wires[:most/2] {
-		if !w.ended() {
-			t.Errorf("connection %d of %d, among the oldest, goes on", i, len(wires))
+	// Which of those that are idle give way is tried in server/web: here the server may not have seen yet
+	// that the newest answers have been read.
+	open := 1 + len(wires) // one is Slack's
+	for until := time.Now().Add(20 * time.Second); open > most && time.Now().Before(until); {
+		open = 1
+		for _, w := range wires {
+			if !w.over() {
+				open++
+			}
 		}
+	}
+	if open > most {
+		t.Errorf("%d connections are open, want %d", open, most)
 	}
 	last := wires[len(wires)-1]
 	last.send(probe)

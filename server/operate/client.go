@@ -312,6 +312,9 @@ func (w *remoteWorker) attempt(life context.Context, lease string, d queue.Deliv
 		}
 		v.Permanent = queue.IsPermanent(err)
 		v.RetryAfter = queue.Pause(err)
+		if after, ok := queue.Postponed(err); ok {
+			v.Postponed, v.RetryAfter = true, after
+		}
 	}
 	// A verdict that does not arrive is as a crash: the attempt is made again.
 	_, _ = Ask[none](life, w.client, routeSettle, v)

@@ -118,8 +118,9 @@ type verdict struct {
 	Lease string `json:"lease"`
 	// Reason is why it failed; "" is done.
 	Reason string `json:"reason,omitempty"`
-	// Permanent and RetryAfter are those of the error; see package queue.
+	// Permanent, Postponed and RetryAfter are those of the error; see package queue.
 	Permanent  bool          `json:"permanent,omitempty"`
+	Postponed  bool          `json:"postponed,omitempty"`
 	RetryAfter time.Duration `json:"retry_after,omitempty"`
 }
 
@@ -129,6 +130,8 @@ func (v verdict) err() error {
 		return nil
 	case v.Permanent:
 		return queue.Permanent(errors.New(v.Reason))
+	case v.Postponed:
+		return queue.Postpone(errors.New(v.Reason), v.RetryAfter)
 	case v.RetryAfter > 0:
 		return queue.RetryAfter(errors.New(v.Reason), v.RetryAfter)
 	}
