@@ -17,6 +17,7 @@ import (
 
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/tools"
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
@@ -53,6 +54,11 @@ func (s *signedIn) Slack(_ context.Context, who access.SignIn) (*slackapi.Person
 		}
 		return "", fmt.Errorf("no grant: %w", slackapi.ErrSignIn)
 	}})
+}
+
+// Known knows nothing, so that Slack is asked.
+func (s *signedIn) Known(context.Context, access.SignIn) (tools.Known, error) {
+	return tools.Known{}, nil
 }
 
 func (s *signedIn) Granted(_ context.Context, who access.SignIn) ([]string, error) {

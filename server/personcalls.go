@@ -8,6 +8,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/tools"
 	"slackmcp/signin"
+	"slackmcp/signin/slack"
 	"slackmcp/slackapi"
 )
 
@@ -47,12 +48,26 @@ func (c personCalls) Slack(_ context.Context, who access.SignIn) (*slackapi.Pers
 
 // Granted implements tools.People.
 func (c personCalls) Granted(ctx context.Context, who access.SignIn) ([]string, error) {
+	g, err := c.grant(ctx, who)
+	return g.Scopes, err
+}
+
+// Known implements tools.People.
+func (c personCalls) Known(ctx context.Context, who access.SignIn) (tools.Known, error) {
+	g, err := c.grant(ctx, who)
+	if errors.Is(err, access.ErrRevoked) {
+		err = nil // the call that asks Slack finds it out too, and ends the sign-ins
+	}
+	return tools.Known{Team: g.Home, Guest: g.Guest, Zone: g.Zone}, err
+}
+
+func (c personCalls) grant(ctx context.Context, who access.SignIn) (slack.Info, error) {
 	g, err := c.slack.Grant(ctx, who.Person)
 	switch {
 	case errors.As(err, new(*signin.RefusedError)):
-		return nil, fmt.Errorf("%w: %w", access.ErrRevoked, err)
+		return slack.Info{}, fmt.Errorf("%w: %w", access.ErrRevoked, err)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", access.ErrUnavailable, err)
+		return slack.Info{}, fmt.Errorf("%w: %w", access.ErrUnavailable, err)
 	}
-	return g.Scopes, nil
+	return g, nil
 }

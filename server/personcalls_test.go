@@ -49,6 +49,17 @@ func TestToolsActAsThePerson(t *testing.T) {
 	s.ok(s.start(nil))
 	bob, _, _ := signIn(t, s.base, sandbox.Bob)
 	alice, _, _ := signIn(t, s.base, sandbox.Alice)
+	asked := func() (n int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for call, times := range s.seen {
+			if strings.HasPrefix(call, "users.info ") {
+				n += times
+			}
+		}
+		return n
+	}
+	before := asked()
 	for _, c := range []struct{ token, user, text string }{{bob, sandbox.Bob, "of bob"}, {alice, sandbox.Alice, "of alice"}} {
 		if body := s.call(c.token, "slack_post_message", `{"channel":"#general","text":"`+c.text+`"}`); strings.Contains(body, `"isError":true`) {
 			t.Fatal(body)
@@ -56,6 +67,9 @@ func TestToolsActAsThePerson(t *testing.T) {
 		if user, text := s.newest(sandbox.General); user != c.user || text != c.text {
 			t.Errorf("%s posted %q, want %s", user, text, c.user)
 		}
+	}
+	if n := asked() - before; n != 0 {
+		t.Errorf("Slack was asked %d times who people are that have just signed in", n)
 	}
 	if n := s.calls("chat.postMessage", sandbox.DefaultBotToken); n != 0 {
 		t.Errorf("%d posts with the bot's token", n)

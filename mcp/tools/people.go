@@ -19,8 +19,21 @@ type People interface {
 	// Slack returns who makes calls as the person, whichever of their sign-ins this is. It makes no
 	// call itself.
 	Slack(ctx context.Context, who access.SignIn) (*slackapi.Person, error)
+	// Known returns what Slack has said of the person lately. It makes no call of Slack's.
+	Known(ctx context.Context, who access.SignIn) (Known, error)
 	// Granted returns the scopes of Slack that the person's grant has.
 	Granted(ctx context.Context, who access.SignIn) ([]string, error)
+}
+
+// Known is what Slack has said of a person.
+type Known struct {
+	// Team is the workspace (T…) that Slack names for the person's token. Where it is empty nothing is
+	// known, and Slack is asked.
+	Team string
+	// Guest says that the person is no full member of it.
+	Guest bool
+	// Zone is the name of their time zone.
+	Zone string
 }
 
 // Bounds of the kits of people.
@@ -156,38 +169,50 @@ func (ps *personKits) hold(who access.SignIn, p *personKit) {
 	})
 }
 
-// begin makes the kit of a person. Whoever the token is of has to be the person.
+// begin makes the kit of a person. It costs no call of Slack's where it is known who they are: a great many
+// may begin at once, as after a restart.
 func (ps *personKits) begin(ctx context.Context, who access.SignIn) (*kit, error) {
 	person, err := ps.people.Slack(ctx, who)
 	if err != nil {
 		return nil, err
 	}
-	slack := person.Client()
-	is, err := slack.AuthTest(ctx)
+	is, err := ps.people.Known(ctx, who)
+	if err == nil && is.Team == "" {
+		is, err = whoIs(ctx, person.Client(), who.Person)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if is.UserID != who.Person.User || is.TeamID != cmp.Or(who.Person.Team, is.TeamID) || is.EnterpriseID != cmp.Or(who.Person.Enterprise, is.EnterpriseID) {
-		return nil, fmt.Errorf("%w: the token is not that of the person", access.ErrRevoked)
+	return ps.services.forPerson(ctx, who.Person, person, is)
+}
+
+// whoIs asks Slack about a person. Whoever the token is of has to be the person.
+func whoIs(ctx context.Context, slack *slackapi.Client, person access.Person) (Known, error) {
+	is, err := slack.AuthTest(ctx)
+	if err != nil {
+		return Known{}, err
+	}
+	if is.UserID != person.User || is.TeamID != cmp.Or(person.Team, is.TeamID) || is.EnterpriseID != cmp.Or(person.Enterprise, is.EnterpriseID) {
+		return Known{}, fmt.Errorf("%w: the token is not that of the person", access.ErrRevoked)
 	}
 	me, err := slack.UserInfo(ctx, is.UserID)
 	if e, ok := errors.AsType[*slackapi.Error](err); err != nil && (!ok || e.Kind != slackapi.MissingScope) {
-		return nil, err
+		return Known{}, err
 	}
-	member := err == nil && !me.Deleted && !me.IsRestricted && !me.IsUltraRestricted && !me.IsStranger
-	return ps.services.forPerson(ctx, who.Person, person, &me, is.TeamID, member)
+	guest := err != nil || me.Deleted || me.IsRestricted || me.IsUltraRestricted || me.IsStranger
+	return Known{Team: is.TeamID, Guest: guest, Zone: me.TZ}, nil //nolint:nilerr // without users:read nothing is known of them
 }
 
 // forPerson returns the kit of a person. It has what is named here of that of services, and nothing else:
-// no events, no queue, no questions. Slack names team for the person's token.
-func (k *kit) forPerson(ctx context.Context, who access.Person, person *slackapi.Person, me *slackapi.User, team string, member bool) (*kit, error) {
-	own, err := k.Names.ForPerson(ctx, person.Client(), team, member)
+// no events, no queue, no questions.
+func (k *kit) forPerson(ctx context.Context, who access.Person, person *slackapi.Person, is Known) (*kit, error) {
+	own, err := k.Names.ForPerson(ctx, person.Client(), is.Team, !is.Guest)
 	if err != nil {
 		return nil, err
 	}
 	zone := k.TimeZone
 	if zone == nil {
-		zone = zoneOf(me.TZ)
+		zone = zoneOf(is.Zone)
 	}
 	judge := k.Judge.For(own, zone)
 	return &kit{

@@ -22,6 +22,15 @@ import (
 type crowd struct {
 	slack *slackapi.Client
 	held  atomic.Int64
+	calls atomic.Int64 // of Slack's, as people
+	asks  bool         // what is known of people is not kept
+}
+
+func (c *crowd) Known(_ context.Context, who access.SignIn) (Known, error) {
+	if c.asks {
+		return Known{}, nil
+	}
+	return Known{Team: who.Person.Team, Zone: "Europe/Oslo"}, nil
 }
 
 func (c *crowd) Slack(_ context.Context, who access.SignIn) (*slackapi.Person, error) {
@@ -45,11 +54,15 @@ func (c *crowd) Check(context.Context, string) error { return nil }
 // with U2, T2. The bot is of T1.
 func newCrowd(t *testing.T) (*crowd, *personKits) {
 	t.Helper()
+	people := &crowd{}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		user, team := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer xoxp-"), "T1"
 		if strings.HasPrefix(user, "U2") {
 			team = "T2"
+		}
+		if strings.HasPrefix(user, "U") {
+			people.calls.Add(1)
 		}
 		_, _ = fmt.Fprintf(w, `{"ok":true,"user_id":%q,"team_id":%q,"user":{"id":%q}}`, user, team, user)
 	}))
@@ -66,7 +79,7 @@ func newCrowd(t *testing.T) (*crowd, *personKits) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	people := &crowd{slack: slack}
+	people.slack = slack
 	k, err := newKit(Options{Slack: slack, Names: book, Guard: g, People: people})
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +96,7 @@ func (c *crowd) signIn(id, team, user string) access.SignIn {
 func TestAnotherWorkspaceIsShownNothing(t *testing.T) {
 	t.Parallel()
 	people, ps := newCrowd(t)
+	people.asks = true
 	book := ps.services.Names
 	book.KeepUser(&slackapi.User{ID: "U0ADA", Name: "ada", TeamID: "T1"})
 	book.KeepChannel(&slackapi.Channel{ID: "C0PUBLIC1", Name: "public"})
@@ -107,6 +121,7 @@ func TestAnotherWorkspaceIsShownNothing(t *testing.T) {
 func TestKitsOfPeopleAreBounded(t *testing.T) {
 	t.Parallel()
 	people, ps := newCrowd(t)
+	people.asks = true
 	signIn := func(n int) access.SignIn { return people.signIn(fmt.Sprint(n), "T1", fmt.Sprintf("U1%d", n)) }
 	for n := range maxPersonKits + 20 {
 		if _, err := ps.of(t.Context(), signIn(n)); err != nil {
@@ -125,6 +140,26 @@ func TestKitsOfPeopleAreBounded(t *testing.T) {
 		if time.Since(began) > 10*time.Second {
 			t.Fatalf("%d sign-ins are held for %d kits", people.held.Load(), kept)
 		}
+	}
+}
+
+// More people than kits are kept for make no calls of Slack's but those that they ask for.
+func TestBeginningAKitCostsNoCall(t *testing.T) {
+	t.Parallel()
+	people, ps := newCrowd(t)
+	for range 2 {
+		for n := range maxPersonKits + 50 {
+			k, err := ps.of(t.Context(), people.signIn(fmt.Sprint(n), "T1", fmt.Sprintf("U1%d", n)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if zone := k.now().Location().String(); zone != "Europe/Oslo" {
+				t.Fatalf("a person's time zone is %s", zone)
+			}
+		}
+	}
+	if n := people.calls.Load(); n != 0 {
+		t.Errorf("%d calls", n)
 	}
 }
 

@@ -42,7 +42,9 @@ type grant struct {
 	Until   time.Time     `json:"until,omitzero"` // of the token; zero is for ever
 	Scopes  []string      `json:"scopes"`
 	Guest   bool          `json:"guest,omitempty"`
-	Checked time.Time     `json:"checked"` // when Slack last said who the token is
+	Home    string        `json:"home,omitempty"` // the workspace that Slack names for the token
+	Zone    string        `json:"zone,omitempty"` // the person's time zone
+	Checked time.Time     `json:"checked"`        // when Slack last said who the token is
 	// Refreshing is until when one replica uses the refresh token, and nobody else may.
 	Refreshing time.Time `json:"refreshing,omitzero"`
 }
@@ -85,6 +87,10 @@ type Info struct {
 	// Scopes are Slack's.
 	Scopes []string `json:"scopes"`
 	Guest  bool     `json:"guest,omitempty"`
+	// Home is the workspace (T…) that Slack names for the token, and Zone the name of the person's time
+	// zone. They are empty in a grant of an older release until it is checked, and are not for operators.
+	Home string `json:"-"`
+	Zone string `json:"-"`
 	// Checked is when Slack was asked last whose it is. Until is when the token that is kept ends, and is
 	// zero for one without an end; Renews says that it is renewed before.
 	Checked time.Time `json:"checked"`
@@ -93,7 +99,7 @@ type Info struct {
 }
 
 func (g grant) info() Info {
-	return Info{Person: g.Person, Scopes: g.Scopes, Guest: g.Guest, Checked: g.Checked, Until: g.Until, Renews: g.Refresh != ""}
+	return Info{Person: g.Person, Scopes: g.Scopes, Guest: g.Guest, Home: g.Home, Zone: g.Zone, Checked: g.Checked, Until: g.Until, Renews: g.Refresh != ""}
 }
 
 // Grant returns what a person has allowed, or a *signin.RefusedError where there is no grant. Slack is not
@@ -281,7 +287,7 @@ func (s *Side) checkOnce(ctx context.Context, p access.Person, age time.Duration
 	if err != nil {
 		return err
 	}
-	g.Guest, g.Checked = again.Guest, s.opt.Now()
+	g.Guest, g.Home, g.Zone, g.Checked = again.Guest, again.Home, again.Zone, s.opt.Now()
 	if _, err := s.put(ctx, g, version); err != nil && !errors.Is(err, state.ErrConflict) {
 		return err // a conflict is of a replica that has checked, or refreshed, meanwhile
 	}

@@ -177,7 +177,8 @@ func (s *Side) identify(ctx context.Context, g slackapi.Grant) (grant, signin.Ac
 		return grant{}, signin.Account{Person: p}, ofToken(err)
 	}
 	r := grant{
-		Person: p, Token: g.Token, Refresh: g.Refresh, Scopes: g.Scopes, Guest: user.IsRestricted || user.IsUltraRestricted, Checked: s.opt.Now(),
+		Person: p, Token: g.Token, Refresh: g.Refresh, Scopes: g.Scopes, Guest: user.IsRestricted || user.IsUltraRestricted,
+		Home: who.TeamID, Zone: user.TZ, Checked: s.opt.Now(),
 	}
 	if g.Lives > 0 {
 		r.Until = s.opt.Now().Add(g.Lives)

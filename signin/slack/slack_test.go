@@ -392,7 +392,7 @@ func TestDailyCheck(t *testing.T) {
 		want   string
 		rows   int
 	}{
-		"still there":  {func(*rig) {}, "", 1},
+		"still there":  {func(r *rig) { r.edit = user(func(u map[string]any) { u["tz"] = "Asia/Tokyo" }) }, "", 1},
 		"deactivated":  {func(r *rig) { ok(r.t, r.box.Deactivate("bob")) }, signin.RefusedAccount, 0},
 		"taken back":   {func(r *rig) { ok(r.t, r.box.RevokeGrant("bob")) }, signin.RefusedGrant, 0},
 		"uninstalled":  {func(r *rig) { r.box.Uninstall() }, signin.RefusedAccount, 0},
@@ -414,6 +414,9 @@ func TestDailyCheck(t *testing.T) {
 			r.pass(25 * time.Hour)
 			if got := reason(s.Check(t.Context(), bob)); got != c.want || len(r.rows()) != c.rows {
 				t.Errorf("%q with %d rows, want %q with %d", got, len(r.rows()), c.want, c.rows)
+			}
+			if g, err := s.Grant(t.Context(), bob); c.want == "" && (err != nil || g.Zone != "Asia/Tokyo" || g.Home != sandbox.Team) {
+				t.Errorf("what is known then: %+v, %v", g, err)
 			}
 		})
 	}
@@ -527,7 +530,7 @@ func TestGrants(t *testing.T) {
 	ok(t, err)
 	g, err := s.Grant(t.Context(), bob)
 	ok(t, err)
-	if g.Person != bob || !g.Renews || g.Until.IsZero() || g.Checked.IsZero() || !slices.Contains(g.Scopes, "users:read") {
+	if g.Person != bob || !g.Renews || g.Until.IsZero() || g.Checked.IsZero() || !slices.Contains(g.Scopes, "users:read") || g.Home != sandbox.Team || !strings.Contains(g.Zone, "/") {
 		t.Errorf("%+v", g)
 	}
 	text, err := json.Marshal(g)
