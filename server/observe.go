@@ -111,6 +111,8 @@ func (h *hooks) refusedAgain(k refusals.Kind, n int) {
 	switch {
 	case k.Route == routeMCP && k.Outcome == string(audit.CallerRefused):
 		r.Event = audit.CallerRefused
+	case k.Route == routeSignIn:
+		r.Event, r.Status = audit.PersonSignedIn, 0
 	case k.Outcome == string(webhook.BadSignature):
 		r.Event, r.Source = audit.SignatureRefused, k.Route
 	case k.Outcome == string(webhook.Stale):

@@ -3,8 +3,11 @@ package server_test
 import (
 	"context"
 	"encoding/json"
+	"html"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"sync"
@@ -44,13 +47,15 @@ func (s *signedSlack) values(v state.Store) map[string][]byte {
 
 // flood sends what strangers can to the routes of signing in, until ctx is done, and counts the answers.
 func flood(ctx context.Context, base string, answered *atomic.Int64) {
-	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	jar, _ := cookiejar.New(nil) // without options it does not fail
+	c := &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	send := func(method, path, media, body string) *http.Response {
 		req, err := http.NewRequestWithContext(ctx, method, base+path, strings.NewReader(body))
 		if err != nil {
 			return nil
 		}
 		req.Header.Set("Content-Type", media)
+		req.Header.Set("X-Forwarded-For", "203.0.113.7")
 		res, err := c.Do(req)
 		if err != nil {
 			return nil
@@ -87,6 +92,34 @@ func flood(ctx context.Context, base string, answered *atomic.Int64) {
 				_ = res.Body.Close()
 			}
 		}
+		junkCodes(base, jar, send)
+	}
+}
+
+// junkCodes comes back from Slack with codes of nobody and a state that is good, which the jar does not forget.
+func junkCodes(base string, jar http.CookieJar, send func(method, path, media, body string) *http.Response) {
+	res := send(http.MethodGet, "/sign-ins", "", "")
+	if res == nil {
+		return
+	}
+	body, _ := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	m := formValue.FindSubmatch(body)
+	if m == nil {
+		return
+	}
+	if res = send(http.MethodPost, "/sign-ins/slack", "application/x-www-form-urlencoded", "t="+url.QueryEscape(html.UnescapeString(string(m[1])))); res == nil {
+		return
+	}
+	_ = res.Body.Close()
+	at, _ := url.Parse(base)
+	to, _ := url.Parse(res.Header.Get("Location"))
+	kept := jar.Cookies(at)
+	for range 4 {
+		jar.SetCookies(at, kept)
+		if res = send(http.MethodGet, signin.CallbackPath+"?code=junk&state="+to.Query().Get("state"), "", ""); res != nil {
+			_ = res.Body.Close()
+		}
 	}
 }
 
@@ -98,6 +131,7 @@ func TestAFloodStoresNothingAndLocksNobodyOut(t *testing.T) {
 	s.ok(s.start(nil))
 	s.ok(s.stop())
 	var before map[string][]byte
+	s.vars["TRUSTED_PROXIES"] = "127.0.0.1"
 	s.inStore(func(v state.Store) { before = s.values(v) })
 	s.ok(s.start(nil))
 	ctx, stop := context.WithCancel(t.Context())
@@ -120,6 +154,9 @@ func TestAFloodStoresNothingAndLocksNobodyOut(t *testing.T) {
 		t.Error("who signed in during the flood is not let in")
 	}
 	s.ok(s.stop())
+	if n := strings.Count(s.log.String(), `"reason":"code","request_id"`); n < 1 || n > 3 {
+		t.Errorf("%d lines say that a code was refused, want one a minute", n)
+	}
 	found := map[string]int{}
 	s.inStore(func(v state.Store) {
 		for key := range s.values(v) {

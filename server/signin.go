@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"slackmcp/config"
@@ -22,6 +23,8 @@ import (
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
 	"slackmcp/store/state"
+	"slackmcp/webhook/limiter"
+	"slackmcp/webhook/refusals"
 )
 
 // A signInSide is "Sign in with Slack": who has signed in, and the authorization server.
@@ -165,6 +168,7 @@ func (s *signInSide) newOAuth(cfg config.Config, keys *seal.Keyring, scopes []ac
 	return oauth.New(oauth.Options{
 		Issuer: cfg.Listen.PublicURL, Resource: cfg.Listen.PublicURL + cfg.MCP.MountPath, Slack: s.slack, SignIns: s.rows, Keys: keys,
 		Named: named, Egress: out, Ceiling: scopes, OnEvent: h.signedIn, Logger: h.log,
+		Client: func(r *http.Request) netip.Prefix { return limiter.Client(h.proxies.Client(r)) },
 	})
 }
 
@@ -208,7 +212,10 @@ func signInMetadata(cfg config.Config) (*access.Metadata, error) {
 	})
 }
 
-// signedIn records what happened to somebody's signing in.
+// routeSignIn is where people are refused who sign in with Slack.
+const routeSignIn = "sign-in"
+
+// signedIn records what happened to somebody's signing in; of refusals of a kind the first one in a minute.
 func (h *hooks) signedIn(r *http.Request, e oauth.Event) {
 	record := audit.Record{
 		Event: audit.PersonSignedIn, Outcome: audit.OK, Reason: e.Reason, Address: web.AddressText(h.proxies.Client(r)), RequestID: r.Header.Get(web.RequestIDHeader),
@@ -221,6 +228,13 @@ func (h *hooks) signedIn(r *http.Request, e oauth.Event) {
 		record.Event = audit.PersonSignedOut
 	case oauth.Refused:
 		record.Outcome = audit.Refused
+		k := refusals.Kind{Principal: record.Principal, Route: routeSignIn, Outcome: string(audit.PersonSignedIn), Reason: e.Reason, Status: http.StatusForbidden}
+		if k.Principal == "" {
+			k.Client = limiter.Client(h.proxies.Client(r))
+		}
+		if !h.refusals.First(k) {
+			return
+		}
 	}
 	h.audit.Record(r.Context(), record)
 	h.log.LogAttrs(r.Context(), slog.LevelInfo, "sign in with slack",

@@ -29,6 +29,7 @@ type AppOptions struct {
 // [Client]: no code, token or secret is in them.
 type App struct {
 	shared     *shared
+	codes      *shared // for the exchange of codes
 	id, secret string
 }
 
@@ -50,7 +51,12 @@ func NewApp(o AppOptions) (*App, error) {
 	if opt.Transport == nil {
 		opt.Transport = newTransport()
 	}
-	return &App{shared: &shared{opt: opt, api: api, pace: newPacer(opt.Pace), capped: new(atomic.Bool)}, id: o.ClientID, secret: o.ClientSecret}, nil
+	side := func(pace float64) *shared {
+		return &shared{opt: opt, api: api, pace: newPacer(pace), capped: new(atomic.Bool)}
+	}
+	// Strangers can cause exchanges. They have a pace of their own, and half of it, so that refreshes neither wait
+	// behind them nor stop with them.
+	return &App{shared: side(opt.Pace), codes: side(opt.Pace / 2), id: o.ClientID, secret: o.ClientSecret}, nil
 }
 
 // A Grant is what Slack gives for a code or a refresh token. Prints of it would show tokens: it
@@ -115,7 +121,7 @@ const oauthAccess = "oauth.v2.access"
 
 // Exchange gives a code's grant. The redirect is that of the authorize page.
 func (a *App) Exchange(ctx context.Context, code, redirect string) (Grant, error) {
-	r, err := a.access(ctx, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}})
+	r, err := a.access(ctx, a.codes, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}})
 	if err != nil {
 		return Grant{}, err
 	}
@@ -124,15 +130,15 @@ func (a *App) Exchange(ctx context.Context, code, redirect string) (Grant, error
 
 // Refresh gives the next tokens for a refresh token, which is used up. It does not say whose they are.
 func (a *App) Refresh(ctx context.Context, token string) (Grant, error) {
-	r, err := a.access(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+	r, err := a.access(ctx, a.shared, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 	if err != nil {
 		return Grant{}, err
 	}
 	return r.grant(r.tokenReply)
 }
 
-func (a *App) access(ctx context.Context, form url.Values) (grantReply, error) {
-	c := a.shared.client("app", a.secret)
+func (a *App) access(ctx context.Context, side *shared, form url.Values) (grantReply, error) {
+	c := side.client("app", a.secret)
 	req := c.post(ctx, oauthAccess, form)
 	req.SetBasicAuth(a.id, a.secret)
 	return reply[grantReply](c.http.Do(req))

@@ -55,6 +55,28 @@ func tourSignIn(t *testing.T, seen *calls) {
 	}
 }
 
+// TestCodesDoNotHoldRefreshesBack has Slack refuse the exchange of codes for an hour, as for a flood of them.
+func TestCodesDoNotHoldRefreshesBack(t *testing.T) {
+	t.Parallel()
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("grant_type") == "authorization_code" {
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(http.StatusTooManyRequests)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"ok":true,"access_token":"xoxe.xoxp-1","token_type":"user","refresh_token":"xoxe-1","expires_in":43200}`))
+	}))
+	t.Cleanup(web.Close)
+	app := must(slackapi.NewApp(slackapi.AppOptions{ClientID: "1.2", ClientSecret: "s", URL: web.URL + "/api/"}))(t)
+	if _, err := app.Exchange(t.Context(), "junk", "https://slack.example/"); err == nil {
+		t.Fatal("the exchange was answered")
+	}
+	if _, err := app.Refresh(t.Context(), "xoxe-0"); err != nil {
+		t.Errorf("a refresh: %v", err)
+	}
+}
+
 func TestAppOptions(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]slackapi.AppOptions{

@@ -293,7 +293,9 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, http.StatusBadRequest, errBrowser)
 		return
 	}
-	http.SetCookie(w, s.cookie(name, "", -1))
+	if q.Get("error") != "" || q.Get("code") == "" {
+		http.SetCookie(w, s.cookie(name, "", -1))
+	}
 	if t.Own {
 		s.ownCallback(w, r, t, q.Get("code"))
 		return
@@ -302,7 +304,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 		s.back(w, r, t.Redirect, url.Values{"error": {"access_denied"}, "error_description": {"Slack did not let the person in"}}, t.State)
 		return
 	}
-	account, err := s.finish(r, t, q.Get("code"))
+	account, err := s.finish(w, r, t, q.Get("code"))
 	if err != nil {
 		s.problem(w, statusOf(err), err)
 		return
@@ -318,17 +320,37 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// finish asks Slack who has signed in. What they give is no more than what Slack gave.
-func (s *Server) finish(r *http.Request, t *transaction, code string) (signin.Account, error) {
-	account, err := s.opt.Slack.Finish(r.Context(), code, func(ctx context.Context, _ signin.Account) error {
+// ask asks Slack whose a code is, in its turn, and once for each state. Until it is its turn the browser keeps
+// the cookie, and may come again.
+func (s *Server) ask(w http.ResponseWriter, r *http.Request, t *transaction, code string) (signin.Account, error) {
+	if s.tried.has(t.Slack) {
+		return signin.Account{}, rows.ErrInvalid
+	}
+	turn, over := context.WithTimeout(r.Context(), waitTime)
+	defer over()
+	leave, ok := s.slackRoom.take(turn, s.opt.Client(r))
+	if !ok {
+		return signin.Account{}, errBusy
+	}
+	defer leave()
+	http.SetCookie(w, s.cookie(stateCookie(t.Slack), "", -1))
+	if !s.tried.first(t.Slack, t.Until, s.opt.Now()) {
+		return signin.Account{}, rows.ErrInvalid
+	}
+	return s.opt.Slack.Finish(r.Context(), code, func(ctx context.Context, _ signin.Account) error {
 		return s.opt.SignIns.UseState(ctx, t.Slack)
 	})
+}
+
+// finish finds out who has signed in. What they give is no more than what Slack gave.
+func (s *Server) finish(w http.ResponseWriter, r *http.Request, t *transaction, code string) (signin.Account, error) {
+	account, err := s.ask(w, r, t, code)
 	if refused, ok := errors.AsType[*signin.RefusedError](err); ok {
 		s.opt.OnEvent(r, Event{What: Refused, Reason: refused.Reason, Person: account.Person})
 		return account, err
 	}
 	if err != nil {
-		if !errors.Is(err, rows.ErrInvalid) {
+		if !errors.Is(err, rows.ErrInvalid) && !errors.Is(err, error(errBusy)) && s.someFail.Allow() {
 			s.opt.Logger.LogAttrs(r.Context(), slog.LevelWarn, "somebody could not sign in", slog.Any("error", err))
 		}
 		return account, err

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -39,6 +40,8 @@ type fakeSlack struct {
 	err      error                     // of Finish
 	check    error
 	written  []access.Person // whose grants were kept
+	asked    int             // how often Slack was asked whose a code is
+	hold     chan struct{}   // until it is closed the code "slow" is not answered
 	released []access.Person
 }
 
@@ -53,6 +56,12 @@ func (f *fakeSlack) Start(state string, scopes []access.Scope) (string, error) {
 }
 
 func (f *fakeSlack) Finish(ctx context.Context, code string, used func(context.Context, signin.Account) error) (signin.Account, error) {
+	f.mu.Lock()
+	f.asked++
+	f.mu.Unlock()
+	if code == "slow" {
+		<-f.hold
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil {
@@ -89,6 +98,7 @@ type rig struct {
 	mu      sync.Mutex
 	ahead   time.Duration
 	events  []oauth.Event
+	came    int // how many requests have come to where turns are taken
 }
 
 func (r *rig) now() time.Time {
@@ -151,7 +161,14 @@ func newRig(t *testing.T, o options) *rig {
 	issuer := "http://" + r.web.Listener.Addr().String()
 	s, err := oauth.New(oauth.Options{
 		Issuer: issuer, Resource: issuer + "/mcp", Slack: r.slack, SignIns: r.signIns, Keys: ring, Named: named, Egress: out, Ceiling: o.ceiling,
-		Now: r.now, Logger: log, OnEvent: func(_ *http.Request, e oauth.Event) {
+		Now: r.now, Logger: log, Client: func(req *http.Request) netip.Prefix {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.came++
+			p, _ := netip.ParsePrefix(req.Header.Get("X-Client"))
+			return p
+		},
+		OnEvent: func(_ *http.Request, e oauth.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.events = append(r.events, e)
@@ -180,6 +197,7 @@ func (r *rig) count() int {
 type browser struct {
 	r    *rig
 	http *http.Client
+	from string // the client that it counts for
 }
 
 func (r *rig) browser() *browser {
@@ -187,7 +205,7 @@ func (r *rig) browser() *browser {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return &browser{r, &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &browser{r: r, http: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // A page is an answer with its body.
@@ -198,6 +216,7 @@ type page struct {
 
 func (b *browser) do(req *http.Request) page {
 	b.r.t.Helper()
+	req.Header.Set("X-Client", b.from)
 	res, err := b.http.Do(req)
 	if err != nil {
 		b.r.t.Fatal(err)

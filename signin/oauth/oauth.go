@@ -13,7 +13,8 @@
 //   - people see what they have signed in with on a page of their own, for which Slack says who they are, and
 //     end their own and nobody else's;
 //   - codes, states, tokens, cookies and ids of clients are in no log, no error and no Referer;
-//   - work for strangers is bounded in parallel, not by who they are: nobody can lock others out.
+//   - work for strangers is bounded in parallel, and where Slack is asked each client has one place at a time,
+//     and each state one try: nobody can lock others out.
 package oauth
 
 import (
@@ -24,10 +25,13 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"slackmcp/internal/egress"
 	"slackmcp/mcp/access"
@@ -68,6 +72,9 @@ type Options struct {
 	Ceiling []access.Scope
 	// OnEvent, when set, is called for what an operator may want to know of. It must not wait.
 	OnEvent func(r *http.Request, e Event)
+	// Client is who a request counts for where turns are fair: the addresses of one customer. Where it is
+	// nil all are one.
+	Client func(r *http.Request) netip.Prefix
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
 	// Logger receives what an operator should know; silent when nil.
@@ -109,14 +116,16 @@ type Server struct {
 	forms     *seal.Sealer // what browsers carry
 	routes    map[string]http.Handler
 	room      chan struct{} // a token for each request in progress
-	slackRoom chan struct{} // and for each of them that asks Slack
+	slackRoom *turns        // and a place for each of them that asks Slack
+	tried     tried
+	someFail  *rate.Limiter // of a log line that strangers can cause
 	style     string        // the policy's source for the pages' style
 }
 
 const (
 	// atOnce bounds the requests in progress, and slackAtOnce those of people who come back from Slack,
-	// which take longer and are counted apart. One waits for its turn for waitTime, and its body has to
-	// be there by then too.
+	// which take longer and are counted apart, fairly among clients. One waits for its turn for waitTime,
+	// and its body has to be there by then too.
 	atOnce      = 64
 	slackAtOnce = 16
 	waitTime    = 5 * time.Second
@@ -140,19 +149,11 @@ func New(o Options) (*Server, error) {
 	if len(personal(o.Ceiling)) == 0 {
 		return nil, errors.New("oauth: the Ceiling has neither read nor write, so people could give nothing")
 	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.OnEvent == nil {
-		o.OnEvent = func(*http.Request, Event) {}
-	}
+	o.setDefaults()
 	s := &Server{
 		opt: o, host: hostOf(u.Host), secure: u.Scheme == "https", scopes: personal(o.Ceiling),
-		redirects: redirects{hosts: o.Named.hosts}, room: make(chan struct{}, atOnce), slackRoom: make(chan struct{}, slackAtOnce),
-		style: styleSource(),
+		redirects: redirects{hosts: o.Named.hosts}, room: make(chan struct{}, atOnce), slackRoom: newTurns(slackAtOnce),
+		tried: tried{until: map[string]time.Time{}}, someFail: rate.NewLimiter(rate.Every(time.Minute), 1), style: styleSource(),
 	}
 	if s.forms, err = o.Keys.For("forms"); err != nil {
 		return nil, err
@@ -165,6 +166,21 @@ func New(o Options) (*Server, error) {
 		sealer: registrations, named: o.Named.clients, documents: newDocuments(o.Named.documents, o.Egress, o.Logger, o.Now),
 	}
 	return s, s.route()
+}
+
+func (o *Options) setDefaults() {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.OnEvent == nil {
+		o.OnEvent = func(*http.Request, Event) {}
+	}
+	if o.Client == nil {
+		o.Client = func(*http.Request) netip.Prefix { return netip.Prefix{} }
+	}
 }
 
 // personal are the scopes among some that people may have; of none, all.
@@ -246,20 +262,14 @@ func (s *Server) bounded(w http.ResponseWriter, r *http.Request, h http.Handler)
 		fail(w, http.StatusRequestEntityTooLarge, "invalid_request", "send at most 16 KiB, within five seconds")
 		return
 	}
-	room := s.room
-	if r.URL.Path == signin.CallbackPath {
-		room = s.slackRoom
-	}
-	turn := time.NewTimer(waitTime)
-	defer turn.Stop()
-	select {
-	case room <- struct{}{}:
-		defer func() { <-room }()
-	case <-turn.C:
-		later(w)
-		return
-	case <-r.Context().Done():
-		return
+	if r.URL.Path != signin.CallbackPath { // whose turn is that for Slack
+		turn, over := context.WithTimeout(r.Context(), waitTime)
+		defer over()
+		if !enter(turn, s.room) {
+			later(w)
+			return
+		}
+		defer func() { <-s.room }()
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), workTime)
 	defer cancel()

@@ -69,7 +69,7 @@ func (s *Server) ownCallback(w http.ResponseWriter, r *http.Request, t *transact
 		s.problem(w, http.StatusBadRequest, errOwnSent)
 		return
 	}
-	account, err := s.finish(r, t, code)
+	account, err := s.finish(w, r, t, code)
 	if err != nil {
 		s.problem(w, statusOf(err), err)
 		return

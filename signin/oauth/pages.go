@@ -26,13 +26,14 @@ var (
 	errForm     = &pageError{"This page is too old, or did not come from here. Start again in the program."}
 	errBrowser  = &pageError{"This browser is not the one in which signing in was begun, or it keeps no cookies, or more than ten minutes have gone by. " +
 		"Start again in the program, and open the page in your own browser."}
+	errBusy  = &pageError{"Too many people sign in at this moment. Wait a moment, then reload this page: that is enough."}
 	errLater = &pageError{"Signing in is not possible now. Try again in a moment."}
 )
 
 // statusOf is the status of the page for an error.
 func statusOf(err error) int {
 	switch {
-	case errors.Is(err, signin.ErrUnavailable), errors.Is(err, errFetch), errors.Is(err, error(errLater)):
+	case errors.Is(err, signin.ErrUnavailable), errors.Is(err, errFetch), errors.Is(err, error(errLater)), errors.Is(err, error(errBusy)):
 		return http.StatusServiceUnavailable
 	case errors.As(err, new(*signin.RefusedError)):
 		return http.StatusForbidden
