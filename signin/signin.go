@@ -84,7 +84,7 @@ type Slack interface {
 	Finish(ctx context.Context, code string, used func(context.Context, Account) error) (Account, error)
 
 	// Check says whether a person may still be signed in: nil, a *RefusedError, or ErrUnavailable. It is
-	// asked at each refresh of a token, so it answers from what is known, and asks Slack at most
+	// asked before the first tokens are given and at each refresh, so it answers from what is known, and asks Slack at most
 	// daily for each person. A *RefusedError ends the sign-in that was asked for.
 	Check(ctx context.Context, p access.Person) error
 

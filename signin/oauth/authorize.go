@@ -388,7 +388,6 @@ func (s *Server) done(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, statusOf(err), err)
 		return
 	}
-	s.opt.OnEvent(r, Event{What: SignedIn, Person: t.Account.Person})
 	s.back(w, r, t.Redirect, url.Values{"code": {code}}, t.State)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"slackmcp/mcp/access"
 	"slackmcp/signin"
+	"slackmcp/signin/oauth"
 	"slackmcp/signin/rows"
 )
 
@@ -226,6 +227,29 @@ func TestSlackDoesNotLetIn(t *testing.T) {
 	}
 	if left, err := r.signIns.Of(t.Context(), ann); err != nil || len(left) != 0 {
 		t.Errorf("%v, %v", left, err)
+	}
+}
+
+// Who was signed out, or put out, after Slack has said who they are gets no tokens.
+func TestSignedOutBeforeTheTokens(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, options{})
+	id := r.register("C", loopback)
+	code := r.browser().code(request(id, loopback))
+	r.slack.check = &signin.RefusedError{Reason: signin.RefusedGrant}
+	if status, answer := r.token(exchange(id, loopback, code)); status != http.StatusBadRequest || answer["error"] != "invalid_grant" {
+		t.Errorf("%d, %v", status, answer)
+	}
+	if left, err := r.signIns.Of(t.Context(), ann); err != nil || len(left) != 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+	if want := []oauth.Event{{What: oauth.Refused, Reason: signin.RefusedGrant, Person: ann}}; !slices.Equal(r.events, want) {
+		t.Errorf("%+v", r.events)
+	}
+	r.slack.check = nil
+	given := r.signedIn(t)
+	if last := r.events[len(r.events)-1]; last.What != oauth.SignedIn || last.Person != ann || last.SignIn == "" || given.access == "" {
+		t.Errorf("%+v", last)
 	}
 }
 

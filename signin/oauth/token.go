@@ -85,7 +85,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	var err error
 	switch f.Get("grant_type") {
 	case "authorization_code":
-		given, err = s.exchange(r.Context(), id, f)
+		given, err = s.exchange(r.Context(), r, id, f)
 	case "refresh_token":
 		given, err = s.refresh(r, id, f)
 	default:
@@ -129,14 +129,30 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, id string, err e
 	}
 }
 
-// exchange gives the tokens of a code to the client that has its verifier.
-func (s *Server) exchange(ctx context.Context, id string, f url.Values) (rows.Issued, error) {
-	return s.opt.SignIns.Exchange(ctx, f.Get("code"), func(c rows.Code) error {
+// exchange gives the tokens of a code to the client that has its verifier. Since Slack has said who the person
+// is they may have been signed out, and what they allowed there given back.
+func (s *Server) exchange(ctx context.Context, r *http.Request, id string, f url.Values) (rows.Issued, error) {
+	var who access.Person
+	given, err := s.opt.SignIns.Exchange(ctx, f.Get("code"), func(c rows.Code) error {
 		if c.Client != hashID(id) || c.Redirect != f.Get("redirect_uri") || !verifies(f.Get("code_verifier"), c.Challenge) {
 			return rows.ErrInvalid
 		}
-		return nil
+		who = c.Account.Person
+		return s.may(ctx, r, who)
 	})
+	if err == nil {
+		s.opt.OnEvent(r, Event{What: SignedIn, Person: who, SignIn: given.SignIn})
+	}
+	return given, err
+}
+
+// may asks whether a person may still be signed in.
+func (s *Server) may(ctx context.Context, r *http.Request, p access.Person) error {
+	err := s.opt.Slack.Check(ctx, p)
+	if refused, ok := errors.AsType[*signin.RefusedError](err); ok {
+		s.opt.OnEvent(r, Event{What: Refused, Reason: refused.Reason, Person: p})
+	}
+	return err
 }
 
 // Lengths of a verifier by RFC 7636.
@@ -166,13 +182,7 @@ func (s *Server) refresh(r *http.Request, id string, f url.Values) (rows.Issued,
 	}
 	return s.opt.SignIns.Refresh(r.Context(), rows.Refresh{
 		Token: f.Get("refresh_token"), Client: hashID(id), Scopes: scopes,
-		May: func(ctx context.Context, p access.Person) error {
-			err := s.opt.Slack.Check(ctx, p)
-			if refused, ok := errors.AsType[*signin.RefusedError](err); ok {
-				s.opt.OnEvent(r, Event{What: Refused, Reason: refused.Reason, Person: p})
-			}
-			return err
-		},
+		May: func(ctx context.Context, p access.Person) error { return s.may(ctx, r, p) },
 	})
 }
 
