@@ -260,7 +260,8 @@ func TestConsentPhishing(t *testing.T) {
 		t.Error(res.body)
 	}
 	res = r.browser().get("/authorize", request("https://claude.ai/oauth/mcp-oauth-client-metadata", "https://claude.ai/api/mcp/auth_callback"))
-	if !strings.Contains(res.body, "It is known as “Claude”") || !strings.Contains(res.body, "claude.ai") {
+	if !strings.Contains(res.body, "It is known as “Claude”") || !strings.Contains(res.body, "claude.ai") ||
+		!strings.Contains(res.body, "Go on only if you have started to sign in yourself") {
 		t.Error(res.body)
 	}
 }

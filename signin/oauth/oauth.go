@@ -253,12 +253,17 @@ func hostOf(host string) string {
 // bounded serves a request within a bound of time, body and how many there are. A request takes its
 // turn when its body is whole, so that those who send slowly hold up nobody.
 func (s *Server) bounded(w http.ResponseWriter, r *http.Request, h http.Handler) {
+	_, people := h.(page)
 	rc := http.NewResponseController(w)
 	_ = rc.SetReadDeadline(time.Now().Add(waitTime)) // not every writer can
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	_ = rc.SetReadDeadline(time.Time{}) // or a request that takes longer would end with it
 	if err != nil {
 		w.Header().Set("Connection", "close")
+		if people {
+			s.problem(w, http.StatusRequestEntityTooLarge, errTooMuch)
+			return
+		}
 		fail(w, http.StatusRequestEntityTooLarge, "invalid_request", "send at most 16 KiB, within five seconds")
 		return
 	}
@@ -266,6 +271,10 @@ func (s *Server) bounded(w http.ResponseWriter, r *http.Request, h http.Handler)
 		turn, over := context.WithTimeout(r.Context(), waitTime)
 		defer over()
 		if !enter(turn, s.room) {
+			if people {
+				s.problem(w, http.StatusServiceUnavailable, errBusy)
+				return
+			}
 			later(w)
 			return
 		}

@@ -68,9 +68,11 @@ func (s *Server) problem(w http.ResponseWriter, status int, err error) {
 	s.show(w, status, problemPage, words(err))
 }
 
-// page serves a route that people see.
+// A page is a route that people see.
+type page struct{ http.Handler }
+
 func (s *Server) page(method string, h http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return page{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		w.Header().Set("Cache-Control", "no-store")
 		if r.Method != method {
@@ -79,7 +81,7 @@ func (s *Server) page(method string, h http.HandlerFunc) http.Handler {
 			return
 		}
 		h(w, r)
-	})
+	})}
 }
 
 // show writes a page. Its forms may lead to the addresses, which browsers follow after a form was
@@ -142,7 +144,7 @@ type doneView struct {
 var consentPage = newPage("Sign in with Slack", `<h1>Let a program use Slack as you?</h1>
 <p class="host">{{.Host}}</p>
 <p class="name">{{if .Vouched}}It is known as “{{.Name}}”.{{else if .Name}}It calls itself “{{.Name}}”; nobody has checked that.{{else}}It gives no name.{{end}}</p>
-{{if .Local}}<p class="warn">Go on only if you have started to sign in on this computer yourself, a moment ago.</p>{{end}}
+<p class="warn">Go on only if you have started to sign in {{if .Local}}on this computer {{end}}yourself, a moment ago.</p>
 <form method="post" action="{{.Action}}"><input type="hidden" name="t" value="{{.Sealed}}">
 {{if .Read}}<p>It may read what you can read in Slack: messages, files, people, private conversations too.</p>{{end}}
 {{if .Write}}<label><input type="checkbox" name="write" value="on" checked> It may also write as you: post, react, upload. Untick this if it should only read.</label>{{end}}

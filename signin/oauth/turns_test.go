@@ -90,3 +90,15 @@ func TestTurnsAreFair(t *testing.T) {
 		t.Errorf("after a reload: %d, %s", p.StatusCode, p.body)
 	}
 }
+
+// Who sends too much, or too slowly, is told so in the way that they can read: people in a page.
+func TestTooMuchIsToldInAPage(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, options{})
+	for path, want := range map[string]string{"/authorize/done": "text/html", "/sign-ins/end": "text/html", "/token": "application/json"} {
+		p := r.browser().post(path, url.Values{"t": {strings.Repeat("a", 20<<10)}})
+		if p.StatusCode != http.StatusRequestEntityTooLarge || !strings.HasPrefix(p.Header.Get("Content-Type"), want) {
+			t.Errorf("%s: %d, %s", path, p.StatusCode, p.Header.Get("Content-Type"))
+		}
+	}
+}
