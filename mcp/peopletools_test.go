@@ -37,7 +37,7 @@ func TestToolsOfAPerson(t *testing.T) {
 		if tool.For == toolset.AsPerson || tool.Set == "admin" { // this server has no queue
 			continue
 		}
-		if got := h.call(alice, tool.Name, nil); !got.failed || !strings.HasPrefix(got.text, "not_for_people: "+tool.Name) || !strings.Contains(got.text, tool.Why) {
+		if got := h.call(alice, tool.Name, nil); !got.failed || !strings.HasPrefix(got.text, "not_for_people: "+tool.Name) || !strings.HasSuffix(got.text, tool.Why+". Tell the user.") {
 			t.Errorf("%s: %+v", tool.Name, got)
 		}
 	}
@@ -49,6 +49,10 @@ func TestToolsOfAPerson(t *testing.T) {
 	}
 	if got := h.call(alice, "slack_list_pins", a{"channel": sandbox.General}); !got.failed || !strings.HasPrefix(got.text, "missing_scope: slack_list_pins") || !strings.Contains(got.text, "pins:read") {
 		t.Errorf("a tool that the grant does not cover: %+v", got)
+	}
+	few := newHouse(t, func(o *mcp.Options) { o.Choice.Toolsets = []string{"messages"} })
+	if _, body, _ := few.as(alice, "tools/call", a{"name": "slack_ask", "arguments": a{}}); !strings.Contains(body, "not_for_people: slack_ask") || strings.Contains(body, "TOOLSETS") {
+		t.Errorf("a tool that is for nobody and not offered: %s", body)
 	}
 	quiet := newHouse(t, func(o *mcp.Options) { o.Choice.ReadOnly = true })
 	for name := range quiet.tools(alice) {
@@ -253,7 +257,10 @@ func TestTheEndOfASignIn(t *testing.T) {
 	}
 	h.people.end(sandbox.Alice + "-laptop")
 	select {
-	case <-done:
+	case got := <-done:
+		if !strings.HasPrefix(got.text, "sign_in_again: ") {
+			t.Errorf("the call ended with %+v", got)
+		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("the call goes on")
 	}

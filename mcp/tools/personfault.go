@@ -54,8 +54,10 @@ func (k *kit) fault(err error) string {
 
 func personFault(err error) string {
 	var slack *slackapi.Error
+	var said fault
+	unsure := errors.As(err, &said) || errors.As(err, &slack) && slack.Kind == slackapi.Ambiguous // something may have been done
 	switch {
-	case errors.Is(err, access.ErrRevoked):
+	case errors.Is(err, access.ErrRevoked) && !unsure:
 		return signInAgain
 	case errors.Is(err, access.ErrUnavailable):
 		return notNow

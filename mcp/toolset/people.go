@@ -42,9 +42,9 @@ func (e *PersonError) Error() string { return e.text }
 // NotForPeople refuses a tool that serves services only, or on a server that acts as nobody.
 func (t *Tool) NotForPeople() error {
 	if t.For == AsPerson {
-		return &PersonError{"not_for_people: " + t.Name + " does not serve people who have signed in, because this server has not been set up to act as them. Tell the user"}
+		return &PersonError{"not_for_people: " + t.Name + " does not serve people who have signed in, because this server has not been set up to act as them. Tell the user."}
 	}
-	return &PersonError{"not_for_people: " + t.Name + " is not for people who have signed in: it needs " + t.Why + ". Tell the user"}
+	return &PersonError{"not_for_people: " + t.Name + " is not for people who have signed in: it needs " + t.Why + ". Tell the user."}
 }
 
 // notGiven refuses a tool whose scope the person has not given to the client, or may not give.

@@ -127,7 +127,7 @@ func (r *Registry) Absent(ctx context.Context, name string) string {
 	}
 	for i := range all {
 		if all[i].Name == name {
-			return r.left(&all[i])
+			return r.left(access.From(ctx), &all[i])
 		}
 	}
 	var names []string
@@ -151,8 +151,11 @@ func (r *Registry) withheld(p *access.Principal, t *Tool) string {
 		": tell the user to add it to the app and to install the app again"
 }
 
-// left says why a tool was not chosen.
-func (r *Registry) left(t *Tool) string {
+// left says to a caller why a tool was not chosen.
+func (r *Registry) left(p *access.Principal, t *Tool) string {
+	if _, person := p.SignIn(); person && t.For != AsPerson {
+		return strings.TrimSuffix(t.NotForPeople().Error(), ".") // no setting changes that
+	}
 	if r.opt.ReadOnly && !t.Effect.ReadOnly() {
 		return t.Name + " changes something, and this server only reads (READ_ONLY): tell the user"
 	}
@@ -301,6 +304,9 @@ func (r *Registry) call(ctx context.Context, s *server.MCPServer, t *Tool, req m
 	err := r.refuses(ctx, c.Principal, t)
 	if err == nil {
 		out, err = t.run(ctx, c, raw)
+	}
+	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), access.ErrRevoked) {
+		err = errors.Join(access.ErrRevoked, err)
 	}
 	if r.opt.OnEnd != nil {
 		r.opt.OnEnd(ctx, Outcome{Tool: t.Name, Principal: c.Principal.Name, Scope: t.Scope, ReadOnly: t.Effect.ReadOnly(), Duration: time.Since(began), Err: err})
