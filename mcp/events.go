@@ -1,8 +1,13 @@
 package mcp
 
 import (
+	"context"
+	"maps"
 	"time"
 
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/events"
 	"slackmcp/mcp/notify"
 )
@@ -51,6 +56,14 @@ func (s *Server) extend(o *Options) (map[string]any, error) {
 		return nil, err
 	}
 	return map[string]any{events.Name: struct{}{}}, nil
+}
+
+// forCaller leaves the extension of events out of what is declared to people: they are refused all of it.
+func forCaller(ctx context.Context, declared *mcp.ServerCapabilities) {
+	if _, person := access.From(ctx).SignIn(); person {
+		declared.Extensions = maps.Clone(declared.Extensions) // others are declared the same map
+		delete(declared.Extensions, events.Name)
+	}
 }
 
 // Webhooks is what delivers to subscribers who have an address; nil when nothing does.

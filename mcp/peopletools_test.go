@@ -232,6 +232,32 @@ func TestSharesAreOfAPerson(t *testing.T) {
 	}
 }
 
+// People are not told of the extension of events, of which they are refused everything.
+func TestEventsAreNotDeclaredToPeople(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for who, want := range map[string]bool{alice: false, "service": true, bob: false} {
+		_, body, _ := h.as(who, "server/discover", nil)
+		var got struct {
+			Result struct {
+				Capabilities struct {
+					Events     *struct{}      `json:"events"`
+					Extensions map[string]any `json:"extensions"`
+					Tools      *struct{}      `json:"tools"`
+				} `json:"capabilities"`
+			} `json:"result"`
+		}
+		if err := json.Unmarshal([]byte(body), &got); err != nil {
+			t.Fatal(err)
+		}
+		c := got.Result.Capabilities
+		_, extension := c.Extensions["io.modelcontextprotocol/events"]
+		if extension != want || (c.Events != nil) != want || c.Tools == nil {
+			t.Errorf("%s is told %s", who, body)
+		}
+	}
+}
+
 // What a sign-in has under way ends with it, and what was kept for the person with their last one.
 func TestTheEndOfASignIn(t *testing.T) {
 	t.Parallel()

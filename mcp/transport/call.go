@@ -254,7 +254,7 @@ func (t *Transport) serve(c *call, m *message) ([]byte, int) {
 	} else {
 		resp = t.handle(c.ctx, c, c, m)
 		if x != nil && (m.Method == string(mcp.MethodInitialize) || m.Method == string(mcp.MethodServerDiscover)) {
-			resp = t.declare(resp)
+			resp = t.declare(c.ctx, resp)
 		}
 	}
 	c.finish()

@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"slackmcp/mcp/access"
 )
 
 // An Extension serves methods of the protocol that mcp-go does not know. It is safe for
@@ -111,10 +113,11 @@ func (t *Transport) extend(c *call, m *message) (resp mcp.JSONRPCMessage) {
 	return rpcError(c.id, mcp.INTERNAL_ERROR, internalError, nil)
 }
 
-// declare adds the extension's capabilities to an answer that describes the server.
-func (t *Transport) declare(resp mcp.JSONRPCMessage) mcp.JSONRPCMessage {
+// declare adds the extension's capabilities to an answer that describes the server. People are served
+// nothing of it, and are not told.
+func (t *Transport) declare(ctx context.Context, resp mcp.JSONRPCMessage) mcp.JSONRPCMessage {
 	r, ok := resp.(mcp.JSONRPCResponse)
-	if !ok {
+	if _, person := access.From(ctx).SignIn(); !ok || person {
 		return resp
 	}
 	result, err := withCapabilities(r.Result, t.opt.Extension.Capabilities())
