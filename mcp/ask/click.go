@@ -16,7 +16,7 @@ import (
 // Kinds are the patterns of the events that [Questions.Settle] has to see: clicks, and
 // changes and deletions of messages.
 func Kinds() []string {
-	return []string{"block_actions", "message.message_deleted", "message.message_changed"}
+	return []string{"block_actions", "message/message_deleted", "message/message_changed"}
 }
 
 // A click is a person's use of a question's button, as Slack's payload tells it.

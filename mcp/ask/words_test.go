@@ -119,3 +119,25 @@ func TestAChangedQuestionEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestKinds reads the kinds of events that may end a question as patterns, and finds each such event.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	patterns, err := event.ParsePatterns(ask.Kinds()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := event.Filter{Source: event.SourceSlack, Patterns: patterns}
+	for kind, want := range map[event.Kind]bool{
+		{Type: "block_actions"}:                               true,
+		{Type: "message", Subtype: "message_deleted"}:         true,
+		{Type: "message", Subtype: "message_changed"}:         true,
+		{Type: "message"}:                                     false,
+		{Type: "reaction_added"}:                              false,
+		{Type: "message.message_deleted", Subtype: "another"}: false,
+	} {
+		if got := f.Match(&event.Event{Source: event.SourceSlack, Kind: kind}); got != want {
+			t.Errorf("%v is handled: %v", kind, got)
+		}
+	}
+}

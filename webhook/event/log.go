@@ -268,8 +268,11 @@ func ParsePattern(s string) (Pattern, error) {
 		return Pattern{}, fmt.Errorf("empty event type: write a type (message), a type and subtype (message/channel_join) or *")
 	}
 	// What happened to a message, such as message.updated, is another sender's type.
-	if typ, suffix, ok := strings.Cut(s, "."); ok && typ == "message" && !strings.HasSuffix(suffix, "ed") && suffix != "sent" {
+	if typ, suffix, ok := strings.Cut(s, "."); ok && typ == "message" && (strings.HasPrefix(suffix, "message_") || !strings.HasSuffix(suffix, "ed") && suffix != "sent") {
 		ct, known := channelTypes[suffix]
+		if strings.HasPrefix(suffix, "message_") {
+			return Pattern{}, fmt.Errorf("unknown event type %q: a subtype is written message/%s", s, suffix)
+		}
 		if !known {
 			return Pattern{}, fmt.Errorf("unknown event type %q: after \"message.\" comes channels, groups, im, mpim or app_home", s)
 		}
