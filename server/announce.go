@@ -99,7 +99,7 @@ func (s *Server) banner(ctx context.Context) *banner {
 // tryPeople says how to sign in as people of the sandbox.
 func (s *Server) tryPeople() string {
 	if s.assistants.people == nil {
-		return "SIGN_IN_TEAMS=" + sandbox.Team + " lets people of the workspace sign in, each with their own eyes and name"
+		return "SIGN_IN_TEAMS=" + sandbox.Team + " lets people of the workspace sign in; each reads and writes as themselves"
 	}
 	return "connect two clients to " + s.endpointURL() + " without a token: a page asks each who you are. Be Alice Nguyen in one and Bob Okafor in the other"
 }

@@ -108,16 +108,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 		s.fault(w, r, c.vouched, fault)
 		return
 	}
-	if t.Browser, err = s.nameBrowser(w, r); err != nil {
-		s.problem(w, http.StatusInternalServerError, errRequest)
-		return
-	}
-	sealed, err := s.sealed(atConsent, t)
-	if err != nil {
-		s.problem(w, http.StatusBadRequest, errTooMuch)
-		return
-	}
-	toSlack, ok := s.slackAddress(w, r, noState, t.Scopes)
+	sealed, toSlack, ok := s.handOut(w, r, atConsent, t)
 	if !ok {
 		return
 	}
@@ -229,6 +220,22 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.toSlack(w, r, t)
+}
+
+// handOut seals a transaction for a page's form and ties it to the browser. toSlack is where the form leads
+// in the end, for the page's policy. Where ok is false, what is wrong has been shown.
+func (s *Server) handOut(w http.ResponseWriter, r *http.Request, place string, t *transaction) (sealed, toSlack string, ok bool) {
+	var err error
+	if t.Browser, err = s.nameBrowser(w, r); err != nil {
+		s.problem(w, http.StatusInternalServerError, errRequest)
+		return "", "", false
+	}
+	if sealed, err = s.sealed(place, t); err != nil {
+		s.problem(w, http.StatusBadRequest, errTooMuch)
+		return "", "", false
+	}
+	toSlack, ok = s.slackAddress(w, r, noState, t.Scopes)
+	return sealed, toSlack, ok
 }
 
 // noState stands for a state where only the page's origin matters.

@@ -35,17 +35,7 @@ var (
 // own shows the way to a person's own page.
 func (s *Server) own(w http.ResponseWriter, r *http.Request) {
 	t := &transaction{Own: true, Scopes: []access.Scope{access.Read}, Until: s.opt.Now().Add(rows.StateLife)}
-	var err error
-	if t.Browser, err = s.nameBrowser(w, r); err != nil {
-		s.problem(w, http.StatusInternalServerError, errRequest)
-		return
-	}
-	sealed, err := s.sealed(atOwnStart, t)
-	if err != nil {
-		s.problem(w, http.StatusBadRequest, errTooMuch)
-		return
-	}
-	toSlack, ok := s.slackAddress(w, r, noState, t.Scopes)
+	sealed, toSlack, ok := s.handOut(w, r, atOwnStart, t)
 	if !ok {
 		return
 	}
