@@ -271,19 +271,25 @@ const (
 	idleUnproven              // it is idle, and never carried a verified request
 	idleCalled                // it is idle, and has carried authenticated calls, and no signed request
 	idleSigned                // it is idle, and has carried a signed request
-	newHead                   // its first request has no whole head yet, for less than freshTime
-	newRequest                // its request is not verified, for less than freshTime
+	recent                    // it is withoutHead or unverified, for less than freshTime
+	idleSender                // it is idleSigned, and one of the newest of them; see senders
 	held                      // it serves a verified request, and does not give way
 )
 
 // freshTime is how long a connection may be without a head, or its request not verified, before it
 // gives way ahead of idle ones. Without it a flood of connections that fall idle at once would
 // leave every newcomer no longer than until the next one comes to send its head. Until then it gives
-// way after all idle ones, whatever they carried: the client of an idle one connects again, while
-// that of a new one loses its request.
+// way after nearly all idle ones: the client of an idle one connects again, while that of a new one
+// loses its request. Whether its head has come does not count before: else a newcomer would give way
+// ahead of all those whose heads came at once and whose bodies never do.
 const freshTime = 500 * time.Millisecond
 
-// class returns a connection's class at a time after of.began.
+// senders is the part of the bound that idle connections of signed senders may keep when others are
+// recent: the sender may be about to use one again, and would lose that request. Nobody can open such
+// a connection without a secret.
+const senders = 8
+
+// class returns a connection's class at a time after of.began. It does not tell idleSender.
 func (c *connection) class(now time.Duration) class {
 	p := phase(c.phase.Load())
 	switch {
@@ -295,15 +301,10 @@ func (c *connection) class(now time.Duration) class {
 		return idleCalled
 	case p == idle:
 		return idleUnproven
-	}
-	recent := now-time.Duration(c.since.Load()) < freshTime
-	switch {
-	case p == asking && recent:
-		return newRequest
+	case now-time.Duration(c.since.Load()) < freshTime:
+		return recent
 	case p == asking:
 		return unverified
-	case recent:
-		return newHead
 	}
 	return withoutHead
 }
@@ -350,9 +351,18 @@ func (s *connections) rank(newcomer *connection) []candidate {
 			list = append(list, candidate{connection: c, class: k, since: c.since.Load()})
 		}
 	}
-	slices.SortFunc(list, func(a, b candidate) int {
+	order := func(a, b candidate) int {
 		return cmp.Or(cmp.Compare(a.class, b.class), cmp.Compare(a.since, b.since))
-	})
+	}
+	slices.SortFunc(list, order)
+	kept := max(1, s.most/senders)
+	for i := len(list) - 1; i >= 0 && kept > 0; i-- {
+		if list[i].class == idleSigned {
+			list[i].class = idleSender
+			kept--
+		}
+	}
+	slices.SortStableFunc(list, order)
 	for from := 0; from < len(list); {
 		to := from + 1
 		for to < len(list) && list[to].class == list[from].class {

@@ -119,20 +119,43 @@ func TestWhoGivesWay(t *testing.T) {
 			c.add("no head yet", "192.0.2.6", "new")
 			c.push("no head", "slow body", "idle", "called", "signed", "newcomer 0 of 16")
 		},
-		"no newcomer before an idle one": func(t *testing.T) {
+		"no newcomer before an idle one, but for an eighth that are signed senders'": func(t *testing.T) {
 			c := newCrowd(t, 64)
 			for i := range 64 {
 				c.add(fmt.Sprint("idle ", i), "192.0.2.1", []string{"idle called", "idle signed", "idle"}[i%3])
 			}
 			for i := range 64 {
 				c.add(fmt.Sprint("newcomer ", i), "192.0.2.2", []string{"new", "asking"}[i%2])
-				if got := c.gaveWay(); len(got) != 1 || !strings.HasPrefix(got[0], "idle") {
-					t.Fatalf("for newcomer %d %q gave way, want an idle connection", i, got)
+				want := "idle"
+				if i >= 56 {
+					want = fmt.Sprint("newcomer ", i-56)
+				}
+				if got := c.gaveWay(); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+					t.Fatalf("for newcomer %d %q gave way, want %s", i, got, want)
 				}
 			}
-			c.add("one more", "192.0.2.2", "new")
-			if got := c.gaveWay(); !slices.Equal(got, []string{"newcomer 0"}) {
-				t.Errorf("%q gave way where all are new, want the oldest", got)
+			left := 0
+			for i := range 64 {
+				if name := fmt.Sprint("idle ", i); c.conns[name] != nil {
+					if left++; i%3 != 1 {
+						t.Errorf("%s is left", name)
+					}
+				}
+			}
+			if left != 8 {
+				t.Errorf("%d idle connections are left, want an eighth", left)
+			}
+		},
+		"no newcomer without a head before older ones without a body": func(t *testing.T) {
+			c := newCrowd(t, 64)
+			for i := range 64 {
+				c.add(fmt.Sprint("slow body ", i), "192.0.2.1", "asking")
+			}
+			for i := range 32 {
+				c.add(fmt.Sprint("newcomer ", i), "192.0.2.1", "new")
+				if got := c.gaveWay(); !slices.Equal(got, []string{fmt.Sprint("slow body ", i)}) {
+					t.Fatalf("for newcomer %d %q gave way, want the oldest", i, got)
+				}
 			}
 		},
 		"the address with most, its oldest first": func(t *testing.T) {
