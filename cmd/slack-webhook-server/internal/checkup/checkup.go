@@ -26,7 +26,6 @@ import (
 	"slackmcp/cmd/slack-webhook-server/internal/plain"
 	"slackmcp/config"
 	"slackmcp/mcp"
-	"slackmcp/mcp/guard"
 	"slackmcp/mcp/toolset"
 	"slackmcp/server"
 	"slackmcp/slackapi"
@@ -159,8 +158,6 @@ func (r *Report) compose(ctx context.Context, c config.Config) []config.Problem 
 		_, err := newClient(c, nil)
 		add("SLACK_BOT_TOKEN, SLACK_USER_TOKEN or SLACK_API_URL", err)
 	}
-	_, err := guard.New(guard.Options{Allow: c.MCP.ChannelsAllow, Deny: c.MCP.ChannelsDeny, PerMinute: c.MCP.SendsPerMinute})
-	add("CHANNELS_ALLOW, CHANNELS_DENY or SENDS_PER_MINUTE", err)
 	routes, err := server.Routes(ctx, c)
 	add("the server", err)
 	r.Routes = append(r.Routes, routes...)
