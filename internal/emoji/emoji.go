@@ -5,6 +5,7 @@ package emoji
 import (
 	_ "embed"
 	"strings"
+	"sync"
 )
 
 // table has a line for each emoji, after an empty one: its character without U+FE0F, its names, and
@@ -83,4 +84,28 @@ func Names() []string {
 		}
 	}
 	return all
+}
+
+// characters has the character of each name.
+var characters = sync.OnceValue(func() map[string]string {
+	all := map[string]string{}
+	for line := range strings.Lines(table) {
+		fields := strings.Fields(strings.TrimSuffix(line, " *\n"))
+		for _, name := range fields[min(1, len(fields)):] {
+			all[name] = fields[0]
+		}
+	}
+	return all
+})
+
+// Character returns the character of a standard emoji's name, without colons, with the skin tone that the name has.
+func Character(name string) (character string, ok bool) {
+	base, tone, has := strings.Cut(name, toned)
+	if character, ok = characters()[base]; ok && has {
+		if !Known(name) {
+			return "", false
+		}
+		character += string(firstTone + rune(tone[0]-'2'))
+	}
+	return character, ok
 }

@@ -79,6 +79,18 @@ func TestName(t *testing.T) {
 	}
 }
 
+func TestCharacter(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"+1": "👍", "thumbsup": "👍", "+1::skin-tone-4": "👍🏽", "tada": "🎉",
+		"": "", "heart::skin-tone-2": "", "+1::skin-tone-7": "", "+1::skin-tone-": "", "*": "", "nobody": "",
+	} {
+		if got, ok := emoji.Character(name); got != want && ok || ok != (want != "") {
+			t.Errorf("Character(%q) = %q, %v, want %q", name, got, ok, want)
+		}
+	}
+}
+
 func TestKnown(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
