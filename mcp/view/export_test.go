@@ -10,3 +10,9 @@ func Types() []string {
 	}
 	return all
 }
+
+// Seen are the types for which it is judged what a person is shown, Told those that are told in words.
+func Seen() []string { return sorted(seen) }
+
+// Told are the types of which sentences tell.
+func Told() []string { return sorted(tellings) }
