@@ -15,6 +15,7 @@ import (
 	"slackmcp/mcp/ask"
 	"slackmcp/mcp/channel"
 	"slackmcp/mcp/names"
+	"slackmcp/mcp/sight"
 )
 
 // Channel says what is pushed into the conversation of the client of stdio. Channels may
@@ -109,7 +110,7 @@ func (s *Server) runChannel(ctx context.Context) error {
 // channelOptions are the channel's, with ids for names.
 func (s *Server) channelOptions(ctx context.Context) (o channel.Options, err error) {
 	o = channel.Options{
-		Events: s.events, Judge: s.judge, Slack: s.slack, Asks: s.asks, Notify: s.transport.NotifyStdio, Ready: s.transport.Ready(), Logger: s.log,
+		Events: s.seen.For(sight.Of(stdioOwner())), Judge: s.judge, Slack: s.slack, Asks: s.asks, Notify: s.transport.NotifyStdio, Ready: s.transport.Ready(), Logger: s.log,
 		ButtonsOnly: s.channel.options.ButtonsOnly,
 	}
 	for _, who := range s.channel.options.Senders {

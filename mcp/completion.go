@@ -9,6 +9,7 @@ import (
 
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/names"
+	"slackmcp/mcp/sight"
 	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
 )
@@ -23,7 +24,7 @@ const (
 // A completer completes the arguments of prompts and of templates of addresses.
 type completer struct {
 	names  *names.Resolver // nil without Slack
-	events event.Log       // nil without events
+	events *sight.Events   // nil without events
 	judge  *view.Judge
 }
 
@@ -99,7 +100,7 @@ func (c *completer) eventIDs(ctx context.Context, typed string) (*mcp.Completion
 	}
 	var values []string
 	q := event.Query{Filter: event.Filter{Source: event.SourceSlack}, Limit: completions, NoBodies: true}
-	err := c.events.Query(ctx, q, func(page event.Page) error {
+	err := c.events.For(sight.Of(access.From(ctx))).Query(ctx, q, func(page event.Page) error {
 		for i := range page.Events {
 			if id := page.Events[i].ID; strings.HasPrefix(id, typed) {
 				values = append(values, id)

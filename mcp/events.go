@@ -37,7 +37,7 @@ func (s *Server) extend(o *Options) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := events.NewReader(o.Events)
+	reader := events.NewReader(s.seen)
 	if o.Push.Codes == (events.Codes{}) {
 		o.Push.Codes = events.DeployedCodes()
 	}

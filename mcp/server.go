@@ -31,6 +31,7 @@ import (
 	"slackmcp/mcp/notify"
 	"slackmcp/mcp/prompts"
 	"slackmcp/mcp/resources"
+	"slackmcp/mcp/sight"
 	"slackmcp/mcp/tools"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
@@ -109,7 +110,8 @@ type Options struct {
 
 // A Server is the assistant's side of the process. It is safe for concurrent use.
 type Server struct {
-	events    event.Log
+	events    event.Log     // whole, to announce what it gets; nil without events
+	seen      *sight.Events // the same for those who read; nil without events
 	slack     *slackapi.Client
 	log       *slog.Logger
 	mcp       *server.MCPServer
@@ -137,7 +139,7 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{events: o.Events, slack: o.Slack, readOnly: o.Choice.ReadOnly, log: o.Logger}
+	s := &Server{events: o.Events, seen: sight.Over(o.Events), slack: o.Slack, readOnly: o.Choice.ReadOnly, log: o.Logger}
 	if err := s.compose(o); err != nil {
 		return nil, err
 	}
@@ -146,7 +148,7 @@ func New(o Options) (*Server, error) {
 
 func (s *Server) compose(o Options) error {
 	s.acting = newActing(o.Slack, o.TimeZone)
-	to, err := toolOptions(o, s.acting.zone)
+	to, err := s.toolOptions(o)
 	if err != nil {
 		return err
 	}
@@ -175,7 +177,7 @@ func (s *Server) compose(o Options) error {
 	if o.Slack != nil && o.Slack.Personal() {
 		s.tools.SetGrant(toolset.Grant{HasUser: true, Alone: true})
 	}
-	so := resources.Options{Events: o.Events, Judge: s.judge, Tools: catalog.Tools(), Granted: s.tools.Granted, Gaps: o.Gaps}
+	so := resources.Options{Events: s.seen, Judge: s.judge, Tools: catalog.Tools(), Granted: s.tools.Granted, Gaps: o.Gaps}
 	if s.resources, err = resources.New(so); err != nil {
 		return err
 	}
@@ -212,7 +214,7 @@ func (s *Server) connect(o Options) error {
 		res.Instructions = s.acting.instructions(ctx, res.Instructions)
 	})
 	starters := prompts.New(o.Events != nil, o.Slack != nil)
-	complete := &completer{names: s.names, events: o.Events, judge: s.judge}
+	complete := &completer{names: s.names, events: s.seen, judge: s.judge}
 	common := append(s.transport.ServerOptions(), introduce()...)
 	s.mcp = server.NewMCPServer(o.Name, o.Version, append(append(common,
 		server.WithInstructions(instructions(o.Events != nil)),
@@ -240,9 +242,9 @@ func (s *Server) shown(ctx context.Context, all []mcp.Tool) []mcp.Tool {
 }
 
 // toolOptions makes what the tools share.
-func toolOptions(o Options, zone func() *time.Location) (tools.Options, error) {
-	to := tools.Options{Events: o.Events, Operator: o.Operator, MaxWaits: o.MaxWaits, Share: o.Transport.Share, OnBound: o.Transport.OnBound, Slack: o.Slack, UserReads: o.UserReads, UserForScope: o.UserForScope, Posts: o.Posts, People: o.People, TimeZone: o.TimeZone}
-	jo := view.JudgeOptions{Lockdown: o.Lockdown, Apps: o.LockdownApps, Posts: to.Posts, Zone: zone}
+func (s *Server) toolOptions(o Options) (tools.Options, error) {
+	to := tools.Options{Events: s.seen, Operator: o.Operator, MaxWaits: o.MaxWaits, Share: o.Transport.Share, OnBound: o.Transport.OnBound, Slack: o.Slack, UserReads: o.UserReads, UserForScope: o.UserForScope, Posts: o.Posts, People: o.People, TimeZone: o.TimeZone}
+	jo := view.JudgeOptions{Lockdown: o.Lockdown, Apps: o.LockdownApps, Posts: to.Posts, Zone: s.acting.zone}
 	if o.Slack == nil {
 		to.Judge = view.NewJudge(jo)
 		return to, nil
@@ -344,12 +346,16 @@ const StdioPrincipal = "stdio"
 // ServeStdio serves one client over in and out until in ends or ctx does. The
 // user who started the process owns it: the caller has every scope but admin.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	owner := &access.Principal{Name: StdioPrincipal, Home: home(), Scopes: []access.Scope{access.Read, access.Events, access.Write, access.AsUser}}
-	err := s.transport.ServeStdio(access.With(ctx, owner), in, out)
+	err := s.transport.ServeStdio(access.With(ctx, stdioOwner()), in, out)
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
+}
+
+// stdioOwner is who calls over stdio.
+func stdioOwner() *access.Principal {
+	return &access.Principal{Name: StdioPrincipal, Home: home(), Scopes: []access.Scope{access.Read, access.Events, access.Write, access.AsUser}}
 }
 
 // home is the user who started this process and the machine that it runs on.

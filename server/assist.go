@@ -324,24 +324,30 @@ func push(cfg config.Config, values state.Store, tokens *access.Tokens, h *hooks
 		return p, err
 	}
 	p.Webhooks = notify.Options{
-		State: values, Client: client, Exclusive: cfg.Queue.Backend.Embedded(), Valid: mayStay(cfg.MCP, tokens),
+		State: values, Client: client, Exclusive: cfg.Queue.Backend.Embedded(), Caller: subscriber(cfg.MCP, tokens),
 		OwnIDs: c.WebhookID == config.MessageWebhookID, MaxPerPrincipal: c.MaxSubscriptions, TTL: c.TTL, Backlog: c.Backlog,
 		OnObserve: h.metrics.Push.Observe,
 	}
 	return p, nil
 }
 
-// mayStay reports whether a principal's subscriptions stay: its token is still one of
-// the settings' and may read events, or its issuer still the one that is trusted.
-func mayStay(m config.MCP, tokens *access.Tokens) func(principal, credential string) bool {
-	return func(principal, credential string) bool {
+// subscriber returns whom a principal's subscriptions are posted to, as a caller of now: its token is still
+// one of the settings' and may read events, or its issuer still the one that is trusted. Else it is nil.
+func subscriber(m config.MCP, tokens *access.Tokens) func(principal, credential string) *access.Principal {
+	return func(principal, credential string) *access.Principal {
+		var known bool
 		switch {
 		case principal == mcp.StdioPrincipal:
-			return m.Transport == config.Stdio
+			known = m.Transport == config.Stdio
 		case tokens != nil && tokens.Valid(principal, credential, access.Events):
-			return true
+			known = true
+		default:
+			known = m.OAuth.Enabled() && strings.HasPrefix(principal, access.OAuthPrefix+m.OAuth.Issuer+"#")
 		}
-		return m.OAuth.Enabled() && strings.HasPrefix(principal, access.OAuthPrefix+m.OAuth.Issuer+"#")
+		if !known {
+			return nil
+		}
+		return &access.Principal{Name: principal, Credential: credential, Scopes: []access.Scope{access.Events}}
 	}
 }
 

@@ -86,6 +86,55 @@ func TestImportMap(t *testing.T) {
 	}
 }
 
+// wholeLog is the type by which every received event can be read, whoever asks.
+const wholeLog = "Log"
+
+// mayReadAll are the files below mcp that may hold the whole log: the one that hands it out to viewers, the
+// server's own reader, which announces what came, and the judge of what people see, for whom it has read it.
+var mayReadAll = []string{"mcp/sight", "mcp/server.go", "mcp/visibility"}
+
+// Nothing that reads for an assistant can read without a viewer: it holds no log that is not bound to one.
+func TestNoReaderWithoutAViewer(t *testing.T) {
+	exempt := map[string]bool{}
+	for file, imports := range sources(t) {
+		if !inside(file, "mcp") || inside(file, "mcp/internal") || !slices.Contains(imports, module+"/webhook/event") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root(t), file), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := "event"
+		for _, imp := range f.Imports {
+			if imp.Path.Value == strconv.Quote(module+"/webhook/event") && imp.Name != nil {
+				name = imp.Name.Name
+			}
+		}
+		if name == "." {
+			t.Errorf("%s imports webhook/event without a name", file)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok || s.Sel.Name != wholeLog {
+				return true
+			}
+			if x, ok := s.X.(*ast.Ident); !ok || x.Name != name {
+				return true
+			}
+			i := slices.IndexFunc(mayReadAll, func(may string) bool { return file == may || inside(file, may) })
+			if i < 0 {
+				t.Errorf("%s names event.Log, the whole log: take a sight.Log, which is bound to a viewer", file)
+				return true
+			}
+			exempt[mayReadAll[i]] = true
+			return true
+		})
+	}
+	if !exempt["mcp/sight"] || !exempt["mcp/server.go"] {
+		t.Error("the test does not see those who hold the whole log, so it would see nobody else")
+	}
+}
+
 func (r rule) allows(file string) bool {
 	for _, dir := range r.except {
 		if inside(file, dir) {

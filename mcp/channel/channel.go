@@ -27,6 +27,7 @@ import (
 
 	"slackmcp/internal/wait"
 	"slackmcp/mcp/ask"
+	"slackmcp/mcp/sight"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
@@ -48,9 +49,9 @@ type Poster interface {
 	PostMessage(ctx context.Context, p slackapi.Post) (slackapi.Posted, error)
 }
 
-// Options configure a [Channel]. Events, Judge, Senders and Notify are required.
+// Options configure a [Channel]. Judge, Senders and Notify are required.
 type Options struct {
-	Events event.Log
+	Events sight.Log
 	// Judge decides whose words are shown: under lockdown nothing is pushed of a sender who is not
 	// known to be of the workspace.
 	Judge *view.Judge
@@ -90,8 +91,8 @@ type Channel struct {
 // New checks the options.
 func New(o Options) (*Channel, error) {
 	switch {
-	case o.Events == nil || o.Judge == nil || o.Notify == nil || o.Ready == nil:
-		return nil, errors.New("channel: Events, Judge, Notify and Ready are required")
+	case o.Judge == nil || o.Notify == nil || o.Ready == nil:
+		return nil, errors.New("channel: Judge, Notify and Ready are required")
 	case len(o.Senders) == 0:
 		return nil, errors.New("channel: without senders no message would be heard")
 	case o.Permissions != "" && (o.Slack == nil || o.Asks == nil):

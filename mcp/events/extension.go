@@ -102,7 +102,7 @@ func (x *Extension) Call(ctx context.Context, r *transport.Request) (any, error)
 	case "list":
 		return x.list(r)
 	case "poll":
-		return x.poll(ctx, r)
+		return x.poll(ctx, p, r)
 	case "stream":
 		return x.stream(ctx, p, r)
 	case "subscribe":
@@ -273,7 +273,7 @@ type pollResult struct {
 }
 
 // poll answers what happened since a cursor; without one, where "now" is.
-func (x *Extension) poll(ctx context.Context, r *transport.Request) (any, error) {
+func (x *Extension) poll(ctx context.Context, p *access.Principal, r *transport.Request) (any, error) {
 	var in struct {
 		asked
 		MaxEvents *int `json:"maxEvents"`
@@ -298,10 +298,10 @@ func (x *Extension) poll(ctx context.Context, r *transport.Request) (any, error)
 	}
 	out := pollResult{ResultType: complete, Events: []Occurrence{}, NextPollMs: nextPollMs}
 	if in.Cursor == nil {
-		out.Cursor, err = x.reader.Now(ctx)
+		out.Cursor, err = x.reader.Now(ctx, p)
 		return out, err
 	}
-	f := x.reader.Follow(s, *in.Cursor, limit, 0)
+	f := x.reader.Follow(p, s, *in.Cursor, limit, 0)
 	defer f.Close()
 	for range pollReads {
 		b, err := f.Read(ctx, since)

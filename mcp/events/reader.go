@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/notify"
+	"slackmcp/mcp/sight"
 	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
 )
@@ -19,17 +21,24 @@ const CursorStart = notify.CursorStart
 // A Reader reads the events that selections ask for, in the order of the log. It is
 // safe for concurrent use.
 type Reader struct {
-	log event.Log
-	now func() time.Time
+	events *sight.Events
+	now    func() time.Time
 }
 
-// NewReader returns a reader of log.
-func NewReader(log event.Log) *Reader { return &Reader{log: log, now: time.Now} }
+// NewReader returns a reader of events.
+func NewReader(e *sight.Events) *Reader { return &Reader{events: e, now: time.Now} }
+
+// log is the events as a caller sees them.
+func (r *Reader) log(caller *access.Principal) sight.Log { return r.events.For(sight.Of(caller)) }
 
 // Now is the cursor behind the newest event.
-func (r *Reader) Now(ctx context.Context) (string, error) {
+func (r *Reader) Now(ctx context.Context, caller *access.Principal) (string, error) {
+	return now(ctx, r.log(caller))
+}
+
+func now(ctx context.Context, log sight.Log) (string, error) {
 	now := CursorStart
-	err := r.log.Query(ctx, event.Query{Order: event.NewestFirst, Limit: 1, NoBodies: true}, func(page event.Page) error {
+	err := log.Query(ctx, event.Query{Order: event.NewestFirst, Limit: 1, NoBodies: true}, func(page event.Page) error {
 		if len(page.Events) > 0 {
 			now = string(page.Events[0].Position)
 		}
@@ -42,7 +51,7 @@ func (r *Reader) Now(ctx context.Context) (string, error) {
 // more. It is used by one goroutine at a time, and has to be closed.
 type Follower struct {
 	*event.Follower
-	reader    *Reader
+	log       sight.Log
 	selection *Selection
 	cursor    string
 }
@@ -51,14 +60,15 @@ type Follower struct {
 // of the events until its receiver took them.
 const followBytes = 32 << 10
 
-// Follow returns a follower that begins behind a cursor and reads at most limit events at
+// Follow returns a follower of what a caller sees that begins behind a cursor and reads at most limit events at
 // once, and no more behind the one with which their bodies reach maxBytes; 0 is
 // event.MaxPageBytes.
-func (r *Reader) Follow(s *Selection, cursor string, limit, maxBytes int) *Follower {
+func (r *Reader) Follow(caller *access.Principal, s *Selection, cursor string, limit, maxBytes int) *Follower {
 	after, _ := position(cursor)
+	log := r.log(caller)
 	return &Follower{
-		Follower: event.Follow(r.log, event.Query{Filter: s.filter, After: after, Limit: limit, MaxBytes: maxBytes}),
-		reader:   r, selection: s, cursor: cursor,
+		Follower: event.Follow(log, event.Query{Filter: s.filter, After: after, Limit: limit, MaxBytes: maxBytes}),
+		log:      log, selection: s, cursor: cursor,
 	}
 }
 
@@ -89,7 +99,7 @@ type Batch struct {
 // and truncated, and its cursor is where the follower goes on.
 func (f *Follower) Read(ctx context.Context, since time.Time) (Batch, error) {
 	if _, known := position(f.cursor); !known {
-		now, err := f.reader.Now(ctx)
+		now, err := now(ctx, f.log)
 		if err == nil {
 			f.Seek(now)
 		}
@@ -157,7 +167,7 @@ type Source struct {
 func NewSource(c *Catalog, r *Reader) *Source { return &Source{catalog: c, Reader: r} }
 
 // Follow implements [notify.Source].
-func (s *Source) Follow(name string, arguments []byte, cursor string, limit int) (notify.Follower, error) {
+func (s *Source) Follow(caller *access.Principal, name string, arguments []byte, cursor string, limit int) (notify.Follower, error) {
 	sel, ok, err := s.catalog.Select(name, arguments)
 	if err == nil && !ok {
 		err = fmt.Errorf("event type %q is not part of this version", name)
@@ -165,7 +175,7 @@ func (s *Source) Follow(name string, arguments []byte, cursor string, limit int)
 	if err != nil {
 		return nil, err
 	}
-	return encoder{s.Reader.Follow(sel, cursor, limit, followBytes)}, nil
+	return encoder{s.Reader.Follow(caller, sel, cursor, limit, followBytes)}, nil
 }
 
 // An encoder is a follower whose occurrences are written as they are posted.

@@ -94,10 +94,10 @@ func (x *Extension) stream(ctx context.Context, p *access.Principal, r *transpor
 	s := &stream{since: since, request: r, meta: meta{r.ID}}
 	if in.Cursor != nil {
 		s.cursor = *in.Cursor
-	} else if s.cursor, err = x.reader.Now(ctx); err != nil {
+	} else if s.cursor, err = x.reader.Now(ctx, p); err != nil {
 		return nil, err
 	}
-	s.events = x.reader.Follow(sel, s.cursor, streamBatch, followBytes)
+	s.events = x.reader.Follow(p, sel, s.cursor, streamBatch, followBytes)
 	defer s.events.Close()
 	if err := s.run(ctx, stopping, x.heartbeat); err != nil {
 		return nil, err

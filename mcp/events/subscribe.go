@@ -68,7 +68,7 @@ func (x *Extension) subscribe(ctx context.Context, p *access.Principal, r *trans
 	if err != nil {
 		return nil, err
 	}
-	req := notify.Request{Key: key, Credential: p.Credential, Secret: in.Delivery.Secret, Since: since, TTL: ttl}
+	req := notify.Request{Key: key, Caller: p, Credential: p.Credential, Secret: in.Delivery.Secret, Since: since, TTL: ttl}
 	if in.Cursor != nil {
 		req.Cursor = *in.Cursor
 	}

@@ -29,6 +29,7 @@ import (
 
 	"slackmcp/internal/delivery"
 	"slackmcp/internal/wait"
+	"slackmcp/mcp/access"
 	"slackmcp/store/state"
 )
 
@@ -51,11 +52,11 @@ type Batch struct {
 
 // A Source is where a subscription's events come from. It is safe for concurrent use.
 type Source interface {
-	// Follow returns a follower of a type's events behind a cursor, which reads at most
-	// limit of them at once.
-	Follow(name string, arguments []byte, cursor string, limit int) (Follower, error)
-	// Now is the cursor behind the newest event.
-	Now(ctx context.Context) (string, error)
+	// Follow returns a follower of a type's events behind a cursor, as a caller sees them, which reads
+	// at most limit of them at once.
+	Follow(caller *access.Principal, name string, arguments []byte, cursor string, limit int) (Follower, error)
+	// Now is the cursor behind the newest event, for a caller.
+	Now(ctx context.Context, caller *access.Principal) (string, error)
 }
 
 // A Follower reads the events of one subscription, and is used by one goroutine.
@@ -80,7 +81,7 @@ type Observation struct {
 	Duration time.Duration
 }
 
-// Options configure a Notifier. State, Source and Client are required.
+// Options configure a Notifier. State, Source, Client and Caller are required.
 type Options struct {
 	State  state.Store
 	Source Source
@@ -88,9 +89,9 @@ type Options struct {
 	// Exclusive says that no other process shares the State: there is no other to divide
 	// the subscriptions with.
 	Exclusive bool
-	// Valid reports whether a principal may (still) have subscriptions, by its name and
-	// the credential that it subscribed with. Nil is always.
-	Valid func(principal, credential string) bool
+	// Caller returns who has subscribed, by the name and the credential of the principal: a caller as it
+	// would be authenticated now, or nil who may have subscriptions no more.
+	Caller func(principal, credential string) *access.Principal
 	// OwnIDs gives each message to a receiver an id of its own as webhook-id, instead of
 	// the event's. It stays the same over retries.
 	OwnIDs bool
@@ -124,11 +125,8 @@ type Options struct {
 const minTTL = time.Minute
 
 func (o Options) complete() (Options, error) {
-	if o.State == nil || o.Source == nil || o.Client == nil {
-		return o, errors.New("notify: State, Source and Client are required")
-	}
-	if o.Valid == nil {
-		o.Valid = func(string, string) bool { return true }
+	if o.State == nil || o.Source == nil || o.Client == nil || o.Caller == nil {
+		return o, errors.New("notify: State, Source, Client and Caller are required")
 	}
 	if o.OnObserve == nil {
 		o.OnObserve = func(Observation) {}
@@ -279,7 +277,7 @@ func (n *Notifier) round(life context.Context) error {
 			n.log.LogAttrs(ctx, slog.LevelError, "a subscription cannot be read", slog.String("key", entry.Key), slog.Any("error", err))
 			continue
 		}
-		if !n.opt.Valid(s.Principal, s.Credential) {
+		if n.opt.Caller(s.Principal, s.Credential) == nil {
 			n.evict(ctx, s, "the access was revoked")
 			continue
 		}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/notify"
 	"slackmcp/store/state"
 )
@@ -285,13 +287,15 @@ func TestSubscriptionsEnd(t *testing.T) {
 	t.Parallel()
 	revoked := make(chan struct{})
 	r := newRig(t, func(o *notify.Options) {
-		o.Valid = func(principal, credential string) bool {
+		o.Caller = func(principal, _ string) *access.Principal {
 			select {
 			case <-revoked:
-				return principal != "token:fired"
+				if principal == "token:fired" {
+					return nil
+				}
 			default:
-				return true
 			}
+			return eventtest.Service()
 		}
 	})
 	e, _ := r.start()

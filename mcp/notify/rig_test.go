@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"slackmcp/internal/egress"
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/events"
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/notify"
@@ -54,14 +55,14 @@ func newRig(t *testing.T, change ...func(*notify.Options)) *rig {
 	}
 	t.Cleanup(c.Close)
 	r.opt = notify.Options{
-		State: r.state, Client: c, Exclusive: true, ChallengesPerMinute: 10_000,
+		State: r.state, Client: c, Caller: func(string, string) *access.Principal { return eventtest.Service() }, Exclusive: true, ChallengesPerMinute: 10_000,
 		Retry: notify.Retry{MaxAttempts: 4, Base: 5 * time.Millisecond, Cap: 20 * time.Millisecond},
 	}
 	catalog, err := events.NewCatalog(view.NewJudge(view.JudgeOptions{}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.opt.Source = events.NewSource(catalog, events.NewReader(r.log))
+	r.opt.Source = events.NewSource(catalog, events.NewReader(r.log.Events()))
 	for _, f := range change {
 		f(&r.opt)
 	}
@@ -204,6 +205,7 @@ func (p *endpoint) requests() []received {
 
 func (p *endpoint) request(arguments string) notify.Request {
 	return notify.Request{
+		Caller: eventtest.Service(),
 		Key:    notify.Key{Principal: "token:tester", URL: p.url, Name: "message.created", Arguments: json.RawMessage(arguments)},
 		Secret: secret,
 	}

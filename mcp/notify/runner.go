@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"slackmcp/internal/wait"
+	"slackmcp/mcp/access"
 	"slackmcp/store/state"
 )
 
@@ -65,6 +66,12 @@ func (n *Notifier) newRunner(ctx context.Context, s *Subscription) *runner {
 	return r
 }
 
+// caller is who has subscribed, as of now.
+func (r *runner) caller() *access.Principal {
+	s := r.sub.Load()
+	return r.notifier.opt.Caller(s.Principal, s.Credential)
+}
+
 // update gives the runner the subscription as it is now.
 func (r *runner) update(s *Subscription) {
 	if r.sub.Swap(s).version == s.version {
@@ -114,7 +121,7 @@ func (r *runner) begin(ctx context.Context) bool {
 			return false
 		case errors.Is(err, state.ErrNotFound):
 			// It is being removed, or its place was lost: then it goes on from now, and says so.
-			if p.Cursor, err = r.notifier.opt.Source.Now(ctx); err == nil {
+			if p.Cursor, err = r.notifier.opt.Source.Now(ctx, r.caller()); err == nil {
 				p.Truncated = true
 				r.progress, r.scanned, r.dirty = p, p.Cursor, true
 				return true
@@ -184,7 +191,7 @@ func (r *runner) read(ctx context.Context) bool {
 	var b Batch
 	var err error
 	if r.events == nil {
-		r.events, err = r.notifier.opt.Source.Follow(s.Name, s.Arguments, r.scanned, readAhead)
+		r.events, err = r.notifier.opt.Source.Follow(r.caller(), s.Name, s.Arguments, r.scanned, readAhead)
 	}
 	if err == nil {
 		b, err = r.events.Read(ctx, since)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"slackmcp/mcp/access"
 	"slackmcp/store/state"
 	"slackmcp/webhook/signature"
 )
@@ -86,6 +87,8 @@ func decodeSubscription(e state.Entry) (*Subscription, error) {
 // A Request asks for a subscription, new or refreshed.
 type Request struct {
 	Key
+	// Caller is the principal that Key names. Required.
+	Caller *access.Principal
 	// Credential is what the principal showed, as a fingerprint: the subscription ends with
 	// it. Empty where a credential has none.
 	Credential string
@@ -265,7 +268,7 @@ func (n *Notifier) begin(ctx context.Context, r *Request, s *Subscription, versi
 	var truncated bool
 	var err error
 	if r.Cursor == "" {
-		p.Cursor, err = n.opt.Source.Now(ctx)
+		p.Cursor, err = n.opt.Source.Now(ctx, r.Caller)
 	} else {
 		var b Batch
 		b, err = n.look(ctx, r)
@@ -282,7 +285,7 @@ func (n *Notifier) begin(ctx context.Context, r *Request, s *Subscription, versi
 
 // look reads one event behind the cursor of a request.
 func (n *Notifier) look(ctx context.Context, r *Request) (Batch, error) {
-	f, err := n.opt.Source.Follow(r.Name, r.Arguments, r.Cursor, 1)
+	f, err := n.opt.Source.Follow(r.Caller, r.Name, r.Arguments, r.Cursor, 1)
 	if err != nil {
 		return Batch{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/sight"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
@@ -46,8 +47,13 @@ type eventList struct {
 }
 
 type eventReader struct {
-	log   event.Log
-	judge *view.Judge
+	events *sight.Events
+	judge  *view.Judge
+}
+
+// log is the events as the caller sees them.
+func (r *eventReader) log(ctx context.Context) sight.Log {
+	return r.events.For(sight.Of(access.From(ctx)))
 }
 
 func (r *eventReader) resources() []Resource {
@@ -92,7 +98,7 @@ func (r *eventReader) resources() []Resource {
 			URI: uriMessageStatus, Name: "webhook_message_status", Title: "Delivery status of a message", Scope: access.Events,
 			Description: "The last known status of a message that delivery receipts tell of (queued, delivered, failed), and those receipts, by the message's id.",
 			read: func(ctx context.Context, v vars) (any, error) {
-				return view.FindMessageStatus(ctx, r.log, v["message_id"])
+				return view.FindMessageStatus(ctx, r.log(ctx), v["message_id"])
 			},
 		},
 	}
@@ -116,7 +122,7 @@ func (r *eventReader) list(filter func(vars) event.Filter) func(context.Context,
 // thread lists the events of a thread. The ts of a reply is as good, and the note says how its thread is
 // followed: it is told of by its first message.
 func (r *eventReader) thread(ctx context.Context, v vars) (any, error) {
-	root, err := view.ThreadOf(ctx, r.log, v["channel"], v["thread_ts"])
+	root, err := view.ThreadOf(ctx, r.log(ctx), v["channel"], v["thread_ts"])
 	if err != nil {
 		return nil, err
 	}
@@ -138,9 +144,9 @@ func threadURI(channel, ts string) string {
 func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event.Filter) (eventList, error) {
 	q := event.Query{Filter: f, Order: event.NewestFirst, Limit: newest}
 	out := eventList{Events: []view.Event{}, HasMore: true}
-	pairs, room := view.NewPairs(r.log, f), view.NewRoom()
+	pairs, room := view.NewPairs(r.log(ctx), f), view.NewRoom()
 	for began := time.Now(); out.HasMore && q.Limit > 0 && time.Since(began) < patience; {
-		err := r.log.Query(ctx, q, func(page event.Page) error {
+		err := r.log(ctx).Query(ctx, q, func(page event.Page) error {
 			for i := range page.Events {
 				pairs.Add(&page.Events[i], reading.Event(&page.Events[i], view.EventOptions{MaxText: text, Concise: true}))
 			}
@@ -186,7 +192,7 @@ func (r *eventReader) get(ctx context.Context, source, id string) (any, error) {
 		view.Legend
 	}
 	err := r.judge.Read(ctx, func(reading *view.Reading) error {
-		err := r.log.Get(ctx, source, id, func(e *event.Event) error {
+		err := r.log(ctx).Get(ctx, source, id, func(e *event.Event) error {
 			out.Event = reading.Event(e, view.EventOptions{Payload: true, MaxPayload: maxPayload})
 			return nil
 		})

@@ -21,6 +21,7 @@ import (
 
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/names"
+	"slackmcp/mcp/sight"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
@@ -30,7 +31,7 @@ import (
 // Options configure the resources.
 type Options struct {
 	// Events is the log of received events; nil leaves its resources out.
-	Events event.Log
+	Events *sight.Events
 	// Tools are those by which Slack is read; what has no tool is no resource.
 	Tools []toolset.Tool
 	// Granted reports whether the Slack tokens are enough for a tool: if not, what is
@@ -49,7 +50,7 @@ func New(o Options) (*Set, error) {
 		o.Judge = view.NewJudge(view.JudgeOptions{})
 	}
 	if o.Events != nil {
-		all = append(all, (&eventReader{log: o.Events, judge: o.Judge}).resources()...)
+		all = append(all, (&eventReader{events: o.Events, judge: o.Judge}).resources()...)
 	}
 	if o.Gaps != nil {
 		all = append(all, gapsResource(o.Gaps))

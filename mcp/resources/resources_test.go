@@ -56,7 +56,7 @@ func fixture(t *testing.T) (*resources.Set, *eventtest.Log) {
 			out.Channel = in.Channel
 			return out, nil
 		})
-	set, err := resources.New(resources.Options{Events: log, Tools: []toolset.Tool{tool}})
+	set, err := resources.New(resources.Options{Events: log.Events(), Tools: []toolset.Tool{tool}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func FuzzFind(f *testing.F) {
 	for _, s := range []string{"slack://events", "slack://events/a%2Fb", "webhook://x/events/y", "slack://threads/C1/1.000001/events"} {
 		f.Add(s)
 	}
-	set, err := resources.New(resources.Options{Events: &eventtest.Log{}})
+	set, err := resources.New(resources.Options{Events: (&eventtest.Log{}).Events()})
 	if err != nil {
 		f.Fatal(err)
 	}

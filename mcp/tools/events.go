@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/sight"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
@@ -138,10 +139,10 @@ func (k *kit) listEvents(ctx context.Context, c *toolset.Call, in listEventsIn) 
 func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, format string) (eventsOut, error) {
 	l := listing{eventsOut: eventsOut{Events: []view.Event{}}, room: view.NewRoom().Naming(r)}
 	began, most := k.now(), q.Limit
-	pairs := view.NewPairs(k.Events, q.Filter)
+	pairs := view.NewPairs(k.log, q.Filter)
 	for {
 		var p event.Page
-		err := k.Events.Query(ctx, q, func(page event.Page) error {
+		err := k.log.Query(ctx, q, func(page event.Page) error {
 			p = event.Page{Next: page.Next, More: page.More, Unreadable: page.Unreadable}
 			taken := onlyMentions(page.Events, who)
 			for i := range taken {
@@ -225,8 +226,8 @@ func (k *kit) getEvent(ctx context.Context, _ *toolset.Call, in getEventIn) (get
 
 // seen finds an event by its id or its URI, and shows it. It returns the event without its body, too.
 func (k *kit) seen(ctx context.Context, r *view.Reading, source, id string, o view.EventOptions) (view.Event, event.Event, error) {
-	pairs := view.NewPairs(k.Events, event.Filter{})
-	e, err := k.event(ctx, source, id, func(e *event.Event) { pairs.Add(e, r.Event(e, o)) })
+	pairs := view.NewPairs(k.log, event.Filter{})
+	e, err := k.event(ctx, k.log, source, id, func(e *event.Event) { pairs.Add(e, r.Event(e, o)) })
 	if err != nil {
 		return view.Event{}, e, err
 	}
@@ -237,14 +238,14 @@ func (k *kit) seen(ctx context.Context, r *view.Reading, source, id string, o vi
 	return rows[0].Event, e, nil
 }
 
-// event finds an event by its id or its URI, and calls use with it. It returns the event
+// event finds an event of a log by its id or its URI, and calls use with it. It returns the event
 // without its body.
-func (k *kit) event(ctx context.Context, source, id string, use func(*event.Event)) (event.Event, error) {
+func (k *kit) event(ctx context.Context, log sight.Log, source, id string, use func(*event.Event)) (event.Event, error) {
 	if s, i, ok := view.ParseEventURI(id); ok {
 		source, id = s, i
 	}
 	var found event.Event
-	err := k.Events.Get(ctx, source, id, func(e *event.Event) error {
+	err := log.Get(ctx, source, id, func(e *event.Event) error {
 		use(e)
 		found = *e
 		found.Raw = nil
@@ -317,7 +318,7 @@ func (k *kit) filterPlace(ctx context.Context, in eventFilter, f *event.Filter) 
 		}
 	}
 	if f.Thread != "" && (f.Channel == "" || k.Slack == nil) { // Slack has to be told the channel
-		f.Thread, err = view.ThreadOf(ctx, k.Events, f.Channel, f.Thread)
+		f.Thread, err = view.ThreadOf(ctx, k.log, f.Channel, f.Thread)
 	}
 	return err
 }
@@ -435,7 +436,7 @@ type replyToEventIn struct {
 
 func (k *kit) replyToEvent(ctx context.Context, c *toolset.Call, in replyToEventIn) (posted, error) {
 	plainDM := false
-	e, err := k.event(ctx, event.SourceSlack, in.EventID, func(e *event.Event) { plainDM = isPlainDM(e) })
+	e, err := k.event(ctx, k.log, event.SourceSlack, in.EventID, func(e *event.Event) { plainDM = isPlainDM(e) })
 	if err != nil {
 		return posted{}, err
 	}
@@ -480,5 +481,5 @@ func receiptTools(ks *kits) []toolset.Tool {
 }
 
 func (k *kit) messageStatus(ctx context.Context, _ *toolset.Call, in messageStatusIn) (view.MessageStatus, error) {
-	return view.FindMessageStatus(ctx, k.Events, in.MessageID)
+	return view.FindMessageStatus(ctx, k.log, in.MessageID)
 }

@@ -224,7 +224,7 @@ func TestGetEvent(t *testing.T) {
 
 func TestEventsWithoutSlack(t *testing.T) {
 	t.Parallel()
-	catalog, err := tools.Catalog(tools.Options{Events: &eventtest.Log{}})
+	catalog, err := tools.Catalog(tools.Options{Events: (&eventtest.Log{}).Events()})
 	if err != nil {
 		t.Fatal(err)
 	}

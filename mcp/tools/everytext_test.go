@@ -292,7 +292,7 @@ func resourceReadings(cases map[string][]a) map[string][]string {
 // TestEveryResource is TestEveryReadingTool for every resource.
 func TestEveryResource(t *testing.T) {
 	r, _, cases := hostileRig(t, false)
-	set, err := resources.New(resources.Options{Events: r.events, Tools: slices.Collect(maps.Values(r.tools))})
+	set, err := resources.New(resources.Options{Events: r.events.Events(), Tools: slices.Collect(maps.Values(r.tools))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func TestEveryResource(t *testing.T) {
 // them is in what a model is told, nor in a resource's error.
 func TestRefusalsDoNotSayWhy(t *testing.T) {
 	r, way, cases := hostileRig(t, false)
-	set, err := resources.New(resources.Options{Events: r.events, Tools: slices.Collect(maps.Values(r.tools))})
+	set, err := resources.New(resources.Options{Events: r.events.Events(), Tools: slices.Collect(maps.Values(r.tools))})
 	if err != nil {
 		t.Fatal(err)
 	}

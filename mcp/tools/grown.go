@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"slackmcp/mcp/sight"
 	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
 )
@@ -69,22 +70,22 @@ func (k *kit) grown(ctx context.Context, channel string, since time.Time) (grown
 	}
 	g := growth{since: since, self: k.self(ctx).UserID, threads: map[string]*grownThread{}, gone: map[string]bool{}}
 	q := event.Query{Filter: event.Filter{Source: event.SourceSlack, Channel: channel, Patterns: kinds, Since: since}, Limit: event.MaxLimit}
-	ended, err := k.scan(ctx, q, maxGrownScan, func(e *event.Event) bool {
+	ended, err := k.scan(ctx, k.aid, q, maxGrownScan, func(e *event.Event) bool {
 		g.add(e)
 		return !g.joined
 	})
 	if err == nil && ended {
-		g.from, err = k.reaches(ctx, since)
+		g.from, err = k.reaches(ctx, k.aid, since)
 	}
 	return g.result(), err
 }
 
-// scan hands the events that a query selects to use, which keeps nothing of them, until use returns
+// scan hands the events that a query selects of a log to use, which keeps nothing of them, until use returns
 // false. It also ends after most events or 3 seconds, and reports whether it came to the end of the log.
-func (k *kit) scan(ctx context.Context, q event.Query, most int, use func(*event.Event) bool) (ended bool, err error) {
+func (k *kit) scan(ctx context.Context, log sight.Log, q event.Query, most int, use func(*event.Event) bool) (ended bool, err error) {
 	goOn := true
 	for began := k.now(); goOn && !ended && most > 0 && k.now().Sub(began) < listPatience; {
-		err = k.Events.Query(ctx, q, func(page event.Page) error {
+		err = log.Query(ctx, q, func(page event.Page) error {
 			for i := 0; i < len(page.Events) && goOn; i++ {
 				goOn = use(&page.Events[i])
 			}
@@ -99,10 +100,10 @@ func (k *kit) scan(ctx context.Context, q event.Query, most int, use func(*event
 	return ended, nil
 }
 
-// reaches returns since when the log has what was received since a time: that time, or
+// reaches returns since when a log has what was received since a time: that time, or
 // when its oldest event came; the zero time where the log is empty.
-func (k *kit) reaches(ctx context.Context, since time.Time) (from time.Time, err error) {
-	err = k.Events.Query(ctx, event.Query{Order: event.OldestFirst, Limit: 1, NoBodies: true}, func(page event.Page) error {
+func (k *kit) reaches(ctx context.Context, log sight.Log, since time.Time) (from time.Time, err error) {
+	err = log.Query(ctx, event.Query{Order: event.OldestFirst, Limit: 1, NoBodies: true}, func(page event.Page) error {
 		for i := range page.Events {
 			from = page.Events[i].ReceivedAt
 		}

@@ -43,10 +43,11 @@ func TestGrownThreads(t *testing.T) {
 		say(1_700_001_110, recent, nil), // began since
 		say(1_700_001_120, "", map[string]any{"subtype": "message_changed", "message": map[string]any{"ts": "1700001010.000100", "thread_ts": old, "user": "U1AA"}}),
 	)
-	k, err := newKit(Options{Events: log})
+	k, err := newKit(Options{Events: log.Events()})
 	if err != nil {
 		t.Fatal(err)
 	}
+	k = k.by(eventtest.Service())
 	want := grownThreads{From: time.Unix(since, 0), Threads: []grownThread{
 		{ThreadTS: "1700000050.000100", Replies: 1, LatestReply: "1700001060.000100", Users: []string{"U1AA"}},
 		{ThreadTS: old, Replies: 2, LatestReply: "1700001020.000100", Users: []string{"U2AA", "U1AA"}},

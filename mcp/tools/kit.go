@@ -17,17 +17,17 @@ import (
 	"slackmcp/mcp/ask"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/names"
+	"slackmcp/mcp/sight"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
-	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
 )
 
 // Options configure the tools.
 type Options struct {
 	// Events is the log of received events. Without it the events tools are left out.
-	Events event.Log
+	Events *sight.Events
 	// Operator works the queue; without it the admin tools are left out.
 	Operator operator.Store
 	// Slack makes the calls. Without it all tools but those of events are left out,
@@ -63,8 +63,10 @@ const defaultMaxWaits = 200
 // reaches by its kit, which [define] hands to it.
 type kit struct {
 	Options
-	waits *waitLimit
-	own   *ownPosts
+	// log is the events as the caller sees them, aid what a tool reads of them by the way; see [kit.by].
+	log, aid sight.Log
+	waits    *waitLimit
+	own      *ownPosts
 	// person reports that the kit is one person's.
 	person bool
 	// asked reports that messages may be questions of slack_ask.

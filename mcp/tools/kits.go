@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/sight"
 	"slackmcp/mcp/toolset"
 )
 
@@ -34,11 +35,22 @@ func (ks *kits) of(ctx context.Context, t *toolset.Tool, c *toolset.Call) (*kit,
 	who, person := c.Principal.SignIn()
 	switch {
 	case !person:
-		return ks.services, nil
+		return ks.services.by(c.Principal), nil
 	case t.For != toolset.AsPerson || ks.people == nil || !c.Principal.PersonMay(t.Scope):
 		return nil, t.NotForPeople() // the registry has said why before
 	}
-	return ks.people.of(ctx, who)
+	k, err := ks.people.of(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	return k.by(c.Principal), nil
+}
+
+// by returns the kit for the calls of one principal, who sees of the events what is theirs to see.
+func (k *kit) by(p *access.Principal) *kit {
+	bound := *k
+	bound.log, bound.aid = k.Events.For(sight.Of(p)), k.Events.For(sight.Aiding(p))
+	return &bound
 }
 
 // define makes a tool whose handler is run with the kit of whoever calls.

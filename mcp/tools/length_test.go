@@ -65,7 +65,7 @@ func TestNothingThatIsReadIsLongerThanClientsTake(t *testing.T) {
 			}
 		}
 	}
-	set, err := resources.New(resources.Options{Events: r.events, Tools: slices.Collect(maps.Values(r.tools))})
+	set, err := resources.New(resources.Options{Events: r.events.Events(), Tools: slices.Collect(maps.Values(r.tools))})
 	if err != nil {
 		t.Fatal(err)
 	}

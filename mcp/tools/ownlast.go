@@ -73,7 +73,7 @@ func (k *kit) ownLast(ctx context.Context, f event.Filter) (at time.Time, err er
 	}
 	f = event.Filter{Source: event.SourceSlack, Channel: f.Channel, Thread: f.Thread, Patterns: kinds, Since: since}
 	self := k.self(ctx).UserID
-	_, err = k.scan(ctx, event.Query{Filter: f, Limit: event.MaxLimit, NoBodies: true}, maxOwnScan, func(e *event.Event) bool {
+	_, err = k.scan(ctx, k.log, event.Query{Filter: f, Limit: event.MaxLimit, NoBodies: true}, maxOwnScan, func(e *event.Event) bool {
 		// Another user is a person in whose name a tool wrote.
 		own := e.FromSelf && (e.User == "" || self == "" || e.User == self) && e.Kind.Subtype != "message_changed" && e.Kind.Subtype != "message_deleted"
 		if own && e.At.After(at) {
@@ -92,7 +92,7 @@ func (k *kit) cursorNow() string {
 	if k.Events == nil {
 		return ""
 	}
-	if at := k.Events.Newest(); at != "" {
+	if at := k.aid.Newest(); at != "" {
 		return string(at)
 	}
 	return CursorStart

@@ -106,7 +106,7 @@ func newRig(t testing.TB, change ...func(*rigOptions)) *rig {
 		o.tools.Asks = nil // no buttons without the bot
 	}
 	o.tools.Operator = &deadStore{Log: r.events, reason: "handler refused: " + strings.Join(corpus, "; ")}
-	o.tools.Events, o.tools.Slack, o.tools.Names, o.tools.Guard = r.events, r.client, r.names, g
+	o.tools.Events, o.tools.Slack, o.tools.Names, o.tools.Guard = r.events.Events(), r.client, r.names, g
 	o.tools.Posts = view.NewPosts(r.state.State(), view.OfBot|view.OfPeople)
 	o.judge.People, o.judge.Posts = r.names, o.tools.Posts
 	r.judge = view.NewJudge(o.judge)

@@ -257,7 +257,7 @@ func (k *kit) actionToken(ctx context.Context, id string) (string, error) {
 		return "", event.ErrNotFound
 	}
 	token := ""
-	_, err := k.event(ctx, event.SourceSlack, id, func(e *event.Event) {
+	_, err := k.event(ctx, k.aid, event.SourceSlack, id, func(e *event.Event) {
 		in, err := event.Inner[struct {
 			ActionToken     string `json:"action_token"`
 			AssistantThread struct {

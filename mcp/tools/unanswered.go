@@ -99,13 +99,13 @@ func (k *kit) unanswered(ctx context.Context, r *view.Reading, q event.Query, wh
 		show: func(e *event.Event) view.Event { return k.row(r, e, format) }, room: view.NewRoom().Naming(r),
 	}
 	scan := event.Query{Limit: event.MaxLimit, Filter: event.Filter{Source: event.SourceSlack, Channel: asked.Channel, Patterns: kinds, Since: since}}
-	ended, err := k.scan(ctx, scan, maxOpenScan, o.add)
+	ended, err := k.scan(ctx, k.log, scan, maxOpenScan, o.add)
 	if err != nil {
 		return eventsOut{}, err
 	}
 	out := eventsOut{Events: o.rows, HasMore: o.more, LookedSince: view.Time(o.oldest)}
 	if ended {
-		from, err := k.reaches(ctx, since)
+		from, err := k.reaches(ctx, k.log, since)
 		if err != nil {
 			return eventsOut{}, err
 		}

@@ -217,7 +217,7 @@ func (u *unreadLook) sort(ctx context.Context, k *kit) {
 	note := func(channel, ts string) { active[channel] = max(active[channel], ts) }
 	if k.Events != nil {
 		q := event.Query{Filter: event.Filter{Source: event.SourceSlack}, Limit: event.MaxLimit, NoBodies: true}
-		_ = k.Events.Query(ctx, q, func(page event.Page) error {
+		_ = k.aid.Query(ctx, q, func(page event.Page) error {
 			for i := range page.Events {
 				note(page.Events[i].Channel, event.TS(page.Events[i].At))
 			}

@@ -52,9 +52,9 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 	defer progress.Stop()
 	w := wait{
 		kit: k, call: c, progress: progress.C, began: time.Now(),
-		events: event.Follow(k.Events, q), since: since,
+		events: event.Follow(k.log, q), since: since,
 		timeout: time.Duration(in.TimeoutSeconds) * time.Second, format: in.ResponseFormat,
-		pairs: view.NewPairs(k.Events, filter),
+		pairs: view.NewPairs(k.log, filter),
 	}
 	defer w.events.Close()
 	return w.run(ctx)
@@ -72,7 +72,7 @@ func (k *kit) waitFrom(ctx context.Context, cursor string, f event.Filter) (q ev
 		return q, since, err
 	}
 	if since.IsZero() {
-		q.After = k.Events.Newest()
+		q.After = k.log.Newest()
 		return q, since, nil
 	}
 	q.Filter.Since = since.Add(-clockPatience)

@@ -27,7 +27,7 @@ type waiter struct {
 func newWaiter(t *testing.T, o tools.Options) *waiter {
 	t.Helper()
 	w := &waiter{t: t, log: &eventtest.Log{}}
-	o.Events = w.log
+	o.Events = w.log.Events()
 	catalog, err := tools.Catalog(o)
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func (w *waiter) wait(ctx context.Context, progress func(float64, float64, strin
 	if progress == nil {
 		progress = func(float64, float64, string) {}
 	}
-	res, err := w.tool.Run(ctx, &toolset.Call{Tool: w.tool.Name, Principal: &access.Principal{Name: "p"}, Progress: progress}, raw)
+	res, err := w.tool.Run(ctx, &toolset.Call{Tool: w.tool.Name, Principal: &access.Principal{Name: "p", Scopes: []access.Scope{access.Events}}, Progress: progress}, raw)
 	if err != nil {
 		return eventPage{}, err
 	}

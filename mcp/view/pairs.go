@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"slackmcp/mcp/sight"
 	"slackmcp/webhook/event"
 )
 
@@ -16,14 +17,14 @@ import (
 // Add is called for each event of a page, while it is held, and Resolve afterwards, because it reads
 // the log.
 type Pairs struct {
-	log    event.Log
+	log    sight.Log
 	filter event.Filter
 	added  []half
 	rows   []Row
 }
 
 // NewPairs returns pairs among the events that a filter selects of a log.
-func NewPairs(log event.Log, f event.Filter) *Pairs { return &Pairs{log: log, filter: f} }
+func NewPairs(log sight.Log, f event.Filter) *Pairs { return &Pairs{log: log, filter: f} }
 
 // A Row is an event of a page as it is shown.
 type Row struct {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"slackmcp/mcp/sight"
 	"slackmcp/webhook/event"
 )
 
@@ -41,7 +42,7 @@ const (
 
 // FindMessageStatus returns the status of a message by its id, or event.ErrNotFound when
 // no receipt reports it. A queued that came after delivered or failed is late and changes nothing.
-func FindMessageStatus(ctx context.Context, log event.Log, id string) (MessageStatus, error) {
+func FindMessageStatus(ctx context.Context, log sight.Log, id string) (MessageStatus, error) {
 	found, complete, err := searchReceipts(ctx, log, id)
 	if err != nil {
 		return MessageStatus{}, err
@@ -70,7 +71,7 @@ func FindMessageStatus(ctx context.Context, log event.Log, id string) (MessageSt
 }
 
 // searchReceipts collects a message's receipts, newest first.
-func searchReceipts(ctx context.Context, log event.Log, id string) (found []event.Event, complete bool, err error) {
+func searchReceipts(ctx context.Context, log sight.Log, id string) (found []event.Event, complete bool, err error) {
 	q := event.Query{Filter: event.Filter{Source: event.SourceReceipts}, Limit: event.MaxLimit}
 	began := time.Now()
 	for range maxReceiptPages {

@@ -32,7 +32,7 @@ func TestFindMessageStatus(t *testing.T) {
 		"m1": "failed queued,failed,delivered,queued",
 		"m2": "queued queued",
 	} {
-		s, err := view.FindMessageStatus(t.Context(), log, id)
+		s, err := view.FindMessageStatus(t.Context(), log.Whole(), id)
 		var history []string
 		for _, r := range s.Receipts {
 			history = append(history, r.Status)
@@ -44,7 +44,7 @@ func TestFindMessageStatus(t *testing.T) {
 			t.Errorf("Find(%s) = %q, %+v, %v; want %q", id, got, s, err, want)
 		}
 	}
-	if _, err := view.FindMessageStatus(t.Context(), log, "m9"); !errors.Is(err, event.ErrNotFound) {
+	if _, err := view.FindMessageStatus(t.Context(), log.Whole(), "m9"); !errors.Is(err, event.ErrNotFound) {
 		t.Errorf("Find of an unknown message: %v", err)
 	}
 }
@@ -55,10 +55,10 @@ func TestFindMessageStatusIsBounded(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("m%d queued", i))
 	}
 	log := stored(append([]string{"old delivered"}, lines...)...)
-	if _, err := view.FindMessageStatus(t.Context(), log, "old"); !errors.Is(err, event.ErrNotFound) {
+	if _, err := view.FindMessageStatus(t.Context(), log.Whole(), "old"); !errors.Is(err, event.ErrNotFound) {
 		t.Errorf("a receipt beyond the bound: %v", err)
 	}
-	s, err := view.FindMessageStatus(t.Context(), log, "m199")
+	s, err := view.FindMessageStatus(t.Context(), log.Whole(), "m199")
 	if err != nil || s.Complete {
 		t.Errorf("Find = %+v, %v; want it to say that it has not looked at all", s, err)
 	}

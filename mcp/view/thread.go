@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"slackmcp/mcp/names"
+	"slackmcp/mcp/sight"
 	"slackmcp/webhook/event"
 )
 
 // ThreadOf returns the ts of the first message of the thread in which a log has the message of a ts, of a
 // conversation or, where channel is "", of any. It is the ts itself where the log has no such message: one
 // page is looked at, of what was received up to 90 minutes after the message was written.
-func ThreadOf(ctx context.Context, log event.Log, channel, ts string) (root string, err error) {
+func ThreadOf(ctx context.Context, log sight.Log, channel, ts string) (root string, err error) {
 	at, ok := names.TimeOf(ts)
 	if !ok {
 		return ts, nil

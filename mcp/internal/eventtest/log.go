@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/sight"
 	"slackmcp/webhook/event"
 )
 
@@ -188,3 +190,14 @@ func Envelope(id string, inner map[string]any, outer ...map[string]any) event.Ev
 	}
 	return env.Event
 }
+
+// Service is a caller who sees every event.
+func Service() *access.Principal {
+	return &access.Principal{Name: "service", Scopes: []access.Scope{access.Read, access.Events, access.Write}}
+}
+
+// Events is the log for those who read it as somebody.
+func (l *Log) Events() *sight.Events { return sight.Over(l) }
+
+// Whole is the log as a service sees it.
+func (l *Log) Whole() sight.Log { return l.Events().For(sight.Of(Service())) }
