@@ -24,7 +24,9 @@ Written from the code by `+"`go generate ./mcp`"+`; a test fails when it is stal
 There are %d tools. Without a choice the server offers those marked so; `+"`--toolsets`"+` takes names of toolsets,
 `+"`default`"+` and `+"`all`"+`, `+"`--tools`"+` single tools, and `+"`--read-only`"+` leaves out whatever changes anything. A tool for
 which the Slack token lacks a scope is hidden. Arguments may stand flat or inside `+"`input_params`"+`. Every
-writing tool takes `+"`dry_run` and `idempotency_key`"+`. What came from Slack stands in results with `+"`\"untrusted\": true`"+` at their top.
+writing tool takes `+"`dry_run` and `idempotency_key`"+`. A key is the caller's own and one tool's: repeated within an hour it
+returns what the first call returned, and with other arguments it is refused. Each process remembers keys in its memory: a restart forgets them, and another
+replica does not know them. What came from Slack stands in results with `+"`\"untrusted\": true`"+` at their top.
 
 `, len(catalog.Tools()))
 	if err := catalog.WriteReference(w); err != nil {

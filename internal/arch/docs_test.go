@@ -118,14 +118,17 @@ func TestFuzzTargetsOfCIExist(t *testing.T) {
 
 // TestEveryAlertHasARunbook wants to find the alert by its name when it has fired.
 func TestEveryAlertHasARunbook(t *testing.T) {
-	page := read(t, filepath.Join(root(t), "docs", "operations.md"))
-	alerts := alert.FindAllStringSubmatch(read(t, filepath.Join(root(t), "deploy", "prometheus", "alerts.yaml")), -1)
+	page, rules := read(t, filepath.Join(root(t), "docs", "operations.md")), read(t, filepath.Join(root(t), "deploy", "prometheus", "alerts.yaml"))
+	alerts := alert.FindAllStringSubmatch(rules, -1)
 	if len(alerts) == 0 {
 		t.Error("alerts.yaml has no alert: is its form another one?")
 	}
 	for _, a := range alerts {
 		if !strings.Contains(page, "\n### "+a[1]+"\n") {
 			t.Errorf("docs/operations.md has no section ### %s: say what to do when it fires", a[1])
+		}
+		if !strings.Contains(rules, "runbook_url: \"operations.md#"+strings.ToLower(a[1])+"\"") {
+			t.Errorf("alerts.yaml has no runbook_url that leads to the section of %s", a[1])
 		}
 	}
 }

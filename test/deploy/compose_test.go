@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -77,6 +78,38 @@ func nginxAddress(t *testing.T, p *types.Project) string {
 	return s.Networks["inside"].Ipv4Address
 }
 
+// TestComposeTakesEverySetting: what an operator writes into .env reaches the servers, but for where they
+// listen and what they keep events in.
+func TestComposeTakesEverySetting(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "deploy"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "deploy", "compose.yaml")
+	for name, text := range map[string][]byte{file: read(t, "deploy/compose.yaml"), filepath.Join(dir, ".env"): []byte("PORT=1\nREDIS_URL=redis://elsewhere:1/0\nREAD_ONLY=true\n")} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
+		WorkingDir: filepath.Join(dir, "deploy"), ConfigFiles: []types.ConfigFile{{Filename: file}},
+		Environment: types.Mapping{"SLACK_SIGNING_SECRET": signingSecret, "SLACK_BOT_TOKEN": "xoxb-1", "MCP_AUTH_TOKEN": "0123456789abcdef"},
+	}, loader.WithProfiles([]string{"replicas"}), func(o *loader.Options) { o.SetProjectName("slack-webhook", true) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range p.Services {
+		if s.Image != "slack-webhook-server" {
+			continue
+		}
+		for variable, want := range map[string]string{"PORT": "8080", "REDIS_URL": "redis://redis:6379/0", "READ_ONLY": "true"} {
+			if got := s.Environment[variable]; got == nil || *got != want {
+				t.Errorf("service %s does not have %s=%s", name, variable, want)
+			}
+		}
+	}
+}
+
 // TestComposeNeedsItsSecrets: without them nothing is started, and what to do is said.
 func TestComposeNeedsItsSecrets(t *testing.T) {
 	_, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
@@ -101,7 +134,7 @@ func TestNginx(t *testing.T) {
 	}
 	p := composed(t, "replicas")
 	for _, host := range hosts {
-		if s, ok := p.Services[host]; !ok || s.Environment["PORT"] != nil {
+		if s, ok := p.Services[host]; !ok || *s.Environment["PORT"] != "8080" {
 			t.Errorf("nginx sends requests to %s:8080, where no service of compose.yaml is", host)
 		}
 	}
@@ -128,8 +161,11 @@ func TestNginx(t *testing.T) {
 		cmd := exec.Command(binary, p.Services[host].Command...)
 		cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + port, "DATA_DIR=" + t.TempDir()}
 		for name, value := range p.Services[host].Environment {
-			if name == "REDIS_URL" {
+			switch name {
+			case "REDIS_URL":
 				*value = "redis://127.0.0.1:" + enginePort + "/0"
+			case "HOST", "PORT", "DATA_DIR":
+				continue // of the container
 			}
 			cmd.Env = append(cmd.Env, name+"="+*value)
 		}
