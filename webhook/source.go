@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +47,9 @@ type Source struct {
 	// "header:<name>". A header is not signed. Without an ID, and when a delivery has no id
 	// at that place, the id is the hash of the body: the same body is then the same delivery.
 	ID, Kind, Subtype string
+	// KeepHeaders names headers that are kept with each event. Those that carry a credential or the
+	// signature are refused.
+	KeepHeaders []string
 }
 
 // resolve returns what is known of the source's sender, with what the source says itself.
@@ -110,10 +114,11 @@ func (rc *Receiver) endpoint(s Source) (*endpoint, error) {
 		return nil, err
 	}
 	d := sourceDecoder{source: s.Name, handshake: rc.handshake(p.Handshake)}
-	var errs [3]error
+	var errs [4]error
 	d.id, errs[0] = parseSelectors("ID", p.ID)
 	d.kind, errs[1] = parseSelectors("Kind", p.Type)
 	d.subtype, errs[2] = parseSelectors("Subtype", p.Subtype)
+	d.keep, errs[3] = keptHeaders(s.KeepHeaders, p.Scheme.Headers())
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
@@ -131,6 +136,7 @@ func (rc *Receiver) endpoint(s Source) (*endpoint, error) {
 type sourceDecoder struct {
 	source            string
 	id, kind, subtype selectors
+	keep              []string // the headers that are kept
 	// handshake answers a verified request that is no event; nil means that there are none.
 	handshake handshaker
 }
@@ -145,7 +151,7 @@ func (d sourceDecoder) decode(v *delivery) (o Outcome, reason string) {
 			return o, reason
 		}
 	}
-	e := event.Event{Source: d.source, Encoding: enc, Raw: v.body, ID: d.id.of(v, enc)}
+	e := event.Event{Source: d.source, Encoding: enc, Raw: v.body, ID: d.id.of(v, enc), Headers: event.KeepHeaders(v.header, d.keep)}
 	if e.ID == "" {
 		e.ID = event.DerivedID(d.source, v.body)
 	}
@@ -155,6 +161,39 @@ func (d sourceDecoder) decode(v *delivery) (o Outcome, reason string) {
 	}
 	v.event = e
 	return "", ""
+}
+
+// maxKeptHeaders is how many headers a source may keep.
+const maxKeptHeaders = 16
+
+var headerName = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+
+// credentials are parts of the names of headers that carry one.
+var credentials = []string{"authorization", "cookie", "signature", "secret", "password", "token", "hmac", "apikey", "api-key", "assertion", "jwt"}
+
+// keptHeaders returns the names of headers that a source keeps, canonical and sorted. It refuses
+// those that may hold a credential, and those by which the sender signs.
+func keptHeaders(names, signed []string) ([]string, error) {
+	var list []string
+	for _, name := range names {
+		lower := strings.ToLower(name)
+		canonical := http.CanonicalHeaderKey(name)
+		switch {
+		case !headerName.MatchString(name) || lower == "host":
+			return nil, fmt.Errorf("it cannot keep the header %q: write a header's name, such as X-Shop-Domain", name)
+		case slices.ContainsFunc(credentials, func(part string) bool { return strings.Contains(lower, part) }),
+			slices.ContainsFunc(signed, func(s string) bool { return strings.EqualFold(s, name) }):
+			return nil, fmt.Errorf("it cannot keep the header %s, which holds a credential or the signature: remove it from keep_headers", canonical)
+		case slices.Contains(list, canonical):
+			return nil, fmt.Errorf("it keeps the header %s twice: remove one", canonical)
+		}
+		list = append(list, canonical)
+	}
+	if len(list) > maxKeptHeaders {
+		return nil, fmt.Errorf("it keeps %d headers: at most %d can be kept", len(list), maxKeptHeaders)
+	}
+	slices.Sort(list)
+	return list, nil
 }
 
 // kindOf returns the kind of a type and a subtype. Some senders write both in one, such as

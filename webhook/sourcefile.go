@@ -24,6 +24,7 @@ type sourceSpec struct {
 	audiences, subjects            []string
 	tolerance                      time.Duration
 	id, kind, subtype              string
+	keep                           []string
 
 	line   int
 	source Source
@@ -92,6 +93,7 @@ func sourceObject(env yamldoc.Env, publicURL string) yamldoc.Object[sourceSpec] 
 		yamldoc.Text("id", "Where the delivery's id is: a path in the body (data.id), a form's field, or header:<name>; without one the same body is the same delivery", func(s *sourceSpec) *string { return &s.id }, nil),
 		yamldoc.Text("type", "Where the event's type is, written likewise; without one the type is the source's name", func(s *sourceSpec) *string { return &s.kind }, nil),
 		yamldoc.Text("subtype", "Where its subtype is, written likewise", func(s *sourceSpec) *string { return &s.subtype }, nil),
+		yamldoc.Texts("keep_headers", "Headers that are kept with each event, at most 16: rules, commands, receivers and views see them; those that hold a credential or the signature are refused", func(s *sourceSpec) *[]string { return &s.keep }, nil),
 	)
 	return yamldoc.Object[sourceSpec]{
 		Fields: fields,
@@ -159,7 +161,7 @@ func (s *sourceSpec) check(r *yamldoc.Reader, line int, env yamldoc.Env, publicU
 	}
 	s.source = Source{
 		Name: s.name, Provider: s.provider, Scheme: scheme, Tolerance: s.tolerance, URL: s.url,
-		Audiences: s.audiences, Subjects: s.subjects, ID: s.id, Kind: s.kind, Subtype: s.subtype,
+		Audiences: s.audiences, Subjects: s.subjects, ID: s.id, Kind: s.kind, Subtype: s.subtype, KeepHeaders: s.keep,
 	}
 	p, err := s.source.resolve()
 	if err != nil {

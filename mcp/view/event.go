@@ -40,29 +40,30 @@ func Unreadable(p event.Page) string {
 
 // An Event is one received event as an assistant sees it.
 type Event struct {
-	EventID     string          `json:"event_id"`
-	Source      string          `json:"source,omitempty" doc:"slack when absent"`
-	Type        string          `json:"type"`
-	Subtype     string          `json:"subtype,omitempty"`
-	Types       []string        `json:"types,omitempty" doc:"both, of a message that mentions the app"`
-	Team        string          `json:"team,omitempty"`
-	Time        string          `json:"time,omitempty"`
-	Channel     string          `json:"channel,omitempty"`
-	ChannelName string          `json:"channel_name,omitempty"`
-	ChannelType string          `json:"channel_type,omitempty"`
-	User        string          `json:"user,omitempty"`
-	UserName    string          `json:"user_name,omitempty"`
-	TS          string          `json:"ts,omitempty" doc:"of the message that the event is, or is about"`
-	ThreadTS    string          `json:"thread_ts,omitempty"`
-	Text        string          `json:"text,omitempty"`
-	Files       []FileRef       `json:"files,omitempty" opaque:"1" doc:"id, name, mimetype, size"`
-	More        string          `json:"more,omitempty" doc:"not in text; detailed has it"`
-	Provenance  Provenance      `json:"provenance,omitzero" opaque:"1" doc:"kind, external, same_team, guest; absent: a full member of our own workspace"`
-	HappenedAt  string          `json:"happened_at,omitempty"`
-	ReceivedAt  string          `json:"received_at,omitempty"`
-	URI         string          `json:"uri,omitempty" doc:"resource with the whole event"`
-	Flags       Flags           `json:"flags,omitempty"`
-	Payload     json.RawMessage `json:"payload,omitempty"`
+	EventID     string            `json:"event_id"`
+	Source      string            `json:"source,omitempty" doc:"slack when absent"`
+	Type        string            `json:"type"`
+	Subtype     string            `json:"subtype,omitempty"`
+	Types       []string          `json:"types,omitempty" doc:"both, of a message that mentions the app"`
+	Team        string            `json:"team,omitempty"`
+	Time        string            `json:"time,omitempty"`
+	Channel     string            `json:"channel,omitempty"`
+	ChannelName string            `json:"channel_name,omitempty"`
+	ChannelType string            `json:"channel_type,omitempty"`
+	User        string            `json:"user,omitempty"`
+	UserName    string            `json:"user_name,omitempty"`
+	TS          string            `json:"ts,omitempty" doc:"of the message that the event is, or is about"`
+	ThreadTS    string            `json:"thread_ts,omitempty"`
+	Text        string            `json:"text,omitempty"`
+	Files       []FileRef         `json:"files,omitempty" opaque:"1" doc:"id, name, mimetype, size"`
+	More        string            `json:"more,omitempty" doc:"not in text; detailed has it"`
+	Provenance  Provenance        `json:"provenance,omitzero" opaque:"1" doc:"kind, external, same_team, guest; absent: a full member of our own workspace"`
+	HappenedAt  string            `json:"happened_at,omitempty"`
+	ReceivedAt  string            `json:"received_at,omitempty"`
+	URI         string            `json:"uri,omitempty" doc:"resource with the whole event"`
+	Flags       Flags             `json:"flags,omitempty"`
+	Headers     map[string]string `json:"headers,omitempty" doc:"of the delivery, those that its source keeps"`
+	Payload     json.RawMessage   `json:"payload,omitempty"`
 }
 
 // EventOptions say how much of an event is shown.
@@ -110,12 +111,24 @@ func (r *Reading) Event(e *event.Event, o EventOptions) Event {
 			v.Flags.Add(FlagWithheld)
 		} else {
 			v.payload(e, o)
+			v.headers(e, o)
 		}
 	}
 	if v.ThreadTS = threadOf(v.TS, v.ThreadTS); o.Concise {
 		v.trim()
 	}
 	return v
+}
+
+// headers puts in the headers that the source keeps, beside a payload.
+func (v *Event) headers(e *event.Event, o EventOptions) {
+	if !o.Payload || e.Headers == "" {
+		return
+	}
+	v.Headers = map[string]string{}
+	for name, value := range e.Headers.All() {
+		v.Headers[name] = v.Flags.Text(value, event.MaxHeaderValue)
+	}
 }
 
 // trim leaves out what a reader does without.

@@ -66,6 +66,7 @@ type wireEvent struct {
 	Raw         []byte         `json:"raw"`
 	RetryNum    int            `json:"retry_num,omitempty"`
 	RetryReason text           `json:"retry_reason,omitempty"`
+	Headers     text           `json:"headers,omitempty"`
 }
 
 func wireOf(e event.Event) wireEvent {
@@ -74,7 +75,7 @@ func wireOf(e event.Event) wireEvent {
 		Team: text(e.Team), Channel: text(e.Channel), ChannelType: text(e.ChannelType), User: text(e.User),
 		Thread: text(e.Thread), FromSelf: e.FromSelf, At: instantOf(e.At), ReceivedAt: instantOf(e.ReceivedAt),
 		Position: e.Position, Form: e.Encoding == event.Form, Raw: e.Raw,
-		RetryNum: e.Retry.Num, RetryReason: text(e.Retry.Reason),
+		RetryNum: e.Retry.Num, RetryReason: text(e.Retry.Reason), Headers: text(e.Headers),
 	}
 }
 
@@ -83,7 +84,7 @@ func (w wireEvent) event() event.Event {
 		Source: string(w.Source), ID: string(w.ID), Kind: event.Kind{Type: string(w.Type), Subtype: string(w.Subtype)},
 		Team: string(w.Team), Channel: string(w.Channel), ChannelType: string(w.ChannelType), User: string(w.User),
 		Thread: string(w.Thread), FromSelf: w.FromSelf, At: w.At.time(), ReceivedAt: w.ReceivedAt.time(),
-		Position: w.Position, Raw: w.Raw, Retry: event.Retry{Num: w.RetryNum, Reason: string(w.RetryReason)},
+		Position: w.Position, Raw: w.Raw, Retry: event.Retry{Num: w.RetryNum, Reason: string(w.RetryReason)}, Headers: event.Headers(w.Headers),
 	}
 	if w.Form {
 		e.Encoding = event.Form

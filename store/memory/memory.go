@@ -153,7 +153,7 @@ func (q *Store) enter(ctx context.Context, op string) error {
 func sizeOf(e *event.Event) int {
 	const overhead = 400 // the struct, its pointers and its place in the tables
 	return overhead + len(e.Raw) + len(e.Source) + len(e.ID) + len(e.Kind.Type) + len(e.Kind.Subtype) +
-		len(e.Team) + len(e.Channel) + len(e.ChannelType) + len(e.User) + len(e.Thread) + len(e.Retry.Reason)
+		len(e.Team) + len(e.Channel) + len(e.ChannelType) + len(e.User) + len(e.Thread) + len(e.Retry.Reason) + len(e.Headers)
 }
 
 // since returns the age limit's instant, and whether there is one.

@@ -329,8 +329,8 @@ func fileName(text string) string {
 // The columns of an event's row, as bindEvent and scanEvent go through them. An empty text
 // is stored as NULL, which takes no space in a row.
 const (
-	insertEvent = "INSERT INTO events (seq, stored_at, mark, received_at, at, source, id, type, subtype, team, channel, channel_type, user, thread, from_self, encoding, retry_num, retry_reason, raw) VALUES (?,?,?,?,?,nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),?,?,?,nullif(?,''),?)"
-	columns     = "seq, received_at, at, ifnull(source, ''), ifnull(id, ''), ifnull(type, ''), ifnull(subtype, ''), ifnull(team, ''), ifnull(channel, ''), ifnull(channel_type, ''), ifnull(user, ''), ifnull(thread, ''), from_self, encoding, retry_num, ifnull(retry_reason, '')"
+	insertEvent = "INSERT INTO events (seq, stored_at, mark, received_at, at, source, id, type, subtype, team, channel, channel_type, user, thread, from_self, encoding, retry_num, retry_reason, headers, raw) VALUES (?,?,?,?,?,nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),nullif(?,''),?,?,?,nullif(?,''),nullif(?,''),?)"
+	columns     = "seq, received_at, at, ifnull(source, ''), ifnull(id, ''), ifnull(type, ''), ifnull(subtype, ''), ifnull(team, ''), ifnull(channel, ''), ifnull(channel_type, ''), ifnull(user, ''), ifnull(thread, ''), from_self, encoding, retry_num, ifnull(retry_reason, ''), ifnull(headers, '')"
 )
 
 // bindEvent appends the arguments of insertEvent.
@@ -338,7 +338,7 @@ func bindEvent(args []any, seq, storedAt, mark int64, e *event.Event) []any {
 	return append(args, seq, storedAt, mark, storedTime(e.ReceivedAt), storedTime(e.At),
 		e.Source, e.ID, e.Kind.Type, e.Kind.Subtype,
 		e.Team, e.Channel, e.ChannelType, e.User, e.Thread,
-		e.FromSelf, int64(e.Encoding), int64(e.Retry.Num), e.Retry.Reason, e.Raw)
+		e.FromSelf, int64(e.Encoding), int64(e.Retry.Num), e.Retry.Reason, string(e.Headers), e.Raw)
 }
 
 func storedText(s string) any {
@@ -355,7 +355,7 @@ func scanEvent(scan func(...any) error, more ...any) (seq int64, e event.Event, 
 	err = scan(append([]any{
 		&seq, &received, &at, &e.Source, &e.ID, &e.Kind.Type, &e.Kind.Subtype,
 		&e.Team, &e.Channel, &e.ChannelType, &e.User, &e.Thread,
-		&e.FromSelf, &e.Encoding, &e.Retry.Num, &e.Retry.Reason,
+		&e.FromSelf, &e.Encoding, &e.Retry.Num, &e.Retry.Reason, &e.Headers,
 	}, more...)...)
 	if err == nil {
 		e.ReceivedAt, err = readTime(received)

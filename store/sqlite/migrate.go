@@ -38,7 +38,7 @@ CREATE TABLE events (
 	received_at, at,
 	source TEXT, id TEXT, type TEXT, subtype TEXT,
 	team TEXT, channel TEXT, channel_type TEXT, user TEXT, thread TEXT,
-	from_self INTEGER, encoding INTEGER, retry_num INTEGER, retry_reason TEXT,
+	from_self INTEGER, encoding INTEGER, retry_num INTEGER, retry_reason TEXT, headers TEXT,
 	raw BLOB
 );
 
@@ -102,6 +102,9 @@ func migrate(d *database) error {
 	if err := d.transaction(func() error { return d.script(blockSchema) }); err != nil {
 		return fmt.Errorf("add the blocks to the store: %w", err)
 	}
+	if err := addHeaders(d); err != nil {
+		return fmt.Errorf("add the headers to the store: %w", err)
+	}
 	old, err := d.number("SELECT count(*) FROM sqlite_schema WHERE name IN ('seen_runs', 'seen_ids')")
 	if err != nil || old == 0 {
 		return err
@@ -124,6 +127,18 @@ func migrate(d *database) error {
 	})
 	migrationStep("end")
 	return err
+}
+
+// hasHeaders asks whether the events have their headers, which an earlier build did not keep.
+const hasHeaders = "SELECT count(*) FROM pragma_table_info('events') WHERE name = 'headers'"
+
+// addHeaders adds the column of kept headers, without writing a row. An earlier build leaves it empty.
+func addHeaders(d *database) error {
+	n, err := d.number(hasHeaders)
+	if err != nil || n > 0 {
+		return err
+	}
+	return d.transaction(func() error { return d.script("ALTER TABLE events ADD COLUMN headers TEXT") })
 }
 
 // fillSeen is the first step of migrate.

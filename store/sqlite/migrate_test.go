@@ -212,8 +212,12 @@ func TestStoresOfEarlierBuilds(t *testing.T) {
 			defer q.Close()
 			s.checkValues(t, q, strings.Contains(archive, "5488c7e"))
 			e := s.ids()[0]
+			e.Headers = "X-Shop: ada\n"
 			if r, err := q.Publish(t.Context(), e); err != nil || r.Duplicate {
 				t.Errorf("Publish of the first event after the TTL = %+v, %v, want it stored", r, err)
+			}
+			if got, err := q.Get(t.Context(), e.Source, e.ID); err != nil || got.Headers != e.Headers {
+				t.Errorf("its headers are %q, %v, want %q", got.Headers, err, e.Headers)
 			}
 		})
 	}

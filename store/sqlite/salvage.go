@@ -41,11 +41,15 @@ type salvaged struct {
 	inLog   int64            // how many of them are in the log
 	work    map[int64]bool   // the events that a group has work for
 	columns []any            // of a row of events
+	read    string           // the names of the columns: a file of an earlier build has no headers
 }
 
 // copyQueue copies the tables of the events' file.
 func (j *repair) copyQueue(from session, pages int64, to *database) error {
-	c := &salvaged{from: from, to: to, last: j.before.Events, events: map[int64]seenID{}, work: map[int64]bool{}, columns: make([]any, eventColumns)}
+	c := &salvaged{from: from, to: to, last: j.before.Events, events: map[int64]seenID{}, work: map[int64]bool{}, columns: make([]any, eventColumns), read: allColumns}
+	if n, err := from.number(hasHeaders); n == 0 && err == nil {
+		c.read = strings.TrimSuffix(allColumns, "headers") + "NULL"
+	}
 	for _, step := range []func() error{
 		func() error { return c.bounds(j) },
 		func() error { return c.groups(j) },
@@ -128,13 +132,13 @@ func (c *salvaged) workRows(j *repair) error {
 
 // The columns of events, in their order.
 const (
-	eventColumns = 19
-	allColumns   = "seq, stored_at, mark, received_at, at, source, id, type, subtype, team, channel, channel_type, user, thread, from_self, encoding, retry_num, retry_reason, raw"
+	eventColumns = 20
+	allColumns   = "seq, stored_at, mark, received_at, at, source, id, type, subtype, team, channel, channel_type, user, thread, from_self, encoding, retry_num, retry_reason, raw, headers"
 )
 
 // rows copies the events that the table leads to.
 func (c *salvaged) rows() error {
-	return salvage(c.from, "SELECT "+allColumns+" FROM events WHERE seq >= ? ORDER BY seq", c.last, func(scan func(...any) error) (int64, error) {
+	return salvage(c.from, "SELECT "+c.read+" FROM events WHERE seq >= ? ORDER BY seq", c.last, func(scan func(...any) error) (int64, error) {
 		return c.row(scan)
 	})
 }
@@ -181,7 +185,7 @@ func (c *salvaged) strays(pages int64) error {
 		if _, err := c.from.exec("PRAGMA writable_schema = ON"); err != nil {
 			return err
 		}
-		err := salvage(c.from, "SELECT "+allColumns+" FROM events WHERE seq >= ? ORDER BY seq", 0, func(scan func(...any) error) (int64, error) {
+		err := salvage(c.from, "SELECT "+c.read+" FROM events WHERE seq >= ? ORDER BY seq", 0, func(scan func(...any) error) (int64, error) {
 			return c.row(scan)
 		})
 		if err != nil {

@@ -48,7 +48,7 @@ func oddities() []event.Event {
 			Team: "T1", Channel: "C1", ChannelType: "channel", User: "U1", Thread: "1700000000.000100", FromSelf: true,
 			At:         time.Date(2026, 11, 22, 1, 2, 3, 456_789_123, time.UTC),
 			ReceivedAt: time.Date(2026, 11, 22, 1, 2, 4, 1, time.UTC),
-			Raw:        []byte("{\"event_id\":\"Ev1\"}\r\n"), Retry: event.Retry{Num: 3, Reason: "http_timeout"},
+			Raw:        []byte("{\"event_id\":\"Ev1\"}\r\n"), Retry: event.Retry{Num: 3, Reason: "http_timeout"}, Headers: "X-Shop: a b\nX-Topic: ü\n",
 		},
 		{Source: "form", ID: "f", Kind: event.Kind{Type: "block_actions"}, Encoding: event.Form, ReceivedAt: time.Unix(1, 0), Raw: []byte("payload=%7B%7D")},
 		{Source: "bytes", ID: "b", Kind: event.Kind{Type: event.Unknown}, ReceivedAt: time.Unix(1_700_000_000, 7), Raw: all},

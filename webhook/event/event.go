@@ -58,6 +58,8 @@ type Event struct {
 	// Raw is the request's body as it came, never re-encoded. It may hold secrets;
 	// show it through [Sanitize] only.
 	Raw []byte
+	// Headers are those that the source of the event names; of Slack's events none.
+	Headers Headers
 	// Retry is what the sender said about earlier deliveries of the event.
 	Retry Retry
 }

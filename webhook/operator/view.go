@@ -29,6 +29,8 @@ type Event struct {
 	ReceivedAt  string         `json:"received_at"`
 	Position    event.Position `json:"position"`
 	RetryNum    int            `json:"retry_num,omitempty"`
+	// Headers are those that the source keeps.
+	Headers map[string]string `json:"headers,omitempty"`
 	// Payload is the body; the body of a form is a JSON string.
 	Payload json.RawMessage `json:"payload,omitempty"`
 }
@@ -38,7 +40,7 @@ func View(e *event.Event) Event {
 	v := Event{
 		EventID: e.ID, Source: e.Source, Type: e.Kind.Type, Subtype: e.Kind.Subtype, Team: e.Team,
 		Channel: e.Channel, ChannelType: e.ChannelType, User: e.User, ThreadTS: e.Thread, FromSelf: e.FromSelf,
-		HappenedAt: stamp(e.At), ReceivedAt: stamp(e.ReceivedAt), Position: e.Position, RetryNum: e.Retry.Num,
+		HappenedAt: stamp(e.At), ReceivedAt: stamp(e.ReceivedAt), Position: e.Position, RetryNum: e.Retry.Num, Headers: e.Headers.Map(),
 	}
 	body, err := event.Sanitize(e.Raw, e.Encoding)
 	if err != nil {

@@ -172,6 +172,12 @@ func (a *forward) do(ctx context.Context, d queue.Delivery) error {
 		return queue.Permanent(err)
 	}
 	h := http.Header{}
+	for name, value := range e.Headers.All() {
+		// A header that the sender's signature, the connection or this program needs is not passed on.
+		if checkHeader(name) == nil && !strings.HasPrefix(name, "X-Event-") {
+			h.Set(name, value)
+		}
+	}
 	for _, extra := range a.spec.Headers {
 		h.Set(extra.Name, extra.Value)
 	}
@@ -325,6 +331,9 @@ func (a *run) environment(d queue.Delivery) []string {
 		if !strings.Contains(v[1], "\x00") {
 			env = append(env, v[0]+"="+v[1])
 		}
+	}
+	for name, value := range e.Headers.All() {
+		env = append(env, "EVENT_HEADER_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))+"="+value)
 	}
 	for _, name := range a.spec.Env {
 		env = append(env, name+"="+a.values[name])

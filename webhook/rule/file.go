@@ -244,7 +244,7 @@ func when() yamldoc.Object[When] {
 		yamldoc.Texts("channel", "Id of the channel, such as C0123456789", func(w *When) *[]string { return &w.Channel }, notAName),
 		yamldoc.Texts("user", "Id of who caused it, such as U0123456789", func(w *When) *[]string { return &w.User }, notAName),
 		yamldoc.Texts("team", "Id of the workspace", func(w *When) *[]string { return &w.Team }, nil),
-		yamldoc.ObjectMap("match", "Places in the body (event.text, data.object.amount) and what has to stand there: a text, several of which one has to, or a condition",
+		yamldoc.ObjectMap("match", "Places in the body (event.text, data.object.amount), or kept headers (header:X-Shop-Domain), and what has to stand there: a text, several of which one has to, or a condition",
 			func(w *When) *[]yamldoc.Entry[Condition] { return &w.Match }, checkPath,
 			func(c *Condition, texts []string) { c.Equals = texts }, condition()),
 	}}
@@ -258,7 +258,7 @@ func notAName(s string) error {
 }
 
 func checkPath(s string) error {
-	_, err := event.ParsePath(s)
+	_, err := newLocator(s)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -104,18 +105,27 @@ func (m *matcher) filter(includeSelf bool) event.Filter {
 
 // A locator finds the text at a place of a body: by a path in JSON, also in that of a
 // form's payload, or by the name of a form's field. The place "text" of a message of Slack's is
-// all that it says.
+// all that it says, and "header:<name>" is a header that the source keeps.
 type locator struct {
-	path  event.Path
-	field string
+	path          event.Path
+	field, header string
 }
 
 func newLocator(s string) (locator, error) {
+	if name, ok := strings.CutPrefix(s, event.HeaderPlace); ok {
+		if name == "" {
+			return locator{}, errors.New("name the header, such as header:X-Shop-Domain")
+		}
+		return locator{header: name}, nil
+	}
 	p, err := event.ParsePath(s)
-	return locator{p, s}, err
+	return locator{path: p, field: s}, err
 }
 
 func (l locator) find(e *event.Event) (string, bool) {
+	if l.header != "" {
+		return e.Headers.Get(l.header)
+	}
 	if l.field == placeText {
 		if text, _, ok := said(e); ok {
 			return words.Unescape(text), text != "" // a condition is written as a person reads

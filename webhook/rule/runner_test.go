@@ -543,7 +543,7 @@ func TestForwardSignsAndRetries(t *testing.T) {
 		if err == nil {
 			_, err = v.Verify(&claim, body)
 		}
-		if err != nil || r.Header.Get("X-Team") != "red" || r.Header.Get("X-Event-Kind") != "message" {
+		if err != nil || r.Header.Get("X-Team") != "red" || r.Header.Get("X-Event-Kind") != "message" || r.Header.Get("X-Shop") != "ada's" || r.Header.Get("X-Event-Attempt") == "9" {
 			t.Errorf("a request that is not as promised: %v %v", err, r.Header)
 		}
 		ids, bodies = append(ids, r.Header.Get("Webhook-Id")), append(bodies, string(body))
@@ -551,17 +551,21 @@ func TestForwardSignsAndRetries(t *testing.T) {
 		w.WriteHeader(answers[len(ids)-1])
 	}))
 	defer srv.Close()
-	g := newRig(t, parse(t, `rules: [{name: out, forward: {url: "`+srv.URL+`/hook?x=y", secret_env: HOOK_SECRET, allow: 127.0.0.0/8, headers: {X-Team: red}}}]`),
+	g := newRig(t, parse(t, `rules: [{name: out, forward: {url: "`+srv.URL+`/hook?x=y", secret_env: HOOK_SECRET, allow: 127.0.0.0/8, headers: {X-Team: red}}, when: {match: {"header:x-shop": {contains: ada}}}}]`),
 		func(o *rule.Options) { o.Group.Policy.Base = time.Millisecond })
 	await(t, "the group", func() bool { groups, _ := g.q.Groups(t.Context()); return len(groups) == 1 })
 	seen := func(n int) func() bool {
 		return func() bool { mu.Lock(); defer mu.Unlock(); return len(ids) == n }
 	}
-	g.publish("a")
+	kept := func(e *event.Event) {
+		e.Headers = "Connection: close\nHost: evil.example\nWebhook-Id: another\nX-Event-Attempt: 9\nX-Shop: ada's\nX-Team: blue\n"
+	}
+	g.publish("one that has no such header")
+	g.publish("a", kept)
 	await(t, "the second try", seen(2))
-	g.publish("b")
+	g.publish("b", kept)
 	await(t, "a refusal", func() bool { return len(g.dead("out")) == 1 })
-	g.publish("c")
+	g.publish("c", kept)
 	await(t, "a redirect", func() bool { return len(g.dead("out")) == 2 })
 	if ids[0] != ids[1] || ids[1] == ids[2] || strings.Contains(bodies[0], "verification") || !strings.Contains(bodies[0], `"text":"a"`) {
 		t.Errorf("ids %q, bodies %q: want one id for both tries, and no token of Slack's", ids, bodies)
@@ -602,10 +606,10 @@ func TestCommands(t *testing.T) {
   - {name: loud, attempts: 1, run: {command: [/bin/sh, -c, "yes | head -c 3000000; printf 'the \\033[1mend'; exit 7"], max_output: 1000}}
 `), func(o *rule.Options) { o.Group.Policy.Base = time.Millisecond })
 	await(t, "the groups", func() bool { groups, _ := g.q.Groups(t.Context()); return len(groups) == 5 })
-	g.publish("hello", func(e *event.Event) { e.User = "U1; rm -rf /" })
+	g.publish("hello", func(e *event.Event) { e.User, e.Headers = "U1; rm -rf /", "X-Shop-Domain: ada's\n" })
 	var content []byte
 	await(t, "the file", func() (ok bool) { var err error; content, err = os.ReadFile(out); return err == nil })
-	for _, want := range []string{`"text":"hello"`, "EVENT_ID=Ev1\n", "EVENT_USER=U1; rm -rf /\n", "EVENT_ATTEMPT=1\n", "RULE=save\n", "TOKEN=token-of-the-command\n", "\n/\n"} {
+	for _, want := range []string{`"text":"hello"`, "EVENT_ID=Ev1\n", "EVENT_USER=U1; rm -rf /\n", "EVENT_ATTEMPT=1\n", "EVENT_HEADER_X_SHOP_DOMAIN=ada's\n", "RULE=save\n", "TOKEN=token-of-the-command\n", "\n/\n"} {
 		if !strings.Contains(string(content), want) {
 			t.Errorf("the command did not see %q:\n%s", want, content)
 		}

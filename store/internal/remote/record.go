@@ -13,8 +13,12 @@ import (
 // fixed order, each with its length before it, and ends with the body as it came. The
 // Position is not part of it: the backend knows it better.
 
-// version is the first byte of a record; another one was written by a later program.
-const version = 1
+// The version is the first byte of a record; another one was written by a later program. A record
+// without headers is of the first version, which every program reads.
+const (
+	version        = 1
+	versionHeaders = 2
+)
 
 // ErrShort says that a record ends in the middle of a field: it is damaged, or only its
 // beginning was read.
@@ -22,11 +26,15 @@ var ErrShort = errors.New("record is cut off")
 
 // AppendRecord appends the record of e to b.
 func AppendRecord(b []byte, e *event.Event) []byte {
-	b = append(b, version, byte(e.Encoding), boolean(e.FromSelf))
+	v := byte(version)
+	if e.Headers != "" {
+		v = versionHeaders
+	}
+	b = append(b, v, byte(e.Encoding), boolean(e.FromSelf))
 	b = appendTime(b, e.At)
 	b = appendTime(b, e.ReceivedAt)
 	b = binary.AppendVarint(b, int64(e.Retry.Num))
-	for _, s := range texts(e) {
+	for _, s := range texts(e, v) {
 		b = binary.AppendUvarint(b, uint64(len(*s)))
 		b = append(b, *s...)
 	}
@@ -39,8 +47,8 @@ func DecodeRecord(b []byte) (event.Event, error) {
 	if len(b) < 3 {
 		return event.Event{}, ErrShort
 	}
-	if b[0] != version {
-		return event.Event{}, fmt.Errorf("record has version %d, this program reads %d", b[0], version)
+	if b[0] != version && b[0] != versionHeaders {
+		return event.Event{}, fmt.Errorf("record has version %d, this program reads up to %d", b[0], versionHeaders)
 	}
 	var e event.Event
 	e.Encoding, e.FromSelf = event.Encoding(b[1]), b[2] != 0
@@ -48,7 +56,7 @@ func DecodeRecord(b []byte) (event.Event, error) {
 	e.At = r.time()
 	e.ReceivedAt = r.time()
 	e.Retry.Num = int(r.varint())
-	for _, s := range texts(&e) {
+	for _, s := range texts(&e, b[0]) {
 		*s = r.text()
 	}
 	if r.err != nil {
@@ -60,10 +68,14 @@ func DecodeRecord(b []byte) (event.Event, error) {
 
 // texts lists an event's text fields in the order of the record, which only ever grows
 // with the version.
-func texts(e *event.Event) [10]*string {
-	return [...]*string{
+func texts(e *event.Event, v byte) []*string {
+	list := []*string{
 		&e.Source, &e.ID, &e.Kind.Type, &e.Kind.Subtype, &e.Team, &e.Channel, &e.ChannelType, &e.User, &e.Thread, &e.Retry.Reason,
 	}
+	if v == versionHeaders {
+		list = append(list, (*string)(&e.Headers))
+	}
+	return list
 }
 
 func boolean(v bool) byte {
