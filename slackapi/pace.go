@@ -262,6 +262,12 @@ func (p *pacer) limit(t tier) rate.Limit {
 	return rate.Limit(perMinute / 60 * p.factor)
 }
 
+// LimitOf returns how often a method may be called, a minute and at once, by all of one workspace and app.
+func LimitOf(name string) (perMinute float64, atOnce int) {
+	t := methodOf(name).tier
+	return float64((&pacer{factor: 60}).limit(t)), burst(t, false)
+}
+
 // burst is how many calls may follow each other at once. Slack counts by the minute
 // and tolerates bursts; half of a tier's minute keeps the worst minute at one and a half. One person
 // has a quarter of it.

@@ -119,6 +119,8 @@ type User struct {
 // An EnterpriseUser says of which organisation a user is.
 type EnterpriseUser struct {
 	EnterpriseID string `json:"enterprise_id"`
+	// Teams are the workspaces that they are in.
+	Teams []string `json:"teams,omitempty"`
 }
 
 // A Profile is what a user tells of themselves.

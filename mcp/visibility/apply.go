@@ -1,0 +1,291 @@
+package visibility
+
+import (
+	"encoding/json"
+	"slices"
+
+	"slackmcp/webhook/event"
+)
+
+// Apply takes in what an event says, before any reader is shown the event. It is called with each event of the
+// log, in its order. What an event takes away is gone at once; what it would give is only unknown from
+// then on, and Slack is asked.
+func (j *Judge) Apply(e *event.Event) {
+	self, _ := j.opt.Self()
+	var change func(*Judge)
+	switch {
+	case e.Source == event.SourceGaps && e.Kind.Type == event.KindGap:
+		change = forgetAll
+	case e.Source == event.SourceSlack && (self.Team == "" || e.Team == "" || e.Team == self.Team):
+		change = j.changeOf(e, self)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.passed(e.Position)
+	if change != nil {
+		change(j)
+	}
+}
+
+// passed notes that an event was taken in. It requires j.mu.
+func (j *Judge) passed(at event.Position) {
+	j.seq++
+	if n, ok := at.Seq(); ok {
+		if j.applied != "" && j.applied.Epoch() != at.Epoch() {
+			forgetAll(j) // of another store: what happened between is not known
+		}
+		j.seq, j.applied = max(j.seq, n), at
+	}
+}
+
+// notice is what Apply reads of an event's body.
+type notice struct {
+	User    json.RawMessage `json:"user"`
+	Channel json.RawMessage `json:"channel"`
+	FileID  string          `json:"file_id"`
+	OldID   string          `json:"old_channel_id"`
+	NewID   string          `json:"new_channel_id"`
+	Tokens  struct {
+		People []string `json:"oauth"`
+		Bots   []string `json:"bot"`
+	} `json:"tokens"`
+}
+
+// profile is a user as an event has it.
+type profile struct {
+	ID              string `json:"id"`
+	Deleted         bool   `json:"deleted"`
+	Restricted      bool   `json:"is_restricted"`
+	UltraRestricted bool   `json:"is_ultra_restricted"`
+}
+
+// changeOf returns what an event of Slack changes; nil is nothing, which is so of nearly all events.
+func (j *Judge) changeOf(e *event.Event, self Install) func(*Judge) {
+	switch e.Kind.Type {
+	case "app_rate_limited", "app_uninstalled", "team_access_revoked", "team_access_granted", "grid_migration_started", "grid_migration_finished":
+		return forgetAll
+	case "message":
+		return ofMessage(e, self)
+	case "member_left_channel":
+		return leaves(e.Channel, e.User, self)
+	case "member_joined_channel":
+		return joins(e.Channel, e.User, self)
+	case "channel_left", "group_left":
+		return leaves(e.Channel, self.Bot, self)
+	case "channel_deleted", "group_deleted", "channel_converted_to_private", "channel_converted_to_public", "channel_shared", "channel_unshared":
+		return func(j *Judge) { j.forget(e.Channel) }
+	case "channel_id_changed", "tokens_revoked", "user_change", "team_join", "user_profile_changed",
+		"file_shared", "file_unshared", "file_change", "file_deleted", "file_public", "file_created":
+		n, err := event.Inner[notice](e)
+		if err != nil {
+			return forgetAll // nobody can say what has changed
+		}
+		return ofNotice(e, n)
+	}
+	return nil
+}
+
+// ofMessage is what the messages change that Slack posts when somebody comes or goes.
+func ofMessage(e *event.Event, self Install) func(*Judge) {
+	switch e.Kind.Subtype {
+	case "channel_leave", "group_leave":
+		return leaves(e.Channel, e.User, self)
+	case "channel_join", "group_join", "mpim_join":
+		return joins(e.Channel, e.User, self)
+	case "channel_convert_to_private", "channel_convert_to_public", "channel_converted_to_private":
+		return func(j *Judge) { j.forget(e.Channel) }
+	}
+	return nil
+}
+
+func ofNotice(e *event.Event, n notice) func(*Judge) {
+	switch e.Kind.Type {
+	case "channel_id_changed":
+		return func(j *Judge) {
+			j.forget(n.OldID)
+			j.forget(n.NewID)
+		}
+	case "tokens_revoked":
+		if len(n.Tokens.Bots) > 0 {
+			return forgetAll
+		}
+		return func(j *Judge) {
+			for _, id := range n.Tokens.People {
+				j.suspect(id)
+			}
+		}
+	case "user_change", "team_join", "user_profile_changed":
+		var p profile
+		if json.Unmarshal(n.User, &p) != nil || p.ID == "" {
+			return nil
+		}
+		return func(j *Judge) { j.profile(p) }
+	}
+	return func(j *Judge) { j.fileChanged(n.FileID, e) }
+}
+
+// forgetAll makes everything unknown that an event could have changed.
+func forgetAll(j *Judge) {
+	j.seq++
+	for _, c := range j.convs {
+		if c.kind != direct {
+			c.drop(j.seq)
+		}
+	}
+	for _, u := range j.users {
+		if u.publicAt.IsZero() && !u.person && !u.guest {
+			continue
+		}
+		u.public, u.publicAt, u.taken = nil, zero, j.seq
+		if u.person {
+			u.suspect = true
+		}
+	}
+	clear(j.files)
+	j.changedFor(nil)
+	select {
+	case j.again <- struct{}{}:
+	default: // it will
+	}
+}
+
+// forget makes all unknown that is known of a conversation.
+func (j *Judge) forget(id string) {
+	if id == "" {
+		return
+	}
+	j.conv(id).drop(j.seq)
+	for _, u := range j.users {
+		delete(u.public, id)
+	}
+	j.changedFor(nil)
+}
+
+// drop forgets what a conversation is and who is in it.
+func (c *conversation) drop(seq uint64) {
+	c.kind, c.typedAt, c.botIn, c.refused, c.shared = untold, zero, false, false, false
+	c.members, c.listedAt, c.taken, c.dirty = nil, zero, seq, true
+	clear(c.marks)
+}
+
+// leaves takes a user out of a conversation. When the bot leaves, nothing is known of it any more.
+func leaves(channel, id string, self Install) func(*Judge) {
+	switch {
+	case channel == "" || id == "":
+		return nil
+	case id == self.Bot:
+		return func(j *Judge) { j.forget(channel) }
+	}
+	return func(j *Judge) { j.mark(channel, id, left) }
+}
+
+// joins makes it unknown whether a user is in a conversation.
+func joins(channel, id string, self Install) func(*Judge) {
+	switch {
+	case channel == "" || id == "":
+		return nil
+	case id == self.Bot:
+		return func(j *Judge) { j.forget(channel) }
+	}
+	return func(j *Judge) {
+		c, u := j.convs[channel], j.users[id]
+		if c == nil || c.kind == public && u != nil && !u.at.IsZero() && !u.guest {
+			return // it changes nothing
+		}
+		j.mark(channel, id, unclear)
+	}
+}
+
+// maxMarks bounds what is remembered of single people in a conversation, before all of it is asked anew.
+const maxMarks = 2_000
+
+// mark notes something about one person in a conversation.
+func (j *Judge) mark(channel, id string, is standing) {
+	c := j.conv(channel)
+	if len(c.marks) >= maxMarks {
+		c.drop(j.seq)
+		j.changedFor(nil)
+		return
+	}
+	u := j.user(id)
+	c.marks[u.index] = mark{is: is, at: j.opt.Now(), seq: j.seq}
+	c.dirty = true
+	j.changedFor(u)
+}
+
+// suspect notes that Slack may have ended what a person allowed, and what it said of them.
+func (j *Judge) suspect(id string) {
+	u := j.user(id)
+	u.suspect, u.taken = true, j.seq
+	for _, c := range j.convs {
+		if m, ok := c.marks[u.index]; ok && m.is == allowed {
+			c.marks[u.index] = mark{is: unclear, at: m.at, seq: j.seq}
+		}
+	}
+	j.changedFor(u)
+}
+
+// profile takes away what somebody may see who was deactivated or is a guest now. What it would give is
+// asked for.
+func (j *Judge) profile(p profile) {
+	guest := p.Restricted || p.UltraRestricted
+	u := j.users[p.ID]
+	if u == nil && !p.Deleted && !guest {
+		return
+	}
+	u = j.user(p.ID)
+	switch {
+	case p.Deleted && !u.deleted:
+		u.deleted = true
+	case guest && !u.guest:
+		u.guest, u.public, u.publicAt = true, nil, zero
+	case !p.Deleted && u.deleted, !guest && u.guest:
+		u.at = zero
+	default:
+		return
+	}
+	u.taken = j.seq
+	j.changedFor(u)
+}
+
+// maxFiles bounds the files that are remembered.
+const maxFiles = 10_000
+
+// fileChanged notes where a file is, or that this is unknown now.
+func (j *Judge) fileChanged(id string, e *event.Event) {
+	if id == "" {
+		return
+	}
+	f := j.files[id]
+	if f == nil {
+		if e.Kind.Type != "file_shared" {
+			return
+		}
+		f = &file{}
+		j.keepFile(id, f)
+	}
+	f.taken, f.at = j.seq, zero
+	switch e.Kind.Type {
+	case "file_deleted":
+		f.gone = true // what was known of it stays
+	case "file_unshared":
+		f.in = nil
+	case "file_shared":
+		if e.Channel != "" && !slices.Contains(f.in, e.Channel) {
+			f.in = append(f.in, e.Channel)
+		}
+	}
+}
+
+// keepFile remembers a file, and forgets others where there are too many.
+func (j *Judge) keepFile(id string, f *file) {
+	if len(j.files) >= maxFiles {
+		for old := range j.files {
+			delete(j.files, old)
+			if len(j.files) < maxFiles*9/10 {
+				break
+			}
+		}
+	}
+	j.files[id] = f
+}

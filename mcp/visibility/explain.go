@@ -1,0 +1,63 @@
+package visibility
+
+import (
+	"time"
+
+	"slackmcp/mcp/access"
+	"slackmcp/webhook/event"
+)
+
+// An Explanation is why a person sees an event or not, without anything of its content.
+type Explanation struct {
+	Person  string `json:"person"`
+	Verdict string `json:"verdict"`
+	// Why is the rule that decided, in words.
+	Why string `json:"why"`
+	// Needs is what has to be asked before it can be decided; see [Needs]. It is empty unless the verdict
+	// is unknown.
+	Needs string `json:"needs,omitempty"`
+	// Conversation is where it happened, and Kind what that is as far as it is known, since Typed.
+	Conversation string    `json:"conversation,omitempty"`
+	Kind         string    `json:"kind,omitempty"`
+	Shared       bool      `json:"shared,omitempty"` // with other organizations
+	Typed        time.Time `json:"typed,omitzero"`
+	// Membership is what is known of the person there, and Since when it was said.
+	Membership string    `json:"membership,omitempty"`
+	Since      time.Time `json:"since,omitzero"`
+}
+
+// Explain says why a person sees an event or not, now. It starts no look-up.
+func (j *Judge) Explain(p access.Person, e *event.Event) Explanation {
+	f := read(e)
+	r := j.rule(p, e, &f)
+	x := Explanation{Person: p.String(), Verdict: r.verdict.String(), Why: r.why, Conversation: r.channel, Since: r.asOf}
+	if r.verdict == Unknown {
+		x.Needs = r.need.what.String()
+	}
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	if c, u := j.convs[r.channel], j.users[p.User]; c != nil {
+		x.Kind, x.Shared, x.Typed = c.kind.String(), c.shared, c.typedAt
+		x.Membership = c.standing(u)
+	}
+	return x
+}
+
+// standing is what is known of a user in words.
+func (c *conversation) standing(u *user) string {
+	if u == nil {
+		return "unknown"
+	}
+	if m, ok := c.marks[u.index]; ok {
+		return [...]string{"unknown since a change", "has left", "is shown it by Slack", "is not shown it by Slack"}[m.is]
+	}
+	switch _, in := u.public[c.id]; {
+	case c.kind == direct:
+		return ""
+	case c.listedAt.IsZero() && u.publicAt.IsZero():
+		return "not listed"
+	case c.has(u), in:
+		return "a member"
+	}
+	return "not a member"
+}

@@ -1,0 +1,586 @@
+package visibility
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"slackmcp/internal/wait"
+	"slackmcp/mcp/access"
+	"slackmcp/slackapi"
+	"slackmcp/webhook/event"
+)
+
+const (
+	// share is the part of Slack's limits that the judge uses.
+	share = 5
+	// memberPage is how many members Slack gives in one answer.
+	memberPage = 999
+	// maxPages bounds one list.
+	maxPages = 1_000
+	// maxSteps is how many look-ups one pair may need: the person, the type, the members, their own verdict.
+	maxSteps = 6
+	// maxPairs and maxOwn bound the pairs that are looked up at once, of all and of one person.
+	maxPairs, maxOwn = 1_024, 64
+	callTime         = 30 * time.Second
+	pairTime         = 10 * time.Minute
+	retryAfter       = 10 * time.Second
+	maxFailed        = 10_000
+)
+
+var errLater = errors.New("it was asked a moment ago, and Slack could not answer")
+
+// A flight is a look-up that is on its way.
+type flight struct {
+	done chan struct{}
+	err  error // once done is closed
+}
+
+// asking is what is being asked.
+type asking struct {
+	pace float64
+
+	mu     sync.Mutex // guards what follows
+	closed bool
+	pairs  map[access.Person]map[string]*flight
+	count  int
+	needs  map[need]*flight
+	later  map[need]time.Time // not before
+	gates  map[string]*gate
+}
+
+func newAsking(pace float64) asking {
+	return asking{
+		pace: pace, pairs: map[access.Person]map[string]*flight{}, needs: map[need]*flight{}, later: map[need]time.Time{}, gates: map[string]*gate{},
+	}
+}
+
+func (a *asking) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = true
+}
+
+// A gate lets the calls of one method through, those that somebody waits for before the others.
+type gate struct {
+	rate *rate.Limiter
+
+	mu      sync.Mutex // guards what follows
+	until   time.Time  // Slack asked for no calls before
+	waiting int        // those that somebody waits for
+}
+
+// gate returns that of a method.
+func (a *asking) gate(method string) *gate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	g := a.gates[method]
+	if g == nil {
+		perMinute, burst := slackapi.LimitOf(method)
+		g = &gate{rate: rate.NewLimiter(rate.Limit(perMinute/60/share*a.pace), max(1, burst/share))}
+		a.gates[method] = g
+	}
+	return g
+}
+
+// politely is how often a call that nobody waits for looks whether it is its turn.
+const politely = 200 * time.Millisecond
+
+// pass waits for a place. A call that nobody waits for stands back.
+func (g *gate) pass(ctx context.Context, urgent bool) error {
+	g.enter(urgent, 1)
+	defer g.enter(urgent, -1)
+	for {
+		g.mu.Lock()
+		pause, busy := time.Until(g.until), g.waiting > 0
+		g.mu.Unlock()
+		switch {
+		case pause > 0:
+		case !urgent && (busy || g.rate.Tokens() < 1):
+			pause = politely
+		default:
+			return g.rate.Wait(ctx)
+		}
+		if err := wait.Sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+func (g *gate) enter(urgent bool, n int) {
+	if urgent {
+		g.mu.Lock()
+		g.waiting += n
+		g.mu.Unlock()
+	}
+}
+
+// failed closes the gate for as long as Slack asked for.
+func (g *gate) failed(err error) {
+	if e, ok := errors.AsType[*slackapi.Error](err); ok && e.Kind == slackapi.RateLimited {
+		g.mu.Lock()
+		g.until = time.Now().Add(max(e.RetryAfter, time.Second))
+		g.mu.Unlock()
+	}
+}
+
+// call makes one call of a method in its turn.
+func (j *Judge) call(ctx context.Context, method string, urgent bool, do func(context.Context) error) error {
+	g := j.asking.gate(method)
+	if err := g.pass(ctx, urgent); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	err := do(ctx)
+	g.failed(err)
+	return err
+}
+
+// look asks in the background for what has to be known of a person and an event.
+func (j *Judge) look(p access.Person, e *event.Event, f facts, r ruling) {
+	if r.need.what == ofNothing {
+		return
+	}
+	target := r.channel
+	if target == "" {
+		target = r.need.id
+	}
+	done := j.asking.begin(p, target, r.need, j.opt.Now(), &j.work)
+	if done == nil {
+		return
+	}
+	kept := *e
+	kept.Raw = nil // it is the reader's
+	go func() {
+		defer j.work.Done()
+		defer done()
+		ctx, cancel := context.WithTimeout(j.ctx, pairTime)
+		defer cancel()
+		for range maxSteps {
+			r := j.rule(p, &kept, &f)
+			if r.verdict != Unknown || r.need.what == ofNothing || j.fetch(ctx, p, r.need) != nil {
+				return
+			}
+		}
+	}()
+}
+
+// begin notes that a pair is looked up, and counts it in work; nil where it is already, or may not be now.
+func (a *asking) begin(p access.Person, target string, n need, now time.Time, work *sync.WaitGroup) (done func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	own := a.pairs[p]
+	if a.closed || own[target] != nil || len(own) >= maxOwn || a.count >= maxPairs || now.Before(a.later[n]) {
+		return nil
+	}
+	if own == nil {
+		own = map[string]*flight{}
+		a.pairs[p] = own
+	}
+	f := &flight{done: make(chan struct{})}
+	own[target] = f
+	a.count++
+	work.Add(1)
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.count--
+		if delete(own, target); len(own) == 0 {
+			delete(a.pairs, p)
+		}
+		close(f.done)
+	}
+}
+
+// Await waits until the look-ups have ended that this person's Unknowns have started, or until ctx ends. It
+// reports whether they all have. A reader that met an Unknown may hold so for a few seconds, and then judge
+// once more: what is still Unknown then is a no.
+func (j *Judge) Await(ctx context.Context, p access.Person) bool {
+	j.asking.mu.Lock()
+	var all []*flight
+	for _, f := range j.asking.pairs[p] {
+		all = append(all, f)
+	}
+	j.asking.mu.Unlock()
+	for _, f := range all {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// fetch asks Slack for what is needed, once for all who need it at a time.
+func (j *Judge) fetch(ctx context.Context, p access.Person, n need) error {
+	a := &j.asking
+	a.mu.Lock()
+	if f := a.needs[n]; f != nil {
+		a.mu.Unlock()
+		select {
+		case <-f.done:
+			return f.err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if j.opt.Now().Before(a.later[n]) {
+		a.mu.Unlock()
+		return errLater
+	}
+	f := &flight{done: make(chan struct{})}
+	a.needs[n] = f
+	a.mu.Unlock()
+	f.err = j.ask(ctx, p, n)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.needs, n)
+	a.put(n, f.err, j.opt.Now())
+	close(f.done)
+	return f.err
+}
+
+// put notes until when a failed look-up is not tried again. It requires a.mu.
+func (a *asking) put(n need, err error, now time.Time) {
+	if err == nil {
+		delete(a.later, n)
+		return
+	}
+	pause := retryAfter
+	if e, ok := errors.AsType[*slackapi.Error](err); ok {
+		pause = max(pause, e.RetryAfter)
+	}
+	if len(a.later) >= maxFailed {
+		clear(a.later)
+	}
+	a.later[n] = now.Add(pause)
+}
+
+// ask asks Slack. An error says that it has not answered.
+func (j *Judge) ask(ctx context.Context, p access.Person, n need) error {
+	switch n.what {
+	case ofType:
+		return j.askType(ctx, n.id)
+	case ofMembers:
+		return j.askMembers(ctx, n.id, true)
+	case ofOwn:
+		return j.askOwn(ctx, p, n.id)
+	case ofUser:
+		return j.askUser(ctx, n.id)
+	case ofGuest:
+		return j.askGuest(ctx, n.id)
+	case ofFile:
+		return j.askFile(ctx, n.id)
+	case ofGrant:
+		return j.askGrant(ctx, p)
+	case ofNothing:
+	}
+	return nil
+}
+
+// answered reports that an error is Slack's no to what was asked, and not a failure to answer.
+func answered(err error) bool {
+	e, ok := errors.AsType[*slackapi.Error](err)
+	return ok && !e.SignIn && slices.Contains([]slackapi.Kind{slackapi.NotFound, slackapi.NotInChannel, slackapi.Forbidden, slackapi.MissingScope}, e.Kind)
+}
+
+// number is that of the last event that was taken in.
+func (j *Judge) number() uint64 {
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	return j.seq
+}
+
+func (j *Judge) askType(ctx context.Context, id string) error {
+	var ch slackapi.Channel
+	began := j.number()
+	err := j.call(ctx, "conversations.info", true, func(ctx context.Context) (err error) {
+		began = j.number()
+		ch, err = j.opt.Bot.ConversationInfo(ctx, id)
+		return err
+	})
+	switch {
+	case err == nil && ch.ID == id:
+		j.told(began, ch)
+	case err == nil || answered(err):
+		j.told(began, slackapi.Channel{ID: id})
+	default:
+		return err
+	}
+	return nil
+}
+
+// told takes in what Slack has said that conversations are, when the events up to began were known.
+func (j *Judge) told(began uint64, list ...slackapi.Channel) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	changed := false
+	for i := range list {
+		c := j.conv(list[i].ID)
+		if c.taken > began {
+			continue // it has changed since
+		}
+		is := kindOf(&list[i])
+		if is == untold {
+			is = unseen
+		}
+		changed = changed || c.kind != is
+		if c.kind != is && c.kind != untold && c.kind != unseen {
+			c.drop(j.seq)
+		}
+		c.dirty = c.dirty || c.kind != is
+		c.kind, c.typedAt, c.shared = is, j.opt.Now(), list[i].IsExtShared
+		c.botIn = list[i].IsMember
+		if is == direct {
+			c.other = j.user(list[i].User).index
+		}
+	}
+	if changed {
+		j.changedFor(nil)
+	}
+}
+
+// askMembers lists who is in a conversation.
+func (j *Judge) askMembers(ctx context.Context, id string, urgent bool) error {
+	began := j.number()
+	var ids []string
+	cursor := ""
+	for range maxPages {
+		var page slackapi.MemberPage
+		err := j.call(ctx, "conversations.members", urgent, func(ctx context.Context) (err error) {
+			if cursor == "" {
+				began = j.number()
+			}
+			page, err = j.opt.Bot.Members(ctx, id, cursor, memberPage)
+			return err
+		})
+		if answered(err) {
+			j.unlisted(id)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		ids = append(ids, page.Members...)
+		if cursor = page.NextCursor; cursor == "" {
+			j.listed(id, ids, began)
+			return nil
+		}
+	}
+	return errors.New("the list of members does not end")
+}
+
+// unlisted notes that the bot is not told who is in a conversation.
+func (j *Judge) unlisted(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	c := j.conv(id)
+	c.refused, c.botIn, c.members, c.listedAt = true, false, nil, zero
+	j.changedFor(nil)
+}
+
+// listed takes in who is in a conversation, when the events up to began were known.
+func (j *Judge) listed(id string, ids []string, began uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	c := j.conv(id)
+	if c.taken > began {
+		return
+	}
+	c.members = make([]uint32, len(ids))
+	for i, id := range ids {
+		c.members[i] = j.user(id).index
+	}
+	slices.Sort(c.members)
+	c.listedAt, c.dirty = j.opt.Now(), true
+	for i, m := range c.marks {
+		if m.seq <= began {
+			delete(c.marks, i)
+		}
+	}
+	j.changedFor(nil)
+}
+
+// askOwn asks Slack as the person whether they see a conversation.
+func (j *Judge) askOwn(ctx context.Context, p access.Person, id string) error {
+	var ch slackapi.Channel
+	began := j.number()
+	err := j.call(ctx, "conversations.info", true, func(ctx context.Context) (err error) {
+		began = j.number()
+		ch, err = j.opt.People.Conversation(ctx, p, id)
+		return err
+	})
+	is := allowed
+	switch {
+	case answered(err) && !isMissing(err), err == nil && (ch.ID != id || kindOf(&ch) == private && !ch.IsMember):
+		is = refused
+	case err != nil:
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	c, u := j.conv(id), j.user(p.User)
+	if c.taken > began || u.taken > began || c.marks[u.index].seq > began {
+		return nil
+	}
+	c.marks[u.index] = mark{is: is, at: j.opt.Now(), seq: began}
+	j.changedFor(u)
+	return nil
+}
+
+// isMissing reports that a token lacks a scope, which is no answer about a person.
+func isMissing(err error) bool {
+	e, ok := errors.AsType[*slackapi.Error](err)
+	return ok && e.Kind == slackapi.MissingScope
+}
+
+func (j *Judge) askUser(ctx context.Context, id string) error {
+	var u slackapi.User
+	began := j.number()
+	err := j.call(ctx, "users.info", true, func(ctx context.Context) (err error) {
+		began = j.number()
+		u, err = j.opt.Bot.UserInfo(ctx, id)
+		return err
+	})
+	switch {
+	case err == nil && u.ID == id:
+	case err == nil || answered(err) && !isMissing(err):
+		u = slackapi.User{ID: id, IsStranger: true}
+	default:
+		return err
+	}
+	j.people(began, u)
+	return nil
+}
+
+// people takes in who users are, when the events up to began were known.
+func (j *Judge) people(began uint64, list ...slackapi.User) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := range list {
+		in := &list[i]
+		u := j.user(in.ID)
+		if u.taken > began {
+			continue
+		}
+		was := *u
+		u.at, u.team, u.teams = j.opt.Now(), in.TeamID, in.EnterpriseUser.Teams
+		u.deleted, u.guest, u.stranger = in.Deleted, in.IsRestricted || in.IsUltraRestricted, in.IsStranger || in.IsBot
+		if was.at.IsZero() || was.deleted != u.deleted || was.guest != u.guest || was.stranger != u.stranger {
+			j.changedFor(u)
+		}
+	}
+}
+
+// askGuest lists the public channels that a guest is in.
+func (j *Judge) askGuest(ctx context.Context, id string) error {
+	in := map[string]struct{}{}
+	began, err := j.list(ctx, id, []string{"public_channel"}, true, func(ch *slackapi.Channel) { in[ch.ID] = struct{}{} })
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	u := j.user(id)
+	if u.taken > began {
+		return nil
+	}
+	u.public, u.publicAt = in, j.opt.Now()
+	for _, c := range j.convs {
+		if m, ok := c.marks[u.index]; ok && c.kind == public && m.seq <= began {
+			delete(c.marks, u.index)
+		}
+	}
+	j.changedFor(u)
+	return nil
+}
+
+// list lists the conversations of a user, the bot's where that is empty.
+func (j *Judge) list(ctx context.Context, id string, types []string, urgent bool, each func(*slackapi.Channel)) (began uint64, _ error) {
+	began = j.number()
+	q := slackapi.ListQuery{Types: types, Limit: memberPage}
+	for range maxPages {
+		var page slackapi.ChannelPage
+		err := j.call(ctx, "users.conversations", urgent, func(ctx context.Context) (err error) {
+			if q.Cursor == "" {
+				began = j.number()
+			}
+			page, err = j.opt.Bot.UserConversations(ctx, id, q)
+			return err
+		})
+		if err != nil {
+			return began, err
+		}
+		for i := range page.Channels {
+			each(&page.Channels[i])
+		}
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			return began, nil
+		}
+	}
+	return began, errors.New("the list of conversations does not end")
+}
+
+func (j *Judge) askFile(ctx context.Context, id string) error {
+	var in slackapi.File
+	began := j.number()
+	err := j.call(ctx, "files.info", true, func(ctx context.Context) (err error) {
+		began = j.number()
+		in, err = j.opt.Bot.FileInfo(ctx, id)
+		return err
+	})
+	if err != nil && !answered(err) {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f := j.files[id]
+	if f == nil {
+		f = &file{}
+		j.keepFile(id, f)
+	}
+	if f.taken > began {
+		return nil
+	}
+	f.at = j.opt.Now()
+	if err != nil {
+		return nil // what was seen of it counts
+	}
+	f.owner, f.in = in.User, slices.Concat(in.Channels, in.Groups, in.IMs)
+	for _, shares := range []map[string][]slackapi.Share{in.Shares.Public, in.Shares.Private} {
+		for channel := range shares {
+			if !slices.Contains(f.in, channel) {
+				f.in = append(f.in, channel)
+			}
+		}
+	}
+	j.changedFor(nil)
+	return nil
+}
+
+// askGrant asks whether what a person allowed still holds.
+func (j *Judge) askGrant(ctx context.Context, p access.Person) error {
+	began := j.number()
+	err := j.opt.People.Holds(ctx, p)
+	if err != nil && !errors.Is(err, access.ErrRevoked) {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	u := j.user(p.User)
+	if u.taken > began {
+		return nil
+	}
+	u.suspect, u.revokedAt = false, zero
+	if err != nil {
+		u.suspect, u.revokedAt = true, j.opt.Now()
+	}
+	j.changedFor(u)
+	return nil
+}
