@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/rule"
+	"slackmcp/webhook/signature"
 	"slackmcp/webhook/worker"
 )
 
@@ -79,7 +81,7 @@ func problemsOfWriting(c config.Config) (problems []config.Problem) {
 
 // CheckRules reads a rules file as a server does. The error is a *config.Error.
 func CheckRules(c config.Config, file string) ([]Entry, error) {
-	rules, err := parseRules(file, env(c))
+	rules, err := parseRules(c, file, env(c))
 	if err != nil {
 		return nil, &config.Error{Problems: problemsOf("RULES_FILE", err)}
 	}
@@ -136,7 +138,7 @@ func readRules(c config.Config, e yamldoc.Env) ([]*rule.Rule, error) {
 	if c.Worker.RulesFile == "" || !c.Mode.Webhook() {
 		return nil, nil
 	}
-	rules, err := parseRules(c.Worker.RulesFile, e)
+	rules, err := parseRules(c, c.Worker.RulesFile, e)
 	if err != nil {
 		return nil, err
 	}
@@ -148,12 +150,34 @@ func readRules(c config.Config, e yamldoc.Env) ([]*rule.Rule, error) {
 	return rules, nil
 }
 
-func parseRules(file string, e yamldoc.Env) ([]*rule.Rule, error) {
+func parseRules(c config.Config, file string, e yamldoc.Env) ([]*rule.Rule, error) {
 	content, err := config.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return rule.Parse(file, content, e)
+	return rule.Parse(file, content, e, senders(c, e))
+}
+
+// senders are the sources that rules may name, beside those of Slack: also those whose secret is
+// missing where only the rules are looked at.
+func senders(c config.Config, e yamldoc.Env) []rule.Sender {
+	list := []rule.Sender{}
+	further := []webhook.Source{{Name: sourceContact}, {Name: sourceStripe, Scheme: signature.HexOrStripe}}
+	if c.Senders.SourcesFile != "" {
+		named, _ := parseSources(c, c.Senders.SourcesFile, e) // Its problems are told where it is served.
+		further = append(named, further...)
+	}
+	for _, s := range further {
+		if slices.ContainsFunc(list, func(one rule.Sender) bool { return one.Name == s.Name }) {
+			continue // The file's replaces it.
+		}
+		one := rule.Sender{Name: s.Name, Typed: s.Typed()}
+		for _, name := range s.KeepHeaders {
+			one.Headers = append(one.Headers, http.CanonicalHeaderKey(name))
+		}
+		list = append(list, one)
+	}
+	return list
 }
 
 // readSources reads the sources file; no file is no sources.

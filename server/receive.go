@@ -113,6 +113,12 @@ func sourceNames(cfg config.Config, slack slackAccess, others []webhook.Source) 
 	return names
 }
 
+// The senders that have a variable of their own.
+const (
+	sourceContact = "contact_created"
+	sourceStripe  = "payment_succeeded"
+)
+
 // sources are the senders that have a variable of their own; each is served when its
 // secret is set.
 func sources(s config.Senders) []webhook.Source {
@@ -122,8 +128,8 @@ func sources(s config.Senders) []webhook.Source {
 		secret config.Secret
 		scheme signature.Scheme
 	}{
-		{"contact_created", s.Contact, signature.HexHeader("")},
-		{"payment_succeeded", s.Stripe, signature.HexOrStripe},
+		{sourceContact, s.Contact, signature.HexHeader("")},
+		{sourceStripe, s.Stripe, signature.HexOrStripe},
 	} {
 		if sender.secret.IsSet() {
 			list = append(list, webhook.Source{Name: sender.name, Secrets: one(sender.secret), Scheme: sender.scheme})

@@ -3,9 +3,13 @@ package server
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"slackmcp/config"
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/rule"
@@ -55,6 +59,33 @@ func TestAPersonIsNoBot(t *testing.T) {
 		self, err := i.self(t.Context())
 		if bot, failed := i.botUser(t.Context()); self != want || bot != want.UserID || err != nil || failed != nil {
 			t.Errorf("with the token of %+v we are %+v, and the bot is %q (%v, %v)", token, self, bot, err, failed)
+		}
+	}
+}
+
+// TestRulesNameSourcesThatThereAre has a rule for a source of the sources file, whose secret is not at
+// hand, and one for a source that there is not.
+func TestRulesNameSourcesThatThereAre(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	sources, rules := filepath.Join(dir, "sources.yaml"), filepath.Join(dir, "rules.yaml")
+	var c config.Config
+	c.Senders.SourcesFile = sources
+	write := func(file, text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(sources, "sources: [{name: shop, provider: shopify, secret_env: ABSENT, keep_headers: x-shopify-shop-domain}]")
+	for text, want := range map[string]string{
+		"{source: shop, type: orders/paid, match: {header:X-Shopify-Shop-Domain: a}}": "",
+		"{source: contact_created}":            "",
+		"{source: shpo}":                       "there is no source shpo",
+		"{source: contact_created, type: new}": "no event of contact_created can be of the type",
+	} {
+		write(rules, "rules: [{name: a, when: "+text+", log: {}}]")
+		if _, err := CheckRules(c, rules); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
 }

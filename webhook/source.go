@@ -90,6 +90,12 @@ func (s Source) resolve() (provider.Provider, error) {
 	return p, nil
 }
 
+// Typed reports whether the sender names the types of its events; else all are of the type Name.
+func (s Source) Typed() bool {
+	p, err := s.resolve()
+	return err != nil || p.Type != ""
+}
+
 var sourceName = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
 
 // endpoint checks a Source and returns its endpoint.

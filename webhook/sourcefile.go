@@ -37,17 +37,15 @@ const SourcesSchemaID = "https://slack-webhook-server.invalid/sources.schema.jso
 
 // ParseSources reads a file of sources, which problems call name; publicURL is where the server
 // is reached, for senders that sign the address. The error is a *yamldoc.Error with every problem;
-// a source without its secret is a problem too.
+// a source without its secret is a problem too. With an error the list has what could be read.
 func ParseSources(name string, content []byte, env yamldoc.Env, publicURL string) ([]Source, error) {
 	f, err := yamldoc.Read(name, content, sourcesObject(env, publicURL))
-	if err != nil {
-		return nil, err
-	}
 	list := make([]Source, len(f.sources))
 	for i, s := range f.sources {
 		list[i] = s.source
+		list[i].Name = s.name
 	}
-	return list, nil
+	return list, err
 }
 
 // SourcesSchema returns the JSON Schema of sources files.

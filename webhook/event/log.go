@@ -267,6 +267,9 @@ func ParsePattern(s string) (Pattern, error) {
 	if s == "" {
 		return Pattern{}, fmt.Errorf("empty event type: write a type (message), a type and subtype (message/channel_join) or *")
 	}
+	if strings.Contains(s, "*") && s != "*" {
+		return Pattern{}, fmt.Errorf("event type %q can never match: * stands alone, for every type; write the type whole, or a rule's match with a regular expression", s)
+	}
 	// What happened to a message, such as message.updated, is another sender's type.
 	if typ, suffix, ok := strings.Cut(s, "."); ok && typ == "message" && (strings.HasPrefix(suffix, "message_") || !strings.HasSuffix(suffix, "ed") && suffix != "sent") {
 		ct, known := channelTypes[suffix]

@@ -135,10 +135,11 @@ func Schema() ([]byte, error) {
 	return (&parser{}).file().Schema(SchemaID, "Rules of slack-webhook-server")
 }
 
-// Parse reads a rules file. name is what problems call it. The error is a
-// *yamldoc.Error with every problem.
-func Parse(name string, content []byte, env yamldoc.Env) ([]*Rule, error) {
-	p := &parser{env: env}
+// Parse reads a rules file. name is what problems call it. senders are the sources beside Slack: a
+// rule for another one, or for what none of them can send, is a problem; nil judges no source. The
+// error is a *yamldoc.Error with every problem.
+func Parse(name string, content []byte, env yamldoc.Env, senders []Sender) ([]*Rule, error) {
+	p := &parser{env: env, senders: senders}
 	f, err := yamldoc.Read(name, content, p.file())
 	if err != nil {
 		return nil, err
@@ -153,7 +154,10 @@ func Parse(name string, content []byte, env yamldoc.Env) ([]*Rule, error) {
 }
 
 // A parser holds the tables of fields; without an Env it serves the schema only.
-type parser struct{ env yamldoc.Env }
+type parser struct {
+	env     yamldoc.Env
+	senders []Sender
+}
 
 func (p *parser) file() yamldoc.Object[File] {
 	return yamldoc.Object[File]{
@@ -191,7 +195,7 @@ func (p *parser) rule() yamldoc.Object[Spec] {
 		Help: "One rule: what it matches, and exactly one of post, forward, run and log.",
 		Fields: []yamldoc.Field[Spec]{
 			yamldoc.Text("name", "Name of the rule and of its consumer group; another name is another rule", func(s *Spec) *string { return &s.Name }, checkName).Required(),
-			yamldoc.Sub("when", "Which events it acts on; all of its fields have to match, and without it every event does", func(s *Spec) **When { return &s.When }, when()),
+			yamldoc.Sub("when", "Which events it acts on; all of its fields have to match, and without it every event does", func(s *Spec) **When { return &s.When }, p.when()),
 			yamldoc.Bool("include_self", "Act on what our own app has caused, too; think of loops", func(s *Spec) *bool { return &s.IncludeSelf }),
 			yamldoc.Choice("ordered", "Work the events of one channel one after another; one that fails holds back its channel", func(s *Spec) *string { return &s.Ordered }, byChannel),
 			yamldoc.Number("attempts", "Tries in all before an event becomes a dead letter; the setting MAX_ATTEMPTS unless it is here", func(s *Spec) *int { return &s.Attempts }, 1, maxAttempts),
@@ -232,18 +236,18 @@ func checkRule(r *yamldoc.Reader, line int, s *Spec) {
 	}
 }
 
-func when() yamldoc.Object[When] {
+func (p *parser) when() yamldoc.Object[When] {
 	pattern := func(s string) error {
 		_, err := event.ParsePattern(s)
 		return err
 	}
-	return yamldoc.Object[When]{Fields: []yamldoc.Field[When]{
+	return yamldoc.Object[When]{Check: p.checkWhen, Fields: []yamldoc.Field[When]{
 		yamldoc.Texts("source", "Who sent it: slack, receipts, gaps, or the name of a source", func(w *When) *[]string { return &w.Source }, nil),
 		yamldoc.Texts("type", "Type (message), type and subtype (message/channel_join), Slack's name of a subscription (message.channels), or *", func(w *When) *[]string { return &w.Type }, pattern),
 		yamldoc.Texts("subtype", "Subtype alone", func(w *When) *[]string { return &w.Subtype }, nil),
-		yamldoc.Texts("channel", "Id of the channel, such as C0123456789", func(w *When) *[]string { return &w.Channel }, notAName),
-		yamldoc.Texts("user", "Id of who caused it, such as U0123456789", func(w *When) *[]string { return &w.User }, notAName),
-		yamldoc.Texts("team", "Id of the workspace", func(w *When) *[]string { return &w.Team }, nil),
+		yamldoc.Texts("channel", "Id of the channel, such as C0123456789", func(w *When) *[]string { return &w.Channel }, slackIDs),
+		yamldoc.Texts("user", "Id of who caused it, such as U0123456789", func(w *When) *[]string { return &w.User }, slackIDs),
+		yamldoc.Texts("team", "Id of the workspace", func(w *When) *[]string { return &w.Team }, slackIDs),
 		yamldoc.ObjectMap("match", "Places in the body (event.text, data.object.amount), or kept headers (header:X-Shop-Domain), and what has to stand there: a text, several of which one has to, or a condition",
 			func(w *When) *[]yamldoc.Entry[Condition] { return &w.Match }, checkPath,
 			func(c *Condition, texts []string) { c.Equals = texts }, condition()),
@@ -277,6 +281,9 @@ func condition() yamldoc.Object[Condition] {
 		Check: func(r *yamldoc.Reader, line int, c *Condition) {
 			if len(c.Equals)+len(c.Contains) == 0 && c.Matches == "" && c.Exists == nil {
 				r.Problem(line, "the condition asks for nothing", "write equals, contains, matches or exists")
+			}
+			if c.Exists != nil && !*c.Exists && (len(c.Equals)+len(c.Contains) > 0 || c.Matches != "") {
+				r.Problem(line, "no event can match: what does not exist has no text", "remove exists: false, or the other conditions")
 			}
 		},
 	}

@@ -24,7 +24,7 @@ var env = yamldoc.Env{Lookup: func(name string) (string, bool) {
 
 func parse(t *testing.T, text string) []*rule.Rule {
 	t.Helper()
-	rules, err := rule.Parse("rules.yaml", []byte(text), env)
+	rules, err := rule.Parse("rules.yaml", []byte(text), env, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestExamplesInTheDocumentation(t *testing.T) {
 	for _, part := range strings.Split(string(doc), "```yaml\n")[1:] {
 		text, _, _ := strings.Cut(part, "```")
 		n++
-		if _, err := rule.Parse("docs/rules.md", []byte(text), env); err != nil {
+		if _, err := rule.Parse("docs/rules.md", []byte(text), env, nil); err != nil {
 			t.Errorf("example %d: %v\n%s", n, err, text)
 		}
 		if err := schema.Validate(asJSON(t, text)); err != nil {
@@ -124,7 +124,7 @@ func TestProblemsOfRules(t *testing.T) {
     run: {command: [jq, .], env: ["$HOME"], timeout: 2h}
   - name: relative
     log: {level: loud}
-`), env)
+`), env, nil)
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -235,7 +235,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("rules: [{name: c, run: {command: [/bin/true]}}, {name: d, log: {text: '{{get \"a.b\" | default \"x\" | truncate 3}}'}}]"))
 	e := event.Event{Source: "slack", Kind: event.Kind{Type: "message"}, Raw: []byte(`{"type":"event_callback","event":{"text":"<!channel> x"}}`)}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		rules, err := rule.Parse("f", content, env)
+		rules, err := rule.Parse("f", content, env, nil)
 		if err != nil {
 			if err.Error() == "" {
 				t.Error("an error without words")

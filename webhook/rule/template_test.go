@@ -168,7 +168,7 @@ func TestTemplatesThatCouldRunLongAreRefused(t *testing.T) {
 
 // TestRefusedTemplatesAreNamed reads a file and expects the line of the template in the error.
 func TestRefusedTemplatesAreNamed(t *testing.T) {
-	_, err := rule.Parse("rules.yaml", []byte("rules:\n  - name: a\n    log:\n      text: '{{range 3}}x{{end}}'\n"), env)
+	_, err := rule.Parse("rules.yaml", []byte("rules:\n  - name: a\n    log:\n      text: '{{range 3}}x{{end}}'\n"), env, nil)
 	if err == nil || !strings.Contains(err.Error(), `line 4: text "{{range 3}}x{{end}}" does not fit: text:1:8: at <{{range 3}}x{{end}}>: a loop goes over the fields alone: write {{range $}}`) {
 		t.Errorf("the error is %v", err)
 	}
