@@ -180,6 +180,8 @@ type Senders struct {
 	Webhook Secret
 	// WebhookProvider says who signs them: "bearer", or the name of a provider.
 	WebhookProvider string
+	// PrintReceipts prints each receipt to standard output.
+	PrintReceipts bool
 	// Contact signs /events/contact_created.
 	Contact Secret
 	// Stripe signs /events/payment_succeeded.

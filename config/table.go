@@ -198,6 +198,12 @@ var senderSettings = []Setting{
 		bind: choice(func(c *Config) *string { return &c.Senders.WebhookProvider }, "bearer", "twilio", "vonage", "messagebird"),
 	},
 	{
+		Key: "PRINT_RECEIPTS", Flag: "print-receipts", Section: SectionSenders, Kind: KindBoolean, Default: "true",
+		Help: "Print id, status and deliveredAt of each delivery receipt to standard output",
+		More: "The document of its sender asks for it.",
+		bind: boolean(func(c *Config) *bool { return &c.Senders.PrintReceipts }),
+	},
+	{
 		Key: "CONTACT_WEBHOOK_SECRET", Section: SectionSenders, Kind: KindSecret,
 		Help: "Secret of the contact sender; when set, POST /events/contact_created is served",
 		bind: secret(func(c *Config) *Secret { return &c.Senders.Contact }),

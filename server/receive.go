@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -66,7 +67,7 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 		Sources:         others,
 		PublicURL:       cfg.Listen.PublicURL,
 		ReceiptSecrets:  one(cfg.Senders.Webhook),
-		ReceiptOutput:   o.Out,
+		ReceiptOutput:   receiptOutput(o),
 		ReceiptProvider: receiptProvider(cfg),
 		Tolerance:       cfg.Receive.TimestampTolerance,
 		MaxBodyBytes:    cfg.Receive.MaxBodyBytes,
@@ -136,6 +137,14 @@ func sources(s config.Senders) []webhook.Source {
 		}
 	}
 	return list
+}
+
+// receiptOutput is where receipts are printed; nil prints none.
+func receiptOutput(o Options) io.Writer {
+	if !o.Config.Senders.PrintReceipts {
+		return nil
+	}
+	return o.Out
 }
 
 // receiptProvider is the provider of delivery receipts, "" for the documented sender.

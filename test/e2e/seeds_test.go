@@ -137,3 +137,20 @@ func TestWhatBecameOfAMessage(t *testing.T) {
 		t.Errorf("%d receipts were printed, want 4", n)
 	}
 }
+
+// TestReceiptsAreNotPrinted: who does not want them on standard output says so.
+func TestReceiptsAreNotPrinted(t *testing.T) {
+	p := integrated(t, options{env: []string{"WEBHOOK_SECRET=mySecret", "PRINT_RECEIPTS=false"}})
+	body := `{"id": "msg125", "status": "queued"}`
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/webhooks", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+hexHMAC("mySecret", []byte(body)))
+	if status, answer := p.do(req); status != http.StatusOK {
+		t.Fatalf("%d %s", status, answer)
+	}
+	if strings.Contains(p.logs.String(), "Processed webhook payload") {
+		t.Error("the receipt was printed")
+	}
+}
