@@ -3,6 +3,7 @@ package visibility
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"slackmcp/webhook/event"
 )
@@ -30,12 +31,39 @@ func (j *Judge) Apply(e *event.Event) {
 // passed notes that an event was taken in. It requires j.mu.
 func (j *Judge) passed(at event.Position) {
 	j.seq++
-	if n, ok := at.Seq(); ok {
-		if j.applied != "" && j.applied.Epoch() != at.Epoch() {
-			forgetAll(j) // of another store: what happened between is not known
-		}
-		j.seq, j.applied = max(j.seq, n), at
+	j.reached(at)
+}
+
+// reached notes how far the log was read. Events from before, of the time of a restart, may come late. It
+// requires j.mu.
+func (j *Judge) reached(at event.Position) {
+	n, ok := at.Seq()
+	switch {
+	case !ok:
+	case j.applied != "" && j.applied.Epoch() != at.Epoch():
+		j.applied = at
+		forgetAll(j) // it is another store: what happened between is not known
+	case at > j.applied:
+		j.seq, j.applied = max(j.seq, n<<within), at
 	}
+}
+
+// within is how many bits number what happens between two events of the log: what a process does itself, and
+// events that come late.
+const within = 20
+
+// through is the number of the last that may happen before the event behind a position.
+func through(n uint64) uint64 { return n<<within | 1<<within - 1 }
+
+// changes are the events that may change what somebody sees.
+func changes() []event.Pattern {
+	list, _ := event.ParsePatterns(strings.Fields(`gap_detected app_rate_limited app_uninstalled team_access_revoked team_access_granted
+		grid_migration_started grid_migration_finished message/channel_leave message/group_leave message/channel_join message/group_join
+		message/mpim_join message/channel_convert_to_private message/channel_convert_to_public message/channel_converted_to_private
+		member_left_channel member_joined_channel channel_left group_left channel_deleted group_deleted channel_converted_to_private
+		channel_converted_to_public channel_shared channel_unshared channel_id_changed tokens_revoked user_change team_join
+		user_profile_changed file_shared file_unshared file_change file_deleted file_public file_created`)...) // plain words
+	return list
 }
 
 // notice is what Apply reads of an event's body.
@@ -129,24 +157,25 @@ func forgetAll(j *Judge) {
 	j.seq++
 	for _, c := range j.convs {
 		if c.kind != direct {
-			c.drop(j.seq)
+			j.drop(c)
 		}
 	}
 	for _, u := range j.users {
-		if u.publicAt.IsZero() && !u.person && !u.guest {
-			continue
-		}
-		u.public, u.publicAt, u.taken = nil, zero, j.seq
-		if u.person {
-			u.suspect = true
+		if u.guest {
+			j.offGuest(u)
 		}
 	}
 	clear(j.files)
+	j.missed = true
 	j.changedFor(nil)
-	select {
-	case j.again <- struct{}{}:
-	default: // it will
-	}
+	wake(j.again.types)
+	wake(j.again.people)
+}
+
+// offGuest makes it unknown in which public channels a guest is.
+func (j *Judge) offGuest(u *user) {
+	u.public, u.publicAt, u.taken = nil, zero, j.seq
+	j.dirty[rowGuests+u.id] = struct{}{}
 }
 
 // forget makes all unknown that is known of a conversation.
@@ -154,7 +183,7 @@ func (j *Judge) forget(id string) {
 	if id == "" {
 		return
 	}
-	j.conv(id).drop(j.seq)
+	j.drop(j.conv(id))
 	for _, u := range j.users {
 		delete(u.public, id)
 	}
@@ -162,10 +191,11 @@ func (j *Judge) forget(id string) {
 }
 
 // drop forgets what a conversation is and who is in it.
-func (c *conversation) drop(seq uint64) {
+func (j *Judge) drop(c *conversation) {
 	c.kind, c.typedAt, c.botIn, c.refused, c.shared = untold, zero, false, false, false
-	c.members, c.listedAt, c.taken, c.dirty = nil, zero, seq, true
+	c.members, c.listedAt, c.taken = nil, zero, j.seq
 	clear(c.marks)
+	j.dirty[rowMembers+c.id] = struct{}{}
 }
 
 // leaves takes a user out of a conversation. When the bot leaves, nothing is known of it any more.
@@ -176,7 +206,14 @@ func leaves(channel, id string, self Install) func(*Judge) {
 	case id == self.Bot:
 		return func(j *Judge) { j.forget(channel) }
 	}
-	return func(j *Judge) { j.mark(channel, id, left) }
+	return func(j *Judge) {
+		j.mark(channel, id, left)
+		if u := j.users[id]; u != nil && u.public != nil {
+			delete(u.public, channel)
+			u.taken = j.seq
+			j.dirty[rowGuests+id] = struct{}{}
+		}
+	}
 }
 
 // joins makes it unknown whether a user is in a conversation.
@@ -193,6 +230,9 @@ func joins(channel, id string, self Install) func(*Judge) {
 			return // it changes nothing
 		}
 		j.mark(channel, id, unclear)
+		if u != nil && u.guest && c.kind == public {
+			j.offGuest(u)
+		}
 	}
 }
 
@@ -203,13 +243,13 @@ const maxMarks = 2_000
 func (j *Judge) mark(channel, id string, is standing) {
 	c := j.conv(channel)
 	if len(c.marks) >= maxMarks {
-		c.drop(j.seq)
+		j.drop(c)
 		j.changedFor(nil)
 		return
 	}
 	u := j.user(id)
 	c.marks[u.index] = mark{is: is, at: j.opt.Now(), seq: j.seq}
-	c.dirty = true
+	j.dirty[rowMembers+c.id] = struct{}{}
 	j.changedFor(u)
 }
 
@@ -238,13 +278,15 @@ func (j *Judge) profile(p profile) {
 	case p.Deleted && !u.deleted:
 		u.deleted = true
 	case guest && !u.guest:
-		u.guest, u.public, u.publicAt = true, nil, zero
+		u.guest = true
+		j.offGuest(u)
 	case !p.Deleted && u.deleted, !guest && u.guest:
 		u.at = zero
 	default:
 		return
 	}
 	u.taken = j.seq
+	j.dirty[allPeople] = struct{}{}
 	j.changedFor(u)
 }
 

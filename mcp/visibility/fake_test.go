@@ -266,14 +266,14 @@ func in(t *testing.T, fn func(j *judged)) {
 func with(t *testing.T, o visibility.Options, fn func(j *judged)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		j := newJudged(t, o)
+		j := newJudged(t, small(), o)
 		defer j.Close()
 		fn(j)
 	})
 }
 
-func newJudged(t testing.TB, o visibility.Options) *judged {
-	t.Helper()
+// small is a workspace with one conversation of each kind.
+func small() *world {
 	w := newWorld()
 	for _, id := range []string{"UANN", "UBEN", "UCY"} {
 		w.add(id, slackapi.User{})
@@ -284,12 +284,15 @@ func newJudged(t testing.TB, o visibility.Options) *judged {
 	w.channel("CPRIV", privateChannel, bot, "UANN")
 	w.channel("GRP", groupMessage, bot, "UANN", "UBEN")
 	w.channel("DANN", slackapi.Channel{IsIM: true, User: "UANN"}, bot, "UANN")
+	return w
+}
+
+func newJudged(t testing.TB, w *world, o visibility.Options) *judged {
+	t.Helper()
 	j := &judged{world: w, t: t, unknown: map[string]int{}}
 	o.Bot, o.People = w, w
 	if o.Self == nil {
-		o.Self = func() (visibility.Install, bool) {
-			return visibility.Install{Host: "slack.com", Team: "T1", Bot: bot}, true
-		}
+		o.Self = installed
 	}
 	o.OnUnknown = func(need string) {
 		w.mu.Lock()

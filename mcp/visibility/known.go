@@ -42,7 +42,8 @@ type conversation struct {
 	marks map[uint32]mark
 	// taken is the number of the last event that took away what is known of all.
 	taken uint64
-	dirty bool // it has to be kept
+	// asked is the number of the last event before Slack was asked for the type.
+	asked uint64
 }
 
 // A standing is what is known of one person in one conversation.
@@ -83,8 +84,6 @@ type user struct {
 	publicAt time.Time
 	taken    uint64
 	gen      uint64
-	// person is set of those whom somebody asked for.
-	person bool
 }
 
 // A file is where a file is.

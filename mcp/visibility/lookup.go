@@ -27,7 +27,7 @@ const (
 	// maxPairs and maxOwn bound the pairs that are looked up at once, of all and of one person.
 	maxPairs, maxOwn = 1_024, 64
 	callTime         = 30 * time.Second
-	pairTime         = 10 * time.Minute
+	pairTime         = 30 * time.Minute
 	retryAfter       = 10 * time.Second
 	maxFailed        = 10_000
 )
@@ -163,7 +163,7 @@ func (j *Judge) look(p access.Person, e *event.Event, f facts, r ruling) {
 		defer cancel()
 		for range maxSteps {
 			r := j.rule(p, &kept, &f)
-			if r.verdict != Unknown || r.need.what == ofNothing || j.fetch(ctx, p, r.need) != nil {
+			if r.verdict != Unknown || r.need.what == ofNothing || j.fetch(ctx, p, r.need, true) != nil {
 				return
 			}
 		}
@@ -217,8 +217,9 @@ func (j *Judge) Await(ctx context.Context, p access.Person) bool {
 	return true
 }
 
-// fetch asks Slack for what is needed, once for all who need it at a time.
-func (j *Judge) fetch(ctx context.Context, p access.Person, n need) error {
+// fetch asks Slack for what is needed, once for all who need it at a time. What is not urgent goes behind what
+// somebody waits for.
+func (j *Judge) fetch(ctx context.Context, p access.Person, n need, urgent bool) error {
 	a := &j.asking
 	a.mu.Lock()
 	if f := a.needs[n]; f != nil {
@@ -237,7 +238,7 @@ func (j *Judge) fetch(ctx context.Context, p access.Person, n need) error {
 	f := &flight{done: make(chan struct{})}
 	a.needs[n] = f
 	a.mu.Unlock()
-	f.err = j.ask(ctx, p, n)
+	f.err = j.ask(ctx, p, n, urgent)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.needs, n)
@@ -263,12 +264,12 @@ func (a *asking) put(n need, err error, now time.Time) {
 }
 
 // ask asks Slack. An error says that it has not answered.
-func (j *Judge) ask(ctx context.Context, p access.Person, n need) error {
+func (j *Judge) ask(ctx context.Context, p access.Person, n need, urgent bool) error {
 	switch n.what {
 	case ofType:
 		return j.askType(ctx, n.id)
 	case ofMembers:
-		return j.askMembers(ctx, n.id, true)
+		return j.askMembers(ctx, n.id, urgent)
 	case ofOwn:
 		return j.askOwn(ctx, p, n.id)
 	case ofUser:
@@ -332,14 +333,14 @@ func (j *Judge) told(began uint64, list ...slackapi.Channel) {
 		}
 		changed = changed || c.kind != is
 		if c.kind != is && c.kind != untold && c.kind != unseen {
-			c.drop(j.seq)
+			j.drop(c)
 		}
-		c.dirty = c.dirty || c.kind != is
-		c.kind, c.typedAt, c.shared = is, j.opt.Now(), list[i].IsExtShared
-		c.botIn = list[i].IsMember
 		if is == direct {
 			c.other = j.user(list[i].User).index
+			j.dirty[allDirects] = struct{}{}
 		}
+		c.kind, c.typedAt, c.shared, c.asked = is, j.opt.Now(), list[i].IsExtShared, began
+		c.botIn = list[i].IsMember || is == private || is == group // which the bot is shown as a member alone
 	}
 	if changed {
 		j.changedFor(nil)
@@ -393,18 +394,25 @@ func (j *Judge) listed(id string, ids []string, began uint64) {
 	if c.taken > began {
 		return
 	}
+	j.fill(c, ids, j.opt.Now(), began)
+	j.dirty[rowMembers+id] = struct{}{}
+	j.changedFor(nil)
+}
+
+// fill notes who was in a conversation at a time, when the events up to began were known. What later ones have
+// said of single people stays. It requires j.mu.
+func (j *Judge) fill(c *conversation, ids []string, at time.Time, began uint64) {
 	c.members = make([]uint32, len(ids))
 	for i, id := range ids {
 		c.members[i] = j.user(id).index
 	}
 	slices.Sort(c.members)
-	c.listedAt, c.dirty = j.opt.Now(), true
+	c.listedAt = at
 	for i, m := range c.marks {
 		if m.seq <= began {
 			delete(c.marks, i)
 		}
 	}
-	j.changedFor(nil)
 }
 
 // askOwn asks Slack as the person whether they see a conversation.
@@ -476,6 +484,7 @@ func (j *Judge) people(began uint64, list ...slackapi.User) {
 			j.changedFor(u)
 		}
 	}
+	j.dirty[allPeople] = struct{}{}
 }
 
 // askGuest lists the public channels that a guest is in.
@@ -492,6 +501,7 @@ func (j *Judge) askGuest(ctx context.Context, id string) error {
 		return nil
 	}
 	u.public, u.publicAt = in, j.opt.Now()
+	j.dirty[rowGuests+id] = struct{}{}
 	for _, c := range j.convs {
 		if m, ok := c.marks[u.index]; ok && c.kind == public && m.seq <= began {
 			delete(c.marks, u.index)

@@ -102,7 +102,7 @@ var classes = func() map[string]class {
 
 // event judges by the first rule that fits.
 func (b *bench) event(p access.Person, e *event.Event, f *facts) ruling {
-	if b.ahead(e) {
+	if !b.ready || b.ahead(e) {
 		return unknown("the server has not read as far as this event yet", need{})
 	}
 	team := e.Team

@@ -94,11 +94,11 @@ type Options struct {
 	// Self says where the bot is installed; ok is false until that is known, and nothing is seen
 	// until then. Required.
 	Self func() (self Install, ok bool)
-	// State keeps what is known of memberships between two runs, below [Prefix]; it has to seal it. nil
-	// keeps nothing.
+	// State keeps what is known of memberships between two runs, below [Prefix]; it has to seal it. Log is
+	// read after a restart for what happened meanwhile. Without both nothing is kept; with them nothing is
+	// seen before [Judge.Run] has read them.
 	State state.Store
-	// Log is read after a restart for what happened since; nil keeps nothing between two runs.
-	Log event.Log
+	Log   event.Log
 	// Sources are the rules of the senders other than Slack, by name. A sender without one is seen by
 	// nobody.
 	Sources map[string]SourceRule
@@ -121,7 +121,7 @@ type Judge struct {
 	asking asking
 
 	mu sync.RWMutex // guards what follows
-	// applied is the position of the last event of Apply, and seq a number that grows with each.
+	// applied is the position of the last event of Apply, and seq a number that grows with each: see through.
 	applied event.Position
 	seq     uint64
 	convs   map[string]*conversation
@@ -131,8 +131,15 @@ type Judge struct {
 	// gen grows when something changes that may concern everybody.
 	gen      uint64
 	watchers map[*watcher]struct{}
-	// again asks Run to list at once.
-	again chan struct{}
+	// ready is that what was kept is restored, and saved how far the log had been read then.
+	ready bool
+	saved event.Position
+	// peopleAt is when all users were listed, and missed that changes of theirs may have been missed since.
+	peopleAt time.Time
+	missed   bool
+	dirty    map[string]struct{} // names of rows that have to be written
+
+	again again
 }
 
 // New returns a Judge that knows nothing yet. Look-ups run in the background until Close.
@@ -154,7 +161,7 @@ func New(o Options) (*Judge, error) {
 	}
 	j := &Judge{
 		opt: o, asking: newAsking(o.Pace), convs: map[string]*conversation{}, users: map[string]*user{}, files: map[string]*file{},
-		watchers: map[*watcher]struct{}{}, again: make(chan struct{}, 1),
+		watchers: map[*watcher]struct{}{}, dirty: map[string]struct{}{}, again: newAgain(), ready: o.State == nil || o.Log == nil,
 	}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
 	return j, nil
@@ -305,4 +312,41 @@ func (j *Judge) changedFor(u *user) {
 			}
 		}
 	}
+}
+
+// Stats are how much a Judge knows.
+type Stats struct {
+	// Conversations are those whose type counts, Listed the private ones whose members do, and Pairs how
+	// many members these have together.
+	Conversations, Listed, Pairs int
+	// People are the users of whom it counts who they are.
+	People int
+	// Pending are the look-ups that somebody waits for.
+	Pending int
+}
+
+// Stats returns how much is known now.
+func (j *Judge) Stats() (s Stats) {
+	j.asking.mu.Lock()
+	s.Pending = j.asking.count
+	j.asking.mu.Unlock()
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	b := bench{Judge: j, now: j.opt.Now()}
+	for _, c := range j.convs {
+		if !b.typed(c) {
+			continue
+		}
+		s.Conversations++
+		if (c.kind == private || c.kind == group) && b.fresh(c.listedAt, MembersFresh) {
+			s.Listed++
+			s.Pairs += len(c.members)
+		}
+	}
+	for _, u := range j.byIndex {
+		if b.fresh(u.at, PeopleFresh) {
+			s.People++
+		}
+	}
+	return s
 }

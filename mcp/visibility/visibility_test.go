@@ -439,7 +439,7 @@ func TestOneFlight(t *testing.T) {
 
 // Deciding costs little and allocates nothing in the common case.
 func BenchmarkSee(b *testing.B) {
-	j := newJudged(b, visibility.Options{})
+	j := newJudged(b, small(), visibility.Options{})
 	defer j.Close()
 	e, p := message(b, "CPRIV"), person("UANN")
 	j.See(p, &e)
