@@ -11,7 +11,7 @@ LDFLAGS          := -s -w -X main.version=$(VERSION)
 TAGS             := lambda.norpc
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers people soak startup growth tokens roads chaos conformance sender-fixtures fuzz image lambda deploy-test tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers people soak startup growth tokens roads chaos conformance clients sender-fixtures fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -87,6 +87,10 @@ roads: ## Count the files and functions that one request visits; writes docs/roa
 conformance: ## Run the public MCP conformance suites (needs npm)
 	@test/conformance.sh
 	@go test -count=1 -v -run TestAuthorization ./test/conformance
+
+clients: ## Install the programs that people use as MCP clients (npm, 1.4 GB) and let each connect as client-config says
+	@cd test/mcp-clients/programs && npm ci --no-audit --no-fund --ignore-scripts --silent && npm rebuild --silent node opencode-ai @anthropic-ai/claude-code
+	@go test -tags programs -count=1 -v -run TestClientPrograms ./test/e2e
 
 sender-fixtures: ## Make webhook/testdata/senders anew with the senders' own libraries (needs npm and openssl)
 	@npm install --prefix scripts/senders --no-audit --no-fund --no-package-lock --ignore-scripts --silent

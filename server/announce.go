@@ -81,6 +81,7 @@ func (s *Server) banner(ctx context.Context) *banner {
 		if s.assistants.tokenPath != "" {
 			row("token", "in "+s.assistants.tokenPath)
 		}
+		row("clients", s.clientCommand())
 	}
 	row("health", s.localURL()+"/health/detailed")
 	if stats, err := s.store.Stats(ctx); err == nil {
@@ -94,6 +95,17 @@ func (s *Server) banner(ctx context.Context) *banner {
 		row("try", s.opt.Program+" sandbox say --workspace "+s.sandbox.url()+` "hello, assistant"`)
 	}
 	return bn
+}
+
+// clientCommand is what prints how a client connects to this server, to be pasted as it is but for the client.
+func (s *Server) clientCommand() string {
+	line := s.opt.Program + " client-config --url " + s.endpointURL()
+	if from := s.cfg.Origin("DATA_DIR").Kind; s.assistants.tokenPath != "" && from == config.FromFlag {
+		line += " --data-dir '" + s.cfg.Queue.DataDir + "'"
+	} else if s.cfg.Sandbox && s.cfg.Origin("SANDBOX").Kind == config.FromFlag {
+		line += " --sandbox"
+	}
+	return line + " claude-code (or codex, cursor, vscode and others: docs/clients.md)"
 }
 
 // tryPeople says how to sign in as people of the sandbox.

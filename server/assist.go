@@ -236,6 +236,24 @@ func bearers(running, c config.Config) (list []access.Token, path string, err er
 	return list, path, nil
 }
 
+// AssistantToken is the default bearer by which assistants connect to the server with this configuration:
+// the settings', or that of a file whose path is then returned; token is empty where the server has yet to
+// make it. Both are empty where no bearer is asked for: people sign in, or everybody may connect.
+func AssistantToken(c config.Config) (token, path string, err error) {
+	if token = c.MCP.AuthToken.Reveal(); token != "" || c.MCP.NoAuth || c.SignIn.Enabled() {
+		return token, "", nil
+	}
+	path = filepath.Join(c.Queue.DataDir, tokenFile)
+	b, err := os.ReadFile(path) //nolint:gosec // the path is the operator's own data directory
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", path, nil
+	case err != nil:
+		return "", "", fmt.Errorf("read the MCP token: %w", err)
+	}
+	return strings.TrimSpace(string(b)), path, nil
+}
+
 // issuer adds an authorization server's tokens to the static ones, and the document by
 // which clients find that server.
 func issuer(settings config.OAuth, o access.RequireOptions, log *slog.Logger) (access.RequireOptions, *access.Metadata, error) {

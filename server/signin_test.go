@@ -294,8 +294,10 @@ func TestOfficialClientsSignIn(t *testing.T) {
 		"TypeScript 1.x":                func(t testing.TB) string { return mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", "1") },
 		"TypeScript 2.x":                func(t testing.TB) string { return mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", "2") },
 		"TypeScript 2.x, of 2026-07-28": func(t testing.TB) string { return mcpclients.Run(t, nil, "signin.mjs", base+"/mcp", "2", "2026-07-28") },
-		"Python":                        func(t testing.TB) string { return mcpclients.RunPython(t, nil, "signin.py", base+"/mcp") },
-		"mcp-remote":                    func(t testing.TB) string { return mcpclients.Run(t, nil, "remote.mjs", base+"/mcp") },
+		"Python": func(t testing.TB) string {
+			return mcpclients.RunPython(t, mcpclients.PythonSDK2, nil, "signin.py", base+"/mcp")
+		},
+		"mcp-remote": func(t testing.TB) string { return mcpclients.Run(t, nil, "remote.mjs", base+"/mcp") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

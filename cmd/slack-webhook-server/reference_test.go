@@ -12,10 +12,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
+	"slackmcp/cmd/slack-webhook-server/internal/clients"
 	"slackmcp/server"
 )
 
-//go:generate go test -run ^(TestReference|TestSchemas)$ . -update
+//go:generate go test -run ^(TestReference|TestClientsPage|TestSchemas)$ . -update
 
 const (
 	referencePath = "../../docs/cli.md"
@@ -41,6 +42,25 @@ func TestReference(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(got), want); diff != "" {
 		t.Errorf("%s is stale; renew it with `go generate ./...` (-file +commands):\n%s", referencePath, diff)
+	}
+}
+
+// TestClientsPage holds docs/clients.md to the table of the command client-config.
+func TestClientsPage(t *testing.T) {
+	t.Parallel()
+	const path = "../../docs/clients.md"
+	want := clients.Page()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v: write it with `go generate ./...`", err)
+	}
+	if diff := cmp.Diff(string(got), want); diff != "" {
+		t.Errorf("%s is stale; renew it with `go generate ./...` (-file +table):\n%s", path, diff)
 	}
 }
 

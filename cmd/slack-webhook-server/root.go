@@ -53,6 +53,7 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newHealth(w),
 		newLambda(w),
 		newManifest(w),
+		newClientConfig(w),
 		newSend(w),
 		newSelftest(w),
 		newBench(w),

@@ -2,7 +2,8 @@
 // sdk.mjs is @modelcontextprotocol/sdk 1.x, client.mjs @modelcontextprotocol/client
 // 2.x, events.mjs the same with the events extension, and webhook.mjs the AI SDK's client
 // and receiver of events. options.mjs says what they take. signin.mjs is 1.x or 2.x signing a person
-// in, signin.py the Python SDK and remote.mjs mcp-remote, all by browser.mjs.
+// in, signin.py the Python SDK and remote.mjs mcp-remote, all by browser.mjs. clients.py is Python's
+// clients and frameworks, bolt.py Slack's own libraries of Python.
 package mcpclients
 
 import (
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -85,11 +87,17 @@ func Run(t testing.TB, env []string, script string, args ...string) string {
 	return run(t, env, node, append([]string{script}, args...)...)
 }
 
-// RunPython is Run for a script of the Python SDK, in the virtual environment of requirements.txt.
-func RunPython(t testing.TB, env []string, script string, args ...string) string {
+// The lists of Python's packages, whose versions are pinned by hashes. What stands on version 1 of the
+// official SDK cannot be installed beside version 2.
+const (
+	PythonSDK2 = "requirements.txt"
+	PythonSDK1 = "requirements-v1.txt"
+)
+
+// RunPython is Run for a script in the virtual environment of one of the lists.
+func RunPython(t testing.TB, list string, env []string, script string, args ...string) string {
 	t.Helper()
-	requires.Program(t, "node", "install Node 20 or newer") // browser.mjs is the browser
-	return run(t, env, python(t), append([]string{script}, args...)...)
+	return run(t, env, Python(t, list), append([]string{script}, args...)...)
 }
 
 func run(t testing.TB, env []string, program string, args ...string) string {
@@ -106,12 +114,12 @@ func run(t testing.TB, env []string, program string, args ...string) string {
 	return string(out)
 }
 
-// python makes sure that the packages of requirements.txt, which are pinned by their hashes, are in a
-// virtual environment, and returns its interpreter. It skips the test where that cannot be made.
-func python(t testing.TB) string {
+// Python makes sure that the packages of a list are in a virtual environment, and returns its
+// interpreter. It skips the test where that cannot be made.
+func Python(t testing.TB, name string) string {
 	t.Helper()
-	system := requires.Program(t, "python3", "install Python 3.10 or newer, with venv (Debian: python3-venv)")
-	list := filepath.Join(Dir(), "requirements.txt")
+	system := requires.Program(t, "python3", "install Python 3.11 or newer, with venv (Debian: python3-venv)")
+	list := filepath.Join(Dir(), name)
 	lock, err := os.Open(list)
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +132,7 @@ func python(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	home := filepath.Join(Dir(), ".venv")
+	home := filepath.Join(Dir(), ".venv", strings.TrimSuffix(name, ".txt"))
 	interpreter, done := filepath.Join(home, "bin", "python"), filepath.Join(home, "installed.txt")
 	if have, err := os.ReadFile(done); err == nil && bytes.Equal(have, want) {
 		return interpreter
@@ -133,10 +141,10 @@ func python(t testing.TB) string {
 	defer cancel()
 	for _, line := range [][]string{
 		{system, "-m", "venv", "--clear", home},
-		{interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:", "-r", list},
+		{interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--require-hashes", "--only-binary", ":all:", "-r", list},
 	} {
 		if out, err := exec.CommandContext(ctx, line[0], line[1:]...).CombinedOutput(); err != nil {
-			requires.Missing(t, "the Python SDK cannot be installed: "+err.Error()+"\n"+string(out))
+			requires.Missing(t, "the packages of Python cannot be installed: "+err.Error()+"\n"+string(out))
 		}
 	}
 	if err := os.WriteFile(done, want, 0o600); err != nil {

@@ -1,0 +1,81 @@
+package clients
+
+import (
+	"strings"
+)
+
+// PageURL is the address in the page's examples.
+const PageURL = "http://127.0.0.1:3000/mcp"
+
+const pageHead = "<!-- Made from the table of the command client-config by `go generate ./...`; edit there. -->\n\n" + `# MCP clients
+
+` + "`slack-webhook-server client-config <client>`" + ` prints what connects a client to the server with your settings: its
+address, and where the token comes from. This page has the same texts for a server on this machine. What is in angle
+brackets you fill in.
+
+The token is MCP_AUTH_TOKEN, or the one that the server made, in DATA_DIR/mcp-token. Most clients take it from their
+environment:
+
+` + "    export " + TokenVariable + `="$(cat /var/lib/slack-webhook-server/mcp-token)"
+
+Where people sign in with Slack (SIGN_IN_TEAMS, [sign-in.md](sign-in.md)) no token is entered: leave the header out. claude.ai
+and ChatGPT connect in that way alone, from the internet, over https.
+
+## What works where
+
+*seen*: a test does it with this version of the client. *doc*: the client's documentation says so; it was not run here.
+*no*: it does not, by its documentation or as it was seen. *?*: not known.
+
+Updates are ` + "`resources/updated`" + `, or ` + "`subscriptions/listen`" + `. Events are what reaches the model without its asking: MCP Events and
+channels ([events.md](events.md)). Every client that calls tools can wait for events by ` + "`slack_wait_for_event`" + `.
+
+| client | version | tools | resources | updates | events | signing in | seen by |
+|---|---|---|---|---|---|---|---|
+`
+
+// Page is docs/clients.md.
+func Page() string {
+	var b strings.Builder
+	b.WriteString(pageHead)
+	for _, c := range table {
+		cells := []string{
+			"[" + c.Title + "](#" + c.Name + ")", c.Version, string(c.Tools), string(c.Resources), string(c.Updates), string(c.Events), string(c.SignIn), c.Seen,
+		}
+		for i, cell := range cells {
+			if cell == "" {
+				cells[i] = "-"
+			}
+		}
+		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+	}
+	b.WriteString("\nThat Claude Code, Gemini CLI and opencode connect with these files was seen, too; what they then call is up to a model.\n" +
+		"Signing in was seen with the SDKs and with mcp-remote, by `server` TestOfficialClientsSignIn. Events of the AI SDK were seen by\n" +
+		"`test/e2e` TestEventsClients.\n")
+	server := Server{URL: PageURL, Token: true}
+	for _, c := range table {
+		s := server
+		if c.SignInOnly {
+			s = Server{URL: "https://slack.example.com/mcp"}
+		}
+		b.WriteString("\n## " + c.Name + "\n\n" + c.Title + ": " + c.File + ".\n\n```" + language(c.Text(s)) + "\n" + c.Text(s) + "```\n")
+		if c.Notes != "" {
+			b.WriteString("\n" + strings.ReplaceAll(c.Notes, "\n", "\n\n") + "\n")
+		}
+	}
+	return b.String()
+}
+
+// language is how a text is coloured.
+func language(text string) string {
+	switch {
+	case strings.HasPrefix(text, "{"):
+		return "json"
+	case strings.HasPrefix(text, "["):
+		return "toml"
+	case strings.HasPrefix(text, "import asyncio"):
+		return "python"
+	case strings.HasPrefix(text, "import "):
+		return "js"
+	}
+	return "text"
+}
