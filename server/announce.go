@@ -32,6 +32,9 @@ func (s *Server) announce(ctx context.Context) {
 	}
 	if s.sandbox != nil {
 		s.sandbox.tell(ctx, config.WorkspaceFile(s.cfg.Queue.DataDir))
+		if s.assistants.mcp != nil {
+			s.sandbox.box.SetAssistantsURL(s.endpointURL())
+		}
 	}
 	if s.sandbox != nil && s.slackSocket == nil {
 		s.sandbox.subscribe(ctx, "http://"+s.localAddr()+"/slack/events")

@@ -273,10 +273,11 @@ var ErrNotLocal = errors.New("this page answers browsers of this machine only, b
 // machine that leads here, as in DNS rebinding, is none.
 func FromHere(r *http.Request) bool {
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
-	return err == nil && localName(peer) && localName((&url.URL{Host: r.Host}).Hostname())
+	return err == nil && LocalName(peer) && LocalName((&url.URL{Host: r.Host}).Hostname())
 }
 
-func localName(host string) bool {
+// LocalName reports whether a host, without its port, is this machine's own name or a loopback address.
+func LocalName(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A tokenKind is whose token may call a method.
@@ -68,6 +69,7 @@ func (s *Sandbox) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if fault != nil && s.strike(fault, false, w, r) {
 		return
 	}
+	seen, token := seenCall{at: time.Now(), method: method, args: seenArgs(p)}, bearer(r.Header, p)
 	var reply object
 	if err == nil {
 		reply, err = s.answer(r.Context(), method, p, r.Header, w.Header())
@@ -75,7 +77,12 @@ func (s *Sandbox) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if fault != nil && s.strike(fault, true, w, r) {
 		return
 	}
-	write(w, method, reply, warnings, err)
+	out := &recorder{ResponseWriter: w}
+	write(out, method, reply, warnings, err)
+	if f := (*failure)(nil); errors.As(err, &f) {
+		seen.problem = f.code
+	}
+	s.called(seen, token, out)
 }
 
 func write(w http.ResponseWriter, method string, reply object, warnings []string, err error) {
@@ -264,6 +271,9 @@ var endpoints = map[string]endpoint{
 	"conversations.close":           {kinds: anyToken, tier: 20, run: conversationsClose},
 	"conversations.mark":            {kinds: anyToken, tier: 50, run: conversationsMark},
 	"conversations.canvases.create": {scope: "canvases:write", kinds: anyToken, tier: 20, run: conversationsCanvasesCreate},
+
+	"views.open":   {kinds: botToken, tier: 100, run: viewsOpen},
+	"views.update": {kinds: botToken, tier: 100, run: viewsUpdate},
 
 	"reactions.add":    {scope: "reactions:write", kinds: anyToken, tier: 50, run: reactionsAdd},
 	"reactions.remove": {scope: "reactions:write", kinds: anyToken, tier: 20, run: reactionsRemove},

@@ -3,11 +3,12 @@ package sandbox
 import (
 	"bytes"
 	"html/template"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"slackmcp/internal/page"
 )
 
 // authorize serves the page where a person allows the app to act for them, in place of Slack's
@@ -40,17 +41,11 @@ const (
 // byLocalBrowser reports that a request comes from this machine, for a name of this machine, and a
 // form from a page of this server.
 func byLocalBrowser(r *http.Request) bool {
-	peer, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil || !localName(peer) || !localName((&url.URL{Host: r.Host}).Hostname()) {
+	if !page.FromHere(r) {
 		return false
 	}
 	origin := r.Header.Get("Origin")
 	return origin == "" || origin == "http://"+r.Host || origin == "https://"+r.Host
-}
-
-func localName(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // An appRequest is what an app asks for.
@@ -104,7 +99,7 @@ func (s *Sandbox) redirect(raw string) *url.URL {
 // redirectable reports whether a browser may be sent back to an address at all: by https, or to this machine.
 func redirectable(raw string) bool {
 	u, err := url.Parse(raw)
-	return err == nil && (u.Scheme == "https" || u.Scheme == "http" && localName(u.Hostname())) && u.Host != "" && u.User == nil && u.Fragment == "" && !strings.Contains(u.Path, "..")
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http" && page.LocalName(u.Hostname())) && u.Host != "" && u.User == nil && u.Fragment == "" && !strings.Contains(u.Path, "..")
 }
 
 // ask shows the page.

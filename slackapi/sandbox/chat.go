@@ -492,7 +492,7 @@ func chatScheduledMessagesList(c *call) (object, error) {
 		}
 	}
 	oldest, latest := c.seconds("oldest", 0), c.seconds("latest", 1<<62)
-	items, next := page(len(c.scheduled), from, limit, func(i int) (object, bool) {
+	items, next := pageOf(len(c.scheduled), from, limit, func(i int) (object, bool) {
 		m := c.scheduled[i]
 		if m.who.user.ID != c.who.user.ID || c.params["channel"] != "" && m.channel != c.params["channel"] || m.at < oldest || m.at > latest {
 			return nil, false
@@ -533,6 +533,7 @@ func (s *Sandbox) due() {
 		s.scheduled = s.scheduled[1:]
 		if ch, ok := s.channel(m.channel); ok {
 			_, _ = s.post(ch, m.who, m.draft) // archived or left meanwhile
+			s.watch.live.Changed(changedRooms)
 		}
 	}
 }

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
+
+	"slackmcp/internal/page"
 )
 
 const (
@@ -57,12 +58,7 @@ func reply(w http.ResponseWriter, status int, v any) {
 // fromLoopback reports that a request comes from this machine, not through a browser
 // page of another site.
 func fromLoopback(r *http.Request) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil || r.Header.Get("Origin") != "" {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return page.FromHere(r) && r.Header.Get("Origin") == ""
 }
 
 func decode(r *http.Request, into any) error {

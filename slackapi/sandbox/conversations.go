@@ -131,7 +131,7 @@ func (c *call) listChannels(want func(*channel) bool) (object, error) {
 			return nil, err
 		}
 	}
-	items, next := page(c.channelCount(), from, limit, func(i int) (object, bool) {
+	items, next := pageOf(c.channelCount(), from, limit, func(i int) (object, bool) {
 		ch := c.channelAt(i)
 		if !slices.Contains(types, ch.kind.listType()) || !want(ch) || ch.archived && c.truth("exclude_archived", false) {
 			return nil, false
@@ -247,7 +247,7 @@ func conversationsMembers(c *call) (object, error) {
 			return nil, fail("invalid_cursor")
 		}
 	}
-	items, next := page(len(ch.members), from, limit, func(i int) (string, bool) { return ch.members[i], true })
+	items, next := pageOf(len(ch.members), from, limit, func(i int) (string, bool) { return ch.members[i], true })
 	cursor := ""
 	if next >= 0 {
 		cursor = encodeCursor("user", ch.members[next])

@@ -87,7 +87,7 @@ func conversationsHistory(c *call) (object, error) {
 		sp.latest = min(sp.latest, ts)
 	}
 	newest := len(ch.log) - 1
-	items, next := page(len(ch.log), 0, limit, func(i int) (*message, bool) {
+	items, next := pageOf(len(ch.log), 0, limit, func(i int) (*message, bool) {
 		m := ch.log[newest-i]
 		if !sp.holds(m) {
 			return nil, false
@@ -137,7 +137,7 @@ func conversationsReplies(c *call) (object, error) {
 			return nil, fail("invalid_cursor")
 		}
 	}
-	items, next := page(len(replies), from, limit, func(i int) (*message, bool) {
+	items, next := pageOf(len(replies), from, limit, func(i int) (*message, bool) {
 		return c.shown(replies[i]), sp.holds(replies[i])
 	})
 	// Slack begins every page with the root, whatever the span and beyond the limit.

@@ -33,14 +33,19 @@ func (s *Sandbox) SetInteractivityURL(to string) {
 // that has the action_id or the label. Without a ts it is the channel's newest message
 // that has one. The payload is Slack's block_actions.
 func (s *Sandbox) Click(ctx context.Context, person, channel, ts, actionID string) (Answer, error) {
-	payload, responseURL, err := s.clickPayload(person, channel, ts, actionID)
+	return s.clickWith(ctx, person, channel, ts, actionID, "")
+}
+
+// clickWith is Click; of a menu, option is the value of what the person chooses.
+func (s *Sandbox) clickWith(ctx context.Context, person, channel, ts, actionID, option string) (Answer, error) {
+	payload, responseURL, err := s.clickPayload(person, channel, ts, actionID, option)
 	if err != nil {
 		return Answer{}, err
 	}
 	return s.interact(ctx, payload, responseURL)
 }
 
-func (s *Sandbox) clickPayload(person, channel, ts, actionID string) (object, string, error) {
+func (s *Sandbox) clickPayload(person, channel, ts, actionID, option string) (object, string, error) {
 	var payload object
 	var responseURL string
 	err := s.act(person, channel, func(who actor, ch *channelRef) error {
@@ -48,6 +53,10 @@ func (s *Sandbox) clickPayload(person, channel, ts, actionID string) (object, st
 		if err != nil {
 			return err
 		}
+		if chosen, ok := optionOf(action, option); ok {
+			action["selected_option"] = chosen
+		}
+		delete(action, "options")
 		action["action_ts"] = s.newTS()
 		responseURL = s.newResponseURL(ch.channel, m, who.user)
 		payload = s.interaction("block_actions", who.user)
@@ -128,12 +137,23 @@ func labelOf(element object) string {
 
 func actionOf(element object, block string) object {
 	action := object{"block_id": block}
-	for _, key := range []string{"type", "action_id", "text", "value", "style", "selected_option"} {
+	for _, key := range []string{"type", "action_id", "text", "value", "style", "selected_option", "options"} {
 		if v, ok := element[key]; ok {
 			action[key] = v
 		}
 	}
 	return action
+}
+
+// optionOf finds an option of a menu by its value.
+func optionOf(action object, value string) (any, bool) {
+	options, _ := action["options"].([]any)
+	for _, o := range options {
+		if one, _ := o.(object); value != "" && one["value"] == value {
+			return one, true
+		}
+	}
+	return nil, false
 }
 
 // interaction is what all interactive payloads have in common.
@@ -142,7 +162,7 @@ func (s *Sandbox) interaction(what string, u *user) object {
 		"type": what, "token": s.app.verification, "api_app_id": s.app.id, "is_enterprise_install": false, "enterprise": nil,
 		"team":       object{"id": s.team.id, "domain": s.team.domain},
 		"user":       object{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": s.teamOf(u)},
-		"trigger_id": strconv.FormatInt(s.nowMicro(), 10) + "." + strconv.FormatInt(s.nowMicro()/1e6, 10) + "." + digest(32, s.newID("trigger")),
+		"trigger_id": s.newTrigger(u),
 	}
 }
 
@@ -152,10 +172,19 @@ func (s *Sandbox) interact(ctx context.Context, payload object, responseURL stri
 	if err != nil {
 		return Answer{}, fmt.Errorf("sandbox: encode payload: %w", err)
 	}
+	var a Answer
 	if s.sockets.enabled() {
-		return s.sendEnvelope(ctx, "interactive", raw, responseURL), nil
+		a = s.sendEnvelope(ctx, "interactive", raw, responseURL)
+	} else {
+		a, err = s.sendForm(ctx, url.Values{"payload": {string(raw)}}, responseURL)
 	}
-	return s.sendForm(ctx, url.Values{"payload": {string(raw)}}, responseURL)
+	if err == nil {
+		what, _ := payload["type"].(string)
+		u, _ := payload["user"].(object)
+		who, _ := u["id"].(string)
+		s.saw(what, who, a)
+	}
+	return a, err
 }
 
 // Slash lets a person use a slash command in a channel.
@@ -184,6 +213,14 @@ func (s *Sandbox) Slash(ctx context.Context, person, channel, command, text stri
 	if err != nil {
 		return Answer{}, err
 	}
+	a, err := s.sendCommand(ctx, form, responseURL)
+	if err == nil {
+		s.saw(form.Get("command"), form.Get("user_id"), a)
+	}
+	return a, err
+}
+
+func (s *Sandbox) sendCommand(ctx context.Context, form url.Values, responseURL string) (Answer, error) {
 	if !s.sockets.enabled() {
 		return s.sendForm(ctx, form, responseURL)
 	}
@@ -282,6 +319,7 @@ func (s *Sandbox) serveResponse(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.whisper(Ephemeral{Channel: view.channel.id, User: view.user.ID, Text: normalise(in.Text), TS: s.newTS()})
 	}
+	s.watch.live.Changed(changedRooms)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("ok")) // the client may be gone
 }

@@ -279,6 +279,7 @@ func (s *Sandbox) endGrant(g *grant) {
 }
 
 func (s *Sandbox) emitRevoked(people, bots []string) {
+	s.watch.live.Changed(changedCalls)
 	s.emitAll("tokens_revoked", object{"type": "tokens_revoked", "tokens": object{"oauth": people, "bot": bots}, "event_ts": s.newTS()})
 }
 

@@ -118,6 +118,10 @@ type Sandbox struct {
 	oauth         oauthSide
 	faults        []*Fault
 	rates         map[string]*window
+	watch         watch
+	assistants    string // where they reach the server; empty is unknown
+	triggers      map[string]*trigger
+	modals        map[string]*openView // by person
 }
 
 // A held is what the workspace holds, which [Sandbox.Load] makes anew.
@@ -199,10 +203,13 @@ func New(opt Options) (*Sandbox, error) {
 		revoked:   map[string]bool{},
 		oauth:     newOAuthSide(),
 		rates:     map[string]*window{},
+		triggers:  map[string]*trigger{},
+		modals:    map[string]*openView{},
 		clock:     make(chan struct{}, 1),
 	}
 	s.sockets = newSockets(opt.SocketMode)
 	s.sender = newSender(opt, s.sockets)
+	s.sender.changed = func() { s.watch.live.Changed(changedSent) }
 	s.held = s.newHeld()
 	s.sender.app, s.sender.team = s.app, s.team
 	if opt.Workspace == nil {
@@ -227,6 +234,13 @@ func (s *Sandbox) SetBaseURL(base string) error {
 	s.base = strings.TrimSuffix(base, "/")
 	s.opt.BaseURL = s.base
 	return nil
+}
+
+// SetAssistantsURL says where assistants reach the app's server, for the page that says what to try.
+func (s *Sandbox) SetAssistantsURL(to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.assistants = to
 }
 
 // APIURL is the root of the Web API, as clients want it; empty while the sandbox does
@@ -290,7 +304,7 @@ func (s *Sandbox) Handler() http.Handler {
 	mux.HandleFunc("GET /files-pri/{file}/download/{name}", s.serveFile)
 	mux.HandleFunc("POST /actions/{team}/{secret}", s.serveResponse)
 	mux.HandleFunc("GET /link/{$}", s.serveSocket)
-	mux.HandleFunc("GET /{$}", serveSignIn)
+	s.pages(mux)
 	s.control(mux)
 	s.authorize(mux)
 	return mux
@@ -419,11 +433,11 @@ func (r *registry[T]) get(id string) (T, bool) {
 	return v, ok
 }
 
-// A page walks a sequence of n things from the one that a cursor names.
+// pageOf walks a sequence of n things from the one that a cursor names.
 //
 // at returns the i-th thing, or false where the caller does not want it; a page counts
 // what is wanted. next is the cursor's text, empty at the end.
-func page[T any](n, from, limit int, at func(i int) (T, bool)) (items []T, next int) {
+func pageOf[T any](n, from, limit int, at func(i int) (T, bool)) (items []T, next int) {
 	items = []T{}
 	for i := from; i < n; i++ {
 		v, ok := at(i)

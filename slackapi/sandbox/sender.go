@@ -63,6 +63,7 @@ type Delivery struct {
 	Body []byte `json:"-"`
 
 	url   string
+	came  time.Time
 	due   time.Time
 	order uint64
 }
@@ -85,6 +86,7 @@ type sender struct {
 	wake   chan struct{}
 
 	mu       sync.Mutex
+	changed  func() // is called when a delivery stands elsewhere; it does not wait
 	url      string // guarded by mu, like all below
 	disabled bool
 	app      app
@@ -141,7 +143,7 @@ func (s *sender) publish(d Delivery) {
 // accept remembers a delivery and queues it unless it is withheld. It requires s.mu.
 func (s *sender) accept(d Delivery, now time.Time) {
 	d.State = or(d.State, Pending)
-	d.url, d.due = s.url, now
+	d.url, d.came, d.due = s.url, now, now
 	s.order++
 	d.order = s.order
 	kept := &d
@@ -152,6 +154,7 @@ func (s *sender) accept(d Delivery, now time.Time) {
 	if d.State == Pending {
 		s.enqueue(kept)
 	}
+	s.changed()
 }
 
 // enqueue requires s.mu.
@@ -248,6 +251,7 @@ func (s *sender) attempt(ctx context.Context, d *Delivery) {
 	s.busy--
 	d.Attempts = append(d.Attempts, a)
 	s.count(a)
+	defer s.changed()
 	wait, again := s.after(d)
 	switch {
 	case a.Reason == "":

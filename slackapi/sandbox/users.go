@@ -51,7 +51,7 @@ func usersList(c *call) (object, error) {
 			return nil, err
 		}
 	}
-	items, next := page(c.userCount(), from, limit, func(i int) (*user, bool) {
+	items, next := pageOf(c.userCount(), from, limit, func(i int) (*user, bool) {
 		u := c.userAt(i)
 		return c.userView(u), !u.IsStranger
 	})

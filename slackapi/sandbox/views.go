@@ -1,0 +1,224 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+const (
+	triggerLife = 3 * time.Second
+	maxTriggers = 1000
+	maxView     = 250_000 // bytes
+)
+
+// A trigger lets the app open one modal for who acted, within three seconds.
+type trigger struct {
+	user  string
+	until time.Time
+	used  bool
+}
+
+// An openView is the modal that a person has before them.
+type openView struct {
+	id, user string
+	blocks   json.RawMessage // as Slack keeps them
+	callback string
+	metadata string
+	title    string
+	submit   string
+	notify   bool // the app wants to hear of it being closed
+	hash     string
+	problems map[string]string // by block, from the last submission
+}
+
+// newTrigger makes a trigger id. It requires s.mu.
+func (s *Sandbox) newTrigger(u *user) string {
+	now := time.Now()
+	for id, t := range s.triggers {
+		if now.After(t.until) || len(s.triggers) >= maxTriggers {
+			delete(s.triggers, id)
+		}
+	}
+	id := strconv.FormatInt(s.nowMicro(), 10) + "." + strconv.FormatInt(s.nowMicro()/1e6, 10) + "." + digest(32, s.newID("trigger"))
+	s.triggers[id] = &trigger{user: u.ID, until: now.Add(triggerLife)}
+	return id
+}
+
+// viewsOpen is views.open: a modal for the person whose act has the trigger.
+func viewsOpen(c *call) (object, error) {
+	t := c.triggers[c.params["trigger_id"]]
+	switch {
+	case t == nil:
+		return nil, fail("invalid_trigger_id")
+	case t.used:
+		return nil, fail("exchanged_trigger_id")
+	case time.Now().After(t.until):
+		return nil, fail("expired_trigger_id")
+	}
+	v := &openView{id: c.newID("V"), user: t.user}
+	if err := c.fill(v, []byte(c.params["view"])); err != nil {
+		return nil, err
+	}
+	t.used = true
+	c.modals[t.user] = v
+	return object{"view": c.viewOf(v, nil)}, nil
+}
+
+// viewsUpdate is views.update: another content for a modal that is open.
+func viewsUpdate(c *call) (object, error) {
+	for _, v := range c.modals {
+		if v.id != c.params["view_id"] {
+			continue
+		}
+		if hash := c.params["hash"]; hash != "" && hash != v.hash {
+			return nil, fail("hash_conflict")
+		}
+		if err := c.fill(v, []byte(c.params["view"])); err != nil {
+			return nil, err
+		}
+		return object{"view": c.viewOf(v, nil)}, nil
+	}
+	return nil, fail("not_found")
+}
+
+// fill reads a view that the app gives. It requires s.mu.
+func (s *Sandbox) fill(v *openView, raw []byte) error {
+	var in struct {
+		Type          string
+		Title, Submit textJSON
+		Blocks        json.RawMessage
+		CallbackID    string `json:"callback_id"`
+		Metadata      string `json:"private_metadata"`
+		Notify        bool   `json:"notify_on_close"`
+	}
+	switch {
+	case len(raw) > maxView:
+		return fail("view_too_large")
+	case json.Unmarshal(raw, &in) != nil || in.Type != "modal":
+		return badArgument("invalid view [json-pointer:/view]")
+	case in.Title.Text == "" || len(in.Blocks) == 0:
+		return badArgument("missing required field: title, blocks [json-pointer:/view]")
+	}
+	v.hash = strconv.FormatInt(s.nowMicro()/1e6, 10) + "." + digest(8, s.newID("hash"))
+	v.blocks, v.callback, v.metadata = storedBlocks(in.Blocks, v.hash), in.CallbackID, in.Metadata
+	v.title, v.submit, v.notify, v.problems = in.Title.Text, in.Submit.Text, in.Notify, nil
+	return nil
+}
+
+// viewOf is a modal as Slack describes it. It requires s.mu.
+func (s *Sandbox) viewOf(v *openView, values object) object {
+	if values == nil {
+		values = object{}
+	}
+	return object{
+		"id": v.id, "team_id": s.team.id, "type": "modal", "blocks": v.blocks, "private_metadata": v.metadata, "callback_id": v.callback,
+		"state": object{"values": values}, "hash": v.hash, "title": object{"type": "plain_text", "text": v.title, "emoji": true},
+		"clear_on_close": false, "notify_on_close": v.notify, "close": nil, "submit": object{"type": "plain_text", "text": or(v.submit, "Submit"), "emoji": true},
+		"previous_view_id": nil, "root_view_id": v.id, "app_id": s.app.id, "external_id": "", "app_installed_team_id": s.team.id, "bot_id": s.app.botID,
+	}
+}
+
+// A modalView is the modal that is shown.
+type modalView struct {
+	ID, Title, Submit string
+	Blocks            []blockView
+	Problems          map[string]string
+}
+
+// modal is the modal of the person who looks; nil is none.
+func (l lookout) modal() *modalView {
+	v := l.modals[l.me.ID]
+	if v == nil {
+		return nil
+	}
+	return &modalView{ID: v.id, Title: v.title, Submit: v.submit, Blocks: l.blocks(v.blocks), Problems: v.problems}
+}
+
+// onModal submits or closes the person's modal.
+func (v *workspacePages) onModal(w http.ResponseWriter, r *http.Request) {
+	at := spotOf(r.PostForm)
+	what, _ := pressed(r)
+	v.done(w, r, at, v.endModal(r.Context(), at.As, what == "submit", func(block, action string) string {
+		return r.PostFormValue("input:" + block + ":" + action)
+	}))
+}
+
+// endModal tells the app that a person submitted or closed a modal, and does what it answers.
+func (s *Sandbox) endModal(ctx context.Context, person string, submit bool, typed func(block, action string) string) error {
+	s.mu.Lock()
+	open, u := s.modals[person], s.personNamed(person)
+	if open == nil || u == nil {
+		s.mu.Unlock()
+		return errors.New("the modal is not open any more")
+	}
+	what := "view_submission"
+	if !submit {
+		what = "view_closed"
+		delete(s.modals, person)
+	}
+	payload := s.interaction(what, u)
+	payload["view"] = s.viewOf(open, s.typedValues(u, open, typed))
+	payload["response_urls"] = []string{}
+	s.mu.Unlock()
+	defer s.watch.live.Changed(changedRooms)
+	if !submit && !open.notify {
+		return nil
+	}
+	a, err := s.interact(ctx, payload, "")
+	if err := refused(a, err); err != nil || !submit {
+		return err
+	}
+	return s.afterSubmission(person, open, a.Body)
+}
+
+// typedValues are Slack's view state of what was typed and chosen. It requires s.mu.
+func (s *Sandbox) typedValues(u *user, open *openView, typed func(block, action string) string) object {
+	values := object{}
+	l := lookout{Sandbox: s, me: u}
+	for _, b := range l.blocks(open.blocks) {
+		e := b.Accessory
+		if b.Kind != "input" || e == nil {
+			continue
+		}
+		text := typed(b.ID, e.ActionID)
+		state := object{"type": e.Type, "value": text}
+		if e.Kind == "select" {
+			i := slices.IndexFunc(e.Options, func(o optionView) bool { return o.Value == text })
+			delete(state, "value")
+			state["selected_option"] = nil
+			if i >= 0 {
+				state["selected_option"] = object{"text": object{"type": "plain_text", "text": e.Options[i].Label, "emoji": true}, "value": text}
+			}
+		}
+		values[b.ID] = object{e.ActionID: state}
+	}
+	return values
+}
+
+// afterSubmission closes the modal, or shows what the app answered in its place.
+func (s *Sandbox) afterSubmission(person string, open *openView, body []byte) error {
+	var said struct {
+		Action string            `json:"response_action"`
+		Errors map[string]string `json:"errors"`
+		View   json.RawMessage   `json:"view"`
+	}
+	_ = json.Unmarshal(body, &said) // an answer that says nothing closes it
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch said.Action {
+	case "errors":
+		open.problems = said.Errors
+	case "update", "push":
+		return s.fill(open, said.View)
+	default:
+		if s.modals[person] == open {
+			delete(s.modals, person)
+		}
+	}
+	return nil
+}
