@@ -236,6 +236,8 @@ type Queue struct {
 	Synchronous Synchronous
 	// DataDir holds the embedded store, the MCP token and the operator socket.
 	DataDir string
+	// Backups are the copies that are made of the embedded store.
+	Backups Backups
 
 	RedisURL            SecretURL
 	RedisMaxConnections int

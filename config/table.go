@@ -587,6 +587,13 @@ var queueSettings = []Setting{
 		bind: choice(func(c *Config) *Synchronous { return &c.Queue.Synchronous }, SyncFull, SyncNormal),
 	},
 	{
+		Key: "BACKUPS", Flag: "backups", Section: SectionQueue, Kind: KindText, Example: "/var/backups/slack every 24h keep 7",
+		DefaultNote: "none",
+		Help:        "Directory for backups of the embedded store, the time between two, and how many are kept",
+		More:        "Each is verified after it is written. People who signed in are left out.",
+		bind:        into(func(c *Config) *Backups { return &c.Queue.Backups }, parseBackups),
+	},
+	{
 		Key: "REDIS_URL", Section: SectionQueue, Kind: KindSecretURL, Example: "redis://localhost:6379/0",
 		Help: "Address of Redis",
 		bind: secretURL(func(c *Config) *SecretURL { return &c.Queue.RedisURL }, redisSchemes...),

@@ -141,6 +141,10 @@ func (l *loader) validateReceiving() {
 		l.problems.add("DEDUPE_TTL", fmt.Sprintf("is %s, and TIMESTAMP_TOLERANCE %s: a delivery that was seen on its way could be sent again when its id is forgotten, and would be taken", ttl, tolerance),
 			"make DEDUPE_TTL at least as long as TIMESTAMP_TOLERANCE; 48h is the default")
 	}
+	if c.Queue.Backups.On() && c.Queue.Backend != SQLite {
+		l.problems.add("BACKUPS", "is set, and the events are kept in "+string(c.Queue.Backend),
+			"unset it, and back the database up with its own tools (docs/operations.md, Backups)")
+	}
 }
 
 // validateLambda refuses what a function cannot do: keep anything, and hold a connection.

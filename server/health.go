@@ -20,6 +20,9 @@ func newHealth(cfg config.Config, store *watchedStore, keeper *gapKeeper, a assi
 		Store: store, Trouble: store.troubled, Slack: who.String, Notes: notes(cfg), AdminToken: cfg.Admin.Token.Reveal(),
 	}
 	o.Problems = append(o.Problems, store.damaged)
+	if store.backups != nil {
+		o.Problems = append(o.Problems, store.backups.problem)
+	}
 	if a.journal != nil {
 		o.Newest = a.journal.Newest
 	}

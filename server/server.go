@@ -230,6 +230,7 @@ func (s *Server) running(tracer *traces.Tracer, certificate *web.Certificate, wh
 	add(&p.readers, certificate != nil, "certificate", certificate.Run)
 	add(&p.readers, who != nil, "slack identity", who.run)
 	add(&p.readers, cfg.Mode.Webhook() && !cfg.Queue.Backend.Embedded(), "store", s.store.look)
+	add(&p.readers, s.store.backups != nil, "backups", s.store.backups.run)
 	if keeper != nil {
 		p.readers = append(p.readers, keeper.parts()...)
 		p.readers = append(p.readers, part{"losses", func(ctx context.Context) error { return recordLosses(ctx, s.store, keeper.ledger) }})

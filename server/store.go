@@ -74,6 +74,7 @@ type watchedStore struct {
 	place     place       // used where it is outside
 	noteFile  string      // where the place is noted; empty is nowhere
 	noted     event.Position
+	backups   *backups // nil where none are made
 	log       *slog.Logger
 }
 
@@ -223,7 +224,7 @@ func openWatched(ctx context.Context, cfg config.Config, m *metrics.Metrics, log
 	if cfg.Mode.Webhook() {
 		m.Store.Watch(q)
 	}
-	w := &watchedStore{Queue: q, reads: newReads(cfg.Receive.MaxBodyBytes), outside: !cfg.Queue.Backend.Embedded(), log: log}
+	w := &watchedStore{Queue: q, reads: newReads(cfg.Receive.MaxBodyBytes), outside: !cfg.Queue.Backend.Embedded(), backups: newBackups(cfg, log), log: log}
 	if w.place.began = time.Now(); w.outside {
 		w.noteFile = placeFile(cfg)
 		w.recall()

@@ -19,17 +19,20 @@ import (
 func newStore(w world) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "store",
-		Short: "Repair the files of an embedded store, or go on without what they lost",
-		Long: `Repair the files of an embedded store, or go on without what they lost. A server that does
-not start because its store is damaged says which of the two helps. Both need the store to
-themselves: stop the server. ` + "`check --deep`" + ` says whether a store is whole.`,
-		Example: `  slack-webhook-server check --deep
+		Short: "Back up, restore, verify, compact and repair the files of an embedded store",
+		Long: `Back up the files of an embedded store while its server runs, restore a backup, look whether
+a backup or a store is whole, give unused space back, or repair what is damaged. A server that does
+not start because its store is damaged says whether repair or accept helps. Where the events are in
+Redis or NATS their own tools do this: docs/operations.md says which.`,
+		Example: `  slack-webhook-server store backup /var/backups/slack.backup
+
+  slack-webhook-server store verify /var/backups/slack.backup
 
   slack-webhook-server store repair`,
 		Args: noCommandNamed,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newStoreRepair(w), newStoreAccept(w))
+	cmd.AddCommand(newStoreBackup(w), newStoreVerify(w), newStoreRestore(w), newStoreCompact(w), newStoreRepair(w), newStoreAccept(w))
 	return cmd
 }
 
@@ -140,19 +143,29 @@ removed. The time of what is missing is recorded as a gap when the server starts
 
 // embedded loads the settings, and refuses those that mean no embedded store.
 func embedded(cmd *cobra.Command, w world) (config.Config, error) {
-	c, err := load(cmd, w, config.CommandOperate)
+	c, err := embeddedSettings(cmd, w)
 	if err != nil {
 		return c, err
-	}
-	if c.Queue.Backend != config.SQLite {
-		return c, fmt.Errorf("the events are kept in %s, whose own tools look after its files: this is for the sqlite store", c.Queue.Backend)
 	}
 	q := c.Queue
 	found, err := sqlite.Check(cmd.Context(), filepath.Clean(q.DataDir), q.Topic, false)
 	if err == nil && !found.Exists {
-		err = fmt.Errorf("%w in %s: name the DATA_DIR of the server with --data-dir", server.ErrNoStore, q.DataDir)
+		err = noStore(c)
 	}
 	return c, err
+}
+
+// embeddedSettings loads the settings of an embedded store, whether it exists or not.
+func embeddedSettings(cmd *cobra.Command, w world) (config.Config, error) {
+	c, err := load(cmd, w, config.CommandOperate)
+	if err == nil && c.Queue.Backend != config.SQLite {
+		err = fmt.Errorf("the events are kept in %s, whose own tools look after its files (docs/operations.md, Backups): this is for the sqlite store", c.Queue.Backend)
+	}
+	return c, err
+}
+
+func noStore(c config.Config) error {
+	return fmt.Errorf("%w in %s: name the DATA_DIR of the server with --data-dir", server.ErrNoStore, c.Queue.DataDir)
 }
 
 // stopped says what to do where a server has the store.

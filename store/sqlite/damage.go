@@ -334,7 +334,7 @@ func (f *files) prepare(accept bool, log *slog.Logger) (noted, error) {
 		if !ok {
 			return n, err
 		}
-		moved, err := setAside(d.Path)
+		moved, err := setAside(d.Path, "damaged")
 		if err != nil {
 			return n, err
 		}
@@ -349,9 +349,9 @@ func (f *files) prepare(accept bool, log *slog.Logger) (noted, error) {
 	return n, f.make()
 }
 
-// setAside gives a damaged file and those that belong to it other names.
-func setAside(path string) (moved []string, err error) {
-	to := fmt.Sprintf("%s.damaged-%s", path, time.Now().UTC().Format("20060102T150405.000"))
+// setAside gives a file and those that belong to it other names, which say why.
+func setAside(path, why string) (moved []string, err error) {
+	to := fmt.Sprintf("%s.%s-%s", path, why, time.Now().UTC().Format("20060102T150405.000"))
 	for _, end := range []string{"", "-wal", "-shm"} {
 		switch err := os.Rename(path+end, to+end); {
 		case errors.Is(err, os.ErrNotExist):

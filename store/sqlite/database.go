@@ -48,14 +48,18 @@ func faulty(op string, err error) error {
 // database is waited for: within one process only a checkpoint and the recovery hold a
 // lock, and not for long.
 func connect(path, mode string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", dataSource(path, mode))
+	return db, faulty("open", err)
+}
+
+// dataSource names a file to the driver.
+func dataSource(path, mode string) string {
 	path = filepath.ToSlash(path)
 	if filepath.VolumeName(path) != "" {
 		path = "/" + path
 	}
-	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=" + mode +
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=" + mode +
 		"&_error_rc=1&_pragma=busy_timeout(5000)&_pragma=temp_store(MEMORY)"
-	db, err := sql.Open("sqlite", name)
-	return db, faulty("open", err)
 }
 
 // A connection is one connection of a pool with the statements that were prepared on it.
@@ -311,8 +315,8 @@ func (d *database) end(order ...*sql.DB) error {
 	return errors.Join(errs...)
 }
 
-// fileName turns a text into a part of a file name, one to one.
-func fileName(text string) string {
+// FileName turns a text into a part of a file name, one to one.
+func FileName(text string) string {
 	var b strings.Builder
 	for _, c := range []byte(text) {
 		switch {

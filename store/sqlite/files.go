@@ -24,8 +24,8 @@ type files struct {
 // filesOf are the places of a topic's store.
 func filesOf(dir, topic string) *files {
 	return &files{
-		dir: dir, db: queueFile(dir, topic), values: filepath.Join(dir, "state-"+fileName(topic)+".db"),
-		note: filepath.Join(dir, "position-"+fileName(topic)),
+		dir: dir, db: queueFile(dir, topic), values: filepath.Join(dir, "state-"+FileName(topic)+".db"),
+		note: filepath.Join(dir, "position-"+FileName(topic)),
 	}
 }
 
@@ -52,7 +52,7 @@ func (f *files) make() error {
 }
 
 func queueFile(dir, topic string) string {
-	return filepath.Join(dir, "queue-"+fileName(topic)+".db")
+	return filepath.Join(dir, "queue-"+FileName(topic)+".db")
 }
 
 // Exists reports whether a directory holds a topic's store. It opens and makes nothing.

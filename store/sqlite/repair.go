@@ -256,7 +256,7 @@ func (j *repair) replace(f *files) error {
 		if !exists(path + repairedEnd) {
 			continue
 		}
-		moved, err := setAside(path)
+		moved, err := setAside(path, "damaged")
 		j.report.SetAside = append(j.report.SetAside, moved...)
 		if err == nil {
 			err = os.Rename(path+repairedEnd, path)

@@ -79,6 +79,8 @@ func stale(path, what string) error {
 // formerly notes an epoch that ends, so that a database whose log holds the next one is known as its
 // own.
 func (w *writer) formerly(epoch string) error {
-	_, err := w.write("INSERT INTO meta (name, value) VALUES ('former', ?) ON CONFLICT (name) DO UPDATE SET value = substr(excluded.value || ' ' || value, 1, 200)", epoch)
+	_, err := w.write(putFormer, epoch)
 	return err
 }
+
+const putFormer = "INSERT INTO meta (name, value) VALUES ('former', ?) ON CONFLICT (name) DO UPDATE SET value = substr(excluded.value || ' ' || value, 1, 200)"

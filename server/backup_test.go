@@ -1,0 +1,72 @@
+package server
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"slackmcp/config"
+	"slackmcp/store/sqlite"
+	"slackmcp/webhook/event"
+)
+
+// TestBackupsAreMadeAndKept makes backups as BACKUPS asks for: as many are kept, what a killed process left
+// is removed, files of others stay, and one that fails is a problem in words until one succeeds.
+func TestBackupsAreMadeAndKept(t *testing.T) {
+	t.Parallel()
+	cfg := config.Config{Mode: config.ModeStandalone}
+	dir := t.TempDir()
+	cfg.Queue.DataDir, cfg.Queue.Topic = filepath.Join(dir, "data"), "a topic/1"
+	cfg.Queue.Backups = config.Backups{Dir: filepath.Join(dir, "to"), Every: time.Hour, Keep: 2}
+	q, err := sqlite.Open(t.Context(), sqlite.Options{Dir: cfg.Queue.DataDir, Topic: cfg.Queue.Topic})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	if _, err := q.Publish(t.Context(), event.Event{Source: "slack", ID: "1", Raw: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	b := newBackups(cfg, slog.New(slog.DiscardHandler))
+	if wait := b.due(); wait != 0 {
+		t.Errorf("the first backup is due in %s, want now", wait)
+	}
+	to := cfg.Queue.Backups.Dir
+	if err := os.MkdirAll(to, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	old, older := b.name("20200101T000000Z"), b.name("20190101T000000Z")
+	for _, name := range []string{"another-20200101T000000Z.backup", old, older, b.name("20210101T000000Z") + ".partial-journal"} {
+		if err := os.WriteFile(filepath.Join(to, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list, err := b.list()
+	if err != nil || len(list) != 2 || list[0] != old {
+		t.Errorf("the backups are %v, %v, want %s and a new one", list, err, old)
+	}
+	if _, err := sqlite.VerifyBackup(t.Context(), filepath.Join(to, list[1])); err != nil {
+		t.Error(err)
+	}
+	if all, err := os.ReadDir(to); err != nil || len(all) != 3 {
+		t.Errorf("the directory has %v, %v, want two backups and a file of others", all, err)
+	}
+	if wait := b.due(); wait <= 50*time.Minute || wait > time.Hour {
+		t.Errorf("the next backup is due in %s, want about an hour", wait)
+	}
+
+	b.cfg.Queue.Backups.Dir = filepath.Join(to, old)
+	b.note(t.Context(), b.make(t.Context()))
+	if p := b.problem(); !strings.Contains(p.What, "could not be backed up") || p.Remedy == "" {
+		t.Errorf("a backup into a file is the problem %+v", p)
+	}
+	b.note(t.Context(), nil)
+	if p := b.problem(); p.What != "" {
+		t.Errorf("after a backup that succeeded there is the problem %+v", p)
+	}
+}
