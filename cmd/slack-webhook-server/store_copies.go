@@ -72,13 +72,14 @@ func newStoreBackup(w world) *cobra.Command {
 	cmd := onFiles(w, &cobra.Command{
 		Use:   "backup FILE [flags]",
 		Short: "Copy the store into one file, also while its server runs",
-		Long: `Copy one state of the store into one file: events, seen ids, groups with their dead letters, and small
-values such as subscriptions. The server may run, and receives meanwhile: two thirds of the time are
-pauses. What was written is read again and compared with the store. The file must not be there
-already, and is readable by you alone. Nothing is left behind when it fails.
+		Long: `Copy one state of the store into one file: events, seen ids, groups with their dead letters,
+and small values such as subscriptions. The server may run, and receives meanwhile: two thirds
+of the time are pauses. What was written is read again and compared with the store. The file
+must not be there already, and is readable by you alone. Nothing is left behind when it fails.
 
-People who signed in are left out, unless --with-people: then their rows are in the backup as they are
-in the store, sealed; the keys never are. After a restore everybody signs in again either way.`,
+People who signed in are left out, unless --with-people: then their rows are in the backup as
+they are in the store, sealed; the keys never are. After a restore everybody signs in again
+either way.`,
 		Example: `  slack-webhook-server store backup /var/backups/slack.backup
 
   # A server that runs with another directory, for a program
@@ -120,8 +121,8 @@ func newStoreVerify(w world) *cobra.Command {
 	return onFiles(w, &cobra.Command{
 		Use:   "verify [FILE] [flags]",
 		Short: "Read a backup whole, or the store, and say whether it is whole",
-		Long: `Read a backup whole, compare what it holds with the sum that was taken of the store, and its tables
-with their indexes. Without a file the store itself is read, also while its server runs, as
+		Long: `Read a backup whole, compare what it holds with the sum that was taken of the store, and its
+tables with their indexes. Without a file the store itself is read, also while its server runs, as
 check --deep does; it has no sum, so that a bit which flips inside the text of a stored event is
 not noticed.`,
 		Example: `  slack-webhook-server store verify /var/backups/slack.backup
@@ -166,9 +167,9 @@ func newStoreRestore(w world) *cobra.Command {
 server first; the disk needs room for the backup twice. The files that were there are kept
 under other names, and nothing of them is removed.
 
-The log begins a new epoch: readers with a cursor from before are told to start again, and everybody
-who signed in signs in again. What a group handled after the backup was made it handles again; what
-was received after it is missing, becomes a gap when the server starts, and
+The log begins a new epoch: readers with a cursor from before are told to start again, and
+everybody who signed in signs in again. What a group handled after the backup was made it
+handles again; what was received after it is missing, becomes a gap when the server starts, and
 ` + "`events gaps fill`" + ` reads it from Slack.`,
 		Example: `  slack-webhook-server store restore /var/backups/slack.backup
 
@@ -210,9 +211,10 @@ func newStoreCompact(w world) *cobra.Command {
 	return onFiles(w, &cobra.Command{
 		Use:   "compact [flags]",
 		Short: "Give the space back that the store does not use any more",
-		Long: `Write the files of the store anew without the space that is free in them. A running server uses that
-space again, so this pays only after RETENTION_COUNT or RETENTION_AGE was lowered. Stop the server
-first; the disk needs room for two copies of the store. Killed meanwhile it changes nothing.`,
+		Long: `Write the files of the store anew without the space that is free in them. A running server
+uses that space again, so this pays only after RETENTION_COUNT or RETENTION_AGE was lowered.
+Stop the server first; the disk needs room for two copies of the store. Killed meanwhile it
+changes nothing.`,
 		Example: `  slack-webhook-server store compact
 
   slack-webhook-server store compact --data-dir /srv/slack`,

@@ -194,6 +194,9 @@ func TestStoresOfEarlierBuilds(t *testing.T) {
 		t.Run(filepath.Base(archive), func(t *testing.T) {
 			t.Parallel()
 			s := unpack(t, archive)
+			if r, err := sqlite.Check(t.Context(), s.dir, "", true); err != nil || len(r.Problems) > 0 {
+				t.Errorf("before the first start Check says %v, %v", r.Problems, err)
+			}
 			for range 2 {
 				q := s.open(t)
 				s.check(t, q)
