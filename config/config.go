@@ -307,6 +307,8 @@ type MCP struct {
 	// MaxSessions, MaxStreams, MaxCalls and MaxWaits bound what assistants hold at once in this
 	// process, and Share is how many percent of each one principal may hold.
 	MaxSessions, MaxStreams, MaxCalls, MaxWaits, Share int
+	// NamesChannels and NamesUsers are how many names of Slack's are kept.
+	NamesChannels, NamesUsers int
 	// ReadOnly hides and refuses every tool that writes.
 	ReadOnly bool
 	// Toolsets and Tools choose what is offered; both empty means the default.

@@ -30,6 +30,8 @@ const (
 	maxConnections = 1_000_000
 	maxSessions    = 1_000_000
 	maxSockets     = 10
+	minNames       = 1000
+	maxNames       = 10_000_000
 )
 
 var table = slices.Concat(startSettings, slackSettings, listenSettings, receiveSettings, senderSettings,
@@ -469,6 +471,18 @@ var toolSettings = []Setting{
 		Help:        "Time zone in which assistants are shown times, and in which a time without a zone is meant",
 		More:        "A name of the IANA database. Each result says it once.",
 		bind:        into(func(c *Config) **time.Location { return &c.MCP.TimeZone }, parseZone),
+	},
+	{
+		Key: "NAMES_CHANNELS", Flag: "names-channels", Section: SectionTools, Kind: KindNumber, Default: "50000",
+		Help: "Channels whose names are kept in memory",
+		More: "In a workspace that has more a name that is not kept is said to be unknown, not to be nobody's. Somebody who signed in has a tenth.",
+		bind: number(func(c *Config) *int { return &c.MCP.NamesChannels }, minNames, maxNames),
+	},
+	{
+		Key: "NAMES_USERS", Flag: "names-users", Section: SectionTools, Kind: KindNumber, Default: "100000",
+		Help: "People whose names are kept in memory",
+		More: "As NAMES_CHANNELS.",
+		bind: number(func(c *Config) *int { return &c.MCP.NamesUsers }, minNames, maxNames),
 	},
 	{
 		Key: "LOCKDOWN", Flag: "lockdown", Section: SectionTools, Kind: KindBoolean, Default: "false",

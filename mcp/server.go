@@ -80,6 +80,8 @@ type Options struct {
 	TimeZone *time.Location
 	// MaxWaits bounds the calls that wait for events at once; 0 is 200.
 	MaxWaits int
+	// Names bounds how many names of Slack's are kept.
+	Names names.Bounds
 	// Push configures the extension by which events reach the assistant.
 	Push Push
 	// Gaps reads the times in which events may have been missed, for the resource
@@ -250,7 +252,7 @@ func (s *Server) toolOptions(o Options) (tools.Options, error) {
 		return to, nil
 	}
 	var err error
-	if to.Names, err = names.New(o.Slack); err != nil {
+	if to.Names, err = names.NewBounded(o.Slack, o.Names); err != nil {
 		return to, err
 	}
 	jo.People = to.Names

@@ -23,6 +23,7 @@ import (
 	"slackmcp/mcp/ask"
 	"slackmcp/mcp/events"
 	"slackmcp/mcp/guard"
+	"slackmcp/mcp/names"
 	"slackmcp/mcp/notify"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
@@ -93,6 +94,7 @@ func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *
 		UserReads: cfg.Slack.UserTokenReads, UserForScope: cfg.SignIn.Enabled(),
 		TimeZone:    m.TimeZone,
 		MaxWaits:    m.MaxWaits,
+		Names:       names.Bounds{Channels: m.NamesChannels, Users: m.NamesUsers},
 		Logger:      h.log,
 		OnEnterCall: h.enterTool(), OnCall: h.toolCalled, RequestID: web.RequestID,
 		Transport: transport.Options{

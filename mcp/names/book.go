@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"slackmcp/slackapi"
 )
 
 // A book keeps entries by id, and finds ids by name, within a bound: when it is full
@@ -195,7 +197,9 @@ type walk struct {
 	cursor string        // guarded by turn, as are the others
 	begun  bool
 	ended  time.Time
+	paged  time.Time // when the page was read that cursor is of
 	before uint64
+	behind atomic.Bool   // whether it is being read anew behind a caller
 	last   atomic.Int64  // ended, in Unix nanoseconds; 0 before the first end
 	kept   atomic.Uint64 // what lost was before the walk that ended last; as long as it is that, all is kept
 }
@@ -216,11 +220,8 @@ func (w *walk) until(ctx context.Context, now func() time.Time, found func() boo
 	if ok := found(); ok || w.known(now()) {
 		return ok, nil
 	}
-	if w.begun && w.cursor == "" {
-		if now().Sub(w.ended) < w.rest {
-			return false, w.whole()
-		}
-		w.begun = false
+	if !w.due(now()) {
+		return false, w.whole()
 	}
 	for !w.begun || w.cursor != "" {
 		if err := w.step(ctx, now); err != nil {
@@ -241,22 +242,77 @@ func (w *walk) whole() error {
 	return nil
 }
 
-// step reads a page.
-func (w *walk) step(ctx context.Context, now func() time.Time) error {
-	if !w.begun {
-		w.before = w.lost.Load()
+// due makes a walk begin anew that has rested, or that stood still for so long that Slack may not know its
+// cursor any more. It reports whether there is something to read. It requires the turn.
+func (w *walk) due(now time.Time) bool {
+	switch {
+	case w.begun && w.cursor == "":
+		if now.Sub(w.ended) < w.rest {
+			return false
+		}
+		w.begun = false
+	case w.begun && now.Sub(w.paged) >= cursorAge:
+		w.begun, w.cursor = false, ""
 	}
-	next, err := w.page(ctx, w.cursor)
+	return true
+}
+
+// cursorAge is how long a cursor of Slack's is used.
+const cursorAge = 10 * time.Minute
+
+// step reads a page. Where Slack refuses the cursor it reads the first one.
+func (w *walk) step(ctx context.Context, now func() time.Time) error {
+	next, err := w.turnPage(ctx)
+	if e, ok := errors.AsType[*slackapi.Error](err); ok && e.Code == "invalid_cursor" && w.cursor != "" {
+		w.begun, w.cursor = false, ""
+		next, err = w.turnPage(ctx)
+	}
 	if err != nil {
 		return err
 	}
-	w.begun, w.cursor = true, next
+	w.begun, w.cursor, w.paged = true, next, now()
 	if next == "" {
 		w.ended = now()
 		w.kept.Store(w.before)
 		w.last.Store(w.ended.UnixNano())
 	}
 	return nil
+}
+
+func (w *walk) turnPage(ctx context.Context) (next string, err error) {
+	if !w.begun {
+		w.before = w.lost.Load()
+	}
+	return w.page(ctx, w.cursor)
+}
+
+// refreshPatience bounds how long a list is read behind a caller; the next who asks goes on.
+const refreshPatience = 10 * time.Minute
+
+// refresh reads the list to its end behind the caller, where it has rested, unless that is going on
+// already. Whoever looks for a name meanwhile has a turn between two pages.
+func (w *walk) refresh(ctx context.Context, now func() time.Time) {
+	if last := w.last.Load(); now().Sub(time.Unix(0, last)) < w.rest || w.known(now()) || !w.behind.CompareAndSwap(false, true) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshPatience)
+	go func() {
+		defer w.behind.Store(false)
+		defer cancel()
+		for w.stepBehind(ctx, now) {
+		}
+	}()
+}
+
+// stepBehind reads a page in its turn. It reports whether there may be another one.
+func (w *walk) stepBehind(ctx context.Context, now func() time.Time) bool {
+	select {
+	case w.turn <- struct{}{}:
+		defer func() { <-w.turn }()
+	case <-ctx.Done():
+		return false
+	}
+	return w.due(now()) && w.step(ctx, now) == nil
 }
 
 // within reports whether the list was read to its end within d before now, and all of it is kept.
@@ -291,8 +347,9 @@ type Found[T any] struct {
 }
 
 // SearchChannels finds the channels whose name, topic or purpose holds every word of
-// the query, in the order of their names. It reads the list of channels as far as ctx
-// allows, and goes on from there with the next call.
+// the query, in the order of their names. The first time it reads the list of channels as far as ctx
+// allows, and goes on from there with the next call. Once the list was read to its end it answers from what is
+// kept, at once; after five minutes the list is then read anew behind it.
 func (r *Resolver) SearchChannels(ctx context.Context, query, after string, limit int) (Found[Channel], error) {
 	return search(ctx, r, r.listing, r.channels, query, after, limit, func(c Channel) (at, text string, ok bool) {
 		return key(c.Name) + " " + c.ID, c.Name + "\n" + c.Topic + "\n" + c.Purpose, c.Name != "" && !c.Archived
@@ -308,7 +365,12 @@ func (r *Resolver) SearchUsers(ctx context.Context, query, after string, limit i
 }
 
 func search[T any](ctx context.Context, r *Resolver, list *walk, kept *book[T], query, after string, limit int, look func(T) (at, text string, ok bool)) (Found[T], error) {
-	_, err := list.until(ctx, r.now, func() bool { return false })
+	err := list.whole()
+	if list.last.Load() == 0 {
+		_, err = list.until(ctx, r.now, func() bool { return false })
+	} else if list.refresh(ctx, r.now); err == nil && !list.within(stale, r.now()) {
+		err = ErrUnfinished // what came since the list was read is not known
+	}
 	found := Found[T]{Items: []T{}, Complete: err == nil, TooLong: errors.Is(err, ErrTooLong)}
 	if after != "" {
 		v, _, ok := kept.get(after, r.now())

@@ -17,7 +17,7 @@ const personShare = 10
 // names for the person's token: one of another workspace, or whose workspace or the bot's is not known,
 // sees nothing of r.
 func (r *Resolver) ForPerson(ctx context.Context, s Slack, team string, member bool) (*Resolver, error) {
-	p, err := newResolver(s, personShare)
+	p, err := newResolver(s, r.bounds, personShare)
 	if err != nil {
 		return nil, err
 	}

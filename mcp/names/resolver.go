@@ -51,10 +51,21 @@ var (
 	ErrTooLong = errors.New("the list is longer than what is kept of it")
 )
 
+// Bounds are how many a [Resolver] keeps. Where Slack's lists are longer, a name that is not kept is
+// said to be unknown, and never to be nobody's.
+type Bounds struct {
+	// Channels and Users are numbers; 0 is the default.
+	Channels, Users int
+}
+
+// What zero Bounds mean.
 const (
-	maxChannels = 50_000
-	maxUsers    = 100_000
-	pageSize    = 1000 // the most that Slack gives
+	DefaultChannels = 50_000
+	DefaultUsers    = 100_000
+)
+
+const (
+	pageSize = 1000 // the most that Slack gives
 	// stale is how long a name is believed that no event has touched.
 	stale = time.Hour
 	// missed is how long a user whom Slack did not find is not asked for again by [Resolver.Users].
@@ -72,6 +83,7 @@ const (
 type Resolver struct {
 	slack    Slack
 	now      func() time.Time
+	bounds   Bounds
 	channels *book[Channel]
 	users    *book[User]
 	groups   *book[slackapi.UserGroup]
@@ -89,24 +101,30 @@ type Resolver struct {
 	pausedUntil atomic.Int64 // Unix nanoseconds: before it Look asks nothing
 }
 
-// New returns a resolver that knows nothing yet.
-func New(s Slack) (*Resolver, error) { return newResolver(s, 1) }
+// New returns a resolver that knows nothing yet, with the default bounds.
+func New(s Slack) (*Resolver, error) { return NewBounded(s, Bounds{}) }
+
+// NewBounded returns a resolver that knows nothing yet.
+func NewBounded(s Slack, b Bounds) (*Resolver, error) { return newResolver(s, b, 1) }
 
 // newResolver returns one that keeps a share of what one resolver may.
-func newResolver(s Slack, share int) (*Resolver, error) {
+func newResolver(s Slack, b Bounds, share int) (*Resolver, error) {
 	if s == nil {
 		return nil, errors.New("names: Slack is required")
 	}
+	b.Channels, b.Users = cmp.Or(b.Channels, DefaultChannels), cmp.Or(b.Users, DefaultUsers)
+	maxChannels, maxUsers := max(b.Channels/share, 1), max(b.Users/share, 1)
 	r := &Resolver{
 		slack:    s,
 		now:      time.Now,
-		channels: newBook(maxChannels/share, func(c Channel) string { return key(c.Name) }),
-		users:    newBook(maxUsers/share, func(u User) string { return key(u.Handle) }),
+		bounds:   b,
+		channels: newBook(maxChannels, func(c Channel) string { return key(c.Name) }),
+		users:    newBook(maxUsers, func(u User) string { return key(u.Handle) }),
 	}
 	r.looking = make(chan struct{}, lookAtOnce)
 	r.groups = newBook(maxGroups/share, groupKey)
 	r.unfound = newBook(maxMissed/share, func(struct{}) string { return "" })
-	r.directs = newBook(maxUsers/share, func(string) string { return "" })
+	r.directs = newBook(maxUsers, func(string) string { return "" })
 	r.threads = newBook(maxThreads/share, func(string) string { return "" })
 	r.letters = newWalk(r.directs, r.directPage)
 	r.self.turn = make(chan struct{}, 1)
@@ -363,6 +381,7 @@ func (r *Resolver) UserID(ctx context.Context, ref UserRef) (string, error) {
 	if err != nil {
 		return "", unfinished(err)
 	}
+	r.renew(ctx, ref.Name)
 	var handles []User
 	found, err := r.roster.until(ctx, r.now, func() bool {
 		handles = r.handles(ref.Name, self)
@@ -377,9 +396,22 @@ func (r *Resolver) UserID(ctx context.Context, ref UserRef) (string, error) {
 	return r.userByName(ctx, ref.Name, self)
 }
 
-// handles returns our own users of a handle: those whose account is active, if any is.
+// renew asks Slack for those of a handle who were not heard of for an hour: they may have given it up,
+// or be deactivated. Who cannot be asked for now is not believed.
+func (r *Resolver) renew(ctx context.Context, handle string) {
+	all := r.users.named(handle, r.now())
+	for _, u := range all[:min(len(all), maxNamesakes)] {
+		_, _ = r.User(ctx, u.ID) // it asks only for what is old
+	}
+}
+
+// handles returns our own users of a handle, as they were within the hour: those whose account is
+// active, if any is.
 func (r *Resolver) handles(name string, self slackapi.Identity) []User {
-	all := slices.DeleteFunc(r.users.named(name, r.now()), func(u User) bool { return !u.of(self) })
+	all := slices.DeleteFunc(r.users.named(name, r.now()), func(u User) bool {
+		_, age, ok := r.users.get(u.ID, r.now())
+		return !u.of(self) || !ok || age >= stale
+	})
 	active := slices.DeleteFunc(slices.Clone(all), func(u User) bool { return u.Deleted })
 	if len(active) == 0 {
 		return all
@@ -528,8 +560,13 @@ func (r *Resolver) Users(ctx context.Context, ids []string, ask int) map[string]
 }
 
 // Learn reads the list of users as far as ctx allows, which makes many known by few calls; the
-// next call goes on from there. A list that was read to its end is not read again for five minutes.
+// next call goes on from there. A list that was read to its end is not read again for five minutes, and
+// for an hour it is read anew behind the caller.
 func (r *Resolver) Learn(ctx context.Context) error {
+	if r.roster.last.Load() != 0 && r.roster.within(stale, r.now()) {
+		r.roster.refresh(ctx, r.now)
+		return nil
+	}
 	_, err := r.roster.until(ctx, r.now, func() bool { return false })
 	return err
 }
