@@ -217,7 +217,7 @@ func newRules(cfg config.Config, store queue.Queue, client *slackapi.Client, who
 		Logger:    h.log,
 		OnAttempt: func(o rule.Observation) {
 			h.metrics.Handlers.Observe(worker.Observation{
-				Group: rule.GroupOf(o.Rule), Pattern: o.Action, Attempt: o.Attempt, Err: o.Err, Duration: o.Duration,
+				Group: o.Group, Pattern: o.Action, Attempt: o.Attempt, Err: o.Err, Duration: o.Duration,
 			})
 		},
 		OnBreaker: h.metrics.Handlers.Breaker,
@@ -267,7 +267,7 @@ type poster struct {
 
 // Post implements rule.Poster.
 func (p poster) Post(ctx context.Context, m rule.Message) error {
-	posted, err := p.slack.PostMessage(ctx, slackapi.Post{Channel: m.Channel, Text: m.Text, ThreadTS: m.Thread})
+	posted, err := p.slack.PostMessage(ctx, slackapi.Post{Channel: m.Channel, Text: m.Text, Blocks: m.Blocks, ThreadTS: m.Thread})
 	if err != nil {
 		return tried(err)
 	}

@@ -9,6 +9,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -26,8 +27,8 @@ import (
 type Client interface {
 	// Check judges a URL without calling it.
 	Check(target string) error
-	// Post posts a body, and returns the answer whatever its status is.
-	Post(ctx context.Context, target string, header http.Header, body []byte) (egress.Reply, error)
+	// Send sends a body, and returns the answer whatever its status is.
+	Send(ctx context.Context, method, target string, header http.Header, body []byte) (egress.Reply, error)
 }
 
 // A Message is what is posted.
@@ -39,7 +40,11 @@ type Message struct {
 	ID string
 	// Secrets are those of Standard Webhooks; the message is signed with each.
 	Secrets []string
-	Body    []byte
+	// Unsigned says that it is not signed, because the receiver knows us otherwise.
+	Unsigned bool
+	// Method is POST when it is empty.
+	Method string
+	Body   []byte
 }
 
 // A Policy decides which failures are final.
@@ -78,10 +83,12 @@ func (e *StatusError) Error() string {
 
 // Attempt signs and posts a message once, at the time now.
 func Attempt(ctx context.Context, c Client, m Message, p Policy, now time.Time) Outcome {
-	if err := signature.SignStandardID(m.Header, m.Secrets, m.ID, now, m.Body); err != nil {
+	if m.Unsigned {
+		m.Header.Set("Webhook-Id", m.ID)
+	} else if err := signature.SignStandardID(m.Header, m.Secrets, m.ID, now, m.Body); err != nil {
 		return Outcome{Err: err, Final: true}
 	}
-	reply, err := c.Post(ctx, m.URL, m.Header, m.Body)
+	reply, err := c.Send(ctx, cmp.Or(m.Method, http.MethodPost), m.URL, m.Header, m.Body)
 	if err != nil {
 		_, refused := errors.AsType[*egress.RefusedError](err)
 		return Outcome{Err: err, Final: refused && p == RetryBusy}

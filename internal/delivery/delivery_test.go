@@ -171,6 +171,6 @@ type failing struct{ err error }
 
 func (failing) Check(string) error { return nil }
 
-func (f failing) Post(context.Context, string, http.Header, []byte) (egress.Reply, error) {
+func (f failing) Send(context.Context, string, string, http.Header, []byte) (egress.Reply, error) {
 	return egress.Reply{}, f.err
 }

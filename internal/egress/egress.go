@@ -68,6 +68,8 @@ type Options struct {
 	UserAgent string
 	// RootCAs are the authorities of https; nil means the system's.
 	RootCAs *x509.CertPool
+	// Certificates are those that the client shows to targets which ask for one (mTLS).
+	Certificates []tls.Certificate
 	// Resolver resolves names; nil means the system's.
 	Resolver *net.Resolver
 }
@@ -109,7 +111,7 @@ func New(o Options) (*Client, error) {
 			}
 			return guarded.DialContext(ctx, network, addr)
 		},
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, Certificates: o.Certificates},
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true,
 		TLSHandshakeTimeout:    dialTimeout,
@@ -216,7 +218,12 @@ func (r Reply) RetryAfter(now time.Time) time.Duration {
 // User-Agent unless it has one. Errors: *RefusedError, the form of the URL, and what the
 // connection or the context said; none holds the URL's path.
 func (c *Client) Post(ctx context.Context, target string, header http.Header, body []byte) (Reply, error) {
-	return c.call(ctx, http.MethodPost, target, header, body)
+	return c.Send(ctx, http.MethodPost, target, header, body)
+}
+
+// Send is Post with another method.
+func (c *Client) Send(ctx context.Context, method, target string, header http.Header, body []byte) (Reply, error) {
+	return c.call(ctx, method, target, header, body)
 }
 
 // Get asks a target for what it has, and is otherwise like Post.

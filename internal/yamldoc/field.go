@@ -3,6 +3,7 @@ package yamldoc
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"slices"
@@ -102,6 +103,35 @@ func Number[T any](name, help string, at func(*T) *int, least, most int) Field[T
 			return
 		}
 		*at(t) = v
+	}}
+}
+
+// Decimal is a field with a number, which may have a fraction; absent leaves the pointer nil.
+func Decimal[T any](name, help string, at func(*T) **float64) Field[T] {
+	return Field[T]{name: name, help: help, schema: map[string]any{"type": "number"}, read: func(r *Reader, n *yaml.Node, t *T) {
+		v, err := strconv.ParseFloat(n.Value, 64)
+		if n.Kind != yaml.ScalarNode || err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			r.Problem(n.Line, name+" does not fit", "write a number, such as 100 or 9.99")
+			return
+		}
+		*at(t) = &v
+	}}
+}
+
+// Durations is a field with a list of time spans within bounds.
+func Durations[T any](name, help string, at func(*T) *[]time.Duration, least, most time.Duration) Field[T] {
+	one := Duration(name, help, func(d *time.Duration) *time.Duration { return d }, least, most)
+	schema := map[string]any{"type": "array", "items": one.schema, "minItems": 1}
+	return Field[T]{name: name, help: help, schema: schema, read: func(r *Reader, n *yaml.Node, t *T) {
+		if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+			r.Problem(n.Line, name+" is "+kindOf(n), "write a list such as [10s, 1m, 10m]")
+			return
+		}
+		for _, item := range n.Content {
+			var d time.Duration
+			one.read(r, item, &d)
+			*at(t) = append(*at(t), d)
+		}
 	}}
 }
 
@@ -267,12 +297,8 @@ func (e Env) Secrets(variables, files []string) ([]string, error) {
 		}
 		list = append(list, v)
 	}
-	read := e.ReadFile
-	if read == nil {
-		read = os.ReadFile
-	}
 	for _, name := range files {
-		b, err := read(name)
+		b, err := e.File(name)
 		v := strings.TrimRight(string(b), "\r\n")
 		if err != nil || strings.TrimSpace(v) == "" {
 			return nil, fmt.Errorf("%s cannot be read or is empty: correct secret_file or the file's permissions", name)
@@ -281,6 +307,14 @@ func (e Env) Secrets(variables, files []string) ([]string, error) {
 		list = append(list, v)
 	}
 	return list, nil
+}
+
+// File reads a file that a file names.
+func (e Env) File(name string) ([]byte, error) {
+	if e.ReadFile == nil {
+		return os.ReadFile(name) //nolint:gosec // The operator named it.
+	}
+	return e.ReadFile(name)
 }
 
 // Variable returns a variable of the environment, or "".

@@ -111,7 +111,7 @@ type rebinds struct {
 
 func (c rebinds) Check(target string) error { return c.shut.Check(target) }
 
-func (c rebinds) Post(ctx context.Context, target string, h http.Header, body []byte) (egress.Reply, error) {
+func (c rebinds) Send(ctx context.Context, method, target string, h http.Header, body []byte) (egress.Reply, error) {
 	if c.allowed.Add(1) == 1 {
 		return c.open.Post(ctx, target, h, body)
 	}

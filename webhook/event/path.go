@@ -52,6 +52,9 @@ func (p Path) String() string {
 	return strings.Join(quoted, ".")
 }
 
+// Steps returns the names and the places in arrays, in their order.
+func (p Path) Steps() []string { return slices.Clone(p.steps) }
+
 // Find returns the text of the string, number or bool at the path. ok is false when there
 // is none, or when the value is not valid JSON. Of members with the same name the last
 // one counts.

@@ -3,12 +3,10 @@ package rule
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -16,8 +14,6 @@ import (
 	"time"
 	"unicode"
 
-	"slackmcp/internal/delivery"
-	"slackmcp/internal/egress"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -25,6 +21,8 @@ import (
 // A Message is what a rule posts to Slack. Text is in Slack's markup and is sent as it is.
 type Message struct {
 	Channel, Text string
+	// Blocks is a JSON array of Block Kit; Text is then what notifications show. nil has none.
+	Blocks json.RawMessage
 	// Thread is the ts of the message that it answers; empty posts to the channel.
 	Thread string
 	// Words says whose words Text holds, beside those of the rules file; Event is the event that it
@@ -54,7 +52,9 @@ type Poster interface {
 type post struct {
 	spec    Post
 	text    *textTemplate
-	allowed int // the number of mass mentions that the template itself has
+	blocks  *textTemplate // nil posts the text alone
+	allowed int           // the number of mass mentions that the text's template itself has
+	inside  int           // those of the blocks' template
 	to      Poster
 }
 
@@ -70,8 +70,13 @@ func newPost(s Post, t tools) (action, error) {
 		return nil, err
 	}
 	a := &post{spec: s, text: p, to: t.poster}
+	if s.Blocks != "" {
+		if a.blocks, err = newTemplate(s.Blocks, inBlocks); err != nil {
+			return nil, err
+		}
+	}
 	if s.MassMentions {
-		a.allowed = len(mass.FindAllString(s.Text, -1))
+		a.allowed, a.inside = len(mass.FindAllString(s.Text, -1)), len(mass.FindAllString(s.Blocks, -1))
 	}
 	return a, nil
 }
@@ -89,6 +94,16 @@ func (a *post) do(ctx context.Context, d queue.Delivery) error {
 		return queue.Permanent(err)
 	}
 	m := Message{Channel: a.spec.Channel, Text: withoutMassMentions(text, a.allowed), Words: words, Event: &d.Event}
+	if a.blocks != nil {
+		text, of, err := a.blocks.fill(&d.Event)
+		if err == nil {
+			err = blocksFit(text)
+		}
+		if err != nil {
+			return queue.Permanent(err)
+		}
+		m.Blocks, m.Words = json.RawMessage(withoutMassMentions(text, a.inside)), max(words, of)
+	}
 	if m.Channel == "" {
 		m.Channel = d.Event.Channel
 	}
@@ -140,98 +155,6 @@ func (a *logLine) do(ctx context.Context, d queue.Delivery) error {
 	a.log.LogAttrs(ctx, a.level, "rule matched", attrs...)
 	return nil
 }
-
-// The headers of a forwarded event beside those of Standard Webhooks.
-const (
-	headerSource  = "X-Event-Source"
-	headerID      = "X-Event-Id"
-	headerKind    = "X-Event-Kind"
-	headerAttempt = "X-Event-Attempt"
-)
-
-type forward struct {
-	spec    Forward
-	secrets []string
-	client  *egress.Client
-	now     func() time.Time
-}
-
-func newForward(s Forward, secrets []string, t tools) (action, error) {
-	c, err := s.client()
-	if err != nil {
-		return nil, err
-	}
-	return &forward{spec: s, secrets: secrets, client: c, now: t.now}, nil
-}
-
-// do posts the event. Every attempt has the same id and a new signature.
-func (a *forward) do(ctx context.Context, d queue.Delivery) error {
-	e := &d.Event
-	body, err := e.Whole()
-	if err != nil {
-		return queue.Permanent(err)
-	}
-	h := http.Header{}
-	for name, value := range e.Headers.All() {
-		// A header that the sender's signature, the connection or this program needs is not passed on.
-		if checkHeader(name) == nil && !strings.HasPrefix(name, "X-Event-") {
-			h.Set(name, value)
-		}
-	}
-	for _, extra := range a.spec.Headers {
-		h.Set(extra.Name, extra.Value)
-	}
-	h.Set("Content-Type", "application/json")
-	if e.Encoding == event.Form {
-		h.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	for name, v := range map[string]string{headerSource: e.Source, headerID: e.ID, headerKind: e.Kind.String(), headerAttempt: strconv.Itoa(d.Attempt)} {
-		if headerValue(v) {
-			h.Set(name, v)
-		}
-	}
-	o := delivery.Attempt(ctx, a.client, delivery.Message{URL: a.spec.URL, Header: h, ID: webhookID(e), Secrets: a.secrets, Body: body}, delivery.RetryBusy, a.now())
-	if o.Final {
-		return queue.Permanent(o.Err)
-	}
-	if o.Err != nil && refusesAll(o) {
-		o.Err = &refusedError{o.Err}
-	}
-	return queue.RetryAfter(o.Err, o.Pause)
-}
-
-// refusesAll reports whether a failure says nothing about the event: the target was not
-// reached, or is busy, or what stands before it does not reach it.
-func refusesAll(o delivery.Outcome) bool {
-	status, ok := errors.AsType[*delivery.StatusError](o.Err)
-	if !ok {
-		return true
-	}
-	switch status.Status {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
-}
-
-// webhookID returns the id of a forwarded event. It is the same for every attempt and on
-// every replica, and has no dot.
-func webhookID(e *event.Event) string {
-	sum := sha256.Sum256([]byte(e.Source + "\x00" + e.ID))
-	return "msg_" + hex.EncodeToString(sum[:16])
-}
-
-// headerValue reports whether a text can be the value of a header.
-func headerValue(s string) bool {
-	for _, c := range []byte(s) {
-		if c < ' ' || c > '~' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 512
-}
-
-func (a *forward) close() { a.client.Close() }
 
 // The exit codes of a command that mean something else than "try again"
 // (sysexits.h: EX_DATAERR, EX_CONFIG).

@@ -27,3 +27,6 @@ func FillWords(text string, e *event.Event) (string, Words, error) {
 	}
 	return t.fill(e)
 }
+
+// Same reports whether two rules are the same rule, with the same secrets.
+func (r *Rule) Same(other *Rule) bool { return r.fingerprint == other.fingerprint }

@@ -6,14 +6,11 @@ import (
 	"net/netip"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
-	"slackmcp/internal/egress"
 	"slackmcp/internal/yamldoc"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/signature"
 )
 
 // A File is what a rules file says.
@@ -24,6 +21,7 @@ type File struct {
 // A Spec is one rule as it is written. Exactly one of Post, Forward, Run and Log is set.
 type Spec struct {
 	Name        string        `json:"name"`
+	Was         string        `json:"was,omitempty"`
 	When        *When         `json:"when,omitempty"`
 	IncludeSelf bool          `json:"include_self,omitempty"`
 	Ordered     string        `json:"ordered,omitempty"`
@@ -32,6 +30,9 @@ type Spec struct {
 	Workers     int           `json:"workers,omitempty"`
 	Start       string        `json:"start,omitempty"`
 	Breaker     *Breaker      `json:"breaker,omitempty"`
+	Rate        *Rate         `json:"rate,omitempty"`
+	Retry       *Retry        `json:"retry,omitempty"`
+	Each        *Each         `json:"each,omitempty"`
 	Post        *Post         `json:"post,omitempty"`
 	Forward     *Forward      `json:"forward,omitempty"`
 	Run         *Run          `json:"run,omitempty"`
@@ -49,6 +50,8 @@ type When struct {
 	User    []string                   `json:"user,omitempty"`
 	Team    []string                   `json:"team,omitempty"`
 	Match   []yamldoc.Entry[Condition] `json:"match,omitempty"`
+	// Any are further selections, of which one has to match besides.
+	Any []When `json:"any,omitempty"`
 }
 
 // A Condition judges the text at a place in the body; what is empty says nothing.
@@ -58,7 +61,34 @@ type Condition struct {
 	Matches  string   `json:"matches,omitempty"`
 	// Exists asks whether there is something; nil does not ask.
 	Exists *bool `json:"exists,omitempty"`
-	Not    bool  `json:"not,omitempty"`
+	// The text as a number is greater than, at least, less than, at most; nil does not ask.
+	GT  *float64 `json:"gt,omitempty"`
+	GTE *float64 `json:"gte,omitempty"`
+	LT  *float64 `json:"lt,omitempty"`
+	LTE *float64 `json:"lte,omitempty"`
+	Not bool     `json:"not,omitempty"`
+}
+
+// A Rate bounds how often a rule acts on its target: what comes faster waits.
+type Rate struct {
+	Limit int           `json:"limit"`
+	Per   time.Duration `json:"per,omitempty"`
+}
+
+// A Retry says when a failed event is tried again; zero fields are the defaults.
+type Retry struct {
+	// First is the pause after the first failure, which doubles up to Most; Pauses are those after the
+	// first, the second and so on, in place of both. The last one stays.
+	First    time.Duration   `json:"first,omitempty"`
+	Most     time.Duration   `json:"most,omitempty"`
+	Pauses   []time.Duration `json:"pauses,omitempty"`
+	Patience time.Duration   `json:"patience,omitempty"`
+}
+
+// An Each makes a rule act on every element of an array in the body.
+type Each struct {
+	In    string                     `json:"in"`
+	Match []yamldoc.Entry[Condition] `json:"match,omitempty"`
 }
 
 // A Breaker bounds how often a rule acts; zero fields are the defaults.
@@ -74,6 +104,7 @@ type Breaker struct {
 type Post struct {
 	Channel      string `json:"channel,omitempty"`
 	Text         string `json:"text"`
+	Blocks       string `json:"blocks,omitempty"`
 	Thread       bool   `json:"thread,omitempty"`
 	MassMentions bool   `json:"mass_mentions,omitempty"`
 }
@@ -86,6 +117,16 @@ type Forward struct {
 	Allow      []string                `json:"allow,omitempty"`
 	Timeout    time.Duration           `json:"timeout,omitempty"`
 	Headers    []yamldoc.Entry[string] `json:"headers,omitempty"`
+	Method     string                  `json:"method,omitempty"`
+	Body       string                  `json:"body,omitempty"`
+	// AuthEnv and AuthFile name what the header Authorization holds.
+	AuthEnv  []string `json:"authorization_env,omitempty"`
+	AuthFile []string `json:"authorization_file,omitempty"`
+	// ClientCert and ClientKey are files in PEM by which the target knows us, CA one with the
+	// authorities that vouch for the target in place of the system's.
+	ClientCert string `json:"client_cert,omitempty"`
+	ClientKey  string `json:"client_key,omitempty"`
+	CA         string `json:"ca,omitempty"`
 
 	line int
 }
@@ -109,22 +150,27 @@ type Log struct {
 
 // The defaults and bounds of what a rule may say.
 const (
-	maxRules     = 200
-	maxAttempts  = 1000
-	maxWorkers   = 256
-	maxDeadline  = time.Hour
-	maxTimeout   = 30 * time.Minute
-	maxOutput    = 1 << 20
-	maxName      = 48
-	groupPrefix  = "rule."
-	byChannel    = "channel"
-	startNow     = "now"
-	startOldest  = "oldest"
-	countsBots   = "bots"
-	countsAll    = "all"
-	forwardLimit = 15 * time.Second
-	runLimit     = 30 * time.Second
-	runOutput    = 64 << 10
+	maxRules      = 200
+	maxAttempts   = 1000
+	maxWorkers    = 256
+	maxDeadline   = time.Hour
+	maxRetryPause = 24 * time.Hour
+	maxPatience   = 30 * 24 * time.Hour
+	maxPauses     = 100
+	maxAny        = 50
+	maxRate       = 1_000_000
+	maxTimeout    = 30 * time.Minute
+	maxOutput     = 1 << 20
+	maxName       = 48
+	groupPrefix   = "rule."
+	byChannel     = "channel"
+	startNow      = "now"
+	startOldest   = "oldest"
+	countsBots    = "bots"
+	countsAll     = "all"
+	forwardLimit  = 15 * time.Second
+	runLimit      = 30 * time.Second
+	runOutput     = 64 << 10
 )
 
 // SchemaID names the schema of rules files.
@@ -170,14 +216,27 @@ func (p *parser) file() yamldoc.Object[File] {
 			if len(f.Rules) > maxRules {
 				r.Problem(line, fmt.Sprintf("there are %d rules", len(f.Rules)), fmt.Sprintf("at most %d fit into one server", maxRules))
 			}
-			seen := map[string]int{}
-			for _, s := range f.Rules {
-				if first, twice := seen[s.Name]; twice && s.Name != "" {
-					r.Problem(s.line, "name "+s.Name+" is taken", fmt.Sprintf("the rule in line %d has it: give this one another", first))
-				}
-				seen[s.Name] = s.line
-			}
+			checkNames(r, f.Rules)
 		},
+	}
+}
+
+// checkNames finds names, also former ones, that two rules have.
+func checkNames(r *yamldoc.Reader, rules []Spec) {
+	seen := map[string]int{}
+	for _, s := range rules {
+		if first, twice := seen[s.Name]; twice && s.Name != "" {
+			r.Problem(s.line, "name "+s.Name+" is taken", fmt.Sprintf("the rule in line %d has it: give this one another", first))
+		}
+		seen[s.Name] = s.line
+	}
+	for _, s := range rules {
+		if other, taken := seen[s.Was]; taken && s.Was != "" {
+			r.Problem(s.line, "rule "+s.Name+" was "+s.Was+", which there is", fmt.Sprintf("rename the rule in line %d, or remove was", other))
+		}
+		if s.Was != "" {
+			seen[s.Was] = s.line
+		}
 	}
 }
 
@@ -195,6 +254,7 @@ func (p *parser) rule() yamldoc.Object[Spec] {
 		Help: "One rule: what it matches, and exactly one of post, forward, run and log.",
 		Fields: []yamldoc.Field[Spec]{
 			yamldoc.Text("name", "Name of the rule and of its consumer group; another name is another rule", func(s *Spec) *string { return &s.Name }, checkName).Required(),
+			yamldoc.Text("was", "The name that the rule had before: it keeps that one's group, as long as this stands here", func(s *Spec) *string { return &s.Was }, checkName),
 			yamldoc.Sub("when", "Which events it acts on; all of its fields have to match, and without it every event does", func(s *Spec) **When { return &s.When }, p.when()),
 			yamldoc.Bool("include_self", "Act on what our own app has caused, too; think of loops", func(s *Spec) *bool { return &s.IncludeSelf }),
 			yamldoc.Choice("ordered", "Work the events of one channel one after another; one that fails holds back its channel", func(s *Spec) *string { return &s.Ordered }, byChannel),
@@ -203,6 +263,9 @@ func (p *parser) rule() yamldoc.Object[Spec] {
 			yamldoc.Number("workers", "Events that are worked at once; the setting WORKERS unless it is here", func(s *Spec) *int { return &s.Workers }, 1, maxWorkers),
 			yamldoc.Choice("start", "Where a rule begins that is new: now, or with the oldest event that is kept", func(s *Spec) *string { return &s.Start }, startNow, startOldest),
 			yamldoc.Sub("breaker", "When to stop acting, because two bots talk to each other", func(s *Spec) **Breaker { return &s.Breaker }, breakerObject()),
+			yamldoc.Sub("rate", "How often it acts at most; what comes faster waits", func(s *Spec) **Rate { return &s.Rate }, rateObject()),
+			yamldoc.Sub("retry", "When a failed event is tried again", func(s *Spec) **Retry { return &s.Retry }, retryObject()),
+			yamldoc.Sub("each", "Act on every element of an array in the body, as if each were an event", func(s *Spec) **Each { return &s.Each }, eachObject()),
 			yamldoc.Sub("post", "Post a message to Slack", func(s *Spec) **Post { return &s.Post }, postObject()),
 			yamldoc.Sub("forward", "Post the event to another address, signed by Standard Webhooks", func(s *Spec) **Forward { return &s.Forward }, p.forward()),
 			yamldoc.Sub("run", "Run a command with the event on its standard input", func(s *Spec) **Run { return &s.Run }, p.run()),
@@ -237,6 +300,21 @@ func checkRule(r *yamldoc.Reader, line int, s *Spec) {
 }
 
 func (p *parser) when() yamldoc.Object[When] {
+	o := p.selection()
+	o.Fields = append(o.Fields, yamldoc.List("any", "Further selections, of which one has to match besides", "selection",
+		func(w *When) *[]When { return &w.Any }, p.selection()))
+	check := o.Check
+	o.Check = func(r *yamldoc.Reader, line int, w *When) {
+		check(r, line, w)
+		if len(w.Any) > maxAny {
+			r.Problem(line, fmt.Sprintf("any has %d selections", len(w.Any)), fmt.Sprintf("write at most %d, or a second rule", maxAny))
+		}
+	}
+	return o
+}
+
+// selection has the fields that select events.
+func (p *parser) selection() yamldoc.Object[When] {
 	pattern := func(s string) error {
 		_, err := event.ParsePattern(s)
 		return err
@@ -248,9 +326,51 @@ func (p *parser) when() yamldoc.Object[When] {
 		yamldoc.Texts("channel", "Id of the channel, such as C0123456789", func(w *When) *[]string { return &w.Channel }, slackIDs),
 		yamldoc.Texts("user", "Id of who caused it, such as U0123456789", func(w *When) *[]string { return &w.User }, slackIDs),
 		yamldoc.Texts("team", "Id of the workspace", func(w *When) *[]string { return &w.Team }, slackIDs),
-		yamldoc.ObjectMap("match", "Places in the body (event.text, data.object.amount), or kept headers (header:X-Shop-Domain), and what has to stand there: a text, several of which one has to, or a condition",
-			func(w *When) *[]yamldoc.Entry[Condition] { return &w.Match }, checkPath,
-			func(c *Condition, texts []string) { c.Equals = texts }, condition()),
+		matchField(func(w *When) *[]yamldoc.Entry[Condition] { return &w.Match }),
+	}}
+}
+
+func matchField[T any](at func(*T) *[]yamldoc.Entry[Condition]) yamldoc.Field[T] {
+	return yamldoc.ObjectMap("match", "Places in the body (event.text, data.object.amount), or kept headers (header:X-Shop-Domain), and what has to stand there: a text, several of which one has to, or a condition",
+		at, checkPath, func(c *Condition, texts []string) { c.Equals = texts }, condition())
+}
+
+func rateObject() yamldoc.Object[Rate] {
+	return yamldoc.Object[Rate]{Fields: []yamldoc.Field[Rate]{
+		yamldoc.Number("limit", "Acts within the time span", func(r *Rate) *int { return &r.Limit }, 1, maxRate).Required(),
+		yamldoc.Duration("per", "The time span, 1s unless it is here", func(r *Rate) *time.Duration { return &r.Per }, time.Second, 24*time.Hour),
+	}}
+}
+
+func retryObject() yamldoc.Object[Retry] {
+	return yamldoc.Object[Retry]{
+		Fields: []yamldoc.Field[Retry]{
+			yamldoc.Duration("first", "The pause after the first failure, doubled with each further one; 1s unless it is here", func(r *Retry) *time.Duration { return &r.First }, 100*time.Millisecond, maxRetryPause),
+			yamldoc.Duration("most", "The longest pause, 10m unless it is here", func(r *Retry) *time.Duration { return &r.Most }, time.Second, maxRetryPause),
+			yamldoc.Durations("pauses", "The pauses after the first failure, the second and so on, in place of first and most; attempts is one more than there are unless it is here", func(r *Retry) *[]time.Duration { return &r.Pauses }, 0, maxRetryPause),
+			yamldoc.Duration("patience", "For forward: how long events wait for a target that refuses, such as 48h; the setting TARGET_PATIENCE unless it is here", func(r *Retry) *time.Duration { return &r.Patience }, time.Minute, maxPatience),
+		},
+		Check: func(r *yamldoc.Reader, line int, t *Retry) {
+			if len(t.Pauses) > 0 && (t.First > 0 || t.Most > 0) {
+				r.Problem(line, "retry has pauses, and first or most", "write one of the two")
+			}
+			if len(t.Pauses) > maxPauses {
+				r.Problem(line, fmt.Sprintf("retry has %d pauses", len(t.Pauses)), fmt.Sprintf("write at most %d; the last one stays", maxPauses))
+			}
+		},
+	}
+}
+
+func eachObject() yamldoc.Object[Each] {
+	return yamldoc.Object[Each]{Fields: []yamldoc.Field[Each]{
+		yamldoc.Text("in", "Path of the array, such as data.items; a dot alone is the body itself", func(e *Each) *string { return &e.In }, func(s string) error {
+			if s == wholeBody {
+				return nil
+			}
+			_, err := event.ParsePath(s)
+			return err
+		}).Required(),
+		matchField(func(e *Each) *[]yamldoc.Entry[Condition] { return &e.Match }),
 	}}
 }
 
@@ -275,18 +395,37 @@ func condition() yamldoc.Object[Condition] {
 				_, err := regexp.Compile(s)
 				return err
 			}),
+			yamldoc.Decimal("gt", "A number greater than this one", func(c *Condition) **float64 { return &c.GT }),
+			yamldoc.Decimal("gte", "A number of at least this one", func(c *Condition) **float64 { return &c.GTE }),
+			yamldoc.Decimal("lt", "A number less than this one", func(c *Condition) **float64 { return &c.LT }),
+			yamldoc.Decimal("lte", "A number of at most this one", func(c *Condition) **float64 { return &c.LTE }),
 			yamldoc.Maybe("exists", "Whether there is something at all", func(c *Condition) **bool { return &c.Exists }),
 			yamldoc.Bool("not", "Turn the condition around", func(c *Condition) *bool { return &c.Not }),
 		},
-		Check: func(r *yamldoc.Reader, line int, c *Condition) {
-			if len(c.Equals)+len(c.Contains) == 0 && c.Matches == "" && c.Exists == nil {
-				r.Problem(line, "the condition asks for nothing", "write equals, contains, matches or exists")
-			}
-			if c.Exists != nil && !*c.Exists && (len(c.Equals)+len(c.Contains) > 0 || c.Matches != "") {
-				r.Problem(line, "no event can match: what does not exist has no text", "remove exists: false, or the other conditions")
-			}
-		},
+		Check: checkCondition,
 	}
+}
+
+func checkCondition(r *yamldoc.Reader, line int, c *Condition) {
+	asks := len(c.Equals)+len(c.Contains) > 0 || c.Matches != "" || c.compares()
+	switch {
+	case !asks && c.Exists == nil:
+		r.Problem(line, "the condition asks for nothing", "write equals, contains, matches, gt, gte, lt, lte or exists")
+	case asks && c.Exists != nil && !*c.Exists:
+		r.Problem(line, "no event can match: what does not exist has no text", "remove exists: false, or the other conditions")
+	}
+	for _, least := range []*float64{c.GT, c.GTE} {
+		for _, most := range []*float64{c.LT, c.LTE} {
+			if least != nil && most != nil && (*least > *most || *least == *most && (least == c.GT || most == c.LT)) {
+				r.Problem(line, fmt.Sprintf("no number is above %v and below %v", *least, *most), "exchange them, or write two conditions in any")
+			}
+		}
+	}
+}
+
+// compares reports whether the condition asks for a number.
+func (c *Condition) compares() bool {
+	return c.GT != nil || c.GTE != nil || c.LT != nil || c.LTE != nil
 }
 
 func breakerObject() yamldoc.Object[Breaker] {
@@ -301,60 +440,11 @@ func breakerObject() yamldoc.Object[Breaker] {
 func postObject() yamldoc.Object[Post] {
 	return yamldoc.Object[Post]{Fields: []yamldoc.Field[Post]{
 		yamldoc.Text("text", "The message in Slack's markup, a template; see docs/rules.md", func(p *Post) *string { return &p.Text }, checkTemplate).Required(),
+		yamldoc.Text("blocks", "Block Kit as a template that makes a JSON array; text is then what notifications show", func(p *Post) *string { return &p.Blocks }, checkBlocks),
 		yamldoc.Text("channel", "Id of the channel or the user; without it the event's own channel", func(p *Post) *string { return &p.Channel }, notAName),
 		yamldoc.Bool("thread", "Reply in the thread of the event", func(p *Post) *bool { return &p.Thread }),
 		yamldoc.Bool("mass_mentions", "Let the template call @channel, @here, @everyone and user groups; texts of events never do", func(p *Post) *bool { return &p.MassMentions }),
 	}}
-}
-
-func (p *parser) forward() yamldoc.Object[Forward] {
-	return yamldoc.Object[Forward]{
-		Fields: append(yamldoc.SecretFields(func(f *Forward) *[]string { return &f.SecretEnv }, func(f *Forward) *[]string { return &f.SecretFile }),
-			yamldoc.Text("url", "Where to post; https unless allow names the host", func(f *Forward) *string { return &f.URL }, nil).Required(),
-			yamldoc.Texts("allow", "Networks (10.1.0.0/16) and hosts (hooks.internal:8443) that may be reached besides the public network", func(f *Forward) *[]string { return &f.Allow }, checkAllowed),
-			yamldoc.Duration("timeout", "Longest time for an answer, 15s unless it is here", func(f *Forward) *time.Duration { return &f.Timeout }, 100*time.Millisecond, maxTimeout),
-			yamldoc.TextMap("headers", "Further headers; no secrets", func(f *Forward) *[]yamldoc.Entry[string] { return &f.Headers }, checkHeader, checkHeaderValue),
-		),
-		Check: p.checkForward,
-	}
-}
-
-func (p *parser) checkForward(r *yamldoc.Reader, line int, f *Forward) {
-	f.line = line
-	if f.URL == "" {
-		return
-	}
-	client, err := f.client()
-	if err == nil {
-		err = client.Check(f.URL)
-	}
-	if err != nil {
-		r.Problem(line, "url does not fit", err.Error())
-	}
-	secrets, err := p.env.Secrets(f.SecretEnv, f.SecretFile)
-	if err == nil {
-		err = signature.CheckStandard(secrets)
-	}
-	if err != nil {
-		r.Problem(line, "the signing secret cannot be used", err.Error())
-	}
-}
-
-// client returns the client that may reach what the rule allows. Plain http is for hosts
-// and networks that were allowed.
-func (f *Forward) client() (*egress.Client, error) {
-	o := egress.Options{Timeout: f.Timeout, HTTPSOnly: len(f.Allow) == 0}
-	if o.Timeout == 0 {
-		o.Timeout = forwardLimit
-	}
-	for _, a := range f.Allow {
-		if p, err := netip.ParsePrefix(a); err == nil {
-			o.Networks = append(o.Networks, p)
-		} else {
-			o.Hosts = append(o.Hosts, a)
-		}
-	}
-	return egress.New(o)
 }
 
 func checkAllowed(s string) error {
@@ -397,28 +487,4 @@ func logObject() yamldoc.Object[Log] {
 		yamldoc.Choice("level", "The level, info unless it is here", func(l *Log) *string { return &l.Level }, "debug", "info", "warn", "error"),
 		yamldoc.Text("text", "A template for the field text of the line; it may hold what people wrote", func(l *Log) *string { return &l.Text }, checkTemplate),
 	}}
-}
-
-// ownHeaders are those that a forward writes itself.
-var ownHeaders = []string{"content-type", "content-length", "host", "connection", "transfer-encoding", "authorization", "cookie"}
-
-func checkHeader(s string) error {
-	lower := strings.ToLower(s)
-	if !regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`).MatchString(s) {
-		return errors.New("write a header's name, such as X-Team")
-	}
-	if slices.Contains(ownHeaders, lower) {
-		return errors.New("this header is the server's own, or would hold a secret; the receiver knows us by the signature")
-	}
-	if strings.HasPrefix(lower, "webhook-") {
-		return errors.New("this header is the signature's")
-	}
-	return nil
-}
-
-func checkHeaderValue(s string) error {
-	if len(s) > 1024 || strings.ContainsAny(s, "\r\n\x00") {
-		return errors.New("write one line of at most 1,024 bytes")
-	}
-	return nil
 }

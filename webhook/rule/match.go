@@ -3,13 +3,16 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"slackmcp/internal/words"
+	"slackmcp/internal/yamldoc"
 	"slackmcp/webhook/event"
 )
 
@@ -17,7 +20,8 @@ import (
 type matcher struct {
 	when     When
 	patterns []event.Pattern
-	places   []place
+	places   places
+	any      []*matcher
 }
 
 type place struct {
@@ -36,7 +40,24 @@ func newMatcher(w *When) (*matcher, error) {
 	if m.patterns, err = event.ParsePatterns(w.Type...); err != nil {
 		return nil, err
 	}
-	for _, entry := range w.Match {
+	if m.places, err = newPlaces(w.Match); err != nil {
+		return nil, err
+	}
+	for i := range w.Any {
+		one, err := newMatcher(&w.Any[i])
+		if err != nil {
+			return nil, err
+		}
+		m.any = append(m.any, one)
+	}
+	return m, nil
+}
+
+// places are conditions that all have to match.
+type places []place
+
+func newPlaces(list []yamldoc.Entry[Condition]) (all places, err error) {
+	for _, entry := range list {
 		p := place{cond: entry.Value}
 		if p.at, err = newLocator(entry.Name); err != nil {
 			return nil, err
@@ -46,9 +67,18 @@ func newMatcher(w *When) (*matcher, error) {
 				return nil, err
 			}
 		}
-		m.places = append(m.places, p)
+		all = append(all, p)
 	}
-	return m, nil
+	return all, nil
+}
+
+func (l places) match(e *event.Event) bool {
+	for i := range l {
+		if !l[i].match(e) {
+			return false
+		}
+	}
+	return true
 }
 
 // match reports whether the rule matches the event.
@@ -65,12 +95,7 @@ func (m *matcher) match(e *event.Event) bool {
 	if len(m.patterns) > 0 && !slices.ContainsFunc(m.patterns, func(p event.Pattern) bool { return p.Match(e) }) {
 		return false
 	}
-	for i := range m.places {
-		if !m.places[i].match(e) {
-			return false
-		}
-	}
-	return true
+	return m.places.match(e) && (len(m.any) == 0 || slices.ContainsFunc(m.any, func(one *matcher) bool { return one.match(e) }))
 }
 
 func (p *place) match(e *event.Event) bool {
@@ -86,7 +111,16 @@ func (p *place) match(e *event.Event) bool {
 	if p.re != nil {
 		ok = ok && found && p.re.MatchString(text)
 	}
+	if c.compares() {
+		ok = ok && found && c.compare(text)
+	}
 	return ok != c.Not
+}
+
+// compare judges a text as a number; what is none fits no condition.
+func (c *Condition) compare(text string) bool {
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	return err == nil && !math.IsNaN(v) && (c.GT == nil || v > *c.GT) && (c.GTE == nil || v >= *c.GTE) && (c.LT == nil || v < *c.LT) && (c.LTE == nil || v <= *c.LTE)
 }
 
 // filter returns the part of the conditions that the queue itself can check.

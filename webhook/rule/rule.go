@@ -43,6 +43,7 @@ type Rule struct {
 	match   *matcher
 	act     func(tools) (action, error)
 	breaker Breaker
+	each    *each // nil acts on the event itself
 	// fingerprint is equal for two rules of one name that are the same rule, with the same
 	// secrets.
 	fingerprint [sha256.Size]byte
@@ -56,8 +57,8 @@ type action interface {
 // Name returns the rule's name.
 func (r *Rule) Name() string { return r.spec.Name }
 
-// Group returns the name of its consumer group.
-func (r *Rule) Group() string { return GroupOf(r.spec.Name) }
+// Group returns the name of its consumer group: that of the name which it had before, if it says so.
+func (r *Rule) Group() string { return GroupOf(cmp.Or(r.spec.Was, r.spec.Name)) }
 
 // GroupOf returns the name of the consumer group of the rule with a name.
 func GroupOf(name string) string { return groupPrefix + name }
@@ -98,10 +99,10 @@ func newRule(s Spec, env yamldoc.Env) (*Rule, error) {
 	case s.Post != nil:
 		r.act = func(t tools) (action, error) { return newPost(*s.Post, t) }
 	case s.Forward != nil:
-		if secrets, err = env.Secrets(s.Forward.SecretEnv, s.Forward.SecretFile); err != nil {
+		if secrets, err = s.Forward.found(env); err != nil {
 			return nil, err
 		}
-		r.act = func(t tools) (action, error) { return newForward(*s.Forward, secrets, t) }
+		r.act = func(t tools) (action, error) { return newForward(*s.Forward, env, t) }
 	case s.Run != nil:
 		values := map[string]string{}
 		for _, name := range s.Run.Env {
@@ -113,6 +114,11 @@ func newRule(s Spec, env yamldoc.Env) (*Rule, error) {
 		r.act = func(t tools) (action, error) { return newLog(s.Name, *s.Log, t) }
 	default:
 		return nil, errors.New("it has no action")
+	}
+	if s.Each != nil {
+		if r.each, err = newEach(*s.Each); err != nil {
+			return nil, err
+		}
 	}
 	text, err := json.Marshal([]any{s, secrets})
 	if err != nil {
@@ -140,7 +146,7 @@ func (r *Rule) group(base queue.Group, since time.Time) queue.Group {
 	g.Name = r.Group()
 	g.Filter = r.match.filter(r.spec.IncludeSelf)
 	g.Workers = cmp.Or(r.spec.Workers, g.Workers)
-	g.Policy.MaxAttempts = cmp.Or(r.spec.Attempts, g.Policy.MaxAttempts)
+	r.spec.policy(&g.Policy)
 	g.Deadline = r.deadline()
 	if r.spec.Ordered == byChannel {
 		g.Key = worker.ByChannel
@@ -149,6 +155,30 @@ func (r *Rule) group(base queue.Group, since time.Time) queue.Group {
 		g.Start = queue.Start{Since: since}
 	}
 	return g
+}
+
+// policy puts in what the rule says of its attempts. Pauses that the rule names one by one are
+// asked for with each failure.
+func (s *Spec) policy(p *queue.Policy) {
+	if t := s.Retry; t != nil {
+		p.Base, p.Cap = cmp.Or(t.First, p.Base), cmp.Or(t.Most, p.Cap)
+		if n := len(t.Pauses); n > 0 {
+			p.MaxAttempts, p.Base, p.Cap = n+1, 1, 1
+		}
+	}
+	p.MaxAttempts = cmp.Or(s.Attempts, p.MaxAttempts)
+}
+
+// again gives a failed attempt the pause that the rule names for it.
+func (s *Spec) again(attempt int, err error) error {
+	if err == nil || s.Retry == nil || len(s.Retry.Pauses) == 0 || queue.IsPermanent(err) {
+		return err
+	}
+	if _, held := queue.Postponed(err); held {
+		return err
+	}
+	pauses := s.Retry.Pauses
+	return queue.RetryAfter(err, max(pauses[min(attempt, len(pauses))-1], queue.Pause(err)))
 }
 
 // deadline is the longest time of one attempt. It is never shorter than the timeout of
@@ -180,7 +210,7 @@ func ForwardHandler(s Forward, secrets []string) (h queue.Handler, release func(
 	if err := signature.CheckStandard(secrets); err != nil {
 		return nil, nil, err
 	}
-	client, err := s.client()
+	client, err := s.client(yamldoc.Env{})
 	if err != nil {
 		return nil, nil, err
 	}

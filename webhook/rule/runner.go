@@ -63,8 +63,8 @@ const DefaultPatience = 24 * time.Hour
 
 // An Observation is one attempt of a rule at an event that it matched.
 type Observation struct {
-	Rule, Action string
-	Attempt      int
+	Rule, Group, Action string
+	Attempt             int
 	// Err is nil when the rule was done.
 	Err      error
 	Duration time.Duration
@@ -193,7 +193,7 @@ func (r *Runner) Replace(ctx context.Context, rules []*Rule) (Change, error) {
 		if wanted[name] == nil {
 			c.Removed = append(c.Removed, name)
 			r.stop(name, old)
-			r.drop(ctx, GroupOf(name))
+			r.dropUnless(ctx, old.rule.Group(), rules)
 		}
 	}
 	for _, one := range rules {
@@ -208,6 +208,7 @@ func (r *Runner) Replace(ctx context.Context, rules []*Rule) (Change, error) {
 		default:
 			c.Changed = append(c.Changed, name)
 			r.stop(name, old)
+			r.dropUnless(ctx, old.rule.Group(), rules)
 		}
 		r.start(r.life, one, since) //nolint:contextcheck // a rule lives as long as Run
 	}
@@ -232,6 +233,13 @@ func (r *Runner) stop(name string, old *running) {
 	old.cancel()
 	<-old.done
 	delete(r.running, name)
+}
+
+// dropUnless drops a group that none of the rules has.
+func (r *Runner) dropUnless(ctx context.Context, group string, rules []*Rule) {
+	if !slices.ContainsFunc(rules, func(one *Rule) bool { return one.Group() == group }) {
+		r.drop(ctx, group)
+	}
 }
 
 // drop removes the group of a rule that no longer exists, and logs what was left in it.
@@ -311,6 +319,7 @@ func (r *Runner) work(ctx context.Context, one *Rule, since time.Time) {
 	}
 	gate := r.gate(ctx, one)
 	defer r.forget(gate)
+	act = one.paced(act)
 	h := &handler{r: r, rule: one, act: act, self: self, gate: gate, breaker: &breaker{b: one.breaker, now: r.opt.Now}}
 	backoff := wait.Backoff{First: firstPause, Most: maxPause}
 	for {
@@ -346,7 +355,7 @@ func (r *Runner) gate(ctx context.Context, one *Rule) *gate {
 		return nil
 	}
 	g := &gate{
-		rule: one.Name(), log: r.opt.Logger, now: r.opt.Now, stop: ctx.Done(), patience: r.opt.Patience, backlog: r.opt.Backlog,
+		rule: one.Name(), log: r.opt.Logger, now: r.opt.Now, stop: ctx.Done(), patience: one.patience(r.opt.Patience), backlog: r.opt.Backlog,
 		waiting: func(ctx context.Context) (int64, bool) {
 			stats, err := r.opt.Queue.Stats(ctx)
 			i := slices.IndexFunc(stats.Groups, func(g queue.GroupStats) bool { return g.Name == one.Group() })
@@ -432,14 +441,14 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 		h.notifyBreaker(ctx, change)
 	}
 	if allowed {
-		err = h.gate.leave(ctx, probe, e.ID, h.act.do(ctx, d))
+		err = h.rule.spec.again(d.Attempt, h.gate.leave(ctx, probe, e.ID, h.act.do(ctx, d)))
 	} else {
 		h.gate.release(probe)
 		err = queue.Permanent(&TrippedError{Rule: h.rule.spec.Name, Breaker: h.rule.breaker})
 	}
 	took := time.Since(start)
 	if h.r.opt.OnAttempt != nil {
-		h.r.opt.OnAttempt(Observation{Rule: h.rule.spec.Name, Action: h.rule.Action(), Attempt: d.Attempt, Err: err, Duration: took})
+		h.r.opt.OnAttempt(Observation{Rule: h.rule.spec.Name, Group: h.rule.Group(), Action: h.rule.Action(), Attempt: d.Attempt, Err: err, Duration: took})
 	}
 	if _, held := queue.Postponed(err); held {
 		return err // As above.

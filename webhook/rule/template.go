@@ -2,6 +2,7 @@ package rule
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -71,14 +72,21 @@ func plainError(err error) error {
 
 // checkTemplate tries a template on an event that has nothing.
 func checkTemplate(text string) error {
-	t, err := newTemplate(text, escape)
+	_, err := tryTemplate(text, escape)
+	return err
+}
+
+// tryTemplate makes a text of an event that has nothing.
+func tryTemplate(text string, clean func(string) string) (string, error) {
+	t, err := newTemplate(text, clean)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if _, err := t.execute(&event.Event{Kind: event.Kind{Type: "message"}, Raw: []byte("{}")}); err != nil {
-		return fmt.Errorf("%w; the fields are %s", err, strings.Join(fieldNames, ", "))
+	made, err := t.execute(&event.Event{Kind: event.Kind{Type: "message"}, Raw: []byte("{}")})
+	if err != nil {
+		return "", fmt.Errorf("%w; the fields are %s", err, strings.Join(fieldNames, ", "))
 	}
-	return nil
+	return made, nil
 }
 
 // execute fills the template for an event. An error will be the same at the next try.
@@ -241,8 +249,65 @@ func truncate(n int, s string) string {
 	if amp := strings.LastIndexByte(s[:cut], '&'); amp >= 0 && cut < amp+len(entity.FindString(s[amp:])) {
 		cut = amp
 	}
+	// A backslash alone would escape what follows it in JSON.
+	if slashes := cut - len(strings.TrimRight(s[:cut], `\`)); slashes%2 == 1 {
+		cut--
+	}
 	return s[:cut] + "…"
 }
+
+// jsonEscapes are what may not stand in a JSON string as it is. All have two characters.
+var jsonEscapes = strings.NewReplacer(`"`, `\"`, `\`, `\\`, "\n", `\n`, "\r", `\r`, "\t", `\t`, "\b", `\b`, "\f", `\f`)
+
+// inJSON makes a text that others wrote harmless within the quotes of a JSON string.
+func inJSON(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' {
+			return -1
+		}
+		return r
+	}, jsonEscapes.Replace(strings.ToValidUTF8(s, "\uFFFD")))
+}
+
+// inBlocks is inJSON for a text of Block Kit in Slack's markup.
+func inBlocks(s string) string { return inJSON(escape(s)) }
+
+// checkJSON tries a template of JSON on an event that has nothing.
+func checkJSON(text string) error {
+	made, err := tryTemplate(text, inJSON)
+	if err == nil && !json.Valid([]byte(made)) {
+		err = errors.New("of an event that has nothing it makes no JSON: stand texts in quotes, and give a number that may be missing a default")
+	}
+	return err
+}
+
+// checkBlocks tries a template of blocks on an event that has nothing.
+func checkBlocks(text string) error {
+	made, err := tryTemplate(text, inBlocks)
+	if err == nil {
+		err = blocksFit(made)
+	}
+	return err
+}
+
+// blocksFit refuses what is no array of blocks; what else they hold is for Slack to judge.
+func blocksFit(text string) error {
+	var list []struct {
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal([]byte(text), &list); err != nil || len(list) == 0 || len(list) > maxBlocks {
+		return fmt.Errorf("the template makes no array of 1 to %d blocks: stand texts in quotes", maxBlocks)
+	}
+	for i, b := range list {
+		if b.Type == "" {
+			return fmt.Errorf("block %d has no type", i+1)
+		}
+	}
+	return nil
+}
+
+// maxBlocks is how many blocks a message has at most.
+const maxBlocks = 50
 
 // A boundedText holds at most maxText bytes.
 type boundedText struct{ text strings.Builder } // not embedded: it has other ways in
