@@ -342,8 +342,10 @@ type Push struct {
 	// reached beside the public network.
 	CallbackHosts    []string
 	CallbackNetworks []netip.Prefix
-	Profile          PushProfile
-	WebhookID        WebhookID
+	// PeopleHosts are the hosts to which the events of people who signed in may be posted.
+	PeopleHosts []string
+	Profile     PushProfile
+	WebhookID   WebhookID
 	// MaxSubscriptions bounds those of one principal.
 	MaxSubscriptions int
 	// TTL is the longest life of a subscription that is not refreshed.

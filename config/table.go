@@ -526,6 +526,13 @@ var pushSettings = []Setting{
 		bind:        prefixes(func(c *Config) *[]netip.Prefix { return &c.MCP.Push.CallbackNetworks }),
 	},
 	{
+		Key: "PEOPLE_CALLBACK_HOSTS", Flag: "people-callback-hosts", Section: SectionPush, Kind: KindList, Example: "hooks.example.com",
+		DefaultNote: "none",
+		Help:        "Hosts, with or without a port, to which events that people who signed in may see are posted, at those people's wish",
+		More:        "What such a host gets leaves this server for good. Those that EVENTS_CALLBACK_HOSTS allows are for other clients.",
+		bind:        list(func(c *Config) *[]string { return &c.MCP.Push.PeopleHosts }),
+	},
+	{
 		Key: "EVENTS_PROFILE", Flag: "events-profile", Section: SectionPush, Kind: KindChoice, Default: string(PushDeployed),
 		Help: "Whose error codes the events extension speaks: those of deployed clients, or of the proposal's draft",
 		More: "deployed: -32011 to -32015, and the end of an unknown subscription is no error. draft: -32023 to -32027, and it is one.",

@@ -345,7 +345,7 @@ func push(cfg config.Config, values state.Store, tokens *access.Tokens, h *hooks
 	}
 	p.Webhooks = notify.Options{
 		State: values, Client: client, Exclusive: cfg.Queue.Backend.Embedded(), Caller: subscriber(cfg.MCP, tokens),
-		OwnIDs: c.WebhookID == config.MessageWebhookID, MaxPerPrincipal: c.MaxSubscriptions, TTL: c.TTL, Backlog: c.Backlog,
+		PeopleHosts: c.PeopleHosts, OwnIDs: c.WebhookID == config.MessageWebhookID, MaxPerPrincipal: c.MaxSubscriptions, TTL: c.TTL, Backlog: c.Backlog,
 		OnObserve: h.metrics.Push.Observe,
 	}
 	return p, nil

@@ -151,8 +151,29 @@ func (c *Client) allowedHost(addr string) bool {
 	if err != nil {
 		return false
 	}
+	return named(c.opt.Hosts, host, port)
+}
+
+func named(hosts []string, host, port string) bool {
 	host = canonicalHost(host)
-	return slices.Contains(c.opt.Hosts, host) || slices.Contains(c.opt.Hosts, canonicalHost(net.JoinHostPort(host, port)))
+	return slices.Contains(hosts, host) || slices.Contains(hosts, canonicalHost(net.JoinHostPort(host, port)))
+}
+
+// Named reports whether the target of a URL is among some hosts, which are written as in [Options].
+func Named(hosts []string, target string) bool {
+	u, err := url.Parse(target)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	all := make([]string, len(hosts))
+	for i, h := range hosts {
+		all[i] = canonicalHost(h)
+	}
+	return named(all, u.Hostname(), port)
 }
 
 // canonicalHost returns one spelling for all spellings of a host, with or without a port.

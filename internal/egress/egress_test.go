@@ -274,3 +274,20 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	hosts := []string{"Hooks.example.com", "other.example:8443", "2001:db8::1"}
+	for target, want := range map[string]bool{
+		"https://hooks.example.com/x": true, "https://HOOKS.example.com.:1/x": true, "https://other.example:8443/": true, "https://[2001:db8::1]/": true,
+		"https://other.example/": false, "https://hooks.example.com.evil.example/": false, "https://x@evil.example/": false,
+		"https://hooks.example.com@evil.example/": false, "::": false, "": false,
+	} {
+		if got := egress.Named(hosts, target); got != want {
+			t.Errorf("%q: %v", target, got)
+		}
+	}
+	if egress.Named(nil, "https://hooks.example.com/") {
+		t.Error("nobody is named, and somebody is")
+	}
+}

@@ -92,6 +92,9 @@ type Options struct {
 	// Caller returns who has subscribed, by the name and the credential of the principal: a caller as it
 	// would be authenticated now, or nil who may have subscriptions no more.
 	Caller func(principal, credential string) *access.Principal
+	// PeopleHosts are the hosts to which the events of people who have signed in may be posted, as
+	// egress.Options writes hosts. None is nowhere.
+	PeopleHosts []string
 	// OwnIDs gives each message to a receiver an id of its own as webhook-id, instead of
 	// the event's. It stays the same over retries.
 	OwnIDs bool
@@ -279,6 +282,10 @@ func (n *Notifier) round(life context.Context) error {
 		}
 		if n.opt.Caller(s.Principal, s.Credential) == nil {
 			n.evict(ctx, s, "the access was revoked")
+			continue
+		}
+		if !n.mayPost(s.Principal, s.URL) {
+			n.evict(ctx, s, "PEOPLE_CALLBACK_HOSTS does not name its host")
 			continue
 		}
 		all[s.ID] = s

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"slackmcp/internal/delivery"
+	"slackmcp/internal/egress"
+	"slackmcp/mcp/access"
 	"slackmcp/store/state"
 )
 
@@ -22,8 +24,20 @@ const challengeFailed = "challenge_failed"
 // maxBody bounds what is posted, in bytes: receivers refuse more.
 const maxBody = 256 << 10
 
+// mayPost reports whether a principal's events may be posted to an address: those of people go only where the
+// operator lets them.
+func (n *Notifier) mayPost(principal, target string) bool {
+	return !access.IsPerson(principal) || egress.Named(n.opt.PeopleHosts, target)
+}
+
+// errHost says why nothing was posted.
+var errHost = errors.New("PEOPLE_CALLBACK_HOSTS does not name the host")
+
 // post makes one attempt to post a message to a subscription's callback.
 func (n *Notifier) post(ctx context.Context, s *Subscription, id string, body []byte) delivery.Outcome {
+	if !n.mayPost(s.Principal, s.URL) {
+		return delivery.Outcome{Err: errHost, Final: true}
+	}
 	now := time.Now()
 	m := delivery.Message{
 		URL: s.URL, ID: id, Secrets: []string{s.Secret}, Body: body,

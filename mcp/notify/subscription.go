@@ -155,6 +155,9 @@ func (n *Notifier) Subscribe(ctx context.Context, r Request) (Grant, error) {
 	if err := n.opt.Client.Check(r.URL); err != nil {
 		return Grant{}, &InputError{"delivery.url", err.Error()}
 	}
+	if !n.mayPost(r.Principal, r.URL) {
+		return Grant{}, &InputError{"delivery.url", "the events of people who have signed in are not posted to this host: the operator has to name it in PEOPLE_CALLBACK_HOSTS. Poll, or hold a stream open"}
+	}
 	for range subscribeTries {
 		g, err := n.subscribe(ctx, &r)
 		if !errors.Is(err, state.ErrConflict) {
