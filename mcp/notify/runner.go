@@ -50,6 +50,8 @@ type runner struct {
 	events  Follower // nil until the first read
 	pending []message
 	scanned string // how far the log was looked at, while nothing is pending
+	fresh   bool   // what is pending was read for the attempt that comes now
+	tried   string // the id of the event that an attempt failed of
 	dirty   bool   // progress is ahead of what was saved
 	savedAt time.Time
 }
@@ -175,10 +177,34 @@ func (r *runner) step(ctx context.Context) time.Duration {
 		}
 	}
 	if due := time.Until(r.Due); due > 0 {
+		r.fresh = false
 		return min(due, saveIn)
 	}
+	if access.IsPerson(r.sub.Load().Principal) && !r.fresh {
+		if !r.again(ctx) {
+			return storePause
+		}
+		if len(r.pending) == 0 {
+			return saveIn
+		}
+	}
 	r.deliver(ctx)
+	r.fresh = false
 	return 0
+}
+
+// again reads anew what is due to a person: what they may see now decides each attempt, and what has been
+// taken away since the last one is passed over.
+func (r *runner) again(ctx context.Context) bool {
+	r.pending, r.scanned = nil, r.Cursor
+	r.events.Seek(r.Cursor)
+	if !r.read(ctx) {
+		return false
+	}
+	if len(r.pending) == 0 || r.pending[0].ID != r.tried {
+		r.Attempt = 0 // they were another event's
+	}
+	return true
 }
 
 // read fetches what comes next. It reports false when the log cannot be read.
@@ -188,10 +214,14 @@ func (r *runner) read(ctx context.Context) bool {
 	if r.Since.After(since) {
 		since = r.Since
 	}
+	ahead := readAhead
+	if access.IsPerson(s.Principal) {
+		ahead = 1 // each is read when it is due
+	}
 	var b Batch
 	var err error
 	if r.events == nil {
-		r.events, err = r.notifier.opt.Source.Follow(r.caller(), s.Name, s.Arguments, r.scanned, readAhead)
+		r.events, err = r.notifier.opt.Source.Follow(r.caller(), s.Name, s.Arguments, r.scanned, ahead)
 	}
 	if err == nil {
 		b, err = r.events.Read(ctx, since)
@@ -209,7 +239,7 @@ func (r *runner) read(ctx context.Context) bool {
 	for _, item := range b.Items {
 		r.pending = append(r.pending, message{Item: item})
 	}
-	r.scanned = b.Cursor
+	r.scanned, r.fresh = b.Cursor, true
 	if len(r.pending) == 0 && r.Cursor != b.Cursor {
 		// Nothing between matched: the subscription stands behind it.
 		r.Cursor = b.Cursor
@@ -267,7 +297,7 @@ func (r *runner) deliver(ctx context.Context) {
 		r.giveUp(ctx, s, m, why, "dead")
 		return
 	}
-	r.Due = time.Now().Add(delay)
+	r.Due, r.tried = time.Now().Add(delay), m.ID
 	r.notifier.opt.OnObserve(Observation{Outcome: "retried", Duration: time.Since(began)})
 	r.save(ctx, true) // an attempt counts, whatever happens to this process
 }
