@@ -25,16 +25,16 @@ func TestToolsOfAPerson(t *testing.T) {
 	for _, tool := range catalogue(t) {
 		shown, ok := write[tool.Name]
 		_, readable := read[tool.Name]
-		if want := tool.For == toolset.AsPerson; ok != want {
+		if want := tool.For != toolset.ServiceOnly; ok != want {
 			t.Errorf("%s, which is %s: listed %t", tool.Name, tool.For, ok)
 		}
-		if want := tool.For == toolset.AsPerson && tool.Effect.ReadOnly(); readable != want {
+		if want := tool.For != toolset.ServiceOnly && tool.Effect.ReadOnly(); readable != want {
 			t.Errorf("%s is listed to who gave read alone: %t", tool.Name, readable)
 		}
-		if description, _, _ := strings.Cut(shown, `"inputSchema"`); strings.Contains(shown, "the bot") || strings.Contains(description, "_event") {
+		if description, _, _ := strings.Cut(shown, `"inputSchema"`); tool.For == toolset.AsPerson && strings.Contains(shown, "the bot") || strings.Contains(description, "_event") {
 			t.Errorf("%s is described to a person as %s", tool.Name, shown)
 		}
-		if tool.For == toolset.AsPerson || tool.Set == "admin" { // this server has no queue
+		if tool.For != toolset.ServiceOnly || tool.Set == "admin" { // this server has no queue
 			continue
 		}
 		if got := h.call(alice, tool.Name, nil); !got.failed || !strings.HasPrefix(got.text, "not_for_people: "+tool.Name) || !strings.HasSuffix(got.text, tool.Why+". Tell the user.") {
@@ -51,7 +51,7 @@ func TestToolsOfAPerson(t *testing.T) {
 		t.Errorf("a tool that the grant does not cover: %+v", got)
 	}
 	few := newHouse(t, func(o *mcp.Options) { o.Choice.Toolsets = []string{"messages"} })
-	if _, body, _ := few.as(alice, "tools/call", a{"name": "slack_ask", "arguments": a{}}); !strings.Contains(body, "not_for_people: slack_ask") || strings.Contains(body, "TOOLSETS") {
+	if _, body, _ := few.as(alice, "tools/call", a{"name": "webhook_message_status", "arguments": a{}}); !strings.Contains(body, "not_for_people: webhook_message_status") || strings.Contains(body, "TOOLSETS") {
 		t.Errorf("a tool that is for nobody and not offered: %s", body)
 	}
 	quiet := newHouse(t, func(o *mcp.Options) { o.Choice.ReadOnly = true })
@@ -138,7 +138,7 @@ func TestStepUp(t *testing.T) {
 	if status, body, _ := h.as(alice, "tools/call", post); status != http.StatusOK || strings.Contains(body, `"isError":true`) {
 		t.Errorf("who gave it: %d %s", status, body)
 	}
-	if status, _, _ := h.as(aliceRead, "tools/call", a{"name": "slack_ask", "arguments": a{}}); status != http.StatusOK {
+	if status, _, _ := h.as(aliceRead, "tools/call", a{"name": "webhook_message_status", "arguments": a{}}); status != http.StatusOK {
 		t.Errorf("a tool that is for no person leads somewhere: %d", status)
 	}
 }

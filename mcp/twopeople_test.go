@@ -102,6 +102,7 @@ func probes(p *private) map[string][]a {
 		return all
 	}
 	return map[string][]a{
+		"slack_ask":                      in(a{"question": "hi?", "choices": "yes", "timeout_seconds": 0}),
 		"slack_list_channels":            {{}, {"types": "public_channel,private_channel,mpim,im", "limit": 200}, {"query": p.word}, {"query": "room"}},
 		"slack_get_channel_info":         in(nil),
 		"slack_list_channel_members":     in(a{"response_format": "detailed"}),
@@ -184,10 +185,10 @@ func TestTwoPeopleAndEveryTool(t *testing.T) {
 	judged := probes(of[alice])
 	order := []toolset.Tool{}
 	for _, tool := range catalogue(t) {
-		if tool.For == toolset.AsPerson && judged[tool.Name] == nil {
+		if tool.For != toolset.ServiceOnly && judged[tool.Name] == nil {
 			t.Errorf("%s is for people, and it is not judged what it shows of others: add it to probes", tool.Name)
 		}
-		if tool.For != toolset.AsPerson && judged[tool.Name] != nil {
+		if tool.For == toolset.ServiceOnly && judged[tool.Name] != nil {
 			t.Errorf("%s is %s, and has probes", tool.Name, tool.For)
 		}
 		order = append(order, tool)

@@ -44,6 +44,8 @@ type Question struct {
 	// Who are the ids of the users whose answer counts; empty are all full members of the
 	// workspace. A bot's never counts.
 	Who []string
+	// For says in plain words for whom the bot asks; empty is for itself.
+	For string
 }
 
 // Message is the message that asks, with buttons that hold the id of a row.
@@ -56,8 +58,15 @@ func (q Question) Message(id string) (slackapi.Post, error) {
 		}
 	}
 	blocks := []object{section(q.Text)}
+	var notes []object
+	if q.For != "" {
+		notes = append(notes, plain(q.For))
+	}
 	if len(q.Who) > 0 {
-		blocks = append(blocks, note("Answers of "+mentions(q.Who)+" count."))
+		notes = append(notes, object{"type": "mrkdwn", "text": "Answers of " + mentions(q.Who) + " count."})
+	}
+	if len(notes) > 0 {
+		blocks = append(blocks, note(notes...))
 	}
 	blocks = append(blocks, object{"type": "actions", "block_id": buttonsBlock, "elements": buttons})
 	raw, err := json.Marshal(blocks)
@@ -74,9 +83,12 @@ func section(text string) object {
 }
 
 // note is a line in small letters.
-func note(text string) object {
-	return object{"type": "context", "block_id": noteBlock, "elements": []object{{"type": "mrkdwn", "text": text}}}
+func note(texts ...object) object {
+	return object{"type": "context", "block_id": noteBlock, "elements": texts}
 }
+
+// plain is a text in which nothing is markup, nor a mention.
+func plain(text string) object { return object{"type": "plain_text", "text": text, "emoji": false} }
 
 // button is the value of a button: the row, and which of its choices.
 func button(id string, choice int) string { return id + "." + strconv.Itoa(choice) }

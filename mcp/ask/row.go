@@ -57,6 +57,7 @@ type Row struct {
 	Text    string   `json:"text"`
 	Choices []string `json:"choices"`
 	Who     []string `json:"who,omitempty"`
+	For     string   `json:"for,omitempty"` // as in a Question
 
 	Asked   time.Time `json:"asked"`
 	Expires time.Time `json:"expires"`
@@ -166,7 +167,7 @@ func (q *Questions) Open(ctx context.Context, principal string, question Questio
 	now := q.now().UTC()
 	r := Row{
 		ID: newID(), Principal: principal, App: self.AppID, Team: self.TeamID, Enterprise: self.EnterpriseID,
-		Channel: question.Channel, Text: question.Text, Choices: question.Choices, Who: question.Who,
+		Channel: question.Channel, Text: question.Text, Choices: question.Choices, Who: question.Who, For: question.For,
 		Asked: now, Expires: now.Add(open), Status: Open,
 	}
 	post, err := question.Message(r.ID)

@@ -33,9 +33,13 @@ func (q *Questions) show(ctx context.Context, r *Row) error {
 	case Open:
 		return nil
 	}
+	notes := []object{literal(said)}
+	if r.For != "" {
+		notes = append([]object{plain(r.For)}, notes...)
+	}
 	raw, err := json.Marshal([]object{
 		{"type": "section", "block_id": questionBlock, "text": literal(r.Text)},
-		{"type": "context", "block_id": noteBlock, "elements": []object{literal(said)}},
+		note(notes...),
 	})
 	if err != nil {
 		return err

@@ -64,8 +64,10 @@ func askTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
 		define(ks, toolset.Tool{
 			Name: "slack_ask", Title: "Ask people and wait", Set: setAsk,
-			Scope: access.Write, And: access.Events, For: toolset.ServiceOnly, Why: whyAsk, Effect: toolset.Adds, Needs: []string{scopePost, scopeUsers},
-			Description: "Ask people a question with buttons in Slack and wait until somebody presses one: an approval, a choice. Returns who answered what; the message then shows the answer. When timed_out, call again with ask_id alone to go on waiting: an answer that came meanwhile is not lost. A status of withdrawn, expired or altered is no answer, neither yes nor no. slack_delete_message takes it back. For an answer in words use slack_post_message and slack_wait_for_event.",
+			Scope: access.Write, And: access.Events, For: toolset.BotForPerson, Effect: toolset.Adds,
+			Needs: []string{scopePost, scopeUsers}, PersonNeeds: []string{scopeRead, scopeUsers},
+			PersonDescription: "Ask people a question with buttons in Slack and wait until somebody presses one: an approval, a choice. The Slack app's bot asks, and names the user; the user has to be a member of the conversation. Returns who answered what; the message then shows the answer. When timed_out, call again with ask_id alone to go on waiting: an answer that came meanwhile is not lost. A status of withdrawn, expired or altered is no answer, neither yes nor no. slack_delete_message takes it back.",
+			Description:       "Ask people a question with buttons in Slack and wait until somebody presses one: an approval, a choice. Returns who answered what; the message then shows the answer. When timed_out, call again with ask_id alone to go on waiting: an answer that came meanwhile is not lost. A status of withdrawn, expired or altered is no answer, neither yes nor no. slack_delete_message takes it back. For an answer in words use slack_post_message and slack_wait_for_event.",
 		}, (*kit).ask),
 	}
 }
@@ -124,7 +126,7 @@ func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (asked posed,
 		Open     time.Duration
 		Naming   naming
 	}{written, open, in.naming}
-	asked, w, err := begin[posed](ctx, k, c, guard.Write{Channel: q.Channel, Sends: true, Arguments: args}, in.safety)
+	asked, w, err := begin[posed](ctx, k.asBot(), c, guard.Write{Channel: q.Channel, Sends: true, Arguments: args}, in.safety)
 	switch {
 	case w.due && w.DryRun:
 		var p slackapi.Post
@@ -199,9 +201,16 @@ func (k *kit) question(ctx context.Context, c *toolset.Call, in askIn) (q ask.Qu
 			return q, nil, &toolset.ArgumentError{Argument: needed.argument, Problem: "it is required to ask a new question"}
 		}
 	}
-	if q.Channel, err = k.recipient(ctx, in.Channel, in.safety); err != nil {
+	var own bool
+	if q.Channel, own, err = k.place(ctx, in.Channel, in.safety); err != nil {
 		return q, nil, err
 	}
+	if !own {
+		if err = k.present(ctx, q.Channel); err != nil {
+			return q, nil, err
+		}
+	}
+	q.For = k.onBehalf(ctx)
 	if q.ThreadTS, err = k.threadIn(ctx, "thread_ts", q.Channel, in.ThreadTS); err != nil {
 		return q, nil, err
 	}

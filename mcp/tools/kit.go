@@ -69,6 +69,12 @@ type kit struct {
 	own      *ownPosts
 	// person reports that the kit is one person's.
 	person bool
+	// bot is, in a person's kit, who makes the calls that the bot makes for the person, see [kit.asBot];
+	// nil where there is no bot.
+	bot *slackapi.Client
+	// ofUser is the person of a person's kit, guest that they are no full member, botUser the user of the bot.
+	ofUser, botUser string
+	guest           bool
 	// asked reports that messages may be questions of slack_ask.
 	asked bool
 	// now is the time in the operator's zone, in which times without a zone are meant.

@@ -11,7 +11,6 @@ import (
 // Why tools are for services only.
 const (
 	whyEvents = "the events that the server's Slack app receives, which people do not get yet"
-	whyAsk    = "buttons of the server's Slack app, by which people cannot ask yet"
 	whyQueue  = "the server's own queue, which its operator works"
 )
 
@@ -36,12 +35,15 @@ func (ks *kits) of(ctx context.Context, t *toolset.Tool, c *toolset.Call) (*kit,
 	switch {
 	case !person:
 		return ks.services.by(c.Principal), nil
-	case t.For != toolset.AsPerson || ks.people == nil || !c.Principal.PersonMay(t.Scope):
+	case t.For == toolset.ServiceOnly || ks.people == nil || !c.Principal.PersonMay(t.Scope):
 		return nil, t.NotForPeople() // the registry has said why before
 	}
 	k, err := ks.people.of(ctx, who)
 	if err != nil {
 		return nil, err
+	}
+	if t.For == toolset.BotForPerson && k.bot == nil {
+		return nil, t.NotForPeople()
 	}
 	return k.by(c.Principal), nil
 }

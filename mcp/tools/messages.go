@@ -300,7 +300,11 @@ func (k *kit) delete(ctx context.Context, c *toolset.Call, in deleteIn) (posted,
 	if err != nil || question != nil && question.Principal != c.Principal.Owner() {
 		return posted{}, cmp.Or(err, errQuestion)
 	}
-	_, w, err := begin[nothing](ctx, k, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety)
+	by := k
+	if question != nil {
+		by = k.asBot()
+	}
+	_, w, err := begin[nothing](ctx, by, c, guard.Write{Channel: channel, Arguments: []string{channel, ts}}, in.safety)
 	if w.due {
 		switch {
 		case question == nil:

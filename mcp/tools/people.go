@@ -204,7 +204,7 @@ func whoIs(ctx context.Context, slack *slackapi.Client, person access.Person) (K
 }
 
 // forPerson returns the kit of a person. It has what is named here of that of services, and nothing else:
-// no events, no queue, no questions.
+// no queue, and the bot for what [kit.asBot] is used for.
 func (k *kit) forPerson(ctx context.Context, who access.Person, person *slackapi.Person, is Known) (*kit, error) {
 	own, err := k.Names.ForPerson(ctx, person.Client(), is.Team, !is.Guest)
 	if err != nil {
@@ -215,11 +215,16 @@ func (k *kit) forPerson(ctx context.Context, who access.Person, person *slackapi
 		zone = zoneOf(is.Zone)
 	}
 	judge := k.Judge.For(own, zone)
-	return &kit{
-		Options: Options{Slack: person.Client(), Names: own, Guard: k.Guard.For(own, who.Account()), Judge: judge, Posts: k.Posts},
+	theirs := &kit{
+		Options: Options{Events: k.Events, Slack: person.Client(), Names: own, Guard: k.Guard.For(own, who.Account()), Judge: judge, Posts: k.Posts},
 		waits:   k.waits, own: &ownPosts{}, person: true, asked: k.asked,
+		ofUser: who.User, guest: is.Guest,
 		now: func() time.Time { return time.Now().In(zone) },
-	}, nil
+	}
+	if !k.Slack.Personal() {
+		theirs.bot, theirs.botUser, theirs.Asks = k.Slack, k.self(ctx).UserID, k.Asks
+	}
+	return theirs, nil
 }
 
 // zoneOf is a zone by its name, UTC where there is none of that name.

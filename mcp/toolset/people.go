@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
+
+	"slackmcp/mcp/access"
 )
 
 // personNeeds are the scopes of Slack that the tool needs of a person's token.
@@ -41,17 +43,17 @@ func (e *PersonError) Error() string { return e.text }
 
 // NotForPeople refuses a tool that serves services only, or on a server that acts as nobody.
 func (t *Tool) NotForPeople() error {
-	if t.For == AsPerson {
+	if t.For != ServiceOnly {
 		return &PersonError{"not_for_people: " + t.Name + " does not serve people who have signed in, because this server has not been set up to act as them. Tell the user."}
 	}
 	return &PersonError{"not_for_people: " + t.Name + " is not for people who have signed in: it needs " + t.Why + ". Tell the user."}
 }
 
 // notGiven refuses a tool whose scope the person has not given to the client, or may not give.
-func (t *Tool) notGiven() error {
-	return &PersonError{"insufficient_scope: " + t.Name + " needs the scope " + string(t.Scope) +
+func (t *Tool) notGiven(scope access.Scope) error {
+	return &PersonError{"insufficient_scope: " + t.Name + " needs the scope " + string(scope) +
 		", which the user has not given to this client. Nothing was done. Tell the user: to allow it, connect the client to this server anew and leave the box for " +
-		string(t.Scope) + " ticked; where there is none, the operator does not allow it"}
+		string(scope) + " ticked; where there is none, the operator does not allow it"}
 }
 
 // notGranted refuses a tool for which the person's grant in Slack is too small.

@@ -153,7 +153,7 @@ func (r *Registry) withheld(p *access.Principal, t *Tool) string {
 
 // left says to a caller why a tool was not chosen.
 func (r *Registry) left(p *access.Principal, t *Tool) string {
-	if _, person := p.SignIn(); person && t.For != AsPerson {
+	if _, person := p.SignIn(); person && t.For == ServiceOnly {
 		return strings.TrimSuffix(t.NotForPeople().Error(), ".") // no setting changes that
 	}
 	if r.opt.ReadOnly && !t.Effect.ReadOnly() {
@@ -217,10 +217,12 @@ func (r *Registry) person(ctx context.Context, p *access.Principal, who access.S
 	}
 	return func(t *Tool) error {
 		switch {
-		case t.For != AsPerson:
+		case t.For == ServiceOnly:
 			return t.NotForPeople()
 		case !p.PersonMay(t.Scope):
-			return t.notGiven()
+			return t.notGiven(t.Scope)
+		case t.For == AsPerson && t.And != "" && !p.PersonMay(t.And):
+			return t.notGiven(t.And)
 		}
 		if missing := without(t.personNeeds(), granted); known && len(missing) > 0 {
 			return t.notGranted(missing)
@@ -254,10 +256,15 @@ func (r *Registry) note(person access.Person, granted []string) {
 func (r *Registry) NeedsScope(ctx context.Context, name string) access.Scope {
 	p, t := access.From(ctx), r.byName[name]
 	_, person := p.SignIn()
-	if !person || t == nil || t.For != AsPerson || r.opt.Granted == nil || p.PersonMay(t.Scope) {
+	switch {
+	case !person || t == nil || t.For == ServiceOnly || r.opt.Granted == nil:
 		return ""
+	case !p.PersonMay(t.Scope):
+		return t.Scope
+	case t.For == AsPerson && t.And != "" && !p.PersonMay(t.And):
+		return t.And
 	}
-	return t.Scope
+	return ""
 }
 
 // Register adds the tools to s.

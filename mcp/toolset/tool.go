@@ -36,7 +36,7 @@ type Tool struct {
 	For Audience
 	Why string
 	// Scope is what a principal needs to list and call the tool, And what it needs as
-	// well; And may be empty.
+	// well; And may be empty, and is not needed of a person for whom the bot acts.
 	Scope, And access.Scope
 	// Needs are the Slack scopes that a bot token needs, UserNeeds those with which a
 	// user token can stand in for it. "a|b" means that either will do. A tool that
