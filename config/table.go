@@ -528,8 +528,8 @@ var pushSettings = []Setting{
 	{
 		Key: "PEOPLE_CALLBACK_HOSTS", Flag: "people-callback-hosts", Section: SectionPush, Kind: KindList, Example: "hooks.example.com",
 		DefaultNote: "none",
-		Help:        "Hosts, with or without a port, to which events that people who signed in may see are posted, at those people's wish",
-		More:        "What such a host gets leaves this server for good. Those that EVENTS_CALLBACK_HOSTS allows are for other clients.",
+		Help:        "Hosts, with or without a port, to which the events of people who signed in may be posted",
+		More:        "Each person gets what they may see. EVENTS_CALLBACK_HOSTS is for other clients, and does not count here.",
 		bind:        list(func(c *Config) *[]string { return &c.MCP.Push.PeopleHosts }),
 	},
 	{
