@@ -330,6 +330,9 @@ type MCP struct {
 	// TimeZone is that in which times are shown; nil is the one of the user token's owner, else UTC.
 	TimeZone *time.Location
 	Channel  Channel
+	// Follows says that the process of stdio has events although it is no webhook side: of a server beside
+	// it, of a database, or by Socket Mode. No setting says so: the start finds out.
+	Follows bool
 	// Push is how events reach those who asked for them.
 	Push Push
 }
@@ -439,11 +442,13 @@ func (c Config) Variable(name string) (string, bool) {
 
 // Events reports whether the process has the log of events: it receives them, or follows
 // the store of those who do.
-func (c Config) Events() bool { return c.Mode.Webhook() || c.MCP.Channel.Enabled }
+func (c Config) Events() bool {
+	return c.Mode.Webhook() || c.MCP.Channel.Enabled || c.MCP.Follows
+}
 
 // Receives reports whether events come in through this process.
 func (c Config) Receives() bool {
-	return c.Mode.Webhook() || c.MCP.Channel.Enabled && c.Slack.SocketMode
+	return c.Mode.Webhook() || c.Events() && c.Slack.SocketMode
 }
 
 // NeedsDataDir reports whether something will be kept in Queue.DataDir: the embedded

@@ -387,7 +387,7 @@ func channel(m config.MCP, values state.Store) *mcp.Channel {
 	}
 }
 
-// followed opens the store that a channel without a receiver of its own reads: Redis, NATS,
+// followed opens the store that a process of stdio without a receiver of its own reads: Redis, NATS,
 // or that of the server that runs on this machine.
 func followed(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.Queue, error) {
 	store, err := OpenOperator(ctx, cfg, log, false)
@@ -441,7 +441,7 @@ func remembered(cfg config.Config, values state.Store) *view.Posts {
 		of |= view.OfBot
 	}
 	alone := !cfg.Slack.BotToken.IsSet() && cfg.Slack.UserToken.IsSet()
-	if cfg.SignIn.Enabled() || alone || cfg.MCP.Channel.Enabled || !cfg.Queue.Backend.Embedded() {
+	if cfg.SignIn.Enabled() || alone || cfg.Mode == config.ModeMCP && cfg.Events() || !cfg.Queue.Backend.Embedded() {
 		of |= view.OfPeople
 	}
 	if of == 0 {

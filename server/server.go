@@ -94,7 +94,11 @@ type Server struct {
 // those above it.
 func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:revive // long on purpose: the wiring, in one place
 	o = o.withDefaults()
-	cfg, log := o.Config, o.Logger
+	log := o.Logger
+	if o.Config, err = beside(ctx, o.Config, log); err != nil {
+		return nil, err
+	}
+	cfg := o.Config
 	var opened []io.Closer // what a failure has to release
 	defer func() {
 		for _, c := range opened {
