@@ -75,6 +75,7 @@ type Config struct {
 
 	integrated  bool              // what INTEGRATED says; Mode is what follows
 	noAuthTimes int               // how often MCP_NO_AUTH was said; MCP.NoAuth is what follows
+	follows     bool              // whether a process of stdio has events; the start finds out
 	origins     map[string]Origin // setting key -> where its value came from
 	named       func(string) (string, bool)
 	known       *logging.Secrets // one for all copies
@@ -330,9 +331,6 @@ type MCP struct {
 	// TimeZone is that in which times are shown; nil is the one of the user token's owner, else UTC.
 	TimeZone *time.Location
 	Channel  Channel
-	// Follows says that the process of stdio has events although it is no webhook side: of a server beside
-	// it, of a database, or by Socket Mode. No setting says so: the start finds out.
-	Follows bool
 	// Push is how events reach those who asked for them.
 	Push Push
 }
@@ -443,7 +441,14 @@ func (c Config) Variable(name string) (string, bool) {
 // Events reports whether the process has the log of events: it receives them, or follows
 // the store of those who do.
 func (c Config) Events() bool {
-	return c.Mode.Webhook() || c.MCP.Channel.Enabled || c.MCP.Follows
+	return c.Mode.Webhook() || c.MCP.Channel.Enabled || c.follows
+}
+
+// Following returns the configuration of a process of stdio that has events although it is no webhook side: those
+// that it receives by Socket Mode, or else those of the store beside it. The start finds out which.
+func (c Config) Following(receives bool) Config {
+	c.follows, c.Slack.SocketMode = true, receives
+	return c
 }
 
 // Receives reports whether events come in through this process.

@@ -18,14 +18,14 @@ func beside(ctx context.Context, cfg config.Config, log *slog.Logger) (config.Co
 	}
 	switch {
 	case answers(ctx, cfg, log):
-		cfg.MCP.Follows, cfg.Slack.SocketMode = true, false
+		return cfg.Following(false), nil
 	case cfg.Slack.SocketMode && !cfg.Slack.AppToken.IsSet():
 		return cfg, &config.Error{Problems: []config.Problem{{
 			Setting: "SLACK_APP_TOKEN", What: "is missing, and --socket-mode needs it, because no server answers here that receives",
 			Remedy: "start the server, whose events this process then shows, or make one at api.slack.com/apps, your app, Basic Information, App-Level Tokens, with the scope connections:write",
 		}}}
 	case cfg.Slack.SocketMode, !cfg.Queue.Backend.Embedded():
-		cfg.MCP.Follows = true
+		return cfg.Following(cfg.Slack.SocketMode), nil
 	}
 	return cfg, nil
 }

@@ -24,7 +24,7 @@ import (
 func serve(cmd *cobra.Command, w world, command config.Command) error {
 	c, err := load(cmd, w, command)
 	if err != nil {
-		return err
+		return tellClient(cmd.Context(), w, c, err)
 	}
 	ctx := cmd.Context()
 	log := config.NewLogger(c, w.stderr, isTerminal(w.stderr))
@@ -37,7 +37,7 @@ func serve(cmd *cobra.Command, w world, command config.Command) error {
 	}
 	s, err := server.New(ctx, options)
 	if err != nil {
-		return err
+		return tellClient(ctx, w, c, err)
 	}
 	if c.MCP.Transport == config.Stdio {
 		return s.RunStdio(ctx, w.stdin, w.stdout)
@@ -73,7 +73,9 @@ func newMCP(w world) *cobra.Command {
 		Use:   "mcp [flags]",
 		Short: "Serve MCP alone, without the webhook side",
 		Long: `Serve Slack's tools and resources to AI assistants over MCP, without the webhook side.
-With --transport stdio the process speaks MCP on stdin and stdout, and logs to stderr.
+With --transport stdio the process speaks MCP on stdin and stdout, and logs to stderr. It
+has the events of the server that runs here with the same DATA_DIR, or of Redis or NATS, or
+receives its own with --socket-mode; without any of them no tool promises events.
 With --channel as well, messages of chosen people are pushed into the conversation.`,
 		Example: `  # For a client that starts its servers itself
   slack-webhook-server mcp --transport stdio

@@ -125,10 +125,23 @@ func Foresee(slack, events, asks bool) (*toolset.Catalog, error) {
 }
 
 func possible(ks *kits, slack, events, queue, asks bool) (*toolset.Catalog, error) {
-	return toolset.NewCatalog(slices.DeleteFunc(all(ks), func(t toolset.Tool) bool {
+	list := slices.DeleteFunc(all(ks), func(t toolset.Tool) bool {
 		return callsSlack(&t) && !slack || readsEvents(&t) && !events || t.Scope == access.Admin && !queue || t.Set == setAsk && !asks
-	})...)
+	})
+	for i := range list {
+		if !events {
+			list[i].Description = withoutEvents.Replace(list[i].Description)
+			list[i].OutputSchema = json.RawMessage(withoutEvents.Replace(string(list[i].OutputSchema)))
+		}
+	}
+	return toolset.NewCatalog(list...)
 }
+
+// withoutEvents takes out of a tool's words what leads to tools of events, where there are none.
+var withoutEvents = strings.NewReplacer(
+	"To answer an event use slack_reply_to_event, to answer in a thread slack_thread_reply.", "To answer in a thread use slack_thread_reply.",
+	"slack_wait_for_event returns what came since", "not set: no events are received here",
+)
 
 // Describe returns every tool that there is, to be described and not to be called.
 func Describe() (*toolset.Catalog, error) {

@@ -22,6 +22,7 @@ type stdioClient struct {
 	in    io.WriteCloser
 	lines chan map[string]any
 	logs  *safeBuffer
+	hello map[string]any // the result of initialize
 }
 
 // startStdio runs the mcp command over stdio and shakes hands.
@@ -44,7 +45,8 @@ func startStdio(t *testing.T, data string, env []string, args ...string) *stdioC
 	}
 	go func() {
 		defer close(c.lines)
-		for scan := bufio.NewScanner(out); scan.Scan(); {
+		scan := bufio.NewScanner(out)
+		for scan.Buffer(nil, 1<<20); scan.Scan(); {
 			var m map[string]any
 			if err := json.Unmarshal(scan.Bytes(), &m); err != nil {
 				t.Errorf("stdout carries %q", scan.Text())
@@ -59,7 +61,7 @@ func startStdio(t *testing.T, data string, env []string, args ...string) *stdioC
 		}
 	})
 	c.send(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`)
-	c.next("the answer to initialize")
+	c.hello, _ = c.next("the answer to initialize")["result"].(map[string]any)
 	c.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	return c
 }
