@@ -11,7 +11,7 @@ LDFLAGS          := -s -w -X main.version=$(VERSION)
 TAGS             := lambda.norpc
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers people soak startup growth tokens roads chaos conformance clients sender-fixtures fuzz image lambda deploy-test tools ci clean
+.PHONY: help build run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers people soak startup growth tokens visibility roads chaos conformance clients sender-fixtures fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ subscribers: ## Post 50 events a second to 100 webhook subscribers, of whom thre
 
 people: ## Sign 5,000 people in within five minutes on each durable store, and refresh their tokens (long)
 	@PEOPLE=5000 PEOPLE_RATE=16.7 PEOPLE_REFRESHES=20000 go test -v -count=1 -timeout 40m -run TestPeopleUnderLoad ./test/e2e
+
+visibility: ## Count the calls and minutes until it is known who may see what among 5,000 people, and what a day costs
+	@VISIBILITY_LONG=1 go test -v -count=1 -run 'TestCost' -bench See ./mcp/visibility
 
 tokens: build ## Count the tokens that tools and results cost a model; writes docs/performance.md's table
 	@cd test/tokens && go run . -server ../../$(BIN) -write ../../docs/performance.md

@@ -28,6 +28,7 @@ import (
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
 	"slackmcp/mcp/view"
+	"slackmcp/mcp/visibility"
 	"slackmcp/server/audit"
 	"slackmcp/server/operate"
 	"slackmcp/server/web"
@@ -35,6 +36,7 @@ import (
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
 	"slackmcp/store/state"
+	"slackmcp/webhook"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/journal"
 	"slackmcp/webhook/limiter"
@@ -45,12 +47,13 @@ import (
 // zero value is that of a configuration without one.
 type assistantSide struct {
 	mcp      *mcp.Server
-	journal  *journal.Journal // nil without events
-	asks     *asks            // nil without events or Slack
-	tokens   *access.Tokens   // the bearers of the settings; nil where none is asked for
-	metadata *access.Metadata // of OAuth, or of signing in; nil without them
-	people   *signInSide      // nil where nobody signs in
-	token    string           // the default bearer
+	journal  *journal.Journal  // nil without events
+	asks     *asks             // nil without events or Slack
+	tokens   *access.Tokens    // the bearers of the settings; nil where none is asked for
+	metadata *access.Metadata  // of OAuth, or of signing in; nil without them
+	people   *signInSide       // nil where nobody signs in
+	judge    *visibility.Judge // nil where nobody sees events by what they may see in Slack
+	token    string            // the default bearer
 	// tokenPath is the file in which the default bearer is; "" when the settings have it.
 	tokenPath string
 }
@@ -63,7 +66,7 @@ func lockdowns() map[config.Lockdown]view.Lockdown {
 }
 
 // newAssistantSide builds the journal, who may connect, and what assistants see.
-func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *watchedStore, values state.Store, client *slackapi.Client, k *gapKeeper, h *hooks) (a assistantSide, err error) {
+func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *watchedStore, values state.Store, client *slackapi.Client, others []webhook.Source, k *gapKeeper, h *hooks) (a assistantSide, err error) {
 	cfg, m := o.Config, o.Config.MCP
 	if !cfg.Mode.MCP() {
 		return a, nil
@@ -110,15 +113,8 @@ func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *
 		opts.Transport.Default = transport.SSE // no client connects over HTTP then
 	}
 	if cfg.Events() {
-		var events *eventLog
-		if events, err = newEventLog(cfg, store, h.log); err != nil {
+		if err = a.read(cfg, store, values, client, others, &opts, h); err != nil {
 			return a, err
-		}
-		a.journal, opts.Events, opts.Operator = events.window, events, store
-		if asksWith(client) {
-			opts.Questions = questions(store, values)
-			a.asks = newAsks(cfg, store, opts.Questions, a.journal.Newest, h.log)
-			opts.OnAsk = a.asks.asked
 		}
 	}
 	if k != nil {
@@ -138,6 +134,24 @@ func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *
 		a.asks.settle, a.asks.sweep = a.mcp.Settle, a.mcp.SweepQuestions
 	}
 	return a, nil
+}
+
+// read builds what reads the events.
+func (a *assistantSide) read(cfg config.Config, store *watchedStore, values state.Store, client *slackapi.Client, others []webhook.Source, opts *mcp.Options, h *hooks) error {
+	events, err := newEventLog(cfg, store, h.log)
+	if err != nil {
+		return err
+	}
+	a.journal, opts.Events, opts.Operator = events.window, events, store
+	if a.judge, err = a.people.judge(client, events, others, h); err != nil {
+		return err
+	}
+	if asksWith(client) {
+		opts.Questions = questions(store, values)
+		a.asks = newAsks(cfg, store, opts.Questions, a.journal.Newest, h.log)
+		opts.OnAsk = a.asks.asked
+	}
+	return nil
 }
 
 // asksWith reports whether questions are asked: their buttons are a bot's.

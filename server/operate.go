@@ -109,7 +109,8 @@ func newOperatorSocket(cfg config.Config, version string, store queue.Queue, val
 		k.serve(socket)
 	}
 	serveSubscriptions(socket, assistants.mcp)
-	servePeople(socket, assistants.people, h)
+	servePeople(socket, assistants.people, assistants.judge, h)
+	serveVisibility(socket, assistants.people, assistants.judge, store, h)
 	serveKeys(socket, assistants.people)
 	return socket
 }

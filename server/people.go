@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/visibility"
 	"slackmcp/server/audit"
 	"slackmcp/server/operate"
 	"slackmcp/signin"
@@ -46,6 +47,8 @@ type PersonDetail struct {
 	List []rows.Info `json:"list"`
 	// Grant is what they have allowed at Slack; nil where nothing is known of it.
 	Grant *slack.Info `json:"grant"`
+	// Sees is what is known of what they may see in Slack; nil where nobody is shown events by that.
+	Sees *visibility.Known `json:"sees,omitempty"`
 }
 
 // A SignedOut says what has ended.
@@ -62,7 +65,7 @@ type who struct {
 }
 
 // servePeople lets an operator look at who has signed in, and sign people out.
-func servePeople(socket *operate.Server, people *signInSide, h *hooks) {
+func servePeople(socket *operate.Server, people *signInSide, j *visibility.Judge, h *hooks) {
 	there := func() error {
 		if people == nil {
 			return errors.New(peopleUnavailable)
@@ -79,7 +82,11 @@ func servePeople(socket *operate.Server, people *signInSide, h *hooks) {
 		if err := there(); err != nil {
 			return PersonDetail{}, err
 		}
-		return people.show(ctx, in.Who)
+		p, err := people.find(ctx, in.Who)
+		if err != nil {
+			return PersonDetail{}, err
+		}
+		return people.show(ctx, p, j)
 	}))
 	socket.Handle(routeSignOut, operate.Call(func(ctx context.Context, in who) (SignedOut, error) {
 		if err := there(); err != nil {
@@ -186,12 +193,12 @@ func (s *signInSide) find(ctx context.Context, text string) (access.Person, erro
 }
 
 // show returns a person with their sign-ins, the last used first.
-func (s *signInSide) show(ctx context.Context, text string) (PersonDetail, error) {
-	p, err := s.find(ctx, text)
-	if err != nil {
-		return PersonDetail{}, err
-	}
+func (s *signInSide) show(ctx context.Context, p access.Person, j *visibility.Judge) (PersonDetail, error) {
 	d := PersonDetail{Person: Person{Person: p.String()}, List: []rows.Info{}}
+	if j != nil {
+		known := j.Known(p)
+		d.Sees = &known
+	}
 	list, err := s.rows.Of(ctx, p)
 	if err != nil {
 		return d, err

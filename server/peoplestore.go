@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"slackmcp/config"
+	"slackmcp/mcp/visibility"
 	"slackmcp/signin/rows"
 	"slackmcp/signin/slack"
 	"slackmcp/store/state"
@@ -25,7 +26,10 @@ const peopleMarkKey = "people-of"
 
 // peoplePrefixes begin the keys of all that is kept of people. A copy of the store leaves it out unless it
 // was asked for people.
-func peoplePrefixes() []string { return append(rows.Prefixes(), slack.Prefix) }
+func peoplePrefixes() []string { return append(signInPrefixes(), visibility.Prefix) }
+
+// signInPrefixes begin the keys of what people need to be signed in.
+func signInPrefixes() []string { return append(rows.Prefixes(), slack.Prefix) }
 
 // admitPeople makes sure that what a store has of people is of these people, and of this epoch. It returns
 // how many rows it has dropped, because they were not of this epoch, or of a sandbox that has ended.

@@ -28,7 +28,11 @@ func (s *signInSide) personCalls(client *slackapi.Client) tools.People {
 
 // Slack implements tools.People.
 func (c personCalls) Slack(_ context.Context, who access.SignIn) (*slackapi.Person, error) {
-	p := who.Person
+	return c.as(who.Person)
+}
+
+// as returns who makes a person's calls.
+func (c personCalls) as(p access.Person) (*slackapi.Person, error) {
 	return c.client.Person(slackapi.PersonOptions{
 		Who: p.Host + " " + p.Enterprise + " " + p.String(), Team: p.Team,
 		Token: func(ctx context.Context) (string, error) {

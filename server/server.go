@@ -188,7 +188,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	}
 
 	// Assistants, operators and the HTTP front.
-	assistants, err := newAssistantSide(ctx, o, slack, store, values, client, keeper, h)
+	assistants, err := newAssistantSide(ctx, o, slack, store, values, client, others, keeper, h)
 	if err != nil {
 		return nil, err
 	}
@@ -253,6 +253,7 @@ func (s *Server) running(tracer *traces.Tracer, certificate *web.Certificate, wh
 	add(&p.workers, s.operators != nil, "operator socket", s.serveOperators)
 	add(&p.assistants, a.mcp != nil, "mcp", a.mcp.Run)
 	add(&p.readers, a.people != nil, "sign-ins", a.people.run)
+	add(&p.readers, a.judge != nil, "visibility", a.judge.Run)
 	add(&p.inbound, s.slackSocket != nil, "socket mode", s.slackSocket.Run)
 	return p
 }

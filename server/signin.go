@@ -39,6 +39,8 @@ type signInSide struct {
 	// events is where events of Slack are, which are worked within drain; nil is nowhere.
 	events queue.Queue
 	drain  time.Duration
+	// sealed keeps what is known of who is where.
+	sealed state.Store
 }
 
 // personalScopes are those that people may give, within the settings.
@@ -128,8 +130,9 @@ func (s *signInSide) admit(ctx context.Context, cfg config.Config, store queue.Q
 	if err != nil {
 		return err
 	}
+	s.sealed = sealed
 	lost := 0
-	for _, prefix := range peoplePrefixes() {
+	for _, prefix := range signInPrefixes() { // what else there is of people is asked of Slack anew
 		n, err := sealed.Lost(ctx, prefix)
 		if err != nil {
 			return err

@@ -47,6 +47,9 @@ type Source struct {
 	// "header:<name>". A header is not signed. Without an ID, and when a delivery has no id
 	// at that place, the id is the hash of the body: the same body is then the same delivery.
 	ID, Kind, Subtype string
+	// People are those of the people who sign in with Slack who are shown its events: AllPeople, or some as
+	// "T…/U…" or by the user's id alone. Without any nobody is.
+	People []string
 	// KeepHeaders names headers that are kept with each event. Those that carry a credential or the
 	// signature are refused.
 	KeepHeaders []string
@@ -95,6 +98,9 @@ func (s Source) Typed() bool {
 	p, err := s.resolve()
 	return err != nil || p.Type != ""
 }
+
+// AllPeople is every full member who signs in.
+const AllPeople = "all"
 
 var sourceName = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
 

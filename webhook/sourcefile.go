@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,8 @@ type sourceSpec struct {
 	tolerance                      time.Duration
 	id, kind, subtype              string
 	keep                           []string
+
+	people []string
 
 	line   int
 	source Source
@@ -92,6 +95,7 @@ func sourceObject(env yamldoc.Env, publicURL string) yamldoc.Object[sourceSpec] 
 		yamldoc.Text("type", "Where the event's type is, written likewise; without one the type is the source's name", func(s *sourceSpec) *string { return &s.kind }, nil),
 		yamldoc.Text("subtype", "Where its subtype is, written likewise", func(s *sourceSpec) *string { return &s.subtype }, nil),
 		yamldoc.Texts("keep_headers", "Headers that are kept with each event, at most 16: rules, commands, receivers and views see them; those that hold a credential or the signature are refused", func(s *sourceSpec) *[]string { return &s.keep }, nil),
+		yamldoc.Texts("people", "Which of the people who sign in with Slack are shown its events: none unless it is here, all (full members), or some, each as T…/U… or U…", func(s *sourceSpec) *[]string { return &s.people }, personNamed),
 	)
 	return yamldoc.Object[sourceSpec]{
 		Fields: fields,
@@ -101,6 +105,19 @@ func sourceObject(env yamldoc.Env, publicURL string) yamldoc.Object[sourceSpec] 
 
 // sourceSchemes are the schemes that a source may have; Slack's is for Slack only.
 var sourceSchemes = []string{"hex", "bearer", "standard", "svix", "github", "stripe", "token", "basic"}
+
+var personID = regexp.MustCompile(`^([TE][A-Z0-9]{2,}/)?[UW][A-Z0-9]{2,}$`)
+
+// personNamed is a Check of who is shown a source's events.
+func personNamed(s string) error {
+	if s == AllPeople || s == noPeople || personID.MatchString(s) {
+		return nil
+	}
+	return errors.New("write all, none, or people as T0123456789/U0123456789 or U0123456789; people list shows them")
+}
+
+// noPeople is nobody, in words.
+const noPeople = "none"
 
 // publicAddress is a Check of an address that a sender signs.
 func publicAddress(s string) error {
@@ -152,6 +169,9 @@ func (s *sourceSpec) check(r *yamldoc.Reader, line int, env yamldoc.Env, publicU
 		return
 	}
 	what := "source " + s.name
+	if len(s.people) > 1 && (slices.Contains(s.people, AllPeople) || slices.Contains(s.people, noPeople)) {
+		r.Problem(line, what+" names people beside all or none", "name one of all and none alone, or people")
+	}
 	scheme, err := s.signing()
 	if err != nil {
 		r.Problem(line, what+" cannot be served", err.Error())
@@ -159,7 +179,7 @@ func (s *sourceSpec) check(r *yamldoc.Reader, line int, env yamldoc.Env, publicU
 	}
 	s.source = Source{
 		Name: s.name, Provider: s.provider, Scheme: scheme, Tolerance: s.tolerance, URL: s.url,
-		Audiences: s.audiences, Subjects: s.subjects, ID: s.id, Kind: s.kind, Subtype: s.subtype, KeepHeaders: s.keep,
+		Audiences: s.audiences, Subjects: s.subjects, ID: s.id, Kind: s.kind, Subtype: s.subtype, KeepHeaders: s.keep, People: s.people,
 	}
 	p, err := s.source.resolve()
 	if err != nil {

@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,4 +218,32 @@ func FuzzParseSources(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A source says which people are shown its events; without it nobody is.
+func TestPeopleOfSources(t *testing.T) {
+	sources, err := webhook.ParseSources("sources.yaml", []byte(`sources:
+  - {name: a, secret_env: SHOP_SECRET, people: all}
+  - {name: b, secret_env: SHOP_SECRET, people: [T0123456789/U0123456789, W0123456789]}
+  - {name: c, secret_env: SHOP_SECRET, people: none}
+  - {name: d, secret_env: SHOP_SECRET}
+`), sourceEnv, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range [][]string{{webhook.AllPeople}, {"T0123456789/U0123456789", "W0123456789"}, {"none"}, nil} {
+		if !slices.Equal(sources[i].People, want) {
+			t.Errorf("source %s: %v", sources[i].Name, sources[i].People)
+		}
+	}
+	_, err = webhook.ParseSources("sources.yaml", []byte(`sources:
+  - {name: a, secret_env: SHOP_SECRET, people: everybody}
+  - {name: b, secret_env: SHOP_SECRET, people: [all, U0123456789]}
+  - {name: c, secret_env: SHOP_SECRET, people: [ann@example.com]}
+`), sourceEnv, "")
+	for _, want := range []string{`line 2: people "everybody" does not fit: write all, none, or people`, "line 3: source b names people beside all or none", "line 4: people \"ann@example.com\" does not fit"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error lacks %q: %v", want, err)
+		}
+	}
 }

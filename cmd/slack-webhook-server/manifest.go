@@ -169,7 +169,8 @@ func (o *manifestOptions) addSignIn(c config.Config) {
 		o.app.SignIn = append(o.app.SignIn, slack.Scopes(access.Write)...)
 	}
 	if !o.noEvents {
-		o.app.Events = append(o.app.Events, manifest.SignInEvents()...)
+		o.app.Events = append(o.app.Events, manifest.SignInEvents(o.app.Conversations)...)
+		o.app.Needs = append(o.app.Needs, manifest.SignInNeeds()...)
 	}
 }
 

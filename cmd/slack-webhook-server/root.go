@@ -68,6 +68,7 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newStore(w),
 		newSubscriptions(w),
 		newPeople(w),
+		newVisibility(w),
 		newKeys(w),
 		newVersion(w),
 	)

@@ -203,7 +203,7 @@ func leaves(channel, id string, self Install) func(*Judge) {
 	switch {
 	case channel == "" || id == "":
 		return nil
-	case id == self.Bot:
+	case id == self.Bot, self.Bot == "": // it may be the bot
 		return func(j *Judge) { j.forget(channel) }
 	}
 	return func(j *Judge) {

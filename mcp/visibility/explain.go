@@ -61,3 +61,46 @@ func (c *conversation) standing(u *user) string {
 	}
 	return "not a member"
 }
+
+// A Known is what is known of what a person may see.
+type Known struct {
+	// Account is "member", "guest", "deactivated", "other" (a bot, or of another workspace) or "unknown", and
+	// Asked when Slack said so.
+	Account string    `json:"account"`
+	Asked   time.Time `json:"asked,omitzero"`
+	// Visible, Hidden and Unknown count the conversations of which events were received, or that the app is in.
+	Visible int `json:"visible_conversations"`
+	Hidden  int `json:"hidden_conversations"`
+	Unknown int `json:"unknown_conversations"`
+}
+
+// Known returns what is known of what a person may see. It starts no look-up.
+func (j *Judge) Known(p access.Person) Known {
+	k := Known{Account: "unknown"}
+	for _, v := range j.Sight(p).verdicts {
+		switch v {
+		case Visible:
+			k.Visible++
+		case Hidden:
+			k.Hidden++
+		case Unknown:
+			k.Unknown++
+		}
+	}
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	u := j.users[p.User]
+	if u == nil || u.at.IsZero() {
+		return k
+	}
+	k.Asked = u.at
+	switch k.Account = "member"; {
+	case u.deleted:
+		k.Account = "deactivated"
+	case u.stranger:
+		k.Account = "other"
+	case u.guest:
+		k.Account = "guest"
+	}
+	return k
+}

@@ -435,7 +435,7 @@ func (j *Judge) put(ctx context.Context, key string, k kept) error {
 		e, err := j.opt.State.Get(ctx, key)
 		if err == nil {
 			var was kept
-			if json.Unmarshal(e.Value, &was) == nil && was.Epoch == k.Epoch && was.Seq > k.Seq {
+			if json.Unmarshal(e.Value, &was) == nil && was.Epoch == k.Epoch && (was.Seq > k.Seq || was.Seq == k.Seq && was.At > k.At) {
 				return nil
 			}
 			p = state.Put{IfVersion: e.Version}

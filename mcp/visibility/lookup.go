@@ -24,8 +24,9 @@ const (
 	maxPages = 1_000
 	// maxSteps is how many look-ups one pair may need: the person, the type, the members, their own verdict.
 	maxSteps = 6
-	// maxPairs and maxOwn bound the pairs that are looked up at once, of all and of one person.
-	maxPairs, maxOwn = 1_024, 64
+	// maxPairs and maxOwn bound the pairs that are looked up at once, of all and of one person: the others
+	// wait behind few of theirs.
+	maxPairs, maxOwn = 1_024, 8
 	callTime         = 30 * time.Second
 	pairTime         = 30 * time.Minute
 	retryAfter       = 10 * time.Second
@@ -424,16 +425,16 @@ func (j *Judge) askOwn(ctx context.Context, p access.Person, id string) error {
 		ch, err = j.opt.People.Conversation(ctx, p, id)
 		return err
 	})
-	is := allowed
-	switch {
-	case answered(err) && !isMissing(err), err == nil && (ch.ID != id || kindOf(&ch) == private && !ch.IsMember):
-		is = refused
-	case err != nil:
+	if err != nil && (!answered(err) || isMissing(err)) {
 		return err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	c, u := j.conv(id), j.user(p.User)
+	is := allowed
+	if kind := kindOf(&ch); err != nil || ch.ID != id || !ch.IsMember && (kind == private || kind == public && u.guest) {
+		is = refused
+	}
 	if c.taken > began || u.taken > began || c.marks[u.index].seq > began {
 		return nil
 	}

@@ -147,14 +147,12 @@ func (b *bench) person(p access.Person, team string) (*user, ruling) {
 		return nil, unknown("it is not known who the person is in Slack", ask)
 	case u.deleted:
 		return nil, no("the account is deactivated")
-	case u.stranger || p.Enterprise == "" && u.team != "" && u.team != p.Team:
+	case u.stranger, team != "" && u.team != team && !slices.Contains(u.teams, team):
 		return nil, no("the account is a bot, or of another workspace")
 	case b.fresh(u.revokedAt, NoFresh):
 		return nil, no("Slack has ended what the person allowed")
 	case u.suspect:
 		return nil, unknown("Slack may have ended what the person allowed", need{what: ofGrant, id: p.User})
-	case p.Team == "" && !slices.Contains(u.teams, team) && (team != "" || len(u.teams) == 0):
-		return nil, no("the person is not of the workspace")
 	}
 	return u, ruling{}
 }

@@ -19,6 +19,8 @@ const (
 	// its end it is made anew.
 	relistEvery = time.Minute
 	relistAhead = 30 * time.Minute
+	// forgotten is after what time nothing is remembered of a conversation that the bot is not shown.
+	forgotten = time.Hour
 	// peopleEvery is how often all users are listed.
 	peopleEvery = 20 * time.Hour
 	// firstAgain and lastAgain are the pauses after a list that failed.
@@ -94,6 +96,10 @@ func (j *Judge) without(began uint64, list []slackapi.Channel) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for id, c := range j.convs {
+		if (c.kind == unseen || c.kind == untold) && j.opt.Now().Sub(c.typedAt) > forgotten && c.taken < began {
+			delete(j.convs, id) // ids that somebody wrote may be without number
+			continue
+		}
 		if c.botIn && !in[id] && c.taken <= began && c.kind != direct && c.asked <= began {
 			j.forget(id)
 		}

@@ -70,13 +70,15 @@ func TestGap(t *testing.T) {
 		time.Sleep(time.Minute)
 		j.set("CPRIV", bot, "UBEN") // changes that no event tells of
 		j.channel("COPEN", privateChannel, bot)
+		j.fail(refusal("timed_out", slackapi.Unavailable))
 		j.applies(&event.Event{Source: event.SourceGaps, Kind: event.Kind{Type: event.KindGap}, ID: "g"})
 		for _, id := range []string{"CPRIV", "COPEN", "CPUB"} {
 			e := message(t, id)
-			if v := j.See(person("UANN"), &e); v == visible {
+			if v := j.See(person("UANN"), &e); v != unknown {
 				t.Errorf("right after the gap %s is %v", id, v)
 			}
 		}
+		j.fail(nil)
 		time.Sleep(time.Minute)
 		for id, want := range map[string]who{"CPRIV": {"UANN": hidden, "UBEN": visible}, "COPEN": {"UANN": hidden}, "CPUB": {"UANN": visible}} {
 			for user, want := range want {
@@ -122,10 +124,13 @@ func TestRestart(t *testing.T) {
 		tell(first, `{"type":"member_joined_channel","channel":"CPRIV","user":"UBEN"}`)
 		tell(first, `{"type":"member_joined_channel","channel":"CPRIV","user":"UCY"}`)
 		first.want(e, who{"UANN": visible, "UBEN": visible, "UCY": visible, "UGUEST": hidden})
+		first.set("COPEN", bot, "UANN", "UGUEST")
 		first.want(message(t, "CPUB"), who{"UGUEST": visible})
+		first.want(message(t, "COPEN"), who{"UGUEST": visible})
 		first.want(message(t, "DANN"), who{"UANN": visible})
 		time.Sleep(time.Minute)
 		tell(first, `{"type":"member_left_channel","channel":"CPRIV","user":"UCY"}`)
+		tell(first, `{"type":"member_left_channel","channel":"COPEN","user":"UGUEST"}`)
 		stop()
 		tell(nil, `{"type":"member_left_channel","channel":"CPRIV","user":"UBEN"}`) // while no server runs
 
@@ -138,7 +143,17 @@ func TestRestart(t *testing.T) {
 		stop()
 
 		w.fail(nil)
+		o.Log = slowLog{log, func(j *judged) {
+			direct := message(t, "DANN")
+			if v := j.See(person("UANN"), &direct); v != unknown {
+				t.Errorf("before the log was read it is %v", v)
+			}
+			if s := j.Stats(); s.People == 0 {
+				t.Error("nothing was restored: the test shows nothing")
+			}
+		}, new(*judged)}
 		third := newJudged(t, w, o)
+		*o.Log.(slowLog).judge = third
 		w.during = func(method string) {
 			if method == "conversations.members" || method == "users.info" || method == "users.list" {
 				t.Errorf("%s was called", method)
@@ -156,7 +171,24 @@ func TestRestart(t *testing.T) {
 		if v := third.See(person("UGUEST"), &pub); v != visible {
 			t.Errorf("after the restart a guest's channel is %v", v)
 		}
+		open := message(t, "COPEN")
+		if v := third.See(person("UGUEST"), &open); v != hidden {
+			t.Errorf("after the restart a channel that a guest has left is %v", v)
+		}
 	})
+}
+
+// A slowLog lets a test look while a judge reads it.
+type slowLog struct {
+	*eventtest.Log
+
+	look  func(*judged)
+	judge **judged
+}
+
+func (l slowLog) Query(ctx context.Context, q event.Query, use func(event.Page) error) error {
+	l.look(*l.judge)
+	return l.Log.Query(ctx, q, use)
 }
 
 // With rows of another store, or none, Slack is asked.

@@ -102,6 +102,31 @@ func TestALeaveWhileSlackIsAsked(t *testing.T) {
 	})
 }
 
+// The same holds of what kind a conversation is.
+func TestAConversionWhileSlackIsAsked(t *testing.T) {
+	t.Parallel()
+	in(t, func(j *judged) {
+		e := message(t, "CPUB")
+		j.want(message(t, "CPRIV"), who{"UBEN": hidden}) // it is known who Ben is
+		once := sync.OnceFunc(func() {
+			j.happens(`{"type":"channel_converted_to_private","channel":"CPUB"}`) // the answer was made before it
+		})
+		calls := 0
+		j.during = func(method string) {
+			if method == "conversations.info" {
+				once()
+				if calls++; calls == 2 {
+					j.channel("CPUB", privateChannel, bot, "UANN")
+				}
+			}
+		}
+		j.want(e, who{"UBEN": hidden})
+		if calls < 2 {
+			t.Errorf("Slack was asked %d times", calls)
+		}
+	})
+}
+
 // Conversions, ids that change, deletions and the bot's leaving make all unknown at once.
 func TestConversationsThatChange(t *testing.T) {
 	t.Parallel()
@@ -391,6 +416,15 @@ func TestRateLimited(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		j.want(e, who{"UANN": visible})
+
+		j.fail(&slackapi.Error{Code: "ratelimited", Kind: slackapi.RateLimited, RetryAfter: 5 * time.Minute})
+		j.want(message(t, "CPUB"), who{"UANN": unknown})
+		j.fail(nil)
+		began := time.Now()
+		j.want(message(t, "COPEN"), who{"UANN": visible}) // another question, and the same method
+		if d := time.Since(began); d < 4*time.Minute {
+			t.Errorf("Slack was asked %v after it asked for five minutes", d)
+		}
 	})
 }
 
@@ -450,4 +484,52 @@ func BenchmarkSee(b *testing.B) {
 			b.Fatal("not visible")
 		}
 	}
+}
+
+// Where a person's own token is asked, no other one answers: without it nothing is seen.
+func TestOwnTokenAlone(t *testing.T) {
+	t.Parallel()
+	in(t, func(j *judged) {
+		j.channel("CELSE", privateChannel, "UANN") // the bot is not in it
+		e := message(t, "CELSE")
+		j.want(e, who{"UANN": visible, "UBEN": hidden})
+		time.Sleep(visibility.YesFresh)
+		j.ownDown = &slackapi.Error{Code: slackapi.CodeSignInAgain, Kind: slackapi.Auth, SignIn: true}
+		j.want(e, who{"UANN": unknown})
+		j.ownDown = nil
+		time.Sleep(time.Minute)
+		j.want(e, who{"UANN": visible})
+	})
+}
+
+// A guest sees a public channel in which the bot is not, by their own token, as a member alone; what Slack
+// answers about a public channel to somebody who is none does not count.
+func TestGuestWithoutTheBot(t *testing.T) {
+	t.Parallel()
+	in(t, func(j *judged) {
+		j.channel("CIN", publicChannel, "UGUEST")
+		j.channel("COUT", publicChannel, "UANN")
+		j.lenient = true
+		j.want(message(t, "CIN"), who{"UGUEST": visible, "UANN": visible})
+		j.want(message(t, "COUT"), who{"UGUEST": hidden, "UANN": visible})
+	})
+}
+
+// One person's look-ups leave room for those of others.
+func TestSharesOfLookups(t *testing.T) {
+	t.Parallel()
+	in(t, func(j *judged) {
+		for i := range 100 {
+			e := message(t, "CX"+strconv.Itoa(i))
+			j.See(person("UANN"), &e)
+		}
+		if n := j.Stats().Pending; n > 8 {
+			t.Errorf("one person has %d look-ups", n)
+		}
+		began := time.Now()
+		j.want(message(t, "CPRIV"), who{"UBEN": hidden})
+		if d := time.Since(began); d > 2*time.Minute {
+			t.Errorf("another one waits for %v", d)
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"slackmcp/mcp/notify"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
+	"slackmcp/mcp/visibility"
 	"slackmcp/slackapi"
 )
 
@@ -35,10 +36,12 @@ type MCP struct {
 	duration     *Histogram
 	unauthorized *Counter
 	bounds       *Counter
+	unknown      *Counter
 
 	sessions, streams, subscriptions, running                     *Reading
 	requests, refused, panics, opened, sessionsFull, streamsCount *Reading
 	streamsFull, streamsCut, updates, coalesced, shares           *Reading
+	conversations, members, people, lookups                       *Reading
 }
 
 func newMCP(r *Registry, tools []string) *MCP {
@@ -59,6 +62,11 @@ func newMCP(r *Registry, tools []string) *MCP {
 		opened:        r.Reading(CounterKind, "mcp_sessions_opened_total", "Sessions that were opened."),
 		shares:        r.Reading(CounterKind, "mcp_share_refused_total", "What was refused because the caller had its share (MCP_SHARE), by what it was.", Closed("of", "sessions", "streams", "calls", "bodies", "queues", "subscriptions", "connections")),
 		bounds:        r.Counter("mcp_bounds_refused_total", "Calls and reads that were refused because as much was in use as may be, by what it was (too_many_waits, too_many_reads; of idle connections the oldest one of the caller was closed) and whether the caller had its share or all callers together had all.", Closed("of", "waits", "reads", "idle_connections"), Closed("whose", "share", "all")),
+		unknown:       r.Counter("visibility_unknown_total", "Times that an event was not shown to a person because it was not known whether they may see it, by what was not known; Slack was asked, and the event is shown once it has said yes.", Closed("need", visibility.Needs()...)),
+		conversations: r.Reading(GaugeKind, "visibility_conversations", "Conversations whose kind is known well enough to judge by it."),
+		members:       r.Reading(GaugeKind, "visibility_members", "Memberships of private conversations that are known well enough to judge by them."),
+		people:        r.Reading(GaugeKind, "visibility_people", "Users of the workspace of whom it is known well enough whether they are guests, deactivated or full members."),
+		lookups:       r.Reading(GaugeKind, "visibility_lookups", "Look-ups at Slack that somebody who reads events waits for."),
 		sessionsFull:  r.Reading(CounterKind, "mcp_sessions_refused_total", "Sessions that were refused for want of room."),
 		streamsCount:  r.Reading(CounterKind, "mcp_streams_opened_total", "Streams that were opened."),
 		streamsFull:   r.Reading(CounterKind, "mcp_streams_refused_total", "Streams that were refused for want of room."),
@@ -104,6 +112,20 @@ func (m *MCP) Bound(b access.Bound) {
 
 // Unauthorized counts a request that was turned away.
 func (m *MCP) Unauthorized(reason string) { m.unauthorized.With(reason).Inc() }
+
+// Unknown counts an event that was not shown for want of knowledge.
+func (m *MCP) Unknown(need string) { m.unknown.With(need).Inc() }
+
+// WatchVisibility reads at each scrape how much is known of who may see what. It is called once.
+func (m *MCP) WatchVisibility(j interface{ Stats() visibility.Stats }) {
+	m.r.Read(func(put Put) {
+		s := j.Stats()
+		put(m.conversations, float64(s.Conversations))
+		put(m.members, float64(s.Pairs))
+		put(m.people, float64(s.People))
+		put(m.lookups, float64(s.Pending))
+	}, m.conversations, m.members, m.people, m.lookups)
+}
 
 // Watch reads the transport at each scrape. It is called once.
 func (m *MCP) Watch(t interface{ Stats() transport.Stats }) {

@@ -51,6 +51,7 @@ type Journal struct {
 	watchers            watchers
 	loaded              chan struct{} // closed once the window was filled
 	loadedOnce          sync.Once
+	before              func(*event.Event)
 
 	mu     sync.RWMutex
 	events fifo[record]
@@ -82,6 +83,10 @@ func New(o Options) (*Journal, error) {
 		watchers: newWatchers(o.MaxEvents), loaded: make(chan struct{}), index: newIndex(),
 	}, nil
 }
+
+// Before lets fn see each event before readers do, in their order. It has to be called before Run, and fn must
+// not ask the journal.
+func (j *Journal) Before(fn func(*event.Event)) { j.before = fn }
 
 // Loaded is closed when the window has been filled from the store for the first time.
 func (j *Journal) Loaded() <-chan struct{} { return j.loaded }
@@ -142,6 +147,9 @@ func (j *Journal) add(e event.Event) {
 		case e.Position <= j.newest:
 			return
 		}
+	}
+	if j.before != nil {
+		j.before(&e)
 	}
 	r := record{Event: e, latest: e.ReceivedAt}
 	seq := j.first + uint64(len(j.events.live()))

@@ -131,6 +131,27 @@ func TestFillsAndFollows(t *testing.T) {
 	}
 }
 
+// Whoever has to know of an event before its readers hears of it before them, in order.
+func TestBefore(t *testing.T) {
+	q, err := memory.New(memory.Options{RetentionAge: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, q, some(0, 5)...)
+	j, err := journal.New(journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var heard []string
+	j.Before(func(e *event.Event) { heard = append(heard, e.ID) }) // readers have to wait meanwhile
+	run(t, j, q)
+	publish(t, q, some(5, 5)...)
+	until(t, j, held(j, 10))
+	if !cmp.Equal(heard, ids(some(0, 10))) {
+		t.Errorf("heard of %v", heard)
+	}
+}
+
 func TestForgetsTheOldest(t *testing.T) {
 	t.Run("by count", func(t *testing.T) {
 		j, q := start(t, journal.Options{MaxEvents: 10}, some(0, 25)...)

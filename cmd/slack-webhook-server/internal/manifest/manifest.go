@@ -274,8 +274,23 @@ var eventScopes = map[string]string{
 // Events lists the events that Options take.
 func Events() []string { return slices.Sorted(maps.Keys(eventScopes)) }
 
-// SignInEvents tell of people who may no longer be signed in.
-func SignInEvents() []string { return []string{"app_uninstalled", "tokens_revoked", "user_change"} }
+// SignInEvents tell of people who may no longer be signed in, and of what people see no longer in these kinds of
+// conversations.
+func SignInEvents(kinds []string) []string {
+	list := []string{
+		"app_uninstalled", "channel_deleted", "channel_id_changed", "channel_left", "channel_shared", "channel_unshared", "member_joined_channel",
+		"member_left_channel", "tokens_revoked", "user_change",
+	}
+	if slices.Contains(kinds, "private") {
+		list = append(list, "group_deleted", "group_left")
+	}
+	return list
+}
+
+// SignInNeeds are the scopes by which the bot learns who may see what.
+func SignInNeeds() []string {
+	return []string{"channels:read|groups:read|im:read|mpim:read", "users:read"}
+}
 
 // DefaultEvents are what an assistant follows in these kinds of conversations.
 func DefaultEvents(kinds []string) []string {
