@@ -65,6 +65,9 @@ func (s *Server) localAddr() string {
 func (s *Server) banner(ctx context.Context) *banner {
 	bn := &banner{version: s.opt.Version, mode: string(s.cfg.Mode), token: s.assistants.token, tokenPath: s.assistants.tokenPath, notes: notes(s.cfg)}
 	row := func(what, where string) { bn.rows = append(bn.rows, [2]string{what, where}) }
+	if s.sandbox != nil {
+		row("open", s.sandbox.url()+" in a browser: the workspace, and what to try there")
+	}
 	if s.cfg.Sandbox {
 		bn.mode += ", in the sandbox (no Slack account is used)"
 	}
@@ -91,7 +94,6 @@ func (s *Server) banner(ctx context.Context) *banner {
 		row("queue", stats.Backend+": "+stats.Durability+" ("+s.cfg.Queue.Because+")")
 	}
 	if s.sandbox != nil {
-		row("workspace", s.sandbox.url())
 		if s.assistants.mcp != nil {
 			row("people", s.tryPeople())
 		}

@@ -14,6 +14,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -158,6 +159,7 @@ type view struct {
 	Site, Title     string
 	Nav             []navLink
 	Styles, Scripts []string
+	Style           template.CSS // of a page that stands alone
 	Body            template.HTML
 }
 
@@ -188,6 +190,24 @@ func (s *Site) Page(w http.ResponseWriter, r *http.Request, status int, title, n
 		return
 	}
 	s.send(w, r, status, whole)
+}
+
+// Alone makes a whole page that loads nothing: its style stands in it, and it has no scripts. policy is the
+// Content-Security-Policy that goes with it, by which a browser loads and runs nothing else.
+func (s *Site) Alone(title, name string, data any) (html []byte, policy string, err error) {
+	body, err := s.execute(name, data)
+	if err != nil {
+		return nil, "", err
+	}
+	var style []byte
+	for _, one := range append([]string{"simple.css", "page.css"}, s.opt.Styles...) {
+		style = append(style, s.files[one].data...)
+	}
+	v := view{Site: s.opt.Name, Title: title, Body: template.HTML(body), Style: template.CSS(style)} //nolint:gosec // html/template made the one, the other is ours
+	html, err = s.execute("page.layout", v)
+	sum := sha256.Sum256(style)
+	return html, "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
+		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", err
 }
 
 // Part answers with a part of a page: the template of a name alone.

@@ -6,10 +6,7 @@ package apidoc
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	_ "embed" // the document
-	_ "embed" // the style of the page
-	"encoding/base64"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,12 +15,14 @@ import (
 	"slices"
 	"strings"
 
-	g "maragu.dev/gomponents"
-	h "maragu.dev/gomponents/html"
+	"slackmcp/internal/page"
 )
 
 //go:embed openapi.json
 var source []byte
+
+//go:embed docs.html docs.css
+var files embed.FS
 
 // The paths at which New's handlers are to be served.
 const (
@@ -123,9 +122,6 @@ func (a *API) Page(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(a.page) // a peer that left needs no answer
 }
 
-//go:embed style.css
-var style string
-
 // methods are the order of a path's operations on the page.
 var methods = []string{"get", "post", "delete"}
 
@@ -177,22 +173,24 @@ type document struct {
 }
 
 // render makes the page and the policy that goes with it.
-func render(openapi []byte) (page []byte, policy string, err error) {
+func render(openapi []byte) (html []byte, policy string, err error) {
 	var d document
 	if err := json.Unmarshal(openapi, &d); err != nil {
 		return nil, "", fmt.Errorf("openapi.json: %w", err)
 	}
-	var b bytes.Buffer
-	if err := d.html().Render(&b); err != nil {
+	site, err := page.New(page.Options{Name: "Documentation", Files: files, Templates: files, Styles: []string{"docs.css"}})
+	if err != nil {
+		return nil, "", err
+	}
+	html, policy, err = site.Alone(d.Info.Title, "docs", d)
+	if err != nil {
 		return nil, "", fmt.Errorf("the page of openapi.json: %w", err)
 	}
-	sum := sha256.Sum256([]byte(style))
-	return b.Bytes(), "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) +
-		"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", nil
+	return html, policy, nil
 }
 
-// operations lists those of a tag, by path.
-func (d document) operations(tag string) []operation {
+// Operations lists those of a tag, by path.
+func (d document) Operations(tag string) []operation {
 	var list []operation
 	for path, item := range d.Paths {
 		for method, o := range item {
@@ -217,8 +215,8 @@ func (d document) operations(tag string) []operation {
 	return list
 }
 
-// used says by what an operation is signed or opened.
-func (d document) used(o operation) []string {
+// Used says by what an operation is signed or opened.
+func (d document) Used(o operation) []string {
 	var list []string
 	for _, one := range o.Security {
 		for _, name := range slices.Sorted(maps.Keys(one)) {
@@ -258,91 +256,26 @@ func anchor(v json.RawMessage) string {
 	return name
 }
 
-// html is the page. All that it shows of the document is escaped.
-func (d document) html() g.Node {
-	return h.Doctype(h.HTML(h.Lang("en"),
-		h.Head(
-			h.Meta(h.Charset("utf-8")),
-			h.Meta(h.Name("viewport"), h.Content("width=device-width, initial-scale=1")),
-			h.TitleEl(g.Text(d.Info.Title)),
-			h.StyleEl(g.Raw(style)), // our own file, named by its hash in the policy
-		),
-		h.Body(
-			d.header(),
-			h.Main(g.Map(d.Tags, d.section), d.shapes()),
-		),
-	))
-}
+// A shape is a media type with the shape it has, by name where it has one.
+type shape struct{ Media, Name, Text string }
 
-func (d document) header() g.Node {
-	var served []g.Node
-	for _, s := range d.Servers {
-		if s.URL != "/" {
-			served = append(served, g.Text("Served at "), h.Code(g.Text(s.URL)), g.Text(". "))
-		}
-	}
-	return h.Header(
-		h.H1(g.Text(d.Info.Title+" "), h.Small(g.Text(d.Info.Version))),
-		h.P(g.Text(d.Info.Summary+".")),
-		quiet(d.Info.Description),
-		h.P(g.Group(served), g.Text("For programs: "), h.A(h.Href("openapi.json"), g.Text("openapi.json")), g.Text(", OpenAPI 3.1.")),
-	)
-}
-
-func quiet(text string) g.Node { return h.P(h.Class("quiet"), g.Text(text)) }
-
-// section shows the operations of a tag, if it has any.
-func (d document) section(t tag) g.Node {
-	operations := d.operations(t.Name)
-	if len(operations) == 0 {
-		return nil
-	}
-	return h.Section(h.H2(g.Text(t.Name)), quiet(t.Description+"."), g.Map(operations, d.operation))
-}
-
-func (d document) operation(o operation) g.Node {
-	parts := []g.Node{
-		h.ID(o.ID),
-		h.Summary(h.B(h.Class(o.Method), g.Text(o.Method)), g.Text(" "), h.Code(g.Text(o.Path)), g.Text(" "), h.Span(g.Text(o.Summary))),
-	}
-	if o.Description != "" {
-		parts = append(parts, h.P(g.Text(o.Description)))
-	}
-	if used := d.used(o); len(used) > 0 {
-		parts = append(parts, h.H3(g.Text("Opened by")), h.Ul(g.Map(used, func(text string) g.Node { return h.Li(g.Text(text)) })))
-	}
-	if o.RequestBody != nil {
-		parts = append(parts, h.H3(g.Text("Body")), o.RequestBody.html())
-	}
-	parts = append(parts, h.H3(g.Text("Answers")), h.Table(g.Map(o.Answers, func(a answer) g.Node {
-		return h.Tr(h.Th(g.Text(a.Status)), h.Td(g.Text(a.Description), a.html()))
-	})))
-	return h.Details(parts...)
-}
-
-// html shows each media type with the shape it has, by name where it has one.
-func (c content) html() g.Node {
-	var all g.Group
+// Shapes are those of what is sent.
+func (c content) Shapes() (all []shape) {
 	for _, media := range slices.Sorted(maps.Keys(c.Content)) {
-		shape := c.Content[media].Schema
-		var shown g.Node
-		if name := anchor(shape); name != "" {
-			shown = g.Group{g.Text(" "), h.A(h.Href("#"+name), g.Text(name))}
-		} else if text := schema(shape); text != "" {
-			shown = h.Pre(g.Text(text))
+		v := c.Content[media].Schema
+		one := shape{Media: media, Name: anchor(v)}
+		if one.Name == "" {
+			one.Text = schema(v)
 		}
-		all = append(all, h.Div(h.Class("media"), h.Code(g.Text(media)), shown))
+		all = append(all, one)
 	}
 	return all
 }
 
-// shapes shows the schemas that have names.
-func (d document) shapes() g.Node {
-	names := slices.Sorted(maps.Keys(d.Components.Schemas))
-	return h.Section(h.H2(g.Text("Shapes")), quiet("The JSON objects that the answers above name."),
-		g.Map(names, func(name string) g.Node { return d.shape(name, d.Components.Schemas[name]) }))
-}
-
-func (document) shape(name string, s json.RawMessage) g.Node {
-	return h.Details(h.ID(name), h.Summary(h.Code(g.Text(name))), h.Pre(g.Text(schema(s))))
+// Schemas are the shapes that have names.
+func (d document) Schemas() (all []shape) {
+	for _, name := range slices.Sorted(maps.Keys(d.Components.Schemas)) {
+		all = append(all, shape{Name: name, Text: schema(d.Components.Schemas[name])})
+	}
+	return all
 }

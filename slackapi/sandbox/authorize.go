@@ -1,8 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
-	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -111,18 +109,18 @@ func (s *Sandbox) ask(w http.ResponseWriter, r *http.Request) {
 		showAuthorize(w, http.StatusBadRequest, authorizePage{Problem: problem})
 		return
 	}
-	page := authorizePage{
+	shown := authorizePage{
 		App: s.app.name, Team: s.team.name, Host: a.redirect.Host, Scopes: a.scopes, Fields: map[string]string{}, target: a.redirect,
 	}
 	for _, name := range []string{"client_id", "redirect_uri", "state", "user_scope"} {
-		page.Fields[name] = r.Form.Get(name)
+		shown.Fields[name] = r.Form.Get(name)
 	}
-	for i := 0; i < s.userCount() && len(page.People) < maxShown; i++ {
+	for i := 0; i < s.userCount() && len(shown.People) < maxShown; i++ {
 		if u := s.userAt(i); mayAuthorize(u) {
-			page.People = append(page.People, authorizePerson{ID: u.ID, Name: u.RealName, Guest: u.IsRestricted || u.IsUltraRestricted})
+			shown.People = append(shown.People, authorizePerson{ID: u.ID, Name: u.RealName, Guest: u.IsRestricted || u.IsUltraRestricted})
 		}
 	}
-	showAuthorize(w, http.StatusOK, page)
+	showAuthorize(w, http.StatusOK, shown)
 }
 
 // decide takes the page's form and sends the browser back.
@@ -174,39 +172,27 @@ type authorizePerson struct {
 
 // showAuthorize writes the page. It runs no script, and its form leads to this server and back to
 // the app only.
-func showAuthorize(w http.ResponseWriter, status int, page authorizePage) {
-	policy := "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-	if page.target != nil {
-		policy += " " + page.target.Scheme + "://" + page.target.Host
+func showAuthorize(w http.ResponseWriter, status int, shown authorizePage) {
+	site, err := workspaceSite()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	html, policy, err := site.Alone("Authorize an app", "authorize", shown)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	action := "form-action 'self'"
+	if shown.target != nil {
+		action += " " + shown.target.Scheme + "://" + shown.target.Host
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", strings.Replace(policy, "form-action 'none'", action, 1))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin") // another policy would hide the form's origin
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	t, err := template.New("authorize").Parse(authorizeHTML)
-	var b bytes.Buffer
-	if err != nil || t.Execute(&b, page) != nil {
-		w.WriteHeader(http.StatusInternalServerError)
-		return
-	}
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the client may be gone
+	_, _ = w.Write(html) // the client may be gone
 }
-
-const authorizeHTML = `<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Authorize an app: the sandbox</title></head><body>
-{{if .Problem}}<h1>Something went wrong</h1><p>{{.Problem}}</p>{{else}}
-<h1>{{.App}} asks to act for you in {{.Team}}</h1>
-<p>This is the sandbox, and not Slack. You will be sent back to {{.Host}}. It asks for:</p>
-<ul>{{range .Scopes}}<li>{{.}}</li>{{end}}</ul>
-<form method="post" action="/oauth/v2/authorize">
-{{range $name, $value := .Fields}}<input type="hidden" name="{{$name}}" value="{{$value}}">{{end}}
-<p><label>Who are you? <select name="user">
-{{range .People}}<option value="{{.ID}}">{{.Name}}{{if .Guest}} (guest){{end}}</option>
-{{end}}</select></label></p>
-<button name="answer" value="allow">Allow</button> <button name="answer" value="deny">Deny</button>
-</form>{{end}}
-</body></html>
-`

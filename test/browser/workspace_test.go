@@ -1,10 +1,18 @@
 package browser
 
 import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"slackmcp/slackapi/sandbox"
 )
 
 // TestAliceWritesAndAnAssistantAnswers is the two minutes in which somebody sees what the product is.
@@ -28,6 +36,9 @@ func TestAliceWritesAndAnAssistantAnswers(t *testing.T) {
 	b.axe("the workspace, light")
 	b.dark(true)
 	b.axe("the workspace, dark")
+	b.visit(s.Base + "/docs")
+	b.sees("summary", "/slack/events")
+	b.axe("the documentation, dark")
 }
 
 // TestApproveIsClicked answers a question that an assistant waits for.
@@ -44,4 +55,73 @@ func TestApproveIsClicked(t *testing.T) {
 	if got := <-answer; !strings.Contains(got, "Approve") || !strings.Contains(got, "U0ALICE0001") {
 		t.Errorf("the assistant was told %s", got)
 	}
+}
+
+// TestActsOfAPerson are the things that somebody does in a workspace, each of which the server hears of.
+func TestActsOfAPerson(t *testing.T) {
+	heard := make(chan string, 100)
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body) // a body that cannot be read is none
+		form, _ := url.ParseQuery(string(raw))
+		var said struct {
+			Type, Challenge string
+			Trigger         string `json:"trigger_id"`
+		}
+		_ = json.Unmarshal([]byte(form.Get("payload")+string(raw)), &said) // one of both is JSON
+		if said.Challenge != "" {
+			_, _ = w.Write([]byte(said.Challenge))
+			return
+		}
+		if form.Has("command") {
+			_, _ = w.Write([]byte("on it"))
+			heard <- "trigger:" + form.Get("trigger_id")
+			return
+		}
+		heard <- string(raw)
+	}))
+	defer app.Close()
+	box, base := serveWorkspace(t, sandbox.Options{})
+	if err := box.SetRequestURL(t.Context(), app.URL); err != nil {
+		t.Fatal(err)
+	}
+	hears := func(part string) string {
+		t.Helper()
+		for end := time.After(patience); ; {
+			select {
+			case got := <-heard:
+				if plain, _ := url.QueryUnescape(got); strings.Contains(plain, part) {
+					return plain
+				}
+			case <-end:
+				t.Fatalf("the server did not hear of %s", part)
+			}
+		}
+	}
+	b := open(t, base)
+	b.phone()
+	b.do(chromedp.SendKeys(chromedp.CSS("#text"), "a typo\r"))
+	b.sees("#log", "a typo")
+	b.presses(`@id="log"`, "React, edit")
+	b.do(chromedp.SendKeys(chromedp.CSS("#log details[open] textarea"), ", mended"), chromedp.Click(chromedp.CSS(`#log details[open] button[name="edit"]`)))
+	b.sees("#log", "(edited)")
+	hears("message_changed")
+	b.do(chromedp.Click(chromedp.CSS(`#log details[open] button[value="tada"]`)))
+	b.sees("#log .reaction", "🎉")
+	hears("reaction_added")
+	b.do(chromedp.SendKeys(chromedp.CSS("#text"), "/deploy production\r"))
+	b.sees("#log .only", "on it")
+	trigger := strings.TrimPrefix(hears("trigger:"), "trigger:")
+
+	view := `{"type":"modal","callback_id":"deploy","title":{"type":"plain_text","text":"Deploy"},"blocks":[{"type":"input","block_id":"why",
+		"label":{"type":"plain_text","text":"Why?"},"element":{"type":"plain_text_input","action_id":"reason"}}]}`
+	exchange(t, base+"/api/views.open", "application/x-www-form-urlencoded",
+		url.Values{"token": {sandbox.DefaultBotToken}, "trigger_id": {trigger}, "view": {view}}.Encode(), &struct{}{})
+	b.sees("dialog[open]", "Why?")
+	b.axe("a modal, on a phone")
+	b.picture("workspace-phone")
+	b.do(chromedp.SendKeys(chromedp.CSS("dialog input:not([type])"), "because"), chromedp.Click(chromedp.CSS(`dialog button[name="submit"]`)))
+	if got := hears("view_submission"); !strings.Contains(got, `"reason":{"type":"plain_text_input","value":"because"}`) {
+		t.Errorf("the submission is %s", got)
+	}
+	b.do(chromedp.WaitNotPresent(chromedp.CSS("dialog")))
 }
