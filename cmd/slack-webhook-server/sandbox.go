@@ -160,7 +160,7 @@ func serveSandbox(cmd *cobra.Command, w world, o sandboxOptions) error {
 	if o.workspace.SigningSecret != "" {
 		secret = config.Redacted + " (yours)"
 	}
-	_, err = fmt.Fprintf(w.stdout, "A fake Slack workspace is at %s\n\nSLACK_API_URL=%s/api/\nSLACK_BOT_TOKEN=%s\nSLACK_USER_TOKEN=%s\nSLACK_SIGNING_SECRET=%s\n",
+	_, err = fmt.Fprintf(w.stdout, "A fake Slack workspace is at %s: open it in a browser\n\nSLACK_API_URL=%s/api/\nSLACK_BOT_TOKEN=%s\nSLACK_USER_TOKEN=%s\nSLACK_SIGNING_SECRET=%s\n",
 		base, base, sandbox.DefaultBotToken, sandbox.DefaultUserToken, secret)
 	if err == nil && o.workspace.SocketMode {
 		_, err = fmt.Fprintf(w.stdout, "SLACK_APP_TOKEN=%s\n", sandbox.DefaultAppToken)

@@ -100,8 +100,8 @@ type messageList struct {
 	Writable bool
 }
 
-// compose makes the page of a spot.
-func (v *workspacePages) compose(at spot) workspacePage {
+// assemble makes the page of a spot.
+func (v *workspacePages) assemble(at spot) workspacePage {
 	sent := v.sent()
 	url, socket := v.RequestURL(), v.sockets.enabled()
 	v.mu.Lock()
@@ -131,14 +131,14 @@ var offeredEmoji = []optionView{
 }
 
 func (v *workspacePages) show(w http.ResponseWriter, r *http.Request) {
-	p := v.compose(spotOf(r.URL.Query()))
+	p := v.assemble(spotOf(r.URL.Query()))
 	v.site.Page(w, r, http.StatusOK, p.Here.Sign+p.Here.Name+" · "+p.Team, "workspace", p)
 }
 
 // part answers with what of the page has changed.
 func (v *workspacePages) part(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	p := v.compose(spotOf(r.URL.Query()))
+	p := v.assemble(spotOf(r.URL.Query()))
 	if _, ok := p.Parts[name]; !ok {
 		v.site.Refuse(w, r, http.StatusNotFound, "There is no such part of the page.", "Load the page again.")
 		return

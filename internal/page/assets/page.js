@@ -19,6 +19,15 @@ document.addEventListener("htmx:after:request", (e) => {
   if (form.matches("[data-reset]")) form.reset();
 });
 
+// A button that asks first. hx-confirm is not used for it: it takes some texts for script.
+document.addEventListener("click", (e) => {
+  const button = e.target.closest("[data-confirm]");
+  if (button && !window.confirm(button.dataset.confirm)) {
+    e.preventDefault();
+    e.stopImmediatePropagation();
+  }
+}, true);
+
 // A choice that asks for it sends its form.
 document.addEventListener("change", (e) => {
   if (e.target.matches("[data-change-sends]")) e.target.form.requestSubmit();
