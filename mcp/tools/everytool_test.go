@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -47,6 +48,40 @@ func TestEveryToolWithAUserTokenAlone(t *testing.T) {
 	}
 	if len(shown.all) != 1 || !shown.all["xoxp-sandbox-"+sandbox.Grace] {
 		t.Errorf("tokens that were shown: %v", shown.all)
+	}
+}
+
+// TestEveryToolWithTheManifestsScopes calls each tool with success where Slack grants exactly what the
+// manifests ask for: an app of both tokens, one of a user token alone, and a person who has signed in. The file
+// is held to the manifests by the tests of the command manifest.
+func TestEveryToolWithTheManifestsScopes(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("testdata/manifest.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var apps map[string]struct {
+		Bot  []string `json:"bot"`
+		User []string `json:"user"`
+	}
+	if err := json.Unmarshal(raw, &apps); err != nil || len(apps) != 3 {
+		t.Fatalf("%d apps: %v", len(apps), err)
+	}
+	for name, scopes := range apps {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			alone, dm := len(scopes.Bot) == 0, sandbox.AliceDM
+			r := newRig(t, func(o *rigOptions) {
+				o.sandbox.BotScopes, o.sandbox.UserScopes, o.alone = scopes.Bot, scopes.User, alone
+				if alone {
+					o.client.UserToken = "xoxp-sandbox-" + sandbox.Grace
+				}
+			})
+			if alone {
+				dm = ""
+			}
+			everyTool(t, r, dm)
+		})
 	}
 }
 

@@ -105,7 +105,7 @@ func New(o Options) (*Side, error) {
 func Scopes(s access.Scope) []string {
 	if s == access.Read {
 		return strings.Fields(`bookmarks:read canvases:read channels:history channels:read emoji:read files:read groups:history
-			groups:read im:history im:read mpim:history mpim:read pins:read reactions:read search:read usergroups:read users:read`)
+			groups:read im:history im:read mpim:history mpim:read pins:read reactions:read search:read usergroups:read users:read users:read.email`)
 	}
 	if s == access.Write {
 		return strings.Fields(`bookmarks:write canvases:write channels:write chat:write files:write groups:write im:write mpim:write

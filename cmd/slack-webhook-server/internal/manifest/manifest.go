@@ -254,7 +254,7 @@ var eventScopes = map[string]string{
 	"grid_migration_finished": "", "grid_migration_started": "",
 	"shared_channel_invite_accepted": "conversations.connect:manage", "shared_channel_invite_approved": "conversations.connect:manage",
 	"shared_channel_invite_declined": "conversations.connect:manage", "shared_channel_invite_received": "conversations.connect:read",
-	"app_home_opened": "", "app_mention": "app_mentions:read", "app_uninstalled": "", "tokens_revoked": "",
+	"app_context_changed": "", "app_home_opened": "", "app_mention": "app_mentions:read", "app_uninstalled": "", "tokens_revoked": "",
 	"channel_archive": "channels:read", "channel_created": "channels:read", "channel_deleted": "channels:read",
 	"channel_rename": "channels:read", "channel_unarchive": "channels:read", "channel_left": "channels:read",
 	"channel_history_changed": "channels:history", "channel_id_changed": "channels:read", "channel_shared": "channels:read", "channel_unshared": "channels:read",
@@ -268,7 +268,9 @@ var eventScopes = map[string]string{
 	"reaction_added": "reactions:read", "reaction_removed": "reactions:read",
 	"subteam_created": "usergroups:read", "subteam_members_changed": "usergroups:read", "subteam_updated": "usergroups:read",
 	"team_domain_change": "team:read", "team_join": "users:read", "team_rename": "team:read",
-	"user_change": "users:read", "user_status_changed": "users:read", "user_profile_changed": "users:read",
+	"user_change": "users:read", "user_status_changed": "users:read", "user_profile_changed": "users:read", "user_huddle_changed": "users:read",
+	"call_rejected": "calls:read", "dnd_updated_user": "dnd:read", "email_domain_changed": "team:read", "entity_details_requested": "",
+	"im_created": "im:read", "message.app_home": "", "team_access_granted": "", "team_access_revoked": "",
 }
 
 // Events lists the events that Options take.

@@ -1,14 +1,20 @@
 package manifest
 
 import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"slackmcp/mcp"
+	"slackmcp/mcp/access"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
+	"slackmcp/signin/slack"
 	"slackmcp/webhook/event"
 )
 
@@ -166,5 +172,80 @@ func TestWhatGoesWithScopes(t *testing.T) {
 	}
 	if !slices.Contains(m.OAuthConfig.Scopes.User, "search:read") {
 		t.Errorf("the user token lacks search:read: %v", m.OAuthConfig.Scopes.User)
+	}
+}
+
+// scopesPath has the scopes of the three apps that can be made, for the tests that try every tool with
+// exactly them.
+const scopesPath = "../../../../mcp/tools/testdata/manifest.json"
+
+var update = flag.Bool("update", false, "write the scopes of the manifests anew")
+
+// TestScopesOfTheManifests holds the file of scopes, with which `mcp/tools` TestEveryToolWithTheManifestsScopes
+// calls every tool, to the manifests.
+func TestScopesOfTheManifests(t *testing.T) {
+	t.Parallel()
+	all := toolset.Choice{Toolsets: []string{"all"}}
+	scopes := func(o Options, bot bool, grant toolset.Grant) Scopes {
+		offered, err := mcp.Offer(all, true, bot, grant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Name, o.SocketMode, o.Conversations = "x", !o.UserOnly, Conversations()
+		for _, tool := range offered {
+			o.Needs = append(o.Needs, tool.Missing...)
+		}
+		m, err := Make(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.OAuthConfig.Scopes
+	}
+	person := slices.Concat(slack.Scopes(access.Read), slack.Scopes(access.Write))
+	slices.Sort(person)
+	want, err := json.MarshalIndent(map[string]Scopes{
+		"both tokens":        scopes(Options{User: true}, true, toolset.Grant{Known: true}),
+		"a user token alone": scopes(Options{UserOnly: true}, false, toolset.Grant{Known: true, HasUser: true, Alone: true}),
+		"a person":           {User: slices.Compact(person)},
+	}, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, '\n')
+	if *update {
+		if err := os.WriteFile(scopesPath, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(scopesPath); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%s is stale (%v): renew it with go test ./cmd/slack-webhook-server/internal/manifest -update", scopesPath, err)
+	}
+}
+
+// TestEveryEventOfSlack: the manifest takes each event of the list that Slack's own library for Node has for
+// manifests (@slack/web-api 8.2.0), but for those that only a user token gets, are sent without being
+// subscribed to, or belong to what Slack has switched off.
+func TestEveryEventOfSlack(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("testdata/events.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var without []string
+	names := slices.Sorted(strings.FieldsSeq(string(b)))
+	for _, name := range names {
+		if _, ok := eventScopes[name]; !ok {
+			without = append(without, name)
+		}
+	}
+	want := []string{
+		"app_rate_limited", "app_requested", "dnd_updated", "file_comment_added", "file_comment_deleted", "file_comment_edited",
+		"group_close", "group_open", "im_close", "im_open", "invite_requested", "message", "resources_added", "resources_removed",
+		"scope_denied", "scope_granted", "star_added", "star_removed", "subteam_self_added", "subteam_self_removed", "url_verification",
+		"user_resource_denied", "user_resource_granted", "user_resource_removed", "workflow_deleted", "workflow_published",
+		"workflow_step_deleted", "workflow_step_execute", "workflow_unpublished",
+	}
+	if !slices.Equal(without, want) || len(names) < 90 {
+		t.Errorf("of %d events these are refused: %v\nwant %v", len(names), without, want)
 	}
 }
