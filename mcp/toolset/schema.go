@@ -310,7 +310,16 @@ func (t *Tool) slackScopes() string {
 	if len(parts) == 0 {
 		return " It calls nothing in Slack."
 	}
-	return " Slack wants " + strings.Join(parts, "; or ") + "."
+	said := " Slack wants " + strings.Join(parts, "; or ") + "."
+	for _, need := range t.Needs {
+		switch more, ok := With[need]; {
+		case ok && need == "users:read":
+			said += " To find people by e-mail `" + more + "`, too."
+		case ok:
+			said += " To write to a person by name `" + more + "`, too."
+		}
+	}
+	return said
 }
 
 // needs writes scopes of Slack.

@@ -54,6 +54,13 @@ type Tool struct {
 	err       error
 }
 
+// With has the scopes of Slack that go with others: a tool can be called without them, and then does less. It
+// is not to be written to.
+var With = map[string]string{
+	"users:read": "users:read.email", // people are found by their address, too
+	"chat:write": "im:write",         // writing to a person opens the direct message
+}
+
 // Effect is what a call does, from which a tool's annotations follow.
 type Effect uint8
 

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"slackmcp/mcp/toolset"
 )
 
 // Options say what the app is for.
@@ -190,24 +192,18 @@ func (f *Features) open(events []string) {
 	}
 }
 
-// withs are the scopes that go with others: a tool can be called without them, and then does less.
-var withs = map[string]string{
-	"users:read": "users:read.email", // people are named by their address, too
-	"chat:write": "im:write",         // posting to a person opens the direct message
-}
-
 // tools separates what the tools need of the two tokens.
 func (o Options) tools() (bot, user []string) {
 	for _, need := range o.Needs {
 		if scope, ok := strings.CutPrefix(need, userPrefix); !ok {
-			bot = append(bot, need, withs[need])
+			bot = append(bot, need, toolset.With[need])
 			if o.User && strings.HasPrefix(need, "search:read.") {
 				user = append(user, "search:read") // with which search needs no event of the person
 			}
 		} else if o.User || o.UserOnly {
 			user = append(user, strings.TrimPrefix(scope, botsAlone))
 			if o.UserOnly {
-				user = append(user, withs[scope])
+				user = append(user, toolset.With[scope])
 			}
 		}
 	}
