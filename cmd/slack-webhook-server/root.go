@@ -52,6 +52,7 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newCheck(w),
 		newHealth(w),
 		newLambda(w),
+		newSetup(w),
 		newManifest(w),
 		newClientConfig(w),
 		newSend(w),

@@ -310,16 +310,16 @@ func (t *Tool) slackScopes() string {
 	if len(parts) == 0 {
 		return " It calls nothing in Slack."
 	}
-	said := " Slack wants " + strings.Join(parts, "; or ") + "."
+	said := []string{" Slack wants " + strings.Join(parts, "; or ") + "."}
 	for _, need := range t.Needs {
 		switch more, ok := With[need]; {
 		case ok && need == "users:read":
-			said += " To find people by e-mail `" + more + "`, too."
+			said = append(said, "To find people by e-mail `"+more+"`, too.")
 		case ok:
-			said += " To write to a person by name `" + more + "`, too."
+			said = append(said, "To write to a person by name `"+more+"`, too.")
 		}
 	}
-	return said
+	return strings.Join(said, " ")
 }
 
 // needs writes scopes of Slack.

@@ -40,6 +40,12 @@ func (o *Online) Run(ctx context.Context) []Item {
 	return append(items, o.dates.item())
 }
 
+// Tokens asks Slack about the tokens alone, before there is a server. It may be called once, in Run's place.
+func (o *Online) Tokens(ctx context.Context) []Item {
+	defer o.dates.close()
+	return slices.Concat(o.slack(ctx), o.appToken(ctx))
+}
+
 // slack asks who the tokens are, and holds their scopes against the chosen tools.
 func (o *Online) slack(ctx context.Context) []Item {
 	c := o.Config
