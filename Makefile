@@ -18,6 +18,7 @@ help: ## Show this list
 	@echo; echo "How to add to it, and what each proof takes: CONTRIBUTING.md"
 
 build: ## Build the binary into bin/
+	@[ -e $(BIN) ] || echo "Building $(BIN): the first time takes a minute or two." >&2
 	@CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/slack-webhook-server
 
 run: build ## Run the integrated server: with your .env when there is one, else in the sandbox

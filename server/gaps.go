@@ -44,6 +44,10 @@ type gapKeeper struct {
 	slack   *slackapi.Client // nil without a bot token
 }
 
+// neverMissed is a pause that is never reached: the sandbox's workspace stops with the server, which can miss
+// nothing of it meanwhile.
+const neverMissed = 100 * 365 * 24 * time.Hour
+
 // newGapKeeper returns nil where nothing of Slack's is received.
 // socket is asked while the account is kept.
 func newGapKeeper(cfg config.Config, slack slackAccess, client *slackapi.Client, store queue.Queue, values state.Store, socket func() *socketmode.Client, h *hooks) (*gapKeeper, error) {
@@ -54,9 +58,13 @@ func newGapKeeper(cfg config.Config, slack slackAccess, client *slackapi.Client,
 	if cfg.Slack.SocketMode {
 		connected = func() bool { c := socket(); return c != nil && c.Connections() > 0 }
 	}
+	after := cfg.Receive.GapAfter
+	if cfg.Sandbox {
+		after = neverMissed
+	}
 	notices := newGapNotices(store, cfg.Queue.DedupeTTL, h.log)
 	l, err := gaps.New(gaps.Options{
-		State: values, After: cfg.Receive.GapAfter, Beat: min(gaps.DefaultBeat, cfg.Receive.GapAfter/2), Logger: h.log,
+		State: values, After: after, Beat: min(gaps.DefaultBeat, after/2), Logger: h.log,
 		Connected: connected,
 		OnRecorded: func(g gaps.Gap) {
 			h.metrics.Gaps.Recorded(string(g.Kind))

@@ -51,6 +51,23 @@ func TestSandboxRoundTrip(t *testing.T) {
 	}
 }
 
+// TestSandboxMissesNothing: the workspace of --sandbox stops with the server, so that after a pause nothing says that
+// events may have been missed.
+func TestSandboxMissesNothing(t *testing.T) {
+	o := options{args: []string{"--sandbox", "--gap-after", "1s"}, data: t.TempDir()}
+	p := start(t, o)
+	connect(t, p).tool("slack_post_message", map[string]any{"channel": "#general", "text": "before the pause"}, new(struct{}))
+	p.stop()
+	<-time.After(1500 * time.Millisecond) // longer than --gap-after
+	p = start(t, o)
+	if gaps := gapsCommand(t, o.data, "list"); len(gaps) > 0 {
+		t.Errorf("gaps: %+v", gaps)
+	}
+	if status, body := p.get("/health/detailed"); status != 200 || !strings.Contains(body, `"open_gaps":0`) || strings.Contains(p.logs.String(), "may have been missed") {
+		t.Errorf("%d %s\n%s", status, body, p.logs)
+	}
+}
+
 // TestWaitForEvent: a waiting tool call is woken by the event that it waits for.
 func TestWaitForEvent(t *testing.T) {
 	p := integrated(t, options{})
