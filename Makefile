@@ -11,7 +11,9 @@ LDFLAGS          := -s -w -X main.version=$(VERSION)
 TAGS             := lambda.norpc
 TESTFLAGS        ?=
 
-.PHONY: help build run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers people soak startup growth tokens visibility roads chaos conformance clients sender-fixtures fuzz image lambda deploy-test tools ci clean
+PREFIX           ?= /usr/local
+
+.PHONY: help build install release run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers people soak startup growth tokens visibility roads chaos conformance clients sender-fixtures fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -20,6 +22,12 @@ help: ## Show this list
 build: ## Build the binary into bin/
 	@[ -e $(BIN) ] || echo "Building $(BIN): the first time takes a minute or two." >&2
 	@CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/slack-webhook-server
+
+install: build ## Install the binary into PREFIX/bin, /usr/local/bin unless you say so
+	@install -D -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/slack-webhook-server
+
+release: ## Build the archives of a release into dist/release: six platforms, checksums, list of modules
+	@scripts/release.sh '$(VERSION)' '$(TAGS)' '$(LDFLAGS)'
 
 run: build ## Run the integrated server: with your .env when there is one, else in the sandbox
 	@scripts/run.sh $(BIN)
