@@ -103,11 +103,15 @@ func (p Provider) Timed() bool { return p.Scheme != nil && p.Scheme.Timed() }
 
 // Example is the provider's entry in a sources file, in its fewest lines.
 func (p Provider) Example() string {
-	lines := fmt.Sprintf("- name: %s\n  provider: %s\n", p.Name, p.Name)
+	name := p.Name
+	if name == "slack" {
+		name = "other-slack" // The route of the first app has the name.
+	}
+	lines := fmt.Sprintf("- name: %s\n  provider: %s\n", name, p.Name)
 	if p.Token != nil {
 		return lines + "  audience: https://events.example.com/events/" + p.Name + "\n  subject: push@project.iam.gserviceaccount.com\n"
 	}
-	lines += "  secret_env: " + strings.ToUpper(p.Name) + "_SECRET\n"
+	lines += "  secret_env: " + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_SECRET\n"
 	if p.Handshake == Meta {
 		lines += "  verify_env: " + strings.ToUpper(p.Name) + "_VERIFY_TOKEN\n"
 	}
