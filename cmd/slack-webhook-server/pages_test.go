@@ -255,7 +255,7 @@ func withoutShapes(err error) error {
 // exampleConfig is a configuration in which each variable that an example names holds a secret.
 func exampleConfig(t *testing.T) config.Config {
 	t.Helper()
-	sources := written(t, "sources:\n  - {name: repo, provider: github, secret_env: A}\n  - {name: shop, provider: shopify, secret_env: A}\n")
+	sources := written(t, "sources:\n  - {name: repo, provider: github, secret_env: A}\n  - {name: shop, provider: shopify, secret_env: A}\n  - {name: mail, provider: mailgun, secret_env: A}\n")
 	c, err := config.Load(config.Sources{
 		Command: config.CommandServe,
 		LookupEnv: func(name string) (string, bool) {

@@ -103,6 +103,48 @@ func TestNamedFilesExist(t *testing.T) {
 	}
 }
 
+// TestLinksOfThePagesLead follows each link between the pages, with the heading that it names.
+func TestLinksOfThePagesLead(t *testing.T) {
+	var pages []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/adr/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root(t), pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	link := regexp.MustCompile(`\]\(([\w./-]*)(?:#([\w-]+))?\)`)
+	found := 0
+	for _, page := range pages {
+		for i, line := range strings.Split(quoted.ReplaceAllString(read(t, page), ""), "\n") {
+			for _, m := range link.FindAllStringSubmatch(line, -1) {
+				to := page
+				if m[1] != "" {
+					to = filepath.Join(filepath.Dir(page), m[1])
+				}
+				found++
+				if _, err := os.Stat(to); err != nil {
+					t.Errorf("%s:%d leads to %s, which is not there", filepath.Base(page), i+1, m[1])
+				} else if m[2] != "" && !slices.Contains(headings(read(t, to)), m[2]) {
+					t.Errorf("%s:%d leads to the heading #%s, which %s does not have", filepath.Base(page), i+1, m[2], filepath.Base(to))
+				}
+			}
+		}
+	}
+	if found < 100 {
+		t.Errorf("there are only %d links between the pages: is their form another one?", found)
+	}
+}
+
+// headings are the names by which links lead to the headings of a page.
+func headings(text string) (names []string) {
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
+		plain := regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		names = append(names, strings.ReplaceAll(plain, " ", "-"))
+	}
+	return names
+}
+
 // TestFuzzTargetsOfCIExist looks for each target that .ci/run fuzzes.
 func TestFuzzTargetsOfCIExist(t *testing.T) {
 	targets := regexp.MustCompile(`([\w/]+):(Fuzz\w+)`).FindAllStringSubmatch(read(t, filepath.Join(root(t), ".ci", "run")), -1)
