@@ -10,6 +10,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/sight"
+	"slackmcp/mcp/tools"
 	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
 )
@@ -23,9 +24,8 @@ const (
 
 // A completer completes the arguments of prompts and of templates of addresses.
 type completer struct {
-	names  *names.Resolver // nil without Slack
-	events *sight.Events   // nil without events
-	judge  *view.Judge
+	of     tools.Of
+	events *sight.Events // nil without events
 }
 
 // CompletePromptArgument completes a channel by its name, an event by its id.
@@ -57,18 +57,32 @@ func (c *completer) CompleteResourceArgument(ctx context.Context, _ string, argu
 	return complete(nil), nil
 }
 
-func (c *completer) channels(ctx context.Context, typed string, show func(names.Channel) string) (*mcp.Completion, error) {
-	if c.names == nil || !access.From(ctx).Has(access.Read) {
-		return complete(nil), nil
+// book is the caller's book of names, with who decides which of them they are shown; nil where the caller may
+// not read, or has none now.
+func (c *completer) book(ctx context.Context) (*names.Resolver, *view.Judge) {
+	if p := access.From(ctx); !p.Has(access.Read) && !p.PersonMay(access.Read) {
+		return nil, nil
 	}
+	book, judge, err := c.of(ctx)
+	if err != nil {
+		return nil, nil // who types is not to be stopped
+	}
+	return book, judge
+}
+
+func (c *completer) channels(ctx context.Context, typed string, show func(names.Channel) string) (*mcp.Completion, error) {
 	ctx, cancel := context.WithTimeout(ctx, completionPatience)
 	defer cancel()
-	found, err := c.names.SearchChannels(ctx, strings.TrimPrefix(typed, "#"), "", completions)
+	book, judge := c.book(ctx)
+	if book == nil {
+		return complete(nil), nil
+	}
+	found, err := book.SearchChannels(ctx, strings.TrimPrefix(typed, "#"), "", completions)
 	if err != nil {
 		return complete(nil), nil // who types is not to be stopped by a slow Slack
 	}
 	var values []string
-	r, flags := c.judge.Reading(ctx), view.Flags{}
+	r, flags := judge.Reading(ctx), view.Flags{}
 	for _, ch := range found.Items {
 		if ch.Name = r.ChannelName(&ch, &flags); ch.Name != "" {
 			values = append(values, show(ch))
@@ -78,12 +92,13 @@ func (c *completer) channels(ctx context.Context, typed string, show func(names.
 }
 
 func (c *completer) users(ctx context.Context, typed string) (*mcp.Completion, error) {
-	if c.names == nil || !access.From(ctx).Has(access.Read) {
-		return complete(nil), nil
-	}
 	ctx, cancel := context.WithTimeout(ctx, completionPatience)
 	defer cancel()
-	found, err := c.names.SearchUsers(ctx, strings.TrimPrefix(typed, "@"), "", completions)
+	book, _ := c.book(ctx)
+	if book == nil {
+		return complete(nil), nil
+	}
+	found, err := book.SearchUsers(ctx, strings.TrimPrefix(typed, "@"), "", completions)
 	if err != nil {
 		return complete(nil), nil
 	}
@@ -95,9 +110,6 @@ func (c *completer) users(ctx context.Context, typed string) (*mcp.Completion, e
 }
 
 func (c *completer) eventIDs(ctx context.Context, typed string) (*mcp.Completion, error) {
-	if c.events == nil || !access.From(ctx).Has(access.Events) {
-		return complete(nil), nil
-	}
 	var values []string
 	q := event.Query{Filter: event.Filter{Source: event.SourceSlack}, Limit: completions, NoBodies: true}
 	err := c.events.For(sight.Of(access.From(ctx))).Query(ctx, q, func(page event.Page) error {

@@ -17,8 +17,11 @@ import (
 
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/cursor"
+	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/tools"
 	"slackmcp/mcp/toolset"
+	"slackmcp/signin/seal"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
 )
@@ -29,6 +32,7 @@ type house struct {
 	bot    *slackapi.Client
 	box    *sandbox.Sandbox
 	people *signedIn
+	rooms  *eventtest.Rooms
 
 	mu    sync.Mutex
 	calls map[string]int // of the Web API: those of people by method, the others as "bot"
@@ -129,7 +133,7 @@ var personScopes = strings.Fields(`bookmarks:read canvases:read channels:history
 
 func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 	t.Helper()
-	h := &house{calls: map[string]int{}}
+	h := &house{calls: map[string]int{}, rooms: &eventtest.Rooms{}}
 	h.people = &signedIn{
 		scopes: personScopes, tokens: map[string]string{}, ended: map[string]context.CancelCauseFunc{}, lives: map[string]context.Context{},
 	}
@@ -138,7 +142,7 @@ func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 	}
 	all := func(o *mcp.Options) {
 		o.Choice.Toolsets = []string{toolset.All}
-		o.People = h.people
+		o.People, o.Visibility, o.Cursors = h.people, h.rooms, cursorSealer(t)
 		require, err := access.Require(access.RequireOptions{
 			Authenticator: h.people, MetadataURL: "https://mcp.example/.well-known/oauth-protected-resource/mcp", Offer: []access.Scope{access.Read, access.Write},
 		})
@@ -155,6 +159,20 @@ func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 	h.fixture = newFixture(t, append([]func(*mcp.Options){all}, change...)...)
 	h.as("service", "server/discover", nil) // it waits until the server has asked who it is
 	return h
+}
+
+// cursorSealer seals the cursors of people.
+func cursorSealer(t *testing.T) cursor.Sealer {
+	t.Helper()
+	ring, err := seal.NewKeyring(bytes.Repeat([]byte{7}, seal.KeyBytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ring.For("cursors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // slackURL is the workspace behind a counter of calls.
@@ -232,6 +250,9 @@ func (h *house) as(token, method string, params map[string]any) (status int, bod
 	if name, ok := params["name"].(string); ok {
 		req.Header.Set("Mcp-Name", name)
 	}
+	if uri, ok := params["uri"].(string); ok {
+		req.Header.Set("Mcp-Name", uri)
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		h.t.Fatal(err)
@@ -298,8 +319,8 @@ func (h *house) tools(token string) map[string]string {
 }
 
 const (
-	alice     = sandbox.Alice + ".laptop.read.write"
-	bob       = sandbox.Bob + ".laptop.read.write"
+	alice     = sandbox.Alice + ".laptop.read.write.events"
+	bob       = sandbox.Bob + ".laptop.read.write.events"
 	aliceRead = sandbox.Alice + ".phone.read"
 )
 

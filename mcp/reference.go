@@ -41,7 +41,7 @@ replica does not know them. What came from Slack stands in results with `+"`\"un
 		fmt.Fprintf(w, "| `%s` | `%s` | %s |\n", r.URI, r.Scope, r.Description)
 	}
 	fmt.Fprint(w, "\n## Prompts\n\n| prompt | arguments | what it does |\n|---|---|---|\n")
-	for _, p := range prompts.New(true, true).List() {
+	for _, p := range prompts.New(true, true, true).List() {
 		var arguments []string
 		for _, a := range p.Arguments {
 			name := "`" + a.Name + "`"

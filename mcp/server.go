@@ -9,6 +9,7 @@
 package mcp
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -26,6 +27,7 @@ import (
 	"slackmcp/internal/wait"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/ask"
+	"slackmcp/mcp/cursor"
 	"slackmcp/mcp/guard"
 	"slackmcp/mcp/names"
 	"slackmcp/mcp/notify"
@@ -36,6 +38,7 @@ import (
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/transport"
 	"slackmcp/mcp/view"
+	"slackmcp/mcp/visibility"
 	"slackmcp/slackapi"
 	"slackmcp/store/state"
 	"slackmcp/webhook/event"
@@ -63,6 +66,10 @@ type Options struct {
 	UserForScope bool
 	// People makes the calls of those who have signed in; with nil no tool serves them. It needs Slack.
 	People tools.People
+	// Visibility decides which events those who have signed in see, and Cursors seals where they stand in
+	// them; without either they see none.
+	Visibility sight.Judge
+	Cursors    cursor.Sealer
 	// Write bounds what the writing tools may do. Its Directory is set by New, and its Logger
 	// where it is nil.
 	Write guard.Options
@@ -110,16 +117,25 @@ type Options struct {
 	RequestID func(context.Context) string
 }
 
+// sight says how people see events.
+func (o *Options) sight() sight.Options {
+	return sight.Options{Judge: o.Visibility, Cursors: o.Cursors, Show: func(p access.Person, sees func(string) bool, e *event.Event) event.Event {
+		return view.Seer{User: p.User, Sees: sees}.Event(e)
+	}}
+}
+
 // A Server is the assistant's side of the process. It is safe for concurrent use.
 type Server struct {
 	events    event.Log     // whole, to announce what it gets; nil without events
 	seen      *sight.Events // the same for those who read; nil without events
+	judges    bool          // there may be people, who see some events only
 	slack     *slackapi.Client
 	log       *slog.Logger
 	mcp       *server.MCPServer
 	transport *transport.Transport
 	tools     *toolset.Registry
 	judge     *view.Judge
+	of        tools.Of // the callers
 	names     *names.Resolver
 	acting    *acting
 	guard     *guard.Guard // nil without Slack
@@ -141,7 +157,7 @@ func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{events: o.Events, seen: sight.Over(o.Events), slack: o.Slack, readOnly: o.Choice.ReadOnly, log: o.Logger}
+	s := &Server{events: o.Events, seen: sight.Over(o.Events, o.sight()), judges: o.Visibility != nil, slack: o.Slack, readOnly: o.Choice.ReadOnly, log: o.Logger}
 	if err := s.compose(o); err != nil {
 		return nil, err
 	}
@@ -156,10 +172,11 @@ func (s *Server) compose(o Options) error {
 	}
 	s.names, s.judge, s.asks = to.Names, to.Judge, to.Asks
 	s.acting.names = s.names
-	catalog, err := tools.Catalog(to)
+	catalog, of, err := tools.New(to)
 	if err != nil {
 		return err
 	}
+	s.of = of
 	chosen, err := catalog.Choose(o.Choice)
 	if err != nil {
 		return err
@@ -179,7 +196,7 @@ func (s *Server) compose(o Options) error {
 	if o.Slack != nil && o.Slack.Personal() {
 		s.tools.SetGrant(toolset.Grant{HasUser: true, Alone: true})
 	}
-	so := resources.Options{Events: s.seen, Judge: s.judge, Tools: catalog.Tools(), Granted: s.tools.Granted, Gaps: o.Gaps}
+	so := resources.Options{Events: s.seen, Judge: s.judgeOf, Tools: catalog.Tools(), Granted: s.tools.Granted, Gaps: o.Gaps}
 	if s.resources, err = resources.New(so); err != nil {
 		return err
 	}
@@ -190,6 +207,7 @@ func (s *Server) compose(o Options) error {
 func (s *Server) connect(o Options) error {
 	o.Transport.Subscribable = s.resources.Subscribable
 	o.Transport.Absent = s.tools.Absent
+	o.Transport.MayTell = s.mayTell
 	o.Transport.NeedsScope = s.tools.NeedsScope
 	if o.Slack != nil {
 		o.Transport.OnServe = slackapi.Reading
@@ -215,8 +233,8 @@ func (s *Server) connect(o Options) error {
 		forCaller(ctx, &res.Capabilities)
 		res.Instructions = s.acting.instructions(ctx, res.Instructions)
 	})
-	starters := prompts.New(o.Events != nil, o.Slack != nil)
-	complete := &completer{names: s.names, events: s.seen, judge: s.judge}
+	starters := prompts.New(o.Events != nil, o.Slack != nil, o.People != nil)
+	complete := &completer{of: s.of, events: s.seen}
 	common := append(s.transport.ServerOptions(), introduce()...)
 	s.mcp = server.NewMCPServer(o.Name, o.Version, append(append(common,
 		server.WithInstructions(instructions(o.Events != nil)),
@@ -236,6 +254,12 @@ func (s *Server) connect(o Options) error {
 	s.tools.Register(s.mcp)
 	s.resources.Register(s.mcp)
 	return s.transport.Attach(s.mcp)
+}
+
+// judgeOf returns who decides whose words the caller in ctx is shown.
+func (s *Server) judgeOf(ctx context.Context) (*view.Judge, error) {
+	_, judge, err := s.of(ctx)
+	return judge, err
 }
 
 // shown leaves the tools that the caller may use.
@@ -409,13 +433,44 @@ func (s *Server) announce(ctx context.Context) error {
 	}
 }
 
+// unjudged is the cause of updates where nobody has signed in: no person is told of it.
+type unjudged struct{}
+
+// why is an event as the cause of updates, which outlives its page.
+func (s *Server) why(e *event.Event) transport.Cause {
+	if !s.judges {
+		return unjudged{}
+	}
+	kept := *e
+	if kept.Raw = nil; visibility.NeedsBody(e) {
+		kept.Raw = bytes.Clone(e.Raw)
+	}
+	return &kept
+}
+
+// mayTell decides whether a person may be told that resources changed: whether they see the event.
+func (s *Server) mayTell(p *access.Principal, why transport.Cause) transport.Verdict {
+	e, ok := why.(*event.Event)
+	if !ok {
+		return transport.NotTold
+	}
+	switch s.seen.For(sight.Of(p)).Verdict(e) {
+	case visibility.Visible:
+		return transport.Told
+	case visibility.Unknown:
+		return transport.Undecided
+	case visibility.Hidden:
+	}
+	return transport.NotTold
+}
+
 // announcePage notifies the clients that follow a resource which an event of page changes.
 func (s *Server) announcePage(page event.Page) error {
 	for i := range page.Events {
 		if s.names != nil {
 			s.names.Observe(&page.Events[i])
 		}
-		s.transport.Notify(resources.Changed(&page.Events[i])...)
+		s.transport.NotifyOf(s.why(&page.Events[i]), resources.Changed(&page.Events[i])...)
 	}
 	return nil
 }

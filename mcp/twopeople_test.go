@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/toolset"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
@@ -22,6 +23,7 @@ type private struct {
 	ts, reply                 string // of messages in the room
 	file, canvas              string
 	bookmark, scheduled       string
+	event                     string // of a message in the room
 }
 
 func (p *private) conversations() []string {
@@ -81,6 +83,16 @@ func keep(t *testing.T, c *slackapi.Client, word string, with ...string) private
 	return p
 }
 
+// tell makes an event of a message in the room, which the owner may see and who else is named.
+func (h *house) tell(p *private, who ...string) {
+	h.t.Helper()
+	p.event = "Ev0" + strings.ToUpper(p.word)
+	h.rooms.Put(p.room, who...)
+	h.events.Append(eventtest.Envelope(p.event, map[string]any{
+		"type": "message", "channel": p.room, "channel_type": "group", "user": sandbox.Grace, "ts": p.ts, "text": p.word + " " + p.secret() + " <@" + sandbox.Bob + "> is told",
+	}, map[string]any{"team_id": sandbox.Team}))
+}
+
 // probes are the arguments with which each tool is called for what is another's. A tool that is for people
 // and is not here fails the test: it has not been judged.
 func probes(p *private) map[string][]a {
@@ -102,26 +114,41 @@ func probes(p *private) map[string][]a {
 		return all
 	}
 	return map[string][]a{
-		"slack_ask":                      in(a{"question": "hi?", "choices": "yes", "timeout_seconds": 0}),
-		"slack_list_channels":            {{}, {"types": "public_channel,private_channel,mpim,im", "limit": 200}, {"query": p.word}, {"query": "room"}},
-		"slack_get_channel_info":         in(nil),
-		"slack_list_channel_members":     in(a{"response_format": "detailed"}),
-		"slack_read_channel_messages":    append(in(nil), in(a{"response_format": "detailed", "oldest": "1d"})...),
-		"slack_read_thread_messages":     {{"channel": p.room, "thread_ts": p.ts}, {"thread_ts": p.link(p.ts)}, {"thread_ts": p.link(p.reply)}},
-		"slack_search_messages":          {{"query": p.word}, {"query": "says", "channel": p.room}, {"query": "replies", "sort": "timestamp", "response_format": "detailed"}},
-		"slack_list_unread":              {{"limit": 40}},
-		"slack_list_scheduled_messages":  append(in(nil), a{}),
-		"slack_list_users":               {{}},
-		"slack_search_users":             {{"query": p.word}},
-		"slack_get_user_profiles":        {{"users": []string{"@" + p.word, sandbox.Carla}}},
-		"slack_get_user_presence":        {{"user": "@" + p.word}},
-		"slack_list_user_groups":         {{}},
-		"slack_list_user_group_members":  {{"user_group": "@" + p.word}},
-		"slack_read_emojis":              {{}},
-		"slack_search_emojis":            {{"query": p.word}},
-		"slack_get_reactions":            at,
-		"slack_list_pins":                in(nil),
-		"slack_list_bookmarks":           in(nil),
+		"slack_ask":                     in(a{"question": "hi?", "choices": "yes", "timeout_seconds": 0}),
+		"slack_list_channels":           {{}, {"types": "public_channel,private_channel,mpim,im", "limit": 200}, {"query": p.word}, {"query": "room"}},
+		"slack_get_channel_info":        in(nil),
+		"slack_list_channel_members":    in(a{"response_format": "detailed"}),
+		"slack_read_channel_messages":   append(in(nil), in(a{"response_format": "detailed", "oldest": "1d"})...),
+		"slack_read_thread_messages":    {{"channel": p.room, "thread_ts": p.ts}, {"thread_ts": p.link(p.ts)}, {"thread_ts": p.link(p.reply)}},
+		"slack_search_messages":         {{"query": p.word}, {"query": "says", "channel": p.room}, {"query": "replies", "sort": "timestamp", "response_format": "detailed"}},
+		"slack_list_unread":             {{"limit": 40}},
+		"slack_list_scheduled_messages": append(in(nil), a{}),
+		"slack_list_users":              {{}},
+		"slack_search_users":            {{"query": p.word}},
+		"slack_get_user_profiles":       {{"users": []string{"@" + p.word, sandbox.Carla}}},
+		"slack_get_user_presence":       {{"user": "@" + p.word}},
+		"slack_list_user_groups":        {{}},
+		"slack_list_user_group_members": {{"user_group": "@" + p.word}},
+		"slack_read_emojis":             {{}},
+		"slack_search_emojis":           {{"query": p.word}},
+		"slack_get_reactions":           at,
+		"slack_list_pins":               in(nil),
+		"slack_list_bookmarks":          in(nil),
+		"slack_list_events": {
+			{},
+			{"channel": p.room},
+			{"channel": p.room, "thread": p.ts},
+			{"order": "oldest_first", "response_format": "detailed"},
+			{"user": sandbox.Grace},
+			{"mentions": sandbox.Bob},
+			{"mentions": sandbox.Bob, "unanswered": true, "since": "3w"},
+			{"source": "slack", "types": "message.groups", "limit": 1},
+		},
+		"slack_get_event":                {{"event_id": p.event}, {"event_id": "slack://events/" + p.event}},
+		"slack_event_context":            {{"event_id": p.event}, {"event_id": p.event, "response_format": "detailed"}},
+		"slack_wait_for_event":           {{"channel": p.room, "timeout_seconds": 1, "limit": 1}},
+		"slack_reply_to_event":           {{"event_id": p.event, "text": "hi"}, {"event_id": p.event, "text": "hi", "dry_run": true}},
+		"webhook_message_status":         {{"message_id": p.word}},
 		"slack_get_file_info":            {{"file_id": p.file}, {"file_id": p.canvas}},
 		"slack_read_file":                {{"file_id": p.file}, {"file_id": p.canvas}},
 		"slack_read_canvas":              {{"canvas_id": p.canvas}, {"canvas_id": p.canvas, "find": "text"}},
@@ -159,6 +186,7 @@ type a = map[string]any
 // readers are the tools with which the owner finds their word.
 var readers = []string{
 	"slack_list_channels", "slack_get_channel_info", "slack_read_channel_messages", "slack_read_thread_messages", "slack_search_messages",
+	"slack_list_events", "slack_get_event", "slack_event_context",
 	"slack_list_scheduled_messages", "slack_get_reactions", "slack_list_pins", "slack_list_bookmarks", "slack_get_file_info", "slack_read_file", "slack_read_canvas",
 }
 
@@ -180,6 +208,7 @@ func TestTwoPeopleAndEveryTool(t *testing.T) {
 		bob:   keep(t, h.by(sandbox.Bob), "canarybob", sandbox.Grace, sandbox.Ines),
 		"bot": keep(t, h.bot, "canarybot", sandbox.Grace, sandbox.Ines),
 	} {
+		h.tell(&p, strings.Split(who, ".")[0])
 		of[who] = &p
 	}
 	judged := probes(of[alice])
@@ -247,7 +276,10 @@ func completions(t *testing.T, h *house, of map[string]*private) {
 		for _, ref := range []a{{"type": "ref/resource", "uri": "slack://channels/{channel}/events"}, {"type": "ref/prompt", "name": "summarize_channel"}} {
 			for _, typed := range []string{"", "canary", "#canary"} {
 				_, body, _ := h.as(who, "completion/complete", a{"ref": ref, "argument": a{"name": "channel", "value": typed}})
-				for _, p := range of {
+				for whose, p := range of {
+					if whose == who {
+						continue
+					}
 					if strings.Contains(body, p.name) || strings.Contains(body, p.room) {
 						t.Errorf("completion of %q for %s: %s", typed, who, body)
 					}
@@ -262,12 +294,13 @@ func TestHiddenIsAbsent(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	hidden := keep(t, h.by(sandbox.Alice), "canaryalice", sandbox.Grace, sandbox.Ines)
+	h.tell(&hidden, sandbox.Alice)
 	absent := hidden
 	absent.word, absent.name = "canarynoone", "canarynoone-room"
-	for _, id := range []*string{&absent.room, &absent.direct, &absent.group, &absent.file, &absent.canvas, &absent.bookmark, &absent.scheduled} {
+	for _, id := range []*string{&absent.room, &absent.direct, &absent.group, &absent.file, &absent.canvas, &absent.bookmark, &absent.scheduled, &absent.event} {
 		*id = (*id)[:1] + "0NOBODY" + (*id)[min(8, len(*id)):]
 	}
-	ids := regexp.MustCompile(`\b[A-Z][A-Z0-9]{7,}\b|canarynoone|canaryalice|"year":[0-9]+|[0-9]{10}\.?[0-9]{6}`)
+	ids := regexp.MustCompile(`\b[A-Z][A-Z0-9]{7,}\b|canarynoone|canaryalice|"year":[0-9]+|"(next_)?cursor":"[\w-]{60,}"|[0-9]{10}\.?[0-9]{6}`)
 	plain := func(s string) string { return ids.ReplaceAllString(s, "_") }
 	left := []string{
 		"slack_create_channel",                           // Slack says that a name is taken

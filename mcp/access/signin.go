@@ -28,16 +28,19 @@ type Keeper interface {
 }
 
 // SignedIn returns the principal of a sign-in. It has a name of its own, and of the scopes those that
-// a person can give: read and write.
+// a person can give: read, events and write.
 func SignedIn(s SignIn, scopes ...Scope) *Principal {
 	p := &Principal{Name: s.Principal(), signIn: &s}
 	for _, scope := range scopes {
-		if (scope == Read || scope == Write) && !p.PersonMay(scope) {
+		if slices.Contains(Personal, scope) && !p.PersonMay(scope) {
 			p.gave = append(p.gave, scope)
 		}
 	}
 	return p
 }
+
+// Personal are the scopes that people can give, in the order in which they are asked.
+var Personal = []Scope{Read, Events, Write}
 
 // PersonMay reports whether the principal is a person who has signed in, and gave the scope to the
 // client. What asks this has to act as the person, with no more than their rights.

@@ -53,6 +53,14 @@ func (c Codec) Write(p event.Position) string {
 	return base64.RawURLEncoding.EncodeToString(c.sealer.Seal(c.place, plain))
 }
 
+// Next returns the cursor behind which a list goes on; of no position none.
+func (c Codec) Next(p event.Position) string {
+	if p == "" {
+		return ""
+	}
+	return c.Write(p)
+}
+
 // Read returns the position of a cursor, or false for one that another sign-in got, or for another question:
 // its reader has to start again.
 func (c Codec) Read(s string) (event.Position, bool) {

@@ -35,12 +35,15 @@ type Argument struct {
 }
 
 // A Set is prompts with distinct names. It is immutable.
-type Set struct{ all []Prompt }
+type Set struct {
+	all    []Prompt
+	people bool // people who have signed in have tools
+}
 
 // New returns the prompts for a server; those about events only with a log of events,
-// those about Slack only with a client.
-func New(events, slack bool) *Set {
-	s := &Set{}
+// those about Slack only with a client; and for people who have signed in only where they have tools.
+func New(events, slack, people bool) *Set {
+	s := &Set{people: people}
 	for _, p := range append(tasks(), usages()...) {
 		if needs(&p, access.Events) && !events || !needs(&p, access.Events) && !slack {
 			continue
@@ -80,7 +83,7 @@ func (s *Set) Filter(ctx context.Context, list []mcp.Prompt) []mcp.Prompt {
 	kept := []mcp.Prompt{}
 	for _, shown := range list {
 		for i := range s.all {
-			if s.all[i].Name == shown.Name && s.all[i].allowed(ctx) {
+			if s.all[i].Name == shown.Name && s.all[i].allowed(ctx, s.people) {
 				kept = append(kept, shown)
 			}
 		}
@@ -88,9 +91,9 @@ func (s *Set) Filter(ctx context.Context, list []mcp.Prompt) []mcp.Prompt {
 	return kept
 }
 
-func (p *Prompt) allowed(ctx context.Context) bool {
+func (p *Prompt) allowed(ctx context.Context, people bool) bool {
 	for _, scope := range p.Scopes {
-		if !access.From(ctx).Has(scope) {
+		if p := access.From(ctx); !p.Has(scope) && (!people || !p.PersonMay(scope)) {
 			return false
 		}
 	}

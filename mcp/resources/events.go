@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/cursor"
 	"slackmcp/mcp/sight"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
@@ -43,13 +44,18 @@ type eventList struct {
 	Note       string       `json:"note,omitempty"`
 	view.Legend
 
-	last event.Position // of the event that was added last
+	last    event.Position // of the event that was added last
+	cursors cursor.Codec
 }
 
 type eventReader struct {
 	events *sight.Events
-	judge  *view.Judge
+	// judgeOf returns who decides whose words the caller is shown.
+	judgeOf func(context.Context) (*view.Judge, error)
 }
+
+// sees reports whether the caller sees any events at all.
+func (r *eventReader) sees(ctx context.Context) bool { return r.log(ctx).Sees() }
 
 // log is the events as the caller sees them.
 func (r *eventReader) log(ctx context.Context) sight.Log {
@@ -59,43 +65,43 @@ func (r *eventReader) log(ctx context.Context) sight.Log {
 func (r *eventReader) resources() []Resource {
 	return []Resource{
 		{
-			URI: uriEvents, Name: "slack_events", Title: "Received Slack events", Scope: access.Events,
+			URI: uriEvents, Name: "slack_events", Title: "Received Slack events", Scope: access.Events, people: r.sees,
 			Description: "The newest 50 events that Slack delivered, newest first. Follow it to be told of each new event. Older ones: slack_list_events with next_cursor.",
 			read:        r.list(func(vars) event.Filter { return event.Filter{Source: event.SourceSlack} }),
 		},
 		{
-			URI: uriEvent, Name: "slack_event", Title: "One Slack event", Scope: access.Events,
+			URI: uriEvent, Name: "slack_event", Title: "One Slack event", Scope: access.Events, people: r.sees,
 			Description: "One received event with its payload of up to 64 KiB, by event_id.",
 			read: func(ctx context.Context, v vars) (any, error) {
 				return r.get(ctx, event.SourceSlack, v["event_id"])
 			},
 		},
 		{
-			URI: uriChannelEvents, Name: "slack_channel_events", Title: "Events of a channel", Scope: access.Events,
+			URI: uriChannelEvents, Name: "slack_channel_events", Title: "Events of a channel", Scope: access.Events, people: r.sees,
 			Description: "The newest 50 events of one conversation, by its id, newest first.",
 			read: r.list(func(v vars) event.Filter {
 				return event.Filter{Source: event.SourceSlack, Channel: v["channel"]}
 			}),
 		},
 		{
-			URI: uriThreadEvents, Name: "slack_thread_events", Title: "Events of a thread", Scope: access.Events,
+			URI: uriThreadEvents, Name: "slack_thread_events", Title: "Events of a thread", Scope: access.Events, people: r.sees,
 			Description: "The newest 50 events of one thread, by the ids of its channel and first message, newest first.",
 			read:        r.thread,
 		},
 		{
-			URI: uriSourceEvents, Name: "webhook_events", Title: "Events of a webhook sender", Scope: access.Events,
+			URI: uriSourceEvents, Name: "webhook_events", Title: "Events of a webhook sender", Scope: access.Events, people: r.sees,
 			Description: "The newest 50 events of one configured webhook source, newest first.",
 			read:        r.list(func(v vars) event.Filter { return event.Filter{Source: v["source"]} }),
 		},
 		{
-			URI: uriSourceEvent, Name: "webhook_event", Title: "One event of a webhook sender", Scope: access.Events,
+			URI: uriSourceEvent, Name: "webhook_event", Title: "One event of a webhook sender", Scope: access.Events, people: r.sees,
 			Description: "One received event of a webhook source with its payload of up to 64 KiB, by event_id.",
 			read: func(ctx context.Context, v vars) (any, error) {
 				return r.get(ctx, v["source"], v["event_id"])
 			},
 		},
 		{
-			URI: uriMessageStatus, Name: "webhook_message_status", Title: "Delivery status of a message", Scope: access.Events,
+			URI: uriMessageStatus, Name: "webhook_message_status", Title: "Delivery status of a message", Scope: access.Events, people: r.sees,
 			Description: "The last known status of a message that delivery receipts tell of (queued, delivered, failed), and those receipts, by the message's id.",
 			read: func(ctx context.Context, v vars) (any, error) {
 				return view.FindMessageStatus(ctx, r.log(ctx), v["message_id"])
@@ -107,7 +113,11 @@ func (r *eventReader) resources() []Resource {
 func (r *eventReader) list(filter func(vars) event.Filter) func(context.Context, vars) (any, error) {
 	return func(ctx context.Context, v vars) (any, error) {
 		var out eventList
-		err := r.judge.Read(ctx, func(reading *view.Reading) (err error) {
+		judge, err := r.judgeOf(ctx)
+		if err != nil {
+			return nil, err
+		}
+		err = judge.Read(ctx, func(reading *view.Reading) (err error) {
 			out, err = r.newest(ctx, reading, filter(v))
 			out.Legend = reading.Legend()
 			return err
@@ -143,14 +153,15 @@ func threadURI(channel, ts string) string {
 // newest shows the newest events that a filter selects.
 func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event.Filter) (eventList, error) {
 	q := event.Query{Filter: f, Order: event.NewestFirst, Limit: newest}
-	out := eventList{Events: []view.Event{}, HasMore: true}
-	pairs, room := view.NewPairs(r.log(ctx), f), view.NewRoom()
+	log := r.log(ctx)
+	out := eventList{Events: []view.Event{}, HasMore: true, cursors: log.Cursor(view.ListQuestion(&q)...)}
+	pairs, room := view.NewPairs(log, f), view.NewRoom()
 	for began := time.Now(); out.HasMore && q.Limit > 0 && time.Since(began) < patience; {
-		err := r.log(ctx).Query(ctx, q, func(page event.Page) error {
+		err := log.Query(ctx, q, func(page event.Page) error {
 			for i := range page.Events {
 				pairs.Add(&page.Events[i], reading.Event(&page.Events[i], view.EventOptions{MaxText: text, Concise: true}))
 			}
-			out.NextCursor, out.HasMore, out.Note = string(page.Next), page.More, view.Unreadable(page)
+			out.NextCursor, out.HasMore, out.Note = out.cursors.Next(page.Next), page.More, view.Missing(page)
 			q.After = page.Next
 			return nil
 		})
@@ -177,7 +188,7 @@ func (l *eventList) add(room *view.Room, rows []view.Row) (full bool) {
 			continue
 		}
 		if !room.Takes(rows[i].Event) {
-			l.NextCursor, l.HasMore = string(l.last), true
+			l.NextCursor, l.HasMore = l.cursors.Next(l.last), true
 			return true
 		}
 		l.Events, l.last = append(l.Events, rows[i].Event), rows[i].At
@@ -191,7 +202,11 @@ func (r *eventReader) get(ctx context.Context, source, id string) (any, error) {
 		Event view.Event `json:"event"`
 		view.Legend
 	}
-	err := r.judge.Read(ctx, func(reading *view.Reading) error {
+	judge, err := r.judgeOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = judge.Read(ctx, func(reading *view.Reading) error {
 		err := r.log(ctx).Get(ctx, source, id, func(e *event.Event) error {
 			out.Event = reading.Event(e, view.EventOptions{Payload: true, MaxPayload: maxPayload})
 			return nil

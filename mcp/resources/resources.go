@@ -39,18 +39,19 @@ type Options struct {
 	Granted func(*toolset.Tool) bool
 	// Gaps reads the times in which events may have been missed; nil leaves them out.
 	Gaps func(ctx context.Context) (any, error)
-	// Judge decides whose words are shown; nil withholds none.
-	Judge *view.Judge
+	// Judge returns who decides whose words the caller is shown; nil withholds none.
+	Judge func(context.Context) (*view.Judge, error)
 }
 
 // New returns the resources that can be read with what the options hold.
 func New(o Options) (*Set, error) {
 	var all []Resource
 	if o.Judge == nil {
-		o.Judge = view.NewJudge(view.JudgeOptions{})
+		judge := view.NewJudge(view.JudgeOptions{})
+		o.Judge = func(context.Context) (*view.Judge, error) { return judge, nil }
 	}
 	if o.Events != nil {
-		all = append(all, (&eventReader{events: o.Events, judge: o.Judge}).resources()...)
+		all = append(all, (&eventReader{events: o.Events, judgeOf: o.Judge}).resources()...)
 	}
 	if o.Gaps != nil {
 		all = append(all, gapsResource(o.Gaps))
@@ -88,12 +89,15 @@ type Resource struct {
 
 	template *uritemplate.Template // nil for a single resource
 	read     func(ctx context.Context, v vars) (any, error)
-	hidden   func() bool // nil is never
+	hidden   func() bool                // nil is never
+	people   func(context.Context) bool // for a person who has signed in, too; nil is never
 }
 
 // open reports whether the caller may list, read and follow the resource.
 func (r *Resource) open(ctx context.Context) bool {
-	return access.From(ctx).Has(r.Scope) && (r.hidden == nil || !r.hidden())
+	p := access.From(ctx)
+	may := p.Has(r.Scope) || r.people != nil && p.PersonMay(r.Scope) && r.people(ctx)
+	return may && (r.hidden == nil || !r.hidden())
 }
 
 // vars are the values of a template's variables, decoded.

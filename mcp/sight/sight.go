@@ -4,12 +4,18 @@
 // [Events] is the whole log in a wrapping that hands out one thing: a [Log] that is bound to a viewer.
 // What reads for assistants holds these and never an event.Log, which a test in internal/arch sees to; the
 // zero value of each of them sees nothing.
+//
+// It promises that an event which a person may not see is as one that does not exist: it is in no page,
+// takes none of a page's room, is told apart by no error and wakes nobody; and that an event is judged when
+// it is read, not when its reader began.
 package sight
 
 import (
 	"context"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/cursor"
+	"slackmcp/mcp/visibility"
 	"slackmcp/webhook/event"
 )
 
@@ -18,19 +24,26 @@ type reach uint8
 
 const (
 	nothing reach = iota
+	judged
 	everything
 )
 
 // A Viewer is for whom events are read. The zero value sees nothing.
 type Viewer struct {
 	reach reach
+	// Where events are judged:
+	person access.Person
+	signIn string // its id
 }
 
-// Of returns the viewer of a principal's calls: a service with the scope events sees everything. Everybody
-// else, and nil, sees nothing.
+// Of returns the viewer of a principal's calls: a service with the scope events sees everything, a person
+// who gave that scope to their client what they may see in Slack. Everybody else, and nil, sees nothing.
 func Of(p *access.Principal) Viewer {
 	if p.Has(access.Events) {
 		return Viewer{reach: everything}
+	}
+	if who, person := p.SignIn(); person && p.PersonMay(access.Events) && who.Person.Valid() {
+		return Viewer{reach: judged, person: who.Person, signIn: who.ID}
 	}
 	return Viewer{}
 }
@@ -45,17 +58,41 @@ func Aiding(p *access.Principal) Viewer {
 	return Of(p)
 }
 
+// A Judge says what a person may see now. It is a *[visibility.Judge].
+type Judge interface {
+	// See decides at once, and begins to ask for what it does not know.
+	See(p access.Person, e *event.Event) visibility.Verdict
+	// SeeConversation decides likewise on a conversation.
+	SeeConversation(p access.Person, channel string) visibility.Verdict
+	// Await waits until what was asked for is answered, or ctx ends.
+	Await(ctx context.Context, p access.Person) bool
+}
+
+// Options say how the events of people are judged and shown. The zero value shows people nothing.
+type Options struct {
+	// Judge decides which events they see; nil is none.
+	Judge Judge
+	// Show returns what is shown of an event that a person may see. sees reports whether they may see a
+	// conversation that it names. Nil shows no event.
+	Show func(p access.Person, sees func(channel string) bool, e *event.Event) event.Event
+	// Cursors seals where their readers stand; nil lets none read.
+	Cursors cursor.Sealer
+}
+
+func (o *Options) complete() bool { return o.Judge != nil && o.Show != nil && o.Cursors != nil }
+
 // Events is the received events, of which nobody sees any but as a viewer. Nil has none.
 type Events struct {
 	log event.Log
+	opt Options
 }
 
 // Over returns the events of a log; of none it is nil.
-func Over(log event.Log) *Events {
+func Over(log event.Log, o Options) *Events {
 	if log == nil {
 		return nil
 	}
-	return &Events{log: log}
+	return &Events{log: log, opt: o}
 }
 
 // For returns the events as a viewer sees them.
@@ -63,42 +100,77 @@ func (e *Events) For(v Viewer) Log {
 	if e == nil {
 		return Log{}
 	}
-	return Log{log: e.log, viewer: v}
+	return Log{log: e.log, opt: &e.opt, viewer: v}
 }
 
 // A Log is the events as one viewer sees them. It has the contract of event.Log. The zero value is empty.
 type Log struct {
 	log    event.Log // nil has no events
+	opt    *Options
 	viewer Viewer
 }
 
 var _ event.Log = Log{}
 
 // blind reports that the viewer sees nothing.
-func (l Log) blind() bool { return l.log == nil || l.viewer.reach == nothing }
+func (l Log) blind() bool {
+	return l.log == nil || l.viewer.reach == nothing || l.viewer.reach == judged && !l.opt.complete()
+}
+
+// Sees reports whether there may be anything that the viewer sees.
+func (l Log) Sees() bool { return !l.blind() }
+
+// Cursor writes and reads where the viewer's readers stand, for one question.
+func (l Log) Cursor(question ...string) cursor.Codec {
+	if l.viewer.reach != judged || l.blind() {
+		return cursor.Codec{}
+	}
+	return cursor.For(l.opt.Cursors, l.viewer.signIn, question...)
+}
 
 // Query implements event.Log.
 func (l Log) Query(ctx context.Context, q event.Query, use func(event.Page) error) error {
-	if l.blind() {
+	switch {
+	case l.blind():
 		return use(event.Page{})
+	case l.viewer.reach == everything:
+		return l.log.Query(ctx, q, use)
 	}
-	return l.log.Query(ctx, q, use)
+	return l.query(ctx, q, use)
 }
 
 // Get implements event.Log.
 func (l Log) Get(ctx context.Context, source, id string, use func(*event.Event) error) error {
-	if l.blind() {
+	switch {
+	case l.blind():
 		return event.ErrNotFound
+	case l.viewer.reach == everything:
+		return l.log.Get(ctx, source, id, use)
 	}
-	return l.log.Get(ctx, source, id, use)
+	return l.get(ctx, source, id, use)
 }
 
 // Watch implements event.Log.
 func (l Log) Watch(f event.Filter) (changed <-chan struct{}, stop func()) {
-	if l.blind() {
+	switch {
+	case l.blind():
 		return nil, func() {}
+	case l.viewer.reach == judged:
+		// What is unknown is waited for when it is read.
+		f.Sight = &event.Sight{NeedsBody: visibility.NeedsBody, Sees: func(e *event.Event) bool { return l.see(e) != visibility.Hidden }}
 	}
 	return l.log.Watch(f)
+}
+
+// Verdict decides whether the viewer may see an event of the log, as of now. It does not wait.
+func (l Log) Verdict(e *event.Event) visibility.Verdict {
+	switch {
+	case l.blind():
+		return visibility.Hidden
+	case l.viewer.reach == everything:
+		return visibility.Visible
+	}
+	return l.see(e)
 }
 
 // Newest implements event.Log.

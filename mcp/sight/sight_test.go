@@ -17,7 +17,7 @@ func TestWhoSeesWhat(t *testing.T) {
 	log.Append(event.Event{ID: "Ev1", Channel: "C1"})
 	reader := &access.Principal{Name: "reader", Scopes: []access.Scope{access.Read}}
 	person := access.SignedIn(access.SignIn{ID: "s1", Person: access.Person{Host: "slack.com", Team: "T1", User: "U1"}}, access.Read, access.Write)
-	events := sight.Over(log)
+	events := sight.Over(log, sight.Options{})
 	for name, c := range map[string]struct {
 		log  sight.Log
 		sees bool
@@ -32,7 +32,7 @@ func TestWhoSeesWhat(t *testing.T) {
 		"nobody, aided":                    {events.For(sight.Aiding(nil)), false},
 		"the zero viewer":                  {events.For(sight.Viewer{}), false},
 		"the zero log":                     {sight.Log{}, false},
-		"a service of no events":           {sight.Over(nil).For(sight.Of(eventtest.Service())), false},
+		"a service of no events":           {sight.Over(nil, sight.Options{}).For(sight.Of(eventtest.Service())), false},
 		"a service of the zero of a whole": {(&sight.Events{}).For(sight.Of(eventtest.Service())), false},
 	} {
 		var found []event.Event

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/cursor"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/webhook/event"
@@ -141,7 +142,7 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 	if err != nil {
 		return listLettersOut{}, err
 	}
-	after, err := position(in.Cursor)
+	after, err := position(cursor.Codec{}, in.Cursor)
 	if err != nil {
 		return listLettersOut{}, err
 	}
@@ -208,7 +209,7 @@ func (k *kit) adminReplay(ctx context.Context, c *toolset.Call, in replayIn) (bu
 	if err != nil {
 		return bulkOut{}, err
 	}
-	after, err := position(in.After)
+	after, err := position(cursor.Codec{}, in.After)
 	if err != nil {
 		return bulkOut{}, err
 	}

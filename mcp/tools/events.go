@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/cursor"
 	"slackmcp/mcp/sight"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
@@ -77,25 +78,25 @@ type getEventOut struct {
 func eventTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
 		define(ks, toolset.Tool{
-			Name: "slack_list_events", Title: "List received events", Set: setEvents, Default: true, Scope: access.Events, For: toolset.ServiceOnly, Why: whyEvents,
+			Name: "slack_list_events", Title: "List received events", Set: setEvents, Default: true, Scope: access.Events, For: toolset.AsPerson,
 			Description: "List received events: messages, mentions, reactions, joins, other senders' webhooks, newest first, as far back as they are stored. Then slack_event_context shows what is around one, slack_reply_to_event answers it.",
 		}, (*kit).listEvents),
 		define(ks, toolset.Tool{
-			Name: "slack_get_event", Title: "Get one event", Set: setEvents, Default: true, Scope: access.Events, For: toolset.ServiceOnly, Why: whyEvents,
+			Name: "slack_get_event", Title: "Get one event", Set: setEvents, Default: true, Scope: access.Events, For: toolset.AsPerson,
 			Description: "Get one received event with its whole payload. For what is around it: slack_event_context.",
 		}, (*kit).getEvent),
 		define(ks, toolset.Tool{
-			Name: "slack_wait_for_event", Title: "Wait for an event", Set: setEvents, Default: true, Scope: access.Events, For: toolset.ServiceOnly, Why: whyEvents,
+			Name: "slack_wait_for_event", Title: "Wait for an event", Set: setEvents, Default: true, Scope: access.Events, For: toolset.AsPerson,
 			Description: "Wait for an event that matches: from a cursor on (a post's, or next_cursor of an earlier call), else from the bot's last message in the channel or thread, else from now on. When timed_out, call again with next_cursor.",
 		}, (*kit).waitForEvent),
 		define(ks, toolset.Tool{
 			Name: "slack_event_context", Title: "Get an event's surroundings", Set: setEvents, Default: true,
-			Scope: access.Read, And: access.Events, For: toolset.ServiceOnly, Why: whyEvents, Needs: []string{scopeHistory},
+			Scope: access.Read, And: access.Events, For: toolset.AsPerson, Needs: []string{scopeHistory},
 			Description: "Get an event with what is around it: channel, author, its thread or the messages before it, link.",
 		}, (*kit).eventContext),
 		define(ks, toolset.Tool{
 			Name: "slack_reply_to_event", Title: "Reply to an event", Set: setEvents, Default: true,
-			Scope: access.Write, And: access.Events, For: toolset.ServiceOnly, Why: whyEvents, Effect: toolset.Adds, Needs: []string{scopePost},
+			Scope: access.Write, And: access.Events, For: toolset.AsPerson, Effect: toolset.Adds, Needs: []string{scopePost},
 			Description: "Answer an event that you have the event_id of, in its thread or channel.",
 		}, (*kit).replyToEvent),
 	}
@@ -137,13 +138,13 @@ func (k *kit) listEvents(ctx context.Context, c *toolset.Call, in listEventsIn) 
 // list shows events until there are as many as asked for, or enough to read; with who only those that
 // mention this user.
 func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, format string) (eventsOut, error) {
-	l := listing{eventsOut: eventsOut{Events: []view.Event{}}, room: view.NewRoom().Naming(r)}
+	l := listing{eventsOut: eventsOut{Events: []view.Event{}}, room: view.NewRoom().Naming(r), cursors: k.log.Cursor(view.ListQuestion(&q)...)}
 	began, most := k.now(), q.Limit
 	pairs := view.NewPairs(k.log, q.Filter)
 	for {
 		var p event.Page
 		err := k.log.Query(ctx, q, func(page event.Page) error {
-			p = event.Page{Next: page.Next, More: page.More, Unreadable: page.Unreadable}
+			p = event.Page{Next: page.Next, More: page.More, Unreadable: page.Unreadable, Unjudged: page.Unjudged}
 			taken := onlyMentions(page.Events, who)
 			for i := range taken {
 				pairs.Add(&taken[i], k.row(r, &taken[i], format))
@@ -172,8 +173,9 @@ func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, for
 // A listing is a list of events that grows page by page.
 type listing struct {
 	eventsOut
-	room *view.Room
-	full bool // there is enough to read
+	room    *view.Room
+	full    bool // there is enough to read
+	cursors cursor.Codec
 }
 
 // add takes the rows of a page that was read behind a position, and returns where to go on.
@@ -183,15 +185,15 @@ func (l *listing) add(after event.Position, rows []view.Row, page event.Page) ev
 			continue
 		}
 		if !l.room.Takes(&rows[i].Event) {
-			l.NextCursor, l.HasMore, l.full = string(after), true, true
+			l.NextCursor, l.HasMore, l.full = l.cursors.Next(after), true, true
 			l.say(noteCut)
 			return after
 		}
 		l.Events = append(l.Events, rows[i].Event)
 		after = rows[i].At
 	}
-	l.NextCursor, l.HasMore = string(page.Next), page.More
-	l.say(view.Unreadable(page))
+	l.NextCursor, l.HasMore = l.cursors.Next(page.Next), page.More
+	l.say(view.Missing(page))
 	return page.Next
 }
 
@@ -271,22 +273,34 @@ func (k *kit) query(ctx context.Context, in listEventsIn) (event.Query, error) {
 	if in.Order == "oldest_first" {
 		q.Order = event.OldestFirst
 	}
-	q.After, err = position(in.Cursor)
+	q.After, err = position(k.log.Cursor(view.ListQuestion(&q)...), in.Cursor)
 	return q, err
 }
 
+// waitQuestion is what the cursors of waits are bound to: each is as good for another wait.
+const waitQuestion = "slack_wait_for_event"
+
 // position reads a cursor.
-func position(cursor string) (event.Position, error) {
-	cursor = strings.TrimSpace(cursor)
-	if cursor == "" || cursor == CursorStart {
+func position(c cursor.Codec, written string) (event.Position, error) {
+	written = strings.TrimSpace(written)
+	if written == "" {
 		return "", nil
 	}
-	p := event.Position(cursor)
+	p, ok := c.Read(written)
+	switch {
+	case !ok:
+		return "", &toolset.ArgumentError{Argument: "cursor", Problem: cursor.Again}
+	case p == "" || p == CursorStart:
+		return "", nil
+	}
 	if _, ok := p.Seq(); !ok {
 		return "", &toolset.ArgumentError{Argument: "cursor", Problem: "it is none of this server's; start again without one"}
 	}
 	return p, nil
 }
+
+// placeAt writes the cursor of a place, also of the one before the first event.
+func placeAt(c cursor.Codec, p event.Position) string { return cmp.Or(c.Write(p), CursorStart) }
 
 func (k *kit) filter(ctx context.Context, in eventFilter) (event.Filter, error) {
 	f := event.Filter{Source: in.Source}
@@ -474,7 +488,7 @@ type messageStatusIn struct {
 func receiptTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
 		define(ks, toolset.Tool{
-			Name: "webhook_message_status", Title: "Get a message's delivery status", Set: setEvents, Scope: access.Events, For: toolset.ServiceOnly, Why: whyEvents,
+			Name: "webhook_message_status", Title: "Get a message's delivery status", Set: setEvents, Scope: access.Events, For: toolset.AsPerson,
 			Description: "Get the last known delivery status (queued, delivered, failed) of a message that delivery receipts tell of, with these. All receipts: slack_list_events with source receipts.",
 		}, (*kit).messageStatus),
 	}

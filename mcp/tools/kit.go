@@ -107,11 +107,23 @@ func newKit(o Options) (*kit, error) {
 // Catalog returns every tool that can work with what the options hold. The order is
 // that of the documentation.
 func Catalog(o Options) (*toolset.Catalog, error) {
+	c, _, err := New(o)
+	return c, err
+}
+
+// Of returns what is of the caller in ctx: their book of names, and who decides whose words they are shown.
+// Without Slack there are no names.
+type Of func(ctx context.Context) (*names.Resolver, *view.Judge, error)
+
+// New returns the [Catalog], and what the tools know of their callers, for others who show them events.
+func New(o Options) (*toolset.Catalog, Of, error) {
 	k, err := newKit(o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return possible(newKits(k), o.Slack != nil, o.Events != nil, o.Operator != nil, o.Asks != nil)
+	ks := newKits(k)
+	c, err := possible(ks, o.Slack != nil, o.Events != nil, o.Operator != nil, o.Asks != nil)
+	return c, ks.ofCaller, err
 }
 
 // Foresee returns the tools of the [Catalog] of a server that has a Slack client, or

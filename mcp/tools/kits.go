@@ -4,14 +4,15 @@ import (
 	"context"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/names"
 	"slackmcp/mcp/sight"
 	"slackmcp/mcp/toolset"
+	"slackmcp/mcp/view"
 )
 
 // Why tools are for services only.
 const (
-	whyEvents = "the events that the server's Slack app receives, which people do not get yet"
-	whyQueue  = "the server's own queue, which its operator works"
+	whyQueue = "the server's own queue, which its operator works"
 )
 
 // kits is the one place where tools get their kit from. A tool holds kits and not a kit, so that none
@@ -35,7 +36,7 @@ func (ks *kits) of(ctx context.Context, t *toolset.Tool, c *toolset.Call) (*kit,
 	switch {
 	case !person:
 		return ks.services.by(c.Principal), nil
-	case t.For == toolset.ServiceOnly || ks.people == nil || !c.Principal.PersonMay(t.Scope):
+	case t.For == toolset.ServiceOnly || ks.people == nil || t.NotGiven(c.Principal) != "":
 		return nil, t.NotForPeople() // the registry has said why before
 	}
 	k, err := ks.people.of(ctx, who)
@@ -46,6 +47,21 @@ func (ks *kits) of(ctx context.Context, t *toolset.Tool, c *toolset.Call) (*kit,
 		return nil, t.NotForPeople()
 	}
 	return k.by(c.Principal), nil
+}
+
+// ofCaller is an [Of].
+func (ks *kits) ofCaller(ctx context.Context) (*names.Resolver, *view.Judge, error) {
+	k := ks.services
+	if who, person := access.From(ctx).SignIn(); person {
+		if ks.people == nil {
+			return nil, nil, access.ErrUnavailable
+		}
+		var err error
+		if k, err = ks.people.of(ctx, who); err != nil {
+			return nil, nil, err
+		}
+	}
+	return k.Names, k.Judge, nil
 }
 
 // by returns the kit for the calls of one principal, who sees of the events what is theirs to see.

@@ -87,13 +87,10 @@ func (k *kit) ownLast(ctx context.Context, f event.Filter) (at time.Time, err er
 	return at, err
 }
 
-// cursorNow is where a wait goes on that is to return what comes from now on; "" without a log.
+// cursorNow is where a wait goes on that is to return what comes from now on; "" where the caller sees none.
 func (k *kit) cursorNow() string {
-	if k.Events == nil {
+	if !k.aid.Sees() {
 		return ""
 	}
-	if at := k.aid.Newest(); at != "" {
-		return string(at)
-	}
-	return CursorStart
+	return placeAt(k.aid.Cursor(waitQuestion), k.aid.Newest())
 }

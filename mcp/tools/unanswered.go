@@ -114,11 +114,12 @@ func (k *kit) unanswered(ctx context.Context, r *view.Reading, q event.Query, wh
 	if out.Events == nil {
 		out.Events = []view.Event{}
 	}
+	cursors := k.log.Cursor(view.ListQuestion(&q)...)
 	switch {
 	case o.full:
-		out.NextCursor, out.Note = string(o.last), noteCut
+		out.NextCursor, out.Note = cursors.Next(o.last), noteCut
 	case o.more:
-		out.NextCursor = string(o.last)
+		out.NextCursor = cursors.Next(o.last)
 	case !ended:
 		out.Note = "There was more to look at than one call can: ask for a channel, or for an earlier time (until) with a later since."
 	}

@@ -65,7 +65,7 @@ func (k *kit) waitForEvent(ctx context.Context, c *toolset.Call, in waitIn) (wai
 func (k *kit) waitFrom(ctx context.Context, cursor string, f event.Filter) (q event.Query, since time.Time, err error) {
 	q.Filter = f
 	if cursor != "" {
-		q.After, err = position(cursor)
+		q.After, err = position(k.log.Cursor(waitQuestion), cursor)
 		return q, since, err
 	}
 	if since, err = k.ownLast(ctx, f); err != nil {
@@ -176,12 +176,9 @@ func (w *wait) pause(ctx context.Context, timeout <-chan time.Time) (again bool,
 }
 
 func (w *wait) out(rows []view.Event) waitOut {
-	out := waitOut{Events: rows, TimedOut: len(rows) == 0, NextCursor: string(w.events.Position())}
+	out := waitOut{Events: rows, TimedOut: len(rows) == 0, NextCursor: placeAt(w.kit.log.Cursor(waitQuestion), w.events.Position())}
 	if out.TimedOut {
 		out.Events = []view.Event{}
-	}
-	if out.NextCursor == "" {
-		out.NextCursor = CursorStart
 	}
 	return out
 }

@@ -49,6 +49,18 @@ func (t *Tool) NotForPeople() error {
 	return &PersonError{"not_for_people: " + t.Name + " is not for people who have signed in: it needs " + t.Why + ". Tell the user."}
 }
 
+// NotGiven returns the scope that the tool needs and that a person has not given to the client; "" is none. What
+// the bot does for a person needs no second one.
+func (t *Tool) NotGiven(p *access.Principal) access.Scope {
+	switch {
+	case !p.PersonMay(t.Scope):
+		return t.Scope
+	case t.For == AsPerson && t.And != "" && !p.PersonMay(t.And):
+		return t.And
+	}
+	return ""
+}
+
 // notGiven refuses a tool whose scope the person has not given to the client, or may not give.
 func (t *Tool) notGiven(scope access.Scope) error {
 	return &PersonError{"insufficient_scope: " + t.Name + " needs the scope " + string(scope) +

@@ -216,13 +216,11 @@ func (r *Registry) person(ctx context.Context, p *access.Principal, who access.S
 		r.note(who.Person, granted)
 	}
 	return func(t *Tool) error {
-		switch {
-		case t.For == ServiceOnly:
+		if t.For == ServiceOnly {
 			return t.NotForPeople()
-		case !p.PersonMay(t.Scope):
-			return t.notGiven(t.Scope)
-		case t.For == AsPerson && t.And != "" && !p.PersonMay(t.And):
-			return t.notGiven(t.And)
+		}
+		if scope := t.NotGiven(p); scope != "" {
+			return t.notGiven(scope)
 		}
 		if missing := without(t.personNeeds(), granted); known && len(missing) > 0 {
 			return t.notGranted(missing)
@@ -256,15 +254,10 @@ func (r *Registry) note(person access.Person, granted []string) {
 func (r *Registry) NeedsScope(ctx context.Context, name string) access.Scope {
 	p, t := access.From(ctx), r.byName[name]
 	_, person := p.SignIn()
-	switch {
-	case !person || t == nil || t.For == ServiceOnly || r.opt.Granted == nil:
+	if !person || t == nil || t.For == ServiceOnly || r.opt.Granted == nil {
 		return ""
-	case !p.PersonMay(t.Scope):
-		return t.Scope
-	case t.For == AsPerson && t.And != "" && !p.PersonMay(t.And):
-		return t.And
 	}
-	return ""
+	return t.NotGiven(p)
 }
 
 // Register adds the tools to s.

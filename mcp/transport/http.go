@@ -316,7 +316,7 @@ func (t *Transport) postInitialize(w http.ResponseWriter, r *http.Request, m *me
 		t.unavailableSessions(w, err)
 		return
 	}
-	ses := t.sessions.fresh(sign.mint(name), name, account(r.Context()))
+	ses := t.sessions.fresh(sign.mint(name), name, access.From(r.Context()))
 	c, err := t.begin(r.Context(), ses, m)
 	if err != nil {
 		t.refuseCall(w, m, err)

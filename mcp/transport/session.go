@@ -17,6 +17,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"slackmcp/mcp/access"
 	"slackmcp/store/state"
 )
 
@@ -58,13 +59,13 @@ type attachment struct {
 	abort    func()        // breaks a write that is under way
 }
 
-func newSession(id, principal, account string, limit int) *session {
+func newSession(id, principal string, caller *access.Principal, limit int) *session {
 	s := &session{
 		id: id, principal: principal, box: newOutbox(limit, make(chan struct{}, 1)), done: make(chan struct{}),
 		level: mcp.LoggingLevelInfo, subs: map[string]*subscription{}, calls: map[*call]struct{}{},
 		answers: map[int64]chan<- *message{}, usedAt: time.Now(), touched: true,
 	}
-	s.box.account = account
+	s.box.of(caller)
 	return s
 }
 
@@ -393,7 +394,7 @@ func (l *sessions) get(id string) *session {
 
 // revive builds the live half of a session that was opened elsewhere or dropped here.
 func (l *sessions) revive(ctx context.Context, r Record) (*session, error) {
-	s := l.fresh(r.ID, r.Principal, account(ctx))
+	s := l.fresh(r.ID, r.Principal, access.From(ctx))
 	if err := s.adopt(r); err != nil {
 		return nil, err
 	}
@@ -411,8 +412,8 @@ func (l *sessions) revive(ctx context.Context, r Record) (*session, error) {
 }
 
 // fresh returns a session with a store behind it and numbered events.
-func (l *sessions) fresh(id, principal, account string) *session {
-	s := newSession(id, principal, account, l.limits.MaxQueueBytes)
+func (l *sessions) fresh(id, principal string, caller *access.Principal) *session {
+	s := newSession(id, principal, caller, l.limits.MaxQueueBytes)
 	s.stored = true
 	s.box.epoch = rand.Text()[:8]
 	s.box.wants = toolsList | promptsList | resourcesList
@@ -508,8 +509,8 @@ func (l *sessions) align(s *session, uris []string, since time.Time) {
 	for _, uri := range uris {
 		if _, ok := s.subs[uri]; !ok {
 			s.subs[uri] = l.table.follow(s.box, uri, nil)
-			if !since.IsZero() && l.table.changedSince(uri, since) {
-				s.box.markUpdated(s.subs[uri])
+			if !since.IsZero() {
+				l.table.catchUp(s.subs[uri], since)
 			}
 		}
 	}

@@ -64,7 +64,8 @@ func (t *Transport) pinned(id string, caller *access.Principal, account string) 
 	if caller != nil {
 		name = caller.Name
 	}
-	ses := newSession(id, name, account, t.opt.MaxQueueBytes)
+	ses := newSession(id, name, caller, t.opt.MaxQueueBytes)
+	ses.box.account = account
 	ses.box.wants = toolsList | promptsList | resourcesList
 	ses.pin = &pin{calls: newGate(), caller: caller}
 	t.sessions.keep(ses)

@@ -157,7 +157,7 @@ func (t *Transport) grant(c *call, m *message, wake chan struct{}) (*listener, [
 		return nil, body, code
 	}
 	l := &listener{box: newOutbox(t.opt.MaxQueueBytes, wake), result: body}
-	l.box.account = c.account
+	l.box.of(access.From(c.ctx))
 	filter := granted.filter
 	filter.ResourceSubscriptions = granted.allowed
 	var err error

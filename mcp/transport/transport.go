@@ -98,9 +98,9 @@ func New(o Options) (*Transport, error) {
 	t.asked.Store(mathrand.Int64N(maxAsked)) //nolint:gosec // so that no two replicas ask under one id; it hides nothing
 	if o.Shared != nil && !o.Single {
 		t.relay = newRelay(t, o.Shared)
-		t.table.recent, t.table.knownFrom = map[string]time.Time{}, time.Now()
+		t.table.recent, t.table.knownFrom = map[string]change{}, time.Now()
 	}
-	t.table.quota = t.quotas.subscriptions
+	t.table.quota, t.table.told = t.quotas.subscriptions, o.MayTell
 	t.sessions = &sessions{
 		sign: &keyring{shared: o.Shared, key: o.Key}, store: o.Store, table: t.table, limits: o, quota: t.quotas.sessions, live: map[string]*session{},
 	}
@@ -160,11 +160,30 @@ func (t *Transport) RootHandler(next http.Handler) http.Handler {
 	})
 }
 
+// A Cause is why resources changed. It is kept for a while, and compared with nothing.
+type Cause any
+
+// A Verdict says whether a person may be told that something changed. The zero value is no.
+type Verdict uint8
+
+const (
+	// NotTold is a no.
+	NotTold Verdict = iota
+	// Told is a yes.
+	Told
+	// Undecided is asked again for some seconds.
+	Undecided
+)
+
 // Notify says that resources changed. Each client that follows one gets an update. It
 // never waits for a client.
-func (t *Transport) Notify(uris ...string) {
+func (t *Transport) Notify(uris ...string) { t.NotifyOf(nil, uris...) }
+
+// NotifyOf is Notify with why the resources changed: a person who has signed in gets an update if they may be
+// told of that.
+func (t *Transport) NotifyOf(why Cause, uris ...string) {
 	for _, uri := range uris {
-		t.table.notify(uri)
+		t.table.notify(uri, why)
 	}
 }
 
@@ -363,6 +382,9 @@ type Options struct {
 	// error that wraps mcp-go's ErrResourceNotFound says that there is no such thing.
 	// Nil allows every URI.
 	Subscribable func(ctx context.Context, uri string) error
+	// MayTell decides whether a person who has signed in may be told that resources changed for a cause: when
+	// that happens, and again when it is written. It must not wait. Nil tells all.
+	MayTell func(*access.Principal, Cause) Verdict
 	// Absent says why a tool that was called is not offered to the caller in ctx. Nil leaves
 	// mcp-go's words.
 	Absent func(ctx context.Context, tool string) string

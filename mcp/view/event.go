@@ -22,6 +22,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,13 +30,31 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// Unreadable tells the reader of a page that events of the log are missing from every page
-// because the store is damaged; "" when none is.
-func Unreadable(p event.Page) string {
-	if p.Unreadable == 0 {
-		return ""
+// Missing tells the reader of a page that events are missing from it: because the store is damaged, or
+// because it is not known whether the reader may see them. It is "" when none is.
+func Missing(p event.Page) string {
+	note := ""
+	if p.Unreadable != 0 {
+		note = fmt.Sprintf("The store is damaged: %d of its events cannot be read and are in no list. The operator can see this in the server's health and repair it.", p.Unreadable)
 	}
-	return fmt.Sprintf("The store is damaged: %d of its events cannot be read and are in no list. The operator can see this in the server's health and repair it.", p.Unreadable)
+	if p.Unjudged {
+		note = strings.TrimSpace(note + " Of some conversations Slack has not said yet whether you may see them: their events are left out. Ask again in a minute.")
+	}
+	return note
+}
+
+// ListQuestion is what the cursors of a list of events are bound to: which events it is about, and the order.
+func ListQuestion(q *event.Query) []string {
+	f := &q.Filter
+	source := f.Source
+	if f.Channel+f.Thread != "" {
+		source = event.SourceSlack // where else
+	}
+	question := []string{"slack_list_events", source, f.Channel, f.Thread, f.User, strconv.Itoa(int(q.Order))}
+	for _, p := range f.Patterns {
+		question = append(question, p.String())
+	}
+	return question
 }
 
 // An Event is one received event as an assistant sees it.

@@ -18,6 +18,7 @@ func historyTests() []test {
 		{name: "pages in both orders", run: historyPages},
 		{name: "limits have a default and a maximum", run: historyLimits},
 		{name: "every filter selects", run: historyFilters},
+		{name: "a page has what its reader may see, and no less of it", run: historySight},
 		{name: "a budget that runs out leaves a cursor", run: historyBudget},
 		{name: "the end of the log is a cursor for what comes", run: historyEnd},
 		{name: "pages do not shift while others write", run: historyWhileWriting},
@@ -88,6 +89,47 @@ func historyLimits(e *env) {
 			e.Errorf("History with limit %d: %d events, %v, want %d", limit, len(p.Events), err, want)
 		}
 	}
+}
+
+// historySight has readers who see every second event: by its channel, or by its body.
+func historySight(e *env) {
+	e.open(Config{})
+	all := names("m", 20)
+	var want []string
+	for i, id := range all {
+		m := e.message(id)
+		m.Channel, m.Raw = []string{"C1", "C2"}[i%2], fmt.Appendf(nil, `{"of":"C%d"}`, 1+i%2)
+		if _, err := e.q.Publish(e.Context(), m); err != nil {
+			e.Fatalf("Publish: %v", err)
+		}
+		if i%2 == 1 {
+			want = append(want, id)
+		}
+	}
+	e.sees("channel", want, false, func(m *event.Event) bool { return m.Channel == "C2" })
+	e.sees("body", want, true, func(m *event.Event) bool { return string(m.Raw) == `{"of":"C2"}` })
+}
+
+// sees reads as somebody who sees some events.
+func (e *env) sees(by string, want []string, body bool, sees func(*event.Event) bool) {
+	e.Helper()
+	q := event.Query{Order: event.OldestFirst, Limit: 4, Filter: event.Filter{Sight: &event.Sight{
+		NeedsBody: func(*event.Event) bool { return body },
+		Sees: func(m *event.Event) bool {
+			if _, ok := m.Position.Seq(); !ok {
+				e.Errorf("%s is judged without its position", m.ID)
+			}
+			return sees(m)
+		},
+	}}}
+	got, sizes := e.pages(q)
+	e.same("what is seen by its "+by, got, want)
+	if sizes[0] != 4 || sizes[1] != 4 {
+		e.Errorf("pages have %v events, want 4: what is not seen takes their room", sizes)
+	}
+	q.Order, q.Filter.Channel = event.NewestFirst, "C1"
+	got, _ = e.pages(q)
+	e.same("what is not seen by its "+by, got, nil)
 }
 
 func historyFilters(e *env) {

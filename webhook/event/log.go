@@ -139,12 +139,26 @@ type Filter struct {
 	Since, Until time.Time
 	// ExcludeSelf leaves out the events that our own app caused.
 	ExcludeSelf bool
+	// Sight is what the reader may see; nil is everything.
+	Sight *Sight
 }
+
+// A Sight leaves out of a page what its reader may not see, so that it takes none of the page's room.
+type Sight struct {
+	// Sees reports whether the reader may see an event. It is called while the log is read, so it must not
+	// wait. The event has its position, and its body where NeedsBody asks for that.
+	Sees func(*Event) bool
+	// NeedsBody reports whether Sees has to have the body of an event.
+	NeedsBody func(*Event) bool
+}
+
+// Sees reports whether the reader may see an event that the filter matches.
+func (f *Filter) Sees(e *Event) bool { return f.Sight == nil || f.Sight.Sees(e) }
 
 // IsZero reports whether f matches every event.
 func (f *Filter) IsZero() bool {
 	return f.Source == "" && len(f.Patterns) == 0 && f.Team == "" && f.Channel == "" && f.User == "" && f.Thread == "" &&
-		f.Since.IsZero() && f.Until.IsZero() && !f.ExcludeSelf
+		f.Since.IsZero() && f.Until.IsZero() && !f.ExcludeSelf && f.Sight == nil
 }
 
 // Order is the direction in which a Query reads.
@@ -205,12 +219,14 @@ type Page struct {
 	Next Position
 	// More reports that the store has events after Next that were not looked at.
 	More bool
+	// Unjudged reports that some events were left out because it is not known whether the reader may see them.
+	Unjudged bool
 	// Unreadable is how many events of the log, wherever they stand in it, cannot be read
 	// because the store is damaged. No page has them.
 	Unreadable int64
 }
 
-// Match reports whether the filter selects e.
+// Match reports whether the filter selects e, for a reader who sees everything; see [Filter.Sees].
 func (f *Filter) Match(e *Event) bool {
 	switch {
 	case f.Source != "" && f.Source != e.Source,

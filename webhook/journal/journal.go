@@ -96,7 +96,11 @@ func (j *Journal) Loaded() <-chan struct{} { return j.loaded }
 // one, so a reader takes it and then reads up to date. There may be a value without such an
 // event; there is one within lateWake of any event. stop ends it and may be called twice.
 func (j *Journal) Watch(f event.Filter) (changed <-chan struct{}, stop func()) {
-	return j.watchers.add(wanted(&f))
+	var sees func(*event.Event) bool
+	if f.Sight != nil {
+		sees = f.Sight.Sees
+	}
+	return j.watchers.add(wanted(&f), sees)
 }
 
 // Floor returns the position of the oldest event in the window, or "" when it is
@@ -468,7 +472,7 @@ func (j *Journal) scan(q *event.Query, candidates []uint64) event.Page {
 			i = len(candidates) - 1 - i
 		}
 		r := j.at(candidates[i])
-		if q.Filter.Match(&r.Event) {
+		if q.Filter.Match(&r.Event) && q.Filter.Sees(&r.Event) {
 			e := r.Event
 			if q.NoBodies {
 				e.Raw = nil

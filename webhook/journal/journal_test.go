@@ -401,6 +401,7 @@ func TestWatchersHearOfWhatTheyWaitFor(t *testing.T) {
 	filters := map[string]event.Filter{
 		"channel": {Channel: "C1"}, "user in a channel": {Channel: "C1", User: "U1"}, "thread": {Thread: "1.0"}, "kinds": {Patterns: kinds},
 		"another channel": {Channel: "C9"}, "another user": {User: "U9"}, "another thread": {Thread: "9.9"}, "another source": {Source: "github"},
+		"who sees C1": {Sight: &event.Sight{Sees: func(e *event.Event) bool { return e.Channel == "C1" }}}, "who sees nothing": {Sight: &event.Sight{Sees: func(*event.Event) bool { return false }}},
 	}
 	changed := map[string]<-chan struct{}{}
 	for name, f := range filters {
@@ -428,7 +429,7 @@ func TestWatchersHearOfWhatTheyWaitFor(t *testing.T) {
 		<-every
 	}
 	one("a", "C1", "1.0")
-	if got := heard(); !slices.Equal(got, []string{"channel", "kinds", "thread", "user in a channel"}) {
+	if got := heard(); !slices.Equal(got, []string{"channel", "kinds", "thread", "user in a channel", "who sees C1"}) {
 		t.Errorf("%q heard of it", got)
 	}
 	one("b", "C2", "")

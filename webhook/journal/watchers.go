@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,16 +32,24 @@ type watchers struct {
 	late  int           // after how many events all are woken
 
 	mu       sync.Mutex
-	waiting  map[postingKey]map[chan struct{}]struct{}
+	waiting  map[postingKey]map[chan struct{}]sees
 	came     map[postingKey]struct{} // what has come since the last round that someone waits for
 	everyone bool                    // whether all are to be woken
 	events   int                     // that came since all were woken
+	judging  int                     // how many of those who wait do not see everything
+	fresh    []event.Event           // what has come since the last round, for these; all of it, unless everyone is to be woken
 }
+
+// sees reports whether a watcher may see an event; nil sees everything.
+type sees func(*event.Event) bool
+
+// mostFresh bounds the events that are judged in one round: behind more, all are woken.
+const mostFresh = 256
 
 func newWatchers(maxEvents int) watchers {
 	return watchers{
 		dirty: make(chan struct{}, 1), late: max(1, min(maxEvents/lateShare, mostLate)),
-		waiting: map[postingKey]map[chan struct{}]struct{}{}, came: map[postingKey]struct{}{},
+		waiting: map[postingKey]map[chan struct{}]sees{}, came: map[postingKey]struct{}{},
 	}
 }
 
@@ -70,19 +79,25 @@ func wanted(f *event.Filter) []postingKey {
 	return []postingKey{{all, ""}}
 }
 
-func (w *watchers) add(keys []postingKey) (changed <-chan struct{}, stop func()) {
+func (w *watchers) add(keys []postingKey, may sees) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, k := range keys {
 		if w.waiting[k] == nil {
-			w.waiting[k] = map[chan struct{}]struct{}{}
+			w.waiting[k] = map[chan struct{}]sees{}
 		}
-		w.waiting[k][c] = struct{}{}
+		w.waiting[k][c] = may
+	}
+	if may != nil {
+		w.judging++
 	}
 	return c, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		if _, waits := w.waiting[keys[0]][c]; waits && may != nil {
+			w.judging--
+		}
 		for _, k := range keys {
 			if delete(w.waiting[k], c); len(w.waiting[k]) == 0 {
 				delete(w.waiting, k)
@@ -100,8 +115,11 @@ func (w *watchers) notify(e *event.Event) {
 			w.came[k] = struct{}{}
 		}
 	}
-	if w.events++; w.events >= w.late {
+	if w.events++; w.events >= w.late || len(w.fresh) >= mostFresh {
 		w.everyone = true
+	}
+	if w.judging > 0 && !w.everyone {
+		w.fresh = append(w.fresh, *e)
 	}
 	if len(w.came) > 0 || w.everyone {
 		w.wake()
@@ -149,18 +167,56 @@ func (w *watchers) tick() {
 	w.everyone = w.everyone || w.events > 0
 }
 
+// A judged watcher waits for the events of a posting that it may see.
+type judged struct {
+	c    chan struct{}
+	k    postingKey
+	sees sees
+}
+
 // round wakes those for whom something came, and returns how many.
 func (w *watchers) round() (woken int) {
+	woken, list, fresh := w.wakeAll()
+	for i := range list {
+		if list[i].saw(fresh) {
+			wakeUp(list[i].c)
+			woken++
+		}
+	}
+	return woken
+}
+
+// saw reports whether one of the events is of the posting, and may be seen.
+func (j *judged) saw(fresh []event.Event) bool {
+	for i := range fresh {
+		if of := keys(&fresh[i]); slices.Contains(of[:], j.k) && j.sees(&fresh[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func wakeUp(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// wakeAll wakes those who see everything, and returns the others with the events by which they are judged:
+// that is done without the lock, since it takes a while.
+func (w *watchers) wakeAll() (woken int, list []judged, fresh []event.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wake := func(k postingKey) {
-		for c := range w.waiting[k] {
-			select {
-			case c <- struct{}{}:
-			default:
+		for c, may := range w.waiting[k] {
+			if may != nil && !w.everyone {
+				list = append(list, judged{c, k, may})
+				continue
 			}
+			wakeUp(c)
+			woken++
 		}
-		woken += len(w.waiting[k])
 	}
 	if w.everyone {
 		for k := range w.waiting {
@@ -171,7 +227,9 @@ func (w *watchers) round() (woken int) {
 		for k := range w.came {
 			wake(k)
 		}
+		fresh = w.fresh
 	}
 	clear(w.came)
-	return woken
+	w.fresh = nil
+	return woken, list, fresh
 }

@@ -20,6 +20,8 @@ import (
 type Log struct {
 	// Scan is how many events one page looks at; 0 is all.
 	Scan int
+	// Blind makes the log know nothing of sights, as a store may.
+	Blind bool
 
 	mu       sync.Mutex
 	events   []event.Event
@@ -82,7 +84,7 @@ func (l *Log) Page(q event.Query) (event.Page, error) {
 		}
 		looked++
 		page.Next = e.Position
-		if q.Filter.Match(&e) {
+		if l.selects(&q, &e) {
 			if q.NoBodies {
 				e.Raw = nil
 			}
@@ -97,6 +99,11 @@ func (l *Log) Page(q event.Query) (event.Page, error) {
 		page.Next = q.After
 	}
 	return page, nil
+}
+
+// selects reports whether an event is for a query.
+func (l *Log) selects(q *event.Query, e *event.Event) bool {
+	return q.Filter.Match(e) && (l.Blind || q.Filter.Sees(e))
 }
 
 // behind returns the events behind a query's cursor, in its order. It requires the lock.
@@ -197,7 +204,7 @@ func Service() *access.Principal {
 }
 
 // Events is the log for those who read it as somebody.
-func (l *Log) Events() *sight.Events { return sight.Over(l) }
+func (l *Log) Events() *sight.Events { return sight.Over(l, sight.Options{}) }
 
 // Whole is the log as a service sees it.
 func (l *Log) Whole() sight.Log { return l.Events().For(sight.Of(Service())) }

@@ -97,7 +97,7 @@ func forward(q event.Query, b Bounds, scan Scan) (event.Page, error) {
 	if err != nil {
 		return event.Page{}, err
 	}
-	r := reader{q: q, limit: limit, budget: budget, bytes: event.PageBytes(q.MaxBytes), last: max(after, b.Floor)}
+	r := reader{q: q, b: b, limit: limit, budget: budget, bytes: event.PageBytes(q.MaxBytes), last: max(after, b.Floor)}
 	if err := r.run(scan(r.last+1, false)); err != nil {
 		return event.Page{}, err
 	}
@@ -118,7 +118,7 @@ func backward(q event.Query, b Bounds, scan Scan) (event.Page, error) {
 		}
 		before = seq
 	}
-	r := reader{q: q, limit: limit, budget: budget, bytes: event.PageBytes(q.MaxBytes), last: before}
+	r := reader{q: q, b: b, limit: limit, budget: budget, bytes: event.PageBytes(q.MaxBytes), last: before}
 	floor := max(b.Trimmed, b.Floor)
 	if before-1 > floor {
 		if err := r.run(scan(before-1, true)); err != nil {
@@ -146,6 +146,7 @@ func bounds(q event.Query) (limit, budget int) {
 // A reader collects what matches and remembers how far it looked.
 type reader struct {
 	q             event.Query
+	b             Bounds
 	limit, budget int
 	bytes         int // of bodies that are left
 	last          int64
@@ -159,7 +160,7 @@ func (r *reader) run(items iter.Seq2[Item, error]) error {
 		}
 		r.last = item.Seq
 		r.budget--
-		if item.Event != nil && r.q.Filter.Match(item.Event) {
+		if item.Event != nil && r.q.Filter.Match(item.Event) && r.sees(&item) {
 			r.take(item)
 		}
 		if len(r.events) >= r.limit || r.budget <= 0 || r.bytes <= 0 {
@@ -167,6 +168,22 @@ func (r *reader) run(items iter.Seq2[Item, error]) error {
 		}
 	}
 	return nil
+}
+
+// sees reports whether the reader may see an event, which is read as far as that needs.
+func (r *reader) sees(item *Item) bool {
+	s := r.q.Filter.Sight
+	if s == nil {
+		return true
+	}
+	e := *item.Event // others read the store's own
+	e.Position = r.b.Position(item.Seq)
+	if item.Load != nil && s.NeedsBody(&e) {
+		item.Load(&e)
+		item.Load = nil
+	}
+	item.Event = &e
+	return s.Sees(&e)
 }
 
 // take adds an event to the page, with its body if that is asked for.

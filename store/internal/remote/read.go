@@ -106,7 +106,7 @@ func part(ctx context.Context, log Log, b eventlog.Bounds, p Piece) ([]event.Eve
 // every event is wanted.
 func pieceFor(query event.Query) int {
 	f := query.Filter
-	if len(f.Patterns) > 0 || f.Channel != "" || f.User != "" || f.Thread != "" || query.Limit <= 0 {
+	if len(f.Patterns) > 0 || f.Sight != nil || f.Channel != "" || f.User != "" || f.Thread != "" || query.Limit <= 0 {
 		return piece
 	}
 	return min(piece, query.Limit)

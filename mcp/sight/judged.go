@@ -1,0 +1,195 @@
+package sight
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"slackmcp/internal/wait"
+	"slackmcp/mcp/visibility"
+	"slackmcp/webhook/event"
+)
+
+const (
+	// hold is how long a reader waits for what is not known of visibility yet; then it is a no.
+	hold = 2 * time.Second
+	// holdStep is the least pause between two judgements of the same.
+	holdStep = 20 * time.Millisecond
+	// searchFor bounds the search for the next event that the person may see, behind a page that did not
+	// come to the end of the log.
+	searchFor = 250 * time.Millisecond
+	// absentAfter is how long it takes at least to answer that there is no such event: as long for one that
+	// is hidden as for one that there is not.
+	absentAfter = 25 * time.Millisecond
+)
+
+// see is the verdict on an event as of now.
+func (l Log) see(e *event.Event) visibility.Verdict { return l.opt.Judge.See(l.viewer.person, e) }
+
+// show is what is shown of an event that may be seen.
+func (l Log) show(e *event.Event) event.Event {
+	if e.Raw == nil {
+		return *e // it was read without
+	}
+	return l.opt.Show(l.viewer.person, func(channel string) bool {
+		return l.opt.Judge.SeeConversation(l.viewer.person, channel) == visibility.Visible
+	}, e)
+}
+
+// A reading is one query of a person's, which may have to be asked several times.
+type reading struct {
+	log Log
+	q   event.Query
+	// until is how long what is unknown is waited for.
+	until time.Time
+	// unknown reports that something was met of which it is not known whether the person may see it.
+	unknown bool
+	// behind is where the page ends when it is not known what follows, and more what was found there.
+	behind event.Position
+	more   *bool
+}
+
+// query reads a page of what the person may see: as full, and with the same More and Next, as if nothing
+// else were in the log.
+func (l Log) query(ctx context.Context, q event.Query, use func(event.Page) error) error {
+	if q.Limit <= 0 {
+		q.Limit = event.DefaultLimit
+	}
+	q.Limit = min(q.Limit, event.MaxLimit)
+	r := reading{log: l, q: q, until: time.Now().Add(hold)}
+	for {
+		done := false
+		err := l.log.Query(ctx, r.asked(), func(page event.Page) error {
+			page, ok := r.page(page)
+			if !ok {
+				return nil
+			}
+			done = true
+			return use(page)
+		})
+		if err != nil || done {
+			return err
+		}
+		if err := r.prepare(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// asked is what the log is asked for: one event more than the page has, by which it is known that there are more.
+func (r *reading) asked() event.Query {
+	q := r.q
+	r.unknown, r.behind = false, ""
+	q.Filter.Sight = &event.Sight{NeedsBody: visibility.NeedsBody, Sees: r.sees}
+	if q.Limit < event.MaxLimit {
+		q.Limit++
+	}
+	return q
+}
+
+func (r *reading) sees(e *event.Event) bool {
+	v := r.log.see(e)
+	r.unknown = r.unknown || v == visibility.Unknown
+	return v == visibility.Visible
+}
+
+// page is the page as the person is given it; false says that it has to be read again after prepare.
+func (r *reading) page(p event.Page) (event.Page, bool) {
+	if r.unknown && time.Now().Before(r.until) {
+		return p, false
+	}
+	found := p.Events
+	p.Events, p.Unjudged = nil, r.unknown
+	for i := range found {
+		// The store may know nothing of sights, and something may have been taken away meanwhile.
+		if r.log.see(&found[i]) == visibility.Visible {
+			p.Events = append(p.Events, r.log.show(&found[i]))
+		}
+	}
+	switch {
+	case len(p.Events) > r.q.Limit:
+		p.Events = p.Events[:r.q.Limit]
+		p.Next, p.More = p.Events[r.q.Limit-1].Position, true
+	case !p.More:
+		r.end(&p)
+	case r.more == nil:
+		r.behind = p.Next
+		return p, false
+	case !*r.more:
+		r.end(&p)
+	}
+	return p, true
+}
+
+// end makes a page the last one: what lies behind it is nothing that the person may see.
+func (r *reading) end(p *event.Page) {
+	if p.More = false; r.q.Order == event.NewestFirst {
+		p.Next = ""
+	}
+}
+
+// prepare finds out what a page has to wait for.
+func (r *reading) prepare(ctx context.Context) error {
+	if r.behind != "" {
+		return r.search(ctx)
+	}
+	waiting, cancel := context.WithDeadline(ctx, r.until)
+	defer cancel()
+	if r.log.opt.Judge.Await(waiting, r.log.viewer.person) {
+		_ = wait.Sleep(waiting, holdStep) // what is still unknown is not asked for, or was only now
+	}
+	return ctx.Err()
+}
+
+// search finds out whether there is anything behind a page that the person may see.
+func (r *reading) search(ctx context.Context) error {
+	q := r.q
+	q.After, q.Limit, q.MaxBytes = r.behind, 1, 1
+	q.Filter.Sight = &event.Sight{NeedsBody: visibility.NeedsBody, Sees: func(e *event.Event) bool { return r.log.see(e) == visibility.Visible }}
+	more, ended := false, false
+	for began := time.Now(); !more && !ended && time.Since(began) < searchFor; {
+		err := r.log.log.Query(ctx, q, func(p event.Page) error {
+			more, ended, q.After = len(p.Events) > 0, !p.More, p.Next
+			return nil
+		})
+		if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
+			ended, err = true, nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	more = more || !ended
+	r.more = &more
+	return nil
+}
+
+// get finds one event that the person may see. What is hidden and what does not exist is answered alike, and
+// takes as long.
+func (l Log) get(ctx context.Context, source, id string, use func(*event.Event) error) error {
+	began := time.Now()
+	r := reading{log: l, until: began.Add(hold)}
+	for {
+		verdict := visibility.Hidden
+		err := l.log.Get(ctx, source, id, func(e *event.Event) error {
+			if verdict = l.see(e); verdict != visibility.Visible {
+				return nil
+			}
+			shown := l.show(e)
+			return use(&shown)
+		})
+		switch {
+		case err == nil && verdict == visibility.Visible:
+			return nil
+		case err == nil && verdict == visibility.Unknown && time.Now().Before(r.until):
+			if err := r.prepare(ctx); err != nil {
+				return err
+			}
+			continue
+		case err == nil || errors.Is(err, event.ErrNotFound):
+			_ = wait.Sleep(ctx, absentAfter-time.Since(began))
+			return event.ErrNotFound
+		}
+		return err
+	}
+}

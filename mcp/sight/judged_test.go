@@ -1,0 +1,216 @@
+package sight_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"slackmcp/mcp/access"
+	"slackmcp/mcp/internal/eventtest"
+	"slackmcp/mcp/sight"
+	"slackmcp/webhook/event"
+)
+
+// sealer is enough of one for who writes no cursors.
+type sealer struct{}
+
+func (sealer) Seal(_ string, plain []byte) []byte           { return plain }
+func (sealer) Open(_ string, sealed []byte) ([]byte, error) { return sealed, nil }
+
+func person(user string) *access.Principal {
+	return access.SignedIn(access.SignIn{ID: "s" + user, Person: access.Person{Host: "slack.com", Team: "T1", User: user}}, access.Read, access.Events)
+}
+
+// asSeen is a log as U1 sees it.
+func asSeen(log event.Log, rooms *eventtest.Rooms) sight.Log {
+	show := func(_ access.Person, _ func(string) bool, e *event.Event) event.Event { return *e }
+	return sight.Over(log, sight.Options{Judge: rooms, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
+}
+
+// said are n events: of each fourth U1 may see the conversation.
+func said(n int, hidden bool) *eventtest.Log {
+	log := &eventtest.Log{}
+	for i := range n {
+		e := event.Event{ID: fmt.Sprintf("Ev%d", i), Channel: "CHIDDEN", Raw: make([]byte, 100)}
+		if i%4 == 1 || i == n/2 {
+			e.Channel = "COPEN"
+		} else if !hidden {
+			continue
+		}
+		log.Append(e)
+	}
+	return log
+}
+
+// pages reads a log to its end, and tells what each page had, and whether more was said to follow.
+func pages(t *testing.T, log event.Log, q event.Query) (all []string) {
+	t.Helper()
+	for range 200 {
+		more := false
+		err := log.Query(t.Context(), q, func(p event.Page) error {
+			var ids []string
+			for i := range p.Events {
+				ids = append(ids, p.Events[i].ID)
+			}
+			all = append(all, fmt.Sprint(ids, p.More, p.Next == "", p.Unjudged))
+			more, q.After = p.More, p.Next
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !more {
+			return all
+		}
+	}
+	t.Fatal("the pages do not end")
+	return nil
+}
+
+// Each page is what it would be had the hidden never happened.
+func TestPagesAreAsIfTheHiddenWereNot(t *testing.T) {
+	t.Parallel()
+	rooms := &eventtest.Rooms{}
+	rooms.Put("COPEN", "U1")
+	for _, n := range []int{0, 1, 7, 120} {
+		for _, order := range []event.Order{event.NewestFirst, event.OldestFirst} {
+			for _, limit := range []int{1, 3, 50, event.MaxLimit} {
+				for _, most := range []int{0, 150} {
+					q := event.Query{Order: order, Limit: limit, MaxBytes: most}
+					name := fmt.Sprintf("%d events, order %d, limit %d, bytes %d", n, order, limit, most)
+					want, got := pages(t, asSeen(said(n, false), rooms), q), pages(t, asSeen(said(n, true), rooms), q)
+					if !slices.Equal(got, want) {
+						t.Errorf("%s:\n got %v\nwant %v", name, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func blind(l *eventtest.Log) *eventtest.Log {
+	l.Blind = true
+	return l
+}
+
+// A log that knows nothing of sights shows nothing hidden all the same.
+func TestAStoreThatJudgesNothing(t *testing.T) {
+	t.Parallel()
+	rooms := &eventtest.Rooms{}
+	rooms.Put("COPEN", "U1")
+	log := asSeen(blind(said(100, true)), rooms)
+	err := log.Query(t.Context(), event.Query{Limit: 80}, func(p event.Page) error {
+		for i := range p.Events {
+			if p.Events[i].Channel != "COPEN" {
+				t.Errorf("%s is shown", p.Events[i].ID)
+			}
+		}
+		if len(p.Events) < 15 {
+			t.Errorf("%d events", len(p.Events))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is unknown is waited for, and is a no in the end, which is said.
+func TestUnknownIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for _, answered := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			rooms := &eventtest.Rooms{}
+			rooms.Forget("COPEN")
+			if answered {
+				rooms.Answer = func() { rooms.Put("COPEN", "U1") }
+			}
+			log, began := asSeen(said(20, true), rooms), time.Now()
+			err := log.Query(t.Context(), event.Query{}, func(p event.Page) error {
+				if (len(p.Events) == 6) != answered || p.Unjudged == answered {
+					t.Errorf("answered %v: %d events, said %v", answered, len(p.Events), p.Unjudged)
+				}
+				return nil
+			})
+			if took := time.Since(began); err != nil || took > 3*time.Second || !answered && took < time.Second {
+				t.Errorf("answered %v: it took %s, %v", answered, took, err)
+			}
+			rooms.Forget("COPEN")
+			got := 0
+			err = log.Get(t.Context(), event.SourceSlack, "Ev1", func(*event.Event) error {
+				got++
+				return nil
+			})
+			if (got == 1) != answered || errors.Is(err, event.ErrNotFound) == answered {
+				t.Errorf("answered %v: got it %d times, %v", answered, got, err)
+			}
+		})
+	}
+}
+
+// A hidden event is as one that there is not: the same error, after the same time.
+func TestHiddenIsNotFound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rooms := &eventtest.Rooms{}
+		rooms.Put("COPEN", "U1")
+		log := asSeen(said(4, true), rooms)
+		var took []time.Duration
+		var words []string
+		for _, id := range []string{"Ev0", "EvNone"} {
+			began := time.Now()
+			err := log.Get(t.Context(), event.SourceSlack, id, func(*event.Event) error {
+				t.Errorf("%s is shown", id)
+				return nil
+			})
+			took, words = append(took, time.Since(began)), append(words, fmt.Sprint(err))
+		}
+		if took[0] != took[1] || took[0] == 0 || words[0] != words[1] {
+			t.Errorf("%v, %q", took, words)
+		}
+	})
+}
+
+// Who loses a conversation while they follow it is shown no more of it, not even of the past.
+func TestVisibilityIsTakenAwayMeanwhile(t *testing.T) {
+	t.Parallel()
+	rooms, log := &eventtest.Rooms{}, said(8, true)
+	rooms.Put("COPEN", "U1")
+	f := event.Follow(asSeen(log, rooms), event.Query{Limit: 1})
+	defer f.Close()
+	read := func() (n int) {
+		if err := f.Read(t.Context(), func(p event.Page) error {
+			n = len(p.Events)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := read(); n != 1 {
+		t.Fatalf("%d events before", n)
+	}
+	rooms.Remove("COPEN", "U1")
+	if n := read(); n != 0 {
+		t.Errorf("%d events behind it", n)
+	}
+}
+
+var _ sight.Judge = (*eventtest.Rooms)(nil)
+
+// A caller who is gone is not waited for.
+func TestAReaderLeaves(t *testing.T) {
+	t.Parallel()
+	rooms := &eventtest.Rooms{}
+	rooms.Forget("COPEN")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := asSeen(said(4, true), rooms).Query(ctx, event.Query{}, func(event.Page) error { return nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}

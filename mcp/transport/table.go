@@ -1,0 +1,389 @@
+package transport
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"slackmcp/mcp/access"
+)
+
+// A table knows who follows which resource, in all eras, and joins the updates of one
+// resource within the window: the first goes out at once, the rest together when the
+// window ends.
+type table struct {
+	span time.Duration
+
+	mu     sync.Mutex
+	topics map[string]*topic // by URI; only those that a client follows
+	closed bool
+	// recent is when resources changed last, of the newest maxRecent; nil without other replicas.
+	recent map[string]change
+	// before it nothing is known.
+	knownFrom time.Time
+	doubts    []doubt
+
+	quota *quota // of subscriptions; nil is none
+	told  func(*access.Principal, Cause) Verdict
+
+	subscriptions atomic.Int64
+	updates       atomic.Uint64 // Notify of a followed resource
+	coalesced     atomic.Uint64 // of those, joined with another one
+}
+
+// A topic is one followed resource; guarded by table.mu.
+type topic struct {
+	uri   string
+	param []byte // `"uri":"…"`, encoded once for all
+	table *table
+	subs  map[*subscription]struct{}
+	// judged are those of the subscriptions that are told of some changes only. Each has a window of its
+	// own, which tells nothing of the others' changes.
+	judged map[*subscription]struct{}
+	window
+}
+
+// A window joins updates.
+type window struct {
+	sentAt  time.Time
+	pending bool
+	timer   *time.Timer
+}
+
+// A subscription is one outbox's interest in one resource.
+type subscription struct {
+	topic *topic
+	box   *outbox
+	meta  []byte // `"_meta":{…},` of a listen stream, else nil
+
+	// Guarded by box.mu.
+	dirty bool   // waits in box.updated
+	gone  bool   // ended; what waits is dropped
+	sent  uint64 // the event that carried it last
+	// why is what changed since the client was told, of a judged one, and last why it was told last.
+	why, last []Cause
+
+	own window // of a judged one; guarded by table.mu
+}
+
+// mostCauses bounds what is remembered of why something changed: the newest.
+const mostCauses = 8
+
+// because notes why the resource changed. It requires box.mu.
+func (s *subscription) because(why Cause) {
+	if len(s.why) >= mostCauses {
+		s.why = slices.Clone(s.why[1:])
+	}
+	s.why = append(s.why, why)
+}
+
+// stillTold reports whether the client may be told of anything that changed, as of now. It requires box.mu.
+func (s *subscription) stillTold() bool {
+	told := len(s.why) == 0 || slices.ContainsFunc(s.why, func(why Cause) bool {
+		return s.topic.table.verdict(s.box.caller, why) == Told
+	})
+	s.why, s.last = nil, s.why
+	return told
+}
+
+func newTable(span time.Duration) *table {
+	return &table{span: span, topics: map[string]*topic{}}
+}
+
+// follow subscribes box to uri.
+func (t *table) follow(box *outbox, uri string, meta []byte) *subscription {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	tp, ok := t.topics[uri]
+	if !ok {
+		quoted, _ := json.Marshal(uri) // a string always encodes
+		tp = &topic{uri: uri, param: append([]byte(`"uri":`), quoted...), subs: map[*subscription]struct{}{}, judged: map[*subscription]struct{}{}, table: t}
+		t.topics[uri] = tp
+	}
+	s := &subscription{topic: tp, box: box, meta: meta}
+	if box.judged {
+		tp.judged[s] = struct{}{}
+	} else {
+		tp.subs[s] = struct{}{}
+	}
+	t.subscriptions.Add(1)
+	if t.quota != nil {
+		t.quota.force(box.account, weight(uri))
+	}
+	return s
+}
+
+// leave ends a subscription. After it nothing more is sent for it.
+func (t *table) leave(s *subscription) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	of := s.topic.subs
+	if s.box.judged {
+		of = s.topic.judged
+	}
+	if _, ok := of[s]; !ok {
+		return
+	}
+	delete(of, s)
+	s.own.stop()
+	t.subscriptions.Add(-1)
+	if t.quota != nil {
+		t.quota.give(s.box.account, weight(s.topic.uri))
+	}
+	s.box.forget(s)
+	if len(s.topic.subs)+len(s.topic.judged) == 0 {
+		s.topic.stop()
+		delete(t.topics, s.topic.uri)
+	}
+}
+
+// stop ends the wait for the window.
+func (w *window) stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+// due reports whether an update goes out at once. Otherwise it is pending until later is called, and joined
+// reports whether one was pending already.
+func (w *window) due(now time.Time, span time.Duration, later func()) (due, joined bool) {
+	if w.pending {
+		return false, true
+	}
+	wait := span - now.Sub(w.sentAt)
+	if wait <= 0 {
+		w.sentAt = now
+		return true, false
+	}
+	w.pending = true
+	if w.timer == nil {
+		w.timer = time.AfterFunc(wait, later)
+	} else {
+		w.timer.Reset(wait)
+	}
+	return false, false
+}
+
+// over reports whether the window has ended with something pending, which goes out now.
+func (w *window) over(now time.Time) bool {
+	if !w.pending {
+		return false
+	}
+	w.pending, w.sentAt = false, now
+	return true
+}
+
+// notify says that a resource changed.
+func (t *table) notify(uri string, why Cause) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.recent != nil {
+		t.remember(uri, why, time.Now())
+	}
+	tp, ok := t.topics[uri]
+	if !ok || t.closed {
+		return
+	}
+	now := time.Now()
+	if len(tp.subs) > 0 {
+		t.updates.Add(1)
+		due, joined := tp.due(now, t.span, func() { t.flush(tp) })
+		if due {
+			tp.send()
+		}
+		if joined {
+			t.coalesced.Add(1)
+		}
+	}
+	for s := range tp.judged {
+		t.notifyOne(s, why, now)
+	}
+}
+
+// notifyOne says to one client that a resource changed, if they may be told of why. It requires t.mu.
+func (t *table) notifyOne(s *subscription, why Cause, now time.Time) {
+	switch t.verdict(s.box.caller, why) {
+	case NotTold:
+		return
+	case Undecided:
+		t.postpone(s, why)
+		return
+	case Told:
+	}
+	t.updates.Add(1)
+	due, joined := s.own.due(now, t.span, func() { t.flushOne(s) })
+	if due {
+		s.box.markUpdated(s, why)
+		return
+	}
+	if joined {
+		t.coalesced.Add(1)
+	}
+	s.box.note(s, why)
+}
+
+// verdict is whether a caller may be told of a change.
+func (t *table) verdict(caller *access.Principal, why Cause) Verdict {
+	if why == nil || t.told == nil {
+		return Told
+	}
+	return t.told(caller, why)
+}
+
+// note keeps why a resource changed, until the client is told.
+func (b *outbox) note(s *subscription, why Cause) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.because(why)
+}
+
+// What is undecided is asked again for a while; then the client is not told.
+const (
+	askAgain  = 100 * time.Millisecond
+	undecided = 3 * time.Second
+	// mostUndecided bounds how much is asked again at a time.
+	mostUndecided = 10_000
+)
+
+// A doubt is an update of which it is not known whether its client may be told.
+type doubt struct {
+	s     *subscription
+	why   Cause
+	until time.Time
+}
+
+// postpone asks again in a while. It requires t.mu.
+func (t *table) postpone(s *subscription, why Cause) {
+	if len(t.doubts) >= mostUndecided {
+		return
+	}
+	if t.doubts = append(t.doubts, doubt{s, why, time.Now().Add(undecided)}); len(t.doubts) == 1 {
+		time.AfterFunc(askAgain, t.resolve)
+	}
+}
+
+// resolve asks again.
+func (t *table) resolve() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	left := t.doubts[:0]
+	for _, d := range t.doubts {
+		_, follows := d.s.topic.judged[d.s]
+		if !follows || t.closed {
+			continue
+		}
+		v := t.verdict(d.s.box.caller, d.why)
+		switch {
+		case v == Undecided && now.Before(d.until):
+			left = append(left, d)
+		case v == Told:
+			t.notifyOne(d.s, d.why, now)
+		}
+	}
+	clear(t.doubts[len(left):])
+	if t.doubts = left; len(left) > 0 {
+		time.AfterFunc(askAgain, t.resolve)
+	}
+}
+
+// A change is when a resource changed last, and why, of the last few times.
+type change struct {
+	at  time.Time
+	why []Cause
+}
+
+const (
+	maxRecent = 4096
+	recentAge = 30 * time.Second
+)
+
+// remember notes when a resource changed, and why. It requires t.mu.
+func (t *table) remember(uri string, why Cause, now time.Time) {
+	if len(t.recent) >= maxRecent {
+		maps.DeleteFunc(t.recent, func(_ string, c change) bool { return now.Sub(c.at) > recentAge })
+		t.knownFrom = now.Add(-recentAge)
+	}
+	if len(t.recent) >= maxRecent {
+		clear(t.recent)
+		t.knownFrom = now
+	}
+	if t.told == nil {
+		t.recent[uri] = change{at: now}
+		return
+	}
+	c := t.recent[uri]
+	if len(c.why) >= mostCauses {
+		c.why = slices.Clone(c.why[1:])
+	}
+	t.recent[uri] = change{now, append(c.why, why)}
+}
+
+// changedSince reports whether a resource changed at or after an instant, as far as that
+// is known, and why it changed lately; otherwise it may have.
+func (t *table) changedSince(uri string, since time.Time) (why []Cause, changed bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.recent == nil || since.Before(t.knownFrom) {
+		return []Cause{nil}, true
+	}
+	c, ok := t.recent[uri]
+	return c.why, ok && !c.at.Before(since)
+}
+
+// catchUp tells a client who follows a resource late what changed meanwhile.
+func (t *table) catchUp(s *subscription, since time.Time) {
+	causes, changed := t.changedSince(s.topic.uri, since)
+	if !changed {
+		return
+	}
+	if !s.box.judged {
+		s.box.markUpdated(s, nil)
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, why := range causes {
+		t.notifyOne(s, why, time.Now())
+	}
+}
+
+func (t *table) flush(tp *topic) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed && tp.over(time.Now()) {
+		tp.send()
+	}
+}
+
+// flushOne ends the window of one subscription.
+func (t *table) flushOne(s *subscription) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed && s.own.over(time.Now()) {
+		s.box.markNoted(s)
+	}
+}
+
+// send requires the lock of the table.
+func (tp *topic) send() {
+	for s := range tp.subs {
+		s.box.markUpdated(s, nil)
+	}
+}
+
+// close stops the timers.
+func (t *table) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	for _, tp := range t.topics {
+		tp.stop()
+		for s := range tp.judged {
+			s.own.stop()
+		}
+	}
+}
