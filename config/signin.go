@@ -44,8 +44,8 @@ var signInSettings = []Setting{
 	},
 	{
 		Key: "SIGN_IN_SCOPES", Flag: "sign-in-scopes", Section: SectionSignIn, Kind: KindList, Default: "read,write",
-		Help: "What people may give to an assistant at most: read, write",
-		More: "READ_ONLY takes write away.",
+		Help: "What people may give to an assistant at most: read, events, write",
+		More: "With events it is told of what the person may see in Slack; READ_ONLY takes write away.",
 		bind: into(func(c *Config) *[]string { return &c.SignIn.Scopes }, parsePersonalScopes),
 	},
 	{
@@ -88,8 +88,8 @@ func parseTeams(raw string) ([]string, error) {
 
 func parsePersonalScopes(raw string) ([]string, error) {
 	scopes := splitList(raw)
-	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s string) bool { return s != "read" && s != "write" }) {
-		return nil, errors.New("write read, or read,write")
+	if len(scopes) == 0 || slices.ContainsFunc(scopes, func(s string) bool { return s != "read" && s != "events" && s != "write" }) {
+		return nil, errors.New("write read, with events, write or both: read,events,write")
 	}
 	return scopes, nil
 }

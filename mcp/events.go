@@ -10,6 +10,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/events"
 	"slackmcp/mcp/notify"
+	"slackmcp/mcp/sight"
 )
 
 // Push says how events reach those who ask for them by the extension
@@ -37,7 +38,7 @@ func (s *Server) extend(o *Options) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := events.NewReader(s.seen)
+	reader := events.NewReader(s.seen, s.judgeOf)
 	if o.Push.Codes == (events.Codes{}) {
 		o.Push.Codes = events.DeployedCodes()
 	}
@@ -58,9 +59,11 @@ func (s *Server) extend(o *Options) (map[string]any, error) {
 	return map[string]any{events.Name: struct{}{}}, nil
 }
 
-// forCaller leaves the extension of events out of what is declared to people: they are refused all of it.
-func forCaller(ctx context.Context, declared *mcp.ServerCapabilities) {
-	if _, person := access.From(ctx).SignIn(); person {
+// forCaller leaves the extension of events out of what is declared to a person who sees none: they are refused
+// all of it.
+func (s *Server) forCaller(ctx context.Context, declared *mcp.ServerCapabilities) {
+	p := access.From(ctx)
+	if _, person := p.SignIn(); person && !s.seen.For(sight.Of(p)).Sees() {
 		declared.Extensions = maps.Clone(declared.Extensions) // others are declared the same map
 		delete(declared.Extensions, events.Name)
 	}

@@ -205,3 +205,67 @@ func TestCursorsAreOfOneSignIn(t *testing.T) {
 		t.Errorf("who left reads %+v", got)
 	}
 }
+
+// MCP Events for people: polls and streams have what they see, with cursors of their own, and what is taken
+// away meanwhile is not sent.
+func TestMCPEventsOfWhatOneSees(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	const room, hall = "G0ROOM00001", "C0HALL00001"
+	h.rooms.Put(room, sandbox.Alice)
+	h.rooms.Put(hall, sandbox.Alice, sandbox.Bob)
+	question := func(more a) a {
+		q := a{"name": "message.created", "arguments": a{}}
+		maps.Copy(q, more)
+		return q
+	}
+	poll := func(token, cursor string) (p polled) {
+		t.Helper()
+		more := a{}
+		if cursor != "" {
+			more["cursor"] = cursor
+		}
+		_, body, _ := h.as(token, "events/poll", question(more))
+		var x struct{ Result polled }
+		if err := json.Unmarshal([]byte(body), &x); err != nil || x.Result.Cursor == "" {
+			t.Fatalf("%s: %v", body, err)
+		}
+		return x.Result
+	}
+	hers, his := poll(alice, "").Cursor, poll(bob, "").Cursor
+	streams := map[string]<-chan string{alice: h.listen(alice, "events/stream", question(nil)), bob: h.listen(bob, "events/stream", question(nil))}
+	h.spoke("EvSecret", room, "canary")
+	h.spoke("EvOpen", hall, "hello")
+	if p := poll(alice, hers); len(p.Events) != 2 || p.HasMore || p.Truncated || len(p.Cursor) < 60 {
+		t.Errorf("who sees both polls %+v", p)
+	}
+	if p := poll(bob, his); len(p.Events) != 1 || p.Events[0].EventID != "EvOpen" || p.HasMore || p.Truncated {
+		t.Errorf("who sees one polls %+v", p)
+	}
+	if p := poll(bob, hers); len(p.Events) != 0 || !p.Truncated {
+		t.Errorf("with another's cursor one polls %+v", p)
+	}
+	h.next(streams[alice], "EvSecret")
+	h.next(streams[alice], "EvOpen")
+	if line := h.next(streams[bob], "EvOpen"); strings.Contains(line, "e0-") {
+		t.Errorf("a position is told: %s", line)
+	}
+	h.rooms.Remove(hall, sandbox.Bob)
+	h.spoke("EvLate", hall, "hello again")
+	h.next(streams[alice], "EvLate")
+	h.rooms.Put(hall, sandbox.Bob)
+	h.spoke("EvBack", hall, "hello once more")
+	h.next(streams[bob], "EvBack")
+	if p := poll(bob, his); len(p.Events) != 3 { // who is back may read what was said meanwhile
+		t.Errorf("who is back polls %+v", p)
+	}
+	for token, want := range map[string]bool{alice: true, aliceRead: false, "service": true} {
+		_, body, _ := h.as(token, "server/discover", nil)
+		if strings.Contains(body, "io.modelcontextprotocol/events") != want {
+			t.Errorf("%s is declared %s", token, body)
+		}
+		if _, body, _ := h.as(token, "events/poll", question(nil)); strings.Contains(body, `"error"`) == want {
+			t.Errorf("%s polls %s", token, body)
+		}
+	}
+}

@@ -226,11 +226,11 @@ func (s *Server) connect(o Options) error {
 	hooks := &server.Hooks{}
 	s.resources.Hooks(hooks)
 	hooks.AddAfterInitialize(func(ctx context.Context, _ any, _ *mcp.InitializeRequest, res *mcp.InitializeResult) {
-		forCaller(ctx, &res.Capabilities)
+		s.forCaller(ctx, &res.Capabilities)
 		res.Instructions = s.acting.instructions(ctx, res.Instructions)
 	})
 	hooks.AddAfterDiscover(func(ctx context.Context, _ any, _ *mcp.DiscoverRequest, res *mcp.DiscoverResult) {
-		forCaller(ctx, &res.Capabilities)
+		s.forCaller(ctx, &res.Capabilities)
 		res.Instructions = s.acting.instructions(ctx, res.Instructions)
 	})
 	starters := prompts.New(o.Events != nil, o.Slack != nil, o.People != nil)

@@ -120,7 +120,7 @@ func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *
 	if k != nil {
 		opts.Gaps = k.view
 	}
-	if opts.Push, err = push(cfg, values, a.tokens, h); err != nil {
+	if opts.Push, err = a.push(cfg, values, h); err != nil {
 		return a, err
 	}
 	if a.mcp, err = mcp.New(opts); err != nil {
@@ -145,6 +145,9 @@ func (a *assistantSide) read(cfg config.Config, store *watchedStore, values stat
 	a.journal, opts.Events, opts.Operator = events.window, events, store
 	if a.judge, err = a.people.judge(client, events, others, h); err != nil {
 		return err
+	}
+	if a.judge != nil {
+		opts.Visibility, opts.Cursors = a.judge, a.people.cursors
 	}
 	if asksWith(client) {
 		opts.Questions = questions(store, values)
@@ -342,7 +345,7 @@ func (h *hooks) refusalOf(r *http.Request, outcome string, status int, reason st
 const callbackTimeout = 10 * time.Second
 
 // push says how events reach the assistants that asked for them.
-func push(cfg config.Config, values state.Store, tokens *access.Tokens, h *hooks) (mcp.Push, error) {
+func (a *assistantSide) push(cfg config.Config, values state.Store, h *hooks) (mcp.Push, error) {
 	c := cfg.MCP.Push
 	p := mcp.Push{}
 	if c.Profile == config.PushDraft {
@@ -358,25 +361,25 @@ func push(cfg config.Config, values state.Store, tokens *access.Tokens, h *hooks
 		return p, err
 	}
 	p.Webhooks = notify.Options{
-		State: values, Client: client, Exclusive: cfg.Queue.Backend.Embedded(), Caller: subscriber(cfg.MCP, tokens),
+		State: values, Client: client, Exclusive: cfg.Queue.Backend.Embedded(), Caller: a.subscriber(cfg.MCP),
 		PeopleHosts: c.PeopleHosts, OwnIDs: c.WebhookID == config.MessageWebhookID, MaxPerPrincipal: c.MaxSubscriptions, TTL: c.TTL, Backlog: c.Backlog,
 		OnObserve: h.metrics.Push.Observe,
 	}
 	return p, nil
 }
 
-// subscriber returns whom a principal's subscriptions are posted to, as a caller of now: its token is still
-// one of the settings' and may read events, or its issuer still the one that is trusted. Else it is nil.
-func subscriber(m config.MCP, tokens *access.Tokens) func(principal, credential string) *access.Principal {
-	return func(principal, credential string) *access.Principal {
-		var known bool
-		switch {
-		case principal == mcp.StdioPrincipal:
-			known = m.Transport == config.Stdio
-		case tokens != nil && tokens.Valid(principal, credential, access.Events):
-			known = true
-		default:
-			known = m.OAuth.Enabled() && strings.HasPrefix(principal, access.OAuthPrefix+m.OAuth.Issuer+"#")
+// subscriber returns whom a principal's subscriptions are posted to, as a caller of now: its token is still one
+// of the settings' and may read events, its issuer still the one that is trusted, or its sign-in holds. Else it
+// is nil.
+func (a *assistantSide) subscriber(m config.MCP) func(ctx context.Context, principal, credential string) *access.Principal {
+	return func(ctx context.Context, principal, credential string) *access.Principal {
+		if access.IsPerson(principal) {
+			return a.people.subscriber(ctx, principal)
+		}
+		known := principal == mcp.StdioPrincipal && m.Transport == config.Stdio
+		if principal != mcp.StdioPrincipal {
+			known = a.tokens != nil && a.tokens.Valid(principal, credential, access.Events) ||
+				m.OAuth.Enabled() && strings.HasPrefix(principal, access.OAuthPrefix+m.OAuth.Issuer+"#")
 		}
 		if !known {
 			return nil

@@ -119,7 +119,7 @@ var toolOfPeople = regexp.MustCompile(`(?m)^\| \[([a-z_]+)\]\(.*\| person`)
 func TestPeopleAreAskedForEnough(t *testing.T) {
 	t.Parallel()
 	s := newSignedSlack(t)
-	s.ok(s.start(map[string]string{"TOOLSETS": "all"}))
+	s.ok(s.start(map[string]string{"TOOLSETS": "all", "SIGN_IN_SCOPES": "read,events,write"}))
 	bob, _, _ := signIn(t, s.base, sandbox.Bob)
 	_, session, _ := rpc(t, s.base, bob, "", initialize)
 	_, _, list := rpc(t, s.base, bob, session, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)

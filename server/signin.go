@@ -37,8 +37,9 @@ type signInSide struct {
 	host  string        // of the people
 	again chan struct{} // asks for a recheck
 	// events is where events of Slack are, which are worked within drain; nil is nowhere.
-	events queue.Queue
-	drain  time.Duration
+	events  queue.Queue
+	drain   time.Duration
+	cursors *seal.Sealer // of the events that people read
 	// sealed keeps what is known of who is where.
 	sealed state.Store
 }
@@ -47,11 +48,27 @@ type signInSide struct {
 func personalScopes(cfg config.Config) []access.Scope {
 	var scopes []access.Scope
 	for _, s := range cfg.SignIn.Scopes {
-		if s == string(access.Read) || s == string(access.Write) && !cfg.MCP.ReadOnly {
+		if s == string(access.Read) || s == string(access.Write) && !cfg.MCP.ReadOnly || s == string(access.Events) && cfg.Events() {
 			scopes = append(scopes, access.Scope(s))
 		}
 	}
 	return scopes
+}
+
+// subscriber is the caller of a sign-in by its name, nil where it has ended. While that cannot be found out, it is
+// one who sees nothing.
+func (s *signInSide) subscriber(ctx context.Context, principal string) *access.Principal {
+	if s == nil {
+		return nil
+	}
+	p, err := s.rows.Caller(ctx, principal)
+	switch {
+	case errors.Is(err, rows.ErrInvalid):
+		return nil
+	case err != nil:
+		return &access.Principal{Name: principal}
+	}
+	return p
 }
 
 // newSignIn builds the side by which people sign in; nil where nobody does. End is called with the
@@ -131,6 +148,9 @@ func (s *signInSide) admit(ctx context.Context, cfg config.Config, store queue.Q
 		return err
 	}
 	s.sealed = sealed
+	if s.cursors, err = keys.For("cursors"); err != nil {
+		return err
+	}
 	lost := 0
 	for _, prefix := range signInPrefixes() { // what else there is of people is asked of Slack anew
 		n, err := sealed.Lost(ctx, prefix)

@@ -110,7 +110,7 @@ func signIn(t *testing.T, base, user string) (token, refresh, client string) {
 		"response_type": {"code"}, "client_id": {registered.ID}, "redirect_uri": {redirect}, "code_challenge_method": {"S256"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "resource": {base + "/mcp"},
 	}.Encode())
-	_, to := post(base+"/authorize/consent", url.Values{"t": {form(body)}, "answer": {"allow"}, "write": {"on"}})
+	_, to := post(base+"/authorize/consent", url.Values{"t": {form(body)}, "answer": {"allow"}, "write": {"on"}, "events": {"on"}})
 	atSlack := to.Query()
 	atSlack.Set("user", user)
 	atSlack.Set("answer", "allow")

@@ -41,6 +41,9 @@ func For(s Sealer, signIn string, question ...string) Codec {
 	return Codec{sealer: s, place: place.String()}
 }
 
+// Sealed reports whether the cursors are a person's.
+func (c Codec) Sealed() bool { return c.sealer != nil }
+
 // Write returns the cursor behind a position; of no position there is one too, which stands before all.
 func (c Codec) Write(p event.Position) string {
 	if c.sealer == nil {

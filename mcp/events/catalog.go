@@ -241,6 +241,8 @@ type Occurrence struct {
 	Data      any    `json:"data"`
 	// Cursor stands behind the event; absent where the answer has one for all.
 	Cursor string `json:"cursor,omitempty"`
+
+	still func() bool // the caller may see it still; nil is always
 }
 
 // occurrence returns what a selection makes of an event, or false when it asks for

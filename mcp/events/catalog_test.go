@@ -55,7 +55,7 @@ func read(t testing.TB, c *events.Catalog, name, arguments string, e event.Event
 	if err != nil || !found {
 		t.Fatalf("%s %s: %v, %v", name, arguments, found, err)
 	}
-	f := events.NewReader(log.Events()).Follow(eventtest.Service(), sel, events.CursorStart, 10, 0)
+	f := events.NewReader(log.Events(), nil).Follow(eventtest.Service(), sel, events.CursorStart, 10, 0)
 	defer f.Close()
 	b, err := f.Read(t.Context(), time.Time{})
 	if err != nil {

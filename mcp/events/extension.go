@@ -83,6 +83,13 @@ func (x *Extension) Capabilities() map[string]any {
 	return map[string]any{"events": struct{}{}}
 }
 
+// For implements [transport.Extension]: a person is told of it who sees events.
+func (x *Extension) For(ctx context.Context) bool {
+	p := access.From(ctx)
+	_, person := p.SignIn()
+	return !person || x.reader.log(p).Sees()
+}
+
 // Serves implements [transport.Extension].
 func (x *Extension) Serves(method string) bool {
 	switch strings.TrimPrefix(method, prefix) {
@@ -95,7 +102,7 @@ func (x *Extension) Serves(method string) bool {
 // Call implements [transport.Extension].
 func (x *Extension) Call(ctx context.Context, r *transport.Request) (any, error) {
 	p := access.From(ctx)
-	if p != nil && !p.Has(access.Events) {
+	if p != nil && !p.Has(access.Events) && (!p.PersonMay(access.Events) || !x.For(ctx)) {
 		return nil, x.forbidden("the token lacks the scope " + string(access.Events))
 	}
 	switch strings.TrimPrefix(r.Method, prefix) {
@@ -299,9 +306,11 @@ func (x *Extension) poll(ctx context.Context, p *access.Principal, r *transport.
 	out := pollResult{ResultType: complete, Events: []Occurrence{}, NextPollMs: nextPollMs}
 	if in.Cursor == nil {
 		out.Cursor, err = x.reader.Now(ctx, p)
+		out.Cursor = x.reader.pen(p, s).write(out.Cursor)
 		return out, err
 	}
-	f := x.reader.Follow(p, s, *in.Cursor, limit, 0)
+	pen := x.reader.pen(p, s)
+	f := x.reader.Follow(p, s, pen.read(*in.Cursor), limit, 0)
 	defer f.Close()
 	for range pollReads {
 		b, err := f.Read(ctx, since)
@@ -314,6 +323,7 @@ func (x *Extension) poll(ctx context.Context, p *access.Principal, r *transport.
 			break
 		}
 	}
+	out.Cursor = pen.write(out.Cursor)
 	for i := range out.Events {
 		out.Events[i].Cursor = "" // the answer has one for all
 	}

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,9 +9,11 @@ import (
 	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/cursor"
 	"slackmcp/mcp/notify"
 	"slackmcp/mcp/sight"
 	"slackmcp/mcp/view"
+	"slackmcp/mcp/visibility"
 	"slackmcp/webhook/event"
 )
 
@@ -21,12 +24,57 @@ const CursorStart = notify.CursorStart
 // A Reader reads the events that selections ask for, in the order of the log. It is
 // safe for concurrent use.
 type Reader struct {
-	events *sight.Events
-	now    func() time.Time
+	events  *sight.Events
+	judgeOf func(context.Context) (*view.Judge, error)
+	now     func() time.Time
 }
 
-// NewReader returns a reader of events.
-func NewReader(e *sight.Events) *Reader { return &Reader{events: e, now: time.Now} }
+// NewReader returns a reader of events. judgeOf returns who decides whose words the caller in a context is shown;
+// nil is who decides for all.
+func NewReader(e *sight.Events, judgeOf func(context.Context) (*view.Judge, error)) *Reader {
+	return &Reader{events: e, judgeOf: judgeOf, now: time.Now}
+}
+
+// judge decides whose words a caller is shown of a selection.
+func (r *Reader) judge(ctx context.Context, caller *access.Principal, s *Selection) (*view.Judge, error) {
+	if r.judgeOf == nil {
+		return s.judge, nil
+	}
+	return r.judgeOf(access.With(ctx, caller))
+}
+
+// A pen writes and reads the cursors that a caller is given for a selection: a service's as they are, a person's
+// sealed.
+type pen struct{ codec cursor.Codec }
+
+func (r *Reader) pen(caller *access.Principal, s *Selection) pen {
+	return pen{r.log(caller).Cursor("events", s.Name, string(s.Arguments))}
+}
+
+// write returns a cursor as it is shown.
+func (p pen) write(at string) string {
+	if !p.codec.Sealed() {
+		return at
+	}
+	place, _ := position(at)
+	return p.codec.Write(place)
+}
+
+// read returns a cursor that was shown; what is none of this caller's for this selection is none at all, behind
+// which nothing can be read.
+func (p pen) read(shown string) string {
+	if !p.codec.Sealed() {
+		return shown
+	}
+	place, ok := p.codec.Read(shown)
+	switch {
+	case !ok:
+		return ""
+	case place == "":
+		return CursorStart
+	}
+	return string(place)
+}
 
 // log is the events as a caller sees them.
 func (r *Reader) log(caller *access.Principal) sight.Log { return r.events.For(sight.Of(caller)) }
@@ -51,6 +99,8 @@ func now(ctx context.Context, log sight.Log) (string, error) {
 // more. It is used by one goroutine at a time, and has to be closed.
 type Follower struct {
 	*event.Follower
+	reader    *Reader
+	caller    *access.Principal
 	log       sight.Log
 	selection *Selection
 	cursor    string
@@ -68,7 +118,7 @@ func (r *Reader) Follow(caller *access.Principal, s *Selection, cursor string, l
 	log := r.log(caller)
 	return &Follower{
 		Follower: event.Follow(log, event.Query{Filter: s.filter, After: after, Limit: limit, MaxBytes: maxBytes}),
-		log:      log, selection: s, cursor: cursor,
+		reader:   r, caller: caller, log: log, selection: s, cursor: cursor,
 	}
 }
 
@@ -105,9 +155,13 @@ func (f *Follower) Read(ctx context.Context, since time.Time) (Batch, error) {
 		}
 		return Batch{From: now, Cursor: now, Truncated: true}, err
 	}
+	judge, err := f.reader.judge(ctx, f.caller, f.selection)
+	if err != nil {
+		return Batch{}, err
+	}
 	var b Batch
 	from, cursor := f.Position(), f.cursor
-	err := f.selection.judge.Read(ctx, func(r *view.Reading) error {
+	err = judge.Read(ctx, func(r *view.Reading) error {
 		f.cursor = cursor
 		f.Follower.Seek(from)
 		b = Batch{From: f.cursor}
@@ -138,12 +192,25 @@ func (f *Follower) fill(r *view.Reading, b *Batch, page event.Page, since time.T
 			// Events are kept as they were received, so the ones behind it are younger.
 			b.Truncated, b.From, b.Occurrences = true, o.Cursor, nil
 		default:
+			o.still = f.still(&page.Events[i])
 			b.Occurrences = append(b.Occurrences, o)
 		}
 	}
 	if page.Next != "" {
 		f.cursor = string(page.Next)
 	}
+}
+
+// still returns what reports that a person may see an event still; nil for a service.
+func (f *Follower) still(e *event.Event) func() bool {
+	if _, person := f.caller.SignIn(); !person {
+		return nil
+	}
+	kept := *e
+	if kept.Raw = nil; visibility.NeedsBody(e) {
+		kept.Raw = bytes.Clone(e.Raw)
+	}
+	return func() bool { return f.log.Verdict(&kept) == visibility.Visible }
 }
 
 // position reads a cursor, and reports whether it can be one of ours.
@@ -184,13 +251,16 @@ type encoder struct{ *Follower }
 // Read implements [notify.Follower].
 func (e encoder) Read(ctx context.Context, since time.Time) (notify.Batch, error) {
 	b, err := e.Follower.Read(ctx, since)
-	out := notify.Batch{From: b.From, Cursor: b.Cursor, Truncated: b.Truncated}
+	pen := e.reader.pen(e.caller, e.selection)
+	out := notify.Batch{From: b.From, Shown: pen.write(b.From), Cursor: b.Cursor, Truncated: b.Truncated}
 	for _, o := range b.Occurrences {
+		at := o.Cursor
+		o.Cursor = pen.write(at)
 		body, err := json.Marshal(o)
 		if err != nil {
 			return notify.Batch{}, fmt.Errorf("encode %s: %w", o.EventID, err)
 		}
-		out.Items = append(out.Items, notify.Item{ID: o.EventID, Body: body, Cursor: o.Cursor})
+		out.Items = append(out.Items, notify.Item{ID: o.EventID, Body: body, Cursor: at})
 	}
 	return out, err
 }

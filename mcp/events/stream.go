@@ -91,9 +91,9 @@ func (x *Extension) stream(ctx context.Context, p *access.Principal, r *transpor
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{since: since, request: r, meta: meta{r.ID}}
+	s := &stream{since: since, request: r, meta: meta{r.ID}, pen: x.reader.pen(p, sel)}
 	if in.Cursor != nil {
-		s.cursor = *in.Cursor
+		s.cursor = s.pen.read(*in.Cursor)
 	} else if s.cursor, err = x.reader.Now(ctx, p); err != nil {
 		return nil, err
 	}
@@ -113,6 +113,7 @@ type stream struct {
 	meta    meta
 	cursor  string
 	active  bool // the client was sent "active"
+	pen     pen
 }
 
 // run reads what is there and then waits for more. It returns nil when the server stops.
@@ -130,7 +131,7 @@ func (s *stream) run(ctx context.Context, stopping <-chan struct{}, heartbeat ti
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-beat.C:
-			if err := s.request.Notify(ctx, noteHeartbeat, heartbeatNote{s.cursor, s.meta}); err != nil {
+			if err := s.request.Notify(ctx, noteHeartbeat, heartbeatNote{s.pen.write(s.cursor), s.meta}); err != nil {
 				return err
 			}
 		case <-retry:
@@ -152,13 +153,14 @@ func (s *stream) advance(ctx context.Context) (retry <-chan time.Time, err error
 		return time.After(streamPause), s.request.Notify(ctx, noteError, note)
 	}
 	if b.Truncated || !s.active {
-		if err := s.request.Notify(ctx, noteActive, activeNote{b.From, b.Truncated, s.meta}); err != nil {
+		if err := s.request.Notify(ctx, noteActive, activeNote{s.pen.write(b.From), b.Truncated, s.meta}); err != nil {
 			return nil, err
 		}
 		s.active = true
 	}
 	for _, o := range b.Occurrences {
-		if err := s.request.Notify(ctx, noteEvent, eventNote{o, s.meta}); err != nil {
+		o.Cursor = s.pen.write(o.Cursor)
+		if err := s.request.NotifyWhile(ctx, o.still, noteEvent, eventNote{o, s.meta}); err != nil {
 			return nil, err
 		}
 	}

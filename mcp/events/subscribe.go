@@ -70,14 +70,16 @@ func (x *Extension) subscribe(ctx context.Context, p *access.Principal, r *trans
 	}
 	req := notify.Request{Key: key, Caller: p, Credential: p.Credential, Secret: in.Delivery.Secret, Since: since, TTL: ttl}
 	if in.Cursor != nil {
-		req.Cursor = *in.Cursor
+		if req.Cursor = x.reader.pen(p, sel).read(*in.Cursor); req.Cursor == "" {
+			req.Cursor = *in.Cursor // it is none, and not now
+		}
 	}
 	g, err := x.subscriptions.Subscribe(ctx, req)
 	if err != nil {
 		return nil, x.refused(err)
 	}
 	return subscribeResult{
-		ResultType: complete, ID: g.ID, RefreshBefore: g.RefreshBefore.UTC().Format(time.RFC3339), Cursor: g.Cursor, Truncated: g.Truncated,
+		ResultType: complete, ID: g.ID, RefreshBefore: g.RefreshBefore.UTC().Format(time.RFC3339), Cursor: x.reader.pen(p, sel).write(g.Cursor), Truncated: g.Truncated,
 		DeliveryStatus: deliveryStatus{
 			Active: g.Status.Active, LastDeliveryAt: instant(g.Status.LastDeliveryAt),
 			LastError: text(g.Status.LastError), FailedSince: instant(g.Status.FailedSince),

@@ -47,7 +47,9 @@ type Item struct {
 type Batch struct {
 	Items        []Item
 	From, Cursor string
-	Truncated    bool
+	// Shown is From as the receiver is told it.
+	Shown     string
+	Truncated bool
 }
 
 // A Source is where a subscription's events come from. It is safe for concurrent use.
@@ -91,7 +93,7 @@ type Options struct {
 	Exclusive bool
 	// Caller returns who has subscribed, by the name and the credential of the principal: a caller as it
 	// would be authenticated now, or nil who may have subscriptions no more.
-	Caller func(principal, credential string) *access.Principal
+	Caller func(ctx context.Context, principal, credential string) *access.Principal
 	// PeopleHosts are the hosts to which the events of people who have signed in may be posted, as
 	// egress.Options writes hosts. None is nowhere.
 	PeopleHosts []string
@@ -280,7 +282,7 @@ func (n *Notifier) round(life context.Context) error {
 			n.log.LogAttrs(ctx, slog.LevelError, "a subscription cannot be read", slog.String("key", entry.Key), slog.Any("error", err))
 			continue
 		}
-		if n.opt.Caller(s.Principal, s.Credential) == nil {
+		if n.opt.Caller(ctx, s.Principal, s.Credential) == nil {
 			n.evict(ctx, s, "the access was revoked")
 			continue
 		}

@@ -1,6 +1,7 @@
 package notify_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -287,7 +288,7 @@ func TestSubscriptionsEnd(t *testing.T) {
 	t.Parallel()
 	revoked := make(chan struct{})
 	r := newRig(t, func(o *notify.Options) {
-		o.Caller = func(principal, _ string) *access.Principal {
+		o.Caller = func(_ context.Context, principal, _ string) *access.Principal {
 			select {
 			case <-revoked:
 				if principal == "token:fired" {

@@ -69,9 +69,9 @@ func (n *Notifier) newRunner(ctx context.Context, s *Subscription) *runner {
 }
 
 // caller is who has subscribed, as of now.
-func (r *runner) caller() *access.Principal {
+func (r *runner) caller(ctx context.Context) *access.Principal {
 	s := r.sub.Load()
-	return r.notifier.opt.Caller(s.Principal, s.Credential)
+	return r.notifier.opt.Caller(ctx, s.Principal, s.Credential)
 }
 
 // update gives the runner the subscription as it is now.
@@ -123,7 +123,7 @@ func (r *runner) begin(ctx context.Context) bool {
 			return false
 		case errors.Is(err, state.ErrNotFound):
 			// It is being removed, or its place was lost: then it goes on from now, and says so.
-			if p.Cursor, err = r.notifier.opt.Source.Now(ctx, r.caller()); err == nil {
+			if p.Cursor, err = r.notifier.opt.Source.Now(ctx, r.caller(ctx)); err == nil {
 				p.Truncated = true
 				r.progress, r.scanned, r.dirty = p, p.Cursor, true
 				return true
@@ -221,7 +221,7 @@ func (r *runner) read(ctx context.Context) bool {
 	var b Batch
 	var err error
 	if r.events == nil {
-		r.events, err = r.notifier.opt.Source.Follow(r.caller(), s.Name, s.Arguments, r.scanned, ahead)
+		r.events, err = r.notifier.opt.Source.Follow(r.caller(ctx), s.Name, s.Arguments, r.scanned, ahead)
 	}
 	if err == nil {
 		b, err = r.events.Read(ctx, since)
@@ -233,7 +233,7 @@ func (r *runner) read(ctx context.Context) bool {
 		return false
 	}
 	if b.Truncated {
-		r.pending = append(r.pending, gapMessage(s.ID, b.From))
+		r.pending = append(r.pending, gapMessage(s.ID, b.From, b.Shown))
 		r.Truncated, r.dirty = true, true
 	}
 	for _, item := range b.Items {
@@ -250,8 +250,8 @@ func (r *runner) read(ctx context.Context) bool {
 
 // gapMessage says that what lies before a cursor was lost in part. Its id is the same
 // over retries and after a crash.
-func gapMessage(id, cursor string) message {
-	body, _ := json.Marshal(map[string]string{"type": "gap", "cursor": cursor})
+func gapMessage(id, cursor, shown string) message {
+	body, _ := json.Marshal(map[string]string{"type": "gap", "cursor": shown})
 	sum := sha256.Sum256([]byte(id + "\x00" + cursor))
 	return message{Item: Item{ID: "msg_gap_" + hex.EncodeToString(sum[:12]), Body: body, Cursor: cursor}, gap: true}
 }

@@ -9,13 +9,13 @@ import (
 	"runtime/debug"
 
 	"github.com/mark3labs/mcp-go/mcp"
-
-	"slackmcp/mcp/access"
 )
 
 // An Extension serves methods of the protocol that mcp-go does not know. It is safe for
 // concurrent use.
 type Extension interface {
+	// For reports whether the caller in ctx is served anything.
+	For(ctx context.Context) bool
 	// Serves reports whether a method is the extension's.
 	Serves(method string) bool
 	// Capabilities are members of the server's capabilities that mcp-go's type has no
@@ -41,11 +41,22 @@ type Request struct {
 // Notify sends a notification on the request's own stream, before its result. It waits
 // for a slow client, and returns an error when there is none any more.
 func (r *Request) Notify(ctx context.Context, method string, params any) error {
+	return r.NotifyWhile(ctx, nil, method, params)
+}
+
+// NotifyWhile is Notify for what is not sent any more when still is false by the time that it is its turn; nil
+// is always true. It must not wait.
+func (r *Request) NotifyWhile(ctx context.Context, still func() bool, method string, params any) error {
 	msg, err := encodeNotification(method, params)
 	if err != nil {
 		return err
 	}
-	if err := r.call.out.send(ctx, msg); err != nil {
+	if b, ok := r.call.out.(boxSink); ok {
+		err = b.box.pushWhile(ctx, msg, still)
+	} else if still == nil || still() {
+		err = r.call.out.send(ctx, msg)
+	}
+	if err != nil {
 		r.call.cancel(errGone)
 		return err
 	}
@@ -113,11 +124,10 @@ func (t *Transport) extend(c *call, m *message) (resp mcp.JSONRPCMessage) {
 	return rpcError(c.id, mcp.INTERNAL_ERROR, internalError, nil)
 }
 
-// declare adds the extension's capabilities to an answer that describes the server. People are served
-// nothing of it, and are not told.
+// declare adds the extension's capabilities to an answer that describes the server, for callers whom it serves.
 func (t *Transport) declare(ctx context.Context, resp mcp.JSONRPCMessage) mcp.JSONRPCMessage {
 	r, ok := resp.(mcp.JSONRPCResponse)
-	if _, person := access.From(ctx).SignIn(); !ok || person {
+	if !ok || !t.opt.Extension.For(ctx) {
 		return resp
 	}
 	result, err := withCapabilities(r.Result, t.opt.Extension.Capabilities())

@@ -52,7 +52,7 @@ type outbox struct {
 	judged bool
 
 	mu       sync.Mutex
-	messages [][]byte
+	messages []waiting
 	bytes    int
 	writing  int           // bytes of the messages that were taken and are being written
 	space    chan struct{} // closed and replaced when messages were taken
@@ -69,6 +69,12 @@ type outbox struct {
 	listSent [3]uint64       // event that last carried each list
 	taken    []*subscription // of the last batch, until it was written
 	takenL   listKind
+}
+
+// A waiting message is sent unless its sender has a reason not to by then.
+type waiting struct {
+	msg   []byte
+	still func() bool // nil is always
 }
 
 // newOutbox returns an empty outbox of limit bytes. What is put in it wakes the reader
@@ -92,7 +98,10 @@ func (b *outbox) signal() {
 
 // push appends a message and waits for space until ctx ends. The slice must not be
 // changed afterwards.
-func (b *outbox) push(ctx context.Context, msg []byte) error {
+func (b *outbox) push(ctx context.Context, msg []byte) error { return b.pushWhile(ctx, msg, nil) }
+
+// pushWhile is push for a message that is left out if still is not true any more when it is its turn.
+func (b *outbox) pushWhile(ctx context.Context, msg []byte, still func() bool) error {
 	for {
 		b.mu.Lock()
 		if b.closed {
@@ -101,7 +110,7 @@ func (b *outbox) push(ctx context.Context, msg []byte) error {
 		}
 		// A single message may exceed the limit when it is alone, or it could never be sent.
 		if (b.bytes == 0 || b.bytes+len(msg) <= b.limit) && b.reserve(len(msg)) {
-			b.messages = append(b.messages, msg)
+			b.messages = append(b.messages, waiting{msg, still})
 			b.bytes += len(msg)
 			b.mu.Unlock()
 			b.signal()
@@ -210,7 +219,9 @@ func (b *outbox) take(dst []byte, f framing) []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, m := range b.messages {
-		dst = f.message(dst, "", m)
+		if m.still == nil || m.still() {
+			dst = f.message(dst, "", m.msg)
+		}
 	}
 	if b.bytes > 0 {
 		b.writing += b.bytes
@@ -230,6 +241,11 @@ func (b *outbox) take(dst []byte, f framing) []byte {
 	}
 	b.takenL, b.changed = b.changed, 0
 	b.taken = b.taken[:0]
+	return b.takeUpdates(dst, f)
+}
+
+// takeUpdates requires b.mu.
+func (b *outbox) takeUpdates(dst []byte, f framing) []byte {
 	for _, s := range b.updated {
 		if s.gone {
 			continue

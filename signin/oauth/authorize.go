@@ -114,7 +114,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	s.show(w, http.StatusOK, consentPage, consentView{
 		Name: t.Name, Vouched: t.Vouched, Host: shownHost(t.Redirect), Local: !strings.HasPrefix(t.Redirect, "https://"), Sealed: sealed,
-		Action: consentPath, Write: slices.Contains(t.Scopes, access.Write), Read: slices.Contains(t.Scopes, access.Read),
+		Action: consentPath, Write: slices.Contains(t.Scopes, access.Write), Events: slices.Contains(t.Scopes, access.Events), Read: slices.Contains(t.Scopes, access.Read),
 	}, t.Redirect, toSlack)
 }
 
@@ -168,7 +168,7 @@ func (s *Server) begin(c *client, q url.Values) (*transaction, *fault) {
 	case !s.ours(q["resource"]):
 		return failed("invalid_target", "tokens are given for this server only")
 	case !some:
-		return failed("invalid_scope", "people can give read and write, within what the operator allows")
+		return failed("invalid_scope", "people can give read, events and write, within what the operator allows")
 	}
 	return &transaction{
 		Client: c.hash(), Name: c.name, Vouched: c.vouched, Redirect: f.redirect, State: f.state, Challenge: challenge, Scopes: scopes,
@@ -212,9 +212,9 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) {
 		s.back(w, r, t.Redirect, url.Values{"error": {"access_denied"}, "error_description": {"the person did not allow it"}}, t.State)
 		return
 	}
-	if r.PostForm.Get("write") != "on" {
-		t.Scopes = slices.DeleteFunc(t.Scopes, func(one access.Scope) bool { return one == access.Write })
-	}
+	t.Scopes = slices.DeleteFunc(t.Scopes, func(one access.Scope) bool {
+		return one != access.Read && r.PostForm.Get(string(one)) != "on" // each has a box of its name
+	})
 	if len(t.Scopes) == 0 {
 		s.problem(w, http.StatusBadRequest, &pageError{Text: "Nothing is left that the program may do. Go back and tick the box, or deny."})
 		return
@@ -322,7 +322,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) {
 	} else {
 		s.show(w, http.StatusOK, donePage, doneView{
 			Person: cleanName(account.Name), Workspace: cleanName(account.Workspace), Program: t.Name, Host: shownHost(t.Redirect),
-			Write: slices.Contains(t.Scopes, access.Write), Sealed: sealed, Action: donePath, Own: ownPath,
+			May: mayDo(t.Scopes), Sealed: sealed, Action: donePath, Own: ownPath,
 		}, t.Redirect)
 	}
 }

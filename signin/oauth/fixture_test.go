@@ -129,7 +129,7 @@ type options struct {
 func newRig(t *testing.T, o options) *rig {
 	t.Helper()
 	r := &rig{t: t, slack: &fakeSlack{accounts: map[string]signin.Account{
-		"annscode": {Person: ann, Name: "Ann <b>Other</b>", Workspace: "Acme", Scopes: []access.Scope{access.Read, access.Write}},
+		"annscode": {Person: ann, Name: "Ann <b>Other</b>", Workspace: "Acme", Scopes: access.Personal},
 	}}}
 	m, err := memory.New(memory.Options{})
 	if err != nil {

@@ -68,7 +68,7 @@ type Options struct {
 	// MaxDocument and FetchTime. Required.
 	Named  Named
 	Egress *egress.Client
-	// Ceiling is what people may give at most, of read and write; empty is both.
+	// Ceiling is what people may give at most, of read, events and write; empty is read and write.
 	Ceiling []access.Scope
 	// OnEvent, when set, is called for what an operator may want to know of. It must not wait.
 	OnEvent func(r *http.Request, e Event)
@@ -183,13 +183,12 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// personal are the scopes among some that people may have; of none, all.
+// personal are the scopes among some that people may have; of none, read and write.
 func personal(ceiling []access.Scope) []access.Scope {
-	all := []access.Scope{access.Read, access.Write}
 	if len(ceiling) == 0 {
-		return all
+		return []access.Scope{access.Read, access.Write}
 	}
-	return slices.DeleteFunc(all, func(s access.Scope) bool { return !slices.Contains(ceiling, s) })
+	return slices.DeleteFunc(slices.Clone(access.Personal), func(s access.Scope) bool { return !slices.Contains(ceiling, s) })
 }
 
 // route builds the table of routes.

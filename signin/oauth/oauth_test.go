@@ -144,7 +144,11 @@ func TestScopesByConsent(t *testing.T) {
 		"read asked for":      {"read", "on", "read", nil, nil},
 		"write not given":     {"read write", "", "read", nil, nil},
 		"ceiling of read":     {"read write", "on", "read", []access.Scope{access.Read}, nil},
-		"admin is no consent": {"read admin events", "on", "read", []access.Scope{access.Read, access.Admin, access.Events, access.Write}, nil},
+		"admin is no consent": {"read admin", "on", "read", []access.Scope{access.Read, access.Admin, access.Events, access.Write}, nil},
+		"events":              {"read events", "on", "read events", []access.Scope{access.Read, access.Events, access.Write}, nil},
+		"all":                 {"", "on", "read events write", []access.Scope{access.Read, access.Events, access.Write}, nil},
+		"events not given":    {"", "", "read", []access.Scope{access.Read, access.Events, access.Write}, nil},
+		"events not offered":  {"read events", "on", "read", []access.Scope{access.Read, access.Write}, nil},
 		"Slack gave less":     {"read write", "on", "read", nil, []access.Scope{access.Read}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,7 +164,7 @@ func TestScopesByConsent(t *testing.T) {
 			if c.asked != "" {
 				q.Set("scope", c.asked)
 			}
-			_, sent := b.post("/authorize/consent", url.Values{"t": {b.get("/authorize", q).form(t)}, "answer": {"allow"}, "write": {c.tick}}).to(t)
+			_, sent := b.post("/authorize/consent", url.Values{"t": {b.get("/authorize", q).form(t)}, "answer": {"allow"}, "write": {c.tick}, "events": {c.tick}}).to(t)
 			form := b.get(signin.CallbackPath, url.Values{"state": {sent.Get("state")}, "code": {"annscode"}}).form(t)
 			_, sent = b.post("/authorize/done", url.Values{"t": {form}, "answer": {"continue"}}).to(t)
 			if _, given := r.token(exchange(id, loopback, sent.Get("code"))); given["scope"] != c.want {

@@ -120,7 +120,7 @@ func (s *Server) showOwn(w http.ResponseWriter, r *http.Request, t *transaction)
 	v := ownView{Person: cleanName(t.Account.Name), Workspace: cleanName(t.Account.Workspace), Sealed: sealed, Action: ownEndPath}
 	for _, one := range list {
 		v.SignIns = append(v.SignIns, ownSignIn{
-			ID: one.ID, Host: one.Host, Program: cleanName(one.ClientName), Write: slices.Contains(one.Scopes, access.Write),
+			ID: one.ID, Host: one.Host, Program: cleanName(one.ClientName), May: mayDo(one.Scopes),
 			Created: dayOf(one.Created), Used: dayOf(one.Used),
 		})
 	}
@@ -146,7 +146,7 @@ type ownView struct {
 
 type ownSignIn struct {
 	ID, Host, Program, Created, Used string
-	Write                            bool
+	May                              string
 }
 
 var ownStartPage = newPage("Your sign-ins", `<h1>Your sign-ins</h1>
@@ -156,7 +156,7 @@ var ownStartPage = newPage("Your sign-ins", `<h1>Your sign-ins</h1>
 var ownPage = newPage("Your sign-ins", `<h1>Your sign-ins</h1><p class="name">{{.Person}} of {{.Workspace}}</p>
 {{if .SignIns}}<form method="post" action="{{.Action}}"><input type="hidden" name="t" value="{{.Sealed}}">
 {{range .SignIns}}<p class="host">{{.Host}}</p>
-<p class="name">{{if .Program}}It is called “{{.Program}}”. {{end}}It may {{if .Write}}read and write{{else}}read{{end}} as you.</p>
+<p class="name">{{if .Program}}It is called “{{.Program}}”. {{end}}It may {{.May}} as you.</p>
 <p class="small">Since {{.Created}}, last used {{.Used}} or up to an hour later.</p>
 <p><button class="no" name="end" value="{{.ID}}">End this one</button></p>
 {{end}}<p><button class="go" name="end" value="all">End all</button></p></form>

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"slackmcp/mcp/access"
 	"slackmcp/signin"
 	"slackmcp/signin/rows"
 )
@@ -132,13 +133,28 @@ func newPage(title, body string) *template.Template {
 type consentView struct {
 	Name, Host, Sealed, Action string
 	Vouched, Local             bool
-	Read, Write                bool
+	Read, Events, Write        bool
+}
+
+// mayDo says what a program may do in Slack.
+func mayDo(scopes []access.Scope) string {
+	may := []string{"read"}
+	if slices.Contains(scopes, access.Events) {
+		may = append(may, "be told of events")
+	}
+	if slices.Contains(scopes, access.Write) {
+		may = append(may, "write")
+	}
+	if n := len(may) - 1; n > 0 {
+		return strings.Join(may[:n], ", ") + " and " + may[n]
+	}
+	return may[0]
 }
 
 // doneView is what the page shows that says who has signed in.
 type doneView struct {
 	Person, Workspace, Program, Host, Sealed, Action, Own string
-	Write                                                 bool
+	May                                                   string
 }
 
 var consentPage = newPage("Sign in with Slack", `<h1>Let a program use Slack as you?</h1>
@@ -147,13 +163,14 @@ var consentPage = newPage("Sign in with Slack", `<h1>Let a program use Slack as 
 <p class="warn">Go on only if you have started to sign in {{if .Local}}on this computer {{end}}yourself, a moment ago.</p>
 <form method="post" action="{{.Action}}"><input type="hidden" name="t" value="{{.Sealed}}">
 {{if .Read}}<p>It may read what you can read in Slack: messages, files, people, private conversations too.</p>{{end}}
+{{if .Events}}<label><input type="checkbox" name="events" value="on" checked> It may also be told of what happens in the conversations that you can see and this server’s Slack app is in, as it happens. Untick this if it should only look when you ask.</label>{{end}}
 {{if .Write}}<label><input type="checkbox" name="write" value="on" checked> It may also write as you: post, react, upload. Untick this if it should only read.</label>{{end}}
 <p><button class="go" name="answer" value="allow">Go on to Slack</button><button class="no" name="answer" value="deny">Deny</button></p></form>
 <p class="small">You sign in at Slack next. Your Slack password and token are not given to the program.</p>`)
 
 var donePage = newPage("Signed in", `<h1>You are signed in</h1>
 <p class="host">{{.Person}}</p><p class="name">of {{.Workspace}}</p>
-<p>From now on <b>{{.Host}}</b>{{if .Program}} (“{{.Program}}”){{end}} may {{if .Write}}read and write{{else}}read{{end}} in Slack as this person.</p>
+<p>From now on <b>{{.Host}}</b>{{if .Program}} (“{{.Program}}”){{end}} may {{.May}} in Slack as this person.</p>
 <p class="warn">Is this not you? Then somebody else began this. Do not go on.</p>
 <form method="post" action="{{.Action}}"><input type="hidden" name="t" value="{{.Sealed}}">
 <p><button class="go" name="answer" value="continue">Continue</button><button class="no" name="answer" value="stop">This is not me</button></p></form>

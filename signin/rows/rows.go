@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -206,10 +207,30 @@ func (s *SignIns) Authenticate(ctx context.Context, token string) (*access.Princ
 		return nil, access.ErrInvalidToken
 	}
 	s.used(ctx, id, &r)
+	return s.principal(id, &r, scopes), nil
+}
+
+// principal is the caller of a sign-in, with scopes within the ceiling.
+func (s *SignIns) principal(id string, r *row, scopes []access.Scope) *access.Principal {
 	if s.opt.Ceiling != nil {
 		scopes = slices.DeleteFunc(slices.Clone(scopes), func(one access.Scope) bool { return !slices.Contains(s.opt.Ceiling, one) })
 	}
-	return access.SignedIn(access.SignIn{ID: id, Person: r.Person, Keeper: s}, scopes...), nil
+	return access.SignedIn(access.SignIn{ID: id, Person: r.Person, Keeper: s}, scopes...)
+}
+
+// Caller returns the caller of a sign-in by the name of its principal, for what it has left behind to be done. It
+// is ErrInvalid where there is no such sign-in any more.
+func (s *SignIns) Caller(ctx context.Context, name string) (*access.Principal, error) {
+	id := name[strings.LastIndexByte(name, '#')+1:]
+	r, _, err := s.lately(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	p := s.principal(id, &r, r.Scopes)
+	if p.Name != name {
+		return nil, ErrInvalid
+	}
+	return p, nil
 }
 
 func forAccess(err error) error {

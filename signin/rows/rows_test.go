@@ -624,3 +624,29 @@ func TestRowsOfAnotherKeyAreSomebodys(t *testing.T) {
 		t.Errorf("%v, last %v, %v", p, last, err)
 	}
 }
+
+// What a sign-in has left behind is done for its caller, as long as it holds.
+func TestCaller(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	s := r.replica(1)
+	p := r.good(s, r.signIn(s, ann, access.Read, access.Events).Access)
+	got, err := s.Caller(t.Context(), p.Name)
+	if err != nil || got.Name != p.Name || !got.PersonMay(access.Events) || got.PersonMay(access.Write) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	who, _ := p.SignIn()
+	for name, other := range map[string]string{
+		"another person's name": strings.Replace(p.Name, "#", "x#", 1), "no sign-in": p.Name + "x", "no name": "", "the id alone": who.ID,
+	} {
+		if got, err := s.Caller(t.Context(), other); err == nil {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	if _, err := s.End(t.Context(), who.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Caller(t.Context(), p.Name); !errors.Is(err, rows.ErrInvalid) {
+		t.Errorf("after its end: %+v, %v", got, err)
+	}
+}

@@ -100,8 +100,8 @@ func New(o Options) (*Side, error) {
 	return s, s.Allow(o.Teams, o.Guests)
 }
 
-// Scopes are the scopes of Slack that each of those needs that people may give, read and write: the user
-// scopes of the Slack app have to have them.
+// Scopes are the scopes of Slack that each of those needs that people may give: the user scopes of the Slack app
+// have to have them. It is nil for what people cannot give.
 func Scopes(s access.Scope) []string {
 	if s == access.Read {
 		return strings.Fields(`bookmarks:read canvases:read channels:history channels:read emoji:read files:read groups:history
@@ -110,6 +110,9 @@ func Scopes(s access.Scope) []string {
 	if s == access.Write {
 		return strings.Fields(`bookmarks:write canvases:write channels:write chat:write files:write groups:write im:write mpim:write
 			pins:write reactions:write`)
+	}
+	if s == access.Events {
+		return []string{} // the bot hears of events
 	}
 	return nil
 }
@@ -186,7 +189,7 @@ func (s *Side) identify(ctx context.Context, g slackapi.Grant) (grant, signin.Ac
 	account := signin.Account{
 		Person: p, Name: cmp.Or(user.Profile.DisplayName, user.RealName, user.Name), Workspace: who.Team, Guest: r.Guest,
 	}
-	for _, one := range []access.Scope{access.Read, access.Write} {
+	for _, one := range access.Personal {
 		if !slices.ContainsFunc(Scopes(one), func(scope string) bool { return !slices.Contains(g.Scopes, scope) || !who.Has(scope) }) {
 			account.Scopes = append(account.Scopes, one)
 		}

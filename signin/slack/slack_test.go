@@ -199,12 +199,12 @@ func TestSignIn(t *testing.T) {
 			return nil
 		})
 		ok(t, err)
-		if asked != 1 || account.Name != "bob" || account.Workspace != "Lantern Works" || account.Guest || !slices.Equal(account.Scopes, []access.Scope{access.Read}) {
+		if asked != 1 || account.Name != "bob" || account.Workspace != "Lantern Works" || account.Guest || !slices.Equal(account.Scopes, []access.Scope{access.Read, access.Events}) {
 			t.Errorf("asked %d times, account %+v", asked, account)
 		}
 		account, err = s.Finish(t.Context(), r.code(s, sandbox.Bob, access.Read, access.Write), accept)
 		ok(t, err)
-		if !slices.Equal(account.Scopes, []access.Scope{access.Read, access.Write}) {
+		if !slices.Equal(account.Scopes, access.Personal) {
 			t.Errorf("scopes %v", account.Scopes)
 		}
 		ok(t, s.Check(t.Context(), bob))

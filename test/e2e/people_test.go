@@ -189,7 +189,7 @@ func signPersonIn(base, client, user string) (signedInPerson, error) {
 		"response_type": {"code"}, "client_id": {client}, "redirect_uri": {loopbackRedirect}, "code_challenge_method": {"S256"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "resource": {base + "/mcp"},
 	}.Encode(), "", "")
-	_, to := w.post(base+"/authorize/consent", url.Values{"t": {w.form(body)}, "answer": {"allow"}, "write": {"on"}})
+	_, to := w.post(base+"/authorize/consent", url.Values{"t": {w.form(body)}, "answer": {"allow"}, "write": {"on"}, "events": {"on"}})
 	atSlack := to.Query()
 	atSlack.Set("user", user)
 	atSlack.Set("answer", "allow")

@@ -183,7 +183,7 @@ func (s *surfer) back(user string) *url.URL {
 		"response_type": {"code"}, "client_id": {s.client}, "redirect_uri": {surferBack}, "code_challenge_method": {"S256"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "resource": {s.base + "/mcp"}, "state": {surferState},
 	}.Encode(), "", "")
-	return s.atSlack(s.to(s.form(s.base+"/authorize/consent", url.Values{"t": {s.sealed(asked)}, "answer": {"allow"}, "write": {"on"}})), user)
+	return s.atSlack(s.to(s.form(s.base+"/authorize/consent", url.Values{"t": {s.sealed(asked)}, "answer": {"allow"}, "write": {"on"}, "events": {"on"}})), user)
 }
 
 // atSlack answers on Slack's page, and returns where it sends the person back to.
