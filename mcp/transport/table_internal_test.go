@@ -2,6 +2,7 @@ package transport
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -158,5 +159,35 @@ func TestFollowingLate(t *testing.T) {
 	table.catchUp(table.follow(u2, "slack://events", nil), since)
 	if a, b := told(u1), told(u2); a != 1 || b != 0 {
 		t.Errorf("told %d and %d times", a, b)
+	}
+}
+
+// BenchmarkThousandPeople tells a thousand clients of one event of which each second one may be told, and takes
+// what they are sent; services beside people.
+func BenchmarkThousandPeople(b *testing.B) {
+	for _, people := range []bool{false, true} {
+		b.Run(map[bool]string{false: "services", true: "people"}[people], func(b *testing.B) {
+			table := newTable(0)
+			table.told = func(p *access.Principal, _ Cause) Verdict {
+				who, _ := p.SignIn()
+				return Verdict(who.Person.User[len(who.Person.User)-1] % 2)
+			}
+			var boxes []*outbox
+			for i := range 1000 {
+				box := newOutbox(10_000, make(chan struct{}, 1))
+				if people {
+					box = boxOf("U" + strconv.Itoa(i))
+				}
+				table.follow(box, "slack://events", nil)
+				boxes = append(boxes, box)
+			}
+			var buf []byte
+			for b.Loop() {
+				table.notify("slack://events", "room")
+				for _, box := range boxes {
+					buf = box.take(buf[:0], lines)
+				}
+			}
+		})
 	}
 }
