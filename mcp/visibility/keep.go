@@ -29,8 +29,9 @@ const (
 	allDirects = rowDirects + "all"
 	allPeople  = rowPeople + "all"
 
+	// With what is unclear, and sealed, a row is below what a store takes.
 	piece      = 4_000
-	pieceBytes = 48 << 10
+	pieceBytes = 36 << 10
 	keepEvery  = 10 * time.Second
 	keepTime   = 5 * time.Second // of the last time
 )
@@ -334,8 +335,8 @@ func (j *Judge) keep(ctx context.Context) {
 	list, at := j.changed()
 	epoch := at.Epoch()
 	seq, ok := at.Seq()
-	if !ok {
-		return // no event was seen yet
+	if !ok || len(list) == 0 && at == j.kept {
+		return // no event was seen yet, or none since
 	}
 	prefix := j.place()
 	for i := range list {
@@ -346,7 +347,9 @@ func (j *Judge) keep(ctx context.Context) {
 			}
 		}
 	}
-	_ = j.put(ctx, prefix+rowAt, kept{Epoch: epoch, Seq: seq, Of: 1}) // the next time writes it
+	if j.put(ctx, prefix+rowAt, kept{Epoch: epoch, Seq: seq, Of: 1}) == nil {
+		j.kept = at
+	}
 }
 
 // changed returns what has to be written, and how far the log was read.
@@ -405,6 +408,10 @@ func (j *Judge) wholeMembers(w *whole, c *conversation) {
 		if c.marks[i].is != left || c.marks[i].at.IsZero() {
 			w.ids = append(w.ids, j.byIndex[i].id)
 		}
+	}
+	if len(c.marks) > maxMarks {
+		w.at, w.ids = zero, nil // it is asked for anew
+		return
 	}
 	for i, m := range c.marks {
 		if m.is != left {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -189,6 +190,74 @@ type slowLog struct {
 func (l slowLog) Query(ctx context.Context, q event.Query, use func(event.Page) error) error {
 	l.look(*l.judge)
 	return l.Log.Query(ctx, q, use)
+}
+
+// Large conversations are kept in rows that every store takes, and nothing is written while nothing happens.
+func TestLargeRows(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store, err := memory.New(memory.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		log := &eventtest.Log{}
+		log.Append(event.Event{})
+		page, _ := log.Page(event.Query{Limit: 1})
+		w := small()
+		members := []string{bot}
+		for i := range 9_000 {
+			members = append(members, fmt.Sprintf("U0%09d", i))
+			w.add(members[i+1], slackapi.User{})
+		}
+		w.channel("CBIG", privateChannel, members...)
+		counted := &countedState{Store: store.State()}
+		o := visibility.Options{State: counted, Log: log}
+		first := newJudged(t, w, o)
+		stop := runs(first)
+		first.Apply(&page.Events[0])
+		time.Sleep(10 * time.Minute)
+		n := counted.puts.Load()
+		time.Sleep(2 * time.Minute)
+		if more := counted.puts.Load() - n; n == 0 || more > 0 {
+			t.Errorf("%d rows were written, and %d while nothing happened", n, more)
+		}
+		stop()
+		list, err := store.State().List(context.Background(), visibility.Prefix, "", 1000)
+		if err != nil || len(list) < 5 {
+			t.Fatalf("%d rows, %v", len(list), err)
+		}
+		for _, e := range list {
+			if len(e.Value) > 62<<10 {
+				t.Errorf("%s has %d bytes", e.Key, len(e.Value))
+			}
+		}
+		second := newJudged(t, w, o)
+		w.during = func(method string) {
+			if method != "users.conversations" {
+				t.Errorf("%s was called", method)
+			}
+		}
+		stop = runs(second)
+		defer stop()
+		time.Sleep(time.Second)
+		e := message(t, "CBIG")
+		if v := second.See(person(members[9_000]), &e); v != visible {
+			t.Errorf("it is %v", v)
+		}
+	})
+}
+
+// A countedState counts what is written.
+type countedState struct {
+	state.Store
+
+	puts atomic.Int64
+}
+
+func (s *countedState) Put(ctx context.Context, key string, value []byte, p state.Put) (string, error) {
+	s.puts.Add(1)
+	return s.Store.Put(ctx, key, value, p)
 }
 
 // With rows of another store, or none, Slack is asked.

@@ -140,6 +140,8 @@ type Judge struct {
 	dirty    map[string]struct{} // names of rows that have to be written
 
 	again again
+
+	kept event.Position // how far the log had been read when keep last wrote, for keep alone
 }
 
 // New returns a Judge that knows nothing yet. Look-ups run in the background until Close.
