@@ -51,12 +51,14 @@ type asking struct {
 	count  int
 	needs  map[need]*flight
 	later  map[need]time.Time // not before
-	gates  map[string]*gate
+	// stuck is until when it is of no use that a person waits: what they need cannot be asked before.
+	stuck map[access.Person]time.Time
+	gates map[string]*gate
 }
 
 func newAsking(pace float64) asking {
 	return asking{
-		pace: pace, pairs: map[access.Person]map[string]*flight{}, needs: map[need]*flight{}, later: map[need]time.Time{}, gates: map[string]*gate{},
+		pace: pace, pairs: map[access.Person]map[string]*flight{}, needs: map[need]*flight{}, later: map[need]time.Time{}, stuck: map[access.Person]time.Time{}, gates: map[string]*gate{},
 	}
 }
 
@@ -145,6 +147,7 @@ func (j *Judge) call(ctx context.Context, method string, urgent bool, do func(co
 // look asks in the background for what has to be known of a person and an event.
 func (j *Judge) look(p access.Person, e *event.Event, f facts, r ruling) {
 	if r.need.what == ofNothing {
+		j.asking.hold(p, j.opt.Now().Add(startEvery))
 		return
 	}
 	target := r.channel
@@ -176,7 +179,11 @@ func (a *asking) begin(p access.Person, target string, n need, now time.Time, wo
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	own := a.pairs[p]
-	if a.closed || own[target] != nil || len(own) >= maxOwn || a.count >= maxPairs || now.Before(a.later[n]) {
+	if a.closed || own[target] != nil || len(own) >= maxOwn || a.count >= maxPairs {
+		return nil
+	}
+	if until := a.later[n]; now.Before(until) {
+		a.keepStuck(p, until)
 		return nil
 	}
 	if own == nil {
@@ -198,8 +205,26 @@ func (a *asking) begin(p access.Person, target string, n need, now time.Time, wo
 	}
 }
 
+// startEvery is how often it is of use to judge anew while the server is starting.
+const startEvery = 200 * time.Millisecond
+
+func (a *asking) hold(p access.Person, until time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.keepStuck(p, until)
+}
+
+// keepStuck requires a.mu.
+func (a *asking) keepStuck(p access.Person, until time.Time) {
+	if len(a.stuck) >= maxFailed {
+		clear(a.stuck)
+	}
+	a.stuck[p] = until
+}
+
 // Await waits until the look-ups have ended that this person's Unknowns have started, or until ctx ends. It
-// reports whether they all have. A reader that met an Unknown may hold so for a few seconds, and then judge
+// reports whether they all have. Where nothing can be asked because Slack could not answer a moment ago, it
+// waits until it can. A reader that met an Unknown may hold so for a few seconds, and then judge
 // once more: what is still Unknown then is a no.
 func (j *Judge) Await(ctx context.Context, p access.Person) bool {
 	j.asking.mu.Lock()
@@ -207,7 +232,11 @@ func (j *Judge) Await(ctx context.Context, p access.Person) bool {
 	for _, f := range j.asking.pairs[p] {
 		all = append(all, f)
 	}
+	stuck := j.asking.stuck[p].Sub(j.opt.Now())
 	j.asking.mu.Unlock()
+	if len(all) == 0 && stuck > 0 {
+		return wait.Sleep(ctx, stuck) == nil
+	}
 	for _, f := range all {
 		select {
 		case <-f.done:

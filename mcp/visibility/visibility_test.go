@@ -382,7 +382,9 @@ func TestSlackIsDown(t *testing.T) {
 		j.want(e, who{"UANN": unknown, "UBEN": unknown})
 		n := j.called()
 		for range 100 {
-			j.settled("UANN", e)
+			p := person("UANN")
+			j.See(p, &e)
+			time.Sleep(10 * time.Millisecond)
 		}
 		if j.called() > n+2 {
 			t.Errorf("Slack was asked %d times more in no time", j.called()-n)
@@ -397,6 +399,26 @@ func TestSlackIsDown(t *testing.T) {
 		}
 		time.Sleep(2 * time.Minute)
 		j.want(e, who{"UANN": unknown})
+	})
+}
+
+// Who waits for what cannot be asked now waits as long as they can, and does not judge again and again.
+func TestAwaitWhileSlackIsDown(t *testing.T) {
+	t.Parallel()
+	in(t, func(j *judged) {
+		e, p := message(t, "CPRIV"), person("UANN")
+		j.fail(refusal("timed_out", slackapi.Unavailable))
+		j.See(p, &e)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		rounds := 0
+		for ; ctx.Err() == nil; rounds++ {
+			j.Await(ctx, p)
+			j.See(p, &e)
+		}
+		if rounds > 3 {
+			t.Errorf("it was judged %d times in two seconds", rounds)
+		}
 	})
 }
 
