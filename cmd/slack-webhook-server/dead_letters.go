@@ -38,18 +38,20 @@ type lettersFlags struct {
 	filterFlags
 
 	diedBefore string
+	reason     string
 	all        bool
 	dryRun     bool
 }
 
 func (f *lettersFlags) add(cmd *cobra.Command) {
 	f.filterFlags.add(cmd)
+	cmd.Flags().StringVar(&f.reason, "reason", "", "Only what a group gave up for this whole `reason`")
 	cmd.Flags().StringVar(&f.diedBefore, "died-before", "", "Only what a group gave up before this `time`")
 }
 
 // letters reads the flags and the arguments: a group and ids.
 func (f *lettersFlags) letters(cmd *cobra.Command, group string, refs []string) (operator.Letters, error) {
-	l := operator.Letters{Group: group, Refs: refs, All: f.all, DryRun: f.dryRun}
+	l := operator.Letters{Group: group, Refs: refs, Reason: f.reason, All: f.all, DryRun: f.dryRun}
 	var err error
 	if l.Filter, err = f.filter(cmd); err != nil {
 		return l, err

@@ -11,12 +11,14 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// Letters choose dead letters of one group. Refs, Filter and DiedBefore are joined by "and".
+// Letters choose dead letters of one group. Refs, Filter, Reason and DiedBefore are joined by "and".
 type Letters struct {
 	Group string
 	// Refs are event ids, source:id, or positions; empty is any.
 	Refs   []string
 	Filter event.Filter
+	// Reason is the whole reason for which a letter died; empty is any.
+	Reason string
 	// DiedBefore leaves out letters that became dead letters at this time or later; zero
 	// leaves out none.
 	DiedBefore time.Time
@@ -28,7 +30,7 @@ type Letters struct {
 
 // Chooses reports whether the letters are chosen by more than their group.
 func (l *Letters) Chooses() bool {
-	return l.All || len(l.Refs) > 0 || !l.DiedBefore.IsZero() || chooses(l.Filter)
+	return l.All || len(l.Refs) > 0 || !l.DiedBefore.IsZero() || l.Reason != "" || chooses(l.Filter)
 }
 
 func chooses(f event.Filter) bool {
@@ -39,7 +41,7 @@ func chooses(f event.Filter) bool {
 // Match reports whether a letter is chosen.
 func (l *Letters) Match(d *queue.DeadLetter) bool {
 	return (len(l.Refs) == 0 || slices.ContainsFunc(l.Refs, func(ref string) bool { return refers(ref, &d.Event) })) &&
-		(l.DiedBefore.IsZero() || d.DiedAt.Before(l.DiedBefore)) && l.Filter.Match(&d.Event)
+		(l.Reason == "" || d.Reason == l.Reason) && (l.DiedBefore.IsZero() || d.DiedAt.Before(l.DiedBefore)) && l.Filter.Match(&d.Event)
 }
 
 // refers reports whether ref is a reference to e.
