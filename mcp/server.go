@@ -475,6 +475,21 @@ func (s *Server) announcePage(page event.Page) error {
 	return nil
 }
 
+// Told is a resource that an event changed, and how many clients of this process follow it now.
+type Told struct {
+	URI       string
+	Followers int
+}
+
+// Told lists the resources that an event changed: those who follow them were notified when it came.
+func (s *Server) Told(e *event.Event) []Told {
+	var list []Told
+	for _, uri := range resources.Changed(e) {
+		list = append(list, Told{uri, s.transport.Followers(uri)})
+	}
+	return list
+}
+
 const (
 	// listTTL is how long a 2026-07-28 client may keep a list, in milliseconds. A change
 	// is announced besides.

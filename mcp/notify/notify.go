@@ -81,6 +81,10 @@ type Observation struct {
 	// attempt) or, of a challenge, verified or refused.
 	Outcome  string
 	Duration time.Duration
+	// Subscription is its id, and Event that of the event; Event is "" of a challenge.
+	Subscription, Event string
+	// Why it failed; "" where it did not.
+	Why string
 }
 
 // Options configure a Notifier. State, Source, Client and Caller are required.

@@ -298,7 +298,7 @@ func (r *runner) deliver(ctx context.Context) {
 		return
 	}
 	r.Due, r.tried = time.Now().Add(delay), m.ID
-	r.notifier.opt.OnObserve(Observation{Outcome: "retried", Duration: time.Since(began)})
+	r.notifier.opt.OnObserve(Observation{Outcome: "retried", Duration: time.Since(began), Subscription: s.ID, Event: m.ID, Why: why})
 	r.save(ctx, true) // an attempt counts, whatever happens to this process
 }
 
@@ -308,7 +308,7 @@ func (r *runner) accepted(m message, took time.Duration) {
 	if !m.gap {
 		r.Accepted++
 	}
-	r.notifier.opt.OnObserve(Observation{Outcome: "accepted", Duration: took})
+	r.notifier.opt.OnObserve(Observation{Outcome: "accepted", Duration: took, Subscription: r.sub.Load().ID, Event: m.ID})
 }
 
 func (r *runner) failed(why string) {
@@ -332,7 +332,7 @@ func (r *runner) pass(m message) {
 func (r *runner) giveUp(ctx context.Context, s *Subscription, m message, why, outcome string) {
 	attempts := r.Attempt
 	r.pass(m)
-	r.notifier.opt.OnObserve(Observation{Outcome: outcome})
+	r.notifier.opt.OnObserve(Observation{Outcome: outcome, Subscription: s.ID, Event: m.ID, Why: why})
 	if m.gap {
 		return // the answer to the next refresh says it
 	}

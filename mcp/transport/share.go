@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -217,3 +218,46 @@ const maxURI = 4 << 10
 
 // weight is what following a resource counts: a long address takes as much memory as several.
 func weight(uri string) int64 { return 1 + int64(len(uri)>>10) }
+
+// Held is what one account has open at this process.
+type Held struct {
+	// Account is whose it is: a principal, or a person with all their sign-ins.
+	Account                                 string
+	Sessions, Streams, Calls, Subscriptions int64
+}
+
+// Held lists what each account has open, by account. What a quota of subscriptions counts are those to
+// resources, weighed as the quota does.
+func (t *Transport) Held() []Held {
+	all := map[string]*Held{}
+	of := func(q *quota, field func(*Held) *int64) {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		for account, n := range q.held {
+			if all[account] == nil {
+				all[account] = &Held{Account: account}
+			}
+			*field(all[account]) = n
+		}
+	}
+	of(t.quotas.sessions, func(h *Held) *int64 { return &h.Sessions })
+	of(t.quotas.streams, func(h *Held) *int64 { return &h.Streams })
+	of(t.quotas.calls, func(h *Held) *int64 { return &h.Calls })
+	of(t.quotas.subscriptions, func(h *Held) *int64 { return &h.Subscriptions })
+	list := make([]Held, 0, len(all))
+	for _, h := range all {
+		list = append(list, *h)
+	}
+	slices.SortFunc(list, func(a, b Held) int { return strings.Compare(a.Account, b.Account) })
+	return list
+}
+
+// Followers returns how many clients of this process follow a resource.
+func (t *Transport) Followers(uri string) int {
+	t.table.mu.Lock()
+	defer t.table.mu.Unlock()
+	if tp, ok := t.table.topics[uri]; ok {
+		return len(tp.subs)
+	}
+	return 0
+}

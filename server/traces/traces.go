@@ -275,6 +275,9 @@ func idsOf(source, id string) ids {
 	return ids{trace: trace.TraceID(sum[:16]), span: trace.SpanID(sum[16:24])}
 }
 
+// OfEvent is the id of an event's trace, in hexadecimal digits.
+func OfEvent(source, id string) string { return idsOf(source, id).trace.String() }
+
 // parent is the span context of an event's delivery, as a span that lies elsewhere sees
 // it. Whether it was sampled is decided by its id, here as there.
 func (t *Tracer) parent(ctx context.Context, of ids) trace.SpanContext {

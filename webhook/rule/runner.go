@@ -64,7 +64,9 @@ const DefaultPatience = 24 * time.Hour
 // An Observation is one attempt of a rule at an event that it matched.
 type Observation struct {
 	Rule, Group, Action string
-	Attempt             int
+	// Source and ID are those of the event.
+	Source, ID string
+	Attempt    int
 	// Err is nil when the rule was done.
 	Err      error
 	Duration time.Duration
@@ -448,7 +450,7 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 	}
 	took := time.Since(start)
 	if h.r.opt.OnAttempt != nil {
-		h.r.opt.OnAttempt(Observation{Rule: h.rule.spec.Name, Group: h.rule.Group(), Action: h.rule.Action(), Attempt: d.Attempt, Err: err, Duration: took})
+		h.r.opt.OnAttempt(Observation{Rule: h.rule.spec.Name, Group: h.rule.Group(), Action: h.rule.Action(), Source: e.Source, ID: e.ID, Attempt: d.Attempt, Err: err, Duration: took})
 	}
 	if _, held := queue.Postponed(err); held {
 		return err // As above.

@@ -64,8 +64,10 @@ type Options struct {
 // An Observation is one call of a handler.
 type Observation struct {
 	Group, Pattern string
-	Kind           event.Kind
-	Attempt        int
+	// Source and ID are those of the event.
+	Source, ID string
+	Kind       event.Kind
+	Attempt    int
 	// Err is nil when the handler was done.
 	Err      error
 	Duration time.Duration
@@ -318,7 +320,7 @@ func (g *group) call(ctx context.Context, r route, d queue.Delivery) (err error)
 func (g *group) report(ctx context.Context, r route, d queue.Delivery, err error, took time.Duration) {
 	if g.onHandled != nil {
 		g.onHandled(ctx, Observation{
-			Group: g.spec.Name, Pattern: r.pattern.String(), Kind: d.Event.Kind,
+			Group: g.spec.Name, Pattern: r.pattern.String(), Source: d.Event.Source, ID: d.Event.ID, Kind: d.Event.Kind,
 			Attempt: d.Attempt, Err: err, Duration: took,
 		})
 	}
