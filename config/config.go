@@ -414,8 +414,11 @@ type Admin struct {
 	// Addr is host:port of a second listener for health details, metrics and docs;
 	// "" keeps them on the first.
 	Addr string
-	// Token lets its bearer see the errors and addresses of the database on the detailed pages.
+	// Token lets its bearer see the errors and addresses of the database on the detailed pages, and opens the
+	// console.
 	Token Secret
+	// ConsoleHosts are the Host headers by which the console may be reached from beyond this machine.
+	ConsoleHosts []string
 }
 
 // Loopback reports whether only this machine can connect to the operator's listener.

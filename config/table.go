@@ -279,13 +279,20 @@ var operateSettings = []Setting{
 	{
 		Key: "ADMIN_ADDR", Flag: "admin-addr", Section: SectionOperate, Kind: KindText, Example: "127.0.0.1:9090",
 		DefaultNote: "the main listener",
-		Help:        "Second listener for /health/detailed, /metrics, /openapi.json and /docs",
+		Help:        "Second listener for /health/detailed, /metrics, /openapi.json, /docs and /console",
 		bind:        text(func(c *Config) *string { return &c.Admin.Addr }, "host:port"),
 	},
 	{
 		Key: "ADMIN_TOKEN", Section: SectionOperate, Kind: KindSecret,
-		Help: "Bearer token that lets /health/detailed show the errors and addresses of the database",
+		Help: "Token that opens the operator's console, and as a bearer token lets /health/detailed show the errors and addresses of the database",
+		More: "SIGHUP reads it again; another one ends the sessions of the console. See docs/console.md.",
 		bind: slackSecret(func(c *Config) *Secret { return &c.Admin.Token }),
+	},
+	{
+		Key: "CONSOLE_HOSTS", Flag: "console-hosts", Section: SectionOperate, Kind: KindList, Example: "ops.example.com:9090",
+		DefaultNote: "only browsers on this machine, by a name of this machine",
+		Help:        "Host headers, with their ports, by which the console may be reached from elsewhere",
+		bind:        list(func(c *Config) *[]string { return &c.Admin.ConsoleHosts }),
 	},
 	{
 		Key: "DRAIN_TIMEOUT", Flag: "drain-timeout", Section: SectionOperate, Kind: KindDuration, Default: "10s",

@@ -363,7 +363,7 @@ func (a *assistantSide) push(cfg config.Config, values state.Store, h *hooks) (m
 	p.Webhooks = notify.Options{
 		State: values, Client: client, Exclusive: cfg.Queue.Backend.Embedded(), Caller: a.subscriber(cfg.MCP),
 		PeopleHosts: c.PeopleHosts, OwnIDs: c.WebhookID == config.MessageWebhookID, MaxPerPrincipal: c.MaxSubscriptions, TTL: c.TTL, Backlog: c.Backlog,
-		OnObserve: h.metrics.Push.Observe,
+		OnObserve: h.pushed,
 	}
 	return p, nil
 }

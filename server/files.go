@@ -216,9 +216,11 @@ func newRules(cfg config.Config, store queue.Queue, client *slackapi.Client, who
 		Exclusive: cfg.Queue.Backend.Embedded() && cfg.Worker.RulesFile != "",
 		Logger:    h.log,
 		OnAttempt: func(o rule.Observation) {
-			h.metrics.Handlers.Observe(worker.Observation{
-				Group: o.Group, Pattern: o.Action, Attempt: o.Attempt, Err: o.Err, Duration: o.Duration,
-			})
+			w := worker.Observation{
+				Group: o.Group, Pattern: o.Action, Source: o.Source, ID: o.ID, Attempt: o.Attempt, Err: o.Err, Duration: o.Duration,
+			}
+			h.metrics.Handlers.Observe(w)
+			h.tried(attemptOf(w), w.Err)
 		},
 		OnBreaker: h.metrics.Handlers.Breaker,
 		Patience:  cfg.Worker.TargetPatience,

@@ -15,6 +15,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/transport"
 	"slackmcp/server/apidoc"
+	"slackmcp/server/console"
 	"slackmcp/server/web"
 	"slackmcp/slackapi/sandbox"
 	"slackmcp/store/memory"
@@ -69,7 +70,11 @@ func Routes(ctx context.Context, c config.Config) ([]Route, error) {
 	if err != nil {
 		return nil, err
 	}
-	site, err := newSite(o, newHealth(c, watched, nil, assistants, nil, nil, nil), receiver, assistants, h)
+	var pages web.Receiver
+	if consoleOpen(c) {
+		pages = foreseen((*console.Console)(nil).Paths())
+	}
+	site, err := newSite(o, newHealth(c, watched, nil, assistants, nil, nil, nil), receiver, assistants, pages, h)
 	if err != nil {
 		return nil, err
 	}

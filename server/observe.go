@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"slackmcp/config"
@@ -16,6 +17,7 @@ import (
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/server/audit"
+	"slackmcp/server/console"
 	"slackmcp/server/metrics"
 	"slackmcp/server/traces"
 	"slackmcp/server/web"
@@ -43,6 +45,7 @@ type hooks struct {
 	posts     *view.Posts // nil where nobody has to ask it
 	// refusals count the requests that were refused, so that log and trail do not grow with them.
 	refusals *refusals.Counter
+	console  atomic.Pointer[console.Console] // nil where there is none
 }
 
 // received returns the hook for each delivery: the metrics and the gaps alone, unless there
@@ -126,6 +129,7 @@ func (h *hooks) refusedAgain(k refusals.Kind, n int) {
 // handled is called after each call of a handler.
 func (h *hooks) handled(ctx context.Context, o worker.Observation) {
 	h.metrics.Handlers.Observe(o)
+	h.tried(attemptOf(o), o.Err)
 	if h.traces != nil {
 		h.traces.Handled(ctx, o)
 	}

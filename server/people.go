@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/visibility"
@@ -28,36 +27,14 @@ const (
 	signedOutByOperate = "operator"
 )
 
-// A Person is somebody who has signed in, as an operator's commands show them. Names come from Slack
-// and from clients, and may hold anything.
-type Person struct {
-	// Person is who it is, as the other commands take it: "T…/U…".
-	Person    string    `json:"person"`
-	Name      string    `json:"name"`
-	Workspace string    `json:"workspace"`
-	SignIns   int       `json:"sign_ins"`
-	Used      time.Time `json:"used"`
-	// Clients are the names of the programs that they have signed in with, or their hosts.
-	Clients []string `json:"clients"`
-}
+// Person is that of the operator socket.
+type Person = operate.Person
 
-// A PersonDetail is a person with each of their sign-ins.
-type PersonDetail struct {
-	Person
-	List []rows.Info `json:"list"`
-	// Grant is what they have allowed at Slack; nil where nothing is known of it.
-	Grant *slack.Info `json:"grant"`
-	// Sees is what is known of what they may see in Slack; nil where nobody is shown events by that.
-	Sees *visibility.Known `json:"sees,omitempty"`
-}
+// PersonDetail is that of the operator socket.
+type PersonDetail = operate.PersonDetail
 
-// A SignedOut says what has ended.
-type SignedOut struct {
-	Person string      `json:"person"`
-	Ended  []rows.Info `json:"ended"`
-	// Left is how many sign-ins the person still has. With none, their grant at Slack has ended too.
-	Left int `json:"left"`
-}
+// SignedOut is that of the operator socket.
+type SignedOut = operate.SignedOut
 
 // who names a person, or one sign-in by its id.
 type who struct {
@@ -76,7 +53,7 @@ func servePeople(socket *operate.Server, people *signInSide, j *visibility.Judge
 		if err := there(); err != nil {
 			return err
 		}
-		return people.each(ctx, func(p Person, _ access.Person) error { return send(p) })
+		return people.list(ctx, send)
 	}))
 	socket.Handle(routePerson, operate.Call(func(ctx context.Context, in who) (PersonDetail, error) {
 		if err := there(); err != nil {
@@ -94,13 +71,23 @@ func servePeople(socket *operate.Server, people *signInSide, j *visibility.Judge
 		}
 		out, err := people.signOut(ctx, in.Who)
 		h.operated(ctx, "people_sign_out", cmp.Or(out.Person, in.Who), err)
-		if len(out.Ended) > 0 {
-			h.audit.Record(ctx, audit.Record{
-				Event: audit.PersonSignedOut, Outcome: audit.OK, Reason: signedOutByOperate, Principal: out.Person, Count: len(out.Ended),
-			})
-		}
+		h.signedOut(ctx, out)
 		return out, err
 	}))
+}
+
+// signedOut records that an operator signed a person out.
+func (h *hooks) signedOut(ctx context.Context, out SignedOut) {
+	if len(out.Ended) > 0 {
+		h.audit.Record(ctx, audit.Record{
+			Event: audit.PersonSignedOut, Outcome: audit.OK, Reason: signedOutByOperate, Principal: out.Person, Count: len(out.Ended),
+		})
+	}
+}
+
+// list calls fn with each person.
+func (s *signInSide) list(ctx context.Context, fn func(Person) error) error {
+	return s.each(ctx, func(p Person, _ access.Person) error { return fn(p) })
 }
 
 // each calls fn with each person who has signed in. Sign-ins of a person stand together.

@@ -11,6 +11,7 @@ import (
 	"slackmcp/internal/yamldoc"
 	"slackmcp/mcp/access"
 	"slackmcp/server/audit"
+	"slackmcp/server/console"
 	"slackmcp/server/web"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
@@ -29,6 +30,8 @@ type reloader struct {
 	receiver    *webhook.Receiver
 	assistants  assistantSide
 	rules       *rule.Runner
+	health      *web.Health
+	console     *console.Console
 	// served are the sources whose secrets are asked for.
 	served []string
 
@@ -73,7 +76,7 @@ func (r *reloader) reload(ctx context.Context) {
 // Requests that are under way are judged by the old or the new secrets; those of a token
 // that is gone are ended. It requires r.mu.
 func (r *reloader) reloadSettings(ctx context.Context) {
-	if r.receiver == nil && r.assistants.tokens == nil {
+	if r.receiver == nil && r.assistants.tokens == nil && r.console == nil {
 		return // neither secrets nor tokens are asked for
 	}
 	c, err := r.reread()
@@ -110,6 +113,10 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 		r.replaceTokens(ctx, tokens, path)
 	}
 	r.assistants.people.allow(ctx, c.SignIn)
+	r.health.SetToken(c.Admin.Token.Reveal())
+	if r.console != nil {
+		r.console.SetToken(ctx, c.Admin.Token.Reveal())
+	}
 }
 
 // refuse logs files that changed nothing. It requires r.mu.

@@ -19,6 +19,7 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/server/audit"
+	"slackmcp/server/console"
 	"slackmcp/server/operate"
 	"slackmcp/server/traces"
 	"slackmcp/server/web"
@@ -77,6 +78,7 @@ type Server struct {
 	sandbox     *fakeSlack         // nil outside of --sandbox
 	slackSocket *socketmode.Client // nil without Socket Mode
 	operators   *operate.Server    // nil without a webhook side
+	console     *console.Console   // nil where it is closed
 	health      *web.Health
 	site        *web.Site
 	front       *web.Server
@@ -196,7 +198,11 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 		who.grant = assistants.mcp.SetGrant
 	}
 	health := newHealth(cfg, store, keeper, assistants, slackSocket, who, rules)
-	site, err := newSite(o, health, receiver, assistants, h)
+	pages, err := newConsole(o, store, health, keeper, assistants, rules, h)
+	if err != nil {
+		return nil, err
+	}
+	site, err := newSite(o, health, receiver, assistants, served(pages), h)
 	if err != nil {
 		return nil, err
 	}
@@ -208,10 +214,11 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	s := &Server{
 		opt: o, cfg: cfg, log: log, store: store, state: values, receiver: receiver, answers: answers, mux: mux, rules: rules,
 		assistants: assistants, sandbox: sandbox, slackSocket: slackSocket, health: health, site: site, front: front, audit: trail, refusals: h.refusals,
+		console:   pages,
 		operators: newOperatorSocket(cfg, o.Version, store, values, keeper, assistants, h),
 		reloader: &reloader{
 			cfg: cfg, reread: o.Reread, log: log, sandbox: sandbox != nil,
-			audit: trail, certificate: certificate, receiver: receiver, assistants: assistants, rules: rules,
+			audit: trail, certificate: certificate, receiver: receiver, assistants: assistants, rules: rules, health: health, console: pages,
 			served: servedSources(sourceNames(cfg, slack, others), slack), latest: cfg, slackSecrets: len(slack.signingSecrets),
 			signers: signers(cfg, slack.signingSecrets, others),
 		},
@@ -252,6 +259,7 @@ func (s *Server) running(tracer *traces.Tracer, certificate *web.Certificate, wh
 	add(&p.workers, a.asks != nil, "questions", a.asks.run)
 	add(&p.workers, s.operators != nil, "operator socket", s.serveOperators)
 	add(&p.assistants, a.mcp != nil, "mcp", a.mcp.Run)
+	add(&p.assistants, s.console != nil, "console", s.console.Run)
 	add(&p.readers, a.people != nil, "sign-ins", a.people.run)
 	add(&p.readers, a.judge != nil, "visibility", a.judge.Run)
 	add(&p.inbound, s.slackSocket != nil, "socket mode", s.slackSocket.Run)
@@ -275,7 +283,7 @@ func newCertificate(l config.Listen, h *hooks) (*web.Certificate, error) {
 }
 
 // newSite builds the routes.
-func newSite(opt Options, health *web.Health, receiver *webhook.Receiver, a assistantSide, h *hooks) (*web.Site, error) {
+func newSite(opt Options, health *web.Health, receiver *webhook.Receiver, a assistantSide, pages web.Receiver, h *hooks) (*web.Site, error) {
 	cfg := opt.Config
 	api, err := describe(opt, receiver, a.mcp)
 	if err != nil {
@@ -283,7 +291,7 @@ func newSite(opt Options, health *web.Health, receiver *webhook.Receiver, a assi
 	}
 	o := web.Options{
 		HTTPS: cfg.Listen.TLS(), RequireHTTPS: cfg.Listen.RequireHTTPS, Proxies: h.proxies, SeparateAdmin: cfg.Admin.Addr != "",
-		Health: health, Metrics: h.metrics.Handler(), API: api, Mount: cfg.MCP.MountPath, Logger: h.log,
+		Health: health, Metrics: h.metrics.Handler(), API: api, Console: pages, Mount: cfg.MCP.MountPath, Logger: h.log,
 	}
 	if receiver != nil {
 		o.Receiver = receiver

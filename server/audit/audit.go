@@ -151,6 +151,8 @@ const (
 	PersonSignedOut Event = "person_signed_out"
 	// SlackWrite is something that an assistant wrote to Slack, or was refused to.
 	SlackWrite Event = "slack_write"
+	// ConsoleSession is a session of the operator's console that began or ended, or was refused.
+	ConsoleSession Event = "console_session"
 	// Operation is something that an operator did to the running server.
 	Operation Event = "operation"
 	// Started and Stopped are the server's own life.
@@ -225,7 +227,8 @@ var events = []struct {
 	{PersonSignedIn, "A person who signed in with Slack, `T…/U…` as `principal`. Refused, where Slack or SIGN_IN_TEAMS did not let them in, or no longer; `reason` is workspace, guest, account, mismatch, scopes, code or grant then. Further refusals of the same are told once a minute, with their `count`.", []string{"reason", "principal", "count", "address", "request_id"}},
 	{PersonSignedOut, "A person whose sign-ins were ended, with how many as `count` where that is not one. `reason` is client, where their client did it, person, where they did on their own page, operator, or why they may no longer be signed in: a reason of person_signed_in.", []string{"reason", "principal", "count", "address", "request_id"}},
 	{SlackWrite, "A tool that wrote to Slack, or tried to. `reason` is the rule that refused it, or `error`; `ts` is Slack's of what was written, never its text.", []string{"reason", "principal", "tool", "channel", "ts"}},
-	{Operation, "Something that an operator did: a reload of files, a command on the running server, or a tool of the scope admin that changed something. A reload of the MCP tokens is `reload_tokens`, with how many there are now as `count`, beside `token_added`, `token_changed` and `token_removed` for each that is not as it was, with its name as `target`. What could not be used, so that nothing changed, is `reload_settings` or `reload_rules`, failed.", []string{"reason", "operation", "target", "count", "principal", "request_id"}},
+	{ConsoleSession, "A session of the operator's console: one that began has no `reason`; one that ended has sign_out, token_reloaded, or too_many_sessions where it gave way to a newer one. Refused is a wrong token (invalid_token), and what came after ten of them within a minute (too_many_failures). `principal` names the session, as in what it changes.", []string{"reason", "principal", "address", "request_id"}},
+	{Operation, "Something that an operator did: a reload of files, a command on the running server, a change by the console (with its session as `principal`), or a tool of the scope admin that changed something. A reload of the MCP tokens is `reload_tokens`, with how many there are now as `count`, beside `token_added`, `token_changed` and `token_removed` for each that is not as it was, with its name as `target`. What could not be used, so that nothing changed, is `reload_settings` or `reload_rules`, failed.", []string{"reason", "operation", "target", "count", "principal", "address", "request_id"}},
 	{Started, "The server can be reached.", []string{"version"}},
 	{Stopped, "The server has drained.", []string{"version"}},
 }

@@ -70,10 +70,18 @@ type Health struct {
 	opt     HealthOptions
 	phase   atomic.Int32
 	started time.Time
+	token   atomic.Pointer[string] // the admin token
 }
 
 // NewHealth returns the health answers of a process that is Starting.
-func NewHealth(o HealthOptions) *Health { return &Health{opt: o, started: time.Now()} }
+func NewHealth(o HealthOptions) *Health {
+	h := &Health{opt: o, started: time.Now()}
+	h.SetToken(o.AdminToken)
+	return h
+}
+
+// SetToken puts another admin token in force.
+func (h *Health) SetToken(token string) { h.token.Store(&token) }
 
 // Set notes a phase.
 func (h *Health) Set(p Phase) { h.phase.Store(int32(p)) }
@@ -137,7 +145,8 @@ func (h *Health) ready(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
 }
 
-type detailedBody struct {
+// A Report is how the process is, in full.
+type Report struct {
 	healthBody
 	UptimeSeconds int64       `json:"uptime_seconds"`
 	Queue         queueHealth `json:"queue"`
@@ -175,10 +184,22 @@ type groupHealth struct {
 
 // detailed answers /health/detailed: 200 when the store answered within a second.
 func (h *Health) detailed(c echo.Context) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), ConnectivityTimeout)
+	body, err := h.Report(c.Request().Context())
+	if err != nil {
+		if h.operator(c.Request()) {
+			body.Components["queue_backend"] += ": " + err.Error()
+		}
+		return c.JSON(http.StatusServiceUnavailable, body)
+	}
+	return c.JSON(http.StatusOK, body)
+}
+
+// Report looks how the process is. With the error of a store that did not answer within a second it is the rest.
+func (h *Health) Report(ctx context.Context) (Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, ConnectivityTimeout)
 	defer cancel()
 	problems := h.problems()
-	body := detailedBody{
+	body := Report{
 		healthBody:    healthBody{Status: h.status(problems), Service: ServiceName, Components: h.components("healthy")},
 		UptimeSeconds: int64(time.Since(h.started).Seconds()), Problems: problems, Notes: h.opt.Notes,
 	}
@@ -190,16 +211,13 @@ func (h *Health) detailed(c echo.Context) error {
 	stats, err := h.opt.Store.Stats(ctx)
 	if err != nil {
 		body.Status, body.Components["queue_backend"] = "degraded", "unavailable"
-		if h.operator(c.Request()) {
-			body.Components["queue_backend"] += ": " + err.Error()
-		}
-		return c.JSON(http.StatusServiceUnavailable, body)
+		return body, err
 	}
 	body.Queue = describe(stats)
 	if h.opt.Newest != nil {
 		body.Queue.JournalNewest = h.opt.Newest()
 	}
-	return c.JSON(http.StatusOK, body)
+	return body, nil
 }
 
 func describe(s queue.Stats) queueHealth {
@@ -224,6 +242,6 @@ func describe(s queue.Stats) queueHealth {
 // are shown in words.
 func (h *Health) operator(r *http.Request) bool {
 	scheme, got, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	want := h.opt.AdminToken
+	want := *h.token.Load()
 	return want != "" && strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare([]byte(got), []byte(want)) == 1
 }

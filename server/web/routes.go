@@ -42,6 +42,8 @@ type Options struct {
 	Metadata Receiver
 	// SignIn is where people sign in with Slack.
 	SignIn Receiver
+	// Console is the operator's console.
+	Console Receiver
 	// Logger receives a line for each request to a page, and panics. Required.
 	Logger *slog.Logger
 }
@@ -85,6 +87,7 @@ func New(o Options) *Site {
 	look(operators, "/metrics", plain(o.Metrics), operatorsPage)
 	look(operators, apidoc.DocumentPath, plain(http.HandlerFunc(o.API.Document)), operatorsPage)
 	look(operators, apidoc.PagePath, plain(http.HandlerFunc(o.API.Page)), operatorsPage)
+	hand(operators, o.Console, operatorsPage)
 
 	if o.Receiver != nil {
 		for _, path := range append(o.Receiver.Paths(), "/events/*") {
@@ -104,16 +107,8 @@ func New(o Options) *Site {
 	e.Any(o.Mount, enter(o.MCP.Handler()), safe)
 	e.Any(o.Mount+"/*", enter(o.MCP.Handler()), safe)
 	e.Any("/", enter(o.MCP.RootHandler(asHandler(e, o.Health.simple))), safe)
-	if o.Metadata != nil {
-		for _, path := range o.Metadata.Paths() {
-			e.Any(path, plain(o.Metadata), safe)
-		}
-	}
-	if o.SignIn != nil {
-		for _, path := range o.SignIn.Paths() {
-			e.Any(path, plain(o.SignIn), safe)
-		}
-	} else {
+	hand(e, o.Metadata, safe)
+	if hand(e, o.SignIn, safe); o.SignIn == nil {
 		e.POST(registerPath, plain(http.HandlerFunc(noRegistration)), safe)
 	}
 	return s
@@ -192,6 +187,8 @@ func (s *Site) purpose(path string) string {
 		return "says which header clients need"
 	case o.SignIn != nil && slices.Contains(o.SignIn.Paths(), path):
 		return "signing in with Slack"
+	case o.Console != nil && slices.Contains(o.Console.Paths(), path):
+		return "the operator's console"
 	case o.Receiver != nil && slices.Contains(o.Receiver.Paths(), path):
 		return "signed events"
 	}
@@ -206,6 +203,16 @@ func newEcho(o Options) *echo.Echo {
 	e.IPExtractor = func(r *http.Request) string { return AddressText(o.Proxies.Client(r)) }
 	e.Use(recoverPanics(o.Logger), newRequestIDs().middleware, newUnnamedProxies(o.Proxies, o.Logger).middleware)
 	return e
+}
+
+// hand adds the routes of a part; nil is none.
+func hand(e *echo.Echo, r Receiver, m ...echo.MiddlewareFunc) {
+	if r == nil {
+		return
+	}
+	for _, path := range r.Paths() {
+		e.Any(path, plain(r), m...)
+	}
 }
 
 // look adds a route that shows something: by GET, and by HEAD, which monitors like.

@@ -1,0 +1,302 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"slackmcp/mcp"
+	"slackmcp/store/queue"
+	"slackmcp/webhook/event"
+	"slackmcp/webhook/operator"
+)
+
+// The bounds of what is shown of events.
+const (
+	eventsPage  = 50
+	maxSummary  = 200
+	maxPayload  = 256 << 10
+	maxTraced   = 20_000 // events whose trace is looked for
+	tracePage   = event.MaxLimit
+	maxAttempt  = 100
+	maxFormText = 300
+)
+
+// A row is an event in a list.
+type row struct {
+	Source, ID, Kind, Channel, User, Says string
+	Received                              time.Time
+	Self                                  bool
+	Link                                  string
+}
+
+func rowOf(e *event.Event) row {
+	return row{
+		Source: e.Source, ID: e.ID, Kind: e.Kind.String(), Channel: e.Channel, User: e.User, Says: cut(operator.Summary(e), maxSummary),
+		Received: e.ReceivedAt, Self: e.FromSelf, Link: eventLink(e.Source, e.ID),
+	}
+}
+
+func eventLink(source, id string) string {
+	return Base + "/events/show?" + url.Values{"source": {source}, "id": {id}}.Encode()
+}
+
+// filterFields are those of the forms that choose events.
+var filterFields = []string{"source", "type", "channel", "user", "thread", "team", "since", "until", "exclude_self"}
+
+// filterOf reads the form that chooses events.
+func filterOf(r *http.Request) (event.Filter, map[string]string, error) {
+	said := words(r, filterFields...)
+	for name, v := range said {
+		if len(v) > maxFormText {
+			return event.Filter{}, said, problem{"The field " + name + " is too long.", "Write less into it."}
+		}
+	}
+	text := operator.FilterText{
+		Source: said["source"], Team: said["team"], Channel: said["channel"], User: said["user"], Thread: said["thread"],
+		Since: said["since"], Until: said["until"], ExcludeSelf: said["exclude_self"] != "",
+	}
+	if types := said["type"]; types != "" {
+		for t := range strings.SplitSeq(types, ",") {
+			text.Types = append(text.Types, strings.TrimSpace(t))
+		}
+	}
+	f, err := text.Filter(time.Now())
+	if err != nil {
+		return f, said, problem{"The filter cannot be read: " + err.Error() + ".", ""}
+	}
+	return f, said, nil
+}
+
+// events lists events, the newest first.
+func (c *Console) events(r *http.Request) (any, error) {
+	var d struct {
+		Said  map[string]string
+		Rows  []row
+		Older string
+		Live  bool
+		Found string
+	}
+	if find := strings.TrimSpace(r.FormValue("find")); find != "" {
+		link, err := c.find(r.Context(), find)
+		if err != nil {
+			return nil, err
+		}
+		d.Found = link
+	}
+	f, said, err := filterOf(r)
+	if err != nil {
+		return nil, err
+	}
+	d.Said, d.Live = said, r.FormValue("cursor") == ""
+	q := event.Query{Filter: f, Limit: eventsPage, After: event.Position(r.FormValue("cursor"))}
+	ctx := r.Context()
+	err = operator.Hold(ctx, c.opt.Store, func() error {
+		p, err := c.opt.Store.History(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range p.Events {
+			d.Rows = append(d.Rows, rowOf(&p.Events[i]))
+		}
+		if p.More {
+			d.Older = older(r, string(p.Next))
+		}
+		return nil
+	})
+	if _, expired := errors.AsType[*event.CursorExpiredError](err); expired {
+		return nil, problem{"That page has been removed meanwhile.", "Begin with the newest events."}
+	}
+	return d, err
+}
+
+// older is the address of the same list behind a position.
+func older(r *http.Request, cursor string) string {
+	q := url.Values{"cursor": {cursor}}
+	for name, v := range words(r, append(filterFields, "group", "reason")...) {
+		q.Set(name, v)
+	}
+	return r.URL.Path + "?" + q.Encode()
+}
+
+var traceID = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// find returns the page of the event that somebody means: by its id, source:id, position or trace.
+func (c *Console) find(ctx context.Context, text string) (string, error) {
+	if traceID.MatchString(strings.ToLower(text)) {
+		return c.findTrace(ctx, strings.ToLower(text))
+	}
+	if _, ok := event.Position(text).Seq(); ok {
+		e, err := c.at(ctx, event.Position(text))
+		if err != nil {
+			return "", err
+		}
+		return eventLink(e.Source, e.ID), nil
+	}
+	e, err := operator.Find(ctx, c.opt.Store, text, "")
+	if errors.Is(err, event.ErrNotFound) {
+		return "", problem{"No stored event is " + text + ".", "Write an event's id, source:id, its position, or the id of its trace."}
+	}
+	return eventLink(e.Source, e.ID), err
+}
+
+// at returns the event at a position, without its body.
+func (c *Console) at(ctx context.Context, p event.Position) (event.Event, error) {
+	page, err := c.opt.Store.History(ctx, event.Query{After: before(p), Order: event.OldestFirst, Limit: 1, NoBodies: true})
+	switch {
+	case err != nil:
+		return event.Event{}, err
+	case len(page.Events) == 0 || page.Events[0].Position != p:
+		return event.Event{}, fmt.Errorf("position %s: %w", p, event.ErrNotFound)
+	}
+	return page.Events[0], nil
+}
+
+// before is the position right before another.
+func before(p event.Position) event.Position {
+	seq, ok := p.Seq()
+	if !ok || seq == 0 {
+		return ""
+	}
+	return event.NewPosition(p.Epoch(), seq-1)
+}
+
+// findTrace looks for the event of a trace among the newest.
+func (c *Console) findTrace(ctx context.Context, trace string) (string, error) {
+	q := event.Query{Limit: tracePage, NoBodies: true}
+	for looked := 0; looked < maxTraced; {
+		p, err := c.opt.Store.History(ctx, q)
+		if err != nil {
+			return "", err
+		}
+		for i := range p.Events {
+			if e := &p.Events[i]; c.opt.Trace(e.Source, e.ID) == trace {
+				return eventLink(e.Source, e.ID), nil
+			}
+		}
+		if looked += len(p.Events); !p.More || len(p.Events) == 0 {
+			break
+		}
+		q.After = p.Next
+	}
+	return "", problem{"No event among the newest " + number(maxTraced) + " has that trace.", "The trace of an event follows from its source and id: look in the collector for those."}
+}
+
+// A groupWay is what became of an event in a group.
+type groupWay struct {
+	Group, State, Reason string
+	Dead                 bool
+	Attempts             int
+	Died                 time.Time
+}
+
+// event shows one event whole, and its way.
+func (c *Console) event(r *http.Request) (any, error) {
+	var d struct {
+		View     operator.Event
+		Payload  string
+		CutOff   bool
+		Trace    string
+		Received time.Time
+		Reason   string // of the sender's repetition
+		Groups   []groupWay
+		Attempts []Attempt
+		Told     []mcp.Told
+		TellsNot bool
+	}
+	source, id := r.FormValue("source"), r.FormValue("id")
+	var light event.Event
+	ctx := r.Context()
+	err := operator.Hold(ctx, c.opt.Store, func() error {
+		e, err := operator.Find(ctx, c.opt.Store, id, source)
+		if err != nil {
+			return err
+		}
+		d.View, d.Reason = operator.View(&e), e.Retry.Reason
+		d.Payload, d.CutOff = payload(d.View.Payload)
+		if c.opt.Told != nil {
+			d.Told = c.opt.Told(&e)
+		}
+		e.Raw = nil
+		light = e
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.View.Payload, d.Received, d.TellsNot = nil, light.ReceivedAt, c.opt.Told == nil
+	d.Trace = c.opt.Trace(light.Source, light.ID)
+	d.Attempts = c.trail.of(func(a *Attempt) bool {
+		return a.ID == light.ID && (a.Source == "" || a.Source == light.Source)
+	}, maxAttempt)
+	d.Groups, err = c.way(ctx, &light)
+	return d, err
+}
+
+// payload is a body as people read it.
+func payload(body json.RawMessage) (text string, cutOff bool) {
+	if len(body) > maxPayload {
+		return cut(strings.ToValidUTF8(string(body), "\uFFFD"), maxPayload), true
+	}
+	var b bytes.Buffer
+	if json.Indent(&b, body, "", "  ") != nil {
+		return string(body), false
+	}
+	return b.String(), false
+}
+
+// way says what became of an event in each group, as far as the store knows it.
+func (c *Console) way(ctx context.Context, e *event.Event) ([]groupWay, error) {
+	stats, err := c.opt.Store.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var list []groupWay
+	for i := range stats.Groups {
+		g := &stats.Groups[i]
+		w := groupWay{Group: g.Name}
+		letter, err := c.deadAt(ctx, g, e.Position)
+		switch {
+		case err != nil:
+			return nil, err
+		case letter != nil:
+			w.State, w.Reason, w.Dead, w.Attempts, w.Died = "dead letter", cut(letter.Reason, maxWhy), true, letter.Attempts, letter.DiedAt
+		case g.Waiting > 0 && !g.OldestWaiting.IsZero() && !e.ReceivedAt.Before(g.OldestWaiting):
+			w.State = "done, or it waits: older events wait"
+		default:
+			w.State = "done, or not for this group"
+		}
+		list = append(list, w)
+	}
+	return list, nil
+}
+
+// deadAt returns the dead letter of a group at a position; nil where there is none.
+func (c *Console) deadAt(ctx context.Context, g *queue.GroupStats, p event.Position) (*queue.DeadLetter, error) {
+	if g.Dead == 0 {
+		return nil, nil //nolint:nilnil // there is none, and that is no error
+	}
+	list, err := c.opt.Store.DeadLetters(ctx, g.Name, queue.LetterQuery{After: before(p), Limit: 1, NoBodies: true})
+	if err != nil || len(list) == 0 || list[0].Event.Position != p {
+		return nil, err
+	}
+	return &list[0], nil
+}
+
+// replay schedules an event once more for a group.
+func (c *Console) replay(r *http.Request) (string, error) {
+	group, at := r.PostFormValue("group"), r.PostFormValue("position")
+	if at == "" {
+		return "", problem{"No event is named.", "Load the page again."}
+	}
+	t, err := operator.Replay(r.Context(), c.opt.Store, group, operator.Events{Refs: []string{at}}, nil)
+	c.changed(r, "events replayed", group, int(t.Changed), err)
+	return "/groups", err
+}
