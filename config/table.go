@@ -284,8 +284,8 @@ var operateSettings = []Setting{
 	},
 	{
 		Key: "ADMIN_TOKEN", Section: SectionOperate, Kind: KindSecret,
-		Help: "Token that opens the operator's console, from 16 characters on, and is a bearer token for /health/detailed",
-		More: "There its bearer sees the errors and addresses of the database. SIGHUP reads it again; another one ends the sessions of the console. See docs/console.md.",
+		Help: "Token that opens the operator's console, and to its bearer the details of /health/detailed",
+		More: "The console takes one from 16 characters on; the details are errors and addresses of the database. SIGHUP reads it again; another one ends the sessions of the console. See docs/console.md.",
 		bind: slackSecret(func(c *Config) *Secret { return &c.Admin.Token }),
 	},
 	{
