@@ -51,10 +51,13 @@ func (s *Server) announce(ctx context.Context) {
 func (s *Server) localURL() string { return s.cfg.Listen.Scheme() + "://" + s.localAddr() }
 
 // localAddr is the listener's address as a client on this machine writes it.
-func (s *Server) localAddr() string {
-	host, port, err := net.SplitHostPort(s.Addr())
+func (s *Server) localAddr() string { return reachable(s.Addr()) }
+
+// reachable is an address of a listener as a client on this machine writes it.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return s.Addr()
+		return addr
 	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
@@ -90,6 +93,9 @@ func (s *Server) banner(ctx context.Context) *banner {
 		row("clients", s.clientCommand())
 	}
 	row("health", s.localURL()+"/health/detailed")
+	if s.console != nil {
+		row("console", s.consoleURL())
+	}
 	if stats, err := s.store.Stats(ctx); err == nil {
 		row("queue", stats.Backend+": "+stats.Durability+" ("+s.cfg.Queue.Because+")")
 	}

@@ -45,6 +45,18 @@ func served(c *console.Console) web.Receiver {
 	return c
 }
 
+// consoleURL is where a browser on this machine finds the console.
+func (s *Server) consoleURL() string {
+	if s.cfg.Admin.Addr == "" {
+		return s.localURL() + console.Base
+	}
+	scheme := "http"
+	if consoleHTTPS(s.cfg) {
+		scheme = "https"
+	}
+	return scheme + "://" + reachable(s.cfg.Admin.Addr) + console.Base
+}
+
 // newConsole makes the operator's console; nil where there is none.
 func newConsole(o Options, store *watchedStore, health *web.Health, keeper *gapKeeper, a assistantSide, rules *rule.Runner, h *hooks) (*console.Console, error) {
 	cfg := o.Config

@@ -33,7 +33,7 @@ type trail struct {
 
 // Tried remembers an attempt. It does not wait.
 func (c *Console) Tried(a Attempt) {
-	a.Why = cut(a.Why, maxWhy)
+	a.Why, a.Took = cut(a.Why, maxWhy), a.Took.Round(100*time.Microsecond)
 	t := &c.trail
 	t.mu.Lock()
 	defer t.mu.Unlock()
