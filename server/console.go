@@ -15,6 +15,7 @@ import (
 	"slackmcp/mcp"
 	"slackmcp/mcp/notify"
 	"slackmcp/mcp/transport"
+	"slackmcp/mcp/visibility"
 	"slackmcp/server/audit"
 	"slackmcp/server/console"
 	"slackmcp/server/operate"
@@ -107,7 +108,7 @@ func withAssistants(c *console.Options, a assistantSide, h *hooks) {
 		c.Told = func(e *event.Event) []mcp.Told { return a.mcp.Told(e) }
 	}
 	if a.people != nil {
-		c.People = consolePeople{a.people, h}
+		c.People = consolePeople{a.people, a.judge, h}
 	}
 }
 
@@ -194,6 +195,7 @@ func (g consoleGaps) Fill(ctx context.Context, id string, send func(gaps.Gap) er
 // consolePeople are those who have signed in, as `people` works on them.
 type consolePeople struct {
 	side  *signInSide
+	judge *visibility.Judge
 	hooks *hooks
 }
 
@@ -202,7 +204,11 @@ func (p consolePeople) List(ctx context.Context, fn func(operate.Person) error) 
 }
 
 func (p consolePeople) Show(ctx context.Context, who string) (operate.PersonDetail, error) {
-	return p.side.show(ctx, who)
+	found, err := p.side.find(ctx, who)
+	if err != nil {
+		return operate.PersonDetail{}, err
+	}
+	return p.side.show(ctx, found, p.judge)
 }
 
 func (p consolePeople) SignOut(ctx context.Context, what string) (operate.SignedOut, error) {
