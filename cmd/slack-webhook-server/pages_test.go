@@ -161,7 +161,7 @@ func ourCommand(words []string) (assigned, args []string, ours bool) {
 		switch m := assignment.FindStringSubmatch(w); {
 		case m != nil:
 			assigned = append(assigned, m[1])
-		case w == "sudo" || w == "env" || w == "exec":
+		case w == "sudo" || w == "env" || w == "exec" || w == "$":
 		case strings.TrimPrefix(w, "bin/") == program:
 			args = words[i+1:]
 			if to := slices.IndexFunc(args, func(w string) bool { return w == ">" || w == "<" || w == ">>" }); to >= 0 {

@@ -204,6 +204,7 @@ type toldItem struct {
 	EventID     string          `json:"event_id"`
 	TS          string          `json:"ts"`
 	Time        string          `json:"time"`
+	Channel     string          `json:"channel"`
 	ChannelName string          `json:"channel_name"`
 	User        string          `json:"user"`
 	UserName    string          `json:"user_name"`
