@@ -33,7 +33,7 @@ func OpenStore(ctx context.Context, c config.Config, log *slog.Logger) (queue.Qu
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return openStore(ctx, forOperators(c), log)
+	return openStore(ctx, forOperators(c), nil, log)
 }
 
 // Routes lists what a server with this configuration would answer, by listener and

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"slackmcp/config"
+	"slackmcp/internal/clock"
 	"slackmcp/server/web"
 	"slackmcp/slackapi/socketmode"
 	"slackmcp/webhook/rule"
@@ -20,6 +21,9 @@ func newHealth(cfg config.Config, store *watchedStore, keeper *gapKeeper, a assi
 		Store: store, Trouble: store.troubled, Slack: who.String, Notes: notes(cfg), AdminToken: cfg.Admin.Token.Reveal(),
 	}
 	o.Problems = append(o.Problems, store.damaged)
+	if store.clock != nil {
+		o.Problems = append(o.Problems, func() web.Problem { return wrongClock(store.clock) })
+	}
 	if store.backups != nil {
 		o.Problems = append(o.Problems, store.backups.problem)
 	}
@@ -42,6 +46,25 @@ func newHealth(cfg config.Config, store *watchedStore, keeper *gapKeeper, a assi
 		o.Problems = append(o.Problems, func() web.Problem { return noConnection(slackSocket, grace) })
 	}
 	return web.NewHealth(o)
+}
+
+// wrongClock is the problem that a clock is not to be believed.
+func wrongClock(guard *clock.Guard) (p web.Problem) {
+	for _, d := range guard.Doubts() {
+		way, witness := "ahead of", "the time that has passed since the start"
+		if d.Differs < 0 {
+			way = "behind"
+		}
+		if d.Slack {
+			witness = "Slack's"
+		}
+		p.What = fmt.Sprintf("%s is %s %s %s", d.Of, d.Differs.Abs().Round(time.Minute), way, witness)
+		if d.Left > 0 {
+			p.What += fmt.Sprintf(": for %s nothing is removed because of its age, and no id is forgotten", d.Left.Round(time.Hour))
+		}
+		p.Remedy = "set the clock, and let it be kept right (NTP); where it is right, restart the server"
+	}
+	return p
 }
 
 // refusing is the problem that Slack's deliveries have been refused for long.

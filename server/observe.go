@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slackmcp/config"
+	"slackmcp/internal/clock"
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/guard"
@@ -41,6 +42,7 @@ type hooks struct {
 	// perMinute is how many requests of an address may fail verification.
 	perMinute int
 	uses      uses
+	clock     *clock.Guard
 	identity  *identity   // nil without a bot token
 	posts     *view.Posts // nil where nobody has to ask it
 	// refusals count the requests that were refused, so that log and trail do not grow with them.

@@ -15,9 +15,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 
 	"slackmcp/config"
+	"slackmcp/internal/clock"
 	"slackmcp/server/audit"
 	"slackmcp/server/console"
 	"slackmcp/server/operate"
@@ -145,6 +147,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	h := &hooks{
 		metrics: measured, traces: tracer, audit: trail, log: log,
 		proxies: cfg.Listen.TrustedProxies, perMinute: cfg.Receive.UnverifiedPerMinute,
+		clock: clock.New(slack.botToken != "" && (slack.url == "" || strings.HasPrefix(slack.url, "https:"))),
 	}
 	h.refusals = refusals.New(refusals.Options{Logger: log, OnCount: h.refusedAgain})
 	certificate, err := newCertificate(cfg.Listen, h)
@@ -157,7 +160,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 	if err != nil {
 		return nil, err
 	}
-	store, err := openWatched(ctx, cfg, measured, log)
+	store, err := openWatched(ctx, cfg, measured, h.clock, log)
 	if err != nil {
 		return nil, err
 	}

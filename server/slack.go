@@ -276,7 +276,7 @@ func newSlackClient(cfg config.Config, a slackAccess, h *hooks) (*slackapi.Clien
 	}
 	c, err := slackapi.New(slackapi.Options{
 		BotToken: a.botToken, UserToken: a.userToken, URL: a.url, Retries: cfg.Retry, AssistantLine: cfg.MCP.AssistantLine,
-		OnCall: h.slackCalled, OnLarge: h.slackReads().take,
+		OnCall: h.slackCalled, OnLarge: h.slackReads().take, OnTime: h.clock.Witness,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("slack client: %w", err)

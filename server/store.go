@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slackmcp/config"
+	"slackmcp/internal/clock"
 	"slackmcp/server/metrics"
 	"slackmcp/server/web"
 	"slackmcp/store/memory"
@@ -23,8 +24,9 @@ import (
 )
 
 // openStore opens the backend that the configuration chose.
-func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.Queue, error) {
+func openStore(ctx context.Context, cfg config.Config, guard *clock.Guard, log *slog.Logger) (queue.Queue, error) {
 	q := cfg.Queue
+	aging := agingOf(cfg, guard)
 	if !cfg.Events() {
 		// Nothing arrives here; the embedded store may belong to a server beside this one.
 		return memory.New(memory.Options{})
@@ -32,22 +34,35 @@ func openStore(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.
 	switch q.Backend {
 	case config.Memory:
 		return memory.New(memory.Options{
-			DedupeTTL: q.DedupeTTL, RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount,
+			DedupeTTL: q.DedupeTTL, RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount, Aging: aging,
 		})
 	case config.SQLite:
-		return sqlite.Open(ctx, sqliteOptions(cfg, log))
+		o := sqliteOptions(cfg, log)
+		o.Aging = aging
+		return sqlite.Open(ctx, o)
 	case config.Redis:
 		return redis.Open(ctx, redis.Options{
 			URL: q.RedisURL.Reveal(), MaxConnections: q.RedisMaxConnections, Topic: q.Topic, DedupeTTL: q.DedupeTTL,
-			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount, Logger: log,
+			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount, Aging: aging, Logger: log,
 		})
 	case config.NATS:
 		return nats.Open(ctx, nats.Options{
 			URL: q.NATSURL.Reveal(), CredentialsFile: q.NATSCredentials, Replicas: q.NATSReplicas, Topic: q.Topic, DedupeTTL: q.DedupeTTL,
-			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount, Logger: log,
+			RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount, Aging: aging, Logger: log,
 		})
 	}
 	return nil, fmt.Errorf("queue backend %q is not part of this build", q.Backend)
+}
+
+// agingOf is the clock by which a store's events grow old: nil, which is the clock itself, without a guard.
+func agingOf(cfg config.Config, guard *clock.Guard) func(time.Time) time.Time {
+	switch {
+	case guard == nil:
+		return nil
+	case cfg.Queue.Backend.Embedded():
+		return guard.Watch("the clock of this machine")
+	}
+	return guard.Watch("the clock of " + string(cfg.Queue.Backend) + ", or of this machine,")
 }
 
 // sqliteOptions are those of the embedded store that a configuration means.
@@ -75,6 +90,7 @@ type watchedStore struct {
 	noteFile  string      // where the place is noted; empty is nowhere
 	noted     event.Position
 	backups   *backups // nil where none are made
+	clock     *clock.Guard
 	log       *slog.Logger
 }
 
@@ -212,8 +228,10 @@ func sharedState(cfg config.Config, values state.Store) state.Store {
 }
 
 // openWatched opens the store that this configuration receives into or reads from.
-func openWatched(ctx context.Context, cfg config.Config, m *metrics.Metrics, log *slog.Logger) (*watchedStore, error) {
-	open := openStore
+func openWatched(ctx context.Context, cfg config.Config, m *metrics.Metrics, guard *clock.Guard, log *slog.Logger) (*watchedStore, error) {
+	open := func(ctx context.Context, cfg config.Config, log *slog.Logger) (queue.Queue, error) {
+		return openStore(ctx, cfg, guard, log)
+	}
 	if cfg.Events() && !cfg.Receives() && cfg.Queue.Backend.Embedded() {
 		open = followed
 	}
@@ -224,7 +242,7 @@ func openWatched(ctx context.Context, cfg config.Config, m *metrics.Metrics, log
 	if cfg.Mode.Webhook() {
 		m.Store.Watch(q)
 	}
-	w := &watchedStore{Queue: q, reads: newReads(cfg.Receive.MaxBodyBytes), outside: !cfg.Queue.Backend.Embedded(), backups: newBackups(cfg, log), log: log}
+	w := &watchedStore{Queue: q, reads: newReads(cfg.Receive.MaxBodyBytes), outside: !cfg.Queue.Backend.Embedded(), backups: newBackups(cfg, log), clock: guard, log: log}
 	if w.place.began = time.Now(); w.outside {
 		w.noteFile = placeFile(cfg)
 		w.recall()

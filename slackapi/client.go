@@ -61,6 +61,8 @@ type Options struct {
 	// OnCall is called after each attempt, and after each call that the pace held back, by
 	// the goroutine that made it, with the context of the call; nil calls nothing.
 	OnCall func(context.Context, CallInfo)
+	// OnTime is called with the time that Slack says it is, with each answer over TLS; nil is not called.
+	OnTime func(time.Time)
 	// OnLarge is called before a reply of more than 64 KiB is read for a reader of
 	// [Reading], once for each reader. It may wait for a share of memory, and returns
 	// what gives it back; of an error the call is [TooLarge]. nil bounds nothing.

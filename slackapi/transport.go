@@ -105,6 +105,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			out.Body, _ = req.GetBody() // a reader of bytes or of a string does not fail
 		}
 		resp, lost := t.opt.Transport.RoundTrip(person.show(out))
+		t.clock(resp)
 		resp, failure := t.judge(attempt, c, &trace, resp, lost)
 		stop()
 		t.observe(ctx, c, failure, CallInfo{Attempt: n, Waited: sent.Sub(began), Duration: time.Since(sent)})
@@ -119,6 +120,16 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if n >= t.opt.Retries || !failure.repeatable() || !sleep(ctx, failure.pause(&backoff)) {
 			return nil, failure
 		}
+	}
+}
+
+// clock tells what time an answer says it is, unless anybody on the way could have written it.
+func (t *transport) clock(resp *http.Response) {
+	if t.opt.OnTime == nil || resp == nil || resp.TLS == nil {
+		return
+	}
+	if now, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		t.opt.OnTime(now)
 	}
 }
 

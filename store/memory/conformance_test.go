@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"testing"
+	"time"
 
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
@@ -34,5 +35,17 @@ func TestStateConformance(t *testing.T) {
 			}
 			return storetest.StateOf(s)
 		},
+	})
+}
+
+func TestAging(t *testing.T) {
+	t.Parallel()
+	storetest.Aging(t, func(t *testing.T, aging func(time.Time) time.Time) queue.Queue {
+		t.Helper()
+		q, err := memory.New(memory.Options{DedupeTTL: time.Second, RetentionAge: time.Second, Aging: aging})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
 	})
 }

@@ -254,6 +254,7 @@ func (q *Store) kept() int { return q.log.len() + len(q.pinned.records) }
 // expire removes what is too old: events that no group waits for, dead letters, seen
 // ids. Requires q.mu.
 func (q *Store) expire(now time.Time) {
+	now = q.o.Aging(now)
 	if since, ok := q.since(now); ok {
 		for q.log.len() > 0 && q.log.at(q.log.trimmed+1).mark.Before(since) && q.trimOldest() {
 		}

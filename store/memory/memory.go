@@ -82,7 +82,7 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 	if e.ReceivedAt.IsZero() {
 		e.ReceivedAt = now
 	}
-	if seq, ok := q.seen.find(key, now, q.o.DedupeTTL); ok {
+	if seq, ok := q.seen.find(key, q.o.Aging(now), q.o.DedupeTTL); ok {
 		return queue.Receipt{Position: q.position(seq), Duplicate: true}, nil
 	}
 	q.expire(now)
@@ -174,6 +174,9 @@ type Options struct {
 	// DedupeTTL is how long an event id is remembered; 0 means 48 hours. A remembered
 	// id costs about 50 bytes, also after its event is gone.
 	DedupeTTL time.Duration
+	// Aging says by which time events, dead letters and ids grow old, of what the clock shows; nil is
+	// the clock.
+	Aging func(now time.Time) time.Time
 	// RetentionAge is how long an event is kept that no group waits for; 0 means 7
 	// days, and a negative value keeps it until the other bounds are reached.
 	RetentionAge time.Duration
@@ -194,6 +197,9 @@ func (o Options) normalize() (Options, error) {
 		return o, errors.New("memory queue: RetentionCount is negative")
 	case o.MaxBytes < 0:
 		return o, errors.New("memory queue: MaxBytes is negative")
+	}
+	if o.Aging == nil {
+		o.Aging = func(now time.Time) time.Time { return now }
 	}
 	o.DedupeTTL = cmp.Or(o.DedupeTTL, DefaultDedupeTTL)
 	o.RetentionAge = cmp.Or(o.RetentionAge, DefaultRetentionAge)

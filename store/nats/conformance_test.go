@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"slackmcp/store/nats"
 	"slackmcp/store/queue"
@@ -31,5 +32,18 @@ func TestConformance(t *testing.T) {
 			}
 			return q
 		},
+	})
+}
+
+func TestAging(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	storetest.Aging(t, func(t *testing.T, aging func(time.Time) time.Time) queue.Queue {
+		t.Helper()
+		q, err := nats.Open(t.Context(), nats.Options{URL: s.url(), DedupeTTL: time.Second, RetentionAge: time.Second, Aging: aging})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
 	})
 }

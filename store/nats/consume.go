@@ -192,7 +192,7 @@ func (c *consumer) Take(ctx context.Context, n int) ([]consume.Item[*lease], err
 
 // takeBoth takes what there is now, when there is something that was tried before.
 func (c *consumer) takeBoth(ctx context.Context, s *topic, n int) ([]consume.Item[*lease], error) {
-	if s.groups.until(c.g.Name, c.now(s), c.q.o.Lease, idle) > 0 {
+	if s.groups.until(c.g.Name, c.now(s), c.q.o.Lease, idle, c.g.Policy.Longest()) > 0 {
 		return nil, nil // nothing is due
 	}
 	share := (n + 1) / 2
@@ -244,7 +244,7 @@ func (c *consumer) watchDue(ctx context.Context, s *topic) {
 		if _, rev := s.groups.record(c.g.Name); rev == 0 {
 			return
 		}
-		wait := s.groups.until(c.g.Name, c.now(s), c.q.o.Lease, idle)
+		wait := s.groups.until(c.g.Name, c.now(s), c.q.o.Lease, idle, c.g.Policy.Longest())
 		if wait == 0 {
 			return
 		}
@@ -318,7 +318,7 @@ func (c *consumer) first(ctx context.Context, s *topic, m *natsgo.Msg) (consume.
 func (c *consumer) claim(ctx context.Context, s *topic, n int) ([]consume.Item[*lease], error) {
 	ctx = context.WithoutCancel(ctx)
 	var items []consume.Item[*lease]
-	for _, i := range s.groups.claimable(c.g.Name, n, c.now(s), c.q.o.Lease) {
+	for _, i := range s.groups.claimable(c.g.Name, n, c.now(s), c.q.o.Lease, c.g.Policy.Longest()) {
 		item, ok, err := c.claimOne(ctx, s, i)
 		if err != nil {
 			return items, errIfNone(err, items)

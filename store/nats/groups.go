@@ -49,6 +49,8 @@ type cachedGroup struct {
 	items map[int64]*item
 	due   dues
 	count map[string]int // state -> items
+	// pulled is when due was looked through last.
+	pulled time.Time
 }
 
 func newGroupCache(kv jetstream.KeyValue, logger *slog.Logger) *groupCache {
@@ -277,7 +279,7 @@ func (g *cachedGroup) put(seq int64, i *item) {
 	g.items[seq] = i
 	g.count[i.State]++
 	if i.State == retrying {
-		heap.Push(&g.due, dueItem{seq: seq, item: i})
+		heap.Push(&g.due, dueItem{seq: seq, item: i, at: i.At})
 	}
 }
 
@@ -306,10 +308,32 @@ type dues []dueItem
 type dueItem struct {
 	seq  int64
 	item *item
+	at   int64 // the item's, unless that is too far away; see pull
+}
+
+// pullEvery is how often a group's schedule is looked through for what is too far away.
+const pullEvery = 10 * time.Second
+
+// pull makes what is scheduled for later than it can have been now due: it was scheduled before the clock
+// was set back.
+func (g *cachedGroup) pull(now time.Time, longest time.Duration) {
+	if time.Since(g.pulled) < pullEvery {
+		return
+	}
+	g.pulled = time.Now()
+	far, changed := now.Add(longest).UnixMicro(), false
+	for i := range g.due {
+		if g.due[i].at > far {
+			g.due[i].at, changed = now.UnixMicro(), true
+		}
+	}
+	if changed {
+		heap.Init(&g.due)
+	}
 }
 
 func (d dues) Len() int           { return len(d) }
-func (d dues) Less(i, j int) bool { return d[i].item.At < d[j].item.At }
+func (d dues) Less(i, j int) bool { return d[i].at < d[j].at }
 func (d dues) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
 
 // Push implements heap.Interface.
@@ -401,7 +425,7 @@ func (c *groupCache) list(name, state string) []groupItem {
 
 // claimable returns at most n items of a group that may be tried now: those that are due,
 // and those whose lease has ended. now is by the server's clock.
-func (c *groupCache) claimable(name string, n int, now time.Time, lease time.Duration) []groupItem {
+func (c *groupCache) claimable(name string, n int, now time.Time, lease, longest time.Duration) []groupItem {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := c.groups[escape(name)]
@@ -414,10 +438,11 @@ func (c *groupCache) claimable(name string, n int, now time.Time, lease time.Dur
 			out = append(out, groupItem{seq, *i})
 		}
 	}
+	g.pull(now, longest)
 	var kept []dueItem
 	for len(out) < n {
 		seq, i := g.next()
-		if i == nil || i.At > now.UnixMicro() {
+		if i == nil || g.due[0].at > now.UnixMicro() {
 			break
 		}
 		out = append(out, groupItem{seq, *i})
@@ -431,15 +456,16 @@ func (c *groupCache) claimable(name string, n int, now time.Time, lease time.Dur
 }
 
 // until is how long to wait until something may be claimable, at most most.
-func (c *groupCache) until(name string, now time.Time, lease, most time.Duration) time.Duration {
+func (c *groupCache) until(name string, now time.Time, lease, most, longest time.Duration) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := c.groups[escape(name)]
 	if g == nil {
 		return most
 	}
+	g.pull(now, longest)
 	if _, i := g.next(); i != nil {
-		most = min(most, time.UnixMicro(i.At).Sub(now))
+		most = min(most, time.UnixMicro(g.due[0].at).Sub(now))
 	}
 	if g.count[leased] > 0 {
 		for _, i := range g.items {

@@ -71,16 +71,34 @@ func TestClaimableItems(t *testing.T) {
 		b.apply(t.Context(), put(t, workKey("g", seq), i, uint64(seq)))
 	}
 	for range 2 { // to look changes nothing
-		list := b.claimable("g", 9, now, time.Hour)
+		list := b.claimable("g", 9, now, time.Hour, time.Hour)
 		if len(list) != 2 || list[0].seq != 5 || list[1].seq != 1 {
 			t.Errorf("claimable = %+v, want 5 and then 1", list)
 		}
 	}
-	if list := b.claimable("g", 9, now, 0); len(list) != 3 || list[0].seq != 3 {
+	if list := b.claimable("g", 9, now, 0, time.Hour); len(list) != 3 || list[0].seq != 3 {
 		t.Errorf("with a lease that is over: %+v, want 3 first", list)
 	}
-	if d := b.until("g", now, time.Hour, time.Hour); d != 0 {
+	if d := b.until("g", now, time.Hour, time.Hour, time.Hour); d != 0 {
 		t.Errorf("until = %v with something due", d)
+	}
+	// The clock was set back by a day: what is scheduled for tomorrow is due, and what is for soon is not.
+	b = newGroupCache(nil, slog.New(slog.DiscardHandler))
+	b.apply(t.Context(), put(t, workKey("g", 1), item{State: retrying, At: now.Add(24 * time.Hour).UnixMicro()}, 1))
+	b.apply(t.Context(), put(t, workKey("g", 2), item{State: retrying, At: now.Add(time.Minute).UnixMicro()}, 2))
+	if d := b.until("g", now, time.Hour, time.Hour, time.Hour); d != 0 {
+		t.Errorf("until = %v with something due", d)
+	}
+	if list := b.claimable("g", 9, now, time.Hour, time.Hour); len(list) != 1 || list[0].seq != 1 {
+		t.Errorf("after the clock was set back %+v can be claimed, want 1", list)
+	}
+}
+
+func TestPinnedItems(t *testing.T) {
+	t.Parallel()
+	b := newGroupCache(nil, slog.New(slog.DiscardHandler))
+	for seq := range int64(5) {
+		b.apply(t.Context(), put(t, workKey("g", seq+1), item{State: buried}, uint64(seq+1)))
 	}
 	if pins := b.pinned(); len(pins) != 5 {
 		t.Errorf("pinned = %v, want all five", pins)

@@ -232,6 +232,9 @@ type Options struct {
 	// DedupeTTL is how long an event id is remembered; 0 means 48 hours. A remembered
 	// id costs about 200 bytes of nats-server's memory.
 	DedupeTTL time.Duration
+	// Aging says by which time events, dead letters and ids grow old, of what the database's clock shows; nil is
+	// the clock.
+	Aging func(now time.Time) time.Time
 	// RetentionAge is how long an event is kept that no group waits for; 0 means 7
 	// days, and a negative value keeps it until RetentionCount is reached.
 	RetentionAge time.Duration
@@ -266,6 +269,9 @@ func (o Options) normalize() (Options, error) {
 		return o, fmt.Errorf("nats queue: Replicas is %d, want 1 to %d", o.Replicas, maxReplicas)
 	}
 	o.Topic = cmp.Or(o.Topic, DefaultTopic)
+	if o.Aging == nil {
+		o.Aging = func(now time.Time) time.Time { return now }
+	}
 	o.DedupeTTL = cmp.Or(o.DedupeTTL, DefaultDedupeTTL)
 	o.RetentionAge = cmp.Or(o.RetentionAge, DefaultRetentionAge)
 	o.RetentionCount = cmp.Or(o.RetentionCount, DefaultRetentionCount)

@@ -123,7 +123,7 @@ func (q *Store) seen(ctx context.Context, s *topic, subject string) (int64, bool
 	if err != nil {
 		return 0, false, err
 	}
-	age := time.Now().Add(s.ahead).Sub(m.Time)
+	age := q.o.Aging(time.Now().Add(s.ahead)).Sub(m.Time)
 	return int64(m.Sequence), age < q.o.DedupeTTL, nil //nolint:gosec // counted from 1
 }
 
@@ -352,7 +352,7 @@ func (q *Store) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := time.Now().Add(s.ahead)
+	now := q.o.Aging(time.Now().Add(s.ahead))
 	if q.o.RetentionAge > 0 {
 		if err := q.expire(ctx, s, b, now.Add(-q.o.RetentionAge)); err != nil {
 			return err

@@ -57,7 +57,19 @@ func (p Policy) next(attempt int, err error, random float64) Verdict {
 		return Verdict{Dead: true}
 	}
 	delay := wait.Growth{First: p.Base, Most: p.Cap, Factor: 2, Jitter: p.Jitter}.After(attempt, random)
-	return Verdict{Delay: max(delay, Pause(err))}
+	return Verdict{Delay: max(delay, min(Pause(err), maxAsked))}
+}
+
+// maxAsked bounds the pauses that RetryAfter and Postpone ask for.
+const maxAsked = time.Hour
+
+// Longest is the longest pause that an event can be given. What a schedule has for later than that was
+// scheduled by a clock that showed something else, and is due.
+func (p Policy) Longest() time.Duration {
+	if p.Cap <= 0 {
+		p.Cap = DefaultPolicy().Cap
+	}
+	return max(p.Cap, maxAsked)
 }
 
 // Permanent marks an error that no further attempt can cure: the event goes to the
@@ -76,7 +88,7 @@ func IsPermanent(err error) bool {
 }
 
 // RetryAfter marks an error whose sender asked for a pause: the next attempt comes no
-// sooner than after it. RetryAfter(nil, d) is nil.
+// sooner than after it, or after an hour. RetryAfter(nil, d) is nil.
 func RetryAfter(err error, after time.Duration) error {
 	if err == nil {
 		return nil
@@ -101,13 +113,13 @@ func Postpone(err error, after time.Duration) error {
 	return &postponedError{err, after}
 }
 
-// Postponed reports whether err was marked by Postpone, and for how long.
+// Postponed reports whether err was marked by Postpone, and for how long: at most an hour.
 func Postponed(err error) (after time.Duration, ok bool) {
 	p, ok := errors.AsType[*postponedError](err)
 	if !ok {
 		return 0, false
 	}
-	return p.after, true
+	return min(p.after, maxAsked), true
 }
 
 type postponedError struct {

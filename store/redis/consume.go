@@ -96,7 +96,7 @@ func (c *consumer) take(ctx context.Context, n int) (items []consume.Item[lease]
 	// A take that was sent has to be seen to its end: what it leased would lie idle.
 	v, err := c.q.eval(context.WithoutCancel(ctx), takeScript,
 		[]string{k.meta, k.log, k.kept, k.groups, k.pins, gk.g, gk.lease, gk.due, gk.retry, gk.works},
-		c.g.Name, n, c.q.o.Lease.Microseconds(), c.token)
+		c.g.Name, n, c.q.o.Lease.Microseconds(), c.token, c.g.Policy.Longest().Microseconds())
 	if err != nil {
 		return nil, 0, 0, err
 	}

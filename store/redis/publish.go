@@ -92,8 +92,8 @@ func (q *Store) publish(list []publishing) ([]queue.Receipt, error) {
 func (q *Store) append(ctx context.Context, list []publishing) ([]queue.Receipt, error) {
 	known := q.horizon()
 	args := make([]any, 0, 6+3*len(list))
-	args = append(args, eventlog.NewEpoch(), q.o.DedupeTTL.Microseconds(), max(q.o.RetentionAge, 0).Microseconds(),
-		q.o.RetentionCount, known.seq, known.epoch)
+	ttl, age := q.ages(time.Now().Add(time.Duration(q.ahead.Load())))
+	args = append(args, eventlog.NewEpoch(), ttl, age, q.o.RetentionCount, known.seq, known.epoch)
 	for i := range list {
 		args = append(args, list[i].digest[:], list[i].received, list[i].record)
 	}
@@ -146,12 +146,29 @@ func (q *Store) noticed(epoch string, seq int64) {
 	}
 }
 
+// ages are the TTL of ids and the age of events in microseconds, as the scripts take them: no age, and a
+// TTL without end, while the database's clock is doubted.
+func (q *Store) ages(now time.Time) (ttl, age int64) {
+	if !q.o.Aging(now).Equal(now) {
+		return forEver.Microseconds(), 0
+	}
+	return q.o.DedupeTTL.Microseconds(), max(q.o.RetentionAge, 0).Microseconds()
+}
+
+// forEver is a TTL that nothing outlives.
+const forEver = 100 * 365 * 24 * time.Hour
+
 // maxSweeps bounds how often one call goes on while there is more to remove.
 const maxSweeps = 16
 
 // sweep removes what retention is over for. With full it also removes the oldest events
 // of which only dead letters are left, when the store is full.
 func (q *Store) sweep(ctx context.Context, full bool) error {
+	now, err := q.client.Time(ctx).Result()
+	if err != nil {
+		return q.fault(err)
+	}
+	q.ahead.Store(int64(time.Until(now)))
 	for range maxSweeps {
 		names, err := q.groups(ctx)
 		if err != nil {
@@ -167,8 +184,8 @@ func (q *Store) sweep(ctx context.Context, full bool) error {
 		if full {
 			want = 1
 		}
-		more, err := q.evalInt(ctx, sweepScript, keys, q.o.DedupeTTL.Microseconds(), max(q.o.RetentionAge, 0).Microseconds(),
-			q.o.RetentionCount, want)
+		ttl, age := q.ages(now)
+		more, err := q.evalInt(ctx, sweepScript, keys, ttl, age, q.o.RetentionCount, want)
 		if err != nil || more == 0 {
 			return err
 		}

@@ -60,6 +60,8 @@ type Store struct {
 	settles   *remote.Batcher[settling, struct{}]
 
 	known atomic.Pointer[horizon]
+	// ahead is how far the database's clock was ahead of ours when it was asked last.
+	ahead atomic.Int64
 
 	values *smallValues
 
@@ -210,6 +212,9 @@ type Options struct {
 	// DedupeTTL is how long an event id is remembered; 0 means 48 hours. A remembered
 	// id costs about 140 bytes of Redis's memory, also after its event is gone.
 	DedupeTTL time.Duration
+	// Aging says by which time events, dead letters and ids grow old, of what the database's clock shows; nil is
+	// the clock.
+	Aging func(now time.Time) time.Time
 	// RetentionAge is how long an event is kept that no group waits for; 0 means 7
 	// days, and a negative value keeps it until RetentionCount is reached.
 	RetentionAge time.Duration
@@ -243,6 +248,9 @@ func (o Options) normalize() (Options, error) {
 	}
 	o.Topic = cmp.Or(o.Topic, DefaultTopic)
 	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	if o.Aging == nil {
+		o.Aging = func(now time.Time) time.Time { return now }
+	}
 	o.DedupeTTL = cmp.Or(o.DedupeTTL, DefaultDedupeTTL)
 	o.RetentionAge = cmp.Or(o.RetentionAge, DefaultRetentionAge)
 	o.RetentionCount = cmp.Or(o.RetentionCount, DefaultRetentionCount)

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"testing"
+	"time"
 
 	"slackmcp/store/queue"
 	"slackmcp/store/sqlite"
@@ -37,5 +38,13 @@ func TestStateConformance(t *testing.T) {
 			}
 			return storetest.StateOf(q)
 		},
+	})
+}
+
+func TestAging(t *testing.T) {
+	t.Parallel()
+	storetest.Aging(t, func(t *testing.T, aging func(time.Time) time.Time) queue.Queue {
+		t.Helper()
+		return reopened(t, sqlite.Options{Dir: t.TempDir(), DedupeTTL: time.Second, RetentionAge: time.Second, Aging: aging})
 	})
 }

@@ -272,19 +272,34 @@ func (g *group) pick(next *int) *consumer {
 	}
 }
 
+// far is the latest time for which a retry can have been scheduled now. What is scheduled for later was
+// so before the clock was set back, and is due.
+func (g *group) far(now time.Time) int64 {
+	longest := queue.Policy{}.Longest()
+	for _, c := range g.consumers {
+		longest = max(longest, c.g.Policy.Longest())
+	}
+	return now.Add(longest).UnixNano()
+}
+
 // due reads the retries that are due.
 func (w *writer) due(g *group, now time.Time, limit int) ([]delivery, error) {
-	if g.nextDue == 0 || g.nextDue > now.UnixNano() {
+	far := g.far(now)
+	if g.nextDue == 0 || g.nextDue > now.UnixNano() && g.nextDue <= far {
 		return nil, nil
 	}
 	var list []delivery
-	err := w.db.each(func(scan func(...any) error) error {
+	read := func(scan func(...any) error) error {
 		var d delivery
 		err := scan(&d.seq, &d.attempt)
 		d.attempt++
 		list = append(list, d)
 		return err
-	}, "SELECT seq, attempts FROM work WHERE grp = ? AND state = 1 AND at <= ? ORDER BY at, seq LIMIT ?", g.id, now.UnixNano(), limit)
+	}
+	err := w.db.each(read, "SELECT seq, attempts FROM work WHERE grp = ? AND state = 1 AND at <= ? ORDER BY at, seq LIMIT ?", g.id, now.UnixNano(), limit)
+	if err == nil && len(list) < limit {
+		err = w.db.each(read, "SELECT seq, attempts FROM work WHERE grp = ? AND state = 1 AND at > ? ORDER BY at, seq LIMIT ?", g.id, far, limit-len(list))
+	}
 	return list, err
 }
 

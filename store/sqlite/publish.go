@@ -42,7 +42,7 @@ func (w *writer) publish(entries []entry, now time.Time) error {
 // findCopies marks the entries whose event was stored within the TTL, and those whose event
 // stands in the batch before them. It returns how many are left to be stored.
 func (w *writer) findCopies(entries []entry, now time.Time) (wanted int, err error) {
-	since := now.Add(-w.q.o.DedupeTTL).UnixNano()
+	since := w.q.o.Aging(now).Add(-w.q.o.DedupeTTL).UnixNano()
 	batch := make(map[eventlog.Key]*entry, len(entries))
 	for i := range entries {
 		e := &entries[i]

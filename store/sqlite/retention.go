@@ -169,13 +169,15 @@ func (w *writer) expireLetter(g *group, seq int64) error {
 
 // sweep removes what is too old: events, dead letters and seen ids, a step at a time.
 func (w *writer) sweep(now time.Time) error {
-	if now.Before(w.sweepAt) {
+	// A clock that was set back does not keep it from looking.
+	if now.Before(w.sweepAt) && w.sweepAt.Sub(now) <= sweepEvery {
 		return nil
 	}
 	w.sweepAt = now.Add(sweepEvery)
+	aging := w.q.o.Aging(now)
 	more := false
 	if w.q.o.RetentionAge > 0 {
-		since := now.Add(-w.q.o.RetentionAge).UnixNano()
+		since := aging.Add(-w.q.o.RetentionAge).UnixNano()
 		old, err := w.sweepEvents(since)
 		if err != nil {
 			return err
@@ -186,7 +188,7 @@ func (w *writer) sweep(now time.Time) error {
 		}
 		more = old || letters
 	}
-	dropped, err := w.dropSeen(now)
+	dropped, err := w.dropSeen(aging)
 	if err != nil {
 		return err
 	}

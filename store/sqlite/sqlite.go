@@ -72,6 +72,9 @@ type Options struct {
 	Synchronous Synchronous
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
+	// Aging says by which time events, dead letters and ids grow old, of what the clock shows; nil is
+	// the clock.
+	Aging func(now time.Time) time.Time
 	// Logger gets lines about trouble and recovery; nil is silent.
 	Logger *slog.Logger
 }
@@ -109,6 +112,9 @@ func (o Options) normalize() (Options, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Aging == nil {
+		o.Aging = func(now time.Time) time.Time { return now }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -379,6 +379,9 @@ func (w *writer) pause() time.Duration {
 		// What is due has to wait for a worker, whose end wakes the writer.
 		if g.nextDue != 0 && g.free() > 0 {
 			d = min(d, max(0, time.Unix(0, g.nextDue).Sub(now)))
+			if g.nextDue > g.far(now) {
+				d = 0
+			}
 		}
 	}
 	return d

@@ -1,10 +1,12 @@
--- take leases events to a consumer. ARGV: group, how many, lease, token.
+-- take leases events to a consumer. ARGV: group, how many, lease, token, the longest pause. What is scheduled
+-- for later than that was so before the clock was set back, and is due.
 -- Returns the epoch, the cursor, how long until something is due (-1: nothing is), and
 -- the items as sequence, attempt, whether a lease ran out, record. Without the group it
 -- returns the epoch only.
 local meta, log, kept, groups, pins, g, lease, due, retry, works = unpack(KEYS)
 local name, n, span, token = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local t = now()
+local far = t + tonumber(ARGV[5])
 local m = redis.call('HMGET', meta, 'epoch', 'accepted')
 local epoch, accepted = m[1] or '', tonumber(m[2] or 0)
 local cursor = redis.call('HGET', groups, name)
@@ -38,12 +40,21 @@ for _, seq in ipairs(redis.call('ZRANGEBYSCORE', lease, '-inf', num(t), 'LIMIT',
   resume(seq, 0, 1)
 end
 
+for _, seq in ipairs(redis.call('ZRANGEBYSCORE', lease, '(' .. num(far + span), '+inf', 'LIMIT', 0, n - #items / 4)) do
+  resume(seq, 0, 1)
+end
+
 -- New events and due retries share what is left, so that neither a backlog nor a storm
 -- of failures starves the other.
 local left = n - #items / 4
 local rank = tonumber(redis.call('HGET', g, 'rank'))
 local fresh = math.min(accepted - rank, left)
 local ready = left > 0 and redis.call('ZRANGEBYSCORE', due, '-inf', num(t), 'LIMIT', 0, left) or {}
+if #ready < left then
+  for _, seq in ipairs(redis.call('ZRANGEBYSCORE', due, '(' .. num(far), '+inf', 'LIMIT', 0, left - #ready)) do
+    ready[#ready + 1] = seq
+  end
+end
 local share = left - fresh
 if #ready > share then
   share = math.max(share, math.floor(left / 2))
