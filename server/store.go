@@ -224,6 +224,9 @@ func sharedState(cfg config.Config, values state.Store) state.Store {
 	if embedded || cfg.MCP.Transport == config.Stdio {
 		return nil
 	}
+	if cfg.Queue.Backend == config.SQLite {
+		return newSpareState(values) // no other process has it
+	}
 	return values
 }
 

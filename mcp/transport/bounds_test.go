@@ -102,6 +102,17 @@ func TestAHalfOpenStreamIsCut(t *testing.T) {
 	})
 }
 
+// TestACallThatIsNotReadIsCut counts the stream of a call whose peer takes nothing, as that of a GET.
+func TestACallThatIsNotReadIsCut(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, transport.Options{WriteTimeout: 50 * time.Millisecond, Heartbeat: time.Microsecond})
+	p := f.peer().initialize()
+	body := encodeRequest(t, 1, "tools/call", tool("wait", nil))
+	deaf(t, f, fmt.Sprintf("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nMcp-Session-Id: %s\r\nContent-Length: %d\r\n\r\n%s", p.session, len(body), body))
+	receive(t, f.waiting, "the call to begin")
+	eventually(t, "the stream to be cut", func() bool { return f.Stats().StreamsCutTotal == 1 })
+}
+
 // TestShutdown stops a server with 100 open streams of all kinds and a call that would
 // never end. How long it took is logged, and judged by the reader.
 func TestShutdown(t *testing.T) {

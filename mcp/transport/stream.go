@@ -154,7 +154,9 @@ type response struct {
 	mu   sync.Mutex
 	wire *wire // once it is a stream
 	done bool
-	beat *time.Timer
+	// broken says that its peer took something no more.
+	broken bool
+	beat   *time.Timer
 }
 
 func (t *Transport) newResponse(w http.ResponseWriter, r *http.Request, id json.RawMessage, lost func()) *response {
@@ -188,7 +190,17 @@ func (p *response) send(_ context.Context, msg []byte) error {
 func (p *response) event(msg []byte) error {
 	p.upgrade()
 	p.beat.Reset(p.interval)
-	return p.wire.write(events.message(make([]byte, 0, len(msg)+frameOverhead), "", msg))
+	return p.write(events.message(make([]byte, 0, len(msg)+frameOverhead), "", msg))
+}
+
+// write requires p.mu. The first write that the peer does not take counts as a stream that was cut.
+func (p *response) write(frame []byte) error {
+	err := p.wire.write(frame)
+	if err != nil && !p.broken {
+		p.broken = true
+		p.t.cut(err)
+	}
+	return err
 }
 
 // frameOverhead is what framing adds to a message, at least.
@@ -222,7 +234,7 @@ func (p *response) heartbeat() {
 		return
 	}
 	p.upgrade()
-	if p.wire.write([]byte(heartbeatFrame)) != nil {
+	if p.write([]byte(heartbeatFrame)) != nil {
 		p.lost()
 		return
 	}
@@ -252,7 +264,7 @@ func (p *response) finish(status int, body []byte) {
 		p.upgrade()
 	}
 	if p.wire != nil {
-		_ = p.wire.write(events.message(nil, "", body)) // a peer that left needs no answer
+		_ = p.write(events.message(nil, "", body)) // a peer that left needs no answer
 		return
 	}
 	if p.header != nil {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	sqlitedriver "modernc.org/sqlite"
@@ -134,7 +135,7 @@ func publishFile(partial, file string) error {
 
 // roomFor says what to do where a disk is full.
 func roomFor(err error) error {
-	if e, ok := errors.AsType[*sqlitedriver.Error](err); ok && e.Code()&0xff == 13 { // SQLITE_FULL
+	if full(err) || errors.Is(err, syscall.ENOSPC) {
 		return fmt.Errorf("%w: make room on the disk: as much as the store has", err)
 	}
 	return err

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
 
 	"slackmcp/webhook/event"
 )
@@ -34,6 +34,13 @@ func (f *fault) Unwrap() error { return f.err }
 func broken(err error) bool {
 	_, ok := errors.AsType[*fault](err)
 	return ok
+}
+
+// full reports whether an error says that the disk has no room. Then nothing was written, and what is on
+// the disk is whole.
+func full(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == 13 // SQLITE_FULL
 }
 
 func faulty(op string, err error) error {

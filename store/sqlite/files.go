@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
+
+	"modernc.org/sqlite"
 
 	"slackmcp/store/queue"
 )
@@ -89,6 +92,43 @@ func (f *files) takeLock() error {
 	}
 	f.lock = file
 	return nil
+}
+
+// named is an error of the start with the place that it is about, and with what helps.
+func (f *files) named(err error) error {
+	if _, ok := errors.AsType[*DamageError](err); ok || err == nil || errors.Is(err, queue.ErrLocked) {
+		return err // It says both.
+	}
+	code := 0
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		code = e.Code() & 0xff
+	}
+	remedy := ""
+	const perm, busy, locked, readOnly, ioErr, cantOpen = 3, 5, 6, 8, 10, 14 // sqlite.org/rescode.html
+	switch {
+	case full(err), errors.Is(err, syscall.ENOSPC):
+		remedy = "the disk is full: make room on it"
+	case errors.Is(err, syscall.EISDIR):
+		remedy = "there is a directory in the place of a file: remove it"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		remedy = "no more files can be opened: raise the limit of open files (ulimit -n, LimitNOFILE)"
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), code == perm, code == readOnly:
+		remedy = "it cannot be written to: give the directory and its files to the user of the server, on a file system that can be written to"
+	case code == busy, code == locked:
+		remedy = "another program has it open: end that, such as a sqlite3 shell"
+	case code == cantOpen:
+		remedy = "it cannot be opened: look at the permissions of the directory, and at the limit of open files"
+	case code == ioErr, errors.Is(err, syscall.EIO):
+		remedy = "the disk has failed: look at the kernel's log, and put a backup in place on another one"
+	}
+	text := err.Error()
+	if !strings.Contains(text, f.dir) {
+		err = fmt.Errorf("the store in %s: %w", f.dir, err)
+	}
+	if remedy != "" {
+		err = fmt.Errorf("%w: %s", err, remedy)
+	}
+	return err
 }
 
 // release gives the lock back. The file stays: removing it would let two processes

@@ -41,8 +41,14 @@ func newReaders(path string) *readers {
 	return &readers{path: path, slots: make(chan struct{}, maxReaders), down: queue.ErrUnavailable}
 }
 
-// open lets reads begin.
+// open lets reads begin, unless they may already.
 func (r *readers) open() error {
+	r.inUse.RLock()
+	opened := r.db != nil
+	r.inUse.RUnlock()
+	if opened {
+		return nil
+	}
 	db, err := connect(r.path, "ro")
 	if err != nil {
 		return err

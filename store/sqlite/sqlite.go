@@ -170,12 +170,12 @@ func openStore(ctx context.Context, o Options, accept bool) (*Store, error) {
 	}
 	f, err := own(o.Dir, o.Topic)
 	if err != nil {
-		return nil, fmt.Errorf("sqlite queue: %w", err)
+		return nil, fmt.Errorf("sqlite queue: %w", filesOf(o.Dir, o.Topic).named(err))
 	}
 	before, err := f.prepare(accept, o.Logger)
 	if err != nil {
 		f.release()
-		return nil, fmt.Errorf("sqlite queue: %w", err)
+		return nil, fmt.Errorf("sqlite queue: %w", f.named(err))
 	}
 	q := &Store{
 		o: o, files: f, mail: newMailbox(), feed: newFeed(), readers: newReaders(f.db),
@@ -192,7 +192,7 @@ func openStore(ctx context.Context, o Options, accept bool) (*Store, error) {
 		err = &DamageError{f.db, "cannot be read (" + err.Error() + ")", repairRemedy}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("sqlite queue: %w", errors.Join(q.everything(ctx, err), w.abandonStore()))
+		return nil, fmt.Errorf("sqlite queue: %w", errors.Join(f.named(q.everything(ctx, err)), w.abandonStore()))
 	}
 	go w.run() //nolint:contextcheck // As above.
 	return q, nil

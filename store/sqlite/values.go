@@ -104,9 +104,10 @@ func (v *smallValues) open() error {
 	return err
 }
 
-// discard closes the file after an error; the next call opens it again. It requires v.mu.
-func (v *smallValues) discard() {
-	if v.db != nil {
+// discard closes the file after an error; the next call opens it again. Where there is only no room, it stays
+// open, and can be read. It requires v.mu.
+func (v *smallValues) discard(err error) {
+	if v.db != nil && !full(err) {
 		_ = v.db.discard() // The error that led here is the one to report.
 		v.db = nil
 	}
@@ -233,7 +234,7 @@ func (v *smallValues) do(ctx context.Context, op string, fn func(now int64) erro
 	err := fn(time.Now().UnixNano())
 	if broken(err) {
 		v.log.LogAttrs(ctx, slog.LevelError, "state cannot be written or read", slog.String("operation", op), slog.Any("error", err))
-		v.discard()
+		v.discard(err)
 	}
 	return values.Fault(ctx, op, err)
 }
@@ -336,7 +337,7 @@ func (v *smallValues) sweep() {
 	}
 	if err != nil {
 		v.log.LogAttrs(context.Background(), slog.LevelError, "expired state cannot be removed", slog.Any("error", err))
-		v.discard()
+		v.discard(err)
 		return
 	}
 	for _, e := range expired {

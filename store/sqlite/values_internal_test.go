@@ -22,7 +22,7 @@ func TestValuesOpenAgainAfterAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.mu.Lock()
-	s.discard()
+	s.discard(nil)
 	s.mu.Unlock()
 	got, err := s.Get(t.Context(), "a")
 	if err != nil || string(got.Value) != "1" || got.Version != first {

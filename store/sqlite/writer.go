@@ -604,7 +604,11 @@ const (
 // queue is closed. Meanwhile every call is answered that it is unavailable.
 func (w *writer) recover(cause error) {
 	w.q.mail.suspend(unavailable(cause))
-	w.q.readers.shut(unavailable(cause))
+	// Where there is only no room, what is there is whole, and is read on.
+	readable := full(cause)
+	if !readable {
+		w.q.readers.shut(unavailable(cause))
+	}
 	w.q.o.Logger.Error("store is unavailable and is being reopened", slog.Any("error", cause))
 	acknowledged := w.q.bounds()
 	if err := w.discard(); err != nil {
@@ -614,13 +618,7 @@ func (w *writer) recover(cause error) {
 		if !w.idle(pauses.Next()) {
 			return
 		}
-		err := renewLog(w.q.files.db)
-		if err == nil {
-			err = w.open(false)
-		}
-		if err == nil {
-			err = w.check(acknowledged.Last)
-		}
+		err := w.reopen(readable, acknowledged.Last)
 		if err == nil {
 			break
 		}
@@ -628,9 +626,25 @@ func (w *writer) recover(cause error) {
 			w.q.foundTable(metaTable, metaMeans, err)
 		}
 		w.q.o.Logger.Warn("store is still unavailable", slog.Any("error", err))
+		if readable = readable && full(err); !readable {
+			w.q.readers.shut(unavailable(cause))
+		}
 	}
 	w.q.mail.suspend(nil)
 	w.q.o.Logger.Info("store is available again")
+}
+
+// reopen opens the store once more. readable says that its log is whole, and that reads go on.
+func (w *writer) reopen(readable bool, acknowledged int64) error {
+	if !readable {
+		if err := renewLog(w.q.files.db); err != nil {
+			return err
+		}
+	}
+	if err := w.open(false); err != nil {
+		return err
+	}
+	return w.check(acknowledged)
 }
 
 // check looks whether what was acknowledged is there. If it is not, which takes a disk
