@@ -135,7 +135,7 @@ func publishFile(partial, file string) error {
 
 // roomFor says what to do where a disk is full.
 func roomFor(err error) error {
-	if full(err) || errors.Is(err, syscall.ENOSPC) {
+	if full(err) || errors.Is(err, syscall.ENOSPC) || noShared(err) {
 		return fmt.Errorf("%w: make room on the disk: as much as the store has", err)
 	}
 	return err
@@ -239,7 +239,11 @@ func (b *backup) pages(from *connection, to string) (err error) {
 		if err != nil {
 			return faulty("copy", err)
 		}
-		defer func() { err = errors.Join(err, faulty("copy", copying.Finish())) }()
+		defer func() {
+			if end := copying.Finish(); err == nil { // It says once more why a step failed.
+				err = faulty("copy", end)
+			}
+		}()
 		return b.steps(copying, out)
 	})
 }

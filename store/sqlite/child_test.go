@@ -30,6 +30,7 @@ var parts = map[string]func(dir string) error{
 	"poison":  playPoison,
 	"starve":  playStarve,
 	"migrate": playMigrate,
+	"open":    playOpen,
 }
 
 func TestMain(m *testing.M) {

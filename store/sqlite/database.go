@@ -43,6 +43,13 @@ func full(err error) bool {
 	return ok && e.Code()&0xff == 13 // SQLITE_FULL
 }
 
+// noShared reports whether SQLite could not make the file beside a database that its connections share, as on a
+// full disk.
+func noShared(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code() == 4874 // SQLITE_IOERR_SHMSIZE
+}
+
 func faulty(op string, err error) error {
 	if err == nil {
 		return nil

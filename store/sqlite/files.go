@@ -106,7 +106,7 @@ func (f *files) named(err error) error {
 	remedy := ""
 	const perm, busy, locked, readOnly, ioErr, cantOpen = 3, 5, 6, 8, 10, 14 // sqlite.org/rescode.html
 	switch {
-	case full(err), errors.Is(err, syscall.ENOSPC):
+	case full(err), errors.Is(err, syscall.ENOSPC), noShared(err):
 		remedy = "the disk is full: make room on it"
 	case errors.Is(err, syscall.EISDIR):
 		remedy = "there is a directory in the place of a file: remove it"
