@@ -293,7 +293,9 @@ func tried(err error) error {
 	switch fault.Kind {
 	case slackapi.RateLimited:
 		return queue.RetryAfter(err, fault.RetryAfter)
-	case slackapi.Unavailable, slackapi.Canceled, slackapi.Internal:
+	case slackapi.Unavailable:
+		return rule.Refused(err)
+	case slackapi.Canceled, slackapi.Internal:
 		return err
 	case slackapi.NotFound, slackapi.NotInChannel, slackapi.MissingScope, slackapi.Auth, slackapi.Forbidden,
 		slackapi.InvalidArgument, slackapi.Conflict, slackapi.TooLarge, slackapi.Ambiguous:

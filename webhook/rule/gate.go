@@ -54,6 +54,15 @@ const (
 	margin = 2 * time.Second
 )
 
+// Refused marks a failure of a [Poster] after which no other event would fare better: the rule waits until
+// its target takes something again. Refused(nil) is nil.
+func Refused(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &refusedError{err}
+}
+
 // A refusedError is a failure after which no other event would fare better.
 type refusedError struct{ err error }
 

@@ -1,9 +1,13 @@
 package rule_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -101,6 +105,59 @@ func TestATargetThatRefusesLosesNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestPostsAndCommandsWait has a Slack that cannot be reached, and a program that fails for all events: as of a
+// target that refuses nothing becomes a dead letter, and all come in the end.
+func TestPostsAndCommandsWait(t *testing.T) {
+	var down atomic.Bool
+	down.Store(true)
+	flag, out := filepath.Join(t.TempDir(), "up"), filepath.Join(t.TempDir(), "out")
+	for name, c := range map[string]struct {
+		rules string
+		up    func() error
+	}{
+		"post": {`rules: [{name: out, post: {channel: C1, text: "{{.text}}"}}]`, func() error { down.Store(false); return nil }},
+		"run": {
+			`rules: [{name: out, run: {command: [/bin/sh, -c, "test -e ` + flag + ` && echo >> ` + out + `"]}}]`,
+			func() error { return os.WriteFile(flag, nil, 0o600) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, parse(t, c.rules), quick, func(o *rule.Options) {
+				o.Poster = posterFunc(func(context.Context, rule.Message) error {
+					if down.Load() {
+						return rule.Refused(errors.New("Slack cannot be reached"))
+					}
+					return nil
+				})
+			})
+			await(t, "the group", func() bool { groups, _ := g.q.Groups(t.Context()); return len(groups) == 1 })
+			const n = 20
+			for i := range n {
+				g.publish(fmt.Sprint(i))
+			}
+			await(t, "the rule to be known as refused", func() bool { return len(g.r.Refusing()) == 1 })
+			time.Sleep(300 * time.Millisecond) // As above.
+			if dead := g.dead("out"); len(dead) > 0 {
+				t.Fatalf("%d events became dead letters, the first %s", len(dead), dead[0])
+			}
+			if err := c.up(); err != nil {
+				t.Fatal(err)
+			}
+			await(t, "their end", func() bool { return g.group(t).Waiting == 0 })
+			if s := g.group(t); s.Done != n || s.Dead != 0 {
+				t.Errorf("%+v, want %d done", s, n)
+			}
+			if err := g.end(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+type posterFunc func(context.Context, rule.Message) error
+
+func (f posterFunc) Post(ctx context.Context, m rule.Message) error { return f(ctx, m) }
 
 // TestPatienceEnds has a target that does not come back.
 func TestPatienceEnds(t *testing.T) {

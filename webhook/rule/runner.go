@@ -345,7 +345,7 @@ func (r *Runner) work(ctx context.Context, one *Rule, since time.Time) {
 	}
 }
 
-// gates are those of the rules that forward.
+// gates are those of the rules with a target.
 type gates struct {
 	mu  sync.Mutex
 	all []*gate
@@ -353,7 +353,7 @@ type gates struct {
 
 // gate makes the gate of a rule; nil for one whose action has no target of its own.
 func (r *Runner) gate(ctx context.Context, one *Rule) *gate {
-	if one.spec.Forward == nil {
+	if one.spec.Forward == nil && one.spec.Post == nil && one.spec.Run == nil {
 		return nil
 	}
 	g := &gate{
