@@ -329,14 +329,14 @@ var kinds = byCode(map[Kind]string{
 	InvalidArgument: `
 		bad_redirect_uri bad_timestamp block_mismatch cannot_reply_to_message cannot_reply_to_thread canvas_creation_failed
 		canvas_editing_failed canvas_tab_creation_failed channel_canvas_creation_failed channel_type_not_supported
-		file_type_not_supported insecure_request invalid_action_token invalid_app_action_type invalid_arg_name
+		exchanged_trigger_id expired_trigger_id file_type_not_supported insecure_request invalid_action_token invalid_app_action_type invalid_arg_name
 		invalid_arguments invalid_array_arg invalid_attachments invalid_blocks invalid_blocks_format
 		invalid_bookmark_type invalid_changes invalid_channel invalid_charset invalid_child_type invalid_cursor
 		invalid_email invalid_emoji invalid_entity_id invalid_form_data invalid_grant_type invalid_json invalid_limit invalid_link
 		invalid_metadata_filter_keys invalid_metadata_format invalid_metadata_keys invalid_metadata_schema
 		invalid_name invalid_name_maxlength invalid_name_punctuation invalid_name_required invalid_name_specials
 		invalid_parent_type invalid_post_type invalid_query invalid_shortcut_type invalid_thread_ts invalid_time
-		invalid_timestamp invalid_ts_latest invalid_ts_oldest invalid_types invalid_user_combination invalid_user_id
+		invalid_timestamp invalid_trigger_id invalid_ts_latest invalid_ts_oldest invalid_types invalid_user_combination invalid_user_id
 		invalid_users json_not_object limit_required markdown_text_conflict metadata_must_be_sent_from_app
 		missing_action_token missing_argument missing_file_data missing_post_type missing_query no_channel
 		no_dual_broadcast_content_update no_file_specified no_item_specified no_query no_text no_user no_users
@@ -348,7 +348,7 @@ var kinds = byCode(map[Kind]string{
 		already_archived already_in_channel already_pinned already_reacted canvas_editing_locked
 		channel_canvas_already_exists draft_already_deleted draft_already_sent draft_has_conflict
 		duplicate_channel_not_found duplicate_message_not_found external_channel_migrating file_already_added
-		file_not_shared free_team_canvas_tab_already_exists is_archived is_inactive last_member last_ra_channel
+		file_not_shared free_team_canvas_tab_already_exists hash_conflict is_archived is_inactive last_member last_ra_channel
 		name_taken no_pin no_reaction not_archived not_pinned restricted_too_many streaming_state_conflict
 		too_many_bookmarks too_many_emoji too_many_members too_many_pins too_many_reactions too_many_tabs
 	`,
@@ -357,7 +357,7 @@ var kinds = byCode(map[Kind]string{
 		file_share_limit_reached file_too_large file_upload_size_restricted max_file_sharing_exceeded
 		metadata_too_large msg_blocks_too_long msg_too_long over_file_size_limit post_contents_too_large
 		query_too_long snippet_too_large storage_limit_reached too_long too_many_attachments too_many_contact_cards
-		too_many_users upload_too_large
+		too_many_users upload_too_large view_too_large
 	`,
 	Unavailable: `
 		accesslimited fatal_error fetch_members_failed file_update_failed internal_error
