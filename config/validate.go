@@ -304,6 +304,7 @@ func (l *loader) validateMCP() {
 		l.problems.add("MCP_TRANSPORT", "is stdio, which only the command mcp serves", "use sse or streamable-http, or run: slack-webhook-server mcp --transport stdio")
 	}
 	l.validateChannel()
+	l.warnOfBounds()
 	if len(c.MCP.LockdownApps) > 0 && c.MCP.Lockdown == LockdownOff {
 		l.warn("LOCKDOWN_APPS is set, and LOCKDOWN is not: so nothing is withheld; set LOCKDOWN=true")
 	}
@@ -321,6 +322,28 @@ func (l *loader) validateMCP() {
 	for _, token := range c.MCP.Tokens {
 		if len(token.Secret.Reveal()) < minToken {
 			l.problems.add("MCP_TOKENS", fmt.Sprintf("has a token for %s that is shorter than %d characters", token.Name, minToken), tokenRemedy)
+		}
+	}
+}
+
+// warnOfBounds warns where one bound can never be reached because another one is too low for it.
+func (l *loader) warnOfBounds() {
+	m, connections := l.config.MCP, l.config.Listen.MaxConnections
+	if m.Transport == Stdio {
+		return
+	}
+	for _, b := range []struct {
+		low, high string
+		has, need int
+		because   string
+	}{
+		{"MAX_CONNECTIONS", "MCP_MAX_STREAMS", connections, m.MaxStreams + 1, "each stream has a connection, and senders need some too"},
+		{"MAX_CONNECTIONS", "MCP_MAX_CALLS", connections, m.MaxCalls + 1, "over HTTP/1.1 each request has a connection, and senders need some too"},
+		{"MCP_MAX_SESSIONS", "MCP_MAX_STREAMS", m.MaxSessions, m.MaxStreams, "a stream belongs to a session, but for those of clients without sessions"},
+		{"MCP_MAX_CALLS", "MCP_MAX_WAITS", m.MaxCalls, m.MaxWaits, "a request that waits is one that runs"},
+	} {
+		if b.has < b.need {
+			l.warn("%s is %d, which is too low for %s: %s; raise it to at least %d, or lower %s", b.low, b.has, b.high, b.because, b.need, b.high)
 		}
 	}
 }
