@@ -38,7 +38,9 @@ func openStore(ctx context.Context, cfg config.Config, guard *clock.Guard, log *
 		})
 	case config.SQLite:
 		o := sqliteOptions(cfg, log)
-		o.Aging = aging
+		if o.Aging = aging; guard != nil {
+			o.Believed = guard.Believed
+		}
 		return sqlite.Open(ctx, o)
 	case config.Redis:
 		return redis.Open(ctx, redis.Options{

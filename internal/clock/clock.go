@@ -92,6 +92,19 @@ func (g *Guard) doubts(w *watch, now time.Time) bool {
 	return !w.believed
 }
 
+// Believed is what time it is: what the clock shows, or, while a clock is doubted that was asked about, what the
+// witness says.
+func (g *Guard) Believed(now time.Time) time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, w := range g.watches {
+		if g.doubts(w, now) && w.doubted {
+			return g.said.Add(g.elapsed() - g.at)
+		}
+	}
+	return now
+}
+
 // A Doubt is a clock that differs from the witness.
 type Doubt struct {
 	// Of says in words whose clock it is.

@@ -27,8 +27,14 @@ func TestGuard(t *testing.T) {
 	passed = 40 * day
 	check("after 40 days", start.Add(40*day), true)
 	check("a jump of 31 days", start.Add(71*day), false)
+	if got := g.Believed(start.Add(71 * day)); !got.Equal(start.Add(40 * day)) {
+		t.Errorf("believed is %s, want what the witness says", got)
+	}
 	check("a jump back of a day", start.Add(39*day), false)
 	check("mended", start.Add(40*day+time.Minute), true)
+	if now := start.Add(40*day + time.Minute); !g.Believed(now).Equal(now) {
+		t.Errorf("a clock that is right is not believed")
+	}
 	g.Witness(start.Add(71 * day))
 	check("Slack says so too", start.Add(71*day), true)
 	check("Slack says something else", start.Add(40*day), false)

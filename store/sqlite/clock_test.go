@@ -9,8 +9,29 @@ import (
 
 	"slackmcp/store/queue"
 	"slackmcp/store/sqlite"
+	"slackmcp/store/state"
 	"slackmcp/webhook/event"
 )
+
+// TestSmallValuesEndByTheBelievedTime lets a value end by the time that is believed, and by no other.
+func TestSmallValuesEndByTheBelievedTime(t *testing.T) {
+	t.Parallel()
+	var offset atomic.Int64
+	q := reopened(t, sqlite.Options{Dir: t.TempDir(), Believed: func(now time.Time) time.Time { return now.Add(time.Duration(offset.Load())) }})
+	defer q.Close()
+	if _, err := q.State().Put(t.Context(), "key", []byte("value"), state.Put{TTL: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		offset time.Duration
+		there  bool
+	}{{0, true}, {time.Minute, true}, {2 * time.Hour, false}} {
+		offset.Store(int64(c.offset))
+		if _, err := q.State().Get(t.Context(), "key"); (err == nil) != c.there {
+			t.Errorf("after %s: %v, want it there: %v", c.offset, err, c.there)
+		}
+	}
+}
 
 // TestASetBackClock sets the clock back by a day, and forward and back, while an event waits to be tried again:
 // it is tried, and a later one is worked, within their pauses.

@@ -75,6 +75,8 @@ type Options struct {
 	// Aging says by which time events, dead letters and ids grow old, of what the clock shows; nil is
 	// the clock.
 	Aging func(now time.Time) time.Time
+	// Believed is the time by which small values end, of what the clock shows; nil is the clock.
+	Believed func(now time.Time) time.Time
 	// Logger gets lines about trouble and recovery; nil is silent.
 	Logger *slog.Logger
 }
@@ -115,6 +117,9 @@ func (o Options) normalize() (Options, error) {
 	}
 	if o.Aging == nil {
 		o.Aging = func(now time.Time) time.Time { return now }
+	}
+	if o.Believed == nil {
+		o.Believed = func(now time.Time) time.Time { return now }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -185,7 +190,7 @@ func openStore(ctx context.Context, o Options, accept bool) (*Store, error) {
 	q.life, q.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	w := newWriter(q)
 	w.before, w.accept = before, accept
-	if q.values, err = openValues(f.values, before.Values, accept, q.note, o.Logger); err == nil { //nolint:contextcheck // The files stay open when the call of Open is over.
+	if q.values, err = openValues(f.values, before.Values, accept, q.note, o); err == nil { //nolint:contextcheck // The files stay open when the call of Open is over.
 		err = w.open(true) //nolint:contextcheck // As above.
 	}
 	if unreadable(err) {

@@ -34,6 +34,7 @@ const never = math.MaxInt64
 type smallValues struct {
 	path     string
 	log      *slog.Logger
+	believed func(time.Time) time.Time
 	watchers *values.Watchers
 	note     *positionNote
 	// least is the version that was given according to the position note, and accept says
@@ -60,8 +61,8 @@ func (q *Store) State() state.Store { return q.values }
 
 // openValues opens the file, and makes it the first time. The caller has the lock of the
 // directory.
-func openValues(path string, least int64, accept bool, note *positionNote, log *slog.Logger) (*smallValues, error) {
-	v := &smallValues{path: path, log: log, watchers: values.NewWatchers(), note: note, least: least, accept: accept}
+func openValues(path string, least int64, accept bool, note *positionNote, o Options) (*smallValues, error) {
+	v := &smallValues{path: path, log: o.Logger, believed: o.Believed, watchers: values.NewWatchers(), note: note, least: least, accept: accept}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err := v.open(); err != nil {
@@ -231,7 +232,7 @@ func (v *smallValues) do(ctx context.Context, op string, fn func(now int64) erro
 		}
 		v.log.LogAttrs(ctx, slog.LevelInfo, "state is open again")
 	}
-	err := fn(time.Now().UnixNano())
+	err := fn(v.believed(time.Now()).UnixNano())
 	if broken(err) {
 		v.log.LogAttrs(ctx, slog.LevelError, "state cannot be written or read", slog.String("operation", op), slog.Any("error", err))
 		v.discard(err)
@@ -323,7 +324,7 @@ func (v *smallValues) sweep() {
 	if v.db == nil {
 		return
 	}
-	now := time.Now().UnixNano()
+	now := v.believed(time.Now()).UnixNano()
 	expired, err := v.entries("SELECT key, version, expires_at, value FROM state WHERE expires_at <= ? ORDER BY expires_at LIMIT 1000", now)
 	if err == nil && len(expired) > 0 {
 		err = v.db.transaction(func() error {
