@@ -1,12 +1,14 @@
 package sandbox_test
 
 import (
+	"context"
 	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"slackmcp/slackapi/sandbox"
 )
@@ -14,7 +16,9 @@ import (
 // look asks for a page of the workspace by a name of a host.
 func look(t *testing.T, base, path, hostName string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second) // a stream that is not refused would go on
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 	ok(t, err)
 	if hostName != "" {
 		req.Host = hostName
