@@ -336,6 +336,9 @@ func (t *Tool) forPeople() string {
 	if t.For == ServiceOnly {
 		return t.For.String() + ", because it needs " + t.Why + "."
 	}
+	if len(t.personNeeds()) == 0 {
+		return t.For.String() + ", and no scope of Slack."
+	}
 	return t.For.String() + ", with " + needs(t.personNeeds()) + "."
 }
 
