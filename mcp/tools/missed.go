@@ -28,7 +28,7 @@ func (k *kit) missed(ctx context.Context, by *reader, oldest string, o *messages
 	}
 	var g grownThreads
 	var err error
-	if by.ReadAs == "" { // of a conversation that the bot is not in the log has nothing
+	if by.ReadAs == "" && !k.person { // of a conversation that the bot is not in the log has nothing
 		g, err = k.grown(ctx, o.Channel, since)
 	}
 	said := ""
