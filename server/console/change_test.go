@@ -198,12 +198,12 @@ func TestLargeStoresStayQuick(t *testing.T) {
 			t.Errorf("%s: %d with %d bytes", path, a.status, len(a.body))
 		}
 	}
-	for range 10_000 {
+	for range 100_000 {
 		w.c.Tried(console.Attempt{By: "g", ID: "Ev0", Why: strings.Repeat("x", 10_000)})
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 64<<20 {
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 16<<20 {
 		t.Errorf("the pages keep %d MiB", grown>>20)
 	}
 }
@@ -213,14 +213,13 @@ func TestJobsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0, "", func(o *console.Options) { o.Gaps = slow{} })
 	b := w.signedIn()
-	for i := range 4 {
-		if a := b.post("/console/gaps/fill", url.Values{"gap": {fmt.Sprint("gap", i)}}); a.status != http.StatusSeeOther {
-			t.Errorf("fill %d: %d", i, a.status)
+	for i, gap := range []string{"gap0", "gap0", "gap1", "gap2", "gap3", "gap4"} {
+		want := http.StatusSeeOther
+		if i == 1 || i == 5 { // it is under way already; four are
+			want = http.StatusBadRequest
 		}
-	}
-	for _, gap := range []string{"gap0", "gap9"} {
-		if a := b.post("/console/gaps/fill", url.Values{"gap": {gap}}); a.status != http.StatusBadRequest {
-			t.Errorf("%s beside four others: %d", gap, a.status)
+		if a := b.post("/console/gaps/fill", url.Values{"gap": {gap}}); a.status != want {
+			t.Errorf("fill %d, %s: %d, want %d", i, gap, a.status, want)
 		}
 	}
 	if a := b.post("/console/jobs/stop", url.Values{"job": {"1"}}); a.status != http.StatusSeeOther {
