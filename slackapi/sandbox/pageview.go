@@ -183,7 +183,7 @@ func (l lookout) directRooms() (all []roomView) {
 // room is a conversation by its name.
 func (l lookout) room(ch *channel) roomView {
 	r := roomView{
-		Name: ch.name, Sign: "#", Topic: ch.topic.Value, URL: l.at(ch.id), Current: ch == l.here, Member: ch.has(l.me.ID),
+		Name: ch.name, Sign: "#", Topic: page.Plain(ch.topic.Value), URL: l.at(ch.id), Current: ch == l.here, Member: ch.has(l.me.ID),
 		AppIn: ch.has(l.app.botUser), Archived: ch.archived, Messages: len(ch.byTS),
 	}
 	r.Writable = r.Member && !ch.archived

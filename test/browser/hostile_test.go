@@ -138,6 +138,7 @@ func TestHostileTextsDoNothing(t *testing.T) {
 	_, base := serveWorkspace(t, sandbox.Options{Workspace: hostileWorkspace(t)})
 	b := open(t, base)
 	b.sees("#log", hostile[0])
+	b.sees(".head", hostile[3])
 	for _, text := range hostile[:6] { // typed, posted, and shown again
 		b.do(chromedp.SendKeys(chromedp.CSS("#text"), text+"\r"))
 	}
