@@ -20,9 +20,12 @@ func newVisibility(w world) *cobra.Command {
 		Long: `Look at why a person who has signed in with Slack sees an event, or not: which rule decides, and
 what is known that it decides by. The event itself is not shown. These commands ask the running
 server, and show no token.`,
-		Example: `  slack-webhook-server visibility explain T0123456789/U0123456789 Ev0123456789`,
-		Args:    noCommandNamed,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  slack-webhook-server visibility explain T0123456789/U0123456789 Ev0123456789
+
+  # An event of another sender than Slack
+  slack-webhook-server visibility explain U0123456789 contact_created:evt_17`,
+		Args: noCommandNamed,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newVisibilityExplain(w))
 	return cmd
