@@ -319,6 +319,8 @@ type MCP struct {
 	ChannelsAllow, ChannelsDeny []string
 	// MassMentions lets tools call whole channels.
 	MassMentions bool
+	// SpeakAs is who answers events for a person.
+	SpeakAs Speaker
 	// AssistantLine lets Slack show below what tools post in people's names that an assistant sent it.
 	AssistantLine bool
 	// RemoteContent lets tools send what is fetched from elsewhere when it is shown.
@@ -334,6 +336,15 @@ type MCP struct {
 	// Push is how events reach those who asked for them.
 	Push Push
 }
+
+// A Speaker is who writes for a person.
+type Speaker string
+
+// The values of SPEAK_AS.
+const (
+	SpeakAsPerson Speaker = "person"
+	SpeakAsBot    Speaker = "bot"
+)
 
 // Push is the extension io.modelcontextprotocol/events.
 type Push struct {

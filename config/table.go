@@ -418,6 +418,12 @@ var toolSettings = []Setting{
 		bind: boolean(func(c *Config) *bool { return &c.MCP.AssistantLine }),
 	},
 	{
+		Key: "SPEAK_AS", Flag: "speak-as", Section: SectionTools, Kind: KindChoice, Default: string(SpeakAsPerson),
+		Help: "Who answers an event for a person who has signed in: the person, or the bot, which names the person below",
+		More: "The bot answers only where the person is a member at that moment. Questions with buttons are the bot's in any case.",
+		bind: choice(func(c *Config) *Speaker { return &c.MCP.SpeakAs }, SpeakAsPerson, SpeakAsBot),
+	},
+	{
 		Key: "REMOTE_CONTENT", Flag: "remote-content", Section: SectionTools, Kind: KindBoolean, Default: "true",
 		Help: "Let tools send what is fetched when a message is shown: previews of links, images by URL",
 		More: "The address that is fetched can carry data out without a click. With false a message that asks for a preview is refused, and so are images and videos by URL in blocks, Markdown and canvases, bookmarks, whose icon Slack fetches, and links where Slack takes no word about previews: in a message that is changed, in a question, and beside a file. What Slack could make a link of counts as one there, such as example.com; the name of a file, such as README.md, does not.",

@@ -91,7 +91,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"JOURNAL_EVENTS": "1", "JOURNAL_BYTES": "1MiB", "DRAIN_TIMEOUT": "1", "SLACK_EVENTS_TOPIC": "t", "DEDUPE_TTL": "1h", "RETENTION_AGE": "1h",
 		"RETENTION_COUNT": "1", "REDIS_MAX_CONNECTIONS": "7", "WEBHOOK_SECRET": "a", "WEBHOOK_PROVIDER": "vonage", "PRINT_RECEIPTS": "false", "CONTACT_WEBHOOK_SECRET": "b", "STRIPE_WEBHOOK_SECRET": "c",
 		"MCP_AUTH_TOKEN": "dddddddddddddddd", "ADMIN_TOKEN": "e", "SLACK_APP_TOKEN": "xapp-sandbox-1", "SOCKET_MODE": "y", "GAP_AFTER": "1m", "SOCKET_CONNECTIONS": "1",
-		"EVENTS_WEBHOOKS": "no", "MCP_CHANNEL": "y", "EVENTS_PROFILE": "draft", "EVENTS_WEBHOOK_ID": "message", "EVENTS_SUBSCRIPTIONS": "1",
+		"EVENTS_WEBHOOKS": "no", "SPEAK_AS": "bot", "MCP_CHANNEL": "y", "EVENTS_PROFILE": "draft", "EVENTS_WEBHOOK_ID": "message", "EVENTS_SUBSCRIPTIONS": "1",
 		"EVENTS_SUBSCRIPTION_TTL": "1h", "EVENTS_BACKLOG": "1h",
 	}
 	maps.Copy(vars, map[string]string{"REPLICAS": "3", "NATS_REPLICAS": "3", "K_SERVICE": "s"})

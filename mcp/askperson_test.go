@@ -54,7 +54,7 @@ func TestTheBotAsksForAPerson(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	said := h.shown(q.Channel, q.TS)
-	for _, want := range []string{`"bot_id"`, "Asked by an assistant of " + sandbox.Alice + " (@alice", `"plain_text"`} {
+	for _, want := range []string{`"bot_id"`, "By an assistant of " + sandbox.Alice + " (@alice", `"plain_text"`} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the message has no %s: %s", want, said)
 		}

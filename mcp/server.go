@@ -64,6 +64,8 @@ type Options struct {
 	UserReads bool
 	// UserForScope lets the user token serve nobody else, whatever it is for.
 	UserForScope bool
+	// SpeakAsBot lets the bot answer events for people, and name them.
+	SpeakAsBot bool
 	// People makes the calls of those who have signed in; with nil no tool serves them. It needs Slack.
 	People tools.People
 	// Visibility decides which events those who have signed in see, and Cursors seals where they stand in
@@ -269,7 +271,7 @@ func (s *Server) shown(ctx context.Context, all []mcp.Tool) []mcp.Tool {
 
 // toolOptions makes what the tools share.
 func (s *Server) toolOptions(o Options) (tools.Options, error) {
-	to := tools.Options{Events: s.seen, Operator: o.Operator, MaxWaits: o.MaxWaits, Share: o.Transport.Share, OnBound: o.Transport.OnBound, Slack: o.Slack, UserReads: o.UserReads, UserForScope: o.UserForScope, Posts: o.Posts, People: o.People, TimeZone: o.TimeZone}
+	to := tools.Options{Events: s.seen, Operator: o.Operator, MaxWaits: o.MaxWaits, Share: o.Transport.Share, OnBound: o.Transport.OnBound, Slack: o.Slack, UserReads: o.UserReads, UserForScope: o.UserForScope, SpeakAsBot: o.SpeakAsBot, Posts: o.Posts, People: o.People, TimeZone: o.TimeZone}
 	jo := view.JudgeOptions{Lockdown: o.Lockdown, Apps: o.LockdownApps, Posts: to.Posts, Zone: s.acting.zone}
 	if o.Slack == nil {
 		to.Judge = view.NewJudge(jo)

@@ -94,7 +94,7 @@ func newAssistantSide(ctx context.Context, o Options, slack slackAccess, store *
 		Channel:   channel(m, questions(store, values)),
 		Slack:     client,
 		People:    a.people.personCalls(client),
-		UserReads: cfg.Slack.UserTokenReads, UserForScope: cfg.SignIn.Enabled(),
+		UserReads: cfg.Slack.UserTokenReads, UserForScope: cfg.SignIn.Enabled(), SpeakAsBot: m.SpeakAs == config.SpeakAsBot,
 		TimeZone:    m.TimeZone,
 		MaxWaits:    m.MaxWaits,
 		Names:       names.Bounds{Channels: m.NamesChannels, Users: m.NamesUsers},

@@ -19,13 +19,18 @@ const AssistantLine = words.AssistantLine
 var (
 	assistantMetadata = encoded(map[string]any{"event_type": AssistantMark, "event_payload": map[string]any{"author": "assistant"}})
 	// The line stands in an attachment, which goes with a text, with Markdown and with any number of blocks.
-	assistantAttachment = encoded([]any{map[string]any{
-		"fallback": AssistantLine,
+	assistantAttachment = below(AssistantLine)
+)
+
+// below is the attachment that shows a line below a message, in which nothing is markup.
+func below(line string) string {
+	return encoded([]any{map[string]any{
+		"fallback": line,
 		"blocks": []any{map[string]any{
-			"type": "context", "elements": []any{map[string]any{"type": "plain_text", "text": AssistantLine, "emoji": false}},
+			"type": "context", "elements": []any{map[string]any{"type": "plain_text", "text": line, "emoji": false}},
 		}},
 	}})
-)
+}
 
 // encoded is a value of this package's own as JSON.
 func encoded(v any) string {

@@ -194,6 +194,9 @@ type Post struct {
 	// Metadata is a JSON object {event_type, event_payload}. Of what is posted with a person's token
 	// it is [AssistantMark], whatever is given.
 	Metadata json.RawMessage
+	// Below is a line that is shown below the message of a bot: for whom it was posted. Nothing in it is
+	// markup.
+	Below string
 	// Question lets Blocks hold the ids that begin with [ReservedID]. It is set by the
 	// package that asks questions and by no other.
 	Question bool `json:"-"`
@@ -328,8 +331,12 @@ func (c *Client) pairs(p Post) ([]string, error) {
 			return nil, errors.New("metadata is not an object with event_type and event_payload")
 		}
 	}
+	var line json.RawMessage
+	if p.Below != "" {
+		line = json.RawMessage(below(p.Below))
+	}
 	return []string{
-		"channel", p.Channel, "text", p.Text, "markdown_text", p.Markdown, "blocks", string(p.Blocks), "attachments", c.beside(nil),
+		"channel", p.Channel, "text", p.Text, "markdown_text", p.Markdown, "blocks", string(p.Blocks), "attachments", c.beside(line),
 		"thread_ts", p.ThreadTS, "reply_broadcast", when(p.Broadcast, "true"), "mrkdwn", when(p.Plain, "false"),
 		"unfurl_links", strconv.FormatBool(p.UnfurlLinks), "unfurl_media", when(!p.UnfurlMedia, "false"),
 		"username", p.Username, "icon_emoji", p.IconEmoji, "icon_url", p.IconURL,

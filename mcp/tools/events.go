@@ -466,7 +466,12 @@ func (k *kit) replyToEvent(ctx context.Context, c *toolset.Call, in replyToEvent
 		m.post.ThreadTS = e.Thread
 	}
 	m.post.Broadcast = in.Broadcast && m.post.ThreadTS != ""
-	return k.deliver(ctx, c, m, in.safety)
+	by, line, err := k.answering(ctx, e.Channel)
+	if err != nil {
+		return posted{}, err
+	}
+	m.post.Below = line
+	return by.deliver(ctx, c, m, in.safety)
 }
 
 // isPlainDM reports a direct message outside every thread: people expect the answer

@@ -21,6 +21,18 @@ func (k *kit) asBot() *kit {
 	return &by
 }
 
+// answering returns the kit with which an event of a conversation is answered: the caller's own or, for a person
+// where the operator prefers that, the bot's, and the line that names the person then.
+func (k *kit) answering(ctx context.Context, channel string) (by *kit, line string, err error) {
+	if k.bot == nil || !k.SpeakAsBot {
+		return k, "", nil
+	}
+	if err := k.present(ctx, channel); err != nil {
+		return nil, "", err
+	}
+	return k.asBot(), k.onBehalf(ctx), nil
+}
+
 // errAbsent refuses what the bot would do in a conversation that the person is not in.
 var errAbsent = fault("not_a_member: the bot does this for the user only in a conversation that the user is a member of at this moment, or in a public channel that they may write in. Nothing was done. Give such a conversation, or the user themself.")
 
@@ -77,5 +89,5 @@ func (k *kit) onBehalf(ctx context.Context) string {
 	if err != nil {
 		u = names.User{ID: k.ofUser}
 	}
-	return "Asked by an assistant of " + k.called(ctx, []names.User{u})
+	return "By an assistant of " + k.called(ctx, []names.User{u})
 }

@@ -37,6 +37,8 @@ type Options struct {
 	UserReads bool
 	// UserForScope lets the user token serve nobody else, whatever it is for.
 	UserForScope bool
+	// SpeakAsBot lets the bot answer events for people, and name them.
+	SpeakAsBot bool
 	// Names and Guard are required with Slack.
 	Names *names.Resolver
 	Guard *guard.Guard

@@ -222,7 +222,7 @@ func (k *kit) forPerson(ctx context.Context, who access.Person, person *slackapi
 		now: func() time.Time { return time.Now().In(zone) },
 	}
 	if !k.Slack.Personal() {
-		theirs.bot, theirs.botUser, theirs.Asks = k.Slack, k.self(ctx).UserID, k.Asks
+		theirs.bot, theirs.botUser, theirs.Asks, theirs.SpeakAsBot = k.Slack, k.self(ctx).UserID, k.Asks, k.SpeakAsBot
 	}
 	return theirs, nil
 }
