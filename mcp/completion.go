@@ -112,16 +112,20 @@ func (c *completer) users(ctx context.Context, typed string) (*mcp.Completion, e
 func (c *completer) eventIDs(ctx context.Context, typed string) (*mcp.Completion, error) {
 	var values []string
 	q := event.Query{Filter: event.Filter{Source: event.SourceSlack}, Limit: completions, NoBodies: true}
-	err := c.events.For(sight.Of(access.From(ctx))).Query(ctx, q, func(page event.Page) error {
-		for i := range page.Events {
-			if id := page.Events[i].ID; strings.HasPrefix(id, typed) {
-				values = append(values, id)
+	log, more := c.events.For(sight.Of(access.From(ctx))), true
+	for began := time.Now(); more && q.Limit > 0 && time.Since(began) < completionPatience; {
+		err := log.Query(ctx, q, func(page event.Page) error {
+			for i := range page.Events {
+				if id := page.Events[i].ID; strings.HasPrefix(id, typed) {
+					values = append(values, id)
+				}
 			}
+			more, q.After, q.Limit = page.More, page.Next, q.Limit-len(page.Events)
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
 	return complete(values), nil
 }
