@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"slackmcp/mcp"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
 )
@@ -129,5 +130,40 @@ func TestTheBotAsksForMembersOnly(t *testing.T) {
 	refused("who has no grant any more", bob, sandbox.General, "sign_in_again")
 	if n := h.counted("bot") - before; n != 0 {
 		t.Errorf("%d calls with the bot's token", n)
+	}
+}
+
+// An event is answered by the person or, where the operator prefers that, by the bot, which names them and has to
+// find them in the conversation.
+func TestAnswersToEventsOfAPerson(t *testing.T) {
+	t.Parallel()
+	for _, asBot := range []bool{false, true} {
+		h := newHouse(t, func(o *mcp.Options) { o.SpeakAsBot = asBot })
+		h.rooms.Put(sandbox.General, sandbox.Alice, sandbox.Kira)
+		h.spoke("EvAsk", sandbox.General, "who knows?")
+		before := h.counted("bot")
+		got := h.call(alice, "slack_reply_to_event", a{"event_id": "EvAsk", "to": "channel", "text": "I do"})
+		var sent asked
+		if err := json.Unmarshal([]byte(got.text), &sent); err != nil || got.failed {
+			t.Fatalf("%v: %+v", err, got)
+		}
+		used := h.counted("bot") - before
+		said := h.shown(sent.Channel, sent.TS)
+		if named := strings.Contains(said, "By an assistant of "+sandbox.Alice+" (@alice"); named != asBot || strings.Contains(said, `"user":"`+sandbox.Alice) == asBot || (used > 0) != asBot {
+			t.Errorf("as the bot %v: %d calls of the bot's, %s", asBot, used, said)
+		}
+		if got := h.call(kira, "slack_event_context", a{"event_id": "EvAsk"}); got.failed || !strings.Contains(got.text, "who knows?") {
+			t.Errorf("its surroundings: %+v", got)
+		}
+		room := keep(t, h.by(sandbox.Bob), "canarybob", sandbox.Grace)
+		h.rooms.Put(room.room, sandbox.Alice) // as far as the cache knows
+		h.spoke("EvRoom", room.room, "anybody?")
+		before = h.counted("bot")
+		if got := h.call(alice, "slack_reply_to_event", a{"event_id": "EvRoom", "to": "channel", "text": "I"}); !got.failed {
+			t.Errorf("who is no member answers: %+v", got)
+		}
+		if n := h.counted("bot") - before; n != 0 {
+			t.Errorf("%d calls with the bot's token", n)
+		}
 	}
 }
