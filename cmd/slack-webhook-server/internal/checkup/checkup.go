@@ -118,10 +118,14 @@ func Foresee(ctx context.Context, c config.Config, loaded error, deep bool) (Rep
 	for _, p := range all {
 		r.Problems = append(r.Problems, Problem(p))
 	}
-	if len(all) > 0 {
-		return r, &config.Error{Problems: all}
+	if len(all) == 0 {
+		return r, nil
 	}
-	return r, nil
+	told := &config.Error{Problems: all}
+	if ok {
+		told.Warnings = found.Warnings // as the start tells them
+	}
+	return r, told
 }
 
 // choice is what the settings say of the tools.
