@@ -14,8 +14,12 @@ import (
 )
 
 // announce says that the server can be reached: a line in the log for programs, the
-// banner for people. In the sandbox it also connects the workspace to the receiver.
+// banner for people, who see it first. In the sandbox it also connects the workspace to the receiver.
 func (s *Server) announce(ctx context.Context) {
+	if s.opt.Terminal { // the log of a terminal is on the same screen
+		s.show(ctx)
+		close(s.shown)
+	}
 	paths := []string{}
 	if s.receiver != nil {
 		paths = s.receiver.Paths()
@@ -39,6 +43,28 @@ func (s *Server) announce(ctx context.Context) {
 	if s.sandbox != nil && s.slackSocket == nil {
 		s.sandbox.subscribe(ctx, "http://"+s.localAddr()+"/slack/events")
 	}
+	if !s.opt.Terminal {
+		s.show(ctx)
+	}
+}
+
+// afterBanner lets a part that logs at once begin when a person at a terminal has seen the banner.
+func (s *Server) afterBanner(run func(context.Context) error) func(context.Context) error {
+	if !s.opt.Terminal || s.opt.Out == nil {
+		return run
+	}
+	return func(ctx context.Context) error {
+		select {
+		case <-s.shown:
+			return run(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// show prints the banner.
+func (s *Server) show(ctx context.Context) {
 	if s.opt.Out == nil {
 		return
 	}

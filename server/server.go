@@ -89,7 +89,8 @@ type Server struct {
 	reloader    *reloader
 	parts       running
 
-	addr  atomic.Value // net.Addr
+	shown chan struct{} // closed once a person at a terminal has seen the banner
+	addr  atomic.Value  // net.Addr
 	ready chan struct{}
 }
 
@@ -225,7 +226,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 			served: servedSources(sourceNames(cfg, slack, others), slack), latest: cfg, slackSecrets: len(slack.signingSecrets),
 			signers: signers(cfg, slack.signingSecrets, others),
 		},
-		ready: make(chan struct{}),
+		shown: make(chan struct{}), ready: make(chan struct{}),
 	}
 	s.parts = s.running(tracer, certificate, who, keeper)
 	return s, nil
@@ -242,7 +243,7 @@ func (s *Server) running(tracer *traces.Tracer, certificate *web.Certificate, wh
 	add(&p.readers, s.sandbox != nil, "sandbox", s.sandbox.run)
 	add(&p.readers, tracer != nil, "traces", closeTracer(tracer, cfg.Drain))
 	add(&p.readers, certificate != nil, "certificate", certificate.Run)
-	add(&p.readers, who != nil, "slack identity", who.run)
+	add(&p.readers, who != nil, "slack identity", s.afterBanner(who.run))
 	add(&p.readers, cfg.Mode.Webhook() && !cfg.Queue.Backend.Embedded(), "store", s.store.look)
 	add(&p.readers, s.store.backups != nil, "backups", s.store.backups.run)
 	if keeper != nil {

@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -174,6 +175,37 @@ func TestStartAndStopLeaveNothingBehind(t *testing.T) {
 		t.Errorf("the sandbox's banner has no snippet to paste:\n%s", out.String())
 	}
 }
+
+// TestTheBannerComesFirst: on a terminal, where the log is on the same screen, no line of it stands above the banner; and
+// the banner says how clients connect.
+func TestTheBannerComesFirst(t *testing.T) {
+	var screen bytes.Buffer
+	var turns sync.Mutex
+	out := writerFunc(func(b []byte) (int, error) {
+		turns.Lock()
+		defer turns.Unlock()
+		return screen.Write(b)
+	})
+	s, err := server.New(t.Context(), server.Options{
+		Config: load(t, map[string]string{"SANDBOX": "true", "MCP_AUTH_TOKEN": "a-token-of-the-test"}), Out: out, Terminal: true,
+		Logger: slog.New(slog.NewTextHandler(out, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, stop := run(t, s)
+	if err := stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if shown := screen.String(); !strings.HasPrefix(shown, "slack-webhook-server ") || !strings.Contains(shown, "client-config --url http://") || !strings.Contains(shown, "msg=serving") {
+		t.Errorf("the screen shows\n%s", shown)
+	}
+}
+
+// A writerFunc is a writer.
+type writerFunc func([]byte) (int, error)
+
+func (w writerFunc) Write(b []byte) (int, error) { return w(b) }
 
 func TestTheTokenIsNotShownToALog(t *testing.T) {
 	var out bytes.Buffer

@@ -76,7 +76,7 @@ func mistakes() []mistake {
 		{name: "an unknown backend", env: both(env{"QUEUE_BACKEND_TYPE": "postgres"})},
 		{name: "a certificate without its key", env: both(env{"TLS_CERT_FILE": "tls.crt"})},
 		{name: "a rules file that is not there", env: both(env{"RULES_FILE": "rules.yaml"})},
-		{name: "rules that are none", env: both(env{"RULES_FILE": "rules.yaml"}), files: map[string]string{"rules.yaml": "rules:\n  - name: r\n    whn: {}\n"}},
+		{name: "rules that are none", env: both(env{"RULES_FILE": "rules.yaml"}), files: map[string]string{"rules.yaml": "rules:\n  - name: r\n    when2: {}\n"}},
 		{name: "a sources file that is not there", env: both(env{"SOURCES_FILE": "sources.yaml"})},
 		{name: "a file of settings that is not there", args: []string{"--env-file", "production.env"}, env: both(nil)},
 		{name: "a secret's file that is not there", env: both(env{"SLACK_BOT_TOKEN": "", "SLACK_BOT_TOKEN_FILE": "token"})},
