@@ -217,7 +217,7 @@ var senderSettings = []Setting{
 	{
 		Key: "SOURCES_FILE", Flag: "sources", Section: SectionSenders, Kind: KindText, DefaultNote: "none", Example: "/etc/slack-webhook-server/sources.yaml",
 		Help: "File that describes further senders, each served at /events/<name>",
-		More: "docs/sources.md says how it is written. SIGHUP reads it again, but for routes: a new sender needs a restart.",
+		More: "docs/sources.md says how it is written. SIGHUP reads it again: new senders get their routes, and the routes of those that are gone are closed.",
 		bind: text(func(c *Config) *string { return &c.Senders.SourcesFile }, "file"),
 	},
 }

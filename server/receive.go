@@ -37,11 +37,20 @@ func otherSources(cfg config.Config) ([]webhook.Source, error) {
 	if problems := problemsOf("SOURCES_FILE", err); problems != nil {
 		return nil, &config.Error{Problems: problems}
 	}
-	own := slices.DeleteFunc(sources(cfg.Senders), func(s webhook.Source) bool {
-		return slices.ContainsFunc(further, func(f webhook.Source) bool { return f.Name == s.Name }) // The file's replaces it.
-	})
-	return append(own, further...), nil
+	return withFurther(cfg, further), nil
 }
+
+// withFurther are the senders of the settings and those of the file, which replace those of their names.
+func withFurther(cfg config.Config, further []webhook.Source) []webhook.Source {
+	own := slices.DeleteFunc(sources(cfg.Senders), func(s webhook.Source) bool {
+		return slices.ContainsFunc(further, func(f webhook.Source) bool { return f.Name == s.Name })
+	})
+	return append(own, further...)
+}
+
+// hasVariable reports whether a source is one of those that have a variable of their own. Without it
+// they are served as before until a restart, since a variable is easily lost.
+func hasVariable(source string) bool { return source == sourceContact || source == sourceStripe }
 
 // newReceiver builds the webhook side's handler; nil for the mcp command, which has none.
 func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *watchedStore, ledger *gaps.Ledger, answers *webhook.Answers, h *hooks) (*webhook.Receiver, error) {

@@ -81,13 +81,14 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 	}
 	c, err := r.reread()
 	r.cfg.LearnFrom(c) // before an error can quote it
-	var secrets webhook.Secrets
+	var senders webhook.Replacement
+	var opened, closed []string
 	var now []signer
 	var warnings []string
 	var tokens []access.Token
 	var path string
 	if err == nil {
-		secrets, now, err = r.secretsOf(c)
+		senders, now, err = r.sendersOf(c)
 	}
 	if now = inForce(r.signers, now); err == nil {
 		warnings, err = sharedSecrets(now)
@@ -98,7 +99,7 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 		}
 	}
 	if err == nil && r.receiver != nil {
-		err = r.receiver.ReplaceSecrets(secrets)
+		opened, closed, err = r.receiver.Replace(senders)
 	}
 	if err != nil {
 		r.refuse(ctx, "reload_settings", "the settings cannot be used; the old secrets and tokens stay in force", err)
@@ -106,7 +107,7 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 	}
 	r.latest, r.signers = c, now
 	if r.receiver != nil {
-		r.logSecrets(ctx, secrets)
+		r.logSenders(ctx, senders, opened, closed)
 		warnShared(r.log, warnings)
 	}
 	if r.assistants.tokens != nil {
@@ -135,39 +136,39 @@ func (r *reloader) envOf(c config.Config) yamldoc.Env {
 	return e
 }
 
-// secretsOf gathers the secrets of senders, and lists those. The sandbox's own stay.
-func (r *reloader) secretsOf(c config.Config) (webhook.Secrets, []signer, error) {
-	secrets := webhook.Secrets{Receipts: one(c.Senders.Webhook), Sources: map[string][]string{}}
+// sendersOf gathers the senders with their secrets, and lists who signs. The sandbox's own secret stays.
+func (r *reloader) sendersOf(c config.Config) (webhook.Replacement, []signer, error) {
+	now := webhook.Replacement{Receipts: one(c.Senders.Webhook), Keep: hasVariable}
 	if r.receiver == nil {
-		return secrets, nil, nil
+		return now, nil, nil
 	}
 	further, err := readSources(c, r.envOf(c))
 	if err != nil {
-		return secrets, nil, err
+		return now, nil, err
 	}
 	if c.Slack.SigningSecrets.IsSet() && !r.sandbox {
-		secrets.Slack = c.Slack.SigningSecrets.Reveal()
+		now.Slack = c.Slack.SigningSecrets.Reveal()
 	}
-	all := append(sources(c.Senders), further...)
-	for _, source := range all {
-		secrets.Sources[source.Name] = source.Secrets
-	}
-	return secrets, signers(c, secrets.Slack, all), nil
+	now.Sources = withFurther(c, further)
+	return now, signers(c, now.Slack, now.Sources), nil
 }
 
-// logSecrets says how many secrets are in force now, and which senders are served with
-// those from before, because the settings no longer have any.
-func (r *reloader) logSecrets(ctx context.Context, secrets webhook.Secrets) {
-	if secrets.Slack != nil {
-		r.slackSecrets = len(secrets.Slack)
+// logSenders says how many secrets are in force now, which routes are new and which are closed, and which
+// senders are served with the secrets from before, because the settings no longer have any.
+func (r *reloader) logSenders(ctx context.Context, now webhook.Replacement, opened, closed []string) {
+	if now.Slack != nil {
+		r.slackSecrets = len(now.Slack)
 	}
-	attrs := []slog.Attr{slog.Int("slack_signing_secrets", r.slackSecrets), slog.Int("sources", len(secrets.Sources))}
+	attrs := []slog.Attr{slog.Int("slack_signing_secrets", r.slackSecrets), slog.Int("sources", len(now.Sources))}
+	if len(opened)+len(closed) > 0 {
+		attrs = append(attrs, slog.Any("added", listed(opened)), slog.Any("removed", listed(closed)))
+	}
 	if r.sandbox {
 		attrs = append(attrs, slog.String("slack_signing_secrets_of", "the sandbox, which keeps its own"))
 	}
 	r.log.LogAttrs(ctx, slog.LevelInfo, "secrets reloaded", attrs...)
 	for _, name := range r.served {
-		if !signed(secrets, name) && (name != event.SourceSlack || !r.sandbox) {
+		if !signed(now, name) && (name != event.SourceSlack || !r.sandbox) && (name == event.SourceSlack || name == event.SourceReceipts || hasVariable(name)) {
 			r.log.LogAttrs(ctx, slog.LevelWarn, "a source is no longer in the settings and is served with its old secrets",
 				slog.String("source", name), slog.String("remedy", "restart the server to close its route"))
 		}
@@ -175,14 +176,14 @@ func (r *reloader) logSecrets(ctx context.Context, secrets webhook.Secrets) {
 }
 
 // signed reports whether there are secrets of a source.
-func signed(secrets webhook.Secrets, source string) bool {
+func signed(now webhook.Replacement, source string) bool {
 	switch source {
 	case event.SourceSlack:
-		return len(secrets.Slack) > 0
+		return len(now.Slack) > 0
 	case event.SourceReceipts:
-		return len(secrets.Receipts) > 0
+		return len(now.Receipts) > 0
 	}
-	return len(secrets.Sources[source]) > 0
+	return slices.ContainsFunc(now.Sources, func(s webhook.Source) bool { return s.Name == source })
 }
 
 // replaceTokens puts the bearers in force, which have been checked, and ends what those

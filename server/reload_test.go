@@ -254,8 +254,8 @@ func TestAReloadThatCannotBeUsedChangesNothing(t *testing.T) {
 		"a sources file with a typo": func() {
 			write(t, sources, "sources:\n  - name: shop\n    secret_env: SHOP_SECRETT\n")
 		},
-		"a new source": func() {
-			write(t, sources, "sources:\n  - name: shop\n    secret_env: SHOP_SECRET\n  - name: till\n    secret_env: SHOP_SECRET\n")
+		"a new source with a problem": func() {
+			write(t, sources, "sources:\n  - name: shop\n    secret_env: SHOP_SECRET\n  - name: till\n    scheme: svix\n    secret_env: SHOP_SECRET\n")
 		},
 		"the shop's secret for Slack": func() { r.vars["SLACK_SIGNING_SECRET"] = r.vars["SHOP_SECRET"] },
 		"Slack's old secret for the shop, and none for Slack": func() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"slackmcp/config"
 	"slackmcp/webhook"
@@ -17,6 +18,9 @@ type signer struct {
 	secrets      []string
 }
 
+// sourcePrefix is what stands before the name of a source.
+const sourcePrefix = "source "
+
 // signers lists the senders with their secrets.
 func signers(cfg config.Config, slackSecrets []string, others []webhook.Source) []signer {
 	list := []signer{
@@ -24,7 +28,7 @@ func signers(cfg config.Config, slackSecrets []string, others []webhook.Source) 
 		{"the delivery receipts (WEBHOOK_SECRET)", cmp.Or(receiptProvider(cfg), signature.Bearer.Name()), one(cfg.Senders.Webhook)},
 	}
 	for _, s := range others {
-		list = append(list, signer{"source " + s.Name, signedAs(s), s.Secrets})
+		list = append(list, signer{sourcePrefix + s.Name, signedAs(s), s.Secrets})
 	}
 	return list
 }
@@ -67,12 +71,13 @@ func sharedSecrets(list []signer) (warnings []string, err error) {
 	return warnings, nil
 }
 
-// inForce lists the senders as they are after a reload: those that it leaves without secrets are served
-// with their old ones.
+// inForce lists the senders as they are after a reload: those of the settings that it leaves without secrets
+// are served with their old ones.
 func inForce(old, reloaded []signer) []signer {
 	now := slices.DeleteFunc(slices.Clone(reloaded), func(s signer) bool { return len(s.secrets) == 0 })
 	for _, s := range old {
-		if !slices.ContainsFunc(now, func(n signer) bool { return n.name == s.name }) {
+		name, further := strings.CutPrefix(s.name, sourcePrefix)
+		if (!further || hasVariable(name)) && !slices.ContainsFunc(now, func(n signer) bool { return n.name == s.name }) {
 			now = append(now, s)
 		}
 	}

@@ -173,32 +173,42 @@ func setDefault[T comparable](v *T, def T) {
 
 // register makes the routes that the options name.
 func (rc *Receiver) register() error {
+	endpoints := map[string]*endpoint{}
 	if len(rc.opt.SlackSecrets) > 0 {
 		v, err := rc.verifier(signature.SlackV0, rc.opt.SlackSecrets)
 		if err != nil {
 			return fmt.Errorf("webhook: SlackSecrets: %w", err)
 		}
-		rc.endpoints[SlackPath] = slackEndpoint(v)
+		endpoints[SlackPath] = slackEndpoint(v)
 	}
-	for i, s := range rc.opt.Sources {
-		ep, err := rc.endpoint(s)
-		if err != nil {
-			return fmt.Errorf("webhook: Sources: number %d (%s): %w", i+1, s.Name, err)
-		}
-		if rc.endpoints[SourcePath+s.Name] != nil {
-			return fmt.Errorf("webhook: Sources: %q is named twice", s.Name)
-		}
-		rc.endpoints[SourcePath+s.Name] = ep
+	if err := rc.addSources(endpoints, rc.opt.Sources); err != nil {
+		return err
 	}
 	if len(rc.opt.ReceiptSecrets) > 0 {
 		ep, err := rc.receipts()
 		if err != nil {
 			return fmt.Errorf("webhook: ReceiptSecrets: %w", err)
 		}
-		rc.endpoints[ReceiptPath] = ep
+		endpoints[ReceiptPath] = ep
 	}
-	if len(rc.endpoints) == 0 && !rc.opt.Direct {
+	if len(endpoints) == 0 && !rc.opt.Direct {
 		return errors.New("webhook: no secret is given: set SlackSecrets, Sources or ReceiptSecrets, or Direct where events come by Deliver")
+	}
+	rc.endpoints.Store(&endpoints)
+	return nil
+}
+
+// addSources adds the routes of sources.
+func (rc *Receiver) addSources(endpoints map[string]*endpoint, sources []Source) error {
+	for i, s := range sources {
+		ep, err := rc.endpoint(s)
+		if err != nil {
+			return fmt.Errorf("webhook: Sources: number %d (%s): %w", i+1, s.Name, err)
+		}
+		if endpoints[SourcePath+s.Name] != nil {
+			return fmt.Errorf("webhook: Sources: %q is named twice", s.Name)
+		}
+		endpoints[SourcePath+s.Name] = ep
 	}
 	return nil
 }
@@ -227,45 +237,68 @@ func (rc *Receiver) verifier(s signature.Scheme, secrets []string) (*signature.V
 	return signature.New(signature.Options{Scheme: s, Secrets: secrets, Tolerance: rc.opt.Tolerance})
 }
 
-// Secrets are the secrets that senders sign with. A field that is nil is left as it is.
-type Secrets struct {
-	// Slack are Slack's signing secrets, Receipts those of delivery receipts.
+// A Replacement is what senders sign with, and who they are, from now on.
+type Replacement struct {
+	// Slack are Slack's signing secrets, Receipts those of delivery receipts; nil leaves them as they are.
 	Slack, Receipts []string
-	// Sources are those of the other senders, by name.
-	Sources map[string][]string
+	// Sources are all other senders. One that is not among them any more is served no longer, unless
+	// Keep says so of its name: then it stays as it is.
+	Sources []Source
+	Keep    func(source string) bool
 }
 
-// ReplaceSecrets replaces secrets while the Receiver serves: no request that one of the old
-// or the new secrets has signed is refused because of it. With an error nothing is changed.
-// A route that was not registered cannot be added.
-func (rc *Receiver) ReplaceSecrets(s Secrets) error {
-	byPath := map[string][]string{}
-	if s.Slack != nil {
-		byPath[SlackPath] = s.Slack
+// Replace replaces senders and secrets while the Receiver serves: no request that one of the old or
+// the new secrets has signed is refused because of it, and new senders get their routes. With an error nothing is
+// changed. The routes of Slack and of receipts cannot be added. It returns the names of the sources
+// whose routes are new, and of those that are closed.
+func (rc *Receiver) Replace(r Replacement) (opened, closed []string, err error) {
+	old := *rc.endpoints.Load()
+	endpoints := map[string]*endpoint{}
+	secrets := map[string][]string{}
+	if r.Slack != nil {
+		secrets[SlackPath] = r.Slack
 	}
-	if s.Receipts != nil {
-		byPath[ReceiptPath] = s.Receipts
+	if r.Receipts != nil {
+		secrets[ReceiptPath] = r.Receipts
 	}
-	for name, secrets := range s.Sources {
-		byPath[SourcePath+name] = secrets
+	if err := errors.Join(rc.addSources(endpoints, r.Sources), checkSecrets(old, secrets)); err != nil {
+		return nil, nil, err
 	}
+	for path, list := range secrets {
+		if err := old[path].verifier.Replace(list); err != nil {
+			return nil, nil, err // This does not happen: checkSecrets has just accepted them.
+		}
+	}
+	for path := range endpoints {
+		if old[path] == nil {
+			opened = append(opened, strings.TrimPrefix(path, SourcePath))
+		}
+	}
+	for path, ep := range old {
+		name, other := strings.CutPrefix(path, SourcePath)
+		switch {
+		case endpoints[path] != nil:
+		case !other, r.Keep != nil && r.Keep(name):
+			endpoints[path] = ep
+		default:
+			closed = append(closed, name)
+		}
+	}
+	slices.Sort(opened)
+	slices.Sort(closed)
+	rc.endpoints.Store(&endpoints)
+	return opened, closed, nil
+}
+
+// checkSecrets reports whether the routes of paths can have secrets.
+func checkSecrets(endpoints map[string]*endpoint, byPath map[string][]string) error {
 	var errs []error
-	paths := slices.Sorted(maps.Keys(byPath))
-	for _, path := range paths {
-		ep := rc.endpoints[path]
-		if ep == nil {
-			errs = append(errs, fmt.Errorf("webhook: %s is not served: a new sender needs a restart", path))
+	for _, path := range slices.Sorted(maps.Keys(byPath)) {
+		if ep := endpoints[path]; ep == nil {
+			errs = append(errs, fmt.Errorf("webhook: %s is not served: it needs a restart", path))
 		} else if err := ep.verifier.Check(byPath[path]); err != nil {
 			errs = append(errs, fmt.Errorf("webhook: %s: %w", path, err))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	for _, path := range paths {
-		if err := rc.endpoints[path].verifier.Replace(byPath[path]); err != nil {
-			return err // This does not happen: Check has just accepted them.
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }

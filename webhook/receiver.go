@@ -49,12 +49,12 @@ const RequestIDHeader = "X-Request-Id"
 type Receiver struct {
 	opt       Options
 	bodies    *bodies
-	delay     delay                // of refusals
-	endpoints map[string]*endpoint // by path
-	direct    endpoint             // of the deliveries of Deliver
-	inFlight  atomic.Int64         // verified requests
-	fetch     signature.Fetcher    // gets senders' public keys
-	hashing   chan struct{}        // has an entry for each body above shortBody that is being hashed
+	delay     delay                                // of refusals
+	endpoints atomic.Pointer[map[string]*endpoint] // by path; the map is not changed
+	direct    endpoint                             // of the deliveries of Deliver
+	inFlight  atomic.Int64                         // verified requests
+	fetch     signature.Fetcher                    // gets senders' public keys
+	hashing   chan struct{}                        // has an entry for each body above shortBody that is being hashed
 }
 
 // An endpoint is one route: who may post there, and how it is read and answered.
@@ -115,12 +115,11 @@ func New(o Options) (*Receiver, error) {
 		return nil, err
 	}
 	rc := &Receiver{
-		opt:       o,
-		bodies:    newBodies(o),
-		delay:     delay{wait: o.RefusalDelay},
-		hashing:   make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		endpoints: map[string]*endpoint{},
-		direct:    endpoint{source: event.SourceSlack},
+		opt:     o,
+		bodies:  newBodies(o),
+		delay:   delay{wait: o.RefusalDelay},
+		hashing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		direct:  endpoint{source: event.SourceSlack},
 	}
 	if rc.fetch, err = rc.fetcher(); err != nil {
 		return nil, err
@@ -134,7 +133,7 @@ func New(o Options) (*Receiver, error) {
 // Paths lists the registered routes, sorted.
 func (rc *Receiver) Paths() []string {
 	var paths []string
-	for p := range rc.endpoints {
+	for p := range *rc.endpoints.Load() {
 		paths = append(paths, p)
 	}
 	slices.Sort(paths)
@@ -152,7 +151,7 @@ func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.inUse() }
 
 // ServeHTTP takes one delivery: it is received, answered and reported.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v := &delivery{endpoint: rc.endpoints[r.URL.Path], began: time.Now(), header: r.Header}
+	v := &delivery{endpoint: (*rc.endpoints.Load())[r.URL.Path], began: time.Now(), header: r.Header}
 	v.Outcome, v.Reason = rc.receive(v, w, r)
 	rc.remember(v)
 	if v.refused() {

@@ -93,6 +93,12 @@ func (s Source) resolve() (provider.Provider, error) {
 	return p, nil
 }
 
+// Signing returns how the source's sender signs.
+func (s Source) Signing() (signature.Scheme, error) {
+	p, err := s.resolve()
+	return p.Scheme, err
+}
+
 // Typed reports whether the sender names the types of its events; else all are of the type Name.
 func (s Source) Typed() bool {
 	p, err := s.resolve()

@@ -209,7 +209,7 @@ filters, or --all that are stored now. An event that is being handled is let be.
 page by page and may be stopped; it then says where to go on.`,
 		Example: `  slack-webhook-server replay Ev0123456789 --to handlers
 
-  slack-webhook-server replay --to event-processor --since 2026-01-30 --until 2026-01-31 --yes`,
+  slack-webhook-server replay --to event-processor --since yesterday --until today --yes`,
 	}, func(o *operation, args []string) error {
 		filter, err := f.filter(o.cmd)
 		if err != nil {

@@ -165,9 +165,6 @@ out. An event of another sender than Slack is named with --source, or as source:
 		Args: exactly(1, "the id of an event; events list shows them"),
 	}, func(o *operation, args []string) error {
 		e, err := operator.Find(o.ctx(), o.Store, args[0], source)
-		if errors.Is(err, event.ErrNotFound) {
-			return fmt.Errorf("%w: events list shows the stored ones; that of another sender is named with --source", err)
-		}
 		if err != nil {
 			return err
 		}
@@ -181,17 +178,24 @@ out. An event of another sender than Slack is named with --source, or as source:
 func newEventsTail(w world) *cobra.Command {
 	var f filterFlags
 	var lines int
-	var after string
+	var after, forwardTo string
 	cmd := newOperate(w, false, &cobra.Command{
 		Use:   "tail [flags]",
 		Short: "Show the newest events, and each one as it arrives",
 		Long: `Show the newest events that match, and then each one as it arrives, until it is stopped.
 With --since or --after it begins there. When the server is stopped it waits for the next
-one, and goes on where it was.`,
+one, and goes on where it was.
+
+With --forward-to each one that arrives is posted there as well, to a program that is being
+written: the body as it came, the headers that are kept, and a fresh signature of its
+sender's kind, with the secret of the settings here. Slack's are without tokens.`,
 		Example: `  slack-webhook-server events tail
 
   # What mentions the app, as it comes, for a program
-  slack-webhook-server events tail --lines 0 --type app_mention -o jsonl`,
+  slack-webhook-server events tail --lines 0 --type app_mention -o jsonl
+
+  # What Stripe sends, to a program on this machine
+  slack-webhook-server events tail --source payments --forward-to http://127.0.0.1:8080/stripe`,
 		Args: atMost(0),
 	}, func(o *operation, _ []string) error {
 		filter, err := f.filter(o.cmd)
@@ -203,6 +207,11 @@ one, and goes on where it was.`,
 		}
 		t := &tailer{operation: o, filter: filter}
 		t.filter.Since = time.Time{} // it is where the tail begins
+		if forwardTo != "" {
+			if t.forward, err = newForwarder(o, forwardTo); err != nil {
+				return err
+			}
+		}
 		start, err := t.begin(lines, filter.Since, event.Position(after))
 		if err != nil {
 			return err
@@ -212,6 +221,7 @@ one, and goes on where it was.`,
 	f.add(cmd)
 	cmd.Flags().IntVarP(&lines, "lines", "n", 10, "How many of the events that are there already to show")
 	cmd.Flags().StringVar(&after, "after", "", "Begin behind this `position`")
+	cmd.Flags().StringVar(&forwardTo, "forward-to", "", "Post each event that arrives to this `address` as well")
 	return cmd
 }
 
@@ -219,8 +229,9 @@ one, and goes on where it was.`,
 type tailer struct {
 	*operation
 
-	filter event.Filter
-	last   event.Position
+	filter  event.Filter
+	last    event.Position
+	forward *forwarder // nil forwards nothing
 }
 
 // begin shows what is there already and says where to go on.
@@ -261,7 +272,10 @@ func (t *tailer) follow(start queue.Start) error {
 			if !t.filter.Match(&e) {
 				return nil
 			}
-			return t.show(e)
+			if err := t.show(e); err != nil {
+				return err
+			}
+			return t.forward.post(ctx, &e)
 		})
 	})
 }

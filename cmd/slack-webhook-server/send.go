@@ -4,15 +4,19 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"slackmcp/cmd/slack-webhook-server/internal/sender"
 	"slackmcp/config"
+	"slackmcp/server"
 	"slackmcp/slackapi/sandbox"
+	"slackmcp/webhook/signature"
 )
 
 // A sendOptions is what the flags of send say.
@@ -21,6 +25,7 @@ type sendOptions struct {
 	message     sender.Message
 	count       int
 	repeat      int
+	headers     []string
 	form        bool
 	sandbox     bool
 	json        bool
@@ -38,13 +43,17 @@ func newSend(w world) *cobra.Command {
 		Short: "Sign an event as Slack does and post it to a server",
 		Long: `Sign an event as its sender does and post it to a server: the payload of a file, of
 stdin (-), or a made-up Slack event. The address decides the signature: Slack's, or for
-/events/<type> and /webhooks that of the other senders, with the secret of the same name
-that the server reads. Anything but a 2xx answer is a failure.`,
+/events/<name> and /webhooks that of the other senders, of the sources file too, with the
+secret that the server reads. Of a sender that signs with a private key, a delivery of its
+own has to be posted. Anything but a 2xx answer is a failure.`,
 		Example: `  # A made-up message, to the server on this machine, on the port that PORT or .env names
   slack-webhook-server send --text "hello" --channel C0123456789
 
   # A recorded payload, three times over, as Slack repeats what was not answered
-  slack-webhook-server send --repeat 3 --url https://events.example.com/slack/events payload.json`,
+  slack-webhook-server send --repeat 3 --url https://events.example.com/slack/events payload.json
+
+  # A delivery of a source, signed as its provider does
+  slack-webhook-server send --url http://127.0.0.1:3000/events/a --header "X-Event: push" push.json`,
 		Args:        atMost(1),
 		Annotations: secretsOf(settings),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,6 +78,7 @@ that the server reads. Anything but a 2xx answer is a failure.`,
 	f.StringVar(&o.message.Team, "team", "T0SENDER00", "Its `team` id")
 	f.IntVar(&o.count, "count", 1, "How many made-up events to send")
 	f.IntVar(&o.repeat, "repeat", 1, "How often to send each, as Slack does when no answer came")
+	f.StringArrayVar(&o.headers, "header", nil, "Send this `header`, too, such as X-GitHub-Event: push; several times for several")
 	f.BoolVar(&o.form, "form", false, "Send the payload as the form field payload, as Slack sends interactions")
 	f.BoolVar(&o.sandbox, "sandbox", false, "Sign with the secret of --sandbox")
 	f.BoolVar(&o.json, "json", false, "Print one JSON object for each answer")
@@ -99,11 +109,15 @@ func send(ctx context.Context, cmd *cobra.Command, w world, o sendOptions) error
 	if err != nil {
 		return err
 	}
-	scheme, secret, err := o.secret(cmd, w, target.Path)
+	header, err := o.header(cmd)
 	if err != nil {
 		return err
 	}
-	s, err := sender.New(sender.Options{URL: o.url, Scheme: scheme, Secret: secret, Form: o.form})
+	by, err := o.signing(cmd, w, target.Path)
+	if err != nil {
+		return err
+	}
+	s, err := sender.New(sender.Options{URL: o.url, Scheme: by.Scheme, Secret: by.Secret, SignedURL: by.URL, Header: header, Form: o.form})
 	if err != nil {
 		return err
 	}
@@ -164,33 +178,27 @@ func (o sendOptions) payload(stdin io.Reader) ([]byte, error) {
 	return content, nil
 }
 
-// secret chooses the signature and its secret for a path.
-func (o sendOptions) secret(cmd *cobra.Command, w world, path string) (sender.Scheme, string, error) {
+// signing chooses the signature and its secret for a path.
+func (o sendOptions) signing(cmd *cobra.Command, w world, path string) (server.Signing, error) {
 	if o.sandbox {
-		return sender.Slack, sandbox.DefaultSigningSecret, nil
+		return server.Signing{Scheme: signature.SlackV0, Secret: sandbox.DefaultSigningSecret}, nil
 	}
 	c, err := load(cmd, w, config.CommandSend)
 	if err != nil {
-		return 0, "", err
+		return server.Signing{}, err
 	}
-	scheme, key := sender.Slack, "SLACK_SIGNING_SECRET"
-	var secret config.Secret
-	switch path {
-	case "/events/contact_created":
-		scheme, key, secret = sender.Hex, "CONTACT_WEBHOOK_SECRET", c.Senders.Contact
-	case "/events/payment_succeeded":
-		scheme, key, secret = sender.Hex, "STRIPE_WEBHOOK_SECRET", c.Senders.Stripe //nolint:gosec // the secret's name
-	case "/webhooks":
-		scheme, key, secret = sender.Bearer, "WEBHOOK_SECRET", c.Senders.Webhook
-	default:
-		if c.Slack.SigningSecrets.IsSet() {
-			secret = c.Slack.SigningSecrets[0]
+	return server.SigningOf(c, path)
+}
+
+// header reads the flag --header.
+func (o sendOptions) header(cmd *cobra.Command) (http.Header, error) {
+	h := http.Header{}
+	for _, line := range o.headers {
+		name, value, ok := strings.Cut(line, ":")
+		if name = strings.TrimSpace(name); !ok || name == "" || strings.ContainsAny(line, "\r\n") {
+			return nil, &usageError{"--header is written as X-GitHub-Event: push", cmd.CommandPath()}
 		}
+		h.Add(name, strings.TrimSpace(value))
 	}
-	if !secret.IsSet() {
-		return 0, "", &config.Error{Problems: []config.Problem{{
-			Setting: key, What: "is missing, and signs what goes to " + path, Remedy: "set it to the secret of the server that you send to",
-		}}}
-	}
-	return scheme, secret.Reveal(), nil
+	return h, nil
 }

@@ -37,6 +37,7 @@ var (
 type Receive struct {
 	sources map[string]*source
 	nobody  *source
+	other   func() *source // of senders that came while the server ran
 
 	publishErrors map[string]prometheus.Counter // by reason
 	publishTries  prometheus.Counter
@@ -83,14 +84,13 @@ func newReceive(r *Registry, names []string) *Receive {
 	size := r.Counter("delivery_bytes_total", "Bytes of bodies that were read.", of)
 	skew := r.Gauge("clock_skew_seconds", "Our clock less the time that the last verified request was signed with. A retry that a proxy held back shows here too.", of)
 	m := &Receive{sources: map[string]*source{}, now: time.Now, hour: &hour{}}
-	for _, name := range names {
+	counters := func(name string) *source {
 		s := &source{outcomes: map[webhook.Outcome]prometheus.Counter{}, refused: map[string]prometheus.Counter{}}
-		m.sources[name] = s
 		for _, o := range outcomes {
 			s.outcomes[o] = deliveries.With(name, string(o))
 		}
 		if name == noSource {
-			continue // such a request has no signature
+			return s // such a request has no signature
 		}
 		s.ack, s.publish, s.bytes, s.skew = ack.With(name), publish.With(name), size.With(name), skew.With(name)
 		for _, reason := range verifyReasons {
@@ -99,8 +99,12 @@ func newReceive(r *Registry, names []string) *Receive {
 		for i := range s.secrets {
 			s.secrets[i] = secrets.With(name, strconv.Itoa(i+1))
 		}
+		return s
 	}
-	m.nobody = m.sources[noSource]
+	for _, name := range names {
+		m.sources[name] = counters(name)
+	}
+	m.nobody, m.other = m.sources[noSource], sync.OnceValue(func() *source { return counters(Other) })
 	m.shared(r)
 	return m
 }
@@ -163,8 +167,12 @@ func (m *Receive) Watch(rc interface {
 // Observe counts one finished request.
 func (m *Receive) Observe(o *webhook.Observation) {
 	s := m.sources[o.Source]
-	if s == nil {
+	switch {
+	case s != nil:
+	case o.Source == "":
 		s = m.nobody
+	default:
+		s = m.other()
 	}
 	c := s.outcomes[o.Outcome]
 	if c == nil {

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -283,6 +284,9 @@ func Find(ctx context.Context, s Store, ref, source string) (event.Event, error)
 		}
 	}
 	e, err := s.Get(ctx, source, id)
+	if errors.Is(err, event.ErrNotFound) {
+		return e, fmt.Errorf("event %s of %s: %w: events list shows the stored ones; one of another sender is written as source:id", id, source, err)
+	}
 	if err != nil {
 		return e, fmt.Errorf("event %s of %s: %w", id, source, err)
 	}

@@ -188,10 +188,13 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 			return time.Unix(sec, nano), nil
 		}
 	}
+	if days, ok := map[string]int{"today": 0, "yesterday": -1}[strings.ToLower(s)]; ok {
+		return time.Date(now.Year(), now.Month(), now.Day()+days, 0, 0, 0, 0, now.Location()), nil
+	}
 	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time: write an age (90s, 15m, 2h, 1d, 2w), RFC 3339 (2026-01-31T09:00:00Z), a day (2026-01-31) or a ts", s)
+	return time.Time{}, fmt.Errorf("%q is no time: write an age (90s, 15m, 2h, 1d, 2w), RFC 3339 (2026-01-31T09:00:00Z), a day (2026-01-31, today, yesterday) or a ts", s)
 }

@@ -80,7 +80,7 @@ type Posting struct {
 	// Request gets the headers; its method, query and media type may be signed.
 	Request *http.Request
 	Body    []byte
-	// ID is the delivery's, where the scheme has one, and At the time.
+	// ID is the delivery's, where the scheme has one and the request has none yet, and At the time.
 	ID string
 	At time.Time
 	// URL is the address without a query, where the scheme signs it.
@@ -114,7 +114,10 @@ func (s *recipe) sign(secret string, p Posting) error {
 		h.Set(s.time.header, c.stamp)
 	}
 	if s.id != nil {
-		h.Set(s.id.header, p.ID)
+		if c.ID = h.Get(s.id.header); c.ID == "" {
+			c.ID = p.ID
+		}
+		h.Set(s.id.header, c.ID)
 	}
 	sig := []byte(secret)
 	if !s.isToken() {
@@ -133,6 +136,9 @@ func (s *recipe) sign(secret string, p Posting) error {
 		sig = mac.Sum(nil)
 	}
 	value := s.encode(sig)
+	if s.Bare {
+		value = strings.TrimPrefix(value, s.Prefix)
+	}
 	if s.TimeItem != "" {
 		value = s.TimeItem + c.stamp + s.Separator + value
 	}

@@ -8,12 +8,16 @@ package sender
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -23,23 +27,18 @@ import (
 	"slackmcp/webhook/signature"
 )
 
-// A Scheme is how a payload is signed.
-type Scheme int
-
-const (
-	// Slack is Slack's v0 signature with its timestamp.
-	Slack Scheme = iota
-	// Hex is the hexadecimal HMAC in X-Signature.
-	Hex
-	// Bearer is the hexadecimal HMAC as a bearer token.
-	Bearer
-)
-
 // Options are what New needs. URL and Secret are required.
 type Options struct {
 	URL    string
-	Scheme Scheme
 	Secret string
+	// Scheme is how a payload is signed; nil is Slack's way.
+	Scheme signature.Scheme
+	// SignedURL is the address that the sender knows, where it signs one; "" is URL.
+	SignedURL string
+	// ID is that of each delivery, where the scheme has one; "" makes one of the body.
+	ID string
+	// Header is sent besides.
+	Header http.Header
 	// Form posts each payload as the field payload of a form, as Slack posts
 	// interactions, instead of as JSON.
 	Form bool
@@ -57,6 +56,12 @@ type Sender struct {
 func New(o Options) (*Sender, error) {
 	if o.URL == "" || o.Secret == "" {
 		return nil, errors.New("sender: URL and Secret are required")
+	}
+	if o.Scheme == nil {
+		o.Scheme = signature.SlackV0
+	}
+	if o.SignedURL == "" {
+		o.SignedURL, _, _ = strings.Cut(o.URL, "?")
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 10 * time.Second
@@ -96,8 +101,16 @@ func (s *Sender) Send(ctx context.Context, payload []byte, attempt int) (Answer,
 	}
 	request.Header.Set("Content-Type", mediaType)
 	request.Header.Set("User-Agent", "slack-webhook-server send")
-	s.sign(request.Header, body)
-	if attempt > 0 && s.options.Scheme == Slack {
+	maps.Copy(request.Header, s.options.Header)
+	sum := sha256.Sum256(body) // the same for each copy of a delivery
+	id := cmp.Or(s.options.ID, "msg_"+hex.EncodeToString(sum[:12]))
+	err = signature.Sign(s.options.Scheme, s.options.Secret, signature.Posting{
+		Request: request, Body: body, ID: id, At: time.Now(), URL: s.options.SignedURL,
+	})
+	if err != nil {
+		return Answer{}, &UnsignedError{err}
+	}
+	if attempt > 0 && s.options.Scheme == signature.SlackV0 {
 		request.Header.Set("X-Slack-Retry-Num", strconv.Itoa(attempt))
 		request.Header.Set("X-Slack-Retry-Reason", "http_timeout")
 	}
@@ -112,16 +125,14 @@ func (s *Sender) Send(ctx context.Context, payload []byte, attempt int) (Answer,
 	return Answer{Status: response.StatusCode, Body: answer, Took: time.Since(begun), Date: date}, err
 }
 
-func (s *Sender) sign(h http.Header, body []byte) {
-	switch s.options.Scheme {
-	case Slack:
-		signature.SignSlack(h, s.options.Secret, time.Now(), body)
-	case Hex:
-		h.Set("X-Signature", signature.SignHex(s.options.Secret, body))
-	case Bearer:
-		h.Set("Authorization", "Bearer "+signature.SignHex(s.options.Secret, body))
-	}
-}
+// An UnsignedError says that nothing was posted, because only the sender itself can sign it.
+type UnsignedError struct{ Err error }
+
+// Error says why.
+func (e *UnsignedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *UnsignedError) Unwrap() error { return e.Err }
 
 // A Message describes an event to make up.
 type Message struct {
@@ -226,7 +237,7 @@ func (b Batch) Send(ctx context.Context, w io.Writer) error {
 		for attempt := range b.Repeat {
 			answer, err := b.Sender.Send(ctx, body, attempt)
 			if err != nil {
-				return fmt.Errorf("no answer: %w: start the server, or give its address with --url", err)
+				return unanswered(err)
 			}
 			if sent++; !answer.Accepted() {
 				refused++
@@ -240,6 +251,14 @@ func (b Batch) Send(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("the server refused %d of %d", refused, sent)
 	}
 	return nil
+}
+
+// unanswered says why there is no answer, and the remedy.
+func unanswered(err error) error {
+	if _, unsigned := errors.AsType[*UnsignedError](err); unsigned {
+		return err
+	}
+	return fmt.Errorf("no answer: %w: start the server, or give its address with --url", err)
 }
 
 func (b Batch) next() (body []byte, id string, err error) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"slackmcp/cmd/slack-webhook-server/internal/sender"
+	"slackmcp/webhook/signature"
 )
 
 const secret = "s3cret"
@@ -62,15 +63,15 @@ func TestSchemes(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name   string
-		scheme sender.Scheme
+		scheme signature.Scheme
 		header string
 		want   func(seen) string
 	}{
-		{"slack", sender.Slack, "X-Slack-Signature", func(s seen) string {
+		{"slack", signature.SlackV0, "X-Slack-Signature", func(s seen) string {
 			return "v0=" + hexMAC("v0:"+s.header.Get("X-Slack-Request-Timestamp")+":"+s.body)
 		}},
-		{"hex", sender.Hex, "X-Signature", func(s seen) string { return hexMAC(s.body) }},
-		{"bearer", sender.Bearer, "Authorization", func(s seen) string { return "Bearer " + hexMAC(s.body) }},
+		{"hex", signature.HexHeader(""), "X-Signature", func(s seen) string { return hexMAC(s.body) }},
+		{"bearer", signature.Bearer, "Authorization", func(s seen) string { return "Bearer " + hexMAC(s.body) }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
