@@ -20,6 +20,7 @@ import (
 	"slackmcp/store/queue"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
+	"slackmcp/webhook/provider"
 	"slackmcp/webhook/rule"
 	"slackmcp/webhook/signature"
 	"slackmcp/webhook/worker"
@@ -100,7 +101,11 @@ func CheckSources(c config.Config, file string) ([]Entry, error) {
 	}
 	list := []Entry{}
 	for _, s := range sources {
-		list = append(list, Entry{s.Name, webhook.SourcePath + s.Name + ", signed as " + signedAs(s)})
+		does := webhook.SourcePath + s.Name + ", signed as " + signedAs(s)
+		if p, err := provider.Find(s.Provider); err == nil && p.MaxBody > c.Receive.MaxBodyBytes {
+			does += fmt.Sprintf("; its sender posts up to %d MB, and MAX_BODY_BYTES is %d: raise it for deliveries of that length", p.MaxBody>>20, c.Receive.MaxBodyBytes)
+		}
+		list = append(list, Entry{s.Name, does})
 	}
 	return list, nil
 }

@@ -2,9 +2,11 @@ package webhook_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -19,6 +21,10 @@ import (
 	"slackmcp/webhook/provider"
 	"slackmcp/webhook/signature"
 )
+
+//go:generate go test -run ^TestSenders$ . -update
+
+var update = flag.Bool("update", false, "write the table of docs/testing.md anew")
 
 // A delivered is one delivery of a provider, as scripts/senders made it.
 type delivered struct {
@@ -161,6 +167,7 @@ func flipped(s string) string {
 func TestSenders(t *testing.T) {
 	seen := map[string]bool{}
 	table := &strings.Builder{}
+	table.WriteString("| provider | made by | genuine | forged | stale | sent again | id | type | asks for |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, d := range deliveries(t) {
 		seen[d.Provider] = true
 		t.Run(d.Provider, func(t *testing.T) {
@@ -200,15 +207,13 @@ func TestSenders(t *testing.T) {
 				}
 				stale = "401"
 			}
-			by := d.Library
-			if by == "" {
-				by = "(documentation)"
+			by := "its documentation"
+			if d.Library != "" {
+				by = "`" + d.Library + "` " + d.How
 			}
-			id := d.ID
-			if id == "" {
-				id = "hash"
-			}
-			fmt.Fprintf(table, "%-14s %-10s %-34s 200 401 %-3s once %-40s %-44s %s\n", d.Provider, d.How, by, stale, id, d.Kind, p.Handshake)
+			id, kind := p.Places()
+			asks := cmp.Or(provider.Handshakes[p.Handshake], "-")
+			fmt.Fprintf(table, "| `%s` | %s | 200 | 401 | %s | stored once | %s | %s, here `%s` | %s |\n", d.Provider, by, stale, id, cmp.Or(kind, "the source's name"), d.Kind, asks)
 		})
 	}
 	for _, name := range provider.Names() {
@@ -216,7 +221,32 @@ func TestSenders(t *testing.T) {
 			t.Errorf("no delivery of %s is in testdata/senders", name)
 		}
 	}
-	t.Logf("provider, made by, genuine, forged, stale, retry, id, type, handshake:\n%s", table)
+	if !t.Failed() {
+		renew(t, "../docs/testing.md", table.String())
+	}
+}
+
+// renew holds the part of a page that is made here, or writes it anew.
+func renew(t *testing.T, page, part string) {
+	t.Helper()
+	const begin, end = "<!-- Made by `webhook` TestSenders with `make docs`. -->\n", "<!-- The end of what is made. -->\n"
+	content, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, ok := strings.Cut(string(content), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("%s lacks the lines between which the table stands", page)
+	}
+	want := before + begin + "\n" + part + "\n" + end + after
+	if *update {
+		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if string(content) != want {
+		t.Errorf("%s is stale; renew it with `make docs`", page)
+	}
 }
 
 // TestReceiptsOfProviders takes receipts as Twilio, Vonage and MessageBird post them.

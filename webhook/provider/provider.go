@@ -153,6 +153,14 @@ func (p Provider) Places() (id, kind string) {
 	return id, kind
 }
 
+// LongestBody says how long a body of the sender may be; "" where it does not say.
+func (p Provider) LongestBody() string {
+	if p.MaxBody == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d MB; MAX_BODY_BYTES decides what is taken", p.MaxBody>>20)
+}
+
 // Text says what is known of the provider, for a person.
 func (p Provider) Text() string {
 	id, kind := p.Places()
@@ -164,6 +172,7 @@ func (p Provider) Text() string {
 		{"type", kind},
 		{"signs a time", p.WindowText()},
 		{"handshake", Handshakes[p.Handshake]},
+		{"longest body", p.LongestBody()},
 		{"note", p.Note},
 		{"facts", strings.Join(p.Facts, "\n              ")},
 	} {

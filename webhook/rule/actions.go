@@ -205,7 +205,11 @@ func (a *run) do(ctx context.Context, d queue.Delivery) error {
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.WaitDelay = killGrace
 	asGroup(cmd)
-	err = cmd.Run()
+	if err = cmd.Start(); err == nil {
+		release := guard(cmd)
+		err = cmd.Wait()
+		release()
+	}
 	a.log.LogAttrs(ctx, slog.LevelDebug, "command ended", slog.String("rule", a.rule), slog.String("event_id", d.Event.ID),
 		slog.Int("exit_code", cmd.ProcessState.ExitCode()), slog.String("output", out.String()))
 	return a.judge(ctx, err, out)
