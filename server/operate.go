@@ -15,6 +15,7 @@ import (
 	"slackmcp/store/queue"
 	"slackmcp/store/sqlite"
 	"slackmcp/store/state"
+	"slackmcp/webhook"
 	"slackmcp/webhook/operator"
 )
 
@@ -92,10 +93,18 @@ func SQLiteOptions(c config.Config, log *slog.Logger) sqlite.Options {
 	return sqliteOptions(forOperators(c), log)
 }
 
+// RejectedRoute is the route of the operator socket for `deliveries rejected`.
+const RejectedRoute = "deliveries/rejected"
+
+// RejectedList answers RejectedRoute.
+type RejectedList struct {
+	Rejected []webhook.Rejected `json:"rejected"`
+}
+
 // newOperatorSocket prepares the socket in DATA_DIR by which the commands of an operator
 // reach this process; nil without events here, when the directory may be another server's.
 // Commands that need more than the store get their routes here.
-func newOperatorSocket(cfg config.Config, version string, store queue.Queue, values state.Store, k *gapKeeper, assistants assistantSide, h *hooks) *operate.Server {
+func newOperatorSocket(cfg config.Config, version string, store queue.Queue, values state.Store, k *gapKeeper, receiver *webhook.Receiver, assistants assistantSide, h *hooks) *operate.Server {
 	if !cfg.Mode.Webhook() {
 		return nil
 	}
@@ -107,6 +116,9 @@ func newOperatorSocket(cfg config.Config, version string, store queue.Queue, val
 	socket.HandleState(values)
 	if k != nil {
 		k.serve(socket)
+	}
+	if receiver != nil {
+		socket.Handle(RejectedRoute, operate.Call(func(context.Context, struct{}) (RejectedList, error) { return RejectedList{receiver.Rejected()}, nil }))
 	}
 	serveSubscriptions(socket, assistants.mcp)
 	servePeople(socket, assistants.people, assistants.judge, h)

@@ -219,7 +219,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 		opt: o, cfg: cfg, log: log, store: store, state: values, receiver: receiver, answers: answers, mux: mux, rules: rules,
 		assistants: assistants, sandbox: sandbox, slackSocket: slackSocket, health: health, site: site, front: front, audit: trail, refusals: h.refusals,
 		console:   pages,
-		operators: newOperatorSocket(cfg, o.Version, store, values, keeper, assistants, h),
+		operators: newOperatorSocket(cfg, o.Version, store, values, keeper, receiver, assistants, h),
 		reloader: &reloader{
 			cfg: cfg, reread: o.Reread, log: log, sandbox: sandbox != nil,
 			audit: trail, certificate: certificate, receiver: receiver, assistants: assistants, rules: rules, health: health, console: pages,

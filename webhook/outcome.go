@@ -208,15 +208,32 @@ func (rc *Receiver) repeated(v *delivery) bool {
 	})
 }
 
-// expected says, of a request whose signature is not good, in which headers it should have been and
-// which of these came. Their values are not shown.
+// places are the places in which the signature of a request should be, and those of the headers among
+// them that came.
+func (v *delivery) places() (expected, came []string) {
+	if v.endpoint == nil || v.endpoint.verifier == nil {
+		return nil, nil
+	}
+	scheme := v.endpoint.verifier.Scheme()
+	expected = scheme.Headers()
+	came = slices.DeleteFunc(slices.Clone(expected), func(name string) bool { return len(v.header[http.CanonicalHeaderKey(name)]) == 0 })
+	if s, ok := scheme.(interface{ Elsewhere() []string }); ok {
+		expected = slices.Concat(expected, s.Elsewhere())
+	}
+	return expected, came
+}
+
+// expected says, of a request whose signature is not good, in which places it should have been and
+// which of the headers among them came. Their values are not shown.
 func (v *delivery) expected() []slog.Attr {
-	if v.Outcome != BadSignature || v.endpoint.verifier == nil {
+	if v.Outcome != BadSignature {
 		return nil
 	}
-	names := v.endpoint.verifier.Scheme().Headers()
-	came := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return len(v.header[http.CanonicalHeaderKey(name)]) == 0 })
-	return []slog.Attr{slog.String("expected", strings.Join(names, ", ")), slog.String("came", strings.Join(came, ", "))}
+	expected, came := v.places()
+	if expected == nil {
+		return nil
+	}
+	return []slog.Attr{slog.String("expected", strings.Join(expected, ", ")), slog.String("came", strings.Join(came, ", "))}
 }
 
 // unasked reports whether a request was answered that everybody can send: it has no line in the log.

@@ -47,14 +47,15 @@ const RequestIDHeader = "X-Request-Id"
 // request's path, so it can be mounted on any mux under these very paths. It is safe
 // for concurrent use.
 type Receiver struct {
-	opt       Options
-	bodies    *bodies
-	delay     delay                                // of refusals
-	endpoints atomic.Pointer[map[string]*endpoint] // by path; the map is not changed
-	direct    endpoint                             // of the deliveries of Deliver
-	inFlight  atomic.Int64                         // verified requests
-	fetch     signature.Fetcher                    // gets senders' public keys
-	hashing   chan struct{}                        // has an entry for each body above shortBody that is being hashed
+	opt        Options
+	bodies     *bodies
+	delay      delay                                // of refusals
+	endpoints  atomic.Pointer[map[string]*endpoint] // by path; the map is not changed
+	direct     endpoint                             // of the deliveries of Deliver
+	inFlight   atomic.Int64                         // verified requests
+	rejections rejections
+	fetch      signature.Fetcher // gets senders' public keys
+	hashing    chan struct{}     // has an entry for each body above shortBody that is being hashed
 }
 
 // An endpoint is one route: who may post there, and how it is read and answered.
@@ -79,6 +80,8 @@ type endpoint struct {
 	unauthorized, accepted []byte
 	// replyType is the media type of accepted; nil means JSON.
 	replyType []string
+	// rejected says what is kept of refused requests; "" keeps nothing.
+	rejected string
 }
 
 // A delivery is one request on its way through the steps of the Receiver, with what each
@@ -92,6 +95,7 @@ type delivery struct {
 	media  media
 	claim  signature.Claim
 	body   []byte
+	shown  string // what may be shown of a body that no secret signed
 
 	// event is what decode made of the body, and interactive says that Slack reads the
 	// body of the answer.
@@ -165,6 +169,7 @@ func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		v.RequestID = id[0]
 	}
 	rc.report(r.Context(), v)
+	rc.reject(v)
 }
 
 // receive takes a delivery from its headers into the store, and returns how it ended. The
@@ -210,6 +215,7 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 	// Signature: one of the secrets has signed the body.
 	secret, err := rc.verify(v)
 	if err != nil {
+		v.show(body)
 		return v.refuse(err)
 	}
 	v.Secret = secret + 1

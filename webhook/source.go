@@ -53,6 +53,9 @@ type Source struct {
 	// KeepHeaders names headers that are kept with each event. Those that carry a credential or the
 	// signature are refused.
 	KeepHeaders []string
+	// KeepRejected says what is kept of requests that are refused before they are verified, for
+	// [Receiver.Rejected]: RejectedHeaders or RejectedBody; empty keeps nothing.
+	KeepRejected string
 }
 
 // resolve returns what is known of the source's sender, with what the source says itself.
@@ -142,6 +145,7 @@ func (rc *Receiver) endpoint(s Source) (*endpoint, error) {
 	}
 	ep := &endpoint{
 		source: s.Name, verifier: v, decode: d.decode, lookBack: !p.Scheme.Timed(), greet: greeting(p.Handshake, s.VerifyToken),
+		rejected:     s.KeepRejected,
 		unauthorized: []byte(`{"error":"invalid signature"}`), accepted: []byte(`{"status":"queued"}`),
 	}
 	if p.ReplyType != "" {

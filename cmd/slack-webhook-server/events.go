@@ -308,7 +308,7 @@ or none could store them. A gap is filled from the history of the channels.`,
 func (o *operation) running() (*operate.Client, error) {
 	client, ok := o.Store.(*operate.Client)
 	if !ok {
-		return nil, errors.New("no server answers in DATA_DIR, and gaps are a running server's: start it, or name its directory with --data-dir")
+		return nil, errors.New("no server answers in DATA_DIR, and this is a running server's: start it, or name its directory with --data-dir")
 	}
 	return client, nil
 }

@@ -61,7 +61,7 @@ A setting is read from its flag, else from the environment, else from the .env f
 		newSandbox(w),
 		newRules(w),
 		newSources(w),
-		newEvents(w),
+		newEvents(w), newDeliveries(w),
 		newDeadLetters(w),
 		newGroups(w),
 		newReplay(w),

@@ -226,6 +226,20 @@ func (s *recipe) Headers() []string {
 	return names
 }
 
+// Elsewhere names the places of the signature that are no headers.
+func (s *recipe) Elsewhere() []string {
+	var names []string
+	for _, p := range s.signature {
+		switch {
+		case p.query != "":
+			names = append(names, p.query+" in the query")
+		case p.member != "":
+			names = append(names, p.member+" in the body")
+		}
+	}
+	return names
+}
+
 func (s *recipe) Timed() bool { return s.time != nil || s.TimeItem != "" }
 
 func (s *recipe) needsURL() bool { return s.signs("url") }
