@@ -118,6 +118,7 @@ func newOperatorSocket(cfg config.Config, version string, store queue.Queue, val
 		k.serve(socket)
 	}
 	if receiver != nil {
+		serveEnrolling(socket, receiver, h)
 		socket.Handle(RejectedRoute, operate.Call(func(context.Context, struct{}) (RejectedList, error) { return RejectedList{receiver.Rejected()}, nil }))
 	}
 	serveSubscriptions(socket, assistants.mcp)

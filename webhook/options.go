@@ -252,6 +252,8 @@ type Replacement struct {
 // changed. The routes of Slack and of receipts cannot be added. It returns the names of the sources
 // whose routes are new, and of those that are closed.
 func (rc *Receiver) Replace(r Replacement) (opened, closed []string, err error) {
+	rc.changing.Lock()
+	defer rc.changing.Unlock()
 	old := *rc.endpoints.Load()
 	endpoints := map[string]*endpoint{}
 	secrets := map[string][]string{}

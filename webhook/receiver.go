@@ -27,6 +27,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,6 +54,7 @@ type Receiver struct {
 	endpoints  atomic.Pointer[map[string]*endpoint] // by path; the map is not changed
 	direct     endpoint                             // of the deliveries of Deliver
 	inFlight   atomic.Int64                         // verified requests
+	changing   sync.Mutex                           // held while endpoints are replaced
 	rejections rejections
 	fetch      signature.Fetcher // gets senders' public keys
 	hashing    chan struct{}     // has an entry for each body above shortBody that is being hashed

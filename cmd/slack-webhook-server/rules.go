@@ -42,8 +42,8 @@ func newSources(w world) *cobra.Command {
 		file:  func(c config.Config) string { return c.Senders.SourcesFile },
 		check: server.CheckSources, schema: server.SourcesSchema,
 	})
-	cmd.Use = "sources {check | schema | providers}"
-	cmd.AddCommand(newProviders(w))
+	cmd.Use = "sources {check | schema | providers | enroll}"
+	cmd.AddCommand(newProviders(w), newEnroll(w))
 	return cmd
 }
 

@@ -60,8 +60,8 @@ var Handshakes = map[Handshake]string{
 	Slack:       "the signed `url_verification`",
 	Twitch:      "a signed `challenge`",
 	SNS:         "`SubscriptionConfirmation`, confirmed at hosts of Amazon SNS alone",
-	Asana:       "`POST` with `X-Hook-Secret`, which this server does not answer yet",
-	Notion:      "`POST` with `verification_token`, which this server does not answer yet",
+	Asana:       "`POST` with `X-Hook-Secret`, taken once while `sources enroll` waits",
+	Notion:      "`POST` with `verification_token`, taken once while `sources enroll` waits",
 	Head:        "`HEAD`",
 }
 
