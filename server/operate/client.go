@@ -157,6 +157,9 @@ var _ operator.Store = (*Client)(nil)
 
 // History reads one page; see queue.Queue.
 func (c *Client) History(ctx context.Context, q event.Query) (event.Page, error) {
+	if q.Filter.Sight != nil {
+		return event.Page{}, fmt.Errorf("operate: %w: the socket is the operator's, who sees everything", errors.ErrUnsupported)
+	}
 	p, err := Ask[wirePage](ctx, c, routeHistory, wireQuery{
 		wireFilterOf(q.Filter), q.After, q.Order == event.OldestFirst, q.Limit, q.ScanBudget, q.MaxBytes, q.NoBodies,
 	})
