@@ -93,6 +93,22 @@ func CheckRules(c config.Config, file string) ([]Entry, error) {
 	return list, nil
 }
 
+// RulesNeed returns what the file of RULES_FILE wants of the Slack app: types of events, and whether it posts.
+// The error is a *config.Error.
+func RulesNeed(c config.Config) (types []string, posts bool, err error) {
+	if c.Worker.RulesFile == "" {
+		return nil, false, nil
+	}
+	rules, err := parseRules(c, c.Worker.RulesFile, env(c))
+	if err != nil {
+		return nil, false, &config.Error{Problems: problemsOf("RULES_FILE", err)}
+	}
+	for _, one := range rules {
+		types, posts = append(types, one.SlackTypes()...), posts || one.CallsSlack()
+	}
+	return types, posts, nil
+}
+
 // CheckSources reads a sources file as a server does. The error is a *config.Error.
 func CheckSources(c config.Config, file string) ([]Entry, error) {
 	sources, err := parseSources(c, file, env(c))

@@ -13,6 +13,7 @@ import (
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/toolset"
+	"slackmcp/server"
 	"slackmcp/signin"
 	"slackmcp/signin/slack"
 )
@@ -29,7 +30,7 @@ type manifestOptions struct {
 // newManifest prints the manifest of the Slack app that the settings need.
 func newManifest(w world) *cobra.Command {
 	settings := slices.DeleteFunc(config.Settings(), func(s config.Setting) bool {
-		return !slices.Contains([]string{"INTEGRATED", "PUBLIC_URL", "READ_ONLY", "TOOLSETS", "TOOLS", "SIGN_IN_SCOPES"}, s.Key)
+		return !slices.Contains([]string{"INTEGRATED", "PUBLIC_URL", "READ_ONLY", "TOOLSETS", "TOOLS", "SIGN_IN_SCOPES", "RULES_FILE", "SOURCES_FILE"}, s.Key)
 	})
 	var o manifestOptions
 	cmd := &cobra.Command{
@@ -38,7 +39,8 @@ func newManifest(w world) *cobra.Command {
 		Long: `Print a Slack app manifest with the scopes of the chosen tools and events, and the
 addresses that Slack posts to: no scope that nothing uses. Paste it at api.slack.com/apps,
 Create New App, From a manifest; or into App Manifest of an app that you have, and
-install it again. With --integrated the scopes of the tools are in it. With --sign-in people
+install it again. With --integrated the scopes of the tools are in it, with a rules file the events
+that its rules name and what they need to post. With --sign-in people
 can sign in with it. Its token rotation stays off: it cannot be switched off again, and would
 end SLACK_BOT_TOKEN, too, every 12 hours. An app that has it already serves people as well.`,
 		Example: `  # An app for both sides, reading public and private channels
@@ -132,6 +134,9 @@ func (o *manifestOptions) complete(cmd *cobra.Command, c config.Config) error {
 		o.app.Events = manifest.DefaultEvents(o.app.Conversations)
 	}
 	o.addSignIn(c)
+	if err := o.addRules(c); err != nil {
+		return err
+	}
 	for _, text := range o.commands {
 		name, description, ok := strings.Cut(text, ":")
 		name, description = strings.TrimSpace(name), strings.TrimSpace(description)
@@ -158,6 +163,30 @@ func orSocketMode(signIn bool) string {
 	return ", or use --socket-mode"
 }
 
+// addRules adds what the rules wait for and do.
+func (o *manifestOptions) addRules(c config.Config) error {
+	types, posts, err := server.RulesNeed(c)
+	if err != nil {
+		return err
+	}
+	if posts {
+		o.app.Needs = append(o.app.Needs, "chat:write")
+	}
+	for _, t := range types {
+		name, _, _ := strings.Cut(t, "/")
+		switch isEvent := slices.Contains(manifest.Events(), name); {
+		case name == "*":
+		case name == "message" && !o.noEvents:
+			o.app.Events = append(o.app.Events, manifest.MessageEvents(o.app.Conversations)...)
+		case isEvent && !o.noEvents:
+			o.app.Events = append(o.app.Events, name)
+		case !isEvent && name != "message":
+			o.app.Interactive = true // What is no event comes of a button, a form or a shortcut.
+		}
+	}
+	return nil
+}
+
 // addSignIn adds what people need who sign in.
 func (o *manifestOptions) addSignIn(c config.Config) {
 	if !o.signIn {
@@ -177,7 +206,7 @@ func (o *manifestOptions) addSignIn(c config.Config) {
 // needs gathers the scopes of the chosen tools, and whether one of them asks people by
 // buttons.
 func (o *manifestOptions) needs(c config.Config) error {
-	o.app.Interactive = len(o.app.Commands) > 0
+	o.app.Interactive = o.app.Interactive || len(o.app.Commands) > 0
 	if !c.Mode.MCP() && !o.app.UserOnly {
 		return nil
 	}

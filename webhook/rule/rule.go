@@ -79,6 +79,22 @@ func (r *Rule) Action() string {
 // CallsSlack reports whether the rule needs a bot token.
 func (r *Rule) CallsSlack() bool { return r.spec.Post != nil }
 
+// SlackTypes returns the types of Slack's events that the rule names; none where it is for others' events, or
+// for whatever type comes.
+func (r *Rule) SlackTypes() []string {
+	w := r.match.when
+	if len(w.Source) > 0 && !slices.Contains(w.Source, event.SourceSlack) {
+		return nil
+	}
+	types := slices.Clone(w.Type)
+	for _, one := range w.Any {
+		if len(one.Source) == 0 || slices.Contains(one.Source, event.SourceSlack) {
+			types = append(types, one.Type...)
+		}
+	}
+	return types
+}
+
 // Matches reports whether the rule matches an event. It does not judge whether our own
 // app has caused the event.
 func (r *Rule) Matches(e *event.Event) bool { return r.match.match(e) }

@@ -296,12 +296,18 @@ func DefaultEvents(kinds []string) []string {
 		"app_mention", "app_uninstalled", "channel_archive", "channel_created", "channel_rename", "member_joined_channel", "member_left_channel",
 		"reaction_added", "reaction_removed", "team_join", "tokens_revoked", "user_change",
 	}
+	list = append(list, MessageEvents(kinds)...)
+	slices.Sort(list)
+	return list
+}
+
+// MessageEvents are the messages of these kinds of conversations.
+func MessageEvents(kinds []string) (list []string) {
 	for kind, word := range conversations {
 		if slices.Contains(kinds, kind) {
 			list = append(list, "message."+word)
 		}
 	}
-	slices.Sort(list)
 	return list
 }
 
