@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,5 +65,55 @@ func TestASetBackClock(t *testing.T) {
 	})
 	if err != nil || len(order) != 4 || ctx.Err() != context.Canceled {
 		t.Errorf("tried were %v, %v, want the event four times", order, err)
+	}
+}
+
+// TestOneEventOfAClockThatWasAheadKeepsNothing stores an event a year ahead, and more after the clock is right
+// again, both with a guard that knows the time and without one: all of them, and their ids, end with their age.
+func TestOneEventOfAClockThatWasAheadKeepsNothing(t *testing.T) {
+	t.Parallel()
+	for name, guarded := range map[string]bool{"with a guard": true, "without a guard": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var passed, ahead atomic.Int64
+			start := time.Now()
+			o := sqlite.Options{Dir: t.TempDir(), RetentionAge: time.Hour, DedupeTTL: time.Hour, Now: func() time.Time {
+				return start.Add(time.Duration(passed.Load() + ahead.Load()))
+			}}
+			if guarded {
+				o.Believed = func(time.Time) time.Time { return start.Add(time.Duration(passed.Load())) }
+			}
+			q := reopened(t, o)
+			defer q.Close()
+			publish := func(n int) {
+				for range n {
+					passed.Add(int64(time.Second))
+					if _, err := q.Publish(t.Context(), event.Event{Source: "slack", ID: strconv.FormatInt(passed.Load(), 10), Raw: []byte("{}")}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			publish(3)
+			ahead.Store(int64(365 * 24 * time.Hour))
+			publish(700) // more than a step of retention
+			ahead.Store(0)
+			publish(200)
+			passed.Add(int64(48 * time.Hour))
+			for end := time.Now().Add(30 * time.Second); ; {
+				publish(1)
+				s, err := q.Stats(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				// A row of ids that is appended to is as old as its newest one.
+				if s.Events < 100 && s.SeenIDs < 400 {
+					break
+				}
+				if time.Now().After(end) {
+					t.Fatalf("%d events and %d ids are kept", s.Events, s.SeenIDs)
+				}
+				<-time.After(10 * time.Millisecond)
+			}
+		})
 	}
 }

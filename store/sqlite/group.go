@@ -366,7 +366,7 @@ func (w *writer) load(start bool) (err error) {
 		}
 	}
 	w.last = max(last, w.trimmed)
-	w.oldestAt, w.sweepAt = 0, time.Time{}
+	w.oldestAt, w.ahead, w.sweepAt = 0, 0, time.Time{}
 	if err := w.loadSeen(); err != nil {
 		return err
 	}

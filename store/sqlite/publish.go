@@ -72,7 +72,7 @@ func (w *writer) store(e *entry, now time.Time) error {
 	if e.event.ReceivedAt.IsZero() {
 		e.event.ReceivedAt = now
 	}
-	seq, at := w.last+1, now.UnixNano()
+	seq, at := w.last+1, w.q.o.Believed(now).UnixNano()
 	w.mark = max(w.mark, nanos(e.event.ReceivedAt))
 	w.args = bindEvent(w.args[:0], seq, at, w.mark, &e.event)
 	if _, err := w.write(insertEvent, w.args...); err != nil {

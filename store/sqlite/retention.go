@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"time"
+
+	"slackmcp/internal/clock"
 )
 
 // trimStep bounds how many events one transaction removes by age.
@@ -175,10 +177,11 @@ func (w *writer) sweep(now time.Time) error {
 	}
 	w.sweepAt = now.Add(sweepEvery)
 	aging := w.q.o.Aging(now)
+	future := w.q.o.Believed(now).Add(clock.Tolerance).UnixNano()
 	more := false
 	if w.q.o.RetentionAge > 0 {
 		since := aging.Add(-w.q.o.RetentionAge).UnixNano()
-		old, err := w.sweepEvents(since)
+		old, err := w.sweepEvents(since, future)
 		if err != nil {
 			return err
 		}
@@ -188,7 +191,7 @@ func (w *writer) sweep(now time.Time) error {
 		}
 		more = old || letters
 	}
-	dropped, err := w.dropSeen(aging)
+	dropped, err := w.dropSeen(aging, future)
 	if err != nil {
 		return err
 	}
@@ -199,21 +202,26 @@ func (w *writer) sweep(now time.Time) error {
 	return nil
 }
 
-// sweepEvents removes a step of events that were stored before since. It reports
+// sweepEvents removes a step of events that were stored before since. One that was stored later than
+// future, by a clock that was ahead, is as old as the next one behind it that was not. It reports
 // whether there may be more.
-func (w *writer) sweepEvents(since int64) (bool, error) {
-	if w.oldestAt > since || w.trimmed == w.last {
+func (w *writer) sweepEvents(since, future int64) (bool, error) {
+	if w.oldestAt > since && w.oldestAt <= future || w.trimmed == w.last {
 		return false, nil
 	}
-	to, more, err := w.olderThan(since)
-	if err != nil {
-		return false, err
+	passed := w.ahead > w.trimmed
+	to, more, err := w.olderThan(since, future)
+	if err != nil || to == w.trimmed {
+		return more, err
+	}
+	at := w.oldestAt
+	if step := w.trimmed + trimStep; passed && to > step {
+		to, at, more = step, 0, true
 	}
 	to = min(to, w.trimmable())
 	if to <= w.trimmed {
 		return false, nil
 	}
-	at := w.oldestAt
 	if err := w.trim(to); err != nil {
 		return false, err
 	}
@@ -223,17 +231,15 @@ func (w *writer) sweepEvents(since int64) (bool, error) {
 
 // olderThan returns up to which event a step of retention by age goes, and whether there may be
 // more. What cannot be read goes with the first event behind it.
-func (w *writer) olderThan(since int64) (to int64, more bool, err error) {
-	w.survey(w.trimmed + trimStep)
+func (w *writer) olderThan(since, future int64) (to int64, more bool, err error) {
 	to, end := w.trimmed, w.last
-	if bad, ok := w.q.damage.from(to + 1); ok {
-		if bad.From > to+1 {
+	w.ahead = max(w.ahead, w.trimmed)
+	w.survey(w.ahead + trimStep)
+	if bad, ok := w.q.damage.from(w.ahead + 1); ok {
+		if bad.From > w.ahead+1 {
 			end = bad.From - 1
-		} else if at, err := w.db.number("SELECT stored_at FROM events WHERE seq = ?", bad.To+1); err != nil || at >= since {
-			w.oldestAt = at
-			return to, false, err
 		} else {
-			return bad.To, true, nil
+			return w.olderBehind(bad, since, future)
 		}
 	}
 	n := 0
@@ -242,15 +248,35 @@ func (w *writer) olderThan(since int64) (to int64, more bool, err error) {
 		if err := scan(&seq, &at); err != nil {
 			return err
 		}
-		if at >= since {
+		switch {
+		case at > future:
+			w.ahead = seq
+		case at >= since:
 			w.oldestAt = at
 			return errStop
+		default:
+			to = seq
 		}
-		to = seq
 		n++
 		return nil
-	}, "SELECT seq, stored_at FROM events WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?", w.trimmed+1, end, trimStep)
-	return to, n == trimStep || to == end && end < w.last, err
+	}, "SELECT seq, stored_at FROM events WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?", w.ahead+1, end, trimStep)
+	return to, n == trimStep || max(to, w.ahead) == end && end < w.last, err
+}
+
+// olderBehind is olderThan where the next events cannot be read.
+func (w *writer) olderBehind(bad span, since, future int64) (to int64, more bool, err error) {
+	at, err := w.db.number("SELECT stored_at FROM events WHERE seq = ?", bad.To+1)
+	switch {
+	case err != nil:
+		return w.trimmed, false, err
+	case at > future:
+		w.ahead = bad.To + 1
+		return w.trimmed, true, nil
+	case at >= since:
+		w.oldestAt = at
+		return w.trimmed, false, nil
+	}
+	return bad.To, true, nil
 }
 
 // sweepLetters removes a step of dead letters that died before since.

@@ -282,13 +282,15 @@ func (w *writer) cannotDrop(err error) error {
 }
 
 // dropSeen drops a step of the oldest ids, as far as they have outlived the TTL and their
-// events have left the log, where Get looks for them. It reports whether there may be more.
-func (w *writer) dropSeen(now time.Time) (more bool, err error) {
+// events have left the log, where Get looks for them. Those of a row that was written later than
+// future, by a clock that was ahead, are as old as those of the next row that was not. It reports
+// whether there may be more.
+func (w *writer) dropSeen(now time.Time, future int64) (more bool, err error) {
 	if w.q.damage.lacks(seenTable) {
 		return false, nil // Removing rows beside one that cannot be read fails.
 	}
 	since := now.Add(-w.q.o.DedupeTTL).UnixNano()
-	var first, rows, ids int64
+	var first, rows int64
 	err = w.db.each(func(scan func(...any) error) error {
 		var start, newestAt, n int64
 		if err := scan(&start, &newestAt, &n); err != nil {
@@ -297,10 +299,14 @@ func (w *writer) dropSeen(now time.Time) (more bool, err error) {
 		if newestAt > since || start+n-1 > w.trimmed {
 			return errStop
 		}
-		first, rows, ids = start+n, rows+1, ids+n
+		first, rows = start+n, rows+1
 		return nil
-	}, "SELECT first, newest_at, length(ids) / ? FROM seen ORDER BY first LIMIT ?", idSize, trimStep)
+	}, "SELECT first, newest_at, length(ids) / ? FROM seen WHERE newest_at <= ? ORDER BY first LIMIT ?", idSize, future, trimStep)
 	if err != nil || rows == 0 {
+		return false, w.cannotDrop(err)
+	}
+	ids, err := w.db.number("SELECT sum(length(ids)) / ? FROM seen WHERE first < ?", idSize, first)
+	if err != nil {
 		return false, w.cannotDrop(err)
 	}
 	if _, err := w.write("DELETE FROM seen WHERE first < ?", first); err != nil {

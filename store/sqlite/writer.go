@@ -39,7 +39,8 @@ type writer struct {
 	epoch         string
 	last, trimmed int64 // the log: trimmed < seq <= last
 	mark          int64 // the latest received_at, in Unix nanoseconds
-	oldestAt      int64 // when the oldest event was stored; 0 is unknown
+	oldestAt      int64 // when the oldest event was stored that was not by a clock ahead; 0 is unknown
+	ahead         int64 // up to here the events were stored while the clock was ahead, or are older
 	pinned        int64 // events at or before trimmed that are still stored
 	seen          *seen
 	groups        map[string]*group
