@@ -7,6 +7,7 @@ import (
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
 	"slackmcp/store/storetest"
+	"slackmcp/webhook/event"
 )
 
 func TestConformance(t *testing.T) {
@@ -48,4 +49,32 @@ func TestAging(t *testing.T) {
 		}
 		return q
 	})
+}
+
+// TestAnEventGrowsOldFromWhenItWasStored receives an event by a clock that was a year ahead: it does not keep
+// those behind it, nor itself.
+func TestAnEventGrowsOldFromWhenItWasStored(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	q, err := memory.New(memory.Options{RetentionAge: time.Hour, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	for _, e := range []event.Event{
+		{ID: "1", ReceivedAt: now.AddDate(1, 0, 0)},
+		{ID: "2", ReceivedAt: now},
+		{ID: "3"},
+	} {
+		if e.ID == "3" {
+			now = now.Add(2 * time.Hour)
+		}
+		e.Source, e.Raw = "slack", []byte("{}")
+		if _, err := q.Publish(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := q.Stats(t.Context()); err != nil || s.Events != 1 {
+		t.Errorf("%d events are kept, %v, want the newest", s.Events, err)
+	}
 }

@@ -22,6 +22,9 @@ type record struct {
 	// mark is the latest ReceivedAt up to here, so that the log can be searched by
 	// time although receiving times are not quite in order.
 	mark time.Time
+	// stored is when the event was stored. It has the process's own clock in it, which does not jump, and
+	// is what the event's age goes by.
+	stored time.Time
 }
 
 // events is the log: the records with trimmed < seq <= last, in order. A slice of it
@@ -256,7 +259,7 @@ func (q *Store) kept() int { return q.log.len() + len(q.pinned.records) }
 func (q *Store) expire(now time.Time) {
 	now = q.o.Aging(now)
 	if since, ok := q.since(now); ok {
-		for q.log.len() > 0 && q.log.at(q.log.trimmed+1).mark.Before(since) && q.trimOldest() {
+		for q.log.len() > 0 && q.log.at(q.log.trimmed+1).stored.Before(since) && q.trimOldest() {
 		}
 		for _, g := range q.groups {
 			g.expire(q, since)

@@ -91,7 +91,7 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 	}
 	seq := q.log.last() + 1
 	e.Position = q.position(seq)
-	q.log.append(&record{event: e, size: size, key: key})
+	q.log.append(&record{event: e, size: size, key: key, stored: now})
 	q.bytes += size
 	q.seen.add(key, seq, now, q.o.DedupeTTL)
 	q.announce()

@@ -236,11 +236,10 @@ func (w *writer) olderThan(since, future int64) (to int64, more bool, err error)
 	w.ahead = max(w.ahead, w.trimmed)
 	w.survey(w.ahead + trimStep)
 	if bad, ok := w.q.damage.from(w.ahead + 1); ok {
-		if bad.From > w.ahead+1 {
-			end = bad.From - 1
-		} else {
+		if bad.From <= w.ahead+1 {
 			return w.olderBehind(bad, since, future)
 		}
+		end = bad.From - 1
 	}
 	n := 0
 	err = w.db.each(func(scan func(...any) error) error {
