@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"slackmcp/config"
+	"slackmcp/internal/clock"
 	"slackmcp/server/web"
+	"slackmcp/store/queue"
 	"slackmcp/store/sqlite"
 )
 
@@ -33,10 +35,16 @@ const backupRetry = 10 * time.Minute
 // backupStamp is the time in a backup's name.
 const backupStamp = "20060102T150405Z"
 
+// backupEnd ends a backup's name.
+const backupEnd = ".backup"
+
 // backups makes the backups that BACKUPS asks for.
 type backups struct {
-	cfg config.Config
-	log *slog.Logger
+	cfg   config.Config
+	store queue.Queue
+	clock *clock.Guard
+	log   *slog.Logger
+	epoch string // the store's, once known: it tells its backups from those of others in the directory
 
 	mu     sync.Mutex
 	failed error     // why the last one failed; nil when it did not
@@ -44,11 +52,11 @@ type backups struct {
 }
 
 // newBackups is nil where none are asked for.
-func newBackups(cfg config.Config, log *slog.Logger) *backups {
+func newBackups(cfg config.Config, store queue.Queue, guard *clock.Guard, log *slog.Logger) *backups {
 	if !cfg.Queue.Backups.On() || !cfg.Mode.Webhook() {
 		return nil
 	}
-	return &backups{cfg: cfg, log: log}
+	return &backups{cfg: cfg, store: store, clock: guard, log: log}
 }
 
 // problem is that the last backup failed.
@@ -67,7 +75,7 @@ func (b *backups) pause() time.Duration { return min(backupRetry, b.cfg.Queue.Ba
 
 // run makes backups until ctx ends: the first one when the newest that is there is old enough.
 func (b *backups) run(ctx context.Context) error {
-	for wait := b.due(); ; {
+	for wait := b.due(ctx); ; {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -85,15 +93,34 @@ func (b *backups) run(ctx context.Context) error {
 	}
 }
 
-// due is how long it is until the next backup.
-func (b *backups) due() time.Duration {
-	list, _ := b.list() // The backup meets what is wrong.
-	if len(list) == 0 {
+// due is how long it is until the next backup. One whose name says a time to come was made by a clock that
+// was wrong, and does not count.
+func (b *backups) due(ctx context.Context) time.Duration {
+	if b.know(ctx) != nil {
+		return 0 // The backup meets what is wrong, as below.
+	}
+	now := b.now()
+	made, _ := b.list(now)
+	if len(made) == 0 || made[len(made)-1].at.After(now) {
 		return 0
 	}
-	made, _ := time.Parse(backupStamp, b.stamp(list[len(list)-1])) // It is in the list because it can be read.
-	every := b.cfg.Queue.Backups.Every
-	return min(max(time.Until(made.Add(every)), 0), every) // The clock may have been wrong.
+	return max(made[len(made)-1].at.Add(b.cfg.Queue.Backups.Every).Sub(now), 0)
+}
+
+// now is the time that is believed.
+func (b *backups) now() time.Time { return b.clock.Believed(time.Now()).UTC() }
+
+// know learns the store's epoch.
+func (b *backups) know(ctx context.Context) error {
+	if b.epoch != "" {
+		return nil
+	}
+	stats, err := b.store.Stats(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the store for its name: %w", err)
+	}
+	b.epoch = stats.Epoch
+	return nil
 }
 
 // note remembers how a backup went.
@@ -114,20 +141,31 @@ func (b *backups) make(ctx context.Context) error {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return fmt.Errorf("make the directory of BACKUPS: %w", err)
 	}
+	if err := b.know(ctx); err != nil {
+		return err
+	}
 	b.clear()
-	began := time.Now()
-	r, err := sqlite.Backup(ctx, BackupOptions(b.cfg, filepath.Join(o.Dir, b.name(began.UTC().Format(backupStamp))), false))
+	began, now := time.Now(), b.now()
+	name := b.name(now.Format(backupStamp))
+	r, err := sqlite.Backup(ctx, BackupOptions(b.cfg, filepath.Join(o.Dir, name), false))
 	if err != nil {
 		return err
 	}
 	b.log.LogAttrs(ctx, slog.LevelInfo, "the store was backed up", slog.String("file", r.File), slog.Int64("bytes", r.Bytes),
 		slog.Int64("events", r.Events), slog.Float64("seconds", time.Since(began).Seconds()))
-	list, err := b.list()
+	return b.prune(name, now)
+}
+
+// prune removes the backups beyond the number that is kept, and never the one that was just made.
+func (b *backups) prune(made string, now time.Time) error {
+	o := b.cfg.Queue.Backups
+	list, err := b.list(now)
 	if err != nil {
 		return err
 	}
-	for _, name := range list[:max(0, len(list)-o.Keep)] {
-		if err := os.Remove(filepath.Join(o.Dir, name)); err != nil {
+	list = slices.DeleteFunc(list, func(m madeBackup) bool { return m.name == made })
+	for _, old := range list[:max(0, len(list)+1-o.Keep)] {
+		if err := os.Remove(filepath.Join(o.Dir, old.name)); err != nil {
 			return fmt.Errorf("remove a backup beyond the %d that are kept: %w", o.Keep, err)
 		}
 	}
@@ -150,32 +188,47 @@ func (b *backups) clear() {
 
 // ours reports whether a name is that of a backup of this store.
 func (b *backups) ours(name string) bool {
-	stamp := b.stamp(name)
-	_, err := time.Parse(backupStamp, stamp)
-	return err == nil && name == b.name(stamp)
+	_, ok := b.made(name)
+	return ok
 }
 
 // name is that of the backup of a time.
-func (b *backups) name(stamp string) string {
-	return sqlite.FileName(b.cfg.Queue.Topic) + "-" + stamp + ".backup"
+func (b *backups) name(stamp string) string { return b.prefix() + stamp + backupEnd }
+
+// prefix begins the names of this store's backups, which have its epoch in them: stores of one topic may
+// share a directory.
+func (b *backups) prefix() string { return sqlite.FileName(b.cfg.Queue.Topic) + "-" + b.epoch + "-" }
+
+// made is when the backup of a name was made, where it is one of this store.
+func (b *backups) made(name string) (time.Time, bool) {
+	stamp := strings.TrimSuffix(strings.TrimPrefix(name, b.prefix()), backupEnd)
+	at, err := time.Parse(backupStamp, stamp)
+	return at, err == nil && b.epoch != "" && name == b.name(stamp)
 }
 
-// stamp is the time in a name.
-func (b *backups) stamp(name string) string {
-	return strings.TrimSuffix(strings.TrimPrefix(name, sqlite.FileName(b.cfg.Queue.Topic)+"-"), ".backup")
+// A madeBackup is one that is in the directory.
+type madeBackup struct {
+	name string
+	at   time.Time
 }
 
-// list names the backups of this store, the oldest first.
-func (b *backups) list() (names []string, _ error) {
+// list has the backups of this store in the order in which they go: before the oldest those whose names say
+// a time to come, which a clock that was wrong has made.
+func (b *backups) list(now time.Time) (list []madeBackup, _ error) {
 	entries, err := os.ReadDir(b.cfg.Queue.Backups.Dir)
 	if err != nil {
 		return nil, err
 	}
 	for _, e := range entries {
-		if b.ours(e.Name()) {
-			names = append(names, e.Name())
+		if at, ok := b.made(e.Name()); ok {
+			list = append(list, madeBackup{e.Name(), at})
 		}
 	}
-	slices.Sort(names)
-	return names, nil
+	slices.SortFunc(list, func(x, y madeBackup) int {
+		if x.at.After(now) != y.at.After(now) {
+			return -x.at.Compare(y.at)
+		}
+		return x.at.Compare(y.at)
+	})
+	return list, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"slackmcp/config"
+	"slackmcp/internal/clock"
 	"slackmcp/store/sqlite"
 	"slackmcp/webhook/event"
 )
@@ -29,8 +30,8 @@ func TestBackupsAreMadeAndKept(t *testing.T) {
 	if _, err := q.Publish(t.Context(), event.Event{Source: "slack", ID: "1", Raw: []byte("{}")}); err != nil {
 		t.Fatal(err)
 	}
-	b := newBackups(cfg, slog.New(slog.DiscardHandler))
-	if wait := b.due(); wait != 0 {
+	b := newBackups(cfg, q, clock.New(false), slog.New(slog.DiscardHandler))
+	if wait := b.due(t.Context()); wait != 0 {
 		t.Errorf("the first backup is due in %s, want now", wait)
 	}
 	to := cfg.Queue.Backups.Dir
@@ -46,17 +47,17 @@ func TestBackupsAreMadeAndKept(t *testing.T) {
 	if err := b.make(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	list, err := b.list()
-	if err != nil || len(list) != 2 || list[0] != old {
+	list, err := b.list(time.Now())
+	if err != nil || len(list) != 2 || list[0].name != old {
 		t.Errorf("the backups are %v, %v, want %s and a new one", list, err, old)
 	}
-	if _, err := sqlite.VerifyBackup(t.Context(), filepath.Join(to, list[1])); err != nil {
+	if _, err := sqlite.VerifyBackup(t.Context(), filepath.Join(to, list[1].name)); err != nil {
 		t.Error(err)
 	}
 	if all, err := os.ReadDir(to); err != nil || len(all) != 3 {
 		t.Errorf("the directory has %v, %v, want two backups and a file of others", all, err)
 	}
-	if wait := b.due(); wait <= 50*time.Minute || wait > time.Hour {
+	if wait := b.due(t.Context()); wait <= 50*time.Minute || wait > time.Hour {
 		t.Errorf("the next backup is due in %s, want about an hour", wait)
 	}
 
@@ -68,5 +69,51 @@ func TestBackupsAreMadeAndKept(t *testing.T) {
 	b.note(t.Context(), nil)
 	if p := b.problem(); p.What != "" {
 		t.Errorf("after a backup that succeeded there is the problem %+v", p)
+	}
+}
+
+// TestABackupIsNotTheOneThatGoes finds backups of a clock that was ahead, and those of another store of the same
+// topic with one on its way: the new one stays, the first go before the oldest, and the other store's stay.
+func TestABackupIsNotTheOneThatGoes(t *testing.T) {
+	t.Parallel()
+	cfg := config.Config{Mode: config.ModeStandalone}
+	to := t.TempDir()
+	cfg.Queue.DataDir, cfg.Queue.Topic = t.TempDir(), "topic"
+	cfg.Queue.Backups = config.Backups{Dir: to, Every: time.Hour, Keep: 2}
+	q, err := sqlite.Open(t.Context(), sqlite.Options{Dir: cfg.Queue.DataDir, Topic: cfg.Queue.Topic})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	b := newBackups(cfg, q, clock.New(false), slog.New(slog.DiscardHandler))
+	if err := b.know(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other := newBackups(cfg, q, clock.New(false), slog.New(slog.DiscardHandler))
+	other.epoch = "00000000"
+	right := b.name("20260101T000000Z")
+	theirs := []string{other.name("20250101T000000Z"), other.name("20250102T000000Z"), other.name("20250103T000000Z") + ".partial"}
+	for _, name := range append(theirs, b.name("20400101T000000Z"), right, b.name("20400102T000000Z")) {
+		if err := os.WriteFile(filepath.Join(to, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if wait := b.due(t.Context()); wait != 0 {
+		t.Errorf("the next backup is due in %s, want now", wait)
+	}
+	if err := b.make(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	list, err := b.list(time.Now())
+	if err != nil || len(list) != 2 || list[0].name != right || time.Since(list[1].at) > time.Hour {
+		t.Errorf("the backups are %v, %v, want %s and the new one", list, err, right)
+	}
+	for _, name := range theirs {
+		if _, err := os.Stat(filepath.Join(to, name)); err != nil {
+			t.Errorf("what another store has in the directory: %v", err)
+		}
+	}
+	if wait := b.due(t.Context()); wait <= 50*time.Minute {
+		t.Errorf("the next backup is due in %s, want about an hour", wait)
 	}
 }

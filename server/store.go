@@ -247,7 +247,7 @@ func openWatched(ctx context.Context, cfg config.Config, m *metrics.Metrics, gua
 	if cfg.Mode.Webhook() {
 		m.Store.Watch(q)
 	}
-	w := &watchedStore{Queue: q, reads: newReads(cfg.Receive.MaxBodyBytes), outside: !cfg.Queue.Backend.Embedded(), backups: newBackups(cfg, log), clock: guard, log: log}
+	w := &watchedStore{Queue: q, reads: newReads(cfg.Receive.MaxBodyBytes), outside: !cfg.Queue.Backend.Embedded(), backups: newBackups(cfg, q, guard, log), clock: guard, log: log}
 	if w.place.began = time.Now(); w.outside {
 		w.noteFile = placeFile(cfg)
 		w.recall()
