@@ -20,6 +20,8 @@ type Policy struct {
 	// Jitter is the share of the delay that is random, from 0 to 1; 0 means 0.2, and
 	// a negative value means none.
 	Jitter float64
+	// MaxAsked bounds the pauses that RetryAfter asks for, where it is more than an hour.
+	MaxAsked time.Duration
 }
 
 // DefaultPolicy tries five times within about half a minute.
@@ -57,11 +59,15 @@ func (p Policy) next(attempt int, err error, random float64) Verdict {
 		return Verdict{Dead: true}
 	}
 	delay := wait.Growth{First: p.Base, Most: p.Cap, Factor: 2, Jitter: p.Jitter}.After(attempt, random)
-	return Verdict{Delay: max(delay, min(Pause(err), maxAsked))}
+	return Verdict{Delay: max(delay, min(Pause(err), max(p.MaxAsked, maxAsked)))}
 }
 
-// maxAsked bounds the pauses that RetryAfter and Postpone ask for.
-const maxAsked = time.Hour
+// The bounds of the pauses that RetryAfter and Postpone ask for. What is postponed is not counted, so
+// nothing else ends a loop of it: it is never due again at once.
+const (
+	maxAsked       = time.Hour
+	leastPostponed = 100 * time.Millisecond
+)
 
 // Longest is the longest pause that an event can be given. What a schedule has for later than that was
 // scheduled by a clock that showed something else, and is due.
@@ -69,7 +75,7 @@ func (p Policy) Longest() time.Duration {
 	if p.Cap <= 0 {
 		p.Cap = DefaultPolicy().Cap
 	}
-	return max(p.Cap, maxAsked)
+	return max(p.Cap, p.MaxAsked, maxAsked)
 }
 
 // Permanent marks an error that no further attempt can cure: the event goes to the
@@ -88,7 +94,8 @@ func IsPermanent(err error) bool {
 }
 
 // RetryAfter marks an error whose sender asked for a pause: the next attempt comes no
-// sooner than after it, or after an hour. RetryAfter(nil, d) is nil.
+// sooner than after it, or after an hour, or after
+// MaxAsked where that is more. RetryAfter(nil, d) is nil.
 func RetryAfter(err error, after time.Duration) error {
 	if err == nil {
 		return nil
@@ -105,7 +112,8 @@ func Pause(err error) time.Duration {
 }
 
 // Postpone gives an event back without an attempt at it having been made: it is due again after
-// a pause, and its attempts are counted as before. Postpone(nil, d) is nil.
+// a pause, and its attempts are counted as before. What is also marked by Permanent is not given back.
+// Postpone(nil, d) is nil.
 func Postpone(err error, after time.Duration) error {
 	if err == nil {
 		return nil
@@ -113,13 +121,14 @@ func Postpone(err error, after time.Duration) error {
 	return &postponedError{err, after}
 }
 
-// Postponed reports whether err was marked by Postpone, and for how long: at most an hour.
+// Postponed reports whether err was marked by Postpone, and not by Permanent, and for how long:
+// at least a tenth of a second and at most an hour.
 func Postponed(err error) (after time.Duration, ok bool) {
 	p, ok := errors.AsType[*postponedError](err)
-	if !ok {
+	if !ok || IsPermanent(err) {
 		return 0, false
 	}
-	return min(p.after, maxAsked), true
+	return min(max(p.after, leastPostponed), maxAsked), true
 }
 
 type postponedError struct {

@@ -32,6 +32,8 @@ func TestPolicyNext(t *testing.T) {
 		{"also when it is wrapped", exact, 1, fmt.Errorf("call: %w", queue.Permanent(errFailed)), queue.Verdict{Dead: true}},
 		{"a longer pause that was asked for", exact, 1, queue.RetryAfter(errFailed, time.Minute), queue.Verdict{Delay: time.Minute}},
 		{"a shorter one changes nothing", exact, 3, queue.RetryAfter(errFailed, time.Second), queue.Verdict{Delay: 4 * time.Second}},
+		{"none is longer than an hour", exact, 1, queue.RetryAfter(errFailed, 6*time.Hour), queue.Verdict{Delay: time.Hour}},
+		{"unless the policy says so", queue.Policy{MaxAsked: 5 * time.Hour}, 1, queue.RetryAfter(errFailed, 6*time.Hour), queue.Verdict{Delay: 5 * time.Hour}},
 		{"it gives no further attempt", exact, 6, queue.RetryAfter(errFailed, time.Minute), queue.Verdict{Dead: true}},
 		{"the zero policy ends after five", queue.Policy{}, 5, errFailed, queue.Verdict{Dead: true}},
 		{"a huge attempt does not overflow", queue.Policy{MaxAttempts: 1 << 30, Base: time.Hour, Cap: 24 * time.Hour, Jitter: -1}, 1 << 20, errFailed, queue.Verdict{Delay: 24 * time.Hour}},
@@ -80,6 +82,30 @@ func TestMarks(t *testing.T) {
 		if !errors.Is(err, errFailed) || err.Error() != errFailed.Error() {
 			t.Errorf("a marked error is %q and hides its cause: %v", err, errors.Is(err, errFailed))
 		}
+	}
+}
+
+func TestPostponed(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		err  error
+		want time.Duration
+		held bool
+	}{
+		{queue.Postpone(errFailed, time.Minute), time.Minute, true},
+		{queue.Postpone(errFailed, 0), 100 * time.Millisecond, true},
+		{queue.Postpone(errFailed, -time.Minute), 100 * time.Millisecond, true},
+		{queue.Postpone(errFailed, 2*time.Hour), time.Hour, true},
+		{queue.Permanent(fmt.Errorf("given up: %w", queue.Postpone(errFailed, time.Minute))), 0, false},
+		{errFailed, 0, false},
+		{nil, 0, false},
+	} {
+		if got, held := queue.Postponed(tc.err); got != tc.want || held != tc.held {
+			t.Errorf("Postponed(%v) = %v, %v, want %v, %v", tc.err, got, held, tc.want, tc.held)
+		}
+	}
+	if got := (queue.Policy{MaxAsked: 5 * time.Hour}).Longest(); got != 5*time.Hour {
+		t.Errorf("Longest = %v, want what may be asked for", got)
 	}
 }
 

@@ -179,7 +179,7 @@ func (s *Spec) policy(p *queue.Policy) {
 	if t := s.Retry; t != nil {
 		p.Base, p.Cap = cmp.Or(t.First, p.Base), cmp.Or(t.Most, p.Cap)
 		if n := len(t.Pauses); n > 0 {
-			p.MaxAttempts, p.Base, p.Cap = n+1, 1, 1
+			p.MaxAttempts, p.Base, p.Cap, p.MaxAsked = n+1, 1, 1, slices.Max(t.Pauses)
 		}
 	}
 	p.MaxAttempts = cmp.Or(s.Attempts, p.MaxAttempts)

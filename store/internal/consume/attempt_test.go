@@ -3,6 +3,7 @@ package consume_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -79,6 +80,8 @@ func TestJudge(t *testing.T) {
 		{"an error is tried again", t.Context(), 1, errRefused, consume.Outcome{Delay: time.Second, Reason: "refused"}},
 		{"the last error is the end", t.Context(), 2, errRefused, consume.Outcome{Dead: true, Reason: "refused"}},
 		{"what stopping cut short is given back", stopped, 2, errRefused, consume.Outcome{Reason: "refused"}},
+		{"a dead letter stays one, whatever its cause", t.Context(), 1, queue.Permanent(fmt.Errorf("given up: %w", queue.Postpone(errRefused, 0))), consume.Outcome{Dead: true, Reason: "given up: refused"}},
+		{"what is postponed never comes at once", t.Context(), 2, queue.Postpone(errRefused, 0), consume.Outcome{Postponed: true, Delay: 100 * time.Millisecond, Reason: "refused"}},
 		{"a permanent error stands", stopped, 1, queue.Permanent(errRefused), consume.Outcome{Dead: true, Reason: "refused"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
