@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/bits"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,13 +14,14 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"slackmcp/internal/wait"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
 
 // paced wraps the action of a rule: it acts no faster than the rule's rate, and on each element of
 // an array where the rule says so.
-func (r *Rule) paced(a action) action {
+func (r *Rule) paced(a action, log *slog.Logger) action {
 	if t := r.spec.Rate; t != nil {
 		per := t.Per
 		if per == 0 {
@@ -27,7 +30,7 @@ func (r *Rule) paced(a action) action {
 		a = &pace{action: a, limit: rate.NewLimiter(rate.Limit(float64(t.Limit)/per.Seconds()), t.Limit)}
 	}
 	if r.each != nil {
-		a = &loop{action: a, each: r.each, done: map[event.Position]map[int]bool{}}
+		a = &loop{action: a, each: r.each, rule: r.spec.Name, log: log, unfinished: map[event.Position]doneElements{}}
 	}
 	return a
 }
@@ -53,23 +56,16 @@ var errPaced = errors.New("the rule acts no faster than its rate")
 func (p *pace) do(ctx context.Context, d queue.Delivery) error {
 	turn := p.limit.Reserve()
 	delay := turn.Delay()
-	if deadline, ok := ctx.Deadline(); ok && delay > time.Until(deadline)-margin {
+	if until, ok := giveBack(ctx); ok && delay > 0 && delay > time.Until(until) {
 		turn.Cancel()
-		delay = max(0, time.Until(deadline)-margin)
-		turn = nil
+		// It keeps its worker for as long as it may: the events behind it stay where they are in the log.
+		waited := max(0, time.Until(until))
+		_ = wait.Sleep(ctx, waited) // However that ends, the event is given back.
+		return queue.Postpone(errPaced, delay-waited)
 	}
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		if turn != nil {
-			turn.Cancel()
-		}
-		return queue.Postpone(errPaced, 0)
-	}
-	if turn == nil {
-		return queue.Postpone(errPaced, 0)
+	if wait.Sleep(ctx, delay) != nil {
+		turn.Cancel()
+		return queue.Postpone(errPaced, delay)
 	}
 	return p.action.do(ctx, d)
 }
@@ -80,7 +76,7 @@ const wholeBody = "."
 // The bounds of a loop.
 const (
 	maxElements = 1000
-	// maxUnfinished is of how many events is known which elements are done.
+	// maxUnfinished is of how many events is known which elements are done: a bit for each element.
 	maxUnfinished = 10_000
 )
 
@@ -132,13 +128,36 @@ func (x *each) elements(body []byte) ([]json.RawMessage, error) {
 
 // A loop is an action on each element of an array, as if each were an event: its body is the
 // element, and its id the event's with the element's place. An element that is done is not done
-// again while the process lives, whatever the others do.
+// again while the process lives until the whole event is, whatever the others do: also when the
+// event became a dead letter and is given back to the rule. What is handled again after all of it was
+// done is handled anew.
 type loop struct {
 	action
 
 	each *each
-	mu   sync.Mutex
-	done map[event.Position]map[int]bool // of events with elements that failed
+	rule string
+	log  *slog.Logger
+
+	mu         sync.Mutex
+	unfinished map[event.Position]doneElements // of events with elements that failed; guarded by mu
+}
+
+// A doneElements says which elements of an array are done.
+type doneElements struct {
+	bits [(maxElements + 7) / 8]byte
+	// held says that the event was given back because of the rule's rate.
+	held bool
+}
+
+func (d *doneElements) has(i int) bool { return d.bits[i/8]&(1<<(i%8)) != 0 }
+func (d *doneElements) add(i int)      { d.bits[i/8] |= 1 << (i % 8) }
+
+// count is how many are done.
+func (d *doneElements) count() (n int) {
+	for _, b := range d.bits {
+		n += bits.OnesCount8(b)
+	}
+	return n
 }
 
 func (l *loop) do(ctx context.Context, d queue.Delivery) error {
@@ -153,16 +172,16 @@ func (l *loop) do(ctx context.Context, d queue.Delivery) error {
 	if err != nil {
 		return err
 	}
-	done := l.begin(d.Event.Position)
+	done := l.begin(ctx, &d)
 	failed := failures{}
 	for i, element := range list {
 		one := d
 		one.Event.Raw, one.Event.Encoding, one.Event.ID = element, event.JSON, d.Event.ID+"/"+strconv.Itoa(i)
-		if done[i] || !l.each.places.match(&one.Event) {
+		if done.has(i) || !l.each.places.match(&one.Event) {
 			continue
 		}
 		if err = l.action.do(ctx, one); err == nil {
-			done[i] = true
+			done.add(i)
 			continue
 		}
 		failed = append(failed, fmt.Errorf("element %d: %w", i, err))
@@ -205,29 +224,35 @@ type elementsError struct {
 func (e *elementsError) Error() string { return e.text }
 func (e *elementsError) Unwrap() error { return e.err }
 
-func (l *loop) begin(at event.Position) map[int]bool {
+// begin returns which elements are done. It writes to the log what somebody who has given the event back
+// to the rule may not expect.
+func (l *loop) begin(ctx context.Context, d *queue.Delivery) doneElements {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if done := l.done[at]; done != nil {
-		return done
+	done := l.unfinished[d.Event.Position]
+	l.mu.Unlock()
+	if n := done.count(); n > 0 && d.Attempt == 1 && !done.held {
+		l.log.LogAttrs(ctx, slog.LevelInfo, "a rule leaves out the elements of an event that it has done before",
+			slog.String("rule", l.rule), slog.String("event_id", d.Event.ID), slog.Int("done", n))
 	}
-	return map[int]bool{}
+	return done
 }
 
-// end keeps which elements are done for the next attempt, if there is one.
-func (l *loop) end(at event.Position, done map[int]bool, err error) error {
+// end keeps which elements are done for the next attempt, if there is one: by itself, or because somebody
+// gives a dead letter back.
+func (l *loop) end(at event.Position, done doneElements, err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err == nil || queue.IsPermanent(err) {
-		delete(l.done, at)
+	if err == nil || done.count() == 0 {
+		delete(l.unfinished, at)
 		return err
 	}
-	if l.done[at] == nil && len(l.done) >= maxUnfinished {
-		for other := range l.done { // One of those that will hardly come again.
-			delete(l.done, other)
+	_, done.held = queue.Postponed(err)
+	if _, known := l.unfinished[at]; !known && len(l.unfinished) >= maxUnfinished {
+		for other := range l.unfinished { // Any one: all of its elements are acted on once more.
+			delete(l.unfinished, other)
 			break
 		}
 	}
-	l.done[at] = done
+	l.unfinished[at] = done
 	return err
 }

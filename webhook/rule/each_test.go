@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,6 +89,53 @@ func TestEachActsOnEveryElement(t *testing.T) {
 	})
 }
 
+// TestARedriveDoesTheRest has dead letters of which some elements are done, by a failure that is final and by
+// the end of the attempts: given back to the rule only the rest is acted on. What is done is replayed as a whole.
+func TestARedriveDoesTheRest(t *testing.T) {
+	for name, failure := range map[string]error{"final": queue.Permanent(errors.New("no")), "attempts": errors.New("no")} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newRig(t, parse(t, `rules: [{name: lines, each: {in: "."}, post: {channel: C1, text: "{{get \"sku\"}}"}}]`))
+				synctest.Wait()
+				g.slack.fail = func(n int) error {
+					if n > 1 {
+						return failure
+					}
+					return nil
+				}
+				g.publish("", body(`[{"sku":"a"},{"sku":"b"}]`))
+				time.Sleep(time.Hour)
+				letters, err := g.q.DeadLetters(t.Context(), "rule.lines", queue.LetterQuery{})
+				if err != nil || len(letters) != 1 {
+					t.Fatalf("dead letters %+v, %v, want one", letters, err)
+				}
+				g.slack.fail = nil
+				at := letters[0].Event.Position
+				if n, err := g.q.Redrive(t.Context(), "rule.lines", at); n != 1 || err != nil {
+					t.Fatalf("Redrive = %d, %v", n, err)
+				}
+				time.Sleep(time.Second)
+				if got := g.slack.texts(); !slices.Equal(got, []string{"a", "b"}) {
+					t.Errorf("after the redrive %q were posted, want a and b once", got)
+				}
+				if !strings.Contains(g.logged(), "leaves out the elements of an event that it has done before") {
+					t.Error("the log does not say that something was left out")
+				}
+				if n, err := g.q.Replay(t.Context(), "rule.lines", at); n != 1 || err != nil {
+					t.Fatalf("Replay = %d, %v", n, err)
+				}
+				time.Sleep(time.Second)
+				if got := g.slack.texts(); !slices.Equal(got, []string{"a", "b", "a", "b"}) {
+					t.Errorf("after the replay %q were posted, want both once more", got)
+				}
+				if err := g.end(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // TestElementsThatFailAreNamed has an element that fails for ever: the event is a dead letter that names it.
 func TestElementsThatFailAreNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -136,19 +184,59 @@ func TestRate(t *testing.T) {
 	})
 }
 
+// TestRateWithShortDeadlines acts at its rate, holds nothing for a target that refuses, and comes to no loop, also
+// where a turn is further away than a try may last.
+func TestRateWithShortDeadlines(t *testing.T) {
+	for name, c := range map[string]struct {
+		fields   string
+		events   int
+		in       time.Duration
+		attempts int64
+	}{
+		"fast":                {"deadline: 2s, rate: {limit: 10, per: 1s}", 30, 3 * time.Second, 100},
+		"the least deadline":  {"deadline: 1s, rate: {limit: 1, per: 1s}", 10, time.Minute, 200},
+		"slow":                {"deadline: 2s, rate: {limit: 1, per: 1m}", 5, 10 * time.Minute, 2500},
+		"of elements":         {"deadline: 2s, rate: {limit: 1, per: 10s}, each: {in: event.list}", 5, 10 * time.Minute, 2500},
+		"slow, with patience": {"deadline: 3s, rate: {limit: 1, per: 1m}, retry: {patience: 1m}", 5, 10 * time.Minute, 2500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var attempts atomic.Int64
+				g := newRig(t, parse(t, `rules: [{name: paced, `+c.fields+`, post: {channel: C1, text: "x"}}]`), func(o *rule.Options) {
+					o.OnAttempt = func(rule.Observation) { attempts.Add(1) }
+				})
+				synctest.Wait()
+				for range c.events {
+					g.publish("", func(e *event.Event) { e.Raw = []byte(`{"event":{"list":[{}]}}`) })
+				}
+				time.Sleep(c.in)
+				if got := len(g.slack.texts()); got != c.events || len(g.dead("paced")) > 0 || len(g.r.Refusing()) > 0 {
+					t.Errorf("posted %d of %d; dead letters %q, refusing %+v", got, c.events, g.dead("paced"), g.r.Refusing())
+				}
+				if attempts.Load() > c.attempts {
+					t.Errorf("%d attempts, want at most %d", attempts.Load(), c.attempts)
+				}
+				if err := g.end(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // TestPausesOfARule tries again when the rule says, as often as it names pauses.
 func TestPausesOfARule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newRig(t, parse(t, `rules:
-  - {name: named, retry: {pauses: [10s, 1h]}, post: {channel: C1, text: a}}
+  - {name: named, retry: {pauses: [10s, 6h]}, post: {channel: C1, text: a}}
 `))
 		synctest.Wait()
 		var at []time.Duration
 		start := time.Now()
 		g.slack.fail = func(int) error { at = append(at, time.Since(start).Round(time.Second)); return errors.New("no") }
 		g.publish("x")
-		time.Sleep(3 * time.Hour)
-		if want := []time.Duration{0, 10 * time.Second, time.Hour + 10*time.Second}; !slices.Equal(at, want) || len(g.dead("named")) != 1 {
+		time.Sleep(20 * time.Hour)
+		if want := []time.Duration{0, 10 * time.Second, 6*time.Hour + 10*time.Second}; !slices.Equal(at, want) || len(g.dead("named")) != 1 {
 			t.Errorf("tried at %v, want %v; dead letters %q", at, want, g.dead("named"))
 		}
 		if err := g.end(); err != nil {

@@ -50,7 +50,7 @@ const (
 	enoughFailed = 3
 	tellEvery    = time.Minute
 	askEvery     = time.Second
-	// margin is how long before its deadline an attempt that waits is given back.
+	// margin is how long before its deadline an attempt that waits is given back at most.
 	margin = 2 * time.Second
 )
 
@@ -69,6 +69,13 @@ type refusedError struct{ err error }
 func (e *refusedError) Error() string { return e.err.Error() }
 func (e *refusedError) Unwrap() error { return e.err }
 
+// giveBack is when an attempt that waits has to be given back: a margin before its deadline, of at most
+// half the time that is left. ok is false for one that may wait for ever.
+func giveBack(ctx context.Context) (at time.Time, ok bool) {
+	deadline, ok := ctx.Deadline()
+	return deadline.Add(-min(margin, max(0, time.Until(deadline)/2))), ok
+}
+
 var errHeld = errors.New("the rule waits: its target refuses")
 
 // enter waits until an attempt may be made. probe says that it is the one that finds out
@@ -77,13 +84,14 @@ func (g *gate) enter(ctx context.Context) (probe bool, err error) {
 	if g == nil {
 		return false, nil
 	}
+	until, bounded := giveBack(ctx)
 	for {
 		changed, wait, probe, err := g.look(ctx)
 		if changed == nil || err != nil {
 			return probe, err
 		}
-		if deadline, ok := ctx.Deadline(); ok {
-			left := time.Until(deadline) - margin
+		if bounded {
+			left := time.Until(until)
 			if left <= 0 {
 				return false, queue.Postpone(errHeld, 0)
 			}
@@ -150,10 +158,11 @@ func (g *gate) gaveUp(ctx context.Context, now time.Time) bool {
 	return true
 }
 
-// letter is the error of an event that is given up. It requires g.mu.
+// letter is the error of an event that is given up. The last failure is told and not wrapped: it was
+// another event's, and what it asked for does not concern this one. It requires g.mu.
 func (g *gate) letter() error {
 	g.dead++
-	return queue.Permanent(fmt.Errorf("the target has refused since %s: %w", g.since.UTC().Format(time.RFC3339), g.cause))
+	return queue.Permanent(fmt.Errorf("the target has refused since %s: %s", g.since.UTC().Format(time.RFC3339), g.cause.Error()))
 }
 
 // leave judges an attempt at an event and returns what becomes of it.
@@ -164,6 +173,9 @@ func (g *gate) leave(ctx context.Context, probe bool, id string, err error) erro
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.probing = g.probing && !probe
+	if _, held := queue.Postponed(err); held {
+		return err // The rule has not asked its target.
+	}
 	_, status := errors.AsType[*delivery.StatusError](err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):

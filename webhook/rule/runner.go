@@ -321,7 +321,7 @@ func (r *Runner) work(ctx context.Context, one *Rule, since time.Time) {
 	}
 	gate := r.gate(ctx, one)
 	defer r.forget(gate)
-	act = one.paced(act)
+	act = one.paced(act, r.opt.Logger)
 	h := &handler{r: r, rule: one, act: act, self: self, gate: gate, breaker: &breaker{b: one.breaker, now: r.opt.Now}}
 	backoff := wait.Backoff{First: firstPause, Most: maxPause}
 	for {
