@@ -36,6 +36,7 @@ func Check(ctx context.Context, dir, topic string, deep bool) (r CheckReport, er
 	}
 	r.Exists = noted || Exists(dir, topic)
 	c := &checker{ctx: ctx, deep: deep, report: &r}
+	c.add(f.whole())
 	if c.add(inspect(f.db, n.events())) && Exists(dir, topic) {
 		c.open(f.db, queueLayout, n.events(), func(s session) error { return c.events(s, f.db, n) }) //nolint:contextcheck // The checker has it.
 	}

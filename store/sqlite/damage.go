@@ -326,6 +326,9 @@ func instant(nanos int64) time.Time {
 // With accept, what is damaged is set aside.
 func (f *files) prepare(accept bool, log *slog.Logger) (noted, error) {
 	n, _, err := readNote(f.note)
+	if err == nil {
+		err = f.whole()
+	}
 	if err != nil {
 		return n, err
 	}

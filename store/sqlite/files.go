@@ -21,6 +21,7 @@ type files struct {
 	dir        string
 	db, values string // the file of the events, and that of the small values
 	note       string // the position note
+	restoring  string // is there while a backup is put in place
 	lock       *os.File
 }
 
@@ -28,7 +29,7 @@ type files struct {
 func filesOf(dir, topic string) *files {
 	return &files{
 		dir: dir, db: queueFile(dir, topic), values: filepath.Join(dir, "state-"+FileName(topic)+".db"),
-		note: filepath.Join(dir, "position-"+FileName(topic)),
+		note: filepath.Join(dir, "position-"+FileName(topic)), restoring: filepath.Join(dir, "restoring-"+FileName(topic)),
 	}
 }
 
@@ -189,4 +190,13 @@ func renewLog(db string) error {
 		return fmt.Errorf("renew the log: %w", err)
 	}
 	return syncDir(filepath.Dir(db))
+}
+
+// syncFile has what was written to a file on the disk.
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // As above.
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }

@@ -178,6 +178,17 @@ func (p *positionNote) tryWrite() error {
 	return err
 }
 
+// replaceNote writes a note in the place of the one that is there, and has it on the disk.
+func replaceNote(path string, n noted) error {
+	p := &positionNote{path: path, now: n}
+	p.now.At = time.Now().UTC().Truncate(time.Millisecond)
+	if err := p.tryWrite(); err != nil {
+		p.close()
+		return err
+	}
+	return errors.Join(p.file.Sync(), p.file.Close())
+}
+
 // close writes the note once more, unless the file says it already.
 func (p *positionNote) close() {
 	p.mu.Lock()

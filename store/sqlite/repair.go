@@ -45,6 +45,9 @@ func Repair(ctx context.Context, o Options, replace bool) (r RepairReport, err e
 	}
 	defer f.release()
 	n, _, err := readNote(f.note)
+	if err == nil {
+		err = f.whole()
+	}
 	if err != nil {
 		return r, err
 	}

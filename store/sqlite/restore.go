@@ -54,7 +54,7 @@ func Restore(ctx context.Context, o Options, file string) (r RestoreReport, err 
 	if err != nil {
 		return r, fmt.Errorf("sqlite queue: %w", err)
 	}
-	err = f.restore(ctx, file, o, &r)
+	err = f.restore(ctx, file, &r)
 	f.release()
 	if err != nil {
 		return r, fmt.Errorf("restore the store in %s from %s: %w", o.Dir, file, roomFor(err))
@@ -63,7 +63,7 @@ func Restore(ctx context.Context, o Options, file string) (r RestoreReport, err 
 }
 
 // restore writes the new files and puts them in place.
-func (f *files) restore(ctx context.Context, file string, o Options, r *RestoreReport) error {
+func (f *files) restore(ctx context.Context, file string, r *RestoreReport) error {
 	before, found, err := readNote(f.note)
 	if err != nil {
 		return err
@@ -81,21 +81,67 @@ func (f *files) restore(ctx context.Context, file string, o Options, r *RestoreR
 	if err := f.restoreEvents(ctx, file, l, &next); err != nil {
 		return err
 	}
+	return f.place(r, next, os.Rename)
+}
+
+// place puts the new files in place, and notes what is in them. Whatever of it was done, the store does
+// not open until all of it is.
+func (f *files) place(r *RestoreReport, next noted, rename func(from, to string) error) error {
+	for _, path := range []string{f.db, f.values} {
+		if err := syncFile(path + restoredEnd); err != nil {
+			return err
+		}
+	}
+	if err := f.begin(); err != nil {
+		return err
+	}
 	for _, path := range []string{f.db, f.values} {
 		moved, err := setAside(path, "before-restore")
 		r.SetAside = append(r.SetAside, moved...)
 		if err == nil {
-			err = os.Rename(path+restoredEnd, path)
+			err = rename(path+restoredEnd, path)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	r.Epoch = next.Epoch
-	note := &positionNote{path: f.note, log: o.Logger}
-	note.advance(func(n *noted) { *n = next })
-	note.close()
+	if err := replaceNote(f.note, next); err != nil {
+		return fmt.Errorf("write the position note: %w: make the data directory writable for this user, and restore once more", err)
+	}
+	if err := syncDir(f.dir); err != nil {
+		return err
+	}
+	if err := os.Remove(f.restoring); err != nil {
+		return err
+	}
 	return syncDir(f.dir)
+}
+
+// begin writes on the disk that a backup is being put in place.
+func (f *files) begin() error {
+	if err := refuseLink(f.restoring); err != nil {
+		return err
+	}
+	mark, err := os.OpenFile(f.restoring, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(mark.Close(), syncDir(f.dir))
+}
+
+// whole is an error where a restore has ended on its way: then the events and the small values may be of
+// two stores, or some of them missing.
+func (f *files) whole() error {
+	if _, err := os.Lstat(f.restoring); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("look for a restore that has ended on its way: %w: make the data directory readable for this user", err)
+	}
+	return &DamageError{
+		f.restoring, "says that a restore has ended on its way, so that only a part of the backup may be in place",
+		"run `slack-webhook-server store restore` with the backup once more; or, to go on with the files as they are, remove this one",
+	}
 }
 
 // lossOf says what is missing between the backup and the store that was there.
