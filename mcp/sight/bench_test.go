@@ -120,7 +120,7 @@ func judging(b *testing.B) (window, *visibility.Judge) {
 		n, _ := log.Len()
 		known := n == 10_000
 		for i := range 300 {
-			known = known && j.SeeConversation(p, fmt.Sprintf("C%d", i)) != visibility.Unknown
+			known = known && j.See(p, &event.Event{Source: event.SourceSlack, Team: "T1", Channel: fmt.Sprintf("C%d", i)}) != visibility.Unknown
 		}
 		if known {
 			return window{log}, j

@@ -15,6 +15,8 @@ const (
 	hold = 2 * time.Second
 	// holdStep is the least pause between two judgements of the same.
 	holdStep = 20 * time.Millisecond
+	// maxLearnt is how many of the conversations that one event names are asked for, for the next time it is read.
+	maxLearnt = 2
 	// searchFor bounds the search for the next event that the person may see, behind a page that did not
 	// come to the end of the log.
 	searchFor = 250 * time.Millisecond
@@ -31,8 +33,13 @@ func (l Log) show(e *event.Event) event.Event {
 	if e.Raw == nil {
 		return *e // it was read without
 	}
-	return l.opt.Show(l.viewer.person, func(channel string) bool {
-		return l.opt.Judge.SeeConversation(l.viewer.person, channel) == visibility.Visible
+	p, learnt := l.viewer.person, 0
+	return l.opt.Show(p, func(channel string) bool {
+		v := l.opt.Judge.SeeConversation(p, channel)
+		if v == visibility.Unknown && learnt < maxLearnt && l.opt.Judge.Learn(p, channel) {
+			learnt++
+		}
+		return v == visibility.Visible
 	}, e)
 }
 

@@ -62,8 +62,11 @@ func Aiding(p *access.Principal) Viewer {
 type Judge interface {
 	// See decides at once, and begins to ask for what it does not know.
 	See(p access.Person, e *event.Event) visibility.Verdict
-	// SeeConversation decides likewise on a conversation.
+	// SeeConversation decides at once on a conversation, and asks for nothing.
 	SeeConversation(p access.Person, channel string) visibility.Verdict
+	// Learn begins to ask for what is not known of a conversation, if it is to be asked for, and reports
+	// whether it did.
+	Learn(p access.Person, channel string) bool
 	// Await waits until what was asked for is answered, or ctx ends.
 	Await(ctx context.Context, p access.Person) bool
 }

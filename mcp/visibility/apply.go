@@ -17,7 +17,7 @@ func (j *Judge) Apply(e *event.Event) {
 	switch {
 	case e.Source == event.SourceGaps && e.Kind.Type == event.KindGap:
 		change = forgetAll
-	case e.Source == event.SourceSlack && (self.Team == "" || e.Team == "" || e.Team == self.Team):
+	case e.Source == event.SourceSlack: // of whatever workspace: one that is shared with ours may be named
 		change = j.changeOf(e, self)
 	}
 	j.mu.Lock()
@@ -85,7 +85,19 @@ type profile struct {
 	Deleted         bool   `json:"deleted"`
 	Restricted      bool   `json:"is_restricted"`
 	UltraRestricted bool   `json:"is_ultra_restricted"`
+	// Organization is nil where the event does not say of which workspaces they are.
+	Organization *struct {
+		Teams []string `json:"teams"`
+	} `json:"enterprise_user"`
 }
+
+// differs reports that Slack has to be asked who a user is: what is known is not what an event says.
+func (p *profile) differs(u *user) bool {
+	gone := func(team string) bool { return p.Organization != nil && !slices.Contains(p.Organization.Teams, team) }
+	return p.Deleted != u.deleted || p.guest() != u.guest || slices.ContainsFunc(u.teams, gone)
+}
+
+func (p *profile) guest() bool { return p.Restricted || p.UltraRestricted }
 
 // changeOf returns what an event of Slack changes; nil is nothing, which is so of nearly all events.
 func (j *Judge) changeOf(e *event.Event, self Install) func(*Judge) {
@@ -149,7 +161,16 @@ func ofNotice(e *event.Event, n notice) func(*Judge) {
 		}
 		return func(j *Judge) { j.profile(p) }
 	}
-	return func(j *Judge) { j.fileChanged(n.FileID, e) }
+	return func(j *Judge) { j.fileChanged(n.FileID, e.Kind.Type) }
+}
+
+// Forget makes everything unknown that an event could have changed. It is for a reader of the log that has lost
+// its place: there may be events that Apply is not called with, and others at positions that it has had.
+func (j *Judge) Forget() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.applied = ""
+	forgetAll(j)
 }
 
 // forgetAll makes everything unknown that an event could have changed.
@@ -265,27 +286,17 @@ func (j *Judge) suspect(id string) {
 	j.changedFor(u)
 }
 
-// profile takes away what somebody may see who was deactivated or is a guest now. What it would give is
-// asked for.
+// profile makes it unknown who somebody is who was deactivated, is a guest now, or is in a workspace no longer;
+// Slack's own answer decides, also on an event that comes late.
 func (j *Judge) profile(p profile) {
-	guest := p.Restricted || p.UltraRestricted
-	u := j.users[p.ID]
-	if u == nil && !p.Deleted && !guest {
+	u := j.user(p.ID)
+	if !u.at.IsZero() && !p.differs(u) {
 		return
 	}
-	u = j.user(p.ID)
-	switch {
-	case p.Deleted && !u.deleted:
-		u.deleted = true
-	case guest && !u.guest:
-		u.guest = true
+	if p.guest() != u.guest {
 		j.offGuest(u)
-	case !p.Deleted && u.deleted, !guest && u.guest:
-		u.at = zero
-	default:
-		return
 	}
-	u.taken = j.seq
+	u.at, u.taken = zero, j.seq
 	j.dirty[allPeople] = struct{}{}
 	j.changedFor(u)
 }
@@ -293,30 +304,17 @@ func (j *Judge) profile(p profile) {
 // maxFiles bounds the files that are remembered.
 const maxFiles = 10_000
 
-// fileChanged notes where a file is, or that this is unknown now.
-func (j *Judge) fileChanged(id string, e *event.Event) {
-	if id == "" {
-		return
-	}
+// fileChanged makes it unknown where a file is. Of one that is deleted counts what Slack had said until then.
+func (j *Judge) fileChanged(id, typ string) {
 	f := j.files[id]
 	if f == nil {
-		if e.Kind.Type != "file_shared" {
-			return
-		}
-		f = &file{}
-		j.keepFile(id, f)
+		return
 	}
-	f.taken, f.at = j.seq, zero
-	switch e.Kind.Type {
-	case "file_deleted":
-		f.gone = true // what was known of it stays
-	case "file_unshared":
-		f.in = nil
-	case "file_shared":
-		if e.Channel != "" && !slices.Contains(f.in, e.Channel) {
-			f.in = append(f.in, e.Channel)
-		}
+	b := bench{Judge: j, now: j.opt.Now()}
+	if f.gone = typ == "file_deleted" && (f.gone || b.fresh(f.at, YesFresh)); !f.gone {
+		f.owner, f.in = "", nil
 	}
+	f.at, f.taken = zero, j.seq
 }
 
 // keepFile remembers a file, and forgets others where there are too many.

@@ -26,6 +26,7 @@ type world struct {
 	down    error
 	ownDown error           // of people's tokens
 	lenient bool            // Slack shows public channels to guests
+	abroad  string          // a conversation that Slack shows no person
 	ended   map[string]bool // grants
 	calls   map[string]int
 	during  func(method string) // called within a call
@@ -121,6 +122,9 @@ func (w *world) Conversation(_ context.Context, p access.Person, id string) (sla
 	}
 	if w.ownDown != nil {
 		return slackapi.Channel{}, w.ownDown
+	}
+	if id == w.abroad {
+		return slackapi.Channel{}, refusal("channel_not_found", slackapi.NotFound)
 	}
 	return w.seen(id, p.User)
 }

@@ -91,7 +91,7 @@ type file struct {
 	owner string
 	in    []string
 	at    time.Time
-	gone  bool // it is no more, and what is known stays
+	gone  bool // it is no more, and what Slack had said stays
 	taken uint64
 }
 

@@ -3,16 +3,15 @@ package visibility
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"slackmcp/internal/wait"
 	"slackmcp/mcp/access"
 	"slackmcp/slackapi"
-	"slackmcp/webhook/event"
 )
 
 const (
@@ -27,19 +26,37 @@ const (
 	// maxPairs and maxOwn bound the pairs that are looked up at once, of all and of one person: the others
 	// wait behind few of theirs.
 	maxPairs, maxOwn = 1_024, 8
-	callTime         = 30 * time.Second
-	pairTime         = 30 * time.Minute
-	retryAfter       = 10 * time.Second
-	maxFailed        = 10_000
+	// maxPolite is how many of one person may be on their way for a look-up that nobody waits for to begin.
+	maxPolite  = 2
+	callTime   = 30 * time.Second
+	pairTime   = 30 * time.Minute
+	retryAfter = 10 * time.Second
+	maxFailed  = 10_000
 )
 
 var errLater = errors.New("it was asked a moment ago, and Slack could not answer")
 
 // A flight is a look-up that is on its way.
 type flight struct {
-	done chan struct{}
-	err  error // once done is closed
+	done   chan struct{}
+	err    error       // once done is closed
+	urgent atomic.Bool // somebody waits for it
 }
+
+func newFlight(urgent bool) *flight {
+	f := &flight{done: make(chan struct{})}
+	f.urgent.Store(urgent)
+	return f
+}
+
+// An asker is for whom a call is made, and whether somebody waits for it, which may become so meanwhile.
+type asker struct {
+	person access.Person
+	urgent func() bool
+}
+
+// itself is the judge as an asker.
+func itself(urgent bool) asker { return asker{urgent: func() bool { return urgent }} }
 
 // asking is what is being asked.
 type asking struct {
@@ -68,73 +85,10 @@ func (a *asking) close() {
 	a.closed = true
 }
 
-// A gate lets the calls of one method through, those that somebody waits for before the others.
-type gate struct {
-	rate *rate.Limiter
-
-	mu      sync.Mutex // guards what follows
-	until   time.Time  // Slack asked for no calls before
-	waiting int        // those that somebody waits for
-}
-
-// gate returns that of a method.
-func (a *asking) gate(method string) *gate {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	g := a.gates[method]
-	if g == nil {
-		perMinute, burst := slackapi.LimitOf(method)
-		g = &gate{rate: rate.NewLimiter(rate.Limit(perMinute/60/share*a.pace), max(1, burst/share))}
-		a.gates[method] = g
-	}
-	return g
-}
-
-// politely is how often a call that nobody waits for looks whether it is its turn.
-const politely = 200 * time.Millisecond
-
-// pass waits for a place. A call that nobody waits for stands back.
-func (g *gate) pass(ctx context.Context, urgent bool) error {
-	g.enter(urgent, 1)
-	defer g.enter(urgent, -1)
-	for {
-		g.mu.Lock()
-		pause, busy := time.Until(g.until), g.waiting > 0
-		g.mu.Unlock()
-		switch {
-		case pause > 0:
-		case !urgent && (busy || g.rate.Tokens() < 1):
-			pause = politely
-		default:
-			return g.rate.Wait(ctx)
-		}
-		if err := wait.Sleep(ctx, pause); err != nil {
-			return err
-		}
-	}
-}
-
-func (g *gate) enter(urgent bool, n int) {
-	if urgent {
-		g.mu.Lock()
-		g.waiting += n
-		g.mu.Unlock()
-	}
-}
-
-// failed closes the gate for as long as Slack asked for.
-func (g *gate) failed(err error) {
-	if e, ok := errors.AsType[*slackapi.Error](err); ok && e.Kind == slackapi.RateLimited {
-		g.mu.Lock()
-		g.until = time.Now().Add(max(e.RetryAfter, time.Second))
-		g.mu.Unlock()
-	}
-}
-
 // call makes one call of a method in its turn.
-func (j *Judge) call(ctx context.Context, method string, urgent bool, do func(context.Context) error) error {
+func (j *Judge) call(ctx context.Context, method string, by asker, do func(context.Context) error) error {
 	g := j.asking.gate(method)
-	if err := g.pass(ctx, urgent); err != nil {
+	if err := g.pass(ctx, by); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
@@ -144,57 +98,69 @@ func (j *Judge) call(ctx context.Context, method string, urgent bool, do func(co
 	return err
 }
 
-// look asks in the background for what has to be known of a person and an event.
-func (j *Judge) look(p access.Person, e *event.Event, f facts, r ruling) {
+// look asks in the background for what has to be known of a person and an event, or a conversation, of which
+// rule is the ruling, and r the present one. It reports whether it has begun.
+func (j *Judge) look(p access.Person, r ruling, urgent bool, rule func() ruling) bool {
 	if r.need.what == ofNothing {
-		j.asking.hold(p, j.opt.Now().Add(startEvery))
-		return
+		if urgent {
+			j.asking.hold(p, j.opt.Now().Add(startEvery))
+		}
+		return false
 	}
 	target := r.channel
 	if target == "" {
 		target = r.need.id
 	}
-	done := j.asking.begin(p, target, r.need, j.opt.Now(), &j.work)
-	if done == nil {
-		return
+	f, done := j.asking.begin(p, target, r.need, urgent, j.opt.Now(), &j.work)
+	if f == nil {
+		return false
 	}
-	kept := *e
-	kept.Raw = nil // it is the reader's
 	go func() {
 		defer j.work.Done()
 		defer done()
 		ctx, cancel := context.WithTimeout(j.ctx, pairTime)
 		defer cancel()
 		for range maxSteps {
-			r := j.rule(p, &kept, &f)
-			if r.verdict != Unknown || r.need.what == ofNothing || j.fetch(ctx, p, r.need, true) != nil {
+			r := rule()
+			if r.verdict != Unknown || r.need.what == ofNothing || j.fetch(ctx, p, r.need, f.urgent.Load()) != nil {
 				return
 			}
 		}
 	}()
+	return true
 }
 
 // begin notes that a pair is looked up, and counts it in work; nil where it is already, or may not be now.
-func (a *asking) begin(p access.Person, target string, n need, now time.Time, work *sync.WaitGroup) (done func()) {
+func (a *asking) begin(p access.Person, target string, n need, urgent bool, now time.Time, work *sync.WaitGroup) (f *flight, done func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	own := a.pairs[p]
-	if a.closed || own[target] != nil || len(own) >= maxOwn || a.count >= maxPairs {
-		return nil
+	if f := own[target]; f != nil {
+		a.hurry(f, n, urgent)
+		return nil, nil
 	}
-	if until := a.later[n]; now.Before(until) {
-		a.keepStuck(p, until)
-		return nil
+	until := a.later[n]
+	if a.count >= maxPairs {
+		until = now.Add(fullEvery)
+	}
+	switch {
+	case a.closed, urgent && len(own) >= maxOwn, !urgent && (a.count >= maxPairs/2 || len(own) >= maxPolite):
+		return nil, nil
+	case now.Before(until):
+		if urgent {
+			a.keepStuck(p, until)
+		}
+		return nil, nil
 	}
 	if own == nil {
 		own = map[string]*flight{}
 		a.pairs[p] = own
 	}
-	f := &flight{done: make(chan struct{})}
+	f = newFlight(urgent)
 	own[target] = f
 	a.count++
 	work.Add(1)
-	return func() {
+	return f, func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.count--
@@ -204,6 +170,20 @@ func (a *asking) begin(p access.Person, target string, n need, now time.Time, wo
 		close(f.done)
 	}
 }
+
+// hurry notes that somebody waits now for what is on its way. It requires a.mu.
+func (a *asking) hurry(f *flight, n need, urgent bool) {
+	if !urgent {
+		return
+	}
+	f.urgent.Store(true)
+	if f := a.needs[n]; f != nil {
+		f.urgent.Store(true)
+	}
+}
+
+// fullEvery is how often it is of use to judge anew while so much is looked up that there is no room for more.
+const fullEvery = time.Second
 
 // startEvery is how often it is of use to judge anew while the server is starting.
 const startEvery = 200 * time.Millisecond
@@ -230,7 +210,9 @@ func (j *Judge) Await(ctx context.Context, p access.Person) bool {
 	j.asking.mu.Lock()
 	var all []*flight
 	for _, f := range j.asking.pairs[p] {
-		all = append(all, f)
+		if f.urgent.Load() {
+			all = append(all, f)
+		}
 	}
 	stuck := j.asking.stuck[p].Sub(j.opt.Now())
 	j.asking.mu.Unlock()
@@ -253,6 +235,7 @@ func (j *Judge) fetch(ctx context.Context, p access.Person, n need, urgent bool)
 	a := &j.asking
 	a.mu.Lock()
 	if f := a.needs[n]; f != nil {
+		a.hurry(f, n, urgent)
 		a.mu.Unlock()
 		select {
 		case <-f.done:
@@ -265,10 +248,10 @@ func (j *Judge) fetch(ctx context.Context, p access.Person, n need, urgent bool)
 		a.mu.Unlock()
 		return errLater
 	}
-	f := &flight{done: make(chan struct{})}
+	f := newFlight(urgent)
 	a.needs[n] = f
 	a.mu.Unlock()
-	f.err = j.ask(ctx, p, n, urgent)
+	f.err = j.ask(ctx, p, n, asker{p, f.urgent.Load})
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.needs, n)
@@ -284,6 +267,9 @@ func (a *asking) put(n need, err error, now time.Time) {
 		return
 	}
 	pause := retryAfter
+	if isMissing(err) {
+		pause = YesFresh // it takes another consent
+	}
 	if e, ok := errors.AsType[*slackapi.Error](err); ok {
 		pause = max(pause, e.RetryAfter)
 	}
@@ -294,20 +280,20 @@ func (a *asking) put(n need, err error, now time.Time) {
 }
 
 // ask asks Slack. An error says that it has not answered.
-func (j *Judge) ask(ctx context.Context, p access.Person, n need, urgent bool) error {
+func (j *Judge) ask(ctx context.Context, p access.Person, n need, by asker) error {
 	switch n.what {
 	case ofType:
-		return j.askType(ctx, n.id)
+		return j.askType(ctx, n.id, by)
 	case ofMembers:
-		return j.askMembers(ctx, n.id, urgent)
+		return j.askMembers(ctx, n.id, by)
 	case ofOwn:
-		return j.askOwn(ctx, p, n.id)
+		return j.askOwn(ctx, p, n.id, by)
 	case ofUser:
-		return j.askUser(ctx, n.id)
+		return j.askUser(ctx, n.id, by)
 	case ofGuest:
-		return j.askGuest(ctx, n.id)
+		return j.askGuest(ctx, n.id, by)
 	case ofFile:
-		return j.askFile(ctx, n.id)
+		return j.askFile(ctx, n.id, by)
 	case ofGrant:
 		return j.askGrant(ctx, p)
 	case ofNothing:
@@ -328,10 +314,10 @@ func (j *Judge) number() uint64 {
 	return j.seq
 }
 
-func (j *Judge) askType(ctx context.Context, id string) error {
+func (j *Judge) askType(ctx context.Context, id string, by asker) error {
 	var ch slackapi.Channel
 	began := j.number()
-	err := j.call(ctx, "conversations.info", true, func(ctx context.Context) (err error) {
+	err := j.call(ctx, "conversations.info", by, func(ctx context.Context) (err error) {
 		began = j.number()
 		ch, err = j.opt.Bot.ConversationInfo(ctx, id)
 		return err
@@ -378,13 +364,13 @@ func (j *Judge) told(began uint64, list ...slackapi.Channel) {
 }
 
 // askMembers lists who is in a conversation.
-func (j *Judge) askMembers(ctx context.Context, id string, urgent bool) error {
+func (j *Judge) askMembers(ctx context.Context, id string, by asker) error {
 	began := j.number()
 	var ids []string
 	cursor := ""
 	for range maxPages {
 		var page slackapi.MemberPage
-		err := j.call(ctx, "conversations.members", urgent, func(ctx context.Context) (err error) {
+		err := j.call(ctx, "conversations.members", by, func(ctx context.Context) (err error) {
 			if cursor == "" {
 				began = j.number()
 			}
@@ -446,10 +432,10 @@ func (j *Judge) fill(c *conversation, ids []string, at time.Time, began uint64) 
 }
 
 // askOwn asks Slack as the person whether they see a conversation.
-func (j *Judge) askOwn(ctx context.Context, p access.Person, id string) error {
+func (j *Judge) askOwn(ctx context.Context, p access.Person, id string, by asker) error {
 	var ch slackapi.Channel
 	began := j.number()
-	err := j.call(ctx, "conversations.info", true, func(ctx context.Context) (err error) {
+	err := j.call(ctx, "conversations.info", by, func(ctx context.Context) (err error) {
 		began = j.number()
 		ch, err = j.opt.People.Conversation(ctx, p, id)
 		return err
@@ -478,10 +464,10 @@ func isMissing(err error) bool {
 	return ok && e.Kind == slackapi.MissingScope
 }
 
-func (j *Judge) askUser(ctx context.Context, id string) error {
+func (j *Judge) askUser(ctx context.Context, id string, by asker) error {
 	var u slackapi.User
 	began := j.number()
-	err := j.call(ctx, "users.info", true, func(ctx context.Context) (err error) {
+	err := j.call(ctx, "users.info", by, func(ctx context.Context) (err error) {
 		began = j.number()
 		u, err = j.opt.Bot.UserInfo(ctx, id)
 		return err
@@ -518,9 +504,9 @@ func (j *Judge) people(began uint64, list ...slackapi.User) {
 }
 
 // askGuest lists the public channels that a guest is in.
-func (j *Judge) askGuest(ctx context.Context, id string) error {
+func (j *Judge) askGuest(ctx context.Context, id string, by asker) error {
 	in := map[string]struct{}{}
-	began, err := j.list(ctx, id, []string{"public_channel"}, true, func(ch *slackapi.Channel) { in[ch.ID] = struct{}{} })
+	began, err := j.list(ctx, id, []string{"public_channel"}, by, func(ch *slackapi.Channel) { in[ch.ID] = struct{}{} })
 	if err != nil {
 		return err
 	}
@@ -542,12 +528,12 @@ func (j *Judge) askGuest(ctx context.Context, id string) error {
 }
 
 // list lists the conversations of a user, the bot's where that is empty.
-func (j *Judge) list(ctx context.Context, id string, types []string, urgent bool, each func(*slackapi.Channel)) (began uint64, _ error) {
+func (j *Judge) list(ctx context.Context, id string, types []string, by asker, each func(*slackapi.Channel)) (began uint64, _ error) {
 	began = j.number()
 	q := slackapi.ListQuery{Types: types, Limit: memberPage}
 	for range maxPages {
 		var page slackapi.ChannelPage
-		err := j.call(ctx, "users.conversations", urgent, func(ctx context.Context) (err error) {
+		err := j.call(ctx, "users.conversations", by, func(ctx context.Context) (err error) {
 			if q.Cursor == "" {
 				began = j.number()
 			}
@@ -567,10 +553,17 @@ func (j *Judge) list(ctx context.Context, id string, types []string, urgent bool
 	return began, errors.New("the list of conversations does not end")
 }
 
-func (j *Judge) askFile(ctx context.Context, id string) error {
+func (j *Judge) askFile(ctx context.Context, id string, by asker) error {
 	var in slackapi.File
+	j.mu.Lock()
+	f := j.files[id]
+	if f == nil {
+		f = &file{} // so that an event meanwhile can mark it
+		j.keepFile(id, f)
+	}
+	j.mu.Unlock()
 	began := j.number()
-	err := j.call(ctx, "files.info", true, func(ctx context.Context) (err error) {
+	err := j.call(ctx, "files.info", by, func(ctx context.Context) (err error) {
 		began = j.number()
 		in, err = j.opt.Bot.FileInfo(ctx, id)
 		return err
@@ -580,25 +573,12 @@ func (j *Judge) askFile(ctx context.Context, id string) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	f := j.files[id]
-	if f == nil {
-		f = &file{}
-		j.keepFile(id, f)
-	}
-	if f.taken > began {
+	if j.files[id] != f || f.taken > began {
 		return nil
 	}
-	f.at = j.opt.Now()
-	if err != nil {
-		return nil // what was seen of it counts
-	}
-	f.owner, f.in = in.User, slices.Concat(in.Channels, in.Groups, in.IMs)
-	for _, shares := range []map[string][]slackapi.Share{in.Shares.Public, in.Shares.Private} {
-		for channel := range shares {
-			if !slices.Contains(f.in, channel) {
-				f.in = append(f.in, channel)
-			}
-		}
+	f.at, f.owner, f.in = j.opt.Now(), "", nil
+	if err == nil && in.ID == id {
+		f.owner, f.in = in.User, slices.Concat(in.Channels, in.Groups, in.IMs, slices.Collect(maps.Keys(in.Shares.Public)), slices.Collect(maps.Keys(in.Shares.Private)))
 	}
 	j.changedFor(nil)
 	return nil

@@ -1,6 +1,7 @@
 package visibility
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -86,7 +87,8 @@ var classes = func() map[string]class {
 		ofLife: `app_rate_limited app_uninstalled app_uninstalled_team tokens_revoked app_installed app_requested app_deleted scope_granted
 			scope_denied team_access_granted team_access_revoked grid_migration_started grid_migration_finished url_verification ssl_check`,
 		ofActor: `slash_command shortcut message_action view_submission view_closed block_suggestion interactive_message dialog_submission
-			dialog_cancellation dialog_suggestion workflow_step_edit app_home_opened assistant_thread_started assistant_thread_context_changed`,
+			dialog_cancellation dialog_suggestion workflow_step_edit app_home_opened assistant_thread_started assistant_thread_context_changed
+			entity_details_requested star_added star_removed im_created im_open im_close group_open group_close`,
 		onMessage: `block_actions`,
 		onFile:    `file_change file_created file_deleted file_public file_unshared file_shared`,
 		ofWorkspace: `user_change user_profile_changed user_status_changed user_huddle_changed team_join dnd_updated_user subteam_created
@@ -122,10 +124,25 @@ func (b *bench) event(p access.Person, e *event.Event, f *facts) ruling {
 	return b.slack(p, u, e, f)
 }
 
-// ahead reports that an event lies behind what Apply has had.
+// ahead reports that Apply has not had an event yet: it lies behind the last one, or is of another store.
 func (b *bench) ahead(e *event.Event) bool {
-	n := len(b.applied)
-	return n > 16 && len(e.Position) == n && e.Position[:n-16] == b.applied[:n-16] && e.Position > b.applied
+	if b.applied == "" || e.Position == "" {
+		return false
+	}
+	seq := len(b.applied) - 16 // where the number begins, behind the epoch
+	return len(e.Position) != len(b.applied) || e.Position[:seq] != b.applied[:seq] || e.Position > b.applied
+}
+
+// alone judges a conversation that no event is in the way of: by its id, of which nobody has said where it is.
+func (b *bench) alone(p access.Person, id string) ruling {
+	if !b.ready {
+		return unknown("the server has just started", need{})
+	}
+	u, r := b.person(p, cmp.Or(b.self.Team, p.Team))
+	if u == nil {
+		return r
+	}
+	return b.conversation(p, u, b.self.Team, id)
 }
 
 // person judges whom the first rule is about. The user is nil where the ruling is none for them.
@@ -179,7 +196,7 @@ func (b *bench) slack(p access.Person, u *user, e *event.Event, f *facts) ruling
 	case class == onFile && e.Channel == "":
 		return b.file(p, u, f)
 	case e.Channel != "":
-		return b.conversation(p, u, e.Channel)
+		return b.conversation(p, u, e.Team, e.Channel)
 	case class != ofWorkspace:
 		return no("no rule shows it")
 	case u.guest && e.User == p.User:
@@ -196,7 +213,7 @@ func (b *bench) interaction(p access.Person, u *user, e *event.Event, f *facts) 
 		return yes("the person did it")
 	}
 	if classes[e.Kind.Type] == onMessage && f.forAll && e.Channel != "" {
-		return b.conversation(p, u, e.Channel)
+		return b.conversation(p, u, e.Team, e.Channel)
 	}
 	return no("somebody else did it, and not on a message for all")
 }
@@ -217,7 +234,7 @@ func (b *bench) file(p access.Person, u *user, f *facts) ruling {
 	}
 	open := no("the file is in no conversation that the person may see")
 	for _, id := range known.in {
-		switch r := b.conversation(p, u, id); r.verdict {
+		switch r := b.conversation(p, u, "", id); r.verdict {
 		case Visible:
 			return r
 		case Unknown:
@@ -228,14 +245,15 @@ func (b *bench) file(p access.Person, u *user, f *facts) ruling {
 	return open
 }
 
-// conversation judges by where something was said.
-func (b *bench) conversation(p access.Person, u *user, id string) ruling {
-	r := b.place(p, u, id)
+// conversation judges by where something was said. The team is the event's, of which the person is; it is empty
+// where no event says of which workspace the conversation is.
+func (b *bench) conversation(p access.Person, u *user, team, id string) ruling {
+	r := b.place(p, u, team, id)
 	r.channel = id
 	return r
 }
 
-func (b *bench) place(p access.Person, u *user, id string) ruling {
+func (b *bench) place(p access.Person, u *user, team, id string) ruling {
 	c := b.convs[id]
 	if c == nil || !b.typed(c) {
 		return unknown("it is not known what kind of conversation this is", need{what: ofType, id: id})
@@ -247,10 +265,14 @@ func (b *bench) place(p access.Person, u *user, id string) ruling {
 		}
 		return no("it is a direct message of somebody else")
 	case public:
-		if !u.guest {
+		switch {
+		case u.guest:
+			return b.member(p, u, c)
+		case b.self.Team == "" && team == "":
+			return b.own(p, u, c) // it may be public in another workspace of the organization
+		default:
 			return ruling{verdict: Visible, why: "full members may read public channels", asOf: c.typedAt}
 		}
-		return b.member(p, u, c)
 	case private, group:
 		return b.member(p, u, c)
 	case unseen, untold:
@@ -313,7 +335,7 @@ func (b *bench) own(p access.Person, u *user, c *conversation) ruling {
 	if m, ok := c.marks[u.index]; ok {
 		return b.marked(p, u, c, m)
 	}
-	return unknown("the app does not see the conversation", b.ask(p, u, c))
+	return unknown("Slack's own verdict on the person is not known", b.ask(p, u, c))
 }
 
 // maxListed is how many members a conversation may have that is listed anew for one person; of a larger one

@@ -73,7 +73,7 @@ func (j *Judge) listTypes(ctx context.Context) {
 	types := []string{"public_channel", "private_channel", "mpim"} // a direct message stays one
 	j.repeat(ctx, "conversations", j.again.types, func(ctx context.Context) (time.Duration, error) {
 		var all []slackapi.Channel
-		began, err := j.list(ctx, "", types, true, func(ch *slackapi.Channel) {
+		began, err := j.list(ctx, "", types, itself(true), func(ch *slackapi.Channel) {
 			ch.IsMember = true
 			all = append(all, *ch)
 		})
@@ -148,7 +148,7 @@ func (j *Judge) listPeople(ctx context.Context) {
 		for range maxPages {
 			var page slackapi.UserPage
 			began := j.number()
-			err := j.call(ctx, "users.list", false, func(ctx context.Context) (err error) {
+			err := j.call(ctx, "users.list", itself(false), func(ctx context.Context) (err error) {
 				began = j.number()
 				page, err = j.opt.Bot.UserList(ctx, cursor, userPage)
 				return err

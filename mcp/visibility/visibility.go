@@ -186,7 +186,9 @@ func (j *Judge) See(p access.Person, e *event.Event) Verdict {
 	r := j.rule(p, e, &f)
 	if r.verdict == Unknown {
 		j.opt.OnUnknown(r.need.what.String())
-		j.look(p, e, f, r)
+		kept, f := *e, f
+		kept.Raw = nil // it is the reader's
+		j.look(p, r, true, func() ruling { return j.rule(p, &kept, &f) })
 	}
 	return r.verdict
 }
@@ -200,17 +202,29 @@ func (j *Judge) rule(p access.Person, e *event.Event, f *facts) ruling {
 	return b.event(p, e, f)
 }
 
-// SeeConversation decides whether a person may see what is said in a conversation now, as See does.
+// SeeConversation decides whether a person may see what is said in a conversation now. Unlike See it starts no
+// look-up: anybody can write ids without number into a message; see [Judge.Learn].
 func (j *Judge) SeeConversation(p access.Person, channel string) Verdict {
+	return j.alone(p, channel).verdict
+}
+
+// Learn begins to ask for what is not known of a person and a conversation, behind all that somebody waits for;
+// Await does not wait for it. It reports whether it did: only of conversations of which the judge knows
+// something, and for few at a time.
+func (j *Judge) Learn(p access.Person, channel string) bool {
+	j.mu.RLock()
+	_, held := j.convs[channel]
+	j.mu.RUnlock()
+	r := j.alone(p, channel)
+	return held && r.verdict == Unknown && j.look(p, r, false, func() ruling { return j.alone(p, channel) })
+}
+
+func (j *Judge) alone(p access.Person, channel string) ruling {
 	self, known := j.opt.Self()
-	e := event.Event{Source: event.SourceSlack, Team: self.Team, Channel: channel, Kind: event.Kind{Type: "message"}}
-	if !known {
-		return Unknown
-	}
-	if e.Team == "" {
-		e.Team = p.Team
-	}
-	return j.See(p, &e)
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	b := bench{Judge: j, self: self, known: known, now: j.opt.Now()}
+	return b.alone(p, channel)
 }
 
 // A Sight is which conversations a person may see, as it was at one moment.
@@ -253,12 +267,8 @@ func (j *Judge) Sight(p access.Person) Sight {
 	defer j.mu.RUnlock()
 	b := bench{Judge: j, self: self, known: known, now: j.opt.Now()}
 	s := Sight{Generation: j.generation(p), Until: b.now.Add(sightFor), verdicts: make(map[string]Verdict, len(j.convs))}
-	u, r := b.person(p, p.Team)
 	for id := range j.convs {
-		if u != nil {
-			r = b.conversation(p, u, id)
-		}
-		s.verdicts[id] = r.verdict
+		s.verdicts[id] = b.alone(p, id).verdict
 	}
 	return s
 }

@@ -196,13 +196,18 @@ func TestPeopleWhoChange(t *testing.T) {
 		e := message(t, "COPEN")
 		j.want(e, who{"UBEN": visible, "UGUEST": hidden})
 		j.happens(change("UBEN", `"deleted":true`))
-		if v := j.See(person("UBEN"), &e); v != hidden {
+		if v := j.See(person("UBEN"), &e); v != unknown {
 			t.Errorf("a deactivated account is %v", v)
 		}
+		j.want(e, who{"UBEN": visible}) // it is made up, or late
+		j.add("UBEN", slackapi.User{Deleted: true})
+		j.happens(change("UBEN", `"deleted":true`))
+		j.want(e, who{"UBEN": hidden})
 		j.happens(change("UBEN", `"deleted":false`))
 		if v := j.See(person("UBEN"), &e); v != unknown {
 			t.Errorf("an account that an event activates is %v", v)
 		}
+		j.add("UBEN", slackapi.User{})
 		j.want(e, who{"UBEN": visible})
 		j.happens(change("UBEN", `"is_restricted":true`))
 		if v := j.See(person("UBEN"), &e); v == visible {
@@ -264,6 +269,14 @@ func TestInteractions(t *testing.T) {
 		}
 		j.want(command.Event, who{"UANN": visible, "UBEN": hidden})
 		j.want(slackEvent(t, `{"type":"app_home_opened","user":"UANN","channel":"DANN","tab":"home"}`), who{"UANN": visible, "UBEN": hidden})
+		for _, inner := range []string{
+			`{"type":"entity_details_requested","user":"UANN","channel":"COPEN","external_ref":{"id":"x"}}`,
+			`{"type":"star_added","user":"UANN","item":{"type":"message","channel":"COPEN","message":{"ts":"1.1"}}}`,
+			`{"type":"im_open","user":"UANN","channel":"COPEN"}`, `{"type":"im_created","user":"UANN","channel":{"id":"COPEN"}}`,
+			`{"type":"group_close","user":"UANN","channel":"COPEN"}`,
+		} {
+			j.want(slackEvent(t, inner), who{"UANN": visible, "UBEN": hidden})
+		}
 		j.want(slackEvent(t, `{"type":"assistant_thread_started","assistant_thread":{"user_id":"UANN","channel_id":"CPUB"}}`), who{"UANN": visible, "UBEN": hidden})
 	})
 }
@@ -280,9 +293,13 @@ func TestFiles(t *testing.T) {
 		j.want(of("file_created", "F2"), who{"UANN": hidden, "UCY": hidden})
 		j.want(slackEvent(t, `{"type":"file_shared","file_id":"F1","channel_id":"CPRIV","user_id":"UCY"}`), who{"UANN": visible, "UBEN": hidden})
 
-		j.happens(`{"type":"file_shared","file_id":"F3","channel_id":"CPRIV","user_id":"UCY"}`)
+		j.files["F3"] = slackapi.File{ID: "F3", Groups: []string{"CPRIV"}}
+		j.want(of("file_change", "F3"), who{"UANN": visible, "UBEN": hidden})
+		delete(j.files, "F3")
 		j.happens(`{"type":"file_deleted","file_id":"F3"}`)
 		j.want(of("file_deleted", "F3"), who{"UANN": visible, "UBEN": hidden})
+		j.happens(`{"type":"file_shared","file_id":"F3","channel_id":"GRP"}`)
+		j.want(of("file_deleted", "F3"), who{"UANN": hidden, "UBEN": hidden}) // Slack knows of none
 		e := of("file_change", "F1")
 		e.Raw = nil
 		j.want(e, who{"UCY": hidden})
