@@ -33,6 +33,7 @@ func (s *signInSide) judge(client *slackapi.Client, log *eventLog, others []webh
 		return nil, err
 	}
 	log.window.Before(j.Apply)
+	log.window.Broken(j.Forget)
 	h.metrics.MCP.WatchVisibility(j)
 	return j, nil
 }

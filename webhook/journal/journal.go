@@ -52,6 +52,7 @@ type Journal struct {
 	loaded              chan struct{} // closed once the window was filled
 	loadedOnce          sync.Once
 	before              func(*event.Event)
+	broken              func()
 
 	mu     sync.RWMutex
 	events fifo[record]
@@ -80,13 +81,19 @@ func New(o Options) (*Journal, error) {
 	}
 	return &Journal{
 		maxEvents: o.MaxEvents, maxBytes: o.MaxBytes, log: o.Logger,
+		before: func(*event.Event) {}, broken: func() {},
 		watchers: newWatchers(o.MaxEvents), loaded: make(chan struct{}), index: newIndex(),
 	}, nil
 }
 
-// Before lets fn see each event before readers do, in their order. It has to be called before Run, and fn must
-// not ask the journal.
+// Before lets fn see each event before readers do, in their order; also those that the window does not take, which
+// the store gives again or late. It has to be called before Run, and fn must not ask the journal.
 func (j *Journal) Before(fn func(*event.Event)) { j.before = fn }
+
+// Broken lets fn know, before an event is added or readers see that the window is empty, that the store has other
+// events than it had: positions have been given away anew, or it has dropped what comes next, so that Before may
+// not be called with all events. It has to be called before Run, and fn must not ask the journal.
+func (j *Journal) Broken(fn func()) { j.broken = fn }
 
 // Loaded is closed when the window has been filled from the store for the first time.
 func (j *Journal) Loaded() <-chan struct{} { return j.loaded }
@@ -144,16 +151,21 @@ func (j *Journal) Get(_ context.Context, source, id string) (event.Event, error)
 func (j *Journal) add(e event.Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	late := false
 	if j.newest != "" {
 		switch {
 		case j.newest.Epoch() != e.Position.Epoch():
 			j.clear()
+			j.broken()
 		case e.Position <= j.newest:
-			return
+			if late = true; !j.has(&e) {
+				j.broken() // a failover has lost what was there
+			}
 		}
 	}
-	if j.before != nil {
-		j.before(&e)
+	j.before(&e)
+	if late {
+		return
 	}
 	r := record{Event: e, latest: e.ReceivedAt}
 	seq := j.first + uint64(len(j.events.live()))
@@ -174,6 +186,12 @@ func (j *Journal) add(e event.Event) {
 		j.first++
 	}
 	j.watchers.notify(&e)
+}
+
+// has reports that the window has an event at its position. It requires the lock.
+func (j *Journal) has(e *event.Event) bool {
+	seq, ok := j.index.ids[idKey{e.Source, e.ID}]
+	return ok && j.at(seq).Position == e.Position
 }
 
 // clear empties the window. It requires the lock.
@@ -247,6 +265,7 @@ func (j *Journal) follow(ctx context.Context, s Store) error {
 		// cannot be continued. The next round fills it anew.
 		j.mu.Lock()
 		j.clear()
+		j.broken()
 		j.mu.Unlock()
 		j.watchers.notifyAll()
 	}

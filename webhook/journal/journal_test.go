@@ -366,10 +366,19 @@ func TestTailWithRepetitionsAndOtherEpochs(t *testing.T) {
 		tail script
 		max  int
 		want []string
+		// heard is what Before and Broken tell.
+		heard []string
 	}{
-		{"an event twice", script{at("a", 1, "x"), at("a", 2, "y"), at("a", 2, "y"), at("a", 1, "x"), at("a", 3, "z")}, 10, []string{"x", "y", "z"}},
-		{"another epoch begins anew", script{at("b", 7, "x"), at("b", 8, "y"), at("a", 9, "z")}, 10, []string{"z"}},
-		{"an id that was forgotten and came again", script{at("a", 1, "x"), at("a", 2, "x"), at("a", 3, "y"), at("a", 4, "z")}, 3, []string{"x", "y", "z"}},
+		{"an event twice", script{at("a", 1, "x"), at("a", 2, "y"), at("a", 2, "y"), at("a", 1, "x"), at("a", 3, "z")}, 10, []string{"x", "y", "z"}, []string{"x", "y", "y", "x", "z"}},
+		{"another epoch begins anew", script{at("b", 7, "x"), at("b", 8, "y"), at("a", 9, "z")}, 10, []string{"z"}, []string{"x", "y", "broken", "z"}},
+		{"an id that was forgotten and came again", script{at("a", 1, "x"), at("a", 2, "x"), at("a", 3, "y"), at("a", 4, "z")}, 3, []string{"x", "y", "z"}, []string{"x", "x", "y", "z"}},
+		{
+			"positions that a failover gives away anew",
+			script{at("a", 1, "x"), at("a", 2, "y"), at("a", 3, "y2"), at("a", 2, "leave"), at("a", 3, "y2"), at("a", 4, "z")},
+			10,
+			[]string{"x", "y", "y2", "z"},
+			[]string{"x", "y", "y2", "broken", "leave", "y2", "z"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -377,8 +386,14 @@ func TestTailWithRepetitionsAndOtherEpochs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			var heard []string
+			j.Before(func(e *event.Event) { heard = append(heard, e.ID) })
+			j.Broken(func() { heard = append(heard, "broken") })
 			run(t, j, tt.tail)
 			until(t, j, func() bool { _, err := j.Get(t.Context(), "slack", "z"); return err == nil })
+			if !cmp.Equal(heard, tt.heard) {
+				t.Errorf("heard %v, want %v", heard, tt.heard)
+			}
 			if got := ids(query(t, j, event.Query{Order: event.OldestFirst}).Events); !cmp.Equal(got, tt.want) {
 				t.Errorf("holds %v, want %v", got, tt.want)
 			}
@@ -634,6 +649,8 @@ func TestRunContinuesBehindItsNewestEvent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		broken := 0
+		j.Broken(func() { broken++ }) // the test looks while Run waits
 		run(t, j, s)
 		<-j.Loaded()
 
@@ -642,6 +659,9 @@ func TestRunContinuesBehindItsNewestEvent(t *testing.T) {
 		time.Sleep(time.Second)
 		if got := ids(query(t, j, event.Query{Order: event.OldestFirst}).Events); !cmp.Equal(got, ids(some(0, 6))) {
 			t.Errorf("holds %v, want every event once", got)
+		}
+		if broken != 0 {
+			t.Error("a tail that goes on is told to have lost events")
 		}
 
 		second, err := memory.New(memory.Options{RetentionAge: -1})
@@ -653,6 +673,9 @@ func TestRunContinuesBehindItsNewestEvent(t *testing.T) {
 		time.Sleep(time.Second)
 		if got := ids(query(t, j, event.Query{Order: event.OldestFirst}).Events); !cmp.Equal(got, ids(some(100, 2))) {
 			t.Errorf("holds %v, want what the new store has", got)
+		}
+		if broken == 0 {
+			t.Error("nobody is told that the store is another one")
 		}
 	})
 }
