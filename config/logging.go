@@ -54,6 +54,10 @@ func NewLogger(c Config, w io.Writer, terminal bool) *slog.Logger {
 // concurrent use.
 func (c Config) Scrubbed(w io.Writer) io.Writer { return c.settled().Filter(w) }
 
+// Redactor returns a function that takes out of a text what Scrubbed takes out. It is for texts that are encoded
+// afterwards, such as those of a page. It is safe for concurrent use.
+func (c Config) Redactor() func(text string) string { return c.settled().Redact }
+
 // settled returns the known secrets with those of the settings among them.
 func (c Config) settled() *logging.Secrets {
 	secrets := c.known

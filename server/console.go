@@ -69,7 +69,7 @@ func newConsole(o Options, store *watchedStore, health *web.Health, keeper *gapK
 	}
 	c := console.Options{
 		Token: cfg.Admin.Token.Reveal(), Hosts: cfg.Admin.ConsoleHosts, HTTPS: consoleHTTPS(cfg),
-		Store: store, Past: h.metrics.NewPast(), Settings: settings(cfg), Trace: traces.OfEvent, Scrub: cfg.Scrubbed, Logger: h.log,
+		Store: store, Past: h.metrics.NewPast(), Settings: settings(cfg), Trace: traces.OfEvent, Redact: cfg.Redactor(), Logger: h.log,
 		Health: func(ctx context.Context) web.Report { return reported(health.Report(ctx)) },
 		Kept:   func(ctx context.Context) []console.Setting { return kept(ctx, cfg, store) },
 		Client: func(r *http.Request) netip.Addr { return h.proxies.Client(r) },

@@ -21,7 +21,18 @@ func (s *Secrets) Filter(w io.Writer) io.Writer { return filter{w, s} }
 
 // Write passes one line on without secrets. It reports the length of what it was given.
 func (f filter) Write(line []byte) (int, error) {
-	clean := f.secrets.matcher().redact(line)
+	if _, err := f.to.Write(f.secrets.redact(line)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+// Redact returns a text without the known secrets and whatever looks like a token. It is for texts that are not
+// encoded yet: what is HTML already would not stay whole.
+func (s *Secrets) Redact(text string) string { return string(s.redact([]byte(text))) }
+
+func (s *Secrets) redact(line []byte) []byte {
+	clean := s.matcher().redact(line)
 	look := suspicions(clean)
 	if look&aToken != 0 {
 		clean = slackToken.ReplaceAll(clean, []byte(Redacted))
@@ -30,21 +41,15 @@ func (f filter) Write(line []byte) (int, error) {
 		clean = bearerWord.ReplaceAll(clean, []byte("${1} "+Redacted))
 	}
 	if look&aName != 0 {
-		clean = secretField.ReplaceAll(clean, []byte(`${1}"`+Redacted+`"`))
+		clean = withoutFields(clean)
 	}
-	if _, err := f.to.Write(clean); err != nil {
-		return 0, err
-	}
-	return len(line), nil
+	return clean
 }
 
+// Neither wants the beginning of a word: in JSON a new line before it is \n.
 var (
-	slackToken = regexp.MustCompile(`\b(?:xoxe\.)?(?:xox[a-z]|xapp)-[A-Za-z0-9-]{6,}`)
-	bearerWord = regexp.MustCompile(`(?i)\b(bearer) +[A-Za-z0-9._~+/=-]{8,}`)
-	// secretField is an attribute whose name promises a secret, in JSON or in text, with
-	// its value: quoted, a flat list or object, or a word.
-	secretField = regexp.MustCompile(`((?:"|\b)(?:[a-z0-9_.]*[_.])?(?:token|secret|password|authorization|cookie|signature)(?:":|=))` +
-		`(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\{[^{}]*\}|[^\s",{}\[\]]+)`)
+	slackToken = regexp.MustCompile(`(?:xoxe\.)?(?:xox[a-z]|xapp)-[A-Za-z0-9-]{6,}`)
+	bearerWord = regexp.MustCompile(`(?i)(bearer) +[A-Za-z0-9._~+/=-]{8,}`)
 )
 
 // What a line may hold. The regular expressions run only for lines that may hold a match.
@@ -79,7 +84,7 @@ func suspicionAt(line []byte, i int) int {
 			return aBearer
 		}
 	case '"', '=':
-		if endsInSecret(line[:i]) {
+		if endsInSecret(bytes.TrimSuffix(line[:i], []byte(`\`))) { // the quote may be escaped
 			return aName
 		}
 	}
@@ -98,13 +103,26 @@ func endsInSecret(b []byte) bool {
 	}
 	switch b[len(b)-1] {
 	case 'n':
-		return bytes.HasSuffix(b, []byte("token")) || bytes.HasSuffix(b, []byte("authorization"))
+		return endsInWord(b, "token") || endsInWord(b, "authorization")
 	case 't':
-		return bytes.HasSuffix(b, []byte("secret"))
+		return endsInWord(b, "secret")
 	case 'd':
-		return bytes.HasSuffix(b, []byte("password"))
+		return endsInWord(b, "password")
 	case 'e':
-		return bytes.HasSuffix(b, []byte("cookie")) || bytes.HasSuffix(b, []byte("signature"))
+		return endsInWord(b, "cookie") || endsInWord(b, "signature")
 	}
 	return false
+}
+
+// endsInWord reports whether the bytes end in a word, before which there is no letter and no digit but those of an
+// escape such as \n or \u0026.
+func endsInWord(b []byte, word string) bool {
+	before, found := bytes.CutSuffix(b, []byte(word))
+	n := len(before)
+	if !found || n == 0 {
+		return found
+	}
+	c := before[n-1]
+	return (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') ||
+		n >= 2 && before[n-2] == '\\' || n >= 6 && before[n-6] == '\\' && before[n-5] == 'u'
 }

@@ -2,6 +2,7 @@ package logging
 
 import (
 	"encoding/json"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,6 +110,9 @@ func newMatcher(lists ...[]string) *matcher {
 			if b, err := json.Marshal(text); err == nil {
 				m.add(string(b[1 : len(b)-1]))
 			}
+			// As addresses hold it.
+			m.add(url.QueryEscape(text))
+			m.add(url.PathEscape(text))
 		}
 	}
 	return m

@@ -59,6 +59,8 @@ type Options struct {
 	Templates fs.FS
 	// Funcs are functions that the templates call, beside those of the toolkit.
 	Funcs template.FuncMap
+	// Redact takes secrets out of each text that the templates show, before it becomes HTML; nil takes none out.
+	Redact func(text string) string
 }
 
 // A Site renders pages and guards them. It is safe for concurrent use.
@@ -98,6 +100,9 @@ func New(o Options) (*Site, error) {
 		if _, err := s.templates.ParseFS(o.Templates, "*.html"); err != nil {
 			return nil, fmt.Errorf("page: %w", err)
 		}
+	}
+	if o.Redact != nil {
+		s.redactAll()
 	}
 	return s, nil
 }

@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -82,8 +81,8 @@ type Options struct {
 	OnSession func(context.Context, Session)
 	// Client is the address of a request's client. Required.
 	Client func(*http.Request) netip.Addr
-	// Scrub takes secrets out of what is written. Required.
-	Scrub func(io.Writer) io.Writer
+	// Redact takes secrets out of each text that the pages show. Required.
+	Redact func(text string) string
 	// Logger receives what an operator should know. Required.
 	Logger *slog.Logger
 }
@@ -153,6 +152,7 @@ func New(o Options) (*Console, error) {
 	c.site, err = page.New(page.Options{
 		Name: "Operator's console", Base: Base, Cookie: "console_form", Nav: navigation, Styles: []string{"console.css"},
 		Files: files, Templates: built, Funcs: template.FuncMap{"ago": ago, "stamp": stamp, "number": number, "join": strings.Join, "cut": cut},
+		Redact: o.Redact,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("console: %w", err)
@@ -179,21 +179,8 @@ func (*Console) Paths() []string { return []string{Base, Base + "/*"} }
 
 // ServeHTTP serves the console.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c.handler.ServeHTTP(scrubbed{w, c.opt.Scrub(w)}, r)
+	c.handler.ServeHTTP(w, r)
 }
-
-// scrubbed is an answer out of which secrets are taken.
-type scrubbed struct {
-	http.ResponseWriter
-
-	to io.Writer
-}
-
-// Write implements http.ResponseWriter.
-func (s scrubbed) Write(b []byte) (int, error) { return s.to.Write(b) }
-
-// Unwrap lets the deadlines of the answer be set.
-func (s scrubbed) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 // routes are all pages and changes.
 func (c *Console) routes() http.Handler {

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"slackmcp/internal/logging"
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/notify"
@@ -55,8 +56,13 @@ func (w *world) told() ([]console.Change, []console.Session) {
 	return w.changes, w.sessions
 }
 
-// hostile is a text that others wrote, for every field that they can fill.
-const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>'{{.}}javascript:alert(3)`
+// hostile is a text that others wrote, for every field that they can fill. To take a secret out of it must neither end
+// the attribute that it stands in nor take markup with it.
+const hostile = `"><script>alert(1)</script><img src=x onerror=alert(2)>'{{.}}javascript:alert(3) x token=x hx-post=/console/groups/drop ` +
+	`hx-trigger=load hx-vals=sure:'yes' z password=[ ` + secret
+
+// secret is one that the server knows, with all that HTML and addresses escape.
+const secret = `s3cret+of&the'server"<it>`
 
 // newWorld begins with letters events, all dead letters of the group "g", for the reason that is given.
 func newWorld(t *testing.T, letters int, reason string, change func(*console.Options)) *world {
@@ -69,6 +75,8 @@ func newWorld(t *testing.T, letters int, reason string, change func(*console.Opt
 	t.Cleanup(func() { _ = w.store.Close() })
 	w.die(letters, reason)
 	m := metrics.New(metrics.Options{})
+	secrets := &logging.Secrets{}
+	secrets.Keep(secret)
 	o := console.Options{
 		Token: token, Store: w.store, Past: m.NewPast(),
 		Health: func(context.Context) web.Report {
@@ -98,7 +106,7 @@ func newWorld(t *testing.T, letters int, reason string, change func(*console.Opt
 			w.sessions = append(w.sessions, s)
 		},
 		Client: func(*http.Request) netip.Addr { return netip.MustParseAddr("127.0.0.1") },
-		Scrub:  func(to io.Writer) io.Writer { return to }, Logger: slog.New(slog.DiscardHandler),
+		Redact: secrets.Redact, Logger: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&o)
@@ -154,12 +162,20 @@ func (p people) SignOut(_ context.Context, what string) (operate.SignedOut, erro
 	return operate.SignedOut{Person: what, Ended: []rows.Info{{}}}, nil
 }
 
+// eventID is Ev and a number; every seventh but the first is hostile, as a source whose ids stand in bodies can send.
+func eventID(i int) string {
+	if i%7 == 1 {
+		return fmt.Sprintf("Ev%d", i) + hostile
+	}
+	return fmt.Sprintf("Ev%d", i)
+}
+
 // die stores events that become dead letters of the group "g".
 func (w *world) die(n int, reason string) {
 	for i := range n {
 		body := fmt.Sprintf(`{"token":"xoxb-no","event":{"type":"message","channel":"C1","text":%q}}`, hostile)
 		e := event.Event{
-			Source: "slack", ID: fmt.Sprintf("Ev%d", i), Kind: event.Kind{Type: "message"}, Channel: hostile, User: hostile, Team: hostile, Thread: hostile,
+			Source: "slack", ID: eventID(i), Kind: event.Kind{Type: "message"}, Channel: hostile, User: hostile, Team: hostile, Thread: hostile,
 			ReceivedAt: time.Now(), Raw: []byte(body),
 		}
 		if _, err := w.store.Publish(w.Context(), e); err != nil {

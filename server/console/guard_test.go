@@ -2,14 +2,19 @@ package console_test
 
 import (
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	html5 "golang.org/x/net/html"
+
+	"slackmcp/internal/logging"
 	"slackmcp/server/console"
 )
 
@@ -204,6 +209,9 @@ func TestNoPageCanBeFramedOrRunsWhatOthersWrote(t *testing.T) {
 	w := newWorld(t, 3, hostile, nil)
 	w.c.Tried(console.Attempt{By: "g", Source: "slack", ID: "Ev0", Outcome: "failed", Why: hostile})
 	b := w.signedIn()
+	if page := b.get("/console/dead-letters?group=g").body; !strings.Contains(page, logging.Redacted) {
+		t.Errorf("nothing is redacted: %s", page)
+	}
 	all := append(pages, "/dead-letters/show?group=g&position="+url.QueryEscape(position(t, b)), "/events?type="+url.QueryEscape(hostile),
 		"/events?source="+url.QueryEscape(hostile), "/dead-letters?group="+url.QueryEscape(hostile), "/events?find="+url.QueryEscape(hostile), "/events/show?id="+url.QueryEscape(hostile))
 	for _, path := range all {
@@ -218,8 +226,14 @@ func TestNoPageCanBeFramedOrRunsWhatOthersWrote(t *testing.T) {
 			if strings.Contains(a.body, "<script>") || strings.Contains(a.body, "<img") || strings.Contains(a.body, `href="javascript`) {
 				t.Errorf("%s: a text became markup: %s", path, a.body)
 			}
-			if strings.Contains(a.body, "xoxb-no") {
-				t.Errorf("%s: a token is shown", path)
+			if shown := html.UnescapeString(a.body) + unescaped(a.body); strings.Contains(shown, "xoxb-no") || strings.Contains(shown, "of&the") {
+				t.Errorf("%s: a secret is shown", path)
+			}
+			if name := foreignAttribute(t, a.body); name != "" {
+				t.Errorf("%s: a text became the attribute %s: %s", path, name, a.body)
+			}
+			if suffix == "" && a.status == http.StatusOK && !strings.HasSuffix(path, "/jobs") && !strings.HasSuffix(strings.TrimSpace(a.body), "</html>") {
+				t.Errorf("%s: a text took the end of the page with it: %s", path, a.body)
 			}
 			if a.status == http.StatusInternalServerError || path != "/jobs" && !strings.Contains(a.body, "<") {
 				t.Errorf("%s: %d %s", path, a.status, a.body)
@@ -227,6 +241,30 @@ func TestNoPageCanBeFramedOrRunsWhatOthersWrote(t *testing.T) {
 		}
 	}
 }
+
+// unescaped is a page with what addresses escape as it is.
+func unescaped(page string) string {
+	return strings.NewReplacer("%26", "&", "&#43;", "+", "%2b", "+", "%2B", "+").Replace(html.UnescapeString(page))
+}
+
+// foreignAttribute is the name of an attribute that no template has; empty where there is none.
+func foreignAttribute(t *testing.T, page string) string {
+	t.Helper()
+	tokens := html5.NewTokenizer(strings.NewReader(page))
+	for kind := tokens.Next(); kind != html5.ErrorToken; kind = tokens.Next() {
+		if kind != html5.StartTagToken && kind != html5.SelfClosingTagToken {
+			continue
+		}
+		for _, a := range tokens.Token().Attr {
+			if !templateAttribute.MatchString(a.Key) || a.Key == "hx-post" && a.Val != "/console/jobs/stop" || a.Key == "hx-trigger" && !strings.Contains(a.Val, " from:#live") {
+				return a.Key + "=" + a.Val
+			}
+		}
+	}
+	return ""
+}
+
+var templateAttribute = regexp.MustCompile(`^(?:[a-z]{1,12}|aria-[a-z]+|hx-(?:get|post|trigger|swap|sse:connect)|accept-charset|viewbox|preserveaspectratio|stroke-[a-z]+|vector-effect)$`)
 
 // position is that of the first dead letter.
 func position(t *testing.T, b *browser) string {
