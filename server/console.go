@@ -58,17 +58,25 @@ func (s *Server) consoleURL() string {
 	return scheme + "://" + reachable(s.cfg.Admin.Addr) + console.Base
 }
 
+// consoleToken is ADMIN_TOKEN as the console asks for it: none where it is too short to open it, which is logged.
+func consoleToken(log *slog.Logger, cfg config.Config) string {
+	token := cfg.Admin.Token.Reveal()
+	if token != "" && len(token) < minConsoleToken {
+		log.Warn("the console is closed: ADMIN_TOKEN is too short to open it", slog.Int("at_least", minConsoleToken), slog.String("remedy", "set a longer one, such as of: openssl rand -hex 32"))
+		return ""
+	}
+	return token
+}
+
 // newConsole makes the operator's console; nil where there is none.
 func newConsole(o Options, store *watchedStore, health *web.Health, keeper *gapKeeper, a assistantSide, rules *rule.Runner, h *hooks) (*console.Console, error) {
 	cfg := o.Config
+	token := consoleToken(h.log, cfg)
 	if !consoleOpen(cfg) {
-		if token := cfg.Admin.Token.Reveal(); token != "" && len(token) < minConsoleToken {
-			h.log.Warn("the console is closed: ADMIN_TOKEN is too short to open it", slog.Int("at_least", minConsoleToken), slog.String("remedy", "set a longer one, such as of: openssl rand -hex 32"))
-		}
 		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
 	c := console.Options{
-		Token: cfg.Admin.Token.Reveal(), Hosts: cfg.Admin.ConsoleHosts, HTTPS: consoleHTTPS(cfg),
+		Token: token, Hosts: cfg.Admin.ConsoleHosts, HTTPS: consoleHTTPS(cfg),
 		Store: store, Past: h.metrics.NewPast(), Settings: settings(cfg), Trace: traces.OfEvent, Redact: cfg.Redactor(), Logger: h.log,
 		Health: func(ctx context.Context) web.Report { return reported(health.Report(ctx)) },
 		Kept:   func(ctx context.Context) []console.Setting { return kept(ctx, cfg, store) },

@@ -125,6 +125,13 @@ func TestAnotherAdminTokenEndsTheConsole(t *testing.T) {
 		t.Errorf("the old token opens the console: %d", status)
 	}
 	openConsole(t, r.url, "another-token-of-the-operator")
+	r.change(map[string]string{"ADMIN_TOKEN": "0123456789"})
+	if status, _ := u.post("/console/sign-in", url.Values{"token": {"0123456789"}}); status != http.StatusForbidden {
+		t.Errorf("a token that is too short opens the console: %d", status)
+	}
+	if !strings.Contains(r.log.String(), "the console is closed: ADMIN_TOKEN is too short") {
+		t.Errorf("nothing is logged of a token that is too short: %s", r.log.String())
+	}
 }
 
 // Without a token, with a short one, and where a proxy may stand in front, there is no console.

@@ -116,7 +116,7 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 	r.assistants.people.allow(ctx, c.SignIn)
 	r.health.SetToken(c.Admin.Token.Reveal())
 	if r.console != nil {
-		r.console.SetToken(ctx, c.Admin.Token.Reveal())
+		r.console.SetToken(ctx, consoleToken(r.log, c))
 	}
 }
 

@@ -54,18 +54,14 @@ type sessions struct {
 }
 
 // allow judges a token and opens a session: the cookie, the session and which session gave way to it; or the reason
-// why not.
+// why not. The right token opens one however many wrong ones were given: else everybody who reaches the console could
+// lock its operator out. It is too long to be guessed.
 func (s *sessions) allow(token string) (cookie string, opened, gone *session, refused string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	s.failed = slices.DeleteFunc(s.failed, func(t time.Time) bool { return now.Sub(t) >= failuresIn })
-	if len(s.failed) >= maxFailures {
-		return "", nil, nil, reasonMany
-	}
 	if s.token == "" || subtle.ConstantTimeCompare(hash(token), hash(s.token)) != 1 {
-		s.failed = append(s.failed, now)
-		return "", nil, nil, reasonToken
+		return "", nil, nil, s.fail(now)
 	}
 	s.expire(now)
 	if len(s.open) >= maxSessions {
@@ -80,6 +76,16 @@ func (s *sessions) allow(token string) (cookie string, opened, gone *session, re
 	}
 	s.open[key] = opened
 	return cookie, opened, gone, ""
+}
+
+// fail counts a wrong token, and returns why it is refused. It requires s.mu.
+func (s *sessions) fail(now time.Time) string {
+	s.failed = slices.DeleteFunc(s.failed, func(t time.Time) bool { return now.Sub(t) >= failuresIn })
+	if len(s.failed) >= maxFailures {
+		return reasonMany
+	}
+	s.failed = append(s.failed, now)
+	return reasonToken
 }
 
 func hash(text string) []byte {
@@ -177,14 +183,8 @@ func (c *Console) guard(next http.Handler) http.Handler {
 	})
 }
 
-// forwarded are headers of proxies: what comes through one does not come from this machine.
-var forwarded = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"}
-
 func (c *Console) reachable(r *http.Request) bool {
-	if slices.ContainsFunc(c.opt.Hosts, func(host string) bool { return strings.EqualFold(host, r.Host) }) {
-		return true
-	}
-	return page.FromHere(r) && !slices.ContainsFunc(forwarded, func(name string) bool { return r.Header.Get(name) != "" })
+	return page.FromHere(r) || slices.ContainsFunc(c.opt.Hosts, func(host string) bool { return strings.EqualFold(host, r.Host) })
 }
 
 // cookieName is another one on each port: browsers share cookies among the ports of a host.
