@@ -292,13 +292,25 @@ func (s *Site) serveAsset(w http.ResponseWriter, r *http.Request) {
 }
 
 // ErrNotLocal is why a site that is Local refuses.
-var ErrNotLocal = errors.New("this page answers browsers of this machine only, by a name of this machine")
+var ErrNotLocal = errors.New("this page answers browsers of this machine only, by a name of this machine and not through a proxy or tunnel")
 
 // FromHere reports whether a request comes from this machine, for a name of this machine. A name of another
-// machine that leads here, as in DNS rebinding, is none.
+// machine that leads here, as in DNS rebinding, is none; and what comes through a proxy or a tunnel does not come from
+// here, whatever name it asks for.
 func FromHere(r *http.Request) bool {
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
-	return err == nil && LocalName(peer) && LocalName((&url.URL{Host: r.Host}).Hostname())
+	return err == nil && LocalName(peer) && LocalName((&url.URL{Host: r.Host}).Hostname()) && !forwarded(r.Header)
+}
+
+// forwarded reports that a proxy has passed a request on.
+func forwarded(h http.Header) bool {
+	for name := range h {
+		switch {
+		case strings.HasPrefix(name, "X-Forwarded-"), name == "Forwarded", name == "Via", name == "X-Real-Ip", name == "Cf-Connecting-Ip":
+			return true
+		}
+	}
+	return false
 }
 
 // LocalName reports whether a host, without its port, is this machine's own name or a loopback address.

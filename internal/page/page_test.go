@@ -152,6 +152,11 @@ func TestLocalSitesAnswerThisMachineOnly(t *testing.T) {
 			t.Errorf("Host %s: status %d, want 403", host, res.StatusCode)
 		}
 	}
+	for _, header := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via", "Cf-Connecting-Ip"} {
+		if res, _ := ask(t, "GET", server.URL+"/house/", "", header, "for=192.0.2.1"); res.StatusCode != http.StatusForbidden {
+			t.Errorf("through a tunnel with %s: status %d, want 403", header, res.StatusCode)
+		}
+	}
 }
 
 func TestMrkdwn(t *testing.T) {

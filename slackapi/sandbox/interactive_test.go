@@ -184,6 +184,7 @@ func TestControl(t *testing.T) {
 		want   string
 	}{
 		"a page of another origin": {`{}`, func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }, 403, "forbidden"},
+		"a client of a tunnel":     {`{}`, func(r *http.Request) { r.Header.Set("X-Forwarded-For", "192.0.2.7") }, 403, "forbidden"},
 		"no person by that name":   {`{"user":"zed","channel":"#random","text":"x"}`, func(*http.Request) {}, 400, "user_not_found"},
 		"no channel":               {`{"user":"bob","channel":"#nowhere","text":"x"}`, func(*http.Request) {}, 400, "channel_not_found"},
 		"an unknown field":         {`{"usr":"bob"}`, func(*http.Request) {}, 400, "bad_request"},

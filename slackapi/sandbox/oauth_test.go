@@ -145,7 +145,7 @@ func TestAuthorizePage(t *testing.T) {
 		}
 	}
 	allowed := asks("user", sandbox.Alice, "answer", "allow")
-	for name, header := range map[string][]string{"another site's form": {"Origin", "https://evil.example"}, "a hidden origin": {"Origin", "null"}, "another name": {"Host", "evil.example"}} {
+	for name, header := range map[string][]string{"another site's form": {"Origin", "https://evil.example"}, "a hidden origin": {"Origin", "null"}, "another name": {"Host", "evil.example"}, "through a tunnel": {"X-Forwarded-For", "192.0.2.7"}} {
 		if got := browse(t, http.MethodPost, base, allowed, header...); got.status != http.StatusForbidden {
 			t.Errorf("%s: %d", name, got.status)
 		}
