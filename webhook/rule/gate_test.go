@@ -124,6 +124,7 @@ func TestPostsAndCommandsWait(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newRig(t, parse(t, c.rules), quick, func(o *rule.Options) {
+				o.Group.Policy.MaxAttempts = 5 // Three commands have to end before one has used up its attempts.
 				o.Poster = posterFunc(func(context.Context, rule.Message) error {
 					if down.Load() {
 						return rule.Refused(errors.New("Slack cannot be reached"))
