@@ -197,6 +197,7 @@ func TestRateWithShortDeadlines(t *testing.T) {
 		"the least deadline":  {"deadline: 1s, rate: {limit: 1, per: 1s}", 10, time.Minute, 200},
 		"slow":                {"deadline: 2s, rate: {limit: 1, per: 1m}", 5, 10 * time.Minute, 2500},
 		"of elements":         {"deadline: 2s, rate: {limit: 1, per: 10s}, each: {in: event.list}", 5, 10 * time.Minute, 2500},
+		"with a breaker":      {"deadline: 2s, rate: {limit: 1, per: 1m}, breaker: {counts: all, limit: 6, within: 1h}", 5, 10 * time.Minute, 2500},
 		"slow, with patience": {"deadline: 3s, rate: {limit: 1, per: 1m}, retry: {patience: 1m}", 5, 10 * time.Minute, 2500},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"slackmcp/store/queue"
@@ -159,6 +160,30 @@ func TestPostsAndCommandsWait(t *testing.T) {
 type posterFunc func(context.Context, rule.Message) error
 
 func (f posterFunc) Post(ctx context.Context, m rule.Message) error { return f(ctx, m) }
+
+// TestAShortDeadlineWaits has a rule whose tries are as short as may be, and a target that is away for a while: its
+// events wait, and do not come back at once for ever.
+func TestAShortDeadlineWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t, parse(t, `rules: [{name: out, deadline: 1s, post: {channel: C1, text: "{{.text}}"}}]`))
+		synctest.Wait()
+		g.slack.fail = func(int) error { return rule.Refused(errors.New("Slack cannot be reached")) }
+		for i := range 10 {
+			g.publish(fmt.Sprint(i))
+		}
+		time.Sleep(time.Minute)
+		g.slack.mu.Lock()
+		g.slack.fail = nil
+		g.slack.mu.Unlock()
+		time.Sleep(10 * time.Minute)
+		if got := g.slack.texts(); len(got) != 10 || len(g.dead("out")) > 0 {
+			t.Errorf("posted %q, dead letters %q, want all ten posted", got, g.dead("out"))
+		}
+		if err := g.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
 
 // TestPatienceEnds has a target that does not come back.
 func TestPatienceEnds(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"slackmcp/internal/words"
 	"slackmcp/internal/yamldoc"
+	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
 
@@ -196,10 +197,8 @@ const (
 // allow reports whether the rule may act on an event, and counts the act. change says
 // whether the breaker has just opened or closed.
 func (t *breaker) allow(e *event.Event) (ok bool, change string) {
-	if t.b.Counts == countsBots {
-		if ids, subtype := botsOf(e); len(ids) == 0 && subtype != "bot_message" {
-			return true, ""
-		}
+	if !t.counts(e) {
+		return true, ""
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -219,6 +218,27 @@ func (t *breaker) allow(e *event.Event) (ok bool, change string) {
 	}
 	t.acts = append(t.acts, now)
 	return true, change
+}
+
+// undo counts an allowed attempt as no act: it is made again, with the same number, and asked for again.
+func (t *breaker) undo(d *queue.Delivery) {
+	if d.Attempt != 1 || !t.counts(&d.Event) {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := len(t.acts); n > 0 {
+		t.acts = t.acts[:n-1]
+	}
+}
+
+// counts reports whether the breaker counts acts on an event.
+func (t *breaker) counts(e *event.Event) bool {
+	if t.b.Counts != countsBots {
+		return true
+	}
+	ids, subtype := botsOf(e)
+	return len(ids) > 0 || subtype == "bot_message"
 }
 
 // A TrippedError says that the breaker of a rule stopped an event.

@@ -453,6 +453,7 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 		h.r.opt.OnAttempt(Observation{Rule: h.rule.spec.Name, Group: h.rule.Group(), Action: h.rule.Action(), Source: e.Source, ID: e.ID, Attempt: d.Attempt, Err: err, Duration: took})
 	}
 	if _, held := queue.Postponed(err); held {
+		h.breaker.undo(&d)
 		return err // As above.
 	}
 	attrs := []slog.Attr{
