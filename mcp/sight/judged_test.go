@@ -92,6 +92,47 @@ func TestPagesAreAsIfTheHiddenWereNot(t *testing.T) {
 	}
 }
 
+// learner counts for what it is asked.
+type learner struct {
+	*eventtest.Rooms
+	learnt []string
+}
+
+func (l *learner) Learn(_ access.Person, channel string) bool {
+	if channel == "CFAKE" {
+		return false
+	}
+	l.learnt = append(l.learnt, channel)
+	return true
+}
+
+// Of the conversations that an event names, two are asked for that may be, and those that are known are not.
+func TestFewConversationsAreLearnt(t *testing.T) {
+	t.Parallel()
+	rooms := &learner{Rooms: &eventtest.Rooms{}}
+	rooms.Put("COPEN", "U1")
+	for _, id := range []string{"CFAKE", "C1", "C2", "C3"} {
+		rooms.Forget(id)
+	}
+	log := &eventtest.Log{}
+	log.Append(event.Event{ID: "Ev1", Channel: "COPEN", Raw: []byte("{}")})
+	show := func(_ access.Person, sees func(string) bool, e *event.Event) event.Event {
+		for _, id := range []string{"COPEN", "CFAKE", "C1", "C2", "C3"} {
+			if sees(id) != (id == "COPEN") {
+				t.Errorf("%s is not as it should be", id)
+			}
+		}
+		return *e
+	}
+	l := sight.Over(log, sight.Options{Judge: rooms, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
+	if err := l.Get(t.Context(), event.SourceSlack, "Ev1", func(*event.Event) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(rooms.learnt, []string{"C1", "C2"}) {
+		t.Errorf("it asks for %v", rooms.learnt)
+	}
+}
+
 func blind(l *eventtest.Log) *eventtest.Log {
 	l.Blind = true
 	return l

@@ -169,7 +169,7 @@ func ofNotice(e *event.Event, n notice) func(*Judge) {
 func (j *Judge) Forget() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.applied = ""
+	j.applied, j.astray = "", true
 	forgetAll(j)
 }
 

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"slackmcp/mcp/access"
+	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/visibility"
 	"slackmcp/slackapi"
+	"slackmcp/store/memory"
 	"slackmcp/webhook/event"
 )
 
@@ -205,6 +208,50 @@ func TestForget(t *testing.T) {
 		}
 		j.Apply(&e)
 		j.want(e, who{"UANN": visible})
+	})
+}
+
+// What was kept of a log that is no more is not restored.
+func TestForgetWhatWasKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store, err := memory.New(memory.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		log := &eventtest.Log{}
+		o := visibility.Options{State: store.State(), Log: log}
+		w, e := small(), message(t, "CPRIV")
+		first := newJudged(t, w, o)
+		stop := runs(first)
+		at := func(n uint64, inner string) {
+			e := slackEvent(t, inner)
+			e.Position = event.NewPosition("e0", n)
+			first.Apply(&e)
+		}
+		at(9, `{"type":"emoji_changed"}`)
+		first.want(e, who{"UANN": visible})
+		time.Sleep(time.Minute)
+		first.Forget() // the events from 2 on are lost
+		time.Sleep(time.Minute)
+		w.set("CPRIV", bot)
+		at(2, `{"type":"member_left_channel","channel":"CPRIV","user":"UANN"}`)
+		time.Sleep(time.Minute)
+		stop()
+
+		log.Append(event.Event{}, event.Event{})
+		second := newJudged(t, w, o)
+		w.fail(refusal("timed_out", slackapi.Unavailable))
+		defer runs(second)()
+		time.Sleep(time.Second)
+		w.during = func(method string) {
+			if method == "conversations.members" {
+				t.Error("who is a member was not kept: the test shows nothing")
+			}
+		}
+		w.fail(nil)
+		second.want(e, who{"UANN": hidden})
 	})
 }
 

@@ -332,41 +332,47 @@ func (j *Judge) rowsOf(ctx context.Context, prefix, name string) ([]kept, error)
 
 // keep writes what has changed, and how far the log was read.
 func (j *Judge) keep(ctx context.Context) {
-	list, at := j.changed()
+	list, at, over := j.changed()
 	epoch := at.Epoch()
 	seq, ok := at.Seq()
 	if !ok || len(list) == 0 && at == j.kept {
+		j.unkept(list, over)
 		return // no event was seen yet, or none since
 	}
 	prefix := j.place()
 	for i := range list {
 		for key, k := range list[i].rows(epoch, seq) {
-			if err := j.put(ctx, prefix+key, k); err != nil {
-				j.unkept(list)
+			if err := j.put(ctx, prefix+key, k, over); err != nil {
+				j.unkept(list, over)
 				return
 			}
 		}
 	}
-	if j.put(ctx, prefix+rowAt, kept{Epoch: epoch, Seq: seq, Of: 1}) == nil {
-		j.kept = at
+	if j.put(ctx, prefix+rowAt, kept{Epoch: epoch, Seq: seq, Of: 1}, over) != nil {
+		j.unkept(list, over)
+		return
 	}
+	j.kept = at
 }
 
-// changed returns what has to be written, and how far the log was read.
-func (j *Judge) changed() (list []whole, at event.Position) {
+// changed returns what has to be written, how far the log was read, and whether that is to be written over rows of
+// later positions.
+func (j *Judge) changed() (list []whole, at event.Position, over bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for name := range j.dirty {
 		list = append(list, j.whole(name))
 	}
 	clear(j.dirty)
-	return list, j.applied
+	over, j.astray = j.astray, false
+	return list, j.applied, over
 }
 
 // unkept notes that rows have to be written the next time.
-func (j *Judge) unkept(list []whole) {
+func (j *Judge) unkept(list []whole, over bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.astray = j.astray || over
 	for i := range list {
 		j.dirty[list[i].name] = struct{}{}
 	}
@@ -431,8 +437,8 @@ func (u *user) text() string {
 	return strings.Join([]string{u.id, string(flags), strconv.FormatInt(u.at.Unix(), 36), u.team, strings.Join(u.teams, ",")}, ":")
 }
 
-// put writes a row, unless a newer one is there.
-func (j *Judge) put(ctx context.Context, key string, k kept) error {
+// put writes a row, unless a newer one is there that it may not write over.
+func (j *Judge) put(ctx context.Context, key string, k kept, over bool) error {
 	value, err := json.Marshal(k)
 	if err != nil {
 		return err
@@ -442,7 +448,7 @@ func (j *Judge) put(ctx context.Context, key string, k kept) error {
 		e, err := j.opt.State.Get(ctx, key)
 		if err == nil {
 			var was kept
-			if json.Unmarshal(e.Value, &was) == nil && was.Epoch == k.Epoch && (was.Seq > k.Seq || was.Seq == k.Seq && was.At > k.At) {
+			if !over && json.Unmarshal(e.Value, &was) == nil && was.Epoch == k.Epoch && (was.Seq > k.Seq || was.Seq == k.Seq && was.At > k.At) {
 				return nil
 			}
 			p = state.Put{IfVersion: e.Version}

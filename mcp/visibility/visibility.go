@@ -138,6 +138,7 @@ type Judge struct {
 	peopleAt time.Time
 	missed   bool
 	dirty    map[string]struct{} // names of rows that have to be written
+	astray   bool                // rows of later positions are of a log that is no more: see Forget
 
 	again again
 
