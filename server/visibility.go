@@ -32,8 +32,7 @@ func (s *signInSide) judge(client *slackapi.Client, log *eventLog, others []webh
 	if err != nil {
 		return nil, err
 	}
-	log.window.Before(j.Apply)
-	log.window.Broken(j.Forget)
+	log.window.Before(j.Apply, j.Forget)
 	h.metrics.MCP.WatchVisibility(j)
 	return j, nil
 }

@@ -103,7 +103,7 @@ func judging(b *testing.B) (window, *visibility.Judge) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	log.Before(j.Apply)
+	log.Before(j.Apply, j.Forget)
 	ctx, cancel := context.WithCancel(context.Background())
 	b.Cleanup(cancel)
 	go func() { _ = j.Run(ctx) }()

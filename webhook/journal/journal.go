@@ -58,6 +58,7 @@ type Journal struct {
 	events fifo[record]
 	first  uint64         // number of the oldest event; the others are numbered as they came
 	newest event.Position // "" of an empty window
+	again  event.Position // the last that was given away anew since newest; "" is none
 	index  index
 	bytes  int
 }
@@ -86,14 +87,11 @@ func New(o Options) (*Journal, error) {
 	}, nil
 }
 
-// Before lets fn see each event before readers do, in their order; also those that the window does not take, which
-// the store gives again or late. It has to be called before Run, and fn must not ask the journal.
-func (j *Journal) Before(fn func(*event.Event)) { j.before = fn }
-
-// Broken lets fn know, before an event is added or readers see that the window is empty, that the store has other
-// events than it had: positions have been given away anew, or it has dropped what comes next, so that Before may
-// not be called with all events. It has to be called before Run, and fn must not ask the journal.
-func (j *Journal) Broken(fn func()) { j.broken = fn }
+// Before lets see have each event before readers do, in their order; also those that the window does not take, which
+// the store gives again or late. broken is called before an event is added, or readers find the window empty, when
+// the store has other events than it had: positions are given away anew, or it has dropped what comes next, so that
+// see may not have all events. Before has to be called before Run, and neither may ask the journal.
+func (j *Journal) Before(see func(*event.Event), broken func()) { j.before, j.broken = see, broken }
 
 // Loaded is closed when the window has been filled from the store for the first time.
 func (j *Journal) Loaded() <-chan struct{} { return j.loaded }
@@ -159,7 +157,7 @@ func (j *Journal) add(e event.Event) {
 			j.broken()
 		case e.Position <= j.newest:
 			if late = true; !j.has(&e) {
-				j.broken() // a failover has lost what was there
+				j.reused(e.Position)
 			}
 		}
 	}
@@ -175,7 +173,7 @@ func (j *Journal) add(e event.Event) {
 		}
 	}
 	j.events.items = append(j.events.items, r)
-	j.newest = e.Position
+	j.newest, j.again = e.Position, ""
 	j.index.add(seq, &r)
 	j.bytes += sizeOf(&e)
 	for n := len(j.events.live()); n > j.maxEvents || j.bytes > j.maxBytes && n > 1; n-- {
@@ -188,6 +186,15 @@ func (j *Journal) add(e event.Event) {
 	j.watchers.notify(&e)
 }
 
+// reused notes that the store has another event at a position than it had: a failover has lost that one. It is
+// told once of all that follow each other. It requires the lock.
+func (j *Journal) reused(at event.Position) {
+	if at <= j.again || j.again == "" {
+		j.broken()
+	}
+	j.again = at
+}
+
 // has reports that the window has an event at its position. It requires the lock.
 func (j *Journal) has(e *event.Event) bool {
 	seq, ok := j.index.ids[idKey{e.Source, e.ID}]
@@ -196,7 +203,7 @@ func (j *Journal) has(e *event.Event) bool {
 
 // clear empties the window. It requires the lock.
 func (j *Journal) clear() {
-	j.events, j.first, j.newest, j.index, j.bytes = fifo[record]{}, 0, "", newIndex(), 0
+	j.events, j.first, j.newest, j.again, j.index, j.bytes = fifo[record]{}, 0, "", "", newIndex(), 0
 }
 
 // sizeOf estimates what an event costs: its bytes and strings, and about as much as

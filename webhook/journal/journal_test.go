@@ -143,7 +143,7 @@ func TestBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	var heard []string
-	j.Before(func(e *event.Event) { heard = append(heard, e.ID) }) // readers have to wait meanwhile
+	j.Before(func(e *event.Event) { heard = append(heard, e.ID) }, func() { t.Error("the log is told to be broken") }) // readers have to wait meanwhile
 	run(t, j, q)
 	publish(t, q, some(5, 5)...)
 	until(t, j, held(j, 10))
@@ -366,7 +366,7 @@ func TestTailWithRepetitionsAndOtherEpochs(t *testing.T) {
 		tail script
 		max  int
 		want []string
-		// heard is what Before and Broken tell.
+		// heard is what Before tells.
 		heard []string
 	}{
 		{"an event twice", script{at("a", 1, "x"), at("a", 2, "y"), at("a", 2, "y"), at("a", 1, "x"), at("a", 3, "z")}, 10, []string{"x", "y", "z"}, []string{"x", "y", "y", "x", "z"}},
@@ -374,10 +374,13 @@ func TestTailWithRepetitionsAndOtherEpochs(t *testing.T) {
 		{"an id that was forgotten and came again", script{at("a", 1, "x"), at("a", 2, "x"), at("a", 3, "y"), at("a", 4, "z")}, 3, []string{"x", "y", "z"}, []string{"x", "x", "y", "z"}},
 		{
 			"positions that a failover gives away anew",
-			script{at("a", 1, "x"), at("a", 2, "y"), at("a", 3, "y2"), at("a", 2, "leave"), at("a", 3, "y2"), at("a", 4, "z")},
+			script{
+				at("a", 1, "x"), at("a", 2, "y"), at("a", 3, "y2"), at("a", 2, "leave"), at("a", 3, "w"), at("a", 4, "v"),
+				at("a", 4, "u"), at("a", 1, "x"), at("a", 4, "t"), at("a", 5, "z"),
+			},
 			10,
-			[]string{"x", "y", "y2", "z"},
-			[]string{"x", "y", "y2", "broken", "leave", "y2", "z"},
+			[]string{"x", "y", "y2", "v", "z"},
+			[]string{"x", "y", "y2", "broken", "leave", "w", "v", "broken", "u", "x", "broken", "t", "z"},
 		},
 	}
 	for _, tt := range tests {
@@ -387,8 +390,7 @@ func TestTailWithRepetitionsAndOtherEpochs(t *testing.T) {
 				t.Fatal(err)
 			}
 			var heard []string
-			j.Before(func(e *event.Event) { heard = append(heard, e.ID) })
-			j.Broken(func() { heard = append(heard, "broken") })
+			j.Before(func(e *event.Event) { heard = append(heard, e.ID) }, func() { heard = append(heard, "broken") })
 			run(t, j, tt.tail)
 			until(t, j, func() bool { _, err := j.Get(t.Context(), "slack", "z"); return err == nil })
 			if !cmp.Equal(heard, tt.heard) {
@@ -650,7 +652,7 @@ func TestRunContinuesBehindItsNewestEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		broken := 0
-		j.Broken(func() { broken++ }) // the test looks while Run waits
+		j.Before(func(*event.Event) {}, func() { broken++ }) // the test looks while Run waits
 		run(t, j, s)
 		<-j.Loaded()
 
