@@ -39,7 +39,7 @@ func openStore(ctx context.Context, cfg config.Config, guard *clock.Guard, log *
 	case config.SQLite:
 		o := sqliteOptions(cfg, log)
 		if o.Aging = aging; guard != nil {
-			o.Believed = guard.Believed
+			o.Believed, o.Settled = guard.Believed, guard.Settled
 		}
 		return sqlite.Open(ctx, o)
 	case config.Redis:

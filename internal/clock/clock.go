@@ -77,7 +77,7 @@ func (g *Guard) Watch(of string) func(now time.Time) time.Time {
 // doubts requires the lock.
 func (g *Guard) doubts(w *watch, now time.Time) bool {
 	passed := g.elapsed()
-	if g.awaited && !g.witness && passed < Await {
+	if g.awaits(passed) {
 		return true
 	}
 	w.differs = now.Round(0).Sub(g.said.Add(passed - g.at))
@@ -90,6 +90,17 @@ func (g *Guard) doubts(w *watch, now time.Time) bool {
 	}
 	w.believed = passed-w.since >= Patience
 	return !w.believed
+}
+
+// awaits reports whether the first word of the witness is waited for. It requires the lock.
+func (g *Guard) awaits(passed time.Duration) bool { return g.awaited && !g.witness && passed < Await }
+
+// Settled reports whether what [Guard.Believed] says may be gone by to remove something: not while the first word of
+// the witness is waited for.
+func (g *Guard) Settled() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return !g.awaits(g.elapsed())
 }
 
 // Believed is what time it is: what the clock shows, or, while a clock is doubted that was asked about, what the

@@ -52,6 +52,17 @@ func TestGuard(t *testing.T) {
 	if got := aging(start.Add(31 * day)); !got.Equal(time.Unix(0, 0)) {
 		t.Errorf("before the witness has spoken things grow old by %s", got)
 	}
+	if g.Settled() {
+		t.Error("before the witness has spoken the time is settled")
+	}
+	passed = Await
+	if !g.Settled() {
+		t.Error("the witness is waited for without end")
+	}
+	passed = 0
 	g.Witness(start)
+	if !g.Settled() {
+		t.Error("after the witness has spoken the time is not settled")
+	}
 	check("a start on a clock that is ahead", start.Add(31*day), false)
 }

@@ -77,6 +77,9 @@ type Options struct {
 	Aging func(now time.Time) time.Time
 	// Believed is the time by which small values end, of what the clock shows; nil is the clock.
 	Believed func(now time.Time) time.Time
+	// Settled says whether small values may be removed by that time; until then those that have ended are not
+	// shown, and stay. nil is always.
+	Settled func() bool
 	// Logger gets lines about trouble and recovery; nil is silent.
 	Logger *slog.Logger
 }
@@ -120,6 +123,9 @@ func (o Options) normalize() (Options, error) {
 	}
 	if o.Believed == nil {
 		o.Believed = func(now time.Time) time.Time { return now }
+	}
+	if o.Settled == nil {
+		o.Settled = func() bool { return true }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

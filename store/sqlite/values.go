@@ -35,6 +35,7 @@ type smallValues struct {
 	path     string
 	log      *slog.Logger
 	believed func(time.Time) time.Time
+	settled  func() bool
 	watchers *values.Watchers
 	note     *positionNote
 	// least is the version that was given according to the position note, and accept says
@@ -62,7 +63,7 @@ func (q *Store) State() state.Store { return q.values }
 // openValues opens the file, and makes it the first time. The caller has the lock of the
 // directory.
 func openValues(path string, least int64, accept bool, note *positionNote, o Options) (*smallValues, error) {
-	v := &smallValues{path: path, log: o.Logger, believed: o.Believed, watchers: values.NewWatchers(), note: note, least: least, accept: accept}
+	v := &smallValues{path: path, log: o.Logger, believed: o.Believed, settled: o.Settled, watchers: values.NewWatchers(), note: note, least: least, accept: accept}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err := v.open(); err != nil {
@@ -321,7 +322,7 @@ func (v *smallValues) sweep() {
 		return
 	}
 	defer v.sweeps.Reset(valuesSweepEvery)
-	if v.db == nil {
+	if v.db == nil || !v.settled() {
 		return
 	}
 	now := v.believed(time.Now()).UnixNano()

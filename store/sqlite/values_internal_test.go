@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"os"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"slackmcp/store/state"
 )
@@ -35,5 +37,33 @@ func TestValuesOpenAgainAfterAnError(t *testing.T) {
 	info, err := os.Stat(s.path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file: %v, %v, want mode 0600", info.Mode(), err)
+	}
+}
+
+// TestNoValueGoesWhileTheTimeIsNotSettled has a clock that is ahead at the start, until somebody says what time it
+// is: a value is not removed because of it.
+func TestNoValueGoesWhileTheTimeIsNotSettled(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	var settled atomic.Bool
+	q, err := Open(t.Context(), Options{
+		Dir: t.TempDir(), Settled: settled.Load,
+		Believed: func(now time.Time) time.Time { return now.Add(time.Duration(ahead.Load())) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	if _, err := q.State().Put(t.Context(), "key", []byte("value"), state.Put{TTL: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ settled, stays bool }{{false, true}, {true, false}} {
+		ahead.Store(int64(24 * time.Hour))
+		settled.Store(c.settled)
+		q.values.sweep()
+		ahead.Store(0)
+		if _, err := q.State().Get(t.Context(), "key"); (err == nil) != c.stays {
+			t.Errorf("with a time that is settled: %v the value is there: %v, want %v", c.settled, err, c.stays)
+		}
 	}
 }
