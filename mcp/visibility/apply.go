@@ -290,7 +290,11 @@ func (j *Judge) suspect(id string) {
 // Slack's own answer decides, also on an event that comes late.
 func (j *Judge) profile(p profile) {
 	u := j.user(p.ID)
-	if !u.at.IsZero() && !p.differs(u) {
+	switch {
+	case u.at.IsZero():
+		u.taken = j.seq // what Slack is just being asked may be from before
+		return
+	case !p.differs(u):
 		return
 	}
 	if p.guest() != u.guest {

@@ -394,3 +394,23 @@ func TestMissingScopeIsRemembered(t *testing.T) {
 		j.want(e, who{"UANN": visible})
 	})
 }
+
+// What Slack answers about somebody is asked again where an event about them came meanwhile.
+func TestSomebodyChangesWhileSlackIsAsked(t *testing.T) {
+	t.Parallel()
+	in(t, func(j *judged) {
+		calls := 0
+		j.during = func(method string) {
+			if method != "users.info" {
+				return
+			}
+			if calls++; calls == 1 {
+				j.happens(`{"type":"user_change","user":{"id":"UANN","deleted":true}}`)
+			}
+		}
+		j.want(message(t, "CPUB"), who{"UANN": visible})
+		if calls != 2 {
+			t.Errorf("Slack was asked %d times", calls)
+		}
+	})
+}
