@@ -47,19 +47,19 @@ type sighted struct {
 var judged = map[string][]string{
 	// who sees the conversation
 	"conversation": strings.Fields(`message app_mention channel_archive channel_created channel_deleted channel_history_changed channel_id_changed
-		channel_left channel_rename channel_shared channel_unarchive channel_unshared group_archive group_close group_deleted
-		group_history_changed group_left group_open group_rename group_unarchive im_close im_created im_history_changed im_open link_shared
+		channel_left channel_rename channel_shared channel_unarchive channel_unshared group_archive group_deleted
+		group_history_changed group_left group_rename group_unarchive im_history_changed link_shared
 		member_joined_channel member_left_channel message_metadata_deleted message_metadata_posted message_metadata_updated pin_added
-		pin_removed reaction_added reaction_removed star_added star_removed shared_channel_invite_accepted shared_channel_invite_approved
+		pin_removed reaction_added reaction_removed shared_channel_invite_accepted shared_channel_invite_approved
 		shared_channel_invite_declined shared_channel_invite_received shared_channel_invite_requested call_rejected function_executed
 		file_comment_added file_comment_deleted file_comment_edited invite_requested dnd_updated workflow_step_execute
-		entity_details_requested app_context_changed email_domain_changed resources_added resources_removed user_connection
+		app_context_changed email_domain_changed resources_added resources_removed user_connection
 		user_resource_denied user_resource_granted user_resource_removed workflow_deleted workflow_published workflow_step_deleted
 		workflow_unpublished`),
 	// the one who acted; of a button on a message for all who sees the conversation
 	"actor": strings.Fields(`slash_command shortcut message_action view_submission view_closed block_suggestion interactive_message
 		dialog_submission dialog_cancellation dialog_suggestion workflow_step_edit app_home_opened assistant_thread_started
-		assistant_thread_context_changed`),
+		assistant_thread_context_changed entity_details_requested star_added star_removed im_created im_open im_close group_open group_close`),
 	"message":  {"block_actions"},
 	"file":     strings.Fields("file_change file_created file_deleted file_public file_unshared file_shared"),
 	"everyone": strings.Fields(`user_change user_profile_changed user_status_changed user_huddle_changed team_join dnd_updated_user subteam_created subteam_updated subteam_members_changed subteam_self_added subteam_self_removed emoji_changed team_rename team_domain_change`),
