@@ -144,7 +144,7 @@ func (r *reply) event(epoch string, seq int64) event.Event {
 // keys are the names under which a topic is stored. The braces are Redis's hash tag: a
 // cluster keeps all of them on one node, so that one script may change several.
 type keys struct {
-	meta   string // hash: epoch, seq, accepted, mark, trimmed, head (when the oldest event was accepted)
+	meta   string // hash: epoch, seq, accepted, mark, trimmed, head (when the oldest event was accepted), passed (see trim.lua)
 	log    string // stream: the events, <sequence>-<rank>
 	kept   string // stream: events that left the log while a group still has work for them
 	ids    string // hash: digest -> sequence:time, of what is in the log or seen within the TTL

@@ -1,25 +1,33 @@
 -- The state of the log, read once and written once by a script.
 local function load(meta)
-  local m = redis.call('HMGET', meta, 'epoch', 'seq', 'accepted', 'mark', 'trimmed', 'head')
+  local m = redis.call('HMGET', meta, 'epoch', 'seq', 'accepted', 'mark', 'trimmed', 'head', 'passed')
   return {
     epoch = m[1], seq = tonumber(m[2] or 0), accepted = tonumber(m[3] or 0), mark = tonumber(m[4] or 0),
-    trimmed = tonumber(m[5] or 0), head = tonumber(m[6] or 0), changed = false,
+    trimmed = tonumber(m[5] or 0), head = tonumber(m[6] or 0), passed = tonumber(m[7] or 0), changed = false,
   }
 end
 
 local function save(meta, s)
   if not s.changed then return end
   redis.call('HSET', meta, 'epoch', s.epoch, 'seq', num(s.seq), 'accepted', num(s.accepted), 'mark', num(s.mark),
-    'trimmed', num(s.trimmed), 'head', num(s.head))
+    'trimmed', num(s.trimmed), 'head', num(s.head), 'passed', num(s.passed))
 end
 
+-- A time that is later than now by more than this was given by a clock that was ahead.
+local ahead = 3600 * 1000000
+
 -- forget takes the id of an event that left the log out of the index, or remembers when
--- to: ids are seen for the whole of the TTL, whatever becomes of their events.
-local function forget(ids, seen, digest, id, t, ttl)
+-- to: ids are seen for the whole of the TTL, whatever becomes of their events. That of an id
+-- which a clock ahead accepted begins now.
+local function forget(ids, seen, digest, id, t, ttl, early)
   local place = redis.call('HGET', ids, digest)
   if not place then return end
   local seq, at = string.match(place, '^(%d+):(%d+)$')
   if seq ~= seqof(id) then return end
+  if early then
+    at = t
+    redis.call('HSET', ids, digest, seq .. ':' .. num(t))
+  end
   if at + ttl <= t then
     redis.call('HDEL', ids, digest)
   else
@@ -53,20 +61,21 @@ local function lowest(groups)
 end
 
 -- trim takes the oldest events out of the log, at most n, and only those accepted
--- before a time when one is given. It stops at what a group has yet to begin. What a
+-- before a time when one is given, with those at the beginning that a clock ahead accepted. It stops at what a group has yet to begin. What a
 -- group has begun and not finished is kept for it elsewhere. It returns how many left.
 local function trim(s, log, kept, ids, seen, groups, pins, n, before, t, ttl)
   local low = lowest(groups)
   local list = redis.call('XRANGE', log, '-', '+', 'COUNT', n + 1)
-  local removed = 0
+  local removed, leading = 0, before ~= nil
   for i = 1, math.min(n, #list) do
     local id, f = list[i][1], list[i][2]
-    local seq = seqof(id)
-    if tonumber(seq) > low or (before and tonumber(f[A]) >= before) then break end
+    local seq, at = seqof(id), tonumber(f[A])
+    leading = leading and at > t + ahead
+    if tonumber(seq) > low or (before and at >= before and not leading) then break end
     if redis.call('HEXISTS', pins, seq) == 1 then
       redis.call('XADD', kept, id, 'm', f[M], 'a', f[A], 'd', f[D], 'e', f[E])
     end
-    forget(ids, seen, f[D], id, t, ttl)
+    forget(ids, seen, f[D], id, t, ttl, leading)
     removed = i
   end
   if removed == 0 then return 0 end
@@ -82,8 +91,24 @@ local function trim(s, log, kept, ids, seen, groups, pins, n, before, t, ttl)
   return removed
 end
 
+-- pass has the head grow old like the first event behind it that no clock ahead accepted. It looks at
+-- most at n events, and goes on behind them the next time.
+local function pass(s, log, n, t)
+  if s.head <= t + ahead then return end
+  for _, e in ipairs(redis.call('XRANGE', log, num(math.max(s.passed, s.trimmed) + 1), '+', 'COUNT', n)) do
+    local at = tonumber(e[2][A])
+    s.changed = true
+    if at <= t + ahead then
+      s.head = at
+      return
+    end
+    s.passed = tonumber(seqof(e[1]))
+  end
+end
+
 -- expire trims what is older than age, if there is an age; at most n.
 local function expire(s, log, kept, ids, seen, groups, pins, n, age, t, ttl)
+  if age > 0 then pass(s, log, n, t) end
   if age > 0 and s.head > 0 and s.head < t - age then
     trim(s, log, kept, ids, seen, groups, pins, n, t - age, t, ttl)
   end
