@@ -144,6 +144,7 @@ func TestACursorThatSlackRefuses(t *testing.T) {
 		if _, err := r.ChannelID(t.Context(), "#chan-5500"); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait()
 		clear(l.issued) // Slack knows none of its cursors any more
 		if id, err := r.ChannelID(t.Context(), "#chan-19999"); err != nil || id != "C019999" {
 			t.Errorf("behind a cursor that is refused: %q, %v", id, err)

@@ -116,6 +116,7 @@ func TestNamed(t *testing.T) {
 			if err != nil || whole != (after < time.Hour) || len(found) == 1 != whole {
 				t.Errorf("%s after the list was read: %+v, %v, %v", after, found, whole, err)
 			}
+			synctest.Wait() // what reads on behind has begun to wait
 			f.slow = time.Hour
 		}
 	})

@@ -146,7 +146,7 @@ func TestTheOperatorRedrivesAThousand(t *testing.T) {
 	kept(t, data, 100_000)
 	t.Logf("100,000 events are stored in %s", time.Since(began).Round(time.Millisecond))
 	file, broken := aRule(t)
-	s := start(t, []string{"ADMIN_TOKEN=" + adminToken}, "--sandbox", "--data-dir", data, "--max-attempts", "1", "--rules", file)
+	s := start(t, []string{"ADMIN_TOKEN=" + adminToken}, "--sandbox", "--data-dir", data, "--max-attempts", "1", "--target-patience", "1s", "--rules", file)
 	var g errgroup.Group
 	g.SetLimit(32)
 	for i := range dead {
@@ -157,7 +157,7 @@ func TestTheOperatorRedrivesAThousand(t *testing.T) {
 	b.visit(s.Base + "/console/groups")
 	b.sees("#part tr", "1,000")
 	b.visit(s.Base + "/console/dead-letters")
-	b.sees("#part li", "1,000")
+	b.sees("#part", "rule.import (1,000)")
 	b.sees("#part td", "onerror=")
 	b.picture("console-dead-letters")
 

@@ -16,7 +16,6 @@ import (
 	_ "modernc.org/sqlite" // the driver of another program that opens the store
 
 	"slackmcp/internal/requires"
-	"slackmcp/slackapi/sandbox"
 )
 
 // A trouble keeps a store from being written, for a while.
@@ -217,23 +216,29 @@ func lockedByAnother() trouble {
 	}
 }
 
-// queueFull lets a rule's command fail, so that its group holds back what retention
-// would remove. Afterwards each event is worked by the rule, once.
+// queueFull lets a consumer's command fail, so that its group holds back what retention would remove. (A rule
+// whose target refuses never does: it gives events up before the store is full.) Afterwards each event is worked
+// by the consumer, once.
 func queueFull() trouble {
 	allowed, worked := "", ""
 	return trouble{
 		name: "the queue is full",
 		options: func(t *testing.T) options {
 			dir := t.TempDir()
-			rules := filepath.Join(dir, "rules.yaml")
 			allowed, worked = filepath.Join(dir, "allowed"), filepath.Join(dir, "worked")
-			const text = "rules:\n  - name: slow\n    when: {source: slack}\n    attempts: 50\n    run:\n      command: [/bin/sh, -c, 'test -e \"$0\" && echo \"$EVENT_ID\" >> \"$1\"', %q, %q]\n"
-			if err := os.WriteFile(rules, fmt.Appendf(nil, text, allowed, worked), 0o600); err != nil {
+			return options{env: []string{"RETENTION_COUNT=20"}}
+		},
+		begin: func(t *testing.T, _ *process, data string) func() {
+			command := fmt.Sprintf("test -e '%s' && echo \"$EVENT_ID\" >> '%s'", allowed, worked)
+			slow := exec.Command(binary, "consume", "--no-env-file", "--group", "slow", "--max-attempts", "50", "--exec", command)
+			slow.Env = append(os.Environ(), "DATA_DIR="+data)
+			if err := slow.Start(); err != nil {
 				t.Fatal(err)
 			}
-			return options{args: []string{"--rules", rules}, env: append(newWorkspace(t, sandbox.Options{}).env(), "RETENTION_COUNT=20")}
-		},
-		begin: func(t *testing.T, _ *process, _ string) func() {
+			t.Cleanup(func() {
+				_ = slow.Process.Signal(os.Interrupt)
+				_ = slow.Wait()
+			})
 			return func() {
 				if err := os.WriteFile(allowed, nil, 0o600); err != nil {
 					t.Error(err)

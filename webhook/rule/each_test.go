@@ -237,6 +237,7 @@ func TestPausesOfARule(t *testing.T) {
 		g.slack.fail = func(int) error { at = append(at, time.Since(start).Round(time.Second)); return errors.New("no") }
 		g.publish("x")
 		time.Sleep(20 * time.Hour)
+		synctest.Wait()
 		if want := []time.Duration{0, 10 * time.Second, 6*time.Hour + 10*time.Second}; !slices.Equal(at, want) || len(g.dead("named")) != 1 {
 			t.Errorf("tried at %v, want %v; dead letters %q", at, want, g.dead("named"))
 		}
