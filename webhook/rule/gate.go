@@ -27,18 +27,19 @@ type gate struct {
 	backlog  int64                                    // 0 is no bound
 	waiting  func(context.Context) (n int64, ok bool) // how many of the rule's events wait
 
-	mu      sync.Mutex
-	since   time.Time     // when the target began to refuse; zero while the gate is open
-	changed chan struct{} // closed when the gate opens, or a probe ends
-	probing bool
-	pause   time.Duration
-	probeAt time.Time
-	cause   error
-	failed  []string  // the last events that failed one after the other while the gate was open
-	told    time.Time // when the log was told last
-	surplus int64     // how many events may still become dead letters by the backlog
-	asked   time.Time // when the backlog was looked at last
-	dead    int64     // how many became dead letters
+	mu       sync.Mutex
+	since    time.Time     // when the target began to refuse; zero while the gate is open
+	changed  chan struct{} // closed when the gate opens, or a probe ends
+	probing  bool
+	pause    time.Duration
+	probeAt  time.Time
+	cause    error
+	failed   []string  // the last events that failed one after the other while the gate was open
+	told     time.Time // when the log was told last
+	surplus  int64     // how many events may still become dead letters by the backlog
+	asked    time.Time // when the backlog was looked at last
+	dead     int64     // how many became dead letters
+	gaveUpAt time.Time // when the last one did
 }
 
 // How a gate probes, and what it says.
@@ -122,10 +123,10 @@ func (g *gate) look(ctx context.Context) (changed <-chan struct{}, wait time.Dur
 	switch {
 	case g.since.IsZero():
 		return nil, 0, false, nil
-	case !g.probing && !now.Before(g.probeAt):
+	case !g.probing && (!now.Before(g.probeAt) || g.rested(now)):
 		g.probing = true
 		return nil, 0, true, nil
-	case g.gaveUp(ctx, now):
+	case !g.probing && g.gaveUp(ctx, now): // while one finds out, the others wait
 		return nil, 0, false, g.letter()
 	}
 	wait = askEvery
@@ -135,6 +136,12 @@ func (g *gate) look(ctx context.Context) (changed <-chan struct{}, wait time.Dur
 		wait = min(wait, g.probeAt.Sub(now))
 	}
 	return g.changed, wait, false, nil
+}
+
+// rested reports whether events were given up, and for a while none came: what comes then may have been
+// redriven because the target was mended, and is tried. It requires g.mu.
+func (g *gate) rested(now time.Time) bool {
+	return now.Sub(g.since) >= g.patience && !g.gaveUpAt.IsZero() && now.Sub(g.gaveUpAt) >= askEvery
 }
 
 // gaveUp reports whether an event is to become a dead letter. It requires g.mu.
@@ -162,6 +169,7 @@ func (g *gate) gaveUp(ctx context.Context, now time.Time) bool {
 // another event's, and what it asked for does not concern this one. It requires g.mu.
 func (g *gate) letter() error {
 	g.dead++
+	g.gaveUpAt = g.now()
 	return queue.Permanent(fmt.Errorf("the target has refused since %s: %s", g.since.UTC().Format(time.RFC3339), g.cause.Error()))
 }
 
@@ -197,7 +205,7 @@ func (g *gate) shut(ctx context.Context, probe bool, err error) error {
 	now, shut := g.now(), !g.since.IsZero()
 	switch {
 	case !shut:
-		g.since, g.pause, g.dead = now, firstProbe, 0
+		g.since, g.pause, g.dead, g.gaveUpAt = now, firstProbe, 0, time.Time{}
 	case probe:
 		g.pause = min(2*g.pause, lastProbe)
 	}

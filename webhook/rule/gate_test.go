@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"slackmcp/store/queue"
+	"slackmcp/webhook/event"
 	"slackmcp/webhook/rule"
 )
 
@@ -197,6 +198,24 @@ func TestPatienceEnds(t *testing.T) {
 	await(t, "the dead letters", func() bool { return g.group(t).Dead == n })
 	if r := g.r.Refusing(); len(r) != 1 || r[0].Rule != "out" || r[0].DeadLetters == 0 {
 		t.Errorf("Refusing = %+v", r)
+	}
+	// Who mends the target and redrives is not made to wait for the next probe.
+	to.status.Store(http.StatusOK)
+	time.Sleep(1100 * time.Millisecond)
+	letters, err := g.q.DeadLetters(t.Context(), "rule.out", queue.LetterQuery{Limit: n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var at []event.Position
+	for _, l := range letters {
+		at = append(at, l.Event.Position)
+	}
+	if _, err := g.q.Redrive(t.Context(), "rule.out", at...); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the redriven", func() bool { return to.received() == n })
+	if s := g.group(t); s.Dead != 0 {
+		t.Errorf("%d died again", s.Dead)
 	}
 	if err := g.end(); err != nil {
 		t.Error(err)
