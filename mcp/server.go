@@ -9,7 +9,6 @@
 package mcp
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -209,7 +208,9 @@ func (s *Server) compose(o Options) error {
 func (s *Server) connect(o Options) error {
 	o.Transport.Subscribable = s.resources.Subscribable
 	o.Transport.Absent = s.tools.Absent
-	o.Transport.MayTell = s.mayTell
+	if s.judges || o.People != nil {
+		o.Transport.MayTell = s.mayTell
+	}
 	o.Transport.NeedsScope = s.tools.NeedsScope
 	if o.Slack != nil {
 		o.Transport.OnServe = slackapi.Reading
@@ -443,10 +444,7 @@ func (s *Server) why(e *event.Event) transport.Cause {
 	if !s.judges {
 		return unjudged{}
 	}
-	kept := *e
-	if kept.Raw = nil; visibility.NeedsBody(e) {
-		kept.Raw = bytes.Clone(e.Raw)
-	}
+	kept := visibility.Trim(e)
 	return &kept
 }
 

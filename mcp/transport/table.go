@@ -80,9 +80,10 @@ func (s *subscription) because(why Cause) {
 	s.why = append(s.why, why)
 }
 
-// stillTold reports whether the client may be told of anything that changed, as of now. It requires box.mu.
+// stillTold reports whether the client may be told of anything that changed, as of now. What was told with an earlier
+// update, while its window was open, is nothing new. It requires box.mu.
 func (s *subscription) stillTold() bool {
-	told := len(s.why) == 0 || slices.ContainsFunc(s.why, func(why Cause) bool {
+	told := slices.ContainsFunc(s.why, func(why Cause) bool {
 		return s.topic.table.verdict(s.box.caller, why) == Told
 	})
 	s.why, s.last = nil, s.why
