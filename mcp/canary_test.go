@@ -421,7 +421,7 @@ func TestLockdownOfEveryEventType(t *testing.T) {
 	}
 	defer client.Close()
 	h := lockedFixture(t, func(o *mcp.Options) {
-		o.Push.Webhooks.Caller = func(context.Context, string, string) *access.Principal { return eventtest.Service() }
+		o.Push.Webhooks.Caller = func(context.Context, string, string) (*access.Principal, error) { return eventtest.Service(), nil }
 		o.Push.Webhooks.State, o.Push.Webhooks.Client, o.Push.Webhooks.Exclusive, o.Push.Webhooks.ChallengesPerMinute = store.State(), client, true, 10_000
 	})
 	var types struct {

@@ -371,8 +371,8 @@ func (a *assistantSide) push(cfg config.Config, values state.Store, h *hooks) (m
 // subscriber returns whom a principal's subscriptions are posted to, as a caller of now: its token is still one
 // of the settings' and may read events, its issuer still the one that is trusted, or its sign-in holds. Else it
 // is nil.
-func (a *assistantSide) subscriber(m config.MCP) func(ctx context.Context, principal, credential string) *access.Principal {
-	return func(ctx context.Context, principal, credential string) *access.Principal {
+func (a *assistantSide) subscriber(m config.MCP) func(ctx context.Context, principal, credential string) (*access.Principal, error) {
+	return func(ctx context.Context, principal, credential string) (*access.Principal, error) {
 		if access.IsPerson(principal) {
 			return a.people.subscriber(ctx, principal)
 		}
@@ -382,9 +382,9 @@ func (a *assistantSide) subscriber(m config.MCP) func(ctx context.Context, princ
 				m.OAuth.Enabled() && strings.HasPrefix(principal, access.OAuthPrefix+m.OAuth.Issuer+"#")
 		}
 		if !known {
-			return nil
+			return nil, nil //nolint:nilnil // they are nobody any more
 		}
-		return &access.Principal{Name: principal, Credential: credential, Scopes: []access.Scope{access.Events}}
+		return &access.Principal{Name: principal, Credential: credential, Scopes: []access.Scope{access.Events}}, nil
 	}
 }
 

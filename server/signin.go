@@ -55,20 +55,17 @@ func personalScopes(cfg config.Config) []access.Scope {
 	return scopes
 }
 
-// subscriber is the caller of a sign-in by its name, nil where it has ended. While that cannot be found out, it is
-// one who sees nothing.
-func (s *signInSide) subscriber(ctx context.Context, principal string) *access.Principal {
+// subscriber is the caller of a sign-in by its name, nil where it has ended. The error says that it cannot be found
+// out now.
+func (s *signInSide) subscriber(ctx context.Context, principal string) (*access.Principal, error) {
 	if s == nil {
-		return nil
+		return nil, nil //nolint:nilnil // nobody signs in any more
 	}
 	p, err := s.rows.Caller(ctx, principal)
-	switch {
-	case errors.Is(err, rows.ErrInvalid):
-		return nil
-	case err != nil:
-		return &access.Principal{Name: principal}
+	if errors.Is(err, rows.ErrInvalid) {
+		return nil, nil //nolint:nilnil // it has ended
 	}
-	return p
+	return p, err
 }
 
 // newSignIn builds the side by which people sign in; nil where nobody does. End is called with the

@@ -92,6 +92,10 @@ func now(ctx context.Context, log sight.Log) (string, error) {
 		}
 		return nil
 	})
+	// Who sees nothing of what was looked at begins at the end all the same, and not with the oldest event.
+	if end := log.Newest(); err == nil && now == CursorStart && end != "" {
+		now = string(end)
+	}
 	return now, err
 }
 

@@ -96,8 +96,9 @@ type Options struct {
 	// the subscriptions with.
 	Exclusive bool
 	// Caller returns who has subscribed, by the name and the credential of the principal: a caller as it
-	// would be authenticated now, or nil who may have subscriptions no more.
-	Caller func(ctx context.Context, principal, credential string) *access.Principal
+	// would be authenticated now, or nil who may have subscriptions no more. An error says that it cannot be found
+	// out now.
+	Caller func(ctx context.Context, principal, credential string) (*access.Principal, error)
 	// PeopleHosts are the hosts to which the events of people who have signed in may be posted, as
 	// egress.Options writes hosts. None is nowhere.
 	PeopleHosts []string
@@ -286,7 +287,7 @@ func (n *Notifier) round(life context.Context) error {
 			n.log.LogAttrs(ctx, slog.LevelError, "a subscription cannot be read", slog.String("key", entry.Key), slog.Any("error", err))
 			continue
 		}
-		if n.opt.Caller(ctx, s.Principal, s.Credential) == nil {
+		if p, err := n.opt.Caller(ctx, s.Principal, s.Credential); p == nil && err == nil {
 			n.evict(ctx, s, "the access was revoked")
 			continue
 		}

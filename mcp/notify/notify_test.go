@@ -288,15 +288,15 @@ func TestSubscriptionsEnd(t *testing.T) {
 	t.Parallel()
 	revoked := make(chan struct{})
 	r := newRig(t, func(o *notify.Options) {
-		o.Caller = func(_ context.Context, principal, _ string) *access.Principal {
+		o.Caller = func(_ context.Context, principal, _ string) (*access.Principal, error) {
 			select {
 			case <-revoked:
 				if principal == "token:fired" {
-					return nil
+					return nil, nil //nolint:nilnil // nobody any more
 				}
 			default:
 			}
-			return eventtest.Service()
+			return eventtest.Service(), nil
 		}
 	})
 	e, _ := r.start()
@@ -408,4 +408,31 @@ func TestOwnIDs(t *testing.T) {
 	if got[0].id != got[1].id || got[0].id == "Ev000001" || got[1].body["eventId"] != "Ev000001" {
 		t.Errorf("got %+v", got)
 	}
+}
+
+// TestWhoHasSubscribedIsNotKnownYet: while it cannot be found out nothing is delivered, and all of it
+// afterwards.
+func TestWhoHasSubscribedIsNotKnownYet(t *testing.T) {
+	t.Parallel()
+	known := make(chan struct{})
+	r := newRig(t, func(o *notify.Options) {
+		o.Caller = func(context.Context, string, string) (*access.Principal, error) {
+			select {
+			case <-known:
+				return eventtest.Service(), nil
+			default:
+				return nil, access.ErrUnavailable
+			}
+		}
+	})
+	e, _ := r.start()
+	at := newEndpoint(t)
+	subscribe(t, e, at.request(`{}`))
+	r.say("C01", 1)
+	time.Sleep(300 * time.Millisecond)
+	if got := at.accepted(); len(got) != 0 {
+		t.Fatalf("%v was delivered to nobody known", got)
+	}
+	close(known)
+	eventually(t, "the event", func() bool { return len(at.accepted()) == 1 })
 }

@@ -55,7 +55,7 @@ func newRig(t *testing.T, change ...func(*notify.Options)) *rig {
 	}
 	t.Cleanup(c.Close)
 	r.opt = notify.Options{
-		State: r.state, Client: c, Caller: func(context.Context, string, string) *access.Principal { return eventtest.Service() }, Exclusive: true, ChallengesPerMinute: 10_000,
+		State: r.state, Client: c, Caller: func(context.Context, string, string) (*access.Principal, error) { return eventtest.Service(), nil }, Exclusive: true, ChallengesPerMinute: 10_000,
 		Retry: notify.Retry{MaxAttempts: 4, Base: 5 * time.Millisecond, Cap: 20 * time.Millisecond},
 	}
 	catalog, err := events.NewCatalog(view.NewJudge(view.JudgeOptions{}))

@@ -68,10 +68,17 @@ func (n *Notifier) newRunner(ctx context.Context, s *Subscription) *runner {
 	return r
 }
 
+// errNoCaller says that who has subscribed may do so no more; the subscription is about to be removed.
+var errNoCaller = errors.New("who has subscribed may have subscriptions no more")
+
 // caller is who has subscribed, as of now.
-func (r *runner) caller(ctx context.Context) *access.Principal {
+func (r *runner) caller(ctx context.Context) (*access.Principal, error) {
 	s := r.sub.Load()
-	return r.notifier.opt.Caller(ctx, s.Principal, s.Credential)
+	p, err := r.notifier.opt.Caller(ctx, s.Principal, s.Credential)
+	if p == nil && err == nil {
+		err = errNoCaller
+	}
+	return p, err
 }
 
 // update gives the runner the subscription as it is now.
@@ -123,7 +130,11 @@ func (r *runner) begin(ctx context.Context) bool {
 			return false
 		case errors.Is(err, state.ErrNotFound):
 			// It is being removed, or its place was lost: then it goes on from now, and says so.
-			if p.Cursor, err = r.notifier.opt.Source.Now(ctx, r.caller(ctx)); err == nil {
+			var caller *access.Principal
+			if caller, err = r.caller(ctx); err == nil {
+				p.Cursor, err = r.notifier.opt.Source.Now(ctx, caller)
+			}
+			if err == nil {
 				p.Truncated = true
 				r.progress, r.scanned, r.dirty = p, p.Cursor, true
 				return true
@@ -221,7 +232,10 @@ func (r *runner) read(ctx context.Context) bool {
 	var b Batch
 	var err error
 	if r.events == nil {
-		r.events, err = r.notifier.opt.Source.Follow(r.caller(ctx), s.Name, s.Arguments, r.scanned, ahead)
+		var caller *access.Principal
+		if caller, err = r.caller(ctx); err == nil {
+			r.events, err = r.notifier.opt.Source.Follow(caller, s.Name, s.Arguments, r.scanned, ahead)
+		}
 	}
 	if err == nil {
 		b, err = r.events.Read(ctx, since)

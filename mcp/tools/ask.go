@@ -138,8 +138,10 @@ func (k *kit) pose(ctx context.Context, c *toolset.Call, in askIn) (asked posed,
 		r, p, opening := k.Asks.Open(ctx, c.Principal.Owner(), q, open)
 		if err = opening; err == nil {
 			var sent slackapi.Posted
-			asked.cursor = k.cursorNow() // an answer comes behind it
-			sent, err = w.slack.PostMessage(ctx, p)
+			asked.cursor = k.cursorNow()                     // an answer comes behind it
+			if err = k.present(ctx, p.Channel); err == nil { // Names and turns may have taken a while.
+				sent, err = w.slack.PostMessage(ctx, p)
+			}
 			w.wrote(ctx, k, sent.Channel, sent.TS, err)
 			r, err = k.Asks.Posted(ctx, r, sent, err)
 		}
@@ -294,7 +296,7 @@ func (k *kit) answered(ctx context.Context, r *ask.Row) *askAnswer {
 
 // questionAt returns the question whose message a tool is about to change; nil where the
 // message is none.
-func (k *kit) questionAt(ctx context.Context, channel, ts string) (*ask.Row, error) {
+func (k *kit) questionAt(ctx context.Context, owner, channel, ts string) (*ask.Row, error) {
 	if k.Asks == nil {
 		return nil, nil //nolint:nilnil // without questions no message is one
 	}
@@ -302,8 +304,10 @@ func (k *kit) questionAt(ctx context.Context, channel, ts string) (*ask.Row, err
 	switch {
 	case err != nil:
 		return nil, fault("questions_unavailable: whether the message is a question of slack_ask cannot be found out now: the server's store cannot be reached. Nothing was changed. Try again in a minute.")
-	case !found:
-		return nil, nil //nolint:nilnil // it is a message like any other
+	case !found, k.person && r.Principal != owner:
+		// It is a message like any other: to a person, of whom it is not known whether they see it, as every
+		// message of the bot's is, which Slack lets nobody change with a token of theirs.
+		return nil, nil //nolint:nilnil // as above
 	}
 	return &r, nil
 }

@@ -49,7 +49,7 @@ func (k *kit) present(ctx context.Context, channel string) error {
 	switch {
 	case err != nil:
 		return err
-	case c.IsArchived || c.IsReadOnly && !c.IsMember:
+	case c.IsArchived || c.IsReadOnly: // of the latter Slack does not say who may write
 	case c.IsMember && !c.IsIM, c.IsMPIM:
 		return nil
 	case c.IsIM && c.User == k.botUser:

@@ -252,7 +252,7 @@ func (k *kit) update(ctx context.Context, c *toolset.Call, in updateIn) (posted,
 		return posted{}, err
 	}
 	p := m.post
-	if q, err := k.questionAt(ctx, channel, ts); q != nil || err != nil {
+	if q, err := k.questionAt(ctx, c.Principal.Owner(), channel, ts); q != nil || err != nil {
 		return posted{}, cmp.Or(err, errQuestion)
 	}
 	// The message is replaced whole: Slack would keep old attachments, and old blocks, which it
@@ -296,7 +296,7 @@ func (k *kit) delete(ctx context.Context, c *toolset.Call, in deleteIn) (posted,
 	if err != nil {
 		return posted{}, err
 	}
-	question, err := k.questionAt(ctx, channel, ts)
+	question, err := k.questionAt(ctx, c.Principal.Owner(), channel, ts)
 	if err != nil || question != nil && question.Principal != c.Principal.Owner() {
 		return posted{}, cmp.Or(err, errQuestion)
 	}
