@@ -102,7 +102,7 @@ var things = map[string]*allowance{
 	"user": allowed(`id team_id username name real_name deleted is_bot is_app_user is_admin is_owner is_primary_owner is_restricted
 		is_ultra_restricted is_stranger is_invited_user tz tz_label tz_offset locale updated color enterprise_user.enterprise_id
 		profile.real_name profile.real_name_normalized profile.display_name profile.display_name_normalized profile.first_name
-		profile.last_name profile.title profile.email profile.phone profile.pronouns profile.status_text profile.status_emoji
+		profile.last_name profile.title profile.pronouns profile.status_text profile.status_emoji
 		profile.status_expiration profile.huddle_state profile.api_app_id profile.team profile.avatar_hash`),
 	"team": allowed("id"),
 	"view": allowed("id type callback_id team_id app_id bot_id hash external_id root_view_id previous_view_id title:rich submit:rich close:rich blocks:rich state.values:values"),
