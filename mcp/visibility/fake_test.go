@@ -70,6 +70,13 @@ func (w *world) fail(err error) {
 	w.down = err
 }
 
+// change changes the world while it may be asked.
+func (w *world) change(fn func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	fn()
+}
+
 func (w *world) called() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,10 +127,13 @@ func (w *world) Conversation(_ context.Context, p access.Person, id string) (sla
 	if err := w.enter("own"); err != nil {
 		return slackapi.Channel{}, err
 	}
-	if w.ownDown != nil {
-		return slackapi.Channel{}, w.ownDown
+	w.mu.Lock()
+	down, abroad := w.ownDown, w.abroad
+	w.mu.Unlock()
+	if down != nil {
+		return slackapi.Channel{}, down
 	}
-	if id == w.abroad {
+	if id == abroad {
 		return slackapi.Channel{}, refusal("channel_not_found", slackapi.NotFound)
 	}
 	return w.seen(id, p.User)

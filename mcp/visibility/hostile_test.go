@@ -245,11 +245,13 @@ func TestForgetWhatWasKept(t *testing.T) {
 		w.fail(refusal("timed_out", slackapi.Unavailable))
 		defer runs(second)()
 		time.Sleep(time.Second)
-		w.during = func(method string) {
-			if method == "conversations.members" {
-				t.Error("who is a member was not kept: the test shows nothing")
+		w.change(func() {
+			w.during = func(method string) {
+				if method == "conversations.members" {
+					t.Error("who is a member was not kept: the test shows nothing")
+				}
 			}
-		}
+		})
 		w.fail(nil)
 		second.want(e, who{"UANN": hidden})
 	})
@@ -280,7 +282,7 @@ func TestIdsThatSomebodyWrites(t *testing.T) {
 			j.happens(fmt.Sprintf(`{"type":"member_left_channel","channel":"CX%d","user":"UCY"}`, i))
 		}
 		learnt := 0
-		j.during = func(string) { time.Sleep(time.Second) }
+		j.change(func() { j.during = func(string) { time.Sleep(time.Second) } })
 		for i := range 10 {
 			if j.Learn(p, "CX"+strconv.Itoa(i)) {
 				learnt++
@@ -383,13 +385,16 @@ func TestMissingScopeIsRemembered(t *testing.T) {
 		j.ownDown = refusal("missing_scope", slackapi.MissingScope)
 		e := message(t, "CELSE")
 		j.want(e, who{"UANN": unknown})
-		n := j.calls["own"]
+		n := 0
+		j.change(func() { n = j.calls["own"] })
 		time.Sleep(4 * time.Minute)
 		j.want(e, who{"UANN": unknown})
-		if got := j.calls["own"]; got != n {
-			t.Errorf("Slack was asked %d times more", got-n)
-		}
-		j.ownDown = nil
+		j.change(func() {
+			if got := j.calls["own"]; got != n {
+				t.Errorf("Slack was asked %d times more", got-n)
+			}
+			j.ownDown = nil
+		})
 		time.Sleep(2 * time.Minute)
 		j.want(e, who{"UANN": visible})
 	})

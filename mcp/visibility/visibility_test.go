@@ -213,6 +213,7 @@ func TestPeopleWhoChange(t *testing.T) {
 		if v := j.See(person("UBEN"), &e); v == visible {
 			t.Errorf("a new guest is %v", v)
 		}
+		j.want(e, who{"UBEN": visible}) // it is made up
 		j.happens(change("UGUEST", `"is_restricted":false`))
 		j.want(e, who{"UGUEST": hidden}) // it is made up: Slack says that they are a guest
 		before := j.called()
