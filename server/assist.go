@@ -491,7 +491,7 @@ type asks struct {
 }
 
 func newAsks(cfg config.Config, store queue.Queue, rows state.Store, newest func() event.Position, log *slog.Logger) *asks {
-	patterns, _ := event.ParsePatterns(ask.Kinds()...) // plain words
+	patterns := event.MustPatterns(ask.Kinds()...)
 	return &asks{
 		store: store, rows: rows, newest: newest, log: log, first: make(chan event.Position, 1),
 		group: queue.Group{

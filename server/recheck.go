@@ -86,7 +86,7 @@ func (s *signInSide) allow(ctx context.Context, c config.SignIn) {
 
 // heed takes events of Slack for hints until ctx is done. One replica has each.
 func (s *signInSide) heed(ctx context.Context) {
-	patterns, _ := event.ParsePatterns("tokens_revoked", "app_uninstalled", "user_change") // plain words
+	patterns := event.MustPatterns("tokens_revoked", "app_uninstalled", "user_change")
 	keepConsuming(ctx, s.events, queue.Group{
 		Name: hintsGroup, Workers: 1, Drain: s.drain, Start: queue.Start{Now: true},
 		Filter: event.Filter{Source: event.SourceSlack, Patterns: patterns}, Policy: queue.Policy{MaxAttempts: hintTries},

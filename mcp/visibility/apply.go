@@ -57,13 +57,12 @@ func through(n uint64) uint64 { return n<<within | 1<<within - 1 }
 
 // changes are the events that may change what somebody sees.
 func changes() []event.Pattern {
-	list, _ := event.ParsePatterns(strings.Fields(`gap_detected app_rate_limited app_uninstalled team_access_revoked team_access_granted
+	return event.MustPatterns(strings.Fields(`gap_detected app_rate_limited app_uninstalled team_access_revoked team_access_granted
 		grid_migration_started grid_migration_finished message/channel_leave message/group_leave message/channel_join message/group_join
 		message/mpim_join message/channel_convert_to_private message/channel_convert_to_public message/channel_converted_to_private
 		member_left_channel member_joined_channel channel_left group_left channel_deleted group_deleted channel_converted_to_private
 		channel_converted_to_public channel_shared channel_unshared channel_id_changed tokens_revoked user_change team_join
-		user_profile_changed file_shared file_unshared file_change file_deleted file_public file_created`)...) // plain words
-	return list
+		user_profile_changed file_shared file_unshared file_change file_deleted file_public file_created`)...)
 }
 
 // notice is what Apply reads of an event's body.

@@ -317,6 +317,16 @@ func ParsePatterns(list ...string) ([]Pattern, error) {
 	return ps, nil
 }
 
+// MustPatterns is ParsePatterns of words that stand in the program; a wrong one panics, so that no reader of them
+// passes over what it was made for.
+func MustPatterns(list ...string) []Pattern {
+	ps, err := ParsePatterns(list...)
+	if err != nil {
+		panic(err)
+	}
+	return ps
+}
+
 // Match reports whether e is of the kind that p names.
 func (p Pattern) Match(e *Event) bool {
 	switch {
