@@ -272,7 +272,7 @@ func TestKilledBetweenSlackAndTheStore(t *testing.T) {
 	o := options{port: port, data: shortDir(t), env: append(env, "QUEUE_BACKEND_TYPE=sqlite")}
 	p := start(t, o)
 	const life = 25 * time.Second
-	var killed sync.Once
+	kill := sync.OnceFunc(p.kill)
 	slack.changes(func(refresh bool, reply map[string]any) bool {
 		if !refresh {
 			if who, ok := reply["authed_user"].(map[string]any); ok && who["expires_in"] != nil {
@@ -280,7 +280,7 @@ func TestKilledBetweenSlackAndTheStore(t *testing.T) {
 			}
 			return true
 		}
-		killed.Do(p.kill)
+		kill()
 		return false
 	})
 	began := time.Now()
