@@ -83,7 +83,7 @@ func New(o Options) (*Journal, error) {
 	return &Journal{
 		maxEvents: o.MaxEvents, maxBytes: o.MaxBytes, log: o.Logger,
 		before: func(*event.Event) {}, broken: func() {},
-		watchers: newWatchers(o.MaxEvents), loaded: make(chan struct{}), index: newIndex(),
+		watchers: newWatchers(), loaded: make(chan struct{}), index: newIndex(),
 	}, nil
 }
 
@@ -105,7 +105,7 @@ func (j *Journal) Watch(f event.Filter) (changed <-chan struct{}, stop func()) {
 	if f.Sight != nil {
 		sees = f.Sight.Sees
 	}
-	return j.watchers.add(wanted(&f), sees)
+	return j.watchers.add(wishes(&f), sees)
 }
 
 // Floor returns the position of the oldest event in the window, or "" when it is
@@ -183,7 +183,7 @@ func (j *Journal) add(e event.Event) {
 		j.events.pop()
 		j.first++
 	}
-	j.watchers.notify(&e)
+	j.watchers.notify(&e, len(j.events.live()))
 }
 
 // reused notes that the store has another event at a position than it had: a failover has lost that one. It is

@@ -17,27 +17,26 @@ import (
 const wakeCost = 20 * time.Microsecond
 
 // Readers whose events do not come are woken all the same, so that their positions do not grow
-// old: once in so many events, a share of what the window holds and at most mostLate, and
-// within lateWake of an event.
+// old: once half of what the window holds is newer than when all were woken last, and within
+// lateWake of an event.
 const (
-	lateShare = 10
-	mostLate  = 1000
+	lateShare = 2
 	lateWake  = time.Minute
 )
 
 // watchers are the readers that wait for events, by what they wait for: an event costs what
-// those cost that want it.
+// those cost that want it, and one look-up for each combination of fields that someone asks for.
 type watchers struct {
 	dirty chan struct{} // capacity 1: there is someone to wake
-	late  int           // after how many events all are woken
 
 	mu       sync.Mutex
-	waiting  map[postingKey]map[chan struct{}]sees
-	came     map[postingKey]struct{} // what has come since the last round that someone waits for
-	everyone bool                    // whether all are to be woken
-	events   int                     // that came since all were woken
-	judging  int                     // how many of those who wait do not see everything
-	fresh    []event.Event           // what has come since the last round, for these; all of it, unless everyone is to be woken
+	waiting  map[wish]map[chan struct{}]sees
+	asked    map[fields]int    // how many wishes of waiting ask for these fields
+	came     map[wish]struct{} // what has come since the last round that someone waits for
+	everyone bool              // whether all are to be woken
+	events   int               // that came since all were woken
+	judging  int               // how many of those who wait do not see everything
+	fresh    []event.Event     // what has come since the last round, for these; all of it, unless everyone is to be woken
 }
 
 // sees reports whether a watcher may see an event; nil sees everything.
@@ -46,46 +45,91 @@ type sees func(*event.Event) bool
 // mostFresh bounds the events that are judged in one round: behind more, all are woken.
 const mostFresh = 256
 
-func newWatchers(maxEvents int) watchers {
+func newWatchers() watchers {
 	return watchers{
-		dirty: make(chan struct{}, 1), late: max(1, min(maxEvents/lateShare, mostLate)),
-		waiting: map[postingKey]map[chan struct{}]sees{}, came: map[postingKey]struct{}{},
+		dirty: make(chan struct{}, 1), waiting: map[wish]map[chan struct{}]sees{}, asked: map[fields]int{}, came: map[wish]struct{}{},
 	}
 }
 
-// wanted returns postings such that every event that a filter selects is in one of them: of
-// the field that is likely to be the rarest.
-func wanted(f *event.Filter) []postingKey {
-	for _, k := range [...]postingKey{{byThread, f.Thread}, {byChannel, f.Channel}, {byUser, f.User}} {
-		if k.value != "" {
-			return []postingKey{k}
+// fields is a set of the fields of an event that one can wait for.
+type fields uint8
+
+const (
+	askSource fields = 1 << iota
+	askTeam
+	askChannel
+	askThread
+	askUser
+	askType
+	askSubtype
+	askChannelType
+)
+
+// A wish is what a reader waits for: the events whose asked fields have these values. The others are empty.
+type wish struct {
+	asked  fields
+	values values
+}
+
+// values are those of an event's fields, in the order of the bits of fields.
+type values [8]string
+
+func valuesOf(e *event.Event) values {
+	return values{e.Source, e.Team, e.Channel, e.Thread, e.User, e.Kind.Type, e.Kind.Subtype, e.ChannelType}
+}
+
+// wish returns the wish for some of the fields that an event with these values fulfils.
+func (v *values) wish(asked fields) wish {
+	w := wish{asked: asked}
+	for i := range v {
+		if asked&(1<<i) != 0 {
+			w.values[i] = v[i]
 		}
 	}
-	var kinds []postingKey
+	return w
+}
+
+// wishes returns wishes of which every event that a filter selects fulfils one.
+func wishes(f *event.Filter) []wish {
+	base := values{f.Source, f.Team, f.Channel, f.Thread, f.User}
+	var asked fields
+	for i, value := range base {
+		if value != "" {
+			asked |= 1 << i
+		}
+	}
+	var list []wish
 	for _, p := range f.Patterns {
-		typ := p.Type()
-		if typ == "" {
-			kinds = nil
-			break
+		typ, subtype, channelType := p.Parts()
+		if typ == "*" {
+			return []wish{base.wish(asked)}
 		}
-		kinds = append(kinds, postingKey{byKind, typ})
+		v, of := base, asked|askType
+		v[5] = typ
+		if subtype != nil {
+			v[6], of = *subtype, of|askSubtype
+		}
+		if channelType != "" {
+			v[7], of = channelType, of|askChannelType
+		}
+		if one := v.wish(of); !slices.Contains(list, one) {
+			list = append(list, one)
+		}
 	}
-	switch {
-	case len(kinds) > 0:
-		return kinds
-	case f.Source != "":
-		return []postingKey{{bySource, f.Source}}
+	if list == nil {
+		list = []wish{base.wish(asked)}
 	}
-	return []postingKey{{all, ""}}
+	return list
 }
 
-func (w *watchers) add(keys []postingKey, may sees) (changed <-chan struct{}, stop func()) {
+func (w *watchers) add(keys []wish, may sees) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, k := range keys {
 		if w.waiting[k] == nil {
 			w.waiting[k] = map[chan struct{}]sees{}
+			w.asked[k.asked]++
 		}
 		w.waiting[k][c] = may
 	}
@@ -99,23 +143,33 @@ func (w *watchers) add(keys []postingKey, may sees) (changed <-chan struct{}, st
 			w.judging--
 		}
 		for _, k := range keys {
-			if delete(w.waiting[k], c); len(w.waiting[k]) == 0 {
-				delete(w.waiting, k)
-			}
+			w.remove(k, c)
 		}
 	}
 }
 
-// notify says that an event came. It never blocks.
-func (w *watchers) notify(e *event.Event) {
+// remove forgets that someone has a wish. It requires the lock.
+func (w *watchers) remove(k wish, c chan struct{}) {
+	if delete(w.waiting[k], c); w.waiting[k] == nil || len(w.waiting[k]) > 0 {
+		return
+	}
+	delete(w.waiting, k)
+	if w.asked[k.asked]--; w.asked[k.asked] == 0 {
+		delete(w.asked, k.asked)
+	}
+}
+
+// notify says that an event came, and how many the window holds. It never blocks.
+func (w *watchers) notify(e *event.Event, held int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, k := range keys(e) {
-		if len(w.waiting[k]) > 0 {
+	v := valuesOf(e)
+	for asked := range w.asked {
+		if k := v.wish(asked); len(w.waiting[k]) > 0 {
 			w.came[k] = struct{}{}
 		}
 	}
-	if w.events++; w.events >= w.late || len(w.fresh) >= mostFresh {
+	if w.events++; w.events >= held/lateShare || len(w.fresh) >= mostFresh {
 		w.everyone = true
 	}
 	if w.judging > 0 && !w.everyone {
@@ -167,10 +221,10 @@ func (w *watchers) tick() {
 	w.everyone = w.everyone || w.events > 0
 }
 
-// A judged watcher waits for the events of a posting that it may see.
+// A judged watcher waits for the events of a wish that it may see.
 type judged struct {
 	c    chan struct{}
-	k    postingKey
+	k    wish
 	sees sees
 }
 
@@ -186,10 +240,10 @@ func (w *watchers) round() (woken int) {
 	return woken
 }
 
-// saw reports whether one of the events is of the posting, and may be seen.
+// saw reports whether one of the events fulfils the wish, and may be seen.
 func (j *judged) saw(fresh []event.Event) bool {
 	for i := range fresh {
-		if of := keys(&fresh[i]); slices.Contains(of[:], j.k) && j.sees(&fresh[i]) {
+		if v := valuesOf(&fresh[i]); v.wish(j.k.asked) == j.k && j.sees(&fresh[i]) {
 			return true
 		}
 	}
@@ -208,7 +262,7 @@ func wakeUp(c chan struct{}) {
 func (w *watchers) wakeAll() (woken int, list []judged, fresh []event.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	wake := func(k postingKey) {
+	wake := func(k wish) {
 		for c, may := range w.waiting[k] {
 			if may != nil && !w.everyone {
 				list = append(list, judged{c, k, may})
