@@ -86,6 +86,7 @@ type Client struct {
 	slack *slack.Client // for the methods whose answers it reads without loss
 	http  *http.Client  // for the others, over the same transport
 	files *http.Client  // likewise, for downloads: it follows redirects
+	teams teams
 }
 
 // shared is what the clients of all tokens have in common.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -117,8 +118,18 @@ func (c *Client) ConversationInfo(ctx context.Context, channel string) (Channel,
 
 // ConversationList returns a page of the conversations that the token can see.
 func (c *Client) ConversationList(ctx context.Context, q ListQuery) (ChannelPage, error) {
-	r, err := reply[channelsReply](c.http.Do(c.form(ctx, "conversations.list", q.pairs()...)))
-	return ChannelPage{Channels: r.Channels, NextCursor: r.next()}, err
+	return c.channels(ctx, "conversations.list", q)
+}
+
+// channels returns a page of a method that lists conversations.
+func (c *Client) channels(ctx context.Context, method string, q ListQuery, pairs ...string) (page ChannelPage, err error) {
+	page.NextCursor, err = c.inTeams(ctx, q.Cursor, func(team, at string) (string, error) {
+		q.Cursor = at
+		r, err := reply[channelsReply](c.http.Do(c.form(ctx, method, slices.Concat(q.pairs(), pairs, []string{"team_id", team})...)))
+		page.Channels = r.Channels
+		return r.next(), err
+	})
+	return page, err
 }
 
 // A MemberPage is a part of a channel's members.
@@ -136,8 +147,7 @@ func (c *Client) Members(ctx context.Context, channel, cursorAt string, limit in
 // UserConversations returns a page of the conversations that a user is in, as far as
 // the token can see them; an empty user is the token's own.
 func (c *Client) UserConversations(ctx context.Context, userID string, q ListQuery) (ChannelPage, error) {
-	r, err := reply[channelsReply](c.http.Do(c.form(ctx, "users.conversations", append(q.pairs(), "user", userID)...)))
-	return ChannelPage{Channels: r.Channels, NextCursor: r.next()}, err
+	return c.channels(ctx, "users.conversations", q, "user", userID)
 }
 
 // changed reads the answer of a method that changes a channel.

@@ -49,7 +49,7 @@ var methods = byName([]struct {
 	{tierSpecial, false, "oauth.v2.access"},
 	{tierPost, false, "chat.postMessage"},
 	{tier2, true, `
-		apps.connections.open assistant.search.context conversations.list emoji.list pins.list
+		apps.connections.open assistant.search.context auth.teams.list conversations.list emoji.list pins.list
 		search.messages usergroups.list usergroups.users.list users.list
 	`}, // Slack publishes tier 1 for apps.connections.open; an app that has to renew several connections at once needs more
 	{tier2, false, `

@@ -28,6 +28,7 @@ func tour(t *testing.T, seen *calls) {
 		leg(t, sb, c)
 	}
 	tourSignIn(t, seen)
+	tourTeams(t, seen)
 }
 
 func tourMessages(t *testing.T, sb *sandbox.Sandbox, c *slackapi.Client) {

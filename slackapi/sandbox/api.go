@@ -31,7 +31,9 @@ type endpoint struct {
 	scope string // that is needed at once; others depend on the conversation
 	kinds tokenKind
 	tier  int // calls a minute
-	run   func(*call) (object, error)
+	// inTeam says that a token of an organization has to name a workspace of it.
+	inTeam bool
+	run    func(*call) (object, error)
 }
 
 // A call is one request to the Web API, while the workspace is locked.
@@ -145,6 +147,12 @@ func (s *Sandbox) answer(_ context.Context, method string, p params, in, out htt
 	if !who.has(e.scope) {
 		return nil, missingScope(e.scope, strings.Join(who.scopes, ","))
 	}
+	if team := p["team_id"]; e.inTeam && s.opt.Organization != "" && team != s.team.id {
+		if team == "" {
+			return nil, fail("missing_argument")
+		}
+		return nil, fail("team_access_not_granted")
+	}
 	return e.run(&call{Sandbox: s, params: p, who: who, header: out, token: token})
 }
 
@@ -231,12 +239,13 @@ var allUserScopes = []string{
 
 // endpoints is the Web API that the sandbox serves. A tier is Slack's calls a minute.
 var endpoints = map[string]endpoint{
-	"api.test":    {kinds: anyToken | appToken, tier: 100, run: apiTest},
-	"auth.revoke": {kinds: anyToken, tier: 50, run: authRevoke},
-	"auth.test":   {kinds: anyToken, tier: 300, run: authTest},
-	"bots.info":   {scope: "users:read", kinds: anyToken, tier: 50, run: botsInfo},
-	"team.info":   {scope: "team:read", kinds: anyToken, tier: 50, run: teamInfo},
-	"emoji.list":  {scope: "emoji:read", kinds: anyToken, tier: 20, run: emojiList},
+	"api.test":        {kinds: anyToken | appToken, tier: 100, run: apiTest},
+	"auth.revoke":     {kinds: anyToken, tier: 50, run: authRevoke},
+	"auth.test":       {kinds: anyToken, tier: 300, run: authTest},
+	"auth.teams.list": {kinds: anyToken, tier: 20, run: authTeamsList},
+	"bots.info":       {scope: "users:read", kinds: anyToken, tier: 50, run: botsInfo},
+	"team.info":       {scope: "team:read", kinds: anyToken, tier: 50, run: teamInfo},
+	"emoji.list":      {scope: "emoji:read", kinds: anyToken, tier: 20, run: emojiList},
 
 	"oauth.v2.access": {kinds: noToken, tier: 300, run: oauthAccess},
 
@@ -255,7 +264,7 @@ var endpoints = map[string]endpoint{
 	"conversations.history":         {kinds: anyToken, tier: 50, run: conversationsHistory},
 	"conversations.replies":         {kinds: anyToken, tier: 50, run: conversationsReplies},
 	"conversations.info":            {kinds: anyToken, tier: 50, run: conversationsInfo},
-	"conversations.list":            {kinds: anyToken, tier: 20, run: conversationsList},
+	"conversations.list":            {kinds: anyToken, tier: 20, inTeam: true, run: conversationsList},
 	"conversations.members":         {kinds: anyToken, tier: 100, run: conversationsMembers},
 	"conversations.create":          {kinds: anyToken, tier: 20, run: conversationsCreate},
 	"conversations.join":            {kinds: anyToken, tier: 50, run: conversationsJoin},
@@ -280,13 +289,13 @@ var endpoints = map[string]endpoint{
 	"reactions.get":    {scope: "reactions:read", kinds: anyToken, tier: 50, run: reactionsGet},
 
 	"users.info":          {scope: "users:read", kinds: anyToken, tier: 100, run: usersInfo},
-	"users.list":          {scope: "users:read", kinds: anyToken, tier: 20, run: usersList},
+	"users.list":          {scope: "users:read", kinds: anyToken, tier: 20, inTeam: true, run: usersList},
 	"users.lookupByEmail": {scope: "users:read.email", kinds: anyToken, tier: 50, run: usersLookupByEmail},
 	"users.profile.get":   {scope: "users.profile:read", kinds: anyToken, tier: 100, run: usersProfileGet},
 	"users.getPresence":   {scope: "users:read", kinds: anyToken, tier: 50, run: usersGetPresence},
-	"users.conversations": {kinds: anyToken, tier: 50, run: usersConversations},
+	"users.conversations": {kinds: anyToken, tier: 50, inTeam: true, run: usersConversations},
 
-	"usergroups.list":       {scope: "usergroups:read", kinds: anyToken, tier: 20, run: usergroupsList},
+	"usergroups.list":       {scope: "usergroups:read", kinds: anyToken, tier: 20, inTeam: true, run: usergroupsList},
 	"usergroups.users.list": {scope: "usergroups:read", kinds: anyToken, tier: 20, run: usergroupsUsersList},
 
 	"files.info":                   {scope: "files:read", kinds: anyToken, tier: 100, run: filesInfo},

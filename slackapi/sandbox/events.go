@@ -178,7 +178,7 @@ func (s *Sandbox) deliver(name string, ch *channel, event any) {
 	e := envelope{
 		Token: s.app.verification, TeamID: s.team.id, ContextTeamID: s.team.id, APIAppID: s.app.id,
 		Event: raw, Type: "event_callback", EventID: s.newID("Ev"), EventTime: time.Now().Unix(),
-		Authorizations:     []authorization{{TeamID: s.team.id, UserID: s.app.botUser, IsBot: true}},
+		Authorizations:     []authorization{s.authorization()},
 		IsExtSharedChannel: external,
 		EventContext:       s.eventContext(name, channelID),
 	}
@@ -187,6 +187,15 @@ func (s *Sandbox) deliver(name string, ch *channel, event any) {
 		return
 	}
 	s.sender.publish(Delivery{EventID: e.EventID, Type: name, Subtype: subtype(raw), Channel: channelID, Body: body})
+}
+
+// authorization says for which installation an event is.
+func (s *Sandbox) authorization() authorization {
+	a := authorization{TeamID: s.team.id, UserID: s.app.botUser, IsBot: true}
+	if s.opt.Organization != "" {
+		a.EnterpriseID, a.IsEnterpriseInstall = &s.opt.Organization, true
+	}
+	return a
 }
 
 func (s *Sandbox) eventContext(name, channel string) string {

@@ -171,7 +171,10 @@ func (c *call) rotate() (object, error) {
 // installed adds to an answer where the app is installed.
 func (s *Sandbox) installed(reply object) object {
 	reply["app_id"], reply["team"] = s.app.id, object{"id": s.team.id}
-	reply["enterprise"], reply["is_enterprise_install"] = nil, false
+	reply["enterprise"], reply["is_enterprise_install"] = nil, s.opt.Organization != ""
+	if s.opt.Organization != "" {
+		reply["team"], reply["enterprise"] = nil, object{"id": s.opt.Organization}
+	}
 	return reply
 }
 

@@ -7,8 +7,8 @@
 // events that Slack would make of it; and that it takes only tokens that are worth
 // nothing elsewhere (xoxb-sandbox-…, xoxp-sandbox-…, xapp-sandbox-…).
 //
-// It does not promise Slack's search ranking, its HTML pages, images of emoji, or
-// enterprise grids. All state is in memory and ends with the process.
+// It does not promise Slack's search ranking, its HTML pages, images of emoji, or an
+// enterprise grid of several workspaces. All state is in memory and ends with the process.
 //
 // It signs with its own few lines, so that it judges a receiver instead of agreeing
 // with it.
@@ -59,6 +59,9 @@ type Options struct {
 	RedirectURLs []string
 	// TokenRotation gives people tokens of 12 hours with refresh tokens.
 	TokenRotation bool
+	// Organization is the id (E…) of an organization for which the app is installed, in which the workspace is the
+	// one that it was added to; empty installs it in the workspace.
+	Organization string
 	// Now is when the default workspace's history ends; zero is the time of New.
 	Now time.Time
 	// Workspace is what the sandbox holds; nil is the default workspace.

@@ -164,12 +164,19 @@ func usergroupsUsersList(c *call) (object, error) {
 func authTest(c *call) (object, error) {
 	reply := object{
 		"url": "https://" + c.team.domain + ".slack.com/", "team": c.team.name, "team_id": c.team.id,
-		"user": c.who.user.Name, "user_id": c.who.user.ID, "is_enterprise_install": false,
+		"user": c.who.user.Name, "user_id": c.who.user.ID, "is_enterprise_install": c.opt.Organization != "",
+	}
+	if c.opt.Organization != "" {
+		reply["enterprise_id"] = c.opt.Organization
 	}
 	if c.who.bot() {
 		reply["bot_id"] = c.app.botID
 	}
 	return reply, nil
+}
+
+func authTeamsList(c *call) (object, error) {
+	return object{"teams": []object{{"id": c.team.id, "name": c.team.name}}}, nil
 }
 
 func apiTest(c *call) (object, error) {
