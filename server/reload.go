@@ -12,6 +12,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/server/audit"
 	"slackmcp/server/console"
+	"slackmcp/server/metrics"
 	"slackmcp/server/web"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
@@ -28,6 +29,7 @@ type reloader struct {
 	audit       *audit.Log
 	certificate *web.Certificate
 	receiver    *webhook.Receiver
+	deliveries  *metrics.Receive
 	assistants  assistantSide
 	rules       *rule.Runner
 	health      *web.Health
@@ -107,6 +109,8 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 	}
 	r.latest, r.signers = c, now
 	if r.receiver != nil {
+		r.deliveries.Replace(opened, closed)
+		r.assistants.judge.SetSources(sourceRules(senders.Sources))
 		r.logSenders(ctx, senders, opened, closed)
 		warnShared(r.log, warnings)
 	}

@@ -46,6 +46,9 @@ func TestSourcesChangeWhileTheServerRuns(t *testing.T) {
 	write("  - {name: shop, header: X-Mine, secret_env: SHOP_SECRET}\n  - {name: till, secret_env: TILL_SECRET}\n")
 	r.wants(r.change(nil), "secrets reloaded", "sources=2", "added=[till]", "removed=[]")
 	wants("with another header and a new source", 401, 200, 200)
+	if _, shown := get(t, r.url+"/metrics", ""); !strings.Contains(shown, `deliveries_total{outcome="accepted",source="till"} 1`) {
+		t.Error("a new source is not counted for itself")
+	}
 	if post("till", "X-Other", "x") != 401 {
 		t.Error("an unsigned request of the new source is not refused")
 	}
@@ -55,4 +58,7 @@ func TestSourcesChangeWhileTheServerRuns(t *testing.T) {
 	write("  - {name: till, secret_env: TILL_SECRET}\n")
 	r.wants(r.change(nil), "removed=[shop]")
 	wants("with one taken out", 404, 404, 200)
+	if _, shown := get(t, r.url+"/metrics", ""); strings.Contains(shown, `source="shop"`) {
+		t.Error("a source that is gone is counted")
+	}
 }

@@ -176,7 +176,7 @@ func (b *bench) person(p access.Person, team string) (*user, ruling) {
 
 // sender judges by the operator's rule for a sender other than Slack.
 func (b *bench) sender(p access.Person, u *user, source string) ruling {
-	rule := b.opt.Sources[source]
+	rule := b.sources[source]
 	switch {
 	case rule.All && !u.guest:
 		return yes("the operator shows the source to all full members")

@@ -10,6 +10,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,6 +123,8 @@ type Judge struct {
 	asking asking
 
 	mu sync.RWMutex // guards what follows
+	// sources are the rules in force of the senders other than Slack: see SetSources.
+	sources map[string]SourceRule
 	// applied is the position of the last event of Apply, and seq a number that grows with each: see through.
 	applied event.Position
 	seq     uint64
@@ -163,7 +167,7 @@ func New(o Options) (*Judge, error) {
 		o.Pace = 1
 	}
 	j := &Judge{
-		opt: o, asking: newAsking(o.Pace), convs: map[string]*conversation{}, users: map[string]*user{}, files: map[string]*file{},
+		opt: o, sources: o.Sources, asking: newAsking(o.Pace), convs: map[string]*conversation{}, users: map[string]*user{}, files: map[string]*file{},
 		watchers: map[*watcher]struct{}{}, dirty: map[string]struct{}{}, again: newAgain(), ready: o.State == nil || o.Log == nil,
 	}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
@@ -192,6 +196,20 @@ func (j *Judge) See(p access.Person, e *event.Event) Verdict {
 		j.look(p, r, true, func() ruling { return j.rule(p, &kept, &f) })
 	}
 	return r.verdict
+}
+
+// SetSources puts other rules of the senders other than Slack in force, in place of all; a nil Judge, by which nobody
+// sees anything, has none. The Judge keeps the map.
+func (j *Judge) SetSources(rules map[string]SourceRule) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	same := maps.EqualFunc(rules, j.sources, func(a, b SourceRule) bool { return a.All == b.All && slices.Equal(a.List, b.List) })
+	if j.sources = rules; !same {
+		j.changedFor(nil)
+	}
 }
 
 // rule decides, and starts nothing.

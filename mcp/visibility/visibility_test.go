@@ -343,6 +343,22 @@ func TestSenders(t *testing.T) {
 		for _, source := range []string{"none", "unheard", event.SourceReceipts} {
 			j.want(from(source), who{"UANN": hidden, "UBEN": hidden})
 		}
+		changed, stop := j.Watch(person("UANN"))
+		defer stop()
+		j.SetSources(map[string]visibility.SourceRule{"some": {List: []string{"UANN"}}})
+		select {
+		case <-changed:
+		default:
+			t.Error("a reader is not told that another rule is in force")
+		}
+		j.want(from("some"), who{"UANN": visible, "UBEN": hidden, "UGUEST": hidden})
+		j.want(from("all"), who{"UANN": hidden})
+		j.SetSources(map[string]visibility.SourceRule{"some": {List: []string{"UANN"}}})
+		select {
+		case <-changed:
+			t.Error("a reader is told of rules that did not change")
+		default:
+		}
 	})
 }
 

@@ -129,6 +129,40 @@ func TestDeliveriesAreCounted(t *testing.T) {
 	}
 }
 
+// TestSendersComeAndGo counts a sender that comes while the server runs, shows nothing of one that is
+// gone, and keeps within the bound however many have come and gone.
+func TestSendersComeAndGo(t *testing.T) {
+	m, shop := newMetrics(), accepted()
+	shop.Source = "shop"
+	m.Receive.Observe(shop)
+	m.Receive.Replace([]string{"shop"}, nil)
+	m.Receive.Observe(shop)
+	found, _ := scrape(t, m)
+	for source, want := range map[string]float64{"shop": 1, metrics.Other: 1, "slack": 0} {
+		if got := value(t, found, "deliveries_total", "source="+source, "outcome=accepted"); got != want {
+			t.Errorf("%s has %v deliveries, want %v", source, got, want)
+		}
+	}
+	last := "shop"
+	for i := range 1500 {
+		next := fmt.Sprint("sender-", i)
+		m.Receive.Replace([]string{next}, []string{last})
+		last = next
+	}
+	shop.Source = last
+	m.Receive.Observe(shop)
+	found, text := scrape(t, m)
+	if got := value(t, found, "deliveries_total", "source="+last, "outcome=accepted"); got != 1 {
+		t.Errorf("the last sender has %v deliveries, want 1", got)
+	}
+	if strings.Contains(text, `"shop"`) || strings.Contains(text, `"sender-7"`) {
+		t.Error("a sender is shown that is gone")
+	}
+	if n := len(found[metrics.Prefix+"ack_duration_seconds"].GetMetric()); n != 4 {
+		t.Errorf("%d senders are shown, want slack, contact_created, the last one and other", n)
+	}
+}
+
 // TestObserveAllocatesNothing holds what the receive path may pay for being counted.
 func TestObserveAllocatesNothing(t *testing.T) {
 	m := newMetrics()

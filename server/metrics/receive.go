@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -32,12 +33,17 @@ var (
 	retryNumbers   = []string{"1", "2", "3"}
 )
 
+// maxSources bounds how many senders have a label value of their own at once.
+const maxSources = 1000
+
 // Receive are the metrics of deliveries. Observe is safe for concurrent use and
 // allocates nothing.
 type Receive struct {
-	sources map[string]*source
-	nobody  *source
-	other   func() *source // of senders that came while the server ran
+	by       bySource
+	sources  atomic.Pointer[map[string]*source] // the map is not changed
+	changing sync.Mutex                         // held while another map is made
+	nobody   *source
+	other    func() *source // of senders whose route was closed meanwhile
 
 	publishErrors map[string]prometheus.Counter // by reason
 	publishTries  prometheus.Counter
@@ -52,6 +58,13 @@ type Receive struct {
 	now             func() time.Time
 }
 
+// bySource are the metrics with a label for the source.
+type bySource struct {
+	deliveries, refused, secrets, bytes *Counter
+	ack, publish                        *Histogram
+	skew                                *Gauge
+}
+
 // A source is what is counted of one sender, each counter found once.
 type source struct {
 	outcomes map[webhook.Outcome]prometheus.Counter
@@ -64,49 +77,81 @@ type source struct {
 }
 
 func newReceive(r *Registry, names []string) *Receive {
-	names = slices.Concat(names, []string{noSource})
-	of := Closed("source", names...)
-	of.Note = "the senders that are served, or none where a path is nobody's"
-	outcomes := webhook.Outcomes()
-	words := make([]string, len(outcomes))
-	for i, o := range outcomes {
-		words[i] = string(o)
+	m := &Receive{by: newBySource(r), now: time.Now, hour: &hour{}}
+	sources := map[string]*source{}
+	for _, name := range append([]string{noSource}, names...) {
+		sources[name] = m.by.of(name)
 	}
-	secretNumbers := make([]string, maxSecrets)
-	for i := range secretNumbers {
-		secretNumbers[i] = strconv.Itoa(i + 1)
-	}
-	deliveries := r.Counter("deliveries_total", "Requests on the senders' routes, by how each ended; accepted is stored, duplicate was stored before.", of, Closed("outcome", words...))
-	refused := r.Counter("verification_failures_total", "Requests whose signature was not good, by what was wrong.", of, Closed("reason", verifyReasons...))
-	secrets := r.Counter("verified_total", "Requests with a good signature, by which of the source's secrets signed, counted from 1 in the order of the setting.", of, Closed("secret", secretNumbers...))
-	ack := r.Histogram("ack_duration_seconds", "Time from the first look at a verified request to its answer. Slack gives up after 3.", ackBuckets, of)
-	publish := r.Histogram("publish_duration_seconds", "Time that storing an event took, all tries together.", ackBuckets, of)
-	size := r.Counter("delivery_bytes_total", "Bytes of bodies that were read.", of)
-	skew := r.Gauge("clock_skew_seconds", "Our clock less the time that the last verified request was signed with. A retry that a proxy held back shows here too.", of)
-	m := &Receive{sources: map[string]*source{}, now: time.Now, hour: &hour{}}
-	counters := func(name string) *source {
-		s := &source{outcomes: map[webhook.Outcome]prometheus.Counter{}, refused: map[string]prometheus.Counter{}}
-		for _, o := range outcomes {
-			s.outcomes[o] = deliveries.With(name, string(o))
-		}
-		if name == noSource {
-			return s // such a request has no signature
-		}
-		s.ack, s.publish, s.bytes, s.skew = ack.With(name), publish.With(name), size.With(name), skew.With(name)
-		for _, reason := range verifyReasons {
-			s.refused[reason] = refused.With(name, reason)
-		}
-		for i := range s.secrets {
-			s.secrets[i] = secrets.With(name, strconv.Itoa(i+1))
-		}
-		return s
-	}
-	for _, name := range names {
-		m.sources[name] = counters(name)
-	}
-	m.nobody, m.other = m.sources[noSource], sync.OnceValue(func() *source { return counters(Other) })
+	m.sources.Store(&sources)
+	m.nobody, m.other = sources[noSource], sync.OnceValue(func() *source { return m.by.of(Other) })
 	m.shared(r)
 	return m
+}
+
+func newBySource(r *Registry) bySource {
+	of := Bounded("source", maxSources, "the senders that are served, or none where a path is nobody's")
+	var words, numbers []string
+	for _, o := range webhook.Outcomes() {
+		words = append(words, string(o))
+	}
+	for i := range maxSecrets {
+		numbers = append(numbers, strconv.Itoa(i+1))
+	}
+	return bySource{
+		deliveries: r.Counter("deliveries_total", "Requests on the senders' routes, by how each ended; accepted is stored, duplicate was stored before.", of, Closed("outcome", words...)),
+		refused:    r.Counter("verification_failures_total", "Requests whose signature was not good, by what was wrong.", of, Closed("reason", verifyReasons...)),
+		secrets:    r.Counter("verified_total", "Requests with a good signature, by which of the source's secrets signed, counted from 1 in the order of the setting.", of, Closed("secret", numbers...)),
+		ack:        r.Histogram("ack_duration_seconds", "Time from the first look at a verified request to its answer. Slack gives up after 3.", ackBuckets, of),
+		publish:    r.Histogram("publish_duration_seconds", "Time that storing an event took, all tries together.", ackBuckets, of),
+		bytes:      r.Counter("delivery_bytes_total", "Bytes of bodies that were read.", of),
+		skew:       r.Gauge("clock_skew_seconds", "Our clock less the time that the last verified request was signed with. A retry that a proxy held back shows here too.", of),
+	}
+}
+
+// of finds the counters of a sender, which show 0 from then on.
+func (b *bySource) of(name string) *source {
+	s := &source{outcomes: map[webhook.Outcome]prometheus.Counter{}, refused: map[string]prometheus.Counter{}}
+	for _, o := range webhook.Outcomes() {
+		s.outcomes[o] = b.deliveries.With(name, string(o))
+	}
+	if name == noSource {
+		return s // such a request has no signature
+	}
+	s.ack, s.publish, s.bytes, s.skew = b.ack.With(name), b.publish.With(name), b.bytes.With(name), b.skew.With(name)
+	for _, reason := range verifyReasons {
+		s.refused[reason] = b.refused.With(name, reason)
+	}
+	for i := range s.secrets {
+		s.secrets[i] = b.secrets.With(name, strconv.Itoa(i+1))
+	}
+	return s
+}
+
+// drop shows nothing of a sender any more, so that another can have its place.
+func (b *bySource) drop(name string) {
+	for _, c := range []*Counter{b.deliveries, b.refused, b.secrets, b.bytes} {
+		c.bounds.drop(c.vec.MetricVec, "source", name)
+	}
+	for _, h := range []*Histogram{b.ack, b.publish} {
+		h.bounds.drop(h.vec.MetricVec, "source", name)
+	}
+	b.skew.bounds.drop(b.skew.vec.MetricVec, "source", name)
+}
+
+// Replace counts senders whose routes were opened each for itself from now on, and shows nothing of
+// those whose routes were closed.
+func (m *Receive) Replace(opened, closed []string) {
+	m.changing.Lock()
+	defer m.changing.Unlock()
+	sources := maps.Clone(*m.sources.Load())
+	for _, name := range closed {
+		delete(sources, name)
+		m.by.drop(name)
+	}
+	for _, name := range opened {
+		sources[name] = m.by.of(name)
+	}
+	m.sources.Store(&sources)
 }
 
 // shared adds what has no label for the source.
@@ -134,7 +179,7 @@ func (m *Receive) shared(r *Registry) {
 	share := r.Reading(GaugeKind, "slack_failure_ratio", "Share of Slack's deliveries of the last 60 minutes that failed in Slack's eyes: answered other than 2xx, or after 3 s. Above 0.95 of 1,000 and more Slack disables the app's events.")
 	attempts := r.Reading(GaugeKind, "slack_deliveries_last_hour", "Slack's deliveries of the last 60 minutes, of which slack_failure_ratio is a share.")
 	r.Read(func(put Put) {
-		if m.sources[event.SourceSlack] == nil {
+		if (*m.sources.Load())[event.SourceSlack] == nil {
 			return
 		}
 		total, failed := m.hour.sum(m.now())
@@ -166,7 +211,7 @@ func (m *Receive) Watch(rc interface {
 
 // Observe counts one finished request.
 func (m *Receive) Observe(o *webhook.Observation) {
-	s := m.sources[o.Source]
+	s := (*m.sources.Load())[o.Source]
 	switch {
 	case s != nil:
 	case o.Source == "":

@@ -264,6 +264,23 @@ func (b bounds) keep(values []string) []string {
 	return kept
 }
 
+// drop removes all series of a metric with a value of a bounded label, whose place another value can
+// have then.
+func (b bounds) drop(vec *prometheus.MetricVec, label, value string) {
+	for i, l := range b.labels {
+		if l.Name == label && b.seen[i] != nil {
+			b.seen[i].forget(value)
+		}
+	}
+	vec.DeletePartialMatch(prometheus.Labels{label: value})
+}
+
+func (s *valueSet) forget(v string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.kept, v)
+}
+
 // has reports whether a value is among those that are kept, and keeps it while there is
 // space, if it can be a name that an operator chose: short, and of printable ASCII.
 func (s *valueSet) has(v string) bool {
