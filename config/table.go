@@ -236,7 +236,7 @@ var workSettings = []Setting{
 	{
 		Key: "TARGET_PATIENCE", Flag: "target-patience", Section: SectionWork, Kind: KindDuration, Default: "24h",
 		Help: "How long events of a rule wait whose target refuses",
-		More: "Then, or once a tenth of RETENTION_COUNT waits for the rule, they become dead letters.",
+		More: "Then, or once a tenth of RETENTION_COUNT or of the bytes that the store may have waits for the rule, they become dead letters.",
 		bind: duration(func(c *Config) *time.Duration { return &c.Worker.TargetPatience }, time.Second, maxAge),
 	},
 	{

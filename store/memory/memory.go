@@ -226,6 +226,8 @@ func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 		Expired:    q.log.trimmed,
 		Events:     int64(q.log.len()),
 		SeenIDs:    int64(q.seen.len()),
+		Bytes:      int64(q.bytes),
+		MostBytes:  int64(q.o.MaxBytes),
 	}
 	if q.log.len() > 0 {
 		s.Oldest, s.Newest = q.position(q.log.trimmed+1), q.position(last)

@@ -327,6 +327,7 @@ func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 	st := queue.Stats{
 		Backend: "nats", Durability: q.durability(), Epoch: b.Epoch, Accepted: b.Last, Expired: b.Trimmed,
 		Events: b.Last - b.Trimmed, SeenIDs: int64(info.State.NumSubjects), //nolint:gosec // below 2^53
+		Bytes: int64(info.State.Bytes), MostBytes: max(0, info.Config.MaxBytes), //nolint:gosec // below 2^63
 	}
 	if st.Events > 0 {
 		st.Oldest, st.Newest = b.Position(b.Trimmed+1), b.Position(b.Last)

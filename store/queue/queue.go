@@ -212,6 +212,9 @@ type Stats struct {
 	Accepted, Expired int64
 	// Events is how many are kept now, SeenIDs how many ids deduplication remembers.
 	Events, SeenIDs int64
+	// Bytes is about what all of it takes, and MostBytes what it may take before the store is full; 0 is
+	// not known.
+	Bytes, MostBytes int64
 	// Oldest and Newest bound what is kept; empty when nothing is.
 	Oldest, Newest event.Position
 	Groups         []GroupStats

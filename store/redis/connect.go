@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -167,20 +168,20 @@ func scrub(text string, u *url.URL) string {
 	return text
 }
 
-// inspect asks for the settings that decide what a crash takes, and says it in words.
+// inspect asks for the settings that decide what a crash takes, which words says, and for the memory.
 // Managed services forbid CONFIG; INFO has most of it.
-func (q *Store) inspect(ctx context.Context) (string, error) {
+func (q *Store) inspect(ctx context.Context) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	node, err := q.node(ctx)
 	if err != nil {
-		return "", q.fault(err)
+		return nil, q.fault(err)
 	}
 	known, err := ask(ctx, node)
 	if err != nil {
-		return "", q.fault(err)
+		return nil, q.fault(err)
 	}
-	return words(known), nil
+	return known, nil
 }
 
 // node returns the client of the node that has the topic's keys.
@@ -191,7 +192,7 @@ func (q *Store) node(ctx context.Context) (goredis.UniversalClient, error) {
 	return q.client, nil
 }
 
-// ask returns what is known of appendonly, appendfsync, save and maxmemory-policy.
+// ask returns what is known of appendonly, appendfsync, save, maxmemory-policy, maxmemory and used_memory.
 func ask(ctx context.Context, client goredis.UniversalClient) (map[string]string, error) {
 	known := map[string]string{}
 	for _, name := range []string{"appendonly", "appendfsync", "save", "maxmemory-policy"} {
@@ -204,9 +205,9 @@ func ask(ctx context.Context, client goredis.UniversalClient) (map[string]string
 		}
 		maps.Copy(known, v)
 	}
-	sections := []string{"replication", "persistence", "memory"}
+	sections := []string{"replication", "memory", "persistence"}
 	if len(known) > 0 {
-		sections = sections[:1]
+		sections = sections[:2]
 	}
 	for _, section := range sections {
 		info, err := client.Info(ctx, section).Result()
@@ -238,8 +239,16 @@ func fields(info string, known map[string]string) {
 			known["maxmemory-policy"] = value
 		case "connected_slaves":
 			known["replicas"] = value
+		case "used_memory", "maxmemory":
+			known[name] = value
 		}
 	}
+}
+
+// bytesOf reads a number of bytes; 0 is also one that is not known.
+func bytesOf(value string) int64 {
+	n, _ := strconv.ParseInt(value, 10, 64)
+	return n
 }
 
 // words says what is lost when.

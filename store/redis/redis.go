@@ -122,11 +122,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 			remote.Sweep(ctx, o.RetentionAge, o.Logger, func(ctx context.Context) error { return q.sweep(ctx, false) })
 		})
 	}
-	durability, err := q.greet(ctx)
+	known, err := q.greet(ctx)
 	switch {
 	case err == nil:
 		q.values.begin(ctx)
-		o.Logger.LogAttrs(ctx, slog.LevelInfo, "queue is open", slog.String("redis", c.String()), slog.String("durability", durability))
+		o.Logger.LogAttrs(ctx, slog.LevelInfo, "queue is open", slog.String("redis", c.String()), slog.String("durability", words(known)))
 	case refused(err) || errors.Is(err, errTooOld):
 		return nil, errors.Join(fmt.Errorf("redis queue at %s: %w", c.String(), err), q.values.changes.Close(), q.Close())
 	default:
@@ -141,27 +141,27 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // errTooOld names the oldest Redis that has the commands.
 var errTooOld = errors.New("redis is older than 6.2")
 
-// greet asks Redis for its version and how durable it is.
-func (q *Store) greet(ctx context.Context) (durability string, err error) {
+// greet asks Redis for its version and what inspect does.
+func (q *Store) greet(ctx context.Context) (known map[string]string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	node, err := q.node(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := node.Ping(ctx).Err(); err != nil {
-		return "", err
+		return nil, err
 	}
 	// A user that may not ask for the version finds out by the first command that fails.
 	_, version, _ := strings.Cut(node.Info(ctx, "server").Val(), "redis_version:")
 	if remote.Older(version, 6, 2) {
-		return "", errTooOld
+		return nil, errTooOld
 	}
 	if q.o.StateOnly {
 		return q.inspect(ctx)
 	}
 	if err := q.client.HSetNX(ctx, q.keys.meta, "epoch", eventlog.NewEpoch()).Err(); err != nil {
-		return "", err
+		return nil, err
 	}
 	return q.inspect(ctx)
 }
@@ -288,7 +288,7 @@ func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 }
 
 func (q *Store) stats(ctx context.Context) (queue.Stats, error) {
-	text, err := q.inspect(ctx)
+	known, err := q.inspect(ctx)
 	if err != nil {
 		return queue.Stats{}, err
 	}
@@ -310,8 +310,8 @@ func (q *Store) stats(ctx context.Context) (queue.Stats, error) {
 	}
 	r := reply{list: v}
 	s := queue.Stats{
-		Backend: "redis", Durability: text, Epoch: r.text(), Accepted: r.number(), Expired: r.number(),
-		Events: r.number(), SeenIDs: r.number(),
+		Backend: "redis", Durability: words(known), Epoch: r.text(), Accepted: r.number(), Expired: r.number(),
+		Events: r.number(), SeenIDs: r.number(), Bytes: bytesOf(known["used_memory"]), MostBytes: bytesOf(known["maxmemory"]),
 	}
 	b := eventlog.Bounds{Epoch: s.Epoch}
 	if oldest, newest := r.number(), r.number(); oldest > 0 {

@@ -45,6 +45,17 @@ func own(dir, topic string) (*files, error) {
 	return f, nil
 }
 
+// space is how many bytes the database of the events takes, and how many it may take before the disk is full; 0 is
+// not known.
+func (f *files) space() (taken, most int64) {
+	info, err := os.Stat(f.db)
+	free, known := freeBytes(f.dir)
+	if err != nil || !known {
+		return 0, 0
+	}
+	return info.Size(), info.Size() + free
+}
+
 // inspect looks at the databases before SQLite opens them.
 func (f *files) inspect(n noted) error {
 	return errors.Join(inspect(f.db, n.events()), inspect(f.values, n.values()))

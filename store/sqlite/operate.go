@@ -257,6 +257,7 @@ func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 		b := v.bounds()
 		s.Oldest, s.Newest = b.Position(v.trimmed+1), b.Position(v.last)
 	}
+	s.Bytes, s.MostBytes = q.files.space()
 	now := q.o.Now()
 	for i := range groups {
 		gs, err := q.groupStats(ctx, &groups[i], v.bounds(), now)

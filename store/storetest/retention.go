@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"runtime"
 	"sync"
 
 	"slackmcp/store/queue"
@@ -203,6 +204,9 @@ func statsNames(e *env) {
 	at := e.publish("a")
 	if at[0].Epoch() != s.Epoch || e.stats().Epoch != s.Epoch {
 		e.Errorf("the position %s is not of the epoch %s", at[0], s.Epoch)
+	}
+	if s := e.stats(); s.Bytes <= 0 && runtime.GOOS == "linux" || s.MostBytes != 0 && s.MostBytes < s.Bytes {
+		e.Errorf("an event takes %d bytes of %d", s.Bytes, s.MostBytes)
 	}
 }
 

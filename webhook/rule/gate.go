@@ -24,8 +24,7 @@ type gate struct {
 	now      func() time.Time
 	stop     <-chan struct{} // closed when the rule ends
 	patience time.Duration
-	backlog  int64                                    // 0 is no bound
-	waiting  func(context.Context) (n int64, ok bool) // how many of the rule's events wait
+	waiting  func(context.Context) (n, most int64, ok bool) // how many of the rule's events wait, and may
 
 	mu       sync.Mutex
 	since    time.Time     // when the target began to refuse; zero while the gate is open
@@ -126,13 +125,11 @@ func (g *gate) look(ctx context.Context) (changed <-chan struct{}, wait time.Dur
 	case !g.probing && (!now.Before(g.probeAt) || g.rested(now)):
 		g.probing = true
 		return nil, 0, true, nil
-	case !g.probing && g.gaveUp(ctx, now): // while one finds out, the others wait
+	case g.overfull(ctx, now), !g.probing && g.outwaited(now): // while one finds out, the others wait
 		return nil, 0, false, g.letter()
 	}
 	wait = askEvery
-	if !g.probing && g.backlog == 0 {
-		wait = g.probeAt.Sub(now)
-	} else if !g.probing {
+	if !g.probing {
 		wait = min(wait, g.probeAt.Sub(now))
 	}
 	return g.changed, wait, false, nil
@@ -141,21 +138,18 @@ func (g *gate) look(ctx context.Context) (changed <-chan struct{}, wait time.Dur
 // rested reports whether events were given up, and for a while none came: what comes then may have been
 // redriven because the target was mended, and is tried. It requires g.mu.
 func (g *gate) rested(now time.Time) bool {
-	return now.Sub(g.since) >= g.patience && !g.gaveUpAt.IsZero() && now.Sub(g.gaveUpAt) >= askEvery
+	return g.outwaited(now) && !g.gaveUpAt.IsZero() && now.Sub(g.gaveUpAt) >= askEvery
 }
 
-// gaveUp reports whether an event is to become a dead letter. It requires g.mu.
-func (g *gate) gaveUp(ctx context.Context, now time.Time) bool {
-	if now.Sub(g.since) >= g.patience {
-		return true
-	}
-	if g.backlog == 0 {
-		return false
-	}
+// outwaited reports whether the target has refused for longer than the patience. It requires g.mu.
+func (g *gate) outwaited(now time.Time) bool { return now.Sub(g.since) >= g.patience }
+
+// overfull reports whether an event is to become a dead letter because more wait than may. It requires g.mu.
+func (g *gate) overfull(ctx context.Context, now time.Time) bool {
 	if now.Sub(g.asked) >= askEvery {
 		g.asked = now
-		if n, ok := g.waiting(ctx); ok {
-			g.surplus = max(0, n-g.backlog)
+		if n, most, ok := g.waiting(ctx); ok {
+			g.surplus = max(0, n-most)
 		}
 	}
 	if g.surplus == 0 {
@@ -214,7 +208,7 @@ func (g *gate) shut(ctx context.Context, probe bool, err error) error {
 		g.probeAt = now.Add(max(g.pause, queue.Pause(err)))
 	}
 	g.announce()
-	over := g.gaveUp(ctx, now)
+	over := g.outwaited(now) || g.overfull(ctx, now)
 	g.tell(ctx, now, over)
 	switch {
 	case over:
@@ -276,7 +270,7 @@ func (g *gate) tell(ctx context.Context, now time.Time, over bool) {
 	}
 	g.told = now
 	attrs := []slog.Attr{slog.String("rule", g.rule), slog.Time("since", g.since), slog.Int64("dead_letters", g.dead), slog.Any("error", g.cause)}
-	if n, ok := g.waiting(ctx); ok {
+	if n, _, ok := g.waiting(ctx); ok {
 		attrs = append(attrs, slog.Int64("waiting", n))
 	}
 	if over {

@@ -1,9 +1,11 @@
 package rule_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"slackmcp/store/memory"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/rule"
@@ -38,6 +41,11 @@ func newTarget(t *testing.T, status int) *target {
 		body := make([]byte, 512)
 		n, _ := r.Body.Read(body)
 		status := int(s.status.Load())
+		if status == 0 { // It never answers.
+			_, _ = io.Copy(io.Discard, r.Body) // only then it is noticed that the client has left
+			<-r.Context().Done()
+			return
+		}
 		if s.poison != "" && strings.Contains(string(body[:n]), s.poison) {
 			status = http.StatusServiceUnavailable
 		}
@@ -238,6 +246,46 @@ func TestABacklogIsBounded(t *testing.T) {
 	}
 	if err := g.end(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestNoTargetStopsReceiving has targets that refuse, or never answer, and a queue that holds a few hundred events: of
+// those that wait for the rule, a tenth of its bytes stays, and what comes is taken.
+func TestNoTargetStopsReceiving(t *testing.T) {
+	t.Parallel()
+	for name, status := range map[string]int{"refuses": http.StatusBadGateway, "hangs": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			to := newTarget(t, status)
+			q, err := memory.New(memory.Options{RetentionAge: -1, MaxBytes: 400 << 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rules := parse(t, `rules: [{name: out, forward: {url: "`+to.URL+`", timeout: 300ms, secret_env: HOOK_SECRET, allow: 127.0.0.0/8}}]`)
+			g := newRig(t, rules, func(o *rule.Options) { o.Queue, o.Backlog = q, 1000 })
+			t.Cleanup(func() {
+				if err := errors.Join(g.end(), q.Close()); err != nil {
+					t.Error(err)
+				}
+			})
+			await(t, "the group", func() bool { groups, _ := q.Groups(t.Context()); return len(groups) == 1 })
+			body := append(append([]byte(`{"x":"`), bytes.Repeat([]byte("x"), 1000)...), `"}`...)
+			const n = 1500
+			for i := range n {
+				e := event.Event{Source: "slack", ID: fmt.Sprint("Ev", i), Kind: event.Kind{Type: "message"}, ReceivedAt: time.Now(), Raw: body}
+				await(t, "room for one more", func() bool { // a sender repeats what is refused
+					_, err := q.Publish(t.Context(), e)
+					return err == nil
+				})
+			}
+			await(t, "the backlog to be at its bound", func() bool {
+				s, err := q.Stats(t.Context())
+				return err == nil && len(s.Groups) == 1 && s.Groups[0].Waiting < 100
+			})
+			if r := g.r.Refusing(); status != 0 && (len(r) != 1 || r[0].DeadLetters < n/2) {
+				t.Errorf("Refusing = %+v", r)
+			}
+		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -46,7 +47,8 @@ type Options struct {
 	// become dead letters; 0 means a day.
 	Patience time.Duration
 	// Backlog is how many events may wait for such a rule; those beyond become dead letters,
-	// the oldest first. 0 is no bound.
+	// the oldest first. 0 is no bound. No more may wait either than take a tenth of the bytes that the
+	// queue may have, where that is known.
 	Backlog int64
 	// OnAttempt is called after each attempt, concurrently, and must return at once; nil
 	// calls nothing.
@@ -357,20 +359,40 @@ func (r *Runner) gate(ctx context.Context, one *Rule) *gate {
 		return nil
 	}
 	g := &gate{
-		rule: one.Name(), log: r.opt.Logger, now: r.opt.Now, stop: ctx.Done(), patience: one.patience(r.opt.Patience), backlog: r.opt.Backlog,
-		waiting: func(ctx context.Context) (int64, bool) {
+		rule: one.Name(), log: r.opt.Logger, now: r.opt.Now, stop: ctx.Done(), patience: one.patience(r.opt.Patience),
+		waiting: func(ctx context.Context) (n, most int64, ok bool) {
 			stats, err := r.opt.Queue.Stats(ctx)
 			i := slices.IndexFunc(stats.Groups, func(g queue.GroupStats) bool { return g.Name == one.Group() })
 			if err != nil || i < 0 {
-				return 0, false
+				return 0, 0, false
 			}
-			return stats.Groups[i].Waiting, true
+			return stats.Groups[i].Waiting, r.mayWait(&stats), true
 		},
 	}
 	r.gates.mu.Lock()
 	defer r.gates.mu.Unlock()
 	r.gates.all = append(r.gates.all, g)
 	return g
+}
+
+// bytesShare is which share of the bytes that a queue may have those events may take that wait for a rule.
+const bytesShare = 10
+
+// mayWait is how many events may wait for a rule whose target refuses.
+func (r *Runner) mayWait(s *queue.Stats) int64 {
+	most := int64(math.MaxInt64)
+	if r.opt.Backlog > 0 {
+		most = r.opt.Backlog
+	}
+	kept := s.Events
+	for i := range s.Groups {
+		kept = max(kept, s.Events+s.Groups[i].Dead) // most dead letters are of events that the log has no more
+	}
+	if s.MostBytes > 0 && s.Bytes > 0 && kept > 0 {
+		perEvent := float64(s.Bytes) / float64(kept)
+		most = min(most, int64(min(float64(s.MostBytes)/bytesShare/perEvent, math.MaxInt32)))
+	}
+	return most
 }
 
 func (r *Runner) forget(g *gate) {
