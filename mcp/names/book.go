@@ -66,6 +66,13 @@ func (b *book[T]) put(id string, v T, at time.Time) {
 	}
 }
 
+// size is how many entries the book keeps itself.
+func (b *book[T]) size() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.byID)
+}
+
 // get returns an entry and how old it is, where there are two the newer one.
 func (b *book[T]) get(id string, now time.Time) (v T, age time.Duration, ok bool) {
 	b.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,7 +39,15 @@ type Known struct {
 
 // Bounds of the kits of people.
 const (
-	maxPersonKits = 200
+	// maxKitBytes is how much memory the kits may take together, about: that of 6,000 people of whom little is kept,
+	// or of 1,000 with 150 conversations each. Whose kit gives way has to ask Slack for the names of their
+	// conversations again.
+	maxKitBytes = 64 << 20
+	// kitBytes is what a kit takes, and entryBytes each of the names that it keeps.
+	kitBytes, entryBytes = 10 << 10, 400
+	// roomEvery is how often it is looked whether there is room, and roomAfter after how many new kits: they grow.
+	roomEvery = 10 * time.Second
+	roomAfter = 100
 	// personKitLife is how long a kit is used, and with it what it knows; personKitRest how long it is
 	// kept for a person who does not call.
 	personKitLife = time.Hour
@@ -53,8 +62,10 @@ type personKits struct {
 	services *kit
 	people   People
 
-	mu   sync.Mutex
-	kits map[access.Person]*personKit // guarded by mu, as are their fields but for ready
+	mu     sync.Mutex
+	kits   map[access.Person]*personKit // guarded by mu, as are their fields but for ready
+	looked time.Time                    // when it was looked whether there is room, and made how many kits were since; guarded by mu
+	made   int
 }
 
 // A personKit is the kit of one person, for all their sign-ins.
@@ -90,10 +101,12 @@ func (ps *personKits) entry(ctx context.Context, who access.SignIn) *personKit {
 	defer ps.mu.Unlock()
 	if p := ps.kits[who.Person]; p != nil && now.Sub(p.began) < personKitLife {
 		p.used = now
+		ps.makeRoom(now, who.Person)
 		return p
 	}
 	ps.forget(who.Person)
-	ps.makeRoom(now)
+	ps.made++
+	ps.makeRoom(now, who.Person)
 	p := &personKit{ready: make(chan struct{}), began: now, used: now, signIns: map[string]func(){}}
 	ps.kits[who.Person] = p
 	p.end = time.AfterFunc(personKitLife, func() { ps.drop(who.Person, p) })
@@ -106,21 +119,42 @@ func (ps *personKits) entry(ctx context.Context, who access.SignIn) *personKit {
 	return p
 }
 
-// makeRoom ends the kits of those who have not called for a while and, where there are too many, the one
-// that was used least lately. It requires mu.
-func (ps *personKits) makeRoom(now time.Time) {
-	for len(ps.kits) > 0 {
-		var oldest access.Person
-		for person, p := range ps.kits {
-			if o := ps.kits[oldest]; o == nil || p.used.Before(o.used) {
-				oldest = person
-			}
+// makeRoom ends the kits of those who have not called for a while and, where all take too much memory, those that
+// were used least lately, but not that of who calls. It looks from time to time alone. It requires mu.
+func (ps *personKits) makeRoom(now time.Time, caller access.Person) {
+	if ps.made < roomAfter && now.Sub(ps.looked) < roomEvery {
+		return
+	}
+	ps.looked, ps.made = now, 0
+	bytes := kitBytes // that of the caller
+	var others []access.Person
+	for person, p := range ps.kits {
+		if person != caller {
+			others = append(others, person)
 		}
-		if len(ps.kits) < maxPersonKits && now.Sub(ps.kits[oldest].used) < personKitRest {
+		bytes += p.bytes()
+	}
+	slices.SortFunc(others, func(a, b access.Person) int { return ps.kits[a].used.Compare(ps.kits[b].used) })
+	for _, person := range others {
+		p := ps.kits[person]
+		if bytes <= maxKitBytes && now.Sub(p.used) < personKitRest {
 			return
 		}
-		ps.forget(oldest)
+		bytes -= p.bytes()
+		ps.forget(person)
 	}
+}
+
+// bytes is how much memory a kit takes, about.
+func (p *personKit) bytes() int {
+	select {
+	case <-p.ready:
+		if p.kit != nil {
+			return kitBytes + entryBytes*p.kit.Names.Kept()
+		}
+	default: // it is being made
+	}
+	return kitBytes
 }
 
 // forget ends the kit of a person. It requires mu.
