@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -94,8 +93,11 @@ type ListQuery struct {
 	Cursor          string
 }
 
-func (q ListQuery) pairs() []string {
-	return []string{"types", strings.Join(q.Types, ","), "exclude_archived", when(q.ExcludeArchived, "true"), "limit", number(q.Limit), "cursor", q.Cursor}
+func (q ListQuery) pairs(at place) []string {
+	return []string{
+		"types", strings.Join(q.Types, ","), "exclude_archived", when(q.ExcludeArchived, "true"), "limit", number(q.Limit),
+		"cursor", at.cursor, "team_id", at.team,
+	}
 }
 
 type channelReply struct {
@@ -118,18 +120,16 @@ func (c *Client) ConversationInfo(ctx context.Context, channel string) (Channel,
 
 // ConversationList returns a page of the conversations that the token can see.
 func (c *Client) ConversationList(ctx context.Context, q ListQuery) (ChannelPage, error) {
-	return c.channels(ctx, "conversations.list", q)
-}
-
-// channels returns a page of a method that lists conversations.
-func (c *Client) channels(ctx context.Context, method string, q ListQuery, pairs ...string) (page ChannelPage, err error) {
-	page.NextCursor, err = c.inTeams(ctx, q.Cursor, func(team, at string) (string, error) {
-		q.Cursor = at
-		r, err := reply[channelsReply](c.http.Do(c.form(ctx, method, slices.Concat(q.pairs(), pairs, []string{"team_id", team})...)))
-		page.Channels = r.Channels
-		return r.next(), err
-	})
-	return page, err
+	at, err := c.placeOf(ctx, q.Cursor)
+	if err != nil {
+		return ChannelPage{}, err
+	}
+	for {
+		r, err := reply[channelsReply](c.http.Do(c.form(ctx, "conversations.list", q.pairs(at)...)))
+		if !at.again(ctx, &err) {
+			return ChannelPage{Channels: r.Channels, NextCursor: at.next(r.next())}, err
+		}
+	}
 }
 
 // A MemberPage is a part of a channel's members.
@@ -147,7 +147,16 @@ func (c *Client) Members(ctx context.Context, channel, cursorAt string, limit in
 // UserConversations returns a page of the conversations that a user is in, as far as
 // the token can see them; an empty user is the token's own.
 func (c *Client) UserConversations(ctx context.Context, userID string, q ListQuery) (ChannelPage, error) {
-	return c.channels(ctx, "users.conversations", q, "user", userID)
+	at, err := c.placeOf(ctx, q.Cursor)
+	if err != nil {
+		return ChannelPage{}, err
+	}
+	for {
+		r, err := reply[channelsReply](c.http.Do(c.form(ctx, "users.conversations", append(q.pairs(at), "user", userID)...)))
+		if !at.again(ctx, &err) {
+			return ChannelPage{Channels: r.Channels, NextCursor: at.next(r.next())}, err
+		}
+	}
 }
 
 // changed reads the answer of a method that changes a channel.

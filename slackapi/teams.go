@@ -20,42 +20,83 @@ type teams struct {
 	at  time.Time
 }
 
-// inTeams calls a method that lists what is in a workspace, and returns the cursor of what follows. The token of a
-// workspace needs to name none. That of an organization has to, or Slack answers missing_argument: its list
-// goes through the workspaces one after the other, and the cursor says of which it is. What is in several
-// of them is listed in each.
-func (c *Client) inTeams(ctx context.Context, cursorAt string, call func(team, cursor string) (next string, err error)) (string, error) {
-	team, at, within := strings.Cut(cursorAt, ":") // Slack's own cursors are base64
-	if !within && !c.ofOrganization() {
-		next, err := call("", cursorAt)
-		if e, ok := errors.AsType[*Error](err); !ok || e.Code != "missing_argument" || cursorAt != "" {
-			return next, err
-		}
-		team, at = "", ""
+// A place is where a list of what is in a workspace goes on. The token of a workspace needs to name none. That of
+// an organization has to, or Slack answers missing_argument: its list goes through the workspaces one after the
+// other, and the cursor says of which it is. What is in several of them is listed in each.
+type place struct {
+	c            *Client
+	team, cursor string
+	ids          []string // of all workspaces, once it is known that there are several
+}
+
+// placeOf reads a cursor of a list.
+func (c *Client) placeOf(ctx context.Context, cursorAt string) (p place, err error) {
+	p = place{c: c, cursor: cursorAt}
+	if team, at, within := strings.Cut(cursorAt, ":"); within { // Slack's own cursors are base64
+		p.team, p.cursor = team, at
 	}
-	ids, err := c.teamIDs(ctx)
-	if err != nil {
-		return "", err
+	if p.team != "" || c.ofOrganization() {
+		err = p.enter(ctx)
 	}
-	i, found := slices.BinarySearch(ids, team)
+	return p, err
+}
+
+// enter finds the workspace that is the place's, or the first one behind it.
+func (p *place) enter(ctx context.Context) (err error) {
+	if p.ids, err = p.c.teamIDs(ctx); err != nil {
+		return err
+	}
+	i, found := slices.BinarySearch(p.ids, p.team)
 	if !found {
-		at = "" // it is the beginning, or access to the workspace has ended meanwhile
+		p.cursor = "" // it is the beginning, or access to the workspace has ended meanwhile
 	}
-	for ; i < len(ids); i, at = i+1, "" {
-		next, err := call(ids[i], at)
-		e, ok := errors.AsType[*Error](err)
-		switch {
-		case ok && e.Code == "team_access_not_granted":
-			continue
-		case err != nil:
-			return "", err
-		case next != "":
-			return ids[i] + ":" + next, nil
-		case i+1 < len(ids):
-			return ids[i+1] + ":", nil
-		}
+	p.team = idAt(p.ids, i)
+	return nil
+}
+
+// again reports that the call has to be made again, at the place as it is now, and not to count its error.
+func (p *place) again(ctx context.Context, failed *error) bool {
+	e, ok := errors.AsType[*Error](*failed)
+	switch {
+	case !ok:
+	case e.Code == "missing_argument" && p.team == "" && p.cursor == "":
+		*failed = p.enter(ctx)
+		return *failed == nil
+	case e.Code == "team_access_not_granted" && p.ids != nil:
+		*failed = nil
+		p.team, p.cursor = p.behind(), ""
+		return p.team != ""
 	}
-	return "", nil
+	return false
+}
+
+// behind is the workspace that comes next; empty is none.
+func (p *place) behind() string {
+	i, found := slices.BinarySearch(p.ids, p.team)
+	if found {
+		i++
+	}
+	return idAt(p.ids, i)
+}
+
+func idAt(ids []string, i int) string {
+	if i < len(ids) {
+		return ids[i]
+	}
+	return ""
+}
+
+// next is the cursor of what follows a page that ended with Slack's own one.
+func (p *place) next(cursor string) string {
+	switch {
+	case p.ids == nil:
+		return cursor
+	case cursor != "":
+		return p.team + ":" + cursor
+	case p.behind() != "":
+		return p.behind() + ":"
+	}
+	return ""
 }
 
 func (c *Client) ofOrganization() bool {

@@ -163,15 +163,19 @@ func (c *Client) UserInfo(ctx context.Context, id string) (User, error) {
 // UserList returns a page of the users of the workspace, or of those of an organization; limit 0 is 200, the most
 // is 1,000.
 func (c *Client) UserList(ctx context.Context, cursorAt string, limit int) (page UserPage, err error) {
-	page.NextCursor, err = c.inTeams(ctx, cursorAt, func(team, at string) (string, error) {
+	at, err := c.placeOf(ctx, cursorAt)
+	if err != nil {
+		return page, err
+	}
+	for {
 		r, err := reply[struct {
 			Members []User `json:"members"`
 			cursor
-		}](c.http.Do(c.form(ctx, "users.list", "limit", strconv.Itoa(cmp.Or(limit, 200)), "cursor", at, "team_id", team)))
-		page.Users = r.Members
-		return r.next(), err
-	})
-	return page, err
+		}](c.http.Do(c.form(ctx, "users.list", "limit", strconv.Itoa(cmp.Or(limit, 200)), "cursor", at.cursor, "team_id", at.team)))
+		if !at.again(ctx, &err) {
+			return UserPage{Users: r.Members, NextCursor: at.next(r.next())}, err
+		}
+	}
 }
 
 // UserByEmail finds the user with an e-mail address.
@@ -218,18 +222,21 @@ type UserGroup struct {
 
 // UserGroups returns the user groups of the workspace, or of those of an organization, with their members where asked.
 func (c *Client) UserGroups(ctx context.Context, members, disabled bool) (all []UserGroup, err error) {
-	for at := ""; ; {
-		at, err = c.inTeams(ctx, at, func(team, _ string) (string, error) {
-			r, err := reply[struct {
-				Groups []UserGroup `json:"usergroups"`
-			}](c.http.Do(c.form(ctx, "usergroups.list", "include_count", "true", "include_users", when(members, "true"), "include_disabled", when(disabled, "true"), "team_id", team)))
-			all = append(all, r.Groups...)
-			return "", err
-		})
-		if err != nil || at == "" {
-			return all, err
+	at, err := c.placeOf(ctx, "")
+	for more := err == nil; more; {
+		var r struct {
+			Groups []UserGroup `json:"usergroups"`
+		}
+		r, err = reply[struct {
+			Groups []UserGroup `json:"usergroups"`
+		}](c.http.Do(c.form(ctx, "usergroups.list", "include_count", "true", "include_users", when(members, "true"), "include_disabled", when(disabled, "true"), "team_id", at.team)))
+		all = append(all, r.Groups...)
+		if more = at.again(ctx, &err); !more && err == nil {
+			at.team = at.behind()
+			more = at.team != ""
 		}
 	}
+	return all, err
 }
 
 // UserGroupMembers returns the members of a user group, by their ids.
