@@ -44,8 +44,12 @@ func TestJudge(t *testing.T) {
 	events := [][]driver.Posted{{event(1*ms, 2*ms), event(10*ms, 12*ms), event(60*ms, 61*ms), event(500*ms, 501*ms)}}
 	notified := []time.Time{at(3 * ms), at(52 * ms), at(103 * ms)}
 	v := judge([][]time.Time{notified}, events)
-	if v.missed != 1 || v.notifications != 3 || len(v.latencies) != 2 {
+	if v.missed != 1 || v.notifications != 3 || v.others != 0 || len(v.latencies) != 2 {
 		t.Fatalf("got %+v", v)
+	}
+	// Whoever is told more often than there was something for them, was told of somebody else's.
+	if v := judge([][]time.Time{notified, notified}, append(events, nil)); v.others != 3 {
+		t.Fatalf("got %+v, want three that are of others", v)
 	}
 	if v.at(0) != 40*ms || v.at(100) != 42*ms {
 		t.Errorf("latencies %v", v.latencies)

@@ -3,6 +3,10 @@
 // and times each notification from the answer to the event that it covers. It runs
 // apart from the server, on the same machine.
 //
+// The last two scenarios of each era have the same channels: in one services follow them; in the other
+// each session is of another person who has signed in, follows all events, and has to be told of those of the
+// channel in which the person is, and of no others.
+//
 //	go run ./test/fanout -server bin/slack-webhook-server          # the whole
 //	go run ./test/fanout -server bin/slack-webhook-server -short   # a quick look
 //
@@ -11,6 +15,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -46,27 +51,45 @@ type settings struct {
 type scenario struct {
 	name string
 	era  driver.Era
-	uri  func(session int) string
-	// all says that every session is notified of every event; otherwise an event is for the
-	// session of its channel.
-	all bool
+	to   to
+	rate int // events a second; 0 is that of the settings
 }
 
+// A to says to whom events are told.
+type to uint8
+
+const (
+	toOne    to = iota // each session follows a channel of its own
+	toAll              // all follow all events
+	toRooms            // each follows one of a few channels
+	toPeople           // each follows all events, and may see those of one of a few channels
+)
+
+// ofPeople is how many events a second come in the scenarios with few channels.
+const ofPeople = 100
+
 func scenarios() []scenario {
-	own := scenario{
-		uri: func(s int) string { return "slack://channels/" + driver.Channel(s) + "/events" },
-	}
-	all := scenario{
-		uri: func(int) string { return "slack://events" },
-		all: true,
-	}
 	var list []scenario
 	for _, e := range []driver.Era{driver.Session, driver.Stateless} {
-		own.name, own.era = "each a channel of its own, "+string(e), e
-		all.name, all.era = "all the same resource, "+string(e), e
-		list = append(list, own, all)
+		list = append(list,
+			scenario{"each a channel of its own, " + string(e), e, toOne, 0},
+			scenario{"all the same resource, " + string(e), e, toAll, 0},
+			scenario{"services, each one of a few channels, " + string(e), e, toRooms, ofPeople},
+			scenario{"people, each in one of a few channels, " + string(e), e, toPeople, ofPeople})
 	}
 	return list
+}
+
+// uri is what a session follows.
+func (s settings) uri(sc scenario, session int) string {
+	switch sc.to {
+	case toOne:
+		return "slack://channels/" + driver.Channel(session) + "/events"
+	case toRooms:
+		return "slack://channels/" + driver.Channel(s.room(session)) + "/events"
+	case toAll, toPeople:
+	}
+	return "slack://events"
 }
 
 func main() {
@@ -85,8 +108,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	fmt.Fprintf(os.Stdout, "%d sessions, %d events/s for %s\n\n", s.sessions, s.rate, s.duration)
-	fmt.Fprintln(os.Stdout, "| who follows what | events/s | notifications | missed | p50 | p99 | max | CPU | peak RSS | fds before/after | goroutines before/after |")
-	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|---|---|---|---|---|---|")
+	fmt.Fprintln(os.Stdout, "| who follows what | events/s | notifications | missed | p50 | p95 | p99 | max | CPU | peak RSS | fds before/after | goroutines before/after |")
+	fmt.Fprintln(os.Stdout, "|---|---|---|---|---|---|---|---|---|---|---|---|")
 	var errs []error
 	var quiet []idle
 	for _, sc := range scenarios() {
@@ -98,6 +121,7 @@ func main() {
 			}
 		}
 	}
+	errs = append(errs, s.besides(os.Stdout, quiet))
 	errs = append(errs, s.settleMemory(ctx, os.Stdout, quiet))
 	if err := errors.Join(errs...); err != nil {
 		fmt.Fprintln(os.Stderr, "fanout:", strings.ReplaceAll(err.Error(), "\n", "\nfanout: "))
@@ -105,68 +129,140 @@ func main() {
 	}
 }
 
+// besides writes what it costs that events are people's, for each era of which both scenarios were run.
+func (s settings) besides(out io.Writer, done []idle) error {
+	var errs []error
+	for _, services := range done {
+		for _, people := range done {
+			if services.to == toRooms && people.to == toPeople && services.era == people.era {
+				errs = append(errs, s.beside(out, services, people))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // load is one load of a scenario, by the name of its run.
-func (s settings) load(run string) driver.Load {
-	return driver.Load{Rate: s.rate, Duration: s.duration, Channels: s.sessions, Run: run}
+func (s settings) load(sc scenario, run string) driver.Load {
+	l := driver.Load{Rate: cmp.Or(sc.rate, s.rate), Duration: s.duration, Channels: s.sessions, Run: run}
+	if sc.to == toRooms || sc.to == toPeople {
+		l.Channels = s.rooms()
+	}
+	return l
 }
 
 // An idle server is one whose scenario is over.
 type idle struct {
-	name string
+	scenario
 	*driver.Process
 	begun, peak float64 // resident memory, in MiB: with its window full and no session, and at most
+	told        verdict
+	cpu         time.Duration // while events came
+	read        pages         // of people
+	workspace   *workspace    // of people; else nil
+}
+
+// Stop ends the server, and the workspace of its people.
+func (i idle) Stop() {
+	i.Process.Stop()
+	if i.workspace != nil {
+		i.workspace.stop()
+	}
+}
+
+// start starts the server of a scenario.
+func (s settings) start(ctx context.Context, sc scenario) (left idle, err error) {
+	args := []string{"--integrated", "--mcp-transport", "streamable-http"}
+	left = idle{scenario: sc}
+	if sc.to != toPeople {
+		left.Process, err = driver.Start(ctx, s.server, args...)
+		return left, err
+	}
+	if left.workspace, err = s.openWorkspace(ctx); err != nil {
+		return idle{}, err
+	}
+	left.Process, err = driver.StartWith(ctx, s.server, left.workspace.env, append(args, "--data-dir", left.workspace.data())...)
+	if err != nil {
+		left.workspace.stop()
+		return idle{}, err
+	}
+	if err = s.warm(ctx, left.Process); err != nil {
+		err = fmt.Errorf("%w\n%s", err, left.Logs())
+		left.Stop()
+		return idle{}, err
+	}
+	return left, nil
 }
 
 // run measures one scenario against a fresh server and writes its row. The server is
 // left running, unless there was an error; the caller stops it.
 func (s settings) run(ctx context.Context, out io.Writer, sc scenario) (left idle, err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("%s: %w", sc.name, err)
-		}
-	}()
-	p, err := driver.Start(ctx, s.server, "--integrated", "--mcp-transport", "streamable-http")
-	if err != nil {
-		return idle{}, err
+	if left, err = s.start(ctx, sc); err == nil {
+		defer func() {
+			if err != nil && left.told.latencies == nil {
+				left.Stop()
+				left = idle{}
+			}
+		}()
+		err = s.follow(ctx, out, &left)
 	}
-	left = idle{name: sc.name, Process: p}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", sc.name, err)
+	}
+	return left, err
+}
+
+// follow measures the scenario of a server that runs.
+func (s settings) follow(ctx context.Context, out io.Writer, left *idle) error {
+	sc, p := left.scenario, left.Process
 	// The window on the newest events is filled first, so that its memory is not taken for
 	// the sessions'.
-	if _, err := s.load("W").Post(ctx, p); err != nil {
-		p.Stop()
-		return idle{}, err
+	if _, err := s.load(sc, "W").Post(ctx, p); err != nil {
+		return err
 	}
 	_, left.begun = p.Memory()
 	fds := p.Descriptors()
 	goroutines, err := p.Goroutines(ctx)
 	if err != nil {
-		p.Stop()
-		return idle{}, err
+		return err
 	}
-	v, sent, err := s.measure(ctx, p, sc)
+	before := p.CPU()
+	v, sent, err := s.measure(ctx, *left)
+	left.cpu = p.CPU() - before
 	if err == nil {
 		err = p.AwaitQuiet(ctx, fds, goroutines)
 	}
-	if err != nil {
-		p.Stop()
-		return idle{}, err
+	if err == nil && sc.to == toPeople {
+		left.read, err = s.read(ctx, p, left.workspace)
 	}
+	if err != nil {
+		return err
+	}
+	left.told = v
 	left.peak, _ = p.Memory()
 	after, err := p.Goroutines(ctx)
-	_, _ = fmt.Fprintf(out, "| %s | %.0f | %d | %d | %s | %s | %s | %s | %.0f MiB | %d / %d | %d / %d |\n",
-		sc.name, driver.Achieved(sent), v.notifications, v.missed, round(v.at(50)), round(v.at(99)), round(v.at(100)), round(p.CPU()), left.peak, fds, p.Descriptors(), goroutines, after)
-	return left, errors.Join(err, s.verdict(v, left.peak))
+	_, _ = fmt.Fprintf(out, "| %s | %.0f | %d | %d | %s | %s | %s | %s | %s | %.0f MiB | %d / %d | %d / %d |\n",
+		sc.name, driver.Achieved(sent), v.notifications, v.missed, round(v.at(50)), round(v.at(95)), round(v.at(99)), round(v.at(100)), round(left.cpu), left.peak, fds, p.Descriptors(), goroutines, after)
+	return errors.Join(err, s.verdict(v, left.peak))
 }
 
 // measure opens the sessions, posts events, and judges what they were notified.
-func (s settings) measure(ctx context.Context, p *driver.Process, sc scenario) (verdict, []driver.Posted, error) {
-	followers, err := driver.Follow(ctx, p, s.sessions, sc.era, sc.uri)
+func (s settings) measure(ctx context.Context, on idle) (verdict, []driver.Posted, error) {
+	sc := on.scenario
+	followers, err := driver.Follow(ctx, on.Process, s.sessions, sc.era, func(session int) driver.Client {
+		c := driver.Client{URI: s.uri(sc, session)}
+		if on.workspace != nil {
+			c.Token = on.workspace.tokens[session]
+		}
+		return c
+	})
 	if err != nil {
 		return verdict{}, nil, err
 	}
-	sent, err := s.load("R").Post(ctx, p)
+	sent, err := s.load(sc, "R").Post(ctx, on.Process)
+	own := s.shares(sent, sc)
 	if err == nil {
-		settle(ctx, followers, shares(sent, len(followers), sc))
+		settle(ctx, followers, own)
 	}
 	notified := make([][]time.Time, len(followers))
 	for i, f := range followers {
@@ -176,7 +272,7 @@ func (s settings) measure(ctx context.Context, p *driver.Process, sc scenario) (
 	if err != nil {
 		return verdict{}, nil, err
 	}
-	return judge(notified, shares(sent, len(followers), sc)), sent, nil
+	return judge(notified, own), sent, nil
 }
 
 // verdict holds a scenario's figures against the aims.
@@ -184,6 +280,8 @@ func (s settings) verdict(v verdict, peak float64) error {
 	switch {
 	case v.missed > 0:
 		return fmt.Errorf("%d notifications are missing", v.missed)
+	case v.others > 0:
+		return fmt.Errorf("%d notifications are of nothing that the session was to be told", v.others)
 	case s.short:
 		return nil
 	case v.at(99) >= aimP99:
@@ -234,6 +332,7 @@ const window = 50 * time.Millisecond
 type verdict struct {
 	notifications int64
 	missed        int
+	others        int             // more than a session had events
 	latencies     []time.Duration // sorted
 }
 
@@ -252,6 +351,7 @@ func judge(notified [][]time.Time, shares [][]driver.Posted) verdict {
 	var v verdict
 	for i, notified := range notified {
 		v.notifications += int64(len(notified))
+		v.others += max(0, len(notified)-len(shares[i]))
 		for _, e := range lastOfWindows(shares[i]) {
 			at := sort.Search(len(notified), func(k int) bool { return !notified[k].Before(e.SentAt) })
 			if at == len(notified) {
@@ -266,24 +366,20 @@ func judge(notified [][]time.Time, shares [][]driver.Posted) verdict {
 }
 
 // shares are the events that each session is notified of, in the order of their answers.
-func shares(sent []driver.Posted, sessions int, sc scenario) [][]driver.Posted {
-	sort := func(events []driver.Posted) []driver.Posted {
-		slices.SortFunc(events, func(a, b driver.Posted) int { return a.AckedAt.Compare(b.AckedAt) })
-		return events
-	}
-	own := make([][]driver.Posted, sessions)
-	if sc.all {
-		everything := sort(slices.Clone(sent))
-		for i := range own {
-			own[i] = everything
-		}
-		return own
-	}
+func (s settings) shares(sent []driver.Posted, sc scenario) [][]driver.Posted {
+	of, channels := map[int][]driver.Posted{}, s.load(sc, "").Channels
 	for e, p := range sent {
-		own[e%sessions] = append(own[e%sessions], p)
+		of[e%channels] = append(of[e%channels], p)
 	}
+	if sc.to == toAll {
+		of = map[int][]driver.Posted{0: slices.Clone(sent)}
+	}
+	for _, events := range of {
+		slices.SortFunc(events, func(a, b driver.Posted) int { return a.AckedAt.Compare(b.AckedAt) })
+	}
+	own := make([][]driver.Posted, s.sessions)
 	for i := range own {
-		own[i] = sort(own[i])
+		own[i] = of[map[to]int{toOne: i, toRooms: s.room(i), toPeople: s.room(i)}[sc.to]]
 	}
 	return own
 }

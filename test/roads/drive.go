@@ -91,7 +91,7 @@ func reached(ctx context.Context, n int, what string, count func() int) error {
 }
 
 func follow(ctx context.Context, s *stage) error {
-	list, err := driver.Follow(ctx, s.Process, 1, driver.Session, func(int) string { return "slack://events" })
+	list, err := driver.Follow(ctx, s.Process, 1, driver.Session, func(int) driver.Client { return driver.Client{URI: "slack://events"} })
 	if err == nil {
 		s.follower = list[0]
 	}

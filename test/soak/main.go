@@ -215,7 +215,9 @@ func (s settings) traffic(ctx context.Context, p *driver.Process) (*traffic, err
 	return t, nil
 }
 
-func channel(i int) string { return "slack://channels/" + driver.Channel(i) + "/events" }
+func channel(i int) driver.Client {
+	return driver.Client{URI: "slack://channels/" + driver.Channel(i) + "/events"}
+}
 
 // comeAndGo lets a few clients of each era follow for a moment.
 func comeAndGo(ctx context.Context, p *driver.Process) error {

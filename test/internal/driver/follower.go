@@ -3,6 +3,7 @@ package driver
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,19 @@ const (
 	Session   Era = "2025-11-25"
 	Stateless Era = "2026-07-28"
 )
+
+// A Client is who makes requests, and what it follows.
+type Client struct {
+	// Token is a person's; empty is [Token], which is a service's.
+	Token string
+	// URI is the resource that it follows.
+	URI string
+}
+
+// header are the headers by which the client is known.
+func (c Client) header() http.Header {
+	return http.Header{"Authorization": {"Bearer " + cmp.Or(c.Token, Token)}}
+}
 
 // A Follower is one client with an open stream. It notes when it was notified.
 type Follower struct {
@@ -56,7 +70,7 @@ const opening = 16
 
 // Follow opens so many clients, each of which follows a resource, and waits for their
 // streams.
-func Follow(ctx context.Context, p *Process, sessions int, e Era, uri func(session int) string) ([]*Follower, error) {
+func Follow(ctx context.Context, p *Process, sessions int, e Era, who func(session int) Client) ([]*Follower, error) {
 	followers := make([]*Follower, sessions)
 	errs := make([]error, sessions)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: opening}}
@@ -67,7 +81,7 @@ func Follow(ctx context.Context, p *Process, sessions int, e Era, uri func(sessi
 		places <- struct{}{}
 		all.Go(func() {
 			defer func() { <-places }()
-			followers[i], errs[i] = open(ctx, client, p.Base+"/mcp", e, uri(i))
+			followers[i], errs[i] = open(ctx, client, p.Base+"/mcp", e, who(i))
 		})
 	}
 	all.Wait()
@@ -82,20 +96,21 @@ func Follow(ctx context.Context, p *Process, sessions int, e Era, uri func(sessi
 	return followers, nil
 }
 
-func open(ctx context.Context, client *http.Client, url string, e Era, uri string) (*Follower, error) {
+func open(ctx context.Context, client *http.Client, url string, e Era, who Client) (*Follower, error) {
+	h := who.header()
 	if e == Stateless {
-		body := `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{` + meta + `,"notifications":{"resourceSubscriptions":["` + uri + `"]}}}`
-		h := http.Header{"Mcp-Protocol-Version": {"2026-07-28"}, "Mcp-Method": {"subscriptions/listen"}}
+		body := `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{` + meta + `,"notifications":{"resourceSubscriptions":["` + who.URI + `"]}}}`
+		h.Set("Mcp-Protocol-Version", string(Stateless))
+		h.Set("Mcp-Method", "subscriptions/listen")
 		return stream(ctx, http.MethodPost, url, h, body, "subscriptions/acknowledged")
 	}
-	h := http.Header{}
-	res, err := call(ctx, client, url, h, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"fanout","version":"1"}}}`)
+	res, _, err := call(ctx, client, url, h, `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"fanout","version":"1"}}}`)
 	if err != nil {
 		return nil, err
 	}
 	h.Set("Mcp-Session-Id", res.Get("Mcp-Session-Id"))
 	h.Set("Mcp-Protocol-Version", "2025-11-25")
-	if _, err := call(ctx, client, url, h, `{"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"`+uri+`"}}`); err != nil {
+	if _, _, err := call(ctx, client, url, h, `{"jsonrpc":"2.0","id":2,"method":"resources/subscribe","params":{"uri":"`+who.URI+`"}}`); err != nil {
 		return nil, err
 	}
 	f, err := stream(ctx, http.MethodGet, url, h, "", "retry:")
@@ -124,21 +139,29 @@ func deleteSession(ctx context.Context, url string, h http.Header) {
 // Call makes a request in the follower's session, and wants a good answer. Only a
 // follower of [Session] has a session.
 func (f *Follower) Call(ctx context.Context, client *http.Client, p *Process, method, params string) error {
-	_, err := call(ctx, client, p.Base+"/mcp", f.session, `{"jsonrpc":"2.0","id":7,"method":"`+method+`","params":{`+params+`}}`)
+	_, _, err := call(ctx, client, p.Base+"/mcp", f.session, `{"jsonrpc":"2.0","id":7,"method":"`+method+`","params":{`+params+`}}`)
 	return err
 }
 
-// Call makes one request of 2026-07-28, which needs no session, and wants a good answer.
+// Call is [Client.Call] of a service, which reads no answer.
 func Call(ctx context.Context, client *http.Client, p *Process, method, name, params string) error {
-	h := http.Header{"Mcp-Protocol-Version": {string(Stateless)}, "Mcp-Method": {method}}
+	_, err := Client{}.Call(ctx, client, p, method, name, params)
+	return err
+}
+
+// Call makes one request of 2026-07-28, which needs no session, and returns a good answer.
+func (c Client) Call(ctx context.Context, client *http.Client, p *Process, method, name, params string) ([]byte, error) {
+	h := c.header()
+	h.Set("Mcp-Protocol-Version", string(Stateless))
+	h.Set("Mcp-Method", method)
 	if name != "" {
 		h.Set("Mcp-Name", name)
 	}
 	if params != "" {
 		params += ","
 	}
-	_, err := call(ctx, client, p.Base+"/mcp", h, `{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":{`+params+meta+`}}`)
-	return err
+	_, said, err := call(ctx, client, p.Base+"/mcp", h, `{"jsonrpc":"2.0","id":1,"method":"`+method+`","params":{`+params+meta+`}}`)
+	return said, err
 }
 
 // meta is what a request of 2026-07-28 says about itself.
@@ -150,31 +173,29 @@ func request(ctx context.Context, method, url string, h http.Header, body string
 		return nil, err
 	}
 	req.Header = h.Clone()
-	req.Header.Set("Authorization", "Bearer "+Token)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json, text/event-stream")
 	return req, nil
 }
 
-// call sends a request and returns the headers of a good answer.
-func call(ctx context.Context, client *http.Client, url string, h http.Header, body string) (http.Header, error) {
+// call sends a request and returns a good answer.
+func call(ctx context.Context, client *http.Client, url string, h http.Header, body string) (head http.Header, said []byte, err error) {
 	req, err := request(ctx, http.MethodPost, url, h, body)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	said, err := io.ReadAll(res.Body)
-	if err != nil {
-		return nil, err
+	if said, err = io.ReadAll(res.Body); err != nil {
+		return nil, nil, err
 	}
 	if res.StatusCode != http.StatusOK || bytes.Contains(said, []byte(`"error"`)) || bytes.Contains(said, []byte(`"isError":true`)) {
-		return nil, fmt.Errorf("%d: %s", res.StatusCode, said)
+		return nil, nil, fmt.Errorf("%d: %s", res.StatusCode, said)
 	}
-	return res.Header, nil
+	return res.Header, said, nil
 }
 
 // stream opens a stream, on a connection of its own, and returns when it said hello.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"slackmcp/slackapi/sandbox"
 )
 
 // Posted is an event that was posted: when it left, and when it was answered.
@@ -92,12 +94,15 @@ func Achieved(sent []Posted) float64 {
 }
 
 // Channel is the id of a channel by its number.
-func Channel(i int) string { return fmt.Sprintf("C%04d", i) }
+func Channel(i int) string { return fmt.Sprintf("C0000%04d", i) }
+
+// Team is the workspace of the events: the sandbox's.
+const Team = sandbox.Team
 
 // PostEvent posts one message event as Slack does. Its id is of the run and the number.
 func PostEvent(ctx context.Context, client *http.Client, p *Process, run string, n int, channel string) (Posted, error) {
 	now := time.Now()
-	body := fmt.Sprintf(`{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"EvFAN%s%d","event_time":%d,`+
+	body := fmt.Sprintf(`{"type":"event_callback","team_id":"`+Team+`","api_app_id":"A1","event_id":"EvFAN%s%d","event_time":%d,`+
 		`"event":{"type":"message","channel":"%s","channel_type":"channel","user":"U1","text":"event %d","ts":"%d.%06d"}}`,
 		run, n, now.Unix(), channel, n, now.Unix(), n)
 	stamp := strconv.FormatInt(now.Unix(), 10)

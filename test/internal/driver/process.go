@@ -187,6 +187,12 @@ func (p *Process) Descriptors() int {
 
 // Goroutines is how many the server runs now, by its own metrics.
 func (p *Process) Goroutines(ctx context.Context) (int, error) {
+	n, err := p.Metric(ctx, "go_goroutines")
+	return int(n), err
+}
+
+// Metric reads one of the server's metrics that has no labels.
+func (p *Process) Metric(ctx context.Context, name string) (float64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Base+"/metrics", nil)
 	if err != nil {
 		return 0, err
@@ -197,11 +203,11 @@ func (p *Process) Goroutines(ctx context.Context) (int, error) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		if n, ok := strings.CutPrefix(lines.Text(), "go_goroutines "); ok {
-			return strconv.Atoi(n)
+		if n, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			return strconv.ParseFloat(n, 64)
 		}
 	}
-	return 0, fmt.Errorf("/metrics answered %d, without go_goroutines", res.StatusCode)
+	return 0, fmt.Errorf("/metrics answered %d, without %s", res.StatusCode, name)
 }
 
 // How many more goroutines and files a server may keep than it began with: what idle
