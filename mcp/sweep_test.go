@@ -59,7 +59,7 @@ var judged = map[string][]string{
 	// the one who acted; of a button on a message for all who sees the conversation
 	"actor": strings.Fields(`slash_command shortcut message_action view_submission view_closed block_suggestion interactive_message
 		dialog_submission dialog_cancellation dialog_suggestion workflow_step_edit app_home_opened assistant_thread_started
-		assistant_thread_context_changed entity_details_requested star_added star_removed im_created im_open im_close group_open group_close`),
+		assistant_thread_context_changed entity_comments_requested entity_details_requested star_added star_removed im_created im_open im_close group_open group_close`),
 	"message":  {"block_actions"},
 	"file":     strings.Fields("file_change file_created file_deleted file_public file_unshared file_shared"),
 	"everyone": strings.Fields(`user_change user_profile_changed user_status_changed user_huddle_changed team_join dnd_updated_user subteam_created subteam_updated subteam_members_changed subteam_self_added subteam_self_removed emoji_changed team_rename team_domain_change`),

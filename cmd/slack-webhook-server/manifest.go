@@ -60,7 +60,7 @@ end SLACK_BOT_TOKEN, too, every 12 hours. An app that has it already serves peop
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.app.Name, "name", "Slack Webhook Server", "The app's and its bot's `name`")
-	f.StringSliceVar(&o.app.Events, "events", nil, "Subscribe to these bot `events`; unset: messages, mentions, reactions, members, channels")
+	f.StringSliceVar(&o.app.Events, "events", nil, "Subscribe to these `events`, those that no bot is sent on behalf of who installs the app; unset: messages, mentions, reactions, members, channels")
 	f.BoolVar(&o.noEvents, "no-events", false, "Subscribe to no event")
 	f.StringSliceVar(&o.app.Conversations, "conversations", []string{"public"}, "Read and listen to these `kinds`: "+strings.Join(manifest.Conversations(), ", "))
 	f.StringArrayVar(&o.commands, "slash-command", nil, "Add a slash command, as `\"/name: what it does\"`; may be given again")

@@ -53,6 +53,7 @@ var fields = map[string]string{ //nolint:gosec // tokens_revoked names users
 	"dnd_updated_user":                 "dnd_status.dnd_enabled dnd_status.next_dnd_start_ts dnd_status.next_dnd_end_ts",
 	"email_domain_changed":             "",
 	"emoji_changed":                    "name:reaction names:reaction old_name:reaction new_name:reaction",
+	"entity_comments_requested":        "external_ref.id external_ref.type",
 	"entity_details_requested":         "external_ref.id external_ref.type",
 	"file_change":                      "file_id",
 	"file_comment_added":               "file_id",

@@ -174,13 +174,14 @@ var tellings = map[string]func(*telling) string{
 	"email_domain_changed": func(t *telling) string {
 		return t.with("the workspace's e-mail domain is now ", t.unlisted(t.in.EmailDomain))
 	},
-	"emoji_changed":            (*telling).emojiChanged,
-	"entity_details_requested": func(t *telling) string { return t.with("asked for the details of ", t.unlisted(t.in.EntityURL)) },
-	"file_change":              func(t *telling) string { return "changed " + t.file() },
-	"file_comment_added":       func(t *telling) string { return "commented on " + t.file() },
-	"file_comment_deleted":     func(t *telling) string { return "deleted a comment on " + t.file() },
-	"file_comment_edited":      func(t *telling) string { return "changed a comment on " + t.file() },
-	"file_created":             func(t *telling) string { return "created " + t.file() },
+	"emoji_changed":             (*telling).emojiChanged,
+	"entity_comments_requested": func(t *telling) string { return t.with("asked for the comments on ", t.unlisted(t.in.EntityURL)) },
+	"entity_details_requested":  func(t *telling) string { return t.with("asked for the details of ", t.unlisted(t.in.EntityURL)) },
+	"file_change":               func(t *telling) string { return "changed " + t.file() },
+	"file_comment_added":        func(t *telling) string { return "commented on " + t.file() },
+	"file_comment_deleted":      func(t *telling) string { return "deleted a comment on " + t.file() },
+	"file_comment_edited":       func(t *telling) string { return "changed a comment on " + t.file() },
+	"file_created":              func(t *telling) string { return "created " + t.file() },
 	"file_deleted": func(t *telling) string {
 		return "deleted " + t.file() + prefixed(", which was in ", t.channels(t.in.ChannelIDs))
 	},

@@ -88,7 +88,7 @@ var classes = func() map[string]class {
 			scope_denied team_access_granted team_access_revoked grid_migration_started grid_migration_finished url_verification ssl_check`,
 		ofActor: `slash_command shortcut message_action view_submission view_closed block_suggestion interactive_message dialog_submission
 			dialog_cancellation dialog_suggestion workflow_step_edit app_home_opened assistant_thread_started assistant_thread_context_changed
-			entity_details_requested star_added star_removed im_created im_open im_close group_open group_close`,
+			entity_comments_requested entity_details_requested star_added star_removed im_created im_open im_close group_open group_close`,
 		onMessage: `block_actions`,
 		onFile:    `file_change file_created file_deleted file_public file_unshared file_shared`,
 		ofWorkspace: `user_change user_profile_changed user_status_changed user_huddle_changed team_join dnd_updated_user subteam_created

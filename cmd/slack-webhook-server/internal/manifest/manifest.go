@@ -19,7 +19,8 @@ type Options struct {
 	// RequestURL is where Slack posts; "" in Socket Mode.
 	RequestURL string
 	SocketMode bool
-	// Events are the bot events to subscribe to; without them the app receives none.
+	// Events are the events to subscribe to; without them the app receives none. Those that no bot is sent
+	// come on behalf of the people who install the app, and need scopes of their tokens.
 	Events []string
 	// Conversations are the kinds that are read and listened to: public, private, im, mpim.
 	Conversations []string
@@ -119,7 +120,8 @@ type Settings struct {
 // Subscriptions are the events that Slack sends.
 type Subscriptions struct {
 	RequestURL string   `json:"request_url,omitempty" yaml:"request_url,omitempty"`
-	BotEvents  []string `json:"bot_events" yaml:"bot_events"`
+	UserEvents []string `json:"user_events,omitempty" yaml:"user_events,omitempty"`
+	BotEvents  []string `json:"bot_events,omitempty" yaml:"bot_events,omitempty"`
 }
 
 // Interactivity is where buttons and dialogs go.
@@ -154,16 +156,14 @@ func Make(o Options) (Manifest, error) {
 		m.Features.BotUser = nil
 	}
 	if len(o.Events) > 0 {
-		events := slices.Compact(slices.Sorted(slices.Values(o.Events)))
-		for _, e := range events {
-			need, ok := eventScopes[e]
-			if !ok {
-				return Manifest{}, fmt.Errorf("%q is no event that a bot can be sent; there are %s", e, strings.Join(Events(), ", "))
-			}
-			bot = append(bot, need)
+		events, bots, users, err := subscribe(o.Events)
+		if err != nil {
+			return Manifest{}, err
 		}
-		m.Settings.EventSubscriptions = &Subscriptions{RequestURL: o.RequestURL, BotEvents: events}
-		m.Features.open(events)
+		events.RequestURL = o.RequestURL
+		bot, user = append(bot, bots...), append(user, users...)
+		m.Settings.EventSubscriptions = events
+		m.Features.open(events.BotEvents)
 	}
 	if o.Interactive {
 		m.Settings.Interactivity = Interactivity{Enabled: true, RequestURL: o.RequestURL}
@@ -241,36 +241,6 @@ func kindsOf(list []string) ([]string, error) {
 	}
 	return kinds, nil
 }
-
-// eventScopes has each event that a bot can subscribe to, with the scope that Slack wants
-// for it; "" where none is wanted. From Slack's reference of events.
-var eventScopes = map[string]string{
-	"assistant_thread_context_changed": "assistant:write", "assistant_thread_started": "assistant:write", "function_executed": "", "link_shared": "links:read",
-	"message_metadata_deleted": "metadata.message:read", "message_metadata_posted": "metadata.message:read", "message_metadata_updated": "metadata.message:read",
-	"grid_migration_finished": "", "grid_migration_started": "",
-	"shared_channel_invite_accepted": "conversations.connect:manage", "shared_channel_invite_approved": "conversations.connect:manage",
-	"shared_channel_invite_declined": "conversations.connect:manage", "shared_channel_invite_received": "conversations.connect:read",
-	"app_context_changed": "", "app_home_opened": "", "app_mention": "app_mentions:read", "app_uninstalled": "", "tokens_revoked": "",
-	"channel_archive": "channels:read", "channel_created": "channels:read", "channel_deleted": "channels:read",
-	"channel_rename": "channels:read", "channel_unarchive": "channels:read", "channel_left": "channels:read",
-	"channel_history_changed": "channels:history", "channel_id_changed": "channels:read", "channel_shared": "channels:read", "channel_unshared": "channels:read",
-	"emoji_changed": "emoji:read",
-	"file_change":   "files:read", "file_created": "files:read", "file_deleted": "files:read", "file_public": "files:read", "file_shared": "files:read", "file_unshared": "files:read",
-	"group_archive": "groups:read", "group_deleted": "groups:read", "group_left": "groups:read", "group_rename": "groups:read", "group_unarchive": "groups:read",
-	"im_history_changed": "im:history", "group_history_changed": "groups:history",
-	"member_joined_channel": "channels:read|groups:read", "member_left_channel": "channels:read|groups:read",
-	"message.channels": "channels:history", "message.groups": "groups:history", "message.im": "im:history", "message.mpim": "mpim:history",
-	"pin_added": "pins:read", "pin_removed": "pins:read",
-	"reaction_added": "reactions:read", "reaction_removed": "reactions:read",
-	"subteam_created": "usergroups:read", "subteam_members_changed": "usergroups:read", "subteam_updated": "usergroups:read",
-	"team_domain_change": "team:read", "team_join": "users:read", "team_rename": "team:read",
-	"user_change": "users:read", "user_status_changed": "users:read", "user_profile_changed": "users:read", "user_huddle_changed": "users:read",
-	"call_rejected": "calls:read", "dnd_updated_user": "dnd:read", "email_domain_changed": "team:read", "entity_details_requested": "",
-	"im_created": "im:read", "message.app_home": "", "team_access_granted": "", "team_access_revoked": "",
-}
-
-// Events lists the events that Options take.
-func Events() []string { return slices.Sorted(maps.Keys(eventScopes)) }
 
 // SignInEvents tell of people who may no longer be signed in, and of what people see no longer in these kinds of
 // conversations.
