@@ -59,6 +59,26 @@ func TestTheExample(t *testing.T) {
 		"HOME=" + dir, "DATA_DIR=" + dir, "HOST=" + host, "PORT=" + port,
 		"SLACK_SIGNING_SECRET=signing-secret", "STRIPE_WEBHOOK_SECRET=payment-secret",
 	}
+	end, await := running(t, cmd)
+	await("receives")
+
+	now := time.Now().Unix()
+	message := `{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev1","event":{"type":"message","channel_type":"channel","channel":"C1","user":"U1","text":"hello","ts":"1.2"}}`
+	post(t, addr, "/slack/events", message, map[string]string{
+		"Content-Type": "application/json", "X-Slack-Request-Timestamp": fmt.Sprint(now),
+		"X-Slack-Signature": "v0=" + sum("signing-secret", fmt.Sprintf("v0:%d:%s", now, message)),
+	})
+	await(`U1 said "hello" in C1`)
+	payment := "amount=42&invoice_id=in_1"
+	post(t, addr, "/events/payment_succeeded", payment, map[string]string{"X-Signature": sum("payment-secret", payment)})
+	await("invoice in_1 was paid: 42")
+
+	end()
+}
+
+// running starts a program, and returns what ends it, and what waits for words that it prints.
+func running(t *testing.T, cmd *exec.Cmd) (end func(), await func(string)) {
+	t.Helper()
 	cmd.Stderr = io.Discard
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -74,36 +94,29 @@ func TestTheExample(t *testing.T) {
 			lines <- s.Text()
 		}
 	}()
-	await := func(part string) {
+	end = func() {
 		t.Helper()
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		for range lines { // until it ends
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the program ended with %v", err)
+		}
+	}
+	await = func(part string) {
+		t.Helper()
+		var before []string
 		for line := range lines {
 			if strings.Contains(line, part) {
 				return
 			}
+			before = append(before, line)
 		}
-		t.Fatalf("the program ended without saying %q", part)
+		t.Fatalf("the program ended without saying %q:\n%s", part, strings.Join(before, "\n"))
 	}
-	await("receives")
-
-	now := time.Now().Unix()
-	message := `{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev1","event":{"type":"message","channel_type":"channel","channel":"C1","user":"U1","text":"hello","ts":"1.2"}}`
-	post(t, addr, "/slack/events", message, map[string]string{
-		"Content-Type": "application/json", "X-Slack-Request-Timestamp": fmt.Sprint(now),
-		"X-Slack-Signature": "v0=" + sum("signing-secret", fmt.Sprintf("v0:%d:%s", now, message)),
-	})
-	await(`U1 said "hello" in C1`)
-	payment := "amount=42&invoice_id=in_1"
-	post(t, addr, "/events/payment_succeeded", payment, map[string]string{"X-Signature": sum("payment-secret", payment)})
-	await("invoice in_1 was paid: 42")
-
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		t.Fatal(err)
-	}
-	for range lines { // until it ends
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("the program ended with %v", err)
-	}
+	return end, await
 }
 
 func post(t *testing.T, addr, path, body string, header map[string]string) {

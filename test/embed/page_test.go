@@ -1,0 +1,73 @@
+package embed_test
+
+import (
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// blocks are the fenced blocks of a language, of docs/library.md.
+func blocks(t *testing.T, language string) []string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/library.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllSubmatch(page, -1) {
+		list = append(list, string(m[1]))
+	}
+	return list
+}
+
+// TestThePageFromAnEmptyFolder does what docs/library.md says, command by command, from an empty folder, and
+// waits until the program's handler prints what somebody said in the sandbox.
+func TestThePageFromAnEmptyFolder(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands, programs := blocks(t, "sh"), blocks(t, "go")
+	if len(commands) != 2 || len(programs) != 1 {
+		t.Fatalf("the page has %d blocks of commands and %d programs", len(commands), len(programs))
+	}
+	dir := t.TempDir()
+	host, port, _ := net.SplitHostPort(freeAddr(t))
+	shell := func(in, script string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), "sh", "-ec", script)
+		cmd.Dir = in
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath", "CLONE="+root, "HOST="+host, "PORT="+port, "DATA_DIR="+filepath.Join(dir, "data"))
+		return cmd
+	}
+	if out, err := shell(dir, commands[0]).CombinedOutput(); err != nil {
+		t.Fatalf("%s%v\n%s", commands[0], err, out)
+	}
+	folder := filepath.Join(dir, "handlers")
+	if err := os.WriteFile(filepath.Join(folder, "main.go"), []byte(programs[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The last command starts the program, and is not waited for.
+	build, start, _ := strings.Cut(commands[1], "SANDBOX=1")
+	if out, err := shell(folder, build).CombinedOutput(); err != nil {
+		t.Fatalf("%s%v\n%s", build, err, out)
+	}
+	end, await := running(t, shell(folder, "SANDBOX=1 exec"+start))
+	await("receives")
+	// What the command sandbox say does, which finds the workspace by this file.
+	address, err := os.ReadFile(filepath.Join(dir, "data", "workspace"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	workspace, err := url.Parse(strings.TrimSpace(string(address)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	post(t, workspace.Host, "/sandbox/messages", `{"user":"bob","channel":"#general","text":"hello, handler"}`, nil)
+	await(`said "hello, handler" in C0GENERAL01`)
+	end()
+}
