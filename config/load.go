@@ -184,7 +184,7 @@ func (l *loader) readSecret(setting Setting, path string) string {
 	}
 	value := cutLineBreak(string(content))
 	if strings.TrimSpace(value) == "" {
-		l.problems.add(setting.Key, "has an empty file "+path, "write the secret into it or unset "+setting.FileKey())
+		l.problems.add(setting.Key, "is to be read from "+path+", which is empty", "write the secret into it or unset "+setting.FileKey())
 		return ""
 	}
 	return value

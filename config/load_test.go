@@ -157,7 +157,7 @@ func TestSecretFileProblems(t *testing.T) {
 	}{
 		{"both are set", map[string]string{"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_BOT_TOKEN_FILE": "/run/bot"}, "both set"},
 		{"the file is missing", map[string]string{"SLACK_BOT_TOKEN": "", "SLACK_BOT_TOKEN_FILE": "/run/none"}, "cannot be read from /run/none (file does not exist)"},
-		{"the file is empty", map[string]string{"SLACK_BOT_TOKEN": "", "SLACK_BOT_TOKEN_FILE": "/run/empty"}, "has an empty file /run/empty"},
+		{"the file is empty", map[string]string{"SLACK_BOT_TOKEN": "", "SLACK_BOT_TOKEN_FILE": "/run/empty"}, "is to be read from /run/empty, which is empty"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -195,8 +195,8 @@ func TestEveryProblemAtOnce(t *testing.T) {
 		"PORT": "http", "QUEUE_BACKEND": "kafka", "MCP_MOUNT_PATH": "/slack", "REDIS_URL": "localhost:6379",
 	})})
 	want := `6 problems with the configuration:
-  - SLACK_SIGNING_SECRET is missing, and --integrated needs it: copy it from api.slack.com/apps, your app, Basic Information, and set it in the environment or the .env file; or try --sandbox, which needs nothing
-  - SLACK_BOT_TOKEN is missing, and --integrated needs it: copy it from api.slack.com/apps, your app, OAuth & Permissions, and set it in the environment or the .env file; or try --sandbox, which needs nothing
+  - SLACK_SIGNING_SECRET is missing, and --integrated needs it: copy the Signing Secret from api.slack.com/apps, your app, Basic Information, and set it in the environment or the .env file; or try --sandbox, which needs nothing
+  - SLACK_BOT_TOKEN is missing, and --integrated needs it: copy the Bot User OAuth Token from api.slack.com/apps, your app, OAuth & Permissions, and set it in the environment or the .env file; or try --sandbox, which needs nothing
   - PORT is "http", which does not fit (from environment PORT): write a whole number from 0 to 65535
   - QUEUE_BACKEND_TYPE is "kafka", which does not fit (from environment QUEUE_BACKEND): write one of sqlite, memory, redis, nats
   - REDIS_URL cannot be used (from environment REDIS_URL): write it as redis://host:port, with special characters of a password percent-encoded

@@ -41,7 +41,7 @@ func (l *loader) wantToken(key string, token Secret, remedy string, prefixes ...
 	switch text := token.Reveal(); {
 	case text == "":
 	case !hasPrefix(text, prefixes...):
-		l.problems.add(key, "does not begin with "+prefixes[0]+": it is another kind of token", remedy)
+		l.problems.add(key, "does not begin with "+prefixes[0]+", so it is something else", remedy)
 	case isPlaceholder(text):
 		l.problems.add(key, "holds an example's words and no token", remedy)
 	}

@@ -15,10 +15,10 @@ func TestMistakesAreTold(t *testing.T) {
 		vars map[string]string
 		want string
 	}{
-		{"a token where the signing secret belongs", map[string]string{"SLACK_SIGNING_SECRET": "xoxb-canary"}, "SLACK_SIGNING_SECRET holds a token where the signing secret belongs: copy it from"},
+		{"a token where the signing secret belongs", map[string]string{"SLACK_SIGNING_SECRET": "xoxb-canary"}, "SLACK_SIGNING_SECRET holds a token where the signing secret belongs: copy the Signing Secret from"},
 		{"an example's secret", map[string]string{"SLACK_SIGNING_SECRET": "your-signing-secret"}, "SLACK_SIGNING_SECRET holds an example's words and no secret"},
 		{"one of several", map[string]string{"SLACK_SIGNING_SECRET": "8f742231b10e8888abcd99fffeee85a5,<secret>"}, "SLACK_SIGNING_SECRET holds an example's words"},
-		{"a user token for the bot", map[string]string{"SLACK_BOT_TOKEN": "xoxp-canary"}, "SLACK_BOT_TOKEN does not begin with xoxb-: it is another kind of token: copy it from"},
+		{"a user token for the bot", map[string]string{"SLACK_BOT_TOKEN": "xoxp-canary"}, "SLACK_BOT_TOKEN does not begin with xoxb-, so it is something else: copy the Bot User OAuth Token from"},
 		{"an example's token", map[string]string{"SLACK_BOT_TOKEN": "xoxb-..."}, "SLACK_BOT_TOKEN holds an example's words and no token"},
 		{"a bot token for the person", map[string]string{"SLACK_USER_TOKEN": "xoxb-canary"}, "SLACK_USER_TOKEN does not begin with xoxp-"},
 		{"a bot token for the app", map[string]string{"SLACK_APP_TOKEN": "xoxb-canary"}, "SLACK_APP_TOKEN does not begin with xapp-"},

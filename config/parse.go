@@ -112,7 +112,7 @@ func parseTimes(raw string) (int, error) {
 	for word := range strings.SplitSeq(raw, ",") {
 		said, err := parseBool(strings.TrimSpace(word))
 		if err != nil {
-			return 0, errors.New("write true, or 2 to say it twice")
+			return 0, errors.New("write true, or 2 to confirm it beyond this machine")
 		}
 		if said {
 			times++

@@ -98,9 +98,9 @@ func (c Config) InSandbox() Config {
 
 const (
 	appRemedy     = "make one at api.slack.com/apps, your app, Basic Information, App-Level Tokens, with the scope connections:write"
-	signingRemedy = "copy it from api.slack.com/apps, your app, Basic Information, and set it in the environment or the .env file"
-	userRemedy    = "copy the user token from api.slack.com/apps, your app, OAuth & Permissions, or leave it out"
-	botRemedy     = "copy it from api.slack.com/apps, your app, OAuth & Permissions, and set it in the environment or the .env file"
+	signingRemedy = "copy the Signing Secret from api.slack.com/apps, your app, Basic Information, and set it in the environment or the .env file"
+	userRemedy    = "copy the User OAuth Token from api.slack.com/apps, your app, OAuth & Permissions, or leave it out"
+	botRemedy     = "copy the Bot User OAuth Token from api.slack.com/apps, your app, OAuth & Permissions, and set it in the environment or the .env file"
 	orSandbox     = "; or try --sandbox, which needs nothing"
 )
 
@@ -311,7 +311,7 @@ func (l *loader) validateMCP() {
 	c.MCP.NoAuth = l.config.noAuthTimes > 0
 	if c.noAuthTimes == 1 && !c.Listen.Loopback() && c.MCP.Transport != Stdio {
 		l.problems.add("MCP_NO_AUTH", "would open MCP, and Slack through it, to everyone who reaches "+c.Listen.Host,
-			"listen on --host 127.0.0.1, or set MCP_AUTH_TOKEN instead, or say it twice if the network is closed")
+			"listen on --host 127.0.0.1, or set MCP_AUTH_TOKEN instead, or, where the network is closed to others, confirm it with MCP_NO_AUTH=2")
 	}
 	l.validateOAuth()
 	l.warnOfUserReads()

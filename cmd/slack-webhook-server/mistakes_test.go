@@ -79,6 +79,7 @@ func mistakes() []mistake {
 		{name: "rules that are none", env: both(env{"RULES_FILE": "rules.yaml"}), files: map[string]string{"rules.yaml": "rules:\n  - name: r\n    when2: {}\n"}},
 		{name: "a sources file that is not there", env: both(env{"SOURCES_FILE": "sources.yaml"})},
 		{name: "a file of settings that is not there", args: []string{"--env-file", "production.env"}, env: both(nil)},
+		{name: "a file of settings that cannot be read", args: []string{"--env-file", "."}, env: both(nil)},
 		{name: "a secret's file that is not there", env: both(env{"SLACK_BOT_TOKEN": "", "SLACK_BOT_TOKEN_FILE": "token"})},
 		{name: "a secret's file that is empty", env: both(env{"SLACK_BOT_TOKEN": "", "SLACK_BOT_TOKEN_FILE": "token"}), files: map[string]string{"token": "\n"}},
 		{name: "a secret and its file", env: both(env{"SLACK_BOT_TOKEN_FILE": "token"}), files: map[string]string{"token": botOf}},
