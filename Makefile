@@ -13,7 +13,7 @@ TESTFLAGS        ?=
 
 PREFIX           ?= /usr/local
 
-.PHONY: help build install release run test race lint fmt check docs bench kills flood lockout replicas fanout subscribers people soak startup growth tokens visibility roads chaos conformance clients sender-fixtures fuzz image lambda deploy-test tools ci clean
+.PHONY: help build install release run test race lint fmt check docs bench kills flood lockout first-contact replicas fanout subscribers people soak startup growth tokens visibility roads chaos conformance clients sender-fixtures fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -101,8 +101,11 @@ conformance: ## Run the public MCP conformance suites (needs npm)
 	@go test -count=1 -v -run TestAuthorization ./test/conformance
 
 clients: ## Install the programs that people use as MCP clients (npm, 1.4 GB) and let each connect as client-config says
-	@cd test/mcp-clients/programs && npm ci --no-audit --no-fund --ignore-scripts --silent && npm rebuild --silent node opencode-ai @anthropic-ai/claude-code
+	@cd test/mcp-clients/programs && npm install --no-save --no-audit --no-fund --ignore-scripts --silent && npm rebuild --silent node opencode-ai @anthropic-ai/claude-code
 	@go test -tags programs -count=1 -v -run TestClientPrograms ./test/e2e
+
+first-contact: ## From a fresh clone with empty caches to an assistant's reply in the workspace, each step's time (needs curl)
+	@scripts/first-contact.sh
 
 sender-fixtures: ## Make webhook/testdata/senders anew with the senders' own libraries (needs npm and openssl)
 	@npm install --prefix scripts/senders --no-audit --no-fund --no-package-lock --ignore-scripts --silent

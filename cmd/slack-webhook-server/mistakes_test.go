@@ -95,6 +95,7 @@ func mistakes() []mistake {
 		{name: "an unknown command", args: []string{"chek"}, usage: true},
 		{name: "a file of settings, and none", args: []string{"--env-file", "x", "--no-env-file"}, usage: true},
 		{name: "send without a secret", args: []string{"send", "--text", "hello"}, usage: true},
+		{name: "setup without a way for Slack", args: []string{"setup"}, usage: true},
 		{name: "an unknown client", args: []string{"client-config", "claude"}, usage: true},
 	}
 }

@@ -157,7 +157,11 @@ func (z *wizard) askWay(ctx context.Context) error {
 	}
 	z.values = append(z.values, setup.Value{Key: "SOCKET_MODE"})
 	if !strings.HasPrefix(z.publicURL, "https://") {
-		return &config.Error{Problems: []config.Problem{{Setting: "PUBLIC_URL", What: "does not begin with https://, and Slack posts to nothing else", Remedy: "give --public-url, or --socket-mode, which needs none"}}}
+		what := "does not begin with https://, and Slack posts to nothing else"
+		if z.publicURL == "" {
+			what = "is missing, and Slack has to know where to post"
+		}
+		return &config.Error{Problems: []config.Problem{{Setting: "PUBLIC_URL", What: what, Remedy: "give --public-url, or --socket-mode, which needs none"}}}
 	}
 	return z.set("PUBLIC_URL", z.publicURL)
 }

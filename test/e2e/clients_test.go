@@ -3,10 +3,6 @@ package e2e_test
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -191,65 +187,4 @@ func TestPythonReceivers(t *testing.T) {
 	told("action yes")
 	act("command", "/deploy", "production")
 	told("command production")
-}
-
-// fakeModel is a model as OpenAI's interface has them, which calls slack_list_channels once and then
-// repeats what it was told. It yields the address of the interface.
-func fakeModel(t *testing.T) string {
-	t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(io.LimitReader(r.Body, 8<<20))
-		if err != nil || !strings.HasSuffix(r.URL.Path, "/responses") {
-			http.Error(w, "{}", http.StatusNotFound)
-			return
-		}
-		modelAnswers(w, body)
-	}))
-	t.Cleanup(s.Close)
-	return s.URL
-}
-
-// modelAnswers writes a response to a request, as a stream where that is asked for.
-func modelAnswers(w http.ResponseWriter, body []byte) {
-	var asked struct {
-		Stream bool              `json:"stream"`
-		Input  []json.RawMessage `json:"input"`
-	}
-	if err := json.Unmarshal(body, &asked); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	item := map[string]any{"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "slack_list_channels", "arguments": "{}", "status": "completed"}
-	if bytes.Contains(body, []byte(`"mcp__slack"`)) { // Codex has the tools of a server in a namespace
-		item["namespace"] = "mcp__slack"
-	}
-	for _, in := range asked.Input {
-		if bytes.Contains(in, []byte(`"function_call_output"`)) {
-			item = map[string]any{"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": []any{
-				map[string]any{"type": "output_text", "text": "I was told " + string(in), "annotations": []any{}},
-			}}
-		}
-	}
-	response := map[string]any{
-		"id": "resp_1", "object": "response", "created_at": 1, "model": "fake", "status": "completed", "output": []any{item},
-		"parallel_tool_calls": false, "tool_choice": "auto", "tools": []any{},
-		"usage": map[string]any{
-			"input_tokens": 1, "output_tokens": 1, "total_tokens": 2,
-			"input_tokens_details": map[string]any{"cached_tokens": 0}, "output_tokens_details": map[string]any{"reasoning_tokens": 0},
-		},
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if !asked.Stream {
-		_ = json.NewEncoder(w).Encode(response)
-		return
-	}
-	w.Header().Set("Content-Type", "text/event-stream")
-	for _, e := range []map[string]any{
-		{"type": "response.created", "response": map[string]any{"id": "resp_1"}},
-		{"type": "response.output_item.done", "output_index": 0, "item": item},
-		{"type": "response.completed", "response": response},
-	} {
-		data, _ := json.Marshal(e) // of maps of texts and numbers
-		_, _ = io.WriteString(w, "event: "+e["type"].(string)+"\ndata: "+string(data)+"\n\n")
-	}
 }

@@ -13,8 +13,8 @@ const pageHead = "<!-- Made from the table of the command client-config by `go g
 address, and where the token comes from. This page has the same texts for a server on this machine. What is in angle
 brackets you fill in.
 
-The token is MCP_AUTH_TOKEN, or the one that the server made, in DATA_DIR/mcp-token. Most clients take it from their
-environment:
+The token is MCP_AUTH_TOKEN, or the one that the server made. Its file is named when the server starts, and ` + "`client-config`" + ` prints the
+command that reads it. Most clients take it from their environment; from a server that systemd runs, for example:
 
 ` + "    export " + TokenVariable + `="$(cat /var/lib/slack-webhook-server/mcp-token)"
 
@@ -23,8 +23,9 @@ and ChatGPT connect in that way alone, from the internet, over https.
 
 ## What works where
 
-*seen*: a test does it with this version of the client. *doc*: the client's documentation says so; it was not run here.
-*no*: it does not, by its documentation or as it was seen. *?*: not known.
+*seen*: a test does it with this version of the client. *doc*: the client's documentation says so; a test does not.
+*no*: it does not, by its documentation or as it was seen. *?*: not known. Clients that need an account were not run at all; those that
+are led by a model had one on the loopback, which calls a tool.
 
 Updates are ` + "`resources/updated`" + `, or ` + "`subscriptions/listen`" + `. Events are what reaches the model without its asking: MCP Events and
 channels ([events.md](events.md)). Every client that calls tools can wait for events by ` + "`slack_wait_for_event`" + `.
@@ -38,8 +39,12 @@ func Page() string {
 	var b strings.Builder
 	b.WriteString(pageHead)
 	for _, c := range table {
+		seen := c.Seen
+		if seen == "" {
+			seen = "not run: it needs an account"
+		}
 		cells := []string{
-			"[" + c.Title + "](#" + c.Name + ")", c.Version, string(c.Tools), string(c.Resources), string(c.Updates), string(c.Events), string(c.SignIn), c.Seen,
+			"[" + c.Title + "](#" + c.Name + ")", c.Version, string(c.Tools), string(c.Resources), string(c.Updates), string(c.Events), string(c.SignIn), seen,
 		}
 		for i, cell := range cells {
 			if cell == "" {
@@ -48,8 +53,7 @@ func Page() string {
 		}
 		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 	}
-	b.WriteString("\nThat Claude Code, Gemini CLI and opencode connect with these files was seen, too; what they then call is up to a model.\n" +
-		"Signing in was seen with the SDKs and with mcp-remote, by `server` TestOfficialClientsSignIn. Events of the AI SDK were seen by\n" +
+	b.WriteString("\nSigning in was seen with the SDKs and with mcp-remote, by `server` TestOfficialClientsSignIn. Events of the AI SDK were seen by\n" +
 		"`test/e2e` TestEventsClients.\n")
 	server := Server{URL: PageURL, Token: true}
 	for _, c := range table {

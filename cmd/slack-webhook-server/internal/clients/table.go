@@ -18,14 +18,14 @@ var table = []Client{
 			return named("mcpServers", object{"type": "http", "url": s.URL}.with(s, "${"+TokenVariable+"}"))
 		},
 		Notes: "For all projects: claude mcp add --scope user --transport http slack <address> --header 'Authorization: Bearer ${" + TokenVariable + "}', with the quotes as they are.\nMessages of chosen people can be pushed into the conversation: docs/channels.md.",
-		Tools: Documented, Resources: Documented, Updates: No, Events: Documented, SignIn: Documented,
+		Tools: Seen, Resources: Documented, Updates: No, Events: Documented, SignIn: Documented,
 	},
 	{
 		Name: "claude-desktop", Title: "Claude Desktop", Version: "",
 		File:    "merge this into claude_desktop_config.json (Settings, Developer, Edit Config)",
 		Text:    remoteFile,
 		Literal: true,
-		Notes:   "It starts programs; mcp-remote, which needs Node 20 or newer, connects it. Where people sign in, a connector with the address needs no file.",
+		Notes:   "It starts programs; mcp-remote, which needs Node 20 or newer, connects it. Where people sign in, a connector with the address needs no file; it connects from Anthropic's servers, so over the internet.",
 		Tools:   Documented, Resources: Documented, Updates: No, Events: No, SignIn: Documented,
 	},
 	{
@@ -56,6 +56,7 @@ var table = []Client{
 		File:  "save this as .vscode/mcp.json in your project, or merge it there",
 		Text:  codeFile,
 		Asks:  true,
+		Notes: "Sessions that run in the harness of Copilot get no server that asks for something: they read .mcp.json at the root of the workspace.",
 		Tools: Documented, Resources: Documented, Updates: Documented, Events: No, SignIn: Documented,
 	},
 	{
@@ -78,7 +79,7 @@ var table = []Client{
 			return named("mcpServers", object{"httpUrl": s.URL}.with(s, "$"+TokenVariable))
 		},
 		Notes: "It connects in folders that you trust. Where people sign in: /mcp auth slack.",
-		Tools: Documented, Resources: Documented, Updates: Unknown, Events: No, SignIn: Documented,
+		Tools: Seen, Resources: Documented, Updates: Unknown, Events: No, SignIn: Documented,
 	},
 	{
 		Name: "opencode", Title: "opencode", Version: "1.18.33", Seen: programTest,
@@ -91,7 +92,7 @@ var table = []Client{
 			return document(object{"$schema": "https://opencode.ai/config.json", "mcp": object{"slack": entry}})
 		},
 		Notes: "This is the form of version 1. Where people sign in: opencode mcp auth slack.",
-		Tools: Documented, Resources: Documented, Updates: Unknown, Events: No, SignIn: Documented,
+		Tools: Seen, Resources: Documented, Updates: Unknown, Events: No, SignIn: Documented,
 	},
 	{
 		Name: "inspector", Title: "MCP Inspector", Version: "2.12.0", Seen: programTest,
