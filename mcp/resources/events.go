@@ -155,7 +155,7 @@ func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event
 	q := event.Query{Filter: f, Order: event.NewestFirst, Limit: newest}
 	log := r.log(ctx)
 	out := eventList{Events: []view.Event{}, HasMore: true, cursors: log.Cursor(view.ListQuestion(&q)...)}
-	pairs, room := view.NewPairs(log, f), view.NewRoom()
+	pairs, room, met := view.NewPairs(log, f), view.NewRoom(), &view.Introduction{}
 	for began := time.Now(); out.HasMore && q.Limit > 0 && time.Since(began) < patience; {
 		err := log.Query(ctx, q, func(page event.Page) error {
 			for i := range page.Events {
@@ -172,7 +172,7 @@ func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event
 		if err != nil {
 			return out, err
 		}
-		if out.add(room, rows) {
+		if out.add(room, met, rows) {
 			return out, nil
 		}
 		q.Limit = newest - len(out.Events)
@@ -182,12 +182,12 @@ func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event
 
 // add takes the events for which there is room; it reports that there was none for all, and goes on
 // behind the last.
-func (l *eventList) add(room *view.Room, rows []view.Row) (full bool) {
+func (l *eventList) add(room *view.Room, met *view.Introduction, rows []view.Row) (full bool) {
 	for i := range rows {
 		if rows[i].Second {
 			continue
 		}
-		if !room.Takes(rows[i].Event) {
+		if met.Event(&rows[i].Event); !room.Takes(rows[i].Event) {
 			l.NextCursor, l.HasMore = l.cursors.Next(l.last), true
 			return true
 		}

@@ -3,7 +3,6 @@ package tools
 import (
 	"cmp"
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -138,7 +137,8 @@ func (k *kit) listEvents(ctx context.Context, c *toolset.Call, in listEventsIn) 
 // list shows events until there are as many as asked for, or enough to read; with who only those that
 // mention this user.
 func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, format string) (eventsOut, error) {
-	l := listing{eventsOut: eventsOut{Events: []view.Event{}}, room: view.NewRoom().Naming(r), cursors: k.log.Cursor(view.ListQuestion(&q)...)}
+	l := listing{eventsOut: eventsOut{Events: []view.Event{}}, sheet: newSheet(false), format: format, cursors: k.log.Cursor(view.ListQuestion(&q)...)}
+	l.sheet.room.Naming(r)
 	began, most := k.now(), q.Limit
 	pairs := view.NewPairs(k.log, q.Filter)
 	for {
@@ -173,7 +173,8 @@ func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, for
 // A listing is a list of events that grows page by page.
 type listing struct {
 	eventsOut
-	room    *view.Room
+	sheet   *sheet
+	format  string
 	full    bool // there is enough to read
 	cursors cursor.Codec
 }
@@ -184,7 +185,7 @@ func (l *listing) add(after event.Position, rows []view.Row, page event.Page) ev
 		if rows[i].Second {
 			continue
 		}
-		if !l.room.Takes(&rows[i].Event) {
+		if !l.sheet.takes(&rows[i].Event, l.format) {
 			l.NextCursor, l.HasMore, l.full = l.cursors.Next(after), true, true
 			l.say(noteCut)
 			return after
@@ -435,8 +436,7 @@ func (k *kit) surround(ctx context.Context, r *view.Reading, e *event.Event, nea
 	}
 	if near.before != nil {
 		k.met(e.Channel, near.before)
-		out.Before, _ = s.messages(r, o, near.before)
-		slices.Reverse(out.Before)
+		out.Before = s.before(r, o, near.before)
 	}
 }
 

@@ -259,3 +259,71 @@ func TestEventsOfAReplysThread(t *testing.T) {
 		}
 	}
 }
+
+// TestRowsTellOnce: a list of events tells an id beside the first of its name and a day where it changes,
+// in detailed form beside each; before an event the authors are introduced from the oldest message on.
+func TestRowsTellOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for n, text := range []string{"the first", "the second", "the third"} {
+		r.events.Append(said(fmt.Sprintf("Ev%d", n), sandbox.Random, sandbox.Bob, fmt.Sprintf("170000000%d.000100", n), text))
+	}
+	type told struct {
+		EventID     string `json:"event_id"`
+		Time        string `json:"time"`
+		Type        string `json:"type"`
+		Channel     string `json:"channel"`
+		ChannelName string `json:"channel_name"`
+		User        string `json:"user"`
+		UserName    string `json:"user_name"`
+	}
+	for name, tc := range map[string]struct {
+		tool  string
+		args  a
+		whole bool
+	}{
+		"list":           {"slack_list_events", nil, false},
+		"wait":           {"slack_wait_for_event", a{"cursor": "start"}, false},
+		"list, detailed": {"slack_list_events", a{"response_format": "detailed"}, true},
+		"wait, detailed": {"slack_wait_for_event", a{"cursor": "start", "response_format": "detailed"}, true},
+	} {
+		var page struct{ Events []told }
+		r.call(tc.tool, tc.args, &page)
+		if len(page.Events) != 3 {
+			t.Fatalf("%s: %+v", name, page)
+		}
+		for i, e := range page.Events {
+			want := told{EventID: e.EventID, Time: e.Time, ChannelName: "random", UserName: "bob"}
+			if first := i == 0 || tc.whole; first {
+				want.Channel, want.User = sandbox.Random, sandbox.Bob
+			}
+			if tc.whole {
+				want.Type = "message"
+			}
+			if e != want || e.EventID == "" || strings.Contains(e.Time, " ") != (want.User != "") {
+				t.Errorf("%s: row %d is %+v, want %+v", name, i, e, want)
+			}
+		}
+	}
+	var last string
+	for _, text := range []string{"a question", "another one"} {
+		ts, err := r.slack.PostAs("bob", "#random", text, sandbox.Saying{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = ts
+	}
+	r.events.Append(said("EvLast", sandbox.Random, sandbox.Bob, last, "another one"))
+	var near struct{ Before []told }
+	r.call("slack_event_context", a{"event_id": "EvLast"}, &near)
+	met := map[string]bool{}
+	for i, m := range near.Before {
+		if (m.User == "") != met[m.UserName] {
+			t.Errorf("message %d before it is %+v", i, m)
+		}
+		met[m.UserName] = true
+	}
+	if len(near.Before) < 2 {
+		t.Errorf("before it are %+v", near.Before)
+	}
+}

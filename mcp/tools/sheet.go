@@ -56,6 +56,28 @@ func (s *sheet) messages(r *view.Reading, o view.MessageOptions, list []slackapi
 	})
 }
 
+// before shows messages that Slack returned newest first, oldest first.
+func (s *sheet) before(r *view.Reading, o view.MessageOptions, list []slackapi.Message) []view.Message {
+	shown, _ := fit(s.room.Naming(r), list, func(raw *slackapi.Message) view.Message { return r.Message(raw, o) })
+	slices.Reverse(shown)
+	var met view.Introduction
+	for i := range shown {
+		if !o.Detailed {
+			met.Message(&shown[i])
+		}
+	}
+	return shown
+}
+
+// takes reports whether there is room for an event, and takes it. Of one in concise form it leaves out what
+// those above have told.
+func (s *sheet) takes(v *view.Event, format string) bool {
+	if format != detailed {
+		s.met.Event(v)
+	}
+	return s.room.Takes(v)
+}
+
 // isCut reports a message of which something was cut.
 func isCut(list []view.Message) bool {
 	return slices.ContainsFunc(list, func(m view.Message) bool { return slices.Contains(m.Flags, view.FlagTruncated) })

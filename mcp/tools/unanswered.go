@@ -114,6 +114,12 @@ func (k *kit) unanswered(ctx context.Context, r *view.Reading, q event.Query, wh
 	if out.Events == nil {
 		out.Events = []view.Event{}
 	}
+	var met view.Introduction
+	for i := range out.Events {
+		if format != detailed {
+			met.Event(&out.Events[i])
+		}
+	}
 	cursors := k.log.Cursor(view.ListQuestion(&q)...)
 	switch {
 	case o.full:

@@ -144,12 +144,13 @@ func (w *wait) read(ctx context.Context) (rows []view.Event, legend view.Legend,
 
 // fitting are the events for which a result has room; the next call goes on with the others.
 func (w *wait) fitting(r *view.Reading, shown []view.Row) (rows []view.Event) {
-	room := view.NewRoom().Naming(r)
+	s := newSheet(false)
+	s.room.Naming(r)
 	for i := range shown {
 		if shown[i].Second {
 			continue
 		}
-		if !room.Takes(&shown[i].Event) {
+		if !s.takes(&shown[i].Event, w.format) {
 			w.events.Seek(shown[i-1].At)
 			break
 		}

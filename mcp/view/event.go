@@ -61,11 +61,11 @@ func ListQuestion(q *event.Query) []string {
 type Event struct {
 	EventID     string            `json:"event_id"`
 	Source      string            `json:"source,omitempty" doc:"slack when absent"`
-	Type        string            `json:"type"`
+	Type        string            `json:"type,omitempty" doc:"message when absent"`
 	Subtype     string            `json:"subtype,omitempty"`
 	Types       []string          `json:"types,omitempty" doc:"both, of a message that mentions the app"`
 	Team        string            `json:"team,omitempty"`
-	Time        string            `json:"time,omitempty"`
+	Time        string            `json:"time,omitempty" doc:"in a list without the day where it is that of the row above"`
 	Channel     string            `json:"channel,omitempty"`
 	ChannelName string            `json:"channel_name,omitempty"`
 	ChannelType string            `json:"channel_type,omitempty"`
@@ -159,6 +159,9 @@ func (v *Event) trim() {
 	}
 	if v.Subtype == "bot_message" {
 		v.Subtype = ""
+	}
+	if v.Type == typeMessage && v.Source == "" {
+		v.Type = ""
 	}
 }
 

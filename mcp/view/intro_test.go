@@ -3,6 +3,8 @@ package view_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 )
@@ -22,6 +24,49 @@ func TestIntroductionOfNamesakes(t *testing.T) {
 		}
 		if names[m.UserName] != user {
 			t.Errorf("%s is called %q, which is %q", user, m.UserName, names[m.UserName])
+		}
+	}
+}
+
+// TestIntroductionOfEvents: each id stands beside the first of its name, and stays where another has the
+// name; a day stands where it changes.
+func TestIntroductionOfEvents(t *testing.T) {
+	t.Parallel()
+	var met view.Introduction
+	both := []string{"message", "app_mention"}
+	for i, tc := range []struct{ is, want view.Event }{
+		{
+			view.Event{Time: "1 Dec 09:00", Channel: "C1AA", ChannelName: "general", User: "U1AA", UserName: "Alice"},
+			view.Event{Time: "1 Dec 09:00", Channel: "C1AA", ChannelName: "general", User: "U1AA", UserName: "Alice"},
+		},
+		{
+			view.Event{Time: "1 Dec 08:59", Channel: "C1AA", ChannelName: "general", User: "U1AA", UserName: "Alice"},
+			view.Event{Time: "08:59", ChannelName: "general", UserName: "Alice"},
+		},
+		{ // a channel of the same name, which another organisation shares
+			view.Event{Time: "30 Nov 08:59", Channel: "C2AA", ChannelName: "general", User: "U1AA", UserName: "Alice"},
+			view.Event{Time: "30 Nov 08:59", Channel: "C2AA", ChannelName: "general", UserName: "Alice"},
+		},
+		{
+			view.Event{Time: "30 Nov 08:58", Channel: "C2AA", ChannelName: "general", User: "U2AA", UserName: "Alice"},
+			view.Event{Time: "08:58", Channel: "C2AA", ChannelName: "general", User: "U2AA", UserName: "Alice"},
+		},
+		{
+			view.Event{Time: "30 Nov 2025 08:58", Channel: "D1AA", User: "U3AA", Type: "message", Types: both},
+			view.Event{Time: "30 Nov 2025 08:58", Channel: "D1AA", User: "U3AA", Type: "app_mention"},
+		},
+		{
+			view.Event{Time: "30 Nov 2025 08:57", Channel: "D1AA", User: "U3AA", Type: "reaction_added"},
+			view.Event{Time: "08:57", Channel: "D1AA", User: "U3AA", Type: "reaction_added"},
+		},
+		{
+			view.Event{Channel: "C3AA", ChannelName: "mpdm-alice--bob--carla-1"},
+			view.Event{Channel: "C3AA", ChannelName: "mpdm-alice--bob--carla-1"},
+		},
+		{view.Event{Channel: "C3AA", ChannelName: "mpdm-alice--bob--carla-1"}, view.Event{Channel: "C3AA"}},
+	} {
+		if met.Event(&tc.is); !cmp.Equal(tc.want, tc.is) {
+			t.Errorf("row %d (-want +got):\n%s", i, cmp.Diff(tc.want, tc.is))
 		}
 	}
 }

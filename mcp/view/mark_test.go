@@ -68,8 +68,8 @@ func TestConciseViewsLeaveOutWhatAReaderHas(t *testing.T) {
 	}{
 		{
 			"an event", r.Event(&e, view.EventOptions{Concise: true}), r.Event(&e, view.EventOptions{}),
-			[]string{"source", "subtype", "team", "channel_type", "happened_at", "received_at", "uri"},
-			[]string{"event_id", "type", "channel", "ts", "text", "provenance"},
+			[]string{"source", "subtype", "team", "channel_type", "happened_at", "received_at", "uri", "type"},
+			[]string{"event_id", "channel", "ts", "text", "provenance"},
 		},
 		{
 			"a message", r.Message(&m, view.MessageOptions{}), r.Message(&m, view.MessageOptions{Detailed: true}),

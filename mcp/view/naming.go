@@ -348,21 +348,65 @@ func (r *Reading) found(w *names.Wanted) bool {
 		slices.ContainsFunc(w.Groups, func(id string) bool { _, ok := people.KnownGroup(id); return ok })
 }
 
-// An Introduction tells the id of each author once in a result: beside the first that they wrote.
-// After that the name alone stands, which is nobody else's in the result; see [Reading.Legend]. The
-// zero value has introduced nobody. It is used by one goroutine.
-type Introduction struct{ met map[string]bool }
+// An Introduction leaves out of the rows of a list what a row above has told: the id of an author or of a
+// channel, beside which the name stands, and of events, which are mostly of one day, the day. An id is left
+// out where its name stands for nobody and nothing else in the list; see [Reading.Legend]. The zero value
+// has told nothing. It is used by one goroutine.
+type Introduction struct {
+	people, places introduced
+	day            string
+}
 
-// Message leaves out of a message what the result has told.
-func (i *Introduction) Message(m *Message) {
-	switch {
-	case m.UserName == "" || m.User == "" || m.BotID != "": // bots take the names that they like
-	case i.met[m.User]:
-		m.User = ""
-	default:
-		if i.met == nil {
-			i.met = map[string]bool{}
+// introduced is whose id has stood beside each name.
+type introduced map[string]string
+
+// id is what of an id stands beside a name: "" where the name alone says it.
+func (t *introduced) id(name, id string) string {
+	switch first, met := (*t)[name]; {
+	case name == "":
+	case met && first == id:
+		return ""
+	case !met:
+		if *t == nil {
+			*t = introduced{}
 		}
-		i.met[m.User] = true
+		(*t)[name] = id
 	}
+	return id
+}
+
+// Message leaves out of a message what the list has told.
+func (i *Introduction) Message(m *Message) {
+	if m.BotID == "" { // bots take the names that they like
+		m.User = i.people.id(m.UserName, m.User)
+	}
+}
+
+// Event leaves out of an event what the list has told, and of one that is a message and a mention of
+// the app that it is a message.
+func (i *Introduction) Event(v *Event) {
+	v.User = i.people.id(v.UserName, v.User)
+	switch id := i.places.id(v.ChannelName, v.Channel); {
+	case id == "" && names.GroupHandles(v.ChannelName) != nil:
+		v.ChannelName = "" // which is longer than the id
+	default:
+		v.Channel = id
+	}
+	v.Time = i.clock(v.Time)
+	if len(v.Types) > 0 {
+		v.Type, v.Types = typeMention, nil
+	}
+}
+
+// clock is a time without its day where that is the day of the time above.
+func (i *Introduction) clock(t string) string {
+	at := strings.LastIndexByte(t, ' ')
+	if at < 0 {
+		return t
+	}
+	if t[:at] == i.day {
+		return t[at+1:]
+	}
+	i.day = t[:at]
+	return t
 }
