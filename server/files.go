@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +19,6 @@ import (
 	"slackmcp/store/queue"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
-	"slackmcp/webhook/provider"
 	"slackmcp/webhook/rule"
 	"slackmcp/webhook/signature"
 	"slackmcp/webhook/worker"
@@ -118,8 +116,8 @@ func CheckSources(c config.Config, file string) ([]Entry, error) {
 	list := []Entry{}
 	for _, s := range sources {
 		does := webhook.SourcePath + s.Name + ", signed as " + signedAs(s)
-		if p, err := provider.Find(s.Provider); err == nil && p.MaxBody > c.Receive.MaxBodyBytes {
-			does += fmt.Sprintf("; its sender posts up to %d MB, and MAX_BODY_BYTES is %d: raise it for deliveries of that length", p.MaxBody>>20, c.Receive.MaxBodyBytes)
+		if n := s.LongestBody(); n > 0 {
+			does += fmt.Sprintf("; bodies of up to %.4g MiB are taken", float64(n)/(1<<20))
 		}
 		list = append(list, Entry{s.Name, does})
 	}
@@ -193,9 +191,7 @@ func senders(c config.Config, e yamldoc.Env) []rule.Sender {
 			continue // The file's replaces it.
 		}
 		one := rule.Sender{Name: s.Name, Typed: s.Typed()}
-		for _, name := range s.KeepHeaders {
-			one.Headers = append(one.Headers, http.CanonicalHeaderKey(name))
-		}
+		one.Headers, _ = s.KeptHeaders() // Its problems are told where it is served.
 		list = append(list, one)
 	}
 	return list

@@ -28,8 +28,8 @@ const (
 // has the last share, so that one that reads much, or takes its answers slowly, holds up
 // itself. It is safe for concurrent use.
 type reads struct {
-	each    int // shares that one principal may have
 	mu      sync.Mutex
+	all     int                        // shares that there are; guarded by mu, as is the rest
 	free    int                        // shares; guarded by mu, as is the rest
 	held    map[string]int             // shares by principal
 	waiting map[string][]chan struct{} // by principal; closed when the reader has its share
@@ -41,13 +41,24 @@ type reads struct {
 }
 
 // newReads returns the budget where a body has at most maxBody bytes.
-func newReads(maxBody int64) *reads {
-	return newShares(int(max(1, readMemory/(event.MaxPageBytes+maxBody))))
-}
+func newReads(maxBody int64) *reads { return newShares(sharesFor(maxBody)) }
+
+func sharesFor(maxBody int64) int { return int(max(1, readMemory/(event.MaxPageBytes+maxBody))) }
 
 // newShares returns a budget of so many shares.
 func newShares(n int) *reads {
-	return &reads{each: max(1, n-1), free: n, held: map[string]int{}, waiting: map[string][]chan struct{}{}}
+	return &reads{all: n, free: n, held: map[string]int{}, waiting: map[string][]chan struct{}{}}
+}
+
+// fit changes the budget to that of bodies of at most maxBody bytes, because a source came or went that takes longer
+// ones. Shares that are held are counted as they are; where there are too many, they are not given out again.
+func (r *reads) fit(maxBody int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := sharesFor(maxBody)
+	r.free += n - r.all
+	for r.all = n; r.free > 0 && r.next(); {
+	}
 }
 
 // Hold calls use while it holds a share, which is enough for a page and one body. It
@@ -116,7 +127,7 @@ func (r *reads) giveUp(who string, granted chan struct{}) bool {
 
 // mayHave reports whether a principal may have one more share. One that is "" stands for
 // everybody, where nobody has to authenticate. It requires r.mu.
-func (r *reads) mayHave(who string) bool { return who == "" || r.held[who] < r.each }
+func (r *reads) mayHave(who string) bool { return who == "" || r.held[who] < max(1, r.all-1) }
 
 // leave hands a share to the next reader that may have it, or keeps it for one that comes.
 func (r *reads) leave(from string) {
@@ -126,9 +137,17 @@ func (r *reads) leave(from string) {
 	if r.held[from]--; r.held[from] == 0 {
 		delete(r.held, from)
 	}
+	if r.free > 0 {
+		r.next()
+	}
+}
+
+// next hands a share to the next reader that may have it, and reports false when there is none. It requires r.mu
+// and a free share.
+func (r *reads) next() bool {
 	i := slices.IndexFunc(r.turns, r.mayHave)
 	if i < 0 {
-		return
+		return false
 	}
 	who := r.turns[i]
 	r.free--
@@ -138,6 +157,7 @@ func (r *reads) leave(from string) {
 	if len(r.waiting[who]) > 0 {
 		r.turns = append(slices.Delete(r.turns, i, i+1), who)
 	}
+	return true
 }
 
 // remove takes a reader from those that wait. It requires r.mu.

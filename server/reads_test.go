@@ -143,3 +143,40 @@ func TestOnePrincipalNeverHasTheLastShare(t *testing.T) {
 		}
 	})
 }
+
+// TestReadersFollowTheLongestBody takes shares away when a source comes that takes longer bodies, though they are held, and
+// gives them back to those that wait when it has gone.
+func TestReadersFollowTheLongestBody(t *testing.T) {
+	const usual, long = 1 << 20, 25 << 20
+	r := newReads(usual)
+	n := r.free
+	if n < 2 {
+		t.Fatalf("%d shares, want several", n)
+	}
+	var leave []func()
+	for range n {
+		give, err := r.take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		leave = append(leave, give)
+	}
+	r.fit(long)
+	for _, give := range leave[:n-1] {
+		give()
+	}
+	if r.free != 0 {
+		t.Errorf("%d shares are free while one is held, want none: there is one for bodies of that length", r.free)
+	}
+	granted := r.enter("")
+	if granted == nil {
+		t.Fatal("a second reader has a share")
+	}
+	r.fit(usual)
+	<-granted
+	leave[n-1]()
+	r.leave("")
+	if r.free != n {
+		t.Errorf("%d shares are free at the end, want %d", r.free, n)
+	}
+}

@@ -88,6 +88,7 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 		return nil, err
 	}
 	h.metrics.Receive.Watch(rc)
+	store.fit(rc.LongestBody())
 	return rc, nil
 }
 

@@ -30,6 +30,7 @@ type reloader struct {
 	certificate *web.Certificate
 	receiver    *webhook.Receiver
 	deliveries  *metrics.Receive
+	reads       *reads
 	assistants  assistantSide
 	rules       *rule.Runner
 	health      *web.Health
@@ -110,6 +111,7 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 	r.latest, r.signers = c, now
 	if r.receiver != nil {
 		r.deliveries.Replace(opened, closed)
+		r.reads.fit(r.receiver.LongestBody())
 		r.assistants.judge.SetSources(sourceRules(senders.Sources))
 		r.logSenders(ctx, senders, opened, closed)
 		warnShared(r.log, warnings)

@@ -222,7 +222,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 		operators: newOperatorSocket(cfg, o.Version, store, values, keeper, receiver, assistants, h),
 		reloader: &reloader{
 			cfg: cfg, reread: o.Reread, log: log, sandbox: sandbox != nil,
-			audit: trail, certificate: certificate, receiver: receiver, deliveries: measured.Receive, assistants: assistants, rules: rules, health: health, console: pages,
+			audit: trail, certificate: certificate, receiver: receiver, deliveries: measured.Receive, reads: store.reads, assistants: assistants, rules: rules, health: health, console: pages,
 			served: servedSources(sourceNames(cfg, slack, others), slack), latest: cfg, slackSecrets: len(slack.signingSecrets),
 			signers: signers(cfg, slack.signingSecrets, others),
 		},

@@ -20,6 +20,9 @@ const (
 	stretch   = 64 << 10 // the most that is read of a long body at a time
 )
 
+// answerTime is how long after its last byte was due the answer to a long body may take.
+const answerTime = 30 * time.Second
+
 // The parts of the budget of long bodies. All unverified addresses together may use half of
 // it, and one of them an eighth. The rest is for addresses from which a verified request came.
 const (
@@ -35,8 +38,8 @@ var (
 // bodies reads request bodies. Small ones have a pool of their own; those that are longer, or
 // of unknown length, are read within a budget, at a least rate for each and a pace for all.
 type bodies struct {
-	limit   int64
-	budget  int64            // of long bodies
+	limit   int64            // of a source that has none of its own
+	budget  atomic.Int64     // of long bodies
 	limiter *limiter.Limiter // nil takes every address for a known one
 	grace   time.Duration
 	rate    int64 // bytes a second
@@ -49,6 +52,7 @@ type bodies struct {
 // back by release.
 type body struct {
 	of     *bodies
+	limit  int64
 	bytes  []byte
 	from   sender
 	taken  int64         // bytes of the budget
@@ -64,26 +68,32 @@ type sender struct {
 }
 
 func newBodies(o Options) *bodies {
-	return &bodies{
-		limit: o.MaxBodyBytes, budget: o.BodyBudget, limiter: o.Limiter,
+	b := &bodies{
+		limit: o.MaxBodyBytes, limiter: o.Limiter,
 		grace: o.BodyGrace, rate: o.MinBodyRate, pace: pace{began: time.Now()}, small: newPool(poolBytes, poolAbove),
 	}
+	b.budget.Store(o.BodyBudget)
+	return b
 }
 
-// isSmall reports whether a request says that its body is a small one.
-func (b *bodies) isSmall(r *http.Request) bool {
-	return r.ContentLength >= 0 && r.ContentLength <= min(smallBody, b.limit)
+// budgetFor is the least budget for bodies of some length: unverified addresses have one of them at a time, and the
+// others as much.
+func budgetFor(longest int64) int64 { return unverifiedShare * (longest + 1) }
+
+// isSmall reports whether a request says that its body is a small one, within the limit of its source.
+func isSmall(r *http.Request, limit int64) bool {
+	return r.ContentLength >= 0 && r.ContentLength <= min(smallBody, limit)
 }
 
 // inUse returns how many bytes of memory all bodies are granted.
 func (b *bodies) inUse() int64 { return b.used.Load() + b.small.inUse() }
 
-// readLong reads the whole of a body that is not small, and gives it up when it comes too slowly.
+// readLong reads the whole of a body that is not small, up to a limit, and gives it up when it comes too slowly.
 // The caller releases what it returns, also with an error. Errors: errTooLarge, errBusy, and
 // those of the connection.
-func (b *bodies) readLong(w http.ResponseWriter, r *http.Request, from sender) (*body, error) {
-	d := &body{of: b, from: from}
-	if r.ContentLength > b.limit {
+func (b *bodies) readLong(w http.ResponseWriter, r *http.Request, from sender, limit int64) (*body, error) {
+	d := &body{of: b, from: from, limit: limit}
+	if r.ContentLength > limit {
 		return d, errTooLarge
 	}
 	return d, d.readPieces(w, r)
@@ -92,7 +102,7 @@ func (b *bodies) readLong(w http.ResponseWriter, r *http.Request, from sender) (
 // readPieces reads one byte above the limit, to see that there is one.
 func (d *body) readPieces(w http.ResponseWriter, r *http.Request) error {
 	began, control := time.Now(), http.NewResponseController(w)
-	whole := d.of.limit
+	whole := d.limit
 	if r.ContentLength >= 0 {
 		whole = r.ContentLength
 	}
@@ -100,6 +110,9 @@ func (d *body) readPieces(w http.ResponseWriter, r *http.Request) error {
 		// The sender is not charged for the time that the pace held its body back.
 		due := began.Add(d.waited + d.of.grace + time.Duration(int64(len(d.bytes))*int64(time.Second)/d.of.rate))
 		_ = control.SetReadDeadline(due) // Only a test's ResponseWriter has no deadlines.
+		if d.limit > d.of.limit {
+			_ = control.SetWriteDeadline(due.Add(answerTime)) // The server's own is for bodies of the common limit.
+		}
 		// Memory is allocated for three times as much as the sender has sent.
 		piece := min(max(3*len(d.bytes), longPiece), int(whole)+1-len(d.bytes))
 		if err := d.grow(piece); err != nil {
@@ -121,7 +134,7 @@ func (d *body) fill(r *http.Request, full int) error {
 		n, err := r.Body.Read(d.bytes[len(d.bytes):min(full, len(d.bytes)+stretch)])
 		d.bytes = d.bytes[:len(d.bytes)+n]
 		switch {
-		case int64(len(d.bytes)) > d.of.limit:
+		case int64(len(d.bytes)) > d.limit:
 			return errTooLarge
 		case err != nil:
 			return err
@@ -134,15 +147,15 @@ func (d *body) fill(r *http.Request, full int) error {
 
 // grow takes n more bytes from the budget and makes space for them.
 func (d *body) grow(n int) error {
-	budget := d.of.budget
+	budget := d.of.budget.Load()
 	if d.from.standing != limiter.Known {
-		budget = max(budget/unverifiedShare, d.of.limit+1)
-		if !d.of.limiter.Reserve(d.from.address, d.from.route, int64(n), max(budget/addressShare, d.of.limit+1), time.Now()) {
+		budget = max(budget/unverifiedShare, d.limit+1)
+		if !d.of.limiter.Reserve(d.from.address, d.from.route, int64(n), max(budget/addressShare, d.limit+1), time.Now()) {
 			return errBusy
 		}
 		d.share += int64(n)
 	}
-	budget = max(budget, d.of.limit+1)
+	budget = max(budget, d.limit+1)
 	if d.of.used.Add(int64(n)) > budget {
 		d.of.used.Add(int64(-n))
 		return errBusy

@@ -2,9 +2,11 @@ package webhook_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -35,6 +37,47 @@ func TestHugeBodyIsNotRead(t *testing.T) {
 			t.Errorf("answered %d before the body, want 401", got)
 		}
 	})
+}
+
+// TestASourceHasItsOwnLimit posts bodies above the common limit to sources that take them, and above their own.
+func TestASourceHasItsOwnLimit(t *testing.T) {
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	repo := webhook.Source{Name: "repo", Provider: "github", Secrets: []string{"repo-secret"}}
+	small := webhook.Source{Name: "small", Secrets: []string{"repo-secret"}, MaxBody: 2000}
+	r := newRig(t, func(o *webhook.Options) {
+		o.Sources, o.MaxBodyBytes, o.Logger = []webhook.Source{repo, small}, 100<<10, logger
+		o.Publisher = storeFunc(func(context.Context, event.Event) (queue.Receipt, error) { return queue.Receipt{}, nil })
+	})
+	of := func(n int) []byte { return []byte(`{"x":"` + strings.Repeat("y", n-8) + `"}`) }
+	github := func(body []byte) func(*http.Request) {
+		return with("X-Hub-Signature-256", "sha256="+hexMAC("repo-secret", string(body)))
+	}
+	if n := r.rc.LongestBody(); n != 25<<20 {
+		t.Errorf("the longest body is %d bytes, want GitHub's 25 MB", n)
+	}
+	for _, n := range []int{100 << 10, 1 << 20, 9 << 20, 25 << 20} {
+		if got := r.post("/events/repo", of(n), github(of(n))); got.status != http.StatusOK {
+			t.Errorf("a body of %d bytes: %+v", n, got)
+		}
+	}
+	if got := r.slack(of(101 << 10)); got.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body of Slack above the common limit: %+v", got)
+	}
+	if got := r.post("/events/small", of(2001), xSignature("repo-secret", string(of(2001)))); got.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body above the limit of its source: %+v", got)
+	}
+	r.post("/events/small", of(2000), xSignature("repo-secret", string(of(2000)))).want(t, 200, `{"status":"queued"}`)
+	if _, _, err := r.rc.Replace(webhook.Replacement{Sources: []webhook.Source{small}}); err != nil || r.rc.LongestBody() != 100<<10 {
+		t.Errorf("without that source the longest body is %d bytes, %v", r.rc.LongestBody(), err)
+	}
+	r.observed(7)
+	r.srv.Close()
+	for _, want := range []string{"limit_bytes=2000 remedy=\"if its sender's bodies are that long, raise max_body", `limit_bytes=102400 remedy="if its sender's bodies are that long, raise MAX_BODY_BYTES"`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, log.String())
+		}
+	}
 }
 
 // TestSlowBody sends half a body, and nothing more within the time that a small one has.

@@ -44,6 +44,31 @@ func TestHeadersThatASourceNamesAreKept(t *testing.T) {
 	}
 }
 
+// TestTheHeaderOfATypeIsKept posts to sources whose type, or subtype, is in a header.
+func TestTheHeaderOfATypeIsKept(t *testing.T) {
+	sources, err := webhook.ParseSources("sources.yaml", []byte(`sources:
+  - {name: repo, provider: github, secret_env: SHOP_SECRET}
+  - {name: shop, secret_env: SHOP_SECRET, type: "header:X-Topic or topic", subtype: "header:x-part", keep_headers: X-Topic}
+`), sourceEnv, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, func(o *webhook.Options) { o.Sources = sources })
+	const body = `{"action":"opened"}`
+	r.post("/events/repo", []byte(body), with("X-Hub-Signature-256", "sha256="+hexMAC("shop-secret", body)), with("X-GitHub-Event", "issues")).want(t, 200, `{"status":"queued"}`)
+	r.post("/events/shop", []byte(body), xSignature("shop-secret", body), with("X-Topic", "a"), with("X-Part", "b")).want(t, 200, `{"status":"queued"}`)
+	for _, e := range r.stored() {
+		want := map[string]event.Headers{"repo": "X-Github-Event: issues\n", "shop": "X-Part: b\nX-Topic: a\n"}[e.Source]
+		if e.Headers != want {
+			t.Errorf("of %s are kept %q, want %q", e.Source, e.Headers, want)
+		}
+	}
+	_, err = webhook.ParseSources("sources.yaml", []byte("sources:\n  - {name: a, secret_env: SHOP_SECRET, type: header:Authorization}\n"), sourceEnv, "")
+	if err == nil || !strings.Contains(err.Error(), "the header Authorization") {
+		t.Errorf("a type in a credential: %v", err)
+	}
+}
+
 // TestHeadersThatCannotBeKept names headers that hold a credential or the signature.
 func TestHeadersThatCannotBeKept(t *testing.T) {
 	_, err := webhook.ParseSources("sources.yaml", []byte(`sources:

@@ -26,7 +26,7 @@ func connectionAddress(r *http.Request) netip.Addr {
 // one is read whatever its address did before. The others cost more, so that of them nothing is
 // read from an address that keeps failing. release gives their memory back; it is never nil.
 func (rc *Receiver) read(v *delivery, w http.ResponseWriter, r *http.Request) (bytes []byte, release func(), err error) {
-	if rc.bodies.isSmall(r) {
+	if isSmall(r, v.limit) {
 		b, err := rc.bodies.small.read(w, r, v.began)
 		return b.bytes, b.release, err
 	}
@@ -37,7 +37,7 @@ func (rc *Receiver) read(v *delivery, w http.ResponseWriter, r *http.Request) (b
 	if from.standing == limiter.HeldBack {
 		return nil, func() {}, errHeldBack
 	}
-	b, err := rc.bodies.readLong(w, r, from)
+	b, err := rc.bodies.readLong(w, r, from, v.limit)
 	return b.bytes, b.release, err
 }
 

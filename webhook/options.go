@@ -75,11 +75,12 @@ type Options struct {
 	// nothing. A failed write is ignored: the receipt is stored.
 	ReceiptOutput io.Writer
 
-	// MaxBodyBytes bounds one body; 0 means DefaultMaxBodyBytes.
+	// MaxBodyBytes bounds one body, where its source has no limit of its own; 0 means DefaultMaxBodyBytes.
 	MaxBodyBytes int64
 	// BodyBudget bounds the bytes of all bodies above 64 KiB, or of unknown length, that are
-	// being read or published; 0 means DefaultBodyBudget. It has to hold one body of
-	// MaxBodyBytes. Smaller bodies share 16 MiB beside it.
+	// being read or published; 0 means DefaultBodyBudget, or what holds two of MaxBodyBytes. It has to hold one
+	// body of MaxBodyBytes. While a source takes longer ones it is as much as holds two of those. Smaller bodies
+	// share 16 MiB beside it.
 	BodyBudget int64
 	// BodyGrace and MinBodyRate say how slowly a body above 64 KiB, or of unknown length,
 	// may come: within BodyGrace and as long as it takes at MinBodyRate bytes a second. 0
@@ -138,7 +139,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, errors.New("webhook: MaxBodyBytes, BodyBudget, PublishTries, PublishTimeout, AnswerTimeout, BodyGrace, MinBodyRate, MaxInFlight and RefusalDelay must not be negative")
 	}
 	setDefault(&o.MaxBodyBytes, DefaultMaxBodyBytes)
-	setDefault(&o.BodyBudget, max(DefaultBodyBudget, o.MaxBodyBytes))
+	setDefault(&o.BodyBudget, max(DefaultBodyBudget, budgetFor(o.MaxBodyBytes)))
 	setDefault(&o.MaxInFlight, DefaultMaxInFlight)
 	setDefault(&o.BodyGrace, DefaultBodyGrace)
 	setDefault(&o.MinBodyRate, DefaultMinBodyRate)
@@ -194,8 +195,23 @@ func (rc *Receiver) register() error {
 	if len(endpoints) == 0 && !rc.opt.Direct {
 		return errors.New("webhook: no secret is given: set SlackSecrets, Sources or ReceiptSecrets, or Direct where events come by Deliver")
 	}
-	rc.endpoints.Store(&endpoints)
+	rc.put(endpoints)
 	return nil
+}
+
+// put puts routes in force, and makes room for their longest body.
+func (rc *Receiver) put(endpoints map[string]*endpoint) {
+	longest := rc.opt.MaxBodyBytes
+	for _, ep := range endpoints {
+		longest = max(longest, ep.limit)
+	}
+	budget := rc.opt.BodyBudget
+	if longest > rc.opt.MaxBodyBytes {
+		budget = max(budget, budgetFor(longest))
+	}
+	rc.bodies.budget.Store(budget)
+	rc.longest.Store(longest)
+	rc.endpoints.Store(&endpoints)
 }
 
 // addSources adds the routes of sources.
@@ -288,7 +304,7 @@ func (rc *Receiver) Replace(r Replacement) (opened, closed []string, err error) 
 	}
 	slices.Sort(opened)
 	slices.Sort(closed)
-	rc.endpoints.Store(&endpoints)
+	rc.put(endpoints)
 	return opened, closed, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/limiter"
 	"slackmcp/webhook/refusals"
+	"slackmcp/webhook/signature"
 )
 
 // An Outcome is how a request ended. Its text is the value of the log's "outcome" and
@@ -41,7 +42,7 @@ const (
 	Stale Outcome = "stale"
 	// WrongMediaType is a body whose headers name neither JSON nor a form, or a compression.
 	WrongMediaType Outcome = "wrong_media_type"
-	// TooLarge is a body above MaxBodyBytes.
+	// TooLarge is a body above the limit of its source.
 	TooLarge Outcome = "too_large"
 	// IllFormed is a signed body that cannot be read; the reason says why.
 	IllFormed Outcome = "ill_formed"
@@ -208,25 +209,29 @@ func (rc *Receiver) repeated(v *delivery) bool {
 	})
 }
 
-// places are the places in which the signature of a request should be, and those of the headers among
-// them that came.
+// places are the places in which the signature of a request should be, and those of them at which there
+// was something. Of a body that was not read nothing is known.
 func (v *delivery) places() (expected, came []string) {
 	if v.endpoint == nil || v.endpoint.verifier == nil {
 		return nil, nil
 	}
-	scheme := v.endpoint.verifier.Scheme()
-	expected = scheme.Headers()
-	came = slices.DeleteFunc(slices.Clone(expected), func(name string) bool { return len(v.header[http.CanonicalHeaderKey(name)]) == 0 })
-	if s, ok := scheme.(interface{ Elsewhere() []string }); ok {
-		expected = slices.Concat(expected, s.Elsewhere())
-	}
-	return expected, came
+	return signature.Places(v.endpoint.verifier.Scheme(), v.request, v.body)
 }
 
-// expected says, of a request whose signature is not good, in which places it should have been and
-// which of the headers among them came. Their values are not shown.
-func (v *delivery) expected() []slog.Attr {
-	if v.Outcome != BadSignature {
+// explained says of a refused request what was wrong: in which places its signature should have been and
+// at which of them there was something, how far the clocks are apart, or how long a body may be. No value of the
+// request is shown.
+func (v *delivery) explained() []slog.Attr {
+	switch {
+	case v.Outcome == Stale:
+		return []slog.Attr{slog.Float64("clock_skew_seconds", v.Skew.Seconds())}
+	case v.Outcome == TooLarge:
+		longer := "if its sender's bodies are that long, raise MAX_BODY_BYTES"
+		if v.endpoint != nil && v.endpoint.longer != "" {
+			longer = v.endpoint.longer
+		}
+		return []slog.Attr{slog.Int64("limit_bytes", v.limit), slog.String("remedy", longer)}
+	case v.Outcome != BadSignature:
 		return nil
 	}
 	expected, came := v.places()
@@ -275,10 +280,7 @@ func (rc *Receiver) report(ctx context.Context, v *delivery) {
 	if v.Secret == 0 && v.Address.IsValid() {
 		attrs = append(attrs, slog.String("remote", v.Address.String()))
 	}
-	attrs = append(attrs, v.expected()...)
-	if v.Outcome == Stale {
-		attrs = append(attrs, slog.Float64("clock_skew_seconds", v.Skew.Seconds()))
-	}
+	attrs = append(attrs, v.explained()...)
 	if v.ID != "" {
 		attrs = append(attrs, slog.String("event_id", v.ID), slog.String("kind", v.Kind.String()), slog.Int("bytes", v.Bytes))
 	}

@@ -28,7 +28,7 @@ func receiptEndpoint(v *signature.Verifier, out io.Writer, from provider.Provide
 	p := &printer{out: out}
 	if from.Name != "" {
 		ep := receiptEndpoint(v, out, provider.Provider{})
-		ep.decode = func(v *delivery) (Outcome, string) { return decodeForeign(v, p) }
+		ep.decode, ep.byGet = func(v *delivery) (Outcome, string) { return decodeForeign(v, p) }, from.ByGet
 		if from.ReplyType != "" {
 			ep.accepted, ep.replyType = []byte(from.Reply), []string{from.ReplyType}
 		}

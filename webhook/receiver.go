@@ -20,6 +20,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -50,6 +51,7 @@ const RequestIDHeader = "X-Request-Id"
 type Receiver struct {
 	opt        Options
 	bodies     *bodies
+	longest    atomic.Int64                         // body that one of the endpoints takes
 	delay      delay                                // of refusals
 	endpoints  atomic.Pointer[map[string]*endpoint] // by path; the map is not changed
 	direct     endpoint                             // of the deliveries of Deliver
@@ -84,6 +86,11 @@ type endpoint struct {
 	replyType []string
 	// rejected says what is kept of refused requests; "" keeps nothing.
 	rejected string
+	// limit is the longest body in bytes, and longer says what to do when one is longer; 0 and "" are those of all.
+	limit  int64
+	longer string
+	// byGet takes deliveries by GET as well. What the decoder sees of them is the query, as a form.
+	byGet bool
 }
 
 // A delivery is one request on its way through the steps of the Receiver, with what each
@@ -93,11 +100,13 @@ type delivery struct {
 	endpoint *endpoint
 	began    time.Time
 
-	header http.Header
-	media  media
-	claim  signature.Claim
-	body   []byte
-	shown  string // what may be shown of a body that no secret signed
+	request *http.Request
+	header  http.Header
+	limit   int64 // of the body
+	media   media
+	claim   signature.Claim
+	body    []byte
+	shown   string // what may be shown of a body that no secret signed
 
 	// event is what decode made of the body, and interactive says that Slack reads the
 	// body of the answer.
@@ -152,12 +161,15 @@ func (rc *Receiver) InFlight() int64 { return rc.inFlight.Load() }
 // Delayed returns how many refusals wait for their delay to end.
 func (rc *Receiver) Delayed() int64 { return rc.delay.n.Load() }
 
+// LongestBody returns how long a body one of the routes takes, in bytes.
+func (rc *Receiver) LongestBody() int64 { return rc.longest.Load() }
+
 // BytesInFlight returns how much memory bodies have been granted.
 func (rc *Receiver) BytesInFlight() int64 { return rc.bodies.inUse() }
 
 // ServeHTTP takes one delivery: it is received, answered and reported.
 func (rc *Receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	v := &delivery{endpoint: (*rc.endpoints.Load())[r.URL.Path], began: time.Now(), header: r.Header}
+	v := &delivery{endpoint: (*rc.endpoints.Load())[r.URL.Path], began: time.Now(), request: r, header: r.Header, limit: rc.opt.MaxBodyBytes}
 	v.Outcome, v.Reason = rc.receive(v, w, r)
 	rc.remember(v)
 	if v.refused() {
@@ -182,7 +194,7 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 	if ep == nil {
 		return Unregistered, ""
 	}
-	v.Source = ep.source
+	v.Source, v.limit = ep.source, cmp.Or(ep.limit, v.limit)
 	if o, reason = ep.greeted(v, w, r); o != "" {
 		return o, reason
 	}
@@ -232,7 +244,7 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 	}
 
 	// Envelope: the body becomes an event, and the event is stored.
-	if o, reason = ep.decode(v); o != "" {
+	if o, reason = ep.decoded(v, r); o != "" {
 		return o, reason
 	}
 	return rc.publish(v)
@@ -249,6 +261,14 @@ func (rc *Receiver) verify(v *delivery) (secret int, err error) {
 	return v.endpoint.verifier.Verify(&v.claim, v.body)
 }
 
+// decoded makes the event of a verified delivery. By GET it says in the query what others say in a body.
+func (ep *endpoint) decoded(v *delivery, r *http.Request) (o Outcome, reason string) {
+	if r.Method == http.MethodGet {
+		v.body = []byte(r.URL.RawQuery)
+	}
+	return ep.decode(v)
+}
+
 // greeted answers what is no delivery: what a sender asks before it delivers, and other methods
 // than POST.
 func (ep *endpoint) greeted(v *delivery, w http.ResponseWriter, r *http.Request) (o Outcome, reason string) {
@@ -257,7 +277,7 @@ func (ep *endpoint) greeted(v *delivery, w http.ResponseWriter, r *http.Request)
 			return o, reason
 		}
 	}
-	if r.Method != http.MethodPost {
+	if r.Method != http.MethodPost && (r.Method != http.MethodGet || !ep.byGet) {
 		return WrongMethod, ""
 	}
 	return "", ""
@@ -361,7 +381,7 @@ func (rc *Receiver) Deliver(ctx context.Context, d Direct) (answer []byte, store
 }
 
 func (rc *Receiver) take(v *delivery, d Direct) (o Outcome, reason string) {
-	if int64(len(d.Body)) > rc.opt.MaxBodyBytes {
+	if v.limit = rc.opt.MaxBodyBytes; int64(len(d.Body)) > v.limit {
 		return TooLarge, ""
 	}
 	decode := event.DecodeCommand

@@ -38,7 +38,7 @@ type Rejected struct {
 	Outcome Outcome   `json:"outcome"`
 	Reason  string    `json:"reason,omitempty"`
 	Status  int       `json:"status"`
-	// Expected are the places of the signature, and Came those of the headers among them that came.
+	// Expected are the places of the signature, and Came those of them at which there was something.
 	Expected []string `json:"expected,omitempty"`
 	Came     []string `json:"came,omitempty"`
 	// Headers are the names of all that came, with the lengths of their values in bytes.

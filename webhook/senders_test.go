@@ -287,6 +287,95 @@ func TestReceiptsOfProviders(t *testing.T) {
 	}
 }
 
+// TestReceiptsByGet takes receipts whose parameters are the query: MessageBird's, whose token covers the address, and those of
+// Vonage's SMS product, which are signed by a parameter of their own and also come as a form and as JSON.
+func TestReceiptsByGet(t *testing.T) {
+	const done = `{"message":"Webhook processed successfully."}`
+	at := time.Unix(1700000000, 0)
+	from := func(name string) *rig {
+		return newRig(t, func(o *webhook.Options) {
+			receipts(o)
+			o.ReceiptProvider, o.PublicURL, o.Now = name, "https://events.example.com", func() time.Time { return at }
+		})
+	}
+	ask := func(r *rig, method, query, body string, change ...func(*http.Request)) answer {
+		req, err := http.NewRequestWithContext(t.Context(), method, r.srv.URL+"/webhooks?"+query, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range change {
+			c(req)
+		}
+		return r.do(req)
+	}
+	holds := func(r *rig, id, status string, n int) {
+		t.Helper()
+		last := event.LastStatuses(r.stored())
+		if len(r.stored()) != n || len(last) != 1 || last[0].ID != id || last[0].Status != status {
+			t.Errorf("%d events are stored, and the last statuses are %+v", len(r.stored()), last)
+		}
+	}
+
+	bird := from("messagebird")
+	const query = "id=m-1&status=delivered&statusDatetime=2019-01-11T09%3A17%3A11%2B00%3A00"
+	p, err := provider.Find("messagebird")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var token string
+	birds := func(req *http.Request) {
+		if err := signature.Sign(p.Scheme, receiptSecret, signature.Posting{Request: req, At: at, URL: "https://events.example.com/webhooks"}); err != nil {
+			t.Fatal(err)
+		}
+		token = req.Header.Get("MessageBird-Signature-JWT")
+	}
+	captured := func(req *http.Request) { req.Header.Set("MessageBird-Signature-JWT", token) }
+	ask(bird, http.MethodGet, query, "", birds).want(t, 200, done)
+	ask(bird, http.MethodGet, query, "", captured).want(t, 200, done)
+	for what, got := range map[string]answer{
+		"another query": ask(bird, http.MethodGet, "id=m-2&status=delivered", "", captured),
+		"a body":        ask(bird, http.MethodPost, query, `{"message":{"id":"m-2","status":"delivered"}}`, captured),
+		"no token":      ask(bird, http.MethodGet, query, ""),
+	} {
+		if got.status != http.StatusUnauthorized {
+			t.Errorf("%s: %+v", what, got)
+		}
+	}
+	holds(bird, "m-1", "delivered", 1)
+
+	sms := from("vonage")
+	// printf '%s' '&messageId=m-1&msisdn=447700900001&status=delivered&text=a_b_c&timestamp=1700000000' | openssl dgst -sha256 -hmac mySecret
+	const sig = "4dcd6662f6b6feb3fb73f3b85f5944f885476a2458e6520e5ef85fc2ee6c9fb0"
+	const signed = "msisdn=447700900001&messageId=m-1&status=delivered&text=a%26b%3Dc&timestamp=1700000000&sig=" + sig
+	const asJSON = `{"msisdn":"447700900001","messageId":"m-1","status":"delivered","text":"a&b=c","timestamp":"1700000000","sig":"` + sig + `"}`
+	ask(sms, http.MethodGet, signed, "").want(t, 200, done)
+	ask(sms, http.MethodPost, "", signed, asForm).want(t, 200, done)
+	ask(sms, http.MethodPost, "", asJSON, with("Content-Type", "application/json")).want(t, 200, done)
+	for what, got := range map[string]answer{
+		"another status":     ask(sms, http.MethodGet, strings.Replace(signed, "delivered", "failed", 1), ""),
+		"a member twice":     ask(sms, http.MethodGet, signed+"&status=failed", ""),
+		"a member in a name": ask(sms, http.MethodGet, strings.Replace(signed, "messageId=m-1&status=delivered", "messageId%3Dm-1%26status=delivered", 1), ""),
+		"twice in JSON":      ask(sms, http.MethodPost, "", strings.Replace(asJSON, "{", `{"status":"failed",`, 1)),
+		"nested":             ask(sms, http.MethodPost, "", strings.Replace(asJSON, "{", `{"x":{},`, 1)),
+		"no time":            ask(sms, http.MethodGet, strings.Replace(signed, "timestamp=1700000000&", "", 1), ""),
+		"MD5":                ask(sms, http.MethodGet, strings.Replace(signed, sig, sig[:32], 1), ""),
+		"unsigned":           ask(sms, http.MethodGet, "messageId=m-1&status=delivered", ""),
+		"a token by GET":     ask(sms, http.MethodGet, "messageId=m-2&status=read", "", with("Authorization", "Bearer a.b.c")),
+	} {
+		if got.status != http.StatusUnauthorized {
+			t.Errorf("%s: %+v", what, got)
+		}
+	}
+	holds(sms, "m-1", "delivered", 2) // the query and the form are alike
+	at = at.Add(time.Hour)
+	if got := ask(from("vonage"), http.MethodGet, signed, ""); got.status != http.StatusUnauthorized {
+		t.Errorf("an hour later: %+v", got)
+	}
+	if got := ask(from("twilio"), http.MethodGet, signed, ""); got.status != http.StatusMethodNotAllowed {
+		t.Errorf("a sender that posts: %+v", got)
+	}
+}
+
 // TestARefusalSaysWhatWasExpected names headers in the log, and no value of them.
 func TestARefusalSaysWhatWasExpected(t *testing.T) {
 	var log bytes.Buffer
@@ -299,5 +388,57 @@ func TestARefusalSaysWhatWasExpected(t *testing.T) {
 	r.srv.Close()
 	if got := log.String(); !strings.Contains(got, `expected="X-Signature, Stripe-Signature" came=Stripe-Signature`) || strings.Contains(got, "canary") {
 		t.Errorf("the log is %s", got)
+	}
+}
+
+// TestARefusalSaysWhereElseItLooked names members of the body, fields of a form and parameters of the query, and which of
+// them came.
+func TestARefusalSaysWhereElseItLooked(t *testing.T) {
+	recipe := func(at ...string) signature.Scheme {
+		s, err := signature.NewScheme(signature.Recipe{Algorithm: "token", Signature: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	var log bytes.Buffer
+	r := newRig(t, func(o *webhook.Options) {
+		o.Sources = []webhook.Source{
+			{Name: "mail", Provider: "mailgun", Secrets: []string{"mail-secret"}},
+			{Name: "asked", Scheme: recipe("query:key", "header:X-Key"), Secrets: []string{"a-secret"}},
+			{Name: "field", Scheme: recipe("auth.key"), Secrets: []string{"a-secret"}},
+			{Name: "topic", Provider: "sns", Secrets: []string{"arn:aws:sns:eu-central-1:123456789012:orders"}},
+			{Name: "sms", Provider: "vonage", Secrets: []string{"a-secret"}},
+		}
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	refused := func(path, body string, change ...func(*http.Request)) {
+		t.Helper()
+		if got := r.post(path, []byte(body), change...); got.status != http.StatusUnauthorized {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+	refused("/events/mail", `{"signature":{"timestamp":"1","signature":"canary"}}`)
+	refused("/events/asked?key=canary", `{}`)
+	refused("/events/asked", `{}`)
+	refused("/events/field", "auth.key=canary", asForm)
+	refused("/events/topic", `{"Type":"Notification","TopicArn":"canary"}`, with("X-Amz-Sns-Message-Type", "Notification"))
+	refused("/events/sms", `{"sig":"canary"}`)
+	r.observed(6)
+	r.srv.Close()
+	for _, want := range []string{
+		`expected="signature.signature in the body, signature.timestamp in the body, signature.token in the body" came="signature.signature in the body, signature.timestamp in the body"`,
+		`expected="X-Key, key in the query" came="key in the query"`,
+		`expected="X-Key, key in the query" came=""`,
+		`expected="auth.key in the body" came="auth.key in the body"`,
+		`expected="X-Amz-Sns-Message-Type, TopicArn in the body, Signature in the body, SigningCertURL in the body" came="X-Amz-Sns-Message-Type, TopicArn in the body"`,
+		`expected="Authorization, sig in the body, sig in the query" came="sig in the body"`,
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "canary") {
+		t.Errorf("the log shows a value:\n%s", log.String())
 	}
 }

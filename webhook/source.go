@@ -53,6 +53,9 @@ type Source struct {
 	// KeepHeaders names headers that are kept with each event. Those that carry a credential or the
 	// signature are refused.
 	KeepHeaders []string
+	// MaxBody is the longest body that is taken, in bytes, up to MostBody; 0 means what is known of its Provider, or
+	// MaxBodyBytes of Options.
+	MaxBody int64
 	// KeepRejected says what is kept of requests that are refused before they are verified, for
 	// [Receiver.Rejected]: RejectedHeaders or RejectedBody; empty keeps nothing.
 	KeepRejected string
@@ -102,11 +105,38 @@ func (s Source) Signing() (signature.Scheme, error) {
 	return p.Scheme, err
 }
 
+// LongestBody returns how long a body of the source is taken, in bytes; 0 where the server's limit counts.
+func (s Source) LongestBody() int64 {
+	p, _ := s.resolve() // A provider that is not known says nothing.
+	return cmp.Or(s.MaxBody, p.MaxBody)
+}
+
+// KeptHeaders returns the names of the headers that are kept with each event: those that the source names, and
+// those that say the type.
+func (s Source) KeptHeaders() ([]string, error) {
+	p, err := s.resolve()
+	if err != nil {
+		return nil, err
+	}
+	kept, err := keptHeaders(s.KeepHeaders, p.Scheme.Headers())
+	for _, place := range slices.Concat(strings.Split(p.Type, " or "), strings.Split(p.Subtype, " or ")) {
+		if name, ok := strings.CutPrefix(place, event.HeaderPlace); ok && !slices.Contains(kept, http.CanonicalHeaderKey(name)) {
+			one, refused := keptHeaders([]string{name}, p.Scheme.Headers())
+			kept, err = append(kept, one...), errors.Join(err, refused)
+		}
+	}
+	slices.Sort(kept)
+	return kept, err
+}
+
 // Typed reports whether the sender names the types of its events; else all are of the type Name.
 func (s Source) Typed() bool {
 	p, err := s.resolve()
 	return err != nil || p.Type != ""
 }
+
+// MostBody is the longest body that a source may take, in bytes.
+const MostBody = 64 << 20
 
 // AllPeople is every full member who signs in.
 const AllPeople = "all"
@@ -118,6 +148,8 @@ func (rc *Receiver) endpoint(s Source) (*endpoint, error) {
 	switch {
 	case !sourceName.MatchString(s.Name) || strings.Trim(s.Name, ".") == "":
 		return nil, fmt.Errorf("name %q: use 1 to 64 characters of a-z 0-9 . _ -", s.Name)
+	case s.MaxBody < 0 || s.MaxBody > MostBody:
+		return nil, fmt.Errorf("max_body is %d bytes: at most %d can be taken", s.MaxBody, MostBody)
 	case s.Name == event.SourceSlack, s.Name == event.SourceReceipts, s.Name == event.SourceGaps:
 		return nil, fmt.Errorf("name %q is taken", s.Name)
 	}
@@ -139,13 +171,14 @@ func (rc *Receiver) endpoint(s Source) (*endpoint, error) {
 	d.id, errs[0] = parseSelectors("ID", p.ID)
 	d.kind, errs[1] = parseSelectors("Kind", p.Type)
 	d.subtype, errs[2] = parseSelectors("Subtype", p.Subtype)
-	d.keep, errs[3] = keptHeaders(s.KeepHeaders, p.Scheme.Headers())
+	d.keep, errs[3] = s.KeptHeaders()
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, err
 	}
 	ep := &endpoint{
 		source: s.Name, verifier: v, decode: d.decode, lookBack: !p.Scheme.Timed(), greet: greeting(p.Handshake, s.VerifyToken),
-		rejected:     s.KeepRejected,
+		rejected: s.KeepRejected, byGet: p.ByGet,
+		limit: s.LongestBody(), longer: "if its sender's bodies are that long, raise max_body of the source in the sources file",
 		unauthorized: []byte(`{"error":"invalid signature"}`), accepted: []byte(`{"status":"queued"}`),
 	}
 	if p.ReplyType != "" {

@@ -26,6 +26,7 @@ type sourceSpec struct {
 	tolerance                      time.Duration
 	id, kind, subtype              string
 	keep                           []string
+	maxBody                        int
 	rejected                       string
 
 	people []string
@@ -96,6 +97,7 @@ func sourceObject(env yamldoc.Env, publicURL string) yamldoc.Object[sourceSpec] 
 		yamldoc.Text("type", "Where the event's type is, written likewise; without one the type is the source's name", func(s *sourceSpec) *string { return &s.kind }, nil),
 		yamldoc.Text("subtype", "Where its subtype is, written likewise", func(s *sourceSpec) *string { return &s.subtype }, nil),
 		yamldoc.Texts("keep_headers", "Headers that are kept with each event, at most 16: rules, commands, receivers and views see them; those that hold a credential or the signature are refused", func(s *sourceSpec) *[]string { return &s.keep }, nil),
+		yamldoc.Number("max_body", "The longest body that is taken, in bytes; what is known of the provider, or the setting MAX_BODY_BYTES, unless it is here", func(s *sourceSpec) *int { return &s.maxBody }, 1<<10, MostBody),
 		yamldoc.Texts("people", "Which of the people who sign in with Slack are shown its events: none unless it is here, all (full members), or some, each as T…/U… or U…", func(s *sourceSpec) *[]string { return &s.people }, personNamed),
 		yamldoc.Choice("keep_rejected", "What is kept for a day of requests that are refused, for the command deliveries rejected: the names of their headers, or the body as well", func(s *sourceSpec) *string { return &s.rejected }, RejectedHeaders, RejectedBody),
 	)
@@ -182,6 +184,7 @@ func (s *sourceSpec) check(r *yamldoc.Reader, line int, env yamldoc.Env, publicU
 	s.source = Source{
 		Name: s.name, Provider: s.provider, Scheme: scheme, Tolerance: s.tolerance, URL: s.url,
 		Audiences: s.audiences, Subjects: s.subjects, ID: s.id, Kind: s.kind, Subtype: s.subtype, KeepHeaders: s.keep, People: s.people, KeepRejected: s.rejected,
+		MaxBody: int64(s.maxBody),
 	}
 	p, err := s.source.resolve()
 	if err != nil {

@@ -82,7 +82,7 @@ type Receipt struct {
 }
 
 // UnmarshalJSON reads what the documented sender writes (id, status, deliveredAt), and what Twilio
-// (MessageSid, MessageStatus), Vonage (message_uuid, status) and MessageBird (message.id,
+// (MessageSid, MessageStatus), Vonage (message_uuid or messageId, status) and MessageBird (message.id,
 // message.status) do. Values that are no texts count as absent.
 func (r *Receipt) UnmarshalJSON(b []byte) error {
 	var members map[string]json.RawMessage
@@ -90,7 +90,7 @@ func (r *Receipt) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	*r = Receipt{
-		ID:          firstText(members, "id", "MessageSid", "SmsSid", "message_uuid"),
+		ID:          firstText(members, "id", "MessageSid", "SmsSid", "message_uuid", "messageId"),
 		Status:      firstText(members, "status", "MessageStatus", "SmsStatus"),
 		DeliveredAt: firstText(members, "deliveredAt"),
 	}

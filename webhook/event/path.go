@@ -114,6 +114,27 @@ func Once(json []byte, names ...string) (map[string]string, error) {
 	return found, nil
 }
 
+// Texts returns all members of an object that holds nothing but texts, numbers and booleans, as
+// [Once] does those that are named.
+func Texts(json []byte) (map[string]string, error) {
+	v, err := read(json, func([]byte) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]string{}
+	for _, m := range v.members {
+		text, ok := m.text()
+		if !ok || v.Kind() != '{' {
+			return nil, ErrNotObject
+		}
+		if _, twice := found[string(m.name)]; twice {
+			return nil, ErrTwice
+		}
+		found[string(m.name)] = text
+	}
+	return found, nil
+}
+
 // texts returns the texts at the steps below a value.
 func (v value) texts(steps []string) ([]string, error) {
 	if len(steps) == 0 {

@@ -90,6 +90,8 @@ type Provider struct {
 	// ReplyType is the server's own answer.
 	Reply     string `json:"-"`
 	ReplyType string `json:"-"`
+	// ByGet says that it delivers by GET as well, with its parameters in the query. Its scheme covers that.
+	ByGet bool `json:"by_get,omitempty"`
 	// MaxBody is the most that it says to send, in bytes; 0 where it says nothing.
 	MaxBody int64 `json:"max_body_bytes,omitempty"`
 	// Facts are the pages that say all this.
@@ -158,7 +160,7 @@ func (p Provider) LongestBody() string {
 	if p.MaxBody == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d MB; MAX_BODY_BYTES decides what is taken", p.MaxBody>>20)
+	return fmt.Sprintf("%d MB", p.MaxBody>>20)
 }
 
 // Text says what is known of the provider, for a person.

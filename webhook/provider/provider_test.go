@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"slackmcp/webhook/provider"
+	"slackmcp/webhook/signature"
 )
 
 //go:generate go test -run ^TestDocument$ . -update
@@ -19,7 +20,7 @@ var update = flag.Bool("update", false, "write the table of docs/sources.md anew
 func TestDocument(t *testing.T) {
 	const page, begin, end = "../../docs/sources.md", "<!-- Made from webhook/provider/table.go by `make docs`. -->\n", "<!-- The end of what is made. -->\n"
 	var table, lines strings.Builder
-	table.WriteString("| provider | sender | the secret is | id | type, subtype | signs a time | asks for |\n|---|---|---|---|---|---|---|\n")
+	table.WriteString("| provider | sender | the secret is | id | type, subtype | signs a time | longest body | asks for |\n|---|---|---|---|---|---|---|---|\n")
 	for _, p := range provider.All() {
 		id, kind := p.Places()
 		var facts []string
@@ -31,7 +32,7 @@ func TestDocument(t *testing.T) {
 			title += ": " + p.Note
 		}
 		asks := provider.Handshakes[p.Handshake]
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s | %s | %s |\n", p.Name, title, p.Secret, id, kind, p.WindowText(), asks)
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s | %s | %s | %s |\n", p.Name, title, p.Secret, id, kind, p.WindowText(), p.LongestBody(), asks)
 		for line := range strings.Lines(p.Example()) {
 			lines.WriteString("  " + line)
 		}
@@ -75,6 +76,8 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s signs as %s: two that sign otherwise must not have one name", p.Name, p.Scheme.Name())
 		case p.Handshake != "" && provider.Handshakes[p.Handshake] == "":
 			t.Errorf("%s has the handshake %s, which has no words", p.Name, p.Handshake)
+		case p.ByGet && !signature.CoversQuery(p.Scheme):
+			t.Errorf("%s delivers by GET, and its scheme does not vouch for the query", p.Name)
 		case p.Window != 0 && p.Scheme != nil && !p.Scheme.Timed():
 			t.Errorf("%s has a window of time and signs none", p.Name)
 		}

@@ -56,6 +56,7 @@ var table = []Provider{
 		Scheme: sign("buildkite", stamped("X-Buildkite-Signature", ",", "timestamp=", "signature=", "{timestamp}.{body}", "s")),
 		ID:     "header:X-Buildkite-Request", Type: "header:X-Buildkite-Event",
 		Facts: []string{"https://buildkite.com/docs/apis/webhooks/pipelines"},
+		Note:  "its pages do not name `X-Buildkite-Request`, which its deliveries have",
 	},
 	{
 		Name: "calcom", Title: "Cal.com", Secret: chosenSecret,
@@ -213,7 +214,7 @@ var table = []Provider{
 	{
 		Name: "messagebird", Title: "MessageBird", Secret: "the account's signing key",
 		Scheme: jwt(signature.Token{Label: "messagebird", Header: "MessageBird-Signature-JWT", Issuers: []string{"MessageBird"}, BodyHash: "payload_hash", URLHash: "url_hash"}),
-		Type:   "type", Facts: []string{"https://developers.messagebird.com/api/#verifying-http-requests"},
+		Type:   "type or status", ByGet: true, Facts: []string{"https://developers.messagebird.com/api/#verifying-http-requests"},
 	},
 	{
 		Name: "meta", Title: "Meta (Facebook, Instagram, Messenger)", Secret: "the app's secret",
@@ -288,7 +289,7 @@ var table = []Provider{
 		Scheme: sign("sanity", signature.Recipe{
 			Signature: []string{"header:Sanity-Webhook-Signature"}, Separator: ",", TimeItem: "t=", Prefix: "v1=", Encoding: "base64", Signed: "{timestamp}.{body}", Unit: "ms",
 		}), ID: "header:Idempotency-Key", Type: "header:Sanity-Operation",
-		Facts: []string{"https://www.sanity.io/docs/content-lake/webhooks"},
+		Facts: []string{"https://www.sanity.io/docs/content-lake/webhooks", "https://github.com/sanity-io/webhook-toolkit"},
 	},
 	{
 		Name: "sendgrid", Title: "SendGrid event webhook", Secret: "the public key of the signed event webhook",
@@ -380,8 +381,9 @@ var table = []Provider{
 	},
 	{
 		Name: "vonage", Title: "Vonage", Secret: "the account's signature secret",
-		Scheme: jwt(signature.Token{Label: "vonage", Issuers: []string{"Vonage"}, BodyHash: "payload_hash"}), Type: "status or message_type",
-		Facts: []string{"https://developer.vonage.com/en/getting-started/concepts/webhooks"},
+		Scheme: signature.Vonage, Type: "status or message_type or type", ByGet: true,
+		Facts: []string{"https://developer.vonage.com/en/getting-started/concepts/webhooks", "https://developer.vonage.com/en/getting-started/concepts/signing-messages"},
+		Note:  "of its SMS product set the signature to one of HMAC with SHA; MD5 is refused",
 	},
 	{
 		Name: "whatsapp", Title: "WhatsApp Cloud API", Secret: "the app's secret",

@@ -1,12 +1,16 @@
 package rule
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/bits"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,15 +23,11 @@ import (
 	"slackmcp/webhook/event"
 )
 
-// paced wraps the action of a rule: it acts no faster than the rule's rate, and on each element of
-// an array where the rule says so.
-func (r *Rule) paced(a action, log *slog.Logger) action {
-	if t := r.spec.Rate; t != nil {
-		per := t.Per
-		if per == 0 {
-			per = time.Second
-		}
-		a = &pace{action: a, limit: rate.NewLimiter(rate.Limit(float64(t.Limit)/per.Seconds()), t.Limit)}
+// paced wraps the action of a rule: it acts no faster than the rate of its target, and on each element of
+// an array where the rule says so. limit may be nil.
+func (r *Rule) paced(a action, limit *rate.Limiter, log *slog.Logger) action {
+	if limit != nil {
+		a = &pace{action: a, limit: limit}
 	}
 	if r.each != nil {
 		a = &loop{action: a, each: r.each, rule: r.spec.Name, log: log, unfinished: map[event.Position]doneElements{}}
@@ -43,6 +43,79 @@ func (r *Rule) patience(most time.Duration) time.Duration {
 	return most
 }
 
+// target names what the rule acts on, for its rate: the host of a forward, the channel of a post, the command of
+// a run. A rule that acts where the event happened, or writes to the log, has a target of its own.
+func (r *Rule) target() string {
+	switch {
+	case r.spec.Forward != nil:
+		if u, err := url.Parse(r.spec.Forward.URL); err == nil {
+			return "forward " + u.Scheme + "://" + strings.ToLower(u.Host)
+		}
+	case r.spec.Post != nil && r.spec.Post.Channel != "":
+		return "post " + r.spec.Post.Channel
+	case r.spec.Run != nil:
+		return "run " + strings.Join(r.spec.Run.Command, "\x00")
+	}
+	return "rule " + r.spec.Name
+}
+
+// speed is how many acts a second the rate allows.
+func (t *Rate) speed() rate.Limit {
+	return rate.Limit(float64(t.Limit) / cmp.Or(t.Per, time.Second).Seconds())
+}
+
+// targets are those of the rules that run and say a rate. All rules with a rate for one target share it: together they
+// act no faster than the slowest rate among theirs.
+type targets struct {
+	mu  sync.Mutex
+	all map[string]*target
+}
+
+type target struct {
+	limit *rate.Limiter
+	rates map[string]*Rate // by the rules' names
+}
+
+// join returns the limiter of a rule's target, nil where the rule has no rate; leave is called when the rule has ended.
+func (t *targets) join(r *Rule) (limit *rate.Limiter, leave func()) {
+	if r.spec.Rate == nil {
+		return nil, func() {}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	name := r.target()
+	one := t.all[name]
+	if one == nil {
+		if t.all == nil {
+			t.all = map[string]*target{}
+		}
+		one = &target{limit: rate.NewLimiter(r.spec.Rate.speed(), r.spec.Rate.Limit), rates: map[string]*Rate{}}
+		t.all[name] = one
+	}
+	one.rates[r.spec.Name] = r.spec.Rate
+	one.fit()
+	return one.limit, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if delete(one.rates, r.spec.Name); len(one.rates) == 0 {
+			delete(t.all, name)
+			return
+		}
+		one.fit()
+	}
+}
+
+// fit makes the slowest rate that of the target.
+func (t *target) fit() {
+	slowest := slices.MinFunc(slices.Collect(maps.Values(t.rates)), func(a, b *Rate) int {
+		return cmp.Or(cmp.Compare(a.speed(), b.speed()), cmp.Compare(a.Limit, b.Limit))
+	})
+	if t.limit.Limit() != slowest.speed() || t.limit.Burst() != slowest.Limit {
+		t.limit.SetLimit(slowest.speed())
+		t.limit.SetBurst(slowest.Limit)
+	}
+}
+
 // A pace is an action that waits for its turn. What would wait beyond its deadline is given back,
 // and its attempts are counted as before.
 type pace struct {
@@ -51,7 +124,7 @@ type pace struct {
 	limit *rate.Limiter
 }
 
-var errPaced = errors.New("the rule acts no faster than its rate")
+var errPaced = errors.New("the rule acts no faster than the rate of its target")
 
 func (p *pace) do(ctx context.Context, d queue.Delivery) error {
 	turn := p.limit.Reserve()

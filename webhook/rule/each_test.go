@@ -184,6 +184,47 @@ func TestRate(t *testing.T) {
 	})
 }
 
+// TestRulesOfATargetShareItsRate has two rules post to one channel, one of which is slower, and a third one to another.
+func TestRulesOfATargetShareItsRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const quick = `{name: quick, rate: {limit: 4, per: 1m}, post: {channel: C1, text: "one"}}, {name: other, rate: {limit: 4, per: 1m}, post: {channel: C2, text: "other"}}`
+		g := newRig(t, parse(t, `rules: [`+quick+`, {name: slow, rate: {limit: 2, per: 1m}, post: {channel: C1, text: "one"}}, {name: free, post: {channel: C1, text: "free"}}]`))
+		synctest.Wait()
+		for range 8 {
+			g.publish("x")
+		}
+		wants := func(when string, one, other, free int) {
+			t.Helper()
+			got := map[string]int{}
+			for _, text := range g.slack.texts() {
+				got[text]++
+			}
+			if got["one"] != one || got["other"] != other || got["free"] != free {
+				t.Errorf("%s %v were posted, want %d, %d and %d", when, got, one, other, free)
+			}
+		}
+		time.Sleep(time.Second)
+		wants("at first", 2, 4, 8)
+		time.Sleep(time.Minute)
+		wants("after a minute", 4, 8, 8)
+		if _, err := g.r.Replace(t.Context(), parse(t, `rules: [`+quick+`]`)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		was := len(g.slack.texts())
+		for range 8 {
+			g.publish("x")
+		}
+		time.Sleep(time.Second)
+		if got := len(g.slack.texts()) - was; got != 8 {
+			t.Errorf("when the slow rule is gone %d were posted at once, want 4 of each", got)
+		}
+		if err := g.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestRateWithShortDeadlines acts at its rate, holds nothing for a target that refuses, and comes to no loop, also
 // where a turn is further away than a try may last.
 func TestRateWithShortDeadlines(t *testing.T) {

@@ -69,7 +69,8 @@ type Condition struct {
 	Not bool     `json:"not,omitempty"`
 }
 
-// A Rate bounds how often a rule acts on its target: what comes faster waits.
+// A Rate bounds how often a rule acts on its target: what comes faster waits. Rules with a rate for the same target
+// share the slowest of them.
 type Rate struct {
 	Limit int           `json:"limit"`
 	Per   time.Duration `json:"per,omitempty"`
@@ -263,7 +264,7 @@ func (p *parser) rule() yamldoc.Object[Spec] {
 			yamldoc.Number("workers", "Events that are worked at once; the setting WORKERS unless it is here", func(s *Spec) *int { return &s.Workers }, 1, maxWorkers),
 			yamldoc.Choice("start", "Where a rule begins that is new: now, or with the oldest event that is kept", func(s *Spec) *string { return &s.Start }, startNow, startOldest),
 			yamldoc.Sub("breaker", "When to stop acting, because two bots talk to each other", func(s *Spec) **Breaker { return &s.Breaker }, breakerObject()),
-			yamldoc.Sub("rate", "How often it acts at most; what comes faster waits", func(s *Spec) **Rate { return &s.Rate }, rateObject()),
+			yamldoc.Sub("rate", "How often it acts on its target at most, together with all rules that say a rate for the same target; what comes faster waits", func(s *Spec) **Rate { return &s.Rate }, rateObject()),
 			yamldoc.Sub("retry", "When a failed event is tried again", func(s *Spec) **Retry { return &s.Retry }, retryObject()),
 			yamldoc.Sub("each", "Act on every element of an array in the body, as if each were an event", func(s *Spec) **Each { return &s.Each }, eachObject()),
 			yamldoc.Sub("post", "Post a message to Slack", func(s *Spec) **Post { return &s.Post }, postObject()),

@@ -91,6 +91,7 @@ type Runner struct {
 	rules   []*Rule
 	running map[string]*running // by name; guarded by mu
 	gates   gates
+	targets targets
 	life    context.Context //nolint:containedctx // Run's, for rules that come later
 	wg      sync.WaitGroup
 }
@@ -323,7 +324,9 @@ func (r *Runner) work(ctx context.Context, one *Rule, since time.Time) {
 	}
 	gate := r.gate(ctx, one)
 	defer r.forget(gate)
-	act = one.paced(act, r.opt.Logger)
+	limit, leave := r.targets.join(one)
+	defer leave()
+	act = one.paced(act, limit, r.opt.Logger)
 	h := &handler{r: r, rule: one, act: act, self: self, gate: gate, breaker: &breaker{b: one.breaker, now: r.opt.Now}}
 	backoff := wait.Backoff{First: firstPause, Most: maxPause}
 	for {

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"errors"
 	"math"
 	"net/http"
 	"strings"
@@ -83,6 +84,44 @@ func parsePlace(s string) (place, error) {
 	}
 	path, err := event.ParsePath(s)
 	return place{member: s, path: path}, err
+}
+
+// Places names where a scheme looks for what vouches for a request, in the headers, in the query and in the
+// body, and those of them at which there is something.
+func Places(s Scheme, r *http.Request, body []byte) (expected, came []string) {
+	list := make([]place, 0, len(s.Headers()))
+	for _, name := range s.Headers() {
+		list = append(list, place{header: http.CanonicalHeaderKey(name)})
+	}
+	if e, ok := s.(interface{ elsewhere() []place }); ok {
+		list = append(list, e.elsewhere()...)
+	}
+	for i, p := range list {
+		name := p.member + " in the body"
+		switch {
+		case p.header != "":
+			name = s.Headers()[i]
+		case p.query != "":
+			name = p.query + " in the query"
+		}
+		expected = append(expected, name)
+		if p.there(r, body) {
+			came = append(came, name)
+		}
+	}
+	return expected, came
+}
+
+// there reports whether there is something at the place.
+func (p place) there(r *http.Request, body []byte) bool {
+	if p.header != "" {
+		return len(r.Header[p.header]) > 0
+	}
+	if p.inBody() && len(body) == 0 {
+		return false
+	}
+	list, err := p.values(r, body)
+	return !errors.Is(err, ErrMissing) && (len(list) > 0 || p.query != "")
 }
 
 // inBody reports whether the body has to be read for the value.

@@ -134,7 +134,7 @@ func (s *secretToken) judge(token *jwt.JSONWebToken, key any, c *Claim, body []b
 	if len(s.Subjects) > 0 && !slices.Contains(s.Subjects, named) && !slices.Contains(s.Subjects, own.Subject) {
 		return ErrMismatch
 	}
-	if s.BodyHash != "" && !sameHash(all[s.BodyHash], body) {
+	if !s.coversBody(all[s.BodyHash], body) {
 		return ErrMismatch
 	}
 	if s.URLHash != "" {
@@ -144,6 +144,12 @@ func (s *secretToken) judge(token *jwt.JSONWebToken, key any, c *Claim, body []b
 		}
 	}
 	return own.time(s, c)
+}
+
+// coversBody reports whether a token vouches for a body by its hash. Where the token vouches for the address
+// as well, a request without a body, such as a GET, has no hash of it.
+func (s *secretToken) coversBody(claim any, body []byte) bool {
+	return s.BodyHash == "" || len(body) == 0 && s.URLHash != "" && claim == nil || sameHash(claim, body)
 }
 
 // time judges when a token is valid: until it expires, and where it says when it was made,

@@ -226,18 +226,17 @@ func (s *recipe) Headers() []string {
 	return names
 }
 
-// Elsewhere names the places of the signature that are no headers.
-func (s *recipe) Elsewhere() []string {
-	var names []string
-	for _, p := range s.signature {
-		switch {
-		case p.query != "":
-			names = append(names, p.query+" in the query")
-		case p.member != "":
-			names = append(names, p.member+" in the body")
+func (s *recipe) elsewhere() []place {
+	list := slices.Clone(s.signature)
+	if s.time != nil {
+		list = append(list, *s.time)
+	}
+	for _, p := range s.pieces {
+		if p.kind == "place" && p.at.inBody() && !slices.ContainsFunc(list, func(q place) bool { return q.member == p.at.member }) {
+			list = append(list, p.at)
 		}
 	}
-	return names
+	return slices.DeleteFunc(list, func(p place) bool { return p.header != "" })
 }
 
 func (s *recipe) Timed() bool { return s.time != nil || s.TimeItem != "" }

@@ -59,6 +59,7 @@ func recipes(t testing.TB) []signature.Scheme {
 		scheme(t, signature.Recipe{Label: "token", Algorithm: "token", Signature: []string{"header:X-Token"}}),
 		scheme(t, signature.Recipe{Label: "basic", Algorithm: "token", Signature: []string{"header:Authorization"}, Prefix: "Basic ", Encoding: "base64"}),
 		token(signature.Token{Label: "jwt", Issuers: []string{"Sender"}, BodyHash: "payload_hash", URLHash: "url_hash"}),
+		signature.Vonage,
 	}
 }
 

@@ -98,6 +98,8 @@ func Sign(s Scheme, secret string, p Posting) error {
 		return s.hex.sign(secret, p)
 	case *secretToken:
 		return s.sign(secret, p)
+	case vonage:
+		return s.token.sign(secret, p)
 	case *recipe:
 		return s.sign(secret, p)
 	}
@@ -166,8 +168,12 @@ func (s *secretToken) sign(secret string, p Posting) error {
 	if len(s.Issuers) > 0 {
 		claims["iss"] = s.Issuers[0]
 	}
-	for name, content := range map[string][]byte{s.BodyHash: p.Body, s.URLHash: []byte(p.URL)} {
-		if name != "" {
+	address := p.URL
+	if p.Request.URL != nil && p.Request.URL.RawQuery != "" {
+		address += "?" + p.Request.URL.RawQuery
+	}
+	for name, content := range map[string][]byte{s.BodyHash: p.Body, s.URLHash: []byte(address)} {
+		if name != "" && (len(content) > 0 || s.URLHash == "") {
 			sum := sha256.Sum256(content)
 			claims[name] = hex.EncodeToString(sum[:])
 		}

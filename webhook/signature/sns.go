@@ -32,6 +32,15 @@ func (sns) Name() string { return "sns" }
 
 func (sns) Headers() []string { return []string{"X-Amz-Sns-Message-Type"} }
 
+func (sns) elsewhere() []place {
+	var list []place
+	for _, name := range []string{"TopicArn", "Signature", "SigningCertURL"} {
+		path, _ := event.ParsePath(name) // A name is a path.
+		list = append(list, place{member: name, path: path})
+	}
+	return list
+}
+
 func (sns) Timed() bool { return true }
 
 func (sns) Claim(r *http.Request) (Claim, error) {

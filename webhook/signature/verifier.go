@@ -74,6 +74,16 @@ type keyless interface{ key() Key }
 // addressed is a scheme that may sign the address to which a request was posted.
 type addressed interface{ needsURL() bool }
 
+// CoversQuery reports whether a scheme vouches for the query of the address, so that a request may say there what
+// others say in a body.
+func CoversQuery(s Scheme) bool {
+	if _, ok := s.(vonage); ok {
+		return true
+	}
+	a, ok := s.(addressed)
+	return ok && a.needsURL()
+}
+
 // A Claim is what a request's headers say about its signature.
 type Claim struct {
 	// ID is the delivery's id, where the scheme has one; else empty.
