@@ -25,8 +25,12 @@ type read struct {
 // time does it some times.
 func (r read) time(ctx context.Context, p *driver.Process, calls int) (timing, error) {
 	var took []time.Duration
+	var cpu time.Duration
 	const first = 4 // They ask for names.
 	for i := range calls + first {
+		if i == first {
+			cpu = p.CPU()
+		}
 		began := time.Now()
 		if err := r.do(ctx, p); err != nil {
 			return timing{}, err
@@ -35,12 +39,14 @@ func (r read) time(ctx context.Context, p *driver.Process, calls int) (timing, e
 			took = append(took, time.Since(began))
 		}
 	}
-	return timingOf(r.name, took), nil
+	t := timingOf(r.name, took)
+	t.cpu = (p.CPU() - cpu) / time.Duration(calls)
+	return t, nil
 }
 
 func timingOf(name string, took []time.Duration) timing {
 	slices.Sort(took)
-	return timing{name, took[len(took)/2], took[len(took)*95/100]}
+	return timing{name: name, p50: took[len(took)/2], p95: took[len(took)*95/100]}
 }
 
 // commandLine is in the names of the reads that start a process.
