@@ -13,7 +13,7 @@ TESTFLAGS        ?=
 
 PREFIX           ?= /usr/local
 
-.PHONY: help build install release run test race lint fmt check docs bench kills flood lockout first-contact replicas fanout subscribers people soak startup growth tokens visibility roads chaos conformance clients sender-fixtures fuzz image lambda deploy-test tools ci clean
+.PHONY: help build install release run test race lint fmt check docs bench kills flood lockout first-contact replicas fanout followers subscribers people soak startup growth tokens visibility roads chaos conformance clients sender-fixtures fuzz image lambda deploy-test tools ci clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ lockout: ## Try to lock a signed sender out: junk at full rate, 8,192 connection
 
 fanout: build ## Time how quickly events reach 1,000 followers (long)
 	@go run ./test/fanout -server $(BIN)
+
+followers: build ## Time how quickly 50 events a second reach 10,000 followers, each with a channel of its own (long)
+	@go run ./test/fanout -server $(BIN) -sessions 10000 -rate 50 -duration 60s -memory 1024 -idle 0 -only 'each a channel of its own'
 
 soak: build ## Run twice ten minutes under load, release and -race, and see that nothing grows (long)
 	@go build -race -o $(BIN)-race ./cmd/slack-webhook-server

@@ -337,8 +337,10 @@ func (l *loader) warnOfBounds() {
 		has, need int
 		because   string
 	}{
-		{"MAX_CONNECTIONS", "MCP_MAX_STREAMS", connections, m.MaxStreams + 1, "each stream has a connection, and senders need some too"},
-		{"MAX_CONNECTIONS", "MCP_MAX_CALLS", connections, m.MaxCalls + 1, "over HTTP/1.1 each request has a connection, and senders need some too"},
+		{
+			"MAX_CONNECTIONS", "MCP_MAX_STREAMS and MCP_MAX_CALLS", connections, ((m.MaxStreams+m.MaxCalls)*8 + 4) / 5,
+			"each stream has a connection, over HTTP/1.1 each request too, and of all connections five eighths at most are those of assistants",
+		},
 		{"MCP_MAX_SESSIONS", "MCP_MAX_STREAMS", m.MaxSessions, m.MaxStreams, "a stream belongs to a session, but for those of clients without sessions"},
 		{"MCP_MAX_CALLS", "MCP_MAX_WAITS", m.MaxCalls, m.MaxWaits, "a request that waits is one that runs"},
 	} {
