@@ -51,10 +51,21 @@ type reading struct {
 	until time.Time
 	// unknown reports that something was met of which it is not known whether the person may see it.
 	unknown bool
+	// held is what the page has already, where the log looked at too much that is hidden to fill it at once: goesOn is
+	// that q asks for the rest now. before is the place of the last that is held, filling how long more is looked for,
+	// and unjudged that something before q is unknown still.
+	held     []shown
+	goesOn   bool
+	before   event.Position
+	filling  time.Time
+	unjudged bool
 	// behind is where the page ends when it is not known what follows, and more what was found there.
 	behind event.Position
 	more   *bool
 }
+
+// A shown event has with it what decides who may see it.
+type shown struct{ event, judged event.Event }
 
 // query reads a page of what the person may see: as full, and with the same More and Next, as if nothing
 // else were in the log.
@@ -77,6 +88,9 @@ func (l Log) query(ctx context.Context, q event.Query, use func(event.Page) erro
 		if err != nil || done {
 			return err
 		}
+		if r.goesOn {
+			continue
+		}
 		if err := r.prepare(ctx); err != nil {
 			return err
 		}
@@ -86,7 +100,7 @@ func (l Log) query(ctx context.Context, q event.Query, use func(event.Page) erro
 // asked is what the log is asked for: one event more than the page has, by which it is known that there are more.
 func (r *reading) asked() event.Query {
 	q := r.q
-	r.unknown, r.behind = false, ""
+	r.unknown, r.behind, r.goesOn = false, "", false
 	q.Filter.Sight = &event.Sight{NeedsBody: visibility.NeedsBody, Sees: r.sees}
 	if q.Limit < event.MaxLimit {
 		q.Limit++
@@ -100,14 +114,16 @@ func (r *reading) sees(e *event.Event) bool {
 	return v == visibility.Visible
 }
 
-// page is the page as the person is given it; false says that it has to be read again after prepare.
+// page is the page as the person is given it; false says that it has to be read again, or what follows it.
 func (r *reading) page(p event.Page) (event.Page, bool) {
 	if r.unknown && time.Now().Before(r.until) {
 		return p, false
 	}
 	found := p.Events
-	p.Events, p.Unjudged = nil, r.unknown
+	p.Events, p.Unjudged = nil, r.unknown || r.unjudged
+	bytes := event.PageBytes(r.q.MaxBytes)
 	for i := range found {
+		bytes -= len(found[i].Raw)
 		// The store may know nothing of sights, and something may have been taken away meanwhile.
 		if r.log.see(&found[i]) == visibility.Visible {
 			p.Events = append(p.Events, r.log.show(&found[i]))
@@ -116,16 +132,59 @@ func (r *reading) page(p event.Page) (event.Page, bool) {
 	switch {
 	case len(p.Events) > r.q.Limit:
 		p.Events = p.Events[:r.q.Limit]
-		p.Next, p.More = p.Events[r.q.Limit-1].Position, true
+		p.Next, p.More = r.before, true
+		if n := len(p.Events); n > 0 {
+			p.Next = p.Events[n-1].Position
+		}
 	case !p.More:
 		r.end(&p)
+	case r.fills(&p, found, bytes):
+		return p, false
 	case r.more == nil:
 		r.behind = p.Next
 		return p, false
 	case !*r.more:
 		r.end(&p)
 	}
+	p.Events = append(r.still(), p.Events...)
 	return p, true
+}
+
+// fillFor bounds the time in which a page is filled from behind what is hidden.
+const fillFor = 250 * time.Millisecond
+
+// fills keeps what was found for a page that is not full, where the log has more: it stopped because it had looked
+// at enough, of which the hidden is a part that must not tell.
+func (r *reading) fills(p *event.Page, found []event.Event, bytes int) bool {
+	now := time.Now()
+	if r.filling.IsZero() {
+		r.filling = now.Add(fillFor)
+	}
+	if bytes <= 0 || len(p.Events) == event.MaxLimit || r.more != nil || now.After(r.filling) {
+		return false
+	}
+	for i, at := 0, 0; i < len(found) && at < len(p.Events); i++ {
+		if found[i].Position == p.Events[at].Position {
+			r.held = append(r.held, shown{p.Events[at], visibility.Trim(&found[i])})
+			at++
+		}
+	}
+	if n := len(p.Events); n > 0 {
+		r.before = p.Events[n-1].Position
+	}
+	r.q.After, r.q.Limit, r.q.MaxBytes = p.Next, r.q.Limit-len(p.Events), bytes
+	r.unjudged, r.goesOn = p.Unjudged, true
+	return true
+}
+
+// still is what was held for the page and may be seen now.
+func (r *reading) still() (events []event.Event) {
+	for i := range r.held {
+		if r.log.see(&r.held[i].judged) == visibility.Visible {
+			events = append(events, r.held[i].event)
+		}
+	}
+	return events
 }
 
 // end makes a page the last one: what lies behind it is nothing that the person may see.

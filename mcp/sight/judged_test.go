@@ -80,11 +80,15 @@ func TestPagesAreAsIfTheHiddenWereNot(t *testing.T) {
 		for _, order := range []event.Order{event.NewestFirst, event.OldestFirst} {
 			for _, limit := range []int{1, 3, 50, event.MaxLimit} {
 				for _, most := range []int{0, 150} {
-					q := event.Query{Order: order, Limit: limit, MaxBytes: most}
-					name := fmt.Sprintf("%d events, order %d, limit %d, bytes %d", n, order, limit, most)
-					want, got := pages(t, asSeen(said(n, false), rooms), q), pages(t, asSeen(said(n, true), rooms), q)
-					if !slices.Equal(got, want) {
-						t.Errorf("%s:\n got %v\nwant %v", name, got, want)
+					for _, scan := range []int{0, 2, 5} { // the log looks at so many at once
+						q := event.Query{Order: order, Limit: limit, MaxBytes: most}
+						name := fmt.Sprintf("%d events, order %d, limit %d, bytes %d, scan %d", n, order, limit, most, scan)
+						bare, whole := said(n, false), said(n, true)
+						whole.Scan = scan
+						want, got := pages(t, asSeen(bare, rooms), q), pages(t, asSeen(whole, rooms), q)
+						if !slices.Equal(got, want) {
+							t.Errorf("%s:\n got %v\nwant %v", name, got, want)
+						}
 					}
 				}
 			}
