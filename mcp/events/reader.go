@@ -61,9 +61,9 @@ func (p pen) write(at string) string {
 }
 
 // read returns a cursor that was shown; what is none of this caller's for this selection is none at all, behind
-// which nothing can be read.
+// which nothing can be read. The start is everybody's.
 func (p pen) read(shown string) string {
-	if !p.codec.Sealed() {
+	if !p.codec.Sealed() || shown == CursorStart {
 		return shown
 	}
 	place, ok := p.codec.Read(shown)
