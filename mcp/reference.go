@@ -36,7 +36,7 @@ replica does not know them. What came from Slack stands in results with `+"`\"un
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(w, "\n## Resources\n\nEach can be read, and followed with resources/subscribe or subscriptions/listen.\n\n| address | scope | what it is |\n|---|---|---|\n")
+	fmt.Fprint(w, "\n## Resources\n\nEach can be read, and followed with resources/subscribe or subscriptions/listen. To people who have\nsigned in they show what these may see: what is in Slack is read with the person's own token.\n\n| address | scope | what it is |\n|---|---|---|\n")
 	for _, r := range set.List() {
 		fmt.Fprintf(w, "| `%s` | `%s` | %s |\n", r.URI, r.Scope, r.Description)
 	}

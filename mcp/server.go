@@ -92,8 +92,8 @@ type Options struct {
 	Names names.Bounds
 	// Push configures the extension by which events reach the assistant.
 	Push Push
-	// Gaps reads the times in which events may have been missed, for the resource
-	// slack://gaps; nil leaves it out.
+	// Gaps reads the times in which events may have been missed, as the caller may know them, for the
+	// resource slack://gaps; nil leaves it out.
 	Gaps func(ctx context.Context) (any, error)
 	// Channel pushes events into the conversation of the client of stdio; nil is no channel.
 	Channel *Channel

@@ -10,6 +10,7 @@ import (
 
 	"slackmcp/config"
 	"slackmcp/internal/wait"
+	"slackmcp/mcp/access"
 	"slackmcp/server/operate"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/socketmode"
@@ -148,13 +149,44 @@ func (k *gapKeeper) fill(ctx context.Context, id string, send func(gaps.Gap) err
 	return send(g)
 }
 
-// view is what the resource slack://gaps holds.
+// view is what the resource slack://gaps holds for the caller.
 func (k *gapKeeper) view(ctx context.Context) (any, error) {
 	list, err := k.ledger.List(ctx)
 	if err != nil {
 		return nil, cmp.Or(err, queue.ErrUnavailable)
 	}
+	if who, person := access.From(ctx).SignIn(); person {
+		return gapsOf(who.Person, list), nil
+	}
 	return GapsList{list}, nil
+}
+
+// A personGap is a gap as a person is told of it: when events may have been missed, and whether they were read
+// since. What was found, and in which conversations, is of some that the person may not see.
+type personGap struct {
+	ID        string    `json:"id"`
+	Kind      gaps.Kind `json:"kind"`
+	From      time.Time `json:"from"`
+	To        time.Time `json:"to"`
+	NoticedAt time.Time `json:"noticed_at"`
+	State     string    `json:"state"` // open, filling or filled
+}
+
+// personGaps is what a person reads at slack://gaps.
+type personGaps struct {
+	Gaps []personGap `json:"gaps"`
+}
+
+// gapsOf are the gaps that may be of a person's workspace.
+func gapsOf(p access.Person, list []gaps.Gap) personGaps {
+	out := personGaps{Gaps: []personGap{}}
+	for i := range list {
+		g := &list[i]
+		if g.Team == "" || p.Team == "" || g.Team == p.Team {
+			out.Gaps = append(out.Gaps, personGap{ID: g.ID, Kind: g.Kind, From: g.From, To: g.To, NoticedAt: g.NoticedAt, State: g.State()})
+		}
+	}
+	return out
 }
 
 const (

@@ -259,9 +259,9 @@ func fill(list, prefix, id string) []string {
 func Lists() []string { return []string{uriEvents, "webhook://slack/events"} }
 
 // gapsResource shows when events may have been missed.
-func gapsResource(read func(ctx context.Context) (any, error)) Resource {
+func gapsResource(read func(ctx context.Context) (any, error), people func(context.Context) bool) Resource {
 	return Resource{
-		URI: view.GapsURI, Name: "slack_gaps", Title: "Gaps in the received events", Scope: access.Events,
+		URI: view.GapsURI, Name: "slack_gaps", Title: "Gaps in the received events", Scope: access.Events, people: people,
 		Description: "The times in which events may have been missed: Slack withheld them, or nothing could be received. A gap that is filled has its messages among the events, flagged filled_from_history; reactions, edits and joins of a gap stay unknown. For an open one read the channels with slack_read_channel_messages.",
 		read:        func(ctx context.Context, _ vars) (any, error) { return read(ctx) },
 	}
@@ -279,10 +279,10 @@ const (
 )
 
 // A toolReader reads resources by calling tools, so that there is one way to see a
-// channel, a user or a thread.
+// channel, a user or a thread: of a person it is their own token of Slack.
 type toolReader struct {
 	tools   map[string]toolset.Tool
-	granted func(*toolset.Tool) bool // nil is always
+	granted func(context.Context, *toolset.Tool) bool // nil is always, and for people never
 }
 
 func (r *toolReader) resources() []Resource {
@@ -295,13 +295,14 @@ func (r *toolReader) resources() []Resource {
 		all = append(all, Resource{
 			URI: uri, Name: name, Title: title, Description: description, Scope: t.Scope,
 			read:   func(ctx context.Context, v vars) (any, error) { return call(ctx, &t, arguments(v)) },
-			hidden: func() bool { return r.granted != nil && !r.granted(&t) },
+			hidden: func(ctx context.Context) bool { return r.granted != nil && !r.granted(ctx, &t) },
+			people: func(context.Context) bool { return r.granted != nil },
 		})
 	}
 	most := func(n int) func(vars) map[string]any {
 		return func(vars) map[string]any { return map[string]any{"limit": n} }
 	}
-	add(uriChannels, "slack_channels", "Channels", "The first 200 conversations that the bot can see. More, and search: slack_list_channels.", "slack_list_channels", most(200))
+	add(uriChannels, "slack_channels", "Channels", "The first 200 conversations that the bot can see, or the person who has signed in. More, and search: slack_list_channels.", "slack_list_channels", most(200))
 	add(uriChannel, "slack_channel", "One channel", "A conversation's details, by its id.", "slack_get_channel_info",
 		func(v vars) map[string]any { return map[string]any{"channel": v["channel"]} })
 	add(uriUsers, "slack_users", "Users", "The first 200 members of the workspace. More: slack_list_users; search: slack_search_users.", "slack_list_users", most(200))

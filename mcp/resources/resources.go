@@ -34,10 +34,11 @@ type Options struct {
 	Events *sight.Events
 	// Tools are those by which Slack is read; what has no tool is no resource.
 	Tools []toolset.Tool
-	// Granted reports whether the Slack tokens are enough for a tool: if not, what is
-	// read by it is hidden. Nil is always.
-	Granted func(*toolset.Tool) bool
-	// Gaps reads the times in which events may have been missed; nil leaves them out.
+	// Granted reports whether what Slack gave is enough for the caller of a tool: if not, what is
+	// read by it is hidden. Nil is always, and for people never.
+	Granted func(context.Context, *toolset.Tool) bool
+	// Gaps reads the times in which events may have been missed, as the caller may know them; nil leaves
+	// them out.
 	Gaps func(ctx context.Context) (any, error)
 	// Judge returns who decides whose words the caller is shown; nil withholds none.
 	Judge func(context.Context) (*view.Judge, error)
@@ -54,7 +55,7 @@ func New(o Options) (*Set, error) {
 		all = append(all, (&eventReader{events: o.Events, judgeOf: o.Judge}).resources()...)
 	}
 	if o.Gaps != nil {
-		all = append(all, gapsResource(o.Gaps))
+		all = append(all, gapsResource(o.Gaps, (&eventReader{events: o.Events}).sees))
 	}
 	r := &toolReader{tools: map[string]toolset.Tool{}, granted: o.Granted}
 	for _, t := range o.Tools {
@@ -70,7 +71,7 @@ func Describe(tools []toolset.Tool) (*Set, error) {
 	for _, t := range tools {
 		r.tools[t.Name] = t
 	}
-	all := append((&eventReader{}).resources(), gapsResource(nil))
+	all := append((&eventReader{}).resources(), gapsResource(nil, nil))
 	return newSet(append(all, r.resources()...))
 }
 
@@ -89,7 +90,7 @@ type Resource struct {
 
 	template *uritemplate.Template // nil for a single resource
 	read     func(ctx context.Context, v vars) (any, error)
-	hidden   func() bool                // nil is never
+	hidden   func(context.Context) bool // nil is never
 	people   func(context.Context) bool // for a person who has signed in, too; nil is never
 }
 
@@ -97,7 +98,7 @@ type Resource struct {
 func (r *Resource) open(ctx context.Context) bool {
 	p := access.From(ctx)
 	may := p.Has(r.Scope) || r.people != nil && p.PersonMay(r.Scope) && r.people(ctx)
-	return may && (r.hidden == nil || !r.hidden())
+	return may && (r.hidden == nil || !r.hidden(ctx))
 }
 
 // vars are the values of a template's variables, decoded.

@@ -96,8 +96,15 @@ func (r *Registry) SetGrant(g Grant) (changed bool) {
 	return old != nil && !maps.EqualFunc(old.missing, next.missing, func(_, _ []string) bool { return true })
 }
 
-// Granted reports whether the tokens are enough for a tool, chosen or not.
-func (r *Registry) Granted(t *Tool) bool { return r.grant.Load().Missing(t) == nil }
+// Granted reports whether what Slack gave is enough for a tool, chosen or not: to the server's tokens, or to the
+// person who calls. A tool that serves no people is none of theirs.
+func (r *Registry) Granted(ctx context.Context, t *Tool) bool {
+	p := access.From(ctx)
+	if who, person := p.SignIn(); person {
+		return r.person(ctx, p, who)(t) == nil
+	}
+	return r.grant.Load().Missing(t) == nil
+}
 
 // Hidden lists the tools that are chosen but hidden, with the Slack scopes that are
 // missing, in order.
