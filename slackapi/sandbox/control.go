@@ -26,6 +26,7 @@ func (s *Sandbox) control(mux *http.ServeMux) {
 		"POST /sandbox/reactions":   s.controlReaction,
 		"POST /sandbox/click":       s.controlClick,
 		"POST /sandbox/commands":    s.controlCommand,
+		"POST /sandbox/convert":     s.controlConvert,
 		"POST /sandbox/deactivate":  s.controlDeactivate,
 		"POST /sandbox/request_url": s.controlRequestURL,
 		"POST /sandbox/sockets":     s.controlSockets,
@@ -116,6 +117,17 @@ func (s *Sandbox) controlReaction(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return object{"ok": true}, s.ReactAs(in.User, in.Channel, in.TS, in.Name)
+}
+
+func (s *Sandbox) controlConvert(r *http.Request) (any, error) {
+	var in struct {
+		User    string `json:"user"`
+		Channel string `json:"channel"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	return object{"ok": true}, s.MakePrivateAs(in.User, in.Channel)
 }
 
 func (s *Sandbox) controlDeactivate(r *http.Request) (any, error) {

@@ -70,6 +70,20 @@ func TestChangesMakeTheirEvents(t *testing.T) {
 			ok(t, err)
 			ok(t, sb.DeleteAs("alice", "#random", ts))
 		}, "message message message/message_changed"},
+		{"a channel that is made private", func(t *testing.T, sb *sandbox.Sandbox) {
+			for name, want := range map[[2]string]string{
+				{"bob", "#random"}: "restricted_action", {"alice", "#general"}: "channel_type_not_supported",
+				{"alice", sandbox.Leads}: "channel_type_not_supported", {"alice", "#old-project"}: "",
+			} {
+				if err := sb.MakePrivateAs(name[0], name[1]); err == nil || want != "" && sandbox.Code(err) != want {
+					t.Errorf("%v: %v, want %s", name, err, want)
+				}
+			}
+			ok(t, sb.MakePrivateAs("alice", "#random"))
+			if err := sb.MakePrivateAs("alice", "#random"); sandbox.Code(err) != "channel_type_not_supported" {
+				t.Errorf("again: %v", err)
+			}
+		}, "message/channel_convert_to_private"},
 		{"reactions", func(t *testing.T, sb *sandbox.Sandbox) {
 			ts := post(t, sb, "one")
 			ok(t, sb.ReactAs("bob", "#random", ts, "tada"))

@@ -251,6 +251,26 @@ func (s *Sandbox) ArchiveAs(person, channel string) error {
 	return s.asCall(person, conversationsArchive, params{"channel": channel})
 }
 
+// MakePrivateAs lets an admin, who has to be a member, make a public channel private, as Slack's own clients do. There
+// is no method of the Web API for it here: Slack's wants a token of an organization's admin.
+func (s *Sandbox) MakePrivateAs(person, channel string) error {
+	return s.act(person, channel, func(who actor, ch *channelRef) error {
+		switch {
+		case ch.kind != public || ch.general:
+			return fail("channel_type_not_supported")
+		case !ch.has(who.user.ID):
+			return fail("not_in_channel")
+		case !who.user.IsAdmin:
+			return fail("restricted_action")
+		case ch.archived || ch.external:
+			return fail("could_not_convert_channel")
+		}
+		ch.kind, ch.updated = private, time.Now().UnixMilli()
+		s.systemMessage(ch.channel, who.user, "channel_convert_to_private", "made this channel *private*. Now, it can only be viewed or joined by invitation.", "")
+		return nil
+	})
+}
+
 // RenameAs lets a person, its creator or an admin, rename a channel.
 func (s *Sandbox) RenameAs(person, channel, name string) error {
 	return s.asCall(person, conversationsRename, params{"channel": channel, "name": name})
