@@ -84,8 +84,9 @@ subscribers: ## Post 50 events a second to 100 webhook subscribers, of whom thre
 people: ## Sign 5,000 people in within five minutes on each durable store, and refresh their tokens (long)
 	@PEOPLE=5000 PEOPLE_RATE=16.7 PEOPLE_REFRESHES=20000 go test -v -count=1 -timeout 40m -run TestPeopleUnderLoad ./test/e2e
 
-visibility: ## Count the calls and minutes until it is known who may see what among 5,000 people, and what a day costs
+visibility: ## Count the calls and minutes until it is known who may see what among 5,000 people, what a day costs, and what time tells of the hidden
 	@VISIBILITY_LONG=1 go test -v -count=1 -run 'TestCost' -bench See ./mcp/visibility
+	@go test -count=1 -run '^$$' -bench Hidden ./mcp/sight
 
 tokens: build ## Count the tokens that tools and results cost a model; writes docs/performance.md's table
 	@cd test/tokens && go run . -server ../../$(BIN) -write ../../docs/performance.md

@@ -47,6 +47,7 @@ type signedIn struct {
 	tokens map[string]string // by user; without one their grant does not hold
 	ended  map[string]context.CancelCauseFunc
 	lives  map[string]context.Context //nolint:containedctx // of each sign-in
+	names  map[string]*access.Principal
 }
 
 func (s *signedIn) Slack(_ context.Context, who access.SignIn) (*slackapi.Person, error) {
@@ -123,7 +124,18 @@ func (s *signedIn) Authenticate(_ context.Context, token string) (*access.Princi
 	for _, scope := range parts[2:] {
 		scopes = append(scopes, access.Scope(scope))
 	}
-	return access.SignedIn(access.SignIn{ID: id, Person: access.Person{Host: "slack.com", Team: sandbox.Team, User: parts[0]}, Keeper: s}, scopes...), nil
+	p := access.SignedIn(access.SignIn{ID: id, Person: access.Person{Host: "slack.com", Team: sandbox.Team, User: parts[0]}, Keeper: s}, scopes...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[p.Name] = p
+	return p, nil
+}
+
+// caller is who has subscribed by a name.
+func (s *signedIn) caller(_ context.Context, name, _ string) (*access.Principal, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.names[name], nil
 }
 
 // personScopes are what people allow when they sign in.
@@ -136,6 +148,7 @@ func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 	h := &house{calls: map[string]int{}, rooms: &eventtest.Rooms{}}
 	h.people = &signedIn{
 		scopes: personScopes, tokens: map[string]string{}, ended: map[string]context.CancelCauseFunc{}, lives: map[string]context.Context{},
+		names: map[string]*access.Principal{},
 	}
 	for _, user := range []string{sandbox.Alice, sandbox.Bob, sandbox.Kira} {
 		h.people.tokens[user] = "xoxp-sandbox-" + user

@@ -16,6 +16,7 @@ import (
 	"slackmcp/mcp"
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/internal/eventtest"
+	"slackmcp/mcp/prompts"
 	"slackmcp/mcp/tools"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/visibility"
@@ -99,8 +100,9 @@ func seers(t *testing.T, e *event.Event, members map[string][]string) []string {
 	return nil
 }
 
-// happened are events of every documented type in each of the conversations, by others and by the viewers.
-func happened(t *testing.T, members map[string][]string) (all []sighted) {
+// happened are events of every documented type in each of the places, by others and by the viewers. Their ids begin
+// with a prefix.
+func happened(t *testing.T, members map[string][]string, prefix string, places, actors []string) (all []sighted) {
 	t.Helper()
 	raw, err := os.ReadFile("view/testdata/events.json")
 	if err != nil {
@@ -114,10 +116,10 @@ func happened(t *testing.T, members map[string][]string) (all []sighted) {
 		t.Fatal(err)
 	}
 	known := map[string]bool{}
-	places, n := slices.Sorted(maps.Keys(members)), 0
+	n := 0
 	add := func(body, place, actor string, form bool) {
 		n++
-		id := fmt.Sprintf("Ev%s%04d", place[:3], n)
+		id := fmt.Sprintf("%s%s%04d", prefix, place[:3], n)
 		body = strings.NewReplacer("C0GENERAL1", place, "G0GENERAL1", place, "U0INSIDE01", actor, "U0INSIDE02", sandbox.Henrik, "U0INSIDE03", sandbox.Ines, "hello", "said "+id, "1763990000.000100", fmt.Sprintf("17639%05d.000100", n)).Replace(body)
 		var e event.Event
 		if form {
@@ -144,7 +146,7 @@ func happened(t *testing.T, members map[string][]string) (all []sighted) {
 				add(string(d.Event), place, sandbox.Grace, false)
 				continue
 			}
-			for _, actor := range []string{sandbox.Grace, sandbox.Bob, sandbox.Kira} {
+			for _, actor := range actors {
 				add(string(d.Payload), place, actor, true)
 			}
 		}
@@ -158,6 +160,7 @@ type world struct {
 	judge *visibility.Judge
 	room  private // empty where there is none
 	hall  string
+	mail  *mailbox
 }
 
 // asker asks Slack for the judge with people's own tokens.
@@ -191,7 +194,7 @@ func (k asker) Holds(ctx context.Context, p access.Person) error {
 // and Bob has left it.
 func newWorld(t *testing.T, room bool) *world {
 	t.Helper()
-	w := &world{}
+	w := &world{mail: newMailbox(t)}
 	w.house = newHouse(t, func(o *mcp.Options) {
 		var err error
 		w.judge, err = visibility.New(visibility.Options{
@@ -204,7 +207,9 @@ func newWorld(t *testing.T, room bool) *world {
 			t.Fatal(err)
 		}
 		t.Cleanup(w.judge.Close)
-		o.Visibility = w.judge
+		o.Events.(*eventtest.Log).Scan = 150 // pages end among what is hidden
+		o.Visibility, o.Push.Webhooks = w.judge, w.mail.options(t, o.People.(*signedIn))
+		o.Gaps = func(context.Context) (any, error) { return a{"gaps": []a{{"id": "g1", "state": "open"}}}, nil }
 	})
 	ctx, by := t.Context(), w.by(sandbox.Alice)
 	must := func(_ any, err error) {
@@ -227,10 +232,10 @@ func newWorld(t *testing.T, room bool) *world {
 
 // receive appends events, of which the judge hears first.
 func (w *world) receive(events []sighted) {
-	w.events.Scan = 60 // pages end among what is hidden
 	for i := range events {
 		e := events[i].Event
-		e.Position = event.NewPosition("e0", uint64(i+1))
+		at, _ := w.events.Newest().Seq()
+		e.Position = event.NewPosition("e0", at+1)
 		w.judge.Apply(&e)
 		w.events.Append(e)
 	}
@@ -259,7 +264,7 @@ type question struct {
 
 // fresh is what differs between two worlds without telling anything: instants of now, sealed cursors and ids of
 // what the question itself has made.
-var fresh = regexp.MustCompile(`\b1[0-9]{9}\.[0-9]{6}\b|/p1[0-9]{15}\b|"(cursor|next_cursor|ask_id)\\?":\\?"[^"\\]+|"year\\?":[0-9]+|\b[CDFGB]k?0S[0-9A-Z]{8}\b`)
+var fresh = regexp.MustCompile(`\b1[0-9]{9}\.[0-9]{6}\b|/p1[0-9]{15}\b|"(cursor|next_cursor|ask_id|created)\\?":\\?"[^"\\]+|"year\\?":[0-9]+|\b[CDFGB]k?0S[0-9A-Z]{8}\b`)
 
 func plainly(s string) string { return fresh.ReplaceAllString(s, "_") }
 
@@ -294,33 +299,37 @@ func questions(t *testing.T, w *world, p *private) (all []question) {
 	for _, with := range []a{{"limit": 200}, {"limit": 3}, {"limit": 200, "response_format": "detailed"}, {"order": "oldest_first", "limit": 7}, {"types": "message", "limit": 5}} {
 		all = append(all, called("slack_list_events", with))
 	}
-	for _, method := range []string{"tools/list", "resources/list", "resources/templates/list", "prompts/list", "events/list", "server/discover"} {
+	for _, method := range sweptMethods["as it is"] {
 		all = append(all, asked(method, a{}))
 	}
-	fill := strings.NewReplacer("{event_id}", p.event, "{source}", "slack", "{channel}", p.room, "{thread_ts}", p.ts, "{user}", sandbox.Grace, "{message_id}", p.word)
-	open := strings.NewReplacer("{event_id}", p.event, "{source}", "slack", "{channel}", w.hall, "{thread_ts}", "1763990000.000100", "{user}", sandbox.Grace, "{message_id}", p.word)
-	for _, uri := range listed(t, w, "resources/list", "uri") {
-		all = append(all, asked("resources/read", a{"uri": uri}))
+	uris := w.addresses(p)
+	for _, uri := range uris {
+		all = append(all, asked("resources/read", a{"uri": uri}), question{name: "resources/subscribe " + uri, ask: func(w *world, token string) string {
+			return w.inSession(token, "resources/subscribe", a{"uri": uri}) + w.inSession(token, "resources/unsubscribe", a{"uri": uri})
+		}})
 	}
 	for _, uri := range listed(t, w, "resources/templates/list", "uriTemplate") {
-		if strings.Contains(fill.Replace(uri), "{") {
-			t.Errorf("%s is not swept: say what to fill in", uri)
-		}
-		all = append(all, asked("resources/read", a{"uri": fill.Replace(uri)}), asked("resources/read", a{"uri": open.Replace(uri)}))
-		for _, m := range regexp.MustCompile(`{(\w+)}`).FindAllStringSubmatch(uri, -1) {
+		for _, m := range variables.FindAllStringSubmatch(uri, -1) {
 			for _, typed := range []string{"", "Ev", "canary", p.room[:3]} {
 				all = append(all, asked("completion/complete", a{"ref": a{"type": "ref/resource", "uri": uri}, "argument": a{"name": m[1], "value": typed}}))
 			}
 		}
 	}
-	for _, name := range listed(t, w, "prompts/list", "name") {
-		if !strings.HasPrefix(name, "slack_") {
-			continue // the name of an argument
+	for _, prompt := range prompts.New(true, true, true).List() {
+		fill := a{}
+		for _, argument := range prompt.Arguments {
+			fill[argument.Name] = p.room
+			if argument.Name == "event_id" {
+				fill[argument.Name] = p.event
+			}
+			for _, typed := range []string{"", "Ev", "canary"} {
+				all = append(all, asked("completion/complete", a{"ref": a{"type": "ref/prompt", "name": prompt.Name}, "argument": a{"name": argument.Name, "value": typed}}))
+			}
 		}
-		all = append(all, asked("prompts/get", a{"name": name, "arguments": a{"channel": p.room, "event_id": p.event, "channels": p.room, "query": p.word, "topic": p.word}}))
-		for _, argument := range []string{"channel", "event_id"} {
-			all = append(all, asked("completion/complete", a{"ref": a{"type": "ref/prompt", "name": name}, "argument": a{"name": argument, "value": ""}}))
-		}
+		all = append(all, asked("prompts/get", a{"name": prompt.Name, "arguments": fill}))
+	}
+	for _, method := range sweptMethods["in a session"] {
+		all = append(all, question{name: method + " in a session", ask: func(w *world, token string) string { return w.inSession(token, method, a{"level": "info"}) }})
 	}
 	for _, name := range listed(t, w, "events/list", "name") {
 		all = append(all, asked("events/poll", a{"name": name, "cursor": "start", "maxEvents": 200}), asked("events/poll", a{"name": name, "cursor": "start", "maxEvents": 3}))
@@ -352,7 +361,7 @@ func TestSweep(t *testing.T) {
 	members := map[string][]string{
 		p.room: {sandbox.Alice}, whole.hall: {sandbox.Alice, sandbox.Bob, sandbox.Kira}, sandbox.Support: {sandbox.Alice, sandbox.Bob},
 	}
-	all := happened(t, members)
+	all := happened(t, members, "Ev", slices.Sorted(maps.Keys(members)), []string{sandbox.Grace, sandbox.Bob, sandbox.Kira})
 	for i := range all {
 		if all[i].Channel == p.room && all[i].Kind.Type == "message" && p.event == "" {
 			p.event = all[i].ID

@@ -18,6 +18,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,14 +91,13 @@ func (x *Extension) For(ctx context.Context) bool {
 	return !person || x.reader.log(p).Sees()
 }
 
-// Serves implements [transport.Extension].
-func (x *Extension) Serves(method string) bool {
-	switch strings.TrimPrefix(method, prefix) {
-	case "list", "poll", "stream", "subscribe", "unsubscribe":
-		return strings.HasPrefix(method, prefix)
-	}
-	return false
+// Methods are those that the extension serves.
+func Methods() []string {
+	return []string{prefix + "list", prefix + "poll", prefix + "stream", prefix + "subscribe", prefix + "unsubscribe"}
 }
+
+// Serves implements [transport.Extension].
+func (x *Extension) Serves(method string) bool { return slices.Contains(Methods(), method) }
 
 // Call implements [transport.Extension].
 func (x *Extension) Call(ctx context.Context, r *transport.Request) (any, error) {

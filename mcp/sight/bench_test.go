@@ -2,6 +2,7 @@ package sight_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -174,5 +175,71 @@ func BenchmarkVerdict(b *testing.B) {
 	for b.Loop() {
 		logs[n%1000].Verdict(&e)
 		n++
+	}
+}
+
+// BenchmarkHidden asks in turn for what is hidden and for what does not exist, an event by its id and the events of a
+// conversation, and reports how the times compare: the ratios of the medians and of the slowest of 20.
+func BenchmarkHidden(b *testing.B) {
+	w, j := judging(b)
+	show := func(p access.Person, sees func(string) bool, e *event.Event) event.Event {
+		return view.Seer{User: p.User, Sees: sees}.Event(e)
+	}
+	log := sight.Over(w, sight.Options{Judge: j, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
+	var hidden event.Event
+	for i := 0; i < 300 && hidden.ID == ""; i++ {
+		e, err := w.Journal.Get(b.Context(), event.SourceSlack, fmt.Sprintf("Ev%d", 9_000+i))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if log.Verdict(&e) == visibility.Hidden {
+			hidden = e
+		}
+	}
+	for name, ask := range map[string]func(hide bool) error{
+		"event": func(hide bool) error {
+			id := "EvNone"
+			if hide {
+				id = hidden.ID
+			}
+			err := log.Get(b.Context(), event.SourceSlack, id, func(*event.Event) error { return nil })
+			if !errors.Is(err, event.ErrNotFound) {
+				return fmt.Errorf("%s: %w", id, err)
+			}
+			return nil
+		},
+		"conversation": func(hide bool) error {
+			q := event.Query{Filter: event.Filter{Source: event.SourceSlack, Channel: "CNONE"}}
+			if hide {
+				q.Filter.Channel = hidden.Channel
+			}
+			return log.Query(b.Context(), q, func(p event.Page) error {
+				if len(p.Events) > 0 {
+					return fmt.Errorf("%d events of %s are shown", len(p.Events), q.Filter.Channel)
+				}
+				return nil
+			})
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			took := map[bool][]time.Duration{}
+			for b.Loop() {
+				for _, hide := range []bool{true, false} {
+					began := time.Now()
+					if err := ask(hide); err != nil {
+						b.Fatal(err)
+					}
+					took[hide] = append(took[hide], time.Since(began))
+				}
+			}
+			at := func(hide bool, part float64) float64 {
+				slices.Sort(took[hide])
+				return float64(took[hide][int(part*float64(len(took[hide])-1))].Nanoseconds()) / 1000
+			}
+			b.ReportMetric(at(true, 0.5), "hidden-µs")
+			b.ReportMetric(at(false, 0.5), "absent-µs")
+			b.ReportMetric(at(true, 0.5)/at(false, 0.5), "ratio")
+			b.ReportMetric(at(true, 0.95)/at(false, 0.95), "p95-ratio")
+		})
 	}
 }
