@@ -14,7 +14,6 @@ import (
 	"slackmcp/slackapi"
 	"slackmcp/store/queue"
 	"slackmcp/webhook"
-	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
 )
 
@@ -123,9 +122,6 @@ func (s *signInSide) explain(ctx context.Context, j *visibility.Judge, store que
 		return Explained{}, err
 	}
 	e, err := operator.Find(ctx, store, in.ID, in.Source)
-	if errors.Is(err, event.ErrNotFound) {
-		err = fmt.Errorf("%w: events list shows the stored ones; that of another sender is named with --source", err)
-	}
 	if err != nil {
 		return Explained{}, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -67,9 +68,9 @@ func newPeopleShow(w world) *cobra.Command {
 		Use:   "show <person> [flags]",
 		Short: "Show a person's sign-ins, and what they allowed at Slack",
 		Long: `Show a person's sign-ins, the last used first: the program and the host that it was sent back
-to, what it may do, when it was made and used, when it ends unless it is used; and what the
-person allowed at Slack, until when the token that is kept is good, and when Slack was last
-asked about it.`,
+to, what it may do, when it was made and used, when it ends unless it is used; what the person
+allowed at Slack, until when the token that is kept is good, and when Slack was last asked about
+it; and of how many conversations it is known that they see them. JSON has all of it.`,
 		Example: `  slack-webhook-server people show T0123456789/U0123456789
 
   # The scopes that Slack gave
@@ -80,8 +81,45 @@ asked about it.`,
 		if err != nil {
 			return err
 		}
-		return o.print.Value(d)
+		if !o.print.People() {
+			return o.print.Value(d)
+		}
+		_, err = fmt.Fprintln(w.stdout, shown(d, time.Now()))
+		return err
 	})
+}
+
+// shown is a person in lines.
+func shown(d server.PersonDetail, now time.Time) string {
+	since := func(t time.Time) string { return cmp.Or(ago(now.Sub(t).Seconds()), "0s") + " ago" }
+	lines := []string{fmt.Sprintf("%s, %s of %s", d.Person.Person, console.Plain(d.Name), console.Plain(d.Workspace))}
+	add := func(name, format string, args ...any) {
+		lines = append(lines, fmt.Sprintf("  %-8s %s", name, console.Plain(fmt.Sprintf(format, args...))))
+	}
+	if s := d.Sees; s != nil {
+		account := map[string]string{
+			"member": "a full member", "guest": "a guest", "deactivated": "deactivated", "other": "a bot, or of another workspace",
+			"unknown": "not known yet in Slack",
+		}[s.Account]
+		if !s.Asked.IsZero() {
+			account += ", said " + since(s.Asked)
+		}
+		add("account", "%s", account)
+		add("sees", "%d conversations of those that the app knows; hidden: %d, not known yet: %d", s.Visible, s.Hidden, s.Unknown)
+	}
+	for _, one := range d.List {
+		scopes := make([]string, len(one.Scopes))
+		for i, scope := range one.Scopes {
+			scopes[i] = string(scope)
+		}
+		add("sign-in", "%s: %s, %s; %s; used %s, ends %s", one.ID, one.ClientName, one.Host, strings.Join(scopes, ", "), since(one.Used), one.Until.Format(time.DateOnly))
+	}
+	if g := d.Grant; g != nil {
+		add("at Slack", "checked %s; %s", since(g.Checked), strings.Join(g.Scopes, ", "))
+	} else {
+		add("at Slack", "nothing is kept of what the person allowed")
+	}
+	return strings.Join(lines, "\n")
 }
 
 const onePerson = "a person as T…/U…, or a user's id; people list shows them"

@@ -21,7 +21,8 @@ type Explanation struct {
 	Kind         string    `json:"kind,omitempty"`
 	Shared       bool      `json:"shared,omitempty"` // with other organizations
 	Typed        time.Time `json:"typed,omitzero"`
-	// Membership is what is known of the person there, and Since when it was said.
+	// Membership is what is known of the person there, and Since when it was said. Both are empty where the kind alone
+	// decides.
 	Membership string    `json:"membership,omitempty"`
 	Since      time.Time `json:"since,omitzero"`
 }
@@ -40,6 +41,9 @@ func (j *Judge) Explain(p access.Person, e *event.Event) Explanation {
 		x.Kind, x.Shared, x.Typed = c.kind.String(), c.shared, c.typedAt
 		x.Membership = c.standing(u)
 	}
+	if x.Membership == "" {
+		x.Since = time.Time{}
+	}
 	return x
 }
 
@@ -52,7 +56,7 @@ func (c *conversation) standing(u *user) string {
 		return [...]string{"unknown since a change", "has left", "is shown it by Slack", "is not shown it by Slack"}[m.is]
 	}
 	switch _, in := u.public[c.id]; {
-	case c.kind == direct:
+	case c.kind == direct, c.kind == public && !u.guest:
 		return ""
 	case c.listedAt.IsZero() && u.publicAt.IsZero():
 		return "not listed"

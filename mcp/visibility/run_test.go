@@ -418,3 +418,18 @@ func large(people, guests, conversations, privates int) *world {
 	}
 	return w
 }
+
+// Of who is a member nothing is told where it does not matter.
+func TestAPublicChannelIsExplained(t *testing.T) {
+	t.Parallel()
+	in(t, func(j *judged) {
+		e := message(t, "CPUB")
+		j.want(e, who{"UANN": visible, "UGUEST": visible})
+		if x := j.Explain(person("UANN"), &e); x.Verdict != "visible" || x.Membership != "" || !x.Since.IsZero() || x.Typed.IsZero() {
+			t.Errorf("to a full member: %+v", x)
+		}
+		if x := j.Explain(person("UGUEST"), &e); x.Membership != "a member" || x.Since.IsZero() {
+			t.Errorf("to a guest: %+v", x)
+		}
+	})
+}
