@@ -7,6 +7,9 @@
 // mcp-go. It prints tables in Markdown and fails where an aim is missed.
 //
 //	go run ./test/bench -server bin/slack-webhook-server
+//
+// With -before it measures another build instead, and prints what this one takes in that one's: receiving, and reading
+// with a service's token.
 package main
 
 import (
@@ -35,8 +38,8 @@ func main() {
 
 // options are the command's flags.
 type options struct {
-	server, write, bare string
-	events, rounds      int
+	server, before, write, bare string
+	events, rounds              int
 }
 
 func run(ctx context.Context, args []string, stdout, log io.Writer) error {
@@ -44,6 +47,7 @@ func run(ctx context.Context, args []string, stdout, log io.Writer) error {
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(log)
 	fs.StringVar(&o.server, "server", "bin/slack-webhook-server", "the binary to measure")
+	fs.StringVar(&o.before, "before", "", "another build's binary, with which to compare this one, and nothing else")
 	fs.StringVar(&o.write, "write", "", "also write the tables to this file, between its markers")
 	fs.IntVar(&o.events, "events", 40_000, "events of one run at 32 connections; a quarter of it at one")
 	fs.IntVar(&o.rounds, "rounds", 5, "rounds, in each of which every server runs once; medians are reported")
@@ -60,6 +64,9 @@ func run(ctx context.Context, args []string, stdout, log io.Writer) error {
 	var err error
 	if o.server, err = filepath.Abs(o.server); err != nil {
 		return err
+	}
+	if o.before != "" {
+		return compare(ctx, o, stdout, log)
 	}
 	return measure(ctx, o, stdout, log)
 }

@@ -37,19 +37,24 @@ type variant struct {
 // boltDir is where Bolt's server is, seen from the module's root.
 const boltDir = "test/bench/bolt"
 
+// ours is a build's server with one of its stores.
+func ours(name, server, backend string) variant {
+	return variant{name, driver.Command{
+		Args:  []string{server, "--no-env-file", "--host", "127.0.0.1", "--port", "{port}", "--data-dir", "{dir}/data", "--queue-backend", backend},
+		Env:   []string{"SLACK_SIGNING_SECRET=" + driver.SigningSecret},
+		Ready: "/readyz",
+	}}
+}
+
 // variants lists what can be measured here; Bolt needs Node and runs at many connections.
 func variants(ctx context.Context, o options, conns int, log io.Writer) ([]variant, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	list := []variant{{"bare", driver.Command{Args: []string{self, "-bare", "127.0.0.1:{port}"}}}}
-	for _, backend := range []string{"memory", "sqlite"} {
-		list = append(list, variant{backend, driver.Command{
-			Args:  []string{o.server, "--no-env-file", "--host", "127.0.0.1", "--port", "{port}", "--data-dir", "{dir}/data", "--queue-backend", backend},
-			Env:   []string{"SLACK_SIGNING_SECRET=" + driver.SigningSecret},
-			Ready: "/readyz",
-		}})
+	list := []variant{
+		{"bare", driver.Command{Args: []string{self, "-bare", "127.0.0.1:{port}"}}},
+		ours("memory", o.server, "memory"), ours("sqlite", o.server, "sqlite"),
 	}
 	if conns == 1 {
 		return list, nil
@@ -96,6 +101,11 @@ func measureAt(ctx context.Context, o options, conns int, log io.Writer) (compar
 	if err != nil {
 		return comparison{}, err
 	}
+	return measureEach(ctx, o, list, conns, log)
+}
+
+// measureEach runs each of some variants once in each round.
+func measureEach(ctx context.Context, o options, list []variant, conns int, log io.Writer) (comparison, error) {
 	events := o.events
 	if conns == 1 {
 		events /= 4
@@ -184,9 +194,14 @@ func (c comparison) middle(name string, get func(result) float64) float64 {
 
 // ratio is the CPU of an event in that of another server in the same round, as a median.
 func (c comparison) ratio(name, base string) float64 {
+	return c.ratioOf(name, base, func(r result) float64 { return float64(r.cpu) })
+}
+
+// ratioOf is a figure in that of another server in the same round, as a median.
+func (c comparison) ratioOf(name, base string, get func(result) float64) float64 {
 	var list []float64
 	for i, b := range c.results[base] {
-		list = append(list, float64(c.results[name][i].cpu)/float64(b.cpu))
+		list = append(list, get(c.results[name][i])/get(b))
 	}
 	return median(list)
 }
