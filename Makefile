@@ -20,7 +20,7 @@ help: ## Show this list
 	@echo; echo "How to add to it, and what each proof takes: CONTRIBUTING.md"
 
 build: ## Build the binary into bin/
-	@[ -e $(BIN) ] || echo "Building $(BIN): the first time takes a minute or two." >&2
+	@[ -e $(BIN) ] || echo "Building $(BIN): the first time takes some minutes: two or three on two cores." >&2
 	@CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/slack-webhook-server
 
 install: build ## Install the binary into PREFIX/bin, /usr/local/bin unless you say so
