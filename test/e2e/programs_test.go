@@ -68,7 +68,7 @@ func TestClientPrograms(t *testing.T) {
 	}
 }
 
-// programs is the folder of the programs, which make clients and CI install.
+// programs is the folder of the programs, which make clients installs.
 func programs(t *testing.T) string {
 	t.Helper()
 	bin := filepath.Join(mcpclients.Dir(), "programs", "node_modules", ".bin")
