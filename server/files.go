@@ -117,7 +117,7 @@ func CheckSources(c config.Config, file string) ([]Entry, error) {
 	for _, s := range sources {
 		does := webhook.SourcePath + s.Name + ", signed as " + signedAs(s)
 		if n := s.LongestBody(); n > 0 {
-			does += fmt.Sprintf("; bodies of up to %.4g MiB are taken", float64(n)/(1<<20))
+			does += fmt.Sprintf("; bodies of up to %d bytes are taken", n)
 		}
 		list = append(list, Entry{s.Name, does})
 	}

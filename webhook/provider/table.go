@@ -145,8 +145,8 @@ var table = []Provider{
 	},
 	{
 		Name: "gitlab", Title: "GitLab", Secret: "the webhook's secret token",
-		Scheme: sign("gitlab", token("header:X-Gitlab-Token", "")), ID: "header:Idempotency-Key", Type: "header:X-Gitlab-Event",
-		Facts: []string{"https://docs.gitlab.com/user/project/integrations/webhooks/"},
+		Scheme: sign("gitlab", token("header:X-Gitlab-Token", "")), ID: "header:Idempotency-Key", Type: "header:X-Gitlab-Event", MaxBody: 25 << 20,
+		Facts: []string{"https://docs.gitlab.com/user/project/integrations/webhooks/", "https://gitlab.com/gitlab-org/gitlab/-/merge_requests/38687"},
 	},
 	{
 		Name: "gocardless", Title: "GoCardless", Secret: "the webhook endpoint's secret",

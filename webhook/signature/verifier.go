@@ -140,7 +140,7 @@ func New(o Options) (*Verifier, error) {
 		return nil, errors.New("signature: Tolerance must not be negative")
 	}
 	if a, ok := o.Scheme.(addressed); ok && a.needsURL() && o.URL == "" {
-		return nil, fmt.Errorf("signature: URL is required, because %s signs the address that it posts to", o.Scheme.Name())
+		return nil, fmt.Errorf("signature: URL is required, because %s signs the address that it posts to: set PUBLIC_URL, or url of the source", o.Scheme.Name())
 	}
 	v := &Verifier{scheme: o.Scheme, tolerance: o.Tolerance, url: o.URL, fetch: o.Fetch}
 	if v.tolerance == 0 {
