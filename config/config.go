@@ -235,6 +235,8 @@ type Queue struct {
 	RetentionCount int
 	// Synchronous says when sqlite syncs its log.
 	Synchronous Synchronous
+	// TextIndex keeps an index of the words in the events of the embedded store.
+	TextIndex bool
 	// DataDir holds the embedded store, the MCP token and the operator socket.
 	DataDir string
 	// Backups are the copies that are made of the embedded store.

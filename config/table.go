@@ -577,6 +577,12 @@ var queueSettings = []Setting{
 		bind: choice(func(c *Config) *Synchronous { return &c.Queue.Synchronous }, SyncFull, SyncNormal),
 	},
 	{
+		Key: "TEXT_INDEX", Flag: "text-index", Section: SectionQueue, Kind: KindBoolean, Default: "true",
+		Help: "Keep an index of the words in the events of the embedded store",
+		More: "Without it a search for words reads the events one by one.",
+		bind: boolean(func(c *Config) *bool { return &c.Queue.TextIndex }),
+	},
+	{
 		Key: "BACKUPS", Flag: "backups", Section: SectionQueue, Kind: KindText, Example: "/var/backups/slack every 24h keep 7",
 		DefaultNote: "none",
 		Help:        "Directory for backups of the embedded store, the time between two, and how many are kept",

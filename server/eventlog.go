@@ -55,7 +55,7 @@ func (l *eventLog) page(ctx context.Context, q event.Query, reached bool) (event
 	}
 	q.Limit = min(q.Limit, event.MaxLimit)
 	floor := l.window.Floor()
-	if floor == "" || !l.reaches(q, floor) {
+	if floor == "" || q.Filter.Text != nil || !l.reaches(q, floor) { // the store may have an index of words
 		return l.store.History(ctx, q)
 	}
 	page, err := l.window.Query(ctx, q)

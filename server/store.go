@@ -73,7 +73,7 @@ func sqliteOptions(cfg config.Config, log *slog.Logger) sqlite.Options {
 	return sqlite.Options{
 		Dir: filepath.Clean(q.DataDir), Topic: q.Topic, DedupeTTL: q.DedupeTTL,
 		RetentionAge: q.RetentionAge, RetentionCount: q.RetentionCount,
-		Synchronous: sqlite.Synchronous(q.Synchronous), Logger: log,
+		Synchronous: sqlite.Synchronous(q.Synchronous), NoWords: !q.TextIndex, Logger: log,
 	}
 }
 

@@ -86,7 +86,13 @@ func localTime(stamp string) string {
 type eventsEnd struct {
 	NextCursor event.Position `json:"next_cursor"`
 	HasMore    bool           `json:"has_more"`
+	// Looked is, of a search for words that has not come to its end, when the last event was received at which it
+	// looked.
+	Looked string `json:"looked_to,omitempty"`
 }
+
+// searchPatience is how long events list looks for words at once.
+const searchPatience = 20 * time.Second
 
 // newEventsList shows a page of the stored events.
 func newEventsList(w world) *cobra.Command {
@@ -97,8 +103,15 @@ func newEventsList(w world) *cobra.Command {
 		Use:   "list [flags]",
 		Short: "List the stored events, newest first",
 		Long: `List the stored events, newest first unless --order says otherwise. All filters have to
-match. What does not fit into --limit is reached by --cursor, with the same filters.`,
+match. What does not fit into --limit is reached by --cursor, with the same filters.
+
+--query looks for words in messages, with their blocks, attachments and files, in commands and
+in what other senders post; capitals and accents make no difference. A search that takes longer
+than 20 seconds ends, says how far it looked, and goes on with --cursor.`,
 		Example: `  slack-webhook-server events list --type message --channel C0123456789 --since 2h
+
+  # Who said that the deployment failed
+  slack-webhook-server events list --query '"deployment failed"' --since 7d
 
   # All of yesterday's, one JSON object a line
   slack-webhook-server events list --since 2026-01-30 --until 2026-01-31 --limit 100000 -o jsonl`,
@@ -118,37 +131,60 @@ match. What does not fit into --limit is reached by --cursor, with the same filt
 		return listEvents(o, q, limit)
 	})
 	f.add(cmd)
+	cmd.Flags().StringVar(&f.Query, "query", "", "Only events that say these `words`: all of them; \"in quotes\" together; deploy* for what begins so")
 	cmd.Flags().IntVar(&limit, "limit", 50, "Most events to list")
 	cmd.Flags().StringVar(&order, "order", "newest", "Which come first: `newest|oldest`")
 	cmd.Flags().StringVar(&cursor, "cursor", "", "Go on behind this `position`, which the last call named")
 	return cmd
 }
 
-// listEvents reads pages until the limit is reached or nothing is left. It holds one page.
+// listEvents reads pages until the limit is reached, nothing is left, or a search has taken its time. It holds one
+// page.
 func listEvents(o *operation, q event.Query, limit int) error {
 	const most = 200 // events in one answer
 	out := &console.Stream[eventRow]{Printer: o.print, Columns: eventColumns(), Member: "events", None: "No event matches."}
-	page := event.Page{More: true, Next: q.After}
-	for found := 0; page.More && found < limit && o.ctx().Err() == nil; found += len(page.Events) {
+	page, looked, ends := event.Page{More: true, Next: q.After}, time.Time{}, time.Now().Add(searchPatience)
+	patient := func() bool { return q.Filter.Text == nil || time.Now().Before(ends) }
+	for found := 0; page.More && found < limit && patient() && o.ctx().Err() == nil; found += len(page.Events) {
 		q.Limit, q.After = min(limit-found, most), page.Next
 		var err error
 		if page, err = o.Store.History(o.ctx(), q); err != nil {
 			return err
 		}
-		for i := range page.Events {
-			if err := out.Add(rowOf(&page.Events[i], o.print.People())); err != nil {
-				return err
-			}
+		if err := addRows(o, out, page.Events); err != nil {
+			return err
+		}
+		if !page.Looked.IsZero() {
+			looked = page.Looked
 		}
 	}
-	if err := out.End(eventsEnd{page.Next, page.More}); err != nil {
-		return err
-	}
-	if page.More && isTerminal(o.world.stderr) {
-		_, err := fmt.Fprintf(o.world.stderr, "There are more: --cursor %s\n", page.Next)
-		return err
+	return endList(o, out, &page, looked)
+}
+
+func addRows(o *operation, out *console.Stream[eventRow], list []event.Event) error {
+	for i := range list {
+		if err := out.Add(rowOf(&list[i], o.print.People())); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// endList ends a list with the page that was read last, and says how to go on.
+func endList(o *operation, out *console.Stream[eventRow], page *event.Page, looked time.Time) error {
+	end := eventsEnd{NextCursor: page.Next, HasMore: page.More}
+	if page.More && !looked.IsZero() {
+		end.Looked = looked.UTC().Format(time.RFC3339)
+	}
+	err := out.End(end)
+	switch {
+	case err != nil:
+	case end.Looked != "":
+		_, err = fmt.Fprintf(o.world.stderr, "Looked as far as what was received at %s. To go on: --cursor %s\n", localTime(end.Looked), page.Next)
+	case page.More && isTerminal(o.world.stderr):
+		_, err = fmt.Fprintf(o.world.stderr, "There are more: --cursor %s\n", page.Next)
+	}
+	return err
 }
 
 // newEventsGet shows one event whole.

@@ -170,7 +170,7 @@ func ofLambda(s config.Setting) bool {
 	case config.SectionSlack:
 		return s.Key == "SLACK_SIGNING_SECRET"
 	case config.SectionQueue:
-		return s.Key != "DATA_DIR" && s.Key != "SQLITE_SYNCHRONOUS"
+		return s.Key != "DATA_DIR" && s.Key != "SQLITE_SYNCHRONOUS" && s.Key != "TEXT_INDEX"
 	case config.SectionOperate:
 		return s.Key != "ADMIN_ADDR" && s.Key != "ADMIN_TOKEN"
 	case config.SectionStart, config.SectionListen, config.SectionWork, config.SectionMCP, config.SectionAccess, config.SectionTools, config.SectionPush, config.SectionSignIn:

@@ -43,6 +43,17 @@ func (l Log) show(e *event.Event) event.Event {
 	}, e)
 }
 
+// text asks for words of what is shown to the person, and of nothing else in the event.
+func (l Log) text(t *event.Text) *event.Text {
+	if t == nil {
+		return nil
+	}
+	return &event.Text{Query: t.Query, Says: func(e *event.Event) bool {
+		shown := l.show(e)
+		return t.Says(&shown)
+	}}
+}
+
 // A reading is one query of a person's, which may have to be asked several times.
 type reading struct {
 	log Log
@@ -74,6 +85,7 @@ func (l Log) query(ctx context.Context, q event.Query, use func(event.Page) erro
 		q.Limit = event.DefaultLimit
 	}
 	q.Limit = min(q.Limit, event.MaxLimit)
+	q.Filter.Text = l.text(q.Filter.Text)
 	r := reading{log: l, q: q, until: time.Now().Add(hold)}
 	for {
 		done := false
@@ -122,6 +134,7 @@ func (r *reading) page(p event.Page) (event.Page, bool) {
 	found := p.Events
 	p.Events, p.Unjudged = nil, r.unknown || r.unjudged
 	bytes := event.PageBytes(r.q.MaxBytes)
+	p.Looked = time.Time{} // it would tell how much lies on the way that the person may not see
 	for i := range found {
 		bytes -= len(found[i].Raw)
 		// The store may know nothing of sights, and something may have been taken away meanwhile.

@@ -1,6 +1,7 @@
 package sight_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -94,6 +95,59 @@ func TestPagesAreAsIfTheHiddenWereNot(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestWordsOfWhatIsShown: a person finds words in what they are shown, and nobody looks for them in what they may not
+// see, nor tells how far a search has looked.
+func TestWordsOfWhatIsShown(t *testing.T) {
+	t.Parallel()
+	rooms := &eventtest.Rooms{}
+	rooms.Put("COPEN", "U1")
+	log := &looked{Log: &eventtest.Log{}}
+	for i := range 20 {
+		channel := []string{"COPEN", "CHIDDEN"}[i%2]
+		log.Append(event.Event{ID: fmt.Sprintf("Ev%d", i), Channel: channel, Raw: []byte("a word, and a secret of " + channel)})
+	}
+	show := func(_ access.Person, _ func(string) bool, e *event.Event) event.Event {
+		shown := *e
+		shown.Raw = bytes.ReplaceAll(e.Raw, []byte("secret"), nil)
+		return shown
+	}
+	l := sight.Over(log, sight.Options{Judge: rooms, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
+	for word, want := range map[string]int{"word": 10, "secret": 0, "CHIDDEN": 0} {
+		q := event.Query{Limit: 4, Filter: event.Filter{Text: &event.Text{Query: word, Says: func(e *event.Event) bool {
+			if e.Channel != "COPEN" {
+				t.Errorf("%q is looked for in %s", word, e.ID)
+			}
+			return bytes.Contains(e.Raw, []byte(word))
+		}}}}
+		n := 0
+		for more := true; more; {
+			err := l.Query(t.Context(), q, func(p event.Page) error {
+				n += len(p.Events)
+				if more, q.After = p.More, p.Next; !p.Looked.IsZero() {
+					t.Errorf("%q: it is told that the search looked as far as %v", word, p.Looked)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != want {
+			t.Errorf("%q is found %d times, want %d", word, n, want)
+		}
+	}
+}
+
+// looked is a log that tells how far it has looked.
+type looked struct{ *eventtest.Log }
+
+func (l *looked) Query(ctx context.Context, q event.Query, use func(event.Page) error) error {
+	return l.Log.Query(ctx, q, func(p event.Page) error {
+		p.Looked = time.Unix(1_700_000_000, 0)
+		return use(p)
+	})
 }
 
 // learner counts for what it is asked.

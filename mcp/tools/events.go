@@ -41,6 +41,7 @@ type eventFilter struct {
 
 type listEventsIn struct {
 	eventFilter
+	Query          string `json:"query,omitempty" doc:"Words that the text has to have, all of them; \"in quotes\" together; deploy* for a beginning"`
 	Since          string `json:"since,omitempty" doc:"ts, ISO 8601 or age (2h, 1d, 2w)"`
 	Until          string `json:"until,omitempty" doc:"Likewise"`
 	Order          string `json:"order,omitempty" enum:"newest_first,oldest_first" default:"newest_first" doc:"Direction"`
@@ -120,6 +121,9 @@ func (k *kit) listEvents(ctx context.Context, c *toolset.Call, in listEventsIn) 
 	}
 	var out eventsOut
 	err = k.Judge.Read(ctx, func(r *view.Reading) error {
+		if err := searched(r, &q, in.Query); err != nil {
+			return err
+		}
 		if in.Unanswered {
 			out, err = k.unanswered(ctx, r, q, who, in.ResponseFormat)
 		} else {
@@ -144,7 +148,7 @@ func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, for
 	for {
 		var p event.Page
 		err := k.log.Query(ctx, q, func(page event.Page) error {
-			p = event.Page{Next: page.Next, More: page.More, Unreadable: page.Unreadable, Unjudged: page.Unjudged}
+			p = event.Page{Next: page.Next, More: page.More, Unreadable: page.Unreadable, Unjudged: page.Unjudged, Looked: page.Looked}
 			taken := onlyMentions(page.Events, who)
 			for i := range taken {
 				pairs.Add(&taken[i], k.row(r, &taken[i], format))
@@ -164,10 +168,18 @@ func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, for
 			return l.eventsOut, nil
 		}
 		if k.now().Sub(began) > listPatience {
-			l.say("The search has not reached the end of the store: go on with next_cursor.")
+			l.say(unfinished(p.Looked))
 			return l.eventsOut, nil
 		}
 	}
+}
+
+// unfinished says that a search has not come to its end, and, where that is told, how far it has looked.
+func unfinished(looked time.Time) string {
+	if looked.IsZero() {
+		return "The search has not reached the end of the store: go on with next_cursor."
+	}
+	return "The search has not reached the end of the store: it looked as far as " + looked.UTC().Format(time.RFC3339) + ". Go on with next_cursor."
 }
 
 // A listing is a list of events that grows page by page.
@@ -274,8 +286,26 @@ func (k *kit) query(ctx context.Context, in listEventsIn) (event.Query, error) {
 	if in.Order == "oldest_first" {
 		q.Order = event.OldestFirst
 	}
+	if in.Query != "" {
+		q.Filter.Text = &event.Text{Query: in.Query} // see searched
+	}
 	q.After, err = position(k.log.Cursor(view.ListQuestion(&q)...), in.Cursor)
 	return q, err
+}
+
+// scanBudget is how many events one page of a search for words looks at, of each of which the body is read.
+const scanBudget = 5000
+
+// searched makes a query one for events that say words, as far as a reading lets their words through.
+func searched(r *view.Reading, q *event.Query, query string) (err error) {
+	if query == "" {
+		return nil
+	}
+	if q.Filter.Text, err = r.Search(query); err != nil {
+		return &toolset.ArgumentError{Argument: "query", Problem: err.Error()}
+	}
+	q.ScanBudget = scanBudget
+	return nil
 }
 
 // waitQuestion is what the cursors of waits are bound to: each is as good for another wait.

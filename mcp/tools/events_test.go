@@ -105,6 +105,10 @@ func TestListEvents(t *testing.T) {
 		"received since an instant":           {a{"since": "1700000004"}, []string{"o1", "EvE"}},
 		"received before an instant":          {a{"until": "2023-11-14T22:13:21Z"}, []string{"EvSelf", "EvA"}},
 		"nothing of our own":                  {a{"exclude_self": true, "source": "slack"}, []string{"EvE", "EvD", "EvC", "EvB", "EvA"}},
+		"words":                               {a{"query": "FIRST"}, []string{"EvA"}},
+		"words in a channel":                  {a{"query": "join*", "channel": "#random"}, []string{"EvD"}},
+		"words together":                      {a{"query": `"our own"`, "until": "2023-11-14T22:13:21Z"}, []string{"EvSelf"}},
+		"words that nobody wrote":             {a{"query": "event_callback"}, []string{}},
 		"arguments inside input_params":       {a{"input_params": a{"source": "orders"}}, []string{"o1"}},
 		"null for an argument that is absent": {a{"channel": nil, "source": "orders"}, []string{"o1"}},
 	} {
@@ -182,6 +186,8 @@ func TestListEventsRefuses(t *testing.T) {
 		"a cursor of nobody":    {a{"cursor": "abc"}, "invalid argument cursor"},
 		"a cursor of old":       {a{"cursor": "other-0000000000000001"}, "cursor_expired"},
 		"an order of its own":   {a{"order": "sideways"}, "invalid argument order: must be one of newest_first, oldest_first"},
+		"a query of no words":   {a{"query": "..."}, "invalid argument query: there is no word in it"},
+		"an open quote":         {a{"query": `"a b`}, "invalid argument query: a \" has no second one"},
 		"a time in no form":     {a{"since": "whenever"}, "invalid argument since"},
 		"both ways of wrapping": {a{"input_params": a{}, "limit": 1}, "invalid argument input_params"},
 	} {

@@ -226,7 +226,7 @@ func (o *openMentions) mention(e *event.Event) bool {
 	key := messageAt{e.Channel, event.TS(e.At), ""}
 	answered := o.answers[answerKey{channel: e.Channel, thread: e.Thread}] || o.answers[answerKey{channel: e.Channel, reacted: key.ts}] ||
 		o.answers[answerKey{channel: e.Channel}] || e.User != "" && o.answers[answerKey{channel: e.Channel, to: e.User}]
-	if answered || !o.asked.Match(e) || !mentionsIn(e, o.who) {
+	if answered || !o.asked.Match(e) || !mentionsIn(e, o.who) || !o.asked.Says(e) {
 		return true
 	}
 	if o.before != "" && e.Position >= o.before {

@@ -50,7 +50,11 @@ func ListQuestion(q *event.Query) []string {
 	if f.Channel+f.Thread != "" {
 		source = event.SourceSlack // where else
 	}
-	question := []string{"slack_list_events", source, f.Channel, f.Thread, f.User, strconv.Itoa(int(q.Order))}
+	query := ""
+	if f.Text != nil {
+		query = f.Text.Query
+	}
+	question := []string{"slack_list_events", source, f.Channel, f.Thread, f.User, query, strconv.Itoa(int(q.Order))}
 	for _, p := range f.Patterns {
 		question = append(question, p.String())
 	}

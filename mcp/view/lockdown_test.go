@@ -426,6 +426,36 @@ func TestRecordedEventsHoldNothingUnlisted(t *testing.T) {
 		if got := seen(t, locked(t, view.Guests, nil), &env.Event); strings.Contains(got, canary) {
 			t.Errorf("%s shows %s", filepath.Base(path), got)
 		}
+		if text, err := locked(t, view.Guests, nil).Search(canary); err != nil || text.Says(&env.Event) {
+			t.Errorf("%s is found by what it does not show (%v)", filepath.Base(path), err)
+		}
+	}
+}
+
+// TestLockdownFindsWhatPasses: of the words of a message those are found that are shown.
+func TestLockdownFindsWhatPasses(t *testing.T) {
+	t.Parallel()
+	for user, passes := range map[string]bool{insider: true, outsider: false, missing: false} {
+		e := eventtest.Envelope("Ev1", written(a{"user": user, "team": nil, "text": "the word", "attachments": []any{a{"title": canary, "from_url": "https://example.com", "original_url": "https://example.com"}}}), inShared(true))
+		for query, want := range map[string]bool{"word": passes, "the word": passes, canary: false, "word " + canary: false, "wor*": passes} {
+			text, err := locked(t, view.Guests, nil).Search(query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := text.Says(&e); got != want {
+				t.Errorf("of %s, %q is found: %v, want %v", user, query, got, want)
+			}
+			if open, err := view.NewJudge(view.JudgeOptions{}).Reading(t.Context()).Search(query); err != nil || !open.Says(&e) {
+				t.Errorf("of %s, %q is not found without lockdown (%v)", user, query, err)
+			}
+		}
+	}
+	command := &event.Event{Source: event.SourceSlack, Kind: event.Kind{Type: event.SlashCommand}, User: outsider, Encoding: event.Form, Raw: []byte("command=%2Fdeploy&text=staging&user_id=" + outsider)}
+	other := &event.Event{Source: "orders", Raw: []byte(`{"text":"staging"}`)}
+	for _, e := range []*event.Event{command, other} {
+		if text, err := locked(t, view.Guests, nil).Search("staging"); err != nil || text.Says(e) {
+			t.Errorf("%s is found by words that are withheld (%v)", e.Source, err)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"slackmcp/internal/search"
 	"slackmcp/mcp"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
@@ -75,6 +76,15 @@ func filterOf(r *http.Request) (event.Filter, map[string]string, error) {
 	return f, said, nil
 }
 
+// textOf reads the field of words that events have to say.
+func textOf(query string) (*event.Text, error) {
+	text, err := search.Filter(query)
+	if err != nil {
+		return nil, problem{"These words cannot be looked for: " + err.Error() + ".", ""}
+	}
+	return text, nil
+}
+
 // events lists events, the newest first.
 func (c *Console) events(r *http.Request) (any, error) {
 	var d struct {
@@ -83,6 +93,8 @@ func (c *Console) events(r *http.Request) (any, error) {
 		Older string
 		Live  bool
 		Found string
+		// Looked is how far a search for words has come that is not at its end.
+		Looked time.Time
 	}
 	if find := strings.TrimSpace(r.FormValue("find")); find != "" {
 		link, err := c.find(r.Context(), find)
@@ -92,6 +104,12 @@ func (c *Console) events(r *http.Request) (any, error) {
 		d.Found = link
 	}
 	f, said, err := filterOf(r)
+	if err == nil {
+		for name, query := range words(r, "query") {
+			said[name] = query
+			f.Text, err = textOf(query)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +125,7 @@ func (c *Console) events(r *http.Request) (any, error) {
 			d.Rows = append(d.Rows, rowOf(&p.Events[i]))
 		}
 		if p.More {
-			d.Older = older(r, string(p.Next))
+			d.Older, d.Looked = older(r, string(p.Next)), p.Looked
 		}
 		return nil
 	})
@@ -120,7 +138,7 @@ func (c *Console) events(r *http.Request) (any, error) {
 // older is the address of the same list behind a position.
 func older(r *http.Request, cursor string) string {
 	q := url.Values{"cursor": {cursor}}
-	for name, v := range words(r, append(filterFields, "group", "reason")...) {
+	for name, v := range words(r, append(filterFields, "group", "reason", "query")...) {
 		q.Set(name, v)
 	}
 	return r.URL.Path + "?" + q.Encode()

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"slackmcp/internal/search"
 	"slackmcp/store/queue"
 	"slackmcp/store/state"
 	"slackmcp/webhook/event"
@@ -97,10 +98,11 @@ type wirePage struct {
 	Events []wireEvent    `json:"events"`
 	Next   event.Position `json:"next,omitempty"`
 	More   bool           `json:"more,omitempty"`
+	Looked *instant       `json:"looked,omitempty"`
 }
 
 func wirePageOf(p event.Page) wirePage {
-	w := wirePage{Events: make([]wireEvent, len(p.Events)), Next: p.Next, More: p.More}
+	w := wirePage{Events: make([]wireEvent, len(p.Events)), Next: p.Next, More: p.More, Looked: maybe(p.Looked)}
 	for i := range p.Events {
 		w.Events[i] = wireOf(p.Events[i])
 	}
@@ -108,7 +110,7 @@ func wirePageOf(p event.Page) wirePage {
 }
 
 func (w wirePage) page() event.Page {
-	p := event.Page{Next: w.Next, More: w.More}
+	p := event.Page{Next: w.Next, More: w.More, Looked: w.Looked.maybe()}
 	for i := range w.Events {
 		p.Events = append(p.Events, w.Events[i].event())
 	}
@@ -166,6 +168,7 @@ type wireFilter struct {
 	Since       *instant `json:"since,omitempty"`
 	Until       *instant `json:"until,omitempty"`
 	ExcludeSelf bool     `json:"exclude_self,omitempty"`
+	Query       string   `json:"query,omitempty"`
 }
 
 func wireFilterOf(f event.Filter) wireFilter {
@@ -176,15 +179,22 @@ func wireFilterOf(f event.Filter) wireFilter {
 	for _, p := range f.Patterns {
 		w.Types = append(w.Types, p.String())
 	}
+	if f.Text != nil {
+		w.Query = f.Text.Query
+	}
 	return w
 }
 
 func (w wireFilter) filter() (event.Filter, error) {
 	p, err := event.ParsePatterns(w.Types...)
-	return event.Filter{
+	f := event.Filter{
 		Source: string(w.Source), Patterns: p, Team: string(w.Team), Channel: string(w.Channel), User: string(w.User),
 		Thread: string(w.Thread), Since: w.Since.maybe(), Until: w.Until.maybe(), ExcludeSelf: w.ExcludeSelf,
-	}, err
+	}
+	if w.Query != "" && err == nil {
+		f.Text, err = search.Filter(w.Query)
+	}
+	return f, err
 }
 
 // maybe is nil for the zero time.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"sync"
 
 	"slackmcp/store/internal/eventlog"
 	"slackmcp/webhook/event"
@@ -15,12 +16,16 @@ import (
 // received_at in them and when their last event was stored; block_lists has their lists, field
 // by field.
 //
+// The lists of words are whole where block_words has the block, with the instant at which its last event was stored:
+// an earlier build, and one that is told to keep no words, leaves them out.
+//
 // All of it follows from the events. A block that is missing, because an earlier build wrote
 // its events, is read event by event until the writer has made it; one that cannot be read,
 // for ever. An earlier build opens the file and leaves the tables as they are.
 const blockSchema = `
 CREATE TABLE IF NOT EXISTS blocks (block INTEGER PRIMARY KEY, min_at INTEGER NOT NULL, max_at INTEGER NOT NULL, stored_at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS block_lists (id INTEGER PRIMARY KEY, list BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS block_words (block INTEGER PRIMARY KEY, stored_at INTEGER NOT NULL);
 `
 
 // listID is the key of a list: those of a field follow each other.
@@ -33,17 +38,58 @@ type blocks struct {
 
 	missing []int64        // the blocks that have to be made from the file, oldest first
 	making  eventlog.Block // the last of them
+	words   eventlog.Words // its words
 	made    int64          // up to which event it was read
 	since   int            // how many were missing when that began
 }
 
-// makeStep is how many events are read at a time for a missing block. Between two steps
-// the writer does whatever has come in.
-const makeStep = 1024
+// makeStep is how many events are read at a time for a missing block; with their words, which takes longer, it is
+// makeWords. Between two steps the writer does whatever has come in.
+const (
+	makeStep  = 1024
+	makeWords = 256
+)
+
+// A recent has the words of the events of the block that is not full yet, for those who read them.
+type recent struct {
+	mu    sync.RWMutex
+	block int64
+	words eventlog.Words
+}
+
+// put takes in the words of an event that is being stored.
+func (r *recent) put(seq int64, prints []uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := eventlog.BlockOf(seq); n != r.block {
+		r.block = n
+		r.words.Reset()
+	}
+	r.words.Put(seq, prints)
+}
+
+// reset begins with a block of which nothing is known.
+func (r *recent) reset(block int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.block = block
+	r.words.Reset()
+}
+
+// find returns the events of a block that may say what is asked for.
+func (r *recent) find(block int64, s *eventlog.Search) eventlog.Places {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.block != block {
+		return eventlog.AllPlaces()
+	}
+	return r.words.Find(s)
+}
 
 // openBlocks finds out which blocks there are.
 func (w *writer) openBlocks() error {
 	w.blocks = blocks{}
+	w.q.recent.reset(eventlog.BlockOf(w.last + 1))
 	if w.q.damage.lacks(blocksTable) {
 		return nil
 	}
@@ -61,7 +107,7 @@ func (w *writer) openBlocks() error {
 		}
 	}
 	if w.blocks.since = len(w.blocks.missing); w.blocks.since > 1 {
-		w.q.o.Logger.Info("events of an earlier build are being indexed; until then filters read them one by one",
+		w.q.o.Logger.Info("events are being indexed that are not yet; until then filters and searches read them one by one",
 			slog.Int64("events", int64(w.blocks.since)*eventlog.BlockSize))
 	}
 	if w.blocks.since > 0 {
@@ -86,12 +132,16 @@ func (w *writer) surveyBlocks() (wrong []int64, err error) {
 		if err != nil {
 			return err
 		}
+		wordless, err := s.numbers("SELECT block FROM blocks AS b WHERE ? AND NOT EXISTS (SELECT 1 FROM block_words AS w WHERE w.block = b.block AND w.stored_at = b.stored_at)", !w.q.o.NoWords)
+		if err != nil {
+			return err
+		}
 		for n := first; n < end; n++ {
-			if !slices.Contains(numbers, n) || slices.Contains(wrong, n) {
+			if !slices.Contains(numbers, n) || slices.Contains(wrong, n) || slices.Contains(wordless, n) {
 				w.blocks.missing = append(w.blocks.missing, n)
 			}
 		}
-		w.blocks.whole, err = addRows(s, &w.blocks.newest, end*eventlog.BlockSize+1, w.last)
+		w.blocks.whole, err = w.addRows(s, &w.blocks.newest, w.q.recent.put, end*eventlog.BlockSize+1, w.last)
 		return err
 	})
 	return wrong, err
@@ -109,10 +159,12 @@ func (w *writer) guarded(fn func(session) error) error {
 
 // dropBlocks removes blocks from one on to before another.
 func (w *writer) dropBlocks(from, to int64) error {
-	if _, err := w.write("DELETE FROM blocks WHERE block >= ? AND block < ?", from, to); err != nil {
-		return err
+	for _, table := range []string{"blocks", "block_words"} {
+		if _, err := w.write("DELETE FROM "+table+" WHERE block >= ? AND block < ?", from, to); err != nil {
+			return err
+		}
 	}
-	for f := range eventlog.Fields {
+	for f := range eventlog.AllFields {
 		field := eventlog.Field(f)
 		if _, err := w.write("DELETE FROM block_lists WHERE id >= ? AND id < ?", listID(field, from), listID(field, to)); err != nil {
 			return err
@@ -121,15 +173,25 @@ func (w *writer) dropBlocks(from, to int64) error {
 	return nil
 }
 
-// addRows adds events of the file to a block. It reports false where some cannot be read.
-func addRows(s session, b *eventlog.Block, from, to int64) (whole bool, err error) {
+// addRows adds events of the file to a block, and their words, if they are kept, to words. It reports false where
+// some cannot be read.
+func (w *writer) addRows(s session, b *eventlog.Block, words func(seq int64, prints []uint32), from, to int64) (whole bool, err error) {
+	selected := columns + ", raw"
+	if w.q.o.NoWords {
+		selected = columns + ", NULL"
+	}
 	err = s.each(func(scan func(...any) error) error {
-		seq, e, err := scanEvent(scan)
-		if err == nil {
-			b.Add(seq, &e, nanos(e.ReceivedAt))
+		var raw []byte
+		seq, e, err := scanEvent(scan, &raw)
+		if err != nil {
+			return err
 		}
-		return err
-	}, "SELECT "+columns+" FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq", from, to)
+		b.Add(seq, &e, nanos(e.ReceivedAt))
+		if e.Raw = raw; !w.q.o.NoWords {
+			words(seq, eventlog.WordsOf(&e))
+		}
+		return nil
+	}, "SELECT "+selected+" FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq", from, to)
 	if unreadable(err) {
 		return false, nil
 	}
@@ -145,33 +207,52 @@ func (w *writer) withoutBlocks(err error) error {
 	return err
 }
 
-// addToBlock takes in an event that is being stored, and writes the block that it fills.
-func (w *writer) addToBlock(seq, at int64, e *event.Event) error {
+// addToBlock takes in an event that is being stored, with its words, and writes the block that it fills.
+func (w *writer) addToBlock(seq, at int64, e *event.Event, words []uint32) error {
 	b := &w.blocks
 	b.newest.Add(seq, e, nanos(e.ReceivedAt))
+	if !w.q.o.NoWords {
+		w.q.recent.put(seq, words)
+	}
 	if seq%eventlog.BlockSize != 0 {
 		return nil
 	}
 	var err error
 	if b.whole && !w.q.damage.lacks(blocksTable) {
-		err = w.writeBlock(&b.newest, eventlog.BlockOf(seq), at)
+		err = w.writeBlock(&b.newest, &w.q.recent.words, eventlog.BlockOf(seq), at)
 	}
 	b.newest.Reset()
 	b.whole = true
 	return w.withoutBlocks(err)
 }
 
-// writeBlock writes a full block.
-func (w *writer) writeBlock(b *eventlog.Block, n, storedAt int64) error {
+// writeBlock writes a full block, with its words if they are kept.
+func (w *writer) writeBlock(b *eventlog.Block, words *eventlog.Words, n, storedAt int64) error {
 	for f := range eventlog.Fields {
 		field := eventlog.Field(f)
-		if list := b.List(field); len(list) > 0 {
-			if _, err := w.write("INSERT OR REPLACE INTO block_lists (id, list) VALUES (?, ?)", listID(field, n), []byte(list)); err != nil {
+		if err := w.writeList(field, n, b.List(field)); err != nil {
+			return err
+		}
+	}
+	if !w.q.o.NoWords {
+		for field, list := range words.Lists() {
+			if err := w.writeList(field, n, list); err != nil {
 				return err
 			}
 		}
+		if _, err := w.write("INSERT OR REPLACE INTO block_words (block, stored_at) VALUES (?, ?)", n, storedAt); err != nil {
+			return err
+		}
 	}
 	_, err := w.write("INSERT OR REPLACE INTO blocks (block, min_at, max_at, stored_at) VALUES (?, ?, ?, ?)", n, b.Min, b.Max, storedAt)
+	return err
+}
+
+func (w *writer) writeList(f eventlog.Field, block int64, list eventlog.List) error {
+	if len(list) == 0 {
+		return nil
+	}
+	_, err := w.write("INSERT OR REPLACE INTO block_lists (id, list) VALUES (?, ?)", listID(f, block), []byte(list))
 	return err
 }
 
@@ -185,11 +266,16 @@ func (w *writer) makeBlocks() error {
 	first, last := n*eventlog.BlockSize+1, (n+1)*eventlog.BlockSize
 	if b.made < first || b.made >= last {
 		b.making.Reset()
+		b.words.Reset()
 		b.made = first - 1
 	}
-	to, at, whole := b.made+makeStep, int64(0), false
+	step := int64(makeWords)
+	if w.q.o.NoWords {
+		step = makeStep
+	}
+	to, at, whole := b.made+step, int64(0), false
 	err := w.guarded(func(s session) (err error) {
-		if whole, err = addRows(s, &b.making, b.made+1, to); err == nil && whole {
+		if whole, err = w.addRows(s, &b.making, b.words.Put, b.made+1, to); err == nil && whole {
 			at, err = s.number("SELECT stored_at FROM events WHERE seq = ?", to)
 		}
 		return err
@@ -203,7 +289,7 @@ func (w *writer) makeBlocks() error {
 		return nil
 	}
 	if whole {
-		if err := w.writeBlock(&b.making, n, at); err != nil {
+		if err := w.writeBlock(&b.making, &b.words, n, at); err != nil {
 			return w.withoutBlocks(err)
 		}
 	}
@@ -250,7 +336,8 @@ type searching struct {
 // A known is a block as the file has it.
 type known struct {
 	min, max int64
-	lists    [eventlog.Fields]eventlog.List
+	words    bool // whether it has its words
+	lists    [eventlog.AllFields]eventlog.List
 }
 
 // mostBlocks is how many blocks are read at a time; it begins with one, and doubles.
@@ -326,11 +413,15 @@ func (r *searching) read(first, last int64) (map[int64]*known, error) {
 	err := r.s.each(func(scan func(...any) error) error {
 		var block int64
 		k := &known{}
-		err := scan(&block, &k.min, &k.max)
+		err := scan(&block, &k.min, &k.max, &k.words)
 		all[block] = k
 		return err
-	}, "SELECT block, min_at, max_at FROM blocks WHERE block BETWEEN ? AND ?", first, last)
-	for _, f := range r.search.Needs() {
+	}, "SELECT b.block, min_at, max_at, w.block IS NOT NULL FROM blocks AS b LEFT JOIN block_words AS w ON w.block = b.block AND w.stored_at = b.stored_at WHERE b.block BETWEEN ? AND ?", first, last)
+	needs := r.search.Needs()
+	if r.search.Asks() {
+		needs = append(needs, r.search.NeedsWords()...)
+	}
+	for _, f := range needs {
 		if err != nil || len(all) == 0 {
 			break
 		}
@@ -351,8 +442,9 @@ func (r *searching) read(first, last int64) (map[int64]*known, error) {
 	return all, err
 }
 
-// near is how far apart two events may be that are read with one query.
-const near = 8
+// The events that are read with one query are so far apart at most; those of a search for words, whose bodies are
+// read, stand beside each other.
+const near, nearWords = 8, 1
 
 // block yields what may be selected of the events of a block, from low to high. It reports
 // false when the reader has enough.
@@ -361,18 +453,23 @@ func (r *searching) block(k *known, low, high int64, yield func(eventlog.Item, e
 	if r.back {
 		end = low
 	}
+	number := eventlog.BlockOf(low)
+	places, ok := eventlog.AllPlaces(), true
 	switch {
-	case k == nil:
+	case k == nil && !r.search.Asks():
 		return r.rows(low, high, yield)
+	case k == nil:
+		places = r.q.recent.find(number, &r.search)
 	case k.min >= r.until && r.until != math.MaxInt64, k.max < r.since:
 		return yield(eventlog.Item{Seq: end}, nil)
+	default:
+		places, ok = r.known(k)
 	}
-	places, ok := r.search.Find(&k.lists)
 	if !ok {
 		return r.rows(low, high, yield)
 	}
-	base := eventlog.BlockOf(low)*eventlog.BlockSize + 1
-	runs := runsOf(&places, int(low-base), int(high-base))
+	base := number*eventlog.BlockSize + 1
+	runs := runsOf(&places, int(low-base), int(high-base), r.near())
 	for i := range runs {
 		run := runs[i]
 		if r.back {
@@ -385,9 +482,28 @@ func (r *searching) block(k *known, low, high int64, yield func(eventlog.Item, e
 	return yield(eventlog.Item{Seq: end}, nil)
 }
 
+// known returns what may be selected of a block that is known. It reports false for lists that are not well formed.
+func (r *searching) known(k *known) (eventlog.Places, bool) {
+	places, ok := r.search.Find(&k.lists)
+	if !ok || !k.words || !r.search.Asks() {
+		return places, ok
+	}
+	said, ok := r.search.FindWords(&k.lists)
+	places.And(&said)
+	return places, ok
+}
+
+// near is how far apart two events may be that are read with one query.
+func (r *searching) near() int {
+	if r.search.Asks() {
+		return nearWords
+	}
+	return near
+}
+
 // runsOf returns the runs of places between two, each with its first and last one. Those that
 // are near are one.
-func runsOf(p *eventlog.Places, low, high int) (runs [][2]int) {
+func runsOf(p *eventlog.Places, low, high, near int) (runs [][2]int) {
 	for at := p.Next(low); at <= high && at < eventlog.BlockSize; at = p.Next(at + 1) {
 		if n := len(runs); n > 0 && at-runs[n-1][1] <= near {
 			runs[n-1][1] = at

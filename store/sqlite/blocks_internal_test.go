@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"slackmcp/internal/search"
 	"slackmcp/store/internal/eventlog"
 	"slackmcp/webhook/event"
 )
@@ -20,7 +22,7 @@ var blocksBegan = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // go back.
 func someEvent(r *rand.Rand, i int) event.Event {
 	e := event.Event{
-		Source: "slack", ID: fmt.Sprint("Ev", i), Raw: []byte(`{"n":1}`), Team: "T1", ChannelType: "channel",
+		Source: "slack", ID: fmt.Sprint("Ev", i), Raw: someText(r, i), Team: "T1", ChannelType: "channel",
 		Kind: event.Kind{Type: "message"}, Channel: fmt.Sprint("C", r.IntN(r.IntN(30)+1)), User: fmt.Sprint("U", r.IntN(r.IntN(500)+1)),
 		ReceivedAt: blocksBegan.Add(time.Duration(i)*time.Second - time.Duration(r.IntN(90))*time.Second), FromSelf: r.IntN(50) == 0,
 	}
@@ -38,6 +40,33 @@ func someEvent(r *rand.Rand, i int) event.Event {
 		e.Kind, e.Channel = event.Kind{Type: "team_rename"}, "Cquiet"
 	}
 	return e
+}
+
+// someText is the body of a message of a few words, of which most are common; a few are of very many words.
+func someText(r *rand.Rand, i int) []byte {
+	var text strings.Builder
+	for range 8 {
+		fmt.Fprintf(&text, "word%d ", r.IntN(r.IntN(2000)+1))
+	}
+	switch {
+	case i == 778:
+		text.WriteString("needle in the hay")
+	case i%3000 == 5:
+		for n := range 3000 {
+			fmt.Fprintf(&text, "many%dof%d ", n, i)
+		}
+	}
+	return fmt.Appendf(nil, `{"text":%q}`, text.String())
+}
+
+// words is a filter for words.
+func words(t *testing.T, query string) *event.Text {
+	t.Helper()
+	text, err := search.Filter(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // publishAll publishes events in their order, many at once.
@@ -90,6 +119,10 @@ func someFilters(t *testing.T, r *rand.Rand, n int) (list []event.Filter) {
 		{Until: at()},
 		{Since: at()},
 		{Since: at(), Until: at(), User: "U1"},
+		{Text: words(t, "needle")},
+		{Text: words(t, "word7 word3"), Channel: "C1"},
+		{Text: words(t, "need*")},
+		{Text: words(t, "many2999of*")},
 	}
 	for range 20 {
 		list = append(list, event.Filter{Channel: fmt.Sprint("C", r.IntN(30)), User: fmt.Sprint("U", r.IntN(500)), Until: at()})
@@ -133,7 +166,7 @@ func checkFilters(t *testing.T, when string, q *Store, r *rand.Rand, n int) {
 	for _, f := range someFilters(t, r, n) {
 		var want []string
 		for i := range all {
-			if f.Match(&all[i]) {
+			if f.Match(&all[i]) && f.Says(&all[i]) {
 				want = append(want, all[i].ID)
 			}
 		}
@@ -158,7 +191,7 @@ func checkFilters(t *testing.T, when string, q *Store, r *rand.Rand, n int) {
 func blocksOf(t *testing.T, q *Store) (n int64) {
 	t.Helper()
 	err := q.readers.use(t.Context(), func(s session) (err error) {
-		n, err = s.number("SELECT count(*) FROM blocks")
+		n, err = s.number("SELECT count(*) FROM blocks JOIN block_words USING (block, stored_at)")
 		return err
 	})
 	if err != nil {
@@ -200,7 +233,7 @@ func TestBlocksFindWhatFiltersSelect(t *testing.T) {
 	checkFilters(t, "whole", q, r, n)
 
 	// An event of long ago, or none, is one page away.
-	for _, f := range []event.Filter{{Channel: "Cquiet"}, {Channel: "Cnone"}, {Until: blocksBegan}} {
+	for _, f := range []event.Filter{{Channel: "Cquiet"}, {Channel: "Cnone"}, {Until: blocksBegan}, {Text: words(t, "needle")}, {Text: words(t, "nowhere")}} {
 		if _, pages := readAll(t, q, event.Query{Filter: f, ScanBudget: 5000}); pages != 1 {
 			t.Errorf("%+v took %d pages, want 1", f, pages)
 		}
@@ -215,6 +248,28 @@ func TestBlocksFindWhatFiltersSelect(t *testing.T) {
 	checkFilters(t, "while blocks are made", q, r, n)
 	waitForBlocks(t, q, 3)
 	checkFilters(t, "with blocks made again", q, r, n)
+
+	// An earlier build has made a block of other events, and knows nothing of its words; and one has kept none.
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	spoilBlocks(t, dir, "UPDATE block_words SET stored_at = 1 WHERE block = 1; DELETE FROM block_words WHERE block = 2; DELETE FROM block_lists WHERE id >= 10 << 40 AND id & 1048575 > 0")
+	q, err := Open(t.Context(), Options{Dir: dir, RetentionAge: -1, RetentionCount: n - eventlog.BlockSize, NoWords: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := readAll(t, q, event.Query{Filter: event.Filter{Text: words(t, "hay needle")}}); !slices.Equal(got, []string{"Ev778"}) {
+		t.Errorf("without an index the needle is in %v", got)
+	}
+	if got := blocksOf(t, q); got != 1 {
+		t.Errorf("%d blocks have words, want the one whose are right", got)
+	}
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	q = openBlocks(t, dir, n-eventlog.BlockSize)
+	waitForBlocks(t, q, 3)
+	checkFilters(t, "with words made again", q, r, n)
 
 	// Retention.
 	var more []event.Event

@@ -85,5 +85,5 @@ func (w *writer) store(e *entry, now time.Time) error {
 	e.event.Position = w.position(seq)
 	e.receipt = queue.Receipt{Position: e.event.Position}
 	w.fresh = append(w.fresh, e.event)
-	return w.addToBlock(seq, at, &e.event)
+	return w.addToBlock(seq, at, &e.event, e.words)
 }

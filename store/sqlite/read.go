@@ -179,11 +179,12 @@ func (q *Store) page(s session, query event.Query, b eventlog.Bounds) (event.Pag
 		}
 		failed = errors.Join(failed, err)
 	}
+	bodiless := query.NoBodies && query.Filter.Text == nil
 	p, err := eventlog.Read(query, b, func(from int64, back bool) iter.Seq2[eventlog.Item, error] {
 		switch {
-		case !query.Filter.IsZero() && query.NoBodies:
+		case !query.Filter.IsZero() && bodiless:
 			return q.find(s, &query, b, from, back, nil)
-		case query.NoBodies:
+		case bodiless:
 			return q.scan(s, b, from, back, nil)
 		case query.Filter.IsZero():
 			return q.scanWhole(s, b, from, back)

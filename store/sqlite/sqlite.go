@@ -68,6 +68,9 @@ type Options struct {
 	RetentionAge time.Duration
 	// RetentionCount is how many events are kept at most; 0 means 1,000,000.
 	RetentionCount int
+	// NoWords keeps no index of the words in events: less is written with each, and a search for words reads the
+	// events one by one.
+	NoWords bool
 	// Synchronous is Full unless it says otherwise.
 	Synchronous Synchronous
 	// Now is the clock; nil is time.Now.
@@ -144,6 +147,7 @@ type Store struct {
 	values  *smallValues
 	note    *positionNote
 	damage  damage
+	recent  recent
 
 	life    context.Context // done, with ErrClosed as cause, once Close was called
 	end     context.CancelCauseFunc
@@ -237,8 +241,12 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 	// what the readers that follow the log are given.
 	e.Raw = bytes.Clone(e.Raw)
 	key := eventlog.KeyOf(e.Source, e.ID)
+	var words []uint32
+	if !q.o.NoWords {
+		words = eventlog.WordsOf(&e)
+	}
 	for {
-		b, i, full, err := q.mail.publish(&e, key)
+		b, i, full, err := q.mail.publish(&e, key, words)
 		if err != nil {
 			return queue.Receipt{}, fmt.Errorf("publish: %w", err)
 		}

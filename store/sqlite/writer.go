@@ -415,8 +415,9 @@ type batch struct {
 type entry struct {
 	event   event.Event
 	key     eventlog.Key
-	known   int64  // the event that was stored with this id within the TTL; 0 is none
-	first   *entry // the first copy of this event in the batch, unless this is it
+	words   []uint32 // see eventlog.WordsOf
+	known   int64    // the event that was stored with this id within the TTL; 0 is none
+	first   *entry   // the first copy of this event in the batch, unless this is it
 	receipt queue.Receipt
 	err     error
 }
@@ -452,7 +453,7 @@ func newMailbox() *mailbox {
 
 // publish puts an event into the next batch and returns the batch and its place there.
 // A nil batch is full: the channel is closed when the next one is begun.
-func (m *mailbox) publish(e *event.Event, key eventlog.Key) (b *batch, i int, full <-chan struct{}, err error) {
+func (m *mailbox) publish(e *event.Event, key eventlog.Key, words []uint32) (b *batch, i int, full <-chan struct{}, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := cmp.Or(m.closed, m.down); err != nil {
@@ -462,7 +463,7 @@ func (m *mailbox) publish(e *event.Event, key eventlog.Key) (b *batch, i int, fu
 	if len(b.entries) >= maxEntries || b.bytes >= maxBytes {
 		return nil, 0, b.done, nil
 	}
-	b.entries = append(b.entries, entry{event: *e, key: key})
+	b.entries = append(b.entries, entry{event: *e, key: key, words: words})
 	b.bytes += len(e.Raw)
 	switch len(b.entries) {
 	case 1:

@@ -85,6 +85,7 @@ func Run(t *testing.T, h Harness) {
 		{"letters", letterTests()},
 		{"tail", tailTests()},
 		{"history", historyTests()},
+		{"text", textTests()},
 		{"bytes of a page", pageTests()},
 		{"retention", retentionTests()},
 		{"life", lifeTests()},

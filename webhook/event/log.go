@@ -141,6 +141,19 @@ type Filter struct {
 	ExcludeSelf bool
 	// Sight is what the reader may see; nil is everything.
 	Sight *Sight
+	// Text is words that an event has to say; nil is any, or none.
+	Text *Text
+}
+
+// A Text leaves out of a page the events that do not say certain words. What the reader may not see is never
+// looked at.
+type Text struct {
+	// Query is what was asked for, as internal/search reads it. A store may use an index to find the events that
+	// may say it.
+	Query string
+	// Says reports whether an event, with its body, says it to the reader. It is called while the log is read, so
+	// it must not wait.
+	Says func(*Event) bool
 }
 
 // A Sight leaves out of a page what its reader may not see, so that it takes none of the page's room.
@@ -155,10 +168,13 @@ type Sight struct {
 // Sees reports whether the reader may see an event that the filter matches.
 func (f *Filter) Sees(e *Event) bool { return f.Sight == nil || f.Sight.Sees(e) }
 
+// Says reports whether an event, with its body, says the words that are asked for.
+func (f *Filter) Says(e *Event) bool { return f.Text == nil || f.Text.Says(e) }
+
 // IsZero reports whether f matches every event.
 func (f *Filter) IsZero() bool {
 	return f.Source == "" && len(f.Patterns) == 0 && f.Team == "" && f.Channel == "" && f.User == "" && f.Thread == "" &&
-		f.Since.IsZero() && f.Until.IsZero() && !f.ExcludeSelf && f.Sight == nil
+		f.Since.IsZero() && f.Until.IsZero() && !f.ExcludeSelf && f.Sight == nil && f.Text == nil
 }
 
 // Order is the direction in which a Query reads.
@@ -221,12 +237,15 @@ type Page struct {
 	More bool
 	// Unjudged reports that some events were left out because it is not known whether the reader may see them.
 	Unjudged bool
+	// Looked is when the last event was received at which a reader of words has looked; zero where it looked at none.
+	Looked time.Time
 	// Unreadable is how many events of the log, wherever they stand in it, cannot be read
 	// because the store is damaged. No page has them.
 	Unreadable int64
 }
 
-// Match reports whether the filter selects e, for a reader who sees everything; see [Filter.Sees].
+// Match reports whether the filter selects e by its fields, for a reader who sees everything; see [Filter.Sees]
+// and [Filter.Says].
 func (f *Filter) Match(e *Event) bool {
 	switch {
 	case f.Source != "" && f.Source != e.Source,

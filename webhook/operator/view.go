@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"slackmcp/internal/search"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 )
@@ -205,10 +206,12 @@ type FilterText struct {
 	Types                               []string
 	Since, Until                        string
 	ExcludeSelf                         bool
+	// Query is words that events have to say; see internal/search.
+	Query string
 }
 
-// Filter reads what was written; ages are before now. Its error begins with the field's name: type, since
-// or until.
+// Filter reads what was written; ages are before now. Its error begins with the field's name: type, since,
+// until or query.
 func (t *FilterText) Filter(now time.Time) (f event.Filter, err error) {
 	f = event.Filter{Source: t.Source, Team: t.Team, Channel: t.Channel, User: t.User, Thread: t.Thread, ExcludeSelf: t.ExcludeSelf}
 	if f.Patterns, err = event.ParsePatterns(t.Types...); err != nil {
@@ -219,6 +222,11 @@ func (t *FilterText) Filter(now time.Time) (f event.Filter, err error) {
 	}
 	if f.Until, err = ParseTime(t.Until, now); err != nil {
 		return f, fmt.Errorf("until: %w", err)
+	}
+	if strings.TrimSpace(t.Query) != "" {
+		if f.Text, err = search.Filter(t.Query); err != nil {
+			return f, fmt.Errorf("query: %w", err)
+		}
 	}
 	return f, nil
 }

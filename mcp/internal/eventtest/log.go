@@ -103,7 +103,7 @@ func (l *Log) Page(q event.Query) (event.Page, error) {
 
 // selects reports whether an event is for a query.
 func (l *Log) selects(q *event.Query, e *event.Event) bool {
-	return q.Filter.Match(e) && (l.Blind || q.Filter.Sees(e))
+	return q.Filter.Match(e) && (l.Blind || q.Filter.Sees(e)) && q.Filter.Says(e)
 }
 
 // behind returns the events behind a query's cursor, in its order. It requires the lock.

@@ -81,16 +81,17 @@ func (b *Block) Reset() {
 
 // printOf is 32 bits of a hash (FNV-1a) of a value of two parts. What it finds is always
 // compared with the event, so two values may share one.
-func printOf(a, b string) uint32 {
+func printOf[T string | []byte](a T, b string) uint32 {
 	const prime = 16777619
 	h := uint32(2166136261)
-	for _, s := range [...]string{a, b} {
-		for i := range len(s) {
-			h = (h ^ uint32(s[i])) * prime
-		}
-		h = (h ^ 0x1ff) * prime
+	for i := range len(a) {
+		h = (h ^ uint32(a[i])) * prime
 	}
-	return h
+	h = (h ^ 0x1ff) * prime
+	for i := range len(b) {
+		h = (h ^ uint32(b[i])) * prime
+	}
+	return (h ^ 0x1ff) * prime
 }
 
 // A List is what a block says of one field: for each value that occurs, in the order of
@@ -104,22 +105,8 @@ const bitmap = BlockSize / 8
 
 // List returns the list of a field.
 func (b *Block) List(f Field) List {
-	entries := b.prints[f]
-	slices.Sort(entries)
-	var list List
-	var places []byte
-	for len(entries) > 0 {
-		print, n := entries[0]>>32, 1
-		for n < len(entries) && entries[n]>>32 == print {
-			n++
-		}
-		places = appendPlaces(places[:0], entries[:n])
-		list = binary.BigEndian.AppendUint32(list, uint32(print))
-		list = binary.AppendUvarint(list, uint64(len(places)))
-		list = append(list, places...)
-		entries = entries[n:]
-	}
-	return list
+	slices.Sort(b.prints[f])
+	return listOf(b.prints[f])
 }
 
 func appendPlaces(to []byte, entries []uint64) []byte {
@@ -227,12 +214,13 @@ type term struct {
 // A Search is a filter as blocks answer it: of each group of terms one holds.
 type Search struct {
 	groups [][]term
+	words  []uint32 // which an event has to have, too
 }
 
 // SearchFor returns what blocks can say about a filter. An event that the filter selects is
 // always among what they find.
 func SearchFor(f *event.Filter) Search {
-	var s Search
+	s := Search{words: wordsFor(f)}
 	for field, value := range [...]string{
 		fieldChannel: f.Channel, fieldThread: f.Thread, fieldUser: f.User, fieldSource: f.Source, fieldTeam: f.Team,
 	} {
@@ -264,7 +252,7 @@ func SearchFor(f *event.Filter) Search {
 }
 
 // Needs lists the fields whose lists Find needs.
-func (s Search) Needs() (list []Field) {
+func (s *Search) Needs() (list []Field) {
 	for _, g := range s.groups {
 		for _, t := range g {
 			if !slices.Contains(list, t.field) {
@@ -277,7 +265,7 @@ func (s Search) Needs() (list []Field) {
 
 // Find returns the events of a block among which are all that the filter selects, by the
 // lists of the fields that it needs. It reports false for lists that are not well formed.
-func (s Search) Find(lists *[Fields]List) (Places, bool) {
+func (s *Search) Find(lists *[AllFields]List) (Places, bool) {
 	all := AllPlaces()
 	for _, g := range s.groups {
 		var some Places

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"iter"
+	"time"
 
 	"slackmcp/webhook/event"
 )
@@ -101,7 +102,7 @@ func forward(q event.Query, b Bounds, scan Scan) (event.Page, error) {
 	if err := r.run(scan(r.last+1, false)); err != nil {
 		return event.Page{}, err
 	}
-	p := event.Page{Events: r.events, More: r.last < b.Last}
+	p := event.Page{Events: r.events, More: r.last < b.Last, Looked: r.looked}
 	if b.Last > 0 {
 		p.Next = b.Position(r.last)
 	}
@@ -125,7 +126,7 @@ func backward(q event.Query, b Bounds, scan Scan) (event.Page, error) {
 			return event.Page{}, err
 		}
 	}
-	p := event.Page{Events: r.events, More: r.last > floor+1}
+	p := event.Page{Events: r.events, More: r.last > floor+1, Looked: r.looked}
 	if p.More {
 		p.Next = b.Position(r.last)
 	}
@@ -150,6 +151,7 @@ type reader struct {
 	limit, budget int
 	bytes         int // of bodies that are left
 	last          int64
+	looked        time.Time // when the last event was received whose words were looked at
 	events        []event.Event
 }
 
@@ -160,7 +162,7 @@ func (r *reader) run(items iter.Seq2[Item, error]) error {
 		}
 		r.last = item.Seq
 		r.budget--
-		if item.Event != nil && r.q.Filter.Match(item.Event) && r.sees(&item) {
+		if item.Event != nil && r.q.Filter.Match(item.Event) && r.sees(&item) && r.says(&item) {
 			r.take(item)
 		}
 		if len(r.events) >= r.limit || r.budget <= 0 || r.bytes <= 0 {
@@ -176,23 +178,46 @@ func (r *reader) sees(item *Item) bool {
 	if s == nil {
 		return true
 	}
-	e := *item.Event // others read the store's own
-	e.Position = r.b.Position(item.Seq)
-	if item.Load != nil && s.NeedsBody(&e) {
-		item.Load(&e)
-		item.Load = nil
+	e := r.own(item)
+	if s.NeedsBody(e) {
+		item.load()
 	}
+	return s.Sees(e)
+}
+
+// says reports whether an event says the words that are asked for.
+func (r *reader) says(item *Item) bool {
+	if r.q.Filter.Text == nil {
+		return true
+	}
+	e := r.own(item)
+	item.load()
+	r.looked = e.ReceivedAt
+	return r.q.Filter.Says(e)
+}
+
+// own makes the item's event one that may be written to: others read the store's own.
+func (r *reader) own(item *Item) *event.Event {
+	e := *item.Event
+	e.Position = r.b.Position(item.Seq)
 	item.Event = &e
-	return s.Sees(&e)
+	return &e
+}
+
+// load reads what the event lacks, once.
+func (i *Item) load() {
+	if i.Load != nil {
+		i.Load(i.Event)
+		i.Load = nil
+	}
 }
 
 // take adds an event to the page, with its body if that is asked for.
 func (r *reader) take(item Item) {
 	r.events = append(r.events, *item.Event)
 	e := &r.events[len(r.events)-1]
-	if item.Load != nil {
-		item.Load(e)
-	}
+	item.Event = e
+	item.load()
 	if r.q.NoBodies {
 		e.Raw = nil
 	}

@@ -69,7 +69,7 @@ func scan(ctx context.Context, log Log, query event.Query, b eventlog.Bounds, fr
 	if back {
 		bound, step = max(b.Trimmed, b.Floor)+1, -1
 	}
-	p := Piece{From: from, To: bound, Back: back, N: pieceFor(query), NoBodies: query.NoBodies}
+	p := Piece{From: from, To: bound, Back: back, N: pieceFor(query), NoBodies: query.NoBodies && query.Filter.Text == nil}
 	return func(yield func(eventlog.Item, error) bool) {
 		for (bound-p.From)*step >= 0 {
 			events, err := part(ctx, log, b, p)
@@ -106,7 +106,7 @@ func part(ctx context.Context, log Log, b eventlog.Bounds, p Piece) ([]event.Eve
 // every event is wanted.
 func pieceFor(query event.Query) int {
 	f := query.Filter
-	if len(f.Patterns) > 0 || f.Sight != nil || f.Channel != "" || f.User != "" || f.Thread != "" || query.Limit <= 0 {
+	if len(f.Patterns) > 0 || f.Sight != nil || f.Text != nil || f.Channel != "" || f.User != "" || f.Thread != "" || query.Limit <= 0 {
 		return piece
 	}
 	return min(piece, query.Limit)
