@@ -184,7 +184,7 @@ func (s *Site) Page(w http.ResponseWriter, r *http.Request, status int, title, n
 	v := view{
 		Site: s.opt.Name, Title: title, Body: template.HTML(body), //nolint:gosec // html/template made it
 		Styles:  append([]string{"simple.css", "page.css"}, s.opt.Styles...),
-		Scripts: append([]string{"htmx.js", "hx-sse.js", "page.js"}, s.opt.Scripts...),
+		Scripts: append([]string{"htmx.js", "hx-sse.js"}, s.opt.Scripts...),
 	}
 	for _, l := range s.opt.Nav {
 		v.Nav = append(v.Nav, navLink{Link: l, Current: r.URL.Path == s.opt.Base+l.Path})

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -98,26 +99,28 @@ type messageList struct {
 	Messages []messageView
 	Emoji    []optionView
 	Writable bool
+	Mark     string // tells the ids of a thread's messages from those of the log
+	Menu     string // the message whose menu is open, after an act by a page without scripts
 }
 
 // assemble makes the page of a spot.
 func (v *workspacePages) assemble(at spot) workspacePage {
 	sent := v.sent()
-	url, socket := v.RequestURL(), v.sockets.enabled()
+	address, socket := v.RequestURL(), v.sockets.enabled()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.due()
 	l := v.look(at)
 	p := workspacePage{
-		Team: v.team.name, App: v.app.name, RequestURL: url, MCP: v.assistants, Spot: l.spot, Me: l.person(l.me), People: l.people(),
+		Team: v.team.name, App: v.app.name, RequestURL: address, MCP: v.assistants, Spot: l.spot, Me: l.person(l.me), People: l.people(),
 		Rooms: l.rooms(), Here: l.current(), Parts: map[string]string{}, Modal: l.modal(), Sent: sent, Calls: l.calls(), Grants: l.grants(),
 		Close: l.at(l.spot.In), Socket: socket,
 	}
 	if l.here == nil && l.with != nil {
 		p.Spot.In = l.with.ID
 	}
-	p.Log = messageList{p.Spot, l.messages(), offeredEmoji, p.Here.Writable}
-	p.Thread = messageList{p.Spot, l.thread(), offeredEmoji, p.Here.Writable}
+	p.Log = messageList{Spot: p.Spot, Messages: l.messages(), Emoji: offeredEmoji, Writable: p.Here.Writable}
+	p.Thread = messageList{Mark: "t", Spot: p.Spot, Messages: l.thread(), Emoji: offeredEmoji, Writable: p.Here.Writable}
 	for _, name := range []string{"rooms", "log", "thread", "sent", "calls", "modal"} {
 		p.Parts[name] = p.Spot.path("/part/" + name)
 	}
@@ -132,6 +135,8 @@ var offeredEmoji = []optionView{
 
 func (v *workspacePages) show(w http.ResponseWriter, r *http.Request) {
 	p := v.assemble(spotOf(r.URL.Query()))
+	p.Log.Menu = r.URL.Query().Get(menuField)
+	p.Thread.Menu = p.Log.Menu
 	v.site.Page(w, r, http.StatusOK, p.Here.Sign+p.Here.Name+" · "+p.Team, "workspace", p)
 }
 
@@ -254,8 +259,15 @@ func (v *workspacePages) onMessage(w http.ResponseWriter, r *http.Request) {
 	default:
 		err = errUnknownAct
 	}
-	v.done(w, r, at, err)
+	back := at.path("/")
+	if what == "react" || what == "edit" {
+		back = at.path("/", menuField, ts)
+	}
+	v.doneTo(w, r, back+"#m"+url.PathEscape(ts), err)
 }
+
+// menuField names the message whose menu is open.
+const menuField = "menu"
 
 var errUnknownAct = errors.New("no button of the page does this")
 
@@ -289,11 +301,15 @@ func (v *workspacePages) revoke(w http.ResponseWriter, r *http.Request) {
 
 // done ends an act: back to where it was done, or with what is wrong.
 func (v *workspacePages) done(w http.ResponseWriter, r *http.Request, at spot, err error) {
+	v.doneTo(w, r, at.path("/"), err)
+}
+
+func (v *workspacePages) doneTo(w http.ResponseWriter, r *http.Request, back string, err error) {
 	if err != nil {
 		v.site.Refuse(w, r, http.StatusUnprocessableEntity, "The workspace refuses: "+strings.TrimPrefix(err.Error(), "sandbox: ")+".", remedy(Code(err)))
 		return
 	}
-	v.site.Done(w, r, at.path("/"))
+	v.site.Done(w, r, back)
 }
 
 // remedy says what helps with Slack's commonest refusals.

@@ -29,9 +29,12 @@ type spot struct {
 
 func spotOf(q url.Values) spot { return spot{q.Get("as"), q.Get("in"), q.Get("thread")} }
 
-// path is the address of a page or a part, at this spot.
-func (p spot) path(of string) string {
+// path is the address of a page or a part, at this spot, with further fields and their values.
+func (p spot) path(of string, more ...string) string {
 	q := url.Values{}
+	for i := 0; i+1 < len(more); i += 2 {
+		q.Set(more[i], more[i+1])
+	}
 	for name, v := range map[string]string{"as": p.As, "in": p.In, "thread": p.Thread} {
 		if v != "" {
 			q.Set(name, v)

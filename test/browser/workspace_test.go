@@ -2,14 +2,17 @@ package browser
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"slackmcp/slackapi/sandbox"
@@ -123,4 +126,85 @@ func TestActsOfAPerson(t *testing.T) {
 		t.Errorf("the submission is %s", got)
 	}
 	b.do(chromedp.WaitNotPresent(chromedp.CSS("dialog")))
+}
+
+// TestWhatIsOpenStaysOpen: a menu that a person has opened stays open and where it is, and what has the focus keeps it,
+// whatever comes meanwhile.
+func TestWhatIsOpenStaysOpen(t *testing.T) {
+	box, base := serveWorkspace(t, sandbox.Options{})
+	for i := range 30 {
+		if _, err := box.PostAs(sandbox.Bob, sandbox.General, fmt.Sprintf("said before, %d", i), sandbox.Saying{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := open(t, base)
+	b.sees("#log", "said before, 29")
+	b.do(chromedp.Click(chromedp.CSS("#log article:last-of-type summary")), chromedp.Focus(chromedp.CSS(`#log details[open] button[value="tada"]`)))
+	const place = `(() => { const e = document.querySelector('#log details[open] button[value="tada"]');
+		return e ? [Math.round(e.getBoundingClientRect().top), e === document.activeElement].join() : "closed" })()`
+	before := evaluate[string](b, place)
+	if !strings.HasSuffix(before, ",true") {
+		t.Fatalf("the button is at %s", before)
+	}
+	for i := range 3 {
+		if _, err := box.PostAs(sandbox.Bob, sandbox.General, fmt.Sprintf("came meanwhile, %d", i), sandbox.Saying{}); err != nil {
+			t.Fatal(err)
+		}
+		b.sees("#log", fmt.Sprintf("came meanwhile, %d", i))
+	}
+	evaluate[bool](b, `new Promise(is => requestAnimationFrame(() => setTimeout(() => is(true))))`) // observers and scrolling are done
+	if after := evaluate[string](b, place); after != before {
+		t.Errorf("the button was at %s and is now at %s", before, after)
+	}
+	b.do(chromedp.KeyEvent("\r"))
+	b.sees("#log .reaction", "🎉")
+}
+
+// TestActsBeforeTheScripts: what a person does before the page's scripts are there is done as they would do it, and a page
+// without scripts does it too, with the menu open as it was.
+func TestActsBeforeTheScripts(t *testing.T) {
+	_, base := serveWorkspace(t, sandbox.Options{})
+	to, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	come, asked := make(chan struct{}), make(chan struct{}, 100)
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/htmx.js") {
+			asked <- struct{}{}
+			select {
+			case <-come:
+			case <-r.Context().Done():
+			}
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer slow.Close()
+	proxy.Director = func(r *http.Request) { // a page of this machine alone takes nothing from a proxy
+		r.URL.Scheme, r.URL.Host, r.Host = to.Scheme, to.Host, to.Host
+		r.Header["X-Forwarded-For"] = nil
+		r.Header.Del("Origin")
+		r.Header.Del("Sec-Fetch-Site")
+	}
+	b := open(t, "about:blank")
+	go func() { _ = chromedp.Do(b.ctx, chromedp.Navigate(slow.URL)) }() // it ends when the page is loaded
+	<-asked
+	b.sees(".try", "What to try")
+	b.do(chromedp.SendKeys(chromedp.CSS("#text"), "too early\r"))
+	close(come)
+	b.sees("#log", "too early")
+	if at := evaluate[string](b, `location.search`); at != "" {
+		t.Errorf("the page was loaded anew, as %s", at)
+	}
+
+	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		t.Fatal(err)
+	}
+	b.visit(base)
+	b.do(chromedp.Click(chromedp.CSS("#log article:last-of-type summary")), chromedp.SendKeys(chromedp.CSS("#log details[open] textarea"), ", mended"),
+		chromedp.Click(chromedp.CSS(`#log details[open] button[name="edit"]`)))
+	b.sees("#log", "(edited)")
+	b.do(chromedp.Click(chromedp.CSS(`#log details[open] button[value="tada"]`)))
+	b.sees("#log .reaction", "🎉")
 }

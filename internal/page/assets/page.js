@@ -1,13 +1,33 @@
 // What pages do beyond links, forms and parts that htmx fetches. No page needs it to be read.
 "use strict";
 
+// Until htmx has taken the page over, a form waits for it. Else the browser would load the page anew, and close what a
+// person has opened in it.
+let taken = false;
+const waiting = [];
+function takeOver() {
+  taken = true;
+  for (const [form, button] of waiting.splice(0)) form.requestSubmit(button);
+}
+document.addEventListener("submit", (e) => {
+  if (taken || !e.target.matches("[hx-post]")) return;
+  e.preventDefault();
+  e.stopImmediatePropagation();
+  waiting.push([e.target, e.submitter]);
+}, true);
+document.addEventListener("htmx:after:process", (e) => e.target === document.body && takeOver());
+// Without htmx the forms are sent as forms are.
+window.addEventListener("load", () => window.htmx || takeOver());
+
 // Enter sends the form of a text field that asks for it; Shift+Enter is a new line.
+const sends = (e) => e.key === "Enter" && !e.shiftKey && !e.isComposing && e.target.matches("textarea[data-enter-sends]");
 document.addEventListener("keydown", (e) => {
-  if (e.key === "Enter" && !e.shiftKey && !e.isComposing && e.target.matches("textarea[data-enter-sends]")) {
-    e.preventDefault();
-    e.target.form.requestSubmit();
-  }
+  if (!sends(e)) return;
+  e.preventDefault();
+  if (!e.repeat) e.target.form.requestSubmit();
 });
+// What types without keys, such as some keyboards of phones, brings the new line by itself: the field may be empty again by then.
+document.addEventListener("keypress", (e) => sends(e) && e.preventDefault());
 
 // A form that asks for it is empty again after it was taken, and an old note goes.
 document.addEventListener("htmx:after:request", (e) => {
@@ -33,10 +53,12 @@ document.addEventListener("change", (e) => {
   if (e.target.matches("[data-change-sends]")) e.target.form.requestSubmit();
 });
 
-// A log stays at its end, unless a person has scrolled up in it.
+// A log stays at its end, unless a person has scrolled up in it, or is about something in it: what they have opened or are
+// about to press must not move away from under them.
 function toEnd(log) {
   log.scrollTop = log.scrollHeight;
 }
+const busy = (log) => log.querySelector("details[open]") || log !== document.activeElement && log.contains(document.activeElement);
 const ends = new WeakMap();
 function logs() {
   for (const log of document.querySelectorAll("[data-at-end]")) {
@@ -44,7 +66,8 @@ function logs() {
     ends.set(log, true);
     toEnd(log);
     log.addEventListener("scroll", () => ends.set(log, log.scrollHeight - log.scrollTop - log.clientHeight < 60));
-    new MutationObserver(() => ends.get(log) && toEnd(log)).observe(log, { childList: true, subtree: true });
+    log.addEventListener("toggle", (e) => e.target.open && e.target.scrollIntoView({ block: "nearest" }), true);
+    new MutationObserver(() => ends.get(log) && !busy(log) && toEnd(log)).observe(log, { childList: true, subtree: true });
   }
 }
 
