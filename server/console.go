@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"slackmcp/config"
@@ -22,6 +24,7 @@ import (
 	"slackmcp/server/traces"
 	"slackmcp/server/web"
 	"slackmcp/store/queue"
+	"slackmcp/webhook"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/gaps"
 	"slackmcp/webhook/rule"
@@ -69,7 +72,7 @@ func consoleToken(log *slog.Logger, cfg config.Config) string {
 }
 
 // newConsole makes the operator's console; nil where there is none.
-func newConsole(o Options, store *watchedStore, health *web.Health, keeper *gapKeeper, a assistantSide, rules *rule.Runner, h *hooks) (*console.Console, error) {
+func newConsole(o Options, store *watchedStore, health *web.Health, keeper *gapKeeper, receiver *webhook.Receiver, a assistantSide, rules *rule.Runner, h *hooks) (*console.Console, error) {
 	cfg := o.Config
 	token := consoleToken(h.log, cfg)
 	if !consoleOpen(cfg) {
@@ -92,10 +95,13 @@ func newConsole(o Options, store *watchedStore, health *web.Health, keeper *gapK
 	if keeper != nil {
 		c.Gaps = consoleGaps{keeper}
 	}
+	if receiver != nil {
+		c.Rejected = receiver.Rejected
+	}
 	if rules != nil {
 		c.Rules = func() []console.Rule { return rulesOf(rules) }
 	}
-	withAssistants(&c, a, h)
+	withAssistants(&c, store, a, h)
 	made, err := console.New(c)
 	if err == nil {
 		h.console.Store(made)
@@ -104,7 +110,7 @@ func newConsole(o Options, store *watchedStore, health *web.Health, keeper *gapK
 }
 
 // withAssistants adds what is known of assistants, and of people.
-func withAssistants(c *console.Options, a assistantSide, h *hooks) {
+func withAssistants(c *console.Options, store queue.Queue, a assistantSide, h *hooks) {
 	if a.journal != nil {
 		c.Watch = a.journal.Watch
 	}
@@ -116,7 +122,7 @@ func withAssistants(c *console.Options, a assistantSide, h *hooks) {
 		c.Told = func(e *event.Event) []mcp.Told { return a.mcp.Told(e) }
 	}
 	if a.people != nil {
-		c.People = consolePeople{a.people, a.judge, h}
+		c.People = consolePeople{a.people, a.judge, store, h}
 	}
 }
 
@@ -160,10 +166,47 @@ func kept(ctx context.Context, cfg config.Config, store *watchedStore) []console
 	add("ids remembered now", fmt.Sprint(stats.SeenIDs))
 	if cfg.Queue.Backend == config.SQLite {
 		add("files in DATA_DIR", config.FormatSize(sizeOf(cfg.Queue.DataDir)))
-		add("backups", "the command backup makes one while the server runs; this page does not know of them")
 	}
-	return list
+	return append(list, backupsKept(cfg, store.backups, stats.Epoch)...)
 }
+
+// backupsKept says what is known of backups: those that the server makes by BACKUPS, the newest first.
+func backupsKept(cfg config.Config, b *backups, epoch string) []console.Setting {
+	switch {
+	case cfg.Queue.Backend != config.SQLite:
+		return []console.Setting{{Key: "backups", Value: "those of the database, by its own tools (docs/operations.md)"}}
+	case b == nil:
+		return []console.Setting{{Key: "backups", Value: "none are made by the server: BACKUPS is not set; the command backup makes one while it runs"}}
+	}
+	said := []console.Setting{{Key: "backups", Value: cfg.Queue.Backups.String()}}
+	add := func(key, value string) { said = append(said, console.Setting{Key: key, Value: value}) }
+	if p := b.problem(); p.What != "" {
+		add("the last backup failed", p.What)
+	}
+	now := b.now()
+	made, err := (&backups{cfg: cfg, epoch: epoch}).list(now)
+	switch {
+	case err != nil:
+		add("backups that are there", "they cannot be looked at: "+err.Error())
+	case len(made) == 0:
+		add("backups that are there", "none yet")
+	}
+	for _, one := range slices.Backward(made) {
+		size := "of unknown size"
+		if info, err := os.Stat(filepath.Join(cfg.Queue.Backups.Dir, one.name)); err == nil {
+			size = config.FormatSize(info.Size())
+		}
+		if len(said) > maxBackupsShown {
+			add("older ones", fmt.Sprintf("%d in all", len(made)))
+			break
+		}
+		add(one.name, size+", "+now.Sub(one.at).Round(time.Minute).String()+" old")
+	}
+	return said
+}
+
+// maxBackupsShown bounds the rows about backups.
+const maxBackupsShown = 20
 
 // sizeOf adds up the files of a folder; those that cannot be read are left out.
 func sizeOf(dir string) (total int64) {
@@ -204,7 +247,16 @@ func (g consoleGaps) Fill(ctx context.Context, id string, send func(gaps.Gap) er
 type consolePeople struct {
 	side  *signInSide
 	judge *visibility.Judge
+	store queue.Queue
 	hooks *hooks
+}
+
+func (p consolePeople) Explain(ctx context.Context, person, source, id string) (visibility.Explanation, error) {
+	if p.judge == nil {
+		return visibility.Explanation{}, errors.New(noJudge)
+	}
+	x, err := p.side.explain(ctx, p.judge, p.store, explain{Who: person, ID: id, Source: source})
+	return x.Explanation, err
 }
 
 func (p consolePeople) List(ctx context.Context, fn func(operate.Person) error) error {

@@ -202,7 +202,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 		who.grant = assistants.mcp.SetGrant
 	}
 	health := newHealth(cfg, store, keeper, assistants, slackSocket, who, rules)
-	pages, err := newConsole(o, store, health, keeper, assistants, rules, h)
+	pages, err := newConsole(o, store, health, keeper, receiver, assistants, rules, h)
 	if err != nil {
 		return nil, err
 	}

@@ -27,9 +27,11 @@ import (
 	"slackmcp/mcp"
 	"slackmcp/mcp/notify"
 	"slackmcp/mcp/transport"
+	"slackmcp/mcp/visibility"
 	"slackmcp/server/metrics"
 	"slackmcp/server/operate"
 	"slackmcp/server/web"
+	"slackmcp/webhook"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/gaps"
 	"slackmcp/webhook/operator"
@@ -67,6 +69,8 @@ type Options struct {
 	// Rules lists the rules in force.
 	Rules func() []Rule
 	Gaps  Gaps
+	// Rejected lists the deliveries that were refused and are kept, the newest first; nil where none is received.
+	Rejected func() []webhook.Rejected
 	// Subscriptions returns the webhook subscriptions, or why there are none.
 	Subscriptions func() (*notify.Notifier, error)
 	// Assistants returns what assistants have open; nil without an MCP side.
@@ -109,6 +113,8 @@ type People interface {
 	List(ctx context.Context, fn func(operate.Person) error) error
 	Show(ctx context.Context, person string) (operate.PersonDetail, error)
 	SignOut(ctx context.Context, what string) (operate.SignedOut, error)
+	// Explain says why a person sees an event or not.
+	Explain(ctx context.Context, person, source, id string) (visibility.Explanation, error)
 }
 
 // A Change is something that was changed by the console.
@@ -151,7 +157,7 @@ func New(o Options) (*Console, error) {
 	}
 	c.site, err = page.New(page.Options{
 		Name: "Operator's console", Base: Base, Cookie: "console_form", Nav: navigation, Styles: []string{"console.css"},
-		Files: files, Templates: built, Funcs: template.FuncMap{"ago": ago, "stamp": stamp, "number": number, "join": strings.Join, "cut": cut},
+		Files: files, Templates: built, Funcs: template.FuncMap{"ago": ago, "stamp": stamp, "number": number, "join": strings.Join, "cut": c.shown},
 		Redact: o.Redact,
 	})
 	if err != nil {
@@ -164,6 +170,7 @@ func New(o Options) (*Console, error) {
 var navigation = []page.Link{
 	{Text: "Health", Path: "/"},
 	{Text: "Events", Path: "/events"},
+	{Text: "Refused", Path: "/deliveries"},
 	{Text: "Groups", Path: "/groups"},
 	{Text: "Dead letters", Path: "/dead-letters"},
 	{Text: "Rules", Path: "/rules"},
@@ -188,6 +195,8 @@ func (c *Console) routes() http.Handler {
 	c.page(pages, "/{$}", "Health", "health", c.health)
 	c.page(pages, "/events", "Events", "events", c.events)
 	c.page(pages, "/events/show", "One event", "event", c.event)
+	c.page(pages, "/deliveries", "Refused deliveries", "deliveries", c.deliveries)
+	c.page(pages, "/deliveries/show", "One refused delivery", "delivery", c.delivery)
 	c.page(pages, "/groups", "Groups", "groups", c.groups)
 	c.page(pages, "/groups/drop", "Drop a group", "group", func(r *http.Request) (any, error) { return c.group(r.Context(), r.FormValue("group")) })
 	c.page(pages, "/dead-letters", "Dead letters", "letters", c.letters)
@@ -206,6 +215,7 @@ func (c *Console) routes() http.Handler {
 	c.change(pages, "/dead-letters/redrive", c.redrive)
 	c.change(pages, "/dead-letters/drop", c.drop)
 	c.change(pages, "/events/replay", c.replay)
+	c.change(pages, "/events/replay-all", c.replayAll)
 	c.change(pages, "/groups/drop", c.dropGroup)
 	c.change(pages, "/gaps/fill", c.fill)
 	c.change(pages, "/subscriptions/change", c.changeSubscription)
@@ -231,7 +241,7 @@ type view struct {
 
 // liveOn says what makes a page's part come anew.
 var liveOn = map[string]string{
-	"health": "figures", "events": "events", "groups": "figures", "letters": "jobs", "rules": "figures", "gaps": "jobs",
+	"health": "figures", "events": "events", "deliveries": "slow", "groups": "figures", "letters": "jobs", "rules": "figures", "gaps": "jobs",
 	"subscriptions": "slow", "assistants": "figures", "people": "slow",
 }
 

@@ -22,6 +22,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/notify"
 	"slackmcp/mcp/transport"
+	"slackmcp/mcp/visibility"
 	"slackmcp/server/console"
 	"slackmcp/server/metrics"
 	"slackmcp/server/operate"
@@ -29,6 +30,7 @@ import (
 	"slackmcp/signin/rows"
 	"slackmcp/store/memory"
 	"slackmcp/store/queue"
+	"slackmcp/webhook"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/gaps"
 )
@@ -86,6 +88,9 @@ func newWorld(t *testing.T, letters int, reason string, change func(*console.Opt
 		Kept:     func(context.Context) []console.Setting { return []console.Setting{{Key: "kept", Value: hostile}} },
 		Rules: func() []console.Rule {
 			return []console.Rule{{Name: hostile, Does: "post", Group: "rule." + hostile, Refusing: time.Now()}}
+		},
+		Rejected: func() []webhook.Rejected {
+			return []webhook.Rejected{{ID: "kq3f", Source: hostile, Address: hostile, Reason: hostile, Expected: []string{hostile}, Came: []string{hostile}, Headers: map[string]int{hostile: 3}, Body: hostile}}
 		},
 		Gaps:          w,
 		People:        people{w},
@@ -153,6 +158,10 @@ func (people) Show(context.Context, string) (operate.PersonDetail, error) {
 		Person: operate.Person{Person: "T1/U1", Name: hostile, Workspace: hostile},
 		List:   []rows.Info{{ID: "si", Name: hostile, ClientName: hostile, Host: hostile, Scopes: []access.Scope{access.Read}}},
 	}, nil
+}
+
+func (people) Explain(_ context.Context, who, _, _ string) (visibility.Explanation, error) {
+	return visibility.Explanation{Person: who, Verdict: "shown", Why: hostile, Conversation: hostile, Kind: hostile, Membership: hostile, Needs: hostile}, nil
 }
 
 func (p people) SignOut(_ context.Context, what string) (operate.SignedOut, error) {

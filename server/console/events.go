@@ -9,11 +9,13 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"slackmcp/internal/search"
 	"slackmcp/mcp"
+	"slackmcp/mcp/visibility"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
@@ -38,9 +40,9 @@ type row struct {
 	Link                                  string
 }
 
-func rowOf(e *event.Event) row {
+func (c *Console) rowOf(e *event.Event) row {
 	return row{
-		Source: e.Source, ID: e.ID, Kind: e.Kind.String(), Channel: e.Channel, User: e.User, Says: cut(operator.Summary(e), maxSummary),
+		Source: e.Source, ID: e.ID, Kind: e.Kind.String(), Channel: e.Channel, User: e.User, Says: c.shown(operator.Summary(e), maxSummary),
 		Received: e.ReceivedAt, Self: e.FromSelf, Link: eventLink(e.Source, e.ID),
 	}
 }
@@ -95,6 +97,7 @@ func (c *Console) events(r *http.Request) (any, error) {
 		Found string
 		// Looked is how far a search for words has come that is not at its end.
 		Looked time.Time
+		Names  []string // of the groups
 	}
 	if find := strings.TrimSpace(r.FormValue("find")); find != "" {
 		link, err := c.find(r.Context(), find)
@@ -114,6 +117,9 @@ func (c *Console) events(r *http.Request) (any, error) {
 		return nil, err
 	}
 	d.Said, d.Live = said, r.FormValue("cursor") == ""
+	if d.Names, err = c.opt.Store.Groups(r.Context()); err != nil {
+		return nil, err
+	}
 	q := event.Query{Filter: f, Limit: eventsPage, After: event.Position(r.FormValue("cursor"))}
 	ctx := r.Context()
 	err = operator.Hold(ctx, c.opt.Store, func() error {
@@ -122,7 +128,7 @@ func (c *Console) events(r *http.Request) (any, error) {
 			return err
 		}
 		for i := range p.Events {
-			d.Rows = append(d.Rows, rowOf(&p.Events[i]))
+			d.Rows = append(d.Rows, c.rowOf(&p.Events[i]))
 		}
 		if p.More {
 			d.Older, d.Looked = older(r, string(p.Next)), p.Looked
@@ -225,9 +231,13 @@ func (c *Console) event(r *http.Request) (any, error) {
 		Received time.Time
 		Reason   string // of the sender's repetition
 		Groups   []groupWay
-		Attempts []Attempt
+		Attempts []Attempt // of groups
+		Posts    []Attempt // to subscribers
 		Told     []mcp.Told
 		TellsNot bool
+		People   bool // whether people see events by what they may see in Slack
+		Who      string
+		Seen     *visibility.Explanation
 	}
 	source, id := r.FormValue("source"), r.FormValue("id")
 	var light event.Event
@@ -238,7 +248,7 @@ func (c *Console) event(r *http.Request) (any, error) {
 			return err
 		}
 		d.View, d.Reason = operator.View(&e), e.Retry.Reason
-		d.Payload, d.CutOff = payload(d.View.Payload)
+		d.Payload, d.CutOff = c.payload(d.View.Payload)
 		if c.opt.Told != nil {
 			d.Told = c.opt.Told(&e)
 		}
@@ -251,17 +261,42 @@ func (c *Console) event(r *http.Request) (any, error) {
 	}
 	d.View.Payload, d.Received, d.TellsNot = nil, light.ReceivedAt, c.opt.Told == nil
 	d.Trace = c.opt.Trace(light.Source, light.ID)
-	d.Attempts = c.trail.of(func(a *Attempt) bool {
+	tried := c.trail.of(func(a *Attempt) bool {
 		return a.ID == light.ID && (a.Source == "" || a.Source == light.Source)
 	}, maxAttempt)
-	d.Groups, err = c.way(ctx, &light)
+	if d.Groups, err = c.way(ctx, &light, tried); err != nil {
+		return nil, err
+	}
+	for _, a := range tried {
+		if slices.ContainsFunc(d.Groups, func(w groupWay) bool { return w.Group == a.By }) {
+			d.Attempts = append(d.Attempts, a)
+		} else {
+			d.Posts = append(d.Posts, a)
+		}
+	}
+	d.People = c.opt.People != nil
+	d.Who, d.Seen, err = c.seen(r, light.Source, light.ID)
 	return d, err
 }
 
+// seen says why the person whom a query names sees an event or not; nobody is named at first.
+func (c *Console) seen(r *http.Request, source, id string) (who string, x *visibility.Explanation, err error) {
+	who = strings.TrimSpace(r.FormValue("who"))
+	if who == "" || c.opt.People == nil {
+		return who, nil, nil
+	}
+	found, err := c.opt.People.Explain(r.Context(), who, source, id)
+	c.changed(r, "visibility_explain", who+" "+id, 0, err)
+	if err != nil {
+		return who, nil, problem{err.Error() + ".", "Write a person as T…/U…, or a user's id: the page People has them."}
+	}
+	return who, &found, nil
+}
+
 // payload is a body as people read it.
-func payload(body json.RawMessage) (text string, cutOff bool) {
+func (c *Console) payload(body json.RawMessage) (text string, cutOff bool) {
 	if len(body) > maxPayload {
-		return cut(strings.ToValidUTF8(string(body), "\uFFFD"), maxPayload), true
+		return c.shown(strings.ToValidUTF8(string(body), "\uFFFD"), maxPayload), true
 	}
 	var b bytes.Buffer
 	if json.Indent(&b, body, "", "  ") != nil {
@@ -271,7 +306,7 @@ func payload(body json.RawMessage) (text string, cutOff bool) {
 }
 
 // way says what became of an event in each group, as far as the store knows it.
-func (c *Console) way(ctx context.Context, e *event.Event) ([]groupWay, error) {
+func (c *Console) way(ctx context.Context, e *event.Event, tried []Attempt) ([]groupWay, error) {
 	stats, err := c.opt.Store.Stats(ctx)
 	if err != nil {
 		return nil, err
@@ -281,11 +316,15 @@ func (c *Console) way(ctx context.Context, e *event.Event) ([]groupWay, error) {
 		g := &stats.Groups[i]
 		w := groupWay{Group: g.Name}
 		letter, err := c.deadAt(ctx, g, e.Position)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
+		}
+		last := slices.IndexFunc(tried, func(a Attempt) bool { return a.By == g.Name })
+		switch {
 		case letter != nil:
-			w.State, w.Reason, w.Dead, w.Attempts, w.Died = "dead letter", cut(letter.Reason, maxWhy), true, letter.Attempts, letter.DiedAt
+			w.State, w.Reason, w.Dead, w.Attempts, w.Died = "dead letter", c.shown(letter.Reason, maxWhy), true, letter.Attempts, letter.DiedAt
+		case last >= 0:
+			w.State, w.Reason, w.Attempts = afterAttempt(tried[last].Outcome), tried[last].Why, tried[last].Number
 		case g.Waiting > 0 && !g.OldestWaiting.IsZero() && !e.ReceivedAt.Before(g.OldestWaiting):
 			w.State = "done, or it waits: older events wait"
 		default:
@@ -294,6 +333,17 @@ func (c *Console) way(ctx context.Context, e *event.Event) ([]groupWay, error) {
 		list = append(list, w)
 	}
 	return list, nil
+}
+
+// afterAttempt is what becomes of an event that is no dead letter, after an attempt of a group.
+func afterAttempt(outcome string) string {
+	switch outcome {
+	case "done":
+		return "done"
+	case "given up":
+		return "given up, and redriven or dropped since"
+	}
+	return "is tried again, or is in flight again"
 }
 
 // deadAt returns the dead letter of a group at a position; nil where there is none.
@@ -317,4 +367,29 @@ func (c *Console) replay(r *http.Request) (string, error) {
 	t, err := operator.Replay(r.Context(), c.opt.Store, group, operator.Events{Refs: []string{at}}, nil)
 	c.changed(r, "events replayed", group, int(t.Changed), err)
 	return "/groups", err
+}
+
+// replayAll begins to schedule all events that a filter matches once more for a group.
+func (c *Console) replayAll(r *http.Request) (string, error) {
+	if err := sure(r); err != nil {
+		return "", err
+	}
+	group := r.PostFormValue("group")
+	f, _, err := filterOf(r)
+	if err != nil {
+		return "", err
+	}
+	if _, err := c.group(r.Context(), group); err != nil {
+		return "", err
+	}
+	chosen := operator.Events{Filter: f}
+	chosen.All = !chosen.Chooses()
+	return "/groups", c.jobs.start(r.Context(), r, "Replay", "events replayed", group, func(ctx context.Context, tell progress) (int64, error) {
+		t, err := operator.Replay(ctx, c.opt.Store, group, chosen, func(t operator.Tally) { tell(t.Looked, t.Of, tallied(t)) })
+		if stopped, interrupted := errors.AsType[*operator.InterruptedError](err); interrupted {
+			t = stopped.Tally
+		}
+		tell(t.Looked, t.Of, tallied(t))
+		return t.Changed, err
+	})
 }

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"html"
 	"net/http"
@@ -16,15 +17,16 @@ import (
 
 	"slackmcp/internal/logging"
 	"slackmcp/server/console"
+	"slackmcp/webhook/event"
 )
 
 var pages = []string{
-	"/", "/events", "/events/show?source=slack&id=Ev0", "/groups", "/groups/drop?group=g", "/dead-letters", "/dead-letters?group=g", "/rules", "/gaps",
+	"/", "/events", "/events/show?source=slack&id=Ev0", "/events/show?source=slack&id=Ev0&who=U1", "/deliveries", "/deliveries/show?id=kq3f", "/groups", "/groups/drop?group=g", "/dead-letters", "/dead-letters?group=g", "/rules", "/gaps",
 	"/subscriptions", "/assistants", "/people", "/people/show?who=T1/U1", "/settings", "/jobs",
 }
 
 var changes = []string{
-	"/dead-letters/redrive", "/dead-letters/drop", "/events/replay", "/groups/drop", "/gaps/fill", "/subscriptions/change", "/people/sign-out", "/jobs/stop", "/sign-out",
+	"/dead-letters/redrive", "/dead-letters/drop", "/events/replay", "/events/replay-all", "/groups/drop", "/gaps/fill", "/subscriptions/change", "/people/sign-out", "/jobs/stop", "/sign-out",
 }
 
 func TestAStrangerGetsNothing(t *testing.T) {
@@ -306,6 +308,49 @@ func TestSessionsEndInTime(t *testing.T) {
 		now = now.Add(30 * time.Minute)
 		if a := b.get("/console/"); a.status == http.StatusOK {
 			t.Errorf("%s: a page that was left open keeps its session", name)
+		}
+	}
+}
+
+// TestASecretIsTakenOutBeforeATextIsCut: of a secret at the place where a text is cut no part is shown.
+func TestASecretIsTakenOutBeforeATextIsCut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0, "", nil)
+	for i, bound := range []int{200, 300, 4000, 256 << 10} {
+		for j, part := range []int{1, 5, len(secret) - 1} { // as much of it stands before the place
+			before := strings.Repeat("x", max(0, bound-part))
+			id, text := fmt.Sprintf("EvCut%d-%d", i, j), before+secret
+			if bound == 256<<10 { // that of a payload, which begins before the text and goes on behind it
+				text = before[len(`{"event":{"text":"`):] + secret + strings.Repeat("y", 1000)
+			}
+			raw, err := json.Marshal(map[string]any{"type": "event_callback", "event": map[string]any{"type": "message", "text": text}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.store.Publish(t.Context(), event.Event{Source: "slack", ID: id, Kind: event.Kind{Type: "message"}, ReceivedAt: time.Now(), Raw: raw}); err != nil {
+				t.Fatal(err)
+			}
+			w.c.Tried(console.Attempt{By: "g", Source: "slack", ID: id, Outcome: "failed", Why: text})
+		}
+	}
+	b := w.signedIn()
+	paths := []string{"/events"}
+	for i := range 4 {
+		for j := range 3 {
+			paths = append(paths, fmt.Sprintf("/events/show?source=slack&id=EvCut%d-%d", i, j))
+		}
+	}
+	for _, path := range paths {
+		page := b.get(console.Base + path).body
+		for _, shown := range []string{page, html.UnescapeString(page)} {
+			for part := 1; part < len(secret); part++ {
+				if strings.Contains(shown, "x"+secret[:part]+"…") {
+					t.Errorf("%s shows the first %d bytes of a secret", path, part)
+				}
+			}
+		}
+		if strings.Count(page, "…") < 3 && path == "/events" {
+			t.Errorf("nothing is cut: %s", page)
 		}
 	}
 }

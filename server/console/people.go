@@ -122,7 +122,7 @@ func (c *Console) changeSubscription(r *http.Request) (string, error) {
 		}
 		do = n.Remove
 	default:
-		return "", problem{fmt.Sprintf("Nothing is called %q.", cut(what, maxSummary)), "Load the page again."}
+		return "", problem{fmt.Sprintf("Nothing is called %q.", c.shown(what, maxSummary)), "Load the page again."}
 	}
 	err = do(r.Context(), id)
 	c.changed(r, "subscription_"+what, id, 0, err)

@@ -33,7 +33,7 @@ type trail struct {
 
 // Tried remembers an attempt. It does not wait.
 func (c *Console) Tried(a Attempt) {
-	a.Why, a.Took = cut(a.Why, maxWhy), a.Took.Round(100*time.Microsecond)
+	a.Why, a.Took = c.shown(a.Why, maxWhy), a.Took.Round(100*time.Microsecond)
 	t := &c.trail
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,6 +59,9 @@ func (t *trail) of(match func(*Attempt) bool, most int) []Attempt {
 	}
 	return slices.Clip(list)
 }
+
+// shown is a text without secrets, shortened to so many bytes. A secret that was cut first would not be known any more.
+func (c *Console) shown(text string, most int) string { return cut(c.opt.Redact(text), most) }
 
 // cut shortens a text that others wrote to so many bytes, at a character's border.
 func cut(text string, most int) string {

@@ -111,7 +111,7 @@ func (c *Console) letters(r *http.Request) (any, error) {
 	}
 	next, err := operator.Each(r.Context(), c.opt.Store, l, event.Position(r.FormValue("cursor")), lettersPage, func(dl *queue.DeadLetter) error {
 		one := letterRow{
-			row: rowOf(&dl.Event), Position: dl.Event.Position, Attempts: dl.Attempts, Reason: cut(dl.Reason, maxWhy), Died: dl.DiedAt,
+			row: c.rowOf(&dl.Event), Position: dl.Event.Position, Attempts: dl.Attempts, Reason: c.shown(dl.Reason, maxWhy), Died: dl.DiedAt,
 			Open: Base + "/dead-letters/show?" + url.Values{"group": {d.Group}, "position": {string(dl.Event.Position)}}.Encode(),
 		}
 		d.Rows = append(d.Rows, one)
@@ -177,7 +177,7 @@ func (c *Console) letter(r *http.Request) (any, error) {
 			return err
 		}
 		d.Letter = operator.ViewLetter(&list[0])
-		d.Payload, d.CutOff = payload(d.Letter.Payload)
+		d.Payload, d.CutOff = c.payload(d.Letter.Payload)
 		d.Letter.Payload, d.Link = nil, eventLink(d.Letter.Source, d.Letter.EventID)
 		return nil
 	})
