@@ -33,19 +33,19 @@ func (s *Sandbox) SetInteractivityURL(to string) {
 // that has the action_id or the label. Without a ts it is the channel's newest message
 // that has one. The payload is Slack's block_actions.
 func (s *Sandbox) Click(ctx context.Context, person, channel, ts, actionID string) (Answer, error) {
-	return s.clickWith(ctx, person, channel, ts, actionID, "")
+	return s.clickWith(ctx, person, channel, ts, actionID, nil)
 }
 
-// clickWith is Click; of a menu, option is the value of what the person chooses.
-func (s *Sandbox) clickWith(ctx context.Context, person, channel, ts, actionID, option string) (Answer, error) {
-	payload, responseURL, err := s.clickPayload(person, channel, ts, actionID, option)
+// clickWith is Click; form has what the person typed or chose in the elements of the message.
+func (s *Sandbox) clickWith(ctx context.Context, person, channel, ts, actionID string, form url.Values) (Answer, error) {
+	payload, responseURL, err := s.clickPayload(person, channel, ts, actionID, form)
 	if err != nil {
 		return Answer{}, err
 	}
 	return s.interact(ctx, payload, responseURL)
 }
 
-func (s *Sandbox) clickPayload(person, channel, ts, actionID, option string) (object, string, error) {
+func (s *Sandbox) clickPayload(person, channel, ts, actionID string, form url.Values) (object, string, error) {
 	var payload object
 	var responseURL string
 	err := s.act(person, channel, func(who actor, ch *channelRef) error {
@@ -53,10 +53,11 @@ func (s *Sandbox) clickPayload(person, channel, ts, actionID, option string) (ob
 		if err != nil {
 			return err
 		}
-		if chosen, ok := optionOf(action, option); ok {
-			action["selected_option"] = chosen
-		}
 		delete(action, "options")
+		values := object{}
+		if form != nil {
+			values = s.typedValues(lookout{Sandbox: s, me: who.user, place: m.TS}.blocks(m.Blocks), form, action)
+		}
 		action["action_ts"] = s.newTS()
 		responseURL = s.newResponseURL(ch.channel, m, who.user)
 		payload = s.interaction("block_actions", who.user)
@@ -65,7 +66,7 @@ func (s *Sandbox) clickPayload(person, channel, ts, actionID, option string) (ob
 		payload["message"] = s.view(m, who)
 		payload["response_url"] = responseURL
 		payload["actions"] = []object{action}
-		payload["state"] = object{"values": object{}}
+		payload["state"] = object{"values": values}
 		return nil
 	})
 	return payload, responseURL, err
@@ -143,17 +144,6 @@ func actionOf(element object, block string) object {
 		}
 	}
 	return action
-}
-
-// optionOf finds an option of a menu by its value.
-func optionOf(action object, value string) (any, bool) {
-	options, _ := action["options"].([]any)
-	for _, o := range options {
-		if one, _ := o.(object); value != "" && one["value"] == value {
-			return one, true
-		}
-	}
-	return nil, false
 }
 
 // interaction is what all interactive payloads have in common.

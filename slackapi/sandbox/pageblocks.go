@@ -33,7 +33,7 @@ type blockView struct {
 
 // An elementView is what can be pressed, chosen or typed into.
 type elementView struct {
-	Kind        string // button, select, text, words
+	Kind        string // button, select, choices, text, words
 	Type        string // Slack's name of it
 	ActionID    string
 	BlockID     string
@@ -44,11 +44,13 @@ type elementView struct {
 	Placeholder string
 	Value       string
 	Multiline   bool
+	Input       string // the type of the field
+	Many        bool   // whether several may be chosen
+	FromApp     bool   // whether the app provides the options
+	Required    bool
 	Options     []optionView
 	Words       []page.Span
 }
-
-type optionView struct{ Label, Value string }
 
 // A richView is a part of rich text: section, list, quote or pre.
 type richView struct {
@@ -76,20 +78,15 @@ type (
 		Optional    bool
 	}
 	elementJSON struct {
-		Type         string
-		ActionID     string `json:"action_id"`
-		Text         json.RawMessage
-		Style        json.RawMessage
-		URL          string
-		Placeholder  textJSON
-		InitialValue string `json:"initial_value"`
-		Multiline    bool
-		AltText      string `json:"alt_text"`
-		Options      []struct {
-			Text  textJSON
-			Value string
-		}
-		Confirm struct{ Text textJSON }
+		Type        string
+		ActionID    string `json:"action_id"`
+		Text        json.RawMessage
+		Style       json.RawMessage
+		URL         string
+		Placeholder textJSON
+		Multiline   bool
+		AltText     string `json:"alt_text"`
+		Confirm     struct{ Text textJSON }
 
 		// Of rich text.
 		UserID      string `json:"user_id"`
@@ -135,7 +132,9 @@ func (l lookout) block(b blockJSON) blockView {
 		v.Plain, v.Href = or(page.Plain(b.Title.Text), b.AltText), linkOf(b.ImageURL)
 	case "input":
 		v.Plain = page.Plain(b.Label.Text)
-		v.Accessory = l.elementOf(b.Element, b.BlockID)
+		if v.Accessory = l.elementOf(b.Element, b.BlockID); v.Accessory != nil {
+			v.Accessory.Label, v.Accessory.Required = v.Plain, !b.Optional
+		}
 	case "rich_text":
 		v.Rich = l.rich(b.Elements, 0)
 	case "markdown", "video", "file":
@@ -184,16 +183,11 @@ func (l lookout) elementOf(raw json.RawMessage, block string) *elementView {
 	_ = json.Unmarshal(e.Text, &text)
 	v := &elementView{
 		Type: e.Type, ActionID: e.ActionID, BlockID: block, Label: page.Plain(text.Text), Style: unquoted(e.Style), Href: linkOf(e.URL),
-		Confirm: page.Plain(e.Confirm.Text.Text), Placeholder: page.Plain(e.Placeholder.Text), Value: e.InitialValue, Multiline: e.Multiline,
-	}
-	for _, o := range e.Options[:min(len(e.Options), 100)] {
-		v.Options = append(v.Options, optionView{page.Plain(o.Text.Text), o.Value})
+		Confirm: page.Plain(e.Confirm.Text.Text), Placeholder: page.Plain(e.Placeholder.Text), Multiline: e.Multiline,
 	}
 	switch e.Type {
 	case "button":
 		v.Kind = "button"
-	case "plain_text_input", "email_text_input", "url_text_input", "number_input", "datepicker", "timepicker":
-		v.Kind = "text"
 	case "mrkdwn":
 		v.Kind, v.Words = "words", l.text(unquoted(e.Text))
 	case "plain_text":
@@ -202,9 +196,7 @@ func (l lookout) elementOf(raw json.RawMessage, block string) *elementView {
 		v.Kind, v.Words = "words", []page.Span{{Kind: "text", Text: "[" + e.AltText + "]"}}
 	default:
 		v.Kind = "words"
-		if len(v.Options) > 0 {
-			v.Kind = "select"
-		}
+		l.choose(v, raw)
 	}
 	return v
 }

@@ -50,6 +50,7 @@ func (s *Sandbox) pages(mux *http.ServeMux) {
 	own.HandleFunc("GET /part/{name}", v.part)
 	own.HandleFunc("GET /shared/{file}", v.shared)
 	own.HandleFunc("POST /act/say", v.say)
+	own.HandleFunc("POST /act/upload", v.upload)
 	own.HandleFunc("POST /act/message", v.onMessage)
 	own.HandleFunc("POST /act/room", v.onRoom)
 	own.HandleFunc("POST /act/modal", v.onModal)
@@ -130,7 +131,14 @@ func (v *workspacePages) assemble(at spot) workspacePage {
 
 // offeredEmoji are the reactions that a page offers.
 var offeredEmoji = []optionView{
-	{"👍", "+1"}, {"✅", "white_check_mark"}, {"👀", "eyes"}, {"🎉", "tada"}, {"❤️", "heart"}, {"😂", "joy"}, {"🙏", "pray"}, {"🔥", "fire"},
+	{Label: "👍", Value: "+1"},
+	{Label: "✅", Value: "white_check_mark"},
+	{Label: "👀", Value: "eyes"},
+	{Label: "🎉", Value: "tada"},
+	{Label: "❤️", Value: "heart"},
+	{Label: "😂", Value: "joy"},
+	{Label: "🙏", Value: "pray"},
+	{Label: "🔥", Value: "fire"},
 }
 
 func (v *workspacePages) show(w http.ResponseWriter, r *http.Request) {
@@ -246,8 +254,10 @@ func (v *workspacePages) onMessage(w http.ResponseWriter, r *http.Request) {
 	switch what {
 	case "click":
 		var a Answer
-		a, err = v.clickWith(r.Context(), at.As, at.In, ts, value, r.PostFormValue("option:"+value))
+		a, err = v.clickWith(r.Context(), at.As, at.In, ts, value, r.PostForm)
 		err = refused(a, err)
+	case "suggest":
+		err = v.suggest(r, at, ts, value)
 	case "react":
 		if err = v.ReactAs(at.As, at.In, ts, value); Code(err) == "already_reacted" {
 			err = v.UnreactAs(at.As, at.In, ts, value)
@@ -273,7 +283,7 @@ var errUnknownAct = errors.New("no button of the page does this")
 
 // pressed is the button of a form that was pressed.
 func pressed(r *http.Request) (what, value string) {
-	for _, name := range []string{"click", "react", "edit", "delete", "join", "invite", "submit", "close"} {
+	for _, name := range []string{"click", "suggest", "react", "edit", "delete", "join", "invite", "submit", "close"} {
 		if r.PostForm.Has(name) {
 			return name, r.PostFormValue(name)
 		}

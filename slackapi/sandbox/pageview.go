@@ -54,6 +54,8 @@ type lookout struct {
 	me   *user
 	here *channel // nil: a person, to whom nothing was said yet, or nothing
 	with *user    // whom to write to, where here is nil
+
+	place string // the message or the modal whose blocks are read
 }
 
 // A personView is somebody as pages show them.
@@ -372,6 +374,7 @@ func (l lookout) message(m *message) messageView {
 	if b := l.botOf(m.User); m.BotID != "" && m.User != "" && b == nil {
 		v.Through = l.app.name
 	}
+	l.place = m.TS
 	if m.ownBlocks {
 		v.Blocks = l.blocks(m.Blocks)
 	}

@@ -125,6 +125,7 @@ type Sandbox struct {
 	assistants    string // where they reach the server; empty is unknown
 	triggers      map[string]*trigger
 	modals        map[string]*openView // by person
+	offers        map[offerOf][]optionView
 }
 
 // A held is what the workspace holds, which [Sandbox.Load] makes anew.
@@ -208,6 +209,7 @@ func New(opt Options) (*Sandbox, error) {
 		rates:     map[string]*window{},
 		triggers:  map[string]*trigger{},
 		modals:    map[string]*openView{},
+		offers:    map[offerOf][]optionView{},
 		clock:     make(chan struct{}, 1),
 	}
 	s.sockets = newSockets(opt.SocketMode)

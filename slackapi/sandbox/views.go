@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -136,25 +136,56 @@ func (l lookout) modal() *modalView {
 	if v == nil {
 		return nil
 	}
+	l.place = v.id
 	return &modalView{ID: v.id, Title: v.title, Submit: v.submit, Blocks: l.blocks(v.blocks), Problems: v.problems}
 }
 
-// onModal submits or closes the person's modal.
+// onModal submits or closes the person's modal, or does what a button in it says.
 func (v *workspacePages) onModal(w http.ResponseWriter, r *http.Request) {
 	at := spotOf(r.PostForm)
-	what, _ := pressed(r)
-	v.done(w, r, at, v.endModal(r.Context(), at.As, what == "submit", func(block, action string) string {
-		return r.PostFormValue("input:" + block + ":" + action)
-	}))
+	err := errUnknownAct
+	switch what, value := pressed(r); what {
+	case "submit", "close":
+		err = v.endModal(r.Context(), at.As, what == "submit", r.PostForm)
+	case "click":
+		err = v.clickInModal(r.Context(), at.As, value, r.PostForm)
+	case "suggest":
+		err = v.suggest(r, at, "", value)
+	}
+	v.done(w, r, at, err)
 }
 
-// endModal tells the app that a person submitted or closed a modal, and does what it answers.
-func (s *Sandbox) endModal(ctx context.Context, person string, submit bool, typed func(block, action string) string) error {
+var errModalClosed = errors.New("the modal is not open any more")
+
+// clickInModal tells the app that a person has used an element of a modal, which stays open.
+func (s *Sandbox) clickInModal(ctx context.Context, person, element string, form url.Values) error {
 	s.mu.Lock()
 	open, u := s.modals[person], s.personNamed(person)
 	if open == nil || u == nil {
 		s.mu.Unlock()
-		return errors.New("the modal is not open any more")
+		return errModalClosed
+	}
+	action, err := findAction(open.blocks, element)
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	delete(action, "options")
+	action["action_ts"] = s.newTS()
+	payload := s.interaction("block_actions", u)
+	payload["view"] = s.viewOf(open, s.typedValues(lookout{Sandbox: s, me: u, place: open.id}.blocks(open.blocks), form, action))
+	payload["container"], payload["actions"] = object{"type": "view", "view_id": open.id}, []object{action}
+	s.mu.Unlock()
+	return refused(s.interact(ctx, payload, ""))
+}
+
+// endModal tells the app that a person submitted or closed a modal, and does what it answers.
+func (s *Sandbox) endModal(ctx context.Context, person string, submit bool, form url.Values) error {
+	s.mu.Lock()
+	open, u := s.modals[person], s.personNamed(person)
+	if open == nil || u == nil {
+		s.mu.Unlock()
+		return errModalClosed
 	}
 	what := "view_submission"
 	if !submit {
@@ -162,7 +193,7 @@ func (s *Sandbox) endModal(ctx context.Context, person string, submit bool, type
 		delete(s.modals, person)
 	}
 	payload := s.interaction(what, u)
-	payload["view"] = s.viewOf(open, s.typedValues(u, open, typed))
+	payload["view"] = s.viewOf(open, s.typedValues(lookout{Sandbox: s, me: u, place: open.id}.blocks(open.blocks), form, nil))
 	payload["response_urls"] = []string{}
 	s.mu.Unlock()
 	defer s.watch.live.Changed(changedRooms)
@@ -176,26 +207,24 @@ func (s *Sandbox) endModal(ctx context.Context, person string, submit bool, type
 	return s.afterSubmission(person, open, a.Body)
 }
 
-// typedValues are Slack's view state of what was typed and chosen. It requires s.mu.
-func (s *Sandbox) typedValues(u *user, open *openView, typed func(block, action string) string) object {
+// typedValues are Slack's state of what was typed and chosen in blocks. Into the action, unless it is nil, goes what was chosen in
+// its own element.
+func (*Sandbox) typedValues(blocks []blockView, form url.Values, action object) object {
 	values := object{}
-	l := lookout{Sandbox: s, me: u}
-	for _, b := range l.blocks(open.blocks) {
-		e := b.Accessory
-		if b.Kind != "input" || e == nil {
+	for _, e := range elementsOf(blocks) {
+		key, value, ok := e.state(picked(form, e))
+		if !ok {
 			continue
 		}
-		text := typed(b.ID, e.ActionID)
-		state := object{"type": e.Type, "value": text}
-		if e.Kind == "select" {
-			i := slices.IndexFunc(e.Options, func(o optionView) bool { return o.Value == text })
-			delete(state, "value")
-			state["selected_option"] = nil
-			if i >= 0 {
-				state["selected_option"] = object{"text": object{"type": "plain_text", "text": e.Options[i].Label, "emoji": true}, "value": text}
-			}
+		of, _ := values[e.BlockID].(object)
+		if of == nil {
+			of = object{}
+			values[e.BlockID] = of
 		}
-		values[b.ID] = object{e.ActionID: state}
+		of[e.ActionID] = object{"type": e.Type, key: value}
+		if action["action_id"] == e.ActionID && action["block_id"] == e.BlockID {
+			action[key] = value
+		}
 	}
 	return values
 }
