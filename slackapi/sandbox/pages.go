@@ -92,6 +92,7 @@ type workspacePage struct {
 	Close                      string // the way out of the thread
 	Fresh                      bool   // nobody has done anything here yet
 	Socket                     bool
+	Chosen                     bool // the person was chosen just now, and that field has the focus
 }
 
 // A messageList is a list of messages, and where they stand.
@@ -143,6 +144,7 @@ var offeredEmoji = []optionView{
 
 func (v *workspacePages) show(w http.ResponseWriter, r *http.Request) {
 	p := v.assemble(spotOf(r.URL.Query()))
+	p.Chosen = r.URL.Query().Has("chosen")
 	p.Log.Menu = r.URL.Query().Get(menuField)
 	p.Thread.Menu = p.Log.Menu
 	v.site.Page(w, r, http.StatusOK, p.Here.Sign+p.Here.Name+" · "+p.Team, "workspace", p)

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -104,10 +105,19 @@ func (s *server) call(t *testing.T, tool string, args map[string]any) string {
 
 func (s *server) callAs(t *testing.T, token, tool string, args map[string]any) string {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": map[string]any{
-		"name": tool, "arguments": args,
-		"_meta": map[string]any{"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": map[string]any{}},
-	}})
+	said := s.ask(t, token, "tools/call", tool, map[string]any{"name": tool, "arguments": args})
+	if strings.Contains(said, `"isError":true`) {
+		t.Errorf("%s: %s", tool, said)
+	}
+	return said
+}
+
+// ask sends a request of MCP, and returns its answer.
+func (s *server) ask(t *testing.T, token, method, name string, params map[string]any) string {
+	t.Helper()
+	all := map[string]any{"_meta": map[string]any{"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": map[string]any{}}}
+	maps.Copy(all, params)
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": all})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +127,7 @@ func (s *server) callAs(t *testing.T, token, tool string, args map[string]any) s
 	}
 	for name, v := range map[string]string{
 		"Authorization": "Bearer " + token, "Content-Type": "application/json", "Accept": "application/json, text/event-stream",
-		"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": tool,
+		"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": method, "Mcp-Name": name,
 	} {
 		req.Header.Set(name, v)
 	}
@@ -128,8 +138,8 @@ func (s *server) callAs(t *testing.T, token, tool string, args map[string]any) s
 	}
 	defer res.Body.Close()
 	said, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK || strings.Contains(string(said), `"isError":true`) {
-		t.Errorf("%s: %d %s (%v)", tool, res.StatusCode, said, err)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Errorf("%s %s: %d %s (%v)", method, name, res.StatusCode, said, err)
 	}
 	return string(said)
 }
@@ -164,6 +174,10 @@ func open(t *testing.T, address string) *tab {
 		}
 	}
 	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
+		t.Fatal(err)
+	}
+	// The window of a browser that nobody looks at has no focus by itself.
+	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -309,13 +323,32 @@ func (b *tab) dark(is bool) {
 	}
 }
 
-// phone makes the window that of a phone.
+// phone makes the window that of a small phone.
 func (b *tab) phone() {
 	b.Helper()
-	b.do(chromedp.EmulateViewport(390, 844))
+	b.do(chromedp.EmulateViewport(375, 812))
 	if wide := evaluate[bool](b, `document.documentElement.scrollWidth > innerWidth`); wide {
 		b.Error("the page is wider than a phone")
 	}
+}
+
+// everywhere looks at a page in a wide window and light, and on a phone and dark: axe finds no fault, nothing is wider than the
+// phone, and what can be pressed is within it, or within what scrolls.
+func (b *tab) everywhere(what string) {
+	b.Helper()
+	b.axe(what + ", light")
+	b.dark(true)
+	b.phone()
+	b.axe(what + ", on a phone, dark")
+	const outside = `[...document.querySelectorAll("main :is(a, button, input, select, textarea, summary)")].filter(e => {
+		const r = e.getBoundingClientRect();
+		return r.width && (r.left < 0 || r.right > innerWidth + 1) && !e.closest("table, .scroll, pre, .skip, .unseen") && e.type !== "hidden";
+	}).map(e => e.outerHTML.slice(0, 200))`
+	for _, one := range evaluate[[]string](b, outside) {
+		b.Errorf("%s, on a phone: out of reach is %s", what, one)
+	}
+	b.dark(false)
+	b.do(chromedp.EmulateViewport(1400, 900))
 }
 
 // picture writes docs/pictures/<name>.webp with -pictures.

@@ -36,12 +36,13 @@ func TestAliceWritesAndAnAssistantAnswers(t *testing.T) {
 	b.sees("#log .badge.app", "app")
 	b.sees("#calls", "chat.postMessage")
 	b.picture("workspace")
-	b.axe("the workspace, light")
-	b.dark(true)
-	b.axe("the workspace, dark")
+	b.everywhere("the workspace")
+	b.visit(evaluate[string](b, `document.querySelector("#log article:last-of-type .tools a").href`))
+	b.sees("#thread", "The report")
+	b.everywhere("a thread")
 	b.visit(s.Base + "/docs")
 	b.sees("summary", "/slack/events")
-	b.axe("the documentation, dark")
+	b.everywhere("the documentation")
 }
 
 // TestApproveIsClicked answers a question that an assistant waits for.

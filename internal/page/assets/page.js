@@ -75,5 +75,13 @@ function logs() {
 function dialogs() {
   for (const d of document.querySelectorAll("dialog[data-modal]:not([open])")) d.showModal();
 }
+// Escape closes it as its button does: the server hears of it.
+document.addEventListener("cancel", (e) => {
+  const close = e.target.matches("dialog[data-modal]") && e.target.querySelector("button[name=close]");
+  if (close) {
+    e.preventDefault();
+    close.click();
+  }
+}, true);
 document.addEventListener("DOMContentLoaded", () => { logs(); dialogs(); });
 document.addEventListener("htmx:after:swap", () => { logs(); dialogs(); });
