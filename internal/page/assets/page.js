@@ -71,6 +71,15 @@ function logs() {
   }
 }
 
+// A table that is wider than its place can be scrolled by the keyboard.
+function tables() {
+  for (const t of document.querySelectorAll("table")) {
+    if (t.scrollWidth > t.clientWidth) t.tabIndex = 0;
+    else t.removeAttribute("tabindex");
+  }
+}
+window.addEventListener("resize", tables);
+
 // A dialog that the server shows is opened as a modal one: the focus stays in it, and Escape closes it.
 function dialogs() {
   for (const d of document.querySelectorAll("dialog[data-modal]:not([open])")) d.showModal();
@@ -83,5 +92,5 @@ document.addEventListener("cancel", (e) => {
     close.click();
   }
 }, true);
-document.addEventListener("DOMContentLoaded", () => { logs(); dialogs(); });
-document.addEventListener("htmx:after:swap", () => { logs(); dialogs(); });
+document.addEventListener("DOMContentLoaded", () => { logs(); dialogs(); tables(); });
+document.addEventListener("htmx:after:swap", () => { logs(); dialogs(); tables(); });
