@@ -92,5 +92,9 @@ document.addEventListener("cancel", (e) => {
     close.click();
   }
 }, true);
-document.addEventListener("DOMContentLoaded", () => { logs(); dialogs(); tables(); });
+// What is open where there is room begins closed on a phone.
+function narrow() {
+  if (matchMedia("(max-width: 720px)").matches) for (const d of document.querySelectorAll("details[data-open-wide]")) d.open = false;
+}
+document.addEventListener("DOMContentLoaded", () => { narrow(); logs(); dialogs(); tables(); });
 document.addEventListener("htmx:after:swap", () => { logs(); dialogs(); tables(); });
