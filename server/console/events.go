@@ -374,6 +374,9 @@ func (c *Console) replayAll(r *http.Request) (string, error) {
 	if err := sure(r); err != nil {
 		return "", err
 	}
+	if r.PostFormValue("query") != "" {
+		return "", problem{"A search for words cannot be replayed.", "Choose events by the other fields."}
+	}
 	group := r.PostFormValue("group")
 	f, _, err := filterOf(r)
 	if err != nil {
