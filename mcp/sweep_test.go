@@ -296,7 +296,7 @@ func questions(t *testing.T, w *world, p *private) (all []question) {
 			all = append(all, called(tool.Name, with))
 		}
 	}
-	for _, with := range []a{{"limit": 200}, {"limit": 3}, {"limit": 200, "response_format": "detailed"}, {"order": "oldest_first", "limit": 7}, {"types": "message", "limit": 5}} {
+	for _, with := range []a{{"limit": 200}, {"limit": 3}, {"limit": 200, "response_format": "detailed"}, {"order": "oldest_first", "limit": 7}, {"types": "message", "limit": 5}, {"query": "said", "limit": 200}, {"query": "said", "limit": 3}, {"query": p.word}} {
 		all = append(all, called("slack_list_events", with))
 	}
 	for _, method := range sweptMethods["as it is"] {
