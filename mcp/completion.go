@@ -94,11 +94,11 @@ func (c *completer) channels(ctx context.Context, typed string, show func(names.
 func (c *completer) users(ctx context.Context, typed string) (*mcp.Completion, error) {
 	ctx, cancel := context.WithTimeout(ctx, completionPatience)
 	defer cancel()
-	book, _ := c.book(ctx)
+	book, judge := c.book(ctx)
 	if book == nil {
 		return complete(nil), nil
 	}
-	found, err := book.SearchUsers(ctx, strings.TrimPrefix(typed, "@"), "", completions)
+	found, err := book.SearchUsers(ctx, strings.TrimPrefix(typed, "@"), "", completions, judge.Reading(ctx).Seen())
 	if err != nil {
 		return complete(nil), nil
 	}

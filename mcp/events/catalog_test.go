@@ -134,7 +134,7 @@ func TestTypes(t *testing.T) {
 	}
 	click := payload(t, map[string]any{
 		"type": "block_actions", "user": map[string]any{"id": "U01", "team_id": "T01"}, "team": map[string]any{"id": "T01"}, "channel": map[string]any{"id": "C01"},
-		"container": map[string]any{"message_ts": "1700000001.000100"}, "response_url": "https://hooks.slack.com/secret", "trigger_id": "secret",
+		"container": map[string]any{"message_ts": "1700000001.000100", "thread_ts": "1700000001.000100"}, "response_url": "https://hooks.slack.com/secret", "trigger_id": "secret",
 		"actions": []any{map[string]any{"action_id": "approve", "block_id": "b", "type": "button", "value": "42"}},
 	})
 	used := func(element map[string]any) event.Event {
@@ -161,6 +161,7 @@ func TestTypes(t *testing.T) {
 	}{
 		{"message.created", `{}`, with(nil), map[string]any{"text": "Ship it", "channel": "C01", "user": "U01", "ts": "1700000001.000100", "uri": "slack://events/Ev01", "untrusted": true}},
 		{"message.created", `{"channel":"C01","user":"U01","channel_type":"channel","keyword":"SHIP","team":"T0LANTERN01"}`, with(nil), map[string]any{"event_id": "Ev01"}},
+		{"message.created", `{}`, with(map[string]any{"thread_ts": "1700000001.000100"}), map[string]any{"thread_ts": nil}},
 		{"message.created", `{"channel":"C02"}`, with(nil), nil},
 		{"message.created", `{"channel_type":"im"}`, with(nil), nil},
 		{"message.created", `{}`, with(map[string]any{"subtype": "channel_topic"}), nil},
@@ -182,7 +183,7 @@ func TestTypes(t *testing.T) {
 		{"member.left", `{}`, slack(map[string]any{"type": "member_left_channel", "channel": "C01", "user": "U01"}), map[string]any{"user": "U01"}},
 		{"user.changed", `{}`, slack(map[string]any{"type": "user_change", "user": map[string]any{"id": "U01", "name": "ann", "profile": map[string]any{"status_text": "away"}}}), map[string]any{"user": "U01", "name": "ann", "status_text": "away"}},
 		{"file.shared", `{}`, slack(map[string]any{"type": "file_shared", "file_id": "F01", "user_id": "U01", "channel_id": "C01"}), map[string]any{"file_id": "F01", "channel": "C01", "user": "U01"}},
-		{"interaction.received", `{"action_id":"approve","kind":"block_actions"}`, click, map[string]any{"kind": "block_actions", "message_ts": "1700000001.000100", "actions": []any{map[string]any{"action_id": "approve", "block_id": "b", "type": "button", "value": "42"}}}},
+		{"interaction.received", `{"action_id":"approve","kind":"block_actions"}`, click, map[string]any{"kind": "block_actions", "thread_ts": nil, "message_ts": "1700000001.000100", "actions": []any{map[string]any{"action_id": "approve", "block_id": "b", "type": "button", "value": "42"}}}},
 		{"interaction.received", `{"action_id":"reject"}`, click, nil},
 		{"interaction.received", `{}`, used(map[string]any{"type": "multi_users_select", "selected_users": []string{"U02", "U03"}}), map[string]any{"actions": []any{map[string]any{"action_id": "act", "block_id": "b", "type": "multi_users_select", "value": "U02", "values": []any{"U02", "U03"}}}}},
 		{"interaction.received", `{}`, used(map[string]any{"type": "datepicker", "selected_date": "2026-01-02"}), map[string]any{"actions": []any{map[string]any{"action_id": "act", "block_id": "b", "type": "datepicker", "value": "2026-01-02"}}}},

@@ -440,7 +440,10 @@ func interaction(a *interactionArguments, s *seen) (interactionData, bool) {
 	}
 	d := interactionData{
 		place: s.place(), Kind: s.view.Type, CallbackID: s.id(in.CallbackID), ViewID: s.id(in.View.ID),
-		MessageTS: s.id(cmp.Or(in.MessageTS, in.Container.MessageTS)), ThreadTS: s.id(in.Container.ThreadTS),
+		MessageTS: s.id(cmp.Or(in.MessageTS, in.Container.MessageTS)),
+	}
+	if in.Container.ThreadTS != in.Container.MessageTS { // as Slack says of a thread's first message
+		d.ThreadTS = s.id(in.Container.ThreadTS)
 	}
 	if in.Command != "" {
 		d.Command, d.Text = s.id(in.Command), s.said(in.Text)

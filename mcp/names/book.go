@@ -364,9 +364,11 @@ func (r *Resolver) SearchChannels(ctx context.Context, query, after string, limi
 }
 
 // SearchUsers does for users, by handle, names and title, what [Resolver.SearchChannels]
-// does for channels.
-func (r *Resolver) SearchUsers(ctx context.Context, query, after string, limit int) (Found[User], error) {
+// does for channels. A user is found by what seen returns of them: what the caller may be shown, so that
+// nothing else can be found out by asking. It must not wait.
+func (r *Resolver) SearchUsers(ctx context.Context, query, after string, limit int, seen func(User) User) (Found[User], error) {
 	return search(ctx, r, r.roster, r.users, query, after, limit, func(u User) (at, text string, ok bool) {
+		u = seen(u)
 		return key(u.Handle) + " " + u.ID, u.Handle + "\n" + u.Display + "\n" + u.Real + "\n" + u.Title, !u.Deleted
 	})
 }

@@ -30,7 +30,7 @@ func TestWhatIsLongerThanWhatIsKept(t *testing.T) {
 			t.Errorf("named are %v, whole %t, %v", found, whole, err)
 		}
 	}
-	if users, err := own.SearchUsers(t.Context(), "ada", "", 10); err != nil || users.Complete || !users.TooLong {
+	if users, err := own.SearchUsers(t.Context(), "ada", "", 10, whole); err != nil || users.Complete || !users.TooLong {
 		t.Errorf("users: %v, %v", users, err)
 	}
 	if channels, err := own.SearchChannels(t.Context(), "chan-1", "", 10); err != nil || channels.Complete || !channels.TooLong || len(channels.Items) != 10 {
@@ -56,7 +56,7 @@ func TestTheBookOfAllHasABound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if users, err := own.SearchUsers(t.Context(), "user", "", 10); err != nil || users.Complete {
+	if users, err := own.SearchUsers(t.Context(), "user", "", 10, whole); err != nil || users.Complete {
 		t.Errorf("a person is told that it is complete: %t, %v", users.Complete, err)
 	}
 	whole := newResolver(t, &fakeSlack{users: 100_000})

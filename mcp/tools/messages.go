@@ -9,6 +9,7 @@ import (
 
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/guard"
+	"slackmcp/mcp/names"
 	"slackmcp/mcp/toolset"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
@@ -114,6 +115,7 @@ type posted struct {
 	view.Mark
 	OK        bool         `json:"ok"`
 	Channel   string       `json:"channel,omitempty"`
+	To        *view.Person `json:"to,omitempty" doc:"the person who was named in place of a channel"`
 	TS        string       `json:"ts,omitempty" doc:"the message's id in its channel"`
 	ThreadTS  string       `json:"thread_ts,omitempty"`
 	Permalink string       `json:"permalink,omitempty"`
@@ -148,7 +150,29 @@ func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, err
 		return posted{}, err
 	}
 	m.post.UnfurlLinks, m.post.UnfurlMedia = in.Unfurl, in.Unfurl
-	return k.deliver(ctx, c, m, in.safety)
+	out, err := k.deliver(ctx, c, m, in.safety)
+	if err == nil {
+		out.To = k.addressee(ctx, in.Channel)
+	}
+	return out, err
+}
+
+// addressee is the person whom an argument names in place of a channel, or nil. What is not known of them is
+// asked for within a short time, and else left out.
+func (k *kit) addressee(ctx context.Context, s string) *view.Person {
+	_, user, err := k.conversation(ctx, s)
+	if err != nil || user == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, namePatience)
+	defer cancel()
+	u, err := k.Names.User(ctx, user)
+	if err != nil {
+		u = names.User{ID: user}
+	}
+	p := k.Judge.Reading(ctx).Person(&u)
+	p.Brief()
+	return &p
 }
 
 // delivered is what is kept of a message that was sent, for a repeat of its key.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 	"slackmcp/webhook/event"
 )
@@ -19,7 +18,7 @@ const (
 
 // missed puts into what was read of a channel since a time the threads that began before it and got
 // replies since: from the event log where that reaches back so far, else also from one page of the
-// channel's messages before that time. The note says where it stopped. What cannot be found out fails
+// channel's messages before that time. Note and threadsSince say where it stopped. What cannot be found out fails
 // nothing.
 func (k *kit) missed(ctx context.Context, by *reader, oldest string, o *messagesOut) {
 	since, ok := fromTS(oldest)
@@ -33,12 +32,10 @@ func (k *kit) missed(ctx context.Context, by *reader, oldest string, o *messages
 	}
 	said := ""
 	if err == nil && (g.From.IsZero() || g.From.After(since)) {
-		var from time.Time
-		if from, err = k.grownInSlack(ctx, by.api, o.Channel, oldest, since, &g); err == nil {
-			said = "older_threads is complete for threads that began since " + view.Time(from) + "."
-		}
+		o.threadsSince, err = k.grownInSlack(ctx, by.api, o.Channel, oldest, since, &g)
 	}
 	if err != nil {
+		o.threadsSince = time.Time{}
 		said = "Which older threads got replies could not be found out wholly: " + k.fault(err)
 	}
 	if g.More {

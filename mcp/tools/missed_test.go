@@ -88,7 +88,7 @@ func TestOlderThreadsBeforeALongTime(t *testing.T) {
 		Note string `json:"note"`
 	}
 	r.call("slack_read_channel_messages", a{"channel": "C0DOCK00001", "oldest": ts(30)}, &p)
-	stopped := "complete for threads that began since " + time.Unix(now-37*day, 0).UTC().Format("2006-01-02")
+	stopped := "complete for threads that began since " + time.Unix(now-37*day, 0).UTC().Format("2 Jan 15:04") + "."
 	if len(p.OlderThreads) != 1 || p.OlderThreads[0].ThreadTS != ts(35) || !strings.Contains(p.Note, stopped) {
 		t.Errorf("it returned %+v, want the thread %s, and a note with %q", p, ts(35), stopped)
 	}

@@ -47,6 +47,8 @@ type messagesOut struct {
 	Metadata *metadata `json:"response_metadata,omitempty"`
 	Note     string    `json:"note,omitempty"`
 	readBy
+
+	threadsSince time.Time // OlderThreads may miss those that began before; zero where it has all
 }
 
 type metadata struct {
@@ -194,16 +196,20 @@ func (k *kit) finish(o messagesOut) messagesOut {
 // fill shows messages in a result while it has room; where it has not for all, it goes on from the last.
 func (k *kit) fill(ctx context.Context, out *messagesOut, o view.MessageOptions, list []slackapi.Message, cursor string) error {
 	k.met(out.Channel, list)
-	cut, older := false, out.OlderThreads
+	cut, older, since := false, out.OlderThreads, ""
 	err := k.Judge.Read(ctx, func(r *view.Reading) error {
 		s := newSheet(o.Whole)
 		if out.OlderThreads = named(r, older); len(older) > 0 {
 			s.room.Takes(out.OlderThreads)
 		}
 		out.Messages, cut = s.messages(r, o, list)
+		if !out.threadsSince.IsZero() {
+			since = "older_threads is complete for threads that began since " + r.Clock(out.threadsSince) + "."
+		}
 		out.Legend = r.Legend(out.Messages, out.OlderThreads)
 		return nil
 	})
+	out.Note = strings.TrimSpace(since + " " + out.Note)
 	if isCut(out.Messages) {
 		out.Note = strings.TrimSpace(noteLong + " " + out.Note)
 	}

@@ -89,7 +89,7 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 	if ref, err := names.ParseUser(in.Query); err == nil && ref.Email != "" {
 		return k.userByEmail(ctx, ref, r)
 	}
-	found, err := k.Names.SearchUsers(ctx, strings.TrimPrefix(in.Query, "@"), after, in.Limit)
+	found, err := k.Names.SearchUsers(ctx, strings.TrimPrefix(in.Query, "@"), after, in.Limit, r.Seen())
 	if err != nil {
 		return usersOut{}, k.unresolved(ctx, err)
 	}
@@ -122,7 +122,9 @@ func (k *kit) userByEmail(ctx context.Context, ref names.UserRef, r *view.Readin
 	if err != nil {
 		return usersOut{}, err
 	}
-	out.Users = append(out.Users, r.Person(&u))
+	if r.Seen()(u) == u { // an address is not to be tried on those who are withheld
+		out.Users = append(out.Users, r.Person(&u))
+	}
 	return out, nil
 }
 

@@ -312,7 +312,7 @@ func (m *mentioning) likePeople(word string) string {
 	if !m.offers {
 		return ""
 	}
-	found, err := m.Names.SearchUsers(m.ctx, word, "", maxNear)
+	found, err := m.Names.SearchUsers(m.ctx, word, "", maxNear, m.Judge.Reading(m.ctx).Seen())
 	if err != nil || len(found.Items) == 0 {
 		return ""
 	}

@@ -542,3 +542,14 @@ func (r *Reading) Person(u *names.User) Person {
 	v.RealName, v.Title = v.Flags.Name(u.Real), v.Flags.Name(u.Title)
 	return v
 }
+
+// Seen returns a function that leaves of a user what [Reading.Person] shows. The function waits for nothing.
+func (r *Reading) Seen() func(names.User) names.User {
+	own := r.home()
+	return func(u names.User) names.User {
+		if !r.passes(&u, own) {
+			u.Handle, u.Display, u.Real, u.Title = "", "", "", ""
+		}
+		return u
+	}
+}
