@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -54,6 +55,13 @@ func TestBackupsAreMadeAndKept(t *testing.T) {
 	if _, err := sqlite.VerifyBackup(t.Context(), filepath.Join(to, list[1].name)); err != nil {
 		t.Error(err)
 	}
+	cfg.Queue.Backend = config.SQLite
+	shown := fmt.Sprint(backupsKept(cfg, b, b.epoch))
+	for _, want := range []string{list[1].name, old, " old", "B,", "keep 2"} { // the console shows them with age and size
+		if !strings.Contains(shown, want) {
+			t.Errorf("the console shows %s, without %q", shown, want)
+		}
+	}
 	if all, err := os.ReadDir(to); err != nil || len(all) != 3 {
 		t.Errorf("the directory has %v, %v, want two backups and a file of others", all, err)
 	}
@@ -65,6 +73,9 @@ func TestBackupsAreMadeAndKept(t *testing.T) {
 	b.note(t.Context(), b.make(t.Context()))
 	if p := b.problem(); !strings.Contains(p.What, "could not be backed up") || p.Remedy == "" {
 		t.Errorf("a backup into a file is the problem %+v", p)
+	}
+	if shown := fmt.Sprint(backupsKept(cfg, b, b.epoch)); !strings.Contains(shown, "could not be backed up") {
+		t.Errorf("the console says nothing of a backup that failed: %s", shown)
 	}
 	b.note(t.Context(), nil)
 	if p := b.problem(); p.What != "" {

@@ -237,3 +237,23 @@ func (slow) Fill(ctx context.Context, _ string, _ func(gaps.Gap) error) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
+
+// TestAllThatAFilterMatchesIsReplayed: it needs to be meant, and a search for words is no filter.
+func TestAllThatAFilterMatchesIsReplayed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3, "no", nil)
+	b := w.signedIn()
+	for name, form := range map[string]url.Values{
+		"not meant": {"group": {"g"}}, "a search": {"group": {"g"}, "sure": {"yes"}, "query": {"words"}}, "no group": {"group": {"other"}, "sure": {"yes"}},
+	} {
+		if a := b.post("/console/events/replay-all", form); a.status < http.StatusBadRequest || a.status == http.StatusInternalServerError {
+			t.Errorf("%s: %d", name, a.status)
+		}
+	}
+	if a := b.post("/console/events/replay-all", url.Values{"group": {"g"}, "sure": {"yes"}, "source": {"slack"}}); a.status != http.StatusSeeOther {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	if c := w.done("events replayed"); c.Err != nil || c.Target != "g" || c.Count != 3 {
+		t.Errorf("told of %+v", c)
+	}
+}
