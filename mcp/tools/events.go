@@ -36,19 +36,19 @@ type eventFilter struct {
 	Types   []string `json:"types,omitempty" alias:"type,event_type,event_types" split:"," max:"50" doc:"Any of: message, message.channels, message/channel_join, reaction_added …"`
 	User    string   `json:"user,omitempty" doc:"Who caused it: id, @name or e-mail"`
 	Thread  string   `json:"thread,omitempty" alias:"thread_ts" doc:"ts or link of a message in it"`
-	Source  string   `json:"source,omitempty" doc:"slack, gaps or a webhook source; absent: all"`
+	Source  string   `json:"source,omitempty" doc:"slack, gaps or a webhook source"`
 }
 
 type listEventsIn struct {
 	eventFilter
-	Query          string `json:"query,omitempty" doc:"Words that the text has to have, all of them; \"in quotes\" together; deploy* for a beginning"`
+	Query          string `json:"query,omitempty" doc:"All of these words; \"together\"; begin*"`
 	Since          string `json:"since,omitempty" doc:"ts, ISO 8601 or age (2h, 1d, 2w)"`
 	Until          string `json:"until,omitempty" doc:"Likewise"`
 	Order          string `json:"order,omitempty" enum:"newest_first,oldest_first" default:"newest_first" doc:"Direction"`
 	Limit          int    `json:"limit,omitempty" min:"1" max:"200" doc:"Most events: 50, detailed 10"`
-	Mentions       string `json:"mentions,omitempty" doc:"Only messages that mention this user (id, @name, e-mail, me)"`
-	Unanswered     bool   `json:"unanswered,omitempty" doc:"Only mentions (of me by default) not answered since; of 7d unless since is given"`
-	ExcludeSelf    bool   `json:"exclude_self,omitempty" doc:"Leave out what our bot did"`
+	Mentions       string `json:"mentions,omitempty" doc:"Only mentions of this user (id, @name, e-mail, me)"`
+	Unanswered     bool   `json:"unanswered,omitempty" doc:"Only mentions (of me by default) not answered since; of 7d by default"`
+	ExcludeSelf    bool   `json:"exclude_self,omitempty" doc:"Not what our bot did"`
 	Cursor         string `json:"cursor,omitempty" doc:"next_cursor of the last call"`
 	ResponseFormat string `json:"response_format,omitempty" enum:"concise,detailed" default:"concise" doc:"detailed: longer texts, addresses, payloads"`
 }
@@ -79,7 +79,7 @@ func eventTools(ks *kits) []toolset.Tool {
 	return []toolset.Tool{
 		define(ks, toolset.Tool{
 			Name: "slack_list_events", Title: "List received events", Set: setEvents, Default: true, Scope: access.Events, For: toolset.AsPerson,
-			Description: "List received events: messages, mentions, reactions, joins, other senders' webhooks, newest first, as far back as they are stored. Then slack_event_context shows what is around one, slack_reply_to_event answers it.",
+			Description: "List received events: messages, mentions, reactions, joins, other senders' webhooks, as far back as they are stored. Then slack_event_context shows what is around one, slack_reply_to_event answers it.",
 		}, (*kit).listEvents),
 		define(ks, toolset.Tool{
 			Name: "slack_get_event", Title: "Get one event", Set: setEvents, Default: true, Scope: access.Events, For: toolset.AsPerson,
