@@ -51,6 +51,10 @@ func TestIntroductionOfEvents(t *testing.T) {
 			view.Event{Time: "30 Nov 08:58", Channel: "C2AA", ChannelName: "general", User: "U2AA", UserName: "Alice"},
 			view.Event{Time: "08:58", Channel: "C2AA", ChannelName: "general", User: "U2AA", UserName: "Alice"},
 		},
+		{ // the first of a name that two have is told by its id too, once the other was shown
+			view.Event{Time: "30 Nov 08:57", Channel: "C1AA", ChannelName: "general", User: "U1AA", UserName: "Alice"},
+			view.Event{Time: "08:57", Channel: "C1AA", ChannelName: "general", User: "U1AA", UserName: "Alice"},
+		},
 		{
 			view.Event{Time: "30 Nov 2025 08:58", Channel: "D1AA", User: "U3AA", Type: "message", Types: both},
 			view.Event{Time: "30 Nov 2025 08:58", Channel: "D1AA", User: "U3AA", Type: "app_mention"},

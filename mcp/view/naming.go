@@ -357,7 +357,7 @@ type Introduction struct {
 	day            string
 }
 
-// introduced is whose id has stood beside each name.
+// introduced is whose id has stood beside each name, "" where it was more than one.
 type introduced map[string]string
 
 // id is what of an id stands beside a name: "" where the name alone says it.
@@ -371,6 +371,8 @@ func (t *introduced) id(name, id string) string {
 			*t = introduced{}
 		}
 		(*t)[name] = id
+	default:
+		(*t)[name] = "" // the name stands for several: each row tells its id from now on
 	}
 	return id
 }
