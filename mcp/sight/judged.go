@@ -43,12 +43,13 @@ func (l Log) show(e *event.Event) event.Event {
 	}, e)
 }
 
-// text asks for words of what is shown to the person, and of nothing else in the event.
+// text asks for words of what is shown to the person, and of nothing else in the event. The store is not told the
+// words: an index finds them in what is hidden too, and the time that this takes would tell whether they stand there.
 func (l Log) text(t *event.Text) *event.Text {
 	if t == nil {
 		return nil
 	}
-	return &event.Text{Query: t.Query, Says: func(e *event.Event) bool {
+	return &event.Text{Says: func(e *event.Event) bool {
 		shown := l.show(e)
 		return t.Says(&shown)
 	}}
@@ -138,7 +139,7 @@ func (r *reading) page(p event.Page) (event.Page, bool) {
 	for i := range found {
 		bytes -= len(found[i].Raw)
 		// The store may know nothing of sights, and something may have been taken away meanwhile.
-		if r.log.see(&found[i]) == visibility.Visible {
+		if r.again(&p, &found[i]) {
 			p.Events = append(p.Events, r.log.show(&found[i]))
 		}
 	}
@@ -159,8 +160,15 @@ func (r *reading) page(p event.Page) (event.Page, bool) {
 	case !*r.more:
 		r.end(&p)
 	}
-	p.Events = append(r.still(), p.Events...)
+	p.Events = append(r.still(&p), p.Events...)
 	return p, true
+}
+
+// again judges once more what was visible. What has become unknown meanwhile is left out, which the page says.
+func (r *reading) again(p *event.Page, e *event.Event) bool {
+	v := r.log.see(e)
+	p.Unjudged = p.Unjudged || v == visibility.Unknown
+	return v == visibility.Visible
 }
 
 // fillFor bounds the time in which a page is filled from behind what is hidden.
@@ -191,9 +199,9 @@ func (r *reading) fills(p *event.Page, found []event.Event, bytes int) bool {
 }
 
 // still is what was held for the page and may be seen now.
-func (r *reading) still() (events []event.Event) {
+func (r *reading) still(p *event.Page) (events []event.Event) {
 	for i := range r.held {
-		if r.log.see(&r.held[i].judged) == visibility.Visible {
+		if r.again(p, &r.held[i].judged) {
 			events = append(events, r.held[i].event)
 		}
 	}

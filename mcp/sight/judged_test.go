@@ -13,6 +13,7 @@ import (
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/sight"
+	"slackmcp/mcp/visibility"
 	"slackmcp/webhook/event"
 )
 
@@ -72,27 +73,71 @@ func pages(t *testing.T, log event.Log, q event.Query) (all []string) {
 	return nil
 }
 
-// Each page is what it would be had the hidden never happened.
+// Each page is what it would be had the hidden never happened. The clock stands still, so that every page is filled,
+// however busy the machine.
 func TestPagesAreAsIfTheHiddenWereNot(t *testing.T) {
 	t.Parallel()
-	rooms := &eventtest.Rooms{}
-	rooms.Put("COPEN", "U1")
-	for _, n := range []int{0, 1, 7, 120} {
-		for _, order := range []event.Order{event.NewestFirst, event.OldestFirst} {
-			for _, limit := range []int{1, 3, 50, event.MaxLimit} {
-				for _, most := range []int{0, 150} {
-					for _, scan := range []int{0, 2, 5} { // the log looks at so many at once
-						q := event.Query{Order: order, Limit: limit, MaxBytes: most}
-						name := fmt.Sprintf("%d events, order %d, limit %d, bytes %d, scan %d", n, order, limit, most, scan)
-						bare, whole := said(n, false), said(n, true)
-						whole.Scan = scan
-						want, got := pages(t, asSeen(bare, rooms), q), pages(t, asSeen(whole, rooms), q)
-						if !slices.Equal(got, want) {
-							t.Errorf("%s:\n got %v\nwant %v", name, got, want)
+	synctest.Test(t, func(t *testing.T) {
+		rooms := &eventtest.Rooms{}
+		rooms.Put("COPEN", "U1")
+		for _, n := range []int{0, 1, 7, 120} {
+			for _, order := range []event.Order{event.NewestFirst, event.OldestFirst} {
+				for _, limit := range []int{1, 3, 50, event.MaxLimit} {
+					for _, most := range []int{0, 150} {
+						for _, scan := range []int{0, 2, 5} { // the log looks at so many at once
+							q := event.Query{Order: order, Limit: limit, MaxBytes: most}
+							name := fmt.Sprintf("%d events, order %d, limit %d, bytes %d, scan %d", n, order, limit, most, scan)
+							bare, whole := said(n, false), said(n, true)
+							whole.Scan = scan
+							want, got := pages(t, asSeen(bare, rooms), q), pages(t, asSeen(whole, rooms), q)
+							if !slices.Equal(got, want) {
+								t.Errorf("%s:\n got %v\nwant %v", name, got, want)
+							}
 						}
 					}
 				}
 			}
+		}
+	})
+}
+
+// A judge that changes its mind: what was visible is unknown from the time on that another event is met.
+type doubts struct {
+	*eventtest.Rooms
+	at string
+}
+
+func (d *doubts) See(p access.Person, e *event.Event) visibility.Verdict {
+	if e.ID == d.at {
+		d.Forget("COPEN")
+	}
+	return d.Rooms.See(p, e)
+}
+
+// TestWhatBecomesUnknown: what was found for a page and is unknown by the time that the page is given is left out,
+// and the page says so, also where it was held while the page was filled.
+func TestWhatBecomesUnknown(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		scan int
+		at   string
+	}{"found": {0, "Ev7"}, "held": {2, "Ev7"}} {
+		rooms := &doubts{&eventtest.Rooms{}, tc.at}
+		rooms.Put("COPEN", "U1")
+		log := &eventtest.Log{Scan: tc.scan}
+		for i := range 8 {
+			log.Append(event.Event{ID: fmt.Sprintf("Ev%d", i), Channel: []string{"CHIDDEN", "COPEN"}[i%7%2]})
+		}
+		show := func(_ access.Person, _ func(string) bool, e *event.Event) event.Event { return *e }
+		l := sight.Over(log, sight.Options{Judge: rooms, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
+		err := l.Query(t.Context(), event.Query{Order: event.OldestFirst, Limit: 50}, func(p event.Page) error {
+			if len(p.Events) != 0 || !p.Unjudged {
+				t.Errorf("%s: %d events, said %v", name, len(p.Events), p.Unjudged)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -134,16 +179,23 @@ func TestWordsOfWhatIsShown(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if log.words != "" {
+			t.Errorf("the store is told %q, which its index may find in what is hidden", log.words)
+		}
 		if n != want {
 			t.Errorf("%q is found %d times, want %d", word, n, want)
 		}
 	}
 }
 
-// looked is a log that tells how far it has looked.
-type looked struct{ *eventtest.Log }
+// looked is a log that tells how far it has looked, and keeps the words that it was asked for last.
+type looked struct {
+	*eventtest.Log
+	words string
+}
 
 func (l *looked) Query(ctx context.Context, q event.Query, use func(event.Page) error) error {
+	l.words = q.Filter.Text.Query
 	return l.Log.Query(ctx, q, func(p event.Page) error {
 		p.Looked = time.Unix(1_700_000_000, 0)
 		return use(p)

@@ -149,7 +149,8 @@ type Filter struct {
 // looked at.
 type Text struct {
 	// Query is what was asked for, as internal/search reads it. A store may use an index to find the events that
-	// may say it.
+	// may say it; "" leaves it to Says alone, as for people, to whom the time of a search must tell nothing of what
+	// they may not see.
 	Query string
 	// Says reports whether an event, with its body, says it to the reader. It is called while the log is read, so
 	// it must not wait.
