@@ -280,21 +280,27 @@ func (s settings) measure(ctx context.Context, on idle) (verdict, []driver.Poste
 		settle(ctx, followers, own)
 	}
 	notified := make([][]time.Time, len(followers))
+	var ended []error
 	for i, f := range followers {
+		if gone := f.Ended(); gone != nil {
+			ended = append(ended, fmt.Errorf("the stream of session %d ended: %w", i, gone))
+		}
 		f.Leave()
 		notified[i] = f.Notified()
 	}
 	if err != nil {
 		return verdict{}, nil, err
 	}
-	return judge(notified, own), sent, nil
+	v := judge(notified, own)
+	v.ended = errors.Join(ended...)
+	return v, sent, nil
 }
 
 // verdict holds a scenario's figures against the aims.
 func (s settings) verdict(v verdict, peak float64) error {
 	switch {
 	case v.missed > 0:
-		return fmt.Errorf("%d notifications are missing", v.missed)
+		return errors.Join(fmt.Errorf("%d notifications are missing", v.missed), v.ended)
 	case v.others > 0:
 		return fmt.Errorf("%d notifications are of nothing that the session was to be told", v.others)
 	case s.short:
@@ -349,6 +355,7 @@ type verdict struct {
 	missed        int
 	others        int             // more than a session had events
 	latencies     []time.Duration // sorted
+	ended         error           // of each stream that ended before its client left it
 }
 
 func (v verdict) at(percent int) time.Duration {

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -43,10 +42,10 @@ type Follower struct {
 	done    chan struct{}
 	session http.Header // the headers of the session's requests; nil has none
 	end     func()      // ends the session; nil has none
-	count   atomic.Int64
 
 	mu    sync.Mutex
 	times []time.Time
+	ended error
 }
 
 // Leave ends the stream, waits for its end, and ends the session, as the SDKs' clients do.
@@ -63,6 +62,13 @@ func (f *Follower) Notified() []time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.times
+}
+
+// Ended returns why the stream ended before its client left it, or nil.
+func (f *Follower) Ended() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ended
 }
 
 // opening is how many sessions are opened at once.
@@ -221,7 +227,13 @@ func stream(ctx context.Context, method, url string, h http.Header, body, hello 
 	go func() {
 		defer close(f.done)
 		defer func() { _ = res.Body.Close() }()
-		f.read(res.Body, hello, greeted)
+		err := f.read(res.Body, hello, greeted)
+		if ctx.Err() != nil {
+			return
+		}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.ended = cmp.Or(err, io.EOF)
 	}()
 	select {
 	case <-greeted:
@@ -232,7 +244,7 @@ func stream(ctx context.Context, method, url string, h http.Header, body, hello 
 	}
 }
 
-func (f *Follower) read(body io.Reader, hello string, greeted chan<- struct{}) {
+func (f *Follower) read(body io.Reader, hello string, greeted chan<- struct{}) error {
 	lines := bufio.NewScanner(body)
 	for said := false; lines.Scan(); {
 		line := lines.Bytes()
@@ -245,7 +257,7 @@ func (f *Follower) read(body io.Reader, hello string, greeted chan<- struct{}) {
 			f.mu.Lock()
 			f.times = append(f.times, now)
 			f.mu.Unlock()
-			f.count.Add(1)
 		}
 	}
+	return lines.Err()
 }
