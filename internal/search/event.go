@@ -41,25 +41,30 @@ func (q Query) May(e *event.Event) bool {
 	return false
 }
 
-// Words calls use with the words of an event, wherever they stand in it; with some more than once. use must not keep
-// them.
-func Words(e *event.Event, use func(word []byte)) {
-	var buf [64]byte
-	var first []byte
-	scan(e, func(s []byte) bool {
-		switch {
-		case bytes.Equal(s, first): // a block often says what the text says
-			return true
-		case len(first) < len(s):
-			first = append(first[:0], s...)
-		}
-		if !plainWords(s, buf[:0], use) {
-			for w := range words(string(s)) {
-				use([]byte(w))
+// Words yields the words of an event, wherever they stand in it; some more than once. Each is good until the next one.
+func Words(e *event.Event) iter.Seq[[]byte] {
+	return func(yield func(word []byte) bool) {
+		var buf [64]byte
+		var first []byte
+		scan(e, func(s []byte) bool {
+			switch {
+			case bytes.Equal(s, first): // a block often says what the text says
+				return true
+			case len(first) < len(s):
+				first = append(first[:0], s...)
 			}
-		}
-		return true
-	})
+			plain, more := plainWords(s, buf[:0], yield)
+			if plain {
+				return more
+			}
+			for w := range words(string(s)) {
+				if !yield([]byte(w)) {
+					return false
+				}
+			}
+			return true
+		})
+	}
 }
 
 // TextOf is what of an event is searched, in one text: of a message all that a person sees who looks at it, its text,

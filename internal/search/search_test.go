@@ -133,12 +133,12 @@ func TestWordsHaveAllThatIsFound(t *testing.T) {
 	t.Parallel()
 	e := slack("message", "", `{"text":"Ümläut &amp; <https://example.com/a_b|label> 東京 deploymentsword","blocks":[{"type":"rich_text","elements":[{"type":"rich_text_section","elements":[{"type":"emoji","name":"tada"},{"type":"user","user_id":"U1"},{"type":"text","text":"x"}]}]}]}`)
 	has := map[search.Term]bool{}
-	search.Words(e, func(w []byte) {
+	for w := range search.Words(e) {
 		has[search.Term{Word: string(w)}] = true
 		if n := search.Prefix(w); n > 0 {
 			has[search.Term{Word: string(w[:n]), Prefix: true}] = true
 		}
-	})
+	}
 	for word := range strings.FieldsSeq(search.TextOf(e)) {
 		q, err := search.Parse(strings.Trim(word, `:<>"*`))
 		if err != nil {
@@ -157,6 +157,25 @@ func TestWordsHaveAllThatIsFound(t *testing.T) {
 		}
 		if !has[q.Terms()[0]] || !q.Finds(e) {
 			t.Errorf("%q: in the index %v, found %v", prefix, has[q.Terms()[0]], q.Finds(e))
+		}
+	}
+}
+
+// TestWordsEnd has readers that have enough after a few words, of texts of ASCII and others, and of numbers.
+func TestWordsEnd(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{`{"text":"a b c d e"}`, `{"text":"ä b c d e"}`, `{"list":["a","b","c d","e"]}`, `[1,2,3,4,5]`} {
+		e := &event.Event{Source: "shop", Raw: []byte(body)}
+		for most := 1; most <= 5; most++ {
+			var got []string
+			for w := range search.Words(e) {
+				if got = append(got, string(w)); len(got) == most {
+					break
+				}
+			}
+			if len(got) != most {
+				t.Errorf("%s: %q, want %d words", body, got, most)
+			}
 		}
 	}
 }
@@ -185,7 +204,9 @@ func BenchmarkWords(b *testing.B) {
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		search.Words(e, func([]byte) { n++ })
+		for range search.Words(e) {
+			n++
+		}
 	}
 }
 

@@ -53,9 +53,9 @@ func nextWord(s string) (start, end, next int) {
 	return start, len(s), len(s)
 }
 
-// plainWords calls use with the words of a text of ASCII; buf is room for them. It reports false for another text, of
-// which it has used some.
-func plainWords(s, buf []byte, use func([]byte)) bool {
+// plainWords calls use with the words of a text of ASCII until it returns false; buf is room for them. plain is false
+// for another text, of which it has used some, and more once use returned false.
+func plainWords(s, buf []byte, use func([]byte) bool) (plain, more bool) {
 	word := buf[:0]
 	for _, c := range s {
 		switch {
@@ -64,16 +64,15 @@ func plainWords(s, buf []byte, use func([]byte)) bool {
 		case 'A' <= c && c <= 'Z':
 			word = append(word, c+'a'-'A')
 		case c >= utf8.RuneSelf:
-			return false
+			return false, true
 		case len(word) > 0:
-			use(word)
+			if !use(word) {
+				return true, false
+			}
 			word = word[:0]
 		}
 	}
-	if len(word) > 0 {
-		use(word)
-	}
-	return true
+	return true, len(word) == 0 || use(word)
 }
 
 // inWord reports a character that words have.

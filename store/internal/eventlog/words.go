@@ -39,19 +39,25 @@ func wordList(print uint32) Field { return fieldWord + Field(print>>26) }
 
 // WordsOf returns the prints of an event's words, or nil where there are too many.
 func WordsOf(e *event.Event) []uint32 {
-	prints, some := make([]uint32, 0, 96), 2*maxWords
-	search.Words(e, func(w []byte) {
-		if len(prints) >= some {
-			if slices.Sort(prints); len(slices.Compact(prints)) > maxWords {
-				return
+	return printsOf(search.Words(e))
+}
+
+// printsOf returns the prints of words, or nil where there are too many: no more words are read then than it takes to
+// know that.
+func printsOf(words iter.Seq[[]byte]) []uint32 {
+	prints := make([]uint32, 0, 96)
+	for w := range words {
+		if len(prints) >= 2*maxWords { // Many of them may be the same.
+			slices.Sort(prints)
+			if prints = slices.Compact(prints); len(prints) > maxWords {
+				return nil
 			}
-			prints = slices.Compact(prints)
 		}
 		prints = append(prints, printOf(w, ""))
 		if n := search.Prefix(w); n > 0 {
 			prints = append(prints, printOf(w[:n], "*"))
 		}
-	})
+	}
 	slices.Sort(prints)
 	if prints = slices.Compact(prints); len(prints) > maxWords {
 		return nil
