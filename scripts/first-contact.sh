@@ -7,6 +7,7 @@ origin=$(git rev-parse --show-toplevel)
 work=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill -- "-$server" 2>/dev/null || true; wait; rm -rf "$work"' EXIT
+export LC_ALL=C # EPOCHREALTIME has a comma in some languages, which awk does not read
 export HOME="$work/home" GOMODCACHE="$work/modules" GOCACHE="$work/cache" GOFLAGS=-modcacherw
 export DATA_DIR="$work/data" HOST=127.0.0.1 PORT="${PORT:-3900}"
 mkdir -p "$HOME"
@@ -18,11 +19,14 @@ step() { # prints a step's name and how long it took
   last=$now
 }
 until_line() { # reads what the server prints until a line has the words
-  local line
+  local line lines=()
   while IFS= read -r line <&3; do
     [[ $line == *"$1"* ]] && return
+    lines+=("$line")
+    [ ${#lines[@]} -le 20 ] || lines=("${lines[@]:1}")
   done
-  echo "make run ended without saying \"$1\"" >&2
+  printf 'make run ended without saying "%s"; the last that it said:\n' "$1" >&2
+  [ ${#lines[@]} -eq 0 ] || printf '  %s\n' "${lines[@]}" >&2
   exit 1
 }
 
@@ -41,10 +45,12 @@ step "make run: modules, build"
 until_line "receives"
 step "make run: the server starts"
 cat <&3 >/dev/null &
+# The token goes to curl in a file: everybody on the machine sees the arguments of a process.
+(umask 077 && printf 'Authorization: Bearer %s\n' "$(cat "$DATA_DIR/mcp-token")" >"$work/auth")
 
 session=
 call() { # posts a JSON-RPC message to the MCP endpoint and prints the answer
-  curl -sS --fail-with-body --max-time 60 ${session:+-H "Mcp-Session-Id: $session"} -H "Authorization: Bearer $(cat "$DATA_DIR/mcp-token")" \
+  curl -sS --fail-with-body --max-time 60 ${session:+-H "Mcp-Session-Id: $session"} -H @"$work/auth" \
     -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d "$1" "${@:2}" "http://$HOST:$PORT/mcp"
 }
 tool() { call "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"$1\",\"arguments\":$2}}"; }
@@ -63,7 +69,8 @@ event=$(tool slack_wait_for_event "{\"channel\":\"#general\",\"timeout_seconds\"
 step "the assistant is told of it"
 channel=$(tool slack_reply_to_event "{\"event_id\":\"$event\",\"text\":\"On Thursday at 14:00.\"}" | tee "$work/reply" | field channel)
 step "it answers"
-tool slack_read_thread_messages "{\"channel\":\"$channel\",\"thread_ts\":\"$(field thread_ts <"$work/reply")\"}" | grep -q "On Thursday at 14:00." ||
+said=$(tool slack_read_thread_messages "{\"channel\":\"$channel\",\"thread_ts\":\"$(field thread_ts <"$work/reply")\"}")
+[[ $said == *"On Thursday at 14:00."* ]] ||
   { echo "the answer is not in the workspace: $(cat "$work/reply")" >&2; exit 1; }
 step "the answer stands in the workspace"
 last=$began
