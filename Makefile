@@ -104,6 +104,9 @@ conformance: ## Run the public MCP conformance suites (needs npm)
 	@test/conformance.sh
 	@go test -count=1 -v -run TestAuthorization ./test/conformance
 
+# npm ci refuses the lock: optional packages for other platforms are missing in it. npm install takes the versions of the lock too, and
+# refuses a package whose hash is not the lock's; --no-save leaves package.json and the lock as they are. Only what the lock does not
+# name, on another platform, comes by the registry's hash.
 clients: ## Install the programs that people use as MCP clients (npm, 1.4 GB) and let each connect as client-config says
 	@cd test/mcp-clients/programs && npm install --no-save --no-audit --no-fund --ignore-scripts --silent && npm rebuild --silent node opencode-ai @anthropic-ai/claude-code
 	@go test -tags programs -count=1 -v -run TestClientPrograms ./test/e2e
