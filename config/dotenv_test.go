@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -108,6 +109,16 @@ func TestMissingEnvFile(t *testing.T) {
 		t.Parallel()
 		got := problems(t, config.Sources{LookupEnv: vars, EnvFile: "prod.env", EnvFileNamed: true, ReadFile: files(nil)})
 		if !strings.Contains(got["prod.env"], "cannot be read (file does not exist)") {
+			t.Errorf("problems %v", got)
+		}
+	})
+	t.Run("one that may not be read is a problem of its rights", func(t *testing.T) {
+		t.Parallel()
+		denied := func(name string) ([]byte, error) {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrPermission}
+		}
+		got := problems(t, config.Sources{LookupEnv: vars, EnvFile: ".env", ReadFile: denied})
+		if !strings.Contains(got[".env"], "cannot be read (permission denied): let the user that runs the program read it (chown or chmod)") {
 			t.Errorf("problems %v", got)
 		}
 	})

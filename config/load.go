@@ -345,6 +345,9 @@ func (l *loader) readEnvFile() {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !l.src.EnvFileNamed:
 		return
+	case errors.Is(err, fs.ErrPermission):
+		l.problems.add(l.src.EnvFile, "cannot be read ("+reason(err)+")", "let the user that runs the program read it (chown or chmod), or use --no-env-file")
+		return
 	case err != nil:
 		l.problems.add(l.src.EnvFile, "cannot be read ("+reason(err)+")", "name an existing file with --env-file, or use --no-env-file")
 		return
