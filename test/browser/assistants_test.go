@@ -100,7 +100,7 @@ func TestTheOperatorSeesAssistants(t *testing.T) {
 	b.sees("#part tr", sandbox.Bob)
 
 	s.signed(t, message("EvTold", "who is told of this?"))
-	if got := <-came; !strings.Contains(got, "EvTold") {
+	if got := next(t, came, "a post to the subscriber"); !strings.Contains(got, "EvTold") {
 		t.Errorf("the subscriber was posted %s", got)
 	}
 	b.visit(console + "/events/show?source=slack&id=EvTold")

@@ -39,6 +39,17 @@ const patience = time.Minute
 
 const root = "../.."
 
+// next is what comes next, for which a test does not wait for ever.
+func next[T any](t *testing.T, from <-chan T, what string) (got T) {
+	t.Helper()
+	select {
+	case got = <-from:
+	case <-time.After(patience):
+		t.Fatalf("%s does not come within %s", what, patience)
+	}
+	return got
+}
+
 // binary builds the server once.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "browser")

@@ -120,7 +120,7 @@ func TestAWorkspaceByKeyboard(t *testing.T) {
 	view := `{"type":"modal","title":{"type":"plain_text","text":"Deploy"},"notify_on_close":true,"blocks":[{"type":"input","block_id":"why",
 		"label":{"type":"plain_text","text":"Why?"},"element":{"type":"plain_text_input","action_id":"reason"}}]}`
 	exchange(t, base+"/api/views.open", "application/x-www-form-urlencoded",
-		url.Values{"token": {sandbox.DefaultBotToken}, "trigger_id": {<-triggers}, "view": {view}}.Encode(), &struct{}{})
+		url.Values{"token": {sandbox.DefaultBotToken}, "trigger_id": {next(t, triggers, "the command")}, "view": {view}}.Encode(), &struct{}{})
 	b.sees("dialog[open]", "Why?")
 	b.tabTo(`dialog input[type="text"]`)
 	b.keys("be")

@@ -5,6 +5,8 @@
 // person has opened in it.
 let taken = false;
 const waiting = [];
+// Whoever sees nothing come of it presses Enter again, or the button: it is done once.
+const does = (button) => button && button.name ? button.name + "=" + button.value : "";
 function takeOver() {
   taken = true;
   for (const [form, button] of waiting.splice(0)) form.requestSubmit(button);
@@ -13,7 +15,7 @@ document.addEventListener("submit", (e) => {
   if (taken || !e.target.matches("[hx-post]")) return;
   e.preventDefault();
   e.stopImmediatePropagation();
-  waiting.push([e.target, e.submitter]);
+  if (!waiting.some(([form, button]) => form === e.target && does(button) === does(e.submitter))) waiting.push([e.target, e.submitter]);
 }, true);
 document.addEventListener("htmx:after:process", (e) => e.target === document.body && takeOver());
 // Without htmx the forms are sent as forms are.
