@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -49,6 +50,10 @@ func (s *Site) Guard(next http.Handler) http.Handler {
 			return
 		}
 		r = s.known(w, r)
+		if tooLong(r) {
+			s.Refuse(w, r, http.StatusRequestEntityTooLarge, "That is too long.", "A form has at most 1 MiB, with the files in it.")
+			return
+		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead && !s.own(r) {
 			s.Refuse(w, r, http.StatusForbidden, "This form is not one of this page.",
 				"Load the page again and repeat what you did: it may be from before a restart.")
@@ -56,6 +61,20 @@ func (s *Site) Guard(next http.Handler) http.Handler {
 		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// tooLong reports that a form is beyond what is read of one. The token of such a form was not read, which does not
+// say that another page sent it.
+func tooLong(r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return false
+	}
+	err := r.ParseForm()
+	if err == nil {
+		err = r.ParseMultipartForm(maxForm)
+	}
+	_, long := errors.AsType[*http.MaxBytesError](err)
+	return long
 }
 
 // own reports that a page of this site sent the form.

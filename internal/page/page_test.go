@@ -142,6 +142,24 @@ func TestOnlyOwnFormsChangeAnything(t *testing.T) {
 	}
 }
 
+func TestALongFormIsRefusedAsSuch(t *testing.T) {
+	server := newSite(t, false)
+	res, text := ask(t, "GET", server.URL+"/house/", "")
+	cookie := res.Cookies[0].Name + "=" + res.Cookies[0].Value
+	long := strings.Repeat("x", 1<<20)
+	part := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\n" + long + "\r\n--b\r\n" +
+		"Content-Disposition: form-data; name=\"csrf\"\r\n\r\n" + field.FindStringSubmatch(text)[1] + "\r\n--b--\r\n"
+	for media, body := range map[string]string{
+		"multipart/form-data; boundary=b":   part,
+		"application/x-www-form-urlencoded": "x=" + long + "&csrf=" + field.FindStringSubmatch(text)[1],
+	} {
+		res, text := ask(t, "POST", server.URL+"/house/", body, "Content-Type", media, "Cookie", cookie, "Origin", server.URL)
+		if res.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(text, "That is too long.") || !strings.Contains(text, "1 MiB") {
+			t.Errorf("%s: status %d:\n%s", media, res.StatusCode, text)
+		}
+	}
+}
+
 func TestLocalSitesAnswerThisMachineOnly(t *testing.T) {
 	server := newSite(t, true)
 	if res, _ := ask(t, "GET", server.URL+"/house/", ""); res.StatusCode != http.StatusOK {
