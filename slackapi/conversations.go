@@ -121,7 +121,7 @@ func (c *Client) ConversationInfo(ctx context.Context, channel string) (Channel,
 // ConversationList returns a page of the conversations that the token can see.
 func (c *Client) ConversationList(ctx context.Context, q ListQuery) (ChannelPage, error) {
 	at, err := c.placeOf(ctx, q.Cursor)
-	if err != nil {
+	if err != nil || at.over() {
 		return ChannelPage{}, err
 	}
 	for {
@@ -148,7 +148,7 @@ func (c *Client) Members(ctx context.Context, channel, cursorAt string, limit in
 // the token can see them; an empty user is the token's own.
 func (c *Client) UserConversations(ctx context.Context, userID string, q ListQuery) (ChannelPage, error) {
 	at, err := c.placeOf(ctx, q.Cursor)
-	if err != nil {
+	if err != nil || at.over() {
 		return ChannelPage{}, err
 	}
 	for {

@@ -3,6 +3,7 @@ package slackapi
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -12,12 +13,19 @@ import (
 // teamsFresh is how long it counts to which workspaces a token has access.
 const teamsFresh = 5 * time.Minute
 
-// teams are the workspaces of an organization to which a token has access, once Slack has shown that it is
-// a token of an organization.
+// maxTeamPages bounds how long the list of workspaces is read; a page has a thousand.
+const maxTeamPages = 100
+
+var teamID = regexp.MustCompile(`^T[A-Z0-9]+$`)
+
+// teams are the workspaces to which a token has access, once they were asked for.
 type teams struct {
 	mu  sync.Mutex
-	ids []string // sorted; none of a token of one workspace
+	ids []string // sorted, each once
 	at  time.Time
+	// organization says that Slack has shown that it is a token of an organization: a cursor, which anybody may
+	// make up, shows nothing.
+	organization bool
 }
 
 // A place is where a list of what is in a workspace goes on. The token of a workspace needs to name none. That of
@@ -32,7 +40,7 @@ type place struct {
 // placeOf reads a cursor of a list.
 func (c *Client) placeOf(ctx context.Context, cursorAt string) (p place, err error) {
 	p = place{c: c, cursor: cursorAt}
-	if team, at, within := strings.Cut(cursorAt, ":"); within { // Slack's own cursors are base64
+	if team, at, within := strings.Cut(cursorAt, ":"); within && teamID.MatchString(team) { // Slack's own are base64
 		p.team, p.cursor = team, at
 	}
 	if p.team != "" || c.ofOrganization() {
@@ -54,14 +62,23 @@ func (p *place) enter(ctx context.Context) (err error) {
 	return nil
 }
 
+// over reports that all workspaces are behind the place: there is nothing to call for.
+func (p *place) over() bool { return p.ids != nil && p.team == "" }
+
 // again reports that the call has to be made again, at the place as it is now, and not to count its error.
 func (p *place) again(ctx context.Context, failed *error) bool {
 	e, ok := errors.AsType[*Error](*failed)
 	switch {
 	case !ok:
-	case e.Code == "missing_argument" && p.team == "" && p.cursor == "":
-		*failed = p.enter(ctx)
-		return *failed == nil
+	case e.Code == "missing_argument" && p.ids == nil && p.cursor == "":
+		if p.enter(ctx) != nil {
+			return false // what Slack said of the list itself says more
+		}
+		*failed = nil
+		p.c.teams.mu.Lock()
+		defer p.c.teams.mu.Unlock()
+		p.c.teams.organization = true
+		return true
 	case e.Code == "team_access_not_granted" && p.ids != nil:
 		*failed = nil
 		p.team, p.cursor = p.behind(), ""
@@ -72,6 +89,9 @@ func (p *place) again(ctx context.Context, failed *error) bool {
 
 // behind is the workspace that comes next; empty is none.
 func (p *place) behind() string {
+	if p.team == "" {
+		return "" // and not the first, or the list would begin anew
+	}
 	i, found := slices.BinarySearch(p.ids, p.team)
 	if found {
 		i++
@@ -102,7 +122,7 @@ func (p *place) next(cursor string) string {
 func (c *Client) ofOrganization() bool {
 	c.teams.mu.Lock()
 	defer c.teams.mu.Unlock()
-	return len(c.teams.ids) > 0
+	return c.teams.organization
 }
 
 // teamIDs are the workspaces to which the token has access.
@@ -114,7 +134,8 @@ func (c *Client) teamIDs(ctx context.Context) ([]string, error) {
 		return ids, nil
 	}
 	ids = nil
-	for next := ""; ; {
+	next := ""
+	for range maxTeamPages {
 		r, err := reply[struct {
 			Teams []struct {
 				ID string `json:"id"`
@@ -125,16 +146,22 @@ func (c *Client) teamIDs(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 		for _, t := range r.Teams {
-			ids = append(ids, t.ID)
+			if teamID.MatchString(t.ID) {
+				ids = append(ids, t.ID)
+			}
 		}
 		if next = r.next(); next == "" {
 			break
 		}
 	}
+	if next != "" {
+		return nil, &Error{Method: "auth.teams.list", Code: CodeUnreadable, Kind: Internal}
+	}
 	if len(ids) == 0 {
 		return nil, &Error{Method: "auth.teams.list", Code: "team_access_not_granted", Kind: Forbidden}
 	}
 	slices.Sort(ids)
+	ids = slices.Compact(ids)
 	c.teams.mu.Lock()
 	defer c.teams.mu.Unlock()
 	c.teams.ids, c.teams.at = ids, time.Now()

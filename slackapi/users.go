@@ -164,7 +164,7 @@ func (c *Client) UserInfo(ctx context.Context, id string) (User, error) {
 // is 1,000.
 func (c *Client) UserList(ctx context.Context, cursorAt string, limit int) (page UserPage, err error) {
 	at, err := c.placeOf(ctx, cursorAt)
-	if err != nil {
+	if err != nil || at.over() {
 		return page, err
 	}
 	for {
@@ -241,6 +241,25 @@ func (c *Client) UserGroups(ctx context.Context, members, disabled bool) (all []
 
 // UserGroupMembers returns the members of a user group, by their ids.
 func (c *Client) UserGroupMembers(ctx context.Context, id string) ([]string, error) {
-	ids, err := c.slack.GetUserGroupMembersContext(ctx, id)
-	return ids, failure("usergroups.users.list", err)
+	const method = "usergroups.users.list"
+	at, err := c.placeOf(ctx, "")
+	missing := &Error{Method: method, Code: "no_such_subteam", Kind: NotFound}
+	for err == nil {
+		var r struct {
+			Users []string `json:"users"`
+		}
+		r, err = reply[struct {
+			Users []string `json:"users"`
+		}](c.http.Do(c.form(ctx, method, "usergroup", id, "team_id", at.team)))
+		switch e, failed := errors.AsType[*Error](err); {
+		case at.again(ctx, &err):
+		case err == nil && at.over(): // access to the last workspace has ended
+			err = missing
+		case failed && e.Code == missing.Code && at.behind() != "":
+			at.team, err = at.behind(), nil
+		default:
+			return r.Users, err
+		}
+	}
+	return nil, err
 }

@@ -266,7 +266,7 @@ var endpoints = map[string]endpoint{
 	"conversations.info":            {kinds: anyToken, tier: 50, run: conversationsInfo},
 	"conversations.list":            {kinds: anyToken, tier: 20, inTeam: true, run: conversationsList},
 	"conversations.members":         {kinds: anyToken, tier: 100, run: conversationsMembers},
-	"conversations.create":          {kinds: anyToken, tier: 20, run: conversationsCreate},
+	"conversations.create":          {kinds: anyToken, tier: 20, inTeam: true, run: conversationsCreate},
 	"conversations.join":            {kinds: anyToken, tier: 50, run: conversationsJoin},
 	"conversations.leave":           {kinds: anyToken, tier: 50, run: conversationsLeave},
 	"conversations.invite":          {kinds: anyToken, tier: 50, run: conversationsInvite},
@@ -296,10 +296,10 @@ var endpoints = map[string]endpoint{
 	"users.conversations": {kinds: anyToken, tier: 50, inTeam: true, run: usersConversations},
 
 	"usergroups.list":       {scope: "usergroups:read", kinds: anyToken, tier: 20, inTeam: true, run: usergroupsList},
-	"usergroups.users.list": {scope: "usergroups:read", kinds: anyToken, tier: 20, run: usergroupsUsersList},
+	"usergroups.users.list": {scope: "usergroups:read", kinds: anyToken, tier: 20, inTeam: true, run: usergroupsUsersList},
 
 	"files.info":                   {scope: "files:read", kinds: anyToken, tier: 100, run: filesInfo},
-	"files.list":                   {scope: "files:read", kinds: anyToken, tier: 50, run: filesList},
+	"files.list":                   {scope: "files:read", kinds: anyToken, tier: 50, inTeam: true, run: filesList},
 	"files.delete":                 {scope: "files:write", kinds: anyToken, tier: 50, run: filesDelete},
 	"files.getUploadURLExternal":   {scope: "files:write", kinds: anyToken, tier: 100, run: filesGetUploadURL},
 	"files.completeUploadExternal": {scope: "files:write", kinds: anyToken, tier: 100, run: filesCompleteUpload},
@@ -313,7 +313,7 @@ var endpoints = map[string]endpoint{
 	"bookmarks.list":   {scope: "bookmarks:read", kinds: anyToken, tier: 50, run: bookmarksList},
 	"bookmarks.remove": {scope: "bookmarks:write", kinds: anyToken, tier: 20, run: bookmarksRemove},
 
-	"search.messages":          {scope: "search:read", kinds: userToken, tier: 20, run: searchMessages},
+	"search.messages":          {scope: "search:read", kinds: userToken, tier: 20, inTeam: true, run: searchMessages},
 	"assistant.search.context": {scope: "search:read.public", kinds: anyToken, tier: 20, run: contextSearch},
 
 	"canvases.create":          {scope: "canvases:write", kinds: anyToken, tier: 20, run: canvasesCreate},
