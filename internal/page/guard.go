@@ -71,7 +71,7 @@ func tooLong(r *http.Request) bool {
 	}
 	err := r.ParseForm()
 	if err == nil {
-		err = r.ParseMultipartForm(maxForm)
+		err = r.ParseMultipartForm(maxForm) //nolint:gosec // Guard has bounded the body
 	}
 	_, long := errors.AsType[*http.MaxBytesError](err)
 	return long
