@@ -1,10 +1,14 @@
 package tools_test
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"slackmcp/mcp/names"
 	"slackmcp/mcp/view"
+	"slackmcp/slackapi"
 	"slackmcp/slackapi/sandbox"
 )
 
@@ -53,6 +57,31 @@ func TestAPostToAPersonSaysToWhom(t *testing.T) {
 	var sent map[string]any
 	if r.call("slack_post_message", a{"channel": "#general", "text": "hello"}, &sent); sent["to"] != nil {
 		t.Errorf("a post to a channel went to %v", sent["to"])
+	}
+}
+
+// TestAPostSaysToWhomItWent: who gives a name up while the message goes out got it all the same, and nobody is looked
+// for by the name again.
+func TestAPostSaysToWhomItWent(t *testing.T) {
+	t.Parallel()
+	var people atomic.Pointer[names.Resolver]
+	r := newRig(t, func(o *rigOptions) {
+		o.client.OnCall = func(_ context.Context, call slackapi.CallInfo) {
+			if call.Method == "chat.postMessage" {
+				people.Load().KeepUser(&slackapi.User{ID: sandbox.Bob, Name: "robert", RealName: "Robert Okafor"})
+			}
+		}
+	})
+	people.Store(r.names)
+	var sent struct {
+		To struct {
+			ID       string `json:"id"`
+			RealName string `json:"real_name"`
+		} `json:"to"`
+	}
+	r.call("slack_post_message", a{"channel": "@bob", "text": "hello"}, &sent)
+	if sent.To.ID != sandbox.Bob || sent.To.RealName != "Robert Okafor" {
+		t.Errorf("it went to %+v", sent.To)
 	}
 }
 

@@ -188,7 +188,7 @@ func (k *kit) upload(ctx context.Context, c *toolset.Call, in uploadIn) (u slack
 		return u, nil, &toolset.ArgumentError{Argument: "content", Problem: fmt.Sprintf("give 1 byte to %d MB", maxFileWrite>>20)}
 	}
 	if in.Channel != "" {
-		if u.Channel, err = k.recipient(ctx, in.Channel, in.safety); err != nil {
+		if u.Channel, _, err = k.recipient(ctx, in.Channel, in.safety); err != nil {
 			return u, nil, err
 		}
 	}
@@ -213,7 +213,7 @@ func (k *kit) shareFile(ctx context.Context, c *toolset.Call, in shareIn) (poste
 	if err != nil {
 		return posted{}, err
 	}
-	channel, err := k.recipient(ctx, in.Channel, in.safety)
+	channel, _, err := k.recipient(ctx, in.Channel, in.safety)
 	if err != nil {
 		return posted{}, err
 	}

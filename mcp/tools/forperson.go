@@ -64,7 +64,7 @@ func (k *kit) present(ctx context.Context, channel string) error {
 // conversation, or themself: then it is the bot's direct message with them.
 func (k *kit) place(ctx context.Context, s string, how safety) (id string, own bool, err error) {
 	if k.bot == nil {
-		id, err = k.recipient(ctx, s, how)
+		id, _, err = k.recipient(ctx, s, how)
 		return id, true, err
 	}
 	id, user, err := k.conversation(ctx, s)

@@ -464,32 +464,32 @@ func (k *kit) channel(ctx context.Context, s string) (string, error) {
 
 // recipient is channel for what posts a message. The direct message with a person is opened
 // when there is none, which no user sees; not in a rehearsal, and not when it must not be
-// written to: then the person's id stands for it.
-func (k *kit) recipient(ctx context.Context, s string, how safety) (string, error) {
-	id, user, err := k.conversation(ctx, s)
+// written to: then the person's id stands for it. user is the person, "" for a channel.
+func (k *kit) recipient(ctx context.Context, s string, how safety) (id, user string, err error) {
+	id, user, err = k.conversation(ctx, s)
 	if err != nil || user == "" {
-		return id, err
+		return id, user, err
 	}
 	if id, known := k.Names.KnownDirectMessage(user); known {
-		return id, nil
+		return id, user, nil
 	}
 	if k.Guard.Check(ctx, user) != nil { // its id may be allowed
 		ctx, cancel := context.WithTimeout(ctx, resolvePatience)
 		defer cancel()
 		if id, err := k.Names.DirectMessage(ctx, user); err == nil {
-			return id, nil
+			return id, user, nil
 		}
-		return user, nil
+		return user, user, nil
 	}
 	if how.DryRun {
-		return user, nil
+		return user, user, nil
 	}
 	c, err := k.Slack.OpenDM(ctx, user)
 	if err != nil {
-		return "", err
+		return "", user, err
 	}
 	k.Names.KeepDirectMessage(user, c.ID)
-	return c.ID, nil
+	return c.ID, user, nil
 }
 
 // conversation returns what an argument names: a conversation's id, or a user's.

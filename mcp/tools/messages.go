@@ -133,7 +133,7 @@ type sentMessage struct {
 }
 
 func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, error) {
-	channel, err := k.recipient(ctx, in.Channel, in.safety)
+	channel, user, err := k.recipient(ctx, in.Channel, in.safety)
 	if err != nil {
 		return posted{}, err
 	}
@@ -152,16 +152,15 @@ func (k *kit) post(ctx context.Context, c *toolset.Call, in postIn) (posted, err
 	m.post.UnfurlLinks, m.post.UnfurlMedia = in.Unfurl, in.Unfurl
 	out, err := k.deliver(ctx, c, m, in.safety)
 	if err == nil {
-		out.To = k.addressee(ctx, in.Channel)
+		out.To = k.addressee(ctx, user)
 	}
 	return out, err
 }
 
-// addressee is the person whom an argument names in place of a channel, or nil. What is not known of them is
-// asked for within a short time, and else left out.
-func (k *kit) addressee(ctx context.Context, s string) *view.Person {
-	_, user, err := k.conversation(ctx, s)
-	if err != nil || user == "" {
+// addressee is the person to whom a message went, "" for a channel: then it is nil. What is not known of them is
+// asked for within a short time, and else left out: the message has gone out, and its answer waits.
+func (k *kit) addressee(ctx context.Context, user string) *view.Person {
+	if user == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, namePatience)
@@ -415,7 +414,7 @@ type scheduledOut struct {
 }
 
 func (k *kit) schedule(ctx context.Context, c *toolset.Call, in scheduleIn) (scheduledOut, error) {
-	channel, err := k.recipient(ctx, in.Channel, in.safety)
+	channel, _, err := k.recipient(ctx, in.Channel, in.safety)
 	if err != nil {
 		return scheduledOut{}, err
 	}
