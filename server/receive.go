@@ -17,6 +17,7 @@ import (
 	"slackmcp/server/web"
 	"slackmcp/slackapi"
 	"slackmcp/slackapi/socketmode"
+	"slackmcp/store/memory"
 	"slackmcp/store/queue"
 	"slackmcp/webhook"
 	"slackmcp/webhook/event"
@@ -89,7 +90,17 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 	}
 	h.metrics.Receive.Watch(rc)
 	store.fit(rc.LongestBody())
+	warnLong(o.Logger, cfg, rc.LongestBody())
 	return rc, nil
+}
+
+// warnLong warns of a longest body that the store in memory cannot keep: such an event is answered 413.
+func warnLong(log *slog.Logger, cfg config.Config, longest int64) {
+	if cfg.Queue.Backend == config.Memory && longest > memory.DefaultMaxBytes {
+		log.Warn("a source may send longer bodies than the store keeps; those are answered 413",
+			"longest_bytes", longest, "store_bytes", memory.DefaultMaxBytes,
+			"remedy", "choose another store by QUEUE_BACKEND_TYPE, or lower max_body of the source")
+	}
 }
 
 // heldBack logs, once for each time, an address that keeps failing verification at a route.

@@ -112,6 +112,7 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 	if r.receiver != nil {
 		r.deliveries.Replace(opened, closed)
 		r.reads.fit(r.receiver.LongestBody())
+		warnLong(r.log, r.cfg, r.receiver.LongestBody())
 		r.assistants.judge.SetSources(sourceRules(senders.Sources))
 		r.logSenders(ctx, senders, opened, closed)
 		warnShared(r.log, warnings)

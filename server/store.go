@@ -129,7 +129,8 @@ func (w *watchedStore) Publish(ctx context.Context, e event.Event) (queue.Receip
 	case err != nil:
 		// A sender that went away says nothing about the store; a deadline does.
 		switch {
-		case errors.Is(ctx.Err(), context.Canceled):
+		// Nor does an event that no store of this kind and setting could take.
+		case errors.Is(ctx.Err(), context.Canceled), errors.Is(err, queue.ErrTooLong):
 		case errors.Is(err, queue.ErrUnavailable):
 			w.away.Store(true)
 		default:

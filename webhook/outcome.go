@@ -42,7 +42,8 @@ const (
 	Stale Outcome = "stale"
 	// WrongMediaType is a body whose headers name neither JSON nor a form, or a compression.
 	WrongMediaType Outcome = "wrong_media_type"
-	// TooLarge is a body above the limit of its source.
+	// TooLarge is a body above the limit of its source, or with the reason store, an event that
+	// is longer than the store takes.
 	TooLarge Outcome = "too_large"
 	// IllFormed is a signed body that cannot be read; the reason says why.
 	IllFormed Outcome = "ill_formed"
@@ -143,6 +144,9 @@ var replies = map[Outcome]reply{
 // trying. The detail is the sentence of the original's answer.
 const invalidSignature = `{"error":"invalid signature","detail":"Invalid request signature"}`
 
+// tooLongToStore answers 413 to an event that the source may send and the store does not take.
+var tooLongToStore = []byte(`{"error":"body too large","detail":"the store keeps no event of this length"}`)
+
 // Header values that all answers share; they are never written to.
 var (
 	jsonType   = []string{"application/json"}
@@ -225,6 +229,8 @@ func (v *delivery) explained() []slog.Attr {
 	switch {
 	case v.Outcome == Stale:
 		return []slog.Attr{slog.Float64("clock_skew_seconds", v.Skew.Seconds())}
+	case v.remedy != "":
+		return []slog.Attr{slog.String("remedy", v.remedy)}
 	case v.Outcome == TooLarge:
 		longer := "if its sender's bodies are that long, raise MAX_BODY_BYTES"
 		if v.endpoint != nil && v.endpoint.longer != "" {

@@ -61,6 +61,7 @@ func TestPublishTrouble(t *testing.T) {
 		{"one try only", []error{broken, nil}, 1, 503, webhook.Unavailable, "store", [2]int{1, 1}, [2]time.Duration{0, 0}},
 		{"many tries end with the budget", []error{broken}, 100, 503, webhook.Unavailable, "store", [2]int{6, 8}, [2]time.Duration{2 * time.Second, 2 * time.Second}},
 		{"full does not pass", []error{queue.ErrFull}, 3, 503, webhook.Full, "", [2]int{1, 1}, [2]time.Duration{0, 0}},
+		{"too long does not pass", []error{fmt.Errorf("memory: %w", queue.ErrTooLong)}, 3, 413, webhook.TooLarge, "store", [2]int{1, 1}, [2]time.Duration{0, 0}},
 		{"closed does not pass", []error{queue.ErrClosed}, 3, 503, webhook.Unavailable, "closed", [2]int{1, 1}, [2]time.Duration{0, 0}},
 		{"an unknown error", []error{errors.New("what"), nil}, 3, 200, webhook.Accepted, "", [2]int{2, 2}, [2]time.Duration{25 * time.Millisecond, 50 * time.Millisecond}},
 	} {

@@ -8,7 +8,8 @@
 //
 // Promises: 200 means published, or published before (a duplicate), or nothing to
 // publish (a challenge, a probe). An event that cannot be stored now is answered with 503
-// and Retry-After, never with 200 or 4xx. A signed event of an unknown kind is stored like
+// and Retry-After, never with 200 or 4xx; only one that is too long for the store is answered with
+// 413, as it would be each time that it came. A signed event of an unknown kind is stored like
 // any other. Every body is bounded and has to come in time, all of them share bounded memory, and
 // a publish has a deadline. A body of at most 64 KiB whose headers are well-formed and fresh is
 // verified whatever its address did before; longer ones, and those of unknown length, are refused
@@ -115,7 +116,8 @@ type delivery struct {
 	// onStored is called when this delivery stored the event; nil is not called.
 	onStored func()
 	// attrs are added to the log line.
-	attrs []slog.Attr
+	attrs  []slog.Attr
+	remedy string // what the store says of an event that is too long for it
 
 	reply     []byte   // the body of the answer; nil means that of replies
 	replyType []string // its media type; nil means JSON
@@ -441,6 +443,9 @@ func (rc *Receiver) try(ctx context.Context, v *delivery) (o Outcome, reason str
 			return Accepted, ""
 		case errors.Is(err, queue.ErrFull):
 			return Full, ""
+		case errors.Is(err, queue.ErrTooLong):
+			v.remedy, v.reply = err.Error(), tooLongToStore
+			return TooLarge, "store"
 		case errors.Is(err, queue.ErrClosed):
 			return Unavailable, "closed"
 		case errors.Is(err, context.DeadlineExceeded):

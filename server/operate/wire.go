@@ -329,6 +329,7 @@ var codes = []struct {
 	{"no_such_group", http.StatusNotFound, queue.ErrNoGroup},
 	{"event_not_found", http.StatusNotFound, event.ErrNotFound},
 	{"queue_full", http.StatusInsufficientStorage, queue.ErrFull},
+	{"event_too_long", http.StatusRequestEntityTooLarge, queue.ErrTooLong},
 	{"queue_closed", http.StatusServiceUnavailable, queue.ErrClosed},
 	{"queue_unavailable", http.StatusServiceUnavailable, queue.ErrUnavailable},
 	{"no_such_key", http.StatusNotFound, state.ErrNotFound},

@@ -4,7 +4,8 @@
 // It promises all that package queue promises but for persistence: nothing survives
 // the process, neither events nor seen ids nor the retry schedule nor values, and
 // [queue.Stats] says so. It is bounded by the number and the bytes of what it keeps;
-// when nothing may be removed, Publish fails with [queue.ErrFull].
+// when nothing may be removed, Publish fails with [queue.ErrFull], and of an event that alone
+// is larger than all that is kept, with [queue.ErrTooLong].
 //
 // See [New].
 package memory
@@ -70,8 +71,11 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 		return queue.Receipt{}, fmt.Errorf("publish: %w", err)
 	}
 	key := eventlog.KeyOf(e.Source, e.ID)
-	e.Raw = bytes.Clone(e.Raw)
 	size := sizeOf(&e)
+	if size > q.o.MaxBytes {
+		return queue.Receipt{}, fmt.Errorf("publish: %w: it has %d bytes, and the store in memory keeps %d in all: choose another store by QUEUE_BACKEND_TYPE", queue.ErrTooLong, size, q.o.MaxBytes)
+	}
+	e.Raw = bytes.Clone(e.Raw)
 
 	q.mu.Lock()
 	defer q.mu.Unlock()

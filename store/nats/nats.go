@@ -306,7 +306,7 @@ func (q *Store) fault(err error) error {
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, natsgo.ErrMaxPayload):
-		return fmt.Errorf("nats: %w: raise max_payload in the server's configuration", err)
+		return fmt.Errorf("%w: nats: %w: raise max_payload in the server's configuration", queue.ErrTooLong, err)
 	case exhausted(err):
 		return fmt.Errorf("%w: nats has reached a limit: %w", queue.ErrFull, err)
 	}

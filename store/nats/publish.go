@@ -39,7 +39,7 @@ func (q *Store) Publish(ctx context.Context, e event.Event) (queue.Receipt, erro
 	}
 	rec := remote.AppendRecord(make([]byte, 0, len(e.Raw)+256), &e)
 	if most := q.nc.MaxPayload(); most > 0 && int64(len(rec)+headroom) > most {
-		return queue.Receipt{}, fmt.Errorf("publish: event of %d bytes: the server's max_payload is %d, raise it", len(rec), most)
+		return queue.Receipt{}, fmt.Errorf("publish: %w: it has %d bytes, and max_payload of the NATS server is %d: raise max_payload", queue.ErrTooLong, len(rec), most)
 	}
 	subject := q.names.event(eventlog.KeyOf(e.Source, e.ID))
 	r, err := q.publish(ctx, s, subject, rec)

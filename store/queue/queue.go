@@ -13,6 +13,8 @@
 //     a slow handler never runs twice at once.
 //   - Retention never removes what a registered group has not finished; Publish then
 //     fails with [ErrFull]. What expires is counted.
+//   - An event that the store could not take if it were empty is refused with [ErrTooLong],
+//     and removes nothing.
 //   - accepted = done + waiting (in flight included) + dead + expired, for every group, exactly.
 //
 // It does not promise an order among the events that a group works.
@@ -41,6 +43,9 @@ import (
 var (
 	// ErrFull says that the bound on stored events is reached and nothing may be removed.
 	ErrFull = errors.New("queue is full")
+	// ErrTooLong says that an event is longer than the store takes at all, so that it does not
+	// help to publish it again. Nothing was removed for it. The text of the error says what to raise.
+	ErrTooLong = errors.New("event is too long for the store")
 	// ErrUnavailable says that the store cannot be written or reached now. What was
 	// being published may or may not be stored; the sender has to send it again.
 	ErrUnavailable = errors.New("queue is unavailable")
@@ -58,7 +63,8 @@ type Queue interface {
 	// Publish stores e unless an event with the same source and id was stored within
 	// the dedupe TTL. It returns when the event is durable, and honours ctx's deadline:
 	// after an error the event may or may not have been stored. Publish reads e.Raw
-	// only until it returns. Errors: ErrFull, ErrUnavailable, ErrClosed, ctx's.
+	// only until it returns. Errors: ErrFull, ErrTooLong,
+	// ErrUnavailable, ErrClosed, ctx's.
 	Publish(ctx context.Context, e event.Event) (Receipt, error)
 
 	// Consume registers g, durably, unless it exists, and works its events until ctx is
