@@ -35,6 +35,8 @@ func listID(f eventlog.Field, block int64) int64 { return int64(f)<<40 | block }
 type blocks struct {
 	newest eventlog.Block // of the block that is not full yet
 	whole  bool           // whether newest has all events of that block
+	silent bool           // whether it has events whose words were not read: those of before the start
+	late   []int64        // blocks that this batch has filled whose words have to be made
 
 	missing []int64        // the blocks that have to be made from the file, oldest first
 	making  eventlog.Block // the last of them
@@ -44,10 +46,11 @@ type blocks struct {
 }
 
 // makeStep is how many events are read at a time for a missing block; with their words, which takes longer, it is
-// makeWords. Between two steps the writer does whatever has come in.
+// makeWords, or fewer whose bodies are makeBytes. Between two steps the writer does whatever has come in.
 const (
 	makeStep  = 1024
 	makeWords = 256
+	makeBytes = 1 << 20
 )
 
 // A recent has the words of the events of the block that is not full yet, for those who read them.
@@ -141,7 +144,10 @@ func (w *writer) surveyBlocks() (wrong []int64, err error) {
 				w.blocks.missing = append(w.blocks.missing, n)
 			}
 		}
-		w.blocks.whole, err = w.addRows(s, &w.blocks.newest, w.q.recent.put, end*eventlog.BlockSize+1, w.last)
+		// Their bodies would take long to read, and nothing is received before: until the block is full these events
+		// are among those that may say what is asked for.
+		w.blocks.silent = !w.q.o.NoWords && end*eventlog.BlockSize < w.last
+		_, w.blocks.whole, err = addRows(s, &w.blocks.newest, nil, end*eventlog.BlockSize+1, w.last)
 		return err
 	})
 	return wrong, err
@@ -173,13 +179,14 @@ func (w *writer) dropBlocks(from, to int64) error {
 	return nil
 }
 
-// addRows adds events of the file to a block, and their words, if they are kept, to words. It reports false where
-// some cannot be read.
-func (w *writer) addRows(s session, b *eventlog.Block, words func(seq int64, prints []uint32), from, to int64) (whole bool, err error) {
+// addRows adds events of the file to a block, and their words to words, unless that is nil. It returns up to which
+// event: with words it ends when it has read bodies of makeBytes. whole is false where some cannot be read.
+func addRows(s session, b *eventlog.Block, words *eventlog.Words, from, to int64) (last int64, whole bool, err error) {
 	selected := columns + ", raw"
-	if w.q.o.NoWords {
+	if words == nil {
 		selected = columns + ", NULL"
 	}
+	last, left := to, makeBytes
 	err = s.each(func(scan func(...any) error) error {
 		var raw []byte
 		seq, e, err := scanEvent(scan, &raw)
@@ -187,15 +194,21 @@ func (w *writer) addRows(s session, b *eventlog.Block, words func(seq int64, pri
 			return err
 		}
 		b.Add(seq, &e, nanos(e.ReceivedAt))
-		if e.Raw = raw; !w.q.o.NoWords {
-			words(seq, eventlog.WordsOf(&e))
+		if words == nil {
+			return nil
+		}
+		e.Raw = raw
+		words.Put(seq, eventlog.WordsOf(&e))
+		if left -= len(raw); left <= 0 {
+			last = seq
+			return errStop
 		}
 		return nil
 	}, "SELECT "+selected+" FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq", from, to)
 	if unreadable(err) {
-		return false, nil
+		return to, false, nil
 	}
-	return err == nil, err
+	return last, err == nil, err
 }
 
 // withoutBlocks notes that the tables of the blocks cannot be read. The batch fails with err,
@@ -219,14 +232,21 @@ func (w *writer) addToBlock(seq, at int64, e *event.Event, words []uint32) error
 	}
 	var err error
 	if b.whole && !w.q.damage.lacks(blocksTable) {
-		err = w.writeBlock(&b.newest, &w.q.recent.words, eventlog.BlockOf(seq), at)
+		n, said := eventlog.BlockOf(seq), &w.q.recent.words
+		if b.silent || w.q.o.NoWords {
+			said = nil
+		}
+		if b.silent {
+			b.late = append(b.late, n)
+		}
+		err = w.writeBlock(&b.newest, said, n, at)
 	}
 	b.newest.Reset()
-	b.whole = true
+	b.whole, b.silent = true, false
 	return w.withoutBlocks(err)
 }
 
-// writeBlock writes a full block, with its words if they are kept.
+// writeBlock writes a full block, with its words unless they are nil.
 func (w *writer) writeBlock(b *eventlog.Block, words *eventlog.Words, n, storedAt int64) error {
 	for f := range eventlog.Fields {
 		field := eventlog.Field(f)
@@ -234,7 +254,7 @@ func (w *writer) writeBlock(b *eventlog.Block, words *eventlog.Words, n, storedA
 			return err
 		}
 	}
-	if !w.q.o.NoWords {
+	if words != nil {
 		for field, list := range words.Lists() {
 			if err := w.writeList(field, n, list); err != nil {
 				return err
@@ -259,6 +279,11 @@ func (w *writer) writeList(f eventlog.Field, block int64, list eventlog.List) er
 // makeBlocks does a step of the making of the blocks that are missing, the newest first.
 func (w *writer) makeBlocks() error {
 	b := &w.blocks
+	if len(b.late) > 0 { // Their events are not in the file before this batch is.
+		b.missing, b.late = append(b.missing, b.late...), nil
+		w.q.mail.notify()
+		return nil
+	}
 	if len(b.missing) == 0 || w.q.damage.lacks(blocksTable) {
 		return nil
 	}
@@ -269,13 +294,13 @@ func (w *writer) makeBlocks() error {
 		b.words.Reset()
 		b.made = first - 1
 	}
-	step := int64(makeWords)
+	words, step := &b.words, int64(makeWords)
 	if w.q.o.NoWords {
-		step = makeStep
+		words, step = nil, makeStep
 	}
-	to, at, whole := b.made+step, int64(0), false
+	to, at, whole := int64(0), int64(0), false
 	err := w.guarded(func(s session) (err error) {
-		if whole, err = w.addRows(s, &b.making, b.words.Put, b.made+1, to); err == nil && whole {
+		if to, whole, err = addRows(s, &b.making, words, b.made+1, b.made+step); err == nil && whole {
 			at, err = s.number("SELECT stored_at FROM events WHERE seq = ?", to)
 		}
 		return err
@@ -289,7 +314,7 @@ func (w *writer) makeBlocks() error {
 		return nil
 	}
 	if whole {
-		if err := w.writeBlock(&b.making, &b.words, n, at); err != nil {
+		if err := w.writeBlock(&b.making, words, n, at); err != nil {
 			return w.withoutBlocks(err)
 		}
 	}

@@ -227,9 +227,7 @@ func TestBlocksFindWhatFiltersSelect(t *testing.T) {
 	}
 	q = openBlocks(t, dir, n)
 	publishAll(t, q, list[eventlog.BlockSize+100:])
-	if got := blocksOf(t, q); got != 3 {
-		t.Fatalf("there are %d blocks, want 3", got)
-	}
+	waitForBlocks(t, q, 3)
 	checkFilters(t, "whole", q, r, n)
 
 	// An event of long ago, or none, is one page away.
@@ -280,6 +278,83 @@ func TestBlocksFindWhatFiltersSelect(t *testing.T) {
 	waitForEvents(t, q, n-eventlog.BlockSize)
 	checkFilters(t, "after retention", q, r, n+200)
 	waitForBlocks(t, q, 2)
+}
+
+// TestWordsOfABlockThatARestartCuts reopens a store within a block, and fills the block with events of long bodies: none
+// of its words are read before events are received, all are found, and in the end they are in the lists.
+func TestWordsOfABlockThatARestartCuts(t *testing.T) {
+	const n, cut = eventlog.BlockSize + 10, 1000
+	r := rand.New(rand.NewPCG(23, 1))
+	var list []event.Event
+	for i := range n {
+		e := someEvent(r, i)
+		if i%1000 < 6 {
+			e.Raw = fmt.Appendf(nil, `{"text":"long%d %s"}`, i, strings.Repeat("and so on ", makeBytes/15))
+		}
+		list = append(list, e)
+	}
+	dir := t.TempDir()
+	q := openBlocks(t, dir, n)
+	publishAll(t, q, list[:cut])
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	q = openBlocks(t, dir, n)
+	nowhere := eventlog.SearchFor(&event.Filter{Text: words(t, "nowhere")})
+	if places := q.recent.find(0, &nowhere); places != eventlog.AllPlaces() {
+		t.Error("the words of events of before the start are known: their bodies were read before it")
+	}
+	check := func(when string) {
+		t.Helper()
+		for word, want := range map[string][]string{"needle": {"Ev778"}, "long4": {"Ev4"}, "nowhere": nil} {
+			if got, _ := readAll(t, q, event.Query{Filter: event.Filter{Text: words(t, word)}, NoBodies: true}); !slices.Equal(got, want) {
+				t.Errorf("%s: %q is in %v, want %v", when, word, got, want)
+			}
+		}
+	}
+	check("after the start")
+	publishAll(t, q, list[cut:])
+	check("full")
+	waitForBlocks(t, q, 1)
+	check("with its lists")
+	err := q.readers.use(t.Context(), func(s session) error {
+		long, err := s.numbers("SELECT length(list) FROM block_lists WHERE id = ?", listID(eventlog.Field(eventlog.Fields), 0))
+		if len(long) != 0 {
+			t.Error("there are events whose words are in no list")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMissingWordsAreMadeInSmallSteps reads events of long bodies for a block.
+func TestMissingWordsAreMadeInSmallSteps(t *testing.T) {
+	var list []event.Event
+	for i := range 12 {
+		list = append(list, event.Event{
+			Source: "shop", ID: fmt.Sprint("Ev", i), Kind: event.Kind{Type: "order"}, ReceivedAt: blocksBegan,
+			Raw: fmt.Appendf(nil, `{"text":%q}`, strings.Repeat("x ", makeBytes/8)),
+		})
+	}
+	q := openBlocks(t, t.TempDir(), 100)
+	publishAll(t, q, list)
+	err := q.readers.use(t.Context(), func(s session) error {
+		var b eventlog.Block
+		for from, want := range map[int64]int64{1: 4, 5: 8, 10: 12} {
+			if last, whole, err := addRows(s, &b, new(eventlog.Words), from, 12); last != want || !whole || err != nil {
+				t.Errorf("from %d a step reads up to %d (%v, %v), want %d", from, last, whole, err, want)
+			}
+		}
+		if last, _, err := addRows(s, &b, nil, 1, 12); last != 12 || err != nil {
+			t.Errorf("without words it reads up to %d (%v), want 12", last, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func waitForBlocks(t *testing.T, q *Store, want int64) {
