@@ -8,5 +8,5 @@ func freeBytes(dir string) (n int64, known bool) {
 	if err := unix.Statfs(dir, &fs); err != nil {
 		return 0, false
 	}
-	return int64(fs.Bavail) * fs.Bsize, true //nolint:gosec // below 2^63
+	return int64(fs.Bavail) * int64(fs.Bsize), true //nolint:gosec,unconvert // below 2^63; of 32 bits on some
 }
