@@ -92,7 +92,7 @@ func TestSmallSignedRequestsAreVerified(t *testing.T) {
 func TestHonestTroublesAreNoFailures(t *testing.T) {
 	r := newRig(t, strict, func(o *webhook.Options) {
 		o.ReceiptSecrets = []string{"receipts"}
-		o.Sources = []webhook.Source{{Name: "other", Secrets: []string{"another"}}}
+		o.Sources = []webhook.Source{{Name: "shop", Secrets: []string{"another"}}}
 	})
 	old := time.Now().Add(-time.Hour)
 	for range 20 {
@@ -102,7 +102,7 @@ func TestHonestTroublesAreNoFailures(t *testing.T) {
 		if got := r.slack(large(1<<20 + 1)); got.status != http.StatusRequestEntityTooLarge {
 			t.Fatalf("a body that is too large was answered %d, want 413", got.status)
 		}
-		for _, path := range []string{webhook.ReceiptPath, webhook.SourcePath + "other"} {
+		for _, path := range []string{webhook.ReceiptPath, webhook.SourcePath + "shop"} {
 			if got := r.post(path, []byte(`{}`)); got.status != http.StatusUnauthorized {
 				t.Fatalf("an unsigned request to %s was answered %d, want 401", path, got.status)
 			}

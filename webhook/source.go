@@ -152,6 +152,8 @@ func (rc *Receiver) endpoint(s Source) (*endpoint, error) {
 		return nil, fmt.Errorf("max_body is %d bytes: at most %d can be taken", s.MaxBody, MostBody)
 	case s.Name == event.SourceSlack, s.Name == event.SourceReceipts, s.Name == event.SourceGaps:
 		return nil, fmt.Errorf("name %q is taken", s.Name)
+	case s.Name == "none", s.Name == "other":
+		return nil, fmt.Errorf("name %q is what the metrics call senders without a name of their own: choose another one", s.Name)
 	}
 	p, err := s.resolve()
 	if err != nil {

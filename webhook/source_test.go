@@ -193,6 +193,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		"a source in upper case":   {source(webhook.Source{Name: "X", Secrets: one}), "name"},
 		"a source with a slash":    {source(webhook.Source{Name: "a/b", Secrets: one}), "name"},
 		"a source of dots":         {source(webhook.Source{Name: "..", Secrets: one}), "name"},
+		"a source named none":      {source(webhook.Source{Name: "none", Secrets: one}), "choose another"},
+		"a source named other":     {source(webhook.Source{Name: "other", Secrets: one}), "choose another"},
 		"a source named slack":     {source(webhook.Source{Name: "slack", Secrets: one}), "taken"},
 		"an ill path":              {source(webhook.Source{Name: "x", Secrets: one, ID: "a..b"}), "ID"},
 		"an ill header":            {source(webhook.Source{Name: "x", Secrets: one, Kind: "header:"}), "Kind"},
