@@ -103,13 +103,15 @@ func smsParameters(r *http.Request, body []byte) (map[string]string, error) {
 	enc := event.Form
 	if r.Method == http.MethodGet {
 		body = []byte(r.URL.RawQuery)
-	} else if e, err := event.EncodingOf(body); err != nil {
-		return nil, ErrMalformed
-	} else {
-		enc = e
 	}
-	if len(body) > maxSMS {
+	if len(body) > maxSMS { // Nobody has signed it yet: no more of it is read.
 		return nil, ErrMalformed
+	}
+	if r.Method != http.MethodGet {
+		var err error
+		if enc, err = event.EncodingOf(body); err != nil {
+			return nil, ErrMalformed
+		}
 	}
 	if enc == event.JSON {
 		params, err := event.Texts(body)
