@@ -71,6 +71,8 @@ type Options struct {
 	// them; without either they see none.
 	Visibility sight.Judge
 	Cursors    cursor.Sealer
+	// Look bounds how long a page of theirs is filled from behind what they may not see; 0 is [sight.Options]' own.
+	Look time.Duration
 	// Write bounds what the writing tools may do. Its Directory is set by New, and its Logger
 	// where it is nil.
 	Write guard.Options
@@ -120,7 +122,7 @@ type Options struct {
 
 // sight says how people see events.
 func (o *Options) sight() sight.Options {
-	return sight.Options{Judge: o.Visibility, Cursors: o.Cursors, Show: func(p access.Person, sees func(string) bool, e *event.Event) event.Event {
+	return sight.Options{Judge: o.Visibility, Cursors: o.Cursors, Look: o.Look, Show: func(p access.Person, sees func(string) bool, e *event.Event) event.Event {
 		return view.Seer{User: p.User, Sees: sees}.Event(e)
 	}}
 }

@@ -207,8 +207,9 @@ func newWorld(t *testing.T, room bool) *world {
 			t.Fatal(err)
 		}
 		t.Cleanup(w.judge.Close)
-		o.Events.(*eventtest.Log).Scan = 150 // pages end among what is hidden
-		o.Visibility, o.Push.Webhooks = w.judge, w.mail.options(t, o.People.(*signedIn))
+		o.Events.(*eventtest.Log).Scan = 150        // pages end among what is hidden
+		o.Visibility, o.Look = w.judge, time.Minute // however busy the machine, a page is filled
+		o.Push.Webhooks = w.mail.options(t, o.People.(*signedIn))
 		o.Gaps = func(context.Context) (any, error) { return a{"gaps": []a{{"id": "g1", "state": "open"}}}, nil }
 	})
 	ctx, by := t.Context(), w.by(sandbox.Alice)

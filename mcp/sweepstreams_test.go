@@ -2,6 +2,7 @@ package mcp_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -127,7 +128,10 @@ func (e *ear) take(t *testing.T) (told []string) {
 	patience := time.After(2 * time.Minute)
 	for e.last != "" {
 		select {
-		case line := <-e.lines:
+		case line, ok := <-e.lines:
+			if !ok {
+				t.Fatalf("%s: it ended before %s came", e.name, e.last)
+			}
 			if strings.Contains(line, "events/heartbeat") {
 				continue
 			}
@@ -141,7 +145,10 @@ func (e *ear) take(t *testing.T) (told []string) {
 	}
 	for {
 		select {
-		case line := <-e.lines:
+		case line, ok := <-e.lines:
+			if !ok {
+				return told
+			}
 			if !strings.Contains(line, "events/heartbeat") {
 				told = append(told, e.plainly(line))
 			}
@@ -149,6 +156,19 @@ func (e *ear) take(t *testing.T) (told []string) {
 			return told
 		}
 	}
+}
+
+// silentLast are the names of ears, at the end of those that wait for no line.
+func silentLast(ears map[string]*ear) []string {
+	silent := func(name string) int {
+		if e := ears[name]; e.last == "" && !e.set {
+			return 1
+		}
+		return 0
+	}
+	return slices.SortedFunc(maps.Keys(ears), func(x, y string) int {
+		return cmp.Or(silent(x)-silent(y), strings.Compare(x, y))
+	})
 }
 
 // compare reports where two ears were told of something else.
@@ -324,7 +344,8 @@ func TestSweepOfStreams(t *testing.T) {
 						ears[w][token]["a callback of "+name].last = last
 					}
 				}
-				for name := range ears[whole][token] {
+				// Those for whom nothing is waited come last, so that what they must not be told has had its time.
+				for _, name := range silentLast(ears[whole][token]) {
 					here, there := ears[whole][token][name], ears[bare][token][name]
 					if here.set {
 						here.last, there.last = "slack://events/"+end, "slack://events/"+end

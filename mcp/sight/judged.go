@@ -1,6 +1,7 @@
 package sight
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -17,9 +18,9 @@ const (
 	holdStep = 20 * time.Millisecond
 	// maxLearnt is how many of the conversations that one event names are asked for, for the next time it is read.
 	maxLearnt = 2
-	// searchFor bounds the search for the next event that the person may see, behind a page that did not
-	// come to the end of the log.
-	searchFor = 250 * time.Millisecond
+	// lookFor bounds the time in which a page is filled from behind what is hidden, and the search for the next event
+	// that the person may see, behind a page that did not come to the end of the log.
+	lookFor = 250 * time.Millisecond
 	// absentAfter is how long it takes at least to answer that there is no such event: as long for one that
 	// is hidden as for one that there is not.
 	absentAfter = 25 * time.Millisecond
@@ -171,15 +172,12 @@ func (r *reading) again(p *event.Page, e *event.Event) bool {
 	return v == visibility.Visible
 }
 
-// fillFor bounds the time in which a page is filled from behind what is hidden.
-const fillFor = 250 * time.Millisecond
-
 // fills keeps what was found for a page that is not full, where the log has more: it stopped because it had looked
 // at enough, of which the hidden is a part that must not tell.
 func (r *reading) fills(p *event.Page, found []event.Event, bytes int) bool {
 	now := time.Now()
 	if r.filling.IsZero() {
-		r.filling = now.Add(fillFor)
+		r.filling = now.Add(cmp.Or(r.log.opt.Look, lookFor))
 	}
 	if bytes <= 0 || len(p.Events) == event.MaxLimit || r.more != nil || now.After(r.filling) {
 		return false
@@ -234,7 +232,7 @@ func (r *reading) search(ctx context.Context) error {
 	q.After, q.Limit, q.MaxBytes = r.behind, 1, 1
 	q.Filter.Sight = &event.Sight{NeedsBody: visibility.NeedsBody, Sees: func(e *event.Event) bool { return r.log.see(e) == visibility.Visible }}
 	more, ended := false, false
-	for began := time.Now(); !more && !ended && time.Since(began) < searchFor; {
+	for began := time.Now(); !more && !ended && time.Since(began) < cmp.Or(r.log.opt.Look, lookFor); {
 		err := r.log.log.Query(ctx, q, func(p event.Page) error {
 			more, ended, q.After = len(p.Events) > 0, !p.More, p.Next
 			return nil

@@ -12,6 +12,7 @@ package sight
 
 import (
 	"context"
+	"time"
 
 	"slackmcp/mcp/access"
 	"slackmcp/mcp/cursor"
@@ -80,6 +81,9 @@ type Options struct {
 	Show func(p access.Person, sees func(channel string) bool, e *event.Event) event.Event
 	// Cursors seals where their readers stand; nil lets none read.
 	Cursors cursor.Sealer
+	// Look bounds how long a page is filled from behind what is hidden, and then how long more is looked for behind
+	// it; 0 is 250 ms each.
+	Look time.Duration
 }
 
 func (o *Options) complete() bool { return o.Judge != nil && o.Show != nil && o.Cursors != nil }
