@@ -1,6 +1,8 @@
 package embed_test
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -9,6 +11,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"slackmcp/internal/requires"
 )
 
 // blocks are the fenced blocks of a language, of docs/library.md.
@@ -25,6 +30,9 @@ func blocks(t *testing.T, language string) []string {
 	return list
 }
 
+// unreachable is what go says of a module that it would have to fetch, without a network, or with GOPROXY=off.
+var unreachable = regexp.MustCompile(`dial tcp|proxyconnect tcp|no such host|module lookup disabled by GOPROXY=off`)
+
 // TestThePageFromAnEmptyFolder does what docs/library.md says, command by command, from an empty folder, and
 // waits until the program's handler prints what somebody said in the sandbox.
 func TestThePageFromAnEmptyFolder(t *testing.T) {
@@ -36,10 +44,12 @@ func TestThePageFromAnEmptyFolder(t *testing.T) {
 	if len(commands) != 2 || len(programs) != 1 {
 		t.Fatalf("the page has %d blocks of commands and %d programs", len(commands), len(programs))
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute) // it ends the program too, and with it await
+	defer cancel()
 	dir := t.TempDir()
 	host, port, _ := net.SplitHostPort(freeAddr(t))
 	shell := func(in, script string) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), "sh", "-ec", script)
+		cmd := exec.CommandContext(ctx, "sh", "-ec", script)
 		cmd.Dir = in
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath", "CLONE="+root, "HOST="+host, "PORT="+port, "DATA_DIR="+filepath.Join(dir, "data"))
 		return cmd
@@ -54,6 +64,9 @@ func TestThePageFromAnEmptyFolder(t *testing.T) {
 	// The last command starts the program, and is not waited for.
 	build, start, _ := strings.Cut(commands[1], "SANDBOX=1")
 	if out, err := shell(folder, build).CombinedOutput(); err != nil {
+		if unreachable.Match(out) {
+			requires.Missing(t, fmt.Sprintf("go mod tidy needs modules that are not on this machine, and the module proxy cannot be reached: use a machine with a network:\n%s", out))
+		}
 		t.Fatalf("%s%v\n%s", build, err, out)
 	}
 	end, await := running(t, shell(folder, "SANDBOX=1 exec"+start))
