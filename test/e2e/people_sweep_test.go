@@ -143,6 +143,7 @@ func (f *peopledFleet) known(who signedInPerson, at *process, last string) {
 		if time.Since(began) > 2*time.Minute {
 			f.t.Fatalf("%s is not shown: %.2000s", last, got)
 		}
+		time.Sleep(50 * time.Millisecond) // the servers have other things to do than to say that it is not there yet
 	}
 }
 
