@@ -39,11 +39,13 @@ var (
 // of unknown length, are read within a budget, at a least rate for each and a pace for all.
 type bodies struct {
 	limit   int64            // of a source that has none of its own
+	usual   int64            // the part of the budget of bodies up to that limit
 	budget  atomic.Int64     // of long bodies
 	limiter *limiter.Limiter // nil takes every address for a known one
 	grace   time.Duration
 	rate    int64 // bytes a second
 	used    atomic.Int64
+	over    atomic.Int64 // what of used have unverified bodies that are above limit
 	pace    pace
 	small   *pool
 }
@@ -56,6 +58,7 @@ type body struct {
 	bytes  []byte
 	from   sender
 	taken  int64         // bytes of the budget
+	over   int64         // bytes that are counted as above the common limit
 	share  int64         // bytes that the limiter granted to the sender's address
 	waited time.Duration // how long the pace held the body back
 }
@@ -69,7 +72,7 @@ type sender struct {
 
 func newBodies(o Options) *bodies {
 	b := &bodies{
-		limit: o.MaxBodyBytes, limiter: o.Limiter,
+		limit: o.MaxBodyBytes, usual: o.BodyBudget, limiter: o.Limiter,
 		grace: o.BodyGrace, rate: o.MinBodyRate, pace: pace{began: time.Now()}, small: newPool(poolBytes, poolAbove),
 	}
 	b.budget.Store(o.BodyBudget)
@@ -145,15 +148,34 @@ func (d *body) fill(r *http.Request, full int) error {
 	return nil
 }
 
+// reserve takes n more bytes from what an unverified address may have, and from what all of them may have of bodies
+// above the common limit: one body of a source that takes longer ones leaves the others' part alone.
+func (d *body) reserve(n int64) error {
+	most := min(d.limit, d.of.limit) + 1
+	if size := d.taken + n; size > most {
+		most = d.limit + 1
+		more := size - d.over
+		if d.of.over.Add(more) > most {
+			d.of.over.Add(-more)
+			return errBusy
+		}
+		d.over += more
+	}
+	if !d.of.limiter.Reserve(d.from.address, d.from.route, n, max(d.of.usual/unverifiedShare/addressShare, most), time.Now()) {
+		return errBusy
+	}
+	d.share += n
+	return nil
+}
+
 // grow takes n more bytes from the budget and makes space for them.
 func (d *body) grow(n int) error {
 	budget := d.of.budget.Load()
 	if d.from.standing != limiter.Known {
-		budget = max(budget/unverifiedShare, d.limit+1)
-		if !d.of.limiter.Reserve(d.from.address, d.from.route, int64(n), max(budget/addressShare, d.limit+1), time.Now()) {
-			return errBusy
+		budget = budget / unverifiedShare
+		if err := d.reserve(int64(n)); err != nil {
+			return err
 		}
-		d.share += int64(n)
 	}
 	budget = max(budget, d.limit+1)
 	if d.of.used.Add(int64(n)) > budget {
@@ -170,6 +192,7 @@ func (d *body) grow(n int) error {
 // release gives the body's part of the budget back.
 func (d *body) release() {
 	d.of.used.Add(-d.taken)
+	d.of.over.Add(-d.over)
 	if d.share > 0 {
 		d.of.limiter.Release(d.from.address, d.from.route, d.share)
 	}

@@ -207,7 +207,7 @@ func (rc *Receiver) put(endpoints map[string]*endpoint) {
 	}
 	budget := rc.opt.BodyBudget
 	if longest > rc.opt.MaxBodyBytes {
-		budget = max(budget, budgetFor(longest))
+		budget += budgetFor(longest)
 	}
 	rc.bodies.budget.Store(budget)
 	rc.longest.Store(longest)
