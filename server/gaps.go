@@ -182,7 +182,7 @@ func gapsOf(p access.Person, list []gaps.Gap) personGaps {
 	out := personGaps{Gaps: []personGap{}}
 	for i := range list {
 		g := &list[i]
-		if g.Team == "" || p.Team == "" || g.Team == p.Team {
+		if g.Team == "" || g.Team == p.Team {
 			out.Gaps = append(out.Gaps, personGap{ID: g.ID, Kind: g.Kind, From: g.From, To: g.To, NoticedAt: g.NoticedAt, State: g.State()})
 		}
 	}
