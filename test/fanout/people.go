@@ -183,6 +183,8 @@ func signInOne(ctx context.Context, side *slack.Side, signIns *rows.SignIns, use
 
 // warm waits until it is known who is in which channel, which takes some while at a fifth of Slack's rates.
 func (s settings) warm(ctx context.Context, p *driver.Process) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute) // of a run whose people are never known
+	defer cancel()
 	const members, people = "slack_webhook_server_visibility_members", "slack_webhook_server_visibility_people"
 	for {
 		inRooms, err := p.Metric(ctx, members)
