@@ -119,7 +119,7 @@ func (r *eventReader) list(filter func(vars) event.Filter) func(context.Context,
 		}
 		err = judge.Read(ctx, func(reading *view.Reading) (err error) {
 			out, err = r.newest(ctx, reading, filter(v))
-			out.Legend = reading.Legend()
+			out.Legend = reading.Legend(out.Events) // what had no room mentions nobody here
 			return err
 		})
 		if err != nil {
