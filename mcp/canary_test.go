@@ -69,7 +69,7 @@ func exercises() map[string][]exercise {
 		"slack_leave_channel": one(channel), "slack_invite_to_channel": one(object{"channel": sharedIn, "users": []string{insider}}),
 		"slack_set_channel_topic": one(object{"channel": sharedIn, "topic": "mine"}), "slack_archive_channel": one(channel), "slack_open_conversation": one(object{"users": []string{insider, outsider}}),
 
-		"slack_list_users": one(object{}, inside+" "+insider), "slack_search_users": {{object{"query": "u0"}, []string{inside + " " + insider}}, {object{"query": "x@y.example"}, []string{outsider}}},
+		"slack_list_users": one(object{}, inside+" "+insider), "slack_search_users": {{object{"query": "u0"}, []string{inside + " " + insider}}, {object{"query": "x@y.example"}, []string{`"users":[]`}}},
 		"slack_get_user_profiles": one(object{"users": []string{insider, outsider}}, inside+" "+insider, outsider), "slack_get_user_presence": one(object{"user": outsider}),
 		"slack_list_user_groups": one(object{}, inside+" group", inside+" sister group", inside+" group of sisters"), "slack_list_user_group_members": one(object{"user_group": "S0INSIDE001"}, insider),
 
