@@ -345,6 +345,7 @@ var kinds = byCode(map[Kind]string{
 		unknown_subtype unknown_type users_list_not_supplied
 	`,
 	Conflict: `
+		could_not_convert_channel
 		already_archived already_in_channel already_pinned already_reacted canvas_editing_locked
 		channel_canvas_already_exists draft_already_deleted draft_already_sent draft_has_conflict
 		duplicate_channel_not_found duplicate_message_not_found external_channel_migrating file_already_added
