@@ -145,6 +145,7 @@ func (s *Sandbox) subscribed(name string, k kind) bool {
 type envelope struct {
 	Token               string          `json:"token"`
 	TeamID              string          `json:"team_id"`
+	EnterpriseID        *string         `json:"enterprise_id,omitempty"`
 	ContextTeamID       string          `json:"context_team_id"`
 	ContextEnterpriseID *string         `json:"context_enterprise_id"`
 	APIAppID            string          `json:"api_app_id"`
@@ -182,6 +183,8 @@ func (s *Sandbox) deliver(name string, ch *channel, event any) {
 		IsExtSharedChannel: external,
 		EventContext:       s.eventContext(name, channelID),
 	}
+	e.EnterpriseID = e.Authorizations[0].EnterpriseID
+	e.ContextEnterpriseID = e.EnterpriseID
 	body, err := json.Marshal(e)
 	if err != nil {
 		return

@@ -148,8 +148,12 @@ func actionOf(element object, block string) object {
 
 // interaction is what all interactive payloads have in common.
 func (s *Sandbox) interaction(what string, u *user) object {
+	var enterprise object
+	if s.opt.Organization != "" {
+		enterprise = object{"id": s.opt.Organization, "name": s.team.name}
+	}
 	return object{
-		"type": what, "token": s.app.verification, "api_app_id": s.app.id, "is_enterprise_install": false, "enterprise": nil,
+		"type": what, "token": s.app.verification, "api_app_id": s.app.id, "is_enterprise_install": enterprise != nil, "enterprise": enterprise,
 		"team":       object{"id": s.team.id, "domain": s.team.domain},
 		"user":       object{"id": u.ID, "username": u.Name, "name": u.Name, "team_id": s.teamOf(u)},
 		"trigger_id": s.newTrigger(u),
@@ -193,10 +197,14 @@ func (s *Sandbox) Slash(ctx context.Context, person, channel, command, text stri
 		for key, v := range map[string]string{
 			"token": s.app.verification, "team_id": s.team.id, "team_domain": s.team.domain, "channel_id": ch.id, "channel_name": name,
 			"user_id": who.user.ID, "user_name": who.user.Name, "command": "/" + strings.TrimPrefix(command, "/"), "text": text,
-			"api_app_id": s.app.id, "is_enterprise_install": "false", "response_url": responseURL,
+			"api_app_id": s.app.id, "is_enterprise_install": strconv.FormatBool(s.opt.Organization != ""), "response_url": responseURL,
 			"trigger_id": s.interaction("", who.user)["trigger_id"].(string),
 		} {
 			form.Set(key, v)
+		}
+		if s.opt.Organization != "" {
+			form.Set("enterprise_id", s.opt.Organization)
+			form.Set("enterprise_name", s.team.name)
 		}
 		return nil
 	})

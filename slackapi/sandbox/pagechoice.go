@@ -20,7 +20,7 @@ type choice struct {
 	input string // of text: the type of its field
 	key   string // in actions, and in the state of a view
 	many  bool
-	from  string // whose options it has beside its own: people, rooms, or those of the app
+	from  string // whose options it has beside its own: people, rooms, public channels, or those of the app
 }
 
 var choices = map[string]choice{
@@ -36,14 +36,14 @@ var choices = map[string]choice{
 	"external_select":            {kind: "select", key: "selected_option", from: "app"},
 	"users_select":               {kind: "select", key: "selected_user", from: "people"},
 	"conversations_select":       {kind: "select", key: "selected_conversation", from: "rooms"},
-	"channels_select":            {kind: "select", key: "selected_channel", from: "rooms"},
+	"channels_select":            {kind: "select", key: "selected_channel", from: "channels"},
 	"radio_buttons":              {kind: "choices", key: "selected_option"},
 	"checkboxes":                 {kind: "choices", key: "selected_options", many: true},
 	"multi_static_select":        {kind: "select", key: "selected_options", many: true},
 	"multi_external_select":      {kind: "select", key: "selected_options", many: true, from: "app"},
 	"multi_users_select":         {kind: "select", key: "selected_users", many: true, from: "people"},
 	"multi_conversations_select": {kind: "select", key: "selected_conversations", many: true, from: "rooms"},
-	"multi_channels_select":      {kind: "select", key: "selected_channels", many: true, from: "rooms"},
+	"multi_channels_select":      {kind: "select", key: "selected_channels", many: true, from: "channels"},
 }
 
 // localTime is how a browser writes what is chosen in a field of the type datetime-local.
@@ -141,8 +141,8 @@ func (l lookout) choose(v *elementView, raw json.RawMessage) {
 		for _, p := range l.people() {
 			v.Options = append(v.Options, optionView{Label: p.Name, Value: p.ID})
 		}
-	case "rooms":
-		v.Options = append(v.Options, l.roomOptions()...)
+	case "rooms", "channels":
+		v.Options = append(v.Options, l.roomOptions(c.from == "channels")...)
 	}
 	chosen := first.values()
 	v.Options = slices.Clone(v.Options[:min(len(v.Options), 2*maxOptions)])
@@ -151,10 +151,10 @@ func (l lookout) choose(v *elementView, raw json.RawMessage) {
 	}
 }
 
-// roomOptions are the channels and groups that the person may choose.
-func (l lookout) roomOptions() (all []optionView) {
+// roomOptions are the channels and groups that the person may choose, or the public channels alone.
+func (l lookout) roomOptions(publicOnly bool) (all []optionView) {
 	for i := range min(l.channelCount(), lookedThrough) {
-		if ch := l.channelAt(i); ch.kind != direct && l.mayRead(ch) && len(all) < maxOptions {
+		if ch := l.channelAt(i); ch.kind != direct && (ch.kind == public || !publicOnly) && l.mayRead(ch) && len(all) < maxOptions {
 			r := l.room(ch)
 			all = append(all, optionView{Label: r.Sign + r.Name, Value: ch.id})
 		}
@@ -281,6 +281,10 @@ func (v *workspacePages) upload(w http.ResponseWriter, r *http.Request) {
 	}
 	defer f.Close()
 	var data bytes.Buffer
+	if header.Size == 0 {
+		v.site.Refuse(w, r, http.StatusBadRequest, "The file is empty.", "Slack takes no empty file. Choose another one.")
+		return
+	}
 	if _, err = data.ReadFrom(f); err == nil {
 		_, _, err = v.UploadAs(at.As, at.In, header.Filename, data.Bytes(), r.PostFormValue("text"))
 	}

@@ -177,6 +177,56 @@ func TestAModalIsDeliveredAsChosen(t *testing.T) {
 	}
 }
 
+// TestARequiredInputIsNotLeftOut: a modal that lacks one stays open and says so, and the app hears of nothing.
+func TestARequiredInputIsNotLeftOut(t *testing.T) {
+	t.Parallel()
+	sb, u, heard := opener(t)
+	_, err := sb.Shortcut(t.Context(), "alice", "open")
+	ok(t, err)
+	trigger, _ := heard("shortcut")["trigger_id"].(string)
+	input := func(id, more string) string {
+		return `{"type":"input","block_id":"` + id + `","label":{"type":"plain_text","text":"L"},` + more
+	}
+	view := `{"type":"modal","callback_id":"c","title":{"type":"plain_text","text":"Left out"},"blocks":[` +
+		input("b1", `"element":{"type":"checkboxes",`+twoOptions+`,"action_id":"a"}},`) +
+		input("b2", `"element":{"type":"external_select","action_id":"a"}},`) +
+		input("b3", `"optional":true,"element":{"type":"plain_text_input","action_id":"a"}},`) +
+		input("b4", `"element":{"type":"radio_buttons",`+twoOptions+`,"action_id":"a"}},`) +
+		input("b5", `"optional":true,"element":{"type":"channels_select","action_id":"a"}}]}`)
+	call(t, u.base, "views.open", sandbox.DefaultBotToken, url.Values{"trigger_id": {trigger}, "view": {view}}.Encode())
+	form := func() url.Values { return url.Values{"as": {sandbox.Alice}, "in": {sandbox.General}} }
+	page := u.page("/?" + form().Encode())
+	menu, _, _ := strings.Cut(page[strings.Index(page, `name="pick:b5:a"`):], "</select>")
+	if !strings.Contains(menu, ">#general<") || strings.Contains(menu, "🔒") || strings.Count(menu, "<option") != strings.Count(menu, ">#")+1 {
+		t.Errorf("a menu of public channels is %s", menu)
+	}
+	if strings.Count(page, `type="radio" name="pick:b4:a" value="a" required`) != 1 {
+		t.Error("a radio button is not required")
+	}
+	dialog := page[strings.Index(page, "<dialog"):]
+	if first := strings.Index(dialog, "<button"); !strings.HasPrefix(dialog[first:], `<button name="submit" value="1" class="unseen" tabindex="-1"`) {
+		t.Errorf("Enter presses %.60s", dialog[first:])
+	}
+	f := form()
+	f.Set("submit", "1")
+	f.Set("pick:b4:a", "a")
+	u.send("/act/modal", f)
+	if n := strings.Count(u.page("/?"+form().Encode()), "Please complete this required field."); n != 2 {
+		t.Errorf("%d inputs are said to be left out, want 2", n)
+	}
+	f = form()
+	f.Set("suggest", "a")
+	u.send("/act/modal", f)
+	f = form()
+	for name, v := range map[string]string{"submit": "1", "pick:b1:a": "a", "pick:b2:a": "offered", "pick:b4:a": "b"} {
+		f.Set(name, v)
+	}
+	u.send("/act/modal", f)
+	if got := within(heard("view_submission"), "view", "state", "values", "b4", "a", "selected_option", "value"); got != "b" {
+		t.Errorf("the app heard of a modal with %v first", got)
+	}
+}
+
 // TestAChoiceInAMessage: what is chosen in a message is in the action and in the state.
 func TestAChoiceInAMessage(t *testing.T) {
 	t.Parallel()
@@ -231,4 +281,53 @@ func TestAPersonSharesAFile(t *testing.T) {
 		}
 	}
 	t.Error("the server heard of no file")
+}
+
+// TestAnEmptyFileIsRefused, as Slack does.
+func TestAnEmptyFileIsRefused(t *testing.T) {
+	t.Parallel()
+	_, u, _ := opener(t)
+	token := formToken.FindStringSubmatch(u.page("/"))
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	for name, v := range map[string]string{"csrf": token[1], "as": sandbox.Alice, "in": sandbox.General} {
+		ok(t, w.WriteField(name, v))
+	}
+	_, err := w.CreateFormFile("file", "none.txt")
+	ok(t, err)
+	ok(t, w.Close())
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, u.base+"/act/upload", &body)
+	ok(t, err)
+	req.Header.Set("Content-Type", w.FormDataContentType())
+	req.Header.Set("Origin", u.base)
+	res, err := u.http.Do(req)
+	ok(t, err)
+	defer res.Body.Close()
+	if text, _ := io.ReadAll(res.Body); res.StatusCode != http.StatusBadRequest || !strings.Contains(string(text), "The file is empty.") {
+		t.Errorf("an empty file: %d %s", res.StatusCode, text)
+	}
+}
+
+// TestAnOrganizationIsNamed in all that the app is sent.
+func TestAnOrganizationIsNamed(t *testing.T) {
+	t.Parallel()
+	rc := receive(t, func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	sb := start(t, sandbox.Options{Organization: "E0LANTERN"}, rc)
+	_, err := sb.Shortcut(t.Context(), "alice", "open")
+	ok(t, err)
+	_, err = sb.Slash(t.Context(), "alice", sandbox.General, "/deploy", "")
+	ok(t, err)
+	_, err = sb.PostAs("alice", sandbox.General, "hello", sandbox.Saying{})
+	ok(t, err)
+	settle(t, sb)
+	var all strings.Builder
+	for _, got := range rc.all() {
+		form, _ := url.ParseQuery(string(got.body))
+		all.WriteString(form.Get("payload") + form.Get("enterprise_id") + "/" + form.Get("is_enterprise_install") + string(got.body))
+	}
+	for _, want := range []string{`"enterprise":{"id":"E0LANTERN",`, `"is_enterprise_install":true`, "E0LANTERN/true", `"enterprise_id":"E0LANTERN","context_team_id"`, `"context_enterprise_id":"E0LANTERN"`} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("the app was sent no %s", want)
+		}
+	}
 }

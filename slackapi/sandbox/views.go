@@ -187,13 +187,21 @@ func (s *Sandbox) endModal(ctx context.Context, person string, submit bool, form
 		s.mu.Unlock()
 		return errModalClosed
 	}
+	blocks := lookout{Sandbox: s, me: u, place: open.id}.blocks(open.blocks)
+	values := s.typedValues(blocks, form, nil)
+	if left := leftOut(blocks, values); submit && len(left) > 0 {
+		open.problems = left
+		s.mu.Unlock()
+		s.watch.live.Changed(changedRooms)
+		return nil
+	}
 	what := "view_submission"
 	if !submit {
 		what = "view_closed"
 		delete(s.modals, person)
 	}
 	payload := s.interaction(what, u)
-	payload["view"] = s.viewOf(open, s.typedValues(lookout{Sandbox: s, me: u, place: open.id}.blocks(open.blocks), form, nil))
+	payload["view"] = s.viewOf(open, values)
 	payload["response_urls"] = []string{}
 	s.mu.Unlock()
 	defer s.watch.live.Changed(changedRooms)
@@ -205,6 +213,25 @@ func (s *Sandbox) endModal(ctx context.Context, person string, submit bool, form
 		return err
 	}
 	return s.afterSubmission(person, open, a.Body)
+}
+
+// leftOut are the problems of the inputs that may not be left out, by block: Slack sends no modal that lacks one.
+func leftOut(blocks []blockView, values object) map[string]string {
+	left := map[string]string{}
+	for i := range blocks {
+		b := &blocks[i]
+		if b.Kind != "input" || b.Optional || b.Accessory == nil {
+			continue
+		}
+		c, ok := choices[b.Accessory.Type]
+		of, _ := values[b.Accessory.BlockID].(object)
+		said, _ := of[b.Accessory.ActionID].(object)
+		list, many := said[c.key].([]any)
+		if ok && (said[c.key] == nil || many && len(list) == 0) {
+			left[b.ID] = "Please complete this required field."
+		}
+	}
+	return left
 }
 
 // typedValues are Slack's state of what was typed and chosen in blocks. Into the action, unless it is nil, goes what was chosen in
