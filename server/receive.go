@@ -98,8 +98,8 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 func warnLong(log *slog.Logger, cfg config.Config, longest int64) {
 	if cfg.Queue.Backend == config.Memory && longest > memory.DefaultMaxBytes {
 		log.Warn("a source may send longer bodies than the store keeps; those are answered 413",
-			"longest_bytes", longest, "store_bytes", memory.DefaultMaxBytes,
-			"remedy", "choose another store by QUEUE_BACKEND_TYPE, or lower max_body of the source")
+			slog.Int64("longest_bytes", longest), slog.Int64("store_bytes", memory.DefaultMaxBytes),
+			slog.String("remedy", "choose another store by QUEUE_BACKEND_TYPE, or lower max_body of the source"))
 	}
 }
 
