@@ -381,6 +381,9 @@ func (r *Runner) gate(ctx context.Context, one *Rule) *gate {
 // bytesShare is which share of the bytes that a queue may have those events may take that wait for a rule.
 const bytesShare = 10
 
+// leastWaiting may wait in any case: a store that others use, too, says nothing of what few events of ours take.
+const leastWaiting = 3
+
 // mayWait is how many events may wait for a rule whose target refuses.
 func (r *Runner) mayWait(s *queue.Stats) int64 {
 	most := int64(math.MaxInt64)
@@ -393,7 +396,7 @@ func (r *Runner) mayWait(s *queue.Stats) int64 {
 	}
 	if s.MostBytes > 0 && s.Bytes > 0 && kept > 0 {
 		perEvent := float64(s.Bytes) / float64(kept)
-		most = min(most, int64(min(float64(s.MostBytes)/bytesShare/perEvent, math.MaxInt32)))
+		most = min(most, max(leastWaiting, int64(min(float64(s.MostBytes)/bytesShare/perEvent, math.MaxInt32))))
 	}
 	return most
 }
