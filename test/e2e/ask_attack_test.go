@@ -256,8 +256,10 @@ func (i *interview) attacks() {
 	i.told(sandbox.Carla, sandbox.Alice)
 	i.open(q.AskID)
 	i.rewrite(q.TS, relabelled)
-	i.click("alice", q.TS, "Deny") // what she reads as Deny has the value of Approve
-	i.told(sandbox.Alice, "changed")
+	// What she reads as Deny has the value of Approve. The server may take the buttons away before she clicks.
+	if _, err := i.w.Click(i.Context(), "alice", sandbox.General, q.TS, "Deny"); err == nil {
+		i.told(sandbox.Alice, "changed")
+	}
 	i.ends(q.AskID, "altered", "")
 	settled(i.T, i.w, q.TS)
 
