@@ -13,7 +13,7 @@ import (
 // TestRejectedDeliveriesCanBeLookedAt refuses requests of sources that keep nothing, headers and bodies.
 func TestRejectedDeliveriesCanBeLookedAt(t *testing.T) {
 	sources, err := webhook.ParseSources("sources.yaml", []byte(`sources:
-  - {name: none, secret_env: SHOP_SECRET}
+  - {name: nothing, secret_env: SHOP_SECRET}
   - {name: names, secret_env: SHOP_SECRET, keep_rejected: headers}
   - {name: body, secret_env: SHOP_SECRET, keep_rejected: body}
   - {name: member, provider: figma, secret_env: SHOP_SECRET, keep_rejected: body}
@@ -24,7 +24,7 @@ func TestRejectedDeliveriesCanBeLookedAt(t *testing.T) {
 	now := time.Now()
 	r := newRig(t, func(o *webhook.Options) { o.Sources, o.Now = sources, func() time.Time { return now } })
 	body := `{"name":"ada","api_key":"canary-key"}`
-	for _, name := range []string{"none", "names", "body", "member"} {
+	for _, name := range []string{"nothing", "names", "body", "member"} {
 		for range 2 { // The second is like the first, and is counted alone.
 			if got := r.post("/events/"+name, []byte(body), xSignature("another-secret", body), with("X-Shop", "canary-value")); got.status != http.StatusUnauthorized {
 				t.Errorf("%s: %+v", name, got)
