@@ -131,10 +131,11 @@ func (s *Sandbox) fileView(f *file) object {
 		"is_starred": false, "shares": shares, "channels": channels, "groups": groups, "ims": ims, "has_rich_preview": false,
 		"file_access": "visible",
 	}
-	if strings.HasPrefix(f.mediaType, "text/") && len(f.data) > 0 && utf8.Valid(f.data) {
-		head := f.data[:min(len(f.data), previewed)]
-		view["preview"], view["preview_is_truncated"] = strings.ToValidUTF8(string(head), ""), len(head) < len(f.data)
-		view["lines"] = strings.Count(string(f.data), "\n") + 1
+	head := f.data[:min(len(f.data), previewed)]
+	preview := strings.ToValidUTF8(string(head), "")
+	if strings.HasPrefix(f.mediaType, "text/") && preview != "" && len(head)-len(preview) < utf8.UTFMax { // The last character may be cut.
+		view["preview"], view["preview_is_truncated"] = preview, len(head) < len(f.data)
+		view["lines"] = bytes.Count(f.data, []byte("\n")) + 1
 	}
 	maps.Copy(view, f.details)
 	return view

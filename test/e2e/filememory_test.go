@@ -97,8 +97,7 @@ func readFromSlack(s *session, tool string, args map[string]any) (bool, error) {
 	if !out.IsError {
 		return true, nil
 	}
-	// Who waits for a turn longer than a call may take is told so: the race detector makes each read slow.
-	for _, refusal := range []string{"too_many_reads: ", "held_back: ", "timed_out: "} {
+	for _, refusal := range []string{"too_many_reads: ", "held_back: "} {
 		if strings.HasPrefix(out.Content[0].Text, refusal) {
 			return false, nil
 		}
