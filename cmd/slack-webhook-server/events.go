@@ -187,24 +187,40 @@ func endList(o *operation, out *console.Stream[eventRow], page *event.Page, look
 	return err
 }
 
-// newEventsGet shows one event whole.
+// A wholeEvent is what events get writes.
+type wholeEvent struct {
+	operator.Event
+
+	Groups []operator.GroupState `json:"groups"`
+}
+
+// newEventsGet shows one event whole, and its way through the groups.
 func newEventsGet(w world) *cobra.Command {
 	var source string
 	cmd := newOperate(w, true, &cobra.Command{
 		Use:   "get <event-id> [flags]",
-		Short: "Show one event with its payload",
-		Long: `Show one event as JSON, with its payload. What would let its reader act as another is left
-out. An event of another sender than Slack is named with --source, or as source:id.`,
+		Short: "Show one event with its payload, and what became of it",
+		Long: `Show one event as JSON, with its payload and what became of it in each group: whether it waits,
+is in flight, is to be tried again and when, is done, or is a dead letter and why. What would let
+its reader act as another is left out. An event of another sender than Slack is named with
+--source, or as source:id.`,
 		Example: `  slack-webhook-server events get Ev0123456789
 
-  slack-webhook-server events get contact_created:evt_17 | jq .payload`,
+  slack-webhook-server events get contact_created:evt_17 | jq .payload
+
+  # Which groups are not done with it?
+  slack-webhook-server events get Ev0123456789 | jq '.groups[] | select(.state != "done")'`,
 		Args: exactly(1, "the id of an event; events list shows them"),
 	}, func(o *operation, args []string) error {
 		e, err := operator.Find(o.ctx(), o.Store, args[0], source)
 		if err != nil {
 			return err
 		}
-		return o.print.Value(operator.View(&e))
+		groups, err := operator.States(o.ctx(), o.Store, &e)
+		if err != nil {
+			return err
+		}
+		return o.print.Value(wholeEvent{operator.View(&e), groups})
 	})
 	cmd.Flags().StringVar(&source, "source", "", "The event's `source`; slack when it is not given")
 	return cmd

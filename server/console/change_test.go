@@ -126,7 +126,7 @@ func TestFindAnEvent(t *testing.T) {
 	}
 	w.c.Tried(console.Attempt{By: "g", Source: "slack", ID: "Ev0", Number: 5, Outcome: "given up", Why: "it said no"})
 	page := b.get("/console/events/show?source=slack&id=Ev0").body
-	for _, part := range []string{"dead letter</span> after 1 attempts", "given up", "it said no", "followed now by", "&lt;script&gt;alert(1)"} {
+	for _, part := range []string{"dead letter</span></td><td class=\"n\">1</td>", "given up", "it said no", "followed now by", "&lt;script&gt;alert(1)"} {
 		if !strings.Contains(page, part) {
 			t.Errorf("the way of an event lacks %q: %s", part, page)
 		}

@@ -16,7 +16,6 @@ import (
 	"slackmcp/internal/search"
 	"slackmcp/mcp"
 	"slackmcp/mcp/visibility"
-	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
 	"slackmcp/webhook/operator"
 )
@@ -213,14 +212,6 @@ func (c *Console) findTrace(ctx context.Context, trace string) (string, error) {
 	return "", problem{"No event among the newest " + number(maxTraced) + " has that trace.", "The trace of an event follows from its source and id: look in the collector for those."}
 }
 
-// A groupWay is what became of an event in a group.
-type groupWay struct {
-	Group, State, Reason string
-	Dead                 bool
-	Attempts             int
-	Died                 time.Time
-}
-
 // event shows one event whole, and its way.
 func (c *Console) event(r *http.Request) (any, error) {
 	var d struct {
@@ -230,7 +221,8 @@ func (c *Console) event(r *http.Request) (any, error) {
 		Trace    string
 		Received time.Time
 		Reason   string // of the sender's repetition
-		Groups   []groupWay
+		Groups   []operator.GroupState
+		Unknown  string    // why nothing is known of the groups
 		Attempts []Attempt // of groups
 		Posts    []Attempt // to subscribers
 		Told     []mcp.Told
@@ -264,11 +256,14 @@ func (c *Console) event(r *http.Request) (any, error) {
 	tried := c.trail.of(func(a *Attempt) bool {
 		return a.ID == light.ID && (a.Source == "" || a.Source == light.Source)
 	}, maxAttempt)
-	if d.Groups, err = c.way(ctx, &light, tried); err != nil {
-		return nil, err
+	if d.Groups, err = operator.States(ctx, c.opt.Store, &light); err != nil {
+		d.Unknown = err.Error()
+	}
+	for i := range d.Groups {
+		d.Groups[i].Reason = c.shown(d.Groups[i].Reason, maxWhy)
 	}
 	for _, a := range tried {
-		if slices.ContainsFunc(d.Groups, func(w groupWay) bool { return w.Group == a.By }) {
+		if slices.ContainsFunc(d.Groups, func(g operator.GroupState) bool { return g.Group == a.By }) {
 			d.Attempts = append(d.Attempts, a)
 		} else {
 			d.Posts = append(d.Posts, a)
@@ -303,59 +298,6 @@ func (c *Console) payload(body json.RawMessage) (text string, cutOff bool) {
 		return string(body), false
 	}
 	return b.String(), false
-}
-
-// way says what became of an event in each group, as far as the store knows it.
-func (c *Console) way(ctx context.Context, e *event.Event, tried []Attempt) ([]groupWay, error) {
-	stats, err := c.opt.Store.Stats(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var list []groupWay
-	for i := range stats.Groups {
-		g := &stats.Groups[i]
-		w := groupWay{Group: g.Name}
-		letter, err := c.deadAt(ctx, g, e.Position)
-		if err != nil {
-			return nil, err
-		}
-		last := slices.IndexFunc(tried, func(a Attempt) bool { return a.By == g.Name })
-		switch {
-		case letter != nil:
-			w.State, w.Reason, w.Dead, w.Attempts, w.Died = "dead letter", c.shown(letter.Reason, maxWhy), true, letter.Attempts, letter.DiedAt
-		case last >= 0:
-			w.State, w.Reason, w.Attempts = afterAttempt(tried[last].Outcome), tried[last].Why, tried[last].Number
-		case g.Waiting > 0 && !g.OldestWaiting.IsZero() && !e.ReceivedAt.Before(g.OldestWaiting):
-			w.State = "done, or it waits: older events wait"
-		default:
-			w.State = "done, or not for this group"
-		}
-		list = append(list, w)
-	}
-	return list, nil
-}
-
-// afterAttempt is what becomes of an event that is no dead letter, after an attempt of a group.
-func afterAttempt(outcome string) string {
-	switch outcome {
-	case "done":
-		return "done"
-	case "given up":
-		return "given up, and redriven or dropped since"
-	}
-	return "is tried again, or is in flight again"
-}
-
-// deadAt returns the dead letter of a group at a position; nil where there is none.
-func (c *Console) deadAt(ctx context.Context, g *queue.GroupStats, p event.Position) (*queue.DeadLetter, error) {
-	if g.Dead == 0 {
-		return nil, nil //nolint:nilnil // there is none, and that is no error
-	}
-	list, err := c.opt.Store.DeadLetters(ctx, g.Name, queue.LetterQuery{After: before(p), Limit: 1, NoBodies: true})
-	if err != nil || len(list) == 0 || list[0].Event.Position != p {
-		return nil, err
-	}
-	return &list[0], nil
 }
 
 // replay schedules an event once more for a group.

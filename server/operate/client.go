@@ -181,6 +181,16 @@ func (c *Client) Tail(ctx context.Context, from queue.Start, fn func(event.Event
 	return Follow(ctx, c, routeTail, wireStartOf(from), func(w wireEvent) error { return fn(w.event()) })
 }
 
+// States says what became of an event in each group; see queue.Queue.
+func (c *Client) States(ctx context.Context, at event.Position) ([]queue.EventState, error) {
+	w, err := Ask[[]wireState](ctx, c, routeStates, statesIn{at})
+	var list []queue.EventState
+	for _, s := range w {
+		list = append(list, queue.EventState{Group: s.Group, State: s.State, Attempts: s.Attempts, At: s.At.maybe(), Reason: string(s.Reason)})
+	}
+	return list, err
+}
+
 // Stats counts; see queue.Queue.
 func (c *Client) Stats(ctx context.Context) (queue.Stats, error) {
 	return Ask[queue.Stats](ctx, c, routeStats, none{})

@@ -20,6 +20,7 @@ const (
 	routeHistory     = "events/list"
 	routeGet         = "events/get"
 	routeTail        = "events/tail"
+	routeStates      = "events/states"
 	routeStats       = "stats"
 	routeGroups      = "groups/list"
 	routeDropGroup   = "groups/drop"
@@ -49,6 +50,10 @@ func (s *Server) serveQueue() {
 	}))
 	s.Handle(routeTail, Stream(func(ctx context.Context, from wireStart, send func(wireEvent) error) error {
 		return q.Tail(ctx, from.start(), func(e event.Event) error { return send(wireOf(e)) })
+	}))
+	s.Handle(routeStates, Call(func(ctx context.Context, in statesIn) ([]wireState, error) {
+		list, err := q.States(ctx, in.At)
+		return wireStatesOf(list), err
 	}))
 	s.Handle(routeStats, Call(func(ctx context.Context, _ none) (queue.Stats, error) { return q.Stats(ctx) }))
 	s.Handle(routeGroups, Call(func(ctx context.Context, _ none) ([]string, error) { return q.Groups(ctx) }))

@@ -133,12 +133,32 @@ func wireLettersOf(list []queue.DeadLetter) []wireLetter {
 	return w
 }
 
+// wireState is a queue.EventState.
+type wireState struct {
+	Group    string      `json:"group"`
+	State    queue.State `json:"state"`
+	Attempts int         `json:"attempts,omitempty"`
+	At       *instant    `json:"at,omitempty"`
+	Reason   text        `json:"reason,omitempty"`
+}
+
+func wireStatesOf(list []queue.EventState) []wireState {
+	w := make([]wireState, len(list))
+	for i, s := range list {
+		w[i] = wireState{s.Group, s.State, s.Attempts, maybe(s.At), text(s.Reason)}
+	}
+	return w
+}
+
 // The values that requests hold.
 type (
 	none  struct{}
 	getIn struct {
 		Source text `json:"source"`
 		ID     text `json:"id"`
+	}
+	statesIn struct {
+		At event.Position `json:"at"`
 	}
 	groupIn struct {
 		Group string `json:"group"`

@@ -205,6 +205,9 @@ const (
 	dead
 )
 
+// stateNames are the states as queue.Queue names them.
+var stateNames = [...]queue.State{leased: queue.InFlight, retrying: queue.Retrying, dead: queue.Dead}
+
 // An item is an event's state in a group while that is not "waiting" or "done".
 type item struct {
 	seq      int64
@@ -386,6 +389,39 @@ func (q *Store) group(ctx context.Context, op, name string) (*group, error) {
 		return nil, fmt.Errorf("%s: %w: %q", op, queue.ErrNoGroup, name)
 	}
 	return g, nil
+}
+
+// States says what became of an event in each group; see queue.Queue.
+func (q *Store) States(ctx context.Context, at event.Position) ([]queue.EventState, error) {
+	if err := q.enter(ctx, "states"); err != nil {
+		return nil, err
+	}
+	defer q.mu.Unlock()
+	seq, err := q.bounds().Seq(at)
+	r := q.stored(seq)
+	if err != nil || r == nil {
+		return nil, fmt.Errorf("states: %w", event.ErrNotFound)
+	}
+	var list []queue.EventState
+	for _, name := range slices.Sorted(maps.Keys(q.groups)) {
+		g := q.groups[name]
+		s := queue.EventState{Group: name}
+		if w := g.work[seq]; w != nil {
+			s.State, s.Attempts, s.Reason = stateNames[w.state], w.attempts, w.reason
+			if w.state != leased {
+				s.At = w.at
+			}
+		} else {
+			_, took := g.took[seq]
+			rest := consume.Rest{
+				Seq: seq, Start: g.start, Cursor: g.cursor, Took: took, Adopted: g.adopted, Expired: g.expired,
+				Logged: seq > q.log.trimmed, StoredAt: r.stored,
+			}
+			s.State = rest.State(q.o.RetentionAge, q.o.Now())
+		}
+		list = append(list, s)
+	}
+	return list, nil
 }
 
 // DeadLetters lists a group's dead letters; see queue.Queue.

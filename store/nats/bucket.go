@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"slackmcp/store/internal/eventlog"
+	"slackmcp/store/queue"
 )
 
 // A topic is the opened stream and bucket of a topic, of one epoch.
@@ -236,6 +237,9 @@ const (
 	leased   = "lease"
 	buried   = "dead"
 )
+
+// stateNames are those states as queue.Queue names them.
+var stateNames = map[string]queue.State{retrying: queue.Retrying, leased: queue.InFlight, buried: queue.Dead}
 
 // An item is what a group knows of such an event. In the bucket it is a line of JSON
 // with the event's record behind it.

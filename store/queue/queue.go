@@ -106,6 +106,12 @@ type Queue interface {
 	// there, and returns how many it found. An event that is being handled is left alone.
 	Replay(ctx context.Context, group string, at ...event.Position) (int, error)
 
+	// States says what became of the event at a position in each registered group, by the
+	// groups' names, without writing. It knows an event that is in the log or that a group
+	// has on its schedule or among its dead letters; for all others, and for a position of
+	// another epoch, it answers event.ErrNotFound.
+	States(ctx context.Context, at event.Position) ([]EventState, error)
+
 	// Stats counts, without writing.
 	Stats(ctx context.Context) (Stats, error)
 

@@ -237,6 +237,75 @@ func (q *Store) DropGroup(ctx context.Context, name string) error {
 	return nil
 }
 
+// States says what became of an event in each group; see queue.Queue.
+func (q *Store) States(ctx context.Context, at event.Position) ([]queue.EventState, error) {
+	if err := q.life.Check(ctx, "states"); err != nil {
+		return nil, err
+	}
+	list, err := q.states(ctx, at)
+	if err != nil {
+		return nil, fmt.Errorf("states: %w", err)
+	}
+	return list, nil
+}
+
+func (q *Store) states(ctx context.Context, at event.Position) ([]queue.EventState, error) {
+	b, _, err := q.start(ctx, queue.Start{})
+	if err != nil {
+		return nil, err
+	}
+	seq, err := b.Seq(at)
+	if err != nil {
+		return nil, event.ErrNotFound
+	}
+	names, err := q.groups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k := q.keys
+	keys, args := []string{k.log, k.kept, k.groups}, []any{seq}
+	for _, name := range names {
+		gk := k.group(name)
+		keys = append(keys, gk.g, gk.due, gk.dead, gk.died, gk.works, gk.took)
+		args = append(args, name)
+	}
+	v, err := q.eval(ctx, statesScript, keys, args...)
+	if err != nil {
+		return nil, err
+	}
+	r := reply{list: v}
+	now, accepted, kept := time.UnixMicro(r.number()), r.number(), r.number()
+	rest := consume.Rest{Seq: seq, Logged: accepted > 0, StoredAt: time.UnixMicro(accepted)}
+	var list []queue.EventState
+	groups := r.sub()
+	for len(groups.list) > 0 && groups.err == nil {
+		one := groups.sub()
+		list = append(list, q.stateIn(one, rest, now))
+		groups.err = cmp.Or(groups.err, one.err)
+	}
+	if err := cmp.Or(r.err, groups.err); err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	if accepted == 0 && kept == 0 {
+		return nil, event.ErrNotFound
+	}
+	return list, nil
+}
+
+// stateIn reads one group's part of the answer.
+func (q *Store) stateIn(r *reply, rest consume.Rest, now time.Time) queue.EventState {
+	s := queue.EventState{Group: r.text(), State: queue.State(r.text()), Attempts: int(r.number())}
+	if at := r.number(); at > 0 {
+		s.At = time.UnixMicro(at).UTC()
+	}
+	s.Reason = r.text()
+	rest.Cursor, rest.Start, rest.Took, rest.Adopted, rest.Expired = r.number(), r.number(), r.number() == 1, r.number(), r.number()
+	if s.State == "" {
+		s.State = rest.State(q.o.RetentionAge, now)
+	}
+	return s
+}
+
 // DeadLetters lists a group's dead letters; see queue.Queue. At most event.MaxLimit.
 func (q *Store) DeadLetters(ctx context.Context, name string, ask queue.LetterQuery) ([]queue.DeadLetter, error) {
 	if err := q.life.Check(ctx, "dead letters"); err != nil {

@@ -33,6 +33,7 @@ var (
 	dropScript     = script("common", "drop")
 	sweepScript    = script("common", "trim", "sweep")
 	statsScript    = script("common", "stats")
+	statesScript   = script("common", "states")
 
 	getValueScript    = script("state-common", "state-get")
 	putValueScript    = script("state-common", "state-put")

@@ -2,11 +2,13 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"slackmcp/store/internal/consume"
 	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/queue"
 	"slackmcp/webhook/event"
@@ -94,6 +96,82 @@ func (q *Store) DeadLetters(ctx context.Context, name string, ask queue.LetterQu
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
 	return list, nil
+}
+
+// States says what became of an event in each group; see queue.Queue.
+func (q *Store) States(ctx context.Context, at event.Position) ([]queue.EventState, error) {
+	if err := q.ready(ctx, "states"); err != nil {
+		return nil, err
+	}
+	seq, err := q.bounds().Seq(at)
+	if err != nil {
+		return nil, fmt.Errorf("states: %w", event.ErrNotFound)
+	}
+	var list []queue.EventState
+	err = q.readers.use(ctx, func(s session) (err error) {
+		list, err = states(s, seq, q.o.RetentionAge, q.o.Now())
+		return err
+	})
+	if err != nil {
+		q.cannotLook(err)
+		return nil, fmt.Errorf("states: %w", err)
+	}
+	return list, nil
+}
+
+// states reads what became of an event in each group, by their names.
+func states(s session, seq int64, age time.Duration, now time.Time) ([]queue.EventState, error) {
+	trimmed, err := s.number("SELECT trimmed FROM log")
+	if err != nil {
+		return nil, err
+	}
+	stored, err := s.number("SELECT stored_at FROM events WHERE seq = ?", seq)
+	if err != nil && !unreadable(err) {
+		return nil, err
+	}
+	var list []queue.EventState
+	known := seq > trimmed
+	err = s.each(func(scan func(...any) error) error {
+		r := consume.Rest{Seq: seq, Logged: seq > trimmed, StoredAt: time.Unix(0, stored)}
+		var one queue.EventState
+		var first []byte
+		var st sql.Null[workState]
+		var at int64
+		err := scan(&one.Group, &r.Start, &r.Cursor, &r.Adopted, &r.Expired, &first, &st, &one.Attempts, &at, &one.Reason)
+		r.Took = st.V == finished
+		switch {
+		case st.Valid && st.V != finished:
+			known = true
+			one.State, one.At = st.V.shown(at)
+			if st.V == crashed {
+				one.Reason = consume.Reason(consume.ErrCrashed)
+			}
+		case slices.Contains(decodeLeases(first), seq):
+			one.State, one.Attempts = queue.InFlight, 1
+		default:
+			one.State = r.State(age, now)
+		}
+		list = append(list, one)
+		return err
+	}, "SELECT g.name, g.start, g.cursor, g.adopted, g.expired, g.leased, w.state, ifnull(w.attempts, 0), ifnull(w.at, 0), ifnull(w.reason, '') FROM groups AS g LEFT JOIN work AS w ON w.grp = g.id AND w.seq = ? ORDER BY g.name", seq)
+	if err == nil && !known {
+		err = event.ErrNotFound
+	}
+	return list, err
+}
+
+// shown is how queue.Queue names a state, and its instant there.
+func (st workState) shown(at int64) (queue.State, time.Time) {
+	switch st {
+	case retrying:
+		return queue.Retrying, time.Unix(0, at).UTC()
+	case dead:
+		return queue.Dead, time.Unix(0, at).UTC()
+	case crashed:
+		return queue.Retrying, time.Time{}
+	case leased, finished:
+	}
+	return queue.InFlight, time.Time{}
 }
 
 // cannotLook remembers that a reader could not read the work of the groups.

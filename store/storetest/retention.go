@@ -258,9 +258,10 @@ func closedStore(e *env) {
 	_, groups := q.Groups(ctx)
 	_, letters := q.DeadLetters(ctx, "g", queue.LetterQuery{})
 	_, redrive := q.Redrive(ctx, "g", at...)
+	_, states := q.States(ctx, at[0])
 	_, stats := q.Stats(ctx)
 	for what, err := range map[string]error{
-		"Publish": publish, "History": history, "Get": get, "Groups": groups, "DeadLetters": letters, "Redrive": redrive, "Stats": stats,
+		"Publish": publish, "History": history, "Get": get, "Groups": groups, "DeadLetters": letters, "Redrive": redrive, "States": states, "Stats": stats,
 		"DropGroup": q.DropGroup(ctx, "g"),
 		"Consume":   q.Consume(ctx, queue.Group{Name: "g"}, func(context.Context, queue.Delivery) error { return nil }),
 		"Tail":      q.Tail(ctx, queue.Start{}, func(event.Event) error { return nil }),

@@ -83,6 +83,7 @@ func Run(t *testing.T, h Harness) {
 		{"groups", groupTests()},
 		{"work", workTests()},
 		{"letters", letterTests()},
+		{"states", stateTests()},
 		{"tail", tailTests()},
 		{"history", historyTests()},
 		{"text", textTests()},

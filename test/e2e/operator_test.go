@@ -264,6 +264,19 @@ func operate(t *testing.T, at place) {
 	if got := at.do(t, "events", "get", "EvOP2"); !strings.Contains(got, `"payload"`) || strings.Contains(got, `"token"`) {
 		t.Errorf("events get: %s", got)
 	}
+	for id, want := range map[string]string{"EvOP2": "done 0 ", "EvOP3": "dead 1 the command ended with exit status 65"} {
+		var got struct {
+			Groups []struct {
+				Group, State, Reason string
+				Attempts             int
+			}
+		}
+		if err := json.Unmarshal([]byte(at.do(t, "events", "get", id)), &got); err != nil || len(got.Groups) != 1 {
+			t.Errorf("the groups of %s: %+v, %v", id, got, err)
+		} else if g := got.Groups[0]; g.Group != "g" || !strings.HasPrefix(fmt.Sprintln(g.State, g.Attempts, g.Reason), want) {
+			t.Errorf("%s is %+v, want %s", id, g, want)
+		}
+	}
 	if _, errs, code := at.try(t, "events", "get", "EvNONE"); code != 1 || !strings.Contains(errs, "not found") {
 		t.Errorf("events get of an unknown id: %d %s", code, errs)
 	}

@@ -23,6 +23,7 @@ type Store interface {
 	History(ctx context.Context, q event.Query) (event.Page, error)
 	Get(ctx context.Context, source, id string) (event.Event, error)
 	Tail(ctx context.Context, from queue.Start, fn func(event.Event) error) error
+	States(ctx context.Context, at event.Position) ([]queue.EventState, error)
 	Stats(ctx context.Context) (queue.Stats, error)
 
 	Groups(ctx context.Context) ([]string, error)

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -70,6 +71,55 @@ type Letter struct {
 // ViewLetter converts a dead letter.
 func ViewLetter(d *queue.DeadLetter) Letter {
 	return Letter{Event: View(&d.Event), Group: d.Group, Attempts: d.Attempts, Reason: d.Reason, DiedAt: stamp(d.DiedAt)}
+}
+
+// A GroupState is what became of an event in a group, as programs read it.
+type GroupState struct {
+	Group    string      `json:"group"`
+	State    queue.State `json:"state"`
+	Attempts int         `json:"attempts,omitempty"`
+	// At is when it is tried again, or when it died.
+	At     time.Time `json:"at,omitzero"`
+	Reason string    `json:"reason,omitempty"`
+	// Says is the state in words.
+	Says string `json:"says"`
+}
+
+func viewState(s *queue.EventState) GroupState {
+	v := GroupState{Group: s.Group, State: s.State, Attempts: s.Attempts, At: s.At.UTC(), Reason: s.Reason}
+	switch s.State {
+	case queue.Waiting:
+		v.Says = "waiting: the group has not begun it"
+	case queue.InFlight:
+		v.Says = "in flight: attempt " + strconv.Itoa(s.Attempts)
+	case queue.Retrying:
+		v.Says = "to be tried again"
+		if s.Attempts == 0 {
+			v.Says = "to be tried"
+		}
+	case queue.Done:
+		v.Says = "done: handled, or not wanted by the group's filter"
+	case queue.Dead:
+		v.Says = "dead letter"
+	case queue.BeforeStart:
+		v.Says = "not for this group: it was stored before the group began"
+	case queue.NotKnown:
+		v.Says = "not known: the group has nothing left of it, or another process is making the first attempt"
+	}
+	return v
+}
+
+// States says what became of an event in each group, by the groups' names.
+func States(ctx context.Context, s Store, e *event.Event) ([]GroupState, error) {
+	list, err := s.States(ctx, e.Position)
+	if err != nil {
+		return nil, fmt.Errorf("what became of event %s of %s: %w", e.ID, e.Source, err)
+	}
+	states := make([]GroupState, len(list))
+	for i := range list {
+		states[i] = viewState(&list[i])
+	}
+	return states, nil
 }
 
 // Summary returns what an event says in a few words: the text of a message, a command, a
