@@ -116,8 +116,7 @@ func (d *body) readPieces(w http.ResponseWriter, r *http.Request) error {
 		if d.limit > d.of.limit {
 			_ = control.SetWriteDeadline(due.Add(answerTime)) // The server's own is for bodies of the common limit.
 		}
-		// Memory is allocated for three times as much as the sender has sent.
-		piece := min(max(3*len(d.bytes), longPiece), int(whole)+1-len(d.bytes))
+		piece := nextPiece(len(d.bytes), int(whole)+1)
 		if err := d.grow(piece); err != nil {
 			return err
 		}
@@ -128,6 +127,17 @@ func (d *body) readPieces(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+}
+
+// nextPiece is for how many bytes more than it has memory is allocated to a body of at most whole bytes: for three
+// times as much as the sender has sent. It stops at a quarter of the whole, from which the next piece is the last, so
+// that what is copied over never has more than a quarter of the body beside it.
+func nextPiece(has, whole int) int {
+	piece := 3 * has
+	if quarter := (whole + 3) / 4; has < quarter {
+		piece = min(piece, quarter-has)
+	}
+	return min(max(piece, longPiece), whole-has)
 }
 
 // fill reads until the body has full bytes, for which there is space, or until io.EOF or

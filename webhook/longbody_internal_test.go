@@ -44,3 +44,25 @@ func TestALongBodyLeavesTheOthersTheirPart(t *testing.T) {
 		t.Error("a second long body was let in")
 	}
 }
+
+// TestPiecesOfALongBody has bodies grow to their whole length: no piece is longer than what may still come or, beyond the
+// first, than three times what has come, and about a quarter of the body at most is copied.
+func TestPiecesOfALongBody(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []int{1, longPiece, longPiece + 1, 1<<20 + 1, 25<<20 + 1, 33<<20 + 1, 64<<20 + 1} {
+		pieces := 0
+		for has := 0; has < whole; pieces++ {
+			piece := nextPiece(has, whole)
+			if piece < 1 || piece > whole-has || piece > max(3*has, longPiece) {
+				t.Fatalf("of %d bytes %d are there, and the next piece is %d", whole, has, piece)
+			}
+			if has > whole/4+longPiece {
+				t.Errorf("of %d bytes %d are copied for the last piece of %d", whole, has, piece)
+			}
+			has += piece
+		}
+		if pieces > 9 {
+			t.Errorf("%d bytes come in %d pieces", whole, pieces)
+		}
+	}
+}
