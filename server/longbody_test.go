@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"log/slog"
+	"math"
 	"strings"
 	"testing"
 
@@ -31,18 +32,21 @@ func TestTheStartWarnsOfLongBodies(t *testing.T) {
 	for name, c := range map[string]struct {
 		backend config.Backend
 		longest int64
+		memory  int64
 		want    string
 	}{
-		"in memory":           {config.Memory, 25 << 20, "QUEUE_BACKEND_TYPE"},
-		"in memory, and fits": {config.Memory, 1 << 20, ""},
-		"on disk":             {config.SQLite, 25 << 20, ""},
+		"in memory":           {config.Memory, 25 << 20, math.MaxInt64, "QUEUE_BACKEND_TYPE"},
+		"in memory, and fits": {config.Memory, 1 << 20, math.MaxInt64, ""},
+		"on disk":             {config.SQLite, 25 << 20, math.MaxInt64, ""},
+		"little memory":       {config.SQLite, 25 << 20, 200<<20 - 1, "memory for 8 of them"},
+		"enough memory":       {config.SQLite, 25 << 20, 200 << 20, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
 			cfg := config.Config{}
 			cfg.Queue.Backend = c.backend
-			warnLong(slog.New(slog.NewTextHandler(&log, nil)), cfg, c.longest)
+			warnLong(slog.New(slog.NewTextHandler(&log, nil)), cfg, c.longest, c.memory)
 			if got := log.String(); (got != "") != (c.want != "") || !strings.Contains(got, c.want) {
 				t.Errorf("logged %q, want %q", got, c.want)
 			}

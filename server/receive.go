@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"slices"
+	"strconv"
 	"time"
 
 	"slackmcp/config"
@@ -90,12 +92,22 @@ func newReceiver(o Options, slack slackAccess, others []webhook.Source, store *w
 	}
 	h.metrics.Receive.Watch(rc)
 	store.fit(rc.LongestBody())
-	warnLong(o.Logger, cfg, rc.LongestBody())
+	warnLong(o.Logger, cfg, rc.LongestBody(), debug.SetMemoryLimit(-1))
 	return rc, nil
 }
 
-// warnLong warns of a longest body that the store in memory cannot keep: such an event is answered 413.
-func warnLong(log *slog.Logger, cfg config.Config, longest int64) {
+// bodiesThatFit is how many of the longest bodies the memory of the process has to hold: two that are read, one whose
+// memory is copied as it grows, and what storing and showing one takes.
+const bodiesThatFit = 8
+
+// warnLong warns of a longest body for which most bytes are little, which are what the process may take, and of one that the
+// store in memory cannot keep: such an event is answered 413.
+func warnLong(log *slog.Logger, cfg config.Config, longest, most int64) {
+	if most/bodiesThatFit < longest {
+		log.Warn("a source may send bodies for which the process has little memory",
+			slog.Int64("longest_bytes", longest), slog.Int64("memory_bytes", most),
+			slog.String("remedy", "give the process, or its container, memory for "+strconv.Itoa(bodiesThatFit)+" of them, or lower max_body of the source"))
+	}
 	if cfg.Queue.Backend == config.Memory && longest > memory.DefaultMaxBytes {
 		log.Warn("a source may send longer bodies than the store keeps; those are answered 413",
 			slog.Int64("longest_bytes", longest), slog.Int64("store_bytes", memory.DefaultMaxBytes),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -112,7 +113,7 @@ func (r *reloader) reloadSettings(ctx context.Context) {
 	if r.receiver != nil {
 		r.deliveries.Replace(opened, closed)
 		r.reads.fit(r.receiver.LongestBody())
-		warnLong(r.log, r.cfg, r.receiver.LongestBody())
+		warnLong(r.log, r.cfg, r.receiver.LongestBody(), debug.SetMemoryLimit(-1))
 		r.assistants.judge.SetSources(sourceRules(senders.Sources))
 		r.logSenders(ctx, senders, opened, closed)
 		warnShared(r.log, warnings)
