@@ -214,12 +214,15 @@ func (rc *Receiver) repeated(v *delivery) bool {
 }
 
 // places are the places in which the signature of a request should be, and those of them at which there
-// was something. Of a body that was not read nothing is known.
+// was something. Of a body that was not read, or that is a long one, nothing is known. They are looked for once.
 func (v *delivery) places() (expected, came []string) {
 	if v.endpoint == nil || v.endpoint.verifier == nil {
 		return nil, nil
 	}
-	return signature.Places(v.endpoint.verifier.Scheme(), v.request, v.body)
+	if v.expected == nil {
+		v.expected, v.came = signature.Places(v.endpoint.verifier.Scheme(), v.request, v.body)
+	}
+	return v.expected, v.came
 }
 
 // explained says of a refused request what was wrong: in which places its signature should have been and

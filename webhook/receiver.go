@@ -108,6 +108,8 @@ type delivery struct {
 	claim   signature.Claim
 	body    []byte
 	shown   string // what may be shown of a body that no secret signed
+	// expected and came are what places found.
+	expected, came []string
 
 	// event is what decode made of the body, and interactive says that Slack reads the
 	// body of the answer.
@@ -223,10 +225,11 @@ func (rc *Receiver) receive(v *delivery, w http.ResponseWriter, r *http.Request)
 	// Body: it is read within its bounds.
 	body, release, err := rc.read(v, w, r)
 	defer release()
-	v.body, v.Bytes = body, len(body)
+	v.Bytes = len(body)
 	if err != nil {
 		return outcomeOf(err)
 	}
+	v.body = body
 
 	// Signature: one of the secrets has signed the body.
 	secret, err := rc.verify(v)

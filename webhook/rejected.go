@@ -85,8 +85,12 @@ func (rc *Receiver) reject(v *delivery) {
 }
 
 // show keeps of a body that no secret signed what may be shown of it, if the source says so. It is
-// taken for no event: what cannot be read by its form alone is left out, and so is a long one.
+// taken for no event: what cannot be read by its form alone is left out, and so is a long one. One that is not
+// small is let go, because its memory is given back before it is answered.
 func (v *delivery) show(body []byte) {
+	if len(body) > smallBody {
+		v.body = nil
+	}
 	if v.endpoint.rejected != RejectedBody || len(body) == 0 || len(body) > shortBody {
 		return
 	}

@@ -63,3 +63,24 @@ func TestRejectedDeliveriesCanBeLookedAt(t *testing.T) {
 		t.Errorf("a day later are kept %+v", left)
 	}
 }
+
+// TestALongUnsignedBodyIsNotReadAsJSON refuses bodies that have their secret in a member: of one that is long nobody looks
+// whether there is something.
+func TestALongUnsignedBodyIsNotReadAsJSON(t *testing.T) {
+	t.Parallel()
+	sources, err := webhook.ParseSources("sources.yaml", []byte("sources: [{name: design, provider: figma, secret_env: SHOP_SECRET, keep_rejected: headers}]\n"), sourceEnv, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]string{60 << 10: "passcode in the body", 65 << 10: ""} {
+		r := newRig(t, func(o *webhook.Options) { o.Sources = sources })
+		if got := r.post("/events/design", []byte(`{"passcode":"another","x":"`+strings.Repeat("x", n)+`"}`)); got.status != http.StatusUnauthorized {
+			t.Errorf("%d bytes: %+v", n, got)
+		}
+		r.observed(1)
+		list := r.rc.Rejected()
+		if len(list) != 1 || strings.Join(list[0].Expected, ",") != "passcode in the body" || strings.Join(list[0].Came, ",") != want || list[0].Bytes < n {
+			t.Errorf("of %d bytes is kept %+v, want that %q came", n, list, want)
+		}
+	}
+}
