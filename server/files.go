@@ -215,7 +215,7 @@ func parseSources(c config.Config, file string, e yamldoc.Env) ([]webhook.Source
 
 // newRules builds the runner of the rules; nil without a webhook side. Without a file it only
 // logs the groups that are left over.
-func newRules(cfg config.Config, store queue.Queue, client *slackapi.Client, who *identity, h *hooks) (*rule.Runner, error) {
+func newRules(cfg config.Config, store queue.Queue, receiver *webhook.Receiver, client *slackapi.Client, who *identity, h *hooks) (*rule.Runner, error) {
 	if !cfg.Mode.Webhook() {
 		return nil, nil //nolint:nilnil // there is none, and that is no error
 	}
@@ -242,6 +242,7 @@ func newRules(cfg config.Config, store queue.Queue, client *slackapi.Client, who
 		OnBreaker: h.metrics.Handlers.Breaker,
 		Patience:  cfg.Worker.TargetPatience,
 		Backlog:   int64(max(1, cfg.Queue.RetentionCount/backlogShare)),
+		Longest:   receiver.LongestBody,
 	}
 	o.Assistant = func(ctx context.Context, e *event.Event) (bool, error) { return h.posts.Assistant(ctx, e, who.botUser) }
 	if client != nil {

@@ -188,7 +188,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) { //nolint:reviv
 		return nil, err
 	}
 	mux := newMux(cfg, h)
-	rules, err := newRules(cfg, store, client, who, h)
+	rules, err := newRules(cfg, store, receiver, client, who, h)
 	if err != nil {
 		return nil, err
 	}

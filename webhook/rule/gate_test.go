@@ -249,14 +249,16 @@ func TestABacklogIsBounded(t *testing.T) {
 	}
 }
 
-// TestNoTargetStopsReceiving has targets that refuse, or never answer, and a queue that holds a few hundred events: of
-// those that wait for the rule, a tenth of its bytes stays, and what comes is taken.
+// TestNoTargetStopsReceiving has targets that refuse, or never answer, and a queue that holds a few hundred events, or
+// three long ones: of those that wait for the rule, a tenth of its bytes stays, and what comes is taken.
 func TestNoTargetStopsReceiving(t *testing.T) {
 	t.Parallel()
-	for name, status := range map[string]int{"refuses": http.StatusBadGateway, "hangs": 0} {
+	for name, c := range map[string]struct{ status, n, bytes int }{
+		"refuses": {http.StatusBadGateway, 1500, 1000}, "hangs": {0, 1500, 1000}, "refuses long events": {http.StatusBadGateway, 10, 130 << 10},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			to := newTarget(t, status)
+			to := newTarget(t, c.status)
 			q, err := memory.New(memory.Options{RetentionAge: -1, MaxBytes: 400 << 10})
 			if err != nil {
 				t.Fatal(err)
@@ -269,9 +271,8 @@ func TestNoTargetStopsReceiving(t *testing.T) {
 				}
 			})
 			await(t, "the group", func() bool { groups, _ := q.Groups(t.Context()); return len(groups) == 1 })
-			body := append(append([]byte(`{"x":"`), bytes.Repeat([]byte("x"), 1000)...), `"}`...)
-			const n = 1500
-			for i := range n {
+			body := append(append([]byte(`{"x":"`), bytes.Repeat([]byte("x"), c.bytes)...), `"}`...)
+			for i := range c.n {
 				e := event.Event{Source: "slack", ID: fmt.Sprint("Ev", i), Kind: event.Kind{Type: "message"}, ReceivedAt: time.Now(), Raw: body}
 				await(t, "room for one more", func() bool { // a sender repeats what is refused
 					_, err := q.Publish(t.Context(), e)
@@ -282,7 +283,7 @@ func TestNoTargetStopsReceiving(t *testing.T) {
 				s, err := q.Stats(t.Context())
 				return err == nil && len(s.Groups) == 1 && s.Groups[0].Waiting < 100
 			})
-			if r := g.r.Refusing(); status != 0 && (len(r) != 1 || r[0].DeadLetters < n/2) {
+			if r := g.r.Refusing(); c.status != 0 && (len(r) != 1 || r[0].DeadLetters < int64(c.n/2)) {
 				t.Errorf("Refusing = %+v", r)
 			}
 		})

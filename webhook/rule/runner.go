@@ -50,6 +50,8 @@ type Options struct {
 	// the oldest first. 0 is no bound. No more may wait either than take a tenth of the bytes that the
 	// queue may have, where that is known.
 	Backlog int64
+	// Longest returns how many bytes an event may have; nil is not known.
+	Longest func() int64
 	// OnAttempt is called after each attempt, concurrently, and must return at once; nil
 	// calls nothing.
 	OnAttempt func(Observation)
@@ -381,9 +383,6 @@ func (r *Runner) gate(ctx context.Context, one *Rule) *gate {
 // bytesShare is which share of the bytes that a queue may have those events may take that wait for a rule.
 const bytesShare = 10
 
-// leastWaiting may wait in any case: a store that others use, too, says nothing of what few events of ours take.
-const leastWaiting = 3
-
 // mayWait is how many events may wait for a rule whose target refuses.
 func (r *Runner) mayWait(s *queue.Stats) int64 {
 	most := int64(math.MaxInt64)
@@ -392,11 +391,15 @@ func (r *Runner) mayWait(s *queue.Stats) int64 {
 	}
 	kept := s.Events
 	for i := range s.Groups {
-		kept = max(kept, s.Events+s.Groups[i].Dead) // most dead letters are of events that the log has no more
+		// Most dead letters are of events that the log has no more, as those may be that wait.
+		kept = max(kept, max(s.Events, s.Groups[i].Waiting)+s.Groups[i].Dead)
 	}
 	if s.MostBytes > 0 && s.Bytes > 0 && kept > 0 {
 		perEvent := float64(s.Bytes) / float64(kept)
-		most = min(most, max(leastWaiting, int64(min(float64(s.MostBytes)/bytesShare/perEvent, math.MaxInt32))))
+		if r.opt.Longest != nil {
+			perEvent = min(perEvent, float64(r.opt.Longest())) // others may use the store, too, and what they keep is not ours
+		}
+		most = min(most, int64(min(float64(s.MostBytes)/bytesShare/perEvent, math.MaxInt32)))
 	}
 	return most
 }
