@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,8 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"slackmcp/server"
+	"slackmcp/webhook/provider"
+	"slackmcp/webhook/signature"
 )
 
 // A described is the OpenAPI document of a server, and what was seen of it.
@@ -252,6 +255,7 @@ func TestOpenAPI(t *testing.T) {
 		onlyHead(t, url+path)
 	}
 	d.events(url)
+	d.queries(url)
 	d.mcp(url)
 	d.broken()
 	d.inside()
@@ -299,6 +303,48 @@ func (d *described) events(url string) {
 	d.ask(url, asked{method: "POST", path: "/slack/events", want: 415, header: with(slackSigned("x"), "Content-Type", "text/plain"), body: "x"})
 	d.ask(url, asked{method: "POST", path: "/events/{type}", url: "/events/nobody", want: 404})
 	d.ask(url, asked{method: "POST", path: "/webhooks", want: 422, header: bearerSigned(`{"id":"m"}`), body: `{"id":"m"}`})
+}
+
+// queries asks what providers ask by GET.
+func (d *described) queries(url string) {
+	const public, bird, birdSecret = "https://events.example.com", "messagebird", "the-secret-of-bird"
+	file := filepath.Join(d.t.TempDir(), "sources.yaml")
+	list := "sources: [{name: bird, provider: " + bird + ", secret_env: BIRD_SECRET}, {name: box, provider: dropbox, secret_env: BOX_SECRET}]\n"
+	if err := os.WriteFile(file, []byte(list), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	p, err := provider.Find(bird)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	more := []string{"WEBHOOK_PROVIDER", bird, "SOURCES_FILE", file, "PUBLIC_URL", public, "BIRD_SECRET", birdSecret, "BOX_SECRET", "the-secret-of-box"}
+	by, _ := run(d.t, build(d.t, allRoutes(more...)))
+	away, _ := run(d.t, build(d.t, allRoutes(append(more, "QUEUE_BACKEND_TYPE", "redis", "REDIS_URL", "redis://127.0.0.1:1/0", "RETRY", "1")...)))
+	strict, _ := run(d.t, build(d.t, allRoutes(append(more, "REQUIRE_HTTPS", "true")...)))
+	for path, r := range map[string]struct{ at, secret string }{"/webhooks": {"/webhooks", receiptSecret}, "/events/{type}": {"/events/bird", birdSecret}} {
+		ask := func(base string, want int, query, signed string) {
+			d.t.Helper()
+			req := httptest.NewRequest(http.MethodGet, r.at+"?"+signed, nil)
+			if err := signature.Sign(p.Scheme, r.secret, signature.Posting{Request: req, At: time.Now(), URL: public + r.at}); err != nil {
+				d.t.Fatal(err)
+			}
+			d.ask(base, asked{method: "GET", path: path, url: r.at + "?" + query, want: want, header: map[string]string{"MessageBird-Signature-JWT": req.Header.Get("MessageBird-Signature-JWT")}})
+		}
+		const query = "id=m1&status=delivered"
+		ask(by, 200, query, query)
+		ask(by, 401, query, "id=m2")
+		ask(away, 503, query, query)
+		ask(strict, 403, query, query)
+		if path == "/webhooks" {
+			ask(by, 400, "", "")
+			ask(by, 422, "id=m1", "id=m1")
+		}
+	}
+	d.ask(by, asked{method: "GET", path: "/events/{type}", url: "/events/box?challenge=abc", want: 200})
+	d.ask(by, asked{method: "GET", path: "/events/{type}", url: "/events/box?challenge=%3Cb%3E", want: 422})
+	d.ask(by, asked{method: "GET", path: "/events/{type}", url: "/events/nobody", want: 404})
+	d.ask(url, asked{method: "GET", path: "/events/{type}", url: "/events/contact_created", want: 405})
+	d.ask(url, asked{method: "GET", path: "/webhooks", want: 405})
 }
 
 // mcp asks the assistants' endpoint.
