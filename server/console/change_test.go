@@ -257,3 +257,20 @@ func TestAllThatAFilterMatchesIsReplayed(t *testing.T) {
 		t.Errorf("told of %+v", c)
 	}
 }
+
+// TestAnAgeIsReplayedAsItWasShown: what came while the page of the last hour stood in the browser is not replayed, and
+// what was an hour old then is.
+func TestAnAgeIsReplayedAsItWasShown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 3, "no", nil)
+	page := w.signedIn().get("/console/events?since=1h&until=0s").body
+	_, form, _ := strings.Cut(page, "/events/replay-all")
+	for name, ago := range map[string]time.Duration{"since": time.Hour, "until": 0} {
+		_, value, _ := strings.Cut(form, `name="`+name+`" value="`)
+		value, _, _ = strings.Cut(value, `"`)
+		at, err := time.Parse(time.RFC3339Nano, value)
+		if off := time.Since(at) - ago; err != nil || off < 0 || off > time.Minute {
+			t.Errorf("%s is %q", name, value)
+		}
+	}
+}

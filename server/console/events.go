@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -77,6 +78,17 @@ func filterOf(r *http.Request) (event.Filter, map[string]string, error) {
 	return f, said, nil
 }
 
+// settled is what was said with instants in place of ages, which mean other instants later on.
+func settled(said map[string]string, f *event.Filter) map[string]string {
+	said = maps.Clone(said)
+	for name, at := range map[string]time.Time{"since": f.Since, "until": f.Until} {
+		if !at.IsZero() {
+			said[name] = at.UTC().Format(time.RFC3339Nano)
+		}
+	}
+	return said
+}
+
 // textOf reads the field of words that events have to say.
 func textOf(query string) (*event.Text, error) {
 	text, err := search.Filter(query)
@@ -89,11 +101,13 @@ func textOf(query string) (*event.Text, error) {
 // events lists events, the newest first.
 func (c *Console) events(r *http.Request) (any, error) {
 	var d struct {
-		Said  map[string]string
-		Rows  []row
-		Older string
-		Live  bool
-		Found string
+		Said map[string]string
+		// Chosen is the filter of the form that replays: what is replayed is what is shown, however much later.
+		Chosen map[string]string
+		Rows   []row
+		Older  string
+		Live   bool
+		Found  string
 		// Looked is how far a search for words has come that is not at its end.
 		Looked time.Time
 		Names  []string // of the groups
@@ -115,7 +129,7 @@ func (c *Console) events(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.Said, d.Live = said, r.FormValue("cursor") == ""
+	d.Said, d.Chosen, d.Live = said, settled(said, &f), r.FormValue("cursor") == ""
 	if d.Names, err = c.opt.Store.Groups(r.Context()); err != nil {
 		return nil, err
 	}
