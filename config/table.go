@@ -579,7 +579,7 @@ var queueSettings = []Setting{
 	{
 		Key: "TEXT_INDEX", Flag: "text-index", Section: SectionQueue, Kind: KindBoolean, Default: "true",
 		Help: "Keep an index of the words in the events of the embedded store",
-		More: "Without it a search for words reads the events one by one.",
+		More: "Without it a search for words reads the events one by one. Word lists of events that were stored with it stay until retention removes those events.",
 		bind: boolean(func(c *Config) *bool { return &c.Queue.TextIndex }),
 	},
 	{
