@@ -76,6 +76,7 @@ func (p Provenance) IsZero() bool {
 // An author is what Slack says of who wrote a text.
 type author struct {
 	user, bot, app string
+	name           string // that the message gives to its author
 	subtype        string // of the message
 	team           string // the author's workspace or organisation; empty where Slack does not say
 	ts             string // of the message
@@ -89,7 +90,7 @@ type author struct {
 
 // authorOf reads the author of a message.
 func authorOf(m *slackapi.Message) author {
-	a := author{user: m.User, bot: m.BotID, app: m.AppID, subtype: m.Subtype, ts: m.TS, team: cmp.Or(m.UserTeam, m.SourceTeam, m.Team)}
+	a := author{user: m.User, bot: m.BotID, app: m.AppID, name: m.Username, subtype: m.Subtype, ts: m.TS, team: cmp.Or(m.UserTeam, m.SourceTeam, m.Team)}
 	a.marked, a.typed, a.files = isMarked(m.Metadata), m.ClientMsgID != "" && m.Edited == nil, m.Files
 	if m.BotProfile != nil {
 		a.app, a.bot = cmp.Or(a.app, m.BotProfile.AppID), cmp.Or(a.bot, m.BotProfile.ID)

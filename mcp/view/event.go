@@ -198,6 +198,8 @@ func (r *Reading) happened(v *Event, e *event.Event, o EventOptions) {
 	v.Provenance.Author = r.ID(v.Provenance.Author, &v.Flags)
 	if v.UserName = r.personName(e.User, &v.Flags); v.UserName != "" {
 		r.naming.authors[e.User] = true
+	} else if e.User == "" && isMessage(e) && passes {
+		v.UserName = r.signature(subject, &v.Flags)
 	}
 	v.ChannelName = r.placeName(e.Channel, &v.Flags)
 	if v.Provenance.Kind == KindUnknown && !isMessage(e) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"slackmcp/mcp/internal/eventtest"
 	"slackmcp/mcp/view"
 	"slackmcp/slackapi"
 )
@@ -72,5 +73,25 @@ func TestIntroductionOfEvents(t *testing.T) {
 		if met.Event(&tc.is); !cmp.Equal(tc.want, tc.is) {
 			t.Errorf("row %d (-want +got):\n%s", i, cmp.Diff(tc.want, tc.is))
 		}
+	}
+}
+
+// TestANameWithoutAnIdentity: a message that names its author, and is of no user and no bot by Slack's word, has that
+// name as one that somebody chose, also beside a person of the name.
+func TestANameWithoutAnIdentity(t *testing.T) {
+	t.Parallel()
+	r := view.NewJudge(view.JudgeOptions{}).Reading(t.Context())
+	want := view.Provenance{Kind: view.KindBot, SameTeam: true}
+	var met view.Introduction
+	for _, m := range []slackapi.Message{{User: "U1AA", Username: "Alice"}, {Username: "Alice"}} {
+		m.TS = "1700000000.000100"
+		v := r.Message(&m, view.MessageOptions{Unshared: true})
+		if met.Message(&v); v.UserName != "Alice" || m.User == "" && v.Provenance != want {
+			t.Errorf("shown is %+v", v)
+		}
+	}
+	e := eventtest.Envelope("Ev1", a{"type": "message", "channel": "C1", "username": "Alice", "ts": "1700000000.000100", "text": "hi"})
+	if v := r.Event(&e, view.EventOptions{}); v.UserName != "Alice" || v.User != "" || v.Provenance.Kind != view.KindBot || v.Provenance.Verified {
+		t.Errorf("shown is %+v", v)
 	}
 }

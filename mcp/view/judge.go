@@ -349,8 +349,8 @@ func (r *Reading) author(a author, s *scene) (p Provenance, passes bool) {
 	case a.user == "" && a.found && r.Lockdown() && r.ours(s, a.ts):
 		p.Kind, p.SameTeam = KindSelf, true // no other message of the conversation has this ts
 		return p, true
-	case a.bot != "" || a.app != "" || a.subtype == botMessage:
-		p.Kind = KindBot
+	case a.bot != "" || a.app != "" || a.subtype == botMessage || a.user == "" && a.name != "":
+		p.Kind, p.Verified = KindBot, a.user+a.bot+a.app != "" // else it is a name that somebody chose
 		p.SameTeam, p.External = s.sidesOf(&a)
 		return p, !r.Lockdown() || r.judge.apps[a.app]
 	case a.user == slackbot:
