@@ -53,7 +53,7 @@ func Words(e *event.Event) iter.Seq[[]byte] {
 			case len(first) < len(s):
 				first = append(first[:0], s...)
 			}
-			plain, more := plainWords(s, buf[:0], yield)
+			plain, more := asciiWords(s, buf[:0], yield)
 			if plain {
 				return more
 			}

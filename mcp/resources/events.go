@@ -155,7 +155,7 @@ func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event
 	q := event.Query{Filter: f, Order: event.NewestFirst, Limit: newest}
 	log := r.log(ctx)
 	out := eventList{Events: []view.Event{}, HasMore: true, cursors: log.Cursor(view.ListQuestion(&q)...)}
-	pairs, room, met := view.NewPairs(log, f), view.NewRoom(), &view.Introduction{}
+	pairs, budget, met := view.NewPairs(log, f), view.NewBudget(), &view.Introduction{}
 	for began := time.Now(); out.HasMore && q.Limit > 0 && time.Since(began) < patience; {
 		err := log.Query(ctx, q, func(page event.Page) error {
 			for i := range page.Events {
@@ -172,7 +172,7 @@ func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event
 		if err != nil {
 			return out, err
 		}
-		if out.add(room, met, rows) {
+		if out.add(budget, met, rows) {
 			return out, nil
 		}
 		q.Limit = newest - len(out.Events)
@@ -180,14 +180,14 @@ func (r *eventReader) newest(ctx context.Context, reading *view.Reading, f event
 	return out, nil
 }
 
-// add takes the events for which there is room; it reports that there was none for all, and goes on
+// add takes the events within the budget; it reports that not all were, and goes on
 // behind the last.
-func (l *eventList) add(room *view.Room, met *view.Introduction, rows []view.Row) (full bool) {
+func (l *eventList) add(budget *view.Budget, met *view.Introduction, rows []view.Row) (full bool) {
 	for i := range rows {
 		if rows[i].Second {
 			continue
 		}
-		if met.Event(&rows[i].Event); !room.Takes(rows[i].Event) {
+		if met.Event(&rows[i].Event); !budget.Takes(rows[i].Event) {
 			l.NextCursor, l.HasMore = l.cursors.Next(l.last), true
 			return true
 		}

@@ -150,7 +150,7 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 	letters := operator.Letters{Group: in.Group, Filter: f}
 	err = k.Judge.Read(ctx, func(r *view.Reading) error {
 		out = listLettersOut{DeadLetters: []letterView{}}
-		room, last := view.NewRoom(), after
+		budget, last := view.NewBudget(), after
 		next, err := operator.Each(ctx, k.Operator, letters, after, in.Limit, func(d *operator.DeadLetter) error {
 			v := letterView{Attempts: d.Attempts, DiedAt: view.Time(d.DiedAt)}
 			v.Event = k.row(r, &d.Event, "")
@@ -159,7 +159,7 @@ func (k *kit) adminLetters(ctx context.Context, _ *toolset.Call, in listLettersI
 			} else {
 				v.Reason = v.Flags.Text(d.Reason, excerpt)
 			}
-			if !room.Takes(v) {
+			if !budget.Takes(v) {
 				return errFull
 			}
 			out.DeadLetters, last = append(out.DeadLetters, v), d.Event.Position

@@ -109,7 +109,7 @@ func (k *kit) listChannels(ctx context.Context, _ *toolset.Call, in listChannels
 	}
 	k.Names.Meet(ctx, page.Channels)
 	out, r := channelsOut{}, k.Judge.Reading(ctx)
-	shown, cut := fit(view.NewRoom(), behind(at, page.Channels), func(c *slackapi.Channel) view.Channel {
+	shown, cut := fit(view.NewBudget(), behind(at, page.Channels), func(c *slackapi.Channel) view.Channel {
 		k.Names.KeepChannel(c)
 		return r.BriefChannel(c)
 	})
@@ -130,7 +130,7 @@ func (k *kit) searchChannels(ctx context.Context, in listChannelsIn) (channelsOu
 		return channelsOut{}, k.unresolved(ctx, err)
 	}
 	out, r := channelsOut{}, k.Judge.Reading(ctx)
-	shown, cut := fit(view.NewRoom(), found.Items, r.KnownChannel)
+	shown, cut := fit(view.NewBudget(), found.Items, r.KnownChannel)
 	if cut {
 		found.Next = shown[len(shown)-1].ID
 	}
@@ -241,7 +241,7 @@ func (k *kit) members(ctx context.Context, at spot, ids []string, slack, format 
 	found := k.Names.Users(ctx, ids, calls)
 	r := k.Judge.Reading(ctx)
 	var out usersOut
-	shown, cut := fit(view.NewRoom(), ids, func(id *string) view.Person {
+	shown, cut := fit(view.NewBudget(), ids, func(id *string) view.Person {
 		u, ok := found[*id]
 		if !ok {
 			u.ID = *id

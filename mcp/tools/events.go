@@ -142,7 +142,7 @@ func (k *kit) listEvents(ctx context.Context, c *toolset.Call, in listEventsIn) 
 // mention this user.
 func (k *kit) list(ctx context.Context, r *view.Reading, q event.Query, who, format string) (eventsOut, error) {
 	l := listing{eventsOut: eventsOut{Events: []view.Event{}}, sheet: newSheet(false), format: format, cursors: k.log.Cursor(view.ListQuestion(&q)...)}
-	l.sheet.room.Naming(r)
+	l.sheet.budget.Naming(r)
 	began, most := k.now(), q.Limit
 	pairs := view.NewPairs(k.log, q.Filter)
 	for {
@@ -457,7 +457,7 @@ func (k *kit) surround(ctx context.Context, r *view.Reading, e *event.Event, nea
 	out.Thread, out.Before, out.HasMore = nil, nil, near.more
 	s, o := newSheet(false), k.messageOptions(ctx, e.Channel, format)
 	for _, shown := range []any{&out.Event, out.Channel, out.User} {
-		s.room.Takes(shown)
+		s.budget.Takes(shown)
 	}
 	if near.thread != nil {
 		k.met(e.Channel, near.thread)

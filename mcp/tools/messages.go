@@ -490,7 +490,7 @@ func (k *kit) listScheduled(ctx context.Context, _ *toolset.Call, in listSchedul
 		return out, err
 	}
 	r := k.Judge.Reading(ctx)
-	shown, cut := fit(view.NewRoom(), behind(at, page.Messages), func(m *slackapi.Scheduled) scheduledMessage {
+	shown, cut := fit(view.NewBudget(), behind(at, page.Messages), func(m *slackapi.Scheduled) scheduledMessage {
 		v := scheduledMessage{ID: m.ID, Channel: m.Channel, PostAt: view.Unix(m.PostAt)}
 		v.Text = r.Scheduled(m, passage, &v.Flags)
 		return v

@@ -77,7 +77,7 @@ func (k *kit) listPins(ctx context.Context, c *toolset.Call, in pagedChannelIn) 
 // pinned shows what is pinned in a channel until there is enough to read.
 func (k *kit) pinned(ctx context.Context, r *view.Reading, channel string, at spot, items []slackapi.Pin) pinsOut {
 	out, s, o := pinsOut{Channel: channel}, newSheet(false), k.messageOptions(ctx, channel, concise)
-	shown, cut := fit(s.room.Naming(r), behind(at, items), func(p *slackapi.Pin) pin {
+	shown, cut := fit(s.budget.Naming(r), behind(at, items), func(p *slackapi.Pin) pin {
 		v := pin{PinnedBy: p.CreatedBy, PinnedAt: view.Unix(p.Created), Time: r.ClockUnix(p.Created)}
 		if p.File != nil && p.Message.TS == "" {
 			v.File = new(r.File(p.File))

@@ -211,9 +211,9 @@ func (k *kit) readEmojis(ctx context.Context, _ *toolset.Call, in emojisIn) (emo
 	}
 	list := slices.Sorted(maps.Keys(all))
 	out := emojisOut{OK: true, Emoji: map[string]string{}, Total: len(all)}
-	room := view.NewRoom()
+	budget := view.NewBudget()
 	for i, name := range list[firstAfter(list, after):] {
-		if i == in.Limit || !room.Takes(all[name]+name) {
+		if i == in.Limit || !budget.Takes(all[name]+name) {
 			out.HasMore = true
 			break
 		}
@@ -236,12 +236,12 @@ func (k *kit) searchEmojis(ctx context.Context, _ *toolset.Call, in searchEmojis
 	if err != nil {
 		return emojisOut{}, err
 	}
-	out, room := emojisOut{OK: true, Emoji: map[string]string{}}, view.NewRoom()
+	out, budget := emojisOut{OK: true, Emoji: map[string]string{}}, view.NewBudget()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		if !slices.ContainsFunc(in.Query, func(q string) bool { return strings.Contains(name, strings.ToLower(strings.Trim(q, ":"))) }) {
 			continue
 		}
-		if out.Total++; len(out.Emoji) == in.Limit || !room.Takes(all[name]+name) {
+		if out.Total++; len(out.Emoji) == in.Limit || !budget.Takes(all[name]+name) {
 			out.HasMore = true
 			continue
 		}
@@ -315,7 +315,7 @@ func (k *kit) listBookmarks(ctx context.Context, c *toolset.Call, in pagedChanne
 		return bookmarksOut{}, err
 	}
 	out := bookmarksOut{Channel: channel, readBy: by.readBy}
-	shown, cut := fit(view.NewRoom(), behind(at, list), k.Judge.Reading(ctx).Bookmark)
+	shown, cut := fit(view.NewBudget(), behind(at, list), k.Judge.Reading(ctx).Bookmark)
 	out.Bookmarks = shown
 	out.page(at.next(len(shown), cut, ""), cut)
 	return out, nil

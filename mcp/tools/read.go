@@ -200,7 +200,7 @@ func (k *kit) fill(ctx context.Context, out *messagesOut, o view.MessageOptions,
 	err := k.Judge.Read(ctx, func(r *view.Reading) error {
 		s := newSheet(o.Whole)
 		if out.OlderThreads = named(r, older); len(older) > 0 {
-			s.room.Takes(out.OlderThreads)
+			s.budget.Takes(out.OlderThreads)
 		}
 		out.Messages, cut = s.messages(r, o, list)
 		if !out.threadsSince.IsZero() {

@@ -182,15 +182,15 @@ func (o *readFileOut) extract(f *slackapi.File, in readFileIn) {
 }
 
 func (o *readFileOut) text(s string, in readFileIn) {
-	c, room := &o.Contents, view.NewRoom()
-	room.Takes(o.File)
+	c, budget := &o.Contents, view.NewBudget()
+	budget.Takes(o.File)
 	c.Encoding = "text"
 	s = c.Flags.Text(s, maxFileRead)
 	c.TotalChars = utf8.RuneCountInString(s)
 	from := min(in.Offset, c.TotalChars)
 	s = s[bytesOf(s, from):]
 	if in.Limit == 0 {
-		s = room.Fitting(s)
+		s = budget.Fitting(s)
 	} else {
 		s = s[:bytesOf(s, min(in.Limit, c.TotalChars-from))]
 	}

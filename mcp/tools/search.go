@@ -284,7 +284,7 @@ type match struct {
 func (k *kit) hits(ctx context.Context, at spot, found []match, format string, out *searchOut) error {
 	return k.Judge.Read(ctx, func(r *view.Reading) error {
 		s := newSheet(false)
-		shown, cut := fit(s.room.Naming(r), behind(at, found), func(m *match) hit {
+		shown, cut := fit(s.budget.Naming(r), behind(at, found), func(m *match) hit {
 			h := k.hit(r, m.message, m.channelName, format)
 			if format != detailed {
 				s.met.Message(&h.Message)

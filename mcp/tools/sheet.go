@@ -29,10 +29,10 @@ func rows(asked int, format string, inConcise, inDetailed int) int {
 	return cmp.Or(asked, inConcise)
 }
 
-// A sheet is a result that is filled with messages and events while it has room.
+// A sheet is a result that is filled with messages and events while its budget lasts.
 type sheet struct {
-	room *view.Room
-	met  view.Introduction
+	budget *view.Budget
+	met    view.Introduction
 }
 
 // maxWhole is how many characters a message that is asked for whole takes at most.
@@ -40,14 +40,14 @@ const maxWhole = 400_000
 
 func newSheet(whole bool) *sheet {
 	if whole {
-		return &sheet{room: view.NewRoomOf(maxWhole)}
+		return &sheet{budget: view.NewBudgetOf(maxWhole)}
 	}
-	return &sheet{room: view.NewRoom()}
+	return &sheet{budget: view.NewBudget()}
 }
 
-// messages shows messages for which there is room. It reports whether some were left out.
+// messages shows messages within the budget. It reports whether some were left out.
 func (s *sheet) messages(r *view.Reading, o view.MessageOptions, list []slackapi.Message) (shown []view.Message, cut bool) {
-	return fit(s.room.Naming(r), list, func(raw *slackapi.Message) view.Message {
+	return fit(s.budget.Naming(r), list, func(raw *slackapi.Message) view.Message {
 		m := r.Message(raw, o)
 		if !o.Detailed {
 			s.met.Message(&m)
@@ -58,7 +58,7 @@ func (s *sheet) messages(r *view.Reading, o view.MessageOptions, list []slackapi
 
 // before shows messages that Slack returned newest first, oldest first.
 func (s *sheet) before(r *view.Reading, o view.MessageOptions, list []slackapi.Message) []view.Message {
-	shown, _ := fit(s.room.Naming(r), list, func(raw *slackapi.Message) view.Message { return r.Message(raw, o) })
+	shown, _ := fit(s.budget.Naming(r), list, func(raw *slackapi.Message) view.Message { return r.Message(raw, o) })
 	slices.Reverse(shown)
 	var met view.Introduction
 	for i := range shown {
@@ -69,13 +69,13 @@ func (s *sheet) before(r *view.Reading, o view.MessageOptions, list []slackapi.M
 	return shown
 }
 
-// takes reports whether there is room for an event, and takes it. Of one in concise form it leaves out what
+// takes reports whether an event is within the budget, and takes it from there. Of one in concise form it leaves out what
 // those above have told.
 func (s *sheet) takes(v *view.Event, format string) bool {
 	if format != detailed {
 		s.met.Event(v)
 	}
-	return s.room.Takes(v)
+	return s.budget.Takes(v)
 }
 
 // isCut reports a message of which something was cut.
@@ -88,12 +88,12 @@ func areCut(list []view.Event) bool {
 	return slices.ContainsFunc(list, func(v view.Event) bool { return slices.Contains(v.Flags, view.FlagTruncated) })
 }
 
-// fit shows the items of a list for which a result has room. It reports whether some were left out.
-func fit[T, V any](room *view.Room, list []T, show func(*T) V) (shown []V, cut bool) {
+// fit shows the items of a list within the budget. It reports whether some were left out.
+func fit[T, V any](budget *view.Budget, list []T, show func(*T) V) (shown []V, cut bool) {
 	shown = []V{}
 	for i := range list {
 		v := show(&list[i])
-		if !room.Takes(v) {
+		if !budget.Takes(v) {
 			return shown, true
 		}
 		shown = append(shown, v)

@@ -96,7 +96,7 @@ func (k *kit) unanswered(ctx context.Context, r *view.Reading, q event.Query, wh
 	o := openMentions{
 		who: who, own: who == k.self(ctx).UserID, before: q.After, asked: asked, limit: q.Limit,
 		answers: map[answerKey]bool{}, gone: map[messageAt]bool{}, listed: map[messageAt]bool{}, at: map[messageAt]int{},
-		show: func(e *event.Event) view.Event { return k.row(r, e, format) }, room: view.NewRoom().Naming(r),
+		show: func(e *event.Event) view.Event { return k.row(r, e, format) }, budget: view.NewBudget().Naming(r),
 	}
 	scan := event.Query{Limit: event.MaxLimit, Filter: event.Filter{Source: event.SourceSlack, Channel: asked.Channel, Patterns: kinds, Since: since}}
 	ended, err := k.scan(ctx, k.log, scan, maxOpenScan, o.add)
@@ -150,7 +150,7 @@ type openMentions struct {
 	last    event.Position
 	oldest  time.Time
 	more    bool
-	room    *view.Room
+	budget  *view.Budget
 	full    bool // there is enough to read
 }
 
@@ -242,7 +242,7 @@ func (o *openMentions) mention(e *event.Event) bool {
 		o.rows[i], o.last = v, e.Position
 		return true
 	}
-	if o.full = len(o.rows) < o.limit && !o.room.Takes(v); o.full || len(o.rows) == o.limit {
+	if o.full = len(o.rows) < o.limit && !o.budget.Takes(v); o.full || len(o.rows) == o.limit {
 		o.more = true
 		return false
 	}

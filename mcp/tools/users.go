@@ -61,7 +61,7 @@ func (k *kit) listUsers(ctx context.Context, _ *toolset.Call, in listUsersIn) (u
 		return usersOut{}, err
 	}
 	out, r := usersOut{}, k.Judge.Reading(ctx)
-	shown, cut := fit(view.NewRoom(), behind(at, page.Users), func(full *slackapi.User) view.Person {
+	shown, cut := fit(view.NewBudget(), behind(at, page.Users), func(full *slackapi.User) view.Person {
 		u := k.Names.KeepUser(full)
 		v := r.Person(&u)
 		v.Brief()
@@ -94,7 +94,7 @@ func (k *kit) searchUsers(ctx context.Context, _ *toolset.Call, in searchUsersIn
 		return usersOut{}, k.unresolved(ctx, err)
 	}
 	var out usersOut
-	shown, cut := fit(view.NewRoom(), found.Items, r.Person)
+	shown, cut := fit(view.NewBudget(), found.Items, r.Person)
 	if cut {
 		found.Next = shown[len(shown)-1].ID
 	}
@@ -144,18 +144,18 @@ type profilesOut struct {
 	Profiles []profile `json:"profiles" doc:"one for each user, in order"`
 }
 
-// errNoRoom says that a profile was left out to keep the result readable.
-var errNoRoom error = fault("no_room: the profiles before this one fill the result. Ask for this user in another call.")
+// errFilled says that a profile was left out to keep the result readable.
+var errFilled error = fault("no_room: the profiles before this one fill the result. Ask for this user in another call.")
 
 func (k *kit) userProfiles(ctx context.Context, _ *toolset.Call, in profilesIn) (profilesOut, error) {
 	out := profilesOut{Profiles: []profile{}}
-	r, room := k.Judge.Reading(ctx), view.NewRoom()
+	r, budget := k.Judge.Reading(ctx), view.NewBudget()
 	var first error
 	found := 0
 	for _, s := range in.Users {
 		p, err := k.profile(ctx, s, r)
-		if err == nil && !room.Takes(p) {
-			p, err = profile{}, errNoRoom
+		if err == nil && !budget.Takes(p) {
+			p, err = profile{}, errFilled
 		}
 		if err != nil {
 			p.Error = k.fault(err)
@@ -229,7 +229,7 @@ func (k *kit) userGroups(ctx context.Context, _ *toolset.Call, in userGroupsIn) 
 		return userGroupsOut{}, err
 	}
 	var out userGroupsOut
-	shown, cut := fit(view.NewRoom(), behind(at, groups), k.Judge.Reading(ctx).UserGroup)
+	shown, cut := fit(view.NewBudget(), behind(at, groups), k.Judge.Reading(ctx).UserGroup)
 	out.UserGroups = shown
 	out.page(at.next(len(shown), cut, ""), cut)
 	return out, nil

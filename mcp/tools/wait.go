@@ -145,7 +145,7 @@ func (w *wait) read(ctx context.Context) (rows []view.Event, legend view.Legend,
 // fitting are the events for which a result has room; the next call goes on with the others.
 func (w *wait) fitting(r *view.Reading, shown []view.Row) (rows []view.Event) {
 	s := newSheet(false)
-	s.room.Naming(r)
+	s.budget.Naming(r)
 	for i := range shown {
 		if shown[i].Second {
 			continue

@@ -335,7 +335,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, t *transaction, cod
 	}
 	turn, over := context.WithTimeout(r.Context(), waitTime)
 	defer over()
-	leave, ok := s.slackRoom.take(turn, s.opt.Client(r))
+	leave, ok := s.slackTurns.take(turn, s.opt.Client(r))
 	if !ok {
 		return signin.Account{}, errBusy
 	}

@@ -64,7 +64,7 @@ type documents struct {
 	log    *slog.Logger
 	now    func() time.Time
 
-	room  chan struct{} // a token for each fetch that runs
+	slots chan struct{} // a token for each fetch that runs
 	group singleflight.Group
 	mu    sync.Mutex
 	known map[string]document // by URL
@@ -77,7 +77,7 @@ type document struct {
 }
 
 func newDocuments(urls []string, e *egress.Client, log *slog.Logger, now func() time.Time) *documents {
-	return &documents{urls: urls, egress: e, log: log, now: now, room: make(chan struct{}, fetchAtOnce), known: map[string]document{}}
+	return &documents{urls: urls, egress: e, log: log, now: now, slots: make(chan struct{}, fetchAtOnce), known: map[string]document{}}
 }
 
 // checkDocumentURL refuses what cannot be the address of a document.
@@ -146,8 +146,8 @@ func (d *documents) lately(id string) (*client, bool) {
 // fetch gets a document and keeps it. What was fetched before stays when that fails.
 func (d *documents) fetch(ctx context.Context, id string) *client {
 	select {
-	case d.room <- struct{}{}:
-		defer func() { <-d.room }()
+	case d.slots <- struct{}{}:
+		defer func() { <-d.slots }()
 	case <-ctx.Done():
 		return nil
 	}

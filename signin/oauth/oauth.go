@@ -107,19 +107,19 @@ const (
 // A Server is the authorization server. It is an http.Handler for its Paths, and safe for concurrent
 // use.
 type Server struct {
-	opt       Options
-	host      string // of the issuer
-	secure    bool   // the issuer has https
-	scopes    []access.Scope
-	clients   *clients
-	redirects redirects
-	forms     *seal.Sealer // what browsers carry
-	routes    map[string]http.Handler
-	room      chan struct{} // a token for each request in progress
-	slackRoom *turns        // and a place for each of them that asks Slack
-	tried     tried
-	someFail  *rate.Limiter // of a log line that strangers can cause
-	style     string        // the policy's source for the pages' style
+	opt        Options
+	host       string // of the issuer
+	secure     bool   // the issuer has https
+	scopes     []access.Scope
+	clients    *clients
+	redirects  redirects
+	forms      *seal.Sealer // what browsers carry
+	routes     map[string]http.Handler
+	slots      chan struct{} // a token for each request in progress
+	slackTurns *turns        // and a place for each of them that asks Slack
+	tried      tried
+	someFail   *rate.Limiter // of a log line that strangers can cause
+	style      string        // the policy's source for the pages' style
 }
 
 const (
@@ -152,7 +152,7 @@ func New(o Options) (*Server, error) {
 	o.setDefaults()
 	s := &Server{
 		opt: o, host: hostOf(u.Host), secure: u.Scheme == "https", scopes: personal(o.Ceiling),
-		redirects: redirects{hosts: o.Named.hosts}, room: make(chan struct{}, atOnce), slackRoom: newTurns(slackAtOnce),
+		redirects: redirects{hosts: o.Named.hosts}, slots: make(chan struct{}, atOnce), slackTurns: newTurns(slackAtOnce),
 		tried: tried{until: map[string]time.Time{}}, someFail: rate.NewLimiter(rate.Every(time.Minute), 1), style: styleSource(),
 	}
 	if s.forms, err = o.Keys.For("forms"); err != nil {
@@ -269,7 +269,7 @@ func (s *Server) bounded(w http.ResponseWriter, r *http.Request, h http.Handler)
 	if r.URL.Path != signin.CallbackPath { // whose turn is that for Slack
 		turn, over := context.WithTimeout(r.Context(), waitTime)
 		defer over()
-		if !enter(turn, s.room) {
+		if !enter(turn, s.slots) {
 			if people {
 				s.problem(w, http.StatusServiceUnavailable, errBusy)
 				return
@@ -277,7 +277,7 @@ func (s *Server) bounded(w http.ResponseWriter, r *http.Request, h http.Handler)
 			later(w)
 			return
 		}
-		defer func() { <-s.room }()
+		defer func() { <-s.slots }()
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), workTime)
 	defer cancel()

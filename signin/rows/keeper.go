@@ -145,11 +145,11 @@ func (s *SignIns) lookAll(ctx context.Context) bool {
 	s.mu.Unlock()
 	var looks sync.WaitGroup
 	var blind atomic.Bool
-	room := make(chan struct{}, looksAtOnce)
+	slots := make(chan struct{}, looksAtOnce)
 	for _, id := range ids {
-		room <- struct{}{}
+		slots <- struct{}{}
 		looks.Go(func() {
-			defer func() { <-room }()
+			defer func() { <-slots }()
 			if s.look(ctx, id) != nil {
 				blind.Store(true)
 			}

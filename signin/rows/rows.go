@@ -284,7 +284,7 @@ func (s *SignIns) open(ctx context.Context, c Code) (Issued, error) {
 		Person: c.Account.Person, Name: c.Account.Name, Workspace: c.Account.Workspace, Client: c.Client, ClientIs: c.ClientName,
 		Host: c.ClientHost, Scopes: c.Scopes, Created: now, Family: family,
 	}
-	if err := s.room(ctx, c.Account.Person); err != nil {
+	if err := s.endUnused(ctx, c.Account.Person); err != nil {
 		return Issued{}, err
 	}
 	id := personHash(c.Account.Person) + newHalf()
@@ -295,8 +295,8 @@ func (s *SignIns) open(ctx context.Context, c Code) (Issued, error) {
 	return s.issued(id, p), nil
 }
 
-// room ends the sign-ins of a person that were unused for longest, so that there is room for another.
-func (s *SignIns) room(ctx context.Context, p access.Person) error {
+// endUnused ends the sign-ins of a person that were unused for longest, so that there is room for another.
+func (s *SignIns) endUnused(ctx context.Context, p access.Person) error {
 	list, err := s.Of(ctx, p)
 	if err != nil || len(list) < MaxSignIns {
 		return err

@@ -8,21 +8,21 @@ import (
 	"slackmcp/mcp/view"
 )
 
-func TestRoom(t *testing.T) {
+func TestBudget(t *testing.T) {
 	t.Parallel()
 	item := map[string]string{"text": strings.Repeat("ü", 980)} // 993 characters
-	r, n := view.NewRoom(), 0
+	r, n := view.NewBudget(), 0
 	for r.Takes(item) {
 		n++
 	}
 	if size := n * (view.Size(item) + 1); size > view.MaxResult || size < view.MaxResult*8/10 {
 		t.Errorf("%d items of %d characters fit", n, view.Size(item))
 	}
-	if r := view.NewRoom(); !r.Takes(strings.Repeat("x", 2*view.MaxResult)) || r.Takes("y") {
+	if r := view.NewBudget(); !r.Takes(strings.Repeat("x", 2*view.MaxResult)) || r.Takes("y") {
 		t.Error("the first item has to fit, whatever its length, and nothing after a long one")
 	}
 	for _, text := range []string{"", "short", strings.Repeat("日本", view.MaxResult), strings.Repeat("\n\"\u0001", view.MaxResult), strings.Repeat("😀", view.MaxResult)} {
-		got := view.NewRoom().Fitting(text)
+		got := view.NewBudget().Fitting(text)
 		if !strings.HasPrefix(text, got) || !utf8.ValidString(got) || view.Size(got) > view.MaxResult || view.Size(text) < view.MaxResult/2 && got != text {
 			t.Errorf("of a text of %d characters %d are shown", view.Size(text), view.Size(got))
 		}

@@ -13,8 +13,8 @@ const (
 	beside = 4_000
 )
 
-// A Room is what a result still has room for. It is used by one goroutine.
-type Room struct {
+// A Budget is how many characters a result may still take. It is used by one goroutine.
+type Budget struct {
 	left  int // characters
 	taken bool
 
@@ -26,39 +26,39 @@ type Room struct {
 // freeLegend is how much of beside people take.
 const freeLegend = 2_500
 
-// Naming makes the room also hold the people of a reading's legend: those whom the items mention.
-func (r *Room) Naming(of *Reading) *Room {
-	r.of, r.told = of, map[string]bool{}
-	return r
+// Naming makes the budget also hold the people of a reading's legend: those whom the items mention.
+func (b *Budget) Naming(of *Reading) *Budget {
+	b.of, b.told = of, map[string]bool{}
+	return b
 }
 
-// NewRoom returns the room of a result of which nothing is written yet.
-func NewRoom() *Room { return NewRoomOf(MaxResult) }
+// NewBudget returns the budget of a result of which nothing is written yet.
+func NewBudget() *Budget { return NewBudgetOf(MaxResult) }
 
-// NewRoomOf is [NewRoom] of a result for which another length was asked.
-func NewRoomOf(characters int) *Room { return &Room{left: characters - beside} }
+// NewBudgetOf is [NewBudget] of a result for which another length was asked.
+func NewBudgetOf(characters int) *Budget { return &Budget{left: characters - beside} }
 
-// Takes reports whether an item fits, and takes its room. The first one always fits: a result that
+// Takes reports whether an item fits, and takes its characters. The first one always fits: a result that
 // shows nothing would lead nowhere.
-func (r *Room) Takes(item any) bool {
+func (b *Budget) Takes(item any) bool {
 	n := Size(item) + 1 // the comma
-	people, size := r.mentioned(item)
-	n += max(0, r.legend+size-freeLegend) - max(0, r.legend-freeLegend)
-	if r.taken && n > r.left {
+	people, size := b.mentioned(item)
+	n += max(0, b.legend+size-freeLegend) - max(0, b.legend-freeLegend)
+	if b.taken && n > b.left {
 		return false
 	}
-	r.taken = true
-	r.left -= n
-	r.legend += size
+	b.taken = true
+	b.left -= n
+	b.legend += size
 	for _, id := range people {
-		r.told[id] = true
+		b.told[id] = true
 	}
 	return true
 }
 
 // mentioned are those whom an item mentions and none before it did, and how many characters they take.
-func (r *Room) mentioned(item any) (people []string, size int) {
-	if r.of == nil {
+func (b *Budget) mentioned(item any) (people []string, size int) {
+	if b.of == nil {
 		return nil, 0
 	}
 	raw, err := encodeJSON(item)
@@ -66,8 +66,8 @@ func (r *Room) mentioned(item any) (people []string, size int) {
 		return nil, 0
 	}
 	text := string(raw)
-	for id := range r.of.naming.mentioned {
-		if name := r.of.naming.labels[id].name; !r.told[id] && leavesOpen(text, id, name) {
+	for id := range b.of.naming.mentioned {
+		if name := b.of.naming.labels[id].name; !b.told[id] && leavesOpen(text, id, name) {
 			people = append(people, id)
 			size += Size(name) + Size(id) + 2
 		}
@@ -76,11 +76,11 @@ func (r *Room) mentioned(item any) (people []string, size int) {
 }
 
 // Fitting is as much of the beginning of a text as fits.
-func (r *Room) Fitting(text string) string {
-	room := max(r.left, 0)
-	text, _ = cut(text, room)
-	for whole := Size(text); whole > room && text != ""; whole = Size(text) { // some characters are escaped
-		keep := min(len(text)-1, len(text)*room/whole)
+func (b *Budget) Fitting(text string) string {
+	left := max(b.left, 0)
+	text, _ = cut(text, left)
+	for whole := Size(text); whole > left && text != ""; whole = Size(text) { // some characters are escaped
+		keep := min(len(text)-1, len(text)*left/whole)
 		for keep > 0 && !utf8.RuneStart(text[keep]) {
 			keep--
 		}
