@@ -176,12 +176,16 @@ func TestActsBeforeTheScripts(t *testing.T) {
 		r.Out.Header.Del("Sec-Fetch-Site")
 	}}
 	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/htmx.js") {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/htmx.js"):
 			asked <- struct{}{}
 			select {
 			case <-come:
 			case <-r.Context().Done():
 			}
+		case strings.HasSuffix(r.URL.Path, "/hx-sse.js"): // long after htmx.js
+			<-come
+			time.Sleep(time.Second)
 		}
 		proxy.ServeHTTP(w, r)
 	}))
