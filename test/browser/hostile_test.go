@@ -156,7 +156,7 @@ func (b *tab) harmless(what string) {
 	if found := evaluate[[]string](b, inert); len(found) > 0 {
 		b.Errorf("%s the page has:\n%s", what, strings.Join(found, "\n"))
 	}
-	if got := evaluate[string](b, `[...document.body.children].map(e => e.tagName).join()`); got != "A,HEADER,MAIN" {
+	if got := evaluate[string](b, `[...document.body.children].map(e => e.tagName).join()`); got != "A,HEADER,MAIN,SCRIPT,SCRIPT" {
 		b.Errorf("%s the page consists of %s", what, got)
 	}
 	if wide := evaluate[int](b, `document.documentElement.scrollWidth - innerWidth`); wide > 0 {

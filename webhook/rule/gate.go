@@ -11,6 +11,7 @@ import (
 
 	"slackmcp/internal/delivery"
 	"slackmcp/store/queue"
+	"slackmcp/webhook/event"
 )
 
 // A gate holds a rule's events back while the rule's target refuses: its workers wait, the
@@ -39,6 +40,12 @@ type gate struct {
 	asked    time.Time // when the backlog was looked at last
 	dead     int64     // how many became dead letters
 	gaveUpAt time.Time // when the last one did
+	probes   int       // how many probes began, and when the last one failed
+	failedAt time.Time
+
+	// gaveUp has the last events that became dead letters; those before it are none behind gaveUpTo.
+	gaveUp   map[event.Position]struct{}
+	gaveUpTo event.Position
 }
 
 // How a gate probes, and what it says.
@@ -50,6 +57,8 @@ const (
 	enoughFailed = 3
 	tellEvery    = time.Minute
 	askEvery     = time.Second
+	// mostGaveUp bounds gaveUp.
+	mostGaveUp = 4096
 	// margin is how long before its deadline an attempt that waits is given back at most.
 	margin = 2 * time.Second
 )
@@ -80,13 +89,14 @@ var errHeld = errors.New("the rule waits: its target refuses")
 
 // enter waits until an attempt may be made. probe says that it is the one that finds out
 // whether the target answers. An error is what becomes of the event without an attempt.
-func (g *gate) enter(ctx context.Context) (probe bool, err error) {
+func (g *gate) enter(ctx context.Context, at event.Position) (probe bool, err error) {
 	if g == nil {
 		return false, nil
 	}
 	until, bounded := giveBack(ctx)
+	before := g.begun()
 	for {
-		changed, wait, probe, err := g.look(ctx)
+		changed, wait, probe, err := g.look(ctx, at, before)
 		if changed == nil || err != nil {
 			return probe, err
 		}
@@ -113,20 +123,27 @@ func (g *gate) enter(ctx context.Context) (probe bool, err error) {
 	}
 }
 
+// begun is how many probes began.
+func (g *gate) begun() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.probes
+}
+
 // look says whether an attempt may be made now: then there is no channel. Else it says what to
-// wait for and how long at most.
-func (g *gate) look(ctx context.Context) (changed <-chan struct{}, wait time.Duration, probe bool, err error) {
+// wait for and how long at most. before is how many probes began before the event came.
+func (g *gate) look(ctx context.Context, at event.Position, before int) (changed <-chan struct{}, wait time.Duration, probe bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
 	switch {
 	case g.since.IsZero():
 		return nil, 0, false, nil
-	case !g.probing && (!now.Before(g.probeAt) || g.rested(now)):
-		g.probing = true
+	case !g.probing && (!now.Before(g.probeAt) || g.rested(now) || g.redriven(now, at) && before == g.probes):
+		g.probing, g.probes = true, g.probes+1
 		return nil, 0, true, nil
 	case g.overfull(ctx, now), !g.probing && g.outwaited(now): // while one finds out, the others wait
-		return nil, 0, false, g.letter()
+		return nil, 0, false, g.letter(at)
 	}
 	wait = askEvery
 	if !g.probing {
@@ -139,6 +156,14 @@ func (g *gate) look(ctx context.Context) (changed <-chan struct{}, wait time.Dur
 // redriven because the target was mended, and is tried. It requires g.mu.
 func (g *gate) rested(now time.Time) bool {
 	return g.outwaited(now) && !g.gaveUpAt.IsZero() && now.Sub(g.gaveUpAt) >= askEvery
+}
+
+// redriven reports whether an event became a dead letter of this target before. It may have been redriven because the
+// target was mended, and becomes one again only after a probe that began since has failed. Where more wait than may, one
+// such probe in askEvery has to do. It requires g.mu.
+func (g *gate) redriven(now time.Time, at event.Position) bool {
+	_, known := g.gaveUp[at]
+	return (known || at <= g.gaveUpTo) && (g.surplus == 0 || now.Sub(g.failedAt) >= askEvery)
 }
 
 // outwaited reports whether the target has refused for longer than the patience. It requires g.mu.
@@ -161,14 +186,24 @@ func (g *gate) overfull(ctx context.Context, now time.Time) bool {
 
 // letter is the error of an event that is given up. The last failure is told and not wrapped: it was
 // another event's, and what it asked for does not concern this one. It requires g.mu.
-func (g *gate) letter() error {
+func (g *gate) letter(at event.Position) error {
 	g.dead++
 	g.gaveUpAt = g.now()
+	if len(g.gaveUp) >= mostGaveUp {
+		for p := range g.gaveUp {
+			g.gaveUpTo = max(g.gaveUpTo, p)
+		}
+		clear(g.gaveUp)
+	}
+	if g.gaveUp == nil {
+		g.gaveUp = map[event.Position]struct{}{}
+	}
+	g.gaveUp[at] = struct{}{}
 	return queue.Permanent(fmt.Errorf("the target has refused since %s: %s", g.since.UTC().Format(time.RFC3339), g.cause.Error()))
 }
 
 // leave judges an attempt at an event and returns what becomes of it.
-func (g *gate) leave(ctx context.Context, probe bool, id string, err error) error {
+func (g *gate) leave(ctx context.Context, probe bool, e *event.Event, err error) error {
 	if g == nil {
 		return err
 	}
@@ -186,22 +221,22 @@ func (g *gate) leave(ctx context.Context, probe bool, id string, err error) erro
 	case err == nil, status && queue.IsPermanent(err):
 		g.open(ctx)
 		return err
-	case queue.IsPermanent(err), !g.refuses(id, err):
+	case queue.IsPermanent(err), !g.refuses(e.ID, err):
 		g.announce()
 		return err
 	}
-	return g.shut(ctx, probe, err)
+	return g.shut(ctx, probe, e.Position, err)
 }
 
 // shut holds the others back after a failure, and returns what becomes of the event that failed. It
 // requires g.mu.
-func (g *gate) shut(ctx context.Context, probe bool, err error) error {
+func (g *gate) shut(ctx context.Context, probe bool, at event.Position, err error) error {
 	now, shut := g.now(), !g.since.IsZero()
 	switch {
 	case !shut:
 		g.since, g.pause, g.dead, g.gaveUpAt = now, firstProbe, 0, time.Time{}
 	case probe:
-		g.pause = min(2*g.pause, lastProbe)
+		g.pause, g.failedAt = min(2*g.pause, lastProbe), now
 	}
 	g.cause = err
 	if probe || !shut {
@@ -212,7 +247,7 @@ func (g *gate) shut(ctx context.Context, probe bool, err error) error {
 	g.tell(ctx, now, over)
 	switch {
 	case over:
-		return g.letter()
+		return g.letter(at)
 	case !shut:
 		// This attempt is counted: an event that alone fails does not come for ever.
 		return err
@@ -251,7 +286,7 @@ func (g *gate) open(ctx context.Context) {
 	}
 	g.log.LogAttrs(ctx, slog.LevelWarn, "the target of a rule answers again", slog.String("rule", g.rule),
 		slog.Float64("refused_seconds", g.now().Sub(g.since).Seconds()), slog.Int64("dead_letters", g.dead))
-	g.since, g.told, g.surplus = time.Time{}, time.Time{}, 0
+	g.since, g.told, g.surplus, g.gaveUp, g.gaveUpTo = time.Time{}, time.Time{}, 0, nil, ""
 	g.announce()
 }
 

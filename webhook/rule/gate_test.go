@@ -26,8 +26,9 @@ import (
 // A target is a receiver whose answers can be changed.
 type target struct {
 	*httptest.Server
-	status atomic.Int64
-	poison string // a body with this is always answered 503
+	status   atomic.Int64
+	requests atomic.Int64
+	poison   string // a body with this is always answered 503
 
 	mu  sync.Mutex
 	got []string
@@ -38,6 +39,7 @@ func newTarget(t *testing.T, status int) *target {
 	s := &target{}
 	s.status.Store(int64(status))
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.requests.Add(1)
 		body := make([]byte, 512)
 		n, _ := r.Body.Read(body)
 		status := int(s.status.Load())
@@ -207,20 +209,30 @@ func TestPatienceEnds(t *testing.T) {
 	if r := g.r.Refusing(); len(r) != 1 || r[0].Rule != "out" || r[0].DeadLetters == 0 {
 		t.Errorf("Refusing = %+v", r)
 	}
+	redrive := func() {
+		t.Helper()
+		letters, err := g.q.DeadLetters(t.Context(), "rule.out", queue.LetterQuery{Limit: n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var at []event.Position
+		for _, l := range letters {
+			at = append(at, l.Event.Position)
+		}
+		if _, err := g.q.Redrive(t.Context(), "rule.out", at...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What is redriven is tried, and is dead again where that fails.
+	tried := to.requests.Load()
+	redrive()
+	await(t, "the dead letters again", func() bool { return g.group(t).Dead == n })
+	if now := to.requests.Load(); now == tried || now > tried+n {
+		t.Errorf("what was redriven made %d requests, want one at least, and one of each event at most", now-tried)
+	}
 	// Who mends the target and redrives is not made to wait for the next probe.
 	to.status.Store(http.StatusOK)
-	time.Sleep(1100 * time.Millisecond)
-	letters, err := g.q.DeadLetters(t.Context(), "rule.out", queue.LetterQuery{Limit: n})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var at []event.Position
-	for _, l := range letters {
-		at = append(at, l.Event.Position)
-	}
-	if _, err := g.q.Redrive(t.Context(), "rule.out", at...); err != nil {
-		t.Fatal(err)
-	}
+	redrive()
 	await(t, "the redriven", func() bool { return to.received() == n })
 	if s := g.group(t); s.Dead != 0 {
 		t.Errorf("%d died again", s.Dead)

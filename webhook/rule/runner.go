@@ -461,7 +461,7 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 			return err
 		}
 	}
-	probe, err := h.gate.enter(ctx)
+	probe, err := h.gate.enter(ctx, e.Position)
 	if err != nil {
 		return err // The gate writes to the log what there is to say.
 	}
@@ -474,7 +474,7 @@ func (h *handler) handle(ctx context.Context, d queue.Delivery) error {
 		h.notifyBreaker(ctx, change)
 	}
 	if allowed {
-		err = h.rule.spec.again(d.Attempt, h.gate.leave(ctx, probe, e.ID, h.act.do(ctx, d)))
+		err = h.rule.spec.again(d.Attempt, h.gate.leave(ctx, probe, e, h.act.do(ctx, d)))
 	} else {
 		h.gate.release(probe)
 		err = queue.Permanent(&TrippedError{Rule: h.rule.spec.Name, Breaker: h.rule.breaker})
