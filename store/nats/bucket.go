@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,9 +22,18 @@ type topic struct {
 	stream jetstream.Stream
 	kv     jetstream.KeyValue
 	groups *groupCache
-	// ahead is how far the server's clock is ahead of ours.
-	ahead time.Duration
+	// ahead is how far the server's clock is ahead of ours, in nanoseconds, as it said last.
+	ahead atomic.Int64
+	// agedPast and forgotPast are up to which event retention by age, and by the TTL of ids, has found nothing at the
+	// beginning but what a clock that was ahead stored. Of the sweeping goroutine.
+	agedPast, forgotPast int64
 }
+
+// now is the server's time.
+func (s *topic) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+
+// said takes in what time the server says.
+func (s *topic) said(now time.Time) { s.ahead.Store(int64(time.Until(now))) }
 
 // epochField is where the stream keeps its epoch.
 const epochField = "slack-webhook-server-epoch"
@@ -91,7 +101,8 @@ func (q *Store) open(ctx context.Context) (*topic, error) {
 		return nil, err
 	}
 	q.quota.reset()
-	s := &topic{epoch: epoch, stream: stream, kv: kv, ahead: time.Until(info.TimeStamp)}
+	s := &topic{epoch: epoch, stream: stream, kv: kv}
+	s.said(info.TimeStamp)
 	s.groups = newGroupCache(kv, q.o.Logger)
 	if err := q.life.Enter("open"); err != nil {
 		return nil, err

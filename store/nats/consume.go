@@ -192,7 +192,7 @@ func (c *consumer) Take(ctx context.Context, n int) ([]consume.Item[*lease], err
 
 // takeBoth takes what there is now, when there is something that was tried before.
 func (c *consumer) takeBoth(ctx context.Context, s *topic, n int) ([]consume.Item[*lease], error) {
-	if s.groups.until(c.g.Name, c.now(s), c.q.o.Lease, idle, c.g.Policy.Longest()) > 0 {
+	if s.groups.until(c.g.Name, s.now(), c.q.o.Lease, idle, c.g.Policy.Longest()) > 0 {
 		return nil, nil // nothing is due
 	}
 	share := (n + 1) / 2
@@ -244,7 +244,7 @@ func (c *consumer) watchDue(ctx context.Context, s *topic) {
 		if _, rev := s.groups.record(c.g.Name); rev == 0 {
 			return
 		}
-		wait := s.groups.until(c.g.Name, c.now(s), c.q.o.Lease, idle, c.g.Policy.Longest())
+		wait := s.groups.until(c.g.Name, s.now(), c.q.o.Lease, idle, c.g.Policy.Longest())
 		if wait == 0 {
 			return
 		}
@@ -257,9 +257,6 @@ func (c *consumer) watchDue(ctx context.Context, s *topic) {
 		t.Stop()
 	}
 }
-
-// now is the server's time.
-func (c *consumer) now(s *topic) time.Time { return time.Now().Add(s.ahead) }
 
 // fresh pulls at most n new events.
 func (c *consumer) fresh(ctx context.Context, s *topic, n int, wait time.Duration) ([]consume.Item[*lease], error) {
@@ -318,7 +315,7 @@ func (c *consumer) first(ctx context.Context, s *topic, m *natsgo.Msg) (consume.
 func (c *consumer) claim(ctx context.Context, s *topic, n int) ([]consume.Item[*lease], error) {
 	ctx = context.WithoutCancel(ctx)
 	var items []consume.Item[*lease]
-	for _, i := range s.groups.claimable(c.g.Name, n, c.now(s), c.q.o.Lease, c.g.Policy.Longest()) {
+	for _, i := range s.groups.claimable(c.g.Name, n, s.now(), c.q.o.Lease, c.g.Policy.Longest()) {
 		item, ok, err := c.claimOne(ctx, s, i)
 		if err != nil {
 			return items, errIfNone(err, items)

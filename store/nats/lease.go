@@ -155,7 +155,7 @@ func (c *consumer) outcome(s *topic, h *lease, o consume.Outcome) item {
 	if o.Postponed {
 		i.Attempts--
 	}
-	now := c.now(s)
+	now := s.now()
 	i.At = now.Add(o.Delay).UnixMicro()
 	if o.Dead {
 		i.State, i.At = buried, now.UnixMicro()

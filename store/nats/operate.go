@@ -174,7 +174,7 @@ func (q *Store) Drop(ctx context.Context, name string, at ...event.Position) (in
 
 // schedule makes an item due now, with its attempts forgotten.
 func (q *Store) schedule(ctx context.Context, s *topic, group string, seq int64, i item, rec []byte, rev uint64) (bool, error) {
-	i.State, i.Attempts, i.Owner, i.At = retrying, 0, "", time.Now().Add(s.ahead).UnixMicro()
+	i.State, i.Attempts, i.Owner, i.At = retrying, 0, "", s.now().UnixMicro()
 	value, err := i.encode(rec)
 	if err != nil {
 		return false, err
@@ -374,7 +374,7 @@ func (q *Store) groupStats(ctx context.Context, s *topic, name string, last int6
 		}
 	}
 	g.OldestWaiting = received
-	g.StalledSince = q.stalledSince(name, info, due, received, time.Now().Add(s.ahead))
+	g.StalledSince = q.stalledSince(name, info, due, received, s.now())
 	return g, nil
 }
 

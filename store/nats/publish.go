@@ -12,6 +12,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"slackmcp/internal/clock"
 	"slackmcp/store/internal/eventlog"
 	"slackmcp/store/internal/remote"
 	"slackmcp/store/queue"
@@ -123,7 +124,7 @@ func (q *Store) seen(ctx context.Context, s *topic, subject string) (int64, bool
 	if err != nil {
 		return 0, false, err
 	}
-	age := q.o.Aging(time.Now().Add(s.ahead)).Sub(m.Time)
+	age := q.o.Aging(s.now()).Sub(m.Time)
 	return int64(m.Sequence), age < q.o.DedupeTTL, nil //nolint:gosec // counted from 1
 }
 
@@ -352,30 +353,74 @@ func (q *Store) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := q.o.Aging(time.Now().Add(s.ahead))
+	now := s.now()
+	aging, future := q.o.Aging(now), now.Add(clock.Tolerance)
 	if q.o.RetentionAge > 0 {
-		if err := q.expire(ctx, s, b, now.Add(-q.o.RetentionAge)); err != nil {
+		since := aging.Add(-q.o.RetentionAge)
+		if err := q.expireEvents(ctx, s, b, since, future); err != nil {
+			return err
+		}
+		if err := q.expireLetters(ctx, s, since); err != nil {
 			return err
 		}
 	}
-	return q.purge(ctx, s, b, now)
+	return q.purge(ctx, s, aging.Add(-q.o.DedupeTTL), future)
 }
 
-// expire removes by age: events that all groups have begun, and dead letters.
-func (q *Store) expire(ctx context.Context, s *topic, b eventlog.Bounds, since time.Time) error {
-	old, err := q.before(ctx, b, since)
+// agingStep is how many events are read at a time to see how old they are. The first alone tells most often that none is.
+const agingStep = 256
+
+// older reads n of the events behind one, and returns up to which of them all were stored before since; more says
+// that the next step has to be looked at. The server's own search by time takes the times for ascending, and may answer any event
+// where its clock was wrong for a while: so each event's time is looked at. One that was stored later than future, by a clock that was
+// ahead, is as old as the next one behind it that was not; past is up to where there is nothing but such events.
+func (q *Store) older(ctx context.Context, n int, behind, last int64, past *int64, since, future time.Time) (old int64, more bool, err error) {
+	old = behind
+	list, err := q.batch(ctx, max(behind, *past)+1, n)
 	if err != nil {
-		return err
+		return old, false, q.fault(err)
 	}
-	if old > b.Trimmed {
-		begun, err := q.begun(ctx, s, b.Last)
+	for _, m := range list {
+		switch {
+		case m.seq > last:
+			return old, false, nil
+		case m.at.After(future):
+			if old == behind {
+				*past = m.seq
+			}
+		case !m.at.Before(since):
+			return old, false, nil
+		default:
+			old = m.seq
+		}
+	}
+	return old, len(list) > 0, nil
+}
+
+// expireEvents removes events by age that all groups have begun.
+func (q *Store) expireEvents(ctx context.Context, s *topic, b eventlog.Bounds, since, future time.Time) error {
+	trimmed, more := b.Trimmed, true
+	for n := 1; more; n = agingStep {
+		old, further, err := q.older(ctx, n, trimmed, b.Last, &s.agedPast, since, future)
 		if err != nil {
 			return err
 		}
-		if err := q.trim(ctx, s, min(old, begun)); err != nil {
-			return err
+		if more = further; old > trimmed {
+			begun, err := q.begun(ctx, s, b.Last)
+			if err != nil {
+				return err
+			}
+			if err := q.trim(ctx, s, min(old, begun)); err != nil {
+				return err
+			}
+			trimmed, more = old, more && begun >= old
 		}
 	}
+	return nil
+}
+
+// expireLetters removes dead letters by age.
+func (q *Store) expireLetters(ctx context.Context, s *topic, since time.Time) error {
 	for _, name := range s.groups.names() {
 		for _, i := range s.groups.list(name, buried) {
 			if i.At >= since.UnixMicro() {
@@ -407,7 +452,7 @@ func (q *Store) expireLetter(ctx context.Context, s *topic, name string, seq int
 
 // purge takes events off the server's disk that have left the log, whose ids are over
 // their TTL and that no consumer may have to hand out again.
-func (q *Store) purge(ctx context.Context, s *topic, b eventlog.Bounds, now time.Time) error {
+func (q *Store) purge(ctx context.Context, s *topic, since, future time.Time) error {
 	to := s.groups.trimmed()
 	if to == 0 || to < int64(s.first()) { //nolint:gosec // below 2^53
 		return nil
@@ -422,14 +467,20 @@ func (q *Store) purge(ctx context.Context, s *topic, b eventlog.Bounds, now time
 		}
 		to = min(to, int64(info.AckFloor.Stream)) //nolint:gosec // below 2^53
 	}
-	forgotten, err := q.before(ctx, eventlog.Bounds{Last: b.Last}, now.Add(-q.o.DedupeTTL))
-	if err != nil {
-		return err
+	gone, more := int64(s.first())-1, true //nolint:gosec // below 2^53
+	for n := 1; more; n = agingStep {
+		forgotten, further, err := q.older(ctx, n, gone, to, &s.forgotPast, since, future)
+		if err != nil {
+			return err
+		}
+		if more = further; forgotten > gone {
+			if err := s.stream.Purge(ctx, jetstream.WithPurgeSequence(uint64(forgotten+1))); err != nil { //nolint:gosec // never negative
+				return q.fault(err)
+			}
+			gone = forgotten
+		}
 	}
-	if to = min(to, forgotten); to < int64(s.first()) { //nolint:gosec // below 2^53
-		return nil
-	}
-	return q.fault(s.stream.Purge(ctx, jetstream.WithPurgeSequence(uint64(to+1)))) //nolint:gosec // never negative
+	return nil
 }
 
 // first is the oldest message on the server's disk, as far as the server last reported.

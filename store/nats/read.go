@@ -151,6 +151,7 @@ func (q *Store) bounds(ctx context.Context) (*topic, eventlog.Bounds, error) {
 		q.forget()
 		return nil, eventlog.Bounds{}, q.fault(errors.New("the stream was made anew"))
 	}
+	s.said(info.TimeStamp)
 	last := int64(info.State.LastSeq) //nolint:gosec // below 2^53
 	q.quota.observe(last)
 	return s, eventlog.Bounds{Epoch: s.epoch, Trimmed: min(s.groups.trimmed(), last), Last: last}, nil
@@ -272,7 +273,7 @@ const skew = 5 * time.Minute
 func (l storeLog) Start(ctx context.Context, st queue.Start) (eventlog.Bounds, int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	_, b, err := l.q.bounds(ctx)
+	s, b, err := l.q.bounds(ctx)
 	if err != nil {
 		return b, 0, err
 	}
@@ -281,7 +282,7 @@ func (l storeLog) Start(ctx context.Context, st queue.Start) (eventlog.Bounds, i
 		at, err := b.After(st.After)
 		return b, at, err
 	case !st.Since.IsZero():
-		at, err := l.q.before(ctx, b, st.Since.Add(-skew))
+		at, err := l.q.before(ctx, b, st.Since.Add(time.Duration(s.ahead.Load())-skew))
 		return b, at, err
 	case st.Now:
 		return b, b.Last, nil
