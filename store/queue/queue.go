@@ -224,8 +224,8 @@ type Stats struct {
 	Accepted, Expired int64
 	// Events is how many are kept now, SeenIDs how many ids deduplication remembers.
 	Events, SeenIDs int64
-	// Bytes is about what all of it takes, and MostBytes what it may take before the store is full; 0 is
-	// not known.
+	// Bytes is about what the events take, and MostBytes what they may take before the store is full; 0 is
+	// not known. Others that use the same disk or database count only in what MostBytes leaves.
 	Bytes, MostBytes int64
 	// Oldest and Newest bound what is kept; empty when nothing is.
 	Oldest, Newest event.Position

@@ -311,7 +311,13 @@ func (q *Store) stats(ctx context.Context) (queue.Stats, error) {
 	r := reply{list: v}
 	s := queue.Stats{
 		Backend: "redis", Durability: words(known), Epoch: r.text(), Accepted: r.number(), Expired: r.number(),
-		Events: r.number(), SeenIDs: r.number(), Bytes: bytesOf(known["used_memory"]), MostBytes: bytesOf(known["maxmemory"]),
+		Events: r.number(), SeenIDs: r.number(),
+	}
+	if s.Bytes, err = q.taken(ctx); err != nil {
+		return queue.Stats{}, err
+	}
+	if most := bytesOf(known["maxmemory"]); most > 0 {
+		s.MostBytes = s.Bytes + max(0, most-bytesOf(known["used_memory"]))
 	}
 	b := eventlog.Bounds{Epoch: s.Epoch}
 	if oldest, newest := r.number(), r.number(); oldest > 0 {
@@ -327,6 +333,31 @@ func (q *Store) stats(ctx context.Context) (queue.Stats, error) {
 		return queue.Stats{}, fmt.Errorf("redis: %w", err)
 	}
 	return s, nil
+}
+
+// taken is about how many bytes of the memory the events and their ids take, by samples that Redis takes of them. Others
+// may use the same Redis. 0 is not known: Redis does not tell it everybody.
+func (q *Store) taken(ctx context.Context) (n int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	p := q.client.Pipeline()
+	k := q.keys
+	for _, key := range []string{k.meta, k.log, k.kept, k.ids, k.seen, k.pins} {
+		p.MemoryUsage(ctx, key)
+	}
+	answers, _ := p.Exec(ctx) // Each has its own error.
+	for _, one := range answers {
+		switch err := one.Err(); {
+		case err == nil:
+			n += one.(*goredis.IntCmd).Val()
+		case errors.Is(err, goredis.Nil): // There is no such key.
+		case isReply(err):
+			return 0, nil
+		default:
+			return 0, q.fault(err)
+		}
+	}
+	return n, nil
 }
 
 // groupStats reads one group's part of the answer.

@@ -45,15 +45,16 @@ func own(dir, topic string) (*files, error) {
 	return f, nil
 }
 
-// space is how many bytes the database of the events takes, and how many it may take before the disk is full; 0 is
-// not known.
-func (f *files) space() (taken, most int64) {
+// space is how many bytes the database of the events takes, without unused ones in it, and how many it may take before
+// the disk is full; 0 is not known.
+func (f *files) space(unused int64) (taken, most int64) {
 	info, err := os.Stat(f.db)
 	free, known := freeBytes(f.dir)
 	if err != nil || !known {
 		return 0, 0
 	}
-	return info.Size(), info.Size() + free
+	// What of the database is in the write-ahead log alone has no bytes in the file.
+	return max(1, info.Size()-unused), info.Size() + free
 }
 
 // inspect looks at the databases before SQLite opens them.

@@ -335,7 +335,7 @@ func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 		b := v.bounds()
 		s.Oldest, s.Newest = b.Position(v.trimmed+1), b.Position(v.last)
 	}
-	s.Bytes, s.MostBytes = q.files.space()
+	s.Bytes, s.MostBytes = q.files.space(q.unused(ctx))
 	now := q.o.Now()
 	for i := range groups {
 		gs, err := q.groupStats(ctx, &groups[i], v.bounds(), now)
@@ -346,6 +346,15 @@ func (q *Store) Stats(ctx context.Context) (queue.Stats, error) {
 		s.Groups = append(s.Groups, gs)
 	}
 	return s, nil
+}
+
+// unused is how many bytes of the database have been freed and will be used again; 0 also where that cannot be read.
+func (q *Store) unused(ctx context.Context) (n int64) {
+	_ = q.readers.use(ctx, func(s session) (err error) {
+		n, err = s.number("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size")
+		return err
+	})
+	return n
 }
 
 func durability(s Synchronous) string {

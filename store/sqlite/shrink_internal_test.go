@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"testing"
 
@@ -41,6 +42,14 @@ func TestALowerCountIsReachedInSteps(t *testing.T) {
 	waitForEvents(t, q, kept)
 	if got, _ := readAll(t, q, event.Query{Limit: 1000}); len(got) != kept || got[0] != list[0].ID[:2]+"6144" {
 		t.Errorf("%d events are left, the newest is %s", len(got), got[0])
+	}
+	// What they took will be used again, and is not taken.
+	info, err := os.Stat(queueFile(dir, DefaultTopic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := q.Stats(t.Context()); err != nil || s.Bytes > info.Size()/2 || s.Bytes < kept*100 {
+		t.Errorf("%d bytes are taken of a file of %d (%v), want those of %d events", s.Bytes, info.Size(), err, kept)
 	}
 }
 
