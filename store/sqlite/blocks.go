@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"database/sql"
 	"iter"
 	"log/slog"
 	"math"
@@ -135,12 +136,13 @@ func (w *writer) surveyBlocks() (wrong []int64, err error) {
 		if err != nil {
 			return err
 		}
-		wordless, err := s.numbers("SELECT block FROM blocks AS b WHERE ? AND NOT EXISTS (SELECT 1 FROM block_words AS w WHERE w.block = b.block AND w.stored_at = b.stored_at)", !w.q.o.NoWords)
+		lacking, err := s.numbers("SELECT block FROM blocks AS b WHERE ?1 AND NOT EXISTS (SELECT 1 FROM block_words AS w WHERE w.block = b.block AND w.stored_at = b.stored_at)"+
+			" OR NOT EXISTS (SELECT 1 FROM block_lists WHERE id = ?2 + b.block)", !w.q.o.NoWords, listID(eventlog.FieldTimes, 0))
 		if err != nil {
 			return err
 		}
 		for n := first; n < end; n++ {
-			if !slices.Contains(numbers, n) || slices.Contains(wrong, n) || slices.Contains(wordless, n) {
+			if !slices.Contains(numbers, n) || slices.Contains(wrong, n) || slices.Contains(lacking, n) {
 				w.blocks.missing = append(w.blocks.missing, n)
 			}
 		}
@@ -248,9 +250,8 @@ func (w *writer) addToBlock(seq, at int64, e *event.Event, words []uint32) error
 
 // writeBlock writes a full block, with its words unless they are nil.
 func (w *writer) writeBlock(b *eventlog.Block, words *eventlog.Words, n, storedAt int64) error {
-	for f := range eventlog.Fields {
-		field := eventlog.Field(f)
-		if err := w.writeList(field, n, b.List(field)); err != nil {
+	for field, list := range b.Lists() {
+		if err := w.writeList(field, n, list); err != nil {
 			return err
 		}
 	}
@@ -361,8 +362,9 @@ type searching struct {
 // A known is a block as the file has it.
 type known struct {
 	min, max int64
-	words    bool // whether it has its words
-	lists    [eventlog.AllFields]eventlog.List
+	words    bool            // whether it has its words
+	places   eventlog.Places // of the events that may be selected
+	found    eventlog.Places // by the step that is being taken
 }
 
 // mostBlocks is how many blocks are read at a time; it begins with one, and doubles.
@@ -373,7 +375,7 @@ func (q *Store) find(s session, query *event.Query, b eventlog.Bounds, from int6
 	f := &query.Filter
 	r := searching{
 		q: q, s: s, b: b, back: back, body: body,
-		search: eventlog.SearchFor(f), since: math.MinInt64, until: math.MaxInt64,
+		since: math.MinInt64, until: math.MaxInt64,
 	}
 	if !f.Since.IsZero() {
 		r.since = nanos(f.Since)
@@ -381,6 +383,7 @@ func (q *Store) find(s session, query *event.Query, b eventlog.Bounds, from int6
 	if !f.Until.IsZero() {
 		r.until = nanos(f.Until)
 	}
+	r.search = eventlog.SearchFor(f, r.until)
 	return func(yield func(eventlog.Item, error) bool) { r.run(from, yield) }
 }
 
@@ -428,7 +431,7 @@ func (r *searching) blocks(first, last, low, high int64, yield func(eventlog.Ite
 	return true
 }
 
-// read returns the blocks that are known of some, with the lists that are needed. There are none where the
+// read returns the blocks that are known of some, with what may be selected of each. There are none where the
 // tables cannot be read.
 func (r *searching) read(first, last int64) (map[int64]*known, error) {
 	all := map[int64]*known{}
@@ -439,32 +442,61 @@ func (r *searching) read(first, last int64) (map[int64]*known, error) {
 		var block int64
 		k := &known{}
 		err := scan(&block, &k.min, &k.max, &k.words)
+		if !r.outside(k) {
+			k.places = eventlog.AllPlaces()
+		}
 		all[block] = k
 		return err
 	}, "SELECT b.block, min_at, max_at, w.block IS NOT NULL FROM blocks AS b LEFT JOIN block_words AS w ON w.block = b.block AND w.stored_at = b.stored_at WHERE b.block BETWEEN ? AND ?", first, last)
-	needs := r.search.Needs()
-	if r.search.Asks() {
-		needs = append(needs, r.search.NeedsWords()...)
-	}
-	for _, f := range needs {
-		if err != nil || len(all) == 0 {
-			break
+	for _, step := range r.search.Steps() {
+		if err == nil {
+			err = r.step(all, &step)
 		}
-		err = r.s.each(func(scan func(...any) error) error {
-			var id int64
-			var list []byte
-			err := scan(&id, &list)
-			if k := all[id-listID(f, 0)]; k != nil {
-				k.lists[f] = list
-			}
-			return err
-		}, "SELECT id, list FROM block_lists WHERE id BETWEEN ? AND ?", listID(f, first), listID(f, last))
 	}
 	if unreadable(err) {
 		r.q.foundTable(blocksTable, blocksMean, err)
 		return map[int64]*known{}, nil
 	}
 	return all, err
+}
+
+// outside reports whether no event of a block was received when it is asked for.
+func (r *searching) outside(k *known) bool {
+	return k.min >= r.until && r.until != math.MaxInt64 || k.max < r.since
+}
+
+// step takes a step of the search. It reads the lists of the blocks of which something is left, and of those
+// between them.
+func (r *searching) step(all map[int64]*known, step *eventlog.Step) error {
+	first, last := int64(math.MaxInt64), int64(-1)
+	for n, k := range all {
+		if k.places.Next(0) < eventlog.BlockSize && (k.words || !step.Words) {
+			first, last = min(first, n), max(last, n)
+		}
+		k.found = step.Begin()
+	}
+	if last < 0 {
+		return nil
+	}
+	for _, f := range step.Fields() {
+		if err := r.s.each(func(scan func(...any) error) error {
+			var id int64
+			var list sql.RawBytes
+			err := scan(&id, &list)
+			if k := all[id-listID(f, 0)]; err == nil && k != nil && !step.Find(f, eventlog.List(list), &k.found) {
+				k.found = eventlog.AllPlaces() // The list is not well formed.
+			}
+			return err
+		}, "SELECT id, list FROM block_lists WHERE id BETWEEN ? AND ?", listID(f, first), listID(f, last)); err != nil {
+			return err
+		}
+	}
+	for _, k := range all {
+		if k.words || !step.Words {
+			k.places.And(&k.found)
+		}
+	}
+	return nil
 }
 
 // The events that are read with one query are so far apart at most; those of a search for words, whose bodies are
@@ -479,19 +511,14 @@ func (r *searching) block(k *known, low, high int64, yield func(eventlog.Item, e
 		end = low
 	}
 	number := eventlog.BlockOf(low)
-	places, ok := eventlog.AllPlaces(), true
+	var places eventlog.Places
 	switch {
 	case k == nil && !r.search.Asks():
 		return r.rows(low, high, yield)
 	case k == nil:
 		places = r.q.recent.find(number, &r.search)
-	case k.min >= r.until && r.until != math.MaxInt64, k.max < r.since:
-		return yield(eventlog.Item{Seq: end}, nil)
 	default:
-		places, ok = r.known(k)
-	}
-	if !ok {
-		return r.rows(low, high, yield)
+		places = k.places
 	}
 	base := number*eventlog.BlockSize + 1
 	runs := runsOf(&places, int(low-base), int(high-base), r.near())
@@ -505,17 +532,6 @@ func (r *searching) block(k *known, low, high int64, yield func(eventlog.Item, e
 		}
 	}
 	return yield(eventlog.Item{Seq: end}, nil)
-}
-
-// known returns what may be selected of a block that is known. It reports false for lists that are not well formed.
-func (r *searching) known(k *known) (eventlog.Places, bool) {
-	places, ok := r.search.Find(&k.lists)
-	if !ok || !k.words || !r.search.Asks() {
-		return places, ok
-	}
-	said, ok := r.search.FindWords(&k.lists)
-	places.And(&said)
-	return places, ok
 }
 
 // near is how far apart two events may be that are read with one query.
@@ -546,7 +562,11 @@ func (r *searching) rows(low, high int64, yield func(eventlog.Item, error) bool)
 	if r.back {
 		b.Floor, from = low-1, high
 	}
-	for item, err := range r.q.scan(r.s, b, from, r.back, r.body) {
+	items := r.q.scan(r.s, b, from, r.back, r.body)
+	if r.search.Asks() { // The words of each are looked at.
+		items = r.q.scanWhole(r.s, b, from, r.back)
+	}
+	for item, err := range items {
 		if !yield(item, err) || err != nil {
 			return false
 		}

@@ -236,6 +236,10 @@ func TestBlocksFindWhatFiltersSelect(t *testing.T) {
 			t.Errorf("%+v took %d pages, want 1", f, pages)
 		}
 	}
+	// Of the block in which a time lies few events are read, besides those of the block that is not full.
+	if p, err := q.History(t.Context(), event.Query{Filter: event.Filter{Until: blocksBegan.Add(10 * time.Minute)}, Limit: 20, ScanBudget: 900}); err != nil || len(p.Events) != 20 {
+		t.Errorf("before a time %d events were found (%v), want 20", len(p.Events), err)
+	}
 	if err := q.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +304,7 @@ func TestWordsOfABlockThatARestartCuts(t *testing.T) {
 		t.Fatal(err)
 	}
 	q = openBlocks(t, dir, n)
-	nowhere := eventlog.SearchFor(&event.Filter{Text: words(t, "nowhere")})
+	nowhere := eventlog.SearchFor(&event.Filter{Text: words(t, "nowhere")}, 0)
 	if places := q.recent.find(0, &nowhere); places != eventlog.AllPlaces() {
 		t.Error("the words of events of before the start are known: their bodies were read before it")
 	}

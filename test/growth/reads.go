@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"net/http"
 	"os/exec"
 	"slices"
@@ -68,6 +70,9 @@ func reads(server, data string) []read {
 		list("a thread of long ago", `"channel":"C0CROWD0000007","thread":"1700000000.000007"`),
 		list("a person with one old event", `"user":"U0CROWD0004999"`),
 		list("a person and a channel that never met", `"user":"U0CROWD0004999","channel":"C0CROWD0000007"`),
+		list("words that were said once, long ago", `"query":"`+once+`"`),
+		list("words that nobody said", `"query":"quoz flimp"`),
+		list("a common word", `"query":"`+common+`"`),
 		list("until an old time", `"until":"`+began.Add(90*time.Second).Format(time.RFC3339)+`"`),
 		{"resource of a channel with one old event", func(ctx context.Context, p *driver.Process) error {
 			uri := "slack://channels/C0CROWD0000299/events"
@@ -124,7 +129,7 @@ func fill(ctx context.Context, dir string, from, to int) (err error) {
 // made is an event as Slack sends it: a message of about 1 KB, every tenth in a thread.
 func made(i int) (event.Event, error) {
 	at := began.Add(time.Duration(i) * time.Second)
-	typ, channel, user, thread := "message", fmt.Sprintf("C0CROWD%07d", i/60%298), fmt.Sprintf("U0CROWD%07d", i*7%10), ""
+	typ, channel, user, thread, text := "message", fmt.Sprintf("C0CROWD%07d", i/60%298), fmt.Sprintf("U0CROWD%07d", i*7%10), "", textOf(i)
 	switch {
 	case i == 500:
 		channel = "C0CROWD0000299"
@@ -132,15 +137,44 @@ func made(i int) (event.Event, error) {
 		user = "U0CROWD0004999"
 	case i == 502:
 		typ = "team_rename"
+	case i == 503:
+		text += " " + once
 	case i == 427:
 		channel, thread = "C0CROWD0000007", `"thread_ts":"1700000000.000007",`
 	case i%10 == 0:
 		thread = fmt.Sprintf(`"thread_ts":"%d.%06d",`, at.Unix()-int64(i%1000), i%100)
 	}
 	raw := fmt.Appendf(nil, `{"team_id":"T1","api_app_id":"A1","type":"event_callback","event_id":"EvGROW%d","event_time":%d,`+
-		`"event":{"type":%q,"channel":%q,"channel_type":"channel","user":%q,%s"ts":"%d.%06d","text":%q}}`,
-		i, at.Unix(), typ, channel, user, thread, at.Unix(), i%1_000_000, strings.Repeat("the quick brown fox jumps over the lazy dog ", 16))
+		`"event":{"type":%q,"channel":%q,"channel_type":"channel","user":%q,%s"ts":"%d.%06d","text":%q,`+
+		`"blocks":[{"type":"rich_text","block_id":"b%d","elements":[{"type":"rich_text_section","elements":[{"type":"text","text":%q}]}]}]}`,
+		i, at.Unix(), typ, channel, user, thread, at.Unix(), i%1_000_000, text, i, text)
+	raw = fmt.Appendf(raw, `,"event_context":%q}`, strings.Repeat("4-eyJldCI6Im1lc3NhZ2UiLCJ0aWQiOi", 1+max(0, 1000-len(raw))/32))
 	env, err := event.DecodeSlack(raw, event.JSON)
 	env.ReceivedAt = at
 	return env.Event, err
+}
+
+// The words that are looked for: once is in one message, and common in most.
+const (
+	once   = "heliotrope"
+	common = "ba"
+)
+
+// vocabulary is how many words there are.
+const vocabulary = 20_000
+
+// textOf is what a message says: 22 words, of which few are common and many are rare.
+func textOf(i int) string {
+	r := rand.New(rand.NewPCG(uint64(i), 22)) // The same texts every time.
+	var text strings.Builder
+	for range 22 {
+		for n := int(math.Pow(vocabulary, r.Float64())) - 1; ; n /= 60 {
+			text.WriteString(string("bdfgklmnprst"[n%12]) + string("aeiou"[n/12%5]))
+			if n < 60 {
+				break
+			}
+		}
+		text.WriteByte(' ')
+	}
+	return strings.TrimSpace(text.String())
 }

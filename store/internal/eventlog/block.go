@@ -2,6 +2,8 @@ package eventlog
 
 import (
 	"encoding/binary"
+	"iter"
+	"math"
 	"math/bits"
 	"slices"
 
@@ -42,15 +44,28 @@ type Block struct {
 	prints [Fields][]uint64 // the print of a value, and the event's place in the block
 	// Min and Max bound when its events were received, in Unix nanoseconds.
 	Min, Max int64
+	// since is from when on the events of each part of the block were received.
+	since [timeParts]int64
 }
+
+// A block says of each part of so many events from when on they were received: the times of those that follow each other
+// ascend, but for the clocks of several servers.
+const (
+	timePart  = 64
+	timeParts = BlockSize / timePart
+)
 
 // Add takes in an event, received at an instant. Each event is added once, in any order.
 func (b *Block) Add(seq int64, e *event.Event, received int64) {
 	if b.Len() == 0 {
 		b.Min, b.Max = received, received
+		for i := range b.since {
+			b.since[i] = math.MaxInt64
+		}
 	}
 	b.Min, b.Max = min(b.Min, received), max(b.Max, received)
 	place := uint64((seq - 1) % BlockSize) //nolint:gosec // never negative
+	b.since[place/timePart] = min(b.since[place/timePart], received)
 	put := func(f Field, print uint32) { b.prints[f] = append(b.prints[f], uint64(print)<<32|place) }
 	whose := foreign
 	if e.FromSelf {
@@ -103,10 +118,33 @@ type List []byte
 // bitmap is the length of the places of a value that are stored as bits.
 const bitmap = BlockSize / 8
 
-// List returns the list of a field.
-func (b *Block) List(f Field) List {
-	slices.Sort(b.prints[f])
-	return listOf(b.prints[f])
+// Lists yields what is to be stored of a block, but for its words.
+func (b *Block) Lists() iter.Seq2[Field, List] {
+	return func(yield func(Field, List) bool) {
+		for f := range b.prints {
+			slices.Sort(b.prints[f])
+			if !yield(Field(f), listOf(b.prints[f])) {
+				return
+			}
+		}
+		yield(FieldTimes, b.times())
+	}
+}
+
+// times is, of each part, from when on its events were received.
+func (b *Block) times() (l List) {
+	for _, at := range b.since {
+		l = binary.BigEndian.AppendUint64(l, uint64(at)) //nolint:gosec // it is read as it was
+	}
+	return l
+}
+
+// from reads from when on the events of a part were received. It reports false for a list that is not well formed.
+func (l List) from(part int) (at int64, ok bool) {
+	if len(l) != 8*timeParts {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(l[8*part:])), true //nolint:gosec // as above
 }
 
 func appendPlaces(to []byte, entries []uint64) []byte {
@@ -162,25 +200,51 @@ func (p *Places) Next(from int) int {
 	return BlockSize
 }
 
+// next returns the first print of a list that is not empty, with its places, and what follows. It reports false for
+// a list that is not well formed.
+func (l List) next() (print uint32, places []byte, rest List, ok bool) {
+	if len(l) < 5 {
+		return 0, nil, nil, false
+	}
+	size, n := binary.Uvarint(l[4:])
+	if n <= 0 || size > uint64(len(l)-4-n) { //nolint:gosec // n is at most what follows the print
+		return 0, nil, nil, false
+	}
+	places, rest = l[4+n:][:size], l[4+n+int(size):] //nolint:gosec // at most len(l)
+	return binary.BigEndian.Uint32(l), places, rest, true
+}
+
 // find adds the places of a value to p. It reports false for a list that is not well formed.
 func (l List) find(print uint32, p *Places) bool {
 	for len(l) > 0 {
-		if len(l) < 5 {
-			return false
-		}
-		found := binary.BigEndian.Uint32(l)
-		size, n := binary.Uvarint(l[4:])
-		if n <= 0 || size > uint64(len(l)-4-n) { //nolint:gosec // n is at most what follows the print
-			return false
-		}
-		places := l[4+n:][:size]
+		found, places, rest, ok := l.next()
 		switch {
+		case !ok:
+			return false
 		case found > print:
 			return true
 		case found == print:
 			return p.add(places)
 		}
-		l = l[4+n+int(size):] //nolint:gosec // at most len(l)
+		l = rest
+	}
+	return true
+}
+
+// covers reports whether a list has each value of another one, with all its places but some.
+func (l List) covers(other List, but *Places) bool {
+	for len(other) > 0 {
+		print, places, rest, ok := other.next()
+		has, wants := *but, Places{}
+		if !ok || !wants.add(places) || !l.find(print, &has) {
+			return false
+		}
+		for i := range wants {
+			if wants[i]&^has[i] != 0 {
+				return false
+			}
+		}
+		other = rest
 	}
 	return true
 }
@@ -205,38 +269,84 @@ func (p *Places) add(b []byte) bool {
 	return true
 }
 
+// Finds reports whether the lists of a block, as list returns them, find every event that was added to b, and its
+// bounds of time hold for all.
+func (b *Block) Finds(list func(Field) List, minAt, maxAt int64) bool {
+	for field, want := range b.Lists() {
+		if field == FieldTimes {
+			continue
+		}
+		if !list(field).covers(want, new(Places)) {
+			return false
+		}
+	}
+	if b.Len() == 0 {
+		return true
+	}
+	times := list(FieldTimes)
+	for i, since := range b.since {
+		if at, ok := times.from(i); !ok || at > since {
+			return false
+		}
+	}
+	return minAt <= b.Min && b.Max <= maxAt
+}
+
 // A term is a value of a field.
 type term struct {
 	field Field
 	print uint32
 }
 
-// A Search is a filter as blocks answer it: of each group of terms one holds.
+// A Search is a filter as blocks answer it.
 type Search struct {
-	groups [][]term
-	words  []uint32 // which an event has to have, too
+	steps []Step
+	words []uint32 // which an event has to have, too
 }
 
-// SearchFor returns what blocks can say about a filter. An event that the filter selects is
-// always among what they find.
-func SearchFor(f *event.Filter) Search {
+// A Step of a search narrows what those before it have left: an event that the filter selects has one of its values.
+type Step struct {
+	terms []term
+	until int64 // of a step without terms: events received before are selected, in Unix nanoseconds
+	// Words says that the step is about words: it tells nothing of a block whose words are not known.
+	Words bool
+}
+
+// SearchFor returns what blocks can say about a filter, whose Until is until, in Unix nanoseconds. An event that the
+// filter selects is always among what they find.
+func SearchFor(f *event.Filter, until int64) Search {
 	s := Search{words: wordsFor(f)}
-	for field, value := range [...]string{
-		fieldChannel: f.Channel, fieldThread: f.Thread, fieldUser: f.User, fieldSource: f.Source, fieldTeam: f.Team,
-	} {
-		if value != "" {
-			s.groups = append(s.groups, []term{{Field(field), printOf(value, "")}})
+	if !f.Until.IsZero() {
+		s.steps = append(s.steps, Step{until: until})
+	}
+	// What few events have comes first: the lists of the others are then read of few blocks.
+	for _, v := range [...]struct {
+		field Field
+		value string
+	}{{fieldThread, f.Thread}, {fieldUser, f.User}, {fieldChannel, f.Channel}, {fieldSource, f.Source}, {fieldTeam, f.Team}} {
+		if v.value != "" {
+			s.steps = append(s.steps, Step{terms: []term{{v.field, printOf(v.value, "")}}})
 		}
 	}
-	if f.ExcludeSelf {
-		s.groups = append(s.groups, []term{{fieldOwn, printOf(foreign, "")}})
+	if kinds := kindsOf(f.Patterns); len(kinds) > 0 {
+		s.steps = append(s.steps, Step{terms: kinds})
 	}
-	var kinds []term
-	for _, p := range f.Patterns {
+	if f.ExcludeSelf {
+		s.steps = append(s.steps, Step{terms: []term{{fieldOwn, printOf(foreign, "")}}})
+	}
+	for _, p := range s.words {
+		s.steps = append(s.steps, Step{terms: []term{{fieldLong, 0}, {wordList(p), p}}, Words: true})
+	}
+	return s
+}
+
+// kindsOf returns the values of which an event has one that a pattern selects; none are all events.
+func kindsOf(patterns []event.Pattern) (kinds []term) {
+	for _, p := range patterns {
 		typ, subtype, channelType := p.Parts()
 		switch {
 		case typ == "*":
-			return s
+			return nil
 		case subtype != nil:
 			kinds = append(kinds, term{fieldSubtype, printOf(typ, *subtype)})
 		case channelType != "":
@@ -245,36 +355,52 @@ func SearchFor(f *event.Filter) Search {
 			kinds = append(kinds, term{fieldType, printOf(typ, "")})
 		}
 	}
-	if len(f.Patterns) > 0 {
-		s.groups = append(s.groups, kinds)
-	}
-	return s
+	return kinds
 }
 
-// Needs lists the fields whose lists Find needs.
-func (s *Search) Needs() (list []Field) {
-	for _, g := range s.groups {
-		for _, t := range g {
-			if !slices.Contains(list, t.field) {
-				list = append(list, t.field)
-			}
+// Steps are to be taken one after the other.
+func (s *Search) Steps() []Step { return s.steps }
+
+// Fields are those whose lists the step needs.
+func (s *Step) Fields() (list []Field) {
+	if len(s.terms) == 0 {
+		return []Field{FieldTimes}
+	}
+	for _, t := range s.terms {
+		if !slices.Contains(list, t.field) {
+			list = append(list, t.field)
 		}
 	}
 	return list
 }
 
-// Find returns the events of a block among which are all that the filter selects, by the
-// lists of the fields that it needs. It reports false for lists that are not well formed.
-func (s *Search) Find(lists *[AllFields]List) (Places, bool) {
-	all := AllPlaces()
-	for _, g := range s.groups {
-		var some Places
-		for _, t := range g {
-			if !lists[t.field].find(t.print, &some) {
-				return AllPlaces(), false
+// Begin returns what the step finds in a block that has none of its lists.
+func (s *Step) Begin() Places {
+	if len(s.terms) == 0 {
+		return AllPlaces() // An earlier build made the block.
+	}
+	return Places{}
+}
+
+// Find adds to p the events of a block that have one of the step's values, by the list of one of its fields, or takes away
+// those that came too late. It reports false for a list that is not well formed.
+func (s *Step) Find(f Field, l List, p *Places) bool {
+	if len(s.terms) == 0 {
+		for i := range timeParts {
+			at, ok := l.from(i)
+			if !ok {
+				return false
+			}
+			if at >= s.until {
+				p[i] = 0 // timePart events are one word.
 			}
 		}
-		all.And(&some)
+		return true
 	}
-	return all, true
+	for _, t := range s.terms {
+		if t.field == f && !l.find(t.print, p) {
+			return false
+		}
+	}
+	return true
 }

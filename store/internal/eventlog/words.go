@@ -16,8 +16,10 @@ const (
 	fieldLong = Field(Fields)
 	fieldWord = fieldLong + 1 // the first of the lists of words
 	wordLists = 64
+	// FieldTimes has, of each part of a block, from when on its events were received.
+	FieldTimes = fieldWord + wordLists
 	// AllFields is how many lists a block has at most.
-	AllFields = Fields + 1 + wordLists
+	AllFields = int(FieldTimes) + 1
 )
 
 // Bounds of what is kept of words: of one event, and of a block, whose prints take four bytes each.
@@ -109,6 +111,28 @@ func (w *Words) Lists() iter.Seq2[Field, List] {
 	}
 }
 
+// Found reports whether the lists of a block, as list returns them, find every event whose words were put in, by each
+// of them. All events of the block from one on were.
+func (w *Words) Found(list func(Field) List, from int64) bool {
+	var before, long Places
+	for place := range (from - 1) % BlockSize {
+		before[place/64] |= 1 << (place % 64)
+	}
+	if !list(fieldLong).find(0, &long) { // Of these each search reads the bodies.
+		return false
+	}
+	for field, want := range w.Lists() {
+		but := &long
+		if field == fieldLong {
+			but = &before
+		}
+		if !list(field).covers(want, but) {
+			return false
+		}
+	}
+	return true
+}
+
 // entries returns the prints with their places, in the order of the prints, and the places of the events whose words
 // are not known.
 func (w *Words) entries() (all, long []uint64) {
@@ -180,37 +204,8 @@ func wordsFor(f *event.Filter) (prints []uint32) {
 	return prints
 }
 
-// FindWords returns the events of a block that may say what is asked for, by its lists of words. It reports
-// false for lists that are not well formed.
-func (s *Search) FindWords(lists *[AllFields]List) (Places, bool) {
-	var long Places
-	if !lists[fieldLong].find(0, &long) {
-		return AllPlaces(), false
-	}
-	all := AllPlaces()
-	for _, p := range s.words {
-		some := long
-		if !lists[wordList(p)].find(p, &some) {
-			return AllPlaces(), false
-		}
-		all.And(&some)
-	}
-	return all, true
-}
-
 // Asks reports whether words are asked for.
 func (s *Search) Asks() bool { return len(s.words) > 0 }
-
-// NeedsWords lists the lists that FindWords needs.
-func (s *Search) NeedsWords() []Field {
-	list := []Field{fieldLong}
-	for _, p := range s.words {
-		if f := wordList(p); !slices.Contains(list, f) {
-			list = append(list, f)
-		}
-	}
-	return list
-}
 
 // listOf makes a list of prints and places, which ascend.
 func listOf(entries []uint64) List {
