@@ -123,8 +123,8 @@ func newStoreVerify(w world) *cobra.Command {
 		Short: "Read a backup whole, or the store, and say whether it is whole",
 		Long: `Read a backup whole, compare what it holds with the sum that was taken of the store, and its
 tables with their indexes. Without a file the store itself is read, also while its server runs, as
-check --deep does; it has no sum, so that a bit which flips inside the text of a stored event is
-not noticed.`,
+check --deep does, and the lists by which filters and searches find events are compared with the
+events; it has no sum, so that a bit which flips inside the text of a stored event is not noticed.`,
 		Example: `  slack-webhook-server store verify /var/backups/slack.backup
 
   slack-webhook-server store verify`,

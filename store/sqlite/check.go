@@ -140,7 +140,10 @@ func (c *checker) events(s session, path string, n noted) error {
 			return err
 		}
 	}
-	return c.bodies(s, path, b)
+	if err := c.bodies(s, path, b); err != nil || !c.deep {
+		return err
+	}
+	return c.index(s, path, b)
 }
 
 // bodies reads a sample of the events, or all of them.
@@ -205,4 +208,72 @@ func (c *checker) pages(s session, path string) error {
 		}
 		return nil
 	}, fmt.Sprintf("PRAGMA integrity_check(%d)", mostProblems))
+}
+
+// index compares the lists of the blocks with their events: who reads with a filter, or searches for words, is told of
+// those alone that the lists find. Blocks that the next start makes anew are left out.
+func (c *checker) index(s session, path string, b eventlog.Bounds) error {
+	if n, err := s.number("SELECT count(*) FROM sqlite_schema WHERE name IN ('blocks', 'block_lists', 'block_words')"); err != nil || n < 3 {
+		return err // An earlier build made the store.
+	}
+	blocks, err := s.numbers("SELECT block FROM blocks AS b WHERE block >= ? AND stored_at IS (SELECT stored_at FROM events WHERE seq = (b.block + 1) * ?) ORDER BY block",
+		eventlog.BlockOf(b.Trimmed+1), eventlog.BlockSize)
+	if err != nil {
+		return err
+	}
+	var wrong []int64
+	x := &indexed{}
+	for _, n := range blocks {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		ok, err := x.finds(s, n, max(b.Trimmed, n*eventlog.BlockSize)+1)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			wrong = append(wrong, n)
+		}
+	}
+	if len(wrong) > 0 {
+		c.add(&DamageError{path, fmt.Sprintf("has an index that differs from its events in %d of %d parts, the first from %s on: filters and searches may miss events of these",
+			len(wrong), len(blocks), b.Position(wrong[0]*eventlog.BlockSize+1)), indexRemedy})
+	}
+	return nil
+}
+
+// indexed is the index of one block, made from its events.
+type indexed struct {
+	block eventlog.Block
+	words eventlog.Words
+}
+
+// finds reports whether the lists of a block find all its events from one on. It is true where some of these cannot be
+// read.
+func (x *indexed) finds(s session, block, from int64) (bool, error) {
+	x.block.Reset()
+	x.words.Reset()
+	for at, last := from, (block+1)*eventlog.BlockSize; at <= last; {
+		to, whole, err := addRows(s, &x.block, &x.words, at, last)
+		if err != nil || !whole {
+			return true, err
+		}
+		at = to + 1
+	}
+	var minAt, maxAt int64
+	var worded bool
+	if _, err := s.one([]any{&minAt, &maxAt, &worded},
+		"SELECT min_at, max_at, EXISTS (SELECT 1 FROM block_words AS w WHERE w.block = b.block AND w.stored_at = b.stored_at) FROM blocks AS b WHERE block = ?", block); err != nil {
+		return false, err
+	}
+	var failed error
+	list := func(f eventlog.Field) (list eventlog.List) {
+		var raw []byte
+		if _, err := s.one([]any{&raw}, "SELECT list FROM block_lists WHERE id = ?", listID(f, block)); err != nil {
+			failed = errors.Join(failed, err)
+		}
+		return raw
+	}
+	ok := x.block.Finds(list, minAt, maxAt) && (!worded || x.words.Found(list, from))
+	return ok, failed
 }

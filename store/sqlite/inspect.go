@@ -27,6 +27,7 @@ func (e *DamageError) Error() string { return e.Path + " " + e.What + ": " + e.R
 // The remedies. A command of a store takes the settings of its server.
 const (
 	repairRemedy = "stop the server, and run `slack-webhook-server store repair`, which writes what can be read into a new file, or put a backup in place (docs/operations.md, A damaged store)"
+	indexRemedy  = "stop the server, and run `slack-webhook-server store repair --replace`: the events are whole, and the next start makes the index from them"
 	acceptRemedy = "to go on without what is missing, or because a backup was put in place on purpose, run `slack-webhook-server store accept`"
 )
 
