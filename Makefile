@@ -49,8 +49,8 @@ docs: ## Write the generated documents anew
 
 check: lint test ## What a change must pass before it is committed
 
-bench: build ## Measure receiving and tool calls beside their floors; writes docs/performance.md's tables; BEFORE=binary compares with another build
-	@go run ./test/bench -server $(BIN) $(if $(BEFORE),-before $(BEFORE),-write docs/performance.md)
+bench: build ## Measure receiving and tool calls beside their floors; writes docs/performance.md's tables; BEFORE=binary compares with another build, SUBSCRIPTIONS=1000 with that many that match nothing
+	@go run ./test/bench -server $(BIN) $(if $(BEFORE),-before $(BEFORE),$(if $(SUBSCRIPTIONS),-subscriptions $(SUBSCRIPTIONS),-write docs/performance.md))
 
 kills: build ## Kill the server 200 times while 1,000,000 events come in (long; a part of chaos)
 	@scripts/chaos.sh server

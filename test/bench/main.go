@@ -9,7 +9,7 @@
 //	go run ./test/bench -server bin/slack-webhook-server
 //
 // With -before it measures another build instead, and prints what this one takes in that one's: receiving, and reading
-// with a service's token.
+// with a service's token. With -subscriptions it measures what an event costs beside that many that match nothing.
 package main
 
 import (
@@ -40,6 +40,7 @@ func main() {
 type options struct {
 	server, before, write, bare string
 	events, rounds              int
+	subscriptions               int
 }
 
 func run(ctx context.Context, args []string, stdout, log io.Writer) error {
@@ -51,6 +52,7 @@ func run(ctx context.Context, args []string, stdout, log io.Writer) error {
 	fs.StringVar(&o.write, "write", "", "also write the tables to this file, between its markers")
 	fs.IntVar(&o.events, "events", 40_000, "events of one run at 32 connections; a quarter of it at one")
 	fs.IntVar(&o.rounds, "rounds", 5, "rounds, in each of which every server runs once; medians are reported")
+	fs.IntVar(&o.subscriptions, "subscriptions", 0, "measure what an event costs beside so many subscriptions that match nothing, and nothing else")
 	fs.StringVar(&o.bare, "bare", "", "serve the bare handler on this address (the command starts itself with it)")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -67,6 +69,9 @@ func run(ctx context.Context, args []string, stdout, log io.Writer) error {
 	}
 	if o.before != "" {
 		return compare(ctx, o, stdout, log)
+	}
+	if o.subscriptions > 0 {
+		return compareSubscriptions(ctx, o, stdout, log)
 	}
 	return measure(ctx, o, stdout, log)
 }

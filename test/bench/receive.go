@@ -32,6 +32,7 @@ import (
 type variant struct {
 	name    string
 	command driver.Command
+	prepare func(ctx context.Context, p *driver.Process) error // what is done with it first; nil is nothing
 }
 
 // boltDir is where Bolt's server is, seen from the module's root.
@@ -39,7 +40,7 @@ const boltDir = "test/bench/bolt"
 
 // ours is a build's server with one of its stores.
 func ours(name, server, backend string) variant {
-	return variant{name, driver.Command{
+	return variant{name: name, command: driver.Command{
 		Args:  []string{server, "--no-env-file", "--host", "127.0.0.1", "--port", "{port}", "--data-dir", "{dir}/data", "--queue-backend", backend},
 		Env:   []string{"SLACK_SIGNING_SECRET=" + driver.SigningSecret},
 		Ready: "/readyz",
@@ -53,7 +54,7 @@ func variants(ctx context.Context, o options, conns int, log io.Writer) ([]varia
 		return nil, err
 	}
 	list := []variant{
-		{"bare", driver.Command{Args: []string{self, "-bare", "127.0.0.1:{port}"}}},
+		{name: "bare", command: driver.Command{Args: []string{self, "-bare", "127.0.0.1:{port}"}}},
 		ours("memory", o.server, "memory"), ours("sqlite", o.server, "sqlite"),
 	}
 	if conns == 1 {
@@ -63,7 +64,7 @@ func variants(ctx context.Context, o options, conns int, log io.Writer) ([]varia
 		fmt.Fprintf(log, "bench: Bolt is left out: %v\n", err)
 		return list, nil
 	}
-	return append(list, variant{"Bolt", driver.Command{
+	return append(list, variant{name: "Bolt", command: driver.Command{
 		Args: []string{"node", boltDir + "/server.mjs"},
 		Env:  []string{"SLACK_SIGNING_SECRET=" + driver.SigningSecret, "PORT={port}", "NODE_ENV=production"},
 	}}), nil
@@ -142,6 +143,11 @@ func once(ctx context.Context, v variant, conns, events int) (result, error) {
 		return result{}, err
 	}
 	defer p.Stop()
+	if v.prepare != nil {
+		if err := v.prepare(ctx, p); err != nil {
+			return result{}, err
+		}
+	}
 	addr := strings.TrimPrefix(p.Base, "http://")
 	if _, _, err := blast(ctx, addr, makeRequests(500, addr), 4); err != nil {
 		return result{}, fmt.Errorf("warm up: %w", err)
