@@ -301,7 +301,7 @@ func (w *writer) makeBlocks() error {
 	}
 	to, at, whole := int64(0), int64(0), false
 	err := w.guarded(func(s session) (err error) {
-		if to, whole, err = addRows(s, &b.making, words, b.made+1, b.made+step); err == nil && whole {
+		if to, whole, err = addRows(s, &b.making, words, b.made+1, min(b.made+step, last)); err == nil && whole {
 			at, err = s.number("SELECT stored_at FROM events WHERE seq = ?", to)
 		}
 		return err

@@ -285,7 +285,8 @@ func TestBlocksFindWhatFiltersSelect(t *testing.T) {
 }
 
 // TestWordsOfABlockThatARestartCuts reopens a store within a block, and fills the block with events of long bodies: none
-// of its words are read before events are received, all are found, and in the end they are in the lists.
+// of its words are read before events are received, all are found, and in the end they are in the lists; and so they are
+// when the block is made again while the next one has begun.
 func TestWordsOfABlockThatARestartCuts(t *testing.T) {
 	const n, cut = eventlog.BlockSize + 10, 1000
 	r := rand.New(rand.NewPCG(23, 1))
@@ -299,7 +300,10 @@ func TestWordsOfABlockThatARestartCuts(t *testing.T) {
 	}
 	dir := t.TempDir()
 	q := openBlocks(t, dir, n)
-	publishAll(t, q, list[:cut])
+	for i := range 6 {
+		publishAll(t, q, list[i:i+1])
+	}
+	publishAll(t, q, list[6:cut])
 	if err := q.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -321,6 +325,13 @@ func TestWordsOfABlockThatARestartCuts(t *testing.T) {
 	check("full")
 	waitForBlocks(t, q, 1)
 	check("with its lists")
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	spoilBlocks(t, dir, "DELETE FROM block_words")
+	q = openBlocks(t, dir, n)
+	waitForBlocks(t, q, 1)
+	check("with its lists made again")
 	err := q.readers.use(t.Context(), func(s session) error {
 		long, err := s.numbers("SELECT length(list) FROM block_lists WHERE id = ?", listID(eventlog.Field(eventlog.Fields), 0))
 		if len(long) != 0 {
