@@ -95,7 +95,7 @@ func (q *Store) stateIn(ctx context.Context, s *topic, name string, rest consume
 	case rest.Seq > rest.Start && rest.Seq <= rest.Cursor && rest.Seq > acknowledged && pending > mine:
 		one.State = queue.NotKnown // it may be another process that has it
 	default:
-		one.State = rest.State(q.o.RetentionAge, time.Now().Add(s.ahead))
+		one.State = rest.State(q.o.RetentionAge, s.now())
 	}
 	return one, rev != 0, nil
 }
