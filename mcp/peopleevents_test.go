@@ -104,6 +104,9 @@ func TestUpdatesAreOfWhatOneSees(t *testing.T) {
 	if joined := strings.Join(told, " "); !strings.Contains(joined, "EvSecret") || !strings.Contains(joined, room) {
 		t.Errorf("who sees it is told %s", joined)
 	}
+	if h.rooms.Asked(sandbox.Alice) == 0 || h.rooms.Asked(sandbox.Bob) != 0 {
+		t.Errorf("%d times it is asked of who is in the room, and %d times of who is not", h.rooms.Asked(sandbox.Alice), h.rooms.Asked(sandbox.Bob))
+	}
 	time.Sleep(100 * time.Millisecond)
 	h.spoke("EvOpen", hall, "hello")
 	var seen []string

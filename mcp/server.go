@@ -211,7 +211,7 @@ func (s *Server) connect(o Options) error {
 	o.Transport.Subscribable = s.resources.Subscribable
 	o.Transport.Absent = s.tools.Absent
 	if s.judges || o.People != nil {
-		o.Transport.MayTell = s.mayTell
+		o.Transport.MayTell, o.Transport.Audience = s.mayTell, s.audience
 	}
 	o.Transport.NeedsScope = s.tools.NeedsScope
 	if o.Slack != nil {
@@ -464,6 +464,15 @@ func (s *Server) mayTell(p *access.Principal, why transport.Cause) transport.Ver
 	case visibility.Hidden:
 	}
 	return transport.NotTold
+}
+
+// audience returns the people who may be told that resources changed, where it is not to be asked of each.
+func (s *Server) audience(why transport.Cause, most int) (users []string, ok bool) {
+	e, ok := why.(*event.Event)
+	if !ok {
+		return nil, false
+	}
+	return s.seen.Audience(e, most)
 }
 
 // announcePage notifies the clients that follow a resource which an event of page changes.

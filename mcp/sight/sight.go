@@ -63,6 +63,9 @@ func Aiding(p *access.Principal) Viewer {
 type Judge interface {
 	// See decides at once, and begins to ask for what it does not know.
 	See(p access.Person, e *event.Event) visibility.Verdict
+	// Audience returns the users of whom See may say more than Hidden of an event, at most so many; without ok it may
+	// be anybody.
+	Audience(e *event.Event, most int) (users []string, ok bool)
 	// SeeConversation decides at once on a conversation, and asks for nothing.
 	SeeConversation(p access.Person, channel string) visibility.Verdict
 	// Learn begins to ask for what is not known of a conversation, if it is to be asked for, and reports
@@ -100,6 +103,15 @@ func Over(log event.Log, o Options) *Events {
 		return nil
 	}
 	return &Events{log: log, opt: o}
+}
+
+// Audience returns the ids of the Slack users of whom a [Log.Verdict] on an event may be more than Hidden, if they are
+// at most so many; without ok it may be anybody's. Others need not be asked.
+func (e *Events) Audience(of *event.Event, most int) (users []string, ok bool) {
+	if e == nil || !e.opt.complete() {
+		return nil, false
+	}
+	return e.opt.Judge.Audience(of, most)
 }
 
 // For returns the events as a viewer sees them.

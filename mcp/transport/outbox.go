@@ -47,9 +47,11 @@ type outbox struct {
 	// account is whose share the box counts against, quota that of its bytes; nil is none.
 	account string
 	quota   *quota
-	// caller is whose box it is, and judged that each update is asked for whether they may be told of it.
+	// caller is whose box it is, and judged that each update is asked for whether they may be told of it: user is then
+	// the id of who has signed in.
 	caller *access.Principal
 	judged bool
+	user   string
 
 	mu       sync.Mutex
 	messages []waiting
@@ -85,8 +87,8 @@ func newOutbox(limit int, wake chan struct{}) *outbox {
 
 // of makes the box a caller's.
 func (b *outbox) of(caller *access.Principal) {
-	_, person := caller.SignIn()
-	b.caller, b.account, b.judged = caller, caller.Account(), person
+	who, person := caller.SignIn()
+	b.caller, b.account, b.judged, b.user = caller, caller.Account(), person, who.Person.User
 }
 
 func (b *outbox) signal() {

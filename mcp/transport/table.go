@@ -28,6 +28,8 @@ type table struct {
 
 	quota *quota // of subscriptions; nil is none
 	told  func(*access.Principal, Cause) Verdict
+	// audience finds those who need be asked; see Options.Audience.
+	audience func(why Cause, most int) (users []string, ok bool)
 
 	subscriptions atomic.Int64
 	updates       atomic.Uint64 // Notify of a followed resource
@@ -39,12 +41,15 @@ type topic struct {
 	uri   string
 	param []byte // `"uri":"…"`, encoded once for all
 	table *table
-	subs  map[*subscription]struct{}
-	// judged are those of the subscriptions that are told of some changes only. Each has a window of its
+	subs  followers
+	// judged are those of the subscriptions that are told of some changes only, by user. Each has a window of its
 	// own, which tells nothing of the others' changes.
-	judged map[*subscription]struct{}
+	judged map[string]followers
 	window
 }
+
+// followers are some of the subscriptions to a topic.
+type followers map[*subscription]struct{}
 
 // A window joins updates.
 type window struct {
@@ -91,7 +96,8 @@ func (s *subscription) stillTold() bool {
 }
 
 func newTable(span time.Duration) *table {
-	return &table{span: span, topics: map[string]*topic{}}
+	everybody := func(Cause, int) ([]string, bool) { return nil, false }
+	return &table{span: span, topics: map[string]*topic{}, audience: everybody}
 }
 
 // follow subscribes box to uri.
@@ -101,15 +107,11 @@ func (t *table) follow(box *outbox, uri string, meta []byte) *subscription {
 	tp, ok := t.topics[uri]
 	if !ok {
 		quoted, _ := json.Marshal(uri) // a string always encodes
-		tp = &topic{uri: uri, param: append([]byte(`"uri":`), quoted...), subs: map[*subscription]struct{}{}, judged: map[*subscription]struct{}{}, table: t}
+		tp = &topic{uri: uri, param: append([]byte(`"uri":`), quoted...), subs: followers{}, judged: map[string]followers{}, table: t}
 		t.topics[uri] = tp
 	}
 	s := &subscription{topic: tp, box: box, meta: meta}
-	if box.judged {
-		tp.judged[s] = struct{}{}
-	} else {
-		tp.subs[s] = struct{}{}
-	}
+	tp.add(s)
 	t.subscriptions.Add(1)
 	if t.quota != nil {
 		t.quota.force(box.account, weight(uri))
@@ -121,14 +123,9 @@ func (t *table) follow(box *outbox, uri string, meta []byte) *subscription {
 func (t *table) leave(s *subscription) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	of := s.topic.subs
-	if s.box.judged {
-		of = s.topic.judged
-	}
-	if _, ok := of[s]; !ok {
+	if !s.topic.remove(s) {
 		return
 	}
-	delete(of, s)
 	s.own.stop()
 	t.subscriptions.Add(-1)
 	if t.quota != nil {
@@ -139,6 +136,42 @@ func (t *table) leave(s *subscription) {
 		s.topic.stop()
 		delete(t.topics, s.topic.uri)
 	}
+}
+
+// add puts a subscription among those of its kind.
+func (tp *topic) add(s *subscription) {
+	if !s.box.judged {
+		tp.subs[s] = struct{}{}
+		return
+	}
+	if tp.judged[s.box.user] == nil {
+		tp.judged[s.box.user] = followers{}
+	}
+	tp.judged[s.box.user][s] = struct{}{}
+}
+
+// has reports whether a subscription has not ended.
+func (tp *topic) has(s *subscription) bool {
+	of := tp.subs
+	if s.box.judged {
+		of = tp.judged[s.box.user]
+	}
+	_, ok := of[s]
+	return ok
+}
+
+// remove ends a subscription. It reports whether there was one.
+func (tp *topic) remove(s *subscription) bool {
+	if !tp.has(s) {
+		return false
+	}
+	delete(tp.subs, s)
+	if of := tp.judged[s.box.user]; s.box.judged {
+		if delete(of, s); len(of) == 0 {
+			delete(tp.judged, s.box.user)
+		}
+	}
+	return true
 }
 
 // stop ends the wait for the window.
@@ -199,8 +232,26 @@ func (t *table) notify(uri string, why Cause) {
 			t.coalesced.Add(1)
 		}
 	}
-	for s := range tp.judged {
-		t.notifyOne(s, why, now)
+	t.notifyJudged(tp, why, now)
+}
+
+// notifyJudged says to people that a resource changed: it asks of as few as may be told of why. It requires t.mu.
+func (t *table) notifyJudged(tp *topic, why Cause, now time.Time) {
+	if len(tp.judged) == 0 {
+		return
+	}
+	if users, some := t.audience(why, len(tp.judged)); some {
+		for _, user := range users {
+			for s := range tp.judged[user] {
+				t.notifyOne(s, why, now)
+			}
+		}
+		return
+	}
+	for _, of := range tp.judged {
+		for s := range of {
+			t.notifyOne(s, why, now)
+		}
 	}
 }
 
@@ -273,8 +324,7 @@ func (t *table) resolve() {
 	now := time.Now()
 	left := t.doubts[:0]
 	for _, d := range t.doubts {
-		_, follows := d.s.topic.judged[d.s]
-		if !follows || t.closed {
+		if t.closed || !d.s.topic.has(d.s) {
 			continue
 		}
 		v := t.verdict(d.s.box.caller, d.why)
@@ -383,8 +433,10 @@ func (t *table) close() {
 	t.closed = true
 	for _, tp := range t.topics {
 		tp.stop()
-		for s := range tp.judged {
-			s.own.stop()
+		for _, of := range tp.judged {
+			for s := range of {
+				s.own.stop()
+			}
 		}
 	}
 }

@@ -80,6 +80,55 @@ func TestEachIsToldOfTheirOwn(t *testing.T) {
 	})
 }
 
+// Of what happened in a room those are asked of who may be in it, however many follow the resource; each is told once.
+func TestFewAreAskedOf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const people, members = 1000, 50
+		table, court := newTable(50*time.Millisecond), &court{in: map[string][]string{}}
+		var room []string
+		for i := range members {
+			room = append(room, "U"+strconv.Itoa(i*people/members))
+		}
+		court.set("room", room...)
+		asked := 0
+		table.told = func(p *access.Principal, why Cause) Verdict {
+			asked++
+			return court.verdict(p, why)
+		}
+		known := true
+		table.audience = func(why Cause, most int) ([]string, bool) {
+			return append(court.in[why.(string)], "UELSE"), known && most == people //nolint:forcetypeassert // the test's own
+		}
+		var boxes []*outbox
+		var last *subscription
+		for i := range people {
+			b := boxOf("U" + strconv.Itoa(i))
+			boxes, last = append(boxes, b), table.follow(b, "slack://events", nil)
+		}
+		for _, want := range []int{members, people} {
+			asked = 0
+			table.notify("slack://events", "room")
+			if asked != want {
+				t.Errorf("known %v: %d are asked of, want %d", known, asked, want)
+			}
+			n := 0
+			for _, b := range boxes {
+				n += told(b)
+			}
+			if n != members {
+				t.Errorf("known %v: told %d times, want %d", known, n, members)
+			}
+			known = false
+			time.Sleep(time.Second)
+		}
+		table.leave(last)
+		if n := len(table.topics["slack://events"].judged); n != people-1 {
+			t.Errorf("%d follow when one of %d has left", n, people)
+		}
+	})
+}
+
 // What waits for a person is judged again when it is written, also what waits in the window or is sent again.
 func TestWhatIsTakenAwayIsNotTold(t *testing.T) {
 	t.Parallel()

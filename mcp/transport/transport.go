@@ -101,6 +101,9 @@ func New(o Options) (*Transport, error) {
 		t.table.recent, t.table.knownFrom = map[string]change{}, time.Now()
 	}
 	t.table.quota, t.table.told = t.quotas.subscriptions, o.MayTell
+	if o.Audience != nil {
+		t.table.audience = o.Audience
+	}
 	t.sessions = &sessions{
 		sign: &keyring{shared: o.Shared, key: o.Key}, store: o.Store, table: t.table, limits: o, quota: t.quotas.sessions, live: map[string]*session{},
 	}
@@ -385,6 +388,9 @@ type Options struct {
 	// MayTell decides whether a person who has signed in may be told that resources changed for a cause: when
 	// that happens, and again when it is written. It must not wait. Nil tells all.
 	MayTell func(*access.Principal, Cause) Verdict
+	// Audience returns the ids of the Slack users of whom MayTell may say more than no for a cause, each once, if they are
+	// at most so many; without ok it may be anybody. The others are not asked of. It must not wait. Nil is always anybody.
+	Audience func(why Cause, most int) (users []string, ok bool)
 	// Absent says why a tool that was called is not offered to the caller in ctx. Nil leaves
 	// mcp-go's words.
 	Absent func(ctx context.Context, tool string) string

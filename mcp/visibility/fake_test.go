@@ -375,12 +375,27 @@ func (j *judged) settled(user string, e event.Event) visibility.Verdict {
 	return j.See(p, &e)
 }
 
-// want checks what people see of an event once Slack was asked.
+// want checks what people see of an event once Slack was asked, and that its audience has those who see it, before
+// and after.
 func (j *judged) want(e event.Event, want map[string]visibility.Verdict) {
 	j.t.Helper()
+	before := j.audience(e)
 	for user, v := range want {
 		if got := j.settled(user, e); got != v {
 			j.t.Errorf("%s: the event %s in %q is %v, want %v (%+v)", user, e.Kind, e.Channel, got, v, j.Explain(person(user), &e))
 		}
+		if v == visible && (!before(user) || !j.audience(e)(user)) {
+			j.t.Errorf("%s: the event %s in %q is visible, but not for its audience", user, e.Kind, e.Channel)
+		}
 	}
+}
+
+// audience reports who is in the audience of an event.
+func (j *judged) audience(e event.Event) func(user string) bool {
+	j.t.Helper()
+	users, some := j.Audience(&e, 1_000)
+	if slices.Sort(users); len(slices.Compact(slices.Clone(users))) != len(users) {
+		j.t.Errorf("%s in %q: somebody is twice in the audience %v", e.Kind, e.Channel, users)
+	}
+	return func(user string) bool { return !some || slices.Contains(users, user) }
 }

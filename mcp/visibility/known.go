@@ -67,6 +67,14 @@ func (c *conversation) has(u *user) bool {
 	return in
 }
 
+// counts is how long a list of the members counts.
+func (c *conversation) counts() time.Duration {
+	if !c.botIn {
+		return YesFresh // nobody tells of leaves
+	}
+	return MembersFresh
+}
+
 // A user is what is known of one.
 type user struct {
 	id    string

@@ -304,12 +304,8 @@ func (b *bench) member(p access.Person, u *user, c *conversation) ruling {
 		_, in = u.public[c.id]
 		at = u.publicAt
 	}
-	during := MembersFresh
-	if !c.botIn {
-		during = YesFresh // nobody tells of leaves
-	}
 	switch {
-	case !b.fresh(at, during):
+	case !b.fresh(at, c.counts()):
 		return unknown("it is not known who is a member", b.ask(p, u, c))
 	case in:
 		return ruling{verdict: Visible, why: "the person is a member", asOf: at}

@@ -18,7 +18,7 @@ type Rooms struct {
 	mu      sync.Mutex
 	in      map[[2]string]bool // user and conversation
 	unknown map[string]bool    // conversations
-	asked   int
+	asked   map[string]int     // users
 }
 
 // Put lets users see a conversation.
@@ -26,7 +26,7 @@ func (r *Rooms) Put(channel string, users ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.in == nil {
-		r.in, r.unknown = map[[2]string]bool{}, map[string]bool{}
+		r.in, r.unknown, r.asked = map[[2]string]bool{}, map[string]bool{}, map[string]int{}
 	}
 	delete(r.unknown, channel)
 	for _, u := range users {
@@ -50,11 +50,11 @@ func (r *Rooms) Forget(channel string) {
 	r.unknown[channel] = true
 }
 
-// Asked is how often something was judged.
-func (r *Rooms) Asked() int {
+// Asked is how often something was judged for a user since anybody was put anywhere.
+func (r *Rooms) Asked(user string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.asked
+	return r.asked[user]
 }
 
 // See implements sight.Judge.
@@ -69,7 +69,9 @@ func (r *Rooms) See(p access.Person, e *event.Event) visibility.Verdict {
 func (r *Rooms) SeeConversation(p access.Person, channel string) visibility.Verdict {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.asked++
+	if r.asked != nil {
+		r.asked[p.User]++
+	}
 	switch {
 	case r.unknown[channel]:
 		return visibility.Unknown
@@ -77,6 +79,21 @@ func (r *Rooms) SeeConversation(p access.Person, channel string) visibility.Verd
 		return visibility.Visible
 	}
 	return visibility.Hidden
+}
+
+// Audience implements sight.Judge.
+func (r *Rooms) Audience(e *event.Event, most int) (users []string, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e.Channel == "" || r.unknown[e.Channel] {
+		return nil, false
+	}
+	for in := range r.in {
+		if in[1] == e.Channel {
+			users = append(users, in[0])
+		}
+	}
+	return users, len(users) <= most
 }
 
 // Learn implements sight.Judge: it asks for nothing.
