@@ -29,6 +29,15 @@ const (
 // see is the verdict on an event as of now.
 func (l Log) see(e *event.Event) visibility.Verdict { return l.opt.Judge.See(l.viewer.person, e) }
 
+// sight is what the log is told of the person, who sees what sees decides.
+func (l Log) sight(sees func(*event.Event) bool) *event.Sight {
+	p := l.viewer.person
+	return &event.Sight{
+		NeedsBody: visibility.NeedsBody, Sees: sees, Self: p.User,
+		Hidden: func() (hidden, others []string) { return l.opt.Judge.Conversations(p) },
+	}
+}
+
 // show is what is shown of an event that may be seen.
 func (l Log) show(e *event.Event) event.Event {
 	if e.Raw == nil {
@@ -115,7 +124,7 @@ func (l Log) query(ctx context.Context, q event.Query, use func(event.Page) erro
 func (r *reading) asked() event.Query {
 	q := r.q
 	r.unknown, r.behind, r.goesOn = false, "", false
-	q.Filter.Sight = &event.Sight{NeedsBody: visibility.NeedsBody, Sees: r.sees}
+	q.Filter.Sight = r.log.sight(r.sees)
 	if q.Limit < event.MaxLimit {
 		q.Limit++
 	}
@@ -230,7 +239,7 @@ func (r *reading) prepare(ctx context.Context) error {
 func (r *reading) search(ctx context.Context) error {
 	q := r.q
 	q.After, q.Limit, q.MaxBytes = r.behind, 1, 1
-	q.Filter.Sight = &event.Sight{NeedsBody: visibility.NeedsBody, Sees: func(e *event.Event) bool { return r.log.see(e) == visibility.Visible }}
+	q.Filter.Sight = r.log.sight(func(e *event.Event) bool { return r.log.see(e) == visibility.Visible })
 	more, ended := false, false
 	for began := time.Now(); !more && !ended && time.Since(began) < cmp.Or(r.log.opt.Look, lookFor); {
 		err := r.log.log.Query(ctx, q, func(p event.Page) error {

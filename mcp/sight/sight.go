@@ -68,6 +68,9 @@ type Judge interface {
 	Audience(e *event.Event, most int) (users []string, ok bool)
 	// SeeConversation decides at once on a conversation, and asks for nothing.
 	SeeConversation(p access.Person, channel string) visibility.Verdict
+	// Conversations returns those of whose events the person sees none but what they did themselves, and all others that
+	// are known.
+	Conversations(p access.Person) (hidden, others []string)
 	// Learn begins to ask for what is not known of a conversation, if it is to be asked for, and reports
 	// whether it did.
 	Learn(p access.Person, channel string) bool
@@ -176,7 +179,7 @@ func (l Log) Watch(f event.Filter) (changed <-chan struct{}, stop func()) {
 		return nil, func() {}
 	case l.viewer.reach == judged:
 		// What is unknown is waited for when it is read.
-		f.Sight = &event.Sight{NeedsBody: visibility.NeedsBody, Sees: func(e *event.Event) bool { return l.see(e) != visibility.Hidden }}
+		f.Sight = l.sight(func(e *event.Event) bool { return l.see(e) != visibility.Hidden })
 	}
 	return l.log.Watch(f)
 }

@@ -1,8 +1,10 @@
 package visibility
 
 import (
+	"cmp"
 	"strings"
 
+	"slackmcp/mcp/access"
 	"slackmcp/webhook/event"
 )
 
@@ -32,6 +34,28 @@ func (j *Judge) Audience(e *event.Event, most int) (users []string, ok bool) {
 		return nil, true
 	}
 	return b.inside(e.Channel, most)
+}
+
+// Conversations returns those of whose events a person sees none, as of now, but what they did themselves, and all
+// others that are known: what is unknown has to be judged, or it would never be looked up. It asks Slack nothing.
+func (j *Judge) Conversations(p access.Person) (hidden, others []string) {
+	self, known := j.opt.Self()
+	j.mu.RLock()
+	defer j.mu.RUnlock()
+	b := bench{Judge: j, self: self, known: known, now: j.opt.Now()}
+	u, _ := b.person(p, cmp.Or(self.Team, p.Team))
+	if !b.ready || u == nil {
+		return nil, nil
+	}
+	for id, c := range j.convs {
+		// The team of an event of an organization may be known, and decides of a public channel.
+		if c.kind == public && !u.guest || b.place(p, u, self.Team, id).verdict != Hidden {
+			others = append(others, id)
+		} else {
+			hidden = append(hidden, id)
+		}
+	}
+	return hidden, others
 }
 
 // shown returns those whom the operator shows the events of a sender other than Slack.

@@ -59,3 +59,30 @@ func TestAudience(t *testing.T) {
 		want("a room of old members", room, 9)
 	})
 }
+
+// Of what is said where somebody is not nothing need be looked at; what is unknown has to be, or it stays so.
+func TestHiddenConversations(t *testing.T) {
+	t.Parallel()
+	in(t, func(j *judged) {
+		want := func(user string, wantHidden, wantOthers []string) {
+			t.Helper()
+			hides, others := j.Conversations(person(user))
+			slices.Sort(hides)
+			slices.Sort(others)
+			if !slices.Equal(hides, wantHidden) || !slices.Equal(others, wantOthers) {
+				t.Errorf("%s: hidden are %q and others %q, want %q and %q", user, hides, others, wantHidden, wantOthers)
+			}
+		}
+		j.want(message(t, "CPRIV"), who{"UANN": visible, "UBEN": hidden})
+		j.want(message(t, "COPEN"), who{"UANN": visible, "UGUEST": hidden})
+		j.want(message(t, "DANN"), who{"UANN": visible, "UBEN": hidden})
+		want("UANN", nil, []string{"COPEN", "CPRIV", "DANN"})
+		want("UBEN", []string{"CPRIV", "DANN"}, []string{"COPEN"})
+		want("UGUEST", []string{"COPEN", "CPRIV", "DANN"}, nil)
+		want("UCY", nil, nil) // nobody has asked who that is
+		j.happens(`{"type":"member_joined_channel","channel":"CPRIV","user":"UBEN","team":"T1"}`)
+		want("UBEN", []string{"DANN"}, []string{"COPEN", "CPRIV"})
+		time.Sleep(visibility.TypesFresh)
+		want("UBEN", []string{"DANN"}, []string{"COPEN", "CPRIV"})
+	})
+}

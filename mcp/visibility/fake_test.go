@@ -387,6 +387,9 @@ func (j *judged) want(e event.Event, want map[string]visibility.Verdict) {
 		if v == visible && (!before(user) || !j.audience(e)(user)) {
 			j.t.Errorf("%s: the event %s in %q is visible, but not for its audience", user, e.Kind, e.Channel)
 		}
+		if passed, _ := j.Conversations(person(user)); v == visible && e.User != user && slices.Contains(passed, e.Channel) {
+			j.t.Errorf("%s: the event %s is visible, but nothing in %q", user, e.Kind, e.Channel)
+		}
 	}
 }
 

@@ -123,11 +123,29 @@ func someFilters(t *testing.T, r *rand.Rand, n int) (list []event.Filter) {
 		{Text: words(t, "word7 word3"), Channel: "C1"},
 		{Text: words(t, "need*")},
 		{Text: words(t, "many2999of*")},
+		{Sight: sightOf("U1", "Cquiet")},
+		{Sight: sightOf("U1", "C1", "C2")},
+		{Sight: sightOf("U499"), Source: "slack"},
+		{Sight: sightOf("U499", "C3"), Text: words(t, "word7 word3")},
 	}
 	for range 20 {
 		list = append(list, event.Filter{Channel: fmt.Sprint("C", r.IntN(30)), User: fmt.Sprint("U", r.IntN(500)), Until: at()})
 	}
 	return list
+}
+
+// sightOf is what a user sees who is in some conversations: what is said there, what is in none, and what they did.
+func sightOf(user string, in ...string) *event.Sight {
+	var hidden []string
+	for i := range 30 {
+		if c := fmt.Sprint("C", i); !slices.Contains(in, c) {
+			hidden = append(hidden, c)
+		}
+	}
+	return &event.Sight{
+		NeedsBody: func(*event.Event) bool { return false }, Self: user, Hidden: func() ([]string, []string) { return hidden, in },
+		Sees: func(e *event.Event) bool { return !slices.Contains(hidden, e.Channel) || e.User == user },
+	}
 }
 
 // readAll reads what a filter selects to its end.
@@ -166,7 +184,7 @@ func checkFilters(t *testing.T, when string, q *Store, r *rand.Rand, n int) {
 	for _, f := range someFilters(t, r, n) {
 		var want []string
 		for i := range all {
-			if f.Match(&all[i]) && f.Says(&all[i]) {
+			if f.Match(&all[i]) && f.Sees(&all[i]) && f.Says(&all[i]) {
 				want = append(want, all[i].ID)
 			}
 		}
@@ -239,6 +257,16 @@ func TestBlocksFindWhatFiltersSelect(t *testing.T) {
 	// Of the block in which a time lies few events are read, besides those of the block that is not full.
 	if p, err := q.History(t.Context(), event.Query{Filter: event.Filter{Until: blocksBegan.Add(10 * time.Minute)}, Limit: 20, ScanBudget: 900}); err != nil || len(p.Events) != 20 {
 		t.Errorf("before a time %d events were found (%v), want 20", len(p.Events), err)
+	}
+	// What is said where the reader is not is passed over, but for the block that is not full.
+	looked, sight := 0, sightOf("nobody", "Cquiet")
+	sees := sight.Sees
+	sight.Sees = func(e *event.Event) bool {
+		looked++
+		return sees(e)
+	}
+	if got, _ := readAll(t, q, event.Query{Filter: event.Filter{Source: "slack", Sight: sight}}); !slices.Equal(got, []string{"Ev777"}) || looked > 600 {
+		t.Errorf("who is in a quiet conversation sees %v, for which %d events of %d are looked at", got, looked, n)
 	}
 	if err := q.Close(); err != nil {
 		t.Fatal(err)

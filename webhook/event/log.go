@@ -164,6 +164,11 @@ type Sight struct {
 	Sees func(*Event) bool
 	// NeedsBody reports whether Sees has to have the body of an event.
 	NeedsBody func(*Event) bool
+	// Hidden returns the conversations of whose events the reader sees none but those of the user Self, so that a store
+	// need not look at them, and others of which that is not so. It is asked once for a page; nil knows of none.
+	Hidden func() (hidden, others []string)
+	// Self is the reader's user id in Slack.
+	Self string
 }
 
 // Sees reports whether the reader may see an event that the filter matches.

@@ -96,6 +96,20 @@ func (r *Rooms) Audience(e *event.Event, most int) (users []string, ok bool) {
 	return users, len(users) <= most
 }
 
+// Conversations implements sight.Judge.
+func (r *Rooms) Conversations(p access.Person) (hidden, others []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for in := range r.in {
+		if r.unknown[in[1]] || r.in[[2]string{p.User, in[1]}] {
+			others = append(others, in[1])
+		} else {
+			hidden = append(hidden, in[1])
+		}
+	}
+	return hidden, others
+}
+
 // Learn implements sight.Judge: it asks for nothing.
 func (r *Rooms) Learn(access.Person, string) bool { return false }
 

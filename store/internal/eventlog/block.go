@@ -231,6 +231,24 @@ func (l List) find(print uint32, p *Places) bool {
 	return true
 }
 
+// hide takes the places of values away from p, whose prints are in order. It reports false for a list that is not well
+// formed.
+func (l List) hide(prints []uint32, p *Places) bool {
+	for len(l) > 0 {
+		print, places, rest, ok := l.next()
+		_, hidden := slices.BinarySearch(prints, print)
+		var gone Places
+		if !ok || hidden && !gone.add(places) {
+			return false
+		}
+		for i := range gone {
+			p[i] &^= gone[i]
+		}
+		l = rest
+	}
+	return true
+}
+
 // covers reports whether a list has each value of another one, with all its places but some.
 func (l List) covers(other List, but *Places) bool {
 	for len(other) > 0 {
@@ -308,6 +326,10 @@ type Search struct {
 type Step struct {
 	terms []term
 	until int64 // of a step without terms: events received before are selected, in Unix nanoseconds
+	// hidden are the prints, in order, of conversations of which no events are selected but those of the user own; such a
+	// step has no terms.
+	hidden []uint32
+	own    uint32
 	// Words says that the step is about words: it tells nothing of a block whose words are not known.
 	Words bool
 }
@@ -328,6 +350,9 @@ func SearchFor(f *event.Filter, until int64) Search {
 			s.steps = append(s.steps, Step{terms: []term{{v.field, printOf(v.value, "")}}})
 		}
 	}
+	if hidden := hiddenFrom(f.Sight); len(hidden) > 0 {
+		s.steps = append(s.steps, Step{hidden: hidden, own: printOf(f.Sight.Self, "")})
+	}
 	if kinds := kindsOf(f.Patterns); len(kinds) > 0 {
 		s.steps = append(s.steps, Step{terms: kinds})
 	}
@@ -338,6 +363,25 @@ func SearchFor(f *event.Filter, until int64) Search {
 		s.steps = append(s.steps, Step{terms: []term{{fieldLong, 0}, {wordList(p), p}}, Words: true})
 	}
 	return s
+}
+
+// hiddenFrom returns the prints, in order, of the conversations that a reader does not see: but for such as another one
+// has that they may see.
+func hiddenFrom(s *event.Sight) []uint32 {
+	if s == nil || s.Hidden == nil {
+		return nil
+	}
+	hidden, others := s.Hidden()
+	prints := make([]uint32, len(hidden))
+	for i, id := range hidden {
+		prints[i] = printOf(id, "")
+	}
+	seen := make(map[uint32]bool, len(others))
+	for _, id := range others {
+		seen[printOf(id, "")] = true
+	}
+	slices.Sort(prints)
+	return slices.DeleteFunc(prints, func(p uint32) bool { return seen[p] })
 }
 
 // kindsOf returns the values of which an event has one that a pattern selects; none are all events.
@@ -363,7 +407,10 @@ func (s *Search) Steps() []Step { return s.steps }
 
 // Fields are those whose lists the step needs.
 func (s *Step) Fields() (list []Field) {
-	if len(s.terms) == 0 {
+	switch {
+	case len(s.hidden) > 0:
+		return []Field{fieldChannel, fieldUser}
+	case len(s.terms) == 0:
 		return []Field{FieldTimes}
 	}
 	for _, t := range s.terms {
@@ -377,15 +424,21 @@ func (s *Step) Fields() (list []Field) {
 // Begin returns what the step finds in a block that has none of its lists.
 func (s *Step) Begin() Places {
 	if len(s.terms) == 0 {
-		return AllPlaces() // An earlier build made the block.
+		return AllPlaces() // An earlier build made the block, or nothing in it is hidden.
 	}
 	return Places{}
 }
 
 // Find adds to p the events of a block that have one of the step's values, by the list of one of its fields, or takes away
-// those that came too late. It reports false for a list that is not well formed.
+// those that came too late or are hidden. Fields come in the order of Fields. It reports false for a list that is not well
+// formed.
 func (s *Step) Find(f Field, l List, p *Places) bool {
-	if len(s.terms) == 0 {
+	switch {
+	case len(s.hidden) > 0 && f == fieldChannel:
+		return l.hide(s.hidden, p)
+	case len(s.hidden) > 0:
+		return l.find(s.own, p)
+	case len(s.terms) == 0:
 		for i := range timeParts {
 			at, ok := l.from(i)
 			if !ok {
