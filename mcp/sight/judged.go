@@ -33,7 +33,7 @@ func (l Log) see(e *event.Event) visibility.Verdict { return l.opt.Judge.See(l.v
 func (l Log) sight(sees func(*event.Event) bool) *event.Sight {
 	p := l.viewer.person
 	return &event.Sight{
-		NeedsBody: visibility.NeedsBody, Sees: sees, Self: p.User,
+		NeedsBody: visibility.NeedsBody, Sees: sees, Self: p.User, Audience: l.opt.Judge.Audience,
 		Hidden: func() (hidden, others []string) { return l.opt.Judge.Conversations(p) },
 	}
 }

@@ -169,6 +169,9 @@ type Sight struct {
 	Hidden func() (hidden, others []string)
 	// Self is the reader's user id in Slack.
 	Self string
+	// Audience returns those users one of whom Self is whenever Sees is true of an event, if they are at most so many;
+	// without ok it may be anybody. It is the same for all readers; nil is always anybody.
+	Audience func(e *Event, most int) (users []string, ok bool)
 }
 
 // Sees reports whether the reader may see an event that the filter matches.

@@ -101,11 +101,7 @@ func (j *Journal) Loaded() <-chan struct{} { return j.loaded }
 // one, so a reader takes it and then reads up to date. There may be a value without such an
 // event; there is one within lateWake of any event. stop ends it and may be called twice.
 func (j *Journal) Watch(f event.Filter) (changed <-chan struct{}, stop func()) {
-	var sees func(*event.Event) bool
-	if f.Sight != nil {
-		sees = f.Sight.Sees
-	}
-	return j.watchers.add(wishes(&f), sees)
+	return j.watchers.add(wishes(&f), f.Sight)
 }
 
 // Floor returns the position of the oldest event in the window, or "" when it is

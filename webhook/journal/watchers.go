@@ -30,24 +30,21 @@ type watchers struct {
 	dirty chan struct{} // capacity 1: there is someone to wake
 
 	mu       sync.Mutex
-	waiting  map[wish]map[chan struct{}]sees
-	asked    map[fields]int    // how many wishes of waiting ask for these fields
-	came     map[wish]struct{} // what has come since the last round that someone waits for
-	everyone bool              // whether all are to be woken
-	events   int               // that came since all were woken
-	judging  int               // how many of those who wait do not see everything
-	fresh    []event.Event     // what has come since the last round, for these; all of it, unless everyone is to be woken
+	waiting  map[wish]map[chan struct{}]*event.Sight // nil sees everything
+	asked    map[fields]int                          // how many wishes of waiting ask for these fields
+	came     map[wish]struct{}                       // what has come since the last round that someone waits for
+	everyone bool                                    // whether all are to be woken
+	events   int                                     // that came since all were woken
+	judging  int                                     // how many of those who wait do not see everything
+	fresh    []event.Event                           // what has come since the last round, for these; all of it, unless everyone is to be woken
 }
-
-// sees reports whether a watcher may see an event; nil sees everything.
-type sees func(*event.Event) bool
 
 // mostFresh bounds the events that are judged in one round: behind more, all are woken.
 const mostFresh = 256
 
 func newWatchers() watchers {
 	return watchers{
-		dirty: make(chan struct{}, 1), waiting: map[wish]map[chan struct{}]sees{}, asked: map[fields]int{}, came: map[wish]struct{}{},
+		dirty: make(chan struct{}, 1), waiting: map[wish]map[chan struct{}]*event.Sight{}, asked: map[fields]int{}, came: map[wish]struct{}{},
 	}
 }
 
@@ -122,24 +119,24 @@ func wishes(f *event.Filter) []wish {
 	return list
 }
 
-func (w *watchers) add(keys []wish, may sees) (changed <-chan struct{}, stop func()) {
+func (w *watchers) add(keys []wish, s *event.Sight) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, k := range keys {
 		if w.waiting[k] == nil {
-			w.waiting[k] = map[chan struct{}]sees{}
+			w.waiting[k] = map[chan struct{}]*event.Sight{}
 			w.asked[k.asked]++
 		}
-		w.waiting[k][c] = may
+		w.waiting[k][c] = s
 	}
-	if may != nil {
+	if s != nil {
 		w.judging++
 	}
 	return c, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if _, waits := w.waiting[keys[0]][c]; waits && may != nil {
+		if _, waits := w.waiting[keys[0]][c]; waits && s != nil {
 			w.judging--
 		}
 		for _, k := range keys {
@@ -223,16 +220,17 @@ func (w *watchers) tick() {
 
 // A judged watcher waits for the events of a wish that it may see.
 type judged struct {
-	c    chan struct{}
-	k    wish
-	sees sees
+	c     chan struct{}
+	k     wish
+	sight *event.Sight
 }
 
 // round wakes those for whom something came, and returns how many.
 func (w *watchers) round() (woken int) {
 	woken, list, fresh := w.wakeAll()
+	among := audiences(list, fresh)
 	for i := range list {
-		if list[i].saw(fresh) {
+		if list[i].saw(fresh, among) {
 			wakeUp(list[i].c)
 			woken++
 		}
@@ -240,10 +238,34 @@ func (w *watchers) round() (woken int) {
 	return woken
 }
 
-// saw reports whether one of the events fulfils the wish, and may be seen.
-func (j *judged) saw(fresh []event.Event) bool {
+// audiences returns for each event the users among whom those are who may see it; nil is anybody. So it costs a look
+// into a set for each of the others.
+func audiences(list []judged, fresh []event.Event) []map[string]bool {
+	sets := make([]map[string]bool, len(fresh))
+	one := slices.IndexFunc(list, func(j judged) bool { return j.sight.Audience != nil })
+	if one < 0 {
+		return sets
+	}
 	for i := range fresh {
-		if v := valuesOf(&fresh[i]); v.wish(j.k.asked) == j.k && j.sees(&fresh[i]) {
+		users, ok := list[one].sight.Audience(&fresh[i], len(list))
+		if !ok {
+			continue
+		}
+		sets[i] = make(map[string]bool, len(users))
+		for _, u := range users {
+			sets[i][u] = true
+		}
+	}
+	return sets
+}
+
+// saw reports whether one of the events, which are among sets of users, fulfils the wish, and may be seen.
+func (j *judged) saw(fresh []event.Event, among []map[string]bool) bool {
+	for i := range fresh {
+		if among[i] != nil && j.sight.Audience != nil && !among[i][j.sight.Self] {
+			continue
+		}
+		if v := valuesOf(&fresh[i]); v.wish(j.k.asked) == j.k && j.sight.Sees(&fresh[i]) {
 			return true
 		}
 	}
@@ -263,9 +285,9 @@ func (w *watchers) wakeAll() (woken int, list []judged, fresh []event.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wake := func(k wish) {
-		for c, may := range w.waiting[k] {
-			if may != nil && !w.everyone {
-				list = append(list, judged{c, k, may})
+		for c, s := range w.waiting[k] {
+			if s != nil && !w.everyone {
+				list = append(list, judged{c, k, s})
 				continue
 			}
 			wakeUp(c)
