@@ -73,14 +73,19 @@ func mayPair(e *event.Event) bool {
 		return false
 	case e.Kind.Type == typeMention || e.Filled():
 		return true
+	case e.Encoding == event.JSON && !mentionsUser(e.Raw, ""):
+		return false // most messages: they need not be read once more
 	}
 	inner, err := event.InnerJSON(e)
 	if err != nil {
 		return false
 	}
-	s := sceneOf(e, inner)
-	// An encoder may have escaped the bracket.
-	return bytes.Contains(inner, []byte("<@"+s.bot)) || bytes.Contains(inner, []byte(`\u003c@`+s.bot))
+	return mentionsUser(inner, sceneOf(e, inner).bot)
+}
+
+// mentionsUser reports whether JSON mentions a user, or anybody where user is "". An encoder may have escaped the bracket.
+func mentionsUser(raw []byte, user string) bool {
+	return bytes.Contains(raw, []byte("<@"+user)) || bytes.Contains(raw, []byte(`\u003c@`+user))
 }
 
 // tellsOfNew reports an event that tells of a new message.
