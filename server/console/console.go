@@ -304,6 +304,8 @@ func (c *Console) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case ok:
 	case errors.Is(err, event.ErrNotFound), errors.Is(err, operator.ErrNoGroup):
 		status, p = http.StatusNotFound, problem{err.Error() + ".", "It may have been removed: look at the list."}
+	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
+		status, p = http.StatusRequestTimeout, problem{"The page was left before this was ready.", ""} // Nobody reads it.
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, event.ErrBusy):
 		status, p = http.StatusServiceUnavailable, problem{"This takes longer than it may: " + err.Error() + ".", "Try again, or look at Health."}
 	default:

@@ -9,6 +9,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -170,6 +171,7 @@ func TestActsBeforeTheScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	come, asked := make(chan struct{}), make(chan struct{}, 100)
+	var refused atomic.Bool                                                   // the first stream
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { // it adds no header by which the page would know a proxy
 		r.SetURL(to)
 		r.Out.Header.Del("Origin")
@@ -186,6 +188,9 @@ func TestActsBeforeTheScripts(t *testing.T) {
 		case strings.HasSuffix(r.URL.Path, "/hx-sse.js"): // long after htmx.js
 			<-come
 			time.Sleep(time.Second)
+		case r.URL.Path == "/live" && !refused.Swap(true):
+			http.Error(w, "not yet", http.StatusTooManyRequests)
+			return
 		}
 		proxy.ServeHTTP(w, r)
 	}))
