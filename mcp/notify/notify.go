@@ -24,6 +24,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path"
 	"sync"
 	"time"
 
@@ -274,6 +275,7 @@ func (n *Notifier) round(life context.Context) error {
 	defer cancel()
 	n.mu.Lock()
 	clear(n.ended)
+	before := n.all
 	n.mu.Unlock()
 	entries, err := list(ctx, n.opt.State, subscriptionKeys)
 	if err != nil {
@@ -282,10 +284,12 @@ func (n *Notifier) round(life context.Context) error {
 	}
 	all := make(map[string]*Subscription, len(entries))
 	for _, entry := range entries {
-		s, err := decodeSubscription(entry)
-		if err != nil {
-			n.log.LogAttrs(ctx, slog.LevelError, "a subscription cannot be read", slog.String("key", entry.Key), slog.Any("error", err))
-			continue
+		s, known := before[path.Base(entry.Key)]
+		if !known || s.version != entry.Version {
+			if s, err = decodeSubscription(entry); err != nil {
+				n.log.LogAttrs(ctx, slog.LevelError, "a subscription cannot be read", slog.String("key", entry.Key), slog.Any("error", err))
+				continue
+			}
 		}
 		if p, err := n.opt.Caller(ctx, s.Principal, s.Credential); p == nil && err == nil {
 			n.evict(ctx, s, "the access was revoked")

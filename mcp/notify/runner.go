@@ -22,8 +22,9 @@ const (
 	readAhead = 20
 	// saveEvery is the shortest time between two writes of a cursor that moves.
 	saveEvery = time.Second
-	// driftEvery is the same for a cursor that passes by what does not match.
-	driftEvery = time.Minute
+	// driftEvery is the same for a cursor that passes by what does not match. After a crash that much is looked through
+	// once more; each write is a sync, and a thousand subscriptions that match nothing would write all the time.
+	driftEvery = 15 * time.Minute
 	// storePause is the wait after the log or the state failed.
 	storePause = time.Second
 	// gapAttempts bounds the attempts to post a gap: some receivers do not know the message.
@@ -125,6 +126,7 @@ func (r *runner) begin(ctx context.Context) bool {
 		switch {
 		case err == nil:
 			r.progress, r.scanned = p, p.Cursor
+			r.savedAt = time.Now().Add(-mathrand.N(driftEvery)) //nolint:gosec // not all at once
 			return true
 		case ctx.Err() != nil:
 			return false
