@@ -74,6 +74,17 @@ func newFixture(t *testing.T, o transport.Options) *fixture {
 	return newFixtureAt(t, func(string, *http.ServeMux) transport.Options { return o })
 }
 
+// A muted response says nothing of a flush that failed, as that of the router in front of a Transport does.
+type muted struct{ http.ResponseWriter }
+
+func (m muted) Unwrap() http.ResponseWriter { return m.ResponseWriter }
+
+func (m muted) Flush() { _ = http.NewResponseController(m.ResponseWriter).Flush() }
+
+func mute(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(muted{w}, r) })
+}
+
 // newFixtureAt is newFixture for options that depend on the server's address.
 func newFixtureAt(t *testing.T, configure func(base string, mux *http.ServeMux) transport.Options) *fixture {
 	t.Helper()
@@ -102,8 +113,8 @@ func newFixtureAt(t *testing.T, configure func(base string, mux *http.ServeMux) 
 	if mount == "" {
 		mount = "/mcp"
 	}
-	mux.Handle(mount, tr.Handler())
-	mux.Handle(mount+"/", tr.Handler())
+	mux.Handle(mount, mute(tr.Handler()))
+	mux.Handle(mount+"/", mute(tr.Handler()))
 	mux.Handle("/", tr.RootHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "the other handler")
 	})))

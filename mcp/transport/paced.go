@@ -20,12 +20,33 @@ const pieceSize = 64 << 10
 type pacedWriter struct {
 	http.ResponseWriter
 	rc      *http.ResponseController // of the response below
+	flush   func() error
 	timeout time.Duration
 	broken  atomic.Bool
 }
 
 func newPacedWriter(w http.ResponseWriter, timeout time.Duration) *pacedWriter {
-	return &pacedWriter{ResponseWriter: w, rc: http.NewResponseController(w), timeout: timeout}
+	p := &pacedWriter{ResponseWriter: w, rc: http.NewResponseController(w), timeout: timeout}
+	p.flush = p.rc.Flush
+	if f := tellingFlush(w); f != nil {
+		p.flush = f
+	}
+	return p
+}
+
+// tellingFlush finds the flush that tells its error, behind routers whose own one does not: a stream whose peer takes
+// nothing would not be known to have ended before its next write. It is nil where there is none.
+func tellingFlush(w http.ResponseWriter) func() error {
+	for {
+		switch t := w.(type) {
+		case interface{ FlushError() error }:
+			return t.FlushError
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return nil
+		}
+	}
 }
 
 // Unwrap is for http.ResponseController.
@@ -61,7 +82,7 @@ func (p *pacedWriter) FlushError() error {
 	if err := p.extend(); err != nil {
 		return err
 	}
-	return p.rc.Flush()
+	return p.flush()
 }
 
 // past is a deadline that is over.
