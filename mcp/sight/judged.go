@@ -108,11 +108,11 @@ func (l Log) query(ctx context.Context, q event.Query, use func(event.Page) erro
 			done = true
 			return use(page)
 		})
+		if _, expired := errors.AsType[*event.CursorExpiredError](err); expired && len(r.held) > 0 {
+			return use(r.rest())
+		}
 		if err != nil || done {
 			return err
-		}
-		if r.goesOn {
-			continue
 		}
 		if err := r.prepare(ctx); err != nil {
 			return err
@@ -205,6 +205,17 @@ func (r *reading) fills(p *event.Page, found []event.Event, bytes int) bool {
 	return true
 }
 
+// rest is the page of what is held, where what follows it was removed while the page was filled. Behind older events
+// there is nothing then; of newer ones the next question says that some are gone.
+func (r *reading) rest() event.Page {
+	p := event.Page{Next: r.q.After, More: true, Unjudged: r.unjudged}
+	if r.q.Order == event.NewestFirst {
+		r.end(&p)
+	}
+	p.Events = r.still(&p)
+	return p
+}
+
 // still is what was held for the page and may be seen now.
 func (r *reading) still(p *event.Page) (events []event.Event) {
 	for i := range r.held {
@@ -222,9 +233,12 @@ func (r *reading) end(p *event.Page) {
 	}
 }
 
-// prepare finds out what a page has to wait for.
+// prepare finds out what a page has to wait for, if it has.
 func (r *reading) prepare(ctx context.Context) error {
-	if r.behind != "" {
+	switch {
+	case r.goesOn:
+		return nil
+	case r.behind != "":
 		return r.search(ctx)
 	}
 	waiting, cancel := context.WithDeadline(ctx, r.until)

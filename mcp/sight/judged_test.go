@@ -101,6 +101,53 @@ func TestPagesAreAsIfTheHiddenWereNot(t *testing.T) {
 	})
 }
 
+// A log of which retention removes what lies behind a page while the page is filled.
+type trimmed struct {
+	*eventtest.Log
+
+	reads int // that succeed
+}
+
+func (l *trimmed) Query(ctx context.Context, q event.Query, use func(event.Page) error) error {
+	if l.reads--; l.reads < 0 {
+		return &event.CursorExpiredError{}
+	}
+	return l.Log.Query(ctx, q, use)
+}
+
+// What is held for a page is shown, though what follows it was removed meanwhile.
+func TestWhatFollowsIsRemovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		rooms := &eventtest.Rooms{}
+		rooms.Put("COPEN", "U1")
+		for order, want := range map[event.Order]string{event.NewestFirst: "[Ev117 Ev113 Ev109] false", event.OldestFirst: "[Ev1 Ev5 Ev9] true"} {
+			log := &trimmed{Log: said(120, true), reads: 2}
+			log.Scan = 6
+			got := ""
+			err := asSeen(log, rooms).Query(t.Context(), event.Query{Order: order, Limit: 50}, func(p event.Page) error {
+				var ids []string
+				for i := range p.Events {
+					ids = append(ids, p.Events[i].ID)
+				}
+				got = fmt.Sprint(ids, p.More)
+				if (p.Next == "") == p.More {
+					t.Errorf("order %d: more %v behind %q", order, p.More, p.Next)
+				}
+				return nil
+			})
+			if err != nil || got != want {
+				t.Errorf("order %d: %s, %v, want %s", order, got, err, want)
+			}
+		}
+		// Where nothing is held the question has failed.
+		log := &trimmed{Log: said(120, true)}
+		if err := asSeen(log, rooms).Query(t.Context(), event.Query{Limit: 50}, func(event.Page) error { return nil }); err == nil {
+			t.Error("a cursor that is gone is taken")
+		}
+	})
+}
+
 // A judge that changes its mind: what was visible is unknown from the time on that another event is met.
 type doubts struct {
 	*eventtest.Rooms
