@@ -77,7 +77,9 @@ func (p pen) read(shown string) string {
 }
 
 // log is the events as a caller sees them.
-func (r *Reader) log(caller *access.Principal) sight.Log { return r.events.For(sight.Of(caller)) }
+func (r *Reader) log(caller *access.Principal) sight.Log {
+	return r.events.For(sight.Of(caller)).Following()
+}
 
 // Now is the cursor behind the newest event.
 func (r *Reader) Now(ctx context.Context, caller *access.Principal) (string, error) {
@@ -108,6 +110,20 @@ type Follower struct {
 	log       sight.Log
 	selection *Selection
 	cursor    string
+	// again is closed when it is time to look whether more is known of what the last page ended before; nil where
+	// all was known.
+	again chan struct{}
+}
+
+// lookAgain is how long a follower waits for what is not known yet.
+const lookAgain = time.Second
+
+// Ready implements [notify.Follower].
+func (f *Follower) Ready() <-chan struct{} {
+	if f.again != nil {
+		return f.again
+	}
+	return f.Follower.Ready()
 }
 
 // followBytes bounds what a stream or a subscription reads at once: each keeps what it made
@@ -165,6 +181,7 @@ func (f *Follower) Read(ctx context.Context, since time.Time) (Batch, error) {
 	}
 	var b Batch
 	from, cursor := f.Position(), f.cursor
+	f.again = nil
 	err = judge.Read(ctx, func(r *view.Reading) error {
 		f.cursor = cursor
 		f.Follower.Seek(from)
@@ -188,6 +205,11 @@ func (f *Follower) Read(ctx context.Context, since time.Time) (Batch, error) {
 // fill makes a batch of a page.
 func (f *Follower) fill(r *view.Reading, b *Batch, page event.Page, since time.Time) {
 	b.More = page.More
+	if page.Unjudged && !page.More && f.again == nil {
+		again := make(chan struct{})
+		time.AfterFunc(lookAgain, func() { close(again) })
+		f.again = again
+	}
 	for i := range page.Events {
 		o, ok := f.selection.occurrence(r, &page.Events[i])
 		switch {

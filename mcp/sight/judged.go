@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"slackmcp/internal/wait"
@@ -71,8 +72,10 @@ type reading struct {
 	q   event.Query
 	// until is how long what is unknown is waited for.
 	until time.Time
-	// unknown reports that something was met of which it is not known whether the person may see it.
+	// unknown reports that something was met of which it is not known whether the person may see it, and doubted is
+	// the first such event before which the page of one who follows ends.
 	unknown bool
+	doubted event.Position
 	// held is what the page has already, where the log looked at too much that is hidden to fill it at once: goesOn is
 	// that q asks for the rest now. before is the place of the last that is held, filling how long more is looked for,
 	// and unjudged that something before q is unknown still.
@@ -123,7 +126,7 @@ func (l Log) query(ctx context.Context, q event.Query, use func(event.Page) erro
 // asked is what the log is asked for: one event more than the page has, by which it is known that there are more.
 func (r *reading) asked() event.Query {
 	q := r.q
-	r.unknown, r.behind, r.goesOn = false, "", false
+	r.unknown, r.doubted, r.behind, r.goesOn = false, "", "", false
 	q.Filter.Sight = r.log.sight(r.sees)
 	if q.Limit < event.MaxLimit {
 		q.Limit++
@@ -133,8 +136,29 @@ func (r *reading) asked() event.Query {
 
 func (r *reading) sees(e *event.Event) bool {
 	v := r.log.see(e)
-	r.unknown = r.unknown || v == visibility.Unknown
+	if v == visibility.Unknown {
+		r.unknown = true
+		r.doubt(e)
+	}
 	return v == visibility.Visible
+}
+
+// doubt notes an event before which the page of one who follows has to end.
+func (r *reading) doubt(e *event.Event) {
+	if r.log.follows && r.q.Order == event.OldestFirst && time.Since(e.ReceivedAt) < followHold && (r.doubted == "" || e.Position < r.doubted) {
+		r.doubted = e.Position
+	}
+}
+
+// upToDoubt is a page that ends before what is not known yet.
+func (r *reading) upToDoubt(p event.Page) event.Page {
+	seq, ok := r.doubted.Seq()
+	if !ok || p.Next != "" && p.Next < r.doubted {
+		return p
+	}
+	p.Events = slices.DeleteFunc(p.Events, func(e event.Event) bool { return e.Position >= r.doubted })
+	p.Next, p.More, p.Unjudged = event.NewPosition(r.doubted.Epoch(), seq-1), false, true
+	return p
 }
 
 // page is the page as the person is given it; false says that it has to be read again, or what follows it.
@@ -160,6 +184,7 @@ func (r *reading) page(p event.Page) (event.Page, bool) {
 		if n := len(p.Events); n > 0 {
 			p.Next = p.Events[n-1].Position
 		}
+	case r.doubted != "":
 	case !p.More:
 		r.end(&p)
 	case r.fills(&p, found, bytes):
@@ -171,13 +196,16 @@ func (r *reading) page(p event.Page) (event.Page, bool) {
 		r.end(&p)
 	}
 	p.Events = append(r.still(&p), p.Events...)
-	return p, true
+	return r.upToDoubt(p), true
 }
 
 // again judges once more what was visible. What has become unknown meanwhile is left out, which the page says.
 func (r *reading) again(p *event.Page, e *event.Event) bool {
 	v := r.log.see(e)
-	p.Unjudged = p.Unjudged || v == visibility.Unknown
+	if v == visibility.Unknown {
+		p.Unjudged = true
+		r.doubt(e)
+	}
 	return v == visibility.Visible
 }
 
@@ -213,7 +241,7 @@ func (r *reading) rest() event.Page {
 		r.end(&p)
 	}
 	p.Events = r.still(&p)
-	return p
+	return r.upToDoubt(p)
 }
 
 // still is what was held for the page and may be seen now.

@@ -350,6 +350,60 @@ func TestUnknownIsWaitedFor(t *testing.T) {
 	}
 }
 
+// Who follows the log is not led past what is unknown, while it is young: when it is known it comes in its order, and what
+// is never known is passed over.
+func TestWhoFollowsWaitsForWhatIsUnknown(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		decide func(*eventtest.Rooms)
+		want   string
+	}{
+		"visible":     {func(r *eventtest.Rooms) { r.Put("CLATER", "U1") }, "[[Ev0 Ev2] [Ev3 Ev4]]"},
+		"hidden":      {func(r *eventtest.Rooms) { r.Put("CLATER", "U2") }, "[[Ev0 Ev2] [Ev4]]"},
+		"never known": {func(*eventtest.Rooms) { time.Sleep(time.Minute) }, "[[Ev0 Ev2] [Ev4]]"},
+	} {
+		for _, scan := range []int{0, 1, 2} {
+			for _, unseeing := range []bool{true, false} {
+				synctest.Test(t, func(t *testing.T) {
+					rooms, log := &eventtest.Rooms{}, &eventtest.Log{Scan: scan, Blind: unseeing}
+					rooms.Put("COPEN", "U1")
+					rooms.Forget("CLATER")
+					for i, channel := range []string{"COPEN", "CLATER", "COPEN", "CLATER", "COPEN"} {
+						at := time.Now()
+						if i == 1 {
+							at = at.Add(-time.Hour) // of which nobody waits to know more
+						}
+						log.Append(event.Event{ID: fmt.Sprint("Ev", i), Channel: channel, ReceivedAt: at, Raw: []byte("{}")})
+					}
+					follows := asSeen(log, rooms).Following()
+					pages := make([][]string, 2)
+					q := event.Query{Order: event.OldestFirst, Limit: 50}
+					for stage := range pages {
+						for more := true; more; {
+							err := follows.Query(t.Context(), q, func(p event.Page) error {
+								for i := range p.Events {
+									pages[stage] = append(pages[stage], p.Events[i].ID)
+								}
+								if more, q.After = p.More, p.Next; stage == 0 && !p.Unjudged && !p.More {
+									t.Errorf("%s: the page that ends before what is unknown does not say so", name)
+								}
+								return nil
+							})
+							if err != nil {
+								t.Fatal(err)
+							}
+						}
+						c.decide(rooms)
+					}
+					if got := fmt.Sprint(pages); got != c.want {
+						t.Errorf("%s, scan %d, blind %v: %s, want %s", name, scan, unseeing, got, c.want)
+					}
+				})
+			}
+		}
+	}
+}
+
 // A hidden event is as one that there is not: the same error, after the same time.
 func TestHiddenIsNotFound(t *testing.T) {
 	t.Parallel()

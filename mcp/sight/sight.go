@@ -130,6 +130,8 @@ type Log struct {
 	log    event.Log // nil has no events
 	opt    *Options
 	viewer Viewer
+	// follows is that a page of the oldest events first ends before what is not known yet; see [Log.Following].
+	follows bool
 }
 
 var _ event.Log = Log{}
@@ -137,6 +139,18 @@ var _ event.Log = Log{}
 // blind reports that the viewer sees nothing.
 func (l Log) blind() bool {
 	return l.log == nil || l.viewer.reach == nothing || l.viewer.reach == judged && !l.opt.complete()
+}
+
+// followHold is how old an event of which it is unknown whether its reader may see it is before one who follows the
+// log goes on behind it.
+const followHold = time.Minute
+
+// Following returns the events for one who reads on from where each page ended, and does not come back: a page, oldest
+// first, ends before an event of the last minute of which it is not known whether they may see it. It says that it is
+// not judged then, and the next one may have more.
+func (l Log) Following() Log {
+	l.follows = true
+	return l
 }
 
 // Sees reports whether there may be anything that the viewer sees.
