@@ -25,6 +25,7 @@ type table struct {
 	// before it nothing is known.
 	knownFrom time.Time
 	doubts    []doubt
+	asking    bool // resolve is about to be called
 
 	quota *quota // of subscriptions; nil is none
 	told  func(*access.Principal, Cause) Verdict
@@ -86,11 +87,18 @@ func (s *subscription) because(why Cause) {
 }
 
 // stillTold reports whether the client may be told of anything that changed, as of now. What was told with an earlier
-// update, while its window was open, is nothing new. It requires box.mu.
-func (s *subscription) stillTold() bool {
-	told := slices.ContainsFunc(s.why, func(why Cause) bool {
-		return s.topic.table.verdict(s.box.caller, why) == Told
-	})
+// update, while its window was open, is nothing new, and what has become undecided is asked again. It requires box.mu.
+func (s *subscription) stillTold() (told bool) {
+	t := s.topic.table
+	for _, why := range s.why {
+		switch t.verdict(s.box.caller, why) {
+		case Told:
+			told = true
+		case Undecided:
+			time.AfterFunc(askAgain, func() { t.notifyAgain(s, why) }) // t.mu is not taken within box.mu
+		case NotTold:
+		}
+	}
 	s.why, s.last = nil, s.why
 	return told
 }
@@ -277,6 +285,15 @@ func (t *table) notifyOne(s *subscription, why Cause, now time.Time) {
 	s.box.note(s, why)
 }
 
+// notifyAgain says to one client, who still follows it, that a resource changed.
+func (t *table) notifyAgain(s *subscription, why Cause) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.closed && s.topic.has(s) {
+		t.notifyOne(s, why, time.Now())
+	}
+}
+
 // verdict is whether a caller may be told of a change.
 func (t *table) verdict(caller *access.Principal, why Cause) Verdict {
 	if why == nil || t.told == nil {
@@ -292,10 +309,11 @@ func (b *outbox) note(s *subscription, why Cause) {
 	s.because(why)
 }
 
-// What is undecided is asked again for a while; then the client is not told.
+// What is undecided is asked again for a while, less and less often; then the client is not told.
 const (
 	askAgain  = 100 * time.Millisecond
-	undecided = 3 * time.Second
+	askRarely = 2 * time.Second
+	undecided = 5 * time.Minute
 	// mostUndecided bounds how much is asked again at a time.
 	mostUndecided = 10_000
 )
@@ -304,15 +322,29 @@ const (
 type doubt struct {
 	s     *subscription
 	why   Cause
-	until time.Time
+	since time.Time
+	next  time.Time // when it is asked again
+}
+
+// later is when a doubt is asked again that was not decided yet: after a tenth of the time that it has waited.
+func (d *doubt) later(now time.Time) time.Time {
+	return now.Add(min(max(now.Sub(d.since)/10, askAgain), askRarely))
 }
 
 // postpone asks again in a while. It requires t.mu.
 func (t *table) postpone(s *subscription, why Cause) {
 	if len(t.doubts) >= mostUndecided {
-		return
+		t.doubts = slices.Delete(t.doubts, 0, mostUndecided/10) // those that have been asked the longest
 	}
-	if t.doubts = append(t.doubts, doubt{s, why, time.Now().Add(undecided)}); len(t.doubts) == 1 {
+	now := time.Now()
+	t.doubts = append(t.doubts, doubt{s, why, now, now.Add(askAgain)})
+	t.askLater()
+}
+
+// askLater sees to it that what is undecided is asked again. It requires t.mu.
+func (t *table) askLater() {
+	if len(t.doubts) > 0 && !t.asking {
+		t.asking = true
 		time.AfterFunc(askAgain, t.resolve)
 	}
 }
@@ -321,24 +353,29 @@ func (t *table) postpone(s *subscription, why Cause) {
 func (t *table) resolve() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now()
-	left := t.doubts[:0]
-	for _, d := range t.doubts {
+	now, all := time.Now(), t.doubts
+	t.doubts, t.asking = nil, false
+	left := all[:0]
+	for _, d := range all {
 		if t.closed || !d.s.topic.has(d.s) {
+			continue
+		}
+		if now.Before(d.next) {
+			left = append(left, d)
 			continue
 		}
 		v := t.verdict(d.s.box.caller, d.why)
 		switch {
-		case v == Undecided && now.Before(d.until):
+		case v == Undecided && now.Sub(d.since) < undecided:
+			d.next = d.later(now)
 			left = append(left, d)
 		case v == Told:
 			t.notifyOne(d.s, d.why, now)
 		}
 	}
-	clear(t.doubts[len(left):])
-	if t.doubts = left; len(left) > 0 {
-		time.AfterFunc(askAgain, t.resolve)
-	}
+	clear(all[len(left):])
+	t.doubts = append(left, t.doubts...) // what notifyOne met is the newest
+	t.askLater()
 }
 
 // A change is when a resource changed last, and why, of the last few times.

@@ -179,11 +179,11 @@ func TestUndecidedIsAskedAgain(t *testing.T) {
 			if n := told(b); n != 0 {
 				t.Errorf("told %d times of what is not known", n)
 			}
-			time.Sleep(time.Second)
+			time.Sleep(4 * time.Minute) // as long as Slack may not answer
 			if decided {
 				court.set("room", "U1")
 			}
-			time.Sleep(5 * time.Second)
+			time.Sleep(2 * time.Minute)
 			if n := told(b); (n == 1) != decided {
 				t.Errorf("decided %v: told %d times", decided, n)
 			}
@@ -191,6 +191,34 @@ func TestUndecidedIsAskedAgain(t *testing.T) {
 			defer table.mu.Unlock()
 			if len(table.doubts) != 0 {
 				t.Errorf("%d are asked for ever", len(table.doubts))
+			}
+		}
+	})
+}
+
+// What becomes undecided while it waits for its client is told when it is decided, also beside what is told at once.
+func TestWhatBecomesUndecidedIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, beside := range []int{0, 1} {
+			table, court := newTable(50*time.Millisecond), &court{in: map[string][]string{"room": {"U1"}, "hall": {"U1"}}}
+			table.told = court.verdict
+			b := boxOf("U1")
+			table.follow(b, "slack://events", nil)
+			if beside == 1 {
+				table.notify("slack://events", "hall")
+			}
+			table.notify("slack://events", "room")
+			time.Sleep(time.Second) // the window is over
+			court.set("room", wondering)
+			if n := told(b); n != beside {
+				t.Errorf("told %d times, want %d", n, beside)
+			}
+			time.Sleep(time.Minute)
+			court.set("room", "U1")
+			time.Sleep(time.Minute)
+			if n := told(b); n != 1 {
+				t.Errorf("told %d times of what was decided later", n)
 			}
 		}
 	})

@@ -174,7 +174,7 @@ const (
 	NotTold Verdict = iota
 	// Told is a yes.
 	Told
-	// Undecided is asked again for some seconds.
+	// Undecided is asked again for some minutes.
 	Undecided
 )
 
