@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -206,6 +207,85 @@ func TestALeaveMeanwhile(t *testing.T) {
 			}
 			if strings.Contains(told, room) == leaves {
 				t.Errorf("the session is told %s", told)
+			}
+		})
+	}
+}
+
+// Who leaves while their subscription is suspended, because its receiver refused for long, is posted nothing that waited
+// of the conversation when the receiver is back and the subscription is refreshed.
+func TestALeaveWhileSuspended(t *testing.T) {
+	t.Parallel()
+	for _, leaves := range []bool{true, false} {
+		t.Run(fmt.Sprint(leaves), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, true)
+			room := w.room.room
+			const lost = 10 // events in a row that are given up suspend a subscription
+			refused := make(chan string, 1000)
+			var back atomic.Bool
+			w.mail.answers(func(_, id string) int {
+				if back.Load() {
+					return http.StatusNoContent
+				}
+				refused <- id
+				return http.StatusServiceUnavailable
+			})
+			subscribe := func() string {
+				t.Helper()
+				_, body, _ := w.as(alice, "events/subscribe", a{"name": "message.created", "arguments": a{}, "cursor": "start", "delivery": a{
+					"mode": "webhook", "url": w.mail.url + "/suspended", "secret": "whsec_" + base64.StdEncoding.EncodeToString([]byte("a secret of twenty-nine bytes")),
+				}})
+				return body
+			}
+			for i := range lost {
+				w.said(fmt.Sprint("EvLost", i), []string{room, w.hall}[i%2])
+			}
+			w.warm(alice)
+			if body := subscribe(); strings.Contains(body, `"error"`) {
+				t.Fatal(body)
+			}
+			for i := range lost * 3 { // three attempts each
+				select {
+				case <-refused:
+				case <-time.After(time.Minute):
+					t.Fatalf("%d attempts are made", i)
+				}
+			}
+			w.said("EvPending", room)
+			w.said("EvOpen", w.hall)
+			if leaves {
+				if err := w.by(sandbox.Alice).LeaveChannel(t.Context(), room); err != nil {
+					t.Fatal(err)
+				}
+				w.tell("EvLeft", a{"type": "member_left_channel", "channel": room, "user": sandbox.Alice, "team": sandbox.Team})
+			}
+			select {
+			case id := <-refused:
+				t.Fatalf("%s is posted while the subscription is suspended", id)
+			case <-time.After(100 * time.Millisecond):
+			}
+			back.Store(true)
+			w.said("EvLast", w.hall)
+			box := w.mail.box("/suspended")
+			for len(box) > 0 {
+				<-box // what was refused
+			}
+			var got []string
+			for began := time.Now(); !slices.Contains(got, "EvLast"); {
+				if body := subscribe(); strings.Contains(body, `"error"`) || time.Since(began) > time.Minute {
+					t.Fatalf("posted are %v: %s", got, body)
+				}
+				select {
+				case line := <-box:
+					id, _, _ := strings.Cut(line, " ")
+					got = append(got, id)
+				case <-time.After(50 * time.Millisecond):
+				}
+			}
+			want := map[bool][]string{true: {"EvOpen", "EvLast"}, false: {"EvPending", "EvOpen", "EvLast"}}[leaves]
+			if !slices.Equal(got, want) {
+				t.Errorf("when the receiver is back it is posted %v, want %v", got, want)
 			}
 		})
 	}
