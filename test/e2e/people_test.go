@@ -36,6 +36,7 @@ type slackOfPeople struct {
 	// answer may change what oauth.v2.access answers, of a code or of a refresh; false hangs up instead.
 	answer   func(refresh bool, reply map[string]any) bool
 	requests map[string]int // by grant_type
+	silent   bool           // of conversations and people nothing is answered
 }
 
 func startSlackOfPeople(t testing.TB, o sandbox.Options) *slackOfPeople {
@@ -54,6 +55,13 @@ func startSlackOfPeople(t testing.TB, o sandbox.Options) *slackOfPeople {
 
 // ServeHTTP lets the workspace answer, and changes what it says.
 func (s *slackOfPeople) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	silent := s.silent && (strings.HasPrefix(r.URL.Path, "/api/conversations.") || strings.HasPrefix(r.URL.Path, "/api/users."))
+	s.mu.Unlock()
+	if silent {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
 	if r.URL.Path != "/api/oauth.v2.access" {
 		s.box.Handler().ServeHTTP(w, r)
 		return
@@ -89,6 +97,13 @@ func (s *slackOfPeople) changes(answer func(refresh bool, reply map[string]any) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = answer
+}
+
+// silence has nothing be answered of conversations and people, or as before.
+func (s *slackOfPeople) silence(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent = on
 }
 
 func (s *slackOfPeople) refreshes() int {
