@@ -12,6 +12,7 @@ import (
 // does, is one notification, in each era; unsubscribed, it is none. SDK_RUNS and
 // SDK_EVENTS make it longer.
 func TestOfficialClients(t *testing.T) {
+	t.Parallel()
 	runs, events := number(t, "SDK_RUNS", 1), number(t, "SDK_EVENTS", 60)
 	mcpclients.Install(t, mcpclients.Dir())
 	for _, tc := range []struct{ name, script, path, transport string }{
@@ -22,6 +23,7 @@ func TestOfficialClients(t *testing.T) {
 		{"2.x in 2026-07-28", "client.mjs", "/mcp", "streamable-http"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			p := integrated(t, options{args: []string{"--mcp-transport", tc.transport}})
 			args := []string{p.url + tc.path, "--trigger", p.url + "/slack/events", "--n", strconv.Itoa(events), "--noise", "3", "--token", authToken}
 			if tc.name == "1.x over SSE, the seeds' mount" {
