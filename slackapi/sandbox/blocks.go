@@ -64,8 +64,29 @@ func storedAttachments(raw json.RawMessage, ts string) json.RawMessage {
 		if a["blocks"] != nil {
 			a["blocks"] = storedBlocks(a["blocks"], ts+strconv.Itoa(i))
 		}
+		if a["actions"] != nil {
+			a["actions"] = storedActions(a["actions"])
+		}
 	}
 	return mustJSON(attachments)
+}
+
+// storedActions numbers the buttons and menus of an attachment, and says where a menu has its options from.
+func storedActions(raw json.RawMessage) json.RawMessage {
+	var actions []object
+	if json.Unmarshal(raw, &actions) != nil {
+		return raw
+	}
+	for i, a := range actions {
+		if a == nil {
+			return raw
+		}
+		a["id"] = strconv.Itoa(i + 1)
+		if a["type"] == "select" && a["data_source"] == nil {
+			a["data_source"] = "static"
+		}
+	}
+	return mustJSON(actions)
 }
 
 // interactive are the elements that Slack gives an action_id.

@@ -30,8 +30,9 @@ func (s *Sandbox) SetInteractivityURL(to string) {
 }
 
 // Click lets a person press a button, or use another element, of a message: the first
-// that has the action_id or the label. Without a ts it is the channel's newest message
-// that has one. The payload is Slack's block_actions.
+// that has the action_id or the label, in its blocks or in its attachments. Without a ts it is the
+// channel's newest message that has one. The payload is Slack's block_actions, or for a button or menu of
+// the time before blocks, named by its name or label, Slack's interactive_message.
 func (s *Sandbox) Click(ctx context.Context, person, channel, ts, actionID string) (Answer, error) {
 	return s.clickWith(ctx, person, channel, ts, actionID, nil)
 }
@@ -49,67 +50,93 @@ func (s *Sandbox) clickPayload(person, channel, ts, actionID string, form url.Va
 	var payload object
 	var responseURL string
 	err := s.act(person, channel, func(who actor, ch *channelRef) error {
-		m, action, err := ch.clickable(ts, actionID)
+		m, e, err := ch.clickable(ts, actionID)
 		if err != nil {
 			return err
 		}
-		delete(action, "options")
-		values := object{}
-		if form != nil {
-			values = s.typedValues(lookout{Sandbox: s, me: who.user, place: m.TS}.blocks(m.Blocks), form, action)
+		l := lookout{Sandbox: s, me: who.user, place: m.TS}
+		if e.legacy != nil {
+			if e.action, err = l.legacyUse(&e, form); err != nil {
+				return err
+			}
+			payload = s.legacyPayload(who, ch, m, &e)
+		} else {
+			payload = l.blockActions(who, ch, m, &e, form)
 		}
-		action["action_ts"] = s.newTS()
 		responseURL = s.newResponseURL(ch.channel, m, who.user)
-		payload = s.interaction("block_actions", who.user)
-		payload["container"] = containerOf(ch.channel, m)
 		payload["channel"] = object{"id": ch.id, "name": or(ch.name, "directmessage")}
-		payload["message"] = s.view(m, who)
 		payload["response_url"] = responseURL
-		payload["actions"] = []object{action}
-		payload["state"] = object{"values": values}
 		return nil
 	})
 	return payload, responseURL, err
 }
 
+// blockActions is the payload of an element of blocks.
+func (l lookout) blockActions(who actor, ch *channelRef, m *message, e *usedElement, form url.Values) object {
+	delete(e.action, "options")
+	values := object{}
+	if form != nil {
+		l.attachment = e.attachment
+		values = l.typedValues(l.blocks(e.blocks), form, e.action)
+	}
+	e.action["action_ts"] = l.newTS()
+	payload := l.interaction("block_actions", who.user)
+	payload["container"] = containerOf(ch.channel, m, e)
+	payload["message"] = l.view(m, who)
+	payload["actions"] = []object{e.action}
+	payload["state"] = object{"values": values}
+	return payload
+}
+
 // clickable finds a message, by its ts or as the newest, and its element.
-func (ch *channelRef) clickable(ts, element string) (*message, object, error) {
+func (ch *channelRef) clickable(ts, name string) (*message, usedElement, error) {
 	if ts != "" {
 		m := ch.byTS[ts]
 		if m == nil {
-			return nil, nil, fail("message_not_found")
+			return nil, usedElement{}, fail("message_not_found")
 		}
-		action, err := findAction(m.Blocks, element)
-		return m, action, err
+		e, err := m.element(name)
+		return m, e, err
 	}
 	var newest *message
-	var found object
+	var found usedElement
 	for _, m := range ch.byTS {
 		if newest != nil && m.TS < newest.TS {
 			continue
 		}
-		if action, err := findAction(m.Blocks, element); err == nil {
-			newest, found = m, action
+		if e, err := m.element(name); err == nil {
+			newest, found = m, e
 		}
 	}
 	if newest == nil {
-		return nil, nil, errors.New("no message of the channel has an element " + strconv.Quote(element))
+		return nil, usedElement{}, errors.New("no message of the channel has an element " + strconv.Quote(name))
 	}
 	return newest, found, nil
 }
 
-// containerOf says which message an element stands in.
-func containerOf(ch *channel, m *message) object {
+// containerOf says in which message, or in which attachment of one, an element stands.
+func containerOf(ch *channel, m *message, e *usedElement) object {
 	c := object{"type": "message", "message_ts": m.TS, "channel_id": ch.id, "is_ephemeral": false}
+	if e.attachment != 0 {
+		c["type"], c["attachment_id"], c["is_app_unfurl"] = "message_attachment", e.attachment, false
+	}
 	if m.ThreadTS != "" {
 		c["thread_ts"] = m.ThreadTS
 	}
 	return c
 }
 
-// findAction finds the element with an action_id, or a label, and makes of it what Slack
-// sends.
-func findAction(blocks json.RawMessage, element string) (object, error) {
+// refOf names an element of blocks in the forms of pages: its action_id is its own within its block alone.
+func refOf(attachment int, block, action string) string {
+	if attachment != 0 {
+		return fmt.Sprintf("attachment:%d:%s:%s", attachment, block, action)
+	}
+	return block + ":" + action
+}
+
+// findAction finds the element with an action_id, a label, or the name that pages give it, in the blocks of a message
+// (attachment is 0) or of an attachment, and makes of it what Slack sends.
+func findAction(blocks json.RawMessage, attachment int, element string) (object, error) {
 	var all []struct {
 		BlockID   string   `json:"block_id"`
 		Elements  []object `json:"elements"`
@@ -122,7 +149,8 @@ func findAction(blocks json.RawMessage, element string) (object, error) {
 	}
 	for i, b := range all {
 		for _, e := range append(b.Elements, b.Accessory) {
-			if e != nil && (e["action_id"] == element || labelOf(e) == element) {
+			id, _ := e["action_id"].(string)
+			if e != nil && slices.Contains([]string{id, labelOf(e), refOf(attachment, b.BlockID, id)}, element) {
 				return actionOf(e, or(b.BlockID, "b"+strconv.Itoa(i))), nil
 			}
 		}
@@ -422,14 +450,17 @@ func (s *Sandbox) Suggest(ctx context.Context, person, channel, ts, actionID, ty
 		if m == nil {
 			return fail("message_not_found")
 		}
-		action, err := findAction(m.Blocks, actionID)
+		e, err := m.element(actionID)
 		if err != nil {
 			return err
 		}
+		if e.legacy != nil {
+			return errors.New("the sandbox does not ask for the options of menus of the time before blocks")
+		}
 		payload = s.interaction("block_suggestion", who.user)
 		delete(payload, "trigger_id") // a suggestion opens nothing
-		payload["action_id"], payload["block_id"], payload["value"] = actionID, action["block_id"], typed
-		payload["container"] = containerOf(ch.channel, m)
+		payload["action_id"], payload["block_id"], payload["value"] = actionID, e.action["block_id"], typed
+		payload["container"] = containerOf(ch.channel, m, &e)
 		payload["channel"] = object{"id": ch.id, "name": or(ch.name, "directmessage")}
 		payload["message"] = s.view(m, who)
 		return nil

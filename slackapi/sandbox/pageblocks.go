@@ -37,6 +37,7 @@ type elementView struct {
 	Type        string // Slack's name of it
 	ActionID    string
 	BlockID     string
+	Ref         string // names it in forms
 	Label       string
 	Style       string // primary or danger
 	Href        string
@@ -182,7 +183,7 @@ func (l lookout) elementOf(raw json.RawMessage, block string) *elementView {
 	var text textJSON
 	_ = json.Unmarshal(e.Text, &text)
 	v := &elementView{
-		Type: e.Type, ActionID: e.ActionID, BlockID: block, Label: page.Plain(text.Text), Style: unquoted(e.Style), Href: linkOf(e.URL),
+		Type: e.Type, ActionID: e.ActionID, BlockID: block, Ref: refOf(l.attachment, block, e.ActionID), Label: page.Plain(text.Text), Style: unquoted(e.Style), Href: linkOf(e.URL),
 		Confirm: page.Plain(e.Confirm.Text.Text), Placeholder: page.Plain(e.Placeholder.Text), Multiline: e.Multiline,
 	}
 	switch e.Type {
@@ -294,6 +295,7 @@ type attachmentView struct {
 	Text               []page.Span
 	Fields             []fieldView
 	Blocks             []blockView
+	Actions            []legacyView
 	Footer, ImageTitle string
 }
 
@@ -307,7 +309,7 @@ func (l lookout) attachments(raw json.RawMessage) (all []attachmentView) {
 	if len(raw) == 0 || json.Unmarshal(raw, &list) != nil {
 		return nil
 	}
-	for _, one := range list[:min(len(list), shownAttachments)] {
+	for i, one := range list[:min(len(list), shownAttachments)] {
 		var a struct {
 			Pretext, Text, Title, Fallback, Color, Footer string
 			Author                                        string `json:"author_name"`
@@ -319,6 +321,8 @@ func (l lookout) attachments(raw json.RawMessage) (all []attachmentView) {
 		if json.Unmarshal(one, &a) != nil {
 			continue
 		}
+		used, usable := usedAttachmentOf(one, i+1)
+		l.attachment = used.ID
 		v := attachmentView{
 			Class: attachmentClass(a.Color), Pretext: l.text(a.Pretext), Author: page.Plain(a.Author), Title: page.Plain(a.Title),
 			TitleLink: linkOf(a.TitleLink), Text: l.text(a.Text), Footer: page.Plain(a.Footer), Blocks: l.blocks(a.Blocks),
@@ -326,10 +330,13 @@ func (l lookout) attachments(raw json.RawMessage) (all []attachmentView) {
 		if a.ImageURL != "" {
 			v.ImageTitle = "an image, which is not loaded"
 		}
+		if usable {
+			v.Actions = l.legacyViews(&used)
+		}
 		for _, f := range a.Fields[:min(len(a.Fields), shownElements)] {
 			v.Fields = append(v.Fields, fieldView{page.Plain(f.Title), l.text(f.Value)})
 		}
-		if v.Title == "" && len(v.Text) == 0 && len(v.Blocks) == 0 {
+		if v.Title == "" && len(v.Text) == 0 && len(v.Blocks) == 0 && len(v.Actions) == 0 {
 			v.Text = l.text(a.Fallback)
 		}
 		all = append(all, v)

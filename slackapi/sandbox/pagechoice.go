@@ -198,7 +198,7 @@ func (e *elementView) state(values []string) (key string, value any, ok bool) {
 }
 
 // picked are the values of an element in a form of a page.
-func picked(form url.Values, e *elementView) []string { return form["pick:"+e.BlockID+":"+e.ActionID] }
+func picked(form url.Values, e *elementView) []string { return form["pick:"+e.Ref] }
 
 // elementsOf are all elements of blocks that have something to choose, and the buttons.
 func elementsOf(blocks []blockView) (all []*elementView) {

@@ -55,7 +55,8 @@ type lookout struct {
 	here *channel // nil: a person, to whom nothing was said yet, or nothing
 	with *user    // whom to write to, where here is nil
 
-	place string // the message or the modal whose blocks are read
+	place      string // the message or the modal whose blocks are read
+	attachment int    // and the number of the attachment; 0 is the message or the modal itself
 }
 
 // A personView is somebody as pages show them.

@@ -165,7 +165,7 @@ func (s *Sandbox) clickInModal(ctx context.Context, person, element string, form
 		s.mu.Unlock()
 		return errModalClosed
 	}
-	action, err := findAction(open.blocks, element)
+	action, err := findAction(open.blocks, 0, element)
 	if err != nil {
 		s.mu.Unlock()
 		return err
