@@ -62,6 +62,24 @@ func TestApproveIsClicked(t *testing.T) {
 	}
 }
 
+// opensMenu opens the menu of the newest message. The log moves to its end when something comes, so that a click may miss.
+func (b *tab) opensMenu() {
+	b.Helper()
+	const is = `!!document.querySelector("#log article:last-of-type details[open]")`
+	for end := time.Now().Add(patience); !evaluate[bool](b, is); {
+		if time.Now().After(end) {
+			b.Fatalf("the menu does not open; the page says:\n%.4000s", b.says())
+		}
+		b.do(chromedp.Click(chromedp.CSS("#log article:last-of-type summary")))
+		for range 20 {
+			if evaluate[bool](b, is) {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+}
+
 // TestActsOfAPerson are the things that somebody does in a workspace, each of which the server hears of.
 func TestActsOfAPerson(t *testing.T) {
 	heard := make(chan string, 100)
@@ -106,7 +124,8 @@ func TestActsOfAPerson(t *testing.T) {
 	b.phone()
 	b.do(chromedp.SendKeys(chromedp.CSS("#text"), "a typo\r"))
 	b.sees("#log", "a typo")
-	b.do(chromedp.Click(chromedp.CSS("#log article:last-of-type summary")), chromedp.SendKeys(chromedp.CSS("#log details[open] textarea"), ", mended"), chromedp.Click(chromedp.CSS(`#log details[open] button[name="edit"]`)))
+	b.opensMenu()
+	b.do(chromedp.SendKeys(chromedp.CSS("#log details[open] textarea"), ", mended"), chromedp.Click(chromedp.CSS(`#log details[open] button[name="edit"]`)))
 	b.sees("#log", "(edited)")
 	hears("message_changed")
 	b.do(chromedp.Click(chromedp.CSS(`#log details[open] button[value="tada"]`)))
@@ -141,7 +160,8 @@ func TestWhatIsOpenStaysOpen(t *testing.T) {
 	}
 	b := open(t, base)
 	b.sees("#log", "said before, 29")
-	b.do(chromedp.Click(chromedp.CSS("#log article:last-of-type summary")), chromedp.Focus(chromedp.CSS(`#log details[open] button[value="tada"]`)))
+	b.opensMenu()
+	b.do(chromedp.Focus(chromedp.CSS(`#log details[open] button[value="tada"]`)))
 	const place = `(() => { const e = document.querySelector('#log details[open] button[value="tada"]');
 		return e ? [Math.round(e.getBoundingClientRect().top), e === document.activeElement].join() : "closed" })()`
 	before := evaluate[string](b, place)
@@ -215,7 +235,8 @@ func TestActsBeforeTheScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.visit(base)
-	b.do(chromedp.Click(chromedp.CSS("#log article:last-of-type summary")), chromedp.SendKeys(chromedp.CSS("#log details[open] textarea"), ", mended"),
+	b.opensMenu()
+	b.do(chromedp.SendKeys(chromedp.CSS("#log details[open] textarea"), ", mended"),
 		chromedp.Click(chromedp.CSS(`#log details[open] button[name="edit"]`)))
 	b.sees("#log", "(edited)")
 	b.do(chromedp.Click(chromedp.CSS(`#log details[open] button[value="tada"]`)))
