@@ -266,7 +266,7 @@ func foreignAttribute(t *testing.T, page string) string {
 	return ""
 }
 
-var templateAttribute = regexp.MustCompile(`^(?:[a-z]{1,12}|aria-[a-z]+|hx-(?:get|post|trigger|swap|sse:connect)|accept-charset|viewbox|preserveaspectratio|stroke-[a-z]+|vector-effect)$`)
+var templateAttribute = regexp.MustCompile(`^(?:[a-z]{1,12}|aria-[a-z]+|data-(?:announce|key|say)|hx-(?:get|post|trigger|swap|sse:connect)|accept-charset|viewbox|preserveaspectratio|stroke-[a-z]+|vector-effect)$`)
 
 // position is that of the first dead letter.
 func position(t *testing.T, b *browser) string {

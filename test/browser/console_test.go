@@ -167,12 +167,17 @@ func TestTheOperatorRedrivesAThousand(t *testing.T) {
 	b.do(chromedp.Click(chromedp.CSS("input[name=which][value=matching]")))
 	b.presses(`@id="part"`, "Redrive")
 	b.sees("#jobs", "1,000 changed (1,000 looked at)")
+	b.sees("#announced", "Redrive rule.import: done, 1,000 changed (1,000 looked at)")
 	b.sees("#part", "There is no dead letter")
 
 	b.visit(s.Base + "/console/events")
 	b.sees("#part td", "onerror=")
 	s.signed(t, message("EvLive", "it came while the page was open"))
 	b.sees("#part td", "it came while the page was open")
+	b.sees("#announced[role=status]", "1 new event")
+	if evaluate[bool](b, `!!document.querySelector("[aria-live]:not(#announced), #part :is([role=status], [role=alert], [role=log])")`) {
+		t.Error("more of a live page is announced than what is new, in a few words")
+	}
 	b.presses(`@id="part"`, "EvLive")
 	b.sees("li", "before it was answered")
 	b.sees("li", "rule.import")

@@ -82,6 +82,34 @@ function tables() {
 }
 window.addEventListener("resize", tables);
 
+// What has come into a live part is said in a few words to those who do not see it: a reader of the screen would read the
+// whole part. Its entries have a data-key, which stays while they do; one with a text in data-say is said so, the others are
+// counted, with the part's words for one and for several. What comes within a second is said together.
+const parts = new WeakMap(), come = new Map();
+let told = [], saying = 0;
+function announce() {
+  for (const part of document.querySelectorAll("[data-announce]")) {
+    const entries = [...part.querySelectorAll("[data-key]")], known = parts.get(part);
+    parts.set(part, new Set(entries.map((e) => e.dataset.key)));
+    if (!known) continue;
+    for (const e of entries) {
+      if (known.has(e.dataset.key)) continue;
+      if (e.dataset.say) told.push(e.dataset.say);
+      else come.set(part.dataset.announce, (come.get(part.dataset.announce) || 0) + 1);
+    }
+  }
+  if ((told.length || come.size) && !saying) saying = setTimeout(say, 1000);
+}
+function say() {
+  const said = told.concat([...come].map(([words, n]) => n + " " + words.split("|")[n === 1 ? 0 : 1])).join(". ");
+  come.clear();
+  told = [];
+  saying = 0;
+  const region = document.getElementById("announced");
+  region.textContent = "";
+  requestAnimationFrame(() => { region.textContent = said; }); // the same words once more are new ones
+}
+
 // A dialog that the server shows is opened as a modal one: the focus stays in it, and Escape closes it.
 function dialogs() {
   for (const d of document.querySelectorAll("dialog[data-modal]:not([open])")) d.showModal();
@@ -98,5 +126,5 @@ document.addEventListener("cancel", (e) => {
 function narrow() {
   if (matchMedia("(max-width: 720px)").matches) for (const d of document.querySelectorAll("details[data-open-wide]")) d.open = false;
 }
-document.addEventListener("DOMContentLoaded", () => { narrow(); logs(); dialogs(); tables(); });
-document.addEventListener("htmx:after:swap", () => { logs(); dialogs(); tables(); });
+document.addEventListener("DOMContentLoaded", () => { narrow(); logs(); dialogs(); tables(); announce(); });
+document.addEventListener("htmx:after:swap", () => { logs(); dialogs(); tables(); announce(); });
