@@ -46,6 +46,8 @@ type backups struct {
 	log   *slog.Logger
 	epoch string // the store's, once known: it tells its backups from those of others in the directory
 
+	making sync.Mutex // held while one is made
+
 	mu     sync.Mutex
 	failed error     // why the last one failed; nil when it did not
 	since  time.Time // when the first of those failed that have failed since
@@ -81,7 +83,7 @@ func (b *backups) run(ctx context.Context) error {
 			return nil
 		case <-time.After(wait):
 		}
-		err := b.make(ctx)
+		_, err := b.make(ctx, nil)
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // It was asked to end.
 		}
@@ -96,6 +98,8 @@ func (b *backups) run(ctx context.Context) error {
 // due is how long it is until the next backup. One whose name says a time to come was made by a clock that
 // was wrong, and does not count.
 func (b *backups) due(ctx context.Context) time.Duration {
+	b.making.Lock()
+	defer b.making.Unlock()
 	if b.know(ctx) != nil {
 		return 0 // The backup meets what is wrong, as below.
 	}
@@ -110,7 +114,7 @@ func (b *backups) due(ctx context.Context) time.Duration {
 // now is the time that is believed.
 func (b *backups) now() time.Time { return b.clock.Believed(time.Now()).UTC() }
 
-// know learns the store's epoch.
+// know learns the store's epoch. Requires b.making where others may make backups.
 func (b *backups) know(ctx context.Context) error {
 	if b.epoch != "" {
 		return nil
@@ -135,25 +139,29 @@ func (b *backups) note(ctx context.Context, err error) {
 	}
 }
 
-// make makes one backup, and removes those beyond the number that is kept.
-func (b *backups) make(ctx context.Context) error {
+// make makes one backup, and removes those beyond the number that is kept. Progress hears how much of the work is done;
+// nil is not called. One is made at a time.
+func (b *backups) make(ctx context.Context, progress func(done, total int64)) (r sqlite.BackupReport, err error) {
+	b.making.Lock()
+	defer b.making.Unlock()
 	o := b.cfg.Queue.Backups
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return fmt.Errorf("make the directory of BACKUPS: %w", err)
+		return r, fmt.Errorf("make the directory of BACKUPS: %w", err)
 	}
 	if err := b.know(ctx); err != nil {
-		return err
+		return r, err
 	}
 	b.clear()
 	began, now := time.Now(), b.now()
 	name := b.name(now.Format(backupStamp))
-	r, err := sqlite.Backup(ctx, BackupOptions(b.cfg, filepath.Join(o.Dir, name), false))
-	if err != nil {
-		return err
+	how := BackupOptions(b.cfg, filepath.Join(o.Dir, name), false)
+	how.Progress = progress
+	if r, err = sqlite.Backup(ctx, how); err != nil {
+		return r, err
 	}
 	b.log.LogAttrs(ctx, slog.LevelInfo, "the store was backed up", slog.String("file", r.File), slog.Int64("bytes", r.Bytes),
 		slog.Int64("events", r.Events), slog.Float64("seconds", time.Since(began).Seconds()))
-	return b.prune(name, now)
+	return r, b.prune(name, now)
 }
 
 // prune removes the backups beyond the number that is kept, and never the one that was just made.

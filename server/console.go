@@ -8,9 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"slackmcp/config"
@@ -98,6 +96,9 @@ func newConsole(o Options, store *watchedStore, health *web.Health, keeper *gapK
 	if receiver != nil {
 		c.Rejected = receiver.Rejected
 	}
+	if cfg.Queue.Backend == config.SQLite {
+		c.Backups = newConsoleBackups(cfg, store)
+	}
 	if rules != nil {
 		c.Rules = func() []console.Rule { return rulesOf(rules) }
 	}
@@ -167,46 +168,19 @@ func kept(ctx context.Context, cfg config.Config, store *watchedStore) []console
 	if cfg.Queue.Backend == config.SQLite {
 		add("files in DATA_DIR", config.FormatSize(sizeOf(cfg.Queue.DataDir)))
 	}
-	return append(list, backupsKept(cfg, store.backups, stats.Epoch)...)
-}
-
-// backupsKept says what is known of backups: those that the server makes by BACKUPS, the newest first.
-func backupsKept(cfg config.Config, b *backups, epoch string) []console.Setting {
 	switch {
 	case cfg.Queue.Backend != config.SQLite:
-		return []console.Setting{{Key: "backups", Value: "those of the database, by its own tools (docs/operations.md)"}}
-	case b == nil:
-		return []console.Setting{{Key: "backups", Value: "none are made by the server: BACKUPS is not set; the command backup makes one while it runs"}}
-	}
-	said := []console.Setting{{Key: "backups", Value: cfg.Queue.Backups.String()}}
-	add := func(key, value string) { said = append(said, console.Setting{Key: key, Value: value}) }
-	if p := b.problem(); p.What != "" {
-		add("the last backup failed", p.What)
-	}
-	now := b.now()
-	made, err := (&backups{cfg: cfg, epoch: epoch}).list(now)
-	switch {
-	case err != nil:
-		add("backups that are there", "they cannot be looked at: "+err.Error())
-	case len(made) == 0:
-		add("backups that are there", "none yet")
-	}
-	for _, one := range slices.Backward(made) {
-		size := "of unknown size"
-		if info, err := os.Stat(filepath.Join(cfg.Queue.Backups.Dir, one.name)); err == nil {
-			size = config.FormatSize(info.Size())
+		add("backups", "those of the database, by its own tools (docs/operations.md)")
+	case store.backups == nil:
+		add("backups", "none are made by the server alone: BACKUPS is not set")
+	default:
+		add("backups", cfg.Queue.Backups.String())
+		if p := store.backups.problem(); p.What != "" {
+			add("the last backup failed", p.What)
 		}
-		if len(said) > maxBackupsShown {
-			add("older ones", fmt.Sprintf("%d in all", len(made)))
-			break
-		}
-		add(one.name, size+", "+now.Sub(one.at).Round(time.Minute).String()+" old")
 	}
-	return said
+	return list
 }
-
-// maxBackupsShown bounds the rows about backups.
-const maxBackupsShown = 20
 
 // sizeOf adds up the files of a folder; those that cannot be read are left out.
 func sizeOf(dir string) (total int64) {

@@ -16,7 +16,8 @@ var inTheConsole = map[string]string{
 	"events gaps fill": "/gaps/fill", "events gaps list": "/gaps", "events get": "/events/show", "events list": "/events", "events tail": "/live",
 	"groups drop": "/groups/drop", "groups list": "/groups", "health": "/{$}",
 	"people list": "/people", "people show": "/people/show", "people sign-out": "/people/sign-out",
-	"replay":             "/events/replay",
+	"replay":       "/events/replay",
+	"store backup": "/store/backup", "store verify": "/store/verify",
 	"subscriptions list": "/subscriptions", "subscriptions pause": "/subscriptions/change", "subscriptions remove": "/subscriptions/change",
 	"subscriptions resume": "/subscriptions/change", "subscriptions show": "/subscriptions/show",
 	"visibility explain": "/events/show",
@@ -24,10 +25,13 @@ var inTheConsole = map[string]string{
 
 // notInTheConsole are the commands for who may read the server's files, and why.
 var notInTheConsole = map[string]string{
-	"consume":     "it works events",
-	"keys new":    "a key is a secret",
-	"keys rotate": "a key is a secret",
-	"store":       "these work on the store's files: accept, backup, compact, repair, restore and verify",
+	"consume":       "it works events",
+	"keys new":      "a key is a secret",
+	"keys rotate":   "a key is a secret",
+	"store accept":  "the server that would show it does not start on a store that has lost something",
+	"store compact": "it needs the store to itself",
+	"store repair":  "it needs the store to itself",
+	"store restore": "it needs the store to itself",
 }
 
 // otherCommands work on no running server: they prepare it, start it, or look at files and senders.

@@ -102,18 +102,10 @@ either way.`,
 		if err != nil {
 			return err
 		}
-		return o.say(r, "Backed up: "+backupInWords(r)+".", "Verified: what was written was read again and is what the store has.")
+		return o.say(r, "Backed up: "+r.String()+".", "Verified: what was written was read again and is what the store has.")
 	})
 	cmd.Flags().BoolVar(&people, "with-people", false, "Also copy the rows of people who signed in, sealed as they are")
 	return cmd
-}
-
-func backupInWords(r sqlite.BackupReport) string {
-	people := "without people"
-	if r.People {
-		people = "with people, sealed"
-	}
-	return fmt.Sprintf("%d events, %d groups, %d small values, %s, %d bytes, of %s", r.Events, r.Groups, r.Values, people, r.Bytes, r.Made.Local().Format(time.RFC3339))
 }
 
 // newStoreVerify looks whether a backup, or the store, is whole.
@@ -135,7 +127,7 @@ events; it has no sum, so that a bit which flips inside the text of a stored eve
 			if err != nil {
 				return err
 			}
-			return o.say(r, "The backup is whole: "+backupInWords(r)+".")
+			return o.say(r, "The backup is whole: "+r.String()+".")
 		}
 		if err := o.exists(); err != nil {
 			return err
@@ -187,7 +179,7 @@ handles again; what was received after it is missing, becomes a gap when the ser
 
 func restoreInWords(r sqlite.RestoreReport) []string {
 	since := r.Backup.Made.Local().Format(time.RFC3339)
-	lines := []string{"Restored: " + backupInWords(r.Backup) + "."}
+	lines := []string{"Restored: " + r.Backup.String() + "."}
 	switch {
 	case r.Missing < 0:
 		lines = append(lines, "Missing: what was received since "+since+"; how much that is, is not known here. It becomes a gap when the server starts.")

@@ -255,7 +255,7 @@ var fields = []struct{ Name, What string }{
 	{"tool", "the tool that wrote"},
 	{"channel", "the id of the channel that it wrote to"},
 	{"ts", "Slack's ts of what was written"},
-	{"operation", "what an operator did: `reload` and the operations beside it, above; by a command `group dropped`, `dead letters redriven`, `dead letters dropped`, `events replayed`, `people_sign_out` or `visibility_explain`, whose target is a person and the id of an event; or the name of a tool of the scope admin"},
+	{"operation", "what an operator did: `reload` and the operations beside it, above; by a command `group dropped`, `dead letters redriven`, `dead letters dropped`, `events replayed`, `people_sign_out` or `visibility_explain`, whose target is a person and the id of an event; by the console also `gap filled`, `store backed up` and `store verified`, whose target is the name of a backup or \"the store\"; or the name of a tool of the scope admin"},
 	{"target", "what it was done to"},
 	{"count", "how many it was about"},
 	{"status", "the HTTP status of the answer"},

@@ -109,6 +109,48 @@ func TestFillAndSignOut(t *testing.T) {
 	}
 }
 
+// TestBackUpAndVerify: both go on behind the page, say what came of it, and are told to the trail.
+func TestBackUpAndVerify(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0, "", nil)
+	b := w.signedIn()
+	if a := b.post("/console/store/backup", url.Values{}); a.status != http.StatusSeeOther {
+		t.Errorf("back up: %d %s", a.status, a.body)
+	}
+	if c := w.done("store backed up"); c.Target != "the store" || c.Count != 1 || c.Err != nil {
+		t.Errorf("told of %+v", c)
+	}
+	w.eventually("the backup is said", func() bool { return strings.Contains(b.get("/console/jobs").body, "12 events, ") })
+	for name, operation := range map[string]string{"": "the store", "older": "older"} {
+		if a := b.post("/console/store/verify", url.Values{"name": {name}}); a.status != http.StatusSeeOther {
+			t.Errorf("verify %q: %d %s", name, a.status, a.body)
+		}
+		w.eventually("verifying "+operation+" is told", func() bool {
+			changes, _ := w.told()
+			for _, c := range changes {
+				if c.Operation == "store verified" && c.Target == operation {
+					return (c.Err != nil) == (name == "older") && (c.Count == 1) == (name == "")
+				}
+			}
+			return false
+		})
+	}
+	w.eventually("both are said", func() bool {
+		page := b.get("/console/jobs").body
+		return strings.Contains(page, "it is whole") && strings.Contains(page, "the backup is damaged")
+	})
+	w = newWorld(t, 0, "", func(o *console.Options) { o.Backups = nil })
+	b = w.signedIn()
+	for _, path := range []string{"/console/store/backup", "/console/store/verify"} {
+		if a := b.post(path, url.Values{}); a.status != http.StatusBadRequest {
+			t.Errorf("%s of a store without files: %d", path, a.status)
+		}
+	}
+	if page := b.get("/console/settings").body; strings.Contains(page, "Back up now") {
+		t.Error("the page offers a backup of a store without files")
+	}
+}
+
 func TestFindAnEvent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 3, "no", nil)

@@ -66,6 +66,8 @@ type Options struct {
 	Settings []Setting
 	// Kept says in words what is kept for how long, and how large it is.
 	Kept func(context.Context) []Setting
+	// Backups are nil where the store lies in no files of this server.
+	Backups Backups
 	// Rules lists the rules in force.
 	Rules func() []Rule
 	Gaps  Gaps
@@ -220,6 +222,8 @@ func (c *Console) routes() http.Handler {
 	c.change(pages, "/gaps/fill", c.fill)
 	c.change(pages, "/subscriptions/change", c.changeSubscription)
 	c.change(pages, "/people/sign-out", c.signOutPerson)
+	c.change(pages, "/store/backup", c.backUp)
+	c.change(pages, "/store/verify", c.verify)
 	c.change(pages, "/jobs/stop", c.stopJob)
 	pages.HandleFunc("POST "+Base+"/sign-out", c.signOut)
 
@@ -242,7 +246,7 @@ type view struct {
 // liveOn says what makes a page's part come anew.
 var liveOn = map[string]string{
 	"health": "figures", "events": "events", "deliveries": "slow", "groups": "figures", "letters": "jobs", "rules": "figures", "gaps": "jobs",
-	"subscriptions": "slow", "assistants": "figures", "people": "slow",
+	"subscriptions": "slow", "assistants": "figures", "people": "slow", "settings": "jobs",
 }
 
 // page adds a page: its template of a name, and the part of it that is live.

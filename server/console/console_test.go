@@ -49,6 +49,7 @@ type world struct {
 	changes  []console.Change
 	sessions []console.Session
 	filled   []string
+	verified []string
 	out      []string
 }
 
@@ -93,6 +94,7 @@ func newWorld(t *testing.T, letters int, reason string, change func(*console.Opt
 			return []webhook.Rejected{{ID: "kq3f", Source: hostile, Address: hostile, Reason: hostile, Expected: []string{hostile}, Came: []string{hostile}, Headers: map[string]int{hostile: 3}, Body: hostile}}
 		},
 		Gaps:          w,
+		Backups:       copies{w},
 		People:        people{w},
 		Subscriptions: func() (*notify.Notifier, error) { return nil, errors.New("none " + hostile) },
 		Assistants: func() (transport.Stats, []transport.Held) {
@@ -144,6 +146,30 @@ func (w *world) Fill(_ context.Context, id string, send func(gaps.Gap) error) er
 	w.filled = append(w.filled, id)
 	w.mu.Unlock()
 	return send(gaps.Gap{ID: id, Fill: &gaps.Fill{Channels: 3, Messages: 7, Stored: 5, Skipped: []string{hostile}}})
+}
+
+// copies is console.Backups.
+type copies struct{ w *world }
+
+func (copies) Place() string { return hostile }
+
+func (copies) List(context.Context) ([]console.Backup, error) {
+	return []console.Backup{{Name: hostile, Size: hostile, Age: time.Hour}, {Name: "older"}}, nil
+}
+
+func (copies) Make(_ context.Context, tell func(done, of int64)) (string, error) {
+	tell(3, 7)
+	return "12 events, " + hostile, nil
+}
+
+func (c copies) Verify(_ context.Context, name string) (string, error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	c.w.verified = append(c.w.verified, name)
+	if name == "older" {
+		return "", errors.New("the backup is damaged")
+	}
+	return "it is whole", nil
 }
 
 // people is console.People.

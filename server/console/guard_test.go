@@ -26,7 +26,7 @@ var pages = []string{
 }
 
 var changes = []string{
-	"/dead-letters/redrive", "/dead-letters/drop", "/events/replay", "/events/replay-all", "/groups/drop", "/gaps/fill", "/subscriptions/change", "/people/sign-out", "/jobs/stop", "/sign-out",
+	"/dead-letters/redrive", "/dead-letters/drop", "/events/replay", "/events/replay-all", "/groups/drop", "/gaps/fill", "/subscriptions/change", "/people/sign-out", "/store/backup", "/store/verify", "/jobs/stop", "/sign-out",
 }
 
 func TestAStrangerGetsNothing(t *testing.T) {

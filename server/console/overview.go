@@ -47,7 +47,19 @@ func (c *Console) settings(r *http.Request) (any, error) {
 	}
 	var d struct {
 		Kept     []Setting
+		Place    string // of backups; "" where there are none
+		Backups  []Backup
+		More     int
+		Unknown  string // why the backups are not known
 		Sections []section
+	}
+	if b := c.opt.Backups; b != nil {
+		list, err := b.List(r.Context())
+		if err != nil {
+			d.Unknown = err.Error()
+		}
+		d.Place, d.Backups = b.Place(), list[:min(len(list), maxBackupsShown)]
+		d.More = len(list) - len(d.Backups)
 	}
 	if c.opt.Kept != nil {
 		d.Kept = c.opt.Kept(r.Context())

@@ -51,6 +51,15 @@ type BackupReport struct {
 	Last  int64  `json:"last"`
 }
 
+// String says in words what a backup holds.
+func (r BackupReport) String() string {
+	people := "without people"
+	if r.People {
+		people = "with people, sealed"
+	}
+	return fmt.Sprintf("%d events, %d groups, %d small values, %s, %d bytes, of %s", r.Events, r.Groups, r.Values, people, r.Bytes, r.Made.Local().Format(time.RFC3339))
+}
+
 // backupNote is the row of meta that says what a backup holds.
 type backupNote struct {
 	Made   time.Time `json:"made"`

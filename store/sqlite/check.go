@@ -46,10 +46,29 @@ func Check(ctx context.Context, dir, topic string, deep bool) (r CheckReport, er
 	return r, c.err
 }
 
+// CheckWithin is a deep Check by the process that owns the store. It opens the files by SQLite alone, whose locks on a
+// file end when the process closes it anywhere; what is seen in the files without SQLite the start of the process has looked at.
+func CheckWithin(ctx context.Context, dir, topic string) (r CheckReport, err error) {
+	if topic == "" {
+		topic = DefaultTopic
+	}
+	f := filesOf(dir, topic)
+	n, _, err := readNote(f.note)
+	if err != nil {
+		return r, err
+	}
+	r.Exists = true
+	c := &checker{ctx: ctx, deep: true, within: true, report: &r}
+	c.open(f.db, queueLayout, n.events(), func(s session) error { return c.events(s, f.db, n) })          //nolint:contextcheck // The checker has it.
+	c.open(f.values, valuesLayout, n.values(), func(s session) error { return c.values(s, f.values, n) }) //nolint:contextcheck // As above.
+	return r, c.err
+}
+
 // A checker collects what a check finds.
 type checker struct {
 	ctx    context.Context //nolint:containedctx // It lives as long as the call of Check.
 	deep   bool
+	within bool // the process that owns the store checks it
 	report *CheckReport
 	err    error
 }
@@ -72,15 +91,14 @@ func (c *checker) add(err error) bool {
 // acknowledged in it; "" is nothing.
 func (c *checker) open(path string, l layout, stored string, fn func(session) error) {
 	var alone bare
-	if l == queueLayout {
+	if l == queueLayout && !c.within {
 		alone = bareOf(path)
 	}
 	err := c.session(path, l, stored, func(s session) error {
-		if err := lengthOf(s, path); err != nil {
-			return err
-		}
-		if err := alone.belongs(s, path); err != nil {
-			return err
+		if !c.within {
+			if err := errors.Join(lengthOf(s, path), alone.belongs(s, path)); err != nil {
+				return err
+			}
 		}
 		if err := fn(s); err != nil || !c.deep {
 			return err

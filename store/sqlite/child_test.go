@@ -31,6 +31,7 @@ var parts = map[string]func(dir string) error{
 	"starve":  playStarve,
 	"migrate": playMigrate,
 	"open":    playOpen,
+	"locks":   playLocks,
 }
 
 func TestMain(m *testing.M) {

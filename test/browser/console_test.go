@@ -216,6 +216,16 @@ func TestTheOperatorFillsAGapAndSignsOut(t *testing.T) {
 	b.sees("#jobs", "channels read")
 	b.sees("#part td", "filled")
 
+	b.visit("http://" + admin + "/console/settings")
+	b.presses(`@id="part"`, "Back up now")
+	b.sees("#jobs", "without people")
+	b.sees("#part td", ".backup")
+	b.presses(`@id="part"`, "Verify the store")
+	b.sees("#jobs", "the store is whole")
+	b.presses(`@id="part"`, "Verify slack.events-")
+	b.sees("#jobs", "the backup is whole")
+	b.everywhere("settings with a backup")
+
 	b.visit("http://" + admin + "/console/people")
 	b.sees("#part td", sandbox.Alice)
 	b.everywhere("people")
