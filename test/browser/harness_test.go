@@ -338,8 +338,9 @@ func (b *tab) dark(is bool) {
 func (b *tab) phone() {
 	b.Helper()
 	b.do(chromedp.EmulateViewport(375, 812))
-	if wide := evaluate[bool](b, `document.documentElement.scrollWidth > innerWidth`); wide {
-		b.Error("the page is wider than a phone")
+	const wide = `document.documentElement.scrollWidth > innerWidth ? [...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 200)).concat("the page itself") : []`
+	for _, one := range evaluate[[]string](b, wide) {
+		b.Errorf("the page is wider than a phone, for %s", one)
 	}
 }
 

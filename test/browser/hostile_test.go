@@ -1,11 +1,15 @@
 package browser
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -77,6 +81,9 @@ func hostileBlocks(text string) []map[string]any {
 // hostileChannel is the id of the channel for the text of a number.
 func hostileChannel(i int) string { return fmt.Sprintf("C0HOST%05d", i) }
 
+// hostilePerson is the id of who is named by the text of a number.
+func hostilePerson(i int) string { return fmt.Sprintf("U0HOST%05d", i) }
+
 // hostileWorkspace has each text in every field that a page shows: in a channel of its own, with people, bots and groups named so.
 func hostileWorkspace(t *testing.T) *sandbox.Workspace {
 	t.Helper()
@@ -88,15 +95,22 @@ func hostileWorkspace(t *testing.T) *sandbox.Workspace {
 		at := time.Date(2025, 6, 1, 0, i, 0, 0, time.UTC).Unix()
 		var messages []o
 		say := func(m o) { at++; m["ts"] = strconv.FormatInt(at, 10) + ".000100"; messages = append(messages, m) }
-		people = append(people, o{"name": name, "real_name": text, "display_name": text, "title": text, "status_text": text})
-		bots = append(bots, o{"name": "Bot" + name})
+		people = append(people, o{"id": hostilePerson(i), "name": name, "real_name": text, "display_name": text, "title": text, "status_text": text})
+		bot := fmt.Sprintf("B0HOST%05d", i)
+		bots = append(bots, o{"bot_id": bot, "name": text})
 		groups = append(groups, o{"id": fmt.Sprintf("S0HOST%05d", i), "handle": fmt.Sprintf("group-%d", i), "name": text, "description": text})
 		say(o{"user": name, "text": text, "reactions": []o{{"name": "eyes", "users": []string{"ada"}}}})
 		say(o{"user": name, "text": fmt.Sprintf("<!subteam^S0HOST%05d|%s>", i, text)})
-		say(o{"bot_id": "Bot" + name, "username": text, "text": text, "blocks": hostileBlocks(text)})
-		say(o{"bot_id": "Bot" + name, "attachments": []o{{
+		say(o{"bot_id": bot, "username": text, "text": text, "blocks": hostileBlocks(text)})
+		say(o{"bot_id": bot, "attachments": []o{{
 			"title": text, "title_link": "javascript:window.pwned=1", "text": text, "pretext": text, "footer": text, "author_name": text, "color": text, "fallback": text,
 			"image_url": "https://evil.example/a.png", "fields": []o{{"title": text, "value": text}}, "blocks": hostileBlocks(text),
+			"callback_id": text, "actions": []o{
+				{"type": "button", "name": text, "text": text, "value": text, "style": text, "confirm": o{"title": text, "text": text}},
+				{"type": "button", "name": text, "text": text, "url": "javascript:window.pwned=1"},
+				{"type": "select", "name": text, "text": text, "options": []o{{"text": text, "value": text}}, "option_groups": []o{{"text": text, "options": []o{{"text": text, "value": text}}}}},
+				{"type": text, "name": text, "text": text},
+			},
 		}}})
 		say(o{"user": name, "files": []o{
 			{"name": text, "title": text, "content": "<script>window.pwned=1</script>", "mimetype": "text/html"},
@@ -108,7 +122,7 @@ func hostileWorkspace(t *testing.T) *sandbox.Workspace {
 		})
 	}
 	raw, err := json.Marshal(o{
-		"team": o{"name": hostile[0]}, "app": o{"name": "Wick"}, "people": people, "bots": bots, "user_groups": groups, "channels": channels,
+		"team": o{"name": strings.ReplaceAll(strings.Join(hostile, " "), "\x00", "")}, "app": o{"name": "Wick"}, "people": people, "bots": bots, "user_groups": groups, "channels": channels,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +159,7 @@ func serveWorkspace(t *testing.T, o sandbox.Options) (*sandbox.Sandbox, string) 
 
 // inert is what no page may have, whatever it shows.
 const inert = `[...document.querySelectorAll("*")].filter(e =>
-	e.tagName === "IFRAME" || e.tagName === "BASE" || e.tagName === "SCRIPT" && !e.src.startsWith(location.origin + "/assets/") ||
+	e.tagName === "IFRAME" || e.tagName === "BASE" || e.tagName === "SCRIPT" && !/^(\/console)?\/assets\/[a-z-]+\.js$/.test(e.src.startsWith(location.origin) && new URL(e.src).pathname) ||
 	e.tagName === "IMG" && !e.src.startsWith(location.origin) || e.tagName === "FORM" && !e.action.startsWith(location.origin) ||
 	[...e.attributes].some(a => a.name.startsWith("on") || a.name === "style") ||
 	(e.getAttribute("href") || "").trim().toLowerCase().startsWith("javascript:")).map(e => e.outerHTML.slice(0, 200)).concat(window.pwned ? ["pwned"] : [])`
@@ -164,24 +178,90 @@ func (b *tab) harmless(what string) {
 	}
 }
 
+// hostileAnswers connects an app to a workspace, and has it answer a slash command of each person with their text: in a message
+// for the person alone, and in a modal whose every field it is. Command and modal are what the page shows beside the messages.
+func hostileAnswers(t *testing.T, box *sandbox.Sandbox, base string) {
+	t.Helper()
+	type o = map[string]any
+	triggers := make(chan string, 1)
+	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, _ := io.ReadAll(r.Body) // a body that cannot be read is none
+		if form, err := url.ParseQuery(string(raw)); err == nil && form.Has("command") {
+			triggers <- form.Get("trigger_id")
+			return
+		}
+		var said struct{ Challenge string }
+		_ = json.Unmarshal(raw, &said) // no other body has one
+		_, _ = io.WriteString(w, said.Challenge)
+	}))
+	t.Cleanup(app.Close)
+	if err := box.SetRequestURL(t.Context(), app.URL); err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range hostile {
+		answer, err := box.Slash(t.Context(), hostilePerson(i), hostileChannel(i), "/hostile", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		message, err := json.Marshal(o{"text": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.Post(answer.ResponseURL, "application/json", bytes.NewReader(message))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = res.Body.Close(); res.StatusCode != http.StatusOK {
+			t.Fatalf("a response was answered %d", res.StatusCode)
+		}
+		short := func(most int) o {
+			runes := []rune(text)
+			return o{"type": "plain_text", "text": string(runes[:min(len(runes), most)])}
+		}
+		input := func(id string, element o) o {
+			return o{"type": "input", "block_id": id, "label": o{"type": "plain_text", "text": "Field " + text}, "hint": short(2000), "element": element}
+		}
+		options := []o{{"text": short(75), "value": short(150)["text"]}}
+		view, err := json.Marshal(o{
+			"type": "modal", "callback_id": "hostile", "private_metadata": text, "title": short(24), "submit": short(24), "close": short(24),
+			"blocks": []o{
+				{"type": "section", "text": o{"type": "mrkdwn", "text": text}},
+				input("typed", o{"type": "plain_text_input", "action_id": text, "placeholder": short(150), "initial_value": text}),
+				input("long", o{"type": "plain_text_input", "action_id": text, "multiline": true, "initial_value": text}),
+				input("chosen", o{"type": "static_select", "action_id": text, "placeholder": short(150), "options": options, "initial_option": options[0]}),
+				input("ticked", o{"type": "checkboxes", "action_id": text, "options": options}),
+				input("sought", o{"type": "external_select", "action_id": text, "placeholder": short(150)}),
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		exchange(t, base+"/api/views.open", "application/x-www-form-urlencoded",
+			url.Values{"token": {sandbox.DefaultBotToken}, "trigger_id": {next(t, triggers, "the command")}, "view": {string(view)}}.Encode(), &struct{}{})
+	}
+}
+
 // TestHostileTextsDoNothing: no text of the workspace, wherever it stands, runs, loads or leads anywhere by itself.
 func TestHostileTextsDoNothing(t *testing.T) {
-	_, base := serveWorkspace(t, sandbox.Options{Workspace: hostileWorkspace(t)})
+	box, base := serveWorkspace(t, sandbox.Options{Workspace: hostileWorkspace(t)})
+	hostileAnswers(t, box, base)
 	b := open(t, base)
-	for i := range hostile {
-		b.visit(base + "/?as=U0ADA00001&in=" + hostileChannel(i))
+	for i, text := range hostile {
+		b.visit(base + "/?as=" + hostilePerson(i) + "&in=" + hostileChannel(i))
 		b.sees(".head", "dock-"+strconv.Itoa(i))
-		b.harmless(fmt.Sprintf("with %q", hostile[i]))
-		if n := evaluate[int](b, `document.querySelectorAll("#log article").length`); n != 5 {
-			t.Errorf("with %q the page shows %d messages, want 5", hostile[i], n)
+		b.sees("dialog[open]", "Field")
+		b.harmless(fmt.Sprintf("with %q", text))
+		if n := evaluate[int](b, `document.querySelectorAll("#log article").length`); n != 6 {
+			t.Errorf("with %q the page shows %d messages, want 6", text, n)
 		}
 	}
 	b.visit(base + "/?as=U0ADA00001&in=" + hostileChannel(3))
 	b.sees(".head", hostile[3])
 	for _, text := range hostile[:6] { // typed, posted, and shown again
 		b.do(chromedp.SendKeys(chromedp.CSS("#text"), text+"\r"))
+		b.sees("#log", text)
+		evaluate[bool](b, `new Promise(is => { const look = () => document.querySelector("#text").value ? setTimeout(look, 10) : is(true); look() })`) // the form is empty again
 	}
-	b.sees("#log", hostile[5])
 	b.harmless("after hostile texts were typed")
 	for _, link := range evaluate[[]string](b, `[...document.querySelectorAll("a[target]")].map(a => a.rel)`) {
 		if link != "noopener noreferrer" {
