@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,45 +59,61 @@ var reads = []read{
 	{"the resource slack://events", "resources/read", "slack://events", `"uri":"slack://events"`},
 }
 
-// measureReads lets each build be asked once in each round.
+// measureReads lets both builds run at once and asks them in turn, in each round the other one first.
 func measureReads(ctx context.Context, o options, r read, log io.Writer) (comparison, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
+	defer cancel()
 	c := comparison{results: map[string][]result{}}
-	for round := range o.rounds {
-		for name, server := range map[string]string{now: o.server, before: o.before} {
-			got, err := readOnce(ctx, server, r)
+	names := []string{before, now}
+	servers := map[string]*driver.Process{}
+	for name, path := range map[string]string{now: o.server, before: o.before} {
+		p, err := startFull(ctx, path)
+		if err != nil {
+			return comparison{}, fmt.Errorf("%s, %s: %w", r.name, name, err)
+		}
+		defer p.Stop()
+		servers[name] = p
+	}
+	for round := range o.rounds + 1 {
+		for _, name := range names {
+			got, err := readOften(ctx, servers[name], r)
 			if err != nil {
 				return comparison{}, fmt.Errorf("%s, %s: %w", r.name, name, err)
 			}
-			fmt.Fprintf(log, "%s, round %d, %-7s %7.1f µs CPU, p50 %s, p99 %s, %.0f MiB\n", r.name, round+1, name, micros(got.cpu), got.p50, got.p99, got.peak)
+			if round == 0 { // what comes first is not counted
+				continue
+			}
+			fmt.Fprintf(log, "%s, round %d, %-7s %7.1f µs CPU, p50 %s, p99 %s, %.0f MiB\n", r.name, round, name, micros(got.cpu), got.p50, got.p99, got.peak)
 			c.results[name] = append(c.results[name], got)
 		}
+		slices.Reverse(names)
 	}
 	return c, nil
 }
 
-// readTimes is how often one server is asked.
-const readTimes = 300
-
-// readOnce starts a server, gives it events, and asks it.
-func readOnce(ctx context.Context, server string, r read) (result, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
+// startFull starts a server and gives it events.
+func startFull(ctx context.Context, server string) (*driver.Process, error) {
 	p, err := driver.Start(ctx, server, "--integrated", "--mcp-transport", "streamable-http")
 	if err != nil {
-		return result{}, err
+		return nil, err
 	}
-	defer p.Stop()
 	if _, err := (driver.Load{Rate: 500, Duration: 2 * time.Second, Channels: 20, Run: "B"}).Post(ctx, p); err != nil {
-		return result{}, err
+		p.Stop()
+		return nil, err
 	}
+	return p, nil
+}
+
+// readTimes is how often one server is asked in a round.
+const readTimes = 300
+
+// readOften asks a server.
+func readOften(ctx context.Context, p *driver.Process, r read) (result, error) {
 	web := &http.Client{}
 	defer web.CloseIdleConnections()
 	var took []time.Duration
-	var cpu time.Duration
-	for n := range readTimes + 50 {
-		if n == 50 { // what comes first is not counted
-			took, cpu = nil, p.CPU()
-		}
+	cpu := p.CPU()
+	for range readTimes {
 		at := time.Now()
 		if err := driver.Call(ctx, web, p, r.method, r.of, r.params); err != nil {
 			return result{}, err
