@@ -125,6 +125,7 @@ func TestActsOfAPerson(t *testing.T) {
 	b.do(chromedp.SendKeys(chromedp.CSS("#text"), "a typo\r"))
 	b.sees("#log", "a typo")
 	b.opensMenu()
+	evaluate[bool](b, `(() => { const t = document.querySelector("#log details[open] textarea"); t.setSelectionRange(t.value.length, t.value.length); return true })()`)
 	b.do(chromedp.SendKeys(chromedp.CSS("#log details[open] textarea"), ", mended"), chromedp.Click(chromedp.CSS(`#log details[open] button[name="edit"]`)))
 	b.sees("#log", "(edited)")
 	hears("message_changed")
@@ -140,6 +141,7 @@ func TestActsOfAPerson(t *testing.T) {
 	exchange(t, base+"/api/views.open", "application/x-www-form-urlencoded",
 		url.Values{"token": {sandbox.DefaultBotToken}, "trigger_id": {trigger}, "view": {view}}.Encode(), &struct{}{})
 	b.sees("dialog[open]", "Why?")
+	b.focused("dialog input[type=text]")
 	b.axe("a modal, on a phone")
 	b.picture("workspace-phone")
 	b.do(chromedp.SendKeys(chromedp.CSS("dialog input[type=text]"), "because"), chromedp.Click(chromedp.CSS(`dialog button[name="submit"]:not(.unseen)`)))

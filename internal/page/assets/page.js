@@ -112,7 +112,12 @@ function say() {
 
 // A dialog that the server shows is opened as a modal one: the focus stays in it, and Escape closes it.
 function dialogs() {
-  for (const d of document.querySelectorAll("dialog[data-modal]:not([open])")) d.showModal();
+  for (const d of document.querySelectorAll("dialog[data-modal]:not([open])")) {
+    d.showModal();
+    // The browser would choose the button that Enter presses, which nobody sees.
+    const first = d.querySelector(":is(input:not([type=hidden]), select, textarea)") || d.querySelector("button:not(.unseen)");
+    if (first) first.focus();
+  }
 }
 // Escape closes it as its button does: the server hears of it.
 document.addEventListener("cancel", (e) => {
