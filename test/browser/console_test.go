@@ -193,6 +193,7 @@ func TestTheOperatorRedrivesAThousand(t *testing.T) {
 	b.presses(`@id="part"`, "EvLive")
 	b.sees("li", "before it was answered")
 	b.sees("li", "rule.import")
+	b.picture("console-event")
 
 	b.visit(s.Base + "/console/")
 	peak, _ := s.Memory()
