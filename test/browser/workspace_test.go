@@ -193,7 +193,8 @@ func TestActsBeforeTheScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	come, asked := make(chan struct{}), make(chan struct{}, 100)
-	var refused atomic.Bool                                                   // the first stream
+	answer := make(chan struct{})
+	var refused, slowly atomic.Bool                                           // the first stream, and what is said from then on
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { // it adds no header by which the page would know a proxy
 		r.SetURL(to)
 		r.Out.Header.Del("Origin")
@@ -210,6 +211,9 @@ func TestActsBeforeTheScripts(t *testing.T) {
 		case strings.HasSuffix(r.URL.Path, "/hx-sse.js"): // long after htmx.js
 			<-come
 			time.Sleep(time.Second)
+		case r.URL.Path == "/act/say" && slowly.Load():
+			asked <- struct{}{}
+			<-answer
 		case r.URL.Path == "/live" && !refused.Swap(true):
 			http.Error(w, "not yet", http.StatusTooManyRequests)
 			return
@@ -229,6 +233,17 @@ func TestActsBeforeTheScripts(t *testing.T) {
 	}
 	b.do(chromedp.SendKeys(chromedp.CSS("#text"), "and then\r"))
 	b.sees("#log", "and then")
+	// What is typed before the last message was taken stays.
+	slowly.Store(true)
+	b.do(chromedp.SendKeys(chromedp.CSS("#text"), "a slow one\r"))
+	next(t, asked, "the slow message")
+	b.do(chromedp.SendKeys(chromedp.CSS("#text"), "typed on"))
+	close(answer)
+	b.sees("#log", "a slow one")
+	evaluate[bool](b, `new Promise(is => {
+		const look = () => document.querySelector("#text").value === "typed on" ? is(true) : setTimeout(look, 20);
+		look();
+	})`)
 	if times := evaluate[int](b, `[...document.querySelectorAll("#log article")].filter(a => a.textContent.includes("too early")).length`); times != 1 {
 		t.Errorf("what was sent three times before the scripts came is there %d times", times)
 	}

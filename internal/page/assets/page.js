@@ -31,14 +31,28 @@ document.addEventListener("keydown", (e) => {
 // What types without keys, such as some keyboards of phones, brings the new line by itself: the field may be empty again by then.
 document.addEventListener("keypress", (e) => sends(e) && e.preventDefault());
 
-// A form that asks for it is empty again after it was taken, and an old note goes.
+// What a text field had when its form was sent.
+const sentTexts = new WeakMap();
+document.addEventListener("htmx:before:request", (e) => {
+  const source = e.detail && e.detail.ctx && e.detail.ctx.sourceElement;
+  const form = source && source.closest("form[data-reset]");
+  for (const field of form ? form.querySelectorAll("textarea") : []) sentTexts.set(field, field.value);
+});
+
+// A form that asks for it is empty again after it was taken, but for what was typed behind it meanwhile, and an old note goes.
 document.addEventListener("htmx:after:request", (e) => {
   const ctx = e.detail && e.detail.ctx;
   const form = ctx && ctx.sourceElement && ctx.sourceElement.closest("form");
   const status = ctx && ctx.response ? ctx.response.status : 0;
   if (!form || status < 200 || status > 299) return;
   document.getElementById("note").replaceChildren();
-  if (form.matches("[data-reset]")) form.reset();
+  if (!form.matches("[data-reset]")) return;
+  const typed = [...form.querySelectorAll("textarea")].map((field) => {
+    const sent = sentTexts.get(field) || "";
+    return [field, field.value.startsWith(sent) ? field.value.slice(sent.length) : ""];
+  });
+  form.reset();
+  for (const [field, text] of typed) field.value = text;
 });
 
 // A button that asks first. hx-confirm is not used for it: it takes some texts for script.
