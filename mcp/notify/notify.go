@@ -284,22 +284,9 @@ func (n *Notifier) round(life context.Context) error {
 	}
 	all := make(map[string]*Subscription, len(entries))
 	for _, entry := range entries {
-		s, known := before[path.Base(entry.Key)]
-		if !known || s.version != entry.Version {
-			if s, err = decodeSubscription(entry); err != nil {
-				n.log.LogAttrs(ctx, slog.LevelError, "a subscription cannot be read", slog.String("key", entry.Key), slog.Any("error", err))
-				continue
-			}
+		if s := n.valid(ctx, entry, before[path.Base(entry.Key)]); s != nil {
+			all[s.ID] = s
 		}
-		if p, err := n.opt.Caller(ctx, s.Principal, s.Credential); p == nil && err == nil {
-			n.evict(ctx, s, "the access was revoked")
-			continue
-		}
-		if !n.mayPost(s.Principal, s.URL) {
-			n.evict(ctx, s, "PEOPLE_CALLBACK_HOSTS does not name its host")
-			continue
-		}
-		all[s.ID] = s
 	}
 	if err := n.share.round(ctx, len(all) > 0, n.halt); err != nil && ctx.Err() == nil {
 		n.log.LogAttrs(ctx, slog.LevelWarn, "the share of subscriptions was not settled", slog.Any("error", err))
@@ -308,6 +295,28 @@ func (n *Notifier) round(life context.Context) error {
 		n.apply(life, all)
 	}
 	return nil
+}
+
+// valid returns the subscription of a row, as it was read before where the row is the same. It is nil for a row that cannot be
+// read, and for a subscription that may not go on, which it ends.
+func (n *Notifier) valid(ctx context.Context, entry state.Entry, before *Subscription) *Subscription {
+	s := before
+	if s == nil || s.version != entry.Version {
+		var err error
+		if s, err = decodeSubscription(entry); err != nil {
+			n.log.LogAttrs(ctx, slog.LevelError, "a subscription cannot be read", slog.String("key", entry.Key), slog.Any("error", err))
+			return nil
+		}
+	}
+	if p, err := n.opt.Caller(ctx, s.Principal, s.Credential); p == nil && err == nil {
+		n.evict(ctx, s, "the access was revoked")
+		return nil
+	}
+	if !n.mayPost(s.Principal, s.URL) {
+		n.evict(ctx, s, "PEOPLE_CALLBACK_HOSTS does not name its host")
+		return nil
+	}
+	return s
 }
 
 // apply starts, updates and stops runners.
