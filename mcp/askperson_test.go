@@ -19,7 +19,7 @@ type asked struct {
 }
 
 // askAs asks a question in a conversation.
-func (h *house) askAs(token, channel string) (asked, called) {
+func (h *peopleServer) askAs(token, channel string) (asked, called) {
 	h.t.Helper()
 	got := h.call(token, "slack_ask", a{"channel": channel, "question": "Ship it?", "choices": []string{"yes", "no"}, "timeout_seconds": 0})
 	var q asked
@@ -32,7 +32,7 @@ func (h *house) askAs(token, channel string) (asked, called) {
 }
 
 // shown is a message as the bot reads it.
-func (h *house) shown(channel, ts string) string {
+func (h *peopleServer) shown(channel, ts string) string {
 	h.t.Helper()
 	page, err := h.bot.Replies(h.t.Context(), slackapi.RepliesQuery{Channel: channel, ThreadTS: ts, Limit: 1})
 	if err != nil || len(page.Messages) == 0 {
@@ -49,7 +49,7 @@ func (h *house) shown(channel, ts string) string {
 // anybody. The answer is that sign-in's.
 func TestTheBotAsksForAPerson(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	q, got := h.askAs(alice, sandbox.General)
 	if got.failed || q.Status != "open" {
 		t.Fatalf("%+v", got)
@@ -90,7 +90,7 @@ func TestTheBotAsksForAPerson(t *testing.T) {
 // count, and what is hidden is as what is not there.
 func TestTheBotAsksForMembersOnly(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	room, err := h.by(sandbox.Alice).CreateChannel(t.Context(), "asking-room", true)
 	if err != nil {
 		t.Fatal(err)
@@ -138,8 +138,8 @@ func TestTheBotAsksForMembersOnly(t *testing.T) {
 func TestAnswersToEventsOfAPerson(t *testing.T) {
 	t.Parallel()
 	for _, asBot := range []bool{false, true} {
-		h := newHouse(t, func(o *mcp.Options) { o.SpeakAsBot = asBot })
-		h.rooms.Put(sandbox.General, sandbox.Alice, sandbox.Kira)
+		h := newPeopleServer(t, func(o *mcp.Options) { o.SpeakAsBot = asBot })
+		h.members.Put(sandbox.General, sandbox.Alice, sandbox.Kira)
 		h.spoke("EvAsk", sandbox.General, "who knows?")
 		before := h.counted("bot")
 		got := h.call(alice, "slack_reply_to_event", a{"event_id": "EvAsk", "to": "channel", "text": "I do"})
@@ -156,7 +156,7 @@ func TestAnswersToEventsOfAPerson(t *testing.T) {
 			t.Errorf("its surroundings: %+v", got)
 		}
 		room := keep(t, h.by(sandbox.Bob), "canarybob", sandbox.Grace)
-		h.rooms.Put(room.room, sandbox.Alice) // as far as the cache knows
+		h.members.Put(room.room, sandbox.Alice) // as far as the cache knows
 		h.spoke("EvRoom", room.room, "anybody?")
 		before = h.counted("bot")
 		if got := h.call(alice, "slack_reply_to_event", a{"event_id": "EvRoom", "to": "channel", "text": "I"}); !got.failed {

@@ -26,13 +26,13 @@ import (
 	"slackmcp/slackapi/sandbox"
 )
 
-// house is a server at which people have signed in, with the fake workspace behind it.
-type house struct {
+// peopleServer is a server at which people have signed in, with the fake workspace behind it.
+type peopleServer struct {
 	*fixture
-	bot    *slackapi.Client
-	box    *sandbox.Sandbox
-	people *signedIn
-	rooms  *eventtest.Rooms
+	bot     *slackapi.Client
+	box     *sandbox.Sandbox
+	people  *signedIn
+	members *eventtest.Members
 
 	mu    sync.Mutex
 	calls map[string]int // of the Web API: those of people by method, the others as "bot"
@@ -143,9 +143,9 @@ var personScopes = strings.Fields(`bookmarks:read canvases:read channels:history
 	groups:read im:history im:read mpim:history mpim:read pins:read reactions:read search:read usergroups:read users:read
 	bookmarks:write canvases:write channels:write chat:write files:write groups:write im:write mpim:write pins:write reactions:write`)
 
-func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
+func newPeopleServer(t *testing.T, change ...func(*mcp.Options)) *peopleServer {
 	t.Helper()
-	h := &house{calls: map[string]int{}, rooms: &eventtest.Rooms{}}
+	h := &peopleServer{calls: map[string]int{}, members: &eventtest.Members{}}
 	h.people = &signedIn{
 		scopes: personScopes, tokens: map[string]string{}, ended: map[string]context.CancelCauseFunc{}, lives: map[string]context.Context{},
 		names: map[string]*access.Principal{},
@@ -155,7 +155,7 @@ func newHouse(t *testing.T, change ...func(*mcp.Options)) *house {
 	}
 	all := func(o *mcp.Options) {
 		o.Choice.Toolsets = []string{toolset.All}
-		o.People, o.Visibility, o.Cursors = h.people, h.rooms, cursorSealer(t)
+		o.People, o.Visibility, o.Cursors = h.people, h.members, cursorSealer(t)
 		require, err := access.Require(access.RequireOptions{
 			Authenticator: h.people, MetadataURL: "https://mcp.example/.well-known/oauth-protected-resource/mcp", Offer: []access.Scope{access.Read, access.Write},
 		})
@@ -189,7 +189,7 @@ func cursorSealer(t *testing.T) cursor.Sealer {
 }
 
 // slackURL is the workspace behind a counter of calls.
-func (h *house) slackURL(t *testing.T) string {
+func (h *peopleServer) slackURL(t *testing.T) string {
 	t.Helper()
 	box, err := sandbox.New(sandbox.Options{})
 	if err != nil {
@@ -220,7 +220,7 @@ func (h *house) slackURL(t *testing.T) string {
 }
 
 // by is a client with which somebody acts without the server.
-func (h *house) by(user string) *slackapi.Client {
+func (h *peopleServer) by(user string) *slackapi.Client {
 	h.t.Helper()
 	p, err := h.people.slack.Person(slackapi.PersonOptions{Who: user + " by hand", Token: func(context.Context) (string, error) { return "xoxp-sandbox-" + user, nil }})
 	if err != nil {
@@ -229,14 +229,14 @@ func (h *house) by(user string) *slackapi.Client {
 	return p.Client()
 }
 
-func (h *house) counted(of string) int {
+func (h *peopleServer) counted(of string) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.calls[of]
 }
 
 // as makes a request of 2026-07-28 with a token, and returns the answer whole.
-func (h *house) as(token, method string, params map[string]any) (status int, body string, header http.Header) {
+func (h *peopleServer) as(token, method string, params map[string]any) (status int, body string, header http.Header) {
 	h.t.Helper()
 	with := map[string]any{"_meta": map[string]any{
 		"io.modelcontextprotocol/protocolVersion":    "2026-07-28",
@@ -289,7 +289,7 @@ type called struct {
 	failed bool
 }
 
-func (h *house) call(token, tool string, args map[string]any) called {
+func (h *peopleServer) call(token, tool string, args map[string]any) called {
 	h.t.Helper()
 	if args == nil {
 		args = map[string]any{}
@@ -314,7 +314,7 @@ func (h *house) call(token, tool string, args map[string]any) called {
 }
 
 // tools are those that tools/list shows, by name.
-func (h *house) tools(token string) map[string]string {
+func (h *peopleServer) tools(token string) map[string]string {
 	h.t.Helper()
 	_, body, _ := h.as(token, "tools/list", nil)
 	var x struct {

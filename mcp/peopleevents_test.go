@@ -16,7 +16,7 @@ import (
 )
 
 // listen opens a subscriptions/listen stream, and returns its lines of data as they come.
-func (h *house) listen(token, method string, params a) <-chan string {
+func (h *peopleServer) listen(token, method string, params a) <-chan string {
 	h.t.Helper()
 	with := a{"_meta": a{
 		"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientInfo": a{"name": "t", "version": "1"},
@@ -64,7 +64,7 @@ func (h *house) listen(token, method string, params a) <-chan string {
 }
 
 // next returns the next line, which has to hold a text.
-func (h *house) next(lines <-chan string, text string) string {
+func (h *peopleServer) next(lines <-chan string, text string) string {
 	h.t.Helper()
 	select {
 	case line := <-lines:
@@ -79,7 +79,7 @@ func (h *house) next(lines <-chan string, text string) string {
 }
 
 // spoke is a message in a conversation, with a word.
-func (h *house) spoke(id, channel, word string) {
+func (h *peopleServer) spoke(id, channel, word string) {
 	h.events.Append(eventtest.Envelope(id, a{
 		"type": "message", "channel": channel, "channel_type": "group", "user": sandbox.Grace, "ts": "1700000000.000100", "text": word,
 	}, a{"team_id": sandbox.Team}))
@@ -89,10 +89,10 @@ func (h *house) spoke(id, channel, word string) {
 // may see, and of nothing else.
 func TestUpdatesAreOfWhatOneSees(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	const room, hall = "G0ROOM00001", "C0HALL00001"
-	h.rooms.Put(room, sandbox.Alice)
-	h.rooms.Put(hall, sandbox.Alice, sandbox.Bob)
+	h.members.Put(room, sandbox.Alice)
+	h.members.Put(hall, sandbox.Alice, sandbox.Bob)
 	uris := []string{"slack://events", "webhook://slack/events", "slack://channels/" + room + "/events", "slack://events/EvSecret", "slack://channels/" + hall + "/events"}
 	follow := a{"notifications": a{"resourceSubscriptions": uris}}
 	hers, his := h.listen(alice, "subscriptions/listen", follow), h.listen(bob, "subscriptions/listen", follow)
@@ -104,8 +104,8 @@ func TestUpdatesAreOfWhatOneSees(t *testing.T) {
 	if joined := strings.Join(told, " "); !strings.Contains(joined, "EvSecret") || !strings.Contains(joined, room) {
 		t.Errorf("who sees it is told %s", joined)
 	}
-	if h.rooms.Asked(sandbox.Alice) == 0 || h.rooms.Asked(sandbox.Bob) != 0 {
-		t.Errorf("%d times it is asked of who is in the room, and %d times of who is not", h.rooms.Asked(sandbox.Alice), h.rooms.Asked(sandbox.Bob))
+	if h.members.Asked(sandbox.Alice) == 0 || h.members.Asked(sandbox.Bob) != 0 {
+		t.Errorf("%d times it is asked of who is in the room, and %d times of who is not", h.members.Asked(sandbox.Alice), h.members.Asked(sandbox.Bob))
 	}
 	time.Sleep(100 * time.Millisecond)
 	h.spoke("EvOpen", hall, "hello")
@@ -126,9 +126,9 @@ func TestUpdatesAreOfWhatOneSees(t *testing.T) {
 // Resources of events hold what their reader sees, and read as if there were nothing else.
 func TestResourcesAreOfWhatOneSees(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	const room = "G0ROOM00001"
-	h.rooms.Put(room, sandbox.Alice)
+	h.members.Put(room, sandbox.Alice)
 	read := func(token, uri string) string {
 		_, body, _ := h.as(token, "resources/read", a{"uri": uri})
 		return body
@@ -166,9 +166,9 @@ func TestResourcesAreOfWhatOneSees(t *testing.T) {
 // A cursor is of one sign-in: with another client of the same person it is "start again".
 func TestCursorsAreOfOneSignIn(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	const room, phone = "G0ROOM00001", sandbox.Alice + ".phone.read.events"
-	h.rooms.Put(room, sandbox.Alice)
+	h.members.Put(room, sandbox.Alice)
 	for _, id := range []string{"Ev1", "Ev2", "Ev3"} {
 		h.spoke(id, room, "words of "+id)
 	}
@@ -203,7 +203,7 @@ func TestCursorsAreOfOneSignIn(t *testing.T) {
 	if got := h.call(alice, "slack_wait_for_event", a{"channel": room, "timeout_seconds": 1, "cursor": from}); !strings.Contains(got.text, "words of Ev4") {
 		t.Errorf("a wait goes on with %+v", got)
 	}
-	h.rooms.Remove(room, sandbox.Alice)
+	h.members.Remove(room, sandbox.Alice)
 	if got := h.call(alice, "slack_wait_for_event", a{"channel": room, "timeout_seconds": 1, "cursor": from}); strings.Contains(got.text, "words") {
 		t.Errorf("who left reads %+v", got)
 	}
@@ -213,10 +213,10 @@ func TestCursorsAreOfOneSignIn(t *testing.T) {
 // away meanwhile is not sent.
 func TestMCPEventsOfWhatOneSees(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	const room, hall = "G0ROOM00001", "C0HALL00001"
-	h.rooms.Put(room, sandbox.Alice)
-	h.rooms.Put(hall, sandbox.Alice, sandbox.Bob)
+	h.members.Put(room, sandbox.Alice)
+	h.members.Put(hall, sandbox.Alice, sandbox.Bob)
 	question := func(more a) a {
 		q := a{"name": "message.created", "arguments": a{}}
 		maps.Copy(q, more)
@@ -253,10 +253,10 @@ func TestMCPEventsOfWhatOneSees(t *testing.T) {
 	if line := h.next(streams[bob], "EvOpen"); strings.Contains(line, "e0-") {
 		t.Errorf("a position is told: %s", line)
 	}
-	h.rooms.Remove(hall, sandbox.Bob)
+	h.members.Remove(hall, sandbox.Bob)
 	h.spoke("EvLate", hall, "hello again")
 	h.next(streams[alice], "EvLate")
-	h.rooms.Put(hall, sandbox.Bob)
+	h.members.Put(hall, sandbox.Bob)
 	h.spoke("EvBack", hall, "hello once more")
 	h.next(streams[bob], "EvBack")
 	if p := poll(bob, his); len(p.Events) != 3 { // who is back may read what was said meanwhile

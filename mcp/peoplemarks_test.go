@@ -17,7 +17,7 @@ func TestAnothersAssistantIsShownAsOne(t *testing.T) {
 	for name, level := range map[string]view.Lockdown{"open": view.Off, "lockdown": view.Guests} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t, func(o *mcp.Options) {
+			h := newPeopleServer(t, func(o *mcp.Options) {
 				o.Lockdown, o.Posts = level, view.NewPosts(o.Questions, view.OfBot|view.OfPeople)
 			})
 			typed, err := h.box.PostAs("alice", "#random", "typed pomegranate", sandbox.Saying{})

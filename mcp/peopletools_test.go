@@ -21,7 +21,7 @@ import (
 // What a person is shown follows from what they gave, what Slack granted, and the operator.
 func TestToolsOfAPerson(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	write, read := h.tools(alice), h.tools(aliceRead)
 	for _, tool := range catalogue(t) {
 		shown, ok := write[tool.Name]
@@ -51,7 +51,7 @@ func TestToolsOfAPerson(t *testing.T) {
 	if got := h.call(alice, "slack_list_pins", a{"channel": sandbox.General}); !got.failed || !strings.HasPrefix(got.text, "missing_scope: slack_list_pins") || !strings.Contains(got.text, "pins:read") {
 		t.Errorf("a tool that the grant does not cover: %+v", got)
 	}
-	quiet := newHouse(t, func(o *mcp.Options) { o.Choice.ReadOnly = true })
+	quiet := newPeopleServer(t, func(o *mcp.Options) { o.Choice.ReadOnly = true })
 	for name := range quiet.tools(alice) {
 		if _, ok := read[name]; !ok && !strings.Contains(name, "_event") && name != "webhook_message_status" {
 			t.Errorf("%s is listed by a server that only reads", name)
@@ -62,18 +62,18 @@ func TestToolsOfAPerson(t *testing.T) {
 // A person whose grant does not hold is told so by every tool, and nothing is done with another token.
 func TestAFailingGrantIsNotTheBots(t *testing.T) {
 	t.Parallel()
-	for name, fail := range map[string]func(h *house){
-		"no grant":  func(h *house) { h.people.tokens[sandbox.Alice] = "" },
-		"revoked":   func(h *house) { h.box.Revoke("xoxp-sandbox-" + sandbox.Alice) },
-		"another's": func(h *house) { h.people.tokens[sandbox.Alice] = "xoxp-sandbox-" + sandbox.Bob },
-		"revoked later": func(h *house) {
+	for name, fail := range map[string]func(h *peopleServer){
+		"no grant":  func(h *peopleServer) { h.people.tokens[sandbox.Alice] = "" },
+		"revoked":   func(h *peopleServer) { h.box.Revoke("xoxp-sandbox-" + sandbox.Alice) },
+		"another's": func(h *peopleServer) { h.people.tokens[sandbox.Alice] = "xoxp-sandbox-" + sandbox.Bob },
+		"revoked later": func(h *peopleServer) {
 			h.call(alice, "slack_list_channels", nil)
 			h.box.Revoke("xoxp-sandbox-" + sandbox.Alice)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newHouse(t)
+			h := newPeopleServer(t)
 			h.call("service", "slack_list_channels", a{"query": "general"}) // the bot has looked round
 			fail(h)
 			before := h.counted("bot")
@@ -112,7 +112,7 @@ func TestAFailingGrantIsNotTheBots(t *testing.T) {
 // Who gave read alone is led on by clients that can be, and told in words by the others.
 func TestStepUp(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	post := a{"name": "slack_post_message", "arguments": a{"channel": sandbox.General, "text": "hi"}}
 	status, _, header := h.as(aliceRead, "tools/call", post)
 	challenge := header.Get("WWW-Authenticate")
@@ -157,7 +157,7 @@ func textOf(res *protocol.CallToolResult) string {
 // The operator's rules hold for people; what is not there for them is not there, whatever a rule says of it.
 func TestRulesHoldForPeople(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(o *mcp.Options) {
+	h := newPeopleServer(t, func(o *mcp.Options) {
 		o.Write.Deny = []string{"#leads", sandbox.Salaries, sandbox.Grace}
 		o.Write.PerMinute = 1
 	})
@@ -190,7 +190,7 @@ func TestRulesHoldForPeople(t *testing.T) {
 // Two clients of one person share no idempotency keys.
 func TestKeysAreOfASignIn(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	args := a{"channel": sandbox.General, "text": "once", "idempotency_key": "k"}
 	first, again := h.call(alice, "slack_post_message", args), h.call(alice, "slack_post_message", args)
 	if !strings.Contains(again.text, `"repeated":true`) || first.failed {
@@ -206,7 +206,7 @@ func TestKeysAreOfASignIn(t *testing.T) {
 // A person has one share, however often they have signed in: another one notices nothing.
 func TestSharesAreOfAPerson(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, func(o *mcp.Options) { o.Transport.MaxSessions, o.Transport.Share = 8, 25 })
+	h := newPeopleServer(t, func(o *mcp.Options) { o.Transport.MaxSessions, o.Transport.Share = 8, 25 })
 	for _, c := range []struct {
 		token string
 		want  int
@@ -236,7 +236,7 @@ func TestSharesAreOfAPerson(t *testing.T) {
 // People who gave no events are not told of the extension of events, of which they are refused everything.
 func TestEventsAreNotDeclaredToPeople(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	for who, want := range map[string]bool{alice: true, "service": true, aliceRead: false, sandbox.Bob + ".laptop.read.write": false} {
 		_, body, _ := h.as(who, "server/discover", nil)
 		var got struct {
@@ -262,7 +262,7 @@ func TestEventsAreNotDeclaredToPeople(t *testing.T) {
 // What a sign-in has under way ends with it, and what was kept for the person with their last one.
 func TestTheEndOfASignIn(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	tablet := sandbox.Alice + ".tablet.read.write"
 	for _, who := range []string{alice, tablet, alice, tablet, bob} {
 		if got := h.call(who, "slack_list_channels", nil); got.failed {
@@ -307,7 +307,7 @@ func TestTheEndOfASignIn(t *testing.T) {
 // A person's lists change with what Slack granted to that person, and for nobody else.
 func TestListsChangeForThePersonAlone(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	changes := map[string]chan struct{}{}
 	for _, who := range []string{aliceRead, bob, "service"} {
 		heard := make(chan struct{}, 10)
@@ -357,7 +357,7 @@ func TestListsChangeForThePersonAlone(t *testing.T) {
 // Every tool that is for people works for them, by their own token alone.
 func TestEveryToolAsAPerson(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	own := keep(t, h.by(sandbox.Alice), "canaryalice", sandbox.Grace, sandbox.Ines)
 	h.tell(&own, sandbox.Alice)
 	h.events.Append(event.Event{Source: event.SourceReceipts, Kind: event.Kind{Type: "delivery_receipt", Subtype: "queued"}, Encoding: event.JSON, Raw: []byte(`{"id":"m1","status":"queued"}`)})
@@ -405,7 +405,7 @@ func TestEveryToolAsAPerson(t *testing.T) {
 // A guest is shown no name of a channel that they are not in, though the bot knows it, and a member is.
 func TestAGuestLearnsNoNames(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	if _, err := h.by(sandbox.Bob).PostMessage(t.Context(), slackapi.Post{Channel: sandbox.Engineers, Text: "see <#" + sandbox.Incidents + ">"}); err != nil {
 		t.Fatal(err)
 	}
@@ -427,7 +427,7 @@ func TestAGuestLearnsNoNames(t *testing.T) {
 // Each one's direct message with somebody is their own.
 func TestDirectMessagesArePersonal(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	channel := func(who string) string {
 		t.Helper()
 		var out struct{ Channel string }
@@ -454,7 +454,7 @@ func TestDirectMessagesArePersonal(t *testing.T) {
 // lets delete everybody's messages.
 func TestAPersonChangesNoQuestion(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	var asked struct{ Channel, TS string }
 	got := h.call("service", "slack_ask", a{"channel": sandbox.General, "question": "on or off?", "choices": []string{"on"}, "timeout_seconds": 0})
 	if err := json.Unmarshal([]byte(got.text), &asked); err != nil || asked.TS == "" {
@@ -475,12 +475,12 @@ func TestTimesOfPeopleAreTheirs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, all := newHouse(t), newHouse(t, func(o *mcp.Options) { o.TimeZone = chosen })
+	own, all := newPeopleServer(t), newPeopleServer(t, func(o *mcp.Options) { o.TimeZone = chosen })
 	me, err := own.by(sandbox.Bob).UserInfo(t.Context(), sandbox.Bob)
 	if err != nil || me.TZ == "" || me.TZ == chosen.String() {
 		t.Fatalf("%v, %q: this test would show nothing", err, me.TZ)
 	}
-	for h, want := range map[*house]string{own: me.TZ, all: chosen.String()} {
+	for h, want := range map[*peopleServer]string{own: me.TZ, all: chosen.String()} {
 		h.call(bob, "slack_post_message", a{"channel": sandbox.General, "text": "hi"})
 		if got := h.call(bob, "slack_read_channel_messages", a{"channel": sandbox.General}); !strings.Contains(got.text, `"time_zone":"`+want+`"`) {
 			t.Errorf("times are not of %s: %s", want, got.text)

@@ -156,7 +156,7 @@ func happened(t *testing.T, members map[string][]string, prefix string, places, 
 
 // A world is a server, and what happened in it.
 type world struct {
-	*house
+	*peopleServer
 	judge *visibility.Judge
 	room  private // empty where there is none
 	hall  string
@@ -195,7 +195,7 @@ func (k asker) Holds(ctx context.Context, p access.Person) error {
 func newWorld(t *testing.T, room bool) *world {
 	t.Helper()
 	w := &world{mail: newMailbox(t)}
-	w.house = newHouse(t, func(o *mcp.Options) {
+	w.peopleServer = newPeopleServer(t, func(o *mcp.Options) {
 		var err error
 		w.judge, err = visibility.New(visibility.Options{
 			Bot: o.Slack, People: asker{o.People}, Pace: 1_000_000,

@@ -250,7 +250,7 @@ func (w *world) follow(token string, uris, types []string) map[string]*ear {
 	ears["a session"] = &ear{lines: w.sse(token, "", session), set: true}
 
 	old := w.sse(token, "/sse", "")
-	at := &world{house: &house{fixture: &fixture{t: w.t, url: w.next(old, "")}}}
+	at := &world{peopleServer: &peopleServer{fixture: &fixture{t: w.t, url: w.next(old, "")}}}
 	if strings.HasPrefix(at.url, "/") {
 		at.url = strings.TrimSuffix(w.url, "/mcp") + at.url
 	}

@@ -84,10 +84,10 @@ func keep(t *testing.T, c *slackapi.Client, word string, with ...string) private
 }
 
 // tell makes an event of a message in the room, which the owner may see and who else is named.
-func (h *house) tell(p *private, who ...string) {
+func (h *peopleServer) tell(p *private, who ...string) {
 	h.t.Helper()
 	p.event = "Ev0" + strings.ToUpper(p.word)
-	h.rooms.Put(p.room, who...)
+	h.members.Put(p.room, who...)
 	h.events.Append(eventtest.Envelope(p.event, map[string]any{
 		"type": "message", "channel": p.room, "channel_type": "group", "user": sandbox.Grace, "ts": p.ts, "text": p.word + " " + p.secret() + " <@" + sandbox.Bob + "> is told",
 	}, map[string]any{"team_id": sandbox.Team}))
@@ -201,7 +201,7 @@ func (p *private) hits(text string, args a) bool {
 // word of it is shown, whatever was read before, and nothing is asked with another token.
 func TestTwoPeopleAndEveryTool(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	of := map[string]*private{}
 	for who, p := range map[string]private{
 		alice: keep(t, h.by(sandbox.Alice), "canaryalice", sandbox.Grace, sandbox.Ines),
@@ -270,7 +270,7 @@ func TestTwoPeopleAndEveryTool(t *testing.T) {
 }
 
 // completions asks for names that are begun.
-func completions(t *testing.T, h *house, of map[string]*private) {
+func completions(t *testing.T, h *peopleServer, of map[string]*private) {
 	t.Helper()
 	for _, who := range []string{alice, bob} {
 		for _, ref := range []a{{"type": "ref/resource", "uri": "slack://channels/{channel}/events"}, {"type": "ref/prompt", "name": "summarize_channel"}} {
@@ -292,7 +292,7 @@ func completions(t *testing.T, h *house, of map[string]*private) {
 // What is hidden and what does not exist is answered alike.
 func TestHiddenIsAbsent(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newPeopleServer(t)
 	hidden := keep(t, h.by(sandbox.Alice), "canaryalice", sandbox.Grace, sandbox.Ines)
 	h.tell(&hidden, sandbox.Alice)
 	absent := hidden

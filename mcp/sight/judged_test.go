@@ -28,9 +28,9 @@ func person(user string) *access.Principal {
 }
 
 // asSeen is a log as U1 sees it.
-func asSeen(log event.Log, rooms *eventtest.Rooms) sight.Log {
+func asSeen(log event.Log, members *eventtest.Members) sight.Log {
 	show := func(_ access.Person, _ func(string) bool, e *event.Event) event.Event { return *e }
-	return sight.Over(log, sight.Options{Judge: rooms, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
+	return sight.Over(log, sight.Options{Judge: members, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
 }
 
 // said are n events: of each fourth U1 may see the conversation.
@@ -78,8 +78,8 @@ func pages(t *testing.T, log event.Log, q event.Query) (all []string) {
 func TestPagesAreAsIfTheHiddenWereNot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		rooms := &eventtest.Rooms{}
-		rooms.Put("COPEN", "U1")
+		members := &eventtest.Members{}
+		members.Put("COPEN", "U1")
 		for _, n := range []int{0, 1, 7, 120} {
 			for _, order := range []event.Order{event.NewestFirst, event.OldestFirst} {
 				for _, limit := range []int{1, 3, 50, event.MaxLimit} {
@@ -89,7 +89,7 @@ func TestPagesAreAsIfTheHiddenWereNot(t *testing.T) {
 							name := fmt.Sprintf("%d events, order %d, limit %d, bytes %d, scan %d", n, order, limit, most, scan)
 							bare, whole := said(n, false), said(n, true)
 							whole.Scan = scan
-							want, got := pages(t, asSeen(bare, rooms), q), pages(t, asSeen(whole, rooms), q)
+							want, got := pages(t, asSeen(bare, members), q), pages(t, asSeen(whole, members), q)
 							if !slices.Equal(got, want) {
 								t.Errorf("%s:\n got %v\nwant %v", name, got, want)
 							}
@@ -119,13 +119,13 @@ func (l *trimmed) Query(ctx context.Context, q event.Query, use func(event.Page)
 func TestWhatFollowsIsRemovedMeanwhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		rooms := &eventtest.Rooms{}
-		rooms.Put("COPEN", "U1")
+		members := &eventtest.Members{}
+		members.Put("COPEN", "U1")
 		for order, want := range map[event.Order]string{event.NewestFirst: "[Ev117 Ev113 Ev109] false", event.OldestFirst: "[Ev1 Ev5 Ev9] true"} {
 			log := &trimmed{Log: said(120, true), reads: 2}
 			log.Scan = 6
 			got := ""
-			err := asSeen(log, rooms).Query(t.Context(), event.Query{Order: order, Limit: 50}, func(p event.Page) error {
+			err := asSeen(log, members).Query(t.Context(), event.Query{Order: order, Limit: 50}, func(p event.Page) error {
 				var ids []string
 				for i := range p.Events {
 					ids = append(ids, p.Events[i].ID)
@@ -142,7 +142,7 @@ func TestWhatFollowsIsRemovedMeanwhile(t *testing.T) {
 		}
 		// Where nothing is held the question has failed.
 		log := &trimmed{Log: said(120, true)}
-		if err := asSeen(log, rooms).Query(t.Context(), event.Query{Limit: 50}, func(event.Page) error { return nil }); err == nil {
+		if err := asSeen(log, members).Query(t.Context(), event.Query{Limit: 50}, func(event.Page) error { return nil }); err == nil {
 			t.Error("a cursor that is gone is taken")
 		}
 	})
@@ -150,7 +150,7 @@ func TestWhatFollowsIsRemovedMeanwhile(t *testing.T) {
 
 // A judge that changes its mind: what was visible is unknown from the time on that another event is met.
 type doubts struct {
-	*eventtest.Rooms
+	*eventtest.Members
 	at string
 }
 
@@ -158,7 +158,7 @@ func (d *doubts) See(p access.Person, e *event.Event) visibility.Verdict {
 	if e.ID == d.at {
 		d.Forget("COPEN")
 	}
-	return d.Rooms.See(p, e)
+	return d.Members.See(p, e)
 }
 
 // TestWhatBecomesUnknown: what was found for a page and is unknown by the time that the page is given is left out,
@@ -169,14 +169,14 @@ func TestWhatBecomesUnknown(t *testing.T) {
 		scan int
 		at   string
 	}{"found": {0, "Ev7"}, "held": {2, "Ev7"}} {
-		rooms := &doubts{&eventtest.Rooms{}, tc.at}
-		rooms.Put("COPEN", "U1")
+		members := &doubts{&eventtest.Members{}, tc.at}
+		members.Put("COPEN", "U1")
 		log := &eventtest.Log{Scan: tc.scan}
 		for i := range 8 {
 			log.Append(event.Event{ID: fmt.Sprintf("Ev%d", i), Channel: []string{"CHIDDEN", "COPEN"}[i%7%2]})
 		}
 		show := func(_ access.Person, _ func(string) bool, e *event.Event) event.Event { return *e }
-		l := sight.Over(log, sight.Options{Judge: rooms, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
+		l := sight.Over(log, sight.Options{Judge: members, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
 		err := l.Query(t.Context(), event.Query{Order: event.OldestFirst, Limit: 50}, func(p event.Page) error {
 			if len(p.Events) != 0 || !p.Unjudged {
 				t.Errorf("%s: %d events, said %v", name, len(p.Events), p.Unjudged)
@@ -193,8 +193,8 @@ func TestWhatBecomesUnknown(t *testing.T) {
 // see, nor tells how far a search has looked.
 func TestWordsOfWhatIsShown(t *testing.T) {
 	t.Parallel()
-	rooms := &eventtest.Rooms{}
-	rooms.Put("COPEN", "U1")
+	members := &eventtest.Members{}
+	members.Put("COPEN", "U1")
 	log := &looked{Log: &eventtest.Log{}}
 	for i := range 20 {
 		channel := []string{"COPEN", "CHIDDEN"}[i%2]
@@ -205,7 +205,7 @@ func TestWordsOfWhatIsShown(t *testing.T) {
 		shown.Raw = bytes.ReplaceAll(e.Raw, []byte("secret"), nil)
 		return shown
 	}
-	l := sight.Over(log, sight.Options{Judge: rooms, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
+	l := sight.Over(log, sight.Options{Judge: members, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
 	for word, want := range map[string]int{"word": 10, "secret": 0, "CHIDDEN": 0} {
 		q := event.Query{Limit: 4, Filter: event.Filter{Text: &event.Text{Query: word, Says: func(e *event.Event) bool {
 			if e.Channel != "COPEN" {
@@ -251,7 +251,7 @@ func (l *looked) Query(ctx context.Context, q event.Query, use func(event.Page) 
 
 // learner counts for what it is asked.
 type learner struct {
-	*eventtest.Rooms
+	*eventtest.Members
 	learnt []string
 }
 
@@ -266,10 +266,10 @@ func (l *learner) Learn(_ access.Person, channel string) bool {
 // Of the conversations that an event names, two are asked for that may be, and those that are known are not.
 func TestFewConversationsAreLearnt(t *testing.T) {
 	t.Parallel()
-	rooms := &learner{Rooms: &eventtest.Rooms{}}
-	rooms.Put("COPEN", "U1")
+	members := &learner{Members: &eventtest.Members{}}
+	members.Put("COPEN", "U1")
 	for _, id := range []string{"CFAKE", "C1", "C2", "C3"} {
-		rooms.Forget(id)
+		members.Forget(id)
 	}
 	log := &eventtest.Log{}
 	log.Append(event.Event{ID: "Ev1", Channel: "COPEN", Raw: []byte("{}")})
@@ -281,12 +281,12 @@ func TestFewConversationsAreLearnt(t *testing.T) {
 		}
 		return *e
 	}
-	l := sight.Over(log, sight.Options{Judge: rooms, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
+	l := sight.Over(log, sight.Options{Judge: members, Show: show, Cursors: sealer{}}).For(sight.Of(person("U1")))
 	if err := l.Get(t.Context(), event.SourceSlack, "Ev1", func(*event.Event) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(rooms.learnt, []string{"C1", "C2"}) {
-		t.Errorf("it asks for %v", rooms.learnt)
+	if !slices.Equal(members.learnt, []string{"C1", "C2"}) {
+		t.Errorf("it asks for %v", members.learnt)
 	}
 }
 
@@ -298,9 +298,9 @@ func blind(l *eventtest.Log) *eventtest.Log {
 // A log that knows nothing of sights shows nothing hidden all the same.
 func TestAStoreThatJudgesNothing(t *testing.T) {
 	t.Parallel()
-	rooms := &eventtest.Rooms{}
-	rooms.Put("COPEN", "U1")
-	log := asSeen(blind(said(100, true)), rooms)
+	members := &eventtest.Members{}
+	members.Put("COPEN", "U1")
+	log := asSeen(blind(said(100, true)), members)
 	err := log.Query(t.Context(), event.Query{Limit: 80}, func(p event.Page) error {
 		for i := range p.Events {
 			if p.Events[i].Channel != "COPEN" {
@@ -322,12 +322,12 @@ func TestUnknownIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	for _, answered := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			rooms := &eventtest.Rooms{}
-			rooms.Forget("COPEN")
+			members := &eventtest.Members{}
+			members.Forget("COPEN")
 			if answered {
-				rooms.Answer = func() { rooms.Put("COPEN", "U1") }
+				members.Answer = func() { members.Put("COPEN", "U1") }
 			}
-			log, began := asSeen(said(20, true), rooms), time.Now()
+			log, began := asSeen(said(20, true), members), time.Now()
 			err := log.Query(t.Context(), event.Query{}, func(p event.Page) error {
 				if (len(p.Events) == 6) != answered || p.Unjudged == answered {
 					t.Errorf("answered %v: %d events, said %v", answered, len(p.Events), p.Unjudged)
@@ -337,7 +337,7 @@ func TestUnknownIsWaitedFor(t *testing.T) {
 			if took := time.Since(began); err != nil || took > 3*time.Second || !answered && took < time.Second {
 				t.Errorf("answered %v: it took %s, %v", answered, took, err)
 			}
-			rooms.Forget("COPEN")
+			members.Forget("COPEN")
 			got := 0
 			err = log.Get(t.Context(), event.SourceSlack, "Ev1", func(*event.Event) error {
 				got++
@@ -355,19 +355,19 @@ func TestUnknownIsWaitedFor(t *testing.T) {
 func TestWhoFollowsWaitsForWhatIsUnknown(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		decide func(*eventtest.Rooms)
+		decide func(*eventtest.Members)
 		want   string
 	}{
-		"visible":     {func(r *eventtest.Rooms) { r.Put("CLATER", "U1") }, "[[Ev0 Ev2] [Ev3 Ev4]]"},
-		"hidden":      {func(r *eventtest.Rooms) { r.Put("CLATER", "U2") }, "[[Ev0 Ev2] [Ev4]]"},
-		"never known": {func(*eventtest.Rooms) { time.Sleep(time.Minute) }, "[[Ev0 Ev2] [Ev4]]"},
+		"visible":     {func(r *eventtest.Members) { r.Put("CLATER", "U1") }, "[[Ev0 Ev2] [Ev3 Ev4]]"},
+		"hidden":      {func(r *eventtest.Members) { r.Put("CLATER", "U2") }, "[[Ev0 Ev2] [Ev4]]"},
+		"never known": {func(*eventtest.Members) { time.Sleep(time.Minute) }, "[[Ev0 Ev2] [Ev4]]"},
 	} {
 		for _, scan := range []int{0, 1, 2} {
 			for _, unseeing := range []bool{true, false} {
 				synctest.Test(t, func(t *testing.T) {
-					rooms, log := &eventtest.Rooms{}, &eventtest.Log{Scan: scan, Blind: unseeing}
-					rooms.Put("COPEN", "U1")
-					rooms.Forget("CLATER")
+					members, log := &eventtest.Members{}, &eventtest.Log{Scan: scan, Blind: unseeing}
+					members.Put("COPEN", "U1")
+					members.Forget("CLATER")
 					for i, channel := range []string{"COPEN", "CLATER", "COPEN", "CLATER", "COPEN"} {
 						at := time.Now()
 						if i == 1 {
@@ -375,7 +375,7 @@ func TestWhoFollowsWaitsForWhatIsUnknown(t *testing.T) {
 						}
 						log.Append(event.Event{ID: fmt.Sprint("Ev", i), Channel: channel, ReceivedAt: at, Raw: []byte("{}")})
 					}
-					follows := asSeen(log, rooms).Following()
+					follows := asSeen(log, members).Following()
 					pages := make([][]string, 2)
 					q := event.Query{Order: event.OldestFirst, Limit: 50}
 					for stage := range pages {
@@ -393,7 +393,7 @@ func TestWhoFollowsWaitsForWhatIsUnknown(t *testing.T) {
 								t.Fatal(err)
 							}
 						}
-						c.decide(rooms)
+						c.decide(members)
 					}
 					if got := fmt.Sprint(pages); got != c.want {
 						t.Errorf("%s, scan %d, blind %v: %s, want %s", name, scan, unseeing, got, c.want)
@@ -408,9 +408,9 @@ func TestWhoFollowsWaitsForWhatIsUnknown(t *testing.T) {
 func TestHiddenIsNotFound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		rooms := &eventtest.Rooms{}
-		rooms.Put("COPEN", "U1")
-		log := asSeen(said(4, true), rooms)
+		members := &eventtest.Members{}
+		members.Put("COPEN", "U1")
+		log := asSeen(said(4, true), members)
 		var took []time.Duration
 		var words []string
 		for _, id := range []string{"Ev0", "EvNone"} {
@@ -430,9 +430,9 @@ func TestHiddenIsNotFound(t *testing.T) {
 // Who loses a conversation while they follow it is shown no more of it, not even of the past.
 func TestVisibilityIsTakenAwayMeanwhile(t *testing.T) {
 	t.Parallel()
-	rooms, log := &eventtest.Rooms{}, said(8, true)
-	rooms.Put("COPEN", "U1")
-	f := event.Follow(asSeen(log, rooms), event.Query{Limit: 1})
+	members, log := &eventtest.Members{}, said(8, true)
+	members.Put("COPEN", "U1")
+	f := event.Follow(asSeen(log, members), event.Query{Limit: 1})
 	defer f.Close()
 	read := func() (n int) {
 		if err := f.Read(t.Context(), func(p event.Page) error {
@@ -446,22 +446,22 @@ func TestVisibilityIsTakenAwayMeanwhile(t *testing.T) {
 	if n := read(); n != 1 {
 		t.Fatalf("%d events before", n)
 	}
-	rooms.Remove("COPEN", "U1")
+	members.Remove("COPEN", "U1")
 	if n := read(); n != 0 {
 		t.Errorf("%d events behind it", n)
 	}
 }
 
-var _ sight.Judge = (*eventtest.Rooms)(nil)
+var _ sight.Judge = (*eventtest.Members)(nil)
 
 // A caller who is gone is not waited for.
 func TestAReaderLeaves(t *testing.T) {
 	t.Parallel()
-	rooms := &eventtest.Rooms{}
-	rooms.Forget("COPEN")
+	members := &eventtest.Members{}
+	members.Forget("COPEN")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := asSeen(said(4, true), rooms).Query(ctx, event.Query{}, func(event.Page) error { return nil })
+	err := asSeen(said(4, true), members).Query(ctx, event.Query{}, func(event.Page) error { return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}

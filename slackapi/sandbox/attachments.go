@@ -140,7 +140,7 @@ func (l lookout) legacyOptions(a *legacyAction) (all []optionView) {
 			all = append(all, optionView{Label: p.Name, Value: p.ID})
 		}
 	case "channels", "conversations":
-		all = l.roomOptions(a.Source == "channels")
+		all = l.conversationOptions(a.Source == "channels")
 	}
 	return all[:min(len(all), maxOptions)]
 }

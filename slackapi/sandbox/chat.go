@@ -533,7 +533,7 @@ func (s *Sandbox) due() {
 		s.scheduled = s.scheduled[1:]
 		if ch, ok := s.channel(m.channel); ok {
 			_, _ = s.post(ch, m.who, m.draft) // archived or left meanwhile
-			s.watch.live.Changed(changedRooms)
+			s.watch.live.Changed(changedConversations)
 		}
 	}
 }

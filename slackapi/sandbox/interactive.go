@@ -345,7 +345,7 @@ func (s *Sandbox) serveResponse(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.whisper(Ephemeral{Channel: view.channel.id, User: view.user.ID, Text: normalise(in.Text), TS: s.newTS()})
 	}
-	s.watch.live.Changed(changedRooms)
+	s.watch.live.Changed(changedConversations)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("ok")) // the client may be gone
 }

@@ -20,7 +20,7 @@ type choice struct {
 	input string // of text: the type of its field
 	key   string // in actions, and in the state of a view
 	many  bool
-	from  string // whose options it has beside its own: people, rooms, public channels, or those of the app
+	from  string // whose options it has beside its own: people, conversations, public channels, or those of the app
 }
 
 var choices = map[string]choice{
@@ -35,14 +35,14 @@ var choices = map[string]choice{
 	"overflow":                   {kind: "select", key: "selected_option"},
 	"external_select":            {kind: "select", key: "selected_option", from: "app"},
 	"users_select":               {kind: "select", key: "selected_user", from: "people"},
-	"conversations_select":       {kind: "select", key: "selected_conversation", from: "rooms"},
+	"conversations_select":       {kind: "select", key: "selected_conversation", from: "conversations"},
 	"channels_select":            {kind: "select", key: "selected_channel", from: "channels"},
 	"radio_buttons":              {kind: "choices", key: "selected_option"},
 	"checkboxes":                 {kind: "choices", key: "selected_options", many: true},
 	"multi_static_select":        {kind: "select", key: "selected_options", many: true},
 	"multi_external_select":      {kind: "select", key: "selected_options", many: true, from: "app"},
 	"multi_users_select":         {kind: "select", key: "selected_users", many: true, from: "people"},
-	"multi_conversations_select": {kind: "select", key: "selected_conversations", many: true, from: "rooms"},
+	"multi_conversations_select": {kind: "select", key: "selected_conversations", many: true, from: "conversations"},
 	"multi_channels_select":      {kind: "select", key: "selected_channels", many: true, from: "channels"},
 }
 
@@ -54,7 +54,7 @@ type optionView struct {
 	Label, Value string
 	Selected     bool
 
-	raw json.RawMessage // as the app has it; nil of people and rooms
+	raw json.RawMessage // as the app has it; nil of people and conversations
 }
 
 // optionsJSON are the options of an element, or what an app offers.
@@ -141,8 +141,8 @@ func (l lookout) choose(v *elementView, raw json.RawMessage) {
 		for _, p := range l.people() {
 			v.Options = append(v.Options, optionView{Label: p.Name, Value: p.ID})
 		}
-	case "rooms", "channels":
-		v.Options = append(v.Options, l.roomOptions(c.from == "channels")...)
+	case "conversations", "channels":
+		v.Options = append(v.Options, l.conversationOptions(c.from == "channels")...)
 	}
 	chosen := first.values()
 	v.Options = slices.Clone(v.Options[:min(len(v.Options), 2*maxOptions)])
@@ -151,11 +151,11 @@ func (l lookout) choose(v *elementView, raw json.RawMessage) {
 	}
 }
 
-// roomOptions are the channels and groups that the person may choose, or the public channels alone.
-func (l lookout) roomOptions(publicOnly bool) (all []optionView) {
+// conversationOptions are the channels and groups that the person may choose, or the public channels alone.
+func (l lookout) conversationOptions(publicOnly bool) (all []optionView) {
 	for i := range min(l.channelCount(), lookedThrough) {
 		if ch := l.channelAt(i); ch.kind != direct && (ch.kind == public || !publicOnly) && l.mayRead(ch) && len(all) < maxOptions {
-			r := l.room(ch)
+			r := l.conversation(ch)
 			all = append(all, optionView{Label: r.Sign + r.Name, Value: ch.id})
 		}
 	}
@@ -244,7 +244,7 @@ func (v *workspacePages) suggest(r *http.Request, at spot, ts, action string) er
 	}
 	v.offers[offerOf{at.As, place, action}] = said.views()
 	v.mu.Unlock()
-	v.watch.live.Changed(changedRooms)
+	v.watch.live.Changed(changedConversations)
 	return nil
 }
 

@@ -52,7 +52,7 @@ func (s *Sandbox) pages(mux *http.ServeMux) {
 	own.HandleFunc("POST /act/say", v.say)
 	own.HandleFunc("POST /act/upload", v.upload)
 	own.HandleFunc("POST /act/message", v.onMessage)
-	own.HandleFunc("POST /act/room", v.onRoom)
+	own.HandleFunc("POST /act/conversation", v.onConversation)
 	own.HandleFunc("POST /act/modal", v.onModal)
 	own.HandleFunc("POST /act/revoke", v.revoke)
 	guarded := site.Guard(own)
@@ -81,8 +81,8 @@ type workspacePage struct {
 	Spot                       spot
 	Me                         personView
 	People                     []personView
-	Rooms                      []roomGroup
-	Here                       roomView
+	Conversations              []conversationGroup
+	Here                       conversationView
 	Parts                      map[string]string // their addresses
 	Log, Thread                messageList
 	Modal                      *modalView
@@ -115,7 +115,7 @@ func (v *workspacePages) assemble(at spot) workspacePage {
 	l := v.look(at)
 	p := workspacePage{
 		Team: v.team.name, App: v.app.name, RequestURL: address, MCP: v.assistants, Spot: l.spot, Me: l.person(l.me), People: l.people(),
-		Rooms: l.rooms(), Here: l.current(), Parts: map[string]string{}, Modal: l.modal(), Sent: sent, Calls: l.calls(), Grants: l.grants(),
+		Conversations: l.conversations(), Here: l.current(), Parts: map[string]string{}, Modal: l.modal(), Sent: sent, Calls: l.calls(), Grants: l.grants(),
 		Close: l.at(l.spot.In), Socket: socket,
 	}
 	if l.here == nil && l.with != nil {
@@ -123,7 +123,7 @@ func (v *workspacePages) assemble(at spot) workspacePage {
 	}
 	p.Log = messageList{Spot: p.Spot, Messages: l.messages(), Emoji: offeredEmoji, Writable: p.Here.Writable}
 	p.Thread = messageList{Mark: "t", Spot: p.Spot, Messages: l.thread(), Emoji: offeredEmoji, Writable: p.Here.Writable}
-	for _, name := range []string{"rooms", "log", "thread", "sent", "calls", "modal"} {
+	for _, name := range []string{"conversations", "log", "thread", "sent", "calls", "modal"} {
 		p.Parts[name] = p.Spot.path("/part/" + name)
 	}
 	p.Fresh = len(sent) == 0
@@ -293,8 +293,8 @@ func pressed(r *http.Request) (what, value string) {
 	return "", ""
 }
 
-// onRoom lets the person join a channel, or invite the app into it.
-func (v *workspacePages) onRoom(w http.ResponseWriter, r *http.Request) {
+// onConversation lets the person join a channel, or invite the app into it.
+func (v *workspacePages) onConversation(w http.ResponseWriter, r *http.Request) {
 	at := spotOf(r.PostForm)
 	err := errUnknownAct
 	switch what, _ := pressed(r); what {

@@ -91,9 +91,9 @@ func TestWhoSeesWhat(t *testing.T) {
 		if !strings.Contains(page, c.seen) && !strings.Contains(heading, c.seen) {
 			t.Errorf("%s in %s: the page does not show %q, but %q", c.as, c.in, c.seen, heading)
 		}
-		_, rooms, _ := strings.Cut(page, `id="rooms"`)
-		rooms, _, _ = strings.Cut(rooms, "</nav>")
-		if c.hidden != "" && strings.Contains(rooms, " "+c.hidden+" ") {
+		_, list, _ := strings.Cut(page, `id="conversations"`)
+		list, _, _ = strings.Cut(list, "</nav>")
+		if c.hidden != "" && strings.Contains(list, " "+c.hidden+" ") {
 			t.Errorf("%s is shown %q", c.as, c.hidden)
 		}
 	}

@@ -15,11 +15,11 @@ import (
 
 // How much a page shows.
 const (
-	shownMessages = 100
-	shownReplies  = 200
-	shownRooms    = 200
-	shownPeople   = 200
-	lookedThrough = 5000 // people, and channels, among whom those are found
+	shownMessages      = 100
+	shownReplies       = 200
+	shownConversations = 200
+	shownPeople        = 200
+	lookedThrough      = 5000 // people, and channels, among whom those are found
 )
 
 // A spot is what a page looks at: as whom, in which conversation and thread.
@@ -67,8 +67,8 @@ type personView struct {
 	URL                              string
 }
 
-// A roomView is a conversation in the list, or the one that is shown.
-type roomView struct {
+// A conversationView is a conversation in the list, or the one that is shown.
+type conversationView struct {
 	Name, Sign, Topic string
 	URL               string
 	Current, Member   bool
@@ -77,9 +77,9 @@ type roomView struct {
 	Messages          int
 }
 
-type roomGroup struct {
-	Name  string
-	Rooms []roomView
+type conversationGroup struct {
+	Name          string
+	Conversations []conversationView
 }
 
 // look finds what a spot shows; what is not said, or unknown, is Alice, or whoever comes first, and where they
@@ -147,38 +147,38 @@ func (s *Sandbox) directs(u *user) map[string]*channel {
 // at is the address of another conversation.
 func (l lookout) at(in string) string { return spot{As: l.me.ID, In: in}.path("/") }
 
-// rooms are the conversations that the person may choose.
-func (l lookout) rooms() []roomGroup {
-	channels, groups := roomGroup{Name: "Channels"}, roomGroup{Name: "Group messages"}
+// conversations are the conversations that the person may choose.
+func (l lookout) conversations() []conversationGroup {
+	channels, groups := conversationGroup{Name: "Channels"}, conversationGroup{Name: "Group messages"}
 	for i := range min(l.channelCount(), lookedThrough) {
 		ch := l.channelAt(i)
 		switch {
-		case ch.kind == direct || !l.mayRead(ch) || len(channels.Rooms) >= shownRooms:
+		case ch.kind == direct || !l.mayRead(ch) || len(channels.Conversations) >= shownConversations:
 		case ch.kind == group:
-			groups.Rooms = append(groups.Rooms, l.room(ch))
+			groups.Conversations = append(groups.Conversations, l.conversation(ch))
 		default:
-			channels.Rooms = append(channels.Rooms, l.room(ch))
+			channels.Conversations = append(channels.Conversations, l.conversation(ch))
 		}
 	}
-	all := []roomGroup{channels, {Name: "Direct messages", Rooms: l.directRooms()}}
-	if len(groups.Rooms) > 0 {
+	all := []conversationGroup{channels, {Name: "Direct messages", Conversations: l.directConversations()}}
+	if len(groups.Conversations) > 0 {
 		all = append(all, groups)
 	}
 	return all
 }
 
-// directRooms are the people whom one may write to, the app first.
-func (l lookout) directRooms() (all []roomView) {
+// directConversations are the people whom one may write to, the app first.
+func (l lookout) directConversations() (all []conversationView) {
 	directs := l.directs(l.me)
 	for i := range min(l.userCount(), lookedThrough) {
 		u := l.userAt(i)
 		if len(all) >= shownPeople || u.ID == l.me.ID || u.Deleted || u.IsBot && u.ID != l.app.botUser {
 			continue
 		}
-		r := roomView{Name: or(u.RealName, u.Name), URL: l.at(u.ID), Member: true, AppIn: u.ID == l.app.botUser}
+		r := conversationView{Name: or(u.RealName, u.Name), URL: l.at(u.ID), Member: true, AppIn: u.ID == l.app.botUser}
 		r.Current = l.with != nil && l.with.ID == u.ID || l.here != nil && l.here == directs[u.ID]
 		if r.AppIn {
-			all = append([]roomView{r}, all...)
+			all = append([]conversationView{r}, all...)
 			continue
 		}
 		all = append(all, r)
@@ -186,9 +186,9 @@ func (l lookout) directRooms() (all []roomView) {
 	return all
 }
 
-// room is a conversation by its name.
-func (l lookout) room(ch *channel) roomView {
-	r := roomView{
+// conversation is a conversation by its name.
+func (l lookout) conversation(ch *channel) conversationView {
+	r := conversationView{
 		Name: ch.name, Sign: "#", Topic: page.Plain(ch.topic.Value), URL: l.at(ch.id), Current: ch == l.here, Member: ch.has(l.me.ID),
 		AppIn: ch.has(l.app.botUser), Archived: ch.archived, Messages: len(ch.byTS),
 	}
@@ -214,14 +214,14 @@ func (l lookout) withWhom(ch *channel) string {
 }
 
 // current is the conversation that is shown.
-func (l lookout) current() roomView {
+func (l lookout) current() conversationView {
 	switch {
 	case l.here != nil:
-		return l.room(l.here)
+		return l.conversation(l.here)
 	case l.with != nil:
-		return roomView{Name: l.with.RealName, Member: true, Writable: true, AppIn: l.with.ID == l.app.botUser}
+		return conversationView{Name: l.with.RealName, Member: true, Writable: true, AppIn: l.with.ID == l.app.botUser}
 	}
-	return roomView{Name: "Nothing to see", Topic: "This person is in no conversation with the app."}
+	return conversationView{Name: "Nothing to see", Topic: "This person is in no conversation with the app."}
 }
 
 // people are those whom one may be.

@@ -92,7 +92,7 @@ func (s *Sandbox) act(person, channel string, do func(actor, *channelRef) error)
 	if err := do(who, &channelRef{ch}); err != nil {
 		return fmt.Errorf("sandbox: %s in %s: %w", person, channel, err)
 	}
-	s.watch.live.Changed(changedRooms)
+	s.watch.live.Changed(changedConversations)
 	return nil
 }
 
@@ -336,7 +336,7 @@ func (s *Sandbox) callAs(person string, run func(*call) (object, error), p param
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %s: %w", person, err)
 	}
-	s.watch.live.Changed(changedRooms)
+	s.watch.live.Changed(changedConversations)
 	return reply, nil
 }
 

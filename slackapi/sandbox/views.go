@@ -192,7 +192,7 @@ func (s *Sandbox) endModal(ctx context.Context, person string, submit bool, form
 	if left := leftOut(blocks, values); submit && len(left) > 0 {
 		open.problems = left
 		s.mu.Unlock()
-		s.watch.live.Changed(changedRooms)
+		s.watch.live.Changed(changedConversations)
 		return nil
 	}
 	what := "view_submission"
@@ -204,7 +204,7 @@ func (s *Sandbox) endModal(ctx context.Context, person string, submit bool, form
 	payload["view"] = s.viewOf(open, values)
 	payload["response_urls"] = []string{}
 	s.mu.Unlock()
-	defer s.watch.live.Changed(changedRooms)
+	defer s.watch.live.Changed(changedConversations)
 	if !submit && !open.notify {
 		return nil
 	}

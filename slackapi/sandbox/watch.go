@@ -13,9 +13,9 @@ import (
 
 // What a page is told of, by name; see [page.Live].
 const (
-	changedRooms = "rooms" // channels, messages, people
-	changedSent  = "sent"  // what was delivered
-	changedCalls = "calls" // what the app called
+	changedConversations = "conversations" // channels, messages, people
+	changedSent          = "sent"          // what was delivered
+	changedCalls         = "calls"         // what the app called
 )
 
 const (
@@ -99,7 +99,7 @@ func (s *Sandbox) called(c seenCall, token string, r *recorder) {
 	s.mu.Unlock()
 	s.watch.live.Changed(changedCalls)
 	if !reading(c.method) {
-		s.watch.live.Changed(changedRooms)
+		s.watch.live.Changed(changedConversations)
 	}
 }
 

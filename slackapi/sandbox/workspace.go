@@ -501,9 +501,9 @@ func crowdIndex(prefix, id string, n int) (int, bool) {
 }
 
 var (
-	givenNames  = strings.Fields("Ada Ben Chloe Dev Elif Finn Gita Hugo Iris Jamal Kaya Liam Mira Noor Otto Priya Quinn Rosa Sami Tess Uma Viktor Wren Ximena Yusuf Zoe")
-	familyNames = strings.Fields("Abbot Baker Castro Dietz Evans Fischer Garcia Hughes Ito Jensen Kumar Lopez Moreau Novak Osei Patel Quist Rivera Sato Tran Ueda Varga Wang Xu Young Zhang")
-	roomNames   = strings.Fields("proj team help ops data sales topic local")
+	givenNames   = strings.Fields("Ada Ben Chloe Dev Elif Finn Gita Hugo Iris Jamal Kaya Liam Mira Noor Otto Priya Quinn Rosa Sami Tess Uma Viktor Wren Ximena Yusuf Zoe")
+	familyNames  = strings.Fields("Abbot Baker Castro Dietz Evans Fischer Garcia Hughes Ito Jensen Kumar Lopez Moreau Novak Osei Patel Quist Rivera Sato Tran Ueda Varga Wang Xu Young Zhang")
+	projectNames = strings.Fields("proj team help ops data sales topic local")
 )
 
 func (s *Sandbox) crowdUser(i int) *user {
@@ -524,7 +524,7 @@ func (s *Sandbox) crowdChannel(i int) *channel {
 	c.created = crowdEpoch + int64(i)
 	c.updated = c.created * 1000
 	c.archived = i%20 == 19
-	c.purpose.Value = "Room " + strconv.Itoa(i)
+	c.purpose.Value = "Channel " + strconv.Itoa(i)
 	for n := range 3 + i%5 {
 		if s.crowd.users > 0 {
 			c.members = append(c.members, crowdID(crowdUser, (i*7+n)%s.crowd.users))
@@ -536,7 +536,7 @@ func (s *Sandbox) crowdChannel(i int) *channel {
 	return c
 }
 
-func crowdName(i int) string { return fmt.Sprintf("%s-%05d", roomNames[i%len(roomNames)], i) }
+func crowdName(i int) string { return fmt.Sprintf("%s-%05d", projectNames[i%len(projectNames)], i) }
 
 // keep makes a channel of the crowd stay as it is from now on.
 func (s *Sandbox) keep(c *channel) {
