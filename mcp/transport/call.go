@@ -262,10 +262,11 @@ func (t *Transport) serve(c *call, m *message) ([]byte, int) {
 	if _, direct := c.out.(*response); !direct {
 		return body, code // the stream of an SSE or stdio client counts what waits in it
 	}
-	var err error
-	if c.unread, err = t.claim(c.ctx, len(body)); err != nil {
+	unread, err := t.claim(c.ctx, len(body))
+	if err != nil {
 		return encode(c.id, rpcError(c.id, mcp.INTERNAL_ERROR, err.Error()+"; the request was carried out, and its answer is dropped", nil))
 	}
+	c.unread = unread
 	return body, code
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,13 +50,19 @@ func TestUnreadAnswersCount(t *testing.T) {
 	t.Parallel()
 	f := newSharedFixture(t, transport.Options{})
 	alice, bob := f.peerAs(t, aliceToken).initialize(), f.peerAs(t, bobToken).initialize()
+	var clients []net.Conn
 	for range 6 {
-		deaf(t, f, largeAnswer(t, alice, aliceToken, 500_000))
+		clients = append(clients, deaf(t, f, largeAnswer(t, alice, aliceToken, 500_000)))
 	}
 	eventually(t, "answers beyond the share to wait", func() bool { return f.Stats().SharesTotal.Queues > 0 })
 	if x, _ := bob.call("tools/call", tool("echo", map[string]any{"text": strings.Repeat("<", 500_000)})); x.status != http.StatusOK || len(x.body) < 3_000_000 {
 		t.Errorf("another principal is answered %d with %d bytes", x.status, len(x.body))
 	}
+	// An answer that is dropped leaves nothing of its call.
+	for _, c := range clients {
+		_ = c.Close()
+	}
+	eventually(t, "all calls to end", func() bool { return f.Stats().Calls == 0 })
 }
 
 // A stuckStore is a store of sessions that cannot delete any.
