@@ -324,7 +324,6 @@ func (t *Transport) postInitialize(w http.ResponseWriter, r *http.Request, m *me
 	}
 	defer c.release()
 	p := t.newResponse(w, r, m.ID, func() { c.cancel(errGone) })
-	p.calm()
 	c.out = p
 	body, code := t.serve(c, m)
 	if code == 0 {
@@ -333,7 +332,7 @@ func (t *Transport) postInitialize(w http.ResponseWriter, r *http.Request, m *me
 			return
 		}
 		t.count.sessionsOpened.Add(1)
-		p.header = func() { w.Header().Set(mcp.HeaderSessionID, ses.id) }
+		p.before(func() { w.Header().Set(mcp.HeaderSessionID, ses.id) })
 	}
 	p.finish(http.StatusOK, body)
 }
@@ -350,7 +349,7 @@ func (t *Transport) refuseSession(w http.ResponseWriter, r *http.Request, p *res
 		t.log.Error("session was not stored", slog.Any("error", err))
 	}
 	body, _ := encode(m.ID, rpcError(m.ID, mcp.INTERNAL_ERROR, why, nil))
-	p.header = func() { w.Header().Set("Retry-After", retryAfter) }
+	p.before(func() { w.Header().Set("Retry-After", retryAfter) })
 	p.finish(status, body)
 }
 
@@ -410,6 +409,7 @@ func (t *Transport) postToSession(w http.ResponseWriter, r *http.Request, m *mes
 	defer c.release()
 	p := t.newResponse(w, r, m.ID, func() { c.cancel(errGone) })
 	c.out = p
+	p.beats()
 	body, _ := t.serve(c, m)
 	p.finish(http.StatusOK, body)
 }

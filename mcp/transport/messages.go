@@ -218,6 +218,7 @@ func (t *Transport) postBatch(w http.ResponseWriter, r *http.Request, raw []byte
 	}
 	b := &batch{t: t, ses: ses, r: r, answers: make([][]byte, len(parts))}
 	b.response = t.newResponse(w, r, nil, b.cancelAll)
+	b.response.beats()
 	for i, part := range parts {
 		b.add(i, part)
 	}

@@ -43,6 +43,7 @@ func (t *Transport) postStateless(w http.ResponseWriter, r *http.Request, m *mes
 	defer c.release()
 	p := t.newResponse(w, r, m.ID, func() { c.cancel(errGone) })
 	c.out = p
+	p.beats()
 	body, code := t.serve(c, m)
 	status := statelessStatus(code)
 	if x := t.opt.Extension; x != nil && x.Serves(m.Method) {

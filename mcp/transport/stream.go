@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"os"
 	"sync"
@@ -166,11 +167,26 @@ func (t *Transport) newResponse(w http.ResponseWriter, r *http.Request, id json.
 		interval: t.opt.Heartbeat, json: accepts(r, jsonMedia), streams: accepts(r, eventStream), lost: lost,
 	}
 	if p.streams {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.beat = time.AfterFunc(p.interval, p.heartbeat)
+		p.beat = time.AfterFunc(math.MaxInt64, p.heartbeat) // not until beats
 	}
 	return p
+}
+
+// beats makes a stream of the answer when nothing was sent for a heartbeat's time. An answer without it stays whole until
+// a notification comes: initialize's carries the session id in its headers, which are not known while it runs.
+func (p *response) beats() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.beat != nil && !p.done {
+		p.beat.Reset(p.interval)
+	}
+}
+
+// before has a function called before the first byte is written.
+func (p *response) before(header func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.header = header
 }
 
 // send implements sink. A client that takes no stream is not sent notifications.
@@ -215,16 +231,6 @@ func (p *response) upgrade() {
 		p.header()
 	}
 	p.wire = openWire(p.w, p.rc)
-}
-
-// calm keeps the answer whole: initialize's carries the session id in its headers, which
-// are not known while it runs.
-func (p *response) calm() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.beat != nil {
-		p.beat.Stop()
-	}
 }
 
 func (p *response) heartbeat() {
