@@ -180,9 +180,11 @@ func TestUnreadablePageIsSaid(t *testing.T) {
 // meanwhile: health is degraded, a metric and the log say so, and the time is a gap. Events are
 // received as before.
 func TestAnEmptiedDatabaseIsSaid(t *testing.T) {
+	t.Parallel()
 	for _, backend := range []string{"redis", "nats"} {
 		for _, stopped := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, stopped %v", backend, stopped), func(t *testing.T) {
+				t.Parallel()
 				emptied(t, backend, stopped)
 			})
 		}

@@ -70,6 +70,7 @@ func TestSandboxMissesNothing(t *testing.T) {
 
 // TestWaitForEvent: a waiting tool call is woken by the event that it waits for.
 func TestWaitForEvent(t *testing.T) {
+	t.Parallel()
 	p := integrated(t, options{})
 	s, poster := connect(t, p), make(chan error, 1)
 	go func() {
