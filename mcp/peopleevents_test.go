@@ -105,7 +105,7 @@ func TestUpdatesAreOfWhatOneSees(t *testing.T) {
 		t.Errorf("who sees it is told %s", joined)
 	}
 	if h.members.Asked(sandbox.Alice) == 0 || h.members.Asked(sandbox.Bob) != 0 {
-		t.Errorf("%d times it is asked of who is in the room, and %d times of who is not", h.members.Asked(sandbox.Alice), h.members.Asked(sandbox.Bob))
+		t.Errorf("%d times it is asked of who is in the conversation, and %d times of who is not", h.members.Asked(sandbox.Alice), h.members.Asked(sandbox.Bob))
 	}
 	time.Sleep(100 * time.Millisecond)
 	h.spoke("EvOpen", hall, "hello")

@@ -53,7 +53,7 @@ func nextWord(s string) (start, end, next int) {
 	return start, len(s), len(s)
 }
 
-// asciiWords calls use with the words of a text of ASCII until it returns false; buf is room for them. plain is false
+// asciiWords calls use with the words of a text of ASCII until it returns false; buf is overwritten with them. plain is false
 // for another text, of which it has used some, and more once use returned false.
 func asciiWords(s, buf []byte, use func([]byte) bool) (plain, more bool) {
 	word := buf[:0]

@@ -10,9 +10,9 @@ import (
 )
 
 // Members is a judge of what people see, for tests: who is in which conversation. What happened in none is seen
-// by all; in one that nobody was put into, by nobody. It is safe for concurrent use.
+// by all; in a conversation without members, by nobody. It is safe for concurrent use.
 type Members struct {
-	// Answer is called by Await, when something is unknown: it may put people into conversations. nil is not called.
+	// Answer is called by Await, when something is unknown: it may add members. nil is not called.
 	Answer func()
 
 	mu      sync.Mutex
@@ -42,7 +42,7 @@ func (m *Members) Remove(channel, user string) {
 	delete(m.in, [2]string{user, channel})
 }
 
-// Forget makes it unknown who sees a conversation, until somebody is put into it.
+// Forget makes it unknown who sees a conversation, until it gets a member.
 func (m *Members) Forget(channel string) {
 	m.Put(channel)
 	m.mu.Lock()
